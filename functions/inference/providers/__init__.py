@@ -1,0 +1,1 @@
+"""Providers: one module each, imported when a route first names it."""

@@ -1,0 +1,57 @@
+"""The route table: every public path with the function that serves it and what a caller must show.
+
+`infra` builds API Gateway's resources from it, the desk's gateway dispatches by it, and the
+tenant-isolation test walks it, so a route that is not here does not exist anywhere.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Auth(StrEnum):
+    """Who may call a route."""
+
+    PUBLIC = "public"
+    KEY = "key"
+
+
+class Permission(StrEnum):
+    """An AI service that an API key may call."""
+
+    LLM = "llm"
+    STT = "stt"
+    TTS = "tts"
+    SEARCH = "search"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method and path. `{name}` matches a segment, `{name+}` the rest of the path, slashes included.
+
+    `permission` is None where any active key will do. `streaming` routes use API Gateway's STREAM transfer mode.
+    """
+
+    method: str
+    path: str
+    function: str
+    auth: Auth
+    permission: Permission | None = None
+    streaming: bool = False
+
+
+ROUTES = (
+    Route("POST", "/v1/chat/completions", "inference", Auth.KEY, Permission.LLM, streaming=True),
+    Route("GET", "/v1/models", "inference", Auth.KEY, streaming=True),
+    Route("GET", "/v1/models/{model_id+}", "inference", Auth.KEY, streaming=True),
+    Route("GET", "/v1/generation", "inference", Auth.KEY, streaming=True),
+    Route("GET", "/api/v1/models", "inference", Auth.PUBLIC, streaming=True),
+    Route("GET", "/api/v1/models/access", "inference", Auth.PUBLIC, streaming=True),
+    Route("GET", "/api/v1/models/{model_id+}", "inference", Auth.PUBLIC, streaming=True),
+)
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Largest request body of a direct call; API Gateway and Lambda allow little more (design §2.7)."""
+
+STREAM_TIMEOUT_SECONDS = 900
+"""A streamed call's longest life, the longest that API Gateway's STREAM mode and Lambda allow."""
