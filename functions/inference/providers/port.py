@@ -54,3 +54,7 @@ class Provider(Protocol):
     async def send(self, call: UpstreamCall) -> UpstreamReply:
         """Send `call`; returns when the answer's head is there. Raises `UpstreamUnreachable`."""
         ...
+
+    async def close(self) -> None:
+        """Drop pooled connections; the next call makes new ones."""
+        ...

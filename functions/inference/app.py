@@ -1,0 +1,123 @@
+"""The inference function: an ASGI application, run by uvicorn behind the Lambda Web Adapter."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.catalog.loader import load_catalog, read_operator_file
+from callmissed.clock import Clock, system_clock
+from callmissed.errors import ApiError, invalid_request
+from callmissed.keys.admission import Admission
+from callmissed.ledger.holds import Ledger
+from callmissed.settings import CoreSettings, from_environment
+from functions.inference.frame import Frame, error_response
+from functions.inference.gateway import Gateway
+from functions.inference.preflight import Preflights
+from functions.inference.providers.sandbox import SandboxProvider
+from functions.inference.routes import chat, generation, models
+from functions.inference.settlement import Cashier
+from functions.inference.upstreams import Upstreams
+
+
+def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb: DynamoDB | None = None) -> Gateway:
+    """The parts of one process, none of which opens a connection before its first call.
+
+    Raises ValueError without a pepper, CatalogError for a providers file that is wrong.
+    """
+    stage = settings.stage
+    dynamodb = dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint)
+    operator_file = read_operator_file(settings.providers_file) if settings.providers_file else None
+    catalog = load_catalog(operator_file)
+    sandbox = SandboxProvider(time.time, asyncio.sleep)
+    admission, ledger = Admission(dynamodb, stage), Ledger(dynamodb, stage)
+    return Gateway(
+        stage=stage,
+        clock=clock,
+        catalog=catalog,
+        dynamodb=dynamodb,
+        admission=admission,
+        ledger=ledger,
+        cashier=Cashier(ledger, admission, clock),
+        upstreams=Upstreams(catalog, settings.provider_environment, sandbox),
+        peppers=settings.pepper_ring,
+    )
+
+
+def create_app(gateway: Gateway) -> ASGIApp:
+    """The application over `gateway`."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await gateway.close()
+
+    api = FastAPI(title="CallMissed inference", lifespan=lifespan, docs_url=None, redoc_url=None)
+    api.state.gateway = gateway
+    preflights = Preflights(gateway.dynamodb, gateway.stage, gateway.clock)
+    api.add_exception_handler(ApiError, _refuse)
+    api.add_exception_handler(RequestValidationError, _refuse_invalid)
+    api.add_exception_handler(HTTPException, _refuse_http)
+    for router in (chat.router, models.router, generation.router):
+        api.include_router(router)
+    api.add_api_route("/healthz", _healthy, include_in_schema=False)
+    api.add_api_route("/_snapstart/before", gateway.close, include_in_schema=False)
+    api.add_api_route("/_snapstart/after", _reseed, include_in_schema=False)
+    api.add_api_route("/{path:path}", preflights.answer, methods=["OPTIONS"], include_in_schema=False)
+    return Frame(api, gateway.clock)
+
+
+async def _healthy() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+async def _reseed() -> None:
+    """A restored snapshot must not repeat the random numbers of its siblings."""
+    random.seed()
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ApiError):
+        raise error
+    return error_response(request.scope, error)
+
+
+async def _refuse_invalid(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problems = [{"loc": list(problem["loc"]), "msg": problem["msg"]} for problem in error.errors()]
+    names = ".".join(str(part) for part in problems[0]["loc"][1:])
+    refusal = invalid_request(f"Invalid '{names}': {problems[0]['msg']}.", param=names or None)
+    if request.url.path.startswith("/api/"):
+        refusal = ApiError(422, "invalid_request_error", "The request is invalid.", details=problems)
+    return error_response(request.scope, refusal)
+
+
+async def _refuse_http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    refusal = ApiError(
+        error.status_code,
+        codes.get(error.status_code, "invalid_request_error"),
+        f"No such endpoint: {request.method} {request.url.path[:200]}.",
+        headers=error.headers,
+    )
+    return error_response(request.scope, refusal)
+
+
+def __getattr__(name: str) -> ASGIApp:
+    """`app`, made from the environment when uvicorn asks for it; importing this module makes nothing."""
+    if name != "app":
+        raise AttributeError(name)
+    application = create_app(create_gateway(from_environment()))
+    globals()["app"] = application
+    return application

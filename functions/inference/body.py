@@ -1,0 +1,59 @@
+"""Request bodies: read up to the limit, parsed strictly.
+
+What two JSON parsers could read differently is refused, because we price what we read and the upstream runs what
+it reads: duplicate keys, NaN, lone surrogates, bytes that aren't UTF-8.
+"""
+
+import json
+from typing import Any, NoReturn
+
+from starlette.requests import Request
+
+from callmissed.errors import invalid_request, payload_too_large
+from callmissed.platform.routes import MAX_BODY_BYTES
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body. Raises ApiError 413 as soon as it is known to be too large."""
+    if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
+        raise payload_too_large(MAX_BODY_BYTES)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise payload_too_large(MAX_BODY_BYTES)
+    return bytes(body)
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """The JSON object in `raw`. Raises ApiError 400 that says what is wrong with it."""
+    try:
+        value: Any = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        if b"\\u" in raw:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeDecodeError:
+        raise invalid_request("The body is not UTF-8.") from None
+    except UnicodeEncodeError:
+        raise invalid_request("The body contains half of a surrogate pair.") from None
+    except json.JSONDecodeError as error:
+        raise invalid_request(f"The body is not valid JSON: {error.msg} at character {error.pos}.") from None
+    except RecursionError:
+        raise invalid_request("The body is nested too deeply.") from None
+    except ValueError as error:
+        raise invalid_request(f"The body is not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise invalid_request("The body must be a JSON object.")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key '{doubled[:80]}' occurs twice.")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number.")

@@ -1,0 +1,1 @@
+"""Wire formats of model APIs, one module a dialect."""

@@ -1,0 +1,170 @@
+"""The OpenAI chat completions dialect: what a request must be, what it may cost at most, what its reply used.
+
+https://platform.openai.com/docs/api-reference/chat. Fields that we don't know are passed on unchanged.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from callmissed.errors import ApiError, invalid_request
+
+PATH = "/chat/completions"
+GATEWAY_FIELDS = frozenset({"models", "route"})
+"""Fields that speak to the gateway; the upstream never sees them."""
+
+IMAGE_TOKENS = 6_000
+"""More tokens than any provider charges for one image."""
+
+_REQUEST_TOKENS = 256
+"""Room for what providers put around a request: a default system prompt, the frame of the reply."""
+
+_EFFORTS = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+_Penalty = Annotated[float, Field(ge=-2, le=2)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+    type: str
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[_Part] | None = None
+    tool_call_id: str | None = None
+
+
+class _StreamOptions(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+    include_usage: bool = False
+
+
+class ChatRequest(BaseModel):
+    """A chat completion request. Unknown fields go to the upstream unchanged."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    model: str = Field(min_length=1, max_length=200, description="Id of a model from `GET /v1/models`.")
+    messages: list[_Message] = Field(min_length=1, max_length=10_000)
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_k: int | None = None
+    frequency_penalty: _Penalty | None = None
+    presence_penalty: _Penalty | None = None
+    repetition_penalty: Annotated[float, Field(ge=0, le=2)] | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    logit_bias: dict[str, float] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+    reasoning_effort: _EFFORTS | None = None
+    user: str | None = None
+    models: Annotated[list[str], Field(max_length=8)] | None = None
+    route: Literal["fallback"] | None = None
+
+    @property
+    def output_limit(self) -> int | None:
+        """The caller's own limit of output tokens."""
+        return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the caller asked for the usage chunk of a stream."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+    @property
+    def model_ids(self) -> list[str]:
+        """The model asked for, then its fallbacks, each once."""
+        return list(dict.fromkeys([self.model, *(self.models or [])]))
+
+
+def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
+    """The request in `body`. Raises ApiError 400 naming the first field that is wrong."""
+    try:
+        return ChatRequest.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise invalid_request(f"Invalid '{path}': {first['msg']}.", param=path) from None
+
+
+def images(body: Mapping[str, Any]) -> Iterator[str]:
+    """URLs of the images in the messages, `data:` URLs included."""
+    for message in body["messages"]:
+        content = message.get("content")
+        for part in cast("list[dict[str, Any]]", content) if isinstance(content, list) else ():
+            if part["type"] in ("image_url", "input_image"):
+                source: Any = part.get("image_url")
+                yield str(cast("dict[str, Any]", source).get("url", "") if isinstance(source, dict) else source)
+
+
+def most_input_tokens(body: Mapping[str, Any], size: int) -> int:
+    """A bound on the tokens of a request of `size` bytes that no byte-level tokenizer exceeds.
+
+    A token is at least a byte of text, and the JSON around a message is longer than any chat template's frame.
+    """
+    urls = list(images(body))
+    return size - sum(map(len, urls)) + len(urls) * IMAGE_TOKENS + _REQUEST_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """Tokens of one call. `estimated` when the provider reported none and we counted."""
+
+    input: int
+    output: int
+    cached: int = 0
+    estimated: bool = False
+
+
+def read_usage(value: object) -> TokenUsage | None:
+    """Usage in the `usage` object of a reply, or None where there is none that makes sense. Zeros are kept."""
+    if not isinstance(value, dict):
+        return None
+    usage = cast("dict[str, Any]", value)
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if not (_is_count(prompt) and _is_count(completion)):
+        return None
+    details = usage.get("prompt_tokens_details")
+    cached = cast("dict[str, Any]", details).get("cached_tokens") if isinstance(details, dict) else 0
+    return TokenUsage(prompt, completion, min(cached, prompt) if _is_count(cached) else 0)
+
+
+def delta_text(chunk: Mapping[str, Any]) -> str:
+    """Everything a model wrote in one chunk, or in a whole reply: text, reasoning, tool calls."""
+    written: list[str] = []
+    for choice in chunk.get("choices") or ():
+        message: Mapping[str, Any] = choice.get("delta") or choice.get("message") or {}
+        written += [str(message.get(name) or "") for name in ("reasoning_content", "content", "refusal")]
+        for tool_call in message.get("tool_calls") or ():
+            function: Mapping[str, Any] = tool_call.get("function") or {}
+            written += [str(function.get("name") or ""), str(function.get("arguments") or "")]
+    return "".join(written)
+
+
+def refusal_of(error: object) -> ApiError:
+    """Our words for an upstream's 4xx. Of its own only a known code and a field's name come through."""
+    details: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
+    param = details.get("param")
+    known = param if isinstance(param, str) and re.fullmatch(r"[\w.\[\]]{1,64}", param) else None
+    if details.get("code") == "context_length_exceeded":
+        return invalid_request("The request is longer than the model's context window.", "messages", str(details["code"]))
+    field = f" (field '{known}')" if known else ""
+    return invalid_request(f"The model's provider refuses the request as invalid{field}.", known)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -1,0 +1,80 @@
+"""The frame around every request: its id, its errors, its CORS headers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from callmissed.clock import Clock
+from callmissed.errors import ApiError, envelope
+from callmissed.ids import new_call_id
+from callmissed.observability import get_logger
+
+HOLD_MINUTES = 20
+"""Lifetime of a call's hold: longer than the longest call, which is API Gateway's 15 minutes."""
+
+_logger = get_logger("inference")
+_EXPOSED = (
+    "X-Request-Id, X-Generation-Id, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
+    "X-Quota-Limit, X-Quota-Remaining, X-Usage-Warning, X-CallMissed-Sandbox"
+)
+
+
+class Frame:
+    """Outermost ASGI layer: names the call, turns what is raised into an envelope, decorates what is sent."""
+
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = self._clock()
+        state = scope.setdefault("state", {})
+        state |= {"started": started, "call_id": new_call_id(started, HOLD_MINUTES)}
+        origin = Headers(scope=scope).get("origin")
+        begun = False
+
+        async def decorated(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                message["headers"] = [*message["headers"], *_decoration(state, origin)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, decorated)
+        except Exception:
+            _logger.exception("unexpected failure", extra={"call": state["call_id"], "path": scope["path"]})
+            if begun:
+                raise
+            failure = ApiError(500, "internal_error", "Something went wrong on our side.")
+            await error_response(scope, failure)(scope, receive, decorated)
+
+
+def error_response(scope: Scope, error: ApiError) -> Response:
+    """`error` in the envelope of the path."""
+    body = envelope(scope["path"], error, f"req_{scope['state']['call_id']}")
+    return JSONResponse(body, error.status, error.headers)
+
+
+def _decoration(state: dict[str, Any], origin: str | None) -> Sequence[tuple[bytes, bytes]]:
+    headers = [(b"x-request-id", b"req_" + state["call_id"].encode())]
+    admitted = state.get("admitted")
+    if admitted is None:
+        return headers
+    from functions.inference.gateway import rate_headers
+
+    headers += [(name.lower().encode(), value.encode()) for name, value in rate_headers(admitted).items()]
+    if origin:
+        headers += [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-expose-headers", _EXPOSED.encode()),
+            (b"vary", b"Origin"),
+        ]
+    return headers

@@ -1,0 +1,83 @@
+"""Everything one process of the gateway shares, and the admission of a request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.catalog.model import Catalog
+from callmissed.clock import Clock
+from callmissed.errors import ApiError, service_unavailable
+from callmissed.keys.admission import Admission, Admitted
+from callmissed.keys.domains import is_allowed
+from callmissed.keys.secret import Mode, key_hash
+from callmissed.ledger.holds import Ledger
+from callmissed.platform.routes import Permission
+from functions.inference.credentials import calling_host, presented_secret
+from functions.inference.settlement import Cashier
+from functions.inference.upstreams import Upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The process's parts. `peppers` are the live ones, the current one first."""
+
+    stage: str
+    clock: Clock
+    catalog: Catalog
+    dynamodb: DynamoDB
+    admission: Admission
+    ledger: Ledger
+    cashier: Cashier
+    upstreams: Upstreams
+    peppers: tuple[bytes, ...]
+
+    async def authenticate(self, request: Request, permission: Permission | None = None, estimate: int = 0) -> Admitted:
+        """Admit the request's key for one call of `estimate` micro-credits. Raises ApiError 401, 402, 403, 429, 503."""
+        secret = presented_secret(request)
+        try:
+            admitted = await self._admit(secret, estimate)
+            try:
+                _check_policy(admitted, permission, request)
+            except ApiError:
+                await self.admission.give_back(admitted, estimate)
+                raise
+        except Unavailable as error:
+            raise service_unavailable() from error
+        request.scope["state"]["admitted"] = admitted
+        return admitted
+
+    async def close(self) -> None:
+        """Drop every connection, for a snapshot or at the end."""
+        await self.upstreams.close()
+        await self.dynamodb.close()
+
+    async def _admit(self, secret: str, estimate: int) -> Admitted:
+        now = self.clock()
+        for pepper in self.peppers[:-1]:
+            try:
+                return await self.admission.admit(key_hash(pepper, secret), estimate, now)
+            except ApiError as error:
+                if error.status != 401:
+                    raise
+        return await self.admission.admit(key_hash(self.peppers[-1], secret), estimate, now)
+
+
+def rate_headers(admitted: Admitted) -> Mapping[str, str]:
+    """The key's rate window, as every answer to an admitted call shows it; the reset is in seconds from now."""
+    rate = admitted.rate
+    headers = {
+        "X-RateLimit-Limit": str(rate.limit),
+        "X-RateLimit-Remaining": str(rate.remaining),
+        "X-RateLimit-Reset": str(-(-rate.reset // 1_000_000)),
+    }
+    return headers | ({"X-CallMissed-Sandbox": "true"} if admitted.item["mode"] == Mode.TEST else {})
+
+
+def _check_policy(admitted: Admitted, permission: Permission | None, request: Request) -> None:
+    item = admitted.item
+    if not is_allowed(item["dom"], calling_host(request)):
+        raise ApiError(403, "domain_not_allowed", "This API key is locked to other domains.")
+    if permission and not {"*", str(permission)} & item["perm"]:
+        raise ApiError(403, "permission_denied", f"This API key lacks the permission '{permission}'.")

@@ -1,0 +1,65 @@
+"""CORS preflights. A preflight carries no key, so it is answered from the index of all domain locks.
+
+An origin that no key is locked to is refused: a key for browsers must name the sites from which it works.
+https://fetch.spec.whatwg.org/#cors-preflight-fetch
+"""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from callmissed.aws.attributes import to_item
+from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.clock import SECOND, Clock
+from callmissed.errors import ApiError, service_unavailable
+from callmissed.keys.domains import origin_host, patterns_for
+from callmissed.platform.tables import ORIGINS, physical_name
+
+_REMEMBER = 60 * SECOND
+_REMEMBERED_HOSTS = 4096
+
+
+class Preflights:
+    """Answers preflights; remembers a host's answer for a minute."""
+
+    def __init__(self, dynamodb: DynamoDB, stage: str, clock: Clock) -> None:
+        self._dynamodb = dynamodb
+        self._table = physical_name(stage, ORIGINS)
+        self._clock = clock
+        self._known: dict[str, tuple[bool, int]] = {}
+
+    async def answer(self, request: Request) -> Response:
+        """204 for an origin to which a key is locked. Raises ApiError 403, 503."""
+        origin = request.headers.get("origin")
+        host = origin_host(origin, None)
+        if origin is None or host is None or not await self._is_locked(host):
+            raise ApiError(403, "domain_not_allowed", "No API key is locked to this origin.", headers={"Vary": "Origin"})
+        headers = {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
+            "Access-Control-Allow-Headers": request.headers.get("access-control-request-headers", "authorization"),
+            "Access-Control-Max-Age": "600",
+            "Vary": "Origin, Access-Control-Request-Headers",
+        }
+        return Response(status_code=204, headers=headers)
+
+    async def _is_locked(self, host: str) -> bool:
+        now = self._clock()
+        locked, until = self._known.get(host, (False, 0))
+        if until > now:
+            return locked
+        locked = await self._look_up(host)
+        if len(self._known) >= _REMEMBERED_HOSTS:
+            self._known.clear()
+        self._known[host] = (locked, now + _REMEMBER)
+        return locked
+
+    async def _look_up(self, host: str) -> bool:
+        keys = [to_item({"pattern": pattern}) for pattern in patterns_for(host)]
+        request: dict[str, Any] = {"RequestItems": {self._table: {"Keys": keys}}}
+        try:
+            answer = await self._dynamodb.call("BatchGetItem", request)
+        except Unavailable as error:
+            raise service_unavailable() from error
+        return any("key_hashes" in item for item in answer["Responses"].get(self._table, []))

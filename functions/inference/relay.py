@@ -1,0 +1,159 @@
+"""Passing an upstream's answer on to the caller, and settling the call before its last byte leaves.
+
+Behind Lambda the environment freezes after the last byte, so nothing may be left to do then.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from callmissed.clock import Clock
+from callmissed.errors import ApiError, envelope
+from callmissed.ledger.entries import Outcome
+from callmissed.observability import get_logger
+from functions.inference import tokens
+from functions.inference.dialects.openai_chat import TokenUsage, delta_text, read_usage
+from functions.inference.planning import Plan
+from functions.inference.providers.port import UpstreamUnreachable
+from functions.inference.settlement import BilledCall, Cashier
+from functions.inference.sse import DONE, PING, BrokenStream, StreamMeter, error_event, is_event_stream
+from functions.inference.upstreams import Answer
+
+_logger = get_logger("inference")
+_PING_SECONDS = 15.0
+_LONGEST_REPLY = 64 * 1024 * 1024
+_BROKE = (UpstreamUnreachable, BrokenStream)
+
+
+def garbage(why: str) -> ApiError:
+    """502: the upstream answered, and the answer can't be used."""
+    _logger.error("unusable upstream answer", extra={"why": why})
+    return ApiError(502, "upstream_error", "The model's provider sent an unusable reply. Nothing was charged.")
+
+
+async def read_reply(answer: Answer) -> tuple[bytes, dict[str, Any]]:
+    """A blocking reply's bytes and what they say. Raises ApiError 502, and 503 when it breaks off."""
+    body = bytearray()
+    try:
+        async for chunk in answer.chunks():
+            body += chunk
+            if len(body) > _LONGEST_REPLY:
+                raise garbage("too long")
+        reply: Any = json.loads(body)
+    except UpstreamUnreachable:
+        raise ApiError(503, "provider_error", "The model's provider broke off. Nothing was charged.") from None
+    except ValueError:
+        raise garbage("not JSON") from None
+    finally:
+        await answer.reply.close()
+    if not isinstance(reply, dict) or not isinstance(cast("dict[str, Any]", reply).get("choices"), list):
+        raise garbage("no choices")
+    return bytes(body), cast("dict[str, Any]", reply)
+
+
+def usage_of(plan: Plan, reply: Mapping[str, Any]) -> TokenUsage:
+    """What a blocking reply reports, else what our tokenizer counts."""
+    return read_usage(reply.get("usage")) or _counted(plan, delta_text(reply))
+
+
+def _counted(plan: Plan, written: str) -> TokenUsage:
+    return TokenUsage(tokens.count_request(plan.body), tokens.count_text(written), estimated=True)
+
+
+class MeteredStream(Response):
+    """A stream of the upstream's events to the caller, with a comment every 15 s of silence."""
+
+    def __init__(
+        self, plan: Plan, call: BilledCall, answer: Answer, cashier: Cashier, clock: Clock, headers: Mapping[str, str]
+    ) -> None:
+        streaming = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+        super().__init__(headers={**headers, **streaming}, media_type="text/event-stream")
+        del self.headers["content-length"]
+        self._plan = plan
+        self._call = call
+        self._answer = answer
+        self._cashier = cashier
+        self._clock = clock
+        self._meter = StreamMeter(wants_usage=plan.wants_usage)
+        self._silent = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream; returns when it has ended, broken off or lost its reader, and the call is settled."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        relay = asyncio.ensure_future(self._relay(send))
+        leaving = asyncio.ensure_future(_disconnected(receive))
+        pinging = asyncio.ensure_future(self._ping(send))
+        outcome = Outcome.CLIENT_CLOSED
+        try:
+            await asyncio.wait({relay, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            outcome = await _result(relay)
+        finally:
+            for task in (relay, leaving, pinging):
+                task.cancel()
+            await asyncio.shield(asyncio.ensure_future(self._finish(scope["path"], send, outcome)))
+
+    async def _relay(self, send: Send) -> Outcome:
+        try:
+            async for chunk in self._answer.chunks():
+                events = self._meter.feed(chunk)
+                if events:
+                    self._silent = False
+                    await send(_more(events))
+        except _BROKE as error:
+            _logger.warning("a stream broke", extra={"call": self._call.id, "why": str(error)})
+            return Outcome.UPSTREAM_BROKE
+        except OSError:
+            return Outcome.CLIENT_CLOSED
+        return Outcome.COMPLETED if self._meter.finished else Outcome.UPSTREAM_BROKE
+
+    async def _ping(self, send: Send) -> None:
+        while True:
+            self._silent = True
+            await asyncio.sleep(_PING_SECONDS)
+            if self._silent:
+                await send(_more(PING))
+
+    async def _finish(self, path: str, send: Send, outcome: Outcome) -> None:
+        """Cancel what still runs upstream, settle, and only then let the last bytes go."""
+        await self._answer.reply.close()
+        last = DONE
+        try:
+            used = self._meter.usage or _counted(self._plan, self._meter.written())
+            await self._cashier.settle(
+                self._call, self._answer.model, self._answer.route, used, outcome, streamed=True
+            )
+            if outcome is Outcome.UPSTREAM_BROKE:
+                raise ApiError(503, "provider_error", "The model's provider broke off in the midst of its reply.")
+        except ApiError as error:
+            last = error_event(envelope(path, error, f"req_{self._call.id}"))
+        if outcome is not Outcome.CLIENT_CLOSED:
+            await send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+async def check_stream(answer: Answer) -> None:
+    """Refuse a body that is no event stream before anything of it is sent. Raises ApiError 502."""
+    if not is_event_stream(answer.first):
+        await answer.reply.close()
+        raise garbage("no event stream")
+
+
+def _more(body: bytes) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": True}
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _result(relay: "asyncio.Future[Outcome]") -> Outcome:
+    """The relay's outcome; one that still runs has lost its reader and is stopped."""
+    if relay.done():
+        return relay.result()
+    relay.cancel()
+    await asyncio.gather(relay, return_exceptions=True)
+    return Outcome.CLIENT_CLOSED

@@ -1,0 +1,133 @@
+"""POST /v1/chat/completions: a billed call from admission to settlement (design §5)."""
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter, Request, Response
+
+from callmissed.aws.dynamodb import Unavailable
+from callmissed.errors import ApiError, service_unavailable
+from callmissed.keys.secret import Mode
+from callmissed.ledger.entries import Outcome
+from callmissed.ledger.refusals import HoldRefused
+from callmissed.ledger.wallet import SERVICES, quotas
+from callmissed.platform.routes import Permission
+from functions.inference.body import parse_object, read_body
+from functions.inference.dialects.openai_chat import parse_chat
+from functions.inference.gateway import Gateway, rate_headers
+from functions.inference.planning import Plan, plan_chat
+from functions.inference.relay import MeteredStream, check_stream, read_reply, usage_of
+from functions.inference.settlement import BilledCall
+from functions.inference.upstreams import Answer
+
+router = APIRouter()
+_SERVICE = SERVICES[0]
+
+
+@router.post("/v1/chat/completions", summary="Create a chat completion")
+async def chat_completions(request: Request) -> Response:
+    """Create a chat completion, blocking or streaming, in the OpenAI dialect.
+
+    Cost is the model's price times the reported tokens, in micro-credits, settled before the last byte leaves.
+    """
+    gateway: Gateway = request.app.state.gateway
+    raw = await read_body(request)
+    try:
+        body = parse_object(raw)
+        plan = plan_chat(gateway.catalog, body, parse_chat(body), len(raw))
+    except ApiError:
+        await gateway.authenticate(request, Permission.LLM)  # who may not call learns that first
+        raise
+    admitted = await gateway.authenticate(request, Permission.LLM, 0 if _is_test(request) else plan.estimate)
+    call = BilledCall(request.scope["state"]["call_id"], admitted, request.scope["state"]["started"])
+    call.db_wait = gateway.clock() - admitted.now
+    try:
+        plan = await _set_aside(gateway, call, plan)
+        answer = await _ask(gateway, call, plan)
+        return await (_stream if plan.streamed else _whole)(gateway, call, plan, answer)
+    except ApiError:
+        await gateway.cashier.cancel(call)
+        raise
+
+
+def _is_test(request: Request) -> bool:
+    """Whether the key says of itself that it is a test key; its item says so too, or it is not found."""
+    return "cm_test_" in (request.headers.get("authorization") or request.headers.get("x-api-key") or "")
+
+
+async def _set_aside(gateway: Gateway, call: BilledCall, plan: Plan) -> Plan:
+    """Check the models against key and plan, then hold. The plan returned may have a shorter implicit limit."""
+    item = call.admitted.item
+    for model in plan.models:
+        if not {"*", model.id} & item["mdl"]:
+            raise ApiError(403, "model_not_allowed", f"This API key may not use '{model.id}'.", param="model")
+        if item["plan"] == "free" and not model.free and item["mode"] == Mode.LIVE:
+            raise _model_not_available(model.id)
+    if item["mode"] == Mode.TEST:
+        return plan
+    begun = gateway.clock()
+    try:
+        return await _hold(gateway, call, plan)
+    except Unavailable as error:
+        raise service_unavailable() from error
+    finally:
+        call.db_wait += gateway.clock() - begun
+
+
+async def _hold(gateway: Gateway, call: BilledCall, plan: Plan) -> Plan:
+    try:
+        call.hold, call.wallet = await gateway.ledger.hold(call.admitted.tenant, call.id, _SERVICE, plan.estimate)
+    except HoldRefused as refused:
+        shorter = plan.affordable(refused.affordable)
+        if shorter is None:
+            raise
+        call.hold, call.wallet = await gateway.ledger.hold(call.admitted.tenant, call.id, _SERVICE, shorter.estimate)
+        return shorter
+    return plan
+
+
+async def _ask(gateway: Gateway, call: BilledCall, plan: Plan) -> Answer:
+    begun = gateway.clock()
+    answer = await gateway.upstreams.answer(plan, sandboxed=call.hold is None)
+    call.first_byte = gateway.clock()
+    call.upstream_wait = call.first_byte - begun
+    return answer
+
+
+async def _whole(gateway: Gateway, call: BilledCall, plan: Plan, answer: Answer) -> Response:
+    begun = gateway.clock()
+    body, reply = await read_reply(answer)
+    call.upstream_wait += gateway.clock() - begun
+    used = usage_of(plan, reply)
+    await gateway.cashier.settle(call, answer.model, answer.route, used, Outcome.COMPLETED, streamed=False)
+    return Response(body, media_type="application/json", headers=_headers(call))
+
+
+async def _stream(gateway: Gateway, call: BilledCall, plan: Plan, answer: Answer) -> Response:
+    await check_stream(answer)
+    return MeteredStream(plan, call, answer, gateway.cashier, gateway.clock, _headers(call))
+
+
+def _headers(call: BilledCall) -> Mapping[str, str]:
+    timing = f"db;dur={call.db_wait / 1000:.3f}, upstream;dur={call.upstream_wait / 1000:.3f}"
+    return {"X-Generation-Id": f"gen_{call.id}", "Server-Timing": timing, **_quota_headers(call)}
+
+
+def _quota_headers(call: BilledCall) -> dict[str, str]:
+    """The plan's month; a warning from 80 and 95 % (contract §2.4)."""
+    if call.wallet is None:
+        return {}
+    limit = quotas(call.admitted.item["plan"])[f"q_{_SERVICE}"]
+    used = limit - call.wallet.quota_left
+    headers = {"X-Quota-Limit": str(limit), "X-Quota-Remaining": str(call.wallet.quota_left)}
+    if used * 100 >= limit * 80:
+        severity = "critical" if used * 100 >= limit * 95 else "warning"
+        headers["X-Usage-Warning"] = f"{severity}: {used}/{limit} {_SERVICE} calls this month"
+    return headers
+
+
+def _model_not_available(model_id: str) -> ApiError:
+    message = (
+        f"Model '{model_id}' requires a paid plan. See GET /api/v1/models/access for the models of each plan. "
+        "Upgrade to use it."
+    )
+    return ApiError(403, "model_not_available", message, param="model")

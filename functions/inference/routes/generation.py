@@ -1,0 +1,60 @@
+"""GET /v1/generation: what a past call used and cost."""
+
+from typing import Any
+
+from fastapi import APIRouter, Query, Request
+
+from callmissed import money
+from callmissed.aws.attributes import Item
+from callmissed.aws.dynamodb import Unavailable
+from callmissed.clock import iso
+from callmissed.errors import ApiError, service_unavailable
+from callmissed.ids import is_call_id
+from functions.inference.gateway import Gateway
+
+router = APIRouter()
+
+
+@router.get("/v1/generation", summary="Get a past call's usage and cost")
+async def generation(
+    request: Request, id: str = Query(description="`X-Generation-Id` of the call; its request id works too.")
+) -> dict[str, Any]:
+    """Tokens, provider, cost in credits and latency in milliseconds of one call of the key's tenant.
+
+    404 for an id of another tenant, of a call that failed, and of none.
+    """
+    gateway: Gateway = request.app.state.gateway
+    admitted = await gateway.authenticate(request)
+    call_id = id.removeprefix("gen_").removeprefix("req_")
+    try:
+        entry = await gateway.ledger.entry(admitted.tenant, call_id) if is_call_id(call_id) else None
+    except Unavailable as error:
+        raise service_unavailable() from error
+    if entry is None or "usage" not in entry:
+        raise ApiError(404, "not_found", "No such generation.", param="id")
+    return {"data": _rendered(entry)}
+
+
+def _rendered(entry: Item) -> dict[str, Any]:
+    usage = entry["usage"]
+    units: dict[str, int] = usage["units"]
+    cached = units.get("cached_input_tokens", 0)
+    return {
+        "id": f"gen_{entry['entry']}",
+        "request_id": f"req_{entry['entry']}",
+        "model": usage["model"],
+        "provider": usage["provider"],
+        "upstream_model": usage["upstream_id"],
+        "created_at": iso(entry["created"]),
+        "streamed": usage.get("streamed", False),
+        "outcome": usage["outcome"],
+        "tokens_prompt": units["input_tokens"] + cached,
+        "tokens_cached": cached,
+        "tokens_completion": units["output_tokens"],
+        "tokens_estimated": usage.get("estimated", False),
+        "cost_credits": money.credits(entry["amount"]),
+        "price_version": usage["price_version"],
+        "latency_ms": usage["latency_ms"],
+        "first_byte_ms": usage["first_byte_ms"],
+        "sandbox": entry.get("sandbox", False),
+    }

@@ -1,0 +1,202 @@
+"""A narrow asynchronous DynamoDB client for the hot path.
+
+aiohttp carries it, botocore signs it and finds its credentials; the signing key is kept for the day, which halves
+the CPU of a call (measured in docs/decisions/0002-dynamodb-client.md). Tested against boto3 call for call.
+
+    DynamoError
+    ├─ ConditionFailed        the condition did not hold; carries the item as it was, so nobody has to read it
+    ├─ TransactionCanceled    a transaction's condition did not hold; carries the reason of each part
+    ├─ Unavailable            no usable answer after all tries; `ambiguous` when the write may have happened
+    └─ RequestRefused         DynamoDB rejects the request itself: a defect of ours
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import aiohttp
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.session import get_session
+
+from callmissed.aws.attributes import Item, from_item
+
+_NOT_APPLIED = frozenset(
+    {
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+_BACKOFF_SECONDS = 0.025
+
+
+class DynamoError(Exception):
+    """Any failure of a DynamoDB request."""
+
+
+class ConditionFailed(DynamoError):
+    """The condition did not hold. `item` is the item as it was, empty when there was none."""
+
+    def __init__(self, item: Item) -> None:
+        super().__init__("the condition did not hold")
+        self.item = item
+
+
+class TransactionCanceled(DynamoError):
+    """A transaction was cancelled; `reasons` has one code a part, `None` for the innocent ones."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__(f"transaction cancelled: {', '.join(reasons)}")
+        self.reasons = reasons
+
+
+class Unavailable(DynamoError):
+    """No usable answer. `ambiguous`: the request may have been applied."""
+
+    def __init__(self, why: str, *, ambiguous: bool) -> None:
+        super().__init__(why)
+        self.ambiguous = ambiguous
+
+
+class RequestRefused(DynamoError):
+    """DynamoDB rejects the request: wrong syntax, unknown table, no permission."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request that was sent, for whoever counts: operation, table, units consumed."""
+
+    operation: str
+    table: str
+    capacity: float
+
+
+class _DailyKeySigner(SigV4Auth):
+    """SigV4 whose derived key is computed once a day and region instead of at every call."""
+
+    _derived: tuple[tuple[str, str], bytes] | None = None
+
+    def signature(self, string_to_sign: str, request: Any) -> str:
+        secret, day = self.credentials.secret_key, request.context["timestamp"][:8]
+        if self._derived is None or self._derived[0] != (secret, day):
+            key = self._sign(f"AWS4{secret}".encode(), day)
+            for part in (self._region_name, self._service_name, "aws4_request"):
+                key = self._sign(key, part)
+            self._derived = ((secret, day), key)
+        return cast(str, self._sign(self._derived[1], string_to_sign, hex=True))
+
+
+class DynamoDB:
+    """Sends single DynamoDB requests with bounded retries. Create it anywhere, use it from one event loop."""
+
+    def __init__(
+        self,
+        region: str,
+        endpoint: str | None = None,
+        *,
+        attempts: int = 4,
+        timeout_seconds: float = 2.0,
+        observe: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self._url = endpoint or f"https://dynamodb.{region}.amazonaws.com/"
+        self._region = region
+        self._attempts = attempts
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=min(1.0, timeout_seconds))
+        self._observe = observe
+        self._signer: _DailyKeySigner | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(self, operation: str, request: dict[str, Any], *, resend_ambiguous: bool = True) -> dict[str, Any]:
+        """Answer of `operation`, such as `UpdateItem`, to `request` in DynamoDB's own JSON.
+
+        Throttling is retried with jitter. A lost answer is retried only with `resend_ambiguous`: writes that are
+        safe to apply twice ask for it, the others get `Unavailable(ambiguous=True)` and decide themselves.
+        """
+        if self._observe:
+            request = request | {"ReturnConsumedCapacity": "TOTAL"}
+        payload = json.dumps(request, separators=(",", ":")).encode()
+        for attempt in range(1, self._attempts + 1):
+            try:
+                answer = await self.send(operation, payload)
+            except Unavailable as error:
+                if attempt == self._attempts or (error.ambiguous and not resend_ambiguous):
+                    raise
+                await asyncio.sleep(random.uniform(0, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311
+            else:
+                self._count(operation, request, answer)
+                return answer
+        raise AssertionError("unreachable")
+
+    async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
+        """One try of one request: the seam where tests inject faults."""
+        headers = self._signed_headers(operation, payload)
+        try:
+            async with self._pool().post(self._url, data=payload, headers=headers) as response:
+                body = await response.read()
+        except aiohttp.ClientConnectorError as error:
+            raise Unavailable(str(error), ambiguous=False) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(f"{operation}: {error or type(error).__name__}", ambiguous=True) from error
+        if response.status == 200:
+            return cast("dict[str, Any]", json.loads(body))
+        raise _failure(response.status, body)
+
+    async def close(self) -> None:
+        """Drop the connections and credentials; the next call makes new ones (a SnapStart snapshot must hold none)."""
+        session, self._session, self._signer = self._session, None, None
+        if session is not None:
+            await session.close()
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=256, keepalive_timeout=45, ttl_dns_cache=60)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=self._timeout, skip_auto_headers=("User-Agent", "Accept")
+            )
+        return self._session
+
+    def _signed_headers(self, operation: str, payload: bytes) -> dict[str, str]:
+        headers = {
+            "Content-Type": "application/x-amz-json-1.0",
+            "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+        }
+        request = AWSRequest(method="POST", url=self._url, data=payload, headers=headers)
+        if self._signer is None:
+            self._signer = _DailyKeySigner(get_session().get_credentials(), "dynamodb", self._region)
+        self._signer.add_auth(request)
+        return dict(request.headers.items())
+
+    def _count(self, operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
+        if self._observe:
+            consumed = answer.get("ConsumedCapacity") or {}
+            parts: list[dict[str, Any]] = consumed if isinstance(consumed, list) else [consumed]
+            units = sum(part.get("CapacityUnits", 0.0) for part in parts)
+            self._observe(Exchange(operation, request.get("TableName", ""), units))
+
+
+def _failure(status: int, body: bytes) -> DynamoError:
+    try:
+        answer: dict[str, Any] = json.loads(body)
+    except ValueError:
+        answer = {}
+    code = str(answer.get("__type", "")).rpartition("#")[2]
+    message = str(answer.get("message") or answer.get("Message") or "")
+    if code == "ConditionalCheckFailedException":
+        return ConditionFailed(from_item(answer.get("Item", {})))
+    if code == "TransactionCanceledException":
+        reasons = [str(reason.get("Code", "None")) for reason in answer.get("CancellationReasons", [])]
+        if "ConditionalCheckFailed" not in reasons:
+            return Unavailable(f"transaction cancelled: {', '.join(reasons)}", ambiguous=False)
+        return TransactionCanceled(reasons)
+    if code in _NOT_APPLIED:
+        return Unavailable(code, ambiguous=False)
+    if status >= 500:
+        return Unavailable(f"{status} {code}", ambiguous=True)
+    return RequestRefused(f"{code}: {message}")

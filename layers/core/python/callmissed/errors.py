@@ -1,0 +1,106 @@
+"""Errors that callers see, and the three envelopes that carry them.
+
+    ApiError                     status, code, message; raised anywhere below a route
+    ├─ in /v1/*                  {"error": {"message", "type", "code", "param", "request_id"}}
+    ├─ in /v1/messages*, /anthropic/*
+    │                            {"type": "error", "error": {"type", "message", "code"}, "request_id"}
+    └─ in /api/v1/*              {"error": {"code", "message", "type", "request_id"}} + "details" on 422
+
+Messages are ours: an upstream's text or a stack trace never becomes one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_TYPES_BY_STATUS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+_TYPES_BY_CODE = {
+    "invalid_api_key": "invalid_request_error",
+    "model_not_available": "invalid_request_error",
+    "model_not_found": "invalid_request_error",
+    "quota_exceeded": "insufficient_quota",
+}
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "invalid_request_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+class ApiError(Exception):
+    """A refusal or failure with the status, code and headers that the caller gets."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        details: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.headers = dict(headers or {})
+        self.details = list(details)
+
+    @property
+    def type(self) -> str:
+        """The `error.type` of the OpenAI and platform envelopes."""
+        return _TYPES_BY_CODE.get(self.code) or _TYPES_BY_STATUS.get(self.status, "api_error")
+
+
+def envelope(path: str, error: ApiError, request_id: str) -> dict[str, Any]:
+    """Body of `error` in the envelope that the surface of `path` promises."""
+    if path.startswith(("/v1/messages", "/anthropic/")):
+        kind = _ANTHROPIC_TYPES.get(error.status, "api_error")
+        return {
+            "type": "error",
+            "error": {"type": kind, "message": error.message, "code": error.code},
+            "request_id": request_id,
+        }
+    body: dict[str, Any] = {"message": error.message, "type": error.type, "code": error.code}
+    if path.startswith("/api/"):
+        body |= {"request_id": request_id}
+        if error.status == 422:
+            body["details"] = error.details
+        return {"error": body}
+    return {"error": body | {"param": error.param, "request_id": request_id}}
+
+
+def invalid_request(message: str, param: str | None = None, code: str = "invalid_request_error") -> ApiError:
+    """400: the request can't mean anything, or asks for what the model can't do."""
+    return ApiError(400, code, message, param=param)
+
+
+def invalid_api_key(message: str = "Incorrect API key provided.") -> ApiError:
+    """401: no key, a garbled key, an unknown, revoked or expired one. The answer never says which unknown it is."""
+    return ApiError(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
+
+
+def payload_too_large(limit_bytes: int) -> ApiError:
+    """413: the body is over the platform's limit for direct calls."""
+    return ApiError(413, "file_too_large", f"The request body is larger than {limit_bytes} bytes.")
+
+
+def service_unavailable(message: str = "The service is briefly unavailable. Please retry.") -> ApiError:
+    """503: our own storage did not answer; nothing was done and nothing is charged."""
+    return ApiError(503, "service_unavailable", message, headers={"Retry-After": "1"})

@@ -1,0 +1,164 @@
+"""Admission: one conditional write that authenticates, revokes, limits and budgets a call (design §6).
+
+The write has two branches, because DynamoDB's conditions have no arithmetic: `busy` when the key's theoretical
+arrival time lies ahead, `idle` when it has passed. A container remembers the likely branch of each key, and until
+when a limited one must wait, so that refused callers cost no writes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.dynamodb import ConditionFailed, DynamoDB
+from callmissed.clock import SECOND, month_of
+from callmissed.errors import ApiError, invalid_api_key, service_unavailable
+from callmissed.keys.policy import ACTIVE
+from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.platform.tables import KEYS, physical_name
+
+_REMEMBERED_KEYS = 4096
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RateState:
+    """The key's window: requests a minute, calls it may still make at once, microseconds until it is full again."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A key that passed, with its policy as the write returned it. `charged` was taken from the key's budget."""
+
+    hash: str
+    item: Item
+    charged: int
+    now: int
+
+    @property
+    def tenant(self) -> str:
+        """Tenant of the key."""
+        return self.item["t"]
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether the key has a monthly budget of its own."""
+        return self.item["bud"] < NO_BUDGET
+
+    @property
+    def rate(self) -> RateState:
+        """State of the rate limit after this call."""
+        item = self.item
+        remaining = max(0, (self.now - item["u"]) // item["iv"] + 1)
+        return RateState(item["rpm"], remaining, max(0, item["tat"] - self.now))
+
+
+class Admission:
+    """Admits calls of one stage's keys. Keeps a bounded memory per key; share one per process."""
+
+    def __init__(self, dynamodb: DynamoDB, stage: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = physical_name(stage, KEYS)
+        self._busy: dict[str, bool] = {}
+        self._retry_at: dict[str, int] = {}
+
+    async def admit(self, hash: str, estimate: int, now: int) -> Admitted:
+        """Let one call of the key through at `now` (epoch microseconds), charging `estimate` to its budget.
+
+        One round trip, two when the remembered branch was wrong. Raises ApiError 401 for a key that is unknown,
+        revoked or expired, 429 above its rate, 402 above its budget; Unavailable when DynamoDB does not answer.
+        """
+        if (retry_at := self._retry_at.get(hash, 0)) > now:
+            raise rate_limited(retry_at - now)
+        month = month_of(now)
+        for _ in range(_TRIES):
+            busy = self._busy.get(hash, False)
+            try:
+                item = await self._write(hash, estimate, now, month, busy=busy)
+            except ConditionFailed as refused:
+                month = await self._learn(hash, refused.item, estimate, now, month)
+            else:
+                self._remember(self._busy, hash, item["tat"] > now)
+                return Admitted(hash, item, estimate, now)
+        raise service_unavailable()
+
+    async def give_back(self, admitted: Admitted, amount: int) -> None:
+        """Return `amount` micro-credits to the key's budget for this month, at most once.
+
+        It is sent once and never again: a lost answer leaves the key with less to spend until the nightly
+        reconciliation, never with more. Does nothing for a key without a budget. Raises Unavailable.
+        """
+        if amount <= 0 or not admitted.has_budget:
+            return
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": to_item({"id": admitted.hash}),
+            "UpdateExpression": "SET kb = kb + :amount",
+            "ConditionExpression": "km = :month",
+            "ExpressionAttributeValues": to_item({":amount": amount, ":month": admitted.item["km"]}),
+        }
+        try:
+            await self._dynamodb.call("UpdateItem", request, resend_ambiguous=False)
+        except ConditionFailed:
+            return  # the month turned, and the budget with it
+
+    async def _write(self, hash: str, estimate: int, now: int, month: int, *, busy: bool) -> Item:
+        if busy:
+            update, branch = "SET tat = tat + iv, u = u + iv, kb = kb - :cost", "tat >= :now AND u <= :now"
+        else:
+            update, branch = "SET tat = iv + :now, u = dl + :now, kb = kb - :cost", "tat < :now"
+        values = {":now": now, ":cost": estimate, ":month": month, ":active": ACTIVE}
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": to_item({"id": hash}),
+            "UpdateExpression": update,
+            "ConditionExpression": f"st = :active AND ex > :now AND km = :month AND kb >= :cost AND {branch}",
+            "ExpressionAttributeValues": to_item(values),
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        answer = await self._dynamodb.call("UpdateItem", request)
+        return from_item(answer["Attributes"])
+
+    async def _learn(self, hash: str, item: Item, estimate: int, now: int, month: int) -> int:
+        """Find out from the item why it refused; returns the month to try again with, or raises the refusal."""
+        if not item or item["st"] != ACTIVE or item["ex"] <= now:
+            raise invalid_api_key()
+        if item["km"] < month:
+            await self._turn_month(hash, item, month)
+            return month
+        if item["km"] == month and item["kb"] < estimate:
+            raise ApiError(402, "budget_exceeded", "This key's monthly budget does not cover the call.")
+        self._remember(self._busy, hash, item["tat"] >= now)
+        if item["tat"] >= now and item["u"] > now:
+            self._remember(self._retry_at, hash, item["u"])
+            raise rate_limited(item["u"] - now)
+        return item["km"]
+
+    async def _turn_month(self, hash: str, item: Item, month: int) -> None:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": to_item({"id": hash}),
+            "UpdateExpression": "SET km = :new, kb = bud",
+            "ConditionExpression": "km = :old",
+            "ExpressionAttributeValues": to_item({":new": month, ":old": item["km"]}),
+        }
+        try:
+            await self._dynamodb.call("UpdateItem", request)
+        except ConditionFailed:
+            return  # another call turned it first
+
+    def _remember(self, memory: dict[str, Any], hash: str, value: Any) -> None:
+        if len(memory) >= _REMEMBERED_KEYS and hash not in memory:
+            memory.pop(next(iter(memory)))
+        memory[hash] = value
+
+
+def rate_limited(wait: int) -> ApiError:
+    """429 for a key that must wait `wait` microseconds."""
+    seconds = max(1, -(-wait // SECOND))
+    headers = {"Retry-After": str(seconds), "X-RateLimit-Remaining": "0"}
+    return ApiError(429, "rate_limit_exceeded", f"Rate limit reached. Retry in {seconds} s.", headers=headers)

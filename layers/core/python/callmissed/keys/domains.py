@@ -1,0 +1,47 @@
+"""Domain locks: the web origins from which a key works.
+
+A lock is an exact host (`app.example.com`) or every host below one (`*.example.com`). The caller's origin is the
+`Origin` header, else the `Referer`; a locked key without either is refused.
+"""
+
+import re
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from callmissed.errors import ApiError
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_PATTERN = re.compile(rf"(\*\.)?({_LABEL}\.)*{_LABEL}")
+_MOST_LABELS = 12
+
+
+def lockable(text: str) -> str:
+    """The canonical form of a domain lock. Raises ApiError 400 for anything that isn't a host or `*.` and a host."""
+    pattern = text.strip().lower().rstrip(".")
+    if len(pattern) > 253 or not _PATTERN.fullmatch(pattern):
+        raise ApiError(400, "invalid_request_error", f"'{text[:80]}' is not a host name, nor '*.' and a host name.")
+    return pattern
+
+
+def origin_host(origin: str | None, referer: str | None) -> str | None:
+    """Host that the browser names, in lower case; None when it names none or garbles it."""
+    try:
+        host = urlsplit(origin or referer or "").hostname
+    except ValueError:
+        return None
+    return host.rstrip(".") if host else None
+
+
+def patterns_for(host: str) -> list[str]:
+    """Every lock that would admit `host`."""
+    labels = host.split(".")
+    if len(labels) > _MOST_LABELS:
+        return [host]
+    return [host] + ["*." + ".".join(labels[start:]) for start in range(1, len(labels))]
+
+
+def is_allowed(locks: Collection[str], host: str | None) -> bool:
+    """True when a key with `locks` works from `host`."""
+    if "*" in locks:
+        return True
+    return host is not None and any(pattern in locks for pattern in patterns_for(host))

@@ -1,0 +1,104 @@
+"""Ledger entries: the immutable record of every movement of money.
+
+An entry names the account that money leaves and the one that it enters, so that over any set of entries
+the accounts sum to zero. A call's entry has the call's id, so it can be written once only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from callmissed.aws.attributes import Item
+
+
+class Account(StrEnum):
+    """An account of the double entry. The tenant's two are told apart from the platform's."""
+
+    AVAILABLE = "tenant:available"
+    HELD = "tenant:held"
+    REVENUE = "revenue"
+    PAYMENTS = "payments"
+    PROMOTION = "promotion"
+
+
+class EntryType(StrEnum):
+    """Why money moved. VOID moves none: it closes a call that never settled."""
+
+    DEDUCTION = "deduction"
+    VOID = "void"
+    ADMIN = "admin"
+    PURCHASE = "purchase"
+    SIGNUP_BONUS = "signup_bonus"
+    PLAN_GRANT = "plan_grant"
+
+
+class Outcome(StrEnum):
+    """How a billed call ended."""
+
+    COMPLETED = "completed"
+    CLIENT_CLOSED = "client_closed"
+    UPSTREAM_BROKE = "upstream_broke"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call used and at which price: enough to compute its amount again.
+
+    `units` and `prices` have the same names; prices are micro-credits per million units. `estimated` says that the
+    provider reported no usage and the tokens were counted by our tokenizer.
+    """
+
+    service: str
+    model: str
+    provider: str
+    units: Mapping[str, int] = field(default_factory=dict[str, int])
+    prices: Mapping[str, int] = field(default_factory=dict[str, int])
+    price_version: str = ""
+    estimated: bool = False
+    outcome: Outcome = Outcome.COMPLETED
+    streamed: bool = False
+    latency_ms: int = 0
+    first_byte_ms: int = 0
+    key_id: str = ""
+    upstream_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One movement of `amount` micro-credits from `debit` to `credit`, at `created` (epoch microseconds).
+
+    `held` is the hold that it resolves, as [amount, attempt]; `shortfall` the part of the cost above the hold,
+    which nobody pays.
+    """
+
+    tenant: str
+    entry: str
+    type: EntryType
+    amount: int
+    debit: Account
+    credit: Account
+    created: int
+    held: tuple[int, int] | None = None
+    shortfall: int = 0
+    description: str = ""
+    reference: str = ""
+    sandbox: bool = False
+    usage: Usage | None = None
+
+
+def to_record(entry: Entry) -> Item:
+    """The table's item for `entry`; fields that say nothing are left out."""
+    record = _telling(asdict(entry))
+    if entry.usage is not None:
+        record["usage"] = _telling(record["usage"])
+    return record
+
+
+def _telling(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None and value is not False and value != ""}
+
+
+def void(tenant: str, call_id: str, now: int, reason: str) -> Entry:
+    """The entry that closes a call which never settled; it moves nothing."""
+    return Entry(tenant, call_id, EntryType.VOID, 0, Account.HELD, Account.AVAILABLE, now, description=reason)

@@ -1,0 +1,72 @@
+"""Credits that come in: one transaction, remembered by an operation id, so that a repeated grant grants once."""
+
+from typing import Any
+
+from callmissed.aws.attributes import to_item
+from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
+from callmissed.errors import ApiError
+from callmissed.ids import new_call_id
+from callmissed.ledger.entries import Account, Entry, EntryType, to_record
+from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
+
+_SOURCES = {EntryType.PURCHASE: Account.PAYMENTS}
+
+
+async def grant(
+    dynamodb: DynamoDB,
+    stage: str,
+    *,
+    tenant: str,
+    amount: int,
+    operation_id: str,
+    now: int,
+    kind: EntryType = EntryType.ADMIN,
+    description: str = "",
+) -> bool:
+    """Add `amount` micro-credits to the wallet. False when `operation_id` was already carried out for this tenant.
+
+    Raises ApiError 404 for an unknown tenant, ValueError for an amount below 1, Unavailable when DynamoDB fails.
+    """
+    if amount < 1:
+        raise ValueError("a grant adds at least one micro-credit")
+    entry = Entry(
+        tenant,
+        new_call_id(now, 1),
+        kind,
+        amount,
+        _SOURCES.get(kind, Account.PROMOTION),
+        Account.AVAILABLE,
+        now,
+        description=description,
+        reference=operation_id,
+    )
+    try:
+        await dynamodb.call("TransactWriteItems", {"TransactItems": _parts(stage, entry)})
+    except TransactionCanceled as cancelled:
+        if cancelled.reasons[0] == "ConditionalCheckFailed":
+            return False
+        raise ApiError(404, "not_found", "No such tenant.") from cancelled
+    return True
+
+
+def _parts(stage: str, entry: Entry) -> list[dict[str, Any]]:
+    operation = {"tenant": entry.tenant, "item": f"PAYMENT#{entry.reference}", "entry": entry.entry}
+    return [
+        {
+            "Put": {
+                "TableName": physical_name(stage, TENANTS),
+                "Item": to_item(operation),
+                "ConditionExpression": "attribute_not_exists(tenant)",
+            }
+        },
+        {"Put": {"TableName": physical_name(stage, LEDGER), "Item": to_item(to_record(entry))}},
+        {
+            "Update": {
+                "TableName": physical_name(stage, WALLETS),
+                "Key": to_item({"id": entry.tenant}),
+                "UpdateExpression": "SET av = av + :a, gr = gr + :a",
+                "ConditionExpression": "attribute_exists(id)",
+                "ExpressionAttributeValues": to_item({":a": entry.amount}),
+            }
+        },
+    ]

@@ -1,0 +1,207 @@
+"""Hold, settle, release: the two-phase life of a billed call (design §7; compare TigerBeetle's two-phase transfers).
+
+A hold carries the number of the attempt that placed it. A lost attempt that arrives late therefore never looks like
+the one that was settled, and the sweeper gives it back instead of charging again
+(docs/decisions/0003-late-duplicate-holds.md).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Unavailable
+from callmissed.clock import month_of
+from callmissed.ids import started_at
+from callmissed.ledger.entries import Entry, EntryType, to_record
+from callmissed.ledger.refusals import refusal
+from callmissed.ledger.wallet import ACTIVE, quota_name, turn_month
+from callmissed.platform.tables import LEDGER, WALLETS, physical_name
+
+_TRIES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """`amount` micro-credits of `tenant`, set aside for one call by its `attempt`."""
+
+    tenant: str
+    call_id: str
+    service: str
+    amount: int
+    attempt: int = 1
+
+    @property
+    def tag(self) -> list[int | str]:
+        """What stands in the wallet for this hold."""
+        return [self.amount, self.attempt, self.service]
+
+
+@dataclass(frozen=True, slots=True)
+class WalletState:
+    """What a hold's answer tells: micro-credits still available, calls of the service left this month."""
+
+    available: int
+    quota_left: int
+
+
+class Settlement(StrEnum):
+    """What became of a settlement."""
+
+    APPLIED = "applied"
+    PENDING = "pending"
+    """The entry is written; the wallet did not answer, and the sweeper will apply it."""
+    VOIDED = "voided"
+    """The sweeper had given the hold back before: the work is lost revenue."""
+
+
+class Ledger:
+    """Moves money for one stage. Amounts are micro-credits."""
+
+    def __init__(self, dynamodb: DynamoDB, stage: str) -> None:
+        self._dynamodb = dynamodb
+        self._wallets = physical_name(stage, WALLETS)
+        self._ledger = physical_name(stage, LEDGER)
+
+    async def hold(self, tenant: str, call_id: str, service: str, amount: int) -> tuple[Hold, WalletState]:
+        """Set `amount` aside for the call. One round trip unless the month turned or an answer was lost.
+
+        Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB does.
+        """
+        month = month_of(started_at(call_id))
+        for attempt in range(1, _TRIES + 1):
+            hold = Hold(tenant, call_id, service, amount, attempt)
+            try:
+                return hold, await self._place(hold, month)
+            except Unavailable as error:
+                if not error.ambiguous or attempt == _TRIES:
+                    raise
+            except ConditionFailed as refused:
+                wallet = refused.item
+                if call_id in wallet.get("h", {}):
+                    return _standing(wallet, hold), _state(wallet, service)
+                month = await self._current_month(wallet, month, hold)
+        raise Unavailable("the wallet's month kept turning", ambiguous=False)
+
+    async def settle(self, hold: Hold, entry: Entry) -> Settlement:
+        """Charge `entry.amount`, at most the hold, and give the rest back. Safe to repeat.
+
+        Two round trips. Raises Unavailable when the entry could not be written: then nothing is charged.
+        """
+        try:
+            await self._put(entry)
+        except ConditionFailed as earlier:
+            if earlier.item["type"] == EntryType.VOID:
+                return Settlement.VOIDED
+            return await self.apply(hold, earlier.item["amount"])
+        return await self.apply(hold, entry.amount)
+
+    async def release(self, hold: Hold) -> None:
+        """Give the whole hold back for a call that failed. Safe to repeat. Raises Unavailable."""
+        try:
+            await self._resolve(hold, 0, quota_month=month_of(started_at(hold.call_id)))
+        except ConditionFailed as refused:
+            if refused.item.get("h", {}).get(hold.call_id) == hold.tag:  # only the month stood in the way
+                await self._resolve_once(hold, 0)
+
+    async def record(self, entry: Entry) -> None:
+        """Write an entry that moves no money, such as a sandbox call's. Raises Unavailable."""
+        try:
+            await self._put(entry)
+        except ConditionFailed:
+            return
+
+    async def entry(self, tenant: str, entry: str) -> Item | None:
+        """The entry, strongly consistent, or None. Raises Unavailable."""
+        key = to_item({"tenant": tenant, "entry": entry})
+        request = {"TableName": self._ledger, "Key": key, "ConsistentRead": True}
+        answer = await self._dynamodb.call("GetItem", request)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+    async def _place(self, hold: Hold, month: int) -> WalletState:
+        values = {":a": hold.amount, ":one": 1, ":month": month, ":active": ACTIVE, ":tag": hold.tag}
+        request: dict[str, Any] = {
+            "TableName": self._wallets,
+            "Key": to_item({"id": hold.tenant}),
+            "UpdateExpression": "SET av = av - :a, bl = bl - :a, #q = #q - :one, h.#id = :tag",
+            "ConditionExpression": "st = :active AND mon = :month AND #q >= :one AND av >= :a AND bl >= :a"
+            " AND attribute_not_exists(h.#id)",
+            "ExpressionAttributeNames": {"#q": quota_name(hold.service), "#id": hold.call_id},
+            "ExpressionAttributeValues": to_item(values),
+            "ReturnValues": "UPDATED_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        answer = await self._dynamodb.call("UpdateItem", request, resend_ambiguous=False)
+        return _state(from_item(answer["Attributes"]), hold.service)
+
+    async def _current_month(self, wallet: Item, month: int, hold: Hold) -> int:
+        """Month to try the hold again with. Raises the refusal when the month was not what stood in the way."""
+        if not wallet or wallet["mon"] == month:
+            raise refusal(wallet, hold.service, hold.amount, started_at(hold.call_id))
+        if wallet["mon"] < month:
+            await self._turn(wallet, month)
+        return max(wallet["mon"], month)
+
+    async def _turn(self, wallet: Item, month: int) -> None:
+        try:
+            await self._dynamodb.call("UpdateItem", turn_month(self._wallets, wallet, month))
+        except ConditionFailed:
+            return  # another call turned it first
+
+    async def _put(self, entry: Entry) -> None:
+        request = {
+            "TableName": self._ledger,
+            "Item": to_item(to_record(entry)),
+            "ConditionExpression": "attribute_not_exists(entry)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        await self._dynamodb.call("PutItem", request)
+
+    async def apply(self, hold: Hold, cost: int) -> Settlement:
+        """Bring the wallet in line with an entry of `cost` that is written. Safe to repeat."""
+        try:
+            await self._resolve_once(hold, cost)
+        except Unavailable:
+            return Settlement.PENDING
+        return Settlement.APPLIED
+
+    async def _resolve_once(self, hold: Hold, cost: int) -> None:
+        """Resolve the hold unless an earlier try of ours, or the sweeper's, did."""
+        try:
+            await self._resolve(hold, cost)
+        except ConditionFailed:
+            return
+
+    async def _resolve(self, hold: Hold, cost: int, *, quota_month: int | None = None) -> None:
+        """Turn the hold into `cost` spent and the rest available, in one write that can only happen once.
+
+        With `quota_month` the call is also taken off the month's quota, if that month still counts.
+        """
+        update = "SET av = av + :back, bl = bl + :back, sp = sp + :cost"
+        condition = "h.#id = :tag"
+        names = {"#id": hold.call_id}
+        values: dict[str, Any] = {":back": hold.amount - cost, ":cost": cost, ":tag": hold.tag}
+        if quota_month is not None:
+            update += ", #q = #q + :one"
+            condition += " AND mon = :month"
+            names["#q"] = quota_name(hold.service)
+            values |= {":one": 1, ":month": quota_month}
+        request: dict[str, Any] = {
+            "TableName": self._wallets,
+            "Key": to_item({"id": hold.tenant}),
+            "UpdateExpression": f"{update} REMOVE h.#id",
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        await self._dynamodb.call("UpdateItem", request)
+
+
+def _standing(wallet: Item, wanted: Hold) -> Hold:
+    amount, attempt, service = wallet["h"][wanted.call_id]
+    return Hold(wanted.tenant, wanted.call_id, service, amount, attempt)
+
+
+def _state(wallet: Item, service: str) -> WalletState:
+    return WalletState(available=wallet["av"], quota_left=wallet[quota_name(service)])

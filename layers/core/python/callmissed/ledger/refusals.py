@@ -1,0 +1,40 @@
+"""Why a wallet refused a hold, in the caller's words, read from the wallet as the failed write returned it."""
+
+from typing import Any
+
+from callmissed.clock import seconds_to_next_month
+from callmissed.errors import ApiError
+from callmissed.ledger.wallet import ACTIVE, quota_name
+from callmissed.money import show
+from callmissed.tenancy.plans import Plan, limits
+
+
+class HoldRefused(ApiError):
+    """402: the hold is more than the wallet has. `affordable` micro-credits would have passed."""
+
+    affordable = 0
+
+
+def refusal(wallet: dict[str, Any], service: str, amount: int, now: int) -> ApiError:
+    """The error for a hold of `amount` micro-credits that `wallet` refused at `now` (epoch microseconds).
+
+    An empty wallet is an unknown tenant.
+    """
+    if wallet.get("st") != ACTIVE:
+        return ApiError(403, "account_inactive", "This account is not active.")
+    if wallet[quota_name(service)] < 1:
+        return _quota_exceeded(wallet["plan"], service, now)
+    if wallet["av"] < amount:
+        code, left, remedy = "insufficient_credits", f"{show(wallet['av'])} are available", "Add credits"
+    else:
+        code, left, remedy = "budget_exceeded", f"{show(wallet['bl'])} are left of this month's budget", "Raise it"
+    refused = HoldRefused(402, code, f"This call may cost up to {show(amount)} credits and {left}. {remedy}, or lower max_tokens.")
+    refused.affordable = min(wallet["av"], wallet["bl"])
+    return refused
+
+
+def _quota_exceeded(plan: str, service: str, now: int) -> ApiError:
+    limit = limits(Plan(plan)).monthly_quotas[service]
+    wait = seconds_to_next_month(now)
+    message = f"Plan limit exceeded: {limit}/{limit} {service} calls this month."
+    return ApiError(429, "quota_exceeded", message, headers={"Retry-After": str(wait)})

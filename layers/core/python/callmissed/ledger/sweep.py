@@ -1,0 +1,78 @@
+"""The sweep: resolves holds whose call never settled, because its process died or DynamoDB did not answer it.
+
+An expired hold whose entry exists is applied; one without an entry is closed by a VOID entry, which is written first
+so that a settlement that comes too late finds it, and given back.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from callmissed.aws.attributes import Item, from_item
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.ids import expires_at
+from callmissed.ledger.entries import EntryType, void
+from callmissed.ledger.holds import Hold, Ledger
+from callmissed.platform.tables import WALLETS, physical_name
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What one sweep did: wallets seen, holds applied, voided, and given back as late duplicates."""
+
+    wallets: int = 0
+    applied: int = 0
+    voided: int = 0
+    duplicates: int = 0
+
+    @property
+    def backlog(self) -> int:
+        """Expired holds that this sweep found."""
+        return self.applied + self.voided + self.duplicates
+
+
+async def sweep(dynamodb: DynamoDB, stage: str, now: int) -> SweepReport:
+    """Resolve every hold of `stage` that has expired at `now` (epoch microseconds). Safe to run twice at once.
+
+    Reads all wallets: half a read unit per 4 KB, so 10,000 tenants cost about 600 units a minute.
+    Raises Unavailable when DynamoDB does not answer; what was resolved stays resolved.
+    """
+    report = SweepReport()
+    ledger = Ledger(dynamodb, stage)
+    async for wallet in wallets(dynamodb, stage):
+        report.wallets += 1
+        for call_id, tag in wallet["h"].items():
+            if expires_at(call_id) <= now:
+                amount, attempt, service = tag
+                await _resolve(ledger, Hold(wallet["id"], call_id, service, amount, attempt), now, report)
+    return report
+
+
+async def wallets(dynamodb: DynamoDB, stage: str) -> AsyncIterator[Item]:
+    """Every wallet of `stage`, eventually consistent."""
+    request: dict[str, Any] = {"TableName": physical_name(stage, WALLETS)}
+    while True:
+        page = await dynamodb.call("Scan", request)
+        for item in page["Items"]:
+            yield from_item(item)
+        if "LastEvaluatedKey" not in page:
+            return
+        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+async def _resolve(ledger: Ledger, hold: Hold, now: int, report: SweepReport) -> None:
+    entry = await ledger.entry(hold.tenant, hold.call_id)
+    if entry is None:
+        await ledger.record(void(hold.tenant, hold.call_id, now, "the call never settled"))
+        entry = await ledger.entry(hold.tenant, hold.call_id)
+    if entry is None:
+        raise AssertionError("an entry that was just written can't be missing")
+    if entry["type"] == EntryType.VOID:
+        await ledger.release(hold)
+        report.voided += 1
+    elif entry["held"] == [hold.amount, hold.attempt]:
+        await ledger.apply(hold, entry["amount"])
+        report.applied += 1
+    else:
+        await ledger.release(hold)
+        report.duplicates += 1

@@ -1,0 +1,39 @@
+"""Money is an integer of micro-credits; 1 credit = 1,000,000 micro-credits = 1 INR, 1 USD of list price = 100 credits.
+
+Prices are integers of micro-credits per million units, so that a product of price and usage is exact
+and is rounded once, half up, when a call is settled.
+"""
+
+from decimal import Decimal
+
+CREDIT = 1_000_000
+PER_MILLION = 1_000_000
+
+
+def cost(*terms: tuple[int, int]) -> int:
+    """Micro-credits for `(units, price per million units)` terms, rounded half up once over their sum."""
+    total = sum(units * price for units, price in terms)
+    return (total + PER_MILLION // 2) // PER_MILLION
+
+
+def ceiling(*terms: tuple[int, int]) -> int:
+    """Micro-credits that `cost` of the same terms, or of any smaller ones, can't exceed."""
+    return -(-sum(units * price for units, price in terms) // PER_MILLION)
+
+
+def credits(micro_credits: int) -> float:
+    """Credits for an answer's JSON; rendering only, never computed with."""
+    return micro_credits / CREDIT
+
+
+def show(micro_credits: int) -> str:
+    """Credits as people read them: `12.5`, `0.000035`."""
+    return f"{(Decimal(micro_credits) / CREDIT).normalize():f}"
+
+
+def parse_credits(text: str) -> int:
+    """Micro-credits of a decimal number of credits. Raises ValueError when it has more than six decimals."""
+    amount = Decimal(text) * CREDIT
+    if not amount.is_finite() or amount != amount.to_integral_value():
+        raise ValueError("credits have at most six decimals")
+    return int(amount)

@@ -1,0 +1,21 @@
+"""Logs as JSON lines and metrics as CloudWatch's embedded format, both through Powertools.
+
+Secrets, prompts and replies are never logged; what is logged of a call are ids, counts and times.
+"""
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+NAMESPACE = "CallMissed"
+
+
+def get_logger(name: str) -> Logger:
+    """The logger of one part, such as `inference`. Level by CALLMISSED_LOG_LEVEL through POWERTOOLS_LOG_LEVEL."""
+    return Logger(service=f"callmissed-{name}")
+
+
+def count(metric: str, value: int = 1, **dimensions: str) -> None:
+    """Add `value` to a CloudWatch metric by one log line; `infra` sets alarms on the names used here."""
+    with single_metric(name=metric, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as line:
+        for name, text in dimensions.items():
+            line.add_dimension(name=name, value=text)
