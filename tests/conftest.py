@@ -1,0 +1,59 @@
+"""What every test may use: one DynamoDB for the session, fresh tables, and no network beyond loopback."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from callmissed.ids import new_id
+
+from local.engines import Store, create_tables, dynamodb_local
+
+LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+
+# Emulators accept any credentials; without these, botocore would look for real ones on the machine.
+os.environ.update(
+    AWS_ACCESS_KEY_ID="local",
+    AWS_SECRET_ACCESS_KEY="local",
+    AWS_REGION="us-east-1",
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_EC2_METADATA_DISABLED="true",
+    AWS_CONFIG_FILE=os.devnull,
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let every test reach this machine and nothing else."""
+    for item in items:
+        item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.fixture(scope="session")
+def dynamodb_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Endpoint of one DynamoDB Local, in memory, for the whole session."""
+    with dynamodb_local(tmp_path_factory.mktemp("dynamodb") / "dynamodb.log") as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def new_tables(dynamodb_endpoint: str) -> Callable[[], Store]:
+    """Makes the platform's tables, empty, in a stage that nobody else uses."""
+
+    def make() -> Store:
+        store = Store(dynamodb_endpoint, new_id("test"))
+        create_tables(store)
+        return store
+
+    return make
+
+
+@pytest.fixture
+def tables(new_tables: Callable[[], Store]) -> Store:
+    """Fresh tables for one test."""
+    return new_tables()
+
+
+@pytest.fixture(scope="module")
+def module_tables(new_tables: Callable[[], Store]) -> Store:
+    """Fresh tables for the tests of one module."""
+    return new_tables()
