@@ -1,0 +1,1 @@
+"""Money off the hot path: the hold sweep and the nightly reconciliation."""

@@ -34,7 +34,9 @@ class Preflights:
         origin = request.headers.get("origin")
         host = origin_host(origin, None)
         if origin is None or host is None or not await self._is_locked(host):
-            raise ApiError(403, "domain_not_allowed", "No API key is locked to this origin.", headers={"Vary": "Origin"})
+            raise ApiError(
+                403, "domain_not_allowed", "No API key is locked to this origin.", headers={"Vary": "Origin"}
+            )
         headers = {
             "Access-Control-Allow-Origin": origin,
             "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
@@ -62,4 +64,4 @@ class Preflights:
             answer = await self._dynamodb.call("BatchGetItem", request)
         except Unavailable as error:
             raise service_unavailable() from error
-        return any("key_hashes" in item for item in answer["Responses"].get(self._table, []))
+        return any("key_ids" in item for item in answer["Responses"].get(self._table, []))

@@ -123,9 +123,7 @@ class MeteredStream(Response):
         last = DONE
         try:
             used = self._meter.usage or _counted(self._plan, self._meter.written())
-            await self._cashier.settle(
-                self._call, self._answer.model, self._answer.route, used, outcome, streamed=True
-            )
+            await self._cashier.settle(self._call, self._answer.model, self._answer.route, used, outcome, streamed=True)
             if outcome is Outcome.UPSTREAM_BROKE:
                 raise ApiError(503, "provider_error", "The model's provider broke off in the midst of its reply.")
         except ApiError as error:

@@ -47,7 +47,14 @@ class Cashier:
         self._clock = clock
 
     async def settle(
-        self, call: BilledCall, model: Model, route: ProviderRoute, used: TokenUsage, outcome: Outcome, *, streamed: bool
+        self,
+        call: BilledCall,
+        model: Model,
+        route: ProviderRoute,
+        used: TokenUsage,
+        outcome: Outcome,
+        *,
+        streamed: bool,
     ) -> None:
         """Charge the call, also when the caller's task is being cancelled. Raises ApiError 503 if it can't be."""
         entry = self._entry(call, model, route, used, outcome, streamed=streamed)
@@ -62,7 +69,14 @@ class Cashier:
         call.db_wait += self._clock() - begun
 
     def _entry(
-        self, call: BilledCall, model: Model, route: ProviderRoute, used: TokenUsage, outcome: Outcome, *, streamed: bool
+        self,
+        call: BilledCall,
+        model: Model,
+        route: ProviderRoute,
+        used: TokenUsage,
+        outcome: Outcome,
+        *,
+        streamed: bool,
     ) -> Entry:
         prices, units = _priced(model, used)
         cost = money.cost(*((units[name], prices[name]) for name in units)) if call.hold else 0

@@ -135,12 +135,12 @@ def read_usage(value: object) -> TokenUsage | None:
     if not isinstance(value, dict):
         return None
     usage = cast("dict[str, Any]", value)
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not (_is_count(prompt) and _is_count(completion)):
+    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    if prompt is None or completion is None:
         return None
-    details = usage.get("prompt_tokens_details")
-    cached = cast("dict[str, Any]", details).get("cached_tokens") if isinstance(details, dict) else 0
-    return TokenUsage(prompt, completion, min(cached, prompt) if _is_count(cached) else 0)
+    details: Any = usage.get("prompt_tokens_details")
+    cached = _count(cast("dict[str, Any]", details).get("cached_tokens")) if isinstance(details, dict) else None
+    return TokenUsage(prompt, completion, min(cached or 0, prompt))
 
 
 def delta_text(chunk: Mapping[str, Any]) -> str:
@@ -161,10 +161,12 @@ def refusal_of(error: object) -> ApiError:
     param = details.get("param")
     known = param if isinstance(param, str) and re.fullmatch(r"[\w.\[\]]{1,64}", param) else None
     if details.get("code") == "context_length_exceeded":
-        return invalid_request("The request is longer than the model's context window.", "messages", str(details["code"]))
+        return invalid_request(
+            "The request is longer than the model's context window.", "messages", str(details["code"])
+        )
     field = f" (field '{known}')" if known else ""
     return invalid_request(f"The model's provider refuses the request as invalid{field}.", known)
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

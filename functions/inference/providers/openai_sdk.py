@@ -5,11 +5,11 @@ Its import costs more than a second of CPU, so it is the choice of a provider's 
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import httpx2
 import openai
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, AsyncStream
 
 from functions.inference.providers.port import UpstreamCall, UpstreamReply, UpstreamUnreachable
 
@@ -50,16 +50,20 @@ class SdkProvider:
 
     async def send(self, call: UpstreamCall) -> UpstreamReply:
         """See `Provider.send`."""
-        options: dict[str, Any] = {"timeout": call.deadline_seconds}
         try:
-            response = await self._client.post(
-                call.path, cast_to=httpx2.Response, body=dict(call.body), options=options, stream=True, stream_cls=None
+            response: object = await self._client.post(
+                call.path,
+                cast_to=httpx2.Response,
+                body=dict(call.body),
+                options={"timeout": call.deadline_seconds},
+                stream=True,
+                stream_cls=AsyncStream[object],
             )
         except openai.APIStatusError as error:
             return _Reply(error.response)
         except openai.APIConnectionError as error:
             raise UpstreamUnreachable(f"{type(error).__name__}: {error}") from error
-        return _Reply(response)
+        return _Reply(cast(httpx2.Response, response))
 
     async def close(self) -> None:
         """Drop the connections; the next call makes new ones."""

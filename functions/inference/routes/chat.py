@@ -13,7 +13,7 @@ from callmissed.ledger.wallet import SERVICES, quotas
 from callmissed.platform.routes import Permission
 from functions.inference.body import parse_object, read_body
 from functions.inference.dialects.openai_chat import parse_chat
-from functions.inference.gateway import Gateway, rate_headers
+from functions.inference.gateway import Gateway
 from functions.inference.planning import Plan, plan_chat
 from functions.inference.relay import MeteredStream, check_stream, read_reply, usage_of
 from functions.inference.settlement import BilledCall

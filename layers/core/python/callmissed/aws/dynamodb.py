@@ -11,6 +11,7 @@ the CPU of a call (measured in docs/decisions/0002-dynamodb-client.md). Tested a
 """
 
 import asyncio
+import hmac
 import json
 import random
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from typing import Any, cast
 import aiohttp
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.session import get_session
 
 from callmissed.aws.attributes import Item, from_item
@@ -79,18 +81,22 @@ class Exchange:
 
 
 class _DailyKeySigner(SigV4Auth):
-    """SigV4 whose derived key is computed once a day and region instead of at every call."""
+    """SigV4 whose derived key is computed once a day instead of at every call."""
 
-    _derived: tuple[tuple[str, str], bytes] | None = None
+    def __init__(self, credentials: Credentials, region: str) -> None:
+        super().__init__(credentials, "dynamodb", region)
+        self._scope = (region, "dynamodb", "aws4_request")
+        self._derived: tuple[tuple[str | None, str], bytes] | None = None
 
     def signature(self, string_to_sign: str, request: Any) -> str:
-        secret, day = self.credentials.secret_key, request.context["timestamp"][:8]
+        """The signature of `string_to_sign` (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html)."""
+        secret, day = self.credentials.secret_key, str(request.context["timestamp"])[:8]
         if self._derived is None or self._derived[0] != (secret, day):
-            key = self._sign(f"AWS4{secret}".encode(), day)
-            for part in (self._region_name, self._service_name, "aws4_request"):
-                key = self._sign(key, part)
+            key = f"AWS4{secret}".encode()
+            for part in (day, *self._scope):
+                key = hmac.digest(key, part.encode(), "sha256")
             self._derived = ((secret, day), key)
-        return cast(str, self._sign(self._derived[1], string_to_sign, hex=True))
+        return hmac.digest(self._derived[1], string_to_sign.encode(), "sha256").hex()
 
 
 class DynamoDB:
@@ -169,14 +175,17 @@ class DynamoDB:
         }
         request = AWSRequest(method="POST", url=self._url, data=payload, headers=headers)
         if self._signer is None:
-            self._signer = _DailyKeySigner(get_session().get_credentials(), "dynamodb", self._region)
+            credentials = get_session().get_credentials()
+            if credentials is None:
+                raise Unavailable("no AWS credentials", ambiguous=False)
+            self._signer = _DailyKeySigner(credentials, self._region)
         self._signer.add_auth(request)
         return dict(request.headers.items())
 
     def _count(self, operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
         if self._observe:
-            consumed = answer.get("ConsumedCapacity") or {}
-            parts: list[dict[str, Any]] = consumed if isinstance(consumed, list) else [consumed]
+            consumed: Any = answer.get("ConsumedCapacity") or []
+            parts = cast("list[dict[str, Any]]", consumed if isinstance(consumed, list) else [consumed])
             units = sum(part.get("CapacityUnits", 0.0) for part in parts)
             self._observe(Exchange(operation, request.get("TableName", ""), units))
 

@@ -44,7 +44,13 @@ class KeyManager:
         domains = policy.domains if policy.domains == ANY else frozenset(map(lockable, policy.domains))
         secret, key_id = new_secret(mode), new_id("key")
         item = key_item(
-            id=key_hash(self._pepper, secret), key_id=key_id, tenant=tenant, plan=plan, mode=mode, policy=policy, now=now
+            id=key_hash(self._pepper, secret),
+            key_id=key_id,
+            tenant=tenant,
+            plan=plan,
+            mode=mode,
+            policy=policy,
+            now=now,
         ) | {"dom": domains}
         record: Item = {
             "tenant": tenant,
@@ -59,7 +65,7 @@ class KeyManager:
             "created_at": iso(now),
         }
         parts = [self._put(TENANTS, record), self._put(KEYS, item)]
-        parts += [self._lock_origin(pattern, item["id"], "ADD") for pattern in sorted(domains - ANY)]
+        parts += [self._lock_origin(pattern, key_id, "ADD") for pattern in sorted(domains - ANY)]
         await self._transact(parts)
         return NewKey(record, secret)
 
@@ -75,7 +81,7 @@ class KeyManager:
             raise ApiError(404, "not_found", "No such key.")
         return from_item(answer["Item"])
 
-    async def list(self, tenant: str) -> list[Item]:
+    async def keys_of(self, tenant: str) -> list[Item]:
         """Records of the tenant's keys, revoked ones included, oldest first."""
         request: dict[str, Any] = {
             "TableName": physical_name(self._stage, TENANTS),
@@ -95,11 +101,7 @@ class KeyManager:
         """End every secret of the key; the next call with one is refused. Safe to repeat. Raises ApiError 404."""
         record = await self.get(tenant, key_id)
         parts = [self._end(hash, "SET st = :v", REVOKED) for hash in sorted(record["hashes"])]
-        parts += [
-            self._lock_origin(pattern, hash, "DELETE")
-            for pattern in sorted(record["domains"] - ANY)
-            for hash in sorted(record["hashes"])
-        ]
+        parts += [self._lock_origin(pattern, key_id, "DELETE") for pattern in sorted(record["domains"] - ANY)]
         parts.append(self._update_record(record, "SET is_active = :false", {":false": False}))
         await self._transact(parts)
         return record | {"is_active": False}
@@ -127,7 +129,6 @@ class KeyManager:
             self._end(old["id"], "SET ex = :v, kb = :kept", expiry, {":kept": kept, ":seen": old["kb"]}, "kb = :seen"),
             self._update_record(record, "SET masked = :masked, hashes = :hashes, newest = :newest", changes),
         ]
-        parts += [self._lock_origin(pattern, fresh["id"], "ADD") for pattern in sorted(record["domains"] - ANY)]
         await self._transact(parts)
         return NewKey(record | {"masked": masked(secret), "hashes": hashes}, secret)
 
@@ -160,9 +161,9 @@ class KeyManager:
         seen = {":seen": record["hashes"]}
         return self._update(TENANTS, key, update, values | seen, "hashes = :seen")
 
-    def _lock_origin(self, pattern: str, hash: str, verb: str) -> dict[str, Any]:
-        values = {":hash": frozenset({hash})}
-        return self._update(ORIGINS, {"pattern": pattern}, f"{verb} key_hashes :hash", values)
+    def _lock_origin(self, pattern: str, key_id: str, verb: str) -> dict[str, Any]:
+        values = {":key": frozenset({key_id})}
+        return self._update(ORIGINS, {"pattern": pattern}, f"{verb} key_ids :key", values)
 
     def _update(
         self, table: Table, key: Item, update: str, values: dict[str, Any], condition: str | None = None

@@ -28,7 +28,9 @@ def refusal(wallet: dict[str, Any], service: str, amount: int, now: int) -> ApiE
         code, left, remedy = "insufficient_credits", f"{show(wallet['av'])} are available", "Add credits"
     else:
         code, left, remedy = "budget_exceeded", f"{show(wallet['bl'])} are left of this month's budget", "Raise it"
-    refused = HoldRefused(402, code, f"This call may cost up to {show(amount)} credits and {left}. {remedy}, or lower max_tokens.")
+    refused = HoldRefused(
+        402, code, f"This call may cost up to {show(amount)} credits and {left}. {remedy}, or lower max_tokens."
+    )
     refused.affordable = min(wallet["av"], wallet["bl"])
     return refused
 

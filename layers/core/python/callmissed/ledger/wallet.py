@@ -1,13 +1,13 @@
 """The wallet item: one per tenant, written twice a call, so its names are letters.
 
-    id      tenant                      plan  the tenant's plan
-    st      status, `active` or why not mon   month that the counters count, such as 202611
-    av      available micro-credits     h     holds: call id -> [amount, attempt, service]
-    gr      granted, all time           sp    spent this month     spt  spent in the months before
-    bud     monthly budget              bl    what is left of it
-    q_<service>  calls left this month
+id      tenant                      plan  the tenant's plan
+st      status, `active` or why not mon   month that the counters count, such as 202611
+av      available micro-credits     h     holds: call id -> [amount, attempt, service]
+gr      granted, all time           sp    spent this month     spt  spent in the months before
+bud     monthly budget              bl    what is left of it
+q_<service>  calls left this month
 
-    av + sum(h) + sp + spt = gr  and  bl + sum(h) + sp = bud  at every read: each write moves between two of them.
+av + sum(h) + sp + spt = gr  and  bl + sum(h) + sp = bud  at every read: each write moves between two of them.
 """
 
 from collections.abc import Mapping

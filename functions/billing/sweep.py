@@ -1,0 +1,35 @@
+"""The schedule `hold-sweep`: resolves holds whose call never settled, each minute."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import SECOND
+from callmissed.ledger.sweep import SweepReport, sweep
+from callmissed.observability import count, get_logger
+from callmissed.settings import CoreSettings, from_environment
+
+_logger = get_logger("ledger-sweep")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Sweep as of `event["at"]` (ISO 8601). Raises when DynamoDB does not answer, so that the schedule retries."""
+    report = asyncio.run(_sweep(from_environment(), at_micros(event)))
+    count("HoldSweepBacklog", report.backlog)
+    result = {name: getattr(report, name) for name in SweepReport.__slots__}
+    _logger.info("swept", extra=result)
+    return result
+
+
+def at_micros(event: dict[str, Any]) -> int:
+    """The schedule's time in epoch microseconds. Raises KeyError, ValueError."""
+    return int(datetime.fromisoformat(event["at"]).timestamp() * SECOND)
+
+
+async def _sweep(settings: CoreSettings, now: int) -> SweepReport:
+    dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint)
+    try:
+        return await sweep(dynamodb, settings.stage, now)
+    finally:
+        await dynamodb.close()

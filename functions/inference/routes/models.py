@@ -1,0 +1,250 @@
+"""The catalog over HTTP: OpenAI's model listing for keys, and the public one with filters and plan access."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from callmissed.catalog.model import Catalog, Category, Model, Price, UnitPrice
+from callmissed.errors import ApiError
+from callmissed.money import CREDIT
+from callmissed.tenancy.plans import ModelAccess, Plan, limits
+from functions.inference.gateway import Gateway
+from functions.inference.planning import model_not_found
+
+CREDITS_PER_USD = 100
+PUBLIC_CACHE = "public, max-age=60"
+
+_CURRENCY = "USD"
+_EXAMPLE: dict[str, Any] = {
+    "id": "kimi-k2.6",
+    "object": "model",
+    "created": 1780272000,
+    "owned_by": "moonshotai",
+    "name": "Kimi K2.6",
+    "description": "Open-weight agentic model that sees.",
+    "category": "llm",
+    "context_window": 262144,
+    "context_length": 262144,
+    "max_output_tokens": 65536,
+    "pricing": {"input": 1.28, "output": 5.4, "unit": "per_million_tokens", "currency": "USD"},
+    "free": True,
+    "status": "live",
+    "supports_streaming": True,
+    "supports_tools": True,
+    "supports_reasoning": True,
+    "supports_vision": True,
+}
+
+
+def usd(micro_credits: int) -> float:
+    """US dollars of list price, exact: a JSON number shows every digit that a price can have."""
+    return micro_credits / (CREDIT * CREDITS_PER_USD)
+
+
+def render_model(model: Model) -> dict[str, Any]:
+    """The model object of every listing: OpenAI's four fields and ours."""
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owned_by,
+        "name": model.name,
+        "description": model.description,
+        "category": model.category.value,
+        "context_window": model.context_window,
+        "context_length": model.context_window,
+        "max_output_tokens": model.max_output_tokens or None,
+        "pricing": render_pricing(model),
+        "free": model.free,
+        "status": model.status,
+        "supports_streaming": model.supports_streaming,
+        "supports_tools": model.supports_tools,
+        "supports_reasoning": model.supports_reasoning,
+        "supports_vision": model.supports_vision,
+    }
+
+
+def render_pricing(model: Model) -> dict[str, Any] | None:
+    """Prices in USD; a model billed both ways shows its minute beside its tokens; None where prices vary by call."""
+    if model.price is None:
+        return _render_unit_price(model.unit_price) if model.unit_price else None
+    pricing = _render_token_price(model.price)
+    if model.unit_price:
+        pricing[f"per_{model.unit_price.unit}"] = usd(model.unit_price.amount)
+    return pricing
+
+
+def render_list(models: Sequence[Model]) -> dict[str, Any]:
+    """OpenAI's list object."""
+    return {"object": "list", "data": [render_model(model) for model in models]}
+
+
+def render_access(catalog: Catalog) -> dict[str, Any]:
+    """What each plan may call, as ids: all together and by category."""
+    return {"plans": {plan.value: _render_plan(catalog, plan) for plan in Plan}}
+
+
+def _render_token_price(price: Price) -> dict[str, Any]:
+    cached = {} if price.cached_input is None else {"cached_input": usd(price.cached_input)}
+    return {
+        "input": usd(price.input),
+        "output": usd(price.output),
+        **cached,
+        "unit": "per_million_tokens",
+        "currency": _CURRENCY,
+    }
+
+
+def _render_unit_price(price: UnitPrice) -> dict[str, Any]:
+    return {"price": usd(price.amount), "unit": f"per_{price.unit}", "currency": _CURRENCY}
+
+
+def _render_plan(catalog: Catalog, plan: Plan) -> dict[str, Any]:
+    policy = limits(plan)
+    models = [model for model in catalog.listed() if policy.allows(model.free)]
+    by_category = {kind.value: [model.id for model in models if model.category is kind] for kind in Category}
+    return {
+        "models": [model.id for model in models],
+        "by_category": by_category,
+        "restriction": _restriction(policy.model_access, by_category),
+    }
+
+
+def _restriction(access: ModelAccess, by_category: Mapping[str, Sequence[str]]) -> str:
+    count = sum(map(len, by_category.values()))
+    match access:
+        case ModelAccess.FREE_MODELS:
+            return f"{count} models across {sum(map(bool, by_category.values()))} categories"
+        case ModelAccess.ALL:
+            return f"All {count} models"
+        case ModelAccess.ALL_AND_CUSTOM:
+            return f"All {count} models + custom models"
+
+
+def _catalog(request: Request) -> Catalog:
+    gateway: Gateway = request.app.state.gateway
+    return gateway.catalog
+
+
+async def _any_active_key(request: Request) -> None:
+    gateway: Gateway = request.app.state.gateway
+    await gateway.authenticate(request)
+
+
+def _cacheable(request: Request, content: object) -> Response:
+    """`content` for public caches; 304 when the caller has it already."""
+    response = JSONResponse(content)
+    etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": PUBLIC_CACHE}
+    held = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    if etag in held or "*" in held:
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response
+
+
+def _json_example(example: object, description: str = "Successful Response") -> dict[int | str, dict[str, Any]]:
+    return {200: {"description": description, "content": {"application/json": {"example": example}}}}
+
+
+def _error_example(error: Mapping[str, Any], description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"example": {"error": error}}}}
+
+
+_OPENAI_404 = _error_example(
+    {
+        "message": "The model 'gpt-0' does not exist. See GET /v1/models.",
+        "type": "invalid_request_error",
+        "code": "model_not_found",
+        "param": "model",
+        "request_id": "req_01",
+    },
+    "No such model",
+)
+_PLATFORM_404 = _error_example(
+    {"message": "There is no such model.", "type": "not_found_error", "code": "not_found", "request_id": "req_01"},
+    "No such model",
+)
+_PLATFORM_422 = _error_example(
+    {
+        "message": "The request is invalid.",
+        "type": "invalid_request_error",
+        "code": "invalid_request_error",
+        "request_id": "req_01",
+        "details": [{"loc": ["query", "category"], "msg": "Input should be 'llm', 'stt', 'tts' or 'image'"}],
+    },
+    "A filter has a value that doesn't exist",
+)
+_ACCESS_EXAMPLE = {
+    "plans": {
+        "free": {
+            "models": ["kimi-k2.6", "saaras:v3"],
+            "by_category": {"llm": ["kimi-k2.6"], "stt": ["saaras:v3"], "tts": [], "image": []},
+            "restriction": "2 models across 2 categories",
+        }
+    }
+}
+
+router = APIRouter(tags=["models"])
+
+
+@router.get(
+    "/v1/models",
+    summary="List models",
+    dependencies=[Depends(_any_active_key)],
+    responses=_json_example({"object": "list", "data": [_EXAMPLE]}),
+)
+async def list_models(request: Request) -> Response:
+    """Every model of the catalog, in the shape of OpenAI's list with prices, limits and abilities added."""
+    return JSONResponse(render_list(_catalog(request).listed()))
+
+
+@router.get(
+    "/v1/models/{model_id:path}",
+    summary="Retrieve a model",
+    dependencies=[Depends(_any_active_key)],
+    responses={**_json_example(_EXAMPLE), 404: _OPENAI_404},
+)
+async def retrieve_model(request: Request, model_id: str) -> Response:
+    """One model by its id or an alias; a routing suffix (`:nitro`, `:floor`) is allowed."""
+    model = _catalog(request).find(model_id)
+    if model is None:
+        raise model_not_found(model_id)
+    return JSONResponse(render_model(model))
+
+
+@router.get(
+    "/api/v1/models",
+    summary="Browse the catalog",
+    responses={**_json_example({"data": [_EXAMPLE]}), 422: _PLATFORM_422},
+)
+async def browse_models(
+    request: Request,
+    category: Annotated[Category | None, Query(description="Only models of this category.")] = None,
+    free: Annotated[bool | None, Query(description="Only models in the free list (true), or only others.")] = None,
+) -> Response:
+    """Models with prices, limits and abilities; public."""
+    models = _catalog(request).listed(category, free)
+    return _cacheable(request, {"data": [render_model(model) for model in models]})
+
+
+@router.get("/api/v1/models/access", summary="Models by plan", responses=_json_example(_ACCESS_EXAMPLE))
+async def model_access(request: Request) -> Response:
+    """The ids of the models that each plan may call; public."""
+    return _cacheable(request, render_access(_catalog(request)))
+
+
+@router.get(
+    "/api/v1/models/{model_id:path}",
+    summary="Look up a model",
+    responses={**_json_example(_EXAMPLE), 404: _PLATFORM_404},
+)
+async def look_up_model(request: Request, model_id: str) -> Response:
+    """One model by its id or an alias; public."""
+    model = _catalog(request).find(model_id)
+    if model is None:
+        raise ApiError(404, "not_found", "There is no such model.")
+    return _cacheable(request, render_model(model))
