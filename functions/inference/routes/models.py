@@ -135,10 +135,10 @@ async def _any_active_key(request: Request) -> None:
 
 
 def _cacheable(request: Request, content: object) -> Response:
-    """`content` for public caches; 304 when the caller has it already."""
+    """`content` for public caches and any website; 304 when the caller has it already."""
     response = JSONResponse(content)
     etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": PUBLIC_CACHE}
+    headers = {"ETag": etag, "Cache-Control": PUBLIC_CACHE, "Access-Control-Allow-Origin": "*"}
     held = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     if etag in held or "*" in held:
         return Response(status_code=304, headers=headers)

@@ -1,0 +1,168 @@
+"""What the catalog holds: models, their prices, and the providers that serve them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+ROUTING_SUFFIXES = ("nitro", "floor")
+"""`<id>:nitro` asks for the fastest upstream, `<id>:floor` for the cheapest; OpenRouter understands both."""
+
+LISTED_SINCE = 1_780_272_000
+"""`created` of every row, in epoch seconds: 1 June 2026, the date of the price list."""
+
+PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+"""`${NAME}` in a provider's base URL or headers, to be read from the environment."""
+
+
+class CatalogError(ValueError):
+    """The operator's file can't be read or used. The message is one line that names file, row and field."""
+
+
+class Category(StrEnum):
+    """The kind of work a model does."""
+
+    LLM = "llm"
+    STT = "stt"
+    TTS = "tts"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Token prices in micro-credits per million tokens.
+
+    `cached_input` is None where cached input costs the same as any other. `version` spells the price out, so that
+    a ledger entry which keeps it can be recomputed after the catalog has changed.
+    """
+
+    input: int
+    output: int
+    cached_input: int | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPrice:
+    """Price in micro-credits of one `unit`: `audio_hour`, `10k_characters`, `image` or `minute`."""
+
+    amount: int
+    unit: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRoute:
+    """One way to a model: a provider, and what that provider calls the model."""
+
+    provider: str
+    upstream_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One row of the catalog.
+
+    `max_output_tokens` is the most that one call may produce (0 where nothing is counted in tokens). `price` is None
+    for models that aren't priced by the token, and for `openrouter/auto`, whose price is the chosen model's.
+    `reasoning_efforts` maps what a caller asks for to what is sent, "" meaning that the field is dropped; None
+    forwards it as it is. `status` is `live` or `maintenance`; in maintenance, `fallback` is the id to advise.
+    `realtime` models speak over sockets only. `created` is in epoch seconds.
+    """
+
+    id: str
+    name: str
+    category: Category
+    routes: tuple[ProviderRoute, ...]
+    max_output_tokens: int
+    description: str = ""
+    owned_by: str = "callmissed"
+    context_window: int | None = None
+    free: bool = False
+    supports_streaming: bool = True
+    supports_tools: bool = True
+    supports_reasoning: bool = False
+    supports_vision: bool = False
+    price: Price | None = None
+    unit_price: UnitPrice | None = None
+    reasoning_efforts: Mapping[str, str] | None = None
+    status: str = "live"
+    fallback: str | None = None
+    realtime: bool = False
+    aliases: tuple[str, ...] = ()
+    output_limit_field: str = "max_tokens"
+    created: int = LISTED_SINCE
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """How to reach a provider.
+
+    `base_url` and the values of `headers` may hold `${NAME}`, which `resolved` replaces; `base_url` is "" for the
+    provider that runs in process. `transport` is `bare` or `openai_sdk`.
+    """
+
+    name: str
+    dialect: str
+    base_url: str
+    api_key_env: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    transport: str = "bare"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All models by id, in listing order, and all providers by name."""
+
+    models: Mapping[str, Model]
+    providers: Mapping[str, ProviderSettings]
+    _aliases: Mapping[str, Model] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        aliases = {alias: model for model in self.models.values() for alias in model.aliases}
+        object.__setattr__(self, "_aliases", aliases)
+
+    def find(self, model_id: str) -> Model | None:
+        """The model of that id or alias, with or without a routing suffix; None when there is none."""
+        model = self._named(model_id)
+        if model is None and routing_suffix(model_id):
+            return self._named(model_id.rpartition(":")[0])
+        return model
+
+    def listed(self, category: Category | None = None, free: bool | None = None) -> list[Model]:
+        """The models of `category` (all when None) that the free plan may use (or may not, or all when None)."""
+        return [
+            model for model in self.models.values() if category in (None, model.category) and free in (None, model.free)
+        ]
+
+    def _named(self, name: str) -> Model | None:
+        return self.models.get(name) or self._aliases.get(name)
+
+
+def routing_suffix(model_id: str) -> str:
+    """`nitro` or `floor` where `model_id` ends in one, else ""."""
+    suffix = model_id.rpartition(":")[2]
+    return suffix if suffix in ROUTING_SUFFIXES else ""
+
+
+def missing_settings(provider: ProviderSettings, environment: Mapping[str, str]) -> list[str]:
+    """Environment variables that `provider` needs and `environment` doesn't set, for the operator's log."""
+    needed = [provider.api_key_env] if provider.api_key_env else []
+    for text in (provider.base_url, *provider.headers.values()):
+        needed += PLACEHOLDER.findall(text)
+    return [name for name in dict.fromkeys(needed) if not environment.get(name)]
+
+
+def is_live(provider: ProviderSettings, environment: Mapping[str, str]) -> bool:
+    """True when everything that `provider` needs is set; always so for one without a key or placeholders."""
+    return not missing_settings(provider, environment)
+
+
+def resolved(provider: ProviderSettings, environment: Mapping[str, str]) -> ProviderSettings:
+    """`provider` with every `${NAME}` that `environment` sets replaced by its value."""
+
+    def fill(text: str) -> str:
+        return PLACEHOLDER.sub(lambda found: environment.get(found[1]) or found[0], text)
+
+    headers = {name: fill(value) for name, value in provider.headers.items()}
+    return replace(provider, base_url=fill(provider.base_url), headers=headers)

@@ -1,0 +1,217 @@
+"""Checks an operator's file and puts its providers and models on top of the built-in catalog."""
+
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from callmissed.catalog.model import (
+    PLACEHOLDER,
+    Catalog,
+    CatalogError,
+    Category,
+    Model,
+    ProviderRoute,
+    ProviderSettings,
+)
+from callmissed.catalog.prices import micro_credits, token_price
+
+MAX_CREDITS_PER_MILLION_TOKENS = 1_000_000
+"""Over a hundred times the dearest list price there is: more is a slip of the decimal point."""
+
+_MAX_TOKENS = 100_000_000
+_SHARE_OF_WINDOW = 4
+"""A model whose row states no `max_output_tokens` writes a quarter of its window, which leaves room for the prompt."""
+
+_ROUTE_FIELDS = frozenset({"id", "provider", "upstream_id"})
+_PRICED_FIELDS = ("input", "output", "context_window")
+_HTTP_URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
+_Row = TypeVar("_Row", bound=BaseModel)
+
+
+def _base_url(text: str) -> str:
+    filled = PLACEHOLDER.sub("x", text)
+    url = _HTTP_URL.validate_python(filled)
+    if url.query or url.fragment or url.username or url.password or not urlsplit(filled).netloc:
+        raise ValueError("must be a plain URL with a host, without credentials, query or fragment")
+    return text.rstrip("/")
+
+
+def _number(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("must be a number")
+    return Decimal(value)
+
+
+def _price(value: Decimal) -> Decimal:
+    micro_credits(value)
+    return value
+
+
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+_Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$")]
+_Text = Annotated[str, Field(min_length=1, max_length=2000)]
+_Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+_HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
+_HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
+_Tokens = Annotated[int, Field(ge=1, le=_MAX_TOKENS)]
+_Credits = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(ge=0, le=MAX_CREDITS_PER_MILLION_TOKENS),
+    AfterValidator(_price),
+]
+
+
+class _ProviderRow(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    dialect: Literal["openai_chat"] = "openai_chat"
+    base_url: Annotated[str, AfterValidator(_base_url)]
+    api_key_env: _Variable | None = None
+    headers: dict[_HeaderName, _HeaderValue] = {}
+    transport: Literal["bare", "openai_sdk"] = "bare"
+
+
+class _ModelRow(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: _Id
+    provider: _Text
+    upstream_id: _Text
+    input: _Credits = Decimal(0)
+    output: _Credits = Decimal(0)
+    cached_input: _Credits | None = None
+    context_window: _Tokens = _MAX_TOKENS
+    max_output_tokens: _Tokens | None = None
+    name: _Text | None = None
+    description: str = ""
+    owned_by: _Text | None = None
+    free: bool = False
+    supports_streaming: bool = True
+    supports_tools: bool = True
+    supports_reasoning: bool = False
+    supports_vision: bool = False
+    aliases: list[_Id] = []
+    output_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if self.cached_input is not None and self.cached_input > self.input:
+            raise ValueError("cached_input: must not be above input")
+        if self.max_output_tokens is not None and self.max_output_tokens > self.context_window:
+            raise ValueError("max_output_tokens: must not be above context_window")
+        return self
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    providers: dict[_Name, dict[str, Any]] = {}
+    models: list[dict[str, Any]] = []
+
+
+def merged(built_in: Catalog, text: str, source: str) -> Catalog:
+    """`built_in` with what the operator's file `text` adds and replaces; `source` names that file in errors.
+
+    A model row with a built-in id replaces that model; further rows with the same id are further routes, tried in
+    order. Raises CatalogError.
+    """
+    try:
+        document = tomllib.loads(text, parse_float=Decimal)
+    except ValueError as error:
+        raise CatalogError(f"{source}: not TOML: {error}") from error
+    file = _checked(_File, document, source)
+    providers = {**built_in.providers, **_providers(file, built_in, source)}
+    models = _models(file, providers, source)
+    _check_aliases(models, built_in, source)
+    return Catalog({**built_in.models, **models}, providers)
+
+
+def _checked(kind: type[_Row], row: object, where: str) -> _Row:
+    try:
+        return kind.model_validate(row)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        path = "".join(f"{part}: " for part in first["loc"] if part != "[key]")
+        message = f"{where}: {path}{first['msg'].removeprefix('Value error, ')}"
+        raise CatalogError(" ".join(message.split())) from error
+
+
+def _providers(file: _File, built_in: Catalog, source: str) -> dict[str, ProviderSettings]:
+    found: dict[str, ProviderSettings] = {}
+    for name, row in file.providers.items():
+        if name in built_in.providers and not built_in.providers[name].base_url:
+            raise CatalogError(f"{source}: providers.{name}: runs in process and can't be replaced")
+        settings = _checked(_ProviderRow, row, f"{source}: providers.{name}")
+        found[name] = ProviderSettings(name=name, **settings.model_dump())
+    return found
+
+
+def _models(file: _File, providers: Mapping[str, ProviderSettings], source: str) -> dict[str, Model]:
+    rows: dict[str, list[_ModelRow]] = {}
+    for number, raw in enumerate(file.models, start=1):
+        where = f"{source}: models row {number} ({raw.get('id', 'no id')!s:.128})"
+        row = _checked(_ModelRow, raw, where)
+        if row.provider not in providers:
+            raise CatalogError(f"{where}: provider: there is no provider {row.provider!r}")
+        _check_place(row, rows.setdefault(row.id, []), where)
+        rows[row.id].append(row)
+    return {model_id: _model(same) for model_id, same in rows.items()}
+
+
+def _check_place(row: _ModelRow, earlier: list[_ModelRow], where: str) -> None:
+    """The first row of an id has the price; a further one has another provider and may only repeat the rest."""
+    if not earlier:
+        for name in _PRICED_FIELDS:
+            if name not in row.model_fields_set:
+                raise CatalogError(f"{where}: {name}: Field required")
+        return
+    if any(route.provider == row.provider for route in earlier):
+        raise CatalogError(f"{where}: provider: {row.provider!r} has this model already")
+    for name in sorted(row.model_fields_set - _ROUTE_FIELDS):
+        if getattr(row, name) != getattr(earlier[0], name):
+            raise CatalogError(f"{where}: {name}: differs from the first row of this id")
+
+
+def _model(rows: list[_ModelRow]) -> Model:
+    row = rows[0]
+    fields = row.model_dump(
+        include={"description", "free", "output_limit_field", "context_window"}
+        | {name for name in _ModelRow.model_fields if name.startswith("supports_")}
+    )
+    cached = None if row.cached_input is None else micro_credits(row.cached_input)
+    return Model(
+        id=row.id,
+        name=row.name or row.id,
+        category=Category.LLM,
+        routes=tuple(ProviderRoute(route.provider, route.upstream_id) for route in rows),
+        max_output_tokens=row.max_output_tokens or max(1, row.context_window // _SHARE_OF_WINDOW),
+        owned_by=row.owned_by or row.provider,
+        price=token_price(micro_credits(row.input), micro_credits(row.output), cached),
+        aliases=tuple(row.aliases),
+        **fields,
+    )
+
+
+def _check_aliases(models: Mapping[str, Model], built_in: Catalog, source: str) -> None:
+    names = {*built_in.models, *models}
+    names |= {alias for model in built_in.models.values() if model.id not in models for alias in model.aliases}
+    for model in models.values():
+        for alias in model.aliases:
+            if alias in names:
+                raise CatalogError(f"{source}: models ({model.id}): aliases: {alias!r} is taken already")
+            names.add(alias)

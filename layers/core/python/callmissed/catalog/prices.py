@@ -1,0 +1,25 @@
+"""Makes prices out of micro-credits, each with the version that a ledger entry keeps."""
+
+from decimal import Decimal
+
+from callmissed.catalog.model import Price, UnitPrice
+from callmissed.money import CREDIT
+
+
+def token_price(input_price: int, output_price: int, cached_input: int | None = None) -> Price:
+    """Price of these micro-credits per million tokens."""
+    cached = "" if cached_input is None else f"-c{cached_input}"
+    return Price(input_price, output_price, cached_input, version=f"i{input_price}-o{output_price}{cached}")
+
+
+def unit_price(amount: int, unit: str) -> UnitPrice:
+    """Price of these micro-credits per `unit`."""
+    return UnitPrice(amount, unit, version=f"u{amount}-{unit}")
+
+
+def micro_credits(credits: Decimal | int) -> int:
+    """Micro-credits of `credits`. Raises ValueError when they have more than six decimals."""
+    amount = credits * CREDIT
+    if amount != int(amount):
+        raise ValueError("credits have at most six decimals")
+    return int(amount)

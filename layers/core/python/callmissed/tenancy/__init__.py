@@ -1,0 +1,1 @@
+"""Tenants: what a plan allows, and the records of tenants and their keys."""

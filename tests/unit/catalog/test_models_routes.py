@@ -1,0 +1,260 @@
+"""The catalog's routes, through the application with its real envelopes and the official SDK."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from openai.types import Model as OpenAIModel
+from starlette.requests import Request
+
+from callmissed.catalog.loader import load_catalog
+from callmissed.catalog.model import Catalog
+from callmissed.clock import system_clock
+from callmissed.errors import invalid_api_key
+from functions.inference.app import create_app
+from functions.inference.routes.models import render_model, render_pricing, usd
+
+OPERATOR_FILE = """
+[providers.lab]
+base_url = "http://127.0.0.1:9000/v1"
+[[models]]
+id = "lab/chat"
+provider = "lab"
+upstream_id = "some-model"
+input = 0.000001
+output = 1000000
+cached_input = 0
+context_window = 8192
+aliases = ["lab"]
+"""
+KEY = "cm_test_key"
+
+
+@dataclass
+class Gateway:
+    """What the model routes need of the real one."""
+
+    catalog: Catalog
+    stage: str = "test"
+    clock: Any = system_clock
+    dynamodb: Any = None
+
+    async def authenticate(self, request: Request) -> object:
+        if request.headers.get("authorization") != f"Bearer {KEY}":
+            raise invalid_api_key()
+        return SimpleNamespace()
+
+    async def close(self) -> None:
+        return None
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return load_catalog(OPERATOR_FILE)
+
+
+@pytest.fixture
+async def http(catalog: Catalog) -> AsyncIterator[httpx2.AsyncClient]:
+    gateway: Any = Gateway(catalog)
+    transport = httpx2.ASGITransport(create_app(gateway))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+@pytest.fixture
+def sdk(http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url="http://test/v1", api_key=KEY, http_client=http, max_retries=0)
+
+
+async def test_the_sdk_lists_every_model(sdk: openai.AsyncOpenAI, catalog: Catalog) -> None:
+    page = await sdk.models.list()
+
+    assert page.object == "list"
+    assert [model.id for model in page.data] == list(catalog.models)
+    assert {model.object for model in page.data} == {"model"}
+
+
+@pytest.mark.parametrize("asked", ["gpt-4o", "openai/gpt-5.4", "lab/chat", "saaras:v3"])
+async def test_the_sdk_retrieves_a_model(sdk: openai.AsyncOpenAI, asked: str) -> None:
+    model = await sdk.models.retrieve(asked)
+
+    assert isinstance(model, OpenAIModel)
+    assert model.id == asked
+    assert model.created == 1_780_272_000
+
+
+async def test_an_alias_and_a_suffix_lead_to_the_model(sdk: openai.AsyncOpenAI) -> None:
+    assert (await sdk.models.retrieve("lab:floor")).id == "lab/chat"
+
+
+async def test_every_row_is_an_openai_model(catalog: Catalog) -> None:
+    for model in catalog.models.values():
+        assert OpenAIModel.model_validate(render_model(model), strict=True).owned_by == model.owned_by
+
+
+async def test_the_sdk_raises_not_found(sdk: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        await sdk.models.retrieve("gpt-0")
+
+    assert caught.value.code == "model_not_found"
+    assert caught.value.param == "model"
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/gpt-4o", "/v1/models/gpt-0"])
+async def test_v1_needs_a_key(http: httpx2.AsyncClient, path: str) -> None:
+    answer = await http.get(path)
+
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "invalid_api_key"
+
+
+async def test_a_model_shows_its_row(http: httpx2.AsyncClient) -> None:
+    answer = await http.get("/api/v1/models/kimi-k2.6")
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "id": "kimi-k2.6",
+        "object": "model",
+        "created": 1780272000,
+        "owned_by": "moonshotai",
+        "name": "Kimi K2.6",
+        "description": "Open-weight agentic model that sees.",
+        "category": "llm",
+        "context_window": 262144,
+        "context_length": 262144,
+        "max_output_tokens": 65536,
+        "pricing": {"input": 1.28, "output": 5.4, "unit": "per_million_tokens", "currency": "USD"},
+        "free": True,
+        "status": "live",
+        "supports_streaming": True,
+        "supports_tools": True,
+        "supports_reasoning": True,
+        "supports_vision": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("model_id", "pricing"),
+    [
+        ("gpt-oss-120b", {"input": 1.0, "output": 4.0, "unit": "per_million_tokens", "currency": "USD"}),
+        ("qwen/qwen3.5-flash", {"input": 0.09, "output": 0.35, "unit": "per_million_tokens", "currency": "USD"}),
+        ("saaras:v3", {"price": 0.53, "unit": "per_audio_hour", "currency": "USD"}),
+        ("melotts", {"price": 0.05, "unit": "per_10k_characters", "currency": "USD"}),
+        ("nano-banana-pro", {"price": 0.134, "unit": "per_image", "currency": "USD"}),
+        ("openrouter/auto", None),
+        (
+            "nova-sonic",
+            {"input": 4.5, "output": 17.0, "unit": "per_million_tokens", "currency": "USD", "per_minute": 0.071},
+        ),
+        (
+            "lab/chat",
+            {
+                "input": 1e-08,
+                "output": 10_000.0,
+                "cached_input": 0.0,
+                "unit": "per_million_tokens",
+                "currency": "USD",
+            },
+        ),
+    ],
+)
+def test_pricing_is_in_exact_dollars(catalog: Catalog, model_id: str, pricing: object) -> None:
+    assert render_pricing(catalog.models[model_id]) == pricing
+
+
+def test_dollars_show_every_digit_of_the_dearest_and_the_cheapest_price() -> None:
+    assert repr(usd(1_000_000 * 1_000_000 - 1)) == "9999.99999999"
+    assert repr(usd(1)) == "1e-08"
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("", 67),
+        ("?category=llm", 45),
+        ("?category=stt", 7),
+        ("?category=tts", 5),
+        ("?category=image", 10),
+        ("?free=true", 26),
+        ("?free=false", 41),
+        ("?category=image&free=true", 6),
+        ("?category=stt&free=false", 4),
+    ],
+)
+async def test_the_public_list_is_filtered(http: httpx2.AsyncClient, query: str, count: int) -> None:
+    answer = await http.get(f"/api/v1/models{query}")
+
+    assert answer.status_code == 200
+    assert len(answer.json()["data"]) == count
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [("category=video", "category"), ("category=", "category"), ("free=maybe", "free")]
+)
+async def test_a_filter_that_does_not_exist_is_refused(http: httpx2.AsyncClient, query: str, field: str) -> None:
+    answer = await http.get(f"/api/v1/models?{query}")
+    error = answer.json()["error"]
+
+    assert answer.status_code == 422
+    assert error["details"][0]["loc"] == ["query", field]
+    assert error["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_the_public_404_is_the_platforms(http: httpx2.AsyncClient) -> None:
+    answer = await http.get("/api/v1/models/openai/gpt-0")
+
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "not_found"
+
+
+async def test_access_tells_each_plan_its_models(http: httpx2.AsyncClient, catalog: Catalog) -> None:
+    plans = (await http.get("/api/v1/models/access")).json()["plans"]
+
+    assert list(plans) == ["free", "starter", "pro", "enterprise"]
+    assert plans["free"]["models"] == [model.id for model in catalog.listed(free=True)]
+    assert plans["free"]["by_category"]["tts"] == ["bulbul:v3", "aura-2-en", "aura-2-es", "melotts"]
+    assert plans["free"]["restriction"] == "26 models across 4 categories"
+    assert plans["starter"]["models"] == plans["pro"]["models"] == list(catalog.models)
+    assert plans["pro"]["restriction"] == "All 67 models"
+    assert plans["enterprise"]["restriction"] == "All 67 models + custom models"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/models", "/api/v1/models/access", "/api/v1/models/gpt-4o"])
+async def test_public_answers_are_cacheable(http: httpx2.AsyncClient, path: str) -> None:
+    first = await http.get(path)
+    etag = first.headers["etag"]
+
+    assert first.headers["cache-control"] == "public, max-age=60"
+    assert first.headers["access-control-allow-origin"] == "*"
+    for held in (etag, f'"other", W/{etag}', "*"):
+        again = await http.get(path, headers={"If-None-Match": held})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    assert (await http.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
+
+
+async def test_a_filter_changes_the_etag(http: httpx2.AsyncClient) -> None:
+    everything, speech = await http.get("/api/v1/models"), await http.get("/api/v1/models?category=tts")
+
+    assert everything.headers["etag"] != speech.headers["etag"]
+
+
+async def test_answers_with_a_key_are_not_for_public_caches(http: httpx2.AsyncClient) -> None:
+    answer = await http.get("/v1/models", headers={"Authorization": f"Bearer {KEY}"})
+
+    assert "cache-control" not in answer.headers
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_the_openapi_document_describes_the_routes(http: httpx2.AsyncClient) -> None:
+    paths = (await http.get("/openapi.json")).json()["paths"]
+
+    for path in ("/v1/models", "/v1/models/{model_id}", "/api/v1/models", "/api/v1/models/access"):
+        operation = paths[path]["get"]
+        assert operation["summary"]
+        assert operation["responses"]["200"]["content"]["application/json"]["example"]
+    names = {parameter["name"] for parameter in paths["/api/v1/models"]["get"]["parameters"]}
+    assert names == {"category", "free"}
