@@ -127,6 +127,8 @@ MISTAKES = [
     ("input = 1.0", "input = -0.1", "models row 1 (lab-chat): input: Input should be greater than or equal to 0"),
     ("output = 2.0", "output = 1000001", "models row 1 (lab-chat): output: Input should be less than or equal to"),
     ("input = 1.0", "input = 0.0000001", "models row 1 (lab-chat): input: credits have at most six decimals"),
+    ("input = 1.0", "input = 1e-999999999", "models row 1 (lab-chat): input: credits have at most six decimals"),
+    ("input = 1.0", "input = 1e400000000", "models row 1 (lab-chat): input: Input should be less than or equal to"),
     ("input = 1.0", "input = nan", "models row 1 (lab-chat): input: Input should be a finite number"),
     ("input = 1.0", "input = inf", "models row 1 (lab-chat): input: Input should be a finite number"),
     ("input = 1.0", "input = true", "models row 1 (lab-chat): input: must be a number"),

@@ -20,6 +20,6 @@ def unit_price(amount: int, unit: str) -> UnitPrice:
 def micro_credits(credits: Decimal | int) -> int:
     """Micro-credits of `credits`. Raises ValueError when they have more than six decimals."""
     amount = credits * CREDIT
-    if amount != int(amount):
+    if amount != int(amount) or bool(amount) != bool(credits):  # a tiny price underflows to 0
         raise ValueError("credits have at most six decimals")
     return int(amount)
