@@ -1,6 +1,7 @@
 """POST /v1/chat/completions: a billed call from admission to settlement (design §5)."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
@@ -11,6 +12,7 @@ from callmissed.ledger.entries import Outcome
 from callmissed.ledger.refusals import HoldRefused
 from callmissed.ledger.wallet import SERVICES, quotas
 from callmissed.platform.routes import Permission
+from callmissed.tenancy.plans import limits
 from functions.inference.body import parse_object, read_body
 from functions.inference.dialects.openai_chat import parse_chat
 from functions.inference.gateway import Gateway
@@ -74,13 +76,15 @@ async def _set_aside(gateway: Gateway, call: BilledCall, plan: Plan) -> Plan:
 
 
 async def _hold(gateway: Gateway, call: BilledCall, plan: Plan) -> Plan:
+    tenant, shards = call.admitted.tenant, limits(call.admitted.item["plan"]).wallet_shards
+    hold = partial(gateway.ledger.hold, tenant, call.id, _SERVICE, shards=shards)
     try:
-        call.hold, call.wallet = await gateway.ledger.hold(call.admitted.tenant, call.id, _SERVICE, plan.estimate)
+        call.hold, call.wallet = await hold(plan.estimate)
     except HoldRefused as refused:
         shorter = plan.affordable(refused.affordable)
         if shorter is None:
             raise
-        call.hold, call.wallet = await gateway.ledger.hold(call.admitted.tenant, call.id, _SERVICE, shorter.estimate)
+        call.hold, call.wallet = await hold(shorter.estimate)
         return shorter
     return plan
 

@@ -5,7 +5,8 @@ the one that was settled, and the sweeper gives it back instead of charging agai
 (docs/decisions/0003-late-duplicate-holds.md).
 """
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -14,22 +15,29 @@ from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Unavailable
 from callmissed.clock import month_of
 from callmissed.ids import started_at
 from callmissed.ledger.entries import Entry, EntryType, to_record
-from callmissed.ledger.refusals import refusal
+from callmissed.ledger.refusals import HoldRefused, WalletMissing, refusal
+from callmissed.ledger.shards import Shards, shard_of, wallet_id
 from callmissed.ledger.wallet import ACTIVE, quota_name, turn_month
 from callmissed.platform.tables import LEDGER, WALLETS, physical_name
 
 _TRIES = 6
+_BORROWS = 3
+"""Times that a shard borrows for one call: others may take what it borrowed before the call does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """`amount` micro-credits of `tenant`, set aside for one call by its `attempt`."""
+    """`amount` micro-credits of `tenant`, set aside for one call in one shard of its wallet.
+
+    `attempt` is a number that no other attempt to place this hold has, in this process or another.
+    """
 
     tenant: str
     call_id: str
     service: str
     amount: int
-    attempt: int = 1
+    attempt: int
+    shard: int = 0
 
     @property
     def tag(self) -> list[int | str]:
@@ -60,28 +68,28 @@ class Ledger:
 
     def __init__(self, dynamodb: DynamoDB, stage: str) -> None:
         self._dynamodb = dynamodb
+        self._shards = Shards(dynamodb, physical_name(stage, WALLETS))
         self._wallets = physical_name(stage, WALLETS)
         self._ledger = physical_name(stage, LEDGER)
 
-    async def hold(self, tenant: str, call_id: str, service: str, amount: int) -> tuple[Hold, WalletState]:
-        """Set `amount` aside for the call. One round trip unless the month turned or an answer was lost.
+    async def hold(
+        self, tenant: str, call_id: str, service: str, amount: int, *, shards: int = 1
+    ) -> tuple[Hold, WalletState]:
+        """Set `amount` aside for the call, in one of the tenant's `shards`.
 
+        One round trip unless the month turned, an answer was lost or the shard had to borrow.
         Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB does.
         """
-        month = month_of(started_at(call_id))
-        for attempt in range(1, _TRIES + 1):
-            hold = Hold(tenant, call_id, service, amount, attempt)
+        shard = shard_of(call_id, shards)
+        wanted = Hold(tenant, call_id, service, amount, 0, shard)
+        for _ in range(_BORROWS):
             try:
-                return hold, await self._place(hold, month)
-            except Unavailable as error:
-                if not error.ambiguous or attempt == _TRIES:
+                return await self._hold(wanted)
+            except (HoldRefused, WalletMissing):
+                if shards == 1:
                     raise
-            except ConditionFailed as refused:
-                wallet = refused.item
-                if call_id in wallet.get("h", {}):
-                    return _standing(wallet, hold), _state(wallet, service)
-                month = await self._current_month(wallet, month, hold)
-        raise Unavailable("the wallet's month kept turning", ambiguous=False)
+            await self._shards.borrow(tenant, shard, shards, service, amount, started_at(call_id))
+        return await self._hold(wanted)
 
     async def settle(self, hold: Hold, entry: Entry) -> Settlement:
         """Charge `entry.amount`, at most the hold, and give the rest back. Safe to repeat.
@@ -118,11 +126,27 @@ class Ledger:
         answer = await self._dynamodb.call("GetItem", request)
         return from_item(answer["Item"]) if "Item" in answer else None
 
+    async def _hold(self, wanted: Hold) -> tuple[Hold, WalletState]:
+        month = month_of(started_at(wanted.call_id))
+        for attempt in range(1, _TRIES + 1):
+            hold = replace(wanted, attempt=secrets.randbits(32))
+            try:
+                return hold, await self._place(hold, month)
+            except Unavailable as error:
+                if not error.ambiguous or attempt == _TRIES:
+                    raise
+            except ConditionFailed as refused:
+                wallet = refused.item
+                if hold.call_id in wallet.get("h", {}):
+                    return _standing(wallet, hold), _state(wallet, hold.service)
+                month = await self._current_month(wallet, month, hold)
+        raise Unavailable("the wallet's month kept turning", ambiguous=False)
+
     async def _place(self, hold: Hold, month: int) -> WalletState:
         values = {":a": hold.amount, ":one": 1, ":month": month, ":active": ACTIVE, ":tag": hold.tag}
         request: dict[str, Any] = {
             "TableName": self._wallets,
-            "Key": to_item({"id": hold.tenant}),
+            "Key": to_item({"id": wallet_id(hold.tenant, hold.shard)}),
             "UpdateExpression": "SET av = av - :a, bl = bl - :a, #q = #q - :one, h.#id = :tag",
             "ConditionExpression": "st = :active AND mon = :month AND #q >= :one AND av >= :a AND bl >= :a"
             " AND attribute_not_exists(h.#id)",
@@ -188,7 +212,7 @@ class Ledger:
             values |= {":one": 1, ":month": quota_month}
         request: dict[str, Any] = {
             "TableName": self._wallets,
-            "Key": to_item({"id": hold.tenant}),
+            "Key": to_item({"id": wallet_id(hold.tenant, hold.shard)}),
             "UpdateExpression": f"{update} REMOVE h.#id",
             "ConditionExpression": condition,
             "ExpressionAttributeNames": names,
@@ -200,7 +224,7 @@ class Ledger:
 
 def _standing(wallet: Item, wanted: Hold) -> Hold:
     amount, attempt, service = wallet["h"][wanted.call_id]
-    return Hold(wanted.tenant, wanted.call_id, service, amount, attempt)
+    return replace(wanted, service=service, amount=amount, attempt=attempt)
 
 
 def _state(wallet: Item, service: str) -> WalletState:

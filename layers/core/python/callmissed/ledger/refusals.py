@@ -15,12 +15,18 @@ class HoldRefused(ApiError):
     affordable = 0
 
 
+class WalletMissing(ApiError):
+    """403: there is no such wallet."""
+
+
 def refusal(wallet: dict[str, Any], service: str, amount: int, now: int) -> ApiError:
     """The error for a hold of `amount` micro-credits that `wallet` refused at `now` (epoch microseconds).
 
     An empty wallet is an unknown tenant.
     """
-    if wallet.get("st") != ACTIVE:
+    if not wallet:
+        return WalletMissing(403, "account_inactive", "This account is not active.")
+    if wallet["st"] != ACTIVE:
         return ApiError(403, "account_inactive", "This account is not active.")
     if wallet[quota_name(service)] < 1:
         return _quota_exceeded(wallet["plan"], service, now)

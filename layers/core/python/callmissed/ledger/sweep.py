@@ -13,6 +13,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.ids import expires_at
 from callmissed.ledger.entries import EntryType, void
 from callmissed.ledger.holds import Hold, Ledger
+from callmissed.ledger.shards import owner
 from callmissed.platform.tables import WALLETS, physical_name
 
 
@@ -41,10 +42,12 @@ async def sweep(dynamodb: DynamoDB, stage: str, now: int) -> SweepReport:
     ledger = Ledger(dynamodb, stage)
     async for wallet in wallets(dynamodb, stage):
         report.wallets += 1
+        tenant, shard = owner(wallet["id"])
         for call_id, tag in wallet["h"].items():
             if expires_at(call_id) <= now:
                 amount, attempt, service = tag
-                await _resolve(ledger, Hold(wallet["id"], call_id, service, amount, attempt), now, report)
+                hold = Hold(tenant, call_id, service, amount, attempt, shard)
+                await _resolve(ledger, hold, now, report)
     return report
 
 

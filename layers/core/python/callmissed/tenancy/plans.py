@@ -34,7 +34,7 @@ class PlanLimits:
 
     `monthly_quotas` counts successful billed calls per calendar month (UTC) by service (`llm`, `stt`, `tts`, `image`,
     `search`). `default_rpm` is the requests per minute of a key that has no limit of its own. `monthly_price_inr`
-    is in whole rupees.
+    is in whole rupees. `wallet_shards` is over how many items the wallet is spread (callmissed.ledger.shards).
     """
 
     monthly_quotas: Mapping[str, int]
@@ -45,6 +45,7 @@ class PlanLimits:
     team_members: int
     model_access: ModelAccess
     monthly_price_inr: int
+    wallet_shards: int = 1
 
     def allows(self, free: bool) -> bool:
         """True when the plan may call a model that is in the free list (`free`), or one that isn't."""
@@ -91,6 +92,7 @@ _LIMITS = {
         team_members=UNLIMITED,
         model_access=ModelAccess.ALL_AND_CUSTOM,
         monthly_price_inr=20_000,
+        wallet_shards=8,
     ),
 }
 
