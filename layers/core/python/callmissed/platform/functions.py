@@ -46,7 +46,7 @@ INFERENCE = Function(
     timeout_seconds=900,
     tables={
         KEYS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
-        WALLETS.name: ("dynamodb:UpdateItem",),
+        WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
         LEDGER.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
         TENANTS.name: ("dynamodb:UpdateItem",),
         ORIGINS.name: ("dynamodb:BatchGetItem",),
