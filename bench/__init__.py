@@ -1,0 +1,1 @@
+"""The benchmark and the cost model, with the peers it compares against."""

@@ -1,0 +1,142 @@
+"""A run's results as tables in the terminal, as JSON and as a plot."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.measure import BASELINE, OURS, OURS_INSTANT, TOWARDS, Budget, Case, GatewayResult, Quantiles, cpu_per_chunk
+
+COLOURS = {OURS: "#2563eb", BASELINE: "#9ca3af", TOWARDS: "#d4a72c"}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that one run found. Import CPU is in milliseconds by entry; event delay in milliseconds."""
+
+    cases: Sequence[Case]
+    rounds: int
+    event_delay: float
+    cores: int
+    direct: Mapping[str, Quantiles]
+    gateways: Mapping[str, GatewayResult]
+    import_cpu: Mapping[str, float]
+    budgets: Sequence[Budget]
+
+
+def write_json(report: Report, path: Path) -> None:
+    """Write the whole report, with each budget's verdict, to `path`."""
+    document = asdict(report)
+    for row, budget in zip(document["budgets"], report.budgets, strict=True):
+        row["holds"] = budget.holds
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(_rounded(document), indent=2) + "\n")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, Mapping):
+        return {name: _rounded(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list | tuple):
+        return [_rounded(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the tables."""
+    for case in report.cases:
+        console.print(_case_table(report, case))
+    console.print(_process_table(report))
+    console.print(_import_table(report))
+    console.print(_budget_table(report.budgets))
+
+
+def _case_table(report: Report, case: Case) -> Table:
+    measured = "to the first bytes" if case.stream else "to the end"
+    direct = report.direct[case.name]
+    table = Table(title=f"{case.name}: ms {measured}; direct call p50 {direct.p50:.2f}, p99 {direct.p99:.2f}")
+    columns = ("gateway", "CPU per call", "added p50", "added p99", "at DynamoDB p50")
+    for column in (*columns, *(("CPU per chunk",) if case.stream else ())):
+        table.add_column(column, justify="left" if column == "gateway" else "right")
+    baseline = report.gateways.get(BASELINE)
+    for name, result in report.gateways.items():
+        figure, than = result.cases[case.name], baseline.cases[case.name] if baseline else None
+        row = [
+            _against(figure.cpu, than and than.cpu),
+            _against(figure.added.p50, than and than.added.p50),
+            _against(figure.added.p99, than and than.added.p99),
+            f"{figure.db.p50:.2f}" if figure.db.p50 else "-",
+        ]
+        table.add_row(name, *row, *([f"{cpu_per_chunk(figure):.3f}"] if case.stream else []))
+    return table
+
+
+def _against(value: float, baseline: float | None) -> str:
+    return f"{value:.2f} ({value / baseline:.2f}x)" if baseline else f"{value:.2f}"
+
+
+def _process_table(report: Report) -> Table:
+    table = Table(title="processes")
+    for column in ("gateway", "version", "start-up, s", "resident after load, MB"):
+        table.add_column(column)
+    for name, result in report.gateways.items():
+        table.add_row(name, result.version, f"{result.start_seconds:.2f}", f"{result.resident_mb:.0f}")
+    return table
+
+
+def _import_table(report: Report) -> Table:
+    table = Table(title="import CPU in a fresh interpreter, ms")
+    table.add_column("entry")
+    table.add_column("CPU", justify="right")
+    for entry, milliseconds in report.import_cpu.items():
+        table.add_row(entry, f"{milliseconds:.0f}")
+    return table
+
+
+def _budget_table(budgets: Sequence[Budget]) -> Table:
+    table = Table(title="budgets")
+    for column in ("what", "measured", "at most", f"towards {TOWARDS}", "verdict"):
+        table.add_column(column)
+    for budget in budgets:
+        towards = "" if budget.towards is None else f"{budget.towards:.2f}"
+        verdict = "[green]holds[/]" if budget.holds else "[red]exceeded[/]"
+        table.add_row(
+            budget.what, f"{budget.measured:.2f} {budget.unit}", f"{budget.limit:.2f} {budget.unit}", towards, verdict
+        )
+    return table
+
+
+def write_plot(report: Report, path: Path) -> None:
+    """Draw the main figures as bars into an SVG at `path`: CPU, added latency, memory, gateway by gateway."""
+    from matplotlib import pyplot, rcParams  # takes a second to import, and only a whole run needs it
+
+    rcParams.update({"svg.hashsalt": "callmissed", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9})
+    panels = _panels(report)
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(2.6 * len(panels), 3.0), layout="constrained")
+    for axis, (title, values) in zip(axes, panels.items(), strict=True):
+        bars = axis.bar(list(values), list(values.values()), color=[COLOURS.get(name, "#888888") for name in values])
+        axis.bar_label(bars, fmt="%.2g" if max(values.values()) < 10 else "%.0f", padding=2)
+        axis.set_title(title, fontsize=9)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.margins(y=0.15)
+    cast("Any", figure).savefig(path, metadata={"Date": None, "Creator": None}, facecolor="white")
+    pyplot.close(figure)
+
+
+def _panels(report: Report) -> dict[str, dict[str, float]]:
+    blocking = next(case.name for case in report.cases if not case.stream)
+    streaming = next(case.name for case in report.cases if case.stream)
+    deployed = {name: result for name, result in report.gateways.items() if name != OURS_INSTANT}
+    return {
+        "CPU per blocking call, ms": {name: result.cases[blocking].cpu for name, result in deployed.items()},
+        "CPU per 24-event stream, ms": {name: result.cases[streaming].cpu for name, result in deployed.items()},
+        "added latency p50, ms": {
+            name.replace(", ", ",\n"): result.cases[blocking].added.p50 for name, result in report.gateways.items()
+        },
+        "resident memory, MB": {name: result.resident_mb for name, result in deployed.items()},
+    }
