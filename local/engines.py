@@ -1,20 +1,22 @@
 """The engines below the desk: DynamoDB Local, or moto where there is no Java, and the tables in them."""
 
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
-from callmissed.platform.tables import TABLES, create_table_request
+from botocore.config import Config
 
+from callmissed.platform.tables import TABLES, create_table_request
+from local.errors import EngineError, JavaMissingError
 from local.processes import free_port, running
 
 if TYPE_CHECKING:
@@ -27,14 +29,6 @@ START_ATTEMPTS = 3
 
 # One JIT tier and the serial collector: a desk restarts its engine often and shares two cores with it.
 _JVM_FLAGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx512m")
-
-
-class EngineError(RuntimeError):
-    """An engine cannot start; the message says what to install or where to read its log."""
-
-
-class JavaMissingError(EngineError):
-    """There is no Java that can run DynamoDB Local."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +50,7 @@ def dynamodb_local(log: Path, data: Path | None = None) -> Generator[str]:
     if data is None:
         command.append("-inMemory")
     else:
-        data.mkdir(parents=True, exist_ok=True)
+        _prepare(data)
         command += ["-dbPath", str(data.resolve())]
     with _serving([*command, "-port"], log) as endpoint:
         yield endpoint
@@ -92,6 +86,7 @@ def dynamodb_client(endpoint: str) -> "DynamoDBClient":
     """A boto3 client for a local `endpoint`, which accepts any credentials."""
     return boto3.client(  # pyright: ignore[reportUnknownMemberType]  stubs of the other services are not installed
         "dynamodb",
+        config=Config(proxies={}),
         endpoint_url=endpoint,
         region_name="us-east-1",
         aws_access_key_id="local",
@@ -103,6 +98,16 @@ def _java_major(banner: str) -> int:
     _, _, rest = banner.partition('version "')
     digits = rest.split('"')[0].split(".")[0]
     return int(digits) if digits.isdigit() else 0
+
+
+def _prepare(data: Path) -> None:
+    """Make the folder and in it the SQLite file of `-sharedDb` with a write-ahead log, which the file remembers.
+
+    DynamoDB Local's own choice, a rollback journal, makes a write take twice as long.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(data / "shared-local-instance.db")) as database:
+        database.execute("PRAGMA journal_mode = WAL")
 
 
 def _jar() -> Path:
@@ -118,28 +123,29 @@ def _serving(command: Sequence[str], log: Path) -> Generator[str]:
     for attempt in range(START_ATTEMPTS):
         port = free_port()
         with running([*command, str(port)], log) as process:
-            endpoint = f"http://127.0.0.1:{port}"
-            if _wait_until_ready(process, endpoint):
-                yield endpoint
+            if _wait_until_ready(process, port):
+                yield f"http://127.0.0.1:{port}"
                 return
         if attempt == START_ATTEMPTS - 1:
             raise EngineError(f"an engine did not start; its output is in {log}")
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], endpoint: str) -> bool:
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> bool:
     give_up = time.monotonic() + READY_SECONDS
     while process.poll() is None and time.monotonic() < give_up:
-        if _answers(endpoint):
+        if answers(port) is not None:
             return True
         time.sleep(0.05)
     return False
 
 
-def _answers(endpoint: str) -> bool:
+def answers(port: int, path: str = "/") -> int | None:
+    """HTTP status of GET `path` on loopback, whatever proxies the environment names; None when nobody answers."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        urllib.request.urlopen(endpoint, timeout=5).close()  # noqa: S310  a loopback address of our own making
-    except urllib.error.HTTPError:
-        return True  # DynamoDB Local says 400 to a request without an operation
-    except OSError:
-        return False
-    return True
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()

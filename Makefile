@@ -1,0 +1,98 @@
+# What a machine needs: Python 3.11 to 3.13 with venv, Node >= 20, Java >= 17, git and make.
+# Everything else is installed into this folder, at the versions of uv.lock and package-lock.json.
+
+UV_VERSION := 0.13.9
+PORT ?= 8000
+STATE ?= .callmissed
+ARGS ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# The first of these that is new enough, unless PYTHON names one.
+ifndef PYTHON
+PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+		&& { command -v "$$python"; break; }; \
+	done)
+endif
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
+export PYRIGHT_PYTHON_GLOBAL_NODE := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+UV := .tools/uv-$(UV_VERSION)
+VENV := .venv/.synced
+NODE_MODULES := node_modules/.installed
+
+.PHONY: help setup need-python need-node need-java dev test check format lint synth bench bench-peers cost clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV) $(NODE_MODULES) ## Install what the repository needs into .tools, .venv and node_modules.
+
+dev: setup ## Run the local stack: make dev [PORT=8000] [STATE=.callmissed] [ARGS=--reset].
+	@exec python -m local --port "$(PORT)" --data "$(STATE)" $(ARGS)
+
+test: setup need-java ## Run every test: make test [ARGS="tests/unit -x"].
+	python -m pytest $(ARGS)
+
+check: lint test ## Check format, lint, types and import rules, then run every test.
+
+lint: setup ## Check format, lint, types and import rules.
+	ruff format --check
+	ruff check
+	pyright
+	lint-imports
+
+format: setup ## Format the code and mend what ruff can mend.
+	ruff format
+	ruff check --fix
+
+synth: setup ## Synthesise the CloudFormation templates into cdk.out, offline.
+	npx --no-install cdk synth --quiet $(ARGS)
+
+bench: setup need-java ## Measure the gateway beside a direct call and the installed peers.
+	python -m bench.run $(ARGS)
+
+bench-peers: setup ## Install the gateways that the benchmark compares with.
+	python -m bench.peers install
+
+cost: setup need-java ## Count units per call and write docs/cost.md.
+	python -m bench.cost $(ARGS)
+
+clean: ## Remove everything installed and built; the state of `make dev` stays.
+	rm -rf .tools .venv node_modules cdk.out .build .bench-peers dist
+	rm -rf .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+need-python:
+	@[ -n "$(PYTHON)" ] || { echo "make: Python 3.11 to 3.13 is needed: python3 is missing, too old or too new" >&2; exit 1; }
+
+need-node:
+	@node -e 'process.exit(Number.parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
+		{ echo "make: Node >= 20 with npm is needed: found node $$(node --version 2>/dev/null || echo none)," \
+			"npm $$(command -v npm || echo none)" >&2; exit 1; }
+
+need-java: $(VENV)
+	@python -c 'from local.engines import EngineError, find_java; find_java()' 2>/dev/null \
+		|| { echo "make: Java >= 17 is needed for DynamoDB Local: found $$(java -version 2>&1 | head -n 1)" >&2; exit 1; }
+
+$(UV): | need-python
+	@"$(PYTHON)" -m venv --clear .tools || { echo "make: '$(PYTHON) -m venv' fails; on Debian install python3-venv" >&2; exit 1; }
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@touch $@
+
+$(VENV): uv.lock pyproject.toml $(UV) | need-python
+	.tools/bin/uv sync --locked --quiet --python "$(PYTHON)"
+	@touch $@
+
+$(NODE_MODULES): package-lock.json package.json | need-node
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,128 @@
+"""The desk's web server: the gateway and `/_local` on one loopback port, and the announcement that they answer."""
+
+import asyncio
+import errno
+import signal
+import socket
+from collections.abc import Mapping
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from callmissed.platform.functions import INFERENCE
+from local.controls import create_controls
+from local.engines import answers
+from local.errors import DeskError
+from local.gateway import Gateway
+from local.state import Announcement, State
+
+HOST = "127.0.0.1"
+_GRACE_SECONDS = 2
+_PROBE = "/api/v1/models"
+_POLL_SECONDS = 0.02
+_LOGS = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"calls": {"()": "uvicorn.logging.AccessFormatter", "fmt": '"%(request_line)s" %(status_code)s'}},
+    "handlers": {
+        "calls": {"class": "logging.StreamHandler", "formatter": "calls", "stream": "ext://sys.stdout"},
+        "problems": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"},
+    },
+    "loggers": {
+        "uvicorn.access": {"handlers": ["calls"], "level": "INFO", "propagate": False},
+        "uvicorn": {"handlers": ["problems"], "level": "WARNING", "propagate": False},
+    },
+}
+
+
+def bind(port: int) -> socket.socket:
+    """A socket on loopback that does not listen yet; port 0 means any free one. Raises `DeskError` when in use."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        raise _refused(port, error) from error
+    return listener
+
+
+def port_of(listener: socket.socket) -> int:
+    """The port that `listener` is bound to."""
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def create_desk(apps: Mapping[str, ASGIApp]) -> ASGIApp:
+    """The desk over the functions' `apps`: `/_local` beside the gateway."""
+    controls, gateway = create_controls(), Gateway(apps)
+
+    async def desk(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await apps[INFERENCE.name](scope, receive, send)
+        elif scope["path"].startswith("/_local/"):
+            await controls(scope, receive, send)
+        else:
+            await gateway(scope, receive, send)
+
+    return desk
+
+
+class DeskServer:
+    """Serves `desk` on `listener` from `start` until `ended` returns."""
+
+    def __init__(self, desk: ASGIApp, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            desk,
+            http="httptools",
+            ws="none",
+            log_config=_LOGS,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+        self._server = uvicorn.Server(config)
+        self._listener = listener
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Return when a real request has been answered. Raises `DeskError`."""
+        port = port_of(self._listener)
+        self._serving = asyncio.create_task(self._server.serve([self._listener]))
+        while not self._server.started:
+            await asyncio.wait([self._serving], timeout=_POLL_SECONDS)
+            if self._serving.done():
+                raise _refused(port, self._serving.exception())
+        status = await asyncio.to_thread(answers, port, _PROBE)
+        if status != 200:
+            raise DeskError(f"The stack started, but GET {_PROBE} answers {status}.")
+
+    def announce(self, state: State, announcement: Announcement) -> None:
+        """Write `dev.json`, and from now on take it away at the signal to stop, before the last answer is out."""
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            state.withdraw()
+            self._server.force_exit = self._server.should_exit
+            self._server.should_exit = True
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, stop)
+        state.announce(announcement)
+
+    async def ended(self) -> None:
+        """Wait for the end that a signal asked for."""
+        if self._serving is not None:
+            await self._serving
+
+    async def close(self) -> None:
+        """End it now."""
+        self._server.should_exit = True
+        if self._serving is not None:
+            await asyncio.wait([self._serving])
+
+
+def _refused(port: int, error: BaseException | None) -> DeskError:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return DeskError(f"Port {port} is already in use. Choose another, such as: make dev PORT={port + 123}")
+    return DeskError(f"The stack can't listen on port {port}: {error}")

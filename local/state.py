@@ -1,0 +1,101 @@
+"""The desk's folder: the database's files, the desk's secrets, and the announcement that the stack answers.
+
+<STATE>/dynamodb/      files of DynamoDB Local
+<STATE>/logs/          output of the engines
+<STATE>/secrets.json   pepper, tenant and keys of the desk; kept across restarts, readable by its owner alone
+<STATE>/dev.json       where the stack answers, and with which keys; exists only while it does
+"""
+
+import fcntl
+import secrets
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from local.errors import DeskError
+from local.seed import Account
+
+
+class Secrets(BaseModel):
+    """What the desk must remember. `pepper` is hex; there is no account until one was seeded."""
+
+    pepper: str = Field(default_factory=lambda: secrets.token_hex(32))
+    account: Account | None = None
+
+
+class Announcement(BaseModel):
+    """What `dev.json` says. There are no users yet, hence no owner to sign in as."""
+
+    base_url: str
+    live_key: str
+    test_key: str
+    tenant_id: str
+    owner_email: str | None = None
+    owner_password: str | None = None
+    endpoints: dict[str, str]
+
+
+class State:
+    """The files of one state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.dynamodb = folder / "dynamodb"
+        self.logs = folder / "logs"
+        self.announcement = folder / "dev.json"
+        self._secrets = folder / "secrets.json"
+
+    def secrets(self) -> Secrets:
+        """The desk's secrets, made when there are none."""
+        if self._secrets.exists():
+            return Secrets.model_validate_json(self._secrets.read_bytes())
+        fresh = Secrets()
+        self.keep(fresh)
+        return fresh
+
+    def keep(self, secrets: Secrets) -> None:
+        """Remember `secrets` for the next start."""
+        _write(self._secrets, secrets)
+
+    def announce(self, announcement: Announcement) -> None:
+        """Say that the stack answers."""
+        _write(self.announcement, announcement)
+
+    def withdraw(self) -> None:
+        """Say that it does not, or no longer."""
+        self.announcement.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Remove the data and the secrets."""
+        shutil.rmtree(self.dynamodb, ignore_errors=True)
+        self._secrets.unlink(missing_ok=True)
+
+
+@contextmanager
+def opened(folder: Path) -> Generator[State]:
+    """The state in `folder`, which belongs to this process until the block ends. Raises `DeskError` when in use."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / ".gitignore").write_text("*\n")
+    state = State(folder)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DeskError(f"The state folder {folder} is in use by another stack; choose another STATE.") from None
+        state.withdraw()
+        try:
+            yield state
+        finally:
+            state.withdraw()
+
+
+def _write(path: Path, content: BaseModel) -> None:
+    """Replace `path` at once, so that nobody reads half of it; only its owner can read it at all."""
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_text(content.model_dump_json(indent=2) + "\n")
+    draft.replace(path)
