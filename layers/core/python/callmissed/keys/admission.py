@@ -1,8 +1,8 @@
 """Admission: one conditional write that authenticates, revokes, limits and budgets a call (design §6).
 
 The write has two branches, because DynamoDB's conditions have no arithmetic: `busy` when the key's theoretical
-arrival time lies ahead, `idle` when it has passed. A container remembers the likely branch of each key, and until
-when a limited one must wait, so that refused callers cost no writes.
+arrival time lies ahead, `idle` when it has passed. A container remembers each key's arrival time, to guess the branch,
+and until when a limited one must wait, so that refused callers cost no writes.
 """
 
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Admission:
     def __init__(self, dynamodb: DynamoDB, stage: str) -> None:
         self._dynamodb = dynamodb
         self._table = physical_name(stage, KEYS)
-        self._busy: dict[str, bool] = {}
+        self._tat: dict[str, int] = {}
         self._retry_at: dict[str, int] = {}
 
     async def admit(self, hash: str, estimate: int, now: int) -> Admitted:
@@ -75,13 +75,13 @@ class Admission:
             raise rate_limited(retry_at - now)
         month = month_of(now)
         for _ in range(_TRIES):
-            busy = self._busy.get(hash, False)
+            busy = self._tat.get(hash, 0) >= now
             try:
                 item = await self._write(hash, estimate, now, month, busy=busy)
             except ConditionFailed as refused:
                 month = await self._learn(hash, refused.item, estimate, now, month)
             else:
-                self._remember(self._busy, hash, item["tat"] > now)
+                self._remember(self._tat, hash, item["tat"])
                 return Admitted(hash, item, estimate, now)
         raise service_unavailable()
 
@@ -132,7 +132,7 @@ class Admission:
             return month
         if item["km"] == month and item["kb"] < estimate:
             raise ApiError(402, "budget_exceeded", "This key's monthly budget does not cover the call.")
-        self._remember(self._busy, hash, item["tat"] >= now)
+        self._remember(self._tat, hash, item["tat"])
         if item["tat"] >= now and item["u"] > now:
             self._remember(self._retry_at, hash, item["u"])
             raise rate_limited(item["u"] - now)
@@ -151,7 +151,7 @@ class Admission:
         except ConditionFailed:
             return  # another call turned it first
 
-    def _remember(self, memory: dict[str, Any], hash: str, value: Any) -> None:
+    def _remember(self, memory: dict[str, int], hash: str, value: int) -> None:
         if len(memory) >= _REMEMBERED_KEYS and hash not in memory:
             memory.pop(next(iter(memory)))
         memory[hash] = value
