@@ -36,7 +36,7 @@ def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb
     stage = settings.stage
     dynamodb = dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint)
     operator_file = read_operator_file(settings.providers_file) if settings.providers_file else None
-    catalog = load_catalog(operator_file)
+    catalog = load_catalog(operator_file, source=settings.providers_file)
     sandbox = SandboxProvider(time.time, asyncio.sleep)
     admission, ledger = Admission(dynamodb, stage), Ledger(dynamodb, stage)
     return Gateway(

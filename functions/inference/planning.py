@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from callmissed import money
-from callmissed.catalog.model import Catalog, Category, Model, Price, ProviderRoute
+from callmissed.catalog.model import Catalog, Category, Model, Price, ProviderRoute, routing_suffix
 from callmissed.errors import ApiError, invalid_request
 from functions.inference.dialects.openai_chat import GATEWAY_FIELDS, ChatRequest, images, most_input_tokens
 
 DEFAULT_OUTPUT_TOKENS = 16_384
 """Output limit that a call without one gets, if its model allows as much."""
+
+_ROUTES_BY_SUFFIX = frozenset({"openrouter"})
 
 LEAST_OUTPUT_TOKENS = 256
 """The shortest reply for which a limit that nobody asked for is lowered to what the wallet affords."""
@@ -20,7 +22,8 @@ LEAST_OUTPUT_TOKENS = 256
 class Plan:
     """A priced chat call. `models` are the one asked for and its fallbacks; token counts are upper bounds.
 
-    `implicit_limit` is the output limit that we set because the caller set none.
+    `implicit_limit` says that we set the output limit because the caller set none. `routing` is the suffix (`nitro`,
+    `floor`) with which the caller asked for the model.
     """
 
     body: Mapping[str, Any]
@@ -31,6 +34,7 @@ class Plan:
     output_tokens: int
     choices: int
     implicit_limit: bool
+    routing: str = ""
 
     @property
     def estimate(self) -> int:
@@ -51,12 +55,16 @@ class Plan:
     def upstream_body(self, model: Model, route: ProviderRoute) -> dict[str, Any]:
         """What to send to `route`: the caller's body with the upstream's model id and usage switched on."""
         body = {name: value for name, value in self.body.items() if name not in GATEWAY_FIELDS}
-        body["model"] = route.upstream_id
+        body["model"] = self._upstream_id(route)
         if self.streamed:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         if self.implicit_limit:
             body[model.output_limit_field] = self.output_tokens
         return _with_effort(body, model)
+
+    def _upstream_id(self, route: ProviderRoute) -> str:
+        understood = self.routing and route.provider in _ROUTES_BY_SUFFIX
+        return f"{route.upstream_id}:{self.routing}" if understood else route.upstream_id
 
     def _most(self, model: Model) -> int:
         price = _price(model)
@@ -85,6 +93,7 @@ def plan_chat(catalog: Catalog, body: Mapping[str, Any], request: ChatRequest, s
         output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
         choices=request.n or 1,
         implicit_limit=limit is None,
+        routing=routing_suffix(request.model),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass
 from typing import Any
 
-from callmissed.catalog.model import Catalog, Model, ProviderRoute, is_live, resolved
+from callmissed.catalog.model import Catalog, Model, ProviderRoute, missing_settings, resolved
 from callmissed.errors import ApiError
 from callmissed.observability import count, get_logger
 from functions.inference.dialects.openai_chat import PATH, refusal_of
@@ -98,8 +98,8 @@ class Upstreams:
             return self._sandbox
         if name not in self._open:
             settings = self._catalog.providers[name]
-            if not is_live(settings, self._environment):
-                _logger.error("provider has no credentials", extra={"provider": name, "needs": settings.api_key_env})
+            if needs := missing_settings(settings, self._environment):
+                _logger.error("provider has no credentials", extra={"provider": name, "needs": needs})
                 return None
             self._open[name] = self._connect(name)
         return self._open[name]
