@@ -27,6 +27,8 @@ from functions.inference.routes import chat, generation, models
 from functions.inference.settlement import Cashier
 from functions.inference.upstreams import Upstreams
 
+ROUTERS = (chat.router, models.router, generation.router)
+
 
 def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb: DynamoDB | None = None) -> Gateway:
     """The parts of one process, none of which opens a connection before its first call.
@@ -60,13 +62,13 @@ def create_app(gateway: Gateway) -> ASGIApp:
         yield
         await gateway.close()
 
-    api = FastAPI(title="CallMissed inference", lifespan=lifespan, docs_url=None, redoc_url=None)
+    api = FastAPI(title="CallMissed", lifespan=lifespan, openapi_url=None)
     api.state.gateway = gateway
     preflights = Preflights(gateway.dynamodb, gateway.stage, gateway.clock)
     api.add_exception_handler(ApiError, _refuse)
     api.add_exception_handler(RequestValidationError, _refuse_invalid)
     api.add_exception_handler(HTTPException, _refuse_http)
-    for router in (chat.router, models.router, generation.router):
+    for router in ROUTERS:
         api.include_router(router)
     api.add_api_route("/healthz", _healthy, include_in_schema=False)
     api.add_api_route("/_snapstart/before", gateway.close, include_in_schema=False)
@@ -105,11 +107,13 @@ async def _refuse_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     codes = {404: "not_found", 405: "method_not_allowed"}
+    only_preflight = error.status_code == 405 and (error.headers or {}).get("Allow") == "OPTIONS"
+    status = 404 if only_preflight else error.status_code  # the preflight's route has every path
     refusal = ApiError(
-        error.status_code,
-        codes.get(error.status_code, "invalid_request_error"),
+        status,
+        codes.get(status, "invalid_request_error"),
         f"No such endpoint: {request.method} {request.url.path[:200]}.",
-        headers=error.headers,
+        headers=None if only_preflight else error.headers,
     )
     return error_response(request.scope, refusal)
 

@@ -1,16 +1,21 @@
 """Request bodies: read up to the limit, parsed strictly.
 
 What two JSON parsers could read differently is refused, because we price what we read and the upstream runs what
-it reads: duplicate keys, NaN, lone surrogates, bytes that aren't UTF-8.
+it reads: duplicate keys, NaN, numbers beyond floats, lone surrogates, bytes that aren't UTF-8.
 """
 
 import json
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from math import isfinite
+from typing import Any, NoReturn, cast
 
 from starlette.requests import Request
 
 from callmissed.errors import invalid_request, payload_too_large
 from callmissed.platform.routes import MAX_BODY_BYTES
+
+DEEPEST = 100
+"""Levels of nesting that a body may have: far below where any parser's or writer's stack ends, ours included."""
 
 
 async def read_body(request: Request) -> bytes:
@@ -28,7 +33,11 @@ async def read_body(request: Request) -> bytes:
 def parse_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in `raw`. Raises ApiError 400 that says what is wrong with it."""
     try:
-        value: Any = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value: Any = json.loads(
+            raw.decode(), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant
+        )
+        if raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_deeper(value, DEEPEST):
+            raise RecursionError
         if b"\\u" in raw:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError:
@@ -49,11 +58,38 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key '{doubled[:80]}' occurs twice.")
+        shown = _first_doubled(pairs)[:80].encode(errors="replace").decode()
+        raise ValueError(f"the key '{shown}' occurs twice.")
     return found
+
+
+def _first_doubled(pairs: list[tuple[str, Any]]) -> str:
+    seen: set[str] = set()
+    return next(name for name, _ in pairs if name in seen or seen.add(name))
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:80]} is too large a number.")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number.")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether containers stand in one another more than `levels` times."""
+    level = [value]
+    for _ in range(levels):
+        level = [inner for outer in level for inner in _inner(outer) if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(container: Any) -> Iterator[Any]:
+    if isinstance(container, dict):
+        return iter(cast("dict[str, Any]", container).values())
+    return iter(cast("list[Any]", container) if isinstance(container, list) else ())

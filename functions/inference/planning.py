@@ -7,11 +7,12 @@ from typing import Any
 from callmissed import money
 from callmissed.catalog.model import Catalog, Category, Model, Price, ProviderRoute, routing_suffix
 from callmissed.errors import ApiError, invalid_request
-from functions.inference.dialects.openai_chat import GATEWAY_FIELDS, ChatRequest, images, most_input_tokens
+from functions.inference.dialects.openai_chat import GATEWAY_FIELDS, LIMIT_FIELDS, ChatRequest, images, most_input_tokens
 
 DEFAULT_OUTPUT_TOKENS = 16_384
 """Output limit that a call without one gets, if its model allows as much."""
 
+_REWRITTEN_FIELDS = GATEWAY_FIELDS | {*LIMIT_FIELDS}
 _ROUTES_BY_SUFFIX = frozenset({"openrouter"})
 
 LEAST_OUTPUT_TOKENS = 256
@@ -53,14 +54,21 @@ class Plan:
         return replace(self, output_tokens=min(self.output_tokens, LEAST_OUTPUT_TOKENS + spare))
 
     def upstream_body(self, model: Model, route: ProviderRoute) -> dict[str, Any]:
-        """What to send to `route`: the caller's body with the upstream's model id and usage switched on."""
-        body = {name: value for name, value in self.body.items() if name not in GATEWAY_FIELDS}
+        """What to send to `route`: the caller's body with the upstream's model id and usage switched on.
+
+        The output limit goes into the one field that this upstream obeys, because the hold relies on it.
+        """
+        body = {name: value for name, value in self.body.items() if name not in _REWRITTEN_FIELDS}
         body["model"] = self._upstream_id(route)
         if self.streamed:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-        if self.implicit_limit:
-            body[model.output_limit_field] = self.output_tokens
+        body[model.output_limit_field] = self._output_limit(model)
         return _with_effort(body, model)
+
+    def _output_limit(self, model: Model) -> int:
+        """The limit for `model`: one that nobody asked for must not be more than the model can write."""
+        most = model.max_output_tokens if self.implicit_limit else self.output_tokens
+        return min(self.output_tokens, most)
 
     def _upstream_id(self, route: ProviderRoute) -> str:
         understood = self.routing and route.provider in _ROUTES_BY_SUFFIX
@@ -80,9 +88,9 @@ def plan_chat(catalog: Catalog, body: Mapping[str, Any], request: ChatRequest, s
     models = tuple(_chat_model(catalog, model_id) for model_id in request.model_ids)
     if any(True for _ in images(body)):
         _require_vision(models)
-    limit = request.output_limit
-    if limit is not None:
-        _require_room(models[0], limit)
+    for field, asked in request.output_limits.items():
+        _require_room(models[0], field, asked)
+    limit = min(request.output_limits.values(), default=None)
     most = max(model.max_output_tokens for model in models)
     return Plan(
         body=body,
@@ -124,11 +132,12 @@ def _require_vision(models: tuple[Model, ...]) -> None:
             raise invalid_request(message, "messages", "unsupported_image_input")
 
 
-def _require_room(model: Model, limit: int) -> None:
+def _require_room(model: Model, field: str, limit: int) -> None:
     most = max(model.max_output_tokens, model.context_window or 0)
     if limit > most:
-        message = f"max_tokens is too large: {limit}. The model '{model.id}' writes at most {most} tokens."
-        raise invalid_request(message, "max_tokens")
+        shown = str(limit) if limit < 10**12 else "the number"
+        message = f"{field} is too large: {shown}. The model '{model.id}' writes at most {most} tokens."
+        raise invalid_request(message, field)
 
 
 def _with_effort(body: dict[str, Any], model: Model) -> dict[str, Any]:

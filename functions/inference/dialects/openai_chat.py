@@ -16,6 +16,9 @@ PATH = "/chat/completions"
 GATEWAY_FIELDS = frozenset({"models", "route"})
 """Fields that speak to the gateway; the upstream never sees them."""
 
+LIMIT_FIELDS = ("max_completion_tokens", "max_tokens")
+"""The two names of the output limit. An upstream reads one of them, its model's row says which."""
+
 IMAGE_TOKENS = 6_000
 """More tokens than any provider charges for one image."""
 
@@ -26,19 +29,25 @@ _EFFORTS = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
-class _Part(BaseModel):
+class ContentPart(BaseModel):
+    """A part of a message: `text`, `image_url` and what else the model takes."""
+
     model_config = ConfigDict(strict=True, extra="allow")
     type: str
 
 
-class _Message(BaseModel):
+class ChatMessage(BaseModel):
+    """One message. A `tool` message answers the call that `tool_call_id` names."""
+
     model_config = ConfigDict(strict=True, extra="allow")
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[_Part] | None = None
+    content: str | list[ContentPart] | None = None
     tool_call_id: str | None = None
 
 
-class _StreamOptions(BaseModel):
+class StreamOptions(BaseModel):
+    """Options of a stream; `include_usage` adds a chunk with the tokens before the end."""
+
     model_config = ConfigDict(strict=True, extra="allow")
     include_usage: bool = False
 
@@ -49,12 +58,14 @@ class ChatRequest(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
     model: str = Field(min_length=1, max_length=200, description="Id of a model from `GET /v1/models`.")
-    messages: list[_Message] = Field(min_length=1, max_length=10_000)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=10_000)
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
+    stream_options: StreamOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, description="Limit of output tokens; bounds what is set aside.")] | None = (
+        None
+    )
+    max_completion_tokens: Annotated[int, Field(ge=1, description="The newer name of `max_tokens`.")] | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     top_k: int | None = None
@@ -72,13 +83,18 @@ class ChatRequest(BaseModel):
     response_format: dict[str, Any] | None = None
     reasoning_effort: _EFFORTS | None = None
     user: str | None = None
-    models: Annotated[list[str], Field(max_length=8)] | None = None
-    route: Literal["fallback"] | None = None
+    models: (
+        Annotated[list[str], Field(max_length=8, description="Models to try next, before the first byte.")] | None
+    ) = None
+    route: Annotated[Literal["fallback"], Field(description="How `models` is meant; the only way there is.")] | None = (
+        None
+    )
 
     @property
-    def output_limit(self) -> int | None:
-        """The caller's own limit of output tokens."""
-        return self.max_completion_tokens or self.max_tokens
+    def output_limits(self) -> dict[str, int]:
+        """The caller's own limits of output tokens, by field."""
+        limits = {name: getattr(self, name) for name in LIMIT_FIELDS}
+        return {name: limit for name, limit in limits.items() if limit is not None}
 
     @property
     def wants_usage(self) -> bool:

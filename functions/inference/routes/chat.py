@@ -21,7 +21,7 @@ from functions.inference.relay import MeteredStream, check_stream, read_reply, u
 from functions.inference.settlement import BilledCall
 from functions.inference.upstreams import Answer
 
-router = APIRouter()
+router = APIRouter(tags=["chat"])
 _SERVICE = SERVICES[0]
 
 
@@ -29,7 +29,9 @@ _SERVICE = SERVICES[0]
 async def chat_completions(request: Request) -> Response:
     """Create a chat completion, blocking or streaming, in the OpenAI dialect.
 
-    Cost is the model's price times the reported tokens, in micro-credits, settled before the last byte leaves.
+    The cost is the model's price times the reported tokens; it is settled before the last byte leaves. Bodies up to
+    4 MB. `X-Generation-Id` names the call for `GET /v1/generation`. A stream ends with `data: [DONE]`, or with an event
+    that carries an `error`.
     """
     gateway: Gateway = request.app.state.gateway
     raw = await read_body(request)

@@ -12,7 +12,7 @@ from callmissed.errors import ApiError, service_unavailable
 from callmissed.ids import is_call_id
 from functions.inference.gateway import Gateway
 
-router = APIRouter()
+router = APIRouter(tags=["chat"])
 
 
 @router.get("/v1/generation", summary="Get a past call's usage and cost")

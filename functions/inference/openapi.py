@@ -1,0 +1,75 @@
+"""The OpenAPI document of `/v1`, from the same routes and models that serve it.
+
+`python -m functions.inference.openapi` writes it to docs/api/openapi.json; a test holds that it is current.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from functions.inference.app import ROUTERS
+from functions.inference.dialects.openai_chat import ChatRequest
+
+TARGET = Path(__file__).resolve().parents[2] / "docs" / "api" / "openapi.json"
+_EXAMPLE = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
+_CHUNK = 'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    api = FastAPI(
+        title="CallMissed",
+        version="0.1.0",
+        description="One metered API for many model providers. Errors carry `error.code` and `error.request_id`.",
+    )
+    for router in ROUTERS:
+        api.include_router(router)
+    schema = api.openapi()
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    request = ChatRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= request.pop("$defs", {}) | {"ChatRequest": request}
+    schema["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "An API key, `cm_live_…` or `cm_test_…`."}
+    }
+    _describe_chat(schema["paths"]["/v1/chat/completions"]["post"])
+    for path, operations in schema["paths"].items():
+        if path.startswith("/v1/"):
+            for operation in operations.values():
+                operation["security"] = [{"key": []}]
+    return schema
+
+
+def _describe_chat(operation: dict[str, Any]) -> None:
+    """The body and answers that the route reads and writes as bytes, which FastAPI therefore can't see."""
+    body = {"schema": {"$ref": "#/components/schemas/ChatRequest"}, "example": _EXAMPLE}
+    operation["requestBody"] = {"required": True, "content": {"application/json": body}}
+    operation["responses"] = {
+        "200": {
+            "description": "A `chat.completion`, or its chunks as server-sent events when `stream` is true.",
+            "content": {
+                "application/json": {"schema": {"type": "object"}},
+                "text/event-stream": {"schema": {"type": "string"}, "example": _CHUNK},
+            },
+        },
+        **{status: {"description": meaning} for status, meaning in _REFUSALS.items()},
+    }
+
+
+_REFUSALS = {
+    "400": "`invalid_request_error`, `unsupported_image_input`, `context_length_exceeded`",
+    "401": "`invalid_api_key`: no key, an unknown, revoked or expired one",
+    "402": "`insufficient_credits`, `budget_exceeded`",
+    "403": "`permission_denied`, `domain_not_allowed`, `model_not_allowed`, `model_not_available`, `account_inactive`",
+    "404": "`model_not_found`",
+    "413": "`file_too_large`: the body is over 4 MB",
+    "429": "`rate_limit_exceeded`, `quota_exceeded`; wait `Retry-After` seconds",
+    "502": "`upstream_error`: the provider's reply can't be used; nothing is charged",
+    "503": "`provider_error`, `model_under_maintenance`, `service_unavailable`; nothing is charged",
+}
+
+
+if __name__ == "__main__":
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    TARGET.write_text(json.dumps(document(), indent=2, ensure_ascii=False) + "\n")
