@@ -17,6 +17,7 @@ from callmissed.catalog.loader import load_catalog, read_operator_file
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError, invalid_request
 from callmissed.keys.admission import Admission
+from callmissed.keys.rehash import PepperRing
 from callmissed.ledger.holds import Ledger
 from callmissed.settings import CoreSettings, from_environment
 from functions.inference.frame import Frame, error_response
@@ -50,7 +51,7 @@ def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb
         ledger=ledger,
         cashier=Cashier(ledger, admission, clock),
         upstreams=Upstreams(catalog, settings.provider_environment, sandbox),
-        peppers=settings.pepper_ring,
+        ring=PepperRing(dynamodb, stage, admission, settings.pepper_ring),
     )
 
 
