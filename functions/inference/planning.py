@@ -7,7 +7,13 @@ from typing import Any
 from callmissed import money
 from callmissed.catalog.model import Catalog, Category, Model, Price, ProviderRoute, routing_suffix
 from callmissed.errors import ApiError, invalid_request
-from functions.inference.dialects.openai_chat import GATEWAY_FIELDS, LIMIT_FIELDS, ChatRequest, images, most_input_tokens
+from functions.inference.dialects.openai_chat import (
+    GATEWAY_FIELDS,
+    LIMIT_FIELDS,
+    ChatRequest,
+    images,
+    most_input_tokens,
+)
 
 DEFAULT_OUTPUT_TOKENS = 16_384
 """Output limit that a call without one gets, if its model allows as much."""
