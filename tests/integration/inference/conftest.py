@@ -1,0 +1,17 @@
+"""Fixtures of the inference gateway's integration tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.engines import Store
+from tests.integration.inference.desk import PEPPER, gateway_at_work, settings_for
+from tests.integration.inference.fixtures import *  # noqa: F403  pytest finds fixtures by their names here
+
+
+@pytest.fixture
+def second_pepper_url(store: Store, providers_file: Path) -> Iterator[str]:
+    """A gateway in the midst of a pepper's rotation: the tests' pepper is the old one."""
+    with gateway_at_work(settings_for(store, providers_file, (b"a new pepper of some length", PEPPER))) as desk:
+        yield desk.url
