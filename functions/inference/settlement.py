@@ -25,7 +25,8 @@ _logger = get_logger("inference")
 class BilledCall:
     """An admitted call on its way: who pays, what is held, how long things took (microseconds).
 
-    `hold` is None for a test key's call, which costs nothing.
+    `hold` is None for a test key's call, which costs nothing. From `settling` on the call can't be cancelled: its entry
+    may be written even when nobody heard of it.
     """
 
     id: str
@@ -36,6 +37,7 @@ class BilledCall:
     first_byte: int = 0
     db_wait: int = 0
     upstream_wait: int = 0
+    settling: bool = False
 
 
 class Cashier:
@@ -59,11 +61,17 @@ class Cashier:
         """Charge the call, also when the caller's task is being cancelled. Raises ApiError 503 if it can't be."""
         entry = self._entry(call, model, route, used, outcome, streamed=streamed)
         begun = self._clock()
+        call.settling = True
         await asyncio.shield(asyncio.ensure_future(self._settle(call, entry)))
         call.db_wait += self._clock() - begun
 
     async def cancel(self, call: BilledCall) -> None:
-        """Give back everything that a failed call had set aside; what can't be now, the sweeper does."""
+        """Give back everything that a failed call had set aside; what can't be now, the sweeper does.
+
+        A call whose settlement has begun is left to the sweeper, which knows whether there is an entry.
+        """
+        if call.settling:
+            return
         begun = self._clock()
         await asyncio.shield(asyncio.ensure_future(self._cancel(call)))
         call.db_wait += self._clock() - begun

@@ -48,7 +48,7 @@ async def chat_completions(request: Request) -> Response:
         plan = await _set_aside(gateway, call, plan)
         answer = await _ask(gateway, call, plan)
         return await (_stream if plan.streamed else _whole)(gateway, call, plan, answer)
-    except ApiError:
+    except BaseException:
         await gateway.cashier.cancel(call)
         raise
 
