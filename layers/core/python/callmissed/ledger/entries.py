@@ -5,9 +5,8 @@ the accounts sum to zero. A call's entry has the call's id, so it can be written
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from callmissed.aws.attributes import Item
 
@@ -89,14 +88,15 @@ class Entry:
 
 def to_record(entry: Entry) -> Item:
     """The table's item for `entry`; fields that say nothing are left out."""
-    record = _telling(asdict(entry))
+    record = _telling(entry)
     if entry.usage is not None:
-        record["usage"] = _telling(record["usage"])
+        record["usage"] = _telling(entry.usage)
     return record
 
 
-def _telling(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None and value is not False and value != ""}
+def _telling(part: Entry | Usage) -> Item:
+    fields = ((name, getattr(part, name)) for name in part.__slots__)  # `asdict` copies deeply: 37 calls an entry
+    return {name: value for name, value in fields if value is not None and value is not False and value != ""}
 
 
 def void(tenant: str, call_id: str, now: int, reason: str) -> Entry:
