@@ -11,7 +11,8 @@ from callmissed.clock import Clock
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.domains import is_allowed
-from callmissed.keys.secret import Mode, key_hash
+from callmissed.keys.rehash import PepperRing
+from callmissed.keys.secret import Mode
 from callmissed.ledger.holds import Ledger
 from callmissed.platform.routes import Permission
 from functions.inference.credentials import calling_host, presented_secret
@@ -21,7 +22,7 @@ from functions.inference.upstreams import Upstreams
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The process's parts. `peppers` are the live ones, the current one first."""
+    """The process's parts."""
 
     stage: str
     clock: Clock
@@ -31,13 +32,13 @@ class Gateway:
     ledger: Ledger
     cashier: Cashier
     upstreams: Upstreams
-    peppers: tuple[bytes, ...]
+    ring: PepperRing
 
     async def authenticate(self, request: Request, permission: Permission | None = None, estimate: int = 0) -> Admitted:
         """Admit the request's key for one call of `estimate` micro-credits. Raises ApiError 401, 402, 403, 429, 503."""
         secret = presented_secret(request)
         try:
-            admitted = await self._admit(secret, estimate)
+            admitted = await self.ring.admit(secret, estimate, self.clock())
             try:
                 _check_policy(admitted, permission, request)
             except ApiError:
@@ -52,16 +53,6 @@ class Gateway:
         """Drop every connection, for a snapshot or at the end."""
         await self.upstreams.close()
         await self.dynamodb.close()
-
-    async def _admit(self, secret: str, estimate: int) -> Admitted:
-        now = self.clock()
-        for pepper in self.peppers[:-1]:
-            try:
-                return await self.admission.admit(key_hash(pepper, secret), estimate, now)
-            except ApiError as error:
-                if error.status != 401:
-                    raise
-        return await self.admission.admit(key_hash(self.peppers[-1], secret), estimate, now)
 
 
 def rate_headers(admitted: Admitted) -> Mapping[str, str]:

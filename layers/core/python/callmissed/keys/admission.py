@@ -12,7 +12,7 @@ from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import ConditionFailed, DynamoDB
 from callmissed.clock import SECOND, month_of
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
-from callmissed.keys.policy import ACTIVE
+from callmissed.keys.policy import ACTIVE, month_budget
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.platform.tables import KEYS, physical_name
 
@@ -31,12 +31,16 @@ class RateState:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A key that passed, with its policy as the write returned it. `charged` was taken from the key's budget."""
+    """A key that passed, with its policy as the write returned it. `charged` was taken from the key's budget.
+
+    `elsewhere` are the ids to which the key may move before the call ends (callmissed.keys.rehash).
+    """
 
     hash: str
     item: Item
     charged: int
     now: int
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def tenant(self) -> str:
@@ -93,17 +97,21 @@ class Admission:
         """
         if amount <= 0 or not admitted.has_budget:
             return
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": to_item({"id": admitted.hash}),
-            "UpdateExpression": "SET kb = kb + :amount",
-            "ConditionExpression": "km = :month",
-            "ExpressionAttributeValues": to_item({":amount": amount, ":month": admitted.item["km"]}),
-        }
-        try:
-            await self._dynamodb.call("UpdateItem", request, resend_ambiguous=False)
-        except ConditionFailed:
-            return  # the month turned, and the budget with it
+        for hash in (admitted.hash, *admitted.elsewhere):
+            request: dict[str, Any] = {
+                "TableName": self._table,
+                "Key": to_item({"id": hash}),
+                "UpdateExpression": "SET kb = kb + :amount",
+                "ConditionExpression": "km = :month",
+                "ExpressionAttributeValues": to_item({":amount": amount, ":month": admitted.item["km"]}),
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+            try:
+                await self._dynamodb.call("UpdateItem", request, resend_ambiguous=False)
+            except ConditionFailed as refused:
+                if not refused.item:
+                    continue  # the key moved
+            return  # given back, or the month turned, and the budget with it
 
     async def _write(self, hash: str, estimate: int, now: int, month: int, *, busy: bool) -> Item:
         if busy:
@@ -142,9 +150,11 @@ class Admission:
         request: dict[str, Any] = {
             "TableName": self._table,
             "Key": to_item({"id": hash}),
-            "UpdateExpression": "SET km = :new, kb = bud",
-            "ConditionExpression": "km = :old",
-            "ExpressionAttributeValues": to_item({":new": month, ":old": item["km"]}),
+            "UpdateExpression": "SET km = :new, kb = :fresh",
+            "ConditionExpression": "km = :old AND bud = :bud",
+            "ExpressionAttributeValues": to_item(
+                {":new": month, ":old": item["km"], ":bud": item["bud"], ":fresh": month_budget(item, month)}
+            ),
         }
         try:
             await self._dynamodb.call("UpdateItem", request)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from callmissed.errors import ApiError
+from callmissed.errors import invalid_request
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PATTERN = re.compile(rf"(\*\.)?({_LABEL}\.)*{_LABEL}")
@@ -19,7 +19,8 @@ def lockable(text: str) -> str:
     """The canonical form of a domain lock. Raises ApiError 400 for anything that isn't a host or `*.` and a host."""
     pattern = text.strip().lower().rstrip(".")
     if len(pattern) > 253 or not _PATTERN.fullmatch(pattern):
-        raise ApiError(400, "invalid_request_error", f"'{text[:80]}' is not a host name, nor '*.' and a host name.")
+        shown = text[:80].encode(errors="replace").decode()
+        raise invalid_request(f"'{shown}' is not a host name, nor '*.' and a host name.", "allowed_domains")
     return pattern
 
 

@@ -1,25 +1,33 @@
 """Creating, listing, revoking and rotating keys.
 
-A key has a record among its tenant's items, which never changes during calls, and one hot item for each secret that
-is alive. Every change writes both and the index of domain locks in one transaction.
+A key has a record among its tenant's items and one hot item for each secret that is alive (callmissed.keys.records).
+Every change writes both and the index of domain locks in one transaction; a change that lost to another one, or to a
+call, looks again and repeats itself where it still means the same.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
-from callmissed.clock import MINUTE, iso
-from callmissed.errors import ApiError
+from callmissed.clock import MINUTE
+from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
-from callmissed.keys.domains import lockable
-from callmissed.keys.policy import ANY, REVOKED, KeyPolicy, key_item
+from callmissed.keys import records
+from callmissed.keys.policy import ANY, REVOKED, KeyPolicy, checked, key_item
+from callmissed.keys.rotation import Handover, hand_over
 from callmissed.keys.secret import Mode, key_hash, masked, new_secret
-from callmissed.platform.tables import KEYS, ORIGINS, TENANTS, Table, physical_name
-from callmissed.tenancy.tenants import get_tenant
+from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.platform.tables import KEYS, ORIGINS, TENANTS, physical_name
+from callmissed.tenancy.tenants import checked_name, get_tenant
 
-_PREFIX = "KEY#"
 MAX_OVERLAP_MINUTES = 24 * 60
+MOST_SECRETS = 5
+"""Earlier secrets of one key that may work beside the new one."""
+
+_TRIES = 10
+_HOT = frozenset({"id", "tat", "u"})
+_HOT_BUDGET = frozenset({"kb", "km"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,10 @@ class NewKey:
 
 
 class KeyManager:
-    """Manages the keys of one stage. `pepper` is the current one, with which new secrets are hashed."""
+    """Manages the keys of one stage. `pepper` is the current one, with which new secrets are hashed.
+
+    Every method raises Unavailable when DynamoDB does not answer.
+    """
 
     def __init__(self, dynamodb: DynamoDB, stage: str, pepper: bytes) -> None:
         self._dynamodb = dynamodb
@@ -39,141 +50,129 @@ class KeyManager:
         self._pepper = pepper
 
     async def create(self, tenant: str, *, name: str, mode: Mode, policy: KeyPolicy, now: int) -> NewKey:
-        """A new key. Raises ApiError 404 for an unknown tenant, 400 for a domain lock that can't be one."""
+        """A new key. Raises ApiError 404 for an unknown tenant, 400 for a name or policy that can't be."""
+        name, policy = checked_name(name), checked(policy, now)
         plan = (await get_tenant(self._dynamodb, self._stage, tenant))["plan"]
-        domains = policy.domains if policy.domains == ANY else frozenset(map(lockable, policy.domains))
         secret, key_id = new_secret(mode), new_id("key")
-        item = key_item(
-            id=key_hash(self._pepper, secret),
-            key_id=key_id,
-            tenant=tenant,
-            plan=plan,
-            mode=mode,
-            policy=policy,
-            now=now,
-        ) | {"dom": domains}
-        record: Item = {
-            "tenant": tenant,
-            "item": _PREFIX + key_id,
-            "id": key_id,
-            "name": name,
-            "mode": str(mode),
-            "masked": masked(secret),
-            "hashes": frozenset({item["id"]}),
-            "domains": domains,
-            "is_active": True,
-            "created_at": iso(now),
-        }
-        parts = [self._put(TENANTS, record), self._put(KEYS, item)]
-        parts += [self._lock_origin(pattern, key_id, "ADD") for pattern in sorted(domains - ANY)]
-        await self._transact(parts)
+        hash = key_hash(self._pepper, secret)
+        item = key_item(id=hash, key_id=key_id, tenant=tenant, plan=plan, mode=mode, policy=policy, now=now)
+        record = records.key_record(item, name=name, mask=masked(secret), policy=policy, now=now)
+        parts = [records.put_new(self._stage, TENANTS, record), records.put_new(self._stage, KEYS, item)]
+        parts += [self._lock_origin(pattern, key_id, "ADD") for pattern in sorted(policy.domains - ANY)]
+        await records.transact(self._dynamodb, parts)
         return NewKey(record, secret)
 
     async def get(self, tenant: str, key_id: str) -> Item:
         """The key's record. Raises ApiError 404."""
-        request = {
-            "TableName": physical_name(self._stage, TENANTS),
-            "Key": to_item({"tenant": tenant, "item": _PREFIX + key_id}),
-            "ConsistentRead": True,
-        }
-        answer = await self._dynamodb.call("GetItem", request)
-        if "Item" not in answer:
-            raise ApiError(404, "not_found", "No such key.")
-        return from_item(answer["Item"])
+        return await records.read_record(self._dynamodb, self._stage, tenant, key_id)
 
     async def keys_of(self, tenant: str) -> list[Item]:
         """Records of the tenant's keys, revoked ones included, oldest first."""
-        request: dict[str, Any] = {
-            "TableName": physical_name(self._stage, TENANTS),
-            "KeyConditionExpression": "tenant = :tenant AND begins_with(#item, :prefix)",
-            "ExpressionAttributeNames": {"#item": "item"},
-            "ExpressionAttributeValues": to_item({":tenant": tenant, ":prefix": _PREFIX}),
-        }
-        records: list[Item] = []
-        while True:
-            page = await self._dynamodb.call("Query", request)
-            records += [from_item(item) for item in page["Items"]]
-            if "LastEvaluatedKey" not in page:
-                return sorted(records, key=lambda record: record["created_at"])
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return await records.read_records(self._dynamodb, self._stage, tenant)
 
     async def revoke(self, tenant: str, key_id: str) -> Item:
-        """End every secret of the key; the next call with one is refused. Safe to repeat. Raises ApiError 404."""
-        record = await self.get(tenant, key_id)
-        parts = [self._end(hash, "SET st = :v", REVOKED) for hash in sorted(record["hashes"])]
-        parts += [self._lock_origin(pattern, key_id, "DELETE") for pattern in sorted(record["domains"] - ANY)]
-        parts.append(self._update_record(record, "SET is_active = :false", {":false": False}))
-        await self._transact(parts)
-        return record | {"is_active": False}
+        """End every secret of the key; the next call with one is refused. Safe to repeat. Raises ApiError 404, 409."""
+        for _ in range(_TRIES):
+            record = await self.get(tenant, key_id)
+            if not record["is_active"]:
+                return record
+            try:
+                await records.transact(self._dynamodb, self._revocation(record))
+            except TransactionCanceled:
+                continue  # a secret was rotated or moved meanwhile: it must end too
+            return record | {"is_active": False}
+        raise _changed_meanwhile()
 
     async def rotate(self, tenant: str, key_id: str, *, overlap_minutes: int, now: int) -> NewKey:
-        """A new secret for the key; the old one works `overlap_minutes` longer (0 to 1440).
+        """A new secret for the key; earlier ones work at most `overlap_minutes` longer (0 to 1440).
 
-        What is left of the key's monthly budget moves to the new secret, except that with an overlap the old one
-        keeps half of it. Raises ApiError 404, 409 for a revoked key or when a call came between.
+        What is left of the key's monthly budget moves to the new secret, except that with an overlap the earlier ones
+        keep half of theirs. Raises ApiError 400, 404, and 409 for a revoked or expired key and when another rotation
+        came between.
         """
         if not 0 <= overlap_minutes <= MAX_OVERLAP_MINUTES:
-            raise ApiError(400, "invalid_request_error", f"The overlap is 0 to {MAX_OVERLAP_MINUTES} minutes.")
+            raise invalid_request(f"The overlap is 0 to {MAX_OVERLAP_MINUTES} minutes.", "overlap_minutes")
         record = await self.get(tenant, key_id)
+        secret, mask = new_secret(Mode(record["mode"])), record["masked"]
+        for _ in range(_TRIES):
+            handover = await self._handover(record, secret, overlap_minutes * MINUTE, now)
+            if handover and await self._carry_out(record, handover, secret):
+                return NewKey(record | _new_record(handover, secret), secret)
+            record = await self.get(tenant, key_id)
+            if record["masked"] != mask:
+                break  # it was another rotation that came between, not a call or a move to another pepper
+        raise _changed_meanwhile()
+
+    async def _handover(self, record: Item, secret: str, overlap: int, now: int) -> Handover | None:
+        """Plan a rotation; None when the items are no longer those of the record."""
         if not record["is_active"]:
             raise ApiError(409, "conflict", "A revoked key can't be rotated.")
-        old = await self._newest_item(record)
-        secret = new_secret(Mode(record["mode"]))
-        kept = old["kb"] // 2 if overlap_minutes else 0
-        fresh = old | {"id": key_hash(self._pepper, secret), "kb": old["kb"] - kept, "tat": 0, "u": 0}
-        expiry = min(old["ex"], now + overlap_minutes * MINUTE)
-        hashes = frozenset({old["id"], fresh["id"]}) if overlap_minutes else frozenset({fresh["id"]})
-        changes = {":masked": masked(secret), ":hashes": hashes, ":newest": fresh["id"]}
-        parts = [
-            self._put(KEYS, fresh),
-            self._end(old["id"], "SET ex = :v, kb = :kept", expiry, {":kept": kept, ":seen": old["kb"]}, "kb = :seen"),
-            self._update_record(record, "SET masked = :masked, hashes = :hashes, newest = :newest", changes),
-        ]
-        await self._transact(parts)
-        return NewKey(record | {"masked": masked(secret), "hashes": hashes}, secret)
+        wanted = [(KEYS, {"id": hash}) for hash in sorted(record["hashes"])]
+        items = list(filter(None, await records.read_together(self._dynamodb, self._stage, wanted)))
+        newest = next((item for item in items if item["id"] == record["newest"]), None)
+        if newest is None or len(items) < len(record["hashes"]):
+            return None
+        if newest["ex"] <= now:
+            raise ApiError(409, "conflict", "An expired key can't be rotated.")
+        if overlap and sum(item["ex"] > now for item in items) > MOST_SECRETS:
+            raise ApiError(409, "conflict", f"{MOST_SECRETS} earlier secrets still work. Rotate without an overlap.")
+        return hand_over(items, newest, key_hash(self._pepper, secret), overlap=overlap, now=now)
 
-    async def _newest_item(self, record: Item) -> Item:
-        hash = record.get("newest") or next(iter(record["hashes"]))
-        request = {
-            "TableName": physical_name(self._stage, KEYS),
-            "Key": to_item({"id": hash}),
-            "ConsistentRead": True,
-        }
-        return from_item((await self._dynamodb.call("GetItem", request))["Item"])
-
-    async def _transact(self, parts: list[dict[str, Any]]) -> None:
+    async def _carry_out(self, record: Item, handover: Handover, secret: str) -> bool:
+        """Rotate as planned; False when something came between."""
         try:
-            await self._dynamodb.call("TransactWriteItems", {"TransactItems": parts})
-        except TransactionCanceled as cancelled:
-            raise ApiError(409, "conflict", "The key changed at the same time. Please retry.") from cancelled
+            await records.transact(self._dynamodb, self._rotation(record, handover, secret))
+        except TransactionCanceled:
+            return False
+        return True
 
-    def _put(self, table: Table, item: Item) -> dict[str, Any]:
-        return {"Put": {"TableName": physical_name(self._stage, table), "Item": to_item(item)}}
+    def _rotation(self, record: Item, handover: Handover, secret: str) -> list[dict[str, Any]]:
+        changes = _new_record(handover, secret)
+        parts = [records.put_new(self._stage, KEYS, handover.fresh), self._update_record(record, changes)]
+        for item, change in handover.earlier:
+            key, seen = {"id": item["id"]}, _lasting(item)
+            parts.append(
+                records.update(self._stage, KEYS, key, change, seen)
+                if change
+                else records.delete(self._stage, KEYS, key, seen)
+            )
+        return parts
 
-    def _end(
-        self, hash: str, update: str, value: Any, more: dict[str, Any] | None = None, condition: str = ""
-    ) -> dict[str, Any]:
-        exists = "attribute_exists(id)" + (f" AND {condition}" if condition else "")
-        return self._update(KEYS, {"id": hash}, update, {":v": value, **(more or {})}, exists)
+    def _revocation(self, record: Item) -> list[dict[str, Any]]:
+        key_id = record["id"]
+        parts = [
+            records.update(self._stage, KEYS, {"id": hash}, {"st": REVOKED}, {"kid": key_id})
+            for hash in sorted(record["hashes"])
+        ]
+        parts += [self._lock_origin(pattern, key_id, "DELETE") for pattern in sorted(record["domains"] - ANY)]
+        return [*parts, self._update_record(record, {"is_active": False})]
 
-    def _update_record(self, record: Item, update: str, values: dict[str, Any]) -> dict[str, Any]:
+    def _update_record(self, record: Item, changes: Item) -> dict[str, Any]:
         key = {"tenant": record["tenant"], "item": record["item"]}
-        seen = {":seen": record["hashes"]}
-        return self._update(TENANTS, key, update, values | seen, "hashes = :seen")
+        seen = {"hashes": record["hashes"], "is_active": True}
+        return records.update(self._stage, TENANTS, key, changes, seen)
 
     def _lock_origin(self, pattern: str, key_id: str, verb: str) -> dict[str, Any]:
-        values = {":key": frozenset({key_id})}
-        return self._update(ORIGINS, {"pattern": pattern}, f"{verb} key_ids :key", values)
-
-    def _update(
-        self, table: Table, key: Item, update: str, values: dict[str, Any], condition: str | None = None
-    ) -> dict[str, Any]:
         request: dict[str, Any] = {
-            "TableName": physical_name(self._stage, table),
-            "Key": to_item(key),
-            "UpdateExpression": update,
-            "ExpressionAttributeValues": to_item(values),
+            "TableName": physical_name(self._stage, ORIGINS),
+            "Key": to_item({"pattern": pattern}),
+            "UpdateExpression": f"{verb} key_ids :key",
+            "ExpressionAttributeValues": to_item({":key": frozenset({key_id})}),
         }
-        if condition:
-            request["ConditionExpression"] = condition
         return {"Update": request}
+
+
+def _new_record(handover: Handover, secret: str) -> Item:
+    lasting = {item["id"] for item, change in handover.earlier if change}
+    hashes = frozenset({handover.fresh["id"], *lasting})
+    return {"masked": masked(secret), "hashes": hashes, "newest": handover.fresh["id"]}
+
+
+def _lasting(item: Item) -> Item:
+    """What of the hot item must be as it was read: all that a rotation copies or shares out."""
+    moving = _HOT if item["bud"] < NO_BUDGET else _HOT | _HOT_BUDGET
+    return {name: value for name, value in item.items() if name not in moving}
+
+
+def _changed_meanwhile() -> ApiError:
+    return ApiError(409, "conflict", "The key changed at the same time. Please retry.")

@@ -48,7 +48,7 @@ INFERENCE = Function(
         KEYS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
         WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
         LEDGER.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
-        TENANTS.name: ("dynamodb:UpdateItem",),
+        TENANTS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem"),
         ORIGINS.name: ("dynamodb:BatchGetItem",),
     },
     reads_pepper=True,

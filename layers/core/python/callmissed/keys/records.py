@@ -1,0 +1,127 @@
+"""The key's record among its tenant's items, and the parts of transactions that change a key.
+
+The record never changes during calls. `hashes` are the ids of the hot items of its secrets, `newest` is the current
+one's; every change of a key writes record, items and the index of domain locks together, on the condition that
+`hashes` are as they were read. So a change can't miss a secret that another change made or moved at the same time.
+"""
+
+import secrets
+from collections.abc import Collection
+from typing import Any
+
+from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import iso
+from callmissed.errors import ApiError
+from callmissed.keys.policy import NEVER, KeyPolicy
+from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.platform.tables import TENANTS, Table, physical_name
+
+PREFIX = "KEY#"
+"""A record's sort key is this and the key's id."""
+
+
+def key_record(item: Item, *, name: str, mask: str, policy: KeyPolicy, now: int) -> Item:
+    """The record of a new key whose hot item is `item`: what lists show, and where its secrets are."""
+    return {
+        "tenant": item["t"],
+        "item": PREFIX + item["kid"],
+        "id": item["kid"],
+        "name": name,
+        "mode": item["mode"],
+        "masked": mask,
+        "hashes": frozenset({item["id"]}),
+        "newest": item["id"],
+        "permissions": sorted(policy.permissions),
+        "scopes": sorted(policy.scopes),
+        "domains": policy.domains,
+        "models": sorted(policy.models),
+        "search_providers": sorted(policy.search_providers),
+        "rpm": item["rpm"],
+        "rpm_from_plan": policy.rpm is None,
+        "budget": item["bud"] if item["bud"] < NO_BUDGET else None,
+        "expires_at": iso(item["ex"]) if item["ex"] < NEVER else None,
+        "is_active": True,
+        "created_at": iso(now),
+    }
+
+
+async def read_record(dynamodb: DynamoDB, stage: str, tenant: str, key_id: str) -> Item:
+    """The key's record, strongly consistent. Raises ApiError 404, Unavailable."""
+    request = {
+        "TableName": physical_name(stage, TENANTS),
+        "Key": to_item({"tenant": tenant, "item": PREFIX + key_id}),
+        "ConsistentRead": True,
+    }
+    answer = await dynamodb.call("GetItem", request)
+    if "Item" not in answer:
+        raise ApiError(404, "not_found", "No such key.")
+    return from_item(answer["Item"])
+
+
+async def read_records(dynamodb: DynamoDB, stage: str, tenant: str) -> list[Item]:
+    """Records of the tenant's keys, revoked ones included, oldest first. Raises Unavailable."""
+    request: dict[str, Any] = {
+        "TableName": physical_name(stage, TENANTS),
+        "KeyConditionExpression": "tenant = :tenant AND begins_with(#item, :prefix)",
+        "ExpressionAttributeNames": {"#item": "item"},
+        "ExpressionAttributeValues": to_item({":tenant": tenant, ":prefix": PREFIX}),
+    }
+    records: list[Item] = []
+    while True:
+        page = await dynamodb.call("Query", request)
+        records += [from_item(item) for item in page["Items"]]
+        if "LastEvaluatedKey" not in page:
+            return sorted(records, key=lambda record: (record["created_at"], record["id"]))
+        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+async def read_together(dynamodb: DynamoDB, stage: str, wanted: list[tuple[Table, Item]]) -> list[Item]:
+    """The items of these tables and keys as of one moment; an empty one where there is none. Raises Unavailable."""
+    gets = [{"Get": {"TableName": physical_name(stage, table), "Key": to_item(key)}} for table, key in wanted]
+    answer = await dynamodb.call("TransactGetItems", {"TransactItems": gets})
+    return [from_item(found.get("Item") or {}) for found in answer["Responses"]]
+
+
+async def transact(dynamodb: DynamoDB, parts: list[dict[str, Any]]) -> None:
+    """Carry out all `parts` or none. A lost answer is asked for again under the same token, which DynamoDB remembers.
+
+    Raises TransactionCanceled, Unavailable.
+    """
+    await dynamodb.call("TransactWriteItems", {"TransactItems": parts, "ClientRequestToken": secrets.token_hex(16)})
+
+
+def put_new(stage: str, table: Table, item: Item) -> dict[str, Any]:
+    """The part that puts `item` where there is none."""
+    return {
+        "Put": {
+            "TableName": physical_name(stage, table),
+            "Item": to_item(item),
+            "ConditionExpression": f"attribute_not_exists({table.partition_key})",
+        }
+    }
+
+
+def update(stage: str, table: Table, key: Item, changes: Item, seen: Item) -> dict[str, Any]:
+    """The part that makes `changes` to an item whose attributes `seen` are as they were."""
+    request = _if_as_seen(stage, table, key, seen, ())
+    request["UpdateExpression"] = "SET " + ", ".join(f"#{name} = :new_{name}" for name in changes)
+    request["ExpressionAttributeNames"] |= {f"#{name}": name for name in changes}
+    request["ExpressionAttributeValues"] |= to_item({f":new_{name}": value for name, value in changes.items()})
+    return {"Update": request}
+
+
+def delete(stage: str, table: Table, key: Item, seen: Item, absent: Collection[str] = ()) -> dict[str, Any]:
+    """The part that deletes an item whose attributes `seen` are as they were, and those `absent` still are."""
+    return {"Delete": _if_as_seen(stage, table, key, seen, absent)}
+
+
+def _if_as_seen(stage: str, table: Table, key: Item, seen: Item, absent: Collection[str]) -> dict[str, Any]:
+    conditions = [f"#{name} = :{name}" for name in seen] + [f"attribute_not_exists(#{name})" for name in absent]
+    return {
+        "TableName": physical_name(stage, table),
+        "Key": to_item(key),
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeNames": {f"#{name}": name for name in (*seen, *absent)},
+        "ExpressionAttributeValues": to_item({f":{name}": value for name, value in seen.items()}),
+    }
