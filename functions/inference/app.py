@@ -72,8 +72,8 @@ def create_app(gateway: Gateway) -> ASGIApp:
     for router in ROUTERS:
         api.include_router(router)
     api.add_api_route("/healthz", _healthy, include_in_schema=False)
-    api.add_api_route("/_snapstart/before", gateway.close, include_in_schema=False)
-    api.add_api_route("/_snapstart/after", _reseed, include_in_schema=False)
+    api.add_api_route("/_snapstart/before", gateway.close, methods=["POST"], include_in_schema=False)
+    api.add_api_route("/_snapstart/after", _reseed, methods=["POST"], include_in_schema=False)
     api.add_api_route("/{path:path}", preflights.answer, methods=["OPTIONS"], include_in_schema=False)
     return Frame(api, gateway.clock)
 
