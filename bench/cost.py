@@ -23,7 +23,7 @@ from callmissed.platform.functions import INFERENCE
 from callmissed.settings import from_environment
 from functions.inference.app import create_app, create_gateway
 from local.engines import Store, dynamodb_local
-from local.processes import free_port
+from local.ports import free_port
 
 PRICES = Path(__file__).parent / "prices.toml"
 DOCUMENT = ROOT / "docs" / "cost.md"

@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,8 +51,12 @@ class Gateway:
         return f"http://127.0.0.1:{self.port}/v1"
 
 
+Configure = Callable[[int, str, Path], Gateway | None]
+"""From a port, the upstream's base URL and a folder for configuration to a peer, or None if it is not installed."""
+
+
 def litellm(port: int, upstream: str, scratch: Path) -> Gateway | None:
-    """LiteLLM proxy in front of the base URL `upstream`, its configuration in `scratch`; None if not installed."""
+    """LiteLLM proxy with one route, to the base URL `upstream`."""
     program = HOME / "litellm" / "bin" / "litellm"
     if not program.exists():
         return None
@@ -78,7 +82,7 @@ def litellm(port: int, upstream: str, scratch: Path) -> Gateway | None:
 
 
 def portkey(port: int, upstream: str, scratch: Path) -> Gateway | None:
-    """Portkey's Node server, told by headers to call the base URL `upstream`; None if not installed."""
+    """Portkey's Node server, told by headers to call the base URL `upstream`."""
     program = HOME / "portkey" / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
     if not program.exists():
         return None
@@ -97,6 +101,9 @@ def portkey(port: int, upstream: str, scratch: Path) -> Gateway | None:
         },
         env={"NODE_ENV": "production"},
     )
+
+
+PEERS: Mapping[str, Configure] = {"LiteLLM": litellm, "Portkey": portkey}
 
 
 def _uv() -> str:

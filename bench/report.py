@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bench.measure import BASELINE, OURS, OURS_INSTANT, TOWARDS, Budget, Case, GatewayResult, Quantiles, cpu_per_chunk
 
+DYNAMODB_COLOUR = "#bfdbfe"
 COLOURS = {OURS: "#2563eb", BASELINE: "#9ca3af", TOWARDS: "#d4a72c"}
 
 
@@ -60,7 +61,7 @@ def _case_table(report: Report, case: Case) -> Table:
     measured = "to the first bytes" if case.stream else "to the end"
     direct = report.direct[case.name]
     table = Table(title=f"{case.name}: ms {measured}; direct call p50 {direct.p50:.2f}, p99 {direct.p99:.2f}")
-    columns = ("gateway", "CPU per call", "added p50", "added p99", "at DynamoDB p50")
+    columns = ("gateway", "CPU per call", "added p50", "added p99", "Server-Timing db p50")
     for column in (*columns, *(("CPU per chunk",) if case.stream else ())):
         table.add_column(column, justify="left" if column == "gateway" else "right")
     baseline = report.gateways.get(BASELINE)
@@ -117,26 +118,35 @@ def write_plot(report: Report, path: Path) -> None:
 
     rcParams.update({"svg.hashsalt": "callmissed", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9})
     panels = _panels(report)
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(2.6 * len(panels), 3.0), layout="constrained")
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(11, 1.7), sharey=True, layout="constrained")
     for axis, (title, values) in zip(axes, panels.items(), strict=True):
-        bars = axis.bar(list(values), list(values.values()), color=[COLOURS.get(name, "#888888") for name in values])
-        axis.bar_label(bars, fmt="%.2g" if max(values.values()) < 10 else "%.0f", padding=2)
+        bars = axis.barh(list(values), list(values.values()), color=[COLOURS[name] for name in values])
+        axis.bar_label(bars, [f"{value:.3g}" for value in values.values()], padding=3)
         axis.set_title(title, fontsize=9)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.margins(y=0.15)
+        axis.spines[["top", "right", "bottom"]].set_visible(False)
+        axis.set_xticks([])
+        axis.margins(x=0.2)
+    axes[0].invert_yaxis()
+    whole, own = _main_latency(report, OURS), _main_latency(report, OURS_INSTANT)
+    axes[2].barh([OURS], [max(0.0, whole - own)], left=own, color=DYNAMODB_COLOUR)
     cast("Any", figure).savefig(path, metadata={"Date": None, "Creator": None}, facecolor="white")
     pyplot.close(figure)
 
 
 def _panels(report: Report) -> dict[str, dict[str, float]]:
-    blocking = next(case.name for case in report.cases if not case.stream)
     streaming = next(case.name for case in report.cases if case.stream)
     deployed = {name: result for name, result in report.gateways.items() if name != OURS_INSTANT}
     return {
-        "CPU per blocking call, ms": {name: result.cases[blocking].cpu for name, result in deployed.items()},
-        "CPU per 24-event stream, ms": {name: result.cases[streaming].cpu for name, result in deployed.items()},
-        "added latency p50, ms": {
-            name.replace(", ", ",\n"): result.cases[blocking].added.p50 for name, result in report.gateways.items()
-        },
-        "resident memory, MB": {name: result.resident_mb for name, result in deployed.items()},
+        "CPU a call, ms": {name: each.cases[_main_case(report)].cpu for name, each in deployed.items()},
+        "CPU a 24-event stream, ms": {name: each.cases[streaming].cpu for name, each in deployed.items()},
+        "added p50, ms (light: DynamoDB)": {name: _main_latency(report, name) for name in deployed},
+        "resident memory, MB": {name: each.resident_mb for name, each in deployed.items()},
     }
+
+
+def _main_latency(report: Report, name: str) -> float:
+    return report.gateways[name].cases[_main_case(report)].added.p50
+
+
+def _main_case(report: Report) -> str:
+    return next(case.name for case in report.cases if not case.stream)

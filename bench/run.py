@@ -20,16 +20,18 @@ from bench.load import Job, WrongAnswerError
 from bench.measure import DIRECT, OURS, OURS_INSTANT, Case, Figures, GatewayResult, Tally, budgets, figures, latency
 from bench.peers import Gateway
 from bench.servers import BenchError, LoadGenerator, Server, running, split_cores, wait_for_port
-from local.engines import EngineError, Store, dynamodb_local
-from local.processes import free_port
+from local.engines import Store, dynamodb_local
+from local.errors import EngineError
+from local.ports import free_port
 
-CASES = (Case(False, 1, 300), Case(False, 16, 800), Case(True, 1, 60), Case(True, 16, 160))
+CASES = (Case(False, 1, 300), Case(False, 16, 800), Case(True, 1, 100), Case(True, 16, 320))
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 4
 QUICK_SHARE = 5
 EVENT_DELAY = 2.0
 AFTERWORK_SECONDS = 0.3
 IMPORT_REPEATS = 7
+IDLE_LOAD = 0.5
 
 
 @dataclass(slots=True)
@@ -113,7 +115,7 @@ class Bench:
 
 def _installed_peers(upstream: str, scratch: Path, console: Console) -> list[Gateway]:
     found: list[Gateway] = []
-    for name, configure in (("LiteLLM", peers.litellm), ("Portkey", peers.portkey)):
+    for name, configure in peers.PEERS.items():
         gateway = configure(free_port(), upstream, scratch)
         if gateway is None:
             console.print(f"[yellow]{name} is not installed: 'make bench-peers' installs it[/]")
@@ -169,6 +171,8 @@ def main(
     """Measure, print, and (unless quick) write bench/results/. Exit status 1: a budget is exceeded; 2: no result."""
     signal.signal(signal.SIGTERM, _stop)
     console = Console()
+    if os.getloadavg()[0] > IDLE_LOAD:
+        console.print(f"[yellow]the machine is busy (load {os.getloadavg()[0]:.1f}): expect noise[/]")
     cases = [Case(case.stream, case.concurrency, case.calls // (QUICK_SHARE if quick else 1)) for case in CASES]
     try:
         with ExitStack() as stack:

@@ -126,5 +126,6 @@ class LoadGenerator:
         return Outcome(reply["calls"], [Sample(**sample) for sample in reply["samples"]])
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it is doing."""
+        self._child.terminate()
         self._child.communicate()
