@@ -8,16 +8,13 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
-
 from callmissed.platform.tables import TABLES, create_table_request
 from local.errors import EngineError, JavaMissingError
-from local.processes import free_port, running
+from local.ports import HOST, answers, free_port
+from local.processes import running
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -59,7 +56,7 @@ def dynamodb_local(log: Path, data: Path | None = None) -> Generator[str]:
 @contextmanager
 def moto_server(log: Path) -> Generator[str]:
     """Run moto's server and yield its endpoint. It forgets everything at its end. Raises `EngineError`."""
-    with _serving([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p"], log) as endpoint:
+    with _serving([sys.executable, "-m", "moto.server", "-H", HOST, "-p"], log) as endpoint:
         yield endpoint
 
 
@@ -84,6 +81,9 @@ def create_tables(store: Store) -> None:
 
 def dynamodb_client(endpoint: str) -> "DynamoDBClient":
     """A boto3 client for a local `endpoint`, which accepts any credentials."""
+    import boto3  # takes half a second, which the desk spends while the engine starts
+    from botocore.config import Config
+
     return boto3.client(  # pyright: ignore[reportUnknownMemberType]  stubs of the other services are not installed
         "dynamodb",
         config=Config(proxies={}),
@@ -124,7 +124,7 @@ def _serving(command: Sequence[str], log: Path) -> Generator[str]:
         port = free_port()
         with running([*command, str(port)], log) as process:
             if _wait_until_ready(process, port):
-                yield f"http://127.0.0.1:{port}"
+                yield f"http://{HOST}:{port}"
                 return
         if attempt == START_ATTEMPTS - 1:
             raise EngineError(f"an engine did not start; its output is in {log}")
@@ -137,15 +137,3 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> bool:
             return True
         time.sleep(0.05)
     return False
-
-
-def answers(port: int, path: str = "/") -> int | None:
-    """HTTP status of GET `path` on loopback, whatever proxies the environment names; None when nobody answers."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    except (OSError, HTTPException):
-        return None
-    finally:
-        connection.close()

@@ -1,7 +1,6 @@
 """Child processes that never outlive the desk, however the desk ends."""
 
 import signal
-import socket
 import subprocess
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -31,14 +30,6 @@ status=$?
 kill -KILL $guard 2>/dev/null
 exit $status
 """
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The desk's web server: the gateway and `/_local` on one loopback port, and the announcement that they answer."""
 
 import asyncio
-import errno
 import signal
 import socket
 from collections.abc import Mapping
@@ -12,12 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callmissed.platform.functions import INFERENCE
 from local.controls import create_controls
-from local.engines import answers
 from local.errors import DeskError
 from local.gateway import Gateway
+from local.ports import answers, port_of, refused
 from local.state import Announcement, State
 
-HOST = "127.0.0.1"
 _GRACE_SECONDS = 2
 _PROBE = "/api/v1/models"
 _POLL_SECONDS = 0.02
@@ -34,24 +32,6 @@ _LOGS = {
         "uvicorn": {"handlers": ["problems"], "level": "WARNING", "propagate": False},
     },
 }
-
-
-def bind(port: int) -> socket.socket:
-    """A socket on loopback that does not listen yet; port 0 means any free one. Raises `DeskError` when in use."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-    except OSError as error:
-        listener.close()
-        raise _refused(port, error) from error
-    return listener
-
-
-def port_of(listener: socket.socket) -> int:
-    """The port that `listener` is bound to."""
-    port: int = listener.getsockname()[1]
-    return port
 
 
 def create_desk(apps: Mapping[str, ASGIApp]) -> ASGIApp:
@@ -92,7 +72,7 @@ class DeskServer:
         while not self._server.started:
             await asyncio.wait([self._serving], timeout=_POLL_SECONDS)
             if self._serving.done():
-                raise _refused(port, self._serving.exception())
+                raise refused(port, self._serving.exception())
         status = await asyncio.to_thread(answers, port, _PROBE)
         if status != 200:
             raise DeskError(f"The stack started, but GET {_PROBE} answers {status}.")
@@ -120,9 +100,3 @@ class DeskServer:
         self._server.should_exit = True
         if self._serving is not None:
             await asyncio.wait([self._serving])
-
-
-def _refused(port: int, error: BaseException | None) -> DeskError:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return DeskError(f"Port {port} is already in use. Choose another, such as: make dev PORT={port + 123}")
-    return DeskError(f"The stack can't listen on port {port}: {error}")

@@ -9,6 +9,7 @@
 import fcntl
 import secrets
 import shutil
+import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,9 +50,12 @@ class State:
         self._secrets = folder / "secrets.json"
 
     def secrets(self) -> Secrets:
-        """The desk's secrets, made when there are none."""
+        """The desk's secrets, made when there are none. Raises `DeskError` when the file is not what we wrote."""
         if self._secrets.exists():
-            return Secrets.model_validate_json(self._secrets.read_bytes())
+            try:
+                return Secrets.model_validate_json(self._secrets.read_bytes())
+            except ValueError:
+                raise DeskError(f"{self._secrets} is damaged; start afresh with: make dev ARGS=--reset") from None
         fresh = Secrets()
         self.keep(fresh)
         return fresh
@@ -86,8 +90,18 @@ def opened(folder: Path) -> Generator[State]:
         except BlockingIOError:
             raise DeskError(f"The state folder {folder} is in use by another stack; choose another STATE.") from None
         state.withdraw()
-        try:
+        with _withdrawn_at_death(state):
             yield state
+
+
+@contextmanager
+def _withdrawn_at_death(state: State) -> Generator[None]:
+    """Take the announcement away at the end of the block, or when this process is killed: then a shell does it."""
+    script = 'read -r _; rm -f "$1"'
+    command = ["/bin/sh", "-c", script, "withdraw", str(state.announcement.resolve())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):  # noqa: S603
+        try:
+            yield
         finally:
             state.withdraw()
 

@@ -4,13 +4,15 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from callmissed.ids import new_id
 
+from callmissed.ids import new_id
 from local.engines import Store, create_tables, dynamodb_local
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 # Emulators accept any credentials; without these, botocore would look for real ones on the machine.
+for variable in [name for name in os.environ if name.startswith(("AWS_", "CALLMISSED_"))]:
+    del os.environ[variable]
 os.environ.update(
     AWS_ACCESS_KEY_ID="local",
     AWS_SECRET_ACCESS_KEY="local",

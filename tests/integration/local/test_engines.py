@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from callmissed.platform.tables import TABLES, WALLETS, physical_name
 from pytest_socket import SocketConnectBlockedError
 
+from callmissed.platform.tables import TABLES, WALLETS, physical_name
 from local import engines
 from local.engines import ROOT, EngineError, JavaMissingError, Store, create_tables, dynamodb_client, dynamodb_local
 

@@ -1,0 +1,229 @@
+"""`make dev` as a developer meets it: one command, a file that says when it answers, and nothing left behind."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import SECOND, iso, system_clock
+from callmissed.ids import expires_at, new_call_id
+from callmissed.ledger.holds import Ledger
+from local.engines import ROOT, dynamodb_client
+
+GUARD_SECONDS = 90
+CHAT = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}]}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A running `python -m local` with its state folder and output."""
+
+    process: subprocess.Popen[bytes]
+    state: Path
+    output: Path
+
+    @property
+    def announcement(self) -> dict[str, Any]:
+        return json.loads((self.state / "dev.json").read_text())
+
+    def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        announcement = self.announcement
+        headers = {"Authorization": f"Bearer {announcement['live_key']}", "Content-Type": "application/json"} | headers
+        request = urllib.request.Request(
+            announcement["base_url"] + path, json.dumps(body).encode(), headers, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=GUARD_SECONDS) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+def launch(state: Path, output: Path, *options: str, env: Mapping[str, str] | None = None) -> Desk:
+    """Start a desk on a free port unless `options` name one."""
+    command = [sys.executable, "-m", "local", "--data", str(state), *(options or ("--port", "0"))]
+    with output.open("wb") as sink:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=sink, stderr=sink)
+    return Desk(process, state, output)
+
+
+@contextmanager
+def running(state: Path, output: Path, env: Mapping[str, str] | None = None) -> Generator[Desk]:
+    """A desk that answers; killed at the end if the test has not stopped it."""
+    desk = launch(state, output, env=env)
+    try:
+        give_up = time.monotonic() + GUARD_SECONDS
+        while not (state / "dev.json").exists():
+            assert desk.process.poll() is None, output.read_text()
+            assert time.monotonic() < give_up, output.read_text()
+            time.sleep(0.05)
+        yield desk
+    finally:
+        desk.process.kill()
+        desk.process.wait()
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return psutil.wait_procs(processes, timeout=15)[1] == []
+
+
+def refusal(desk: Desk) -> tuple[int, list[str]]:
+    """Exit code and last lines of a desk that does not start."""
+    code = desk.process.wait(GUARD_SECONDS)
+    return code, [line for line in desk.output.read_text().splitlines() if line.startswith("callmissed:")]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("desk")
+    with running(folder / "state", folder / "output") as desk:
+        yield desk
+
+
+def test_the_announcement_says_where_and_with_which_keys(desk: Desk) -> None:
+    announcement = desk.announcement
+    assert announcement.keys() == {
+        "base_url",
+        "live_key",
+        "test_key",
+        "owner_email",
+        "owner_password",
+        "tenant_id",
+        "endpoints",
+    }
+    assert announcement["live_key"].startswith("cm_live_")
+    assert announcement["test_key"].startswith("cm_test_")
+    assert announcement["endpoints"]["dynamodb"].startswith("http://127.0.0.1:")
+    for name in ("dev.json", "secrets.json"):
+        assert stat.S_IMODE((desk.state / name).stat().st_mode) == 0o600
+
+
+def test_the_terminal_shows_the_key_and_how_to_call(desk: Desk) -> None:
+    shown = desk.output.read_text()
+    announcement = desk.announcement
+    assert f'-H "Authorization: Bearer {announcement["live_key"]}"' in shown
+    assert f'OpenAI(base_url="{announcement["base_url"]}/v1", api_key="{announcement["live_key"]}")' in shown
+    assert f'baseURL: "{announcement["base_url"]}/v1"' in shown
+    assert announcement["test_key"] in shown
+
+
+def test_the_printed_curl_line_streams_a_reply(desk: Desk) -> None:
+    lines = desk.output.read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("curl -N"))
+    command = "\n".join(lines[start : start + 3])
+    answer = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=GUARD_SECONDS)
+    assert answer.stdout.startswith("data: {")
+    assert "data: [DONE]" in answer.stdout
+
+
+def test_a_call_is_served_by_the_real_app_and_billed(desk: Desk) -> None:
+    status, answer = desk.post("/v1/chat/completions", CHAT)
+    assert status == 200
+    assert answer["choices"][0]["message"]["content"]
+
+
+async def test_a_schedule_run_by_hand_resolves_an_expired_hold(desk: Desk) -> None:
+    announcement = desk.announcement
+    dynamodb = DynamoDB("us-east-1", announcement["endpoints"]["dynamodb"])
+    call = new_call_id(system_clock(), 1)
+    try:
+        await Ledger(dynamodb, "local").hold(announcement["tenant_id"], call, "llm", 1000)
+    finally:
+        await dynamodb.close()
+    early = desk.post("/_local/schedules/hold-sweep")[1]
+    late = desk.post(f"/_local/schedules/hold-sweep?at={iso(expires_at(call) + SECOND)}")[1]
+    assert (early["result"]["voided"], late["result"]["voided"]) == (0, 1)
+
+
+def test_bad_orders_are_refused(desk: Desk) -> None:
+    assert desk.post("/_local/schedules/nope")[0] == 404
+    assert desk.post("/_local/schedules/hold-sweep?at=tomorrow")[0] == 400
+    assert desk.post("/_local/schedules/hold-sweep", Origin="https://example.com")[0] == 403
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, lines = refusal(launch(tmp_path / "state", tmp_path / "output", "--port", str(port)))
+    assert (code, len(lines)) == (1, 1)
+    assert f"Port {port} is already in use" in lines[0]
+
+
+def test_a_state_in_use_is_one_clear_line(desk: Desk, tmp_path: Path) -> None:
+    code, lines = refusal(launch(desk.state, tmp_path / "output"))
+    assert (code, len(lines)) == (1, 1)
+    assert "in use by another stack" in lines[0]
+    assert desk.post("/v1/chat/completions", CHAT)[0] == 200
+
+
+def test_a_wrong_providers_file_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> None:
+    providers = tmp_path / "providers.toml"
+    providers.write_text("[providers.lab]\ndialect = 3\n")
+    desk = launch(tmp_path / "state", tmp_path / "output", env={"CALLMISSED_PROVIDERS_FILE": str(providers)})
+    code, lines = refusal(desk)
+    assert (code, len(lines)) == (1, 1), desk.output.read_text()
+    assert "providers.toml" in lines[0]
+    assert not (desk.state / "dev.json").exists()
+
+
+def test_a_second_stack_beside_it_killed_started_again_and_ended(desk: Desk, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with running(state, tmp_path / "first") as second:
+        first = second.announcement
+        assert first["base_url"] != desk.announcement["base_url"]
+        assert second.post("/v1/chat/completions", CHAT)[0] == 200
+        assert desk.post("/v1/chat/completions", CHAT, Authorization=f"Bearer {first['live_key']}")[0] == 401
+        family = second.family()
+        assert any(process.name() == "java" for process in family)
+        second.process.kill()
+        assert gone(family)
+        assert not (state / "dev.json").exists()
+    with running(state, tmp_path / "second", env={"CALLMISSED_STAGE": "prod", "AWS_PROFILE": "nobody"}) as second:
+        again = second.announcement
+        kept = ("live_key", "test_key", "tenant_id")
+        assert [again[name] for name in kept] == [first[name] for name in kept]
+        assert deductions(second) == 1
+        family = second.family()
+        second.process.send_signal(signal.SIGTERM)
+        assert second.process.wait(15) == 0
+        assert gone(family)
+    assert sorted(path.name for path in state.iterdir()) == [".gitignore", "dynamodb", "lock", "logs", "secrets.json"]
+
+
+def deductions(desk: Desk) -> int:
+    """Billed calls in the desk's ledger."""
+    client = dynamodb_client(desk.announcement["endpoints"]["dynamodb"])
+    entries = client.scan(TableName="callmissed-local-ledger")["Items"]
+    return len([entry for entry in entries if entry["type"] == {"S": "deduction"}])
+
+
+def test_without_java_it_says_so_and_serves_on_moto(tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "sleep"):
+        (tools / name).symlink_to(shutil.which(name) or "")
+    with running(tmp_path / "state", tmp_path / "output", env={"PATH": str(tools)}) as desk:
+        assert "Falling back to moto" in desk.output.read_text()
+        assert desk.post("/v1/chat/completions", CHAT)[0] == 200
+        desk.process.send_signal(signal.SIGINT)
+        assert desk.process.wait(15) == 0
