@@ -16,17 +16,16 @@ from callmissed.errors import ApiError, envelope
 from callmissed.ledger.entries import Outcome
 from callmissed.observability import get_logger
 from functions.inference import tokens
-from functions.inference.dialects.openai_chat import TokenUsage, delta_text, read_usage
+from functions.inference.dialects.openai_chat import TokenUsage, delta_text, objects, read_usage
 from functions.inference.planning import Plan
 from functions.inference.providers.port import UpstreamUnreachable
 from functions.inference.settlement import BilledCall, Cashier
-from functions.inference.sse import DONE, PING, BrokenStream, StreamMeter, error_event, is_event_stream
+from functions.inference.sse import DONE, PING, StreamMeter, error_event, is_event_stream
 from functions.inference.upstreams import Answer
 
 _logger = get_logger("inference")
 _PING_SECONDS = 15.0
 _LONGEST_REPLY = 64 * 1024 * 1024
-_BROKE = (UpstreamUnreachable, BrokenStream)
 
 
 def garbage(why: str) -> ApiError:
@@ -46,13 +45,23 @@ async def read_reply(answer: Answer) -> tuple[bytes, dict[str, Any]]:
         reply: Any = json.loads(body)
     except UpstreamUnreachable:
         raise ApiError(503, "provider_error", "The model's provider broke off. Nothing was charged.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise garbage("not JSON") from None
     finally:
         await answer.reply.close()
-    if not isinstance(reply, dict) or not isinstance(cast("dict[str, Any]", reply).get("choices"), list):
+    return bytes(body), _checked(reply)
+
+
+def _checked(reply: object) -> dict[str, Any]:
+    if not isinstance(reply, dict):
+        raise garbage("no object")
+    known = cast("dict[str, Any]", reply)
+    choices = known.get("choices")
+    if objects(choices) != choices:
         raise garbage("no choices")
-    return bytes(body), cast("dict[str, Any]", reply)
+    if known.get("error"):
+        raise garbage("an error with status 200")
+    return known
 
 
 def usage_of(plan: Plan, reply: Mapping[str, Any]) -> TokenUsage:
@@ -98,17 +107,27 @@ class MeteredStream(Response):
 
     async def _relay(self, send: Send) -> Outcome:
         try:
-            async for chunk in self._answer.chunks():
-                events = self._meter.feed(chunk)
-                if events:
-                    self._silent = False
-                    await send(_more(events))
-        except _BROKE as error:
-            _logger.warning("a stream broke", extra={"call": self._call.id, "why": str(error)})
-            return Outcome.UPSTREAM_BROKE
+            why = await self._pass_on(send)
+        except UpstreamUnreachable as error:
+            why = str(error)
         except OSError:
             return Outcome.CLIENT_CLOSED
-        return Outcome.COMPLETED if self._meter.finished else Outcome.UPSTREAM_BROKE
+        if self._meter.finished:
+            return Outcome.COMPLETED
+        _logger.warning("a stream broke", extra={"call": self._call.id, "why": why})
+        return Outcome.UPSTREAM_BROKE
+
+    async def _pass_on(self, send: Send) -> str:
+        """Pass events on until the stream says that it has ended; returns why it ended without saying so."""
+        async for chunk in self._answer.chunks():
+            events = self._meter.feed(chunk)
+            if events:
+                self._silent = False
+                await send(_more(events))
+            if self._meter.finished or self._meter.broken:
+                return self._meter.broken
+        self._meter.end()
+        return "no [DONE]"
 
     async def _ping(self, send: Send) -> None:
         while True:
@@ -119,7 +138,8 @@ class MeteredStream(Response):
 
     async def _finish(self, path: str, send: Send, outcome: Outcome) -> None:
         """Cancel what still runs upstream, settle, and only then let the last bytes go."""
-        await self._answer.reply.close()
+        if outcome is not Outcome.COMPLETED:
+            await self._answer.reply.close()
         last = DONE
         try:
             used = self._meter.usage or _counted(self._plan, self._meter.written())
@@ -128,6 +148,7 @@ class MeteredStream(Response):
                 raise ApiError(503, "provider_error", "The model's provider broke off in the midst of its reply.")
         except ApiError as error:
             last = error_event(envelope(path, error, f"req_{self._call.id}"))
+        await self._answer.reply.close()  # a stream that has ended keeps its connection if its last chunk came by now
         if outcome is not Outcome.CLIENT_CLOSED:
             await send({"type": "http.response.body", "body": last, "more_body": False})
 

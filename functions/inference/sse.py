@@ -5,7 +5,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html; the stream ends 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from functions.inference.dialects.openai_chat import TokenUsage, delta_text, read_usage
@@ -13,25 +13,30 @@ from functions.inference.dialects.openai_chat import TokenUsage, delta_text, rea
 DONE = b"data: [DONE]\n\n"
 PING = b": ping\n\n"
 _END = re.compile(rb"\r?\n\r?\n")
-_TELLING = re.compile(rb'"usage"\s*:\s*\{|"error"\s*:\s*[{"]|data:\s*\[DONE\]')
+_TELLING = re.compile(rb'"usage"\s*:\s*\{|error|\[DONE\]')
+_ERROR_NAME = re.compile(rb"^event:[ ]?error[ ]*\r?$", re.MULTILINE)
+_FIELDS = (b"data:", b":", b"event:", b"id:", b"retry:")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONGEST_EVENT = 8 * 1024 * 1024
 _FOLD_BYTES = 1024 * 1024
 
 
-class BrokenStream(Exception):
-    """The upstream sent what is no event stream, or an error in the midst of it."""
+class _Nonsense(Exception):
+    """An event whose data is no JSON object."""
 
 
 class StreamMeter:
     """Reads one chat stream on its way through.
 
     `feed` returns what may be passed on at once: whole events, without `[DONE]`, and without the usage chunk unless
-    the caller asked for it. Only events that tell of usage, an error or the end are parsed.
+    the caller asked for it. Only events that tell of usage, an error or the end are parsed. Nothing passes after the
+    end (`finished`), nor after an error or what is no event stream (`broken` says why).
     """
 
     def __init__(self, *, wants_usage: bool) -> None:
         self.usage: TokenUsage | None = None
         self.finished = False
+        self.broken = ""
         self._wants_usage = wants_usage
         self._tail = b""
         self._passed: list[bytes] = []
@@ -39,18 +44,22 @@ class StreamMeter:
         self._written: list[str] = []
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take what the upstream sent; returns what to send on. Raises BrokenStream."""
+        """Take what the upstream sent; returns what to send on."""
         data = self._tail + chunk if self._tail else chunk
         if data.endswith(b"\n\n"):
             whole, self._tail = data, b""
         else:
             whole, self._tail = _split_last(data)
-            if len(self._tail) > _LONGEST_EVENT:
-                raise BrokenStream("an event without end")
         if _TELLING.search(whole):
             whole = b"".join(self._telling(whole))
+        if len(self._tail) > _LONGEST_EVENT:
+            self.broken = self.broken or "an event without end"
         self._keep(whole)
         return whole
+
+    def end(self) -> None:
+        """Take note that the upstream has closed the stream; one that forgot the last blank line has ended too."""
+        self.finished = self.finished or (not self.broken and _data(self._tail) == b"[DONE]")
 
     def written(self) -> str:
         """Everything that the model wrote so far, for the tokenizer."""
@@ -59,23 +68,28 @@ class StreamMeter:
 
     def _telling(self, events: bytes) -> Iterator[bytes]:
         for event in _split(events):
+            if self.finished or self.broken:
+                return
             if _TELLING.search(event) is None or not self._consumed(event):
                 yield event
 
     def _consumed(self, event: bytes) -> bool:
         """Note what `event` tells; True when it must not be passed on."""
         data = _data(event)
-        if data == b"[DONE]":
-            self.finished = True
+        self.finished = data == b"[DONE]"
+        if self.finished or not data:
+            return self.finished
+        try:
+            chunk = _parse(data)
+        except _Nonsense as error:
+            self.broken = str(error)
             return True
-        chunk = _parse(data)
-        if chunk.get("error"):
-            raise BrokenStream("the upstream reports an error")
+        if _tells_error(event, chunk):
+            self.broken = "the upstream reports an error"
+            return True
         usage = read_usage(chunk.get("usage"))
-        if usage is None:
-            return False
-        self.usage = usage
-        return not chunk.get("choices") and not self._wants_usage
+        self.usage = usage or self.usage
+        return usage is not None and not chunk.get("choices") and not self._wants_usage
 
     def _keep(self, events: bytes) -> None:
         self._passed.append(events)
@@ -96,8 +110,16 @@ def error_event(body: dict[str, Any]) -> bytes:
 
 
 def is_event_stream(first: bytes) -> bool:
-    """Whether a body that begins like this can be an event stream."""
-    return first.lstrip().startswith((b"data:", b":", b"event:", b"id:", b"retry:"))
+    """Whether a body that begins like this can be an event stream; a first piece may be a single byte."""
+    head = first.removeprefix(_BYTE_ORDER_MARK).lstrip()
+    return any(head.startswith(field) or field.startswith(head) for field in _FIELDS)
+
+
+def fails_at_once(first: bytes) -> bool:
+    """Whether the first piece of a stream holds an error, and nothing that a model wrote before it."""
+    meter = StreamMeter(wants_usage=False)
+    meter.feed(first)
+    return bool(meter.broken) and not meter.written()
 
 
 def _split_last(data: bytes) -> tuple[bytes, bytes]:
@@ -122,15 +144,21 @@ def _data(event: bytes) -> bytes:
 def _parse(data: bytes) -> dict[str, Any]:
     try:
         chunk: Any = json.loads(data)
-    except ValueError:
-        raise BrokenStream("an event that is not JSON") from None
+    except (ValueError, RecursionError):
+        raise _Nonsense("an event that is not JSON") from None
     if not isinstance(chunk, dict):
-        raise BrokenStream("an event that is no object")
+        raise _Nonsense("an event that is no object")
     return cast("dict[str, Any]", chunk)
 
 
 def _lenient(data: bytes) -> dict[str, Any]:
     try:
         return _parse(data)
-    except BrokenStream:
+    except _Nonsense:
         return {}
+
+
+def _tells_error(event: bytes, chunk: Mapping[str, Any]) -> bool:
+    """Upstreams have three ways: an `error` in the chunk, a chunk that is one, an event of that name."""
+    is_one = "error" in (chunk.get("object"), chunk.get("type"))
+    return bool(chunk.get("error")) or is_one or _ERROR_NAME.search(event) is not None

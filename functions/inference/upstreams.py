@@ -17,6 +17,7 @@ from callmissed.observability import count, get_logger
 from functions.inference.dialects.openai_chat import PATH, refusal_of
 from functions.inference.planning import Plan
 from functions.inference.providers.port import Provider, UpstreamCall, UpstreamReply, UpstreamUnreachable
+from functions.inference.sse import fails_at_once
 
 _logger = get_logger("inference")
 _TRIES_PER_ROUTE = 2
@@ -122,7 +123,7 @@ class Upstreams:
         try:
             reply = await provider.send(UpstreamCall(PATH, body, _HEAD_SECONDS))
             if reply.status == 200:
-                return await _begun(model, route, reply)
+                return await _begun(model, route, reply, streamed=bool(body.get("stream")))
             refusal = await _read_refusal(reply)
         except UpstreamUnreachable as error:
             _report(route, 0, str(error))
@@ -133,16 +134,16 @@ class Upstreams:
         return None
 
 
-async def _begun(model: Model, route: ProviderRoute, reply: UpstreamReply) -> Answer:
+async def _begun(model: Model, route: ProviderRoute, reply: UpstreamReply, *, streamed: bool) -> Answer:
+    """The answer once its body has begun. Raises UpstreamUnreachable when it is empty, or a stream of one error."""
     chunks = reply.chunks()
     try:
-        first = await anext(chunks, None)
+        first = await anext(chunks, b"")
+        if not first or (streamed and fails_at_once(first)):
+            raise UpstreamUnreachable("a stream of one error" if first else "an empty body")
     except BaseException:
         await reply.close()
         raise
-    if first is None:
-        await reply.close()
-        raise UpstreamUnreachable("an empty body")
     return Answer(model, route, reply, first, chunks)
 
 
@@ -155,7 +156,7 @@ async def _read_refusal(reply: UpstreamReply) -> object:
             if len(body) > _LONGEST_REFUSAL:
                 break
         return json.loads(body).get("error")
-    except (UpstreamUnreachable, ValueError, AttributeError):
+    except (UpstreamUnreachable, ValueError, RecursionError, AttributeError):
         return None
     finally:
         await reply.close()

@@ -22,6 +22,9 @@ LIMIT_FIELDS = ("max_completion_tokens", "max_tokens")
 IMAGE_TOKENS = 6_000
 """More tokens than any provider charges for one image."""
 
+_MOST_TOKENS = 10**12
+"""No call has more; usage above it makes no sense, nor does DynamoDB store any number."""
+
 _REQUEST_TOKENS = 256
 """Room for what providers put around a request: a default system prompt, the frame of the reply."""
 
@@ -161,14 +164,25 @@ def read_usage(value: object) -> TokenUsage | None:
 
 def delta_text(chunk: Mapping[str, Any]) -> str:
     """Everything a model wrote in one chunk, or in a whole reply: text, reasoning, tool calls."""
-    written: list[str] = []
-    for choice in chunk.get("choices") or ():
-        message: Mapping[str, Any] = choice.get("delta") or choice.get("message") or {}
-        written += [str(message.get(name) or "") for name in ("reasoning_content", "content", "refusal")]
-        for tool_call in message.get("tool_calls") or ():
-            function: Mapping[str, Any] = tool_call.get("function") or {}
-            written += [str(function.get("name") or ""), str(function.get("arguments") or "")]
-    return "".join(written)
+    return "".join(str(part or "") for part in _written(chunk))
+
+
+def _written(chunk: Mapping[str, Any]) -> Iterator[Any]:
+    for choice in objects(chunk.get("choices")):
+        for message in objects([choice.get("delta") or choice.get("message")]):
+            yield from (message.get(name) for name in ("reasoning_content", "content", "refusal"))
+            for tool_call in objects(message.get("tool_calls")):
+                for function in objects([tool_call.get("function")]):
+                    yield from (function.get("name"), function.get("arguments"))
+
+
+def objects(value: object) -> list[dict[str, Any]]:
+    """The JSON objects in what should be a list of them; an upstream may send anything."""
+    return (
+        [element for element in cast("list[Any]", value) if isinstance(element, dict)]
+        if isinstance(value, list)
+        else []
+    )
 
 
 def refusal_of(error: object) -> ApiError:
@@ -185,4 +199,6 @@ def refusal_of(error: object) -> ApiError:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST_TOKENS else None
