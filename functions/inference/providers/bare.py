@@ -53,7 +53,7 @@ class BareProvider:
         payload = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode()
         try:
             async with asyncio.timeout(call.deadline_seconds):
-                return _Reply(await self._pool().post(self._base_url + call.path, data=payload))
+                return _Reply(await self._pool().post(self._base_url + call.path, data=payload, allow_redirects=False))
         except _FAILURES as error:
             raise UpstreamUnreachable(f"{type(error).__name__}: {error}") from error
 
@@ -68,6 +68,7 @@ class BareProvider:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=512, keepalive_timeout=30),
+                cookie_jar=aiohttp.DummyCookieJar(),  # one caller's cookies are not for the next
                 timeout=timeout,
                 headers=self._headers,
                 skip_auto_headers=("User-Agent",),

@@ -5,11 +5,12 @@ Its import costs more than a second of CPU, so it is the choice of a provider's 
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import cast
 
 import httpx2
 import openai
-from openai import AsyncOpenAI, AsyncStream
+from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 
 from functions.inference.providers.port import UpstreamCall, UpstreamReply, UpstreamUnreachable
 
@@ -44,8 +45,13 @@ class SdkProvider:
     """Sends through one `AsyncOpenAI`, without the SDK's own retries: the gateway has the budget for those."""
 
     def __init__(self, base_url: str, api_key: str | None, headers: Mapping[str, str]) -> None:
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # one caller's cookies are not for the next
         self._client = AsyncOpenAI(
-            base_url=base_url, api_key=api_key or _NO_KEY, default_headers=dict(headers), max_retries=0
+            base_url=base_url,
+            api_key=api_key or _NO_KEY,
+            default_headers=dict(headers),
+            max_retries=0,
+            http_client=DefaultAsyncHttpxClient(cookies=no_cookies, follow_redirects=False),
         )
 
     async def send(self, call: UpstreamCall) -> UpstreamReply:
