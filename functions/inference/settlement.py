@@ -59,6 +59,7 @@ class Cashier:
         streamed: bool,
     ) -> None:
         """Charge the call, also when the caller's task is being cancelled. Raises ApiError 503 if it can't be."""
+        call.settling = True
         entry = self._entry(call, model, route, used, outcome, streamed=streamed)
         begun = self._clock()
         call.settling = True
