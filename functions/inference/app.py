@@ -20,7 +20,7 @@ from callmissed.keys.admission import Admission
 from callmissed.keys.rehash import PepperRing
 from callmissed.ledger.holds import Ledger
 from callmissed.settings import CoreSettings, from_environment
-from functions.inference.frame import Frame, error_response
+from functions.inference.frame import Frame, error_response, internal_error
 from functions.inference.gateway import Gateway
 from functions.inference.preflight import Preflights
 from functions.inference.providers.sandbox import SandboxProvider
@@ -69,6 +69,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
     api.add_exception_handler(ApiError, _refuse)
     api.add_exception_handler(RequestValidationError, _refuse_invalid)
     api.add_exception_handler(HTTPException, _refuse_http)
+    api.add_exception_handler(Exception, _fail)
     for router in ROUTERS:
         api.include_router(router)
     api.add_api_route("/healthz", _healthy, include_in_schema=False)
@@ -117,6 +118,11 @@ async def _refuse_http(request: Request, error: Exception) -> Response:
         headers=None if only_preflight else error.headers,
     )
     return error_response(request.scope, refusal)
+
+
+async def _fail(request: Request, _error: Exception) -> Response:
+    """The envelope in place of Starlette's plain text; the frame logs what happened."""
+    return error_response(request.scope, internal_error())
 
 
 def __getattr__(name: str) -> ASGIApp:

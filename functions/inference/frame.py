@@ -38,23 +38,29 @@ class Frame:
         state = scope.setdefault("state", {})
         state |= {"started": started, "call_id": new_call_id(started, HOLD_MINUTES)}
         origin = Headers(scope=scope).get("origin")
-        begun = False
+        begun = ended = False
 
         async def decorated(message: Message) -> None:
-            nonlocal begun
+            nonlocal begun, ended
             if message["type"] == "http.response.start":
                 begun = True
                 message["headers"] = [*message["headers"], *_decoration(state, origin)]
+            ended = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 
         try:
             await self._app(scope, receive, decorated)
         except Exception:
             _logger.exception("unexpected failure", extra={"call": state["call_id"], "path": scope["path"]})
-            if begun:
+            if begun and not ended:
                 raise
-            failure = ApiError(500, "internal_error", "Something went wrong on our side.")
-            await error_response(scope, failure)(scope, receive, decorated)
+            if not begun:
+                await error_response(scope, internal_error())(scope, receive, decorated)
+
+
+def internal_error() -> ApiError:
+    """500: a defect of ours."""
+    return ApiError(500, "internal_error", "Something went wrong on our side.")
 
 
 def error_response(scope: Scope, error: ApiError) -> Response:
