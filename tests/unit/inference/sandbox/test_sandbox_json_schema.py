@@ -1,40 +1,13 @@
-"""Filled schemas are judged by the jsonschema library, formats included, and here also by their patterns."""
-
 import json
 import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
-from jsonschema.validators import validator_for
+from sandbox_schemas import FORMATS, INT, NULL, NUM, PROMPT, TEXT, arr, filled, obj
 
 from functions.inference.providers.sandbox.json_schema import fill_schema
-from functions.inference.providers.sandbox.patterns import is_tame
 from functions.inference.providers.sandbox.prompt_values import PromptValues
 from functions.inference.providers.sandbox.schema_check import SchemaError
-
-PROMPT = 'Send "Guten Tag" to anna@example.org from Delhi to Mumbai on 2026-03-04, 3 bags of 12.5 kg, unit: kelvin'
-TEXT, INT, NUM, NULL = {"type": "string"}, {"type": "integer"}, {"type": "number"}, {"type": "null"}
-
-
-def obj(required: list[str] | None = None, **properties: Any) -> dict[str, Any]:
-    names = list(properties) if required is None else required
-    return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
-
-
-def arr(items: Any, **rules: Any) -> dict[str, Any]:
-    return {"type": "array", "items": items, **rules}
-
-
-def filled(schema: dict[str, Any], prompt: str = PROMPT) -> Any:
-    value = json.loads(fill_schema(schema, PromptValues(prompt)), parse_constant=pytest.fail)
-    validator_for(schema, Draft202012Validator)(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(
-        value
-    )
-    return value
-
 
 NODE = obj(value=INT, next={"anyOf": [{"$ref": "#/$defs/node"}, NULL]})
 TREE = obj(name=TEXT, children=arr({"$ref": "#"}))
@@ -109,26 +82,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "additionalProperties": False,
     },
 }
-FORMATS = [
-    *("date", "date-time", "time", "duration", "email", "idn-email", "hostname", "idn-hostname", "ipv4", "ipv6"),
-    *("uri", "uri-reference", "iri", "iri-reference", "uri-template", "uuid", "json-pointer"),
-    *("relative-json-pointer", "regex", "phone"),
-]
-PATTERNS = [
-    r"^[A-Z]{2}\d{4}$",
-    r"^\+?[1-9]\d{1,14}$",
-    r"^(red|green)-[^\s\d]+$",
-    r"^(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])$",
-    r"^[\w.+-]+@[\w-]+\.[a-z]{2,}$",
-    r"^\S+$",
-    r"^(ab)\1$",
-    r"^(?:a|b)?c*d+?$",
-    r"needle",
-    r"^[^a-z]\W\D.$",
-    r"^[अ-ह]{2,4}$",
-    r"(a+)+$",
-    r"^#(?:[0-9a-fA-F]{3}){1,2}$",
-]
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -141,16 +94,6 @@ def test_fills_a_schema(name, prompt):
 @pytest.mark.parametrize("prompt", [PROMPT, ""])
 def test_fills_a_format(name, prompt):
     assert len(filled(arr(TEXT | {"format": name}, minItems=2), prompt)) == 2
-
-
-@pytest.mark.parametrize("pattern", PATTERNS)
-@pytest.mark.parametrize("prompt", [PROMPT, ""])
-def test_fills_a_pattern(pattern, prompt):
-    filled(obj(a=TEXT | {"pattern": pattern}), prompt)
-
-
-def test_a_pattern_and_a_length():
-    assert len(filled(TEXT | {"pattern": "^[a-z]+$", "minLength": 12, "maxLength": 12})) == 12
 
 
 def test_values_come_from_the_prompt():
@@ -261,150 +204,3 @@ def doubling(depth: int) -> dict[str, Any]:
 def test_bombs_are_defused(schema):
     with pytest.raises(SchemaError):
         fill_schema(schema, PromptValues(PROMPT))
-
-
-@pytest.mark.parametrize("pattern", [*PATTERNS, "a*b", "(a|b){2,9}", "(red|green|blue) x{3}"])
-def test_tame_patterns_are_the_usual_ones(pattern):
-    assert is_tame(pattern) is (pattern not in {r"(a+)+$"})
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        "(a+)+$",
-        "(a|aa)+$",
-        "(?:ab|ab)" * 30 + "x",
-        "a*" * 4 + "b",
-        "(a*){3}b",
-        "(a?){50}a{50}",
-        "((a{1000}){1000}){1000}b*b*b*b*",
-        "(?=a)b",
-        "(unclosed",
-    ],
-)
-def test_costly_patterns_are_not_tame(pattern):
-    assert not is_tame(pattern)
-
-
-def test_a_word_of_the_prompt_is_taken_where_it_matches_the_pattern():
-    assert filled(obj(order=TEXT | {"pattern": "^[A-Z]{2}[0-9]{4}$"}), "Where is AB1234?") == {"order": "AB1234"}
-
-
-names = st.sampled_from(["city", "query", "count", "unit", "a b", "ü", "x"])
-
-
-@st.composite
-def bounded(draw: st.DrawFn, low: str, high: str, most: int) -> dict[str, int]:
-    least = draw(st.integers(0, most))
-    return draw(st.sampled_from([{}, {low: least}, {high: least}, {low: least, high: least + 3}]))
-
-
-@st.composite
-def strings(draw: st.DrawFn) -> dict[str, Any]:
-    shaped = st.one_of(
-        bounded("minLength", "maxLength", 40),
-        st.sampled_from(FORMATS).map(lambda name: {"format": name}),
-        st.sampled_from(["Paris", ""]).map(lambda text: {"default": text}),
-        st.just({"examples": ["Rome", 3]}),
-    )
-    return TEXT | draw(shaped)
-
-
-@st.composite
-def figures(draw: st.DrawFn) -> dict[str, Any]:
-    kind = draw(st.sampled_from([INT, NUM]))
-    low = draw(st.integers(-1000, 1000))
-    step = draw(st.sampled_from([{}, {"multipleOf": 3}, {"multipleOf": 0.5}]))
-    bounds = draw(
-        st.sampled_from([{}, {"minimum": low}, {"exclusiveMaximum": low}, {"minimum": low, "maximum": low + 6}])
-    )
-    return kind | step | bounds
-
-
-constants = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.lists(st.integers(), max_size=2))
-leaves = st.one_of(
-    strings(),
-    figures(),
-    st.sampled_from([NULL, {"type": "boolean"}, {}, {"type": ["integer", "null"]}]),
-    constants.map(lambda value: {"const": value}),
-    st.lists(constants, min_size=1, max_size=4, unique_by=repr).map(lambda values: {"enum": values}),
-)
-
-
-def containers(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    @st.composite
-    def objects(draw: st.DrawFn) -> dict[str, Any]:
-        properties = draw(st.dictionaries(names, inner, max_size=4))
-        required = draw(st.lists(st.sampled_from(sorted(properties)), unique=True)) if properties else []
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": required,
-            "additionalProperties": draw(st.booleans()),
-        }
-
-    @st.composite
-    def arrays(draw: st.DrawFn) -> dict[str, Any]:
-        return arr(draw(inner), **draw(bounded("minItems", "maxItems", 3)))
-
-    options = st.lists(inner, min_size=1, max_size=3)
-    return st.one_of(
-        objects(),
-        arrays(),
-        options.map(lambda schemas: {"anyOf": schemas}),
-        inner.map(lambda schema: {"allOf": [schema]}),
-        inner.map(lambda schema: {"oneOf": [schema, {"type": "boolean", "const": 7}]}),
-        inner.map(lambda schema: {"$ref": "#/$defs/shared"} if schema == TEXT else schema),
-    )
-
-
-satisfiable = st.recursive(leaves, containers, max_leaves=12)
-
-
-@settings(max_examples=100, deadline=None)
-@given(schema=satisfiable, prompt=st.sampled_from([PROMPT, "", "Weather in New Delhi for 5 days"]))
-def test_fills_generated_schemas(schema, prompt):
-    filled({**schema, "$defs": {"shared": TEXT}}, prompt)
-
-
-odd_rules = st.fixed_dictionaries(
-    {},
-    optional={
-        "type": st.sampled_from(["string", "integer", "number", "object", "array", ["string", "array"]]),
-        "minimum": st.integers(-5, 5),
-        "exclusiveMaximum": st.integers(-5, 5),
-        "multipleOf": st.sampled_from([1, 2, 0.3, 1e-9, 1e300]),
-        "minLength": st.integers(0, 30),
-        "maxLength": st.integers(0, 30),
-        "pattern": st.sampled_from(PATTERNS),
-        "minItems": st.integers(0, 4),
-        "uniqueItems": st.booleans(),
-        "enum": st.lists(constants, min_size=1, max_size=3),
-        "not": st.sampled_from([TEXT, INT, {"const": 1}, {}]),
-        "minProperties": st.integers(0, 3),
-    },
-)
-mixed = st.recursive(
-    odd_rules,
-    lambda inner: st.one_of(
-        st.tuples(odd_rules, st.sampled_from(["anyOf", "oneOf", "allOf"]), st.lists(inner, min_size=1, max_size=3)).map(
-            lambda parts: {**parts[0], parts[1]: parts[2]}
-        ),
-        st.tuples(odd_rules, inner, inner).map(lambda parts: {**parts[0], "if": parts[1], "then": parts[2]}),
-        st.tuples(odd_rules, inner).map(lambda parts: {**parts[0], "items": parts[1], "contains": parts[1]}),
-        st.tuples(odd_rules, names, inner).map(
-            lambda parts: {**parts[0], "properties": {parts[1]: parts[2]}, "required": [parts[1]]}
-        ),
-    ),
-    max_leaves=6,
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(schema=mixed)
-def test_whatever_the_schema_the_value_fits_or_the_schema_is_refused(schema):
-    try:
-        value = json.loads(fill_schema(schema, PromptValues(PROMPT)), parse_constant=pytest.fail)
-    except SchemaError:
-        return
-    Draft202012Validator(schema).validate(value)
