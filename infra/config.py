@@ -1,0 +1,63 @@
+"""What differs from one stage to the next, typed and checked before anything is built from it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from aws_cdk import Environment
+from constructs import Node
+from pydantic import BaseModel, ConfigDict, Field
+
+DEFAULT_STAGE = "dev"
+
+
+class StageConfig(BaseModel):
+    """One stage. The values come from `stages.<stage>` in cdk.json; `cdk -c <name>=<value>` overrides one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,15}$")] = DEFAULT_STAGE
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "ap-south-1"
+    log_retention_days: Literal[30, 90, 180, 365, 731, 1827] = 365
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    alarm_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    requests_per_minute_per_ip: Annotated[int, Field(ge=10, le=2_000_000_000)] = 6000
+    """The WAF's limit. Server-side callers share few addresses, so this guards against floods, not against use."""
+    requests_per_second: Annotated[int, Field(ge=1)] = 500
+    """The whole API's steady rate; `burst` requests may come at once."""
+    burst: Annotated[int, Field(ge=1)] = 1000
+    snap_start: bool = True
+    """Snapshot the functions that answer requests. Off where a region does not offer it."""
+    api_gateway_log_role: bool = True
+    """Set the account's API Gateway log role, once per account and region. Off where another stack owns it."""
+    providers_object: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+/.+$")] | None = None
+    """An S3 object to use as the providers file instead of the SSM parameter, which holds at most 8 KB."""
+    revision: str = ""
+    """Any text. A new one starts the functions afresh that read secrets or the providers file, which they do once."""
+    bundle: bool = True
+    """Install the real third-party layer. Off, every asset is a placeholder: for looking at templates only."""
+
+    @property
+    def environment(self) -> Environment:
+        """Where the stacks go: the stage's region, in whichever account the operator's credentials belong to."""
+        return Environment(region=self.region)
+
+    @property
+    def service(self) -> str:
+        """The name of the whole stage; also the dimension `service` of its metrics."""
+        return f"callmissed-{self.stage}"
+
+    def named(self, part: str) -> str:
+        """The physical name of `part` in this stage."""
+        return f"{self.service}-{part}"
+
+
+def from_context(node: Node) -> StageConfig:
+    """The stage that the CDK context names. Raises pydantic.ValidationError naming the value that is wrong."""
+    stage = node.try_get_context("stage") or DEFAULT_STAGE
+    stages: Mapping[str, Mapping[str, Any]] = node.try_get_context("stages") or {}
+    values: dict[str, Any] = {**stages.get(stage, {}), "stage": stage}
+    for name in StageConfig.model_fields:
+        override = node.try_get_context(name)
+        if override is not None:
+            values[name] = override
+    return StageConfig.model_validate(values)

@@ -1,0 +1,169 @@
+"""The folders that become layers and functions, built once per content and kept under `.build/`.
+
+Nothing here talks to AWS or Docker. The third-party layer needs the package index once; after that, and for
+everything else, building works offline.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from callmissed.platform.functions import Function
+from infra.constructs.elf import drop_unmapped_tail
+
+ROOT = Path(__file__).parents[2]
+BUILD = ROOT / ".build"
+_RECIPE = ROOT / "layers" / "deps" / "layer.toml"
+_RUN_SCRIPT = """#!/bin/sh
+export PYTHONPATH="$LAMBDA_TASK_ROOT:/opt/python"
+exec python -m uvicorn {web_app} --host 127.0.0.1 --port "$AWS_LWA_PORT" --loop uvloop --http httptools \\
+    --timeout-keep-alive 75 --no-access-log --no-server-header --log-level warning
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the third-party layer is built for: uv's names of a platform and a Python version."""
+
+    platform: str
+    python: str
+
+
+LAMBDA = Target("aarch64-manylinux_2_28", "3.13")
+"""Amazon Linux 2023 on Graviton has glibc 2.34, so wheels of 2014 and of 2.28 both run; some have only the latter."""
+
+
+def third_party_layer(target: Target = LAMBDA) -> Path:
+    """The folder of the third-party layer. Raises CalledProcessError when uv cannot lock or install."""
+    requirements = _requirements()
+    key = _digest([requirements, _RECIPE.read_text(), str(target), _source(__file__), _source("elf.py")])
+    return _built(f"deps-{target.platform}-{target.python}", key, lambda out: _install(requirements, target, out))
+
+
+def core_layer() -> Path:
+    """The folder of the layer with the shared core."""
+    source = ROOT / "layers" / "core" / "python" / "callmissed"
+    return _built("core", _digest_tree(source), lambda out: _copy(source, out / "python" / "callmissed"))
+
+
+def function_code(function: Function) -> Path:
+    """The folder of `function`'s own code: its slice, and for a web app the script that starts it."""
+    source = ROOT / "functions" / function.slice
+    key = _digest([_digest_tree(source), str(function.web_app), _RUN_SCRIPT])
+    return _built(function.name, key, lambda out: _lay_out(function, source, out))
+
+
+def placeholder() -> Path:
+    """A folder that stands for any asset where templates are only looked at."""
+    return _built("placeholder", "0", lambda out: (out.mkdir(), (out / "placeholder").touch()))
+
+
+def unzipped_bytes(folder: Path) -> int:
+    """Size of all files in `folder`, in bytes, as Lambda counts them."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _built(name: str, key: str, fill: Callable[[Path], object]) -> Path:
+    folder = BUILD / name
+    done = folder / key[:16]
+    if not done.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILD) as scratch:
+            fill(Path(scratch) / "out")
+            _put_in_place(Path(scratch) / "out", done)
+    return done
+
+
+def _put_in_place(fresh: Path, done: Path) -> None:
+    stale = [folder for folder in done.parent.iterdir() if folder != done]
+    try:
+        fresh.rename(done)
+    except OSError:  # another build of the same content came first
+        if not done.exists():
+            raise
+    for folder in stale:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def _recipe() -> dict[str, list[str]]:
+    return tomllib.loads(_RECIPE.read_text())
+
+
+def _requirements() -> str:
+    leave_out = [flag for name in _recipe()["exclude"] for flag in ("--prune", name)]
+    command = ["export", "--frozen", "--no-default-groups", "--no-emit-project", "--no-annotate", "--no-header"]
+    return _uv([*command, *leave_out])
+
+
+def _install(requirements: str, target: Target, out: Path) -> None:
+    packages = out / "python"
+    packages.mkdir(parents=True)
+    listing = out / "requirements.txt"
+    listing.write_text(requirements)
+    # Copies, not links: pruning would reach into uv's cache.
+    command = ["pip", "install", "--target", str(packages), "--link-mode", "copy", "--no-deps", "--require-hashes"]
+    command += ["--python-platform", target.platform, "--python-version", target.python]
+    _uv([*command, "--only-binary", ":all:", "--requirements", str(listing)])
+    listing.unlink()
+    _prune(packages)
+
+
+def _prune(packages: Path) -> None:
+    for pattern in _recipe()["prune"]:
+        _remove(packages.glob(pattern))
+    models = packages / "botocore" / "data"
+    _remove(folder for folder in models.iterdir() if folder.is_dir() and folder.name not in _recipe()["aws_services"])
+    for library in packages.rglob("*.so*"):
+        drop_unmapped_tail(library)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in list(paths):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _lay_out(function: Function, source: Path, out: Path) -> None:
+    _copy(source, out / "functions" / function.slice)
+    shutil.copyfile(source.parent / "__init__.py", out / "functions" / "__init__.py")
+    if function.web_app:
+        script = out / "run.sh"
+        script.write_text(_RUN_SCRIPT.format(web_app=function.web_app))
+        script.chmod(0o755)
+
+
+def _copy(source: Path, to: Path) -> None:
+    shutil.copytree(source, to, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _uv(arguments: list[str]) -> str:
+    program = shutil.which("uv", path=str(ROOT / ".tools" / "bin")) or shutil.which("uv") or "uv"
+    return subprocess.run(  # noqa: S603 our own arguments for uv
+        [program, "--quiet", *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def _source(name: str) -> str:
+    return (Path(__file__).parent / name).read_text()
+
+
+def _digest_tree(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return _digest(part for path in files for part in (str(path.relative_to(folder)), path.read_bytes()))
+
+
+def _digest(parts: Iterable[str | bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()

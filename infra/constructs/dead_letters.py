@@ -1,0 +1,21 @@
+"""Queues that keep what could not be delivered or done."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.constructs.checks import accept
+
+
+def dead_letter_queue(scope: Construct, id: str, name: str) -> sqs.Queue:
+    """A queue of that physical name which keeps messages for the 14 days that SQS allows."""
+    queue = sqs.Queue(
+        scope,
+        id,
+        queue_name=name,
+        retention_period=Duration.days(14),
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+    )
+    accept(queue, "It is itself where dead letters end.", "AwsSolutions-SQS3", "Serverless-SQSRedrivePolicy")
+    return queue

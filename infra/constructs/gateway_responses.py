@@ -1,0 +1,68 @@
+"""What API Gateway says when it refuses by itself: the platform's envelope, like any other answer."""
+
+import json
+from dataclasses import dataclass
+
+from aws_cdk import aws_apigateway as apigateway
+
+from callmissed.errors import ApiError, envelope
+from callmissed.platform.routes import MAX_BODY_BYTES
+
+_Kind = apigateway.ResponseType
+_UNAVAILABLE = "The service is briefly unavailable. Please retry."
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    kind: apigateway.ResponseType
+    status: int
+    code: str
+    message: str
+    retry_after_seconds: int | None = None
+    keep_status: bool = False
+
+
+_REFUSALS = (
+    _Refusal(_Kind.UNAUTHORIZED, 401, "invalid_api_key", "Incorrect API key provided."),
+    _Refusal(_Kind.ACCESS_DENIED, 403, "permission_denied", "Access denied."),
+    _Refusal(_Kind.WAF_FILTERED, 403, "permission_denied", "Access denied."),
+    # This is what API Gateway calls a path or method that it does not have.
+    _Refusal(_Kind.MISSING_AUTHENTICATION_TOKEN, 404, "not_found", "There is no such route."),
+    _Refusal(_Kind.RESOURCE_NOT_FOUND, 404, "not_found", "There is no such route."),
+    _Refusal(
+        _Kind.REQUEST_TOO_LARGE,
+        413,
+        "file_too_large",
+        f"The request body is larger than {MAX_BODY_BYTES} bytes.",
+    ),
+    _Refusal(_Kind.THROTTLED, 429, "rate_limit_exceeded", "Too many requests. Please retry.", 1),
+    _Refusal(_Kind.QUOTA_EXCEEDED, 429, "quota_exceeded", "The quota is used up."),
+    _Refusal(_Kind.INTEGRATION_FAILURE, 503, "service_unavailable", _UNAVAILABLE, 1),
+    _Refusal(_Kind.INTEGRATION_TIMEOUT, 503, "service_unavailable", _UNAVAILABLE, 1),
+    _Refusal(_Kind.DEFAULT_4_XX, 400, "invalid_request_error", "The request was refused.", keep_status=True),
+    _Refusal(_Kind.DEFAULT_5_XX, 500, "internal_error", "Something failed on our side.", keep_status=True),
+)
+
+
+def add_gateway_responses(api: apigateway.RestApi) -> None:
+    """Replace API Gateway's own error bodies. The `DEFAULT` ones keep whatever status the case has."""
+    for refusal in _REFUSALS:
+        api.add_gateway_response(
+            f"Refusal-{refusal.kind.response_type}",
+            type=refusal.kind,
+            status_code=None if refusal.keep_status else str(refusal.status),
+            templates={"application/json": refusal_body(refusal.status, refusal.code, refusal.message)},
+            response_headers=_headers(refusal.retry_after_seconds),
+        )
+
+
+def refusal_body(status: int, code: str, message: str, request_id: str = "$context.requestId") -> str:
+    """The platform's error envelope as JSON text."""
+    return json.dumps(envelope("/api/", ApiError(status, code, message), request_id))
+
+
+def _headers(retry_after_seconds: int | None) -> dict[str, str]:
+    headers = {"X-Request-Id": "context.requestId"}
+    if retry_after_seconds is not None:
+        headers["Retry-After"] = f"'{retry_after_seconds}'"
+    return headers

@@ -1,0 +1,138 @@
+"""One declared function as a Lambda: zip, arm64, Python 3.13, its own role, its own logs, and the alias `live`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from aws_cdk import CfnResource, Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from callmissed.platform import names
+from callmissed.platform.functions import Function
+from infra.config import StageConfig
+from infra.constructs import bundling, stores
+from infra.constructs.checks import accept, accept_lint
+from infra.constructs.logs import log_group
+
+_RUNTIME = lambda_.Runtime.PYTHON_3_13
+_ARCHITECTURE = lambda_.Architecture.ARM_64
+_MAX_EVENT_AGE = Duration.hours(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the functions of one stack share. Make one per stack: a layer exported to another could never change."""
+
+    config: StageConfig
+    stores: stores.Stores
+    layers: Sequence[lambda_.ILayerVersion]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How Lambda starts the code, and what that needs beside the function's own environment and layers."""
+
+    handler: str
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    layers: Sequence[lambda_.ILayerVersion] = ()
+
+
+def setting(scope: Construct, config: StageConfig, data: stores.Stores) -> Setting:
+    """The setting for the functions of the stack `scope`, with its own versions of our two layers."""
+    folders = {"core": bundling.core_layer, "third-party": bundling.third_party_layer}
+    layers = [
+        lambda_.LayerVersion(
+            scope,
+            f"Layer-{name}",
+            code=_code(folder() if config.bundle else bundling.placeholder()),
+            compatible_architectures=[_ARCHITECTURE],
+            compatible_runtimes=[_RUNTIME],
+        )
+        for name, folder in folders.items()
+    ]
+    return Setting(config, data, layers)
+
+
+class PythonFunction(Construct):
+    """`function` with its `role` and `logs`, published as `alias`; callers use the alias only."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        declared: Function,
+        shared: Setting,
+        *,
+        entry: Entry | None = None,
+        snap_start: bool = False,
+        failures: sqs.IQueue | None = None,
+    ) -> None:
+        super().__init__(scope, declared.name)
+        self.declared = declared
+        self.logs = log_group(self, shared.config, declared.name)
+        self.role = _role(self, self.logs)
+        entry = entry or Entry(declared.handler or "")
+        self.function = _function(self, shared, entry, snap_start=snap_start)
+        stores.grant(self.role, declared, shared.stores, shared.config)
+        self.alias = lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)  # pyright: ignore[reportArgumentType]
+        if failures:
+            self.alias.configure_async_invoke(
+                on_failure=destinations.SqsDestination(failures),  # pyright: ignore[reportArgumentType]
+                max_event_age=_MAX_EVENT_AGE,
+                retry_attempts=2,
+            )
+
+
+def _role(scope: Construct, group: logs.LogGroup) -> iam.Role:
+    role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))  # pyright: ignore[reportArgumentType]
+    group.grant_write(role)
+    accept(
+        role,
+        "X-Ray's actions for sending traces know no resources; every action on data names its own.",
+        "AwsSolutions-IAM5[Resource::*]",
+    )
+    return role
+
+
+def _function(owner: PythonFunction, shared: Setting, entry: Entry, *, snap_start: bool) -> lambda_.Function:
+    declared, config = owner.declared, shared.config
+    function = lambda_.Function(
+        owner,
+        "Function",
+        function_name=names.function(config.stage, declared.name),
+        runtime=_RUNTIME,
+        architecture=_ARCHITECTURE,
+        handler=entry.handler,
+        code=_code(bundling.function_code(declared) if config.bundle else bundling.placeholder()),
+        layers=[*shared.layers, *entry.layers],
+        environment=stores.environment(declared, shared.stores, config) | dict(entry.environment),
+        memory_size=declared.memory_mb,
+        timeout=Duration.seconds(declared.timeout_seconds),
+        role=owner.role,  # pyright: ignore[reportArgumentType]
+        log_group=owner.logs,
+        tracing=lambda_.Tracing.ACTIVE,
+        snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
+        # Old versions go with the deployment that replaces them: their snapshots would be billed on.
+        current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.DESTROY),
+    )
+    _accept_findings(function)
+    return function
+
+
+def _accept_findings(function: lambda_.Function) -> None:
+    runtime = "3.13 is the newest Python that the code supports and is tested on."
+    accept(function, runtime, "AwsSolutions-L1", "Serverless-LambdaLatestVersion")
+    failures = "Whatever is invoked asynchronously has a failure destination, which also keeps the error."
+    accept(function, failures, "Serverless-LambdaDLQ")
+    resource = cast(CfnResource, function.node.default_child)
+    accept_lint(resource, "The CDK adds a dependency on the role that a reference already implies.", "W3005")
+    accept(function, "A version is published for `live`.", "@aws-cdk/aws-lambda:snapStartRequirePublish")
+
+
+def _code(folder: Path) -> lambda_.AssetCode:
+    return lambda_.Code.from_asset(str(folder))

@@ -1,0 +1,164 @@
+"""Alarms that tell an operator, and a dashboard to look at. What each alarm means: docs/operations.md."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from callmissed.observability import NAMESPACE
+from infra.config import StageConfig
+from infra.constructs.checks import accept
+from infra.constructs.python_function import PythonFunction
+from infra.stacks.api import ApiStack
+from infra.stacks.events import EventsStack
+from infra.stacks.workers import WorkersStack
+
+_Missing = cloudwatch.TreatMissingData
+_MINUTE = Duration.minutes(1)
+_FIVE_MINUTES = Duration.minutes(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One alarm: it rings when `metric` exceeds `threshold` in `periods` periods one after the other."""
+
+    name: str
+    metric: cloudwatch.IMetric
+    meaning: str
+    threshold: int = 0
+    periods: int = 1
+    missing: cloudwatch.TreatMissingData = _Missing.NOT_BREACHING
+
+
+class ObservabilityStack(Stack):
+    """`topic` is told of every alarm."""
+
+    def __init__(
+        self, scope: Construct, config: StageConfig, api: ApiStack, events: EventsStack, workers: WorkersStack
+    ) -> None:
+        super().__init__(
+            scope,
+            "observability",
+            stack_name=config.named("observability"),
+            env=config.environment,
+            description="CallMissed: alarms and dashboard",
+        )
+        functions = [*api.functions.values(), *workers.functions.values()]
+        queues = {"undelivered": events.undelivered, **workers.failures}
+        server_errors = api.api.metric_server_error(period=_FIVE_MINUTES, statistic="Sum")
+        self.topic = _topic(self, config)
+        ledger = list(_ledger_watches(config))
+        watches = [
+            *ledger,
+            *_function_watches(functions),
+            *_queue_watches(queues),
+            Watch("api-server-errors", server_errors, "API Gateway answers 5xx.", threshold=5),
+        ]
+        for watch in watches:
+            _alarm(self, config, watch).add_alarm_action(actions.SnsAction(self.topic))  # pyright: ignore[reportArgumentType]
+        board = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=config.service)
+        board.add_widgets(*_api_graphs(api), _graph("Ledger", [watch.metric for watch in ledger]))
+        for function in functions:
+            board.add_widgets(*_function_graphs(function))
+        CfnOutput(self, "AlarmTopic", value=self.topic.topic_arn)
+
+
+def ledger_metric(config: StageConfig, name: str) -> cloudwatch.Metric:
+    """A metric that the ledger's code counts, summed by the minute."""
+    service = {"service": config.service}
+    return cloudwatch.Metric(
+        namespace=NAMESPACE, metric_name=name, dimensions_map=service, period=_MINUTE, statistic="Sum"
+    )
+
+
+def _ledger_watches(config: StageConfig) -> Iterator[Watch]:
+    yield Watch(
+        "HoldSweepBacklog",
+        ledger_metric(config, "HoldSweepBacklog"),
+        "Calls keep ending without settling their holds, or the sweep does not run.",
+        threshold=10,
+        periods=5,
+        missing=_Missing.BREACHING,
+    )
+    yield Watch(
+        "LedgerDrift",
+        ledger_metric(config, "LedgerDrift"),
+        "A wallet differs from the sum of its ledger entries. Stays until a reconciliation finds none.",
+        missing=_Missing.IGNORE,
+    )
+    yield Watch(
+        "HoldShortfall",
+        ledger_metric(config, "HoldShortfall"),
+        "A call cost more than its hold; the difference was not charged.",
+    )
+    yield Watch(
+        "SettledAfterVoid",
+        ledger_metric(config, "SettledAfterVoid"),
+        "A call ended after its hold was swept and released; it was not charged.",
+    )
+
+
+def _function_watches(functions: Sequence[PythonFunction]) -> Iterator[Watch]:
+    for function in functions:
+        name, alias = function.declared.name, function.alias
+        yield Watch(f"{name}-errors", alias.metric_errors(period=_FIVE_MINUTES), f"{name} crashed or timed out.")
+        yield Watch(
+            f"{name}-throttles", alias.metric_throttles(period=_FIVE_MINUTES), f"{name} ran out of concurrency."
+        )
+
+
+def _queue_watches(queues: dict[str, sqs.Queue]) -> Iterator[Watch]:
+    for name, queue in queues.items():
+        depth = queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum")
+        yield Watch(f"{name}-dead-letters", depth, "Something could not be delivered or done, and is kept for 14 days.")
+
+
+def _alarm(scope: Construct, config: StageConfig, watch: Watch) -> cloudwatch.Alarm:
+    return cloudwatch.Alarm(
+        scope,
+        f"Alarm-{watch.name}",
+        alarm_name=config.named(watch.name),
+        alarm_description=watch.meaning,
+        metric=watch.metric,
+        threshold=watch.threshold,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+        evaluation_periods=watch.periods,
+        treat_missing_data=watch.missing,
+    )
+
+
+def _topic(scope: Construct, config: StageConfig) -> sns.Topic:
+    # CloudWatch can't publish through AWS's own SNS key, so the topic has a key that lets it.
+    key = kms.Key(scope, "AlarmKey", enable_key_rotation=True, description="Encrypts alarm notifications")
+    key.grant_encrypt_decrypt(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
+    topic = sns.Topic(scope, "Alarms", topic_name=config.named("alarms"), master_key=key, enforce_ssl=True)  # pyright: ignore[reportArgumentType]
+    if config.alarm_email:
+        topic.add_subscription(subscriptions.EmailSubscription(config.alarm_email))  # pyright: ignore[reportArgumentType]
+        accept(topic, "The alarm stays in CloudWatch whether or not its mail arrives.", "Serverless-SNSRedrivePolicy")
+    return topic
+
+
+def _api_graphs(api: ApiStack) -> Iterator[cloudwatch.GraphWidget]:
+    metrics = api.api
+    yield _graph("Requests", [metrics.metric_count()])
+    yield _graph("Refusals and failures", [metrics.metric_client_error(), metrics.metric_server_error()])
+    yield _graph("Latency p50, p99", [metrics.metric_latency(statistic=percentile) for percentile in ("p50", "p99")])
+
+
+def _function_graphs(function: PythonFunction) -> Iterator[cloudwatch.GraphWidget]:
+    name, alias = function.declared.name, function.alias
+    yield _graph(f"{name}: calls", [alias.metric_invocations()])
+    yield _graph(f"{name}: errors, throttles", [alias.metric_errors(), alias.metric_throttles()])
+    yield _graph(f"{name}: duration p99", [alias.metric_duration(statistic="p99")])
+
+
+def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(title=title, left=metrics, width=6)

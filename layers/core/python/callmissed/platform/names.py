@@ -1,0 +1,21 @@
+"""Physical names of what an operator, the command line and the stacks must agree on. Tables: see `tables`."""
+
+
+def pepper_secret(stage: str) -> str:
+    """The Secrets Manager secret with the peppers: hex, comma-separated, the current one first."""
+    return f"callmissed/{stage}/peppers"
+
+
+def provider_keys_secret(stage: str) -> str:
+    """The Secrets Manager secret with the providers' API keys: a JSON object by environment variable name."""
+    return f"callmissed/{stage}/provider-keys"
+
+
+def providers_parameter(stage: str) -> str:
+    """The SSM parameter that holds the operator's providers file (TOML)."""
+    return f"/callmissed/{stage}/providers"
+
+
+def function(stage: str, name: str) -> str:
+    """The Lambda function `name` of the declarations."""
+    return f"callmissed-{stage}-{name}"

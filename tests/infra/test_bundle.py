@@ -1,0 +1,181 @@
+"""The real bundle: its size, its contents, and that it runs with nothing else beside it.
+
+What goes to Lambda is built for arm64, which this machine may not be; to run it, the same recipe is built once more
+for the machine's own platform and Python.
+"""
+
+import ast
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from botocore.loaders import Loader
+
+from callmissed.platform.functions import FUNCTIONS, Function
+from infra.constructs.bundling import ROOT, Target, core_layer, function_code, third_party_layer, unzipped_bytes
+from infra.sizes import sizes
+
+MEGABYTE = 1_000_000
+WEB_APPS = [function for function in FUNCTIONS if function.web_app]
+IMPORT_ENTRY = """
+import importlib, sys
+paths, module, attribute = sys.argv[1].split(":"), sys.argv[2], sys.argv[3]
+sys.path[:0] = paths
+entry = importlib.import_module(module)
+assert not attribute or callable(getattr(entry, attribute))
+files = {str(loaded.__file__) for loaded in sys.modules.values() if getattr(loaded, "__file__", None)}
+assert all(file.startswith(tuple(sys.path)) for file in files), files
+print(sys.modules["callmissed"].__file__, entry.__file__)
+"""
+
+
+def this_machine() -> Target:
+    """The target that this interpreter can import."""
+    machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
+    system = "apple-darwin" if sys.platform == "darwin" else "manylinux_2_28"
+    return Target(f"{machine}-{system}", f"{sys.version_info.major}.{sys.version_info.minor}")
+
+
+@pytest.fixture(scope="session")
+def runnable() -> list[Path]:
+    """Layers for this machine, in the order of Lambda's search path behind the function's own code."""
+    return [core_layer() / "python", third_party_layer(this_machine()) / "python"]
+
+
+def entry_of(function: Function) -> tuple[str, str]:
+    """Module that the function starts with, and the handler in it; a web app's attribute needs an environment."""
+    if function.web_app:
+        return function.web_app.split(":")[0], ""
+    module, _, attribute = (function.handler or "").rpartition(".")
+    return module, attribute
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_fits_the_size_budget(function: Function) -> None:
+    assert sizes()[function.name] <= 90 * MEGABYTE
+
+
+def test_third_party_layer_is_for_arm64_and_python_3_13() -> None:
+    libraries = list(third_party_layer().rglob("*.so"))
+    assert len(libraries) > 10
+    machine = {int.from_bytes(library.read_bytes()[18:20], "little") for library in libraries}
+    assert machine == {0xB7}, "ELF's number for aarch64"
+    assert all("cpython-313-" in library.name or "abi3" in library.name for library in libraries)
+
+
+def test_third_party_layer_leaves_out_what_no_function_needs() -> None:
+    packages = third_party_layer() / "python"
+    assert not (packages / "typer").exists()
+    assert not [path for path in packages.rglob("*") if path.name in {"__pycache__", "tests"}]
+    services = {path.name for path in (packages / "botocore" / "data").iterdir() if path.is_dir()}
+    assert services >= aws_services_used() >= {"secretsmanager", "ssm", "s3"}
+
+
+def aws_services_used() -> set[str]:
+    """AWS services that the functions' code names in modules which import boto3."""
+    sources = [*ROOT.glob("functions/**/*.py"), *ROOT.glob("layers/core/**/*.py")]
+    trees = [ast.parse(source.read_text()) for source in sources if "import boto3" in source.read_text()]
+    texts = {str(node.value) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    return texts & set(Loader().list_available_services("service-2"))
+
+
+def test_building_again_changes_nothing() -> None:
+    first = third_party_layer()
+    before = first.stat().st_mtime_ns
+    assert third_party_layer() == first
+    assert first.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_holds_its_own_slice_only(function: Function) -> None:
+    code = function_code(function)
+    assert {path.name for path in (code / "functions").iterdir()} == {"__init__.py", function.slice}
+    assert not list(code.rglob("__pycache__"))
+    assert (code / "run.sh").exists() == bool(function.web_app)
+    assert unzipped_bytes(code) > 0
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_entry_imports_from_the_bundle_alone(function: Function, runnable: list[Path]) -> None:
+    search_path = [function_code(function), *runnable]
+    command = [sys.executable, "-I", "-S", "-B", "-c", IMPORT_ENTRY, ":".join(map(str, search_path))]
+    done = subprocess.run([*command, *entry_of(function)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    core, entry = done.stdout.split()
+    assert core.startswith(str(search_path[1]))
+    assert entry.startswith(str(search_path[0]))
+
+
+@contextmanager
+def started(function: Function, layers: list[Path], tools: Path) -> Generator[int]:
+    """Run the bundle's own `run.sh` as the Web Adapter does; gives the port."""
+    (tools / "python").symlink_to(Path(sys.executable).resolve())
+    code = function_code(function)
+    port = free_port()
+    environment = {
+        "PATH": f"{tools}{os.pathsep}{os.defpath}",
+        "LAMBDA_TASK_ROOT": ":".join(map(str, [code, *layers])),
+        "AWS_LWA_PORT": str(port),
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "CALLMISSED_STAGE": "bundle",
+        "CALLMISSED_PEPPERS": "00" * 32,
+        "CALLMISSED_DYNAMODB_ENDPOINT": "http://127.0.0.1:9",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    process = subprocess.Popen([str(code / "run.sh")], cwd=code, env=environment)
+    try:
+        wait_until_answering(port, process)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_answering(port: int, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(600):
+        assert process.poll() is None, f"run.sh ended with {process.returncode}"
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("run.sh does not listen")
+
+
+def status(port: int, method: str, path: str) -> int:
+    """Status of one request to the running bundle."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("function", WEB_APPS, ids=lambda function: function.name)
+def test_start_script_serves_what_the_adapter_asks_for(
+    function: Function, runnable: list[Path], tmp_path: Path
+) -> None:
+    assert os.access(function_code(function) / "run.sh", os.X_OK)
+    with started(function, runnable, tmp_path) as port:
+        assert status(port, "GET", "/healthz") == 200
+        assert status(port, "POST", "/_snapstart/before") in range(200, 300)
+        assert status(port, "POST", "/_snapstart/after") in range(200, 300)
+        assert status(port, "GET", "/api/v1/models") == 200

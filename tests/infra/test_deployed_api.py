@@ -1,0 +1,132 @@
+"""The REST API, method for method, against the route table."""
+
+import json
+from typing import Any
+
+import pytest
+
+from callmissed.platform.functions import FUNCTIONS
+from callmissed.platform.routes import ROUTES, Route
+from tests.infra.assembly import Assembly
+
+
+def methods(assembly: Assembly) -> dict[tuple[str, str], dict[str, Any]]:
+    """Properties of every method of the API, by verb and path."""
+    resources = assembly.templates["api"]["Resources"]
+
+    def path(reference: dict[str, Any]) -> str:
+        if "Fn::GetAtt" in reference:
+            return ""
+        parent = resources[reference["Ref"]]["Properties"]
+        return f"{path(parent['ParentId'])}/{parent['PathPart']}"
+
+    found = assembly.properties("AWS::ApiGateway::Method")
+    return {(method["HttpMethod"], path(method["ResourceId"])): method for method in found}
+
+
+def alias_of(assembly: Assembly, function: str) -> str:
+    """Logical id of a function's alias, as an integration's URI refers to it."""
+    stage_name = f"callmissed-{assembly.config.stage}-{function}"
+    resources = assembly.templates["api"]["Resources"]
+    [logical_id] = [
+        alias
+        for alias, resource in resources.items()
+        if resource["Type"] == "AWS::Lambda::Alias"
+        and resources[resource["Properties"]["FunctionName"]["Ref"]]["Properties"]["FunctionName"] == stage_name
+    ]
+    return logical_id
+
+
+def test_has_the_declared_routes_with_preflights_and_no_others(assembly: Assembly) -> None:
+    expected = {(route.method, route.path) for route in ROUTES} | {("OPTIONS", route.path) for route in ROUTES}
+    assert set(methods(assembly)) == expected
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_route_reaches_its_function_in_its_transfer_mode(assembly: Assembly, route: Route) -> None:
+    for verb in (route.method, "OPTIONS"):
+        integration = methods(assembly)[verb, route.path]["Integration"]
+        assert integration["Type"] == "AWS_PROXY"
+        assert integration.get("ResponseTransferMode", "BUFFERED") == ("STREAM" if route.streaming else "BUFFERED")
+        assert integration["TimeoutInMillis"] == (900_000 if route.streaming else 29_000)
+        assert {"Ref": alias_of(assembly, route.function)} in integration["Uri"]["Fn::Join"][1]
+
+
+def test_streaming_routes_belong_to_web_apps() -> None:
+    web_apps = {function.name for function in FUNCTIONS if function.web_app}
+    assert {route.function for route in ROUTES if route.streaming} <= web_apps
+    assert not {route.function for route in ROUTES if not route.streaming} & web_apps
+
+
+def test_is_regional_and_passes_bodies_byte_for_byte(assembly: Assembly) -> None:
+    [api] = assembly.properties("AWS::ApiGateway::RestApi")
+    assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    assert api["BinaryMediaTypes"] == ["*/*"]
+
+
+def test_only_this_api_may_invoke(assembly: Assembly) -> None:
+    permissions = assembly.properties("AWS::Lambda::Permission")
+    served = {route.function for route in ROUTES}
+    assert {permission["FunctionName"]["Ref"] for permission in permissions} == {
+        alias_of(assembly, function) for function in served
+    }
+    for permission in permissions:
+        assert permission["Action"] == "lambda:InvokeFunction"
+        assert {"Ref": "ApiF70053CD"} in permission["SourceArn"]["Fn::Join"][1]
+
+
+def test_stage_throttles_traces_and_logs(assembly: Assembly) -> None:
+    [stage] = assembly.properties("AWS::ApiGateway::Stage")
+    [settings] = stage["MethodSettings"]
+    assert stage["TracingEnabled"] is True
+    assert settings["ThrottlingRateLimit"] == assembly.config.requests_per_second
+    assert settings["ThrottlingBurstLimit"] == assembly.config.burst
+    assert settings["DataTraceEnabled"] is False
+    line = stage["AccessLogSetting"]["Format"]
+    assert json.loads(line)["request_id"] == "$context.requestId"
+    assert "authori" not in line.lower()
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [
+        ("UNAUTHORIZED", "401", "invalid_api_key"),
+        ("ACCESS_DENIED", "403", "permission_denied"),
+        ("WAF_FILTERED", "403", "permission_denied"),
+        ("MISSING_AUTHENTICATION_TOKEN", "404", "not_found"),
+        ("RESOURCE_NOT_FOUND", "404", "not_found"),
+        ("REQUEST_TOO_LARGE", "413", "file_too_large"),
+        ("THROTTLED", "429", "rate_limit_exceeded"),
+        ("QUOTA_EXCEEDED", "429", "quota_exceeded"),
+        ("INTEGRATION_FAILURE", "503", "service_unavailable"),
+        ("INTEGRATION_TIMEOUT", "503", "service_unavailable"),
+        ("DEFAULT_4XX", None, "invalid_request_error"),
+        ("DEFAULT_5XX", None, "internal_error"),
+    ],
+)
+def test_gateway_refuses_in_the_platform_envelope(assembly: Assembly, kind: str, status: str | None, code: str) -> None:
+    responses = {entry["ResponseType"]: entry for entry in assembly.properties("AWS::ApiGateway::GatewayResponse")}
+    response = responses[kind]
+    body = json.loads(response["ResponseTemplates"]["application/json"])
+    assert response.get("StatusCode") == status
+    assert set(body["error"]) == {"code", "message", "type", "request_id"}
+    assert body["error"]["code"] == code
+    assert body["error"]["request_id"] == "$context.requestId"
+    assert response["ResponseParameters"]["gatewayresponse.header.X-Request-Id"] == "context.requestId"
+
+
+def test_firewall_limits_each_address(assembly: Assembly) -> None:
+    [acl] = assembly.properties("AWS::WAFv2::WebACL")
+    [association] = assembly.properties("AWS::WAFv2::WebACLAssociation")
+    [rule] = acl["Rules"]
+    limit = rule["Statement"]["RateBasedStatement"]
+    assert limit == {
+        "AggregateKeyType": "IP",
+        "EvaluationWindowSec": 60,
+        "Limit": assembly.config.requests_per_minute_per_ip,
+    }
+    refusal = rule["Action"]["Block"]["CustomResponse"]
+    assert refusal["ResponseCode"] == 429
+    body = json.loads(acl["CustomResponseBodies"][refusal["CustomResponseBodyKey"]]["Content"])
+    assert body["error"]["code"] == "rate_limit_exceeded"
+    assert "/stages/" in str(association["ResourceArn"])

@@ -1,0 +1,75 @@
+"""Every declared table, and the places that operators write to."""
+
+import pytest
+
+from callmissed.platform import names
+from callmissed.platform.tables import TABLES, create_table_request, physical_name
+from tests.infra.assembly import Assembly, Resource
+
+BY_NAME = {table.name: table for table in TABLES}
+EACH = pytest.mark.parametrize("name", BY_NAME)
+
+
+def found(assembly: Assembly, name: str) -> Resource:
+    """The resource of one declared table."""
+    wanted = physical_name(assembly.config.stage, BY_NAME[name])
+    [match] = [
+        resource
+        for _, _, resource in assembly.resources("AWS::DynamoDB::Table")
+        if resource["Properties"]["TableName"] == wanted
+    ]
+    return match
+
+
+def test_no_table_that_is_not_declared(assembly: Assembly) -> None:
+    assert len(assembly.properties("AWS::DynamoDB::Table")) == len(TABLES)
+
+
+@EACH
+def test_has_the_keys_and_stream_that_the_desk_creates(assembly: Assembly, name: str) -> None:
+    request = create_table_request(assembly.config.stage, BY_NAME[name])
+    properties = found(assembly, name)["Properties"]
+    assert properties["KeySchema"] == request["KeySchema"]
+    assert sorted(properties["AttributeDefinitions"], key=str) == sorted(request["AttributeDefinitions"], key=str)
+    assert properties["BillingMode"] == request["BillingMode"]
+    stream = request.get("StreamSpecification", {}).get("StreamViewType")
+    assert properties.get("StreamSpecification", {}).get("StreamViewType") == stream
+
+
+@EACH
+def test_expires_items_as_declared(assembly: Assembly, name: str) -> None:
+    declared = BY_NAME[name].ttl_attribute
+    expected = {"AttributeName": declared, "Enabled": True} if declared else None
+    assert found(assembly, name)["Properties"].get("TimeToLiveSpecification") == expected
+
+
+@EACH
+def test_survives_mistakes(assembly: Assembly, name: str) -> None:
+    resource = found(assembly, name)
+    assert resource["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert resource["Properties"]["DeletionProtectionEnabled"] is True
+    assert resource["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_first_pepper_is_32_random_bytes_in_hex(assembly: Assembly) -> None:
+    stage = assembly.config.stage
+    secrets = {properties["Name"]: properties for properties in assembly.properties("AWS::SecretsManager::Secret")}
+    assert set(secrets) == {names.pepper_secret(stage), names.provider_keys_secret(stage)}
+    generator = secrets[names.pepper_secret(stage)]["GenerateSecretString"]
+    assert generator["PasswordLength"] == 64
+    assert generator["ExcludeUppercase"] and generator["ExcludePunctuation"]
+    alphabet = set("abcdefghijklmnopqrstuvwxyz0123456789") - set(generator["ExcludeCharacters"])
+    assert alphabet == set("0123456789abcdef")
+    assert secrets[names.provider_keys_secret(stage)]["SecretString"] == "{}"
+
+
+def test_secrets_outlive_the_stack(assembly: Assembly) -> None:
+    secrets = [resource for _, _, resource in assembly.resources("AWS::SecretsManager::Secret")]
+    assert [secret["DeletionPolicy"] for secret in secrets] == ["Retain", "Retain"]
+
+
+def test_providers_file_may_grow_past_the_standard_parameter(assembly: Assembly) -> None:
+    [parameter] = assembly.properties("AWS::SSM::Parameter")
+    assert parameter["Name"] == names.providers_parameter(assembly.config.stage)
+    assert parameter["Tier"] == "Intelligent-Tiering"

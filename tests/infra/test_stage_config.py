@@ -1,0 +1,44 @@
+"""Where a stage's values come from."""
+
+import pytest
+from aws_cdk import App
+from pydantic import ValidationError
+
+from infra.config import from_context
+
+STAGES = {"prod": {"log_retention_days": 731, "alarm_email": "ops@example.com"}}
+
+
+def test_a_stage_without_values_keeps_logs_for_a_year() -> None:
+    config = from_context(App(context={}).node)
+    assert config.stage == "dev"
+    assert config.log_retention_days == 365
+    assert config.bundle and config.snap_start
+
+
+def test_values_come_from_the_named_stage() -> None:
+    config = from_context(App(context={"stage": "prod", "stages": STAGES}).node)
+    assert config.log_retention_days == 731
+    assert config.named("api") == "callmissed-prod-api"
+
+
+def test_command_line_wins_over_the_file() -> None:
+    context = {"stage": "prod", "stages": STAGES, "snap_start": "false", "region": "eu-west-1"}
+    config = from_context(App(context=context).node)
+    assert config.snap_start is False
+    assert config.environment.region == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"stage": "Prod!"},
+        {"stages": {"dev": {"log_retention_days": 366}}},
+        {"stages": {"dev": {"retention": 30}}},
+        {"requests_per_minute_per_ip": "9"},
+        {"providers_object": "https://example.com/providers.toml"},
+    ],
+)
+def test_wrong_values_stop_before_anything_is_built(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        from_context(App(context=wrong).node)
