@@ -8,7 +8,6 @@
     iv    microseconds per request        dl    iv - burst tolerance
     tat   theoretical arrival time        u     first moment at which the next call conforms: tat + dl - iv
     ln    [month, micro-credits] of the budget lent to an earlier secret for that month; only after a rotation
-    was   the id before the key moved to another pepper; only then
 
 Rate limiting is GCRA (ITU-T I.371, Annex A): a call conforms when tat - tolerance <= now.
 """

@@ -27,7 +27,7 @@ _LOOKS = 4
 _MOVES = 4
 _PATIENCE_SECONDS = 2.0
 _PAUSE = MINUTE
-_SOMETIMES = frozenset({"scp", "ln", "was"})
+_SOMETIMES = frozenset({"scp", "ln"})
 """Attributes that not every hot item has."""
 
 _logger = get_logger("keys")
@@ -93,10 +93,10 @@ class PepperRing:
         raise invalid_api_key()
 
     async def _brought_home(self, admitted: Admitted, hashes: list[str]) -> Admitted:
-        """Move the key, unless it is at home, came from here (somebody knows a newer pepper) or was tried just now."""
+        """Move the key unless it is at home or was tried to move just now."""
         current, found = hashes[0], admitted.hash
         admitted = replace(admitted, elsewhere=tuple(hash for hash in hashes if hash != found))
-        if found == current or admitted.item.get("was") == current or self._move_after.get(current, 0) > admitted.now:
+        if found == current or self._move_after.get(current, 0) > admitted.now:
             return admitted
         self._remember(self._move_after, current, admitted.now + _PAUSE)
         if not await self._moved(admitted, current):
@@ -118,7 +118,6 @@ class PepperRing:
 
     def _move(self, item: Item, record: Item, current: str) -> list[dict[str, Any]]:
         old = item["id"]
-        copy = item | {"id": current, "was": old}
         seen = {name: value for name, value in item.items() if name != "id"}
         changes: Item = {"hashes": (record["hashes"] - {old}) | {current}}
         if record["newest"] == old:
@@ -126,7 +125,7 @@ class PepperRing:
         key = {"tenant": record["tenant"], "item": record["item"]}
         unchanged = {"hashes": record["hashes"], "is_active": True}
         return [
-            records.put_new(self._stage, KEYS, copy),
+            records.put_new(self._stage, KEYS, item | {"id": current}),
             records.delete(self._stage, KEYS, {"id": old}, seen, absent=_SOMETIMES - item.keys()),
             records.update(self._stage, TENANTS, key, changes, unchanged),
         ]

@@ -27,7 +27,7 @@ def hand_over(items: list[Item], newest: Item, hash: str, *, overlap: int, now: 
     """
     staying = [item for item in items if overlap and item["ex"] > now]
     changes: dict[str, Item] = {item["id"]: {"ex": min(item["ex"], now + overlap)} for item in staying}
-    fresh = {name: value for name, value in newest.items() if name not in ("ln", "was")}
+    fresh = {name: value for name, value in newest.items() if name != "ln"}
     fresh |= {"id": hash, "tat": 0, "u": 0, "km": month_of(now), "kb": newest["bud"]}
     if newest["bud"] < NO_BUDGET:
         _split(items, fresh, changes, now)
