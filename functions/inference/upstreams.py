@@ -14,14 +14,18 @@ from typing import Any
 from callmissed.catalog.model import Catalog, Model, ProviderRoute, missing_settings, resolved
 from callmissed.errors import ApiError
 from callmissed.observability import count, get_logger
-from functions.inference.dialects.openai_chat import PATH, refusal_of
+from functions.inference.dialects.openai_chat import PATH, refusal_of, refusal_of_sandbox
 from functions.inference.planning import Plan
 from functions.inference.providers.port import Provider, UpstreamCall, UpstreamReply, UpstreamUnreachable
 from functions.inference.sse import fails_at_once
 
+SANDBOX = "sandbox"
+"""The provider that plays upstream failures: it is asked once, and its 4xx reach the caller as they are."""
+
 _logger = get_logger("inference")
 _TRIES_PER_ROUTE = 2
 _HEAD_SECONDS = 600.0
+_SANDBOX_HEAD_SECONDS = 10.0
 _LONGEST_REFUSAL = 65_536
 _CALLERS_FAULT = frozenset({400, 404, 413, 415, 422})
 _OPERATORS_FAULT = frozenset({401, 402, 403})
@@ -65,7 +69,7 @@ class Upstreams:
         tried = 0
         for model, route, provider in self._candidates(plan, sandboxed=sandboxed):
             body = plan.upstream_body(model, route)
-            for attempt in range(_TRIES_PER_ROUTE):
+            for attempt in range(1 if route.provider == SANDBOX else _TRIES_PER_ROUTE):
                 if tried:
                     await self._sleep(random.uniform(0.1, 0.25) * 2**attempt)  # noqa: S311
                 tried += 1
@@ -87,7 +91,7 @@ class Upstreams:
     def _candidates(self, plan: Plan, *, sandboxed: bool) -> Iterator[tuple[Model, ProviderRoute, Provider]]:
         for model in plan.models:
             if sandboxed:
-                yield model, ProviderRoute("sandbox", model.id), self._sandbox
+                yield model, ProviderRoute(SANDBOX, model.id), self._sandbox
                 continue
             for route in model.routes:
                 provider = self._provider(route.provider)
@@ -95,7 +99,7 @@ class Upstreams:
                     yield model, route, provider
 
     def _provider(self, name: str) -> Provider | None:
-        if name == "sandbox":
+        if name == SANDBOX:
             return self._sandbox
         if name not in self._open:
             settings = self._catalog.providers[name]
@@ -120,8 +124,9 @@ class Upstreams:
         self, model: Model, route: ProviderRoute, provider: Provider, body: Mapping[str, Any]
     ) -> Answer | None:
         """One try; None when the next route should be tried. Raises ApiError 400 for what the caller must mend."""
+        deadline = _SANDBOX_HEAD_SECONDS if route.provider == SANDBOX else _HEAD_SECONDS
         try:
-            reply = await provider.send(UpstreamCall(PATH, body, _HEAD_SECONDS))
+            reply = await provider.send(UpstreamCall(PATH, body, deadline))
             if reply.status == 200:
                 return await _begun(model, route, reply, streamed=bool(body.get("stream")))
             refusal = await _read_refusal(reply)
@@ -129,6 +134,8 @@ class Upstreams:
             _report(route, 0, str(error))
             return None
         _report(route, reply.status, "")
+        if route.provider == SANDBOX and reply.status < 500:
+            raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
         if reply.status in _CALLERS_FAULT:
             raise refusal_of(refusal)
         return None
