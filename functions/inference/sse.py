@@ -116,10 +116,10 @@ def is_event_stream(first: bytes) -> bool:
 
 
 def fails_at_once(first: bytes) -> bool:
-    """Whether the first piece of a stream holds an error, and nothing that a model wrote before it."""
-    meter = StreamMeter(wants_usage=False)
-    meter.feed(first)
-    return bool(meter.broken) and not meter.written()
+    """Whether the first piece of a stream holds an error, and nothing but comments before it."""
+    meter = StreamMeter(wants_usage=True)
+    passed = meter.feed(first)
+    return bool(meter.broken) and not _data(passed)
 
 
 def _split_last(data: bytes) -> tuple[bytes, bytes]:

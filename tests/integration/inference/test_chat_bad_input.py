@@ -131,7 +131,9 @@ async def test_nesting_is_refused_at_every_depth_that_could_exhaust_a_stack(
     refused(await client.post(CHAT, content=raw, headers=account.headers), 400, "invalid_request_error")
 
 
-@pytest.mark.parametrize(("param", "fields"), WRONG_FIELDS, ids=[f"{name} {i}" for i, (name, _) in enumerate(WRONG_FIELDS)])
+@pytest.mark.parametrize(
+    ("param", "fields"), WRONG_FIELDS, ids=[f"{name} {i}" for i, (name, _) in enumerate(WRONG_FIELDS)]
+)
 async def test_a_wrong_field_is_named(
     client: httpx2.AsyncClient, account: Account, param: str, fields: dict[str, Any]
 ) -> None:
@@ -145,9 +147,7 @@ async def test_a_wrong_field_is_named(
 async def test_a_missing_field_is_named(client: httpx2.AsyncClient, account: Account, missing: str) -> None:
     body = {name: value for name, value in HELLO.items() if name != missing}
 
-    refused(
-        await client.post(CHAT, json=body, headers=account.headers), 400, "invalid_request_error", param=missing
-    )
+    refused(await client.post(CHAT, json=body, headers=account.headers), 400, "invalid_request_error", param=missing)
 
 
 @pytest.mark.parametrize("model", ["no-such-model", "lab-chat:turbo", "LAB-CHAT", "nul\0", "é" * 100])
@@ -162,9 +162,7 @@ async def test_an_unknown_fallback_model_is_404(client: httpx2.AsyncClient, acco
 
 
 @pytest.mark.parametrize("model", ["saaras:v3", "gpt-realtime", "openrouter/auto"])
-async def test_a_model_that_does_not_chat_is_refused(
-    client: httpx2.AsyncClient, account: Account, model: str
-) -> None:
+async def test_a_model_that_does_not_chat_is_refused(client: httpx2.AsyncClient, account: Account, model: str) -> None:
     refused(await chat(client, account, model=model), 400, "invalid_request_error", param="model")
 
 

@@ -190,7 +190,16 @@ async def test_a_choice_without_a_message_counts_nothing_written(
         [piece.replace(b"\n", b"\r\n") for piece in whole_stream()],
         [event({**chunk(None, usage=USAGE), "choices": None}), DONE],
     ],
-    ids=["in the last chunk", "null before", "cumulative", "no choices", "two lines", "comments", "CRLF", "null choices"],
+    ids=[
+        "in the last chunk",
+        "null before",
+        "cumulative",
+        "no choices",
+        "two lines",
+        "comments",
+        "CRLF",
+        "null choices",
+    ],
 )
 async def test_usage_is_found_wherever_a_stream_has_it(
     client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, events: list[bytes]

@@ -47,6 +47,7 @@ class Received:
     headers: dict[str, str]
     body: dict[str, Any]
     raw: bytes
+    peer: object = None
     cut: threading.Event = field(default_factory=threading.Event)
     answered: threading.Event = field(default_factory=threading.Event)
 
@@ -91,7 +92,8 @@ class FakeUpstream:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        received = Received(request.path, headers, json.loads(raw), raw)
+        peer = request.transport and request.transport.get_extra_info("peername")
+        received = Received(request.path, headers, json.loads(raw), raw, peer)
         self.requests.append(received)
         behaviour = self._queue.popleft() if self._queue else self.otherwise
         try:
