@@ -7,6 +7,7 @@ import pytest
 
 from callmissed.ids import new_id
 from local.engines import Store, create_tables, dynamodb_local
+from tests.running_desk import Desk, running
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
@@ -59,3 +60,11 @@ def tables(new_tables: Callable[[], Store]) -> Store:
 def module_tables(new_tables: Callable[[], Store]) -> Store:
     """Fresh tables for the tests of one module."""
     return new_tables()
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The whole local stack as `make dev` runs it, for tests that leave its tenant and keys as they are."""
+    folder = tmp_path_factory.mktemp("desk")
+    with running(folder / "state", folder / "output") as desk:
+        yield desk

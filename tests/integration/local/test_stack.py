@@ -1,86 +1,22 @@
 """`make dev` as a developer meets it: one command, a file that says when it answers, and nothing left behind."""
 
-import json
-import os
 import shutil
 import signal
 import socket
 import stat
 import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
-import pytest
 
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import SECOND, iso, system_clock
 from callmissed.ids import expires_at, new_call_id
 from callmissed.ledger.holds import Ledger
-from local.engines import ROOT, dynamodb_client
+from local.engines import dynamodb_client
+from tests.running_desk import GUARD_SECONDS, Desk, launch, running
 
-GUARD_SECONDS = 90
 CHAT = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}]}
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A running `python -m local` with its state folder and output."""
-
-    process: subprocess.Popen[bytes]
-    state: Path
-    output: Path
-
-    @property
-    def announcement(self) -> dict[str, Any]:
-        return json.loads((self.state / "dev.json").read_text())
-
-    def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        announcement = self.announcement
-        headers = {"Authorization": f"Bearer {announcement['live_key']}", "Content-Type": "application/json"} | headers
-        request = urllib.request.Request(
-            announcement["base_url"] + path, json.dumps(body).encode(), headers, method="POST"
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=GUARD_SECONDS) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-    def family(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-
-def launch(state: Path, output: Path, *options: str, env: Mapping[str, str] | None = None) -> Desk:
-    """Start a desk on a free port unless `options` name one."""
-    command = [sys.executable, "-m", "local", "--data", str(state), *(options or ("--port", "0"))]
-    with output.open("wb") as sink:
-        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=sink, stderr=sink)
-    return Desk(process, state, output)
-
-
-@contextmanager
-def running(state: Path, output: Path, env: Mapping[str, str] | None = None) -> Generator[Desk]:
-    """A desk that answers; killed at the end if the test has not stopped it."""
-    desk = launch(state, output, env=env)
-    try:
-        give_up = time.monotonic() + GUARD_SECONDS
-        while not (state / "dev.json").exists():
-            assert desk.process.poll() is None, output.read_text()
-            assert time.monotonic() < give_up, output.read_text()
-            time.sleep(0.05)
-        yield desk
-    finally:
-        desk.process.kill()
-        desk.process.wait()
 
 
 def gone(processes: list[psutil.Process]) -> bool:
@@ -91,13 +27,6 @@ def refusal(desk: Desk) -> tuple[int, list[str]]:
     """Exit code and last lines of a desk that does not start."""
     code = desk.process.wait(GUARD_SECONDS)
     return code, [line for line in desk.output.read_text().splitlines() if line.startswith("callmissed:")]
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("desk")
-    with running(folder / "state", folder / "output") as desk:
-        yield desk
 
 
 def test_the_announcement_says_where_and_with_which_keys(desk: Desk) -> None:
