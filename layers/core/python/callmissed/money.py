@@ -4,7 +4,7 @@ Prices are integers of micro-credits per million units, so that a product of pri
 and is rounded once, half up, when a call is settled.
 """
 
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 
 CREDIT = 1_000_000
 PER_MILLION = 1_000_000
@@ -32,8 +32,11 @@ def show(micro_credits: int) -> str:
 
 
 def parse_credits(text: str) -> int:
-    """Micro-credits of a decimal number of credits. Raises ValueError when it has more than six decimals."""
-    amount = Decimal(text) * CREDIT
+    """Micro-credits of a decimal number of credits. Raises ValueError when it is none or has more than six decimals."""
+    try:
+        amount = Decimal(text) * CREDIT
+    except DecimalException as error:
+        raise ValueError("not a number of credits") from error
     if not amount.is_finite() or amount != amount.to_integral_value():
         raise ValueError("credits have at most six decimals")
     return int(amount)

@@ -110,12 +110,14 @@ class DynamoDB:
         attempts: int = 4,
         timeout_seconds: float = 2.0,
         observe: Callable[[Exchange], None] | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self._url = endpoint or f"https://dynamodb.{region}.amazonaws.com/"
         self._region = region
         self._attempts = attempts
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=min(1.0, timeout_seconds))
         self._observe = observe
+        self._credentials = credentials
         self._signer: _DailyKeySigner | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -175,7 +177,7 @@ class DynamoDB:
         }
         request = AWSRequest(method="POST", url=self._url, data=payload, headers=headers)
         if self._signer is None:
-            credentials = get_session().get_credentials()
+            credentials = self._credentials or get_session().get_credentials()
             if credentials is None:
                 raise Unavailable("no AWS credentials", ambiguous=False)
             self._signer = _DailyKeySigner(credentials, self._region)

@@ -107,10 +107,10 @@ class KeyManager:
         """Plan a rotation; None when the items are no longer those of the record."""
         if not record["is_active"]:
             raise ApiError(409, "conflict", "A revoked key can't be rotated.")
-        wanted = [(KEYS, {"id": hash}) for hash in sorted(record["hashes"])]
-        items = list(filter(None, await records.read_together(self._dynamodb, self._stage, wanted)))
+        found = [await records.read_item(self._dynamodb, self._stage, KEYS, {"id": id}) for id in record["hashes"]]
+        items = [item for item in found if item]
         newest = next((item for item in items if item["id"] == record["newest"]), None)
-        if newest is None or len(items) < len(record["hashes"]):
+        if newest is None or len(items) < len(found):
             return None
         if newest["ex"] <= now:
             raise ApiError(409, "conflict", "An expired key can't be rotated.")

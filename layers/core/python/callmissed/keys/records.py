@@ -17,15 +17,14 @@ from callmissed.keys.policy import NEVER, KeyPolicy
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.platform.tables import TENANTS, Table, physical_name
 
-PREFIX = "KEY#"
-"""A record's sort key is this and the key's id."""
+_PREFIX = "KEY#"
 
 
 def key_record(item: Item, *, name: str, mask: str, policy: KeyPolicy, now: int) -> Item:
     """The record of a new key whose hot item is `item`: what lists show, and where its secrets are."""
     return {
         "tenant": item["t"],
-        "item": PREFIX + item["kid"],
+        "item": _PREFIX + item["kid"],
         "id": item["kid"],
         "name": name,
         "mode": item["mode"],
@@ -46,17 +45,19 @@ def key_record(item: Item, *, name: str, mask: str, policy: KeyPolicy, now: int)
     }
 
 
+async def read_item(dynamodb: DynamoDB, stage: str, table: Table, key: Item) -> Item:
+    """The item as it is now, strongly consistent; empty when there is none. Raises Unavailable."""
+    request = {"TableName": physical_name(stage, table), "Key": to_item(key), "ConsistentRead": True}
+    answer = await dynamodb.call("GetItem", request)
+    return from_item(answer.get("Item", {}))
+
+
 async def read_record(dynamodb: DynamoDB, stage: str, tenant: str, key_id: str) -> Item:
     """The key's record, strongly consistent. Raises ApiError 404, Unavailable."""
-    request = {
-        "TableName": physical_name(stage, TENANTS),
-        "Key": to_item({"tenant": tenant, "item": PREFIX + key_id}),
-        "ConsistentRead": True,
-    }
-    answer = await dynamodb.call("GetItem", request)
-    if "Item" not in answer:
+    record = await read_item(dynamodb, stage, TENANTS, {"tenant": tenant, "item": _PREFIX + key_id})
+    if not record:
         raise ApiError(404, "not_found", "No such key.")
-    return from_item(answer["Item"])
+    return record
 
 
 async def read_records(dynamodb: DynamoDB, stage: str, tenant: str) -> list[Item]:
@@ -65,7 +66,7 @@ async def read_records(dynamodb: DynamoDB, stage: str, tenant: str) -> list[Item
         "TableName": physical_name(stage, TENANTS),
         "KeyConditionExpression": "tenant = :tenant AND begins_with(#item, :prefix)",
         "ExpressionAttributeNames": {"#item": "item"},
-        "ExpressionAttributeValues": to_item({":tenant": tenant, ":prefix": PREFIX}),
+        "ExpressionAttributeValues": to_item({":tenant": tenant, ":prefix": _PREFIX}),
     }
     records: list[Item] = []
     while True:
@@ -74,13 +75,6 @@ async def read_records(dynamodb: DynamoDB, stage: str, tenant: str) -> list[Item
         if "LastEvaluatedKey" not in page:
             return sorted(records, key=lambda record: (record["created_at"], record["id"]))
         request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-
-async def read_together(dynamodb: DynamoDB, stage: str, wanted: list[tuple[Table, Item]]) -> list[Item]:
-    """The items of these tables and keys as of one moment; an empty one where there is none. Raises Unavailable."""
-    gets = [{"Get": {"TableName": physical_name(stage, table), "Key": to_item(key)}} for table, key in wanted]
-    answer = await dynamodb.call("TransactGetItems", {"TransactItems": gets})
-    return [from_item(found.get("Item") or {}) for found in answer["Responses"]]
 
 
 async def transact(dynamodb: DynamoDB, parts: list[dict[str, Any]]) -> None:

@@ -1,10 +1,10 @@
 """Pepper rotation: finds a key under any live pepper, and moves it to the current one.
 
-A key is asked for where this process saw it last, else under the current pepper. When it is not there, one read tells
-where it is; the read is transactional, and a key on the move is in exactly one place at every moment, so it can't be
-missed. A key that was admitted under an older pepper is then moved, in one transaction which demands that nothing
-about it has changed since it was read. A call, a revocation or another move that comes between makes the move fail,
-and is never lost itself; the move is tried again, and left to a later call when that doesn't help.
+A key is asked for where this process saw it last, else under the current pepper. When it is not there it is looked for
+from the oldest pepper to the current one: keys move in that direction, so one that moves meanwhile is not missed.
+A key that was admitted under an older pepper is then moved, in one transaction which demands that nothing about it has
+changed since it was read. A call, a revocation or another move that comes between makes the move fail, and is never
+lost itself; the move is tried again, and left to a later call when that doesn't help.
 """
 
 import asyncio
@@ -47,8 +47,8 @@ class PepperRing:
     async def admit(self, secret: str, estimate: int, now: int) -> Admitted:
         """As `Admission.admit`, for the key of `secret`.
 
-        An unknown key costs one failed write and, while there are several peppers, one read. A key under an older
-        pepper is moved before the answer, once; what becomes of the move doesn't touch the call.
+        An unknown key costs one failed write and, while there are several peppers, a read for each. A key under an
+        older pepper is moved before the answer, once; what becomes of the move doesn't touch the call.
         """
         hashes = [key_hash(pepper, secret) for pepper in self._peppers]
         if len(hashes) == 1:
@@ -71,12 +71,11 @@ class PepperRing:
 
         Raises Unavailable; the key is then under one of the two ids, never under both.
         """
-        key = {"tenant": admitted.tenant, "item": records.PREFIX + admitted.item["kid"]}
         for _ in range(_MOVES):
-            wanted = [(KEYS, {"id": admitted.hash}), (TENANTS, key)]
-            item, record = await records.read_together(self._dynamodb, self._stage, wanted)
-            if item.get("st") != ACTIVE or not record.get("is_active"):
+            item = await records.read_item(self._dynamodb, self._stage, KEYS, {"id": admitted.hash})
+            if item.get("st") != ACTIVE:
                 return False
+            record = await records.read_record(self._dynamodb, self._stage, item["t"], item["kid"])
             try:
                 await records.transact(self._dynamodb, self._move(item, record, current))
             except TransactionCanceled:
@@ -86,10 +85,10 @@ class PepperRing:
 
     async def _locate(self, hashes: list[str], now: int) -> str:
         """The id under which the key works. Raises ApiError 401 when there is none."""
-        wanted = [(KEYS, {"id": hash}) for hash in hashes]
-        for item in await records.read_together(self._dynamodb, self._stage, wanted):
+        for hash in reversed(hashes):
+            item = await records.read_item(self._dynamodb, self._stage, KEYS, {"id": hash})
             if item.get("st") == ACTIVE and item["ex"] > now:
-                return item["id"]
+                return hash
         raise invalid_api_key()
 
     async def _brought_home(self, admitted: Admitted, hashes: list[str]) -> Admitted:
@@ -109,7 +108,7 @@ class PepperRing:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 moved = await self.move(admitted, current)
-        except (DynamoError, TimeoutError):
+        except (ApiError, DynamoError, TimeoutError):
             _logger.warning("a key could not be moved to the current pepper", extra={"key": key_id}, exc_info=True)
             return False
         if moved:
