@@ -5,7 +5,7 @@ Behind Lambda the environment freezes after the last byte, so nothing may be lef
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from starlette.responses import Response
@@ -64,13 +64,18 @@ def _checked(reply: object) -> dict[str, Any]:
     return known
 
 
-def usage_of(plan: Plan, reply: Mapping[str, Any]) -> TokenUsage:
+async def usage_of(plan: Plan, reply: Mapping[str, Any]) -> TokenUsage:
     """What a blocking reply reports, else what our tokenizer counts."""
-    return read_usage(reply.get("usage")) or _counted(plan, delta_text(reply))
+    return read_usage(reply.get("usage")) or await _counted(plan, lambda: delta_text(reply))
 
 
-def _counted(plan: Plan, written: str) -> TokenUsage:
-    return TokenUsage(tokens.count_request(plan.body), tokens.count_text(written), estimated=True)
+async def _counted(plan: Plan, written: Callable[[], str]) -> TokenUsage:
+    """Our own count, in a thread: loading the tokenizer and long texts take seconds that other calls need."""
+
+    def count() -> TokenUsage:
+        return TokenUsage(tokens.count_request(plan.body), tokens.count_text(written()), estimated=True)
+
+    return await asyncio.to_thread(count)
 
 
 class MeteredStream(Response):
@@ -142,7 +147,7 @@ class MeteredStream(Response):
             await self._answer.reply.close()
         last = DONE
         try:
-            used = self._meter.usage or _counted(self._plan, self._meter.written())
+            used = self._meter.usage or await _counted(self._plan, self._meter.written)
             await self._cashier.settle(self._call, self._answer.model, self._answer.route, used, outcome, streamed=True)
             if outcome is Outcome.UPSTREAM_BROKE:
                 raise ApiError(503, "provider_error", "The model's provider broke off in the midst of its reply.")

@@ -103,7 +103,7 @@ async def _whole(gateway: Gateway, call: BilledCall, plan: Plan, answer: Answer)
     begun = gateway.clock()
     body, reply = await read_reply(answer)
     call.upstream_wait += gateway.clock() - begun
-    used = usage_of(plan, reply)
+    used = await usage_of(plan, reply)
     await gateway.cashier.settle(call, answer.model, answer.route, used, Outcome.COMPLETED, streamed=False)
     return Response(body, media_type="application/json", headers=_headers(call))
 
