@@ -22,7 +22,6 @@ from callmissed.platform.tables import KEYS, LEDGER, WALLETS, Table, physical_na
 from callmissed.settings import CoreSettings
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-
 from functions.inference.app import create_app, create_gateway
 from functions.inference.frame import HOLD_MINUTES
 from functions.inference.gateway import Gateway
@@ -119,8 +118,10 @@ class Bank:
 
     async def key(self, tenant: str, *, mode: Mode = Mode.LIVE, now: int | None = None, **policy: Any) -> NewKey:
         """One more key of `tenant`, fast enough to stay out of the way unless `rpm` says otherwise."""
-        settings = KeyPolicy(**{"rpm": 60_000, **policy})
-        return await self.keys.create(tenant, name="tests", mode=mode, policy=settings, now=now or system_clock())
+        settings: dict[str, Any] = {"rpm": 60_000, **policy}
+        return await self.keys.create(
+            tenant, name="tests", mode=mode, policy=KeyPolicy(**settings), now=now or system_clock()
+        )
 
     async def key_item(self, secret: str) -> Item:
         return await self._get(KEYS, {"id": key_hash(self.pepper, secret)})
@@ -156,6 +157,10 @@ class Bank:
         """The tenant's only call entry."""
         (entry,) = await self.entries(tenant)
         return entry
+
+    async def is_settled(self, account: Account) -> bool:
+        """Whether the account has an entry and holds nothing."""
+        return not (await self.wallet(account.tenant))["h"] and bool(await self.entries(account.tenant))
 
     async def sweep(self) -> SweepReport:
         """Sweep as it will be when every hold of now has expired."""

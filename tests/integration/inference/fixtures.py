@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx2
 import pytest
 import pytest_asyncio
-from callmissed.aws.dynamodb import DynamoDB
 
+from callmissed.aws.dynamodb import DynamoDB
 from local.engines import Store
 from tests.integration.inference.behaviours import ordinary
 from tests.integration.inference.desk import REGION, Bank, Desk, gateway_at_work, providers_toml, settings_for

@@ -1,13 +1,14 @@
 """Who may call: keys, their headers, their locks and permissions. A refused call holds and charges nothing."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
 import pytest_asyncio
+
 from callmissed.clock import MINUTE, system_clock
 from callmissed.keys.secret import Mode, new_secret
-
 from tests.integration.inference.desk import Account, Bank
 from tests.integration.inference.upstream import FakeUpstream
 from tests.integration.inference.wire import CHAT, HELLO, chat, refused
@@ -211,7 +212,7 @@ async def test_any_active_key_may_list_models(client: httpx2.AsyncClient, bank: 
 
 @pytest.mark.parametrize("fields", [{}, {"model": "lab-free", "models": ["lab-chat"]}])
 async def test_a_model_outside_the_keys_list_is_refused(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, fields: dict[str, object]
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, fields: dict[str, Any]
 ) -> None:
     account = await bank.account(models=frozenset({"lab-free"}), budget=10**9)
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from callmissed.platform.routes import MAX_BODY_BYTES
 
+from callmissed.platform.routes import MAX_BODY_BYTES
 from tests.integration.inference.desk import Account, Bank
 from tests.integration.inference.upstream import FakeUpstream
 from tests.integration.inference.wire import CHAT, HELLO, IMAGE, chat, refused

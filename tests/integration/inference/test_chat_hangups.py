@@ -25,7 +25,7 @@ from tests.integration.inference.behaviours import (
     whole_stream,
 )
 from tests.integration.inference.desk import Account, Bank, Desk
-from tests.integration.inference.upstream import FakeUpstream, Gate, until
+from tests.integration.inference.upstream import FakeUpstream, Gate, eventually, until
 from tests.integration.inference.wire import CHAT, HELLO
 
 Leave = Callable[[asyncio.StreamWriter], None]
@@ -40,10 +40,12 @@ class Caller:
 
     async def ask(self, account: Account, **fields: Any) -> None:
         body = json.dumps({**HELLO, **fields}).encode()
-        head = (
-            f"POST {CHAT} HTTP/1.1\r\nHost: desk\r\nContent-Length: {len(body)}\r\nX-Api-Key: {account.secret}\r\n\r\n"
-        )
-        self.writer.write(head.encode() + body)
+        await self.send(account, len(body), body)
+
+    async def send(self, account: Account, length: int, body: bytes) -> None:
+        """Send a head that promises `length` bytes, and `body`."""
+        lines = [f"POST {CHAT} HTTP/1.1", "Host: desk", f"X-Api-Key: {account.secret}", f"Content-Length: {length}"]
+        self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         await self.writer.drain()
 
 
@@ -69,9 +71,7 @@ async def caller(desk: Desk) -> AsyncIterator[Caller]:
 
 async def settled(bank: Bank, account: Account) -> dict[str, Any]:
     """The call's entry, once it is there and the wallet too."""
-    async with asyncio.timeout(20):
-        while (await bank.wallet(account.tenant))["h"] or not await bank.entries(account.tenant):
-            await asyncio.sleep(0.01)
+    await eventually(bank.is_settled, account)
     return await bank.entry(account.tenant)
 
 
@@ -134,9 +134,9 @@ async def test_a_caller_that_stops_reading_and_leaves_is_settled(
     caller: Caller, bank: Bank, upstream: FakeUpstream
 ) -> None:
     account = await bank.account()
-    upstream.will(endless(event(chunk({"content": "x" * 10_000}))))
+    upstream.will(endless(event(chunk({"content": "word " * 200}))))
     await caller.ask(account, stream=True)
-    await caller.reader.readuntil(b"xxx")
+    await caller.reader.readuntil(b"word")
     caller.writer.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]  sockets' transports can
 
     resets(caller.writer)
@@ -182,9 +182,7 @@ async def test_a_hang_up_in_the_midst_of_the_request_costs_nothing(
     caller: Caller, bank: Bank, desk: Desk, upstream: FakeUpstream
 ) -> None:
     account = await bank.account()
-    head = f"POST {CHAT} HTTP/1.1\r\nHost: desk\r\nContent-Length: 5000\r\nX-Api-Key: {account.secret}\r\n\r\n"
-    caller.writer.write(head.encode() + b'{"model": "lab-chat", ')
-    await caller.writer.drain()
+    await caller.send(account, 5000, b'{"model": "lab-chat", ')
 
     closes(caller.writer)
     await caller.reader.read()

@@ -5,10 +5,10 @@ from typing import Any
 
 import httpx2
 import pytest
+
 from callmissed.clock import seconds_to_next_month, system_clock
 from callmissed.money import CREDIT
 from callmissed.tenancy.plans import Plan
-
 from tests.integration.inference.desk import Account, Bank
 from tests.integration.inference.upstream import FakeUpstream
 from tests.integration.inference.wire import chat, refused

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from callmissed.aws.dynamodb import DynamoDB, Exchange
 from starlette.types import Message, Receive, Scope, Send
 
+from callmissed.aws.dynamodb import DynamoDB, Exchange
 from functions.inference import relay, sse, tokens
 from functions.inference.app import create_app, create_gateway
 from local.engines import Store
@@ -30,7 +30,7 @@ from tests.integration.inference.threads import uvicorn_serving
 from tests.integration.inference.upstream import FakeUpstream, Gate, until
 from tests.integration.inference.wire import CHAT, HELLO, chat, events_of
 
-ASKING = {"stream": True, "stream_options": {"include_usage": True}}
+ASKING: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 REPORTED = 11 * 50 + 7 * 150
 
 

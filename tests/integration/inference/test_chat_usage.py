@@ -1,4 +1,4 @@
-"""What a served call costs: what the provider reports, else what we count; zeros stay zero, nonsense is not believed."""
+"""What a served call costs: what the provider reports, zeros too, else what we count; nonsense is not believed."""
 
 from typing import Any
 

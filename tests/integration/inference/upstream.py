@@ -125,8 +125,17 @@ class FakeUpstream:
         return runner
 
 
-async def until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
+async def until(condition: Callable[[], object]) -> None:
     """Wait for `condition` to become true. Raises TimeoutError, which fails the test."""
-    async with asyncio.timeout(seconds):
-        while not condition():
+
+    async def asked() -> object:
+        return condition()
+
+    await eventually(asked)
+
+
+async def eventually(condition: Callable[..., Awaitable[object]], *arguments: Any) -> None:
+    """Wait for `condition(*arguments)` to become true. Raises TimeoutError, which fails the test."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not await condition(*arguments):  # noqa: ASYNC110  what is waited for happens elsewhere
             await asyncio.sleep(0.002)
