@@ -13,7 +13,5 @@ def test_document_is_current() -> None:
 
 def test_document_has_every_route_of_the_route_table() -> None:
     """What the route table declares is documented, and nothing else is."""
-    documented = {
-        (method.upper(), path) for path, operations in document()["paths"].items() for method in operations
-    }
+    documented = {(method.upper(), path) for path, operations in document()["paths"].items() for method in operations}
     assert documented == {(route.method, route.path.replace("+}", "}")) for route in ROUTES}
