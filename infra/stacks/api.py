@@ -18,6 +18,7 @@ from infra.constructs.stores import Stores
 from infra.constructs.streaming_function import streaming_entry
 
 _BEHIND_ROUTES = {route.function for route in ROUTES}
+SERVED = tuple(function for function in FUNCTIONS if function.name in _BEHIND_ROUTES)
 
 
 class ApiStack(Stack):
@@ -32,8 +33,7 @@ class ApiStack(Stack):
             description="CallMissed: public API and the functions behind it",
         )
         shared = setting(self, config, stores)
-        served = [function for function in FUNCTIONS if function.name in _BEHIND_ROUTES]
-        self.functions = {function.name: _function(self, function, shared) for function in served}
+        self.functions = {function.name: _function(self, function, shared) for function in SERVED}
         self.api = _rest_api(self, config)
         add_routes(self.api, self.functions)
         add_gateway_responses(self.api)

@@ -7,14 +7,13 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from callmissed.platform.functions import FUNCTIONS, SCHEDULES, Function, Schedule
-from callmissed.platform.routes import ROUTES
 from infra.config import StageConfig
 from infra.constructs.dead_letters import dead_letter_queue
 from infra.constructs.python_function import PythonFunction, Setting, setting
 from infra.constructs.stores import Stores
+from infra.stacks.api import SERVED
 
-_BEHIND_ROUTES = {route.function for route in ROUTES}
-WORKERS = tuple(function for function in FUNCTIONS if function.name not in _BEHIND_ROUTES)
+WORKERS = tuple(function for function in FUNCTIONS if function not in SERVED)
 
 
 class WorkersStack(Stack):

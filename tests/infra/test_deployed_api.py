@@ -70,9 +70,10 @@ def test_only_this_api_may_invoke(assembly: Assembly) -> None:
     assert {permission["FunctionName"]["Ref"] for permission in permissions} == {
         alias_of(assembly, function) for function in served
     }
+    [(_, api, _)] = assembly.resources("AWS::ApiGateway::RestApi")
     for permission in permissions:
         assert permission["Action"] == "lambda:InvokeFunction"
-        assert {"Ref": "ApiF70053CD"} in permission["SourceArn"]["Fn::Join"][1]
+        assert {"Ref": api} in permission["SourceArn"]["Fn::Join"][1]
 
 
 def test_stage_throttles_traces_and_logs(assembly: Assembly) -> None:

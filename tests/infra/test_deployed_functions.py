@@ -12,7 +12,6 @@ from tests.infra.assembly import Assembly, Resource
 
 BY_NAME = {function.name: function for function in FUNCTIONS}
 EACH = pytest.mark.parametrize("name", BY_NAME)
-DATA_SERVICES = ("dynamodb:", "secretsmanager:", "ssm:", "s3:", "sqs:")
 
 
 def found(assembly: Assembly, name: str) -> tuple[str, str, Resource]:

@@ -1,0 +1,44 @@
+"""Where a function finds its providers file, and when it is started afresh."""
+
+from typing import Any
+
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_iam as iam
+
+from callmissed.platform.functions import INFERENCE, LEDGER_SWEEP
+from infra.config import StageConfig
+from infra.constructs.stores import environment, grant
+from infra.stacks.data import DataStack
+
+
+def test_providers_file_may_be_an_object() -> None:
+    config = StageConfig(providers_object="s3://settings/callmissed/providers.toml")
+    app = App()
+    stores = DataStack(app, config).stores
+    stack = Stack(app, "stack", env=config.environment)
+    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))  # pyright: ignore[reportArgumentType]
+    grant(role, INFERENCE, stores, config)
+
+    variables = environment(INFERENCE, stores, config)
+    assert variables["CALLMISSED_PROVIDERS_FILE"] == "s3://settings/callmissed/providers.toml"
+    allowed = statements(app, stack)
+    [reading] = [statement for statement in allowed if statement["Action"] == "s3:GetObject"]
+    assert ":s3:::settings/callmissed/providers.toml" in str(reading["Resource"])
+    assert "*" not in str(reading["Resource"])
+    assert "ssm:" not in str([statement["Action"] for statement in allowed])
+
+
+def statements(app: App, stack: Stack) -> list[dict[str, Any]]:
+    """Statements of the one policy in `stack`."""
+    resources: dict[str, Any] = app.synth().get_stack_by_name(stack.stack_name).template["Resources"]
+    [policy] = [resource for resource in resources.values() if resource["Type"] == "AWS::IAM::Policy"]
+    return policy["Properties"]["PolicyDocument"]["Statement"]
+
+
+@pytest.mark.parametrize("revision", ["", "2"])
+def test_new_revision_starts_only_functions_that_read_secrets(revision: str) -> None:
+    config = StageConfig(revision=revision)
+    stores = DataStack(App(), config).stores
+    assert environment(INFERENCE, stores, config).get("CALLMISSED_REVISION", "") == revision
+    assert "CALLMISSED_REVISION" not in environment(LEDGER_SWEEP, stores, config)
