@@ -35,7 +35,7 @@ async def _serve(listener: socket.socket, state: State, settings: CoreSettings, 
     try:
         await server.start()
         announcement = _announcement(port_of(listener), account, settings)
-        show_welcome(console, announcement)
+        show_welcome(console, announcement, state.folder)
         server.announce(state, announcement)
         await server.ended()
     finally:

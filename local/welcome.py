@@ -1,5 +1,8 @@
 """What the terminal shows when the stack answers."""
 
+import shlex
+from pathlib import Path
+
 from rich.console import Console
 from rich.panel import Panel
 from rich.syntax import Syntax
@@ -35,8 +38,8 @@ _SNIPPETS = (
 )
 
 
-def show_welcome(console: Console, announcement: Announcement) -> None:
-    """Print where the stack answers, its keys, and three ways to call it that can be copied as they are."""
+def show_welcome(console: Console, announcement: Announcement, folder: Path) -> None:
+    """Print where the stack of `folder` answers, its keys, and ways to call it that can be copied as they are."""
     facts = Table.grid(padding=(0, 2))
     for name, value in (
         ("base URL", f"{announcement.base_url}/v1"),
@@ -53,6 +56,8 @@ def show_welcome(console: Console, announcement: Announcement) -> None:
         # Without a background and wrapping, so that a copied line is the line.
         code = text.format(**announcement.model_dump())
         console.print(Syntax(code, language, background_color="default"), soft_wrap=True)
+    console.rule("What the calls have cost", align="left", style="dim")
+    console.print(f".venv/bin/callmissed credits balance --state {shlex.quote(str(folder))}\n", soft_wrap=True)
     console.print("[dim]Ctrl-C ends the stack.[/]")
 
 

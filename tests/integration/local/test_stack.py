@@ -1,10 +1,13 @@
 """`make dev` as a developer meets it: one command, a file that says when it answers, and nothing left behind."""
 
+import itertools
+import json
 import shutil
 import signal
 import socket
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -13,7 +16,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import SECOND, iso, system_clock
 from callmissed.ids import expires_at, new_call_id
 from callmissed.ledger.holds import Ledger
-from local.engines import dynamodb_client
+from local.engines import ROOT, dynamodb_client
 from tests.running_desk import GUARD_SECONDS, Desk, launch, running
 
 CHAT = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}]}
@@ -56,13 +59,36 @@ def test_the_terminal_shows_the_key_and_how_to_call(desk: Desk) -> None:
     assert announcement["test_key"] in shown
 
 
-def test_the_printed_curl_line_streams_a_reply(desk: Desk) -> None:
+def printed(desk: Desk, title: str) -> str:
+    """The text below the rule that begins with `title`."""
     lines = desk.output.read_text().splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("curl -N"))
-    command = "\n".join(lines[start : start + 3])
-    answer = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=GUARD_SECONDS)
-    assert answer.stdout.startswith("data: {")
-    assert "data: [DONE]" in answer.stdout
+    start = next(number for number, line in enumerate(lines) if line.startswith(title) and "──" in line)
+    return "\n".join(itertools.takewhile(lambda line: "──" not in line, lines[start + 1 :]))
+
+
+def run_by_hand(*command: str) -> str:
+    """Standard output of `command`, run where the repository is."""
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=GUARD_SECONDS).stdout
+
+
+def test_the_printed_curl_line_streams_a_reply(desk: Desk) -> None:
+    answer = run_by_hand("/bin/sh", "-c", printed(desk, "curl"))
+    assert answer.startswith("data: {")
+    assert "data: [DONE]" in answer
+
+
+def test_the_printed_snippets_stream_a_reply(desk: Desk) -> None:
+    python = run_by_hand(sys.executable, "-c", printed(desk, "Python"))
+    node = run_by_hand("node", "--input-type=module", "--eval", printed(desk, "Node"))
+    assert python.strip() == node.strip() != ""
+
+
+def test_the_printed_command_shows_the_credits_go_down(desk: Desk) -> None:
+    command = printed(desk, "What the calls have cost").splitlines()[0]
+    before = json.loads(run_by_hand("/bin/sh", "-c", f"{command} --json"))
+    assert desk.post("/v1/chat/completions", CHAT)[0] == 200
+    after = json.loads(run_by_hand("/bin/sh", "-c", f"{command} --json"))
+    assert after["available"] < before["available"]
 
 
 def test_a_call_is_served_by_the_real_app_and_billed(desk: Desk) -> None:
