@@ -1,14 +1,13 @@
 """The schedule `hold-sweep`: resolves holds whose call never settled, each minute."""
 
 import asyncio
-from datetime import datetime
 from typing import Any
 
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import SECOND
 from callmissed.ledger.sweep import SweepReport, sweep
 from callmissed.observability import count, get_logger
 from callmissed.settings import CoreSettings, from_environment
+from functions.billing.schedule import at_micros
 
 _logger = get_logger("ledger-sweep")
 
@@ -20,11 +19,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     result = {name: getattr(report, name) for name in SweepReport.__slots__}
     _logger.info("swept", extra=result)
     return result
-
-
-def at_micros(event: dict[str, Any]) -> int:
-    """The schedule's time in epoch microseconds. Raises KeyError, ValueError."""
-    return int(datetime.fromisoformat(event["at"]).timestamp() * SECOND)
 
 
 async def _sweep(settings: CoreSettings, now: int) -> SweepReport:

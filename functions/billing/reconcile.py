@@ -1,0 +1,30 @@
+"""The schedule `ledger-reconcile`: compares wallets with their entries, each night."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.ledger.reconcile import ReconcileReport, reconcile
+from callmissed.observability import count, get_logger
+from callmissed.settings import CoreSettings, from_environment
+from functions.billing.schedule import at_micros
+
+_logger = get_logger("ledger-reconcile")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Reconcile as of `event["at"]` (ISO 8601). Raises when DynamoDB does not answer, so that the schedule retries."""
+    report = asyncio.run(_reconcile(from_environment(), at_micros(event)))
+    for drift in report.drifts:
+        _logger.error("a wallet and its entries disagree", extra=asdict(drift))
+    count("LedgerDrift", len(report.drifts))
+    return {"tenants": report.tenants, "drifts": len(report.drifts)}
+
+
+async def _reconcile(settings: CoreSettings, now: int) -> ReconcileReport:
+    dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint)
+    try:
+        return await reconcile(dynamodb, settings.stage, now)
+    finally:
+        await dynamodb.close()

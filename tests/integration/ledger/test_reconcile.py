@@ -1,0 +1,146 @@
+"""The reconciliation finds what does not add up, and nothing else, on DynamoDB Local."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from callmissed.aws.attributes import to_item
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import MINUTE, system_clock
+from callmissed.ids import new_call_id
+from callmissed.ledger.entries import Account, Entry, EntryType
+from callmissed.ledger.grants import grant
+from callmissed.ledger.holds import Hold, Ledger
+from callmissed.ledger.reconcile import Drift, reconcile
+from callmissed.ledger.sweep import sweep
+from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
+from callmissed.tenancy.plans import Plan, limits
+from callmissed.tenancy.tenants import create_tenant
+from local.engines import Store
+
+GRANTED = 1_000_000
+
+
+@pytest.fixture
+async def dynamodb(tables: Store) -> AsyncIterator[DynamoDB]:
+    client = DynamoDB("us-east-1", tables.endpoint)
+    yield client
+    await client.close()
+
+
+async def _tenant(dynamodb: DynamoDB, stage: str, plan: Plan = Plan.PRO) -> str:
+    now = system_clock()
+    tenant = (await create_tenant(dynamodb, stage, name="reconciled", plan=plan, now=now))["tenant"]
+    await grant(dynamodb, stage, tenant=tenant, amount=GRANTED, operation_id="first", now=now)
+    return tenant
+
+
+async def _hold(ledger: Ledger, tenant: str, plan: Plan = Plan.PRO, *, started: int | None = None) -> Hold:
+    call_id = new_call_id(started or system_clock(), 20)
+    return (await ledger.hold(tenant, call_id, "llm", 1_000, shards=limits(plan).wallet_shards))[0]
+
+
+def _entry(hold: Hold, cost: int) -> Entry:
+    return Entry(
+        hold.tenant,
+        hold.call_id,
+        EntryType.DEDUCTION,
+        cost,
+        Account.HELD,
+        Account.REVENUE,
+        system_clock(),
+        held=(hold.amount, hold.attempt),
+    )
+
+
+async def _tamper(dynamodb: DynamoDB, table: str, key: dict[str, str], name: str, value: int) -> None:
+    request: dict[str, Any] = {
+        "TableName": table,
+        "Key": to_item(key),
+        "UpdateExpression": "SET #name = #name + :value",
+        "ExpressionAttributeNames": {"#name": name},
+        "ExpressionAttributeValues": to_item({":value": value}),
+    }
+    await dynamodb.call("UpdateItem", request)
+
+
+@pytest.mark.parametrize("plan", [Plan.PRO, Plan.ENTERPRISE])
+async def test_calls_of_every_fate_are_no_drift(tables: Store, dynamodb: DynamoDB, plan: Plan) -> None:
+    ledger = Ledger(dynamodb, tables.stage)
+    tenant = await _tenant(dynamodb, tables.stage, plan)
+    long_ago = system_clock() - 120 * MINUTE
+    for cost in (0, 400, 1_000):
+        await ledger.settle(hold := await _hold(ledger, tenant, plan), _entry(hold, cost))
+        await ledger.settle(hold := await _hold(ledger, tenant, plan, started=long_ago), _entry(hold, cost))
+    await ledger.release(await _hold(ledger, tenant, plan))
+    await _hold(ledger, tenant, plan, started=long_ago)
+    await _hold(ledger, tenant, plan)
+    await sweep(dynamodb, tables.stage, system_clock())
+    for _ in range(2):
+        report = await reconcile(dynamodb, tables.stage, system_clock())
+        assert (report.tenants, report.drifts) == (1, [])
+
+
+async def test_a_call_between_entry_and_wallet_is_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
+    ledger = Ledger(dynamodb, tables.stage)
+    tenant = await _tenant(dynamodb, tables.stage)
+    hold = await _hold(ledger, tenant)
+    await ledger.record(_entry(hold, 400))
+    assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
+    await ledger.apply(hold, 400)
+    assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
+
+
+async def test_calls_that_run_meanwhile_are_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
+    ledger = Ledger(dynamodb, tables.stage)
+    tenant = await _tenant(dynamodb, tables.stage, Plan.ENTERPRISE)
+
+    async def call() -> None:
+        hold = await _hold(ledger, tenant, Plan.ENTERPRISE)
+        await ledger.settle(hold, _entry(hold, 300))
+
+    calls = asyncio.gather(*(call() for _ in range(40)))
+    reports = [await reconcile(dynamodb, tables.stage, system_clock()) for _ in range(5)]
+    await calls
+    reports.append(await reconcile(dynamodb, tables.stage, system_clock()))
+    assert [report.drifts for report in reports] == [[]] * 6
+
+
+@pytest.mark.parametrize(("name", "expected"), [("sp", (401, 400)), ("gr", (400, 400))])
+async def test_a_tampered_wallet_is_found_every_night(
+    tables: Store, dynamodb: DynamoDB, name: str, expected: tuple[int, int]
+) -> None:
+    ledger = Ledger(dynamodb, tables.stage)
+    tenant = await _tenant(dynamodb, tables.stage)
+    await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
+    await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": tenant}, name, 1)
+    granted = GRANTED + (name == "gr")
+    drift = Drift(tenant, *expected, granted, GRANTED)
+    for _ in range(2):
+        assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == [drift]
+
+
+async def test_a_tampered_entry_is_found(tables: Store, dynamodb: DynamoDB) -> None:
+    ledger = Ledger(dynamodb, tables.stage)
+    tenant = await _tenant(dynamodb, tables.stage)
+    await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
+    key = {"tenant": tenant, "entry": hold.call_id}
+    await _tamper(dynamodb, physical_name(tables.stage, LEDGER), key, "amount", 5)
+    drifts = (await reconcile(dynamodb, tables.stage, system_clock())).drifts
+    assert drifts == [Drift(tenant, 400, 405, GRANTED, GRANTED)]
+
+
+async def test_final_entries_are_summed_once(tables: Store, dynamodb: DynamoDB) -> None:
+    ledger = Ledger(dynamodb, tables.stage)
+    tenant = await _tenant(dynamodb, tables.stage)
+    await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
+    tomorrow = system_clock() + 24 * 60 * MINUTE
+    assert (await reconcile(dynamodb, tables.stage, tomorrow)).drifts == []
+    mark = to_item({"tenant": tenant, "item": "RECONCILED"})
+    answer = await dynamodb.call("GetItem", {"TableName": physical_name(tables.stage, TENANTS), "Key": mark})
+    assert answer["Item"]["charged"] == {"N": "400"}
+    assert answer["Item"]["upto"] == {"S": hold.call_id}
+    await _tamper(dynamodb, physical_name(tables.stage, LEDGER), {"tenant": tenant, "entry": hold.call_id}, "amount", 5)
+    assert (await reconcile(dynamodb, tables.stage, tomorrow)).drifts == []
