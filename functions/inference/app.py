@@ -47,7 +47,6 @@ def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb
         clock=clock,
         catalog=catalog,
         dynamodb=dynamodb,
-        admission=admission,
         ledger=ledger,
         cashier=Cashier(ledger, admission, clock),
         upstreams=Upstreams(catalog, settings.provider_environment, sandbox),

@@ -9,7 +9,7 @@ from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock
 from callmissed.errors import ApiError, service_unavailable
-from callmissed.keys.admission import Admission, Admitted
+from callmissed.keys.admission import Admitted
 from callmissed.keys.domains import is_allowed
 from callmissed.keys.rehash import PepperRing
 from callmissed.keys.secret import Mode
@@ -28,7 +28,6 @@ class Gateway:
     clock: Clock
     catalog: Catalog
     dynamodb: DynamoDB
-    admission: Admission
     ledger: Ledger
     cashier: Cashier
     upstreams: Upstreams
@@ -42,7 +41,7 @@ class Gateway:
             try:
                 _check_policy(admitted, permission, request)
             except ApiError:
-                await self.admission.give_back(admitted, estimate)
+                await self.cashier.give_back(admitted, 0)
                 raise
         except Unavailable as error:
             raise service_unavailable() from error

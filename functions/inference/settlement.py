@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 
 from callmissed import money
-from callmissed.aws.dynamodb import Unavailable
+from callmissed.aws.dynamodb import DynamoError
 from callmissed.catalog.model import Model, ProviderRoute
 from callmissed.clock import Clock
 from callmissed.errors import service_unavailable
@@ -77,6 +77,13 @@ class Cashier:
         await asyncio.shield(asyncio.ensure_future(self._cancel(call)))
         call.db_wait += self._clock() - begun
 
+    async def give_back(self, admitted: Admitted, spent: int) -> None:
+        """Return what the key was charged above `spent`; what can't be, the key lacks until the month turns."""
+        try:
+            await self._admission.give_back(admitted, admitted.charged - spent)
+        except DynamoError:
+            _logger.exception("a key's budget share is lost for this month", extra={"key": admitted.item["kid"]})
+
     def _entry(
         self,
         call: BilledCall,
@@ -129,9 +136,9 @@ class Cashier:
                 await self._ledger.record(entry)
                 return
             settlement, _ = await asyncio.gather(
-                self._ledger.settle(call.hold, entry), self._give_back(call.admitted, entry.amount)
+                self._ledger.settle(call.hold, entry), self.give_back(call.admitted, entry.amount)
             )
-        except Unavailable as error:
+        except DynamoError as error:
             _logger.exception("a call could not be settled", extra={"call": call.id})
             raise service_unavailable() from error
         if settlement is Settlement.VOIDED:
@@ -142,15 +149,9 @@ class Cashier:
         try:
             if call.hold:
                 await self._ledger.release(call.hold)
-        except Unavailable:
-            _logger.warning("a hold is left to the sweeper", extra={"call": call.id})
-        await self._give_back(call.admitted, 0)
-
-    async def _give_back(self, admitted: Admitted, spent: int) -> None:
-        try:
-            await self._admission.give_back(admitted, admitted.charged - spent)
-        except Unavailable:
-            _logger.warning("a key's budget share is left to the reconciliation")
+        except DynamoError:
+            _logger.exception("a hold is left to the sweeper", extra={"call": call.id})
+        await self.give_back(call.admitted, 0)
 
 
 def _priced(model: Model, used: TokenUsage) -> tuple[dict[str, int], dict[str, int]]:

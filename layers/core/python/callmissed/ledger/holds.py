@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Unavailable
+from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, RequestRefused, Unavailable
 from callmissed.clock import month_of
 from callmissed.ids import started_at
 from callmissed.ledger.entries import Entry, EntryType, to_record
@@ -185,7 +185,7 @@ class Ledger:
         """Bring the wallet in line with an entry of `cost` that is written. Safe to repeat."""
         try:
             await self._resolve_once(hold, cost)
-        except Unavailable:
+        except (Unavailable, RequestRefused):  # either way the entry stands, and the sweeper comes back to the hold
             return Settlement.PENDING
         return Settlement.APPLIED
 
