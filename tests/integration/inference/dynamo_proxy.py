@@ -1,0 +1,180 @@
+"""A proxy in front of DynamoDB that can throttle, fail, lose, stall or delay each step of a call."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from tests.integration.inference.threads import background_loop
+from tests.integration.inference.upstream import until
+
+FOREVER = 10**6
+
+
+class Step(StrEnum):
+    """The writes of a billed call, by what they are for."""
+
+    ADMIT = "admit"
+    GIVE_BACK = "give back"
+    HOLD = "hold"
+    ENTRY = "entry"
+    APPLY = "apply"
+    RELEASE = "release"
+    OTHER = "other"
+
+
+class Fault(StrEnum):
+    """What happens to a request instead of what should."""
+
+    THROTTLE = "throttle"
+    FAIL = "fail"
+    REFUSE = "refuse"
+    LOSE_REQUEST = "lose the request"
+    LOSE_ANSWER = "lose the answer"
+    STALL = "stall"
+    """Nothing is done until the proxy is healed; then the request goes through, however late."""
+    WITHHOLD = "withhold the answer"
+    """It is done at once, and the answer comes when the proxy is healed."""
+
+
+@dataclass(slots=True)
+class DynamoProxy:
+    """Steps pass through to `endpoint` unless a fault is ordered for them."""
+
+    endpoint: str
+    port: int = 0
+    seen: list[Step] = field(default_factory=list[Step])
+    _orders: dict[Step, tuple[Fault, int]] = field(default_factory=dict[Step, tuple[Fault, int]])
+    _healed: threading.Event = field(default_factory=threading.Event)
+    _open: int = 0
+    _session: aiohttp.ClientSession | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def order(self, fault: Fault, *steps: Step, times: int = FOREVER) -> None:
+        """Let `fault` happen to the next `times` requests of each step."""
+        self._healed = threading.Event()
+        self._orders |= {step: (fault, times) for step in steps}
+
+    def release(self) -> None:
+        """Forget the orders and let what stalled go on."""
+        self._orders.clear()
+        self._healed.set()
+
+    async def heal(self) -> None:
+        """`release`, and wait until everything that stalled has gone through."""
+        self.release()
+        await until(lambda: self._open == 0)
+
+    async def saw(self, step: Step, times: int = 1) -> None:
+        """Wait until `times` requests of the step have come."""
+        await until(lambda: self.seen.count(step) >= times)
+
+    @contextmanager
+    def serving(self) -> Generator["DynamoProxy"]:
+        """Serve on a free port of loopback until the block ends."""
+        with background_loop() as run:
+            runner = run(self._start())
+            try:
+                yield self
+            finally:
+                self.release()
+                run(self._stop(runner))
+
+    async def _start(self) -> web.AppRunner:
+        self._session = aiohttp.ClientSession()
+        app = web.Application(client_max_size=2**26)
+        app.router.add_post("/", self._answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.port = runner.addresses[0][1]
+        return runner
+
+    async def _stop(self, runner: web.AppRunner) -> None:
+        assert self._session is not None
+        await runner.cleanup()
+        await self._session.close()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self._open += 1
+        try:
+            return await self._served(request, await request.read())
+        finally:
+            self._open -= 1
+
+    async def _served(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        step = step_of(request.headers["X-Amz-Target"].rpartition(".")[2], json.loads(body))
+        self.seen.append(step)
+        fault, healed = self._next_fault(step), self._healed
+        if fault in _REFUSALS:
+            status, code = _REFUSALS[fault]
+            return web.json_response({"__type": f"com.amazonaws.dynamodb.v20120810#{code}"}, status=status)
+        if fault is Fault.STALL:
+            await _set(healed)
+        if fault is Fault.LOSE_REQUEST:
+            return _lost(request)
+        response = await self._forward(request, body)
+        if fault is Fault.WITHHOLD:
+            await _set(healed)
+        return _lost(request) if fault is Fault.LOSE_ANSWER else response
+
+    def _next_fault(self, step: Step) -> Fault | None:
+        fault, left = self._orders.get(step, (None, 0))
+        if fault is None or left == 0:
+            return None
+        self._orders[step] = (fault, left - 1)
+        return fault
+
+    async def _forward(self, request: web.Request, body: bytes) -> web.Response:
+        assert self._session is not None
+        kept = {name: request.headers[name] for name in ("Content-Type", "X-Amz-Target", "X-Amz-Date", "Authorization")}
+        async with self._session.post(self.endpoint, data=body, headers=kept) as answer:
+            return web.Response(body=await answer.read(), status=answer.status, content_type=answer.content_type)
+
+
+_REFUSALS = {
+    Fault.THROTTLE: (400, "ProvisionedThroughputExceededException"),
+    Fault.FAIL: (500, "InternalServerError"),
+    Fault.REFUSE: (400, "AccessDeniedException"),
+}
+
+
+def step_of(operation: str, body: dict[str, Any]) -> Step:
+    """Which step of a call a request is."""
+    update: str = body.get("UpdateExpression", "")
+    if operation == "PutItem" and body["TableName"].endswith("-ledger"):
+        return Step.ENTRY
+    for step, (table, word) in _UPDATES.items():
+        if body.get("TableName", "").endswith(table) and word in update:
+            return step
+    return Step.OTHER
+
+
+_UPDATES = {
+    Step.ADMIT: ("-keys", ":now"),
+    Step.GIVE_BACK: ("-keys", "kb + :amount"),
+    Step.HOLD: ("-wallets", "h.#id = :tag"),
+    Step.RELEASE: ("-wallets", "#q = #q + :one REMOVE"),
+    Step.APPLY: ("-wallets", "REMOVE h.#id"),
+}
+
+
+async def _set(event: threading.Event) -> None:
+    while not event.is_set():  # noqa: ASYNC110  the event is a thread's
+        await asyncio.sleep(0.005)
+
+
+def _lost(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.abort()  # pyright: ignore[reportAttributeAccessIssue]  sockets' transports can
+    return web.Response()
