@@ -1,0 +1,1 @@
+"""The `callmissed` command line: how an operator bootstraps and watches a stage."""

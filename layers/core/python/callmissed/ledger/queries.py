@@ -11,7 +11,7 @@ from callmissed.errors import ApiError
 from callmissed.ledger.shards import wallet_id
 from callmissed.ledger.wallet import NO_BUDGET, SERVICES, held, quota_name, quotas, spent
 from callmissed.platform.tables import LEDGER, WALLETS, physical_name
-from callmissed.tenancy.plans import limits
+from callmissed.tenancy.plans import UNLIMITED, limits
 from callmissed.tenancy.tenants import get_tenant
 
 MOST_ENTRIES = 1000
@@ -22,7 +22,7 @@ MOST_ENTRIES = 1000
 class Balance:
     """A tenant's money in micro-credits. `spent` and `quotas_left` are of `month`, such as 202611.
 
-    `available + held + spent_ever = granted`. `budget` and `budget_left` are None without a monthly budget.
+    `available + held + spent_ever = granted`. None stands for no monthly budget, and for a quota without limit.
     """
 
     tenant: str
@@ -36,7 +36,7 @@ class Balance:
     spent: int
     budget: int | None
     budget_left: int | None
-    quotas_left: Mapping[str, int]
+    quotas_left: Mapping[str, int | None]
 
 
 async def balance(dynamodb: DynamoDB, stage: str, tenant: str, now: int) -> Balance:
@@ -109,6 +109,7 @@ def _sum(wallets: list[Item], month: int) -> Balance:
     first = wallets[0]
     budgeted = first["bud"] < NO_BUDGET
     spent_before = sum(wallet["sp"] for wallet in wallets if wallet["mon"] < month)
+    monthly = limits(first["plan"]).monthly_quotas
     counters = quotas(first["plan"]) if first["mon"] < month else first
     return Balance(
         tenant=first["id"],
@@ -122,5 +123,7 @@ def _sum(wallets: list[Item], month: int) -> Balance:
         spent=sum(wallet["sp"] for wallet in wallets) - spent_before,
         budget=sum(wallet["bud"] for wallet in wallets) if budgeted else None,
         budget_left=sum(wallet["bl"] for wallet in wallets) + spent_before if budgeted else None,
-        quotas_left={service: counters[quota_name(service)] for service in SERVICES},
+        quotas_left={
+            service: counters[quota_name(service)] if monthly[service] < UNLIMITED else None for service in SERVICES
+        },
     )

@@ -1,0 +1,93 @@
+"""`callmissed keys`."""
+
+from typing import Annotated
+
+import typer
+
+from callmissed.clock import MINUTE
+from callmissed.keys.management import MAX_OVERLAP_MINUTES, NewKey
+from callmissed.keys.policy import ANY, NEVER, KeyPolicy
+from callmissed.keys.secret import Mode
+from cli.operation import Session, operation
+from cli.rows import KEYS, key_row
+from cli.values import credits as credits_value
+from cli.values import names as names_value
+
+_DAY = 24 * 60 * MINUTE
+_WARNING = "This secret is shown this once. Keep it now: it is not stored and can't be shown again."
+
+keys = typer.Typer(name="keys", help="API keys, their limits and their secrets.", no_args_is_help=True)
+
+
+def _names(help: str, default: str = "all") -> object:
+    return typer.Option(parser=names_value, metavar="NAME,...", help=help, show_default=default)
+
+
+KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, such as key_…")]
+
+
+@operation(keys, "create")
+async def create(
+    session: Session,
+    *,
+    name: Annotated[str, typer.Option(help="What people call the key.")],
+    mode: Annotated[Mode, typer.Option(help="A test key never leaves the sandbox and costs nothing.")] = Mode.LIVE,
+    permissions: Annotated[frozenset[str] | None, _names("AI services: llm, stt, tts, search, image.")] = None,
+    scopes: Annotated[frozenset[str] | None, _names("Platform resources, such as bots:read.", "none")] = None,
+    models: Annotated[frozenset[str] | None, _names("Models that it may call.")] = None,
+    domains: Annotated[frozenset[str] | None, _names("Web origins from which it works.")] = None,
+    rpm: Annotated[int | None, typer.Option(help="Requests a minute.", show_default="the plan's")] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(parser=credits_value, metavar="CREDITS", help="Credits a month.", show_default="no limit"),
+    ] = None,
+    expires_days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="Days that it works.", show_default="for ever")
+    ] = None,
+) -> None:
+    """Create a key and print its secret."""
+    now = session.clock()
+    policy = KeyPolicy(
+        permissions=permissions or ANY,
+        scopes=scopes or frozenset(),
+        domains=domains or ANY,
+        models=models or ANY,
+        rpm=rpm,
+        budget=budget,
+        expires=NEVER if expires_days is None else now + expires_days * _DAY,
+    )
+    manager = session.keys(hashing=True)
+    _hand_over(session, await manager.create(session.tenant, name=name, mode=mode, policy=policy, now=now))
+
+
+@operation(keys, "list")
+async def list_all(session: Session) -> None:
+    """List a tenant's keys, oldest first."""
+    records = await session.keys().keys_of(session.tenant)
+    session.output.rows([key_row(record) for record in records], KEYS)
+
+
+@operation(keys, "revoke")
+async def revoke(session: Session, *, key_id: KeyId) -> None:
+    """End every secret of a key, for good; its next call is refused."""
+    session.output.record(key_row(await session.keys().revoke(session.tenant, key_id)))
+
+
+@operation(keys, "rotate")
+async def rotate(
+    session: Session,
+    *,
+    key_id: KeyId,
+    overlap_minutes: Annotated[
+        int, typer.Option(min=0, max=MAX_OVERLAP_MINUTES, help="Minutes that the old secret still works.")
+    ] = 0,
+) -> None:
+    """Give a key a new secret, and print it."""
+    manager = session.keys(hashing=True)
+    rotated = await manager.rotate(session.tenant, key_id, overlap_minutes=overlap_minutes, now=session.clock())
+    _hand_over(session, rotated)
+
+
+def _hand_over(session: Session, key: NewKey) -> None:
+    session.output.record({**key_row(key.record), "secret": key.secret})
+    session.output.warn(_WARNING)

@@ -1,0 +1,33 @@
+"""The `callmissed` command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.credits import credits
+from cli.keys import keys
+from cli.target import DEFAULT_STATE
+from cli.tenants import tenants
+from cli.usage import usage
+
+app = typer.Typer(
+    name="callmissed",
+    help="Run the stack on this machine, and look after tenants, keys and credits of any stage.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for group in (tenants, keys, credits, usage):
+    app.add_typer(group)
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free one.")] = 8000,
+    state: Annotated[Path, typer.Option(help="Folder that keeps data and keys across runs.")] = DEFAULT_STATE,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget the folder's data and keys first.")] = False,
+) -> None:
+    """Run the local stack until Ctrl-C."""
+    from local.stack import run  # no other command needs the servers and engines
+
+    run(port, state, reset)

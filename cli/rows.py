@@ -1,0 +1,131 @@
+"""Tenants, keys, balances, entries and calls as the command line shows them. Money is text in credits."""
+
+from typing import Any
+
+from callmissed.aws.attributes import Item
+from callmissed.clock import iso
+from callmissed.ledger.entries import Account
+from callmissed.ledger.queries import Balance
+from callmissed.money import show
+from cli.output import Row
+
+TENANTS = {"tenant_id": "tenant", "name": "name", "plan": "plan", "created_at": "created"}
+KEYS = {
+    "id": "key",
+    "name": "name",
+    "masked": "secret",
+    "mode": "mode",
+    "status": "status",
+    "permissions": "permissions",
+    "models": "models",
+    "domains": "domains",
+    "rpm": "rpm",
+    "budget": "budget",
+    "expires_at": "expires",
+}
+ENTRIES = {
+    "created_at": "time",
+    "id": "entry",
+    "type": "type",
+    "amount": "credits",
+    "description": "description",
+    "reference": "reference",
+}
+CALLS = {
+    "created_at": "time",
+    "id": "id",
+    "model": "model",
+    "provider": "provider",
+    "tokens_in": "in",
+    "tokens_out": "out",
+    "cost": "cost",
+    "latency_ms": "ms",
+    "outcome": "outcome",
+}
+CALL_WIDTHS = {
+    "created_at": 24,
+    "id": 28,
+    "model": 16,
+    "provider": 10,
+    "tokens_in": 6,
+    "tokens_out": 6,
+    "cost": 8,
+    "latency_ms": 6,
+    "outcome": 9,
+}
+
+
+def tenant_row(record: Item) -> Row:
+    """A tenant."""
+    return {"tenant_id": record["tenant"], **{name: record[name] for name in ("name", "plan", "created_at")}}
+
+
+def key_row(record: Item) -> Row:
+    """A key without its secret. `rpm` is requests a minute, `budget` credits a month."""
+    names = ("id", "name", "masked", "mode", "permissions", "scopes", "models", "search_providers", "rpm")
+    return {name: record[name] for name in names} | {
+        "rpm_from_plan": record["rpm_from_plan"],
+        "domains": sorted(record["domains"]),
+        "budget": _money(record["budget"]),
+        "expires_at": record["expires_at"],
+        "status": "active" if record["is_active"] else "revoked",
+        "secrets": len(record["hashes"]),
+        "created_at": record["created_at"],
+    }
+
+
+def balance_row(balance: Balance) -> Row:
+    """A balance in credits; `spent` is this month's."""
+    return {
+        "tenant_id": balance.tenant,
+        "plan": balance.plan,
+        "status": balance.status,
+        "available": show(balance.available),
+        "held": show(balance.held),
+        "month": f"{balance.month // 100}-{balance.month % 100:02}",
+        "spent": show(balance.spent),
+        "budget": _money(balance.budget),
+        "budget_left": _money(balance.budget_left),
+        "granted": show(balance.granted),
+        "spent_ever": show(balance.spent_ever),
+        "quotas_left": dict(balance.quotas_left),
+    }
+
+
+def entry_row(entry: Item) -> Row:
+    """A ledger entry; `amount` is negative where money leaves the tenant."""
+    amount = entry["amount"] if entry["credit"] == Account.AVAILABLE else -entry["amount"]
+    return {
+        "id": entry["entry"],
+        "created_at": iso(entry["created"]),
+        "type": entry["type"],
+        "amount": show(amount),
+        "description": entry.get("description") or entry.get("usage", {}).get("model", ""),
+        "reference": entry.get("reference", ""),
+        "sandbox": entry.get("sandbox", False),
+    }
+
+
+def call_row(entry: Item) -> Row:
+    """A call by its ledger entry."""
+    usage: dict[str, Any] = entry["usage"]
+    units: dict[str, int] = usage["units"]
+    return {
+        "id": f"gen_{entry['entry']}",
+        "created_at": iso(entry["created"]),
+        "model": usage["model"],
+        "provider": usage["provider"],
+        "tokens_in": units.get("input_tokens", 0) + units.get("cached_input_tokens", 0),
+        "tokens_out": units.get("output_tokens", 0),
+        "tokens_estimated": usage.get("estimated", False),
+        "cost": show(entry["amount"]),
+        "latency_ms": usage["latency_ms"],
+        "outcome": usage["outcome"],
+        "streamed": usage.get("streamed", False),
+        "sandbox": entry.get("sandbox", False),
+        "key_id": usage["key_id"],
+    }
+
+
+def _money(micro_credits: int | None) -> str | None:
+    return None if micro_credits is None else show(micro_credits)

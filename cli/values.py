@@ -1,0 +1,21 @@
+"""How option values are read: credits and lists of names."""
+
+import typer
+
+from callmissed.money import parse_credits
+
+
+def credits(text: str) -> int:
+    """Micro-credits of an amount such as `12.5`."""
+    try:
+        amount = parse_credits(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}': {error}.") from error
+    if amount < 0:
+        raise typer.BadParameter(f"'{text}': credits can't be negative.")
+    return amount
+
+
+def names(text: str) -> frozenset[str]:
+    """Names separated by commas."""
+    return frozenset(filter(None, (name.strip() for name in text.split(","))))

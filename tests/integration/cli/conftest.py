@@ -1,0 +1,106 @@
+"""A state folder as the local stack leaves it, and a command line that works on it."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import system_clock
+from callmissed.ids import new_call_id
+from callmissed.keys.admission import Admission, Admitted
+from callmissed.keys.secret import key_hash
+from callmissed.ledger.entries import Account, Entry, EntryType, Usage
+from callmissed.ledger.holds import Ledger
+from cli.main import app
+from local.engines import Store, create_tables
+from local.settings import STAGE
+from local.state import Announcement, Secrets, State
+
+PEPPER = bytes(range(32))
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """Runs commands on the stack whose state is in `state`."""
+
+    endpoint: str
+    state: Path
+
+    def run(self, *words: str) -> Result:
+        return CliRunner().invoke(app, [*words, "--state", str(self.state)])
+
+    def json(self, *words: str) -> Any:
+        """What a command that must succeed prints with --json."""
+        result = self.run(*words, "--json")
+        assert (result.exit_code, result.exception) == (0, None), result.output
+        return json.loads(result.stdout)
+
+    def tenant(self, plan: str = "pro", credits: str = "100") -> str:
+        return self.json("tenants", "create", "--name", "Tests", "--plan", plan, "--credits", credits)["tenant_id"]
+
+    def call(self, secret: str, cost: int = 0) -> Admitted:
+        """Admit one call of a key, as the gateway would. Raises ApiError."""
+        return self.work(
+            lambda dynamodb: Admission(dynamodb, STAGE).admit(key_hash(PEPPER, secret), cost, system_clock())
+        )
+
+    def settle(self, tenant: str, model: str, amount: int, usage: dict[str, Any] | None = None) -> str:
+        """Bill one call of `amount` micro-credits; returns its id."""
+        now = system_clock()
+        call_id = new_call_id(now, 20)
+        told = Usage("llm", model, "lab", {"input_tokens": 11, "cached_input_tokens": 2, "output_tokens": 7}, {})
+        fields: dict[str, Any] = {**(usage or {}), "latency_ms": 321, "key_id": "key_0"}
+        told = Usage(**{name: getattr(told, name) for name in Usage.__slots__} | fields)
+
+        async def bill(dynamodb: DynamoDB) -> str:
+            ledger = Ledger(dynamodb, STAGE)
+            hold, _ = await ledger.hold(tenant, call_id, "llm", amount + 5)
+            entry = Entry(
+                tenant,
+                call_id,
+                EntryType.DEDUCTION,
+                amount,
+                Account.HELD,
+                Account.REVENUE,
+                now,
+                held=(hold.amount, hold.attempt),
+                usage=told,
+            )
+            await ledger.settle(hold, entry)
+            return call_id
+
+        return self.work(bill)
+
+    def work(self, do: Callable[[DynamoDB], Coroutine[Any, Any, T]]) -> T:
+        async def with_client() -> T:
+            dynamodb = DynamoDB("us-east-1", self.endpoint, timeout_seconds=30.0)
+            try:
+                return await do(dynamodb)
+            finally:
+                await dynamodb.close()
+
+        return asyncio.run(with_client())
+
+
+@pytest.fixture(scope="session")
+def line(dynamodb_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """The command line of a stack that says it runs, with a tenant of its own."""
+    create_tables(Store(dynamodb_endpoint, STAGE))
+    folder = tmp_path_factory.mktemp("cli") / "state"
+    folder.mkdir()
+    state = State(folder)
+    state.keep(Secrets(pepper=PEPPER.hex()))
+    announcement = Announcement(
+        base_url="http://127.0.0.1:1", live_key="", test_key="", tenant_id="", endpoints={"dynamodb": dynamodb_endpoint}
+    )
+    state.announce(announcement)
+    line = CommandLine(dynamodb_endpoint, folder)
+    state.announce(announcement.model_copy(update={"tenant_id": line.tenant()}))
+    return line
