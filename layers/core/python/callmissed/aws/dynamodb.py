@@ -21,7 +21,8 @@ from typing import Any, cast
 import aiohttp
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError
 from botocore.session import get_session
 
 from callmissed.aws.attributes import Item, from_item
@@ -36,6 +37,7 @@ _NOT_APPLIED = frozenset(
         "TransactionInProgressException",
     }
 )
+_MAY_PASS_LATER = frozenset({"None", "ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"})
 _BACKOFF_SECONDS = 0.025
 
 
@@ -83,7 +85,7 @@ class Exchange:
 class _DailyKeySigner(SigV4Auth):
     """SigV4 whose derived key is computed once a day instead of at every call."""
 
-    def __init__(self, credentials: Credentials, region: str) -> None:
+    def __init__(self, credentials: ReadOnlyCredentials, region: str) -> None:
         super().__init__(credentials, "dynamodb", region)
         self._scope = (region, "dynamodb", "aws4_request")
         self._derived: tuple[tuple[str | None, str], bytes] | None = None
@@ -117,6 +119,7 @@ class DynamoDB:
         self._attempts = attempts
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=min(1.0, timeout_seconds))
         self._observe = observe
+        self._given_credentials = credentials
         self._credentials = credentials
         self._signer: _DailyKeySigner | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -126,14 +129,17 @@ class DynamoDB:
 
         Throttling is retried with jitter. A lost answer is retried only with `resend_ambiguous`: writes that are
         safe to apply twice ask for it, the others get `Unavailable(ambiguous=True)` and decide themselves.
+        An `Unavailable` is ambiguous if any of the tries was.
         """
         if self._observe:
             request = request | {"ReturnConsumedCapacity": "TOTAL"}
         payload = json.dumps(request, separators=(",", ":")).encode()
+        doubt = False
         for attempt in range(1, self._attempts + 1):
             try:
                 answer = await self.send(operation, payload)
             except Unavailable as error:
+                error.ambiguous = doubt = doubt or error.ambiguous
                 if attempt == self._attempts or (error.ambiguous and not resend_ambiguous):
                     raise
                 await asyncio.sleep(random.uniform(0, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311
@@ -152,13 +158,17 @@ class DynamoDB:
             raise Unavailable(str(error), ambiguous=False) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable(f"{operation}: {error or type(error).__name__}", ambiguous=True) from error
-        if response.status == 200:
-            return cast("dict[str, Any]", json.loads(body))
-        raise _failure(response.status, body)
+        if response.status != 200:
+            raise _failure(response.status, body)
+        answer = _object(body)
+        if answer is None:
+            raise Unavailable(f"{operation}: a garbled answer", ambiguous=True)
+        return answer
 
     async def close(self) -> None:
         """Drop the connections and credentials; the next call makes new ones (a SnapStart snapshot must hold none)."""
         session, self._session, self._signer = self._session, None, None
+        self._credentials = self._given_credentials
         if session is not None:
             await session.close()
 
@@ -176,13 +186,23 @@ class DynamoDB:
             "X-Amz-Target": f"DynamoDB_20120810.{operation}",
         }
         request = AWSRequest(method="POST", url=self._url, data=payload, headers=headers)
+        credentials = self._frozen_credentials()
         if self._signer is None:
-            credentials = self._credentials or get_session().get_credentials()
-            if credentials is None:
-                raise Unavailable("no AWS credentials", ambiguous=False)
             self._signer = _DailyKeySigner(credentials, self._region)
+        self._signer.credentials = credentials
         self._signer.add_auth(request)
         return dict(request.headers.items())
+
+    def _frozen_credentials(self) -> ReadOnlyCredentials:
+        """The credentials of this moment: temporary ones may be replaced between two looks at them."""
+        try:
+            if self._credentials is None:
+                self._credentials = get_session().get_credentials()
+            if self._credentials is not None:
+                return self._credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise Unavailable(f"no AWS credentials: {error}", ambiguous=False) from error
+        raise Unavailable("no AWS credentials", ambiguous=False)
 
     def _count(self, operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
         if self._observe:
@@ -192,22 +212,32 @@ class DynamoDB:
             self._observe(Exchange(operation, request.get("TableName", ""), units))
 
 
-def _failure(status: int, body: bytes) -> DynamoError:
+def _object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object that `body` is, or None."""
     try:
-        answer: dict[str, Any] = json.loads(body)
+        answer: object = json.loads(body)
     except ValueError:
-        answer = {}
+        return None
+    return cast("dict[str, Any]", answer) if isinstance(answer, dict) else None
+
+
+def _failure(status: int, body: bytes) -> DynamoError:
+    answer = _object(body) or {}
     code = str(answer.get("__type", "")).rpartition("#")[2]
     message = str(answer.get("message") or answer.get("Message") or "")
     if code == "ConditionalCheckFailedException":
         return ConditionFailed(from_item(answer.get("Item", {})))
     if code == "TransactionCanceledException":
-        reasons = [str(reason.get("Code", "None")) for reason in answer.get("CancellationReasons", [])]
-        if "ConditionalCheckFailed" not in reasons:
-            return Unavailable(f"transaction cancelled: {', '.join(reasons)}", ambiguous=False)
-        return TransactionCanceled(reasons)
+        return _cancellation([str(reason.get("Code", "None")) for reason in answer.get("CancellationReasons", [])])
     if code in _NOT_APPLIED:
         return Unavailable(code, ambiguous=False)
     if status >= 500:
         return Unavailable(f"{status} {code}", ambiguous=True)
     return RequestRefused(f"{code}: {message}")
+
+
+def _cancellation(reasons: list[str]) -> DynamoError:
+    if "ConditionalCheckFailed" in reasons:
+        return TransactionCanceled(reasons)
+    why = f"transaction cancelled: {', '.join(reasons)}"
+    return Unavailable(why, ambiguous=False) if _MAY_PASS_LATER.issuperset(reasons) else RequestRefused(why)
