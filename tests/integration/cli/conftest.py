@@ -51,13 +51,12 @@ class CommandLine:
             lambda dynamodb: Admission(dynamodb, STAGE).admit(key_hash(PEPPER, secret), cost, system_clock())
         )
 
-    def settle(self, tenant: str, model: str, amount: int, usage: dict[str, Any] | None = None) -> str:
+    def settle(self, tenant: str, model: str, amount: int) -> str:
         """Bill one call of `amount` micro-credits; returns its id."""
         now = system_clock()
         call_id = new_call_id(now, 20)
-        told = Usage("llm", model, "lab", {"input_tokens": 11, "cached_input_tokens": 2, "output_tokens": 7}, {})
-        fields: dict[str, Any] = {**(usage or {}), "latency_ms": 321, "key_id": "key_0"}
-        told = Usage(**{name: getattr(told, name) for name in Usage.__slots__} | fields)
+        units = {"input_tokens": 11, "cached_input_tokens": 2, "output_tokens": 7}
+        told = Usage("llm", model, "lab", units, latency_ms=321, key_id="key_0")
 
         async def bill(dynamodb: DynamoDB) -> str:
             ledger = Ledger(dynamodb, STAGE)
