@@ -55,7 +55,7 @@ def environment(endpoint: str, providers_file: str) -> dict[str, str]:
         "CALLMISSED_DYNAMODB_ENDPOINT": endpoint,
         "CALLMISSED_PEPPERS": PEPPER,
         "CALLMISSED_PROVIDERS_FILE": providers_file,
-        "CALLMISSED_LOG_LEVEL": "WARNING",
+        "POWERTOOLS_LOG_LEVEL": "WARNING",
         "AWS_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",

@@ -1,7 +1,6 @@
 """The inference function: an ASGI application, run by uvicorn behind the Lambda Web Adapter."""
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -26,6 +25,7 @@ from functions.inference.preflight import Preflights
 from functions.inference.providers.sandbox import SandboxProvider
 from functions.inference.routes import chat, generation, models
 from functions.inference.settlement import Cashier
+from functions.inference.snapstart import LateApp
 from functions.inference.upstreams import Upstreams
 
 ROUTERS = (chat.router, models.router, generation.router)
@@ -71,20 +71,8 @@ def create_app(gateway: Gateway) -> ASGIApp:
     api.add_exception_handler(Exception, _fail)
     for router in ROUTERS:
         api.include_router(router)
-    api.add_api_route("/healthz", _healthy, include_in_schema=False)
-    api.add_api_route("/_snapstart/before", gateway.close, methods=["POST"], include_in_schema=False)
-    api.add_api_route("/_snapstart/after", _reseed, methods=["POST"], include_in_schema=False)
     api.add_api_route("/{path:path}", preflights.answer, methods=["OPTIONS"], include_in_schema=False)
     return Frame(api, gateway.clock)
-
-
-async def _healthy() -> dict[str, str]:
-    return {"status": "ok"}
-
-
-async def _reseed() -> None:
-    """A restored snapshot must not repeat the random numbers of its siblings."""
-    random.seed()
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -125,9 +113,10 @@ async def _fail(request: Request, _error: Exception) -> Response:
 
 
 def __getattr__(name: str) -> ASGIApp:
-    """`app`, made from the environment when uvicorn asks for it; importing this module makes nothing."""
+    """`app`, for uvicorn; importing this module reads no environment and makes nothing."""
     if name != "app":
         raise AttributeError(name)
-    application = create_app(create_gateway(from_environment()))
+    settings = from_environment()
+    application = LateApp(lambda: create_app(create_gateway(settings)), early=not settings.snapshotted)
     globals()["app"] = application
     return application

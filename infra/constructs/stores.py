@@ -27,7 +27,6 @@ def environment(declared: Function, stores: Stores, config: StageConfig) -> dict
     """The environment variables that `declared`'s settings read."""
     variables = {
         "CALLMISSED_STAGE": config.stage,
-        "CALLMISSED_LOG_LEVEL": config.log_level,
         "POWERTOOLS_LOG_LEVEL": config.log_level,
         # Powertools adds it to every metric as the dimension `service`, which keeps stages of one account apart.
         "POWERTOOLS_SERVICE_NAME": config.service,

@@ -10,7 +10,7 @@ NAMESPACE = "CallMissed"
 
 
 def get_logger(name: str) -> Logger:
-    """The logger of one part, such as `inference`. Level by CALLMISSED_LOG_LEVEL through POWERTOOLS_LOG_LEVEL."""
+    """The logger of one part, such as `inference`; its level comes from POWERTOOLS_LOG_LEVEL."""
     return Logger(service=f"callmissed-{name}")
 
 

@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class CoreSettings(BaseModel):
-    """Where and as what this process runs. Fields come from `CALLMISSED_<NAME>` and AWS's own variables."""
+    """Where and as what this process runs. Fields come from `CALLMISSED_<NAME>` and AWS's own variables.
+
+    `snapshotted` says that Lambda freezes the started process and restores it many times (SnapStart).
+    """
 
     model_config = ConfigDict(frozen=True, ignored_types=(cached_property,))
 
@@ -19,7 +22,7 @@ class CoreSettings(BaseModel):
     pepper_secret_arn: str = ""
     providers_file: str = ""
     provider_keys_secret_arn: str = ""
-    log_level: str = "INFO"
+    snapshotted: bool = False
 
     @cached_property
     def pepper_ring(self) -> tuple[bytes, ...]:
@@ -43,7 +46,9 @@ def from_environment(environment: Mapping[str, str] | None = None) -> CoreSettin
     source = os.environ if environment is None else environment
     values = {name: source[f"CALLMISSED_{name.upper()}"] for name in CoreSettings.model_fields if _given(source, name)}
     region = source.get("AWS_REGION") or source.get("AWS_DEFAULT_REGION")
-    return CoreSettings.model_validate(values | ({"region": region} if region else {}))
+    snapshotted = source.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+    given = {"snapshotted": snapshotted} | ({"region": region} if region else {})
+    return CoreSettings.model_validate(values | given)
 
 
 def _given(source: Mapping[str, str], name: str) -> bool:

@@ -1,0 +1,50 @@
+"""An application that is made late enough: after a SnapStart snapshot is restored, not before it is taken.
+
+What is made holds peppers, provider keys and randomness; none of these may lie in a snapshot. So the first request, or
+the adapter's call after the restore, makes it, and until then only the health check and the hooks are answered.
+https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html
+"""
+
+import random
+from collections.abc import Callable
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+HEALTH = "/healthz"
+BEFORE_SNAPSHOT = "/_snapstart/before"
+AFTER_RESTORE = "/_snapstart/after"
+
+
+class LateApp:
+    """Serves what `make` makes. `early` makes it when the server starts: wherever no snapshot is taken."""
+
+    def __init__(self, make: Callable[[], ASGIApp], *, early: bool) -> None:
+        self._make = make
+        self._early = early
+        self._made: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the server's life span."""
+        if scope["type"] == "lifespan" and not self._early:
+            await _live(receive, send)
+        elif scope.get("path") in (HEALTH, BEFORE_SNAPSHOT):
+            await Response("ok")(scope, receive, send)
+        elif scope.get("path") == AFTER_RESTORE:
+            random.seed()  # siblings of one snapshot must not draw the same numbers
+            self._app()
+            await Response("ok")(scope, receive, send)
+        else:
+            await self._app()(scope, receive, send)
+
+    def _app(self) -> ASGIApp:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,61 @@
+"""What is in the process when Lambda takes its snapshot."""
+
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+from starlette.testclient import TestClient
+
+from callmissed.settings import from_environment
+from functions.inference.snapstart import AFTER_RESTORE, BEFORE_SNAPSHOT, HEALTH, LateApp
+
+
+class Making:
+    """Counts how often the application was made."""
+
+    times = 0
+
+    def __call__(self) -> Any:
+        self.times += 1
+        return Response("made")
+
+
+@pytest.mark.parametrize("path", [HEALTH, BEFORE_SNAPSHOT])
+def test_nothing_is_made_before_the_snapshot(path: str) -> None:
+    making = Making()
+    with TestClient(LateApp(making, early=False)) as client:
+        assert client.post(path).text == "ok"
+    assert making.times == 0
+
+
+def test_the_restore_makes_it_once() -> None:
+    making = Making()
+    with TestClient(LateApp(making, early=False)) as client:
+        assert client.post(AFTER_RESTORE).text == "ok"
+        assert making.times == 1
+        assert client.get("/v1/models").text == "made"
+    assert making.times == 1
+
+
+def test_a_request_makes_it_where_no_hook_came() -> None:
+    making = Making()
+    with TestClient(LateApp(making, early=False)) as client:
+        assert client.get("/v1/models").text == "made"
+    assert making.times == 1
+
+
+def test_without_snapshots_the_life_span_reaches_it() -> None:
+    seen: list[str] = []
+
+    async def inner(scope: Any, _receive: Any, send: Any) -> None:
+        seen.append(scope["type"])
+        await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+
+    with TestClient(LateApp(lambda: inner, early=True)):
+        assert seen == ["lifespan"]
+
+
+@pytest.mark.parametrize(("kind", "snapshotted"), [("snap-start", True), ("on-demand", False), ("", False)])
+def test_lambda_tells_whether_it_takes_snapshots(kind: str, snapshotted: bool) -> None:
+    assert from_environment({"AWS_LAMBDA_INITIALIZATION_TYPE": kind}).snapshotted is snapshotted
