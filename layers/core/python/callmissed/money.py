@@ -4,10 +4,13 @@ Prices are integers of micro-credits per million units, so that a product of pri
 and is rounded once, half up, when a call is settled.
 """
 
-from decimal import Decimal, DecimalException
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 
 CREDIT = 1_000_000
 PER_MILLION = 1_000_000
+
+# As many digits as DynamoDB's numbers have. Python's default context would round a longer product in silence.
+_EXACT = Context(prec=38, Emax=38, traps=[Inexact, InvalidOperation, Overflow])
 
 
 def cost(*terms: tuple[int, int]) -> int:
@@ -34,7 +37,7 @@ def show(micro_credits: int) -> str:
 def parse_credits(text: str) -> int:
     """Micro-credits of a decimal number of credits. Raises ValueError when it is none or has more than six decimals."""
     try:
-        amount = Decimal(text) * CREDIT
+        amount = _EXACT.multiply(Decimal(text), Decimal(CREDIT))
     except DecimalException as error:
         raise ValueError("not a number of credits") from error
     if not amount.is_finite() or amount != amount.to_integral_value():
