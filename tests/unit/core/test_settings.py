@@ -1,0 +1,150 @@
+"""Settings: which variables name what, and peppers that are peppers."""
+
+import re
+
+import pytest
+from pydantic import ValidationError
+
+from callmissed.aws import secrets
+from callmissed.settings import CoreSettings, from_environment
+
+ONE, OTHER = b"pepper of sixteen bytes"[:16], b"another pepper, longer than sixteen bytes"
+NO_PEPPER = re.compile("at least one pepper|hexadecimal")
+ARN = "arn:aws:secretsmanager:ap-south-1:111122223333:secret:peppers"
+
+
+class Vault:
+    """Stands for Secrets Manager, which only a deployed process may ask."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.asked: list[tuple[str, str]] = []
+
+    def read(self, arn: str, region: str) -> str:
+        self.asked.append((arn, region))
+        return self.texts[arn]
+
+
+@pytest.fixture
+def vault(monkeypatch: pytest.MonkeyPatch) -> Vault:
+    vault = Vault()
+    monkeypatch.setattr(secrets, "read_secret", vault.read)
+    return vault
+
+
+def test_an_empty_environment_is_the_desks() -> None:
+    assert from_environment({}) == CoreSettings()
+    assert (CoreSettings().stage, CoreSettings().region, CoreSettings().dynamodb_endpoint) == (
+        "local",
+        "ap-south-1",
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["stage", "dynamodb_endpoint", "peppers", "pepper_secret_arn", "providers_file", "provider_keys_secret_arn"],
+)
+def test_a_setting_is_read_from_its_variable(name: str) -> None:
+    assert from_environment({f"CALLMISSED_{name.upper()}": "given"}) == CoreSettings.model_validate({name: "given"})
+
+
+@pytest.mark.parametrize(
+    ("environment", "region"),
+    [
+        ({}, "ap-south-1"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"}, "eu-west-1"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-east-1"}, "us-east-1"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "ap-south-1"),
+    ],
+)
+def test_the_region_is_awss_own(environment: dict[str, str], region: str) -> None:
+    assert from_environment(environment).region == region
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    found = from_environment({"CALLMISSED_STAGE": "", "CALLMISSED_DYNAMODB_ENDPOINT": ""})
+
+    assert (found.stage, found.dynamodb_endpoint) == ("local", None)
+
+
+def test_without_a_mapping_the_process_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLMISSED_STAGE", "blue")
+
+    assert from_environment().stage == "blue"
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        CoreSettings().stage = "other"
+
+
+@pytest.mark.parametrize(
+    ("text", "ring"),
+    [
+        (ONE.hex(), (ONE,)),
+        (f"{OTHER.hex()},{ONE.hex()}", (OTHER, ONE)),
+        (f"{ONE.hex()},{OTHER.hex()}", (ONE, OTHER)),
+        (f" {ONE.hex().upper()} , \n{OTHER.hex()} ,", (ONE, OTHER)),
+    ],
+)
+def test_peppers_stand_in_order_the_current_one_first(text: str, ring: tuple[bytes, ...]) -> None:
+    assert CoreSettings(peppers=text).pepper_ring == ring
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", ",", ONE[:15].hex(), f"{ONE.hex()},{ONE[:15].hex()}", ONE.hex()[:-1], "g" * 32, "pepper", "0x00"]
+)
+def test_bad_peppers_stop_the_start(text: str) -> None:
+    with pytest.raises(ValueError, match=NO_PEPPER):
+        _ = CoreSettings(peppers=text).pepper_ring
+
+
+@pytest.mark.parametrize("text", [ONE[:15].hex(), "g" * 31 + "7"])
+def test_a_bad_pepper_is_not_told(text: str) -> None:
+    with pytest.raises(ValueError, match=NO_PEPPER) as refused:
+        _ = CoreSettings(peppers=text).pepper_ring
+
+    assert text not in str(refused.value)
+
+
+def test_a_deployed_process_reads_its_peppers_from_the_secret_once(vault: Vault) -> None:
+    vault.texts[ARN] = f"{ONE.hex()},{OTHER.hex()}"
+    settings = CoreSettings(pepper_secret_arn=ARN, region="eu-west-1")
+
+    assert settings.pepper_ring == settings.pepper_ring == (ONE, OTHER)
+    assert vault.asked == [(ARN, "eu-west-1")]
+
+
+def test_peppers_of_the_environment_come_before_the_secret(vault: Vault) -> None:
+    assert CoreSettings(peppers=ONE.hex(), pepper_secret_arn=ARN).pepper_ring == (ONE,)
+    assert vault.asked == []
+
+
+def test_an_empty_secret_is_no_pepper(vault: Vault) -> None:
+    vault.texts[ARN] = ""
+
+    with pytest.raises(ValueError, match="at least one pepper"):
+        _ = CoreSettings(pepper_secret_arn=ARN).pepper_ring
+
+
+def test_provider_keys_are_looked_up_in_the_secret_and_then_in_the_environment(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_API_KEY", "from the environment")
+    monkeypatch.setenv("OTHER_API_KEY", "from the environment")
+    vault.texts[ARN] = '{"LAB_API_KEY": "from the secret"}'
+
+    plain, deployed = CoreSettings(), CoreSettings(provider_keys_secret_arn=ARN)
+
+    assert plain.provider_environment["LAB_API_KEY"] == "from the environment"
+    assert deployed.provider_environment["LAB_API_KEY"] == "from the secret"
+    assert deployed.provider_environment["OTHER_API_KEY"] == "from the environment"
+    assert len(vault.asked) == 1
+
+
+def test_an_empty_secret_holds_no_provider_keys(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_API_KEY", "from the environment")
+    vault.texts[ARN] = ""
+
+    assert CoreSettings(provider_keys_secret_arn=ARN).provider_environment["LAB_API_KEY"] == "from the environment"
