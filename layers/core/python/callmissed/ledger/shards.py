@@ -1,6 +1,6 @@
 """Wallets in shards, for tenants whose calls would crowd one item.
 
-About forty holds in flight make a wallet grow past 1 KB, and every write to it then costs double; one item also takes
+About twenty holds in flight make a wallet grow past 1 KB, and every write to it then costs double; one item also takes
 1,000 writes a second at most. A tenant whose plan says so has several wallets, each with a share of the credits and
 of the budget, and each keeping the wallet's equations by itself. A call holds in the shard that its id names. When
 that shard can't pay, it borrows once: one transaction levels what all shards have, or, when the sum is low, collapses
