@@ -13,24 +13,25 @@ from callmissed.errors import invalid_request
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PATTERN = re.compile(rf"(\*\.)?({_LABEL}\.)*{_LABEL}")
 _MOST_LABELS = 12
+_LONGEST_HOST = 253
 
 
 def lockable(text: str) -> str:
     """The canonical form of a domain lock. Raises ApiError 400 for anything that isn't a host or `*.` and a host."""
     pattern = text.strip().lower().rstrip(".")
-    if len(pattern) > 253 or not _PATTERN.fullmatch(pattern):
+    if len(pattern) > _LONGEST_HOST or not _PATTERN.fullmatch(pattern):
         shown = text[:80].encode(errors="replace").decode()
         raise invalid_request(f"'{shown}' is not a host name, nor '*.' and a host name.", "allowed_domains")
     return pattern
 
 
 def origin_host(origin: str | None, referer: str | None) -> str | None:
-    """Host that the browser names, in lower case; None when it names none or garbles it."""
+    """Host that the browser names, in lower case; None when it names none, garbles it, or names what no host can be."""
     try:
-        host = urlsplit(origin or referer or "").hostname
+        host = (urlsplit(origin or referer or "").hostname or "").rstrip(".")
     except ValueError:
         return None
-    return host.rstrip(".") if host else None
+    return host if host and len(host) <= _LONGEST_HOST and "*" not in host else None
 
 
 def patterns_for(host: str) -> list[str]:
