@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from callmissed.aws.dynamodb import DynamoDB
 from local.engines import Store
-from tests.integration.inference.desk import PEPPER, gateway_at_work, settings_for
+from tests.integration.inference.desk import PEPPER, REGION, gateway_at_work, settings_for
 from tests.integration.inference.fixtures import *  # noqa: F403  pytest finds fixtures by their names here
 
 
 @pytest.fixture
 def second_pepper_url(store: Store, providers_file: Path) -> Iterator[str]:
     """A gateway in the midst of a pepper's rotation: the tests' pepper is the old one."""
-    with gateway_at_work(settings_for(store, providers_file, (b"a new pepper of some length", PEPPER))) as desk:
+    settings = settings_for(store, providers_file, (b"a new pepper of some length", PEPPER))
+    with gateway_at_work(settings, dynamodb=DynamoDB(REGION, store.endpoint, timeout_seconds=20)) as desk:
         yield desk.url

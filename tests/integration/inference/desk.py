@@ -143,15 +143,18 @@ class Bank:
         return from_item((await self.dynamodb.call("UpdateItem", request))["Attributes"])
 
     async def entries(self, tenant: str) -> list[Item]:
-        """Entries of the tenant's calls, oldest first; grants left out."""
+        """Entries of the tenant's calls, oldest first."""
+        return [entry for entry in await self.everything(tenant) if entry["type"] in ("deduction", "void")]
+
+    async def everything(self, tenant: str) -> list[Item]:
+        """All entries of the tenant, grants too, oldest first."""
         request = {
             "TableName": physical_name(self.stage, LEDGER),
             "KeyConditionExpression": "tenant = :t",
             "ExpressionAttributeValues": to_item({":t": tenant}),
             "ConsistentRead": True,
         }
-        items = [from_item(item) for item in (await self.dynamodb.call("Query", request))["Items"]]
-        return [item for item in items if item["type"] in ("deduction", "void")]
+        return [from_item(item) for item in (await self.dynamodb.call("Query", request))["Items"]]
 
     async def entry(self, tenant: str) -> Item:
         """The tenant's only call entry."""

@@ -45,14 +45,25 @@ class Fault(StrEnum):
 
 
 @dataclass(slots=True)
+class Order:
+    """A fault for the next `left` requests of `step` that speak of `about`."""
+
+    fault: Fault
+    step: Step
+    about: str
+    left: int
+    met: threading.Event = field(default_factory=threading.Event)
+    healed: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(slots=True)
 class DynamoProxy:
     """Steps pass through to `endpoint` unless a fault is ordered for them."""
 
     endpoint: str
     port: int = 0
     seen: list[Step] = field(default_factory=list[Step])
-    _orders: dict[Step, tuple[Fault, int]] = field(default_factory=dict[Step, tuple[Fault, int]])
-    _healed: threading.Event = field(default_factory=threading.Event)
+    _orders: list[Order] = field(default_factory=list[Order])
     _open: int = 0
     _session: aiohttp.ClientSession | None = None
 
@@ -60,24 +71,25 @@ class DynamoProxy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def order(self, fault: Fault, *steps: Step, times: int = FOREVER) -> None:
-        """Let `fault` happen to the next `times` requests of each step."""
-        self._healed = threading.Event()
-        self._orders |= {step: (fault, times) for step in steps}
+    def order(self, fault: Fault, step: Step, *, about: str = "", times: int = FOREVER) -> Order:
+        """Let `fault` happen to the next `times` requests of `step` in whose text `about` stands."""
+        self._orders.append(Order(fault, step, about, times))
+        return self._orders[-1]
 
-    def release(self) -> None:
-        """Forget the orders and let what stalled go on."""
-        self._orders.clear()
-        self._healed.set()
+    def release(self, about: str = "") -> None:
+        """Forget the orders about `about`, all by default, and let what stalled go on."""
+        for order in [order for order in self._orders if about in order.about]:
+            self._orders.remove(order)
+            order.healed.set()
 
     async def heal(self) -> None:
-        """`release`, and wait until everything that stalled has gone through."""
+        """`release` all, and wait until everything that stalled has gone through."""
         self.release()
-        await until(lambda: self._open == 0)
+        await self.idle()
 
-    async def saw(self, step: Step, times: int = 1) -> None:
-        """Wait until `times` requests of the step have come."""
-        await until(lambda: self.seen.count(step) >= times)
+    async def idle(self, but: int = 0) -> None:
+        """Wait until no more than `but` requests are in the proxy."""
+        await until(lambda: self._open <= but)
 
     @contextmanager
     def serving(self) -> Generator["DynamoProxy"]:
@@ -114,26 +126,29 @@ class DynamoProxy:
 
     async def _served(self, request: web.Request, body: bytes) -> web.StreamResponse:
         step = step_of(request.headers["X-Amz-Target"].rpartition(".")[2], json.loads(body))
+        order = self._next(step, body.decode())
         self.seen.append(step)
-        fault, healed = self._next_fault(step), self._healed
-        if fault in _REFUSALS:
-            status, code = _REFUSALS[fault]
+        if order is None:
+            return await self._forward(request, body)
+        if order.fault in _REFUSALS:
+            status, code = _REFUSALS[order.fault]
             return web.json_response({"__type": f"com.amazonaws.dynamodb.v20120810#{code}"}, status=status)
-        if fault is Fault.STALL:
-            await _set(healed)
-        if fault is Fault.LOSE_REQUEST:
+        if order.fault is Fault.STALL:
+            await _set(order.healed)
+        if order.fault is Fault.LOSE_REQUEST:
             return _lost(request)
         response = await self._forward(request, body)
-        if fault is Fault.WITHHOLD:
-            await _set(healed)
-        return _lost(request) if fault is Fault.LOSE_ANSWER else response
+        if order.fault is Fault.WITHHOLD:
+            await _set(order.healed)
+        return _lost(request) if order.fault is Fault.LOSE_ANSWER else response
 
-    def _next_fault(self, step: Step) -> Fault | None:
-        fault, left = self._orders.get(step, (None, 0))
-        if fault is None or left == 0:
-            return None
-        self._orders[step] = (fault, left - 1)
-        return fault
+    def _next(self, step: Step, body: str) -> Order | None:
+        for order in self._orders:
+            if order.step is step and order.left and order.about in body:
+                order.left -= 1
+                order.met.set()
+                return order
+        return None
 
     async def _forward(self, request: web.Request, body: bytes) -> web.Response:
         assert self._session is not None

@@ -49,8 +49,9 @@ def providers_file(lab: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def desk(store: Store, providers_file: Path) -> Iterator[Desk]:
-    """The gateway that most tests share."""
-    with gateway_at_work(settings_for(store, providers_file)) as desk:
+    """The gateway that most tests share; patient with a busy machine."""
+    dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20)
+    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:
         yield desk
 
 

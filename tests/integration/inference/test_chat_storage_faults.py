@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from callmissed.aws.dynamodb import DynamoDB
 
+from callmissed.aws.dynamodb import DynamoDB
 from local.engines import Store
 from tests.integration.inference.behaviours import DONE, breaks_mid_body
 from tests.integration.inference.desk import REGION, Account, Bank, gateway_at_work, settings_for

@@ -146,7 +146,7 @@ async def order(store: Store, providers_file: Path, bank: Bank) -> AsyncIterator
     def observe(exchange: Exchange) -> None:
         seen.append(f"{exchange.operation} {exchange.table.rpartition('-')[2]}")
 
-    dynamodb = DynamoDB(REGION, store.endpoint, observe=observe)
+    dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20, observe=observe)
     app = create_app(create_gateway(settings_for(store, providers_file), dynamodb=dynamodb))
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
