@@ -1,7 +1,6 @@
 """CPU that it takes a fresh interpreter to import each function's entry, next to FastAPI and a boto3 client."""
 
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ def _entry(function: Function) -> tuple[str, str]:
 
 
 def import_cpu(env: Mapping[str, str], repeats: int) -> dict[str, float]:
-    """Median CPU milliseconds of each import, taken in turns. Raises `BenchError` when one fails."""
+    """Least CPU milliseconds of each import over `repeats` fresh interpreters, taken in turns. Raises `BenchError` when one fails."""
     codes = entry_codes()
     for code in codes.values():
         _measure(code, env)  # writes the bytecode
@@ -33,7 +32,7 @@ def import_cpu(env: Mapping[str, str], repeats: int) -> dict[str, float]:
     for _ in range(repeats):
         for name, code in codes.items():
             taken[name].append(_measure(code, env))
-    return {name: 1000 * statistics.median(values) for name, values in taken.items()}
+    return {name: 1000 * min(values) for name, values in taken.items()}
 
 
 def ratios(cpu: Mapping[str, float]) -> dict[str, float]:
