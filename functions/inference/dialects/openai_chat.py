@@ -25,6 +25,9 @@ IMAGE_TOKENS = 6_000
 _MOST_TOKENS = 10**12
 """No call has more; usage above it makes no sense, nor does DynamoDB store any number."""
 
+_INLINE_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "image_url", "input_image", "input_audio"})
+"""Parts of a message whose tokens its own bytes bound; a file or a video may stand for far more than it is long."""
+
 _REQUEST_TOKENS = 256
 """Room for what providers put around a request: a default system prompt, the frame of the reply."""
 
@@ -121,22 +124,30 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
 
 
 def images(body: Mapping[str, Any]) -> Iterator[str]:
-    """URLs of the images in the messages, `data:` URLs included."""
-    for message in body["messages"]:
-        content = message.get("content")
-        for part in cast("list[dict[str, Any]]", content) if isinstance(content, list) else ():
-            if part["type"] in ("image_url", "input_image"):
-                source: Any = part.get("image_url")
-                yield str(cast("dict[str, Any]", source).get("url", "") if isinstance(source, dict) else source)
+    """URLs of the images in the messages, `data:` URLs included; "" for an image whose URL is no text."""
+    for part in _parts(body):
+        if part["type"] in ("image_url", "input_image"):
+            source: Any = part.get("image_url")
+            url: Any = cast("dict[str, Any]", source).get("url") if isinstance(source, dict) else source
+            yield url if isinstance(url, str) else ""
 
 
 def most_input_tokens(body: Mapping[str, Any], size: int) -> int:
     """A bound on the tokens of a request of `size` bytes that no byte-level tokenizer exceeds.
 
     A token is at least a byte of text, and the JSON around a message is longer than any chat template's frame.
+    A part that stands for something outside the request has no bound but the model's window.
     """
+    if any(part["type"] not in _INLINE_PARTS for part in _parts(body)):
+        return _MOST_TOKENS
     urls = list(images(body))
     return size - sum(map(len, urls)) + len(urls) * IMAGE_TOKENS + _REQUEST_TOKENS
+
+
+def _parts(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for message in body["messages"]:
+        content = message.get("content")
+        yield from cast("list[dict[str, Any]]", content) if isinstance(content, list) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,8 +78,11 @@ class Ledger:
         """Set `amount` aside for the call, in one of the tenant's `shards`.
 
         One round trip unless the month turned, an answer was lost or the shard had to borrow.
-        Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB does.
+        Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB does, ValueError for an
+        amount below zero, which would add credits.
         """
+        if amount < 0:
+            raise ValueError("a hold can't be negative")
         shard = shard_of(call_id, shards)
         wanted = Hold(tenant, call_id, service, amount, 0, shard)
         for _ in range(_BORROWS):
