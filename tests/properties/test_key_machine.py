@@ -1,0 +1,262 @@
+"""The life of a key as a state machine: calls, lost answers, late refunds, rotations, month turns, revocation.
+
+No call is admitted after a revoke returned, none after the expiry, and what is spent and what may still be spent never
+exceed the key's monthly budget. How to repeat a run: conftest.py.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from hypothesis import event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.dynamodb import DynamoDB, DynamoError
+from callmissed.clock import MINUTE, SECOND, month_of, seconds_to_next_month
+from callmissed.errors import ApiError
+from callmissed.keys.admission import Admission, Admitted
+from callmissed.keys.management import KeyManager, NewKey
+from callmissed.keys.policy import ACTIVE, NEVER, KeyPolicy, month_budget
+from callmissed.keys.secret import Mode, key_hash
+from callmissed.platform.tables import KEYS, TENANTS, physical_name
+from callmissed.tenancy.plans import Plan
+from callmissed.tenancy.tenants import create_tenant
+from local.engines import Store
+from tests.properties.faults import FAULTS, Crash, Fault, FaultyDynamoDB
+
+START = int(datetime(2026, 11, 30, 23, 58, tzinfo=UTC).timestamp()) * SECOND
+SKEW = 5 * SECOND
+PEPPER = b"a pepper of some length"
+T = TypeVar("T")
+Faults = Sequence[Fault | None]
+_LATE, _LOST = Fault.DELAY, Fault.LOSE_ANSWER
+LOSSES = FAULTS | st.sampled_from([(), (_LATE,), (_LOST,), (None, _LATE), (None, _LOST), (None, None, _LATE)])
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One call that somebody makes with one of the key's secrets, and what goes wrong."""
+
+    secret: int
+    container: int
+    skew: int
+    estimate: int
+    share: int
+    admitting: Faults
+    refunds: bool
+    refunding: Faults
+
+
+ATTEMPTS = st.builds(
+    Attempt,
+    secret=st.integers(0, 5),
+    container=st.integers(0, 1),
+    skew=st.integers(-5, 5).map(lambda seconds: seconds * SECOND),
+    estimate=st.integers(0, 150),
+    share=st.integers(0, 100),
+    admitting=LOSSES,
+    refunds=st.booleans(),
+    refunding=LOSSES,
+)
+
+
+class KeyMachine(RuleBasedStateMachine):
+    """One key, its secrets, and two containers that admit its calls."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store, dynamodb: FaultyDynamoDB, tenant: str) -> None:
+        super().__init__()
+        self.loop, self.stage, self.dynamodb, self.tenant = loop, store.stage, dynamodb, tenant
+        self.plain = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
+        self.containers = [Admission(dynamodb, store.stage) for _ in range(2)]
+        self.manager = KeyManager(dynamodb, store.stage, PEPPER)
+        self.clock = START
+        self.budget: int | None = None
+        self.hashes: list[str] = []
+        self.dead: set[str] = set()
+        self.spent: Counter[int] = Counter()
+        self.outstanding: Counter[int] = Counter()
+        self.faultless = True
+
+    @initialize(
+        budget=st.sampled_from([None, 0, 500, 3000]),
+        rpm=st.sampled_from([60, 600, 60_000]),
+        lifetime=st.sampled_from([None, None, 3, 24 * 60]),
+        attempts=st.lists(ATTEMPTS, max_size=4),
+    )
+    def create(self, budget: int | None, rpm: int, lifetime: int | None, attempts: list[Attempt]) -> None:
+        """A key, and some calls with it."""
+        self.budget = budget
+        self.expiry = START + lifetime * MINUTE if lifetime else NEVER
+        policy = KeyPolicy(rpm=rpm, budget=budget, expires=self.expiry)
+        made = self.manager.create(self.tenant, name="tests", mode=Mode.LIVE, policy=policy, now=START)
+        key = self._now(made)
+        self.key_id = key.record["id"]
+        self._learn(key)
+        for attempt in attempts:
+            self._call(attempt)
+
+    @rule(attempt=ATTEMPTS)
+    def call(self, attempt: Attempt) -> None:
+        """Somebody calls with one of the secrets."""
+        self._call(attempt)
+
+    @rule(minutes=st.sampled_from([0, 1, 5, 24 * 60]), faults=LOSSES)
+    def rotate(self, minutes: int, faults: Faults) -> None:
+        """The owner asks for a new secret."""
+        rotated = self._try(
+            self.manager.rotate(self.tenant, self.key_id, overlap_minutes=minutes, now=self.clock), faults
+        )
+        event(f"rotated under {'some' if any(faults) else 'no'} faults: {_named(rotated)}")
+        if isinstance(rotated, NewKey):
+            if not minutes:
+                self.dead |= set(self.hashes)
+            self._learn(rotated)
+
+    @rule(sure=st.sampled_from([False, False, True]), faults=LOSSES)
+    def revoke(self, sure: bool, faults: Faults) -> None:
+        """The owner ends the key; sometimes."""
+        if not sure:
+            return
+        revoked = self._try(self.manager.revoke(self.tenant, self.key_id), faults)
+        if not isinstance(revoked, BaseException):
+            self.dead |= {*self.hashes, "all"}
+
+    @rule(which=st.integers(0, 20))
+    def arrive_late(self, which: int) -> None:
+        """A request whose answer was lost arrives after all."""
+        if self.dynamodb.late:
+            self._now(self.dynamodb.deliver_late(which))
+
+    @rule(seconds=st.sampled_from([1, 20, 300, None]), offset=st.integers(-5, 5))
+    def wait(self, seconds: int | None, offset: int) -> None:
+        """Time passes; or the month is about to turn, or just has."""
+        self.clock += (seconds or seconds_to_next_month(self.clock) + offset) * SECOND
+
+    @invariant()
+    def nothing_is_overspent(self) -> None:
+        """Spent, charged and not yet settled, and still to be had: together never above the month's budget."""
+        if self.budget is None or not self.hashes:
+            return
+        items = self._items()
+        current = max([month_of(self.clock - SKEW), *(item["km"] for item in items)])
+        for month in self.spent | self.outstanding:
+            assert self.spent[month] + self.outstanding[month] <= self.budget
+        gone = self.spent[current] + self.outstanding[current]
+        left = sum(_left(item, current) for item in items if self._lives(item, current))
+        assert all(item["kb"] >= 0 for item in items)
+        assert gone + left <= self.budget
+        alone = len(items) == 1 and self._lives(items[0], current)
+        assert gone + left == self.budget or not (alone and self.faultless), "nothing is lost without a fault"
+
+    def teardown(self) -> None:
+        """Whatever is under way arrives; the sums hold then, too."""
+        try:
+            while self.dynamodb.late:
+                self.arrive_late(0)
+                self.nothing_is_overspent()
+        finally:
+            self.dynamodb.forget()
+            self._now(self.plain.close())
+
+    def _call(self, attempt: Attempt) -> None:
+        hash = self.hashes[attempt.secret % len(self.hashes)]
+        now = self.clock + attempt.skew
+        reasons = self._reasons(hash, attempt.estimate, now)
+        work = self.containers[attempt.container].admit(hash, attempt.estimate, now)
+        outcome = self._try(work, attempt.admitting)
+        event(f"called under {'some' if any(attempt.admitting) else 'no'} faults: {_named(outcome)}")
+        if isinstance(outcome, Admitted):
+            assert not {"revoked", "expired"} & reasons
+            self._settle(outcome, attempt)
+        if not any(attempt.admitting):
+            assert _named(outcome) in _codes(reasons)
+
+    def _settle(self, admitted: Admitted, attempt: Attempt) -> None:
+        month = admitted.item["km"]
+        if not attempt.refunds:
+            self.outstanding[month] += admitted.charged
+            return
+        cost = admitted.charged * attempt.share // 100
+        self.spent[month] += cost
+        self._try(self.containers[attempt.container].give_back(admitted, admitted.charged - cost), attempt.refunding)
+
+    def _reasons(self, hash: str, estimate: int, now: int) -> set[str]:
+        """Everything that speaks against a call, by the item as it is."""
+        item = self._item(hash)
+        if hash in self.dead or not item or item["st"] != ACTIVE:
+            return {"revoked"}
+        reasons = {"expired"} if item["ex"] <= now else set[str]()
+        if _left(item, max(month_of(now), item["km"])) < estimate:
+            reasons.add("over budget")
+        if item["tat"] >= now and item["u"] > now:
+            reasons.add("limited")
+        return reasons
+
+    def _lives(self, item: Item, month: int) -> bool:
+        """Whether a call, by a clock that is slow, may still be admitted in `month`."""
+        slow = self.clock - SKEW
+        return item["st"] == ACTIVE and item["ex"] > slow and _last_month(item) >= month
+
+    def _learn(self, key: NewKey) -> None:
+        self.hashes.append(key_hash(PEPPER, key.secret))
+
+    def _item(self, hash: str) -> Item:
+        request = {"TableName": physical_name(self.stage, KEYS), "Key": to_item({"id": hash}), "ConsistentRead": True}
+        return from_item(self._now(self.plain.call("GetItem", request)).get("Item", {}))
+
+    def _items(self) -> list[Item]:
+        """Every hot item of the key, also of secrets whose answer was lost."""
+        key = to_item({"tenant": self.tenant, "item": f"KEY#{self.key_id}"})
+        request = {"TableName": physical_name(self.stage, TENANTS), "Key": key, "ConsistentRead": True}
+        record = from_item(self._now(self.plain.call("GetItem", request))["Item"])
+        return [item for item in map(self._item, {*record["hashes"], *self.hashes}) if item]
+
+    def _now(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    def _try(self, work: Coroutine[Any, Any, T], faults: Faults) -> T | BaseException:
+        self.faultless = self.faultless and not any(faults)
+        self.dynamodb.faults.extend(faults)
+        try:
+            return self._now(work)
+        except (Crash, DynamoError, ApiError) as failure:
+            return failure
+        finally:
+            self.dynamodb.faults.clear()
+
+
+def _left(item: Item, month: int) -> int:
+    return item["kb"] if item["km"] >= month else month_budget(item, month)
+
+
+def _last_month(item: Item) -> int:
+    return month_of(min(item["ex"], START * 2) - 1)
+
+
+def _codes(reasons: set[str]) -> set[str]:
+    codes = {
+        "revoked": {"invalid_api_key", "rate_limit_exceeded"},  # a container may remember the secret as limited
+        "expired": {"invalid_api_key", "rate_limit_exceeded"},
+        "over budget": {"budget_exceeded"},
+        "limited": {"rate_limit_exceeded"},
+    }
+    return set[str]().union(*(codes[reason] for reason in reasons)) if reasons else {"Admitted"}
+
+
+def _named(outcome: Any) -> str:
+    return outcome.code if isinstance(outcome, ApiError) else type(outcome).__name__
+
+
+def test_a_key_admits_what_it_may_and_no_more_whatever_goes_wrong(
+    loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB
+) -> None:
+    made = create_tenant(dynamodb, module_tables.stage, name="tests", plan=Plan.PRO, now=START)
+    tenant = loop.run_until_complete(made)["tenant"]
+    machine: Any = partial(KeyMachine, loop, module_tables, dynamodb, tenant)
+    run_state_machine_as_test(machine, settings=settings.default)

@@ -1,0 +1,296 @@
+"""The life of a wallet as a state machine: every step may go wrong, and late requests come between any two others.
+
+Design §7's promises, checked after every write that arrives and after every step. How to repeat a run: conftest.py.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from hypothesis import event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from callmissed.clock import MINUTE, SECOND, month_of, seconds_to_next_month
+from callmissed.errors import ApiError
+from callmissed.ids import expires_at, new_call_id
+from callmissed.ledger.entries import Account, Entry, EntryType
+from callmissed.ledger.grants import grant
+from callmissed.ledger.holds import Hold, Ledger, Settlement
+from callmissed.ledger.sweep import sweep
+from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, quota_name, quotas
+from local.engines import Store
+from tests.properties.faults import FAULTS, Fault, FaultyDynamoDB
+from tests.properties.world import Failure, World
+
+START = int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND
+SKEW = st.integers(-5, 5).map(lambda seconds: seconds * SECOND)
+_LATE, _LOST = Fault.DELAY, Fault.LOSE_ANSWER
+LOSSES = st.sampled_from(
+    [
+        (),
+        (_LATE,),
+        (_LOST,),
+        (_LATE, _LATE),
+        (Fault.LOSE_REQUEST,),
+        (None, _LATE),  # the month's turn, where that comes second
+        (None, _LOST),
+        (None, None, _LATE),  # the levelling of shards, once they exist
+        (None, None, _LOST),
+    ]
+)
+Faults = Sequence[Fault | None]
+Replay = tuple[Callable[[], Coroutine[Any, Any, Any]], bool]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a process means to do for one call, and what will go wrong."""
+
+    amount: int
+    minutes: int
+    skew: int
+    placing: Faults
+    seconds: int
+    then: str
+    share: int
+    resolving: Faults
+    arriving: int
+
+
+PLANS = st.builds(
+    Plan,
+    amount=st.integers(0, 400),
+    minutes=st.integers(1, 3),
+    skew=SKEW,
+    placing=LOSSES | FAULTS,
+    seconds=st.sampled_from([0, 1, 5, 240]),
+    then=st.sampled_from(["settle", "settle", "release", "nothing"]),
+    share=st.integers(0, 100),
+    resolving=FAULTS | LOSSES,
+    arriving=st.integers(0, 2),
+)
+
+
+@dataclass
+class Call:
+    """A call of the tenant as the process that serves it knows it."""
+
+    id: str
+    hold: Hold | None
+    settling: bool = False
+    released: bool = False
+
+
+class WalletMachine(RuleBasedStateMachine):
+    """Calls, grants, sweeps and month turns on one tenant's wallets, under faults."""
+
+    calls = Bundle("calls")
+    past = Bundle("past")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store, dynamodb: FaultyDynamoDB) -> None:
+        super().__init__()
+        self.world = World(loop, store, dynamodb)
+        self.ledger = Ledger(dynamodb, store.stage)
+        self.clock = START
+        self.started = 0
+        self.latest_expiry = 0
+
+    @initialize(
+        target=calls,
+        shards=st.sampled_from([1, 1, 3]),
+        credits=st.sampled_from([300, 5000, 50_000]),
+        budget=st.sampled_from([None, 200, None, 3000]),
+        quota=st.sampled_from([40, 2, 40]),
+        plans=st.lists(PLANS, min_size=2, max_size=6),
+    )
+    def open(self, shards: int, credits: int, budget: int | None, quota: int, plans: list[Plan]) -> Any:
+        """A tenant with credits and calls; levelling shards moves no call counters, so sharded ones have no quota."""
+        self.shards = shards
+        cap = NO_BUDGET if budget is None else budget
+        few = {} if shards > 1 else {"q_llm": quota}
+        self.world.start("enterprise" if shards > 1 else "free", month_of(START), bud=cap, bl=cap, **few)
+        assert self.world.now(self._grant("first", credits)) is True
+        return multiple(*map(self._serve, plans))
+
+    @rule(target=past, operation=st.sampled_from("abcd"), amount=st.integers(1, 900), faults=FAULTS)
+    def grant(self, operation: str, amount: int, faults: Faults) -> Any:
+        """Credits come in; each operation id once, whoever repeats it with whatever amount."""
+
+        outcome = self.world.attempt(self._grant(operation, amount), faults)
+        assert any(faults) or isinstance(outcome, bool)
+        return (lambda: self._grant(operation, amount), isinstance(outcome, bool))
+
+    @rule(target=calls, plan=PLANS)
+    def serve(self, plan: Plan) -> Call:
+        """A call, from its start to wherever its process gets."""
+        return self._serve(plan)
+
+    @rule(target=past, call=calls, share=st.integers(0, 100), faults=FAULTS)
+    def settle(self, call: Call, share: int, faults: Faults) -> Any:
+        """A call that has not failed is charged what it cost, once, however often that is tried."""
+        if call.hold is None or call.released:
+            return multiple()
+        return self._settle(call, call.hold, share, faults)
+
+    @rule(target=past, call=calls, faults=FAULTS)
+    def release(self, call: Call, faults: Faults) -> Any:
+        """A call that failed, and was never settled, gives everything back."""
+        if call.hold is None or call.settling:
+            return multiple()
+        return self._release(call, call.hold, faults)
+
+    @rule(target=past, skew=SKEW, faults=FAULTS)
+    def sweep(self, skew: int, faults: Faults) -> Any:
+        """The sweeper runs, by its own clock."""
+        at = self.clock + skew
+        outcome = self.world.attempt(sweep(self.world.dynamodb, self.world.stage, at), faults)
+        assert any(faults) or not isinstance(outcome, Failure)
+        return (lambda: sweep(self.world.dynamodb, self.world.stage, at), False)
+
+    @rule(replay=past)
+    def replay(self, replay: Replay) -> None:
+        """Anything may be repeated at any time; what was done changes nothing."""
+        work, done = replay
+        before = self.world.model.wallets
+        self.world.attempt(work(), ())
+        assert not done or self.world.model.wallets == before
+
+    @rule(which=st.integers(0, 20))
+    def arrive_late(self, which: int) -> None:
+        """A request whose answer was lost arrives after all."""
+        if self.world.dynamodb.late:
+            self.world.now(self.world.dynamodb.deliver_late(which))
+
+    @rule(seconds=st.integers(1, 120) | st.none(), offset=st.integers(-5, 5))
+    def wait(self, seconds: int | None, offset: int) -> None:
+        """Time passes; holds expire. Or the month is about to turn, or just has."""
+        self.clock += (seconds or seconds_to_next_month(self.clock) + offset) * SECOND
+
+    @rule(status=st.sampled_from([ACTIVE, ACTIVE, "suspended"]))
+    def suspend(self, status: str) -> None:
+        """An operator stops the tenant, or lets it go on."""
+        for wallet in list(self.world.model.wallets.values()):
+            self.world.write(wallet | {"st": status})
+
+    @invariant()
+    def sums_hold(self) -> None:
+        """Design §7's equations, on the strongly consistent reads of the last write."""
+        self.world.model.check()
+
+    def teardown(self) -> None:
+        """What is under way arrives, everything expires and is swept: then nothing has leaked."""
+        try:
+            if self.world.model.wallets:
+                self._quieten()
+        finally:
+            self.world.end()
+
+    def _let_arrive(self, most: int) -> None:
+        for _ in range(min(most, len(self.world.dynamodb.late))):
+            self.world.now(self.world.dynamodb.deliver_late(0))
+
+    def _quieten(self) -> None:
+        self._let_arrive(len(self.world.dynamodb.late))
+        end = max(self.clock, self.latest_expiry) + MINUTE
+        self.world.now(sweep(self.world.dynamodb, self.world.stage, end))
+        again = self.world.now(sweep(self.world.dynamodb, self.world.stage, end))
+        assert again.backlog == 0
+        self.world.look()
+        self.world.model.check_quiet()
+
+    def _grant(self, operation: str, amount: int) -> Coroutine[Any, Any, bool]:
+        stage, tenant = self.world.stage, self.world.tenant
+        work = partial(grant, self.world.dynamodb, stage, tenant=tenant, amount=amount, operation_id=operation)
+        return work(now=self.clock)
+
+    def _serve(self, plan: Plan) -> Call:
+        self.started += 1
+        id = new_call_id(self.clock + plan.skew, plan.minutes, random_bits=self.started)
+        self.latest_expiry = max(self.latest_expiry, expires_at(id))
+        call = Call(id, self._hold(id, plan))
+        if plan.seconds:
+            self.clock += plan.seconds * SECOND
+            self.world.now(sweep(self.world.dynamodb, self.world.stage, self.clock))
+        if call.hold and plan.then == "settle":
+            self._settle(call, call.hold, plan.share, plan.resolving)
+        elif call.hold and plan.then == "release":
+            self._release(call, call.hold, plan.resolving)
+        self._let_arrive(plan.arriving)
+        return call
+
+    def _hold(self, id: str, plan: Plan) -> Hold | None:
+        expected = self._refusal(month_of(self.clock + plan.skew), plan.amount)
+        work = self.ledger.hold(self.world.tenant, id, "llm", plan.amount, shards=self.shards)
+        held = self.world.attempt(work, plan.placing)
+        event(f"hold under {'some' if any(plan.placing) else 'no'} faults: {_named(held)}")
+        if not any(plan.placing):
+            assert (held.code if isinstance(held, ApiError) else None) == expected
+        return held[0] if isinstance(held, tuple) else None
+
+    def _settle(self, call: Call, hold: Hold, share: int, faults: Faults) -> Replay:
+        call.settling = True
+        entry = self._entry(hold, share)
+        settlement = self.world.attempt(self.ledger.settle(hold, entry), faults)
+        event(f"settle under {'some' if any(faults) else 'no'} faults: {_named(settlement)}")
+        if isinstance(settlement, Settlement):
+            self._check_settled(call, settlement)
+        assert any(faults) or settlement in (Settlement.APPLIED, Settlement.VOIDED)
+        return (lambda: self.ledger.settle(hold, entry), settlement is Settlement.APPLIED)
+
+    def _release(self, call: Call, hold: Hold, faults: Faults) -> Replay:
+        call.released = True
+        outcome = self.world.attempt(self.ledger.release(hold), faults)
+        assert any(faults) or outcome is None
+        return (lambda: self.ledger.release(hold), outcome is None)
+
+    def _entry(self, hold: Hold, share: int) -> Entry:
+        cost = hold.amount * share // 100
+        tag = (hold.amount, hold.attempt)
+        kind, debit, credit = EntryType.DEDUCTION, Account.HELD, Account.REVENUE
+        return Entry(hold.tenant, hold.call_id, kind, cost, debit, credit, self.clock, held=tag)
+
+    def _check_settled(self, call: Call, settlement: Settlement) -> None:
+        entry = self.world.model.entries[call.id]
+        assert (entry["type"] == EntryType.VOID) == (settlement is Settlement.VOIDED)
+        assert settlement is not Settlement.APPLIED or not self.world.model.pending(entry)
+
+    def _refusal(self, month: int, amount: int) -> str | None:
+        """What a hold of `amount` by a clock in `month` must be refused with, told from the wallets as they are."""
+        wallets = list(self.world.model.wallets.values())
+        current = [wallet | self._fresh(wallet) if wallet["mon"] < month else wallet for wallet in wallets]
+        if current[0]["st"] != ACTIVE:
+            return "account_inactive"
+        if current[0][quota_name("llm")] < 1:
+            return "quota_exceeded"
+        if sum(wallet["av"] for wallet in current) < amount:
+            return "insufficient_credits"
+        return "budget_exceeded" if sum(wallet["bl"] for wallet in current) < amount else None
+
+    @staticmethod
+    def _fresh(wallet: dict[str, Any]) -> dict[str, Any]:
+        return {"bl": wallet["bl"] + wallet["sp"], "sp": 0, **quotas(wallet["plan"])}
+
+
+def _named(outcome: Any) -> str:
+    if isinstance(outcome, ApiError):
+        return outcome.code
+    return str(outcome) if isinstance(outcome, Settlement) else type(outcome).__name__
+
+
+def test_money_is_conserved_whatever_goes_wrong(
+    loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB
+) -> None:
+    machine: Any = partial(WalletMachine, loop, module_tables, dynamodb)
+    run_state_machine_as_test(machine, settings=settings.default)

@@ -1,0 +1,175 @@
+"""Calls that come all at once: exactly as many pass as the wallet can pay for, and each month turns once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callmissed.clock import MINUTE, SECOND, month_of
+from callmissed.errors import ApiError
+from callmissed.ids import new_call_id
+from callmissed.ledger.entries import Account, Entry, EntryType
+from callmissed.ledger.grants import grant
+from callmissed.ledger.holds import Hold, Ledger, Settlement
+from callmissed.ledger.sweep import sweep
+from callmissed.ledger.wallet import NO_BUDGET, held, spent
+from local.engines import Store
+from tests.properties.faults import FaultyDynamoDB
+from tests.properties.world import World
+
+DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
+FEW = settings(max_examples=max(5, settings().max_examples // 6))
+Wallet = Callable[..., World]
+
+
+@pytest.fixture
+def wallet(loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB) -> Iterator[Wallet]:
+    """Makes a tenant with `credits` and other fields of its wallet as of November."""
+    worlds: list[World] = []
+
+    def make(credits: int, plan: str = "free", **fields: int) -> World:
+        world = World(loop, module_tables, dynamodb)
+        dynamodb.arrived = None
+        world.start(plan, month_of(DECEMBER - 1), **fields)
+        worlds.append(world)
+        if credits:
+            world.now(grant_once(world, credits, "first"))
+        return world
+
+    yield make
+    for world in worlds:
+        world.end()
+
+
+async def grant_once(world: World, amount: int, operation: str) -> bool:
+    """Grant as an operator would."""
+    return await grant(
+        world.dynamodb, world.stage, tenant=world.tenant, amount=amount, operation_id=operation, now=DECEMBER
+    )
+
+
+async def hold_all(world: World, amounts: Sequence[int], shards: int = 1, first: int = 0) -> list[Any]:
+    """Outcomes of one hold for each amount, all at once, in the first seconds of December."""
+    ledger = Ledger(world.dynamodb, world.stage)
+    ids = [new_call_id(DECEMBER, 1, first + number) for number in range(len(amounts))]
+    return await asyncio.gather(
+        *(ledger.hold(world.tenant, id, "llm", amount, shards=shards) for id, amount in zip(ids, amounts, strict=True)),
+        return_exceptions=True,
+    )
+
+
+def counted(outcomes: Sequence[Any]) -> Counter[str]:
+    """How often each refusal came, and `held` where none did."""
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, ApiError):
+            raise outcome
+    return Counter(outcome.code if isinstance(outcome, ApiError) else "held" for outcome in outcomes)
+
+
+def entry_for(hold: Hold, cost: int) -> Entry:
+    """The entry that settles `hold`."""
+    tag = (hold.amount, hold.attempt)
+    kind, now = EntryType.DEDUCTION, DECEMBER
+    return Entry(hold.tenant, hold.call_id, kind, cost, Account.HELD, Account.REVENUE, now, held=tag)
+
+
+@given(
+    calls=st.integers(1, 40),
+    enough_for=st.integers(0, 40),
+    amount=st.integers(1, 10**12),
+    what=st.sampled_from(["insufficient_credits", "budget_exceeded", "quota_exceeded"]),
+)
+@FEW
+def test_exactly_as_many_pass_as_there_is_for(
+    wallet: Wallet, calls: int, enough_for: int, amount: int, what: str
+) -> None:
+    passing, plenty = min(calls, enough_for), amount * 50
+    spare = amount * enough_for + amount - 1
+    fields: dict[str, Any] = {"mon": month_of(DECEMBER)}
+    if what == "budget_exceeded":
+        fields |= {"bud": spare, "bl": spare}
+    if what == "quota_exceeded":
+        fields |= {"q_llm": enough_for}
+    world = wallet(spare if what == "insufficient_credits" else plenty, **fields)
+    outcomes = world.now(hold_all(world, [amount] * calls))
+    assert counted(outcomes) == +Counter({"held": passing, what: calls - passing})
+    assert held(world.reload().wallets[world.tenant]) == passing * amount
+
+
+@given(calls=st.integers(1, 24), enough_for=st.integers(1, 24), amount=st.integers(1, 10**9))
+@FEW
+def test_shards_together_pay_for_no_more_than_they_have(
+    wallet: Wallet, calls: int, enough_for: int, amount: int
+) -> None:
+    passing = min(calls, enough_for)
+    world = wallet(amount * enough_for + amount - 1, "enterprise")
+    outcomes = world.now(hold_all(world, [amount] * calls, shards=8))
+    at_once = sum(isinstance(outcome, tuple) for outcome in outcomes)
+    assert at_once <= passing
+    later = [world.now(hold_all(world, [amount], shards=8, first=100 + number))[0] for number in range(enough_for)]
+    assert at_once + counted(later)["held"] == enough_for
+    model = world.reload()
+    assert sum(map(held, model.wallets.values())) == enough_for * amount
+
+
+@given(
+    spent_before=st.integers(0, 5000),
+    standing=st.lists(st.integers(0, 200), max_size=4),
+    arriving=st.lists(st.integers(0, 200), min_size=1, max_size=12),
+    budget=st.sampled_from([NO_BUDGET, 10_000]),
+)
+@FEW
+def test_a_month_turns_once_and_conserves_the_sum(
+    wallet: Wallet, spent_before: int, standing: list[int], arriving: list[int], budget: int
+) -> None:
+    world = wallet(10_000, bud=budget, bl=budget)
+    ledger = Ledger(world.dynamodb, world.stage)
+    november = [new_call_id(DECEMBER - MINUTE, 3, 500 + number) for number in range(len(standing) + 1)]
+    hold, _ = world.now(ledger.hold(world.tenant, november[0], "llm", spent_before))
+    assert world.now(ledger.settle(hold, entry_for(hold, spent_before))) is Settlement.APPLIED
+    for id, amount in zip(november[1:], standing, strict=True):
+        world.now(ledger.hold(world.tenant, id, "llm", amount))
+    outcomes = world.now(hold_all(world, arriving))
+    assert counted(outcomes)["held"] == len(arriving)
+    after = world.reload().wallets[world.tenant]
+    assert (after["mon"], after["sp"], after["spt"]) == (month_of(DECEMBER), 0, spent_before)
+    assert held(after) == sum(standing) + sum(arriving)
+    assert after["q_llm"] == 100 - len(arriving)
+
+
+@given(cost=st.integers(0, 100), settlers=st.integers(1, 6), sweepers=st.integers(0, 3))
+@FEW
+def test_a_call_is_charged_once_whoever_settles_it(wallet: Wallet, cost: int, settlers: int, sweepers: int) -> None:
+    world = wallet(1000)
+    ledger = Ledger(world.dynamodb, world.stage)
+    hold, _ = world.now(ledger.hold(world.tenant, new_call_id(DECEMBER, 1), "llm", 100))
+
+    async def all_at_once() -> list[Any]:
+        settles = [ledger.settle(hold, entry_for(hold, cost)) for _ in range(settlers)]
+        return await asyncio.gather(
+            *settles, *(sweep(world.dynamodb, world.stage, DECEMBER + 2 * MINUTE) for _ in range(sweepers))
+        )
+
+    outcomes = world.now(all_at_once())[:settlers]
+    model = world.reload()
+    model.check_quiet()
+    assert len(set(outcomes)) == 1, "all settlers learn the same"
+    assert model.spent() == (cost if outcomes[0] is Settlement.APPLIED else 0)
+    assert spent(model.wallets[world.tenant]) == model.spent()
+
+
+@given(times=st.integers(2, 8), amount=st.integers(1, 10**12))
+@FEW
+def test_a_grant_repeated_at_once_grants_once(wallet: Wallet, times: int, amount: int) -> None:
+    world = wallet(0)
+
+    async def all_at_once() -> list[bool]:
+        return await asyncio.gather(*(grant_once(world, amount, "same") for _ in range(times)))
+
+    assert sorted(world.now(all_at_once())) == [False] * (times - 1) + [True]
+    assert world.reload().wallets[world.tenant]["av"] == amount
