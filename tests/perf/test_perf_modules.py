@@ -1,0 +1,61 @@
+"""What each entry loads at its start, asked of a fresh interpreter."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from callmissed.platform.functions import FUNCTIONS, Function
+from local.engines import ROOT
+
+HEAVY = {"openai", "anthropic", "twilio", "livekit", "aws_cdk", "boto3", "tiktoken", "moto", "typer", "rich"}
+WEB = {"fastapi", "starlette", "uvicorn", "httpx2"}
+DESK = {"local", "cli", "infra", "bench", "tests"}
+
+WEB_APPS = [function for function in FUNCTIONS if function.web_app]
+HANDLERS = [function for function in FUNCTIONS if function.handler]
+
+
+def loaded(statement: str) -> set[str]:
+    """Top-level modules in a fresh interpreter after `statement`."""
+    script = f"import json, sys\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
+    environment = {**os.environ, "CALLMISSED_STAGE": "test", "CALLMISSED_PEPPERS": "00" * 32}
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    return {name.partition(".")[0] for name in json.loads(run.stdout.splitlines()[-1])}
+
+
+def entry_of(function: Function) -> str:
+    """The statement that starts `function` as Lambda does, the application itself included."""
+    if function.web_app:
+        module, _, attribute = function.web_app.partition(":")
+    else:
+        module, _, attribute = (function.handler or "").rpartition(".")
+    return f"from {module} import {attribute}"
+
+
+@pytest.mark.parametrize("function", WEB_APPS, ids=lambda function: function.name)
+def test_an_application_starts_without_what_few_calls_need(function: Function) -> None:
+    modules = loaded(entry_of(function))
+
+    assert not modules & (HEAVY | DESK)
+    assert {"fastapi", "callmissed", "functions"} <= modules
+
+
+@pytest.mark.parametrize("function", HANDLERS, ids=lambda function: function.name)
+def test_a_handler_starts_without_a_web_framework(function: Function) -> None:
+    modules = loaded(entry_of(function))
+
+    assert not modules & (HEAVY - {"boto3"} | WEB | DESK)
+    assert {"callmissed", "functions"} <= modules
+
+
+def test_the_tokenizer_and_the_sdk_are_loaded_by_their_first_use_only() -> None:
+    before = "import functions.inference.app, functions.inference.relay, functions.inference.tokens as tokens"
+    after = f"{before}; import functions.inference.providers.openai_sdk; tokens.count_text('x')"
+
+    assert not loaded(before) & {"tiktoken", "openai"}
+    assert {"tiktoken", "openai"} <= loaded(after)
