@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -14,7 +13,7 @@ from callmissed.catalog.model import Category, Model
 from callmissed.keys.secret import Mode, new_secret
 from local.engines import Store
 from tests.integration.inference.behaviours import fails, ordinary
-from tests.integration.inference.desk import REGION, Bank, gateway_at_work, settings_for
+from tests.integration.inference.desk import REGION, Account, Bank, gateway_at_work, settings_for
 from tests.integration.inference.upstream import FakeUpstream, Received
 from tests.integration.inference.wire import chat, refused
 from tests.perf.counting import Count, CountingDynamoDB
@@ -98,7 +97,7 @@ def chat_models() -> list[Model]:
 
 @pytest.mark.parametrize("model", [model.id for model in chat_models() if model.status == "live"])
 async def test_the_entry_of_every_model_fits_one_unit(
-    client: httpx2.AsyncClient, bank: Bank, count: Count, tester: Any, model: str
+    client: httpx2.AsyncClient, bank: Bank, count: Count, tester: Account, model: str
 ) -> None:
     assert (await chat(client, tester, model=model)).status_code == 200
 
@@ -106,7 +105,7 @@ async def test_the_entry_of_every_model_fits_one_unit(
 
 
 @pytest_asyncio.fixture(scope="module")
-async def tester(bank: Bank) -> Any:
+async def tester(bank: Bank) -> Account:
     return await bank.account(mode=Mode.TEST)
 
 

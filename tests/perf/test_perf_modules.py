@@ -10,7 +10,19 @@ import pytest
 from callmissed.platform.functions import FUNCTIONS, Function
 from local.engines import ROOT
 
-HEAVY = {"openai", "anthropic", "twilio", "livekit", "aws_cdk", "boto3", "tiktoken", "moto", "typer", "rich"}
+HEAVY = {
+    "openai",
+    "anthropic",
+    "twilio",
+    "livekit",
+    "aws_cdk",
+    "boto3",
+    "tiktoken",
+    "moto",
+    "typer",
+    "rich",
+    "jsonschema",
+}
 WEB = {"fastapi", "starlette", "uvicorn", "httpx2"}
 DESK = {"local", "cli", "infra", "bench", "tests"}
 
@@ -51,11 +63,3 @@ def test_a_handler_starts_without_a_web_framework(function: Function) -> None:
 
     assert not modules & (HEAVY - {"boto3"} | WEB | DESK)
     assert {"callmissed", "functions"} <= modules
-
-
-def test_the_tokenizer_and_the_sdk_are_loaded_by_their_first_use_only() -> None:
-    before = "import functions.inference.app, functions.inference.relay, functions.inference.tokens as tokens"
-    after = f"{before}; import functions.inference.providers.openai_sdk; tokens.count_text('x')"
-
-    assert not loaded(before) & {"tiktoken", "openai"}
-    assert {"tiktoken", "openai"} <= loaded(after)
