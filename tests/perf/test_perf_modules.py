@@ -10,7 +10,8 @@ import pytest
 from callmissed.platform.functions import FUNCTIONS, Function
 from local.engines import ROOT
 
-HEAVY = {
+SDKS = {"openai", "anthropic", "twilio", "livekit", "aws_cdk", "boto3", "moto"}
+HEAVY = SDKS | {"tiktoken", "typer", "rich", "jsonschema"}
     "openai",
     "anthropic",
     "twilio",
