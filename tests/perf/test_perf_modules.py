@@ -12,18 +12,6 @@ from local.engines import ROOT
 
 SDKS = {"openai", "anthropic", "twilio", "livekit", "aws_cdk", "boto3", "moto"}
 HEAVY = SDKS | {"tiktoken", "typer", "rich", "jsonschema"}
-    "openai",
-    "anthropic",
-    "twilio",
-    "livekit",
-    "aws_cdk",
-    "boto3",
-    "tiktoken",
-    "moto",
-    "typer",
-    "rich",
-    "jsonschema",
-}
 WEB = {"fastapi", "starlette", "uvicorn", "httpx2"}
 DESK = {"local", "cli", "infra", "bench", "tests"}
 
