@@ -14,11 +14,13 @@ _logger = get_logger("ledger-reconcile")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Reconcile as of `event["at"]` (ISO 8601). Raises when DynamoDB does not answer, so that the schedule retries."""
+    """Reconcile as of `event["at"]` (ISO 8601). Raises when a wallet can't be read, so that the schedule retries."""
     report = asyncio.run(_reconcile(from_environment(), at_micros(event)))
     for drift in report.drifts:
         _logger.error("a wallet and its entries disagree", extra=asdict(drift))
     count("LedgerDrift", len(report.drifts))
+    if report.unread:
+        raise RuntimeError(f"{len(report.unread)} of {report.tenants} tenants could not be compared")
     return {"tenants": report.tenants, "drifts": len(report.drifts)}
 
 

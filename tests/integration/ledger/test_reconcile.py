@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import to_item
-from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, system_clock
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, Entry, EntryType
@@ -117,7 +117,8 @@ async def test_a_tampered_wallet_is_found_every_night(
     await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
     await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": tenant}, name, 1)
     granted = GRANTED + (name == "gr")
-    drift = Drift(tenant, *expected, granted, GRANTED)
+    imbalance = 2 if name == "sp" else 1  # what is spent stands in both equations
+    drift = Drift(tenant, *expected, granted, GRANTED, imbalance)
     for _ in range(2):
         assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == [drift]
 
@@ -130,6 +131,76 @@ async def test_a_tampered_entry_is_found(tables: Store, dynamodb: DynamoDB) -> N
     await _tamper(dynamodb, physical_name(tables.stage, LEDGER), key, "amount", 5)
     drifts = (await reconcile(dynamodb, tables.stage, system_clock())).drifts
     assert drifts == [Drift(tenant, 400, 405, GRANTED, GRANTED)]
+
+
+@pytest.mark.parametrize("name", ["av", "bl", "bud"])
+async def test_a_wallet_that_contradicts_itself_is_found(tables: Store, dynamodb: DynamoDB, name: str) -> None:
+    tenant = await _tenant(dynamodb, tables.stage)
+    await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": tenant}, name, 7)
+    drifts = (await reconcile(dynamodb, tables.stage, system_clock())).drifts
+    assert drifts == [Drift(tenant, 0, 0, GRANTED, GRANTED, 7)]
+
+
+async def test_a_missing_entry_is_found(tables: Store, dynamodb: DynamoDB) -> None:
+    ledger = Ledger(dynamodb, tables.stage)
+    tenant = await _tenant(dynamodb, tables.stage)
+    await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
+    key = to_item({"tenant": tenant, "entry": hold.call_id})
+    await dynamodb.call("DeleteItem", {"TableName": physical_name(tables.stage, LEDGER), "Key": key})
+    drifts = (await reconcile(dynamodb, tables.stage, system_clock())).drifts
+    assert drifts == [Drift(tenant, 400, 0, GRANTED, GRANTED)]
+
+
+async def test_a_drift_is_found_beside_healthy_tenants(tables: Store, dynamodb: DynamoDB) -> None:
+    healthy = [await _tenant(dynamodb, tables.stage, plan) for plan in (Plan.PRO, Plan.ENTERPRISE)]
+    tenant = await _tenant(dynamodb, tables.stage)
+    await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": tenant}, "gr", 1)
+    report = await reconcile(dynamodb, tables.stage, system_clock())
+    assert report.tenants == len(healthy) + 1
+    assert [drift.tenant for drift in report.drifts] == [tenant]
+
+
+async def test_a_call_that_settles_long_after_it_began_is_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
+    ledger = Ledger(dynamodb, tables.stage)
+    tenant = await _tenant(dynamodb, tables.stage)
+    long_ago = system_clock() - 120 * MINUTE
+    early = await _hold(ledger, tenant, started=long_ago)
+    await ledger.settle(later := await _hold(ledger, tenant, started=long_ago + MINUTE), _entry(later, 400))
+    await ledger.release(early)
+    assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
+    again = (await ledger.hold(tenant, early.call_id, "llm", 1_000))[0]
+    await ledger.settle(again, _entry(again, 300))
+    for _ in range(2):
+        assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
+
+
+async def test_a_charge_that_waits_for_a_late_sweep_is_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
+    ledger = Ledger(dynamodb, tables.stage)
+    tenant = await _tenant(dynamodb, tables.stage)
+    hold = await _hold(ledger, tenant, started=system_clock() - 120 * MINUTE)
+    await ledger.record(_entry(hold, 400))
+    for _ in range(2):
+        assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
+    await sweep(dynamodb, tables.stage, system_clock())
+    assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
+
+
+async def test_a_tenant_that_cannot_be_read_hides_no_other(
+    tables: Store, dynamodb: DynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, drifted = await _tenant(dynamodb, tables.stage, Plan.ENTERPRISE), await _tenant(dynamodb, tables.stage)
+    await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": drifted}, "gr", 1)
+    send = dynamodb.send
+
+    async def meet_calls(operation: str, payload: bytes) -> dict[str, Any]:
+        if operation == "TransactGetItems":
+            raise Unavailable("transaction cancelled: TransactionConflict", ambiguous=False)
+        return await send(operation, payload)
+
+    monkeypatch.setattr(dynamodb, "send", meet_calls)
+    report = await reconcile(dynamodb, tables.stage, system_clock())
+    assert report.unread == [busy]
+    assert [drift.tenant for drift in report.drifts] == [drifted]
 
 
 async def test_final_entries_are_summed_once(tables: Store, dynamodb: DynamoDB) -> None:

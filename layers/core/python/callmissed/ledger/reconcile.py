@@ -2,6 +2,8 @@
 
 Calls go on meanwhile. So the wallets are read before and after the entries, and a wallet has drifted only when its
 entries fit neither: everything spent before must have an entry, and every entry whose hold is gone must be spent after.
+
+Key budgets are not compared: what a lost refund took from one comes back when its month turns.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -9,37 +11,44 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType
-from callmissed.ledger.shards import owner
+from callmissed.ledger.shards import owner, wallet_id
 from callmissed.ledger.sweep import wallets
-from callmissed.ledger.wallet import spent
+from callmissed.ledger.wallet import held, spent
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
+from callmissed.tenancy.plans import limits
 
 _MARK = "RECONCILED"
 _SETTLED_AFTER = 60 * MINUTE
-"""Entries of calls that began longer ago are final: holds live a third of that."""
+"""Entries of calls that began longer ago, and hold nothing, are taken for final: holds live a third of that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A tenant whose wallet and entries disagree; micro-credits by the wallet after and by the entries."""
+    """A tenant whose wallet disagrees with its entries, or with itself.
+
+    Micro-credits: `spent` and `granted` by the wallet, `charged` and `credited` by the entries, and by how much the
+    wallet's own equations fail.
+    """
 
     tenant: str
     spent: int
     charged: int
     granted: int
     credited: int
+    imbalance: int = 0
 
 
 @dataclass(slots=True)
 class ReconcileReport:
-    """What one night found: tenants compared, those that drifted."""
+    """What one night found: tenants seen, those that drifted, those that could not be compared."""
 
     tenants: int = 0
     drifts: list[Drift] = field(default_factory=list[Drift])
+    unread: list[str] = field(default_factory=list[str])
 
 
 @dataclass(slots=True)
@@ -52,48 +61,53 @@ class _Sums:
 
 
 async def reconcile(dynamodb: DynamoDB, stage: str, now: int) -> ReconcileReport:
-    """Compare every tenant of `stage` at `now` (epoch microseconds). Raises Unavailable.
+    """Compare every tenant of `stage` at `now` (epoch microseconds). Raises Unavailable when wallets can't be listed.
 
-    Entries that are final are summed once and remembered with the tenant, so a night reads the day's entries.
+    Entries that are final are summed once and remembered with the tenant, so a night reads the day's entries. Where
+    the remembered sums disagree, all entries are counted again: a call may have settled long after it began.
     """
     report = ReconcileReport()
-    async for tenant, ids in _tenants(dynamodb, stage):
+    for tenant, shards in (await _tenants(dynamodb, stage)).items():
         report.tenants += 1
-        drift = await _compare(dynamodb, stage, tenant, ids, now)
-        if drift is not None:
-            report.drifts.append(drift)
+        try:
+            drift = await _compare(dynamodb, stage, tenant, shards, now, await _mark(dynamodb, stage, tenant))
+            if drift is not None:
+                drift = await _compare(dynamodb, stage, tenant, shards, now, _new_mark(tenant))
+        except Unavailable:
+            report.unread.append(tenant)
+        else:
+            report.drifts += [drift] if drift else []
     return report
 
 
-async def _tenants(dynamodb: DynamoDB, stage: str) -> AsyncIterator[tuple[str, list[str]]]:
-    """Each tenant with the ids of its wallets."""
-    ids: dict[str, list[str]] = {}
+async def _tenants(dynamodb: DynamoDB, stage: str) -> dict[str, int]:
+    """Each tenant with the number of wallets that it has or, when its plan spreads them, may get at any moment."""
+    shards: dict[str, int] = {}
     async for wallet in wallets(dynamodb, stage):
-        ids.setdefault(owner(wallet["id"])[0], []).append(wallet["id"])
-    for tenant, owned in ids.items():
-        yield tenant, owned
+        tenant, shard = owner(wallet["id"])
+        shards[tenant] = max(shards.get(tenant, 0), shard + 1, limits(wallet["plan"]).wallet_shards)
+    return shards
 
 
-async def _compare(dynamodb: DynamoDB, stage: str, tenant: str, ids: list[str], now: int) -> Drift | None:
-    before = await _read(dynamodb, stage, ids)
-    mark = await _mark(dynamodb, stage, tenant)
-    final, fresh = await _sum(dynamodb, stage, tenant, mark, now)
-    after = await _read(dynamodb, stage, ids)
-    held = {call_id for wallet in after for call_id in wallet["h"]}
+async def _compare(dynamodb: DynamoDB, stage: str, tenant: str, shards: int, now: int, mark: Item) -> Drift | None:
+    """The drift when entries since the mark are counted; without one, the mark is moved."""
+    before = await _read(dynamodb, stage, tenant, shards)
+    final, fresh = await _sum(dynamodb, stage, tenant, mark, min([_cut(now), *_held(before)]))
+    after = await _read(dynamodb, stage, tenant, shards)
+    standing = _held(after)
     charged = final["charged"] + fresh.charged
-    applied = charged - sum(amount for call_id, amount in fresh.pending.items() if call_id in held)
+    applied = charged - sum(amount for call_id, amount in fresh.pending.items() if call_id in standing)
     credited = final["credited"] + fresh.credited
-    spent_after, granted_after = sum(map(spent, after)), _granted(after)
-    agrees = sum(map(spent, before)) <= charged and applied <= spent_after
-    if agrees and _granted(before) <= credited <= granted_after:
-        await dynamodb.call("PutItem", {"TableName": physical_name(stage, TENANTS), "Item": to_item(final)})
-        return None
-    return Drift(tenant, spent_after, charged, granted_after, credited)
+    drift = Drift(tenant, _spent(after), charged, _granted(after), credited, sum(map(_imbalance, after)))
+    agrees = _spent(before) <= charged and applied <= drift.spent and _granted(before) <= credited <= drift.granted
+    if not agrees or drift.imbalance:
+        return drift
+    await dynamodb.call("PutItem", {"TableName": physical_name(stage, TENANTS), "Item": to_item(final)})
+    return None
 
 
-async def _sum(dynamodb: DynamoDB, stage: str, tenant: str, mark: Item, now: int) -> tuple[Item, _Sums]:
-    """Entries since the mark: the mark with what is final by now added to it, and the sums of the rest."""
-    cut = new_call_id(now - _SETTLED_AFTER, 1, 0)[:10]
+async def _sum(dynamodb: DynamoDB, stage: str, tenant: str, mark: Item, cut: str) -> tuple[Item, _Sums]:
+    """Entries since the mark: the mark with what is before the cut added to it, and the sums of the rest."""
     final, fresh = dict(mark), _Sums(0, 0, {})
     async for entry in _entries(dynamodb, stage, tenant, mark["upto"]):
         charged = entry["amount"] if entry["type"] == EntryType.DEDUCTION else 0
@@ -127,21 +141,49 @@ async def _entries(dynamodb: DynamoDB, stage: str, tenant: str, after: str) -> A
         request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
-async def _read(dynamodb: DynamoDB, stage: str, ids: list[str]) -> list[Item]:
+async def _read(dynamodb: DynamoDB, stage: str, tenant: str, shards: int) -> list[Item]:
     """The wallets as they are at one moment: shards lend to each other, so single reads could miss a loan."""
     table = physical_name(stage, WALLETS)
-    parts = [{"Get": {"TableName": table, "Key": to_item({"id": id})}} for id in ids]
-    answer = await dynamodb.call("TransactGetItems", {"TransactItems": parts})
-    return [from_item(response["Item"]) for response in answer["Responses"]]
+    if shards == 1:  # a transaction would fail whenever it met a call
+        request = {"TableName": table, "Key": to_item({"id": tenant}), "ConsistentRead": True}
+        found = [await dynamodb.call("GetItem", request)]
+    else:
+        ids = [wallet_id(tenant, shard) for shard in range(shards)]
+        parts = [{"Get": {"TableName": table, "Key": to_item({"id": id})}} for id in ids]
+        found = (await dynamodb.call("TransactGetItems", {"TransactItems": parts}))["Responses"]
+    return [from_item(answer["Item"]) for answer in found if answer.get("Item")]
 
 
 async def _mark(dynamodb: DynamoDB, stage: str, tenant: str) -> Item:
-    key = {"tenant": tenant, "item": _MARK}
-    request = {"TableName": physical_name(stage, TENANTS), "Key": to_item(key), "ConsistentRead": True}
+    none = _new_mark(tenant)
+    key = to_item({"tenant": tenant, "item": none["item"]})
+    request = {"TableName": physical_name(stage, TENANTS), "Key": key, "ConsistentRead": True}
     answer = await dynamodb.call("GetItem", request)
-    none: Item = {**key, "upto": " ", "charged": 0, "credited": 0}
     return from_item(answer["Item"]) if "Item" in answer else none
+
+
+def _new_mark(tenant: str) -> Item:
+    return {"tenant": tenant, "item": _MARK, "upto": " ", "charged": 0, "credited": 0}
+
+
+def _cut(now: int) -> str:
+    return new_call_id(now - _SETTLED_AFTER, 1, 0)[:10]
+
+
+def _held(shards: Iterable[Item]) -> set[str]:
+    return {call_id for wallet in shards for call_id in wallet["h"]}
+
+
+def _spent(shards: Iterable[Item]) -> int:
+    return sum(map(spent, shards))
 
 
 def _granted(shards: Iterable[Item]) -> int:
     return sum(wallet["gr"] for wallet in shards)
+
+
+def _imbalance(wallet: Item) -> int:
+    """By how much the wallet's two equations fail (callmissed.ledger.wallet)."""
+    credits = wallet["av"] + held(wallet) + spent(wallet) - wallet["gr"]
+    budget = wallet["bl"] + held(wallet) + wallet["sp"] - wallet["bud"]
+    return abs(credits) + abs(budget)
