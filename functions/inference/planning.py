@@ -91,7 +91,7 @@ class Plan:
 
 def plan_chat(catalog: Catalog, body: Mapping[str, Any], request: ChatRequest, size: int) -> Plan:
     """Plan a chat call whose body had `size` bytes. Raises ApiError 400, 404 or 503 for what no model can do."""
-    models = tuple(_chat_model(catalog, model_id) for model_id in request.model_ids)
+    models = _in_service([_chat_model(catalog, model_id) for model_id in request.model_ids])
     if any(True for _ in images(body)):
         _require_vision(models)
     for field, asked in request.output_limits.items():
@@ -124,11 +124,17 @@ def _chat_model(catalog: Catalog, model_id: str) -> Model:
         raise model_not_found(model_id)
     if model.category != Category.LLM or model.realtime or model.price is None:
         raise invalid_request(f"The model '{model.id}' can't be used for chat completions.", "model")
-    if model.status == "maintenance":
-        advice = f" Use '{model.fallback}' meanwhile." if model.fallback else ""
-        message = f"The model '{model.id}' is under maintenance.{advice}"
-        raise ApiError(503, "model_under_maintenance", message, param="model")
     return model
+
+
+def _in_service(models: list[Model]) -> tuple[Model, ...]:
+    """Those of the models that are not under maintenance. Raises ApiError 503 when all are."""
+    live = tuple(model for model in models if model.status != "maintenance")
+    if not live:
+        advice = f" Use '{models[0].fallback}' meanwhile." if models[0].fallback else ""
+        message = f"The model '{models[0].id}' is under maintenance.{advice}"
+        raise ApiError(503, "model_under_maintenance", message, param="model")
+    return live
 
 
 def _require_vision(models: tuple[Model, ...]) -> None:

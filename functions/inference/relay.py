@@ -20,7 +20,7 @@ from functions.inference.dialects.openai_chat import TokenUsage, delta_text, obj
 from functions.inference.planning import Plan
 from functions.inference.providers.port import UpstreamUnreachable
 from functions.inference.settlement import BilledCall, Cashier
-from functions.inference.sse import DONE, PING, StreamMeter, error_event, is_event_stream
+from functions.inference.sse import DONE, PING, StreamMeter, error_event, is_event_stream, is_nonsense_at_once
 from functions.inference.upstreams import Answer
 
 _logger = get_logger("inference")
@@ -160,7 +160,7 @@ class MeteredStream(Response):
 
 async def check_stream(answer: Answer) -> None:
     """Refuse a body that is no event stream before anything of it is sent. Raises ApiError 502."""
-    if not is_event_stream(answer.first):
+    if not is_event_stream(answer.first) or is_nonsense_at_once(answer.first):
         await answer.reply.close()
         raise garbage("no event stream")
 

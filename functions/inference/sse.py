@@ -13,7 +13,8 @@ from functions.inference.dialects.openai_chat import TokenUsage, delta_text, rea
 DONE = b"data: [DONE]\n\n"
 PING = b": ping\n\n"
 _END = re.compile(rb"\r?\n\r?\n")
-_TELLING = re.compile(rb'"usage"\s*:\s*\{|error|\[DONE\]')
+_TELLING = re.compile(rb'"usage"\s*:\s*\{|error|data:(?! ?\{)')  # `[DONE]` is no object either
+_REPORTED = "the upstream reports an error"
 _ERROR_NAME = re.compile(rb"^event:[ ]?error[ ]*\r?$", re.MULTILINE)
 _FIELDS = (b"data:", b":", b"event:", b"id:", b"retry:")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -85,7 +86,7 @@ class StreamMeter:
             self.broken = str(error)
             return True
         if _tells_error(event, chunk):
-            self.broken = "the upstream reports an error"
+            self.broken = _REPORTED
             return True
         usage = read_usage(chunk.get("usage"))
         self.usage = usage or self.usage
@@ -117,9 +118,18 @@ def is_event_stream(first: bytes) -> bool:
 
 def fails_at_once(first: bytes) -> bool:
     """Whether the first piece of a stream holds an error, and nothing but comments before it."""
+    return _broken_at_once(first) == _REPORTED
+
+
+def is_nonsense_at_once(first: bytes) -> bool:
+    """Whether the first event in the first piece of a stream is no chunk of a reply, nor an error."""
+    return _broken_at_once(first) not in ("", _REPORTED)
+
+
+def _broken_at_once(first: bytes) -> str:
     meter = StreamMeter(wants_usage=True)
     passed = meter.feed(first)
-    return bool(meter.broken) and not _data(passed)
+    return "" if _data(passed) else meter.broken
 
 
 def _split_last(data: bytes) -> tuple[bytes, bytes]:

@@ -1,13 +1,14 @@
 """Finding an upstream that answers: retries, further routes and fallback models, all before the first byte.
 
 What an upstream says with a 4xx is the caller's to mend and ends the search; rate limits, failures and our own
-missing or wrong credentials go on to the next route.
+missing or wrong credentials, or a model that the upstream does not have, go on to the next route.
 """
 
 import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +27,12 @@ _logger = get_logger("inference")
 _TRIES_PER_ROUTE = 2
 _HEAD_SECONDS = 600.0
 _SANDBOX_HEAD_SECONDS = 10.0
+_SEARCH_SECONDS = 780.0
+"""A search may take so long that a reply still fits into the platform's longest call, and that before the hold ends."""
+
 _LONGEST_REFUSAL = 65_536
-_CALLERS_FAULT = frozenset({400, 404, 413, 415, 422})
-_OPERATORS_FAULT = frozenset({401, 402, 403})
+_CALLERS_FAULT = frozenset({400, 413, 415, 422})
+_OPERATORS_FAULT = frozenset({401, 402, 403, 404})  # 404: the path and the model's name upstream are ours
 
 
 @dataclass(slots=True)
@@ -65,7 +69,19 @@ class Upstreams:
         self._open: dict[str, Provider] = {}
 
     async def answer(self, plan: Plan, *, sandboxed: bool) -> Answer:
-        """The first upstream that begins a reply. Raises ApiError 400 or 503 when none will."""
+        """The first upstream that begins a reply. Raises ApiError 400 or 503 when none will in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SEARCH_SECONDS):
+                if answer := await self._search(plan, sandboxed=sandboxed):
+                    return answer
+        raise ApiError(
+            503,
+            "provider_error",
+            f"No provider of '{plan.models[0].id}' can serve the call at the moment. Nothing was charged.",
+            headers={"Retry-After": "5"},
+        )
+
+    async def _search(self, plan: Plan, *, sandboxed: bool) -> Answer | None:
         tried = 0
         for model, route, provider in self._candidates(plan, sandboxed=sandboxed):
             body = plan.upstream_body(model, route)
@@ -76,12 +92,7 @@ class Upstreams:
                 answer = await self._try(model, route, provider, body)
                 if answer is not None:
                     return answer
-        raise ApiError(
-            503,
-            "provider_error",
-            f"No provider of '{plan.models[0].id}' can serve the call at the moment. Nothing was charged.",
-            headers={"Retry-After": "5"},
-        )
+        return None
 
     async def close(self) -> None:
         """Drop every connection pool; the next call makes new ones."""

@@ -19,7 +19,9 @@ def asked(upstream: FakeUpstream) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize("failure", [fails(500), fails(429), fails(401), resets()], ids=["500", "429", "401", "reset"])
+@pytest.mark.parametrize(
+    "failure", [fails(500), fails(429), fails(401), fails(404), resets()], ids=["500", "429", "401", "404", "reset"]
+)
 async def test_the_next_model_serves_when_the_first_fails(
     client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, failure: Any, streamed: bool
 ) -> None:
@@ -60,6 +62,16 @@ async def test_a_model_that_nobody_serves_gives_way_to_the_next(
 
     assert asked(upstream) == [(LAB, "upstream-lab-chat")]
     assert (await bank.entry(account.tenant))["usage"]["model"] == "lab-chat"
+
+
+async def test_a_model_under_maintenance_gives_way_to_the_next(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account = await bank.account()
+
+    assert (await chat(client, account, model="kimi-k2.5-fast", models=["lab-chat"])).status_code == 200
+
+    assert asked(upstream) == [(LAB, "upstream-lab-chat")]
 
 
 async def test_when_all_fail_the_call_is_503_and_free(

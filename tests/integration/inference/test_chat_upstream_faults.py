@@ -13,6 +13,7 @@ from tests.integration.inference.behaviours import (
     Behaviour,
     breaks_mid_body,
     completion,
+    content_events,
     fails,
     garbles_head,
     hangs,
@@ -23,7 +24,7 @@ from tests.integration.inference.behaviours import (
 )
 from tests.integration.inference.desk import Bank, Desk
 from tests.integration.inference.upstream import FakeUpstream, until
-from tests.integration.inference.wire import chat, refused
+from tests.integration.inference.wire import chat, events_of, refused
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -49,7 +50,7 @@ def operator_log() -> Iterator[list[dict[str, Any]]]:
 
 
 @STREAMED
-@pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
 async def test_what_the_caller_must_mend_is_a_400_and_not_tried_again(
     client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, status: int, streamed: bool
 ) -> None:
@@ -230,8 +231,14 @@ async def test_a_garbage_reply_is_502_and_not_charged(
 
 @pytest.mark.parametrize(
     "behaviour",
-    [says(b"<!doctype html><p>It works!"), reply(completion()), says(b"\xff\xfe\x00", "text/event-stream")],
-    ids=["HTML", "a blocking reply", "binary"],
+    [
+        says(b"<!doctype html><p>It works!"),
+        reply(completion()),
+        says(b"\xff\xfe\x00", "text/event-stream"),
+        says(b"data: <html>Bad gateway</html>\n\n", "text/event-stream"),
+        says(b": comment\n\ndata: [1]\n\n", "text/event-stream"),
+    ],
+    ids=["HTML", "a blocking reply", "binary", "HTML in an event", "a list in an event"],
 )
 async def test_what_is_no_event_stream_is_502_and_not_charged(
     client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, behaviour: Behaviour
@@ -335,3 +342,18 @@ async def test_the_sdk_transport_serves_alike(
     assert response.status_code == 200
     assert upstream.only.body["x_unknown"] == {"kept": [1.5, None]}
     assert await bank.assert_balanced(account) > 0
+
+
+async def test_an_event_that_is_not_json_never_reaches_the_caller(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    """The SDKs would fail on it with an exception that is none of theirs."""
+    account = await bank.account()
+    upstream.will(streams([*content_events()[:2], b"data: <html>Bad gateway</html>\n\n", *content_events()[2:]]))
+
+    response = await chat(client, account, stream=True)
+
+    *passed, last = events_of(response.content)
+    assert len(passed) == 2
+    assert last["error"]["code"] == "provider_error"
+    assert (await bank.entry(account.tenant))["usage"]["outcome"] == "upstream_broke"
