@@ -71,13 +71,11 @@ def error_response(scope: Scope, error: ApiError) -> Response:
 
 def _decoration(state: dict[str, Any], origin: str | None) -> Sequence[tuple[bytes, bytes]]:
     headers = [(b"x-request-id", b"req_" + state["call_id"].encode())]
-    admitted = state.get("admitted")
-    if admitted is None:
-        return headers
-    from functions.inference.gateway import rate_headers
+    if admitted := state.get("admitted"):
+        from functions.inference.gateway import rate_headers
 
-    headers += [(name.lower().encode(), value.encode()) for name, value in rate_headers(admitted).items()]
-    if origin:
+        headers += [(name.lower().encode(), value.encode()) for name, value in rate_headers(admitted).items()]
+    if origin and state.get("readable"):
         headers += [
             (b"access-control-allow-origin", origin.encode("latin-1")),
             (b"access-control-expose-headers", _EXPOSED.encode()),

@@ -35,17 +35,20 @@ class Gateway:
 
     async def authenticate(self, request: Request, permission: Permission | None = None, estimate: int = 0) -> Admitted:
         """Admit the request's key for one call of `estimate` micro-credits. Raises ApiError 401, 402, 403, 429, 503."""
+        state = request.scope["state"]
+        state["readable"] = True  # a refusal too: no page gets past its preflight unless a key is locked to it
         secret = presented_secret(request)
         try:
             admitted = await self.ring.admit(secret, estimate, self.clock())
             try:
                 _check_policy(admitted, permission, request)
-            except ApiError:
+            except ApiError as refused:
+                state["readable"] = refused.code != "domain_not_allowed"
                 await self.cashier.give_back(admitted, 0)
                 raise
         except Unavailable as error:
             raise service_unavailable() from error
-        request.scope["state"]["admitted"] = admitted
+        state["admitted"] = admitted
         return admitted
 
     async def close(self) -> None:

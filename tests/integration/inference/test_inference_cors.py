@@ -128,6 +128,22 @@ async def test_an_error_after_admission_may_be_read_too(client: httpx2.AsyncClie
     assert response.headers["access-control-allow-origin"] == origin["Origin"]
 
 
+async def test_a_refusal_of_the_key_may_be_read_too(client: httpx2.AsyncClient, bank: Bank) -> None:
+    """A page must learn that it is too fast, or out of credits, and when to come back."""
+    origin = {"Origin": "https://refusals.example.com"}
+    locks = frozenset({"refusals.example.com"})
+    limited, poor = await bank.account(domains=locks, rpm=6), await bank.account(domains=locks, budget=1)
+    revoked = await bank.account(domains=locks)
+    await bank.keys.revoke(revoked.tenant, revoked.key_id)
+    await chat(client, limited, origin)
+
+    refusals = [await chat(client, account, origin) for account in (limited, limited, poor, revoked)]
+
+    assert [response.status_code for response in refusals] == [429, 429, 402, 401]
+    for response in refusals:
+        assert response.headers["access-control-allow-origin"] == origin["Origin"]
+
+
 async def test_an_answer_for_another_site_may_not_be_read(client: httpx2.AsyncClient, bank: Bank) -> None:
     account = await bank.account(domains=frozenset({"mine.example.com"}))
 
