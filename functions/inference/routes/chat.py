@@ -7,12 +7,13 @@ from fastapi import APIRouter, Request, Response
 
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.errors import ApiError, service_unavailable
+from callmissed.keys.admission import Admitted
 from callmissed.keys.secret import Mode
 from callmissed.ledger.entries import Outcome
 from callmissed.ledger.refusals import HoldRefused
 from callmissed.ledger.wallet import SERVICES, quotas
 from callmissed.platform.routes import Permission
-from callmissed.tenancy.plans import limits
+from callmissed.tenancy.plans import UNLIMITED, limits
 from functions.inference.body import parse_object, read_body
 from functions.inference.dialects.openai_chat import parse_chat
 from functions.inference.gateway import Gateway
@@ -41,7 +42,7 @@ async def chat_completions(request: Request) -> Response:
     except ApiError:
         await gateway.authenticate(request, Permission.LLM)  # who may not call learns that first
         raise
-    admitted = await gateway.authenticate(request, Permission.LLM, 0 if _is_test(request) else plan.estimate)
+    admitted, plan = await _admit(gateway, request, plan)
     call = BilledCall(request.scope["state"]["call_id"], admitted, request.scope["state"]["started"])
     call.db_wait = gateway.clock() - admitted.now
     try:
@@ -51,6 +52,19 @@ async def chat_completions(request: Request) -> Response:
     except BaseException:
         await gateway.cashier.cancel(call)
         raise
+
+
+async def _admit(gateway: Gateway, request: Request, plan: Plan) -> tuple[Admitted, Plan]:
+    """Admit the call. The plan returned may have a shorter implicit limit, which the key's budget covers."""
+    if _is_test(request):
+        return await gateway.authenticate(request, Permission.LLM), plan
+    try:
+        return await gateway.authenticate(request, Permission.LLM, plan.estimate), plan
+    except HoldRefused as refused:
+        shorter = plan.affordable(refused.affordable)
+        if shorter is None:
+            raise
+    return await gateway.authenticate(request, Permission.LLM, shorter.estimate), shorter
 
 
 def _is_test(request: Request) -> bool:
@@ -123,6 +137,8 @@ def _quota_headers(call: BilledCall) -> dict[str, str]:
     if call.wallet is None:
         return {}
     limit = quotas(call.admitted.item["plan"])[f"q_{_SERVICE}"]
+    if limit >= UNLIMITED:
+        return {}
     used = limit - call.wallet.quota_left
     headers = {"X-Quota-Limit": str(limit), "X-Quota-Remaining": str(call.wallet.quota_left)}
     if used * 100 >= limit * 80:

@@ -229,3 +229,24 @@ async def test_the_first_call_of_a_month_turns_the_wallet(client: httpx2.AsyncCl
     wallet = await bank.wallet(account.tenant)
     assert (wallet["mon"] > 202501, wallet["spt"], wallet["sp"]) == (True, 7, 11 * 50 + 7 * 150)
     assert wallet["av"] + wallet["sp"] + wallet["spt"] == wallet["gr"]
+
+
+async def test_a_limit_that_nobody_asked_for_shrinks_to_what_the_keys_budget_covers(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account = await bank.account(budget=1 * CREDIT)
+
+    assert (await chat(client, account)).status_code == 200
+
+    assert 256 <= upstream.only.body["max_tokens"] < 16_384
+    cost = await bank.assert_balanced(account)
+    assert (await bank.key_item(account.secret))["kb"] == 1 * CREDIT - cost
+
+
+async def test_a_plan_without_a_quota_shows_none(client: httpx2.AsyncClient, bank: Bank) -> None:
+    account = await bank.account(plan=Plan.ENTERPRISE)
+
+    response = await chat(client, account)
+
+    assert response.status_code == 200
+    assert not [name for name in response.headers if name.startswith("x-quota")]

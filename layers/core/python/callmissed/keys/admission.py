@@ -13,7 +13,9 @@ from callmissed.aws.dynamodb import ConditionFailed, DynamoDB
 from callmissed.clock import SECOND, month_of
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys.policy import ACTIVE, month_budget
+from callmissed.ledger.refusals import HoldRefused
 from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.money import show
 from callmissed.platform.tables import KEYS, physical_name
 
 _REMEMBERED_KEYS = 4096
@@ -73,7 +75,8 @@ class Admission:
         """Let one call of the key through at `now` (epoch microseconds), charging `estimate` to its budget.
 
         One round trip, two when the remembered branch was wrong. Raises ApiError 401 for a key that is unknown,
-        revoked or expired, 429 above its rate, 402 above its budget; Unavailable when DynamoDB does not answer.
+        revoked or expired, 429 above its rate, HoldRefused above its budget; Unavailable when DynamoDB does not
+        answer.
         """
         if (retry_at := self._retry_at.get(hash, 0)) > now:
             raise rate_limited(retry_at - now)
@@ -139,7 +142,7 @@ class Admission:
             await self._turn_month(hash, item, month)
             return month
         if item["km"] == month and item["kb"] < estimate:
-            raise ApiError(402, "budget_exceeded", "This key's monthly budget does not cover the call.")
+            raise _over_budget(item["kb"], estimate)
         self._remember(self._tat, hash, item["tat"])
         if item["tat"] >= now and item["u"] > now:
             self._remember(self._retry_at, hash, item["u"])
@@ -165,6 +168,16 @@ class Admission:
         if len(memory) >= _REMEMBERED_KEYS and hash not in memory:
             memory.pop(next(iter(memory)))
         memory[hash] = value
+
+
+def _over_budget(left: int, estimate: int) -> HoldRefused:
+    message = (
+        f"This call may cost up to {show(estimate)} credits and {show(left)} are left of this key's monthly budget. "
+        "Raise it, or lower max_tokens."
+    )
+    refused = HoldRefused(402, "budget_exceeded", message)
+    refused.affordable = left
+    return refused
 
 
 def rate_limited(wait: int) -> ApiError:

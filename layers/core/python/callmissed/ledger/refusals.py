@@ -10,7 +10,7 @@ from callmissed.tenancy.plans import Plan, limits
 
 
 class HoldRefused(ApiError):
-    """402: the hold is more than the wallet has. `affordable` micro-credits would have passed."""
+    """402: the call may cost more than wallet or key have left. `affordable` micro-credits would have passed."""
 
     affordable = 0
 
