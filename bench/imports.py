@@ -24,7 +24,7 @@ def _entry(function: Function) -> tuple[str, str]:
 
 
 def import_cpu(env: Mapping[str, str], repeats: int) -> dict[str, float]:
-    """Least CPU milliseconds of each import over `repeats` fresh interpreters, taken in turns. Raises `BenchError` when one fails."""
+    """Least CPU milliseconds of each import over `repeats` turns. Raises `BenchError` when one fails."""
     codes = entry_codes()
     for code in codes.values():
         _measure(code, env)  # writes the bytecode
