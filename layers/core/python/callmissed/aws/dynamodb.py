@@ -11,7 +11,6 @@ the CPU of a call (measured in docs/decisions/0002-dynamodb-client.md). Tested a
 """
 
 import asyncio
-import hmac
 import json
 import random
 from collections.abc import Callable
@@ -19,18 +18,17 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import aiohttp
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials, ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError
-from botocore.session import get_session
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError
 
 from callmissed.aws.attributes import Item, from_item
+from callmissed.aws.signing import DailyKeySigner
 
 _NOT_APPLIED = frozenset(
     {
         "LimitExceededException",
         "ProvisionedThroughputExceededException",
+        "ReplicatedWriteConflictException",
         "RequestLimitExceeded",
         "ThrottlingException",
         "TransactionConflictException",
@@ -75,30 +73,11 @@ class RequestRefused(DynamoError):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request that was sent, for whoever counts: operation, table, units consumed."""
+    """One try of a request, for whoever counts: units as DynamoDB tells them, so none of a try that failed."""
 
     operation: str
     table: str
     capacity: float
-
-
-class _DailyKeySigner(SigV4Auth):
-    """SigV4 whose derived key is computed once a day instead of at every call."""
-
-    def __init__(self, credentials: ReadOnlyCredentials, region: str) -> None:
-        super().__init__(credentials, "dynamodb", region)
-        self._scope = (region, "dynamodb", "aws4_request")
-        self._derived: tuple[tuple[str | None, str], bytes] | None = None
-
-    def signature(self, string_to_sign: str, request: Any) -> str:
-        """The signature of `string_to_sign` (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html)."""
-        secret, day = self.credentials.secret_key, str(request.context["timestamp"])[:8]
-        if self._derived is None or self._derived[0] != (secret, day):
-            key = f"AWS4{secret}".encode()
-            for part in (day, *self._scope):
-                key = hmac.digest(key, part.encode(), "sha256")
-            self._derived = ((secret, day), key)
-        return hmac.digest(self._derived[1], string_to_sign.encode(), "sha256").hex()
 
 
 class DynamoDB:
@@ -119,42 +98,41 @@ class DynamoDB:
         self._attempts = attempts
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=min(1.0, timeout_seconds))
         self._observe = observe
-        self._given_credentials = credentials
         self._credentials = credentials
-        self._signer: _DailyKeySigner | None = None
+        self._signer: DailyKeySigner | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def call(self, operation: str, request: dict[str, Any], *, resend_ambiguous: bool = True) -> dict[str, Any]:
         """Answer of `operation`, such as `UpdateItem`, to `request` in DynamoDB's own JSON.
 
         Throttling is retried with jitter. A lost answer is retried only with `resend_ambiguous`: writes that are
-        safe to apply twice ask for it, the others get `Unavailable(ambiguous=True)` and decide themselves.
-        An `Unavailable` is ambiguous if any of the tries was.
+        safe to apply twice ask for it, the others get `Unavailable`, ambiguous if any try was, and decide themselves.
         """
         if self._observe:
             request = request | {"ReturnConsumedCapacity": "TOTAL"}
         payload = json.dumps(request, separators=(",", ":")).encode()
         doubt = False
         for attempt in range(1, self._attempts + 1):
+            answer: dict[str, Any] = {}
             try:
                 answer = await self.send(operation, payload)
+                return answer
             except Unavailable as error:
                 error.ambiguous = doubt = doubt or error.ambiguous
                 if attempt == self._attempts or (error.ambiguous and not resend_ambiguous):
                     raise
-                await asyncio.sleep(random.uniform(0, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311
-            else:
+            finally:
                 self._count(operation, request, answer)
-                return answer
+            await asyncio.sleep(random.uniform(0, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311
         raise AssertionError("unreachable")
 
     async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
         """One try of one request: the seam where tests inject faults."""
         headers = self._signed_headers(operation, payload)
         try:
-            async with self._pool().post(self._url, data=payload, headers=headers) as response:
+            async with self._pool().post(self._url, data=payload, headers=headers, allow_redirects=False) as response:
                 body = await response.read()
-        except aiohttp.ClientConnectorError as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unavailable(str(error), ambiguous=False) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable(f"{operation}: {error or type(error).__name__}", ambiguous=True) from error
@@ -168,7 +146,6 @@ class DynamoDB:
     async def close(self) -> None:
         """Drop the connections and credentials; the next call makes new ones (a SnapStart snapshot must hold none)."""
         session, self._session, self._signer = self._session, None, None
-        self._credentials = self._given_credentials
         if session is not None:
             await session.close()
 
@@ -181,28 +158,11 @@ class DynamoDB:
         return self._session
 
     def _signed_headers(self, operation: str, payload: bytes) -> dict[str, str]:
-        headers = {
-            "Content-Type": "application/x-amz-json-1.0",
-            "X-Amz-Target": f"DynamoDB_20120810.{operation}",
-        }
-        request = AWSRequest(method="POST", url=self._url, data=payload, headers=headers)
-        credentials = self._frozen_credentials()
-        if self._signer is None:
-            self._signer = _DailyKeySigner(credentials, self._region)
-        self._signer.credentials = credentials
-        self._signer.add_auth(request)
-        return dict(request.headers.items())
-
-    def _frozen_credentials(self) -> ReadOnlyCredentials:
-        """The credentials of this moment: temporary ones may be replaced between two looks at them."""
         try:
-            if self._credentials is None:
-                self._credentials = get_session().get_credentials()
-            if self._credentials is not None:
-                return self._credentials.get_frozen_credentials()
-        except BotoCoreError as error:
+            self._signer = self._signer or DailyKeySigner(self._credentials, self._region)
+            return self._signer.headers(self._url, operation, payload)
+        except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"no AWS credentials: {error}", ambiguous=False) from error
-        raise Unavailable("no AWS credentials", ambiguous=False)
 
     def _count(self, operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
         if self._observe:
@@ -213,10 +173,9 @@ class DynamoDB:
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
-    """The JSON object that `body` is, or None."""
     try:
         answer: object = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", answer) if isinstance(answer, dict) else None
 
@@ -229,11 +188,9 @@ def _failure(status: int, body: bytes) -> DynamoError:
         return ConditionFailed(from_item(answer.get("Item", {})))
     if code == "TransactionCanceledException":
         return _cancellation([str(reason.get("Code", "None")) for reason in answer.get("CancellationReasons", [])])
-    if code in _NOT_APPLIED:
-        return Unavailable(code, ambiguous=False)
-    if status >= 500:
-        return Unavailable(f"{status} {code}", ambiguous=True)
-    return RequestRefused(f"{code}: {message}")
+    if code in _NOT_APPLIED or status >= 500:
+        return Unavailable(f"{status} {code}", ambiguous=code not in _NOT_APPLIED)
+    return RequestRefused(f"{code or status}: {message}")
 
 
 def _cancellation(reasons: list[str]) -> DynamoError:
