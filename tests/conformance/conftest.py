@@ -1,0 +1,56 @@
+"""The running stack of `make dev` on a free port, in front of a scripted upstream, and each official SDK."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from callmissed.aws.dynamodb import DynamoDB
+from local.settings import STAGE
+from local.state import State
+from tests.conformance.node_sdk import node_sdk
+from tests.conformance.python_sdks import AsyncPythonSdk, PythonSdk
+from tests.conformance.sdks import Sdk
+from tests.integration.inference.desk import REGION, Bank
+from tests.integration.inference.fixtures import lab, providers_file, upstream
+from tests.running_desk import Desk, running
+
+__all__ = ["lab", "providers_file", "upstream"]
+
+
+@pytest.fixture(scope="session")
+def stack(providers_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """`python -m local` with the tests' providers."""
+    folder = tmp_path_factory.mktemp("stack")
+    environment = {**os.environ, "CALLMISSED_PROVIDERS_FILE": str(providers_file), "LAB_API_KEY": "lab-secret"}
+    with running(folder / "state", folder / "output.txt", environment) as desk:
+        yield desk
+
+
+@pytest.fixture(scope="session")
+def base_url(stack: Desk) -> str:
+    return stack.announcement["base_url"] + "/v1"
+
+
+@pytest_asyncio.fixture(scope="session")
+async def bank(stack: Desk) -> AsyncIterator[Bank]:
+    """Tenants, keys and money of the running stack."""
+    dynamodb = DynamoDB(REGION, stack.announcement["endpoints"]["dynamodb"], timeout_seconds=20)
+    yield Bank(dynamodb, STAGE, bytes.fromhex(State(stack.state).secrets().pepper))
+    await dynamodb.close()
+
+
+@pytest.fixture(scope="session", params=["python", "python-async", "node"])
+def sdk(request: pytest.FixtureRequest, base_url: str) -> Iterator[Sdk]:
+    """One official SDK after the other, all driven alike."""
+    match request.param:
+        case "python":
+            yield PythonSdk(base_url)
+        case "python-async":
+            with AsyncPythonSdk.running(base_url) as sdk:
+                yield sdk
+        case _:
+            with node_sdk(base_url) as sdk:
+                yield sdk
