@@ -9,13 +9,15 @@ it into this one. Shards are for plans without monthly quotas; levelling does no
 
 import asyncio
 import random
+from contextlib import suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, Unavailable
+from callmissed.clock import month_of
 from callmissed.ledger.refusals import refusal
-from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, quotas
+from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, quotas, turn_month
 
 _BORROW_TRIES = 10
 
@@ -74,6 +76,8 @@ class Shards:
     async def _borrow(self, tenant: str, taker: int, shards: int, service: str, need: int, now: int) -> None:
         for _ in range(_BORROW_TRIES):
             wallets = await self._read(tenant, shards)
+            if await self._turned(wallets, month_of(now)):
+                continue
             total = _sum(wallets)
             if total["st"] != ACTIVE or min(total["av"], total["bl"]) < need:
                 raise refusal(total, service, need, now)
@@ -100,6 +104,14 @@ class Shards:
             if id not in found:
                 await self._create(id, found[tenant])
         return await self._read(tenant, shards)
+
+    async def _turned(self, wallets: list[Item], month: int) -> bool:
+        """Start the month in the shards that had no call in it yet, or they would seem to have spent their budget."""
+        behind = [wallet for wallet in wallets if wallet["mon"] < month]
+        for wallet in behind:
+            with suppress(ConditionFailed):  # another call turned it first
+                await self._dynamodb.call("UpdateItem", turn_month(self._table, wallet, month))
+        return bool(behind)
 
     async def _create(self, id: str, primary: Item) -> None:
         budget = NO_BUDGET if primary["bud"] >= NO_BUDGET else 0
