@@ -30,7 +30,7 @@ from callmissed.tenancy.tenants import create_tenant
 from local.engines import Store
 from tests.properties.faults import FAULTS, Crash, Fault, FaultyDynamoDB
 
-START = int(datetime(2026, 11, 30, 23, 58, tzinfo=UTC).timestamp()) * SECOND
+START = int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND
 SKEW = 5 * SECOND
 PEPPER = b"a pepper of some length"
 T = TypeVar("T")
@@ -43,6 +43,7 @@ LOSSES = FAULTS | st.sampled_from([(), (_LATE,), (_LOST,), (None, _LATE), (None,
 class Attempt:
     """One call that somebody makes with one of the key's secrets, and what goes wrong."""
 
+    seconds: int
     secret: int
     container: int
     skew: int
@@ -55,6 +56,7 @@ class Attempt:
 
 ATTEMPTS = st.builds(
     Attempt,
+    seconds=st.sampled_from([0, 0, 1, 30, 300]),
     secret=st.integers(0, 5),
     container=st.integers(0, 1),
     skew=st.integers(-5, 5).map(lambda seconds: seconds * SECOND),
@@ -86,7 +88,7 @@ class KeyMachine(RuleBasedStateMachine):
     @initialize(
         budget=st.sampled_from([None, 0, 500, 3000]),
         rpm=st.sampled_from([60, 600, 60_000]),
-        lifetime=st.sampled_from([None, None, 3, 24 * 60]),
+        lifetime=st.sampled_from([None, 1, 6, 24 * 60]),
         attempts=st.lists(ATTEMPTS, max_size=4),
     )
     def create(self, budget: int | None, rpm: int, lifetime: int | None, attempts: list[Attempt]) -> None:
@@ -165,6 +167,7 @@ class KeyMachine(RuleBasedStateMachine):
             self._now(self.plain.close())
 
     def _call(self, attempt: Attempt) -> None:
+        self.clock += attempt.seconds * SECOND
         hash = self.hashes[attempt.secret % len(self.hashes)]
         now = self.clock + attempt.skew
         reasons = self._reasons(hash, attempt.estimate, now)

@@ -21,7 +21,7 @@ from callmissed.platform.tables import KEYS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from local.engines import Store
-from tests.properties.faults import FaultyDynamoDB
+from tests.properties.faults import Fault, FaultyDynamoDB
 
 DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
 NOVEMBER = DECEMBER - 60 * SECOND
@@ -96,10 +96,12 @@ def test_no_call_that_starts_after_a_revocation_is_admitted(
     assert counted(run(race())) == {"invalid_api_key": late_starts}
 
 
-@given(during=st.integers(1, 20), overlaps=st.lists(st.sampled_from([0, 5]), min_size=1, max_size=3))
+@given(
+    lead=st.integers(0, 5), during=st.integers(0, 6), overlaps=st.lists(st.sampled_from([0, 5]), min_size=1, max_size=3)
+)
 @FEW
 def test_a_revocation_ends_secrets_that_are_rotated_meanwhile(
-    run: Run, process: Process, during: int, overlaps: list[int]
+    run: Run, process: Process, lead: int, during: int, overlaps: list[int]
 ) -> None:
     async def race() -> list[Any]:
         key = await process.key(budget=1000)
@@ -108,7 +110,8 @@ def test_a_revocation_ends_secrets_that_are_rotated_meanwhile(
             for overlap in overlaps
         ]
         running = asyncio.gather(*rotations, process.calls(key.secret, [1] * during, NOVEMBER), return_exceptions=True)
-        await asyncio.sleep(0)
+        for _ in range(lead):
+            await process.item(key.secret)  # let the rotation get a few round trips ahead
         await process.manager.revoke(process.tenant, key.record["id"])
         made = [new.secret for new in await running if isinstance(new, NewKey)]
         outcomes = [await process.calls(secret, [0], NOVEMBER + SECOND) for secret in [key.secret, *made]]
@@ -128,14 +131,21 @@ def test_exactly_as_many_are_admitted_as_the_budget_covers(
     assert counted(outcomes) == +Counter({"admitted": passing, "budget_exceeded": calls - passing})
 
 
-@given(spent=st.integers(0, 1000), estimates=st.lists(st.integers(0, 40), min_size=1, max_size=20))
+@given(
+    spent=st.integers(0, 1000),
+    estimates=st.lists(st.integers(0, 40), min_size=1, max_size=20),
+    turns_late=st.integers(0, 2),
+)
 @FEW
 def test_a_month_turns_once_however_many_calls_come(
-    run: Run, process: Process, spent: int, estimates: list[int]
+    run: Run, process: Process, spent: int, estimates: list[int], turns_late: int
 ) -> None:
     key = run(process.key(budget=1000))
     (first,) = run(process.calls(key.secret, [spent], NOVEMBER))
+    process.dynamodb.faults.extend([None] * len(estimates) + [Fault.DELAY] * turns_late)
     assert counted(run(process.calls(key.secret, estimates, DECEMBER))) == {"admitted": len(estimates)}
+    while process.dynamodb.late:
+        run(process.dynamodb.deliver_late(0))
     run(process.containers[0].give_back(first, spent))  # a refund for November must not reach December
     item = run(process.item(key.secret))
     assert (item["km"], item["kb"]) == (month_of(DECEMBER), 1000 - sum(estimates))

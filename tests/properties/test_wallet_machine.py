@@ -28,6 +28,7 @@ from callmissed.ids import expires_at, new_call_id
 from callmissed.ledger.entries import Account, Entry, EntryType
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
+from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, quota_name, quotas
 from local.engines import Store
@@ -159,6 +160,13 @@ class WalletMachine(RuleBasedStateMachine):
         assert any(faults) or not isinstance(outcome, Failure)
         return (lambda: sweep(self.world.dynamodb, self.world.stage, at), False)
 
+    @rule(skew=SKEW, faults=FAULTS)
+    def reconcile(self, skew: int, faults: Faults) -> None:
+        """The nightly comparison; nothing that is under way is a drift."""
+        report = self.world.attempt(reconcile(self.world.dynamodb, self.world.stage, self.clock + skew), faults)
+        assert any(faults) or isinstance(report, ReconcileReport)
+        assert not isinstance(report, ReconcileReport) or report.drifts == []
+
     @rule(replay=past)
     def replay(self, replay: Replay) -> None:
         """Anything may be repeated at any time; what was done changes nothing."""
@@ -209,6 +217,7 @@ class WalletMachine(RuleBasedStateMachine):
         assert again.backlog == 0
         self.world.look()
         self.world.model.check_quiet()
+        assert self.world.now(reconcile(self.world.dynamodb, self.world.stage, end)).drifts == []
 
     def _grant(self, operation: str, amount: int) -> Coroutine[Any, Any, bool]:
         stage, tenant = self.world.stage, self.world.tenant
