@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.loader import load_catalog, read_operator_file
+from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError, invalid_request
 from callmissed.keys.admission import Admission
@@ -38,8 +39,7 @@ def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb
     """
     stage = settings.stage
     dynamodb = dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint)
-    operator_file = read_operator_file(settings.providers_file) if settings.providers_file else None
-    catalog = load_catalog(operator_file, source=settings.providers_file)
+    catalog = _read_catalog(settings)
     sandbox = SandboxProvider(time.time, asyncio.sleep)
     admission, ledger = Admission(dynamodb, stage), Ledger(dynamodb, stage)
     return Gateway(
@@ -52,6 +52,11 @@ def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb
         upstreams=Upstreams(catalog, settings.provider_environment, sandbox),
         ring=PepperRing(dynamodb, stage, admission, settings.pepper_ring),
     )
+
+
+def _read_catalog(settings: CoreSettings) -> Catalog:
+    operator_file = read_operator_file(settings.providers_file) if settings.providers_file else None
+    return load_catalog(operator_file, source=settings.providers_file)
 
 
 def create_app(gateway: Gateway) -> ASGIApp:
@@ -113,10 +118,12 @@ async def _fail(request: Request, _error: Exception) -> Response:
 
 
 def __getattr__(name: str) -> ASGIApp:
-    """`app`, for uvicorn; importing this module reads no environment and makes nothing."""
+    """`app`, for uvicorn; importing this module reads no environment and makes nothing. Raises CatalogError."""
     if name != "app":
         raise AttributeError(name)
     settings = from_environment()
+    if settings.snapshotted:
+        _read_catalog(settings)  # a wrong providers file must fail the deployment, not the calls after it
     application = LateApp(lambda: create_app(create_gateway(settings)), early=not settings.snapshotted)
     globals()["app"] = application
     return application

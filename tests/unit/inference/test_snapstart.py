@@ -1,12 +1,15 @@
 """What is in the process when Lambda takes its snapshot."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from callmissed.catalog.model import CatalogError
 from callmissed.settings import from_environment
+from functions.inference import app as inference
 from functions.inference.snapstart import AFTER_RESTORE, BEFORE_SNAPSHOT, HEALTH, LateApp
 
 
@@ -59,3 +62,16 @@ def test_without_snapshots_the_life_span_reaches_it() -> None:
 @pytest.mark.parametrize(("kind", "snapshotted"), [("snap-start", True), ("on-demand", False), ("", False)])
 def test_lambda_tells_whether_it_takes_snapshots(kind: str, snapshotted: bool) -> None:
     assert from_environment({"AWS_LAMBDA_INITIALIZATION_TYPE": kind}).snapshotted is snapshotted
+
+
+@pytest.mark.parametrize("kind", ["snap-start", "on-demand"])
+def test_a_wrong_providers_file_stops_the_start(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it fails the deployment: a snapshotted process would only meet it at its first call."""
+    wrong = tmp_path / "providers.toml"
+    wrong.write_text("[[models]]\nid = 5\n")
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", kind)
+    monkeypatch.setenv("CALLMISSED_PROVIDERS_FILE", str(wrong))
+    monkeypatch.setenv("CALLMISSED_PEPPERS", "00" * 32)
+
+    with pytest.raises(CatalogError, match=r"providers\.toml"), TestClient(inference.__getattr__("app")):
+        pass
