@@ -1,5 +1,6 @@
 """Credits that come in: one transaction, remembered by an operation id, so that a repeated grant grants once."""
 
+import secrets
 from typing import Any
 
 from callmissed.aws.attributes import to_item
@@ -7,6 +8,7 @@ from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, Entry, EntryType, to_record
+from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
 
 _SOURCES = {EntryType.PURCHASE: Account.PAYMENTS}
@@ -25,10 +27,11 @@ async def grant(
 ) -> bool:
     """Add `amount` micro-credits to the wallet. False when `operation_id` was already carried out for this tenant.
 
-    Raises ApiError 404 for an unknown tenant, ValueError for an amount below 1, Unavailable when DynamoDB fails.
+    Raises ApiError 404 for an unknown tenant, ValueError for an amount below 1 or of a trillion credits, which is a
+    slip and would leave the digits that DynamoDB stores, Unavailable when DynamoDB fails.
     """
-    if amount < 1:
-        raise ValueError("a grant adds at least one micro-credit")
+    if not 1 <= amount < NO_BUDGET:
+        raise ValueError("a grant adds at least one micro-credit, and less than a trillion credits")
     entry = Entry(
         tenant,
         new_call_id(now, 1),
@@ -40,8 +43,9 @@ async def grant(
         description=description,
         reference=operation_id,
     )
+    token = secrets.token_hex(16)  # so that asking again after a lost answer is not taken for another grant
     try:
-        await dynamodb.call("TransactWriteItems", {"TransactItems": _parts(stage, entry)})
+        await dynamodb.call("TransactWriteItems", {"TransactItems": _parts(stage, entry), "ClientRequestToken": token})
     except TransactionCanceled as cancelled:
         if cancelled.reasons[0] == "ConditionalCheckFailed":
             return False

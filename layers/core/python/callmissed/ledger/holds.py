@@ -97,18 +97,24 @@ class Ledger:
     async def settle(self, hold: Hold, entry: Entry) -> Settlement:
         """Charge `entry.amount`, at most the hold, and give the rest back. Safe to repeat.
 
-        Two round trips. Raises Unavailable when the entry could not be written: then nothing is charged.
+        Two round trips. Raises Unavailable when the entry could not be written: it may still arrive, so the hold is
+        left to the sweeper. Raises ValueError when the entry is not one for this hold.
         """
+        if entry.held != (hold.amount, hold.attempt):
+            raise ValueError("the entry settles another hold")
+        if entry.amount > hold.amount:
+            raise ValueError("a call can't be charged more than its hold")
         try:
             await self._put(entry)
         except ConditionFailed as earlier:
-            if earlier.item["type"] == EntryType.VOID:
-                return Settlement.VOIDED
-            return await self.apply(hold, earlier.item["amount"])
+            return await self._settled_before(hold, earlier.item)
         return await self.apply(hold, entry.amount)
 
     async def release(self, hold: Hold) -> None:
-        """Give the whole hold back for a call that failed. Safe to repeat. Raises Unavailable."""
+        """Give the whole hold back for a call that failed. Safe to repeat. Raises Unavailable.
+
+        Not for a call that `settle` was tried for, whatever came of it: its entry may be written.
+        """
         try:
             await self._resolve(hold, 0, quota_month=month_of(started_at(hold.call_id)))
         except ConditionFailed as refused:
@@ -189,6 +195,18 @@ class Ledger:
         try:
             await self._resolve_once(hold, cost)
         except (Unavailable, RequestRefused):  # either way the entry stands, and the sweeper comes back to the hold
+            return Settlement.PENDING
+        return Settlement.APPLIED
+
+    async def _settled_before(self, hold: Hold, entry: Item) -> Settlement:
+        """What the entry that is there means for the hold: an entry charges the one hold that it names."""
+        if entry["type"] == EntryType.VOID:
+            return Settlement.VOIDED
+        if entry.get("held") == [hold.amount, hold.attempt]:
+            return await self.apply(hold, entry["amount"])
+        try:
+            await self.release(hold)
+        except (Unavailable, RequestRefused):
             return Settlement.PENDING
         return Settlement.APPLIED
 
