@@ -47,16 +47,23 @@ async def wallet(twins: Twins, id: str) -> dict[str, Any]:
     return {"TableName": named(WALLETS), "Key": to_item({"id": id})}
 
 
-@pytest.fixture
-async def entries(twins: Twins, id: str) -> dict[str, Any]:
-    """Seven entries of a tenant, and a query for them."""
+@pytest.fixture(scope="session")
+async def tenant(twins: Twins) -> str:
+    """A tenant with seven entries, which tests only read."""
+    tenant = new_id("tnt")
     for number in range(7):
-        item = to_item({"tenant": id, "entry": f"{number:024d}", "amount": number, "odd": bool(number % 2)})
+        item = to_item({"tenant": tenant, "entry": f"{number:024d}", "amount": number, "odd": bool(number % 2)})
         await twins.both("PutItem", {"TableName": named(LEDGER), "Item": item})
+    return tenant
+
+
+@pytest.fixture
+def entries(tenant: str) -> dict[str, Any]:
+    """A query for the tenant's entries."""
     return {
         "TableName": named(LEDGER),
         "KeyConditionExpression": "tenant = :tenant",
-        "ExpressionAttributeValues": to_item({":tenant": id}),
+        "ExpressionAttributeValues": to_item({":tenant": tenant}),
     }
 
 
@@ -215,9 +222,9 @@ async def test_a_failed_condition_carries_nothing_where_there_was_nothing(twins:
 
 
 async def test_batch_get_from_two_tables_what_is_there(
-    twins: Twins, wallet: dict[str, Any], entries: dict[str, Any], id: str
+    twins: Twins, wallet: dict[str, Any], tenant: str, id: str
 ) -> None:
-    some = [to_item({"tenant": id, "entry": f"{number:024d}"}) for number in (1, 3, 9)]
+    some = [to_item({"tenant": tenant, "entry": f"{number:024d}"}) for number in (1, 3, 9)]
     request = {
         "RequestItems": {
             named(WALLETS): {"Keys": [wallet["Key"], to_item({"id": "nobody"})], "ConsistentRead": True},
@@ -253,11 +260,11 @@ async def test_query_page_by_page(
     assert amounts == (list(range(7)) if forward else list(reversed(range(7))))
 
 
-async def test_query_with_a_range_and_a_filter(twins: Twins, entries: dict[str, Any], id: str) -> None:
+async def test_query_with_a_range_and_a_filter(twins: Twins, entries: dict[str, Any], tenant: str) -> None:
     request = entries | {
         "KeyConditionExpression": "tenant = :tenant AND entry < :before",
         "FilterExpression": "odd = :yes",
-        "ExpressionAttributeValues": to_item({":tenant": id, ":before": f"{5:024d}", ":yes": True}),
+        "ExpressionAttributeValues": to_item({":tenant": tenant, ":before": f"{5:024d}", ":yes": True}),
         "ProjectionExpression": "amount",
         "ConsistentRead": True,
     }
@@ -278,14 +285,14 @@ async def test_query_of_nobody(twins: Twins) -> None:
     assert answer(await twins.both("Query", request)) == {"Items": [], "Count": 0, "ScannedCount": 0}
 
 
-async def test_scan_page_by_page(twins: Twins, entries: dict[str, Any], id: str) -> None:
+async def test_scan_page_by_page(twins: Twins, tenant: str) -> None:
     everything = await pages(twins, "Scan", {"TableName": named(LEDGER), "Limit": 5})
     count = await pages(twins, "Scan", {"TableName": named(LEDGER), "Select": "COUNT"})
 
     assert len(everything) > 1
     assert [page["ScannedCount"] for page in everything[:-1]] == [5] * (len(everything) - 1)
-    mine = {item["entry"]["S"] for page in everything for item in page["Items"] if item["tenant"]["S"] == id}
-    assert mine == {f"{number:024d}" for number in range(7)}
+    found = {item["entry"]["S"] for page in everything for item in page["Items"] if item["tenant"]["S"] == tenant}
+    assert found == {f"{number:024d}" for number in range(7)}
     assert sum(page["Count"] for page in count) == sum(page["Count"] for page in everything)
 
 
