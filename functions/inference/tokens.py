@@ -5,10 +5,13 @@ core, because tiktoken would fetch it at run time. Loading takes 40 MB, so it ha
 """
 
 import base64
+import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from functions.inference.dialects.openai_chat import IMAGE_PARTS
 
 if TYPE_CHECKING:
     import tiktoken
@@ -44,8 +47,8 @@ def count_text(text: str) -> int:
 
 
 def count_request(body: Mapping[str, Any]) -> int:
-    """Tokens of a chat request: its texts, its tools, a flat 258 an image (contract §1.16)."""
-    total = count_text(str(body["tools"])) if body.get("tools") else 0
+    """Tokens of a chat request: its texts, its tools as JSON, a flat 258 an image."""
+    total = count_text(json.dumps(body["tools"], ensure_ascii=False, separators=(",", ":"))) if body.get("tools") else 0
     return total + sum(_MESSAGE_TOKENS + _count_content(message.get("content")) for message in body["messages"])
 
 
@@ -56,4 +59,6 @@ def _count_content(content: Any) -> int:
 
 
 def _count_part(part: Mapping[str, Any]) -> int:
-    return count_text(part["text"]) if isinstance(part.get("text"), str) else _IMAGE_TOKENS
+    if isinstance(part.get("text"), str):
+        return count_text(part["text"])
+    return _IMAGE_TOKENS if part["type"] in IMAGE_PARTS else min(_IMAGE_TOKENS, len(str(part)) // 4)

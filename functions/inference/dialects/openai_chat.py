@@ -19,6 +19,9 @@ GATEWAY_FIELDS = frozenset({"models", "route"})
 LIMIT_FIELDS = ("max_completion_tokens", "max_tokens")
 """The two names of the output limit. An upstream reads one of them, its model's row says which."""
 
+IMAGE_PARTS = frozenset({"image_url", "input_image"})
+"""Types of the content parts that hold an image."""
+
 IMAGE_TOKENS = 6_000
 """More tokens than any provider charges for one image."""
 
@@ -126,7 +129,7 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
 def images(body: Mapping[str, Any]) -> Iterator[str]:
     """URLs of the images in the messages, `data:` URLs included; "" for an image whose URL is no text."""
     for part in _parts(body):
-        if part["type"] in ("image_url", "input_image"):
+        if part["type"] in IMAGE_PARTS:
             source: Any = part.get("image_url")
             url: Any = cast("dict[str, Any]", source).get("url") if isinstance(source, dict) else source
             yield url if isinstance(url, str) else ""
