@@ -48,10 +48,10 @@ async def create(
     """Create a key and print its secret."""
     now = session.clock()
     policy = KeyPolicy(
-        permissions=permissions or ANY,
+        permissions=_or_any(permissions),
         scopes=scopes or frozenset(),
-        domains=domains or ANY,
-        models=models or ANY,
+        domains=_or_any(domains),
+        models=_or_any(models),
         rpm=rpm,
         budget=budget,
         expires=NEVER if expires_days is None else now + expires_days * _DAY,
@@ -86,6 +86,11 @@ async def rotate(
     manager = session.keys(hashing=True)
     rotated = await manager.rotate(session.tenant, key_id, overlap_minutes=overlap_minutes, now=session.clock())
     _hand_over(session, rotated)
+
+
+def _or_any(names: frozenset[str] | None) -> frozenset[str]:
+    """All, unless the option was given: an empty list, such as of an unset variable, is refused and never opens."""
+    return ANY if names is None else names
 
 
 def _hand_over(session: Session, key: NewKey) -> None:

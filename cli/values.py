@@ -2,6 +2,7 @@
 
 import typer
 
+from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import parse_credits
 
 
@@ -13,6 +14,8 @@ def credits(text: str) -> int:
         raise typer.BadParameter(f"'{text}': {error}.") from error
     if amount < 0:
         raise typer.BadParameter(f"'{text}': credits can't be negative.")
+    if amount >= NO_BUDGET:
+        raise typer.BadParameter(f"'{text}': less than a trillion credits.")  # more is a slip, and loses digits
     return amount
 
 
