@@ -1,0 +1,128 @@
+"""The two schedules of the ledger as Lambda runs them: what they do, what they measure, when they raise."""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+import pytest
+
+from callmissed.aws.attributes import to_item
+from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.clock import MINUTE, iso, system_clock
+from callmissed.ids import new_call_id
+from callmissed.ledger.grants import grant
+from callmissed.ledger.holds import Ledger
+from callmissed.platform.tables import WALLETS, physical_name
+from callmissed.tenancy.plans import Plan
+from callmissed.tenancy.tenants import create_tenant
+from functions.billing import reconcile, sweep
+from local.engines import Store
+
+T = TypeVar("T")
+
+
+class Desk:
+    """A tenant in the stage that the handlers find in their environment."""
+
+    def __init__(self, store: Store) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._stage = store.stage
+        self._dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
+        self.now = system_clock()
+        made = create_tenant(self._dynamodb, store.stage, name="tests", plan=Plan.PRO, now=self.now)
+        self.tenant: str = self._run(made)["tenant"]
+        self._run(grant(self._dynamodb, store.stage, tenant=self.tenant, amount=1000, operation_id="one", now=self.now))
+
+    def hold(self) -> None:
+        ledger = Ledger(self._dynamodb, self._stage)
+        self._run(ledger.hold(self.tenant, new_call_id(self.now, 1), "llm", 100))
+
+    def tamper(self) -> None:
+        request: dict[str, Any] = {
+            "TableName": physical_name(self._stage, WALLETS),
+            "Key": to_item({"id": self.tenant}),
+            "UpdateExpression": "SET sp = sp + :one",
+            "ExpressionAttributeValues": to_item({":one": 1}),
+        }
+        self._run(self._dynamodb.call("UpdateItem", request))
+
+    def close(self) -> None:
+        self._run(self._dynamodb.close())
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._loop.run_until_complete(work)
+
+
+@pytest.fixture
+def desk(tables: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setenv("CALLMISSED_STAGE", tables.stage)
+    monkeypatch.setenv("CALLMISSED_DYNAMODB_ENDPOINT", tables.endpoint)
+    desk = Desk(tables)
+    yield desk
+    desk.close()
+
+
+def event(schedule: str, micros: int) -> dict[str, str]:
+    """What EventBridge Scheduler sends."""
+    return {"schedule": schedule, "at": iso(micros)}
+
+
+def metrics(printed: str) -> dict[str, float]:
+    """CloudWatch metrics among the printed lines."""
+    measured: dict[str, float] = {}
+    for line in map(json.loads, filter(lambda text: text.startswith("{"), printed.splitlines())):
+        for group in line.get("_aws", {}).get("CloudWatchMetrics", []):
+            measured |= {metric["Name"]: line[metric["Name"]][0] for metric in group["Metrics"]}
+    return measured
+
+
+def test_the_sweep_measures_its_backlog(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.hold()
+    swept = sweep.handler(event("hold-sweep", desk.now + 2 * MINUTE), None)
+    assert swept == {"wallets": 1, "applied": 0, "voided": 1, "duplicates": 0}
+    assert metrics(capsys.readouterr().out)["HoldSweepBacklog"] == 1
+    sweep.handler(event("hold-sweep", desk.now + 3 * MINUTE), None)
+    assert metrics(capsys.readouterr().out)["HoldSweepBacklog"] == 0
+
+
+def test_a_night_without_drift_measures_zero(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.hold()
+    assert reconcile.handler(event("ledger-reconcile", desk.now), None) == {"tenants": 1, "drifts": 0}
+    assert metrics(capsys.readouterr().out)["LedgerDrift"] == 0
+
+
+def test_a_drift_is_measured_and_logged(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[dict[str, Any]] = []
+    monkeypatch.setattr(reconcile._logger, "error", lambda _, extra: logged.append(extra))
+    desk.tamper()
+    assert reconcile.handler(event("ledger-reconcile", desk.now), None) == {"tenants": 1, "drifts": 1}
+    assert metrics(capsys.readouterr().out)["LedgerDrift"] == 1
+    drift = {"tenant": desk.tenant, "spent": 1, "charged": 0, "granted": 1000, "credited": 1000, "imbalance": 2}
+    assert logged == [drift]
+
+
+def test_a_night_that_could_not_read_everything_fails_after_it_measured(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = DynamoDB.call
+
+    async def unwell(self: DynamoDB, operation: str, request: dict[str, Any], **options: Any) -> dict[str, Any]:
+        if operation == "Query":
+            raise Unavailable("throttled", ambiguous=False)
+        return await call(self, operation, request, **options)
+
+    monkeypatch.setattr(DynamoDB, "call", unwell)
+    with pytest.raises(RuntimeError, match="1 of 1"):
+        reconcile.handler(event("ledger-reconcile", desk.now), None)
+    assert metrics(capsys.readouterr().out)["LedgerDrift"] == 0
+
+
+@pytest.mark.parametrize("handler", [sweep.handler, reconcile.handler])
+@pytest.mark.parametrize("wrong", [{}, {"at": "yesterday"}])
+def test_an_event_without_a_time_is_an_error(desk: Desk, handler: Any, wrong: dict[str, str]) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        handler(wrong, None)
