@@ -20,6 +20,7 @@ from callmissed.platform.tables import KEYS, physical_name
 
 _REMEMBERED_KEYS = 4096
 _TRIES = 4
+_RATE = ("rpm", "iv", "tat", "u")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,15 @@ class RateState:
     limit: int
     remaining: int
     reset: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The window as answers show it; the reset is in seconds from now, rounded up."""
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(-(-self.reset // SECOND)),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +67,7 @@ class Admitted:
     @property
     def rate(self) -> RateState:
         """State of the rate limit after this call."""
-        item = self.item
-        remaining = max(0, (self.now - item["u"]) // item["iv"] + 1)
-        return RateState(item["rpm"], remaining, max(0, item["tat"] - self.now))
+        return _rate(self.item, self.now)
 
 
 class Admission:
@@ -69,7 +77,7 @@ class Admission:
         self._dynamodb = dynamodb
         self._table = physical_name(stage, KEYS)
         self._tat: dict[str, int] = {}
-        self._retry_at: dict[str, int] = {}
+        self._limited: dict[str, Item] = {}
 
     async def admit(self, hash: str, estimate: int, now: int) -> Admitted:
         """Let one call of the key through at `now` (epoch microseconds), charging `estimate` to its budget.
@@ -78,8 +86,9 @@ class Admission:
         revoked or expired, 429 above its rate, HoldRefused above its budget; Unavailable when DynamoDB does not
         answer.
         """
-        if (retry_at := self._retry_at.get(hash, 0)) > now:
-            raise rate_limited(retry_at - now)
+        limited = self._limited.get(hash)
+        if limited and limited["u"] > now:
+            raise rate_limited(limited, now)
         month = month_of(now)
         for _ in range(_TRIES):
             busy = self._tat.get(hash, 0) >= now
@@ -95,8 +104,8 @@ class Admission:
     async def give_back(self, admitted: Admitted, amount: int) -> None:
         """Return `amount` micro-credits to the key's budget for this month, at most once.
 
-        It is sent once and never again: a lost answer leaves the key with less to spend until the nightly
-        reconciliation, never with more. Does nothing for a key without a budget. Raises Unavailable.
+        It is sent once and never again: a lost answer leaves the key with less to spend until its month turns, never
+        with more. Does nothing for a key without a budget. Raises Unavailable.
         """
         if amount <= 0 or not admitted.has_budget:
             return
@@ -145,8 +154,8 @@ class Admission:
             raise _over_budget(item["kb"], estimate)
         self._remember(self._tat, hash, item["tat"])
         if item["tat"] >= now and item["u"] > now:
-            self._remember(self._retry_at, hash, item["u"])
-            raise rate_limited(item["u"] - now)
+            self._remember(self._limited, hash, {name: item[name] for name in _RATE})
+            raise rate_limited(item, now)
         return item["km"]
 
     async def _turn_month(self, hash: str, item: Item, month: int) -> None:
@@ -164,10 +173,15 @@ class Admission:
         except ConditionFailed:
             return  # another call turned it first
 
-    def _remember(self, memory: dict[str, int], hash: str, value: int) -> None:
+    def _remember(self, memory: dict[str, Any], hash: str, value: Any) -> None:
         if len(memory) >= _REMEMBERED_KEYS and hash not in memory:
             memory.pop(next(iter(memory)))
         memory[hash] = value
+
+
+def _rate(item: Item, now: int) -> RateState:
+    remaining = max(0, (now - item["u"]) // item["iv"] + 1)
+    return RateState(item["rpm"], remaining, max(0, item["tat"] - now))
 
 
 def _over_budget(left: int, estimate: int) -> HoldRefused:
@@ -180,8 +194,8 @@ def _over_budget(left: int, estimate: int) -> HoldRefused:
     return refused
 
 
-def rate_limited(wait: int) -> ApiError:
-    """429 for a key that must wait `wait` microseconds."""
-    seconds = max(1, -(-wait // SECOND))
-    headers = {"Retry-After": str(seconds), "X-RateLimit-Remaining": "0"}
+def rate_limited(item: Item, now: int) -> ApiError:
+    """429 at `now` (epoch microseconds) for the key whose rate the hot `item` tells."""
+    seconds = max(1, -(-(item["u"] - now) // SECOND))
+    headers = {"Retry-After": str(seconds)} | _rate(item, now).headers
     return ApiError(429, "rate_limit_exceeded", f"Rate limit reached. Retry in {seconds} s.", headers=headers)
