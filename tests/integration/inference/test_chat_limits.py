@@ -31,7 +31,8 @@ async def test_above_its_rate_a_key_is_refused_until_it_may_come_back(
     for response in refusals:
         refused(response, 429, "rate_limit_exceeded", type="rate_limit_error")
         assert 1 <= int(response.headers["retry-after"]) <= 10
-        assert response.headers["x-ratelimit-remaining"] == "0"
+        assert (response.headers["x-ratelimit-limit"], response.headers["x-ratelimit-remaining"]) == ("6", "0")
+        assert 1 <= int(response.headers["x-ratelimit-reset"]) <= 10
     assert await bank.wallet(account.tenant) == wallet
     assert await bank.key_item(account.secret) == key
     assert len(upstream.requests) == 1
