@@ -94,7 +94,7 @@ class Cashier:
         *,
         streamed: bool,
     ) -> Entry:
-        prices, units = _priced(model, used)
+        prices, units = priced(model, used)
         cost = money.cost(*((units[name], prices[name]) for name in units)) if call.hold else 0
         charged = min(cost, call.hold.amount) if call.hold else 0
         now = self._clock()
@@ -154,7 +154,7 @@ class Cashier:
         await self.give_back(call.admitted, 0)
 
 
-def _priced(model: Model, used: TokenUsage) -> tuple[dict[str, int], dict[str, int]]:
+def priced(model: Model, used: TokenUsage) -> tuple[dict[str, int], dict[str, int]]:
     """Prices and units of the call by the same names."""
     if model.price is None:
         raise ValueError(f"'{model.id}' has no token price")

@@ -1,0 +1,101 @@
+"""Keys and origins as a request shows them: one well-formed key or 401, a host or nothing."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+from callmissed.errors import ApiError
+from callmissed.keys.domains import is_allowed, lockable, origin_host, patterns_for
+from callmissed.keys.secret import Mode, is_well_formed, new_secret
+from functions.inference.credentials import calling_host, presented_secret
+
+KEY, OTHER = new_secret(Mode.LIVE), new_secret(Mode.TEST)
+
+values = st.sampled_from([f"Bearer {KEY}", f"bearer  {KEY}", KEY, OTHER, f"Bearer {OTHER}", "Bearer", "", "Basic x"])
+headers = st.lists(
+    st.tuples(st.sampled_from([b"authorization", b"x-api-key", b"cookie"]), values.map(str.encode) | st.binary())
+)
+labels = st.text("abc-0", min_size=1, max_size=4)
+hosts = st.lists(labels, min_size=1, max_size=5).map(".".join)
+
+
+def request(shown: list[tuple[bytes, bytes]]) -> Request:
+    return Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": shown})
+
+
+@given(headers)
+@example([(b"authorization", f"Bearer {KEY}".encode()), (b"authorization", f"Bearer {OTHER}".encode())])
+@example([(b"x-api-key", KEY.encode()), (b"authorization", f"Bearer {OTHER}".encode())])
+def test_one_well_formed_key_or_401(shown: list[tuple[bytes, bytes]]) -> None:
+    try:
+        secret = presented_secret(request(shown))
+    except ApiError as error:
+        assert (error.status, error.code) == (401, "invalid_api_key")
+        assert KEY not in error.message
+    else:
+        named = [value for name, value in shown if name in (b"authorization", b"x-api-key")]
+        assert is_well_formed(secret)
+        assert named
+        assert all(secret.encode() in value for value in named)
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+@example(b"https://[::1", b"")
+@example(b"https://*.example.com", b"")
+@example(b"https://" + b"a" * 5000, b"")
+def test_any_header_names_a_host_or_none(origin: bytes, referer: bytes) -> None:
+    host = calling_host(request([(b"origin", origin), (b"referer", referer)]))
+
+    assert host is None or (0 < len(host) <= 253 and "*" not in host)
+
+
+@given(hosts, st.lists(hosts | hosts.map(lambda host: f"*.{host}"), max_size=5))
+def test_a_lock_admits_its_host_or_every_host_below(host: str, locks: list[str]) -> None:
+    def admits(lock: str) -> bool:
+        return host.endswith(lock[1:]) and host != lock[2:] if lock.startswith("*.") else host == lock
+
+    assert is_allowed(frozenset(locks), host) == any(map(admits, locks))
+
+
+@given(hosts)
+def test_the_patterns_of_a_host_are_all_locks_that_admit_it(host: str) -> None:
+    patterns = patterns_for(host)
+
+    assert len(patterns) == len(set(patterns))
+    assert all(is_allowed({pattern}, host) for pattern in patterns)
+    assert len(patterns) == host.count(".") + 1
+
+
+def test_no_lock_admits_a_caller_without_a_host() -> None:
+    assert not is_allowed(frozenset({"example.com", "*.example.com"}), None)
+    assert is_allowed(frozenset({"*"}), None)
+
+
+@given(st.text(max_size=30))
+def test_a_lock_is_canonical_or_refused(text: str) -> None:
+    try:
+        lock = lockable(text)
+    except ApiError as error:
+        assert error.status == 400
+    else:
+        assert lockable(lock) == lock == lock.lower()
+        host = lock.replace("*.", "a.")
+        assert is_allowed({lock}, origin_host(f"https://{host}", None))
+
+
+@pytest.mark.parametrize(
+    ("origin", "referer", "host"),
+    [
+        ("https://App.Example.com:8443", None, "app.example.com"),
+        ("https://app.example.com.", None, "app.example.com"),
+        (None, "https://app.example.com/a/b?c=https://evil.example", "app.example.com"),
+        ("", "https://app.example.com/", "app.example.com"),
+        ("null", "https://app.example.com/", None),
+        ("https://user:pass@evil.example", None, "evil.example"),
+        (None, None, None),
+        ("file://", None, None),
+    ],
+)
+def test_which_host_calls(origin: str | None, referer: str | None, host: str | None) -> None:
+    assert origin_host(origin, referer) == host
