@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import httpx2
 
 from bench import ours
 from bench.load import Job
 from bench.servers import ROOT, running, wait_for_port
-from callmissed.aws.dynamodb import ConditionFailed, DynamoDB
+from callmissed.aws.dynamodb import DynamoDB, Exchange
 from callmissed.keys.secret import Mode, new_secret
 from callmissed.platform.functions import INFERENCE
 from callmissed.settings import from_environment
@@ -83,36 +82,25 @@ class Call:
     stream: bool = False
 
 
-class CountingDynamoDB(DynamoDB):
-    """The app's own client, which also counts: round trips, and the units that DynamoDB says they took."""
+@dataclass(slots=True)
+class Meter:
+    """Counts what the app's DynamoDB client reports: tries, and the units that DynamoDB says they took."""
 
-    def __init__(self, endpoint: str) -> None:
-        super().__init__(ours.REGION, endpoint, observe=lambda _exchange: None)
-        self.reset()
+    round_trips: int = 0
+    write_units: float = 0.0
+    read_units: float = 0.0
+
+    def count(self, exchange: Exchange) -> None:
+        """Count one try. A failed condition is billed as a write, though its answer doesn't say so."""
+        self.round_trips += 1
+        if exchange.operation in READS:
+            self.read_units += exchange.capacity
+        else:
+            self.write_units += exchange.capacity or FAILED_CONDITION_UNITS
 
     def reset(self) -> None:
         """Begin again at nothing."""
         self.round_trips, self.write_units, self.read_units = 0, 0.0, 0.0
-
-    async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
-        """One try. A failed condition is billed like a write, though its answer doesn't say so."""
-        self.round_trips += 1
-        try:
-            answer = await super().send(operation, payload)
-        except ConditionFailed:
-            self.write_units += FAILED_CONDITION_UNITS
-            raise
-        units = _units(answer.get("ConsumedCapacity"))
-        if operation in READS:
-            self.read_units += units
-        else:
-            self.write_units += units
-        return answer
-
-
-def _units(consumed: Any) -> float:
-    parts = cast("list[dict[str, float]]", consumed if isinstance(consumed, list) else [consumed or {}])
-    return sum(part.get("CapacityUnits", 0.0) for part in parts)
 
 
 def cost_per_million(work: Work, prices: Prices) -> Cost:
@@ -161,13 +149,13 @@ def endpoint_classes(account: ours.Account) -> tuple[Call, ...]:
     )
 
 
-async def count(client: httpx2.AsyncClient, dynamodb: CountingDynamoDB, call: Call, milliseconds: float) -> Work:
+async def count(client: httpx2.AsyncClient, meter: Meter, call: Call, milliseconds: float) -> Work:
     """Mean units of `CALLS` calls, after one that is not counted. Raises RuntimeError on an unexpected status."""
     await _send(client, call)
-    dynamodb.reset()
+    meter.reset()
     for _ in range(CALLS):
         await _send(client, call)
-    means = (total / CALLS for total in (dynamodb.round_trips, dynamodb.write_units, dynamodb.read_units))
+    means = (total / CALLS for total in (meter.round_trips, meter.write_units, meter.read_units))
     return Work(call.title, *means, milliseconds=milliseconds, memory_mb=INFERENCE.memory_mb)
 
 
@@ -181,13 +169,14 @@ async def _send(client: httpx2.AsyncClient, call: Call) -> None:
 
 async def count_all(endpoint: str, account: ours.Account, milliseconds: Mapping[str, float]) -> list[Work]:
     """Drive the real app, in this process, through every class. It reads its settings from the environment."""
-    dynamodb = CountingDynamoDB(endpoint)
+    meter = Meter()
+    dynamodb = DynamoDB(ours.REGION, endpoint, observe=meter.count)
     gateway = create_gateway(from_environment(), dynamodb=dynamodb)
     transport = httpx2.ASGITransport(create_app(gateway))
     try:
         async with httpx2.AsyncClient(transport=transport, base_url="http://bench") as client:
             calls = endpoint_classes(account)
-            return [await count(client, dynamodb, call, milliseconds[call.name]) for call in calls]
+            return [await count(client, meter, call, milliseconds[call.name]) for call in calls]
     finally:
         await gateway.close()
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.cost import BEGIN, END, Prices, Work, between_markers, cost_per_million, render
+from bench.cost import BEGIN, END, Meter, Prices, Work, between_markers, cost_per_million, render
+from callmissed.aws.dynamodb import Exchange
 
 VIRGINIA = Prices(write_units=0.625, read_units=0.125, rest_api=3.50, lambda_requests=0.20, lambda_gb_seconds=13.3334)
 MUMBAI = Prices(write_units=0.71, read_units=0.1425, rest_api=3.50, lambda_requests=0.20, lambda_gb_seconds=13.3334)
@@ -32,3 +33,10 @@ def test_only_what_stands_between_the_markers_is_replaced():
 def test_a_document_without_markers_is_refused():
     with pytest.raises(ValueError, match="lacks"):
         between_markers("nothing here", "new")
+
+
+def test_reads_and_writes_are_counted_apart_and_a_failed_condition_as_one_write():
+    meter = Meter()
+    for operation, capacity in (("GetItem", 0.5), ("UpdateItem", 2.0), ("UpdateItem", 0.0)):
+        meter.count(Exchange(operation, "a-table", capacity))
+    assert (meter.round_trips, meter.read_units, meter.write_units) == (3, 0.5, 3.0)
