@@ -1,0 +1,59 @@
+"""One wallet that can't be written must not keep every other tenant's credits held."""
+
+from typing import Any
+
+import pytest
+
+from callmissed.aws.attributes import from_item, to_item
+from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.clock import MINUTE
+from callmissed.ids import new_call_id
+from callmissed.ledger.grants import grant
+from callmissed.ledger.holds import Ledger
+from callmissed.ledger.sweep import sweep
+from callmissed.platform.tables import WALLETS, physical_name
+from callmissed.tenancy.plans import Plan
+from callmissed.tenancy.tenants import create_tenant
+from local.engines import Store
+
+NOVEMBER = 1_794_787_200_000_000
+LATER = NOVEMBER + 21 * MINUTE
+
+
+class Throttling(DynamoDB):
+    """Throttles every write to the wallets in `hot`."""
+
+    hot: frozenset[str] = frozenset()
+
+    async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
+        if operation == "UpdateItem" and any(wallet.encode() in payload for wallet in self.hot):
+            raise Unavailable("ThrottlingException", ambiguous=False)
+        return await super().send(operation, payload)
+
+
+async def holds_of(dynamodb: DynamoDB, stage: str, tenant: str) -> dict[str, Any]:
+    request = {"TableName": physical_name(stage, WALLETS), "Key": to_item({"id": tenant}), "ConsistentRead": True}
+    return from_item((await dynamodb.call("GetItem", request))["Item"])["h"]
+
+
+async def test_the_others_are_swept_and_the_failure_is_told(module_tables: Store) -> None:
+    stage = module_tables.stage
+    dynamodb = Throttling("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
+    tenants: list[str] = []
+    for _ in range(4):
+        tenant = (await create_tenant(dynamodb, stage, name="tests", plan=Plan.PRO, now=NOVEMBER))["tenant"]
+        await grant(dynamodb, stage, tenant=tenant, amount=1000, operation_id="start", now=NOVEMBER)
+        await Ledger(dynamodb, stage).hold(tenant, new_call_id(NOVEMBER, 20), "llm", 100)
+        tenants.append(tenant)
+
+    for stuck in tenants[::3]:  # wherever these stand in the scan, another one stands behind one of them
+        dynamodb.hot = dynamodb.hot | {stuck}
+    with pytest.raises(Unavailable):
+        await sweep(dynamodb, stage, LATER)
+    left = [bool(await holds_of(dynamodb, stage, tenant)) for tenant in tenants]
+    assert left == [True, False, False, True]
+
+    dynamodb.hot = frozenset()
+    assert (await sweep(dynamodb, stage, LATER)).backlog == 2
+    assert not any([await holds_of(dynamodb, stage, tenant) for tenant in tenants])
+    await dynamodb.close()
