@@ -15,6 +15,7 @@ PING = b": ping\n\n"
 _END = re.compile(rb"\r?\n\r?\n")
 _TELLING = re.compile(rb'"usage"\s*:\s*\{|error|data:(?! ?\{)')  # `[DONE]` is no object either
 _REPORTED = "the upstream reports an error"
+_ENDLESS = "an event without end"
 _ERROR_NAME = re.compile(rb"^event:[ ]?error[ ]*\r?$", re.MULTILINE)
 _FIELDS = (b"data:", b":", b"event:", b"id:", b"retry:")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -54,7 +55,7 @@ class StreamMeter:
         if _TELLING.search(whole):
             whole = b"".join(self._telling(whole))
         if len(self._tail) > _LONGEST_EVENT:
-            self.broken = self.broken or "an event without end"
+            self.broken = self.broken or _ENDLESS
         self._keep(whole)
         return whole
 
@@ -123,7 +124,7 @@ def fails_at_once(first: bytes) -> bool:
 
 def is_nonsense_at_once(first: bytes) -> bool:
     """Whether the first event in the first piece of a stream is no chunk of a reply, nor an error."""
-    return _broken_at_once(first) not in ("", _REPORTED)
+    return _broken_at_once(first) not in ("", _REPORTED, _ENDLESS)
 
 
 def _broken_at_once(first: bytes) -> str:
@@ -144,6 +145,10 @@ def _split(events: bytes) -> Iterator[bytes]:
     for found in _END.finditer(events):
         yield events[start : found.end()]
         start = found.end()
+    if start < len(events):
+        yield events[start:]  # a blank line too many
+    if start < len(events):
+        yield events[start:]  # blank lines beyond the one that ends an event
 
 
 def _data(event: bytes) -> bytes:

@@ -122,6 +122,7 @@ def test_no_bytes_raise(pieces: list[bytes]) -> None:
 
 
 @given(st.lists(st.sampled_from([b"data: ", b'{"a":1}', b"error", b"\n", b"\r\n", b"\n\n", b"[DONE]", b": x"])))
+@example([b"data: ", b"\n", b"\n\n", b"data: ", b"\n\n"])
 def test_no_mixture_of_marks_raises(marks: list[bytes]) -> None:
     assert metered(marks).passed in b"".join(marks)
 
