@@ -146,8 +146,6 @@ def _split(events: bytes) -> Iterator[bytes]:
         yield events[start : found.end()]
         start = found.end()
     if start < len(events):
-        yield events[start:]  # a blank line too many
-    if start < len(events):
         yield events[start:]  # blank lines beyond the one that ends an event
 
 
