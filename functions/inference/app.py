@@ -23,7 +23,7 @@ from callmissed.settings import CoreSettings, from_environment
 from functions.inference.frame import Frame, error_response, internal_error
 from functions.inference.gateway import Gateway
 from functions.inference.preflight import Preflights
-from functions.inference.providers.sandbox import SandboxProvider
+from functions.inference.providers.port import Provider
 from functions.inference.routes import chat, generation, models
 from functions.inference.settlement import Cashier
 from functions.inference.snapstart import LateApp
@@ -40,7 +40,6 @@ def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb
     stage = settings.stage
     dynamodb = dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint)
     catalog = _read_catalog(settings)
-    sandbox = SandboxProvider(time.time, asyncio.sleep)
     admission, ledger = Admission(dynamodb, stage), Ledger(dynamodb, stage)
     return Gateway(
         stage=stage,
@@ -49,7 +48,7 @@ def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb
         dynamodb=dynamodb,
         ledger=ledger,
         cashier=Cashier(ledger, admission, clock),
-        upstreams=Upstreams(catalog, settings.provider_environment, sandbox),
+        upstreams=Upstreams(catalog, settings.provider_environment, _open_sandbox),
         ring=PepperRing(dynamodb, stage, admission, settings.pepper_ring),
     )
 
@@ -78,6 +77,12 @@ def create_app(gateway: Gateway) -> ASGIApp:
         api.include_router(router)
     api.add_api_route("/{path:path}", preflights.answer, methods=["OPTIONS"], include_in_schema=False)
     return Frame(api, gateway.clock)
+
+
+def _open_sandbox() -> Provider:
+    from functions.inference.providers.sandbox import SandboxProvider  # many gateways never play
+
+    return SandboxProvider(time.time, asyncio.sleep)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

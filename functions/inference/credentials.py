@@ -12,7 +12,7 @@ def presented_secret(request: Request) -> str:
 
     Two different keys in one request are refused: a proxy and the application would disagree on whose call it is.
     """
-    shown = {value.strip() for value in request.headers.getlist("x-api-key")}
+    shown = {value.strip() for value in request.headers.getlist("x-api-key") if value.strip()}
     for value in request.headers.getlist("authorization"):
         scheme, _, token = value.partition(" ")
         if scheme.lower() != "bearer":

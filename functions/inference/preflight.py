@@ -64,4 +64,6 @@ class Preflights:
             answer = await self._dynamodb.call("BatchGetItem", request)
         except Unavailable as error:
             raise service_unavailable() from error
+        if answer.get("UnprocessedKeys"):
+            raise service_unavailable()
         return any("key_ids" in item for item in answer["Responses"].get(self._table, []))

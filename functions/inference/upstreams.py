@@ -25,10 +25,10 @@ SANDBOX = "sandbox"
 
 _logger = get_logger("inference")
 _TRIES_PER_ROUTE = 2
-_HEAD_SECONDS = 600.0
+_HEAD_SECONDS = 270.0
 _SANDBOX_HEAD_SECONDS = 10.0
-_SEARCH_SECONDS = 780.0
-"""A search may take so long that a reply still fits into the platform's longest call, and that before the hold ends."""
+_SEARCH_SECONDS = 285.0
+"""API Gateway cuts a response that has been silent for five minutes, and before the first byte no ping can be sent."""
 
 _LONGEST_REFUSAL = 65_536
 _CALLERS_FAULT = frozenset({400, 413, 415, 422})
@@ -53,18 +53,18 @@ class Answer:
 
 
 class Upstreams:
-    """The providers of one process, opened at first use. `sleep` waits between tries."""
+    """The providers of one process, opened at first use, `sandbox` among them. `sleep` waits between tries."""
 
     def __init__(
         self,
         catalog: Catalog,
         environment: Mapping[str, str],
-        sandbox: Provider,
+        sandbox: Callable[[], Provider],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._catalog = catalog
         self._environment = environment
-        self._sandbox = sandbox
+        self._open_sandbox = sandbox
         self._sleep = sleep
         self._open: dict[str, Provider] = {}
 
@@ -102,7 +102,7 @@ class Upstreams:
     def _candidates(self, plan: Plan, *, sandboxed: bool) -> Iterator[tuple[Model, ProviderRoute, Provider]]:
         for model in plan.models:
             if sandboxed:
-                yield model, ProviderRoute(SANDBOX, model.id), self._sandbox
+                yield model, ProviderRoute(SANDBOX, model.id), self._sandbox()
                 continue
             for route in model.routes:
                 provider = self._provider(route.provider)
@@ -111,7 +111,7 @@ class Upstreams:
 
     def _provider(self, name: str) -> Provider | None:
         if name == SANDBOX:
-            return self._sandbox
+            return self._sandbox()
         if name not in self._open:
             settings = self._catalog.providers[name]
             if needs := missing_settings(settings, self._environment):
@@ -119,6 +119,11 @@ class Upstreams:
                 return None
             self._open[name] = self._connect(name)
         return self._open[name]
+
+    def _sandbox(self) -> Provider:
+        if SANDBOX not in self._open:
+            self._open[SANDBOX] = self._open_sandbox()
+        return self._open[SANDBOX]
 
     def _connect(self, name: str) -> Provider:
         settings = resolved(self._catalog.providers[name], self._environment)

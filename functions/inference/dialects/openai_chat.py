@@ -23,7 +23,7 @@ IMAGE_PARTS = frozenset({"image_url", "input_image"})
 """Types of the content parts that hold an image."""
 
 IMAGE_TOKENS = 6_000
-"""More tokens than any provider charges for one image."""
+"""More tokens than the providers of the built-in catalog charge for one image."""
 
 _MOST_TOKENS = 10**12
 """No call has more; usage above it makes no sense, nor does DynamoDB store any number."""
@@ -122,8 +122,13 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
         return ChatRequest.model_validate(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
+        path = ".".join(str(part) for part in first["loc"] if not _names_a_type(part))
         raise invalid_request(f"Invalid '{path}': {first['msg']}.", param=path) from None
+
+
+def _names_a_type(part: int | str) -> bool:
+    """Whether Pydantic put `part` into a path to say which member of a union it tried."""
+    return part in ("str", "int", "float", "bool", "dict", "list") or "[" in str(part)
 
 
 def images(body: Mapping[str, Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import CredentialRetrievalError
 
+from callmissed.aws import signing
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 
 MOMENTS = [
@@ -24,8 +25,13 @@ PAYLOAD = json.dumps({"TableName": "t", "Key": {"id": {"S": "é"}}}).encode()
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Sets botocore's clock."""
-    return lambda moment: monkeypatch.setattr(auth, "get_current_datetime", lambda remove_tzinfo=True: moment)
+    """Sets botocore's clock and ours."""
+
+    def set_clocks(moment: datetime) -> None:
+        monkeypatch.setattr(auth, "get_current_datetime", lambda remove_tzinfo=True: moment)
+        monkeypatch.setattr(signing, "_now", lambda: moment)
+
+    return set_clocks
 
 
 def by_botocore(credentials: Any, url: str, region: str) -> dict[str, str]:

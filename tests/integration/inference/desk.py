@@ -228,6 +228,6 @@ def gateway_at_work(
     made = create_gateway(settings, clock, dynamodb)
     environment = {"LAB_API_KEY": "lab-secret"}
     sandbox = SandboxProvider(time.time, asyncio.sleep)
-    gateway = replace(made, upstreams=Upstreams(made.catalog, environment, sandbox, sleeps))
+    gateway = replace(made, upstreams=Upstreams(made.catalog, environment, lambda: sandbox, sleeps))
     with uvicorn_serving(create_app(gateway)) as url:
         yield Desk(url, gateway, sleeps)

@@ -1,6 +1,6 @@
 """A narrow asynchronous DynamoDB client for the hot path.
 
-aiohttp carries it, botocore signs it and finds its credentials; the signing key is kept for the day, which halves
+aiohttp carries it, botocore finds its credentials; signing one fixed shape of request with a key kept for the day saves
 the CPU of a call (measured in docs/decisions/0002-dynamodb-client.md). Tested against boto3 call for call.
 
     DynamoError
@@ -159,8 +159,8 @@ class DynamoDB:
 
     def _signed_headers(self, operation: str, payload: bytes) -> dict[str, str]:
         try:
-            self._signer = self._signer or DailyKeySigner(self._credentials, self._region)
-            return self._signer.headers(self._url, operation, payload)
+            self._signer = self._signer or DailyKeySigner(self._credentials, self._region, self._url)
+            return self._signer.headers(operation, payload)
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"no AWS credentials: {error}", ambiguous=False) from error
 
