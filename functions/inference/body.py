@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any, NoReturn, cast
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from callmissed.errors import invalid_request, payload_too_large
 from callmissed.platform.routes import MAX_BODY_BYTES
@@ -19,14 +19,17 @@ DEEPEST = 100
 
 
 async def read_body(request: Request) -> bytes:
-    """The whole body. Raises ApiError 413 as soon as it is known to be too large."""
+    """The whole body. Raises ApiError 413 as soon as it is known to be too large, 400 when its sender leaves."""
     if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
         raise payload_too_large(MAX_BODY_BYTES)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise payload_too_large(MAX_BODY_BYTES)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise payload_too_large(MAX_BODY_BYTES)
+    except ClientDisconnect:
+        raise invalid_request("The body broke off.") from None
     return bytes(body)
 
 

@@ -11,10 +11,11 @@ from typing import Any, cast
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from callmissed.clock import Clock
+from callmissed.clock import SECOND, Clock
 from callmissed.errors import ApiError, envelope
 from callmissed.ledger.entries import Outcome
 from callmissed.observability import get_logger
+from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from functions.inference import tokens
 from functions.inference.dialects.openai_chat import TokenUsage, delta_text, objects, read_usage
 from functions.inference.planning import Plan
@@ -25,6 +26,9 @@ from functions.inference.upstreams import Answer
 
 _logger = get_logger("inference")
 _PING_SECONDS = 15.0
+_LONGEST_SECONDS = STREAM_TIMEOUT_SECONDS - 30.0
+"""A call ends so long after its start: what Lambda kills, or what outlives its hold, is never settled."""
+
 _LONGEST_REPLY = 64 * 1024 * 1024
 
 
@@ -34,22 +38,33 @@ def garbage(why: str) -> ApiError:
     return ApiError(502, "upstream_error", "The model's provider sent an unusable reply. Nothing was charged.")
 
 
-async def read_reply(answer: Answer) -> tuple[bytes, dict[str, Any]]:
-    """A blocking reply's bytes and what they say. Raises ApiError 502, and 503 when it breaks off."""
-    body = bytearray()
+def seconds_left(call: BilledCall, clock: Clock) -> float:
+    """Seconds until the call has to end."""
+    return max(0.0, _LONGEST_SECONDS - (clock() - call.started) / SECOND)
+
+
+async def read_reply(answer: Answer, seconds: float) -> tuple[bytes, dict[str, Any]]:
+    """A blocking reply's bytes and what they say. Raises ApiError 502, and 503 when it breaks off or takes longer."""
     try:
-        async for chunk in answer.chunks():
-            body += chunk
-            if len(body) > _LONGEST_REPLY:
-                raise garbage("too long")
+        async with asyncio.timeout(seconds):
+            body = await _whole(answer)
         reply: Any = json.loads(body)
-    except UpstreamUnreachable:
+    except (UpstreamUnreachable, TimeoutError):
         raise ApiError(503, "provider_error", "The model's provider broke off. Nothing was charged.") from None
     except (ValueError, RecursionError):
         raise garbage("not JSON") from None
     finally:
         await answer.reply.close()
-    return bytes(body), _checked(reply)
+    return body, _checked(reply)
+
+
+async def _whole(answer: Answer) -> bytes:
+    body = bytearray()
+    async for chunk in answer.chunks():
+        body += chunk
+        if len(body) > _LONGEST_REPLY:
+            raise garbage("too long")
+    return bytes(body)
 
 
 def _checked(reply: object) -> dict[str, Any]:
@@ -101,10 +116,10 @@ class MeteredStream(Response):
         relay = asyncio.ensure_future(self._relay(send))
         leaving = asyncio.ensure_future(_disconnected(receive))
         pinging = asyncio.ensure_future(self._ping(send))
-        outcome = Outcome.CLIENT_CLOSED
+        outcome, left = Outcome.CLIENT_CLOSED, seconds_left(self._call, self._clock)
         try:
-            await asyncio.wait({relay, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            outcome = await _result(relay)
+            await asyncio.wait({relay, leaving}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            outcome = await _result(relay, Outcome.CLIENT_CLOSED if leaving.done() else Outcome.UPSTREAM_BROKE)
         finally:
             for task in (relay, leaving, pinging):
                 task.cancel()
@@ -174,10 +189,10 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _result(relay: "asyncio.Future[Outcome]") -> Outcome:
-    """The relay's outcome; one that still runs has lost its reader and is stopped."""
+async def _result(relay: "asyncio.Future[Outcome]", otherwise: Outcome) -> Outcome:
+    """The relay's outcome; one that still runs, for nobody or for too long, is stopped and has ended `otherwise`."""
     if relay.done():
         return relay.result()
     relay.cancel()
     await asyncio.gather(relay, return_exceptions=True)
-    return Outcome.CLIENT_CLOSED
+    return otherwise

@@ -18,7 +18,7 @@ from functions.inference.body import parse_object, read_body
 from functions.inference.dialects.openai_chat import parse_chat
 from functions.inference.gateway import Gateway
 from functions.inference.planning import Plan, plan_chat
-from functions.inference.relay import MeteredStream, check_stream, read_reply, usage_of
+from functions.inference.relay import MeteredStream, check_stream, read_reply, seconds_left, usage_of
 from functions.inference.settlement import BilledCall
 from functions.inference.upstreams import Answer
 
@@ -115,7 +115,7 @@ async def _ask(gateway: Gateway, call: BilledCall, plan: Plan) -> Answer:
 
 async def _whole(gateway: Gateway, call: BilledCall, plan: Plan, answer: Answer) -> Response:
     begun = gateway.clock()
-    body, reply = await read_reply(answer)
+    body, reply = await read_reply(answer, seconds_left(call, gateway.clock))
     call.upstream_wait += gateway.clock() - begun
     used = await usage_of(plan, reply)
     await gateway.cashier.settle(call, answer.model, answer.route, used, Outcome.COMPLETED, streamed=False)
