@@ -1,7 +1,7 @@
 """A narrow asynchronous DynamoDB client for the hot path.
 
-aiohttp carries it, botocore finds its credentials; signing one fixed shape of request with a key kept for the day saves
-the CPU of a call (measured in docs/decisions/0002-dynamodb-client.md). Tested against boto3 call for call.
+aiohttp carries it and botocore finds its credentials; a request takes a third of boto3's CPU
+(docs/decisions/0002-dynamodb-client.md). Tested against boto3 call for call.
 
     DynamoError
     ├─ ConditionFailed        the condition did not hold; carries the item as it was, so nobody has to read it
