@@ -44,12 +44,16 @@ def _split(items: list[Item], fresh: Item, changes: dict[str, Item], now: int) -
 
 
 def _lend(fresh: Item, changes: dict[str, Item], ending: int) -> None:
-    """Share out the month in which the overlap ends, if it is another one."""
-    if changes and ending > fresh["km"]:
-        share = fresh["bud"] // (len(changes) + 1)
-        for change in changes.values():
-            change["bud"] = share
-        fresh["ln"] = [ending, share * len(changes)]
+    """Share out the month in which the overlap ends, if it is another one, with the secrets that live to see it.
+
+    What an earlier rotation lent for that month is shared out anew.
+    """
+    heirs = [change for change in changes.values() if month_of(change["ex"] - 1) > fresh["km"]]
+    if heirs:
+        share = fresh["bud"] // (len(heirs) + 1)
+        for change in heirs:
+            change |= {"bud": share, "ln": [ending, 0]}
+        fresh["ln"] = [ending, share * len(heirs)]
 
 
 def _left(item: Item, month: int, now: int) -> int:
