@@ -17,7 +17,7 @@ from tests.integration.inference.threads import listening_socket
 from tests.integration.inference.upstream import FakeUpstream
 from tests.integration.inference.wire import chat, events_of, refused
 
-TIMEOUT_SECONDS = 0.15
+TIMEOUT_SECONDS = 0.3
 BUDGET = 10**10
 REPORTED = 11 * 50 + 7 * 150
 
