@@ -11,6 +11,7 @@ from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.paging import items
 from callmissed.clock import iso
 from callmissed.errors import ApiError
 from callmissed.keys.policy import NEVER, KeyPolicy
@@ -68,13 +69,8 @@ async def read_records(dynamodb: DynamoDB, stage: str, tenant: str) -> list[Item
         "ExpressionAttributeNames": {"#item": "item"},
         "ExpressionAttributeValues": to_item({":tenant": tenant, ":prefix": _PREFIX}),
     }
-    records: list[Item] = []
-    while True:
-        page = await dynamodb.call("Query", request)
-        records += [from_item(item) for item in page["Items"]]
-        if "LastEvaluatedKey" not in page:
-            return sorted(records, key=lambda record: (record["created_at"], record["id"]))
-        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    records = [record async for record in items(dynamodb, "Query", request)]
+    return sorted(records, key=lambda record: (record["created_at"], record["id"]))
 
 
 async def transact(dynamodb: DynamoDB, parts: list[dict[str, Any]]) -> None:

@@ -1,11 +1,13 @@
 """What operators and tenants ask of the ledger: a balance, and entries newest first."""
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.aws.paging import items
 from callmissed.clock import month_of
 from callmissed.errors import ApiError
 from callmissed.ledger.shards import wallet_id
@@ -69,12 +71,12 @@ async def newest_entries(
         request["FilterExpression"] = "attribute_exists(#usage)"
         request["ExpressionAttributeNames"] |= {"#usage": "usage"}
     entries: list[Item] = []
-    while True:
-        page = await dynamodb.call("Query", request)
-        entries += [from_item(item) for item in page["Items"]]
-        if len(entries) >= limit or "LastEvaluatedKey" not in page:
-            return entries[:limit]
-        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    async with aclosing(items(dynamodb, "Query", request)) as found:
+        async for entry in found:
+            entries.append(entry)
+            if len(entries) == limit:
+                break
+    return entries
 
 
 def _entries_request(stage: str, tenant: str, before: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.aws.paging import items
 from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType
@@ -123,7 +124,7 @@ async def _sum(dynamodb: DynamoDB, stage: str, tenant: str, mark: Item, cut: str
     return final, fresh
 
 
-async def _entries(dynamodb: DynamoDB, stage: str, tenant: str, after: str) -> AsyncIterator[Item]:
+def _entries(dynamodb: DynamoDB, stage: str, tenant: str, after: str) -> AsyncIterator[Item]:
     request: dict[str, Any] = {
         "TableName": physical_name(stage, LEDGER),
         "KeyConditionExpression": "tenant = :tenant AND #entry > :after",
@@ -132,13 +133,7 @@ async def _entries(dynamodb: DynamoDB, stage: str, tenant: str, after: str) -> A
         "ExpressionAttributeValues": to_item({":tenant": tenant, ":after": after}),
         "ConsistentRead": True,
     }
-    while True:
-        page = await dynamodb.call("Query", request)
-        for item in page["Items"]:
-            yield from_item(item)
-        if "LastEvaluatedKey" not in page:
-            return
-        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    return items(dynamodb, "Query", request)
 
 
 async def _read(dynamodb: DynamoDB, stage: str, tenant: str, shards: int) -> list[Item]:

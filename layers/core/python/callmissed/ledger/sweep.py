@@ -6,10 +6,10 @@ so that a settlement that comes too late finds it, and given back.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
-from callmissed.aws.attributes import Item, from_item
+from callmissed.aws.attributes import Item
 from callmissed.aws.dynamodb import DynamoDB, DynamoError
+from callmissed.aws.paging import items
 from callmissed.ids import expires_at
 from callmissed.ledger.entries import EntryType, void
 from callmissed.ledger.holds import Hold, Ledger
@@ -58,16 +58,9 @@ async def sweep(dynamodb: DynamoDB, stage: str, now: int) -> SweepReport:
     return report
 
 
-async def wallets(dynamodb: DynamoDB, stage: str) -> AsyncIterator[Item]:
+def wallets(dynamodb: DynamoDB, stage: str) -> AsyncIterator[Item]:
     """Every wallet of `stage`, eventually consistent."""
-    request: dict[str, Any] = {"TableName": physical_name(stage, WALLETS)}
-    while True:
-        page = await dynamodb.call("Scan", request)
-        for item in page["Items"]:
-            yield from_item(item)
-        if "LastEvaluatedKey" not in page:
-            return
-        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    return items(dynamodb, "Scan", {"TableName": physical_name(stage, WALLETS)})
 
 
 async def _resolve(ledger: Ledger, hold: Hold, now: int, report: SweepReport) -> None:

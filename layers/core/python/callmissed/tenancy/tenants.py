@@ -5,6 +5,7 @@ from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.paging import items
 from callmissed.clock import iso, month_of
 from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
@@ -52,10 +53,5 @@ async def list_tenants(dynamodb: DynamoDB, stage: str) -> list[Item]:
         "ExpressionAttributeNames": {"#item": "item"},
         "ExpressionAttributeValues": to_item({":record": RECORD}),
     }
-    records: list[Item] = []
-    while True:
-        page = await dynamodb.call("Scan", request)
-        records += [from_item(item) for item in page["Items"]]
-        if "LastEvaluatedKey" not in page:
-            return sorted(records, key=lambda record: (record["created_at"], record["tenant"]))
-        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    records = [record async for record in items(dynamodb, "Scan", request)]
+    return sorted(records, key=lambda record: (record["created_at"], record["tenant"]))
