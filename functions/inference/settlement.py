@@ -1,4 +1,4 @@
-"""From usage to a settled ledger entry: the one rule of what a call costs (design §2.5).
+"""From usage to a settled ledger entry: the one rule of what a call costs (docs/architecture.md).
 
 A call costs what its provider reports; where the provider reports nothing, what our tokenizer counts, and the entry
 says so. An explicit zero stays zero. A failed call costs nothing.

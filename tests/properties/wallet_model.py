@@ -48,7 +48,7 @@ class WalletModel:
         return any(_settles(entry, wallet["h"].get(entry["entry"])) for wallet in self.wallets.values())
 
     def check(self) -> None:
-        """The equations of design §7, at every read."""
+        """The equations of docs/architecture.md, at every read."""
         for wallet in self.wallets.values():
             assert min(wallet["av"], wallet["bl"], wallet["sp"], wallet["spt"]) >= 0
             assert wallet["av"] + held(wallet) + spent(wallet) == wallet["gr"]

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: a billed call from admission to settlement (design §5)."""
+"""POST /v1/chat/completions: a billed call from admission to settlement (docs/architecture.md)."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -133,7 +133,7 @@ def _headers(call: BilledCall) -> Mapping[str, str]:
 
 
 def _quota_headers(call: BilledCall) -> dict[str, str]:
-    """The plan's month; a warning from 80 and 95 % (contract §2.4)."""
+    """The plan's month; a warning from 80 and 95 %."""
     if call.wallet is None:
         return {}
     limit = quotas(call.admitted.item["plan"])[f"q_{_SERVICE}"]

@@ -1,4 +1,4 @@
-"""Admission: one conditional write that authenticates, revokes, limits and budgets a call (design §6).
+"""Admission: one conditional write that authenticates, revokes, limits and budgets a call.
 
 The write has two branches, because DynamoDB's conditions have no arithmetic: `busy` when the key's theoretical
 arrival time lies ahead, `idle` when it has passed. A container remembers each key's arrival time, to guess the branch,

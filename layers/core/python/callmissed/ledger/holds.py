@@ -1,4 +1,6 @@
-"""Hold, settle, release: the two-phase life of a billed call (design §7; compare TigerBeetle's two-phase transfers).
+"""Hold, settle, release: the two-phase life of a billed call, as in docs/architecture.md.
+
+Compare TigerBeetle's two-phase transfers (https://docs.tigerbeetle.com/coding/two-phase-transfers/).
 
 A hold carries the number of the attempt that placed it. A lost attempt that arrives late therefore never looks like
 the one that was settled, and the sweeper gives it back instead of charging again

@@ -51,7 +51,7 @@ ROUTES = (
 )
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-"""Largest request body of a direct call; API Gateway and Lambda allow little more (design §2.7)."""
+"""Largest request body of a direct call; API Gateway and Lambda allow little more."""
 
 STREAM_TIMEOUT_SECONDS = 900
 """A streamed call's longest life, the longest that API Gateway's STREAM mode and Lambda allow."""
