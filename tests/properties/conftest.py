@@ -25,7 +25,7 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function
 
 settings.register_profile(
     "ci",
-    max_examples=40,
+    max_examples=80,
     stateful_step_count=30,
     deadline=None,
     database=None,
