@@ -62,7 +62,6 @@ class Cashier:
         call.settling = True
         entry = self._entry(call, model, route, used, outcome, streamed=streamed)
         begun = self._clock()
-        call.settling = True
         await asyncio.shield(asyncio.ensure_future(self._settle(call, entry)))
         call.db_wait += self._clock() - begun
 
