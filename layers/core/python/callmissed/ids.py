@@ -23,7 +23,7 @@ def new_call_id(now: int, lifetime_minutes: int, random_bits: int | None = None)
     if not 1 <= lifetime_minutes <= MAX_LIFETIME_MINUTES:
         raise ValueError(f"a hold's lifetime must be 1 to {MAX_LIFETIME_MINUTES} minutes")
     bits = secrets.randbits(_RANDOM_BITS) if random_bits is None else random_bits
-    return _encode(now // 1000, 10) + _encode(lifetime_minutes, 2) + _encode(bits, 12)
+    return sortable_prefix(now) + _encode(lifetime_minutes, 2) + _encode(bits, 12)
 
 
 def started_at(call_id: str) -> int:
@@ -39,6 +39,20 @@ def expires_at(call_id: str) -> int:
 def is_call_id(text: str) -> bool:
     """True when `text` has the shape of a call id."""
     return len(text) == 24 and all(letter in _VALUES for letter in text)
+
+
+def sortable_id(now: int, random_bits: int | None = None) -> str:
+    """22 characters that sort by time: ten of milliseconds at `now` (epoch microseconds), twelve of randomness.
+
+    `random_bits` (60 bits) is drawn unless given, as it is where the same thing must get the same id.
+    """
+    bits = secrets.randbits(_RANDOM_BITS) if random_bits is None else random_bits
+    return sortable_prefix(now) + _encode(bits, 12)
+
+
+def sortable_prefix(now: int) -> str:
+    """What every sortable id of the millisecond `now` (epoch microseconds) begins with."""
+    return _encode(now // 1000, 10)
 
 
 def new_id(prefix: str) -> str:

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict
 class CoreSettings(BaseModel):
     """Where and as what this process runs. Fields come from `CALLMISSED_<NAME>` and AWS's own variables.
 
-    `snapshotted` says that Lambda freezes the started process and restores it many times (SnapStart).
+    `snapshotted` says that Lambda freezes the started process and restores it many times (SnapStart). `aws_endpoint`
+    stands in for every AWS service but DynamoDB, `queue_base` is the URL of the account's queues without their names.
+    `allow_loopback` lets user-given URLs reach this machine, which only the desk may.
     """
 
     model_config = ConfigDict(frozen=True, ignored_types=(cached_property,))
@@ -18,20 +20,27 @@ class CoreSettings(BaseModel):
     stage: str = "local"
     region: str = "ap-south-1"
     dynamodb_endpoint: str | None = None
+    aws_endpoint: str | None = None
+    queue_base: str = ""
+    responses_bucket: str = ""
     peppers: str = ""
     pepper_secret_arn: str = ""
+    sealing_keys: str = ""
+    sealing_secret_arn: str = ""
     providers_file: str = ""
     provider_keys_secret_arn: str = ""
     snapshotted: bool = False
+    allow_loopback: bool = False
 
     @cached_property
     def pepper_ring(self) -> tuple[bytes, ...]:
         """The live peppers, the current one first. Raises ValueError when there is none or one is too short."""
-        text = self.peppers or _secret(self.pepper_secret_arn, self.region)
-        ring = tuple(bytes.fromhex(part.strip()) for part in text.split(",") if part.strip())
-        if not ring or any(len(pepper) < 16 for pepper in ring):
-            raise ValueError("at least one pepper of 16 bytes or more, in hex, is needed")
-        return ring
+        return _ring("pepper", self.peppers or _secret(self.pepper_secret_arn, self.region), 16)
+
+    @cached_property
+    def sealing_ring(self) -> tuple[bytes, ...]:
+        """The live sealing keys, the current one first. Raises ValueError as `pepper_ring` does."""
+        return _ring("sealing key", self.sealing_keys or _secret(self.sealing_secret_arn, self.region), 32)
 
     @cached_property
     def provider_environment(self) -> Mapping[str, str]:
@@ -49,6 +58,13 @@ def from_environment(environment: Mapping[str, str] | None = None) -> CoreSettin
     snapshotted = source.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
     given = {"snapshotted": snapshotted} | ({"region": region} if region else {})
     return CoreSettings.model_validate(values | given)
+
+
+def _ring(kind: str, text: str, least_bytes: int) -> tuple[bytes, ...]:
+    ring = tuple(bytes.fromhex(part.strip()) for part in text.split(",") if part.strip())
+    if not ring or any(len(key) < least_bytes for key in ring):
+        raise ValueError(f"at least one {kind} of {least_bytes} bytes or more, in hex, is needed")
+    return ring
 
 
 def _given(source: Mapping[str, str], name: str) -> bool:

@@ -6,6 +6,16 @@ def pepper_secret(stage: str) -> str:
     return f"callmissed/{stage}/peppers"
 
 
+def sealing_secret(stage: str) -> str:
+    """The Secrets Manager secret with the sealing keys: hex, comma-separated, the current one first."""
+    return f"callmissed/{stage}/sealing-keys"
+
+
+def event_bus(stage: str) -> str:
+    """The EventBridge bus of platform events."""
+    return f"callmissed-{stage}"
+
+
 def provider_keys_secret(stage: str) -> str:
     """The Secrets Manager secret with the providers' API keys: a JSON object by environment variable name."""
     return f"callmissed/{stage}/provider-keys"

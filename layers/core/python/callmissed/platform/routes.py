@@ -13,6 +13,11 @@ class Auth(StrEnum):
 
     PUBLIC = "public"
     KEY = "key"
+    """An API key, which the function itself admits together with the rate and the budget of the call."""
+    ACCOUNT = "account"
+    """An API key with the route's scope, which the authorizer admits before the function is called."""
+    SIGNED = "signed"
+    """A provider's signature over the body, which the function checks."""
 
 
 class Permission(StrEnum):
@@ -29,7 +34,8 @@ class Permission(StrEnum):
 class Route:
     """One method and path. `{name}` matches a segment, `{name+}` the rest of the path, slashes included.
 
-    `permission` is None where any active key will do. `streaming` routes use API Gateway's STREAM transfer mode.
+    `permission` is None where any active key will do; `scope` is what a key needs on an ACCOUNT route. `streaming`
+    routes use API Gateway's STREAM transfer mode.
     """
 
     method: str
@@ -37,7 +43,15 @@ class Route:
     function: str
     auth: Auth
     permission: Permission | None = None
+    scope: str | None = None
     streaming: bool = False
+
+
+_WEBHOOK = "/api/v1/webhooks/{webhook_id}"
+
+
+def _webhooks(method: str, path: str) -> Route:
+    return Route(method, path, "webhooks", Auth.ACCOUNT, scope="webhooks:write")
 
 
 ROUTES = (
@@ -48,6 +62,25 @@ ROUTES = (
     Route("GET", "/api/v1/models", "inference", Auth.PUBLIC, streaming=True),
     Route("GET", "/api/v1/models/access", "inference", Auth.PUBLIC, streaming=True),
     Route("GET", "/api/v1/models/{model_id+}", "inference", Auth.PUBLIC, streaming=True),
+    Route("GET", "/api/v1/webhooks/whatsapp", "callbacks", Auth.SIGNED),
+    Route("POST", "/api/v1/webhooks/whatsapp", "callbacks", Auth.SIGNED),
+    Route("POST", "/api/v1/webhooks/twilio/voice", "callbacks", Auth.SIGNED),
+    Route("POST", "/api/v1/webhooks/twilio/status", "callbacks", Auth.SIGNED),
+    Route("POST", "/api/v1/payments/webhook", "callbacks", Auth.SIGNED),
+    Route("GET", "/api/v1/webhooks/event-types", "webhooks", Auth.PUBLIC),
+    _webhooks("GET", "/api/v1/webhooks"),
+    _webhooks("POST", "/api/v1/webhooks"),
+    _webhooks("GET", _WEBHOOK),
+    _webhooks("PUT", _WEBHOOK),
+    _webhooks("DELETE", _WEBHOOK),
+    _webhooks("POST", f"{_WEBHOOK}/test"),
+    _webhooks("POST", f"{_WEBHOOK}/rotate"),
+    _webhooks("GET", f"{_WEBHOOK}/deliveries"),
+    _webhooks("GET", f"{_WEBHOOK}/deliveries/{{delivery_id}}"),
+    _webhooks("POST", f"{_WEBHOOK}/deliveries/{{delivery_id}}/replay"),
+    _webhooks("POST", f"{_WEBHOOK}/replays"),
+    _webhooks("GET", f"{_WEBHOOK}/replays/{{replay_id}}"),
+    _webhooks("POST", f"{_WEBHOOK}/recover"),
 )
 
 MAX_BODY_BYTES = 4 * 1024 * 1024

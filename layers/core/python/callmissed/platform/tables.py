@@ -9,6 +9,15 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """A sparse index: it has the items that carry both its keys, whole."""
+
+    name: str
+    partition_key: str
+    sort_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One table. All keys are strings; the physical name is `callmissed-<stage>-<name>`."""
 
@@ -17,6 +26,7 @@ class Table:
     sort_key: str | None = None
     stream: bool = False
     ttl_attribute: str | None = None
+    index: Index | None = None
     holds: str = ""
 
 
@@ -25,8 +35,19 @@ WALLETS = Table("wallets", "id", holds="a tenant's available credits, holds and 
 LEDGER = Table("ledger", "tenant", "entry", stream=True, holds="immutable ledger entries, oldest first within a tenant")
 TENANTS = Table("tenants", "tenant", "item", holds="tenant records, key records, payment events, reconciliation marks")
 ORIGINS = Table("origins", "pattern", holds="domain locks by pattern, for CORS preflights, which carry no key")
+IDEMPOTENCY = Table("idempotency", "id", ttl_attribute="ttl", holds="requests with an Idempotency-Key, for 24 hours")
+OUTBOX = Table("outbox", "id", stream=True, ttl_attribute="ttl", holds="events with their signed body, for 30 days")
+WEBHOOKS = Table("webhooks", "tenant", "webhook", holds="a tenant's webhooks with their secrets and their health")
+DELIVERIES = Table(
+    "deliveries",
+    "webhook",
+    "item",
+    ttl_attribute="ttl",
+    index=Index("due", "shard", "due"),
+    holds="deliveries, attempts, replays and lanes of a webhook, for 30 days; what is due is in the index",
+)
 
-TABLES = (KEYS, WALLETS, LEDGER, TENANTS, ORIGINS)
+TABLES = (KEYS, WALLETS, LEDGER, TENANTS, ORIGINS, IDEMPOTENCY, OUTBOX, WEBHOOKS, DELIVERIES)
 
 
 def physical_name(stage: str, table: Table) -> str:
@@ -36,13 +57,23 @@ def physical_name(stage: str, table: Table) -> str:
 
 def create_table_request(stage: str, table: Table) -> dict[str, Any]:
     """The `CreateTable` request for `table`, as the desk and the tests create it."""
-    keys = [(table.partition_key, "HASH")] + ([(table.sort_key, "RANGE")] if table.sort_key else [])
+    names = [name for name in (table.partition_key, table.sort_key) if name]
+    indexed = [table.index.partition_key, table.index.sort_key] if table.index else []
     request: dict[str, Any] = {
         "TableName": physical_name(stage, table),
         "BillingMode": "PAY_PER_REQUEST",
-        "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in keys],
-        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+        "KeySchema": _key_schema(*names),
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in [*names, *indexed]],
     }
+    if table.index:
+        projection = {"ProjectionType": "ALL"}
+        index = {"IndexName": table.index.name, "KeySchema": _key_schema(*indexed), "Projection": projection}
+        request["GlobalSecondaryIndexes"] = [index]
     if table.stream:
         request["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
     return request
+
+
+def _key_schema(partition_key: str, sort_key: str | None = None) -> list[dict[str, str]]:
+    schema = [{"AttributeName": partition_key, "KeyType": "HASH"}]
+    return schema + ([{"AttributeName": sort_key, "KeyType": "RANGE"}] if sort_key else [])

@@ -1,0 +1,1 @@
+"""Who is calling: the authorizer of `/api/v1`, and keys that expire."""

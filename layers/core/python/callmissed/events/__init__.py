@@ -1,0 +1,1 @@
+"""What happens on the platform, told to whoever asked: event types and the outbox."""

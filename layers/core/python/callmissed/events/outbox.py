@@ -1,0 +1,99 @@
+"""The outbox: events that are written together with what they tell of, or not at all.
+
+An event is an item of the table `outbox`. Its stream feeds the relay, so that what is written is also told, at least
+once (the transactional outbox, https://microservices.io/patterns/data/transactional-outbox.html). The item keeps the
+body that webhooks get, byte for byte, for as long as it can be replayed.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.dynamodb import ConditionFailed, DynamoDB
+from callmissed.clock import SECOND, iso
+from callmissed.events.types import EventData
+from callmissed.ids import sortable_id
+from callmissed.platform.queues import EVENT_SOURCE
+from callmissed.platform.tables import OUTBOX, physical_name
+
+RETENTION = 30 * 24 * 3600 * SECOND
+"""How long events can be replayed, in microseconds."""
+
+MOST_BYTES = 200 * 1024
+"""The largest body: EventBridge takes 256 KB with what goes around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to `tenant` at `created` (epoch microseconds). `body` is the JSON that webhooks get."""
+
+    id: str
+    tenant: str
+    type: str
+    source: str
+    created: int
+    body: str
+
+
+def new_event(tenant: str, data: EventData, now: int, *, unique: str | None = None) -> Event:
+    """The event that `data` tells of. With `unique`, the same text makes the same id: such an event is told once.
+
+    Raises ValueError for a body over `MOST_BYTES`.
+    """
+    id = f"evt_{sortable_id(now)}" if unique is None else f"evt_{_digest(tenant, data.event, unique)}"
+    content = {
+        "id": id,
+        "event": data.event,
+        "version": data.version,
+        "timestamp": iso(now),
+        "data": data.model_dump(mode="json", by_alias=True),
+    }
+    return Event(id, tenant, data.event, EVENT_SOURCE, now, checked_body(json.dumps(content, separators=(",", ":"))))
+
+
+def checked_body(body: str) -> str:
+    """`body`, if the bus can carry it. Raises ValueError."""
+    if len(body.encode()) > MOST_BYTES:
+        raise ValueError(f"an event has at most {MOST_BYTES} bytes")
+    return body
+
+
+def to_record(event: Event) -> Item:
+    """The outbox's item for `event`."""
+    return {
+        "id": event.id,
+        "tenant": event.tenant,
+        "type": event.type,
+        "source": event.source,
+        "created": event.created,
+        "body": event.body,
+        "ttl": (event.created + RETENTION) // SECOND,
+    }
+
+
+def put_part(stage: str, event: Event) -> dict[str, Any]:
+    """The part of a transaction that tells `event` together with the state change of the other parts."""
+    return {"Put": _request(stage, event)}
+
+
+async def publish(dynamodb: DynamoDB, stage: str, event: Event) -> bool:
+    """Tell `event` by itself; False when an event with its id was told before. Raises Unavailable."""
+    try:
+        await dynamodb.call("PutItem", _request(stage, event))
+    except ConditionFailed:
+        return False
+    return True
+
+
+def _request(stage: str, event: Event) -> dict[str, Any]:
+    return {
+        "TableName": physical_name(stage, OUTBOX),
+        "Item": to_item(to_record(event)),
+        "ConditionExpression": "attribute_not_exists(id)",
+    }
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -1,0 +1,18 @@
+"""One event loop for all invocations of a function, so that connections and memories outlive a single one."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_own = threading.local()  # Lambda has one thread a process; the desk has one a function
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Result of `work`, whatever it raises, on this thread's own loop."""
+    if not hasattr(_own, "runner"):
+        _own.runner = asyncio.Runner()
+    runner: asyncio.Runner = _own.runner
+    return runner.run(work)

@@ -1,0 +1,33 @@
+"""Secrets that we must be able to read again, such as a webhook's, are kept sealed.
+
+Fernet (https://github.com/fernet/spec: AES-128-CBC with HMAC-SHA256) under keys from Secrets Manager. The first key of
+the ring seals, every one unseals, so that keys can be rotated.
+"""
+
+import base64
+import hashlib
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+
+class UnsealError(Exception):
+    """The text was sealed with a key that is not in the ring, or was changed since."""
+
+
+class Sealer:
+    """Seals and unseals texts with a `ring` of keys of 32 bytes or more, the current one first."""
+
+    def __init__(self, ring: tuple[bytes, ...]) -> None:
+        keys = (base64.urlsafe_b64encode(hashlib.sha256(key).digest()) for key in ring)
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def seal(self, text: str) -> str:
+        """`text` as it may be stored."""
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        """The text that was sealed. Raises UnsealError."""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise UnsealError("a sealed secret can't be read with the keys at hand") from None
