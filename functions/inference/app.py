@@ -5,22 +5,19 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.loader import load_catalog, read_operator_file
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock, system_clock
-from callmissed.errors import ApiError, invalid_request
 from callmissed.keys.admission import Admission
 from callmissed.keys.rehash import PepperRing
 from callmissed.ledger.holds import Ledger
 from callmissed.settings import CoreSettings, from_environment
-from functions.inference.frame import Frame, error_response, internal_error
+from callmissed.web.refusals import add_refusals
+from functions.inference.frame import Frame
 from functions.inference.gateway import Gateway
 from functions.inference.preflight import Preflights
 from functions.inference.providers.port import Provider
@@ -69,10 +66,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
     api = FastAPI(title="CallMissed", lifespan=lifespan, openapi_url=None)
     api.state.gateway = gateway
     preflights = Preflights(gateway.dynamodb, gateway.stage, gateway.clock)
-    api.add_exception_handler(ApiError, _refuse)
-    api.add_exception_handler(RequestValidationError, _refuse_invalid)
-    api.add_exception_handler(HTTPException, _refuse_http)
-    api.add_exception_handler(Exception, _fail)
+    add_refusals(api)
     for router in ROUTERS:
         api.include_router(router)
     api.add_api_route("/{path:path}", preflights.answer, methods=["OPTIONS"], include_in_schema=False)
@@ -83,43 +77,6 @@ def _open_sandbox() -> Provider:
     from functions.inference.providers.sandbox import SandboxProvider  # many gateways never play
 
     return SandboxProvider(time.time, asyncio.sleep)
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    if not isinstance(error, ApiError):
-        raise error
-    return error_response(request.scope, error)
-
-
-async def _refuse_invalid(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        raise error
-    problems = [{"loc": list(problem["loc"]), "msg": problem["msg"]} for problem in error.errors()]
-    names = ".".join(str(part) for part in problems[0]["loc"][1:])
-    refusal = invalid_request(f"Invalid '{names}': {problems[0]['msg']}.", param=names or None)
-    if request.url.path.startswith("/api/"):
-        refusal = ApiError(422, "invalid_request_error", "The request is invalid.", details=problems)
-    return error_response(request.scope, refusal)
-
-
-async def _refuse_http(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    only_preflight = error.status_code == 405 and (error.headers or {}).get("Allow") == "OPTIONS"
-    status = 404 if only_preflight else error.status_code  # the preflight's route has every path
-    refusal = ApiError(
-        status,
-        codes.get(status, "invalid_request_error"),
-        f"No such endpoint: {request.method} {request.url.path[:200]}.",
-        headers=None if only_preflight else error.headers,
-    )
-    return error_response(request.scope, refusal)
-
-
-async def _fail(request: Request, _error: Exception) -> Response:
-    """The envelope in place of Starlette's plain text; the frame logs what happened."""
-    return error_response(request.scope, internal_error())
 
 
 def __getattr__(name: str) -> ASGIApp:

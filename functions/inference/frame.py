@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.clock import Clock
-from callmissed.errors import ApiError, envelope
 from callmissed.ids import new_call_id
 from callmissed.observability import get_logger
+from callmissed.web.refusals import error_response, internal_error
 
 HOLD_MINUTES = 20
 """Lifetime of a call's hold: longer than the longest call, which is API Gateway's 15 minutes."""
@@ -36,7 +35,8 @@ class Frame:
             return
         started = self._clock()
         state = scope.setdefault("state", {})
-        state |= {"started": started, "call_id": new_call_id(started, HOLD_MINUTES)}
+        call_id = new_call_id(started, HOLD_MINUTES)
+        state |= {"started": started, "call_id": call_id, "request_id": f"req_{call_id}"}
         origin = Headers(scope=scope).get("origin")
         begun = ended = False
 
@@ -58,19 +58,8 @@ class Frame:
                 await error_response(scope, internal_error())(scope, receive, decorated)
 
 
-def internal_error() -> ApiError:
-    """500: a defect of ours."""
-    return ApiError(500, "internal_error", "Something went wrong on our side.")
-
-
-def error_response(scope: Scope, error: ApiError) -> Response:
-    """`error` in the envelope of the path."""
-    body = envelope(scope["path"], error, f"req_{scope['state']['call_id']}")
-    return JSONResponse(body, error.status, error.headers)
-
-
 def _decoration(state: dict[str, Any], origin: str | None) -> Sequence[tuple[bytes, bytes]]:
-    headers = [(b"x-request-id", b"req_" + state["call_id"].encode())]
+    headers = [(b"x-request-id", state["request_id"].encode())]
     if admitted := state.get("admitted"):
         from functions.inference.gateway import rate_headers
 
