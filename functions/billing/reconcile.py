@@ -7,8 +7,8 @@ from typing import Any
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.observability import count, get_logger
+from callmissed.schedules import at_micros
 from callmissed.settings import CoreSettings, from_environment
-from functions.billing.schedule import at_micros
 
 _logger = get_logger("ledger-reconcile")
 
