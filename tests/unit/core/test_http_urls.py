@@ -105,12 +105,12 @@ SPELLINGS = [
     "%6cocalhost",
     "hooks.example.com%00.evil.com",
     "hooks.example.com%2f@127.0.0.1",
-    "１２７.０.０.１",
-    "127。0。0。1",
-    "ⓛocalhost",
-    "ｌｏｃａｌｈｏｓｔ",
+    "\uff11\uff12\uff17.\uff10.\uff10.\uff11",
+    "127\u30020\u30020\u30021",
+    "\u24dbocalhost",
+    "\uff4c\uff4f\uff43\uff41\uff4c\uff48\uff4f\uff53\uff54",
     "loc\u00adalhost",
-    "evil.com／hooks.example.com",
+    "evil.com\uff0fhooks.example.com",
     "münchen.example",
     "user@hooks.example.com",
     "user:pass@hooks.example.com",
@@ -153,7 +153,7 @@ PUBLIC = [
     ("https://hooks.example.com/", "hooks.example.com", 443),
     ("HTTPS://Hooks.Example.COM/Path", "hooks.example.com", 443),
     ("https://hooks.example.com:8443/a/b?c=d&e=%2F", "hooks.example.com", 8443),
-    ("https://hooks.example.com:65535?x=1", "hooks.example.com", 65535),
+    ("https://hooks.example.com:65535?x=1?y", "hooks.example.com", 65535),
     ("https://xn--mnchen-3ya.example/", "xn--mnchen-3ya.example", 443),
     ("https://1.1.1.1.example.com/", "1.1.1.1.example.com", 443),
     ("https://3com.com/", "3com.com", 443),
@@ -219,7 +219,25 @@ def test_length_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["/\x00", "/ ", "/a b", "/\u00e9", "/\\", "/\ud800", "?x=\r\nHost:a", "/#x", "#"], ids=ascii
+    "text",
+    [
+        "/\x00",
+        "/ ",
+        "/a b",
+        "/\u00e9",
+        "/\\",
+        "/|",
+        "/<x>",
+        '/"',
+        "/{x}",
+        "/^",
+        "/`",
+        "/\ud800",
+        "?x=\r\nHost:a",
+        "/#x",
+        "#",
+    ],
+    ids=ascii,
 )
 def test_what_follows_the_host_is_printable_ascii_without_fragment(text: str) -> None:
     rejection(f"https://hooks.example.com{text}")
@@ -255,3 +273,8 @@ def test_an_address_that_passes_is_public(host: str) -> None:
         return
     name = url.raw_host or ""
     assert is_public(name) or re.fullmatch(r"([a-z0-9-]+\.)+[a-z0-9-]*[a-z-][a-z0-9-]*", name)
+
+
+@pytest.mark.parametrize("rest", ["/", "/a/../b", "/%2e%2E/%zz", "/a%2Fb?c=%2F+%20&d=[1]", "/?", "/?a?b=//@x", "//x"])
+def test_path_and_query_stay_as_they_were_given(rest: str) -> None:
+    assert checked_url(f"https://hooks.example.com{rest}").raw_path_qs == rest.removesuffix("?")

@@ -1,11 +1,12 @@
 """Which URLs a user may give us to call. Pure: nothing is looked up, so a refusal tells nothing about any network.
 
-One strict pattern reads the host, over a text of printable ASCII, so that there is no second reading of a URL for a
-trick to hide in. What passes may still resolve to a refused address: `callmissed.http.client` judges that, each time
-that it connects.
+One strict pattern reads a URL, and what is called is built from its parts: there is no second reading for a trick to
+hide in. Path and query stay as they were given, byte by byte. What passes may still resolve to a refused address:
+`callmissed.http.client` judges that, each time that it connects.
 """
 
 import re
+from ipaddress import ip_address
 
 from yarl import URL
 
@@ -14,11 +15,13 @@ from callmissed.http.addresses import is_loopback, is_public
 
 LONGEST_URL = 2048
 
-_AUTHORITY = re.compile(
-    r"(?P<scheme>https?)://(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<host>[a-z0-9.-]+))(?::(?P<port>[0-9]{1,5}))?(?=[/?]|\Z)",
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?:\[(?P<ipv6>[0-9a-f]*:[0-9a-f:.]+)\]|(?P<host>[a-z0-9.-]+))(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[^?]*)?(?:\?(?P<query>.*))?",
     re.IGNORECASE,
 )
-_PRINTABLE = re.compile(r"[!-~]*")
+# https://www.rfc-editor.org/rfc/rfc3986#appendix-A
+_CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}")
 _LONGEST_NAME = 253
@@ -48,16 +51,18 @@ def checked_url(text: str, *, allow_loopback: bool = False) -> URL:
     """
     if not 1 <= len(text) <= LONGEST_URL:
         raise _rejected(f"A URL has 1 to {LONGEST_URL} characters.")
-    if not _PRINTABLE.fullmatch(text) or "\\" in text:
-        raise _rejected("A URL is printable ASCII: write other characters percent-encoded, in host names as xn--.")
+    if not _CHARACTERS.fullmatch(text):
+        raise _rejected("The URL has characters that have to be percent-encoded, or in a host name written as xn--.")
     if "#" in text:
         raise _rejected("The URL has a fragment, which no server would see.")
-    authority = _AUTHORITY.match(text)
-    if authority is None:
+    parts = _URL.fullmatch(text)
+    if parts is None:
         raise _rejected("The URL must be https://, a host and a path, without a user name.")
-    host = (authority["ipv6"] or authority["host"]).lower()
-    _check_host(authority["scheme"].lower(), host, allow_loopback)
-    return _parsed(text, host)
+    scheme, host, port = parts["scheme"].lower(), (parts["ipv6"] or parts["host"]).lower(), parts["port"]
+    _check_host(scheme, host, allow_loopback)
+    if port is not None and not 1 <= int(port) <= 65535:
+        raise _rejected("The URL's port is not between 1 and 65535.")
+    return _built(scheme, host, port, parts["path"] or "/", parts["query"] or "")
 
 
 def _check_host(scheme: str, host: str, allow_loopback: bool) -> None:
@@ -75,15 +80,10 @@ def _is_public_name(host: str) -> bool:
     return not host.endswith(_LOCAL_ENDS)
 
 
-def _parsed(text: str, host: str) -> URL:
-    try:
-        url = URL(text)
-    except ValueError as error:
-        raise _rejected("The URL is malformed.") from error
-    # The client connects to what yarl reads, so both readings have to agree.
-    if url.raw_host is None or URL.build(scheme="https", host=host).raw_host != url.raw_host or not url.port:
-        raise _rejected("The URL is malformed.")
-    return url
+def _built(scheme: str, host: str, port: str | None, path: str, query: str) -> URL:
+    host = f"[{ip_address(host)}]" if ":" in host else host
+    number = int(port) if port else None
+    return URL.build(scheme=scheme, host=host, port=number, path=path, query_string=query, encoded=True)
 
 
 def _rejected(why: str) -> ApiError:
