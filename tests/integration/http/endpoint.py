@@ -113,6 +113,17 @@ def saying(
     return behaviour
 
 
+def once_then_hanging_up(endpoint: Endpoint) -> Behaviour:
+    """Answers the first request of a connection, reads the second, and ends."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await endpoint.request(reader)
+        writer.write(OK)
+        await endpoint.request(reader)
+
+    return behave
+
+
 class Names(AbstractResolver):
     """A name server whose answers change: each look-up of a name takes its next answer, the last one stays."""
 

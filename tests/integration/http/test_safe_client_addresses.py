@@ -9,8 +9,9 @@ from aiohttp import ThreadedResolver
 from yarl import URL
 
 from callmissed.http import client as module
-from callmissed.http.client import AddressRefused, NotResolved, RequestRefused, SafeClient, SendError
-from tests.integration.http.endpoint import OK, Names, answering, serving
+from callmissed.http.client import AddressRefused, NotConnected, NotResolved, RequestRefused, SafeClient, SendError
+from tests.integration.http.conftest import Certified
+from tests.integration.http.endpoint import OK, Names, answering, once_then_hanging_up, serving
 
 HOSTILE = [
     "0.0.0.0",
@@ -196,8 +197,48 @@ async def test_a_name_that_turns_inside_after_the_check_finds_no_second_look_up(
     assert names.asked == ["hooks.test"]
 
 
+async def test_the_repeat_of_a_get_is_judged_anew(
+    trusting: ssl.SSLContext, tls: ssl.SSLContext, opened: list[int]
+) -> None:
+    names = Names(hooks=[["127.0.0.1"], ["127.0.0.2"]])
+    client = SafeClient(is_allowed=lambda address: address == "127.0.0.1", resolver=names, tls=trusting)
+    async with serving(once_then_hanging_up, tls) as endpoint:
+        assert (await client.send("GET", endpoint.url("hooks.test"))).status == 200
+        error = await refused(client, endpoint.url("hooks.test"))
+
+    assert (type(error), len(opened)) == (AddressRefused, 1)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_judge_of_two_minds_is_still_obeyed(opened: list[int], count: int) -> None:
+    asked: list[str] = []
+
+    def only_at_the_look_up(address: str) -> bool:
+        asked.append(address)
+        return len(asked) <= count
+
+    answers = ["10.0.0.1", "10.0.0.2"][:count]
+    error = await refused(
+        SafeClient(is_allowed=only_at_the_look_up, resolver=Names(hooks=[answers])), "https://hooks.test/"
+    )
+
+    assert isinstance(error, AddressRefused | NotConnected)
+    assert opened == []
+
+
+async def test_few_of_many_addresses_are_tried(opened: list[int]) -> None:
+    names = Names(hooks=[["127.0.0.1"] * 1000])
+    client = SafeClient(is_allowed=lambda address: address == "127.0.0.1", resolver=names)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        error = await refused(client, f"https://hooks.test:{taken.getsockname()[1]}/")
+
+    assert type(error) is NotConnected
+    assert len(opened) <= 8 * 9 / 2
+
+
 async def test_a_kept_connection_stays_with_its_host_port_and_scheme(
-    client: SafeClient, names: Names, certified, opened: list[int]
+    client: SafeClient, names: Names, certified: Certified, opened: list[int]
 ) -> None:
     names.answers["other"] = [["127.0.0.1"]]
     async with serving(answering(OK), certified("hooks.test", "other.test")) as endpoint:

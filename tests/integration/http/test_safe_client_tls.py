@@ -1,5 +1,6 @@
 """The certificate has to be valid, trusted, and for the name in the URL."""
 
+import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,7 @@ import trustme
 
 from callmissed.http.client import NotConnected, SafeClient, TlsFailed
 from tests.integration.http.conftest import Certified
-from tests.integration.http.endpoint import OK, answering, serving
+from tests.integration.http.endpoint import OK, Behaviour, Endpoint, Names, answering, serving
 
 
 async def fails(client: SafeClient, tls: ssl.SSLContext | None) -> None:
@@ -24,7 +25,7 @@ async def test_a_certificate_for_another_name_fails(client: SafeClient, certifie
     await fails(client, certified(name))
 
 
-async def test_a_wildcard_for_the_name_passes(client: SafeClient, certified: Certified, names) -> None:
+async def test_a_wildcard_for_the_name_passes(client: SafeClient, certified: Certified, names: Names) -> None:
     names.answers["a"] = [["127.0.0.1"]]
     async with serving(answering(OK), certified("*.hooks.test")) as endpoint:
         assert (await client.send("GET", endpoint.url("a.hooks.test"))).status == 200
@@ -43,8 +44,8 @@ async def test_a_certificate_of_the_future_fails(client: SafeClient, certified: 
 
 
 async def test_a_plain_server_fails(client: SafeClient) -> None:
-    def greets(_):
-        async def behave(reader, writer) -> None:
+    def greets(_: Endpoint) -> Behaviour:
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             await reader.read()
 
@@ -65,7 +66,7 @@ async def test_old_tls_fails(client: SafeClient, certified: Certified) -> None:
     assert endpoint.requests == []
 
 
-async def test_the_system_trust_store_is_the_default(names, tls: ssl.SSLContext) -> None:
+async def test_the_system_trust_store_is_the_default(names: Names, tls: ssl.SSLContext) -> None:
     client = SafeClient(is_allowed=lambda address: address == "127.0.0.1", resolver=names)
     await fails(client, tls)
     await client.close()

@@ -66,6 +66,7 @@ _NOT_ADDED = ("Accept", "Content-Type", "User-Agent")
 _KEEPALIVE_SECONDS = 15
 _LONGEST_HEADER = 8190
 _MOST_HEADERS = 100
+_MOST_ADDRESSES = 8
 
 
 class SendError(Exception):
@@ -246,7 +247,7 @@ class _JudgingResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Every address of `host`. Raises OSError when there is none or any is refused."""
+        """The first addresses of `host`, after all were judged. Raises OSError when there is none or any is refused."""
         try:
             results = await self._resolver.resolve(host, port, family)
         except UnicodeError as error:
@@ -255,7 +256,7 @@ class _JudgingResolver(AbstractResolver):
             raise OSError("no addresses")
         if not all(self._is_allowed(result["host"]) for result in results):
             raise _NotAllowed
-        return results
+        return results[:_MOST_ADDRESSES]
 
     async def close(self) -> None:
         """Release what the resolver beneath holds."""
