@@ -52,3 +52,10 @@ def test_a_handler_starts_without_a_web_framework(function: Function) -> None:
 
     assert not modules & (HEAVY - {"boto3"} | WEB | DESK)
     assert {"callmissed", "functions"} <= modules
+
+
+def test_the_client_for_users_urls_needs_neither_a_web_framework_nor_boto3() -> None:
+    modules = loaded("import callmissed.http.client")
+
+    assert not modules & (HEAVY | WEB | DESK | {"botocore", "pydantic"})
+    assert {"callmissed", "aiohttp"} <= modules
