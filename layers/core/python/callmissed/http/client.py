@@ -1,9 +1,9 @@
 """The one client for URLs that users give: webhooks, knowledge, the tools of agents.
 
 A name is resolved once a connection. Every address of the answer is judged, one that is refused refuses them all, and
-the socket goes to a judged address, never through a second look-up; the judge sits once more where the socket is made,
-which also covers addresses that stand in the URL itself. TLS names and verifies the host of the URL. Redirects are
-answers, nothing is decompressed, no cookie and no proxy setting is read.
+the socket goes to one of the first eight, never through a second look-up; the judge sits once more where the socket is
+made, which also covers addresses that stand in the URL itself. TLS names and verifies the host of the URL. Redirects
+are answers, nothing is decompressed, no cookie is kept, no proxy setting is read.
 
 There is no DNS cache. A connection is kept for the next call to the same scheme, host and port for at most 15 s of
 idleness, and stays with the address that it was judged for. No call waits for another's connection: the number of
@@ -185,8 +185,8 @@ class SafeClient:
     ) -> Answer:
         """The endpoint's answer with the first `most_bytes` bytes of its body. Raises SendError.
 
-        `timeout_seconds` is the deadline of the whole call. It is sent once, but for a GET or the like that met a
-        kept connection just closed. Headers that frame the message are ours: a caller who names one is refused.
+        `timeout_seconds` is the deadline of the whole call. A request is sent once, but for a GET or the like that met
+        a kept connection just closed. Headers that frame the message are ours: a caller who names one is refused.
         """
         started = time.perf_counter()
         target = self._checked(method, url, headers or {})
