@@ -88,7 +88,8 @@ class Lanes:
         """The oldest parked deliveries, with the attributes that the index shows."""
         request: dict[str, Any] = {
             "IndexName": DUE.name,
-            "KeyConditionExpression": "shard = :lane",
+            "KeyConditionExpression": "#shard = :lane",
+            "ExpressionAttributeNames": {"#shard": "shard"},
             "ExpressionAttributeValues": to_item({":lane": lane_shard(endpoint)}),
             "Limit": most,
         }

@@ -98,9 +98,9 @@ class Store:
         request: dict[str, Any] = {
             "TableName": self.name(DELIVERIES),
             "Key": to_item({"webhook": endpoint.partition, "item": LANE}),
-            "UpdateExpression": "SET rev = if_not_exists(rev, :none) + :one, shard = :shard, "
+            "UpdateExpression": "SET rev = if_not_exists(rev, :none) + :one, #shard = :shard, "
             "#due = if_not_exists(#due, :due)",
-            "ExpressionAttributeNames": {"#due": "due"},
+            "ExpressionAttributeNames": {"#shard": "shard", "#due": "due"},
             "ExpressionAttributeValues": to_item({":none": 0, ":one": 1, ":shard": when["shard"], ":due": when["due"]}),
         }
         await self.dynamodb.call("UpdateItem", request)

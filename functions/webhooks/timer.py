@@ -52,8 +52,8 @@ class Timer:
 def _request(shard: str, now: int, start: dict[str, Any] | None) -> dict[str, Any]:
     request: dict[str, Any] = {
         "IndexName": DUE.name,
-        "KeyConditionExpression": "shard = :shard AND #due <= :now",
-        "ExpressionAttributeNames": {"#due": "due"},
+        "KeyConditionExpression": "#shard = :shard AND #due <= :now",
+        "ExpressionAttributeNames": {"#shard": "shard", "#due": "due"},
         "ExpressionAttributeValues": to_item({":shard": shard, ":now": f"{now:020}"}),
         "Limit": _PAGE,
     }
