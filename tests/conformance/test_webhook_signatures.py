@@ -154,6 +154,15 @@ def test_receivers_accept_and_handle(server: Receiver) -> None:
     assert "₹5 नमस्ते" in line
 
 
+def test_receivers_handle_a_test(server: Receiver) -> None:
+    """Its body has neither `id` nor `version`."""
+    body = b'{"event":"test","timestamp":"2026-11-25T09:30:00.000Z","data":{"message":"This is a test."}}'
+
+    assert server(headers([SECRET], f"dlv_{next(NUMBERS):022}", "test", body, int(time.time())), body)
+
+    assert server.handled_until("This is a test.")[-1].startswith("test ")
+
+
 @pytest.mark.parametrize("case", FORGED)
 def test_receivers_refuse_and_do_not_handle(server: Receiver, case: str) -> None:
     forged, real = FORGED[case](), signed()
