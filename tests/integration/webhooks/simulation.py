@@ -16,11 +16,12 @@ from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.paging import items
 from callmissed.aws.queues import Message
-from callmissed.batches import Change, Failures, Received
+from callmissed.batches import Change, Failures, Received, each_message
 from callmissed.clock import MINUTE, SECOND
 from callmissed.events.outbox import Event, new_event, publish, to_record
 from callmissed.events.types import CreditsLow
 from callmissed.ids import new_id
+from callmissed.observability import get_logger
 from callmissed.platform.tables import DELIVERIES, DUE, WEBHOOKS
 from functions.webhooks.attempts import Outcome
 from functions.webhooks.dispatch import Dispatcher
@@ -36,6 +37,7 @@ from local.engines import Store as Tables
 NOVEMBER = 1_794_787_200_000_000
 _VISIBILITY = 180 * SECOND
 _TRIES = 5
+_logger = get_logger("simulation")
 
 
 class Died(BaseException):
@@ -324,15 +326,11 @@ class Simulation:
 
     async def _consume(self, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]]) -> bool:
         event = queue.receive()
-        for record in event["Records"]:
-            attributes = record["attributes"]
-            received = Received(json.loads(record["body"]), again=attributes["ApproximateReceiveCount"] != "1")
+        if event["Records"]:
             try:
-                await work(received)
+                queue.settle(event, await each_message(event, work, _logger))
             except Died:
-                self.restart()  # Lambda hands the whole batch out again, and so do we with what is left of it
-                return True
-            queue.settle({"Records": [record]}, {"batchItemFailures": []})
+                self.restart()  # the whole batch comes again
         return bool(event["Records"])
 
     async def _next_moment(self) -> int:
