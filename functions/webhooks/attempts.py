@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from callmissed.http.client import SafeClient, SendError
-
 from callmissed.clock import SECOND, Clock
+from callmissed.http.client import SafeClient, SendError
 from callmissed.sealing import Sealer
 from functions.webhooks import signing
 from functions.webhooks.schedule import retry_after

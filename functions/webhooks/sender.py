@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from callmissed.http.client import SafeClient
-
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import SqsQueue
 from callmissed.batches import Failures, Received, each_message
 from callmissed.clock import system_clock
+from callmissed.http.client import SafeClient
 from callmissed.observability import get_logger
 from callmissed.platform.queues import DISPATCH
 from callmissed.runtime import run

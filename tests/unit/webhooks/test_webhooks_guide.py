@@ -9,6 +9,7 @@ import pytest
 from callmissed.events.outbox import new_event
 from callmissed.events.types import EVENT_TYPES, catalogue
 from callmissed.platform.routes import ROUTES
+from functions.webhooks.schedule import ATTEMPTS, JITTER, WAITS
 from functions.webhooks.signing import headers, new_secret
 from local.engines import ROOT
 
@@ -62,3 +63,13 @@ def test_it_names_every_route() -> None:
     for route in (route for route in ROUTES if route.function == "webhooks"):
         path = route.path.removeprefix(OF_THE_API).replace("{webhook_id}", "{id}") or "/"
         assert f"{route.method} {path}" in shown
+
+
+def test_the_schedule_is_that_of_the_sender() -> None:
+    rows = re.findall(r"^\| (\d+) \| ([^|]+) \| [^|]+ \|$", GUIDE, re.MULTILINE)
+    units = {"s": 1, "min": 60, "h": 3600}
+    waits = [int(count) * units[unit] for count, unit in (text.split() for _, text in rows[1:])]
+
+    assert [int(number) for number, _ in rows] == list(range(1, ATTEMPTS + 1))
+    assert tuple(waits) == WAITS
+    assert f"±{JITTER:.0%}".replace("%", " %") in GUIDE

@@ -5,7 +5,7 @@ the socket goes to one of the first eight, never through a second look-up; the j
 made, which also covers addresses that stand in the URL itself. TLS names and verifies the host of the URL. Redirects
 are answers, nothing is decompressed, no cookie is kept, no proxy setting is read.
 
-There is no DNS cache. A connection is kept for the next call to the same scheme, host and port for at most 15 s of
+There is no DNS cache. A connection is kept for the next call to the same scheme, host and port for at most 4 s of
 idleness, and stays with the address that it was judged for. No call waits for another's connection: the number of
 calls at a time is their caller's to bound.
 
@@ -63,7 +63,7 @@ _OUR_HEADERS = frozenset(
     }
 )
 _NOT_ADDED = ("Accept", "Content-Type", "User-Agent")
-_KEEPALIVE_SECONDS = 15
+_KEEPALIVE_SECONDS = 4
 _LONGEST_HEADER = 8190
 _MOST_HEADERS = 100
 _MOST_ADDRESSES = 8
