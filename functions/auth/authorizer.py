@@ -1,7 +1,7 @@
 """The REQUEST authorizer of the routes that ask for `Auth.ACCOUNT`: who calls, and whether the key has the scope.
 
     allowed              Allow; the context says who calls
-    above the rate       Allow with `retry_after`, because API Gateway makes no 429 of a Deny: `callmissed.web.caller` does
+    above the rate       Allow with `retry_after`: API Gateway makes no 429 of a Deny, `callmissed.web.caller` does
     scope, domain lock   Deny; the context has code, message and type for the ACCESS_DENIED response, 403
     no key that works    the error "Unauthorized", of which API Gateway makes 401
     anything else        another error: AUTHORIZER_FAILURE
