@@ -6,7 +6,7 @@ for each threshold that this process does not know to be told.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -44,7 +44,7 @@ class Teller:
         self._clock = clock
         self._told: set[str] = set()
 
-    async def tell(self, records: list[Mapping[str, Any]]) -> str | None:
+    async def tell(self, records: Sequence[Mapping[str, Any]]) -> str | None:
         """Look at every tenant charged in `records`. Returns the sequence number of the first that failed, if any."""
         for tenant, charged in _charged(records).items():
             try:
@@ -72,7 +72,7 @@ class Teller:
         self._told.add(event_id)
 
 
-def _charged(records: list[Mapping[str, Any]]) -> dict[str, list[tuple[str, Item]]]:
+def _charged(records: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, Item]]]:
     """Entries that moved money with their sequence numbers, by tenant in the order of their first ones."""
     found: dict[str, list[tuple[str, Item]]] = {}
     for record in records:
