@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.credits import credits
+from cli.events import events
 from cli.keys import keys
 from cli.target import DEFAULT_STATE
 from cli.tenants import tenants
@@ -17,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for group in (tenants, keys, credits, usage):
+for group in (tenants, keys, credits, usage, events):
     app.add_typer(group)
 
 

@@ -1,7 +1,8 @@
-"""How option values are read: credits and lists of names."""
+"""How option values are read: credits, lists of names and event types."""
 
 import typer
 
+from callmissed.events.types import EVENT_TYPES, EventData
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import parse_credits
 
@@ -22,3 +23,10 @@ def credits(text: str) -> int:
 def names(text: str) -> frozenset[str]:
     """Names separated by commas."""
     return frozenset(filter(None, (name.strip() for name in text.split(","))))
+
+
+def event_type(text: str) -> type[EventData]:
+    """The event type of that name."""
+    if text not in EVENT_TYPES:
+        raise typer.BadParameter(f"'{text}' is not an event type. There are: {', '.join(EVENT_TYPES)}.")
+    return EVENT_TYPES[text]

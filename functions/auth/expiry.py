@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import from_iso
 from callmissed.keys.expiry import ExpiryReport, tell_expired
 from callmissed.observability import get_logger
+from callmissed.schedules import at_micros
 from callmissed.settings import CoreSettings, from_environment
 
 _logger = get_logger("key-expiry")
@@ -14,7 +14,7 @@ _logger = get_logger("key-expiry")
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Look as of `event["at"]` (ISO 8601). Raises when a key can't be looked at, so that the schedule retries."""
-    report = asyncio.run(_tell(from_environment(), from_iso(event["at"])))
+    report = asyncio.run(_tell(from_environment(), at_micros(event)))
     result = {name: getattr(report, name) for name in ExpiryReport.__slots__}
     _logger.info("looked for expired keys", extra=result)
     return result

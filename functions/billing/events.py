@@ -6,12 +6,13 @@ for each threshold that this process does not know to be told.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from callmissed.aws.attributes import Item, from_item
+from callmissed.aws.attributes import Item
 from callmissed.aws.dynamodb import DynamoDB, DynamoError, Unavailable
+from callmissed.batches import Change, Failures, changes, from_here
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import new_event, publish
 from callmissed.ledger.queries import Balance, read_wallets, total
@@ -28,10 +29,10 @@ _REMEMBERED = 10_000
 _logger = get_logger("ledger-events")
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+def handler(event: dict[str, Any], _context: object) -> Failures:
     """Tell of what the batch's entries brought about. What fails, and all that follows it, is delivered again."""
-    failed = run(_teller().tell(event["Records"]))
-    return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
+    failed = run(_teller().tell(changes(event)))
+    return from_here([failed] if failed else [])
 
 
 class Teller:
@@ -44,14 +45,14 @@ class Teller:
         self._clock = clock
         self._told: set[str] = set()
 
-    async def tell(self, records: Sequence[Mapping[str, Any]]) -> str | None:
-        """Look at every tenant charged in `records`. Returns the sequence number of the first that failed, if any."""
-        for tenant, charged in _charged(records).items():
+    async def tell(self, entries: Sequence[Change]) -> Change | None:
+        """Look at every tenant charged in the stream's `entries`. Returns the first that failed, if any."""
+        for tenant, charged in _charged(entries).items():
             try:
-                await self._look_at(tenant, [entry for _, entry in charged])
+                await self._look_at(tenant, [change.item for change in charged])
             except DynamoError:
                 _logger.warning("a tenant's thresholds could not be looked at", extra={"tenant": tenant}, exc_info=True)
-                return charged[0][0]
+                return charged[0]
         return None
 
     async def close(self) -> None:
@@ -72,15 +73,12 @@ class Teller:
         self._told.add(event_id)
 
 
-def _charged(records: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, Item]]]:
-    """Entries that moved money with their sequence numbers, by tenant in the order of their first ones."""
-    found: dict[str, list[tuple[str, Item]]] = {}
-    for record in records:
-        if record["eventName"] == "INSERT":
-            change = record["dynamodb"]
-            entry = from_item(change["NewImage"])
-            if moves_money(entry):
-                found.setdefault(entry["tenant"], []).append((change["SequenceNumber"], entry))
+def _charged(entries: Sequence[Change]) -> dict[str, list[Change]]:
+    """Entries that moved money by tenant, in the order of the tenants' first ones."""
+    found: dict[str, list[Change]] = {}
+    for change in entries:
+        if change.operation == "INSERT" and moves_money(change.item):
+            found.setdefault(change.item["tenant"], []).append(change)
     return found
 
 

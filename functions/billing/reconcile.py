@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import from_iso
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.observability import count, get_logger
+from callmissed.schedules import at_micros
 from callmissed.settings import CoreSettings, from_environment
 
 _logger = get_logger("ledger-reconcile")
@@ -15,7 +15,7 @@ _logger = get_logger("ledger-reconcile")
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Reconcile as of `event["at"]` (ISO 8601). Raises when a wallet can't be read, so that the schedule retries."""
-    report = asyncio.run(_reconcile(from_environment(), from_iso(event["at"])))
+    report = asyncio.run(_reconcile(from_environment(), at_micros(event)))
     for drift in report.drifts:
         _logger.error("a wallet and its entries disagree", extra=asdict(drift))
     count("LedgerDrift", len(report.drifts))

@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import from_iso
 from callmissed.ledger.sweep import SweepReport, sweep
 from callmissed.observability import count, get_logger
+from callmissed.schedules import at_micros
 from callmissed.settings import CoreSettings, from_environment
 
 _logger = get_logger("ledger-sweep")
@@ -14,7 +14,7 @@ _logger = get_logger("ledger-sweep")
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Sweep as of `event["at"]` (ISO 8601). Raises when DynamoDB does not answer, so that the schedule retries."""
-    report = asyncio.run(_sweep(from_environment(), from_iso(event["at"])))
+    report = asyncio.run(_sweep(from_environment(), at_micros(event)))
     count("HoldSweepBacklog", report.backlog)
     result = {name: getattr(report, name) for name in SweepReport.__slots__}
     _logger.info("swept", extra=result)

@@ -13,13 +13,15 @@ Table `webhooks`, one item a webhook:
 
 Table `deliveries`, all items of one webhook in the partition `<tenant>#<webhook id>`:
 
-    D#<delivery id>        a delivery: event, type, created, state, n (attempts made), next, code, error, done, origin
-    A#<delivery id>#<nn>   one attempt: at, status, latency_ms, error, answer (first 20 KB), truncated
+    D#<delivery id>        a delivery: event, type, created, state, n (attempts made), base (those before it was last
+                           recovered), next, code, error, done, origin (the delivery that it replays)
+    A#<delivery id>#<nnn>  one attempt: at, status, latency_ms, error, answer (first 20 KB), truncated
     LANE                   there are parked deliveries: looked at when this is due; rev counts what was parked
-    R#<replay id>          a replay: kind, since, until, events, states, cursor, seen, queued, state
+    R#<replay id>          a replay: kind, created, since, until, events, states, cursor, seen, queued, state
 
-`shard` and `due` put an item into the index of what the timer starts. Moments are epoch microseconds; `due` and
-`cursor` are text because keys are. A delivery's id sorts by the time of its event.
+`shard` and `due` put an item into the index: a number as `shard` into what the timer starts when it is `due`, the
+partition's name into what is parked for its webhook, in the order of `due`, which is the item then. Moments are epoch
+microseconds; `due` and `cursor` are text because keys are. A delivery's id sorts by the time of its event.
 
 States of a delivery: `pending` (an attempt is queued, or due), `parked` (waits until its endpoint answers again or its
 webhook is resumed), `delivered`, `failed`.
@@ -31,7 +33,7 @@ from enum import StrEnum
 from typing import Any
 
 from callmissed.aws.attributes import Item
-from callmissed.clock import SECOND
+from callmissed.clock import MINUTE, SECOND
 from callmissed.events.outbox import RETENTION
 from callmissed.ids import sortable_id
 
@@ -40,6 +42,9 @@ DELIVERY = "D#"
 ATTEMPT = "A#"
 REPLAY = "R#"
 SHARDS = 8
+
+LOST_AFTER = 15 * MINUTE
+"""Time, in microseconds, after which the timer repeats an order that nothing came of."""
 
 
 class State(StrEnum):
@@ -84,11 +89,22 @@ def new_delivery(endpoint: Endpoint, id: str, event: Item, state: State, *, orig
         "event": event["id"],
         "type": event["type"],
         "created": event["created"],
-        "state": str(state),
+        "state": state.value,
         "n": 0,
         "ttl": (event["created"] + RETENTION) // SECOND,
     }
+    item |= parked(item) if state is State.PARKED else {}
     return item | ({"origin": origin} if origin else {})
+
+
+def parked(delivery: Item) -> Item:
+    """The attributes that make `delivery` a parked one."""
+    return {"state": State.PARKED.value, "shard": lane_shard(endpoint_of(delivery["webhook"])), "due": delivery["item"]}
+
+
+def lane_shard(endpoint: Endpoint) -> str:
+    """The part of the index with the parked deliveries of `endpoint`."""
+    return f"parked#{endpoint.partition}"
 
 
 def due(endpoint: Endpoint, moment: int) -> dict[str, str]:
@@ -99,7 +115,7 @@ def due(endpoint: Endpoint, moment: int) -> dict[str, str]:
 
 def attempt_key(endpoint: Endpoint, id: str, number: int) -> dict[str, Any]:
     """Key of the delivery's attempt `number`, the first of which is 1."""
-    return {"webhook": endpoint.partition, "item": f"{ATTEMPT}{id}#{number:02}"}
+    return {"webhook": endpoint.partition, "item": f"{ATTEMPT}{id}#{number:03}"}
 
 
 def delivery_key(endpoint: Endpoint, id: str) -> dict[str, Any]:

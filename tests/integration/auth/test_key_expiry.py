@@ -148,7 +148,7 @@ def test_the_schedule_reports_what_it_found() -> None:
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("wrong", [{}, {"at": "yesterday"}, {"at": "2026-11-16T00:00:00"}])
+@pytest.mark.parametrize("wrong", [{}, {"at": "yesterday"}])
 def test_an_event_without_a_time_is_an_error(wrong: dict[str, str]) -> None:
     with pytest.raises((KeyError, ValueError)):
         expiry.handler(wrong, None)

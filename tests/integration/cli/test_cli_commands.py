@@ -195,6 +195,7 @@ def test_the_tail_shows_calls_newest_last(line: CommandLine) -> None:
         ("credits", "balance"),
         ("credits", "entries"),
         ("usage", "tail"),
+        ("events", "emit", "credits.low"),
     ],
 )
 def test_people_get_tables(line: CommandLine, words: tuple[str, ...]) -> None:
@@ -224,6 +225,7 @@ def test_people_get_tables(line: CommandLine, words: tuple[str, ...]) -> None:
         (("credits", "balance", "--tenant", UNKNOWN_TENANT), "No such tenant."),
         (("credits", "entries", "--tenant", UNKNOWN_TENANT), "No such tenant."),
         (("usage", "tail", "--tenant", UNKNOWN_TENANT), "No such tenant."),
+        (("events", "emit", "credits.low", "--tenant", UNKNOWN_TENANT), "No such tenant."),
     ],
 )
 @pytest.mark.parametrize("json_wanted", [False, True])
@@ -251,6 +253,8 @@ def test_a_refusal_is_one_line(line: CommandLine, words: tuple[str, ...], messag
         ("credits", "grant", "0"),
         ("credits", "entries", "--limit", "0"),
         ("usage", "head"),
+        ("events", "emit"),
+        ("events", "emit", "credits.*"),
     ],
 )
 def test_wrong_words_are_a_usage_error(line: CommandLine, words: tuple[str, ...]) -> None:

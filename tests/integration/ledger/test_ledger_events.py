@@ -3,15 +3,16 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.batches import Change
 from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, Entry, EntryType, to_record
@@ -29,18 +30,21 @@ from tests.integration.keys.meddling import Meddler
 
 NOVEMBER = 1_794_787_200_000_000
 DECEMBER = NOVEMBER + 20 * 24 * 60 * MINUTE
+T = TypeVar("T")
 _numbers = itertools.count(100_000)
 
 
-def record(entry: Item, name: str = "INSERT") -> dict[str, Any]:
-    """What the stream tells of an entry.
+def record(entry: Item, operation: str = "INSERT") -> Change:
+    """What the stream tells of an entry."""
+    return Change(operation, from_item(to_item(entry)), str(next(_numbers)))
 
-    https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
-    """
-    image = to_item(entry)
-    keys = {name: image[name] for name in ("tenant", "entry")}
-    change = {"Keys": keys, "NewImage": image, "SequenceNumber": str(next(_numbers)), "StreamViewType": "NEW_IMAGE"}
-    return {"eventID": str(next(_numbers)), "eventName": name, "eventSource": "aws:dynamodb", "dynamodb": change}
+
+def streamed(change: Change) -> dict[str, Any]:
+    """`change` as Lambda gets it: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html."""
+    image = to_item(change.item)
+    told = {"Keys": {name: image[name] for name in ("tenant", "entry")}, "NewImage": image}
+    told |= {"SequenceNumber": change.number, "StreamViewType": "NEW_IMAGE"}
+    return {"eventID": change.number, "eventName": change.operation, "eventSource": "aws:dynamodb", "dynamodb": told}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Books:
         moved = (EntryType.DEDUCTION, hold.amount, Account.HELD, Account.REVENUE)
         return hold, Entry(tenant, call, *moved, now, held=(hold.amount, hold.attempt))
 
-    async def spend(self, tenant: str, credits: int, now: int = NOVEMBER, shards: int = 1) -> dict[str, Any]:
+    async def spend(self, tenant: str, credits: int, now: int = NOVEMBER, shards: int = 1) -> Change:
         """A settled call's record."""
         hold, entry = await self.hold(tenant, credits, now, shards)
         await Ledger(self.dynamodb, self.stage).settle(hold, entry)
@@ -264,7 +268,7 @@ async def test_shards_that_level_while_they_are_read_make_no_events_of_their_own
     async def reading() -> None:
         for _ in range(15):
             failed = await books.teller().tell(batch)
-            assert failed in (None, batch[0]["dynamodb"]["SequenceNumber"])
+            assert failed in (None, batch[0])
 
     async def levelling() -> None:
         for _ in range(10):
@@ -298,7 +302,7 @@ async def test_what_fails_is_delivered_again_from_its_first_record_on(books: Boo
     failed = await books.teller(unwell).tell(batch)
     await unwell.close()
 
-    assert failed == batch[2]["dynamodb"]["SequenceNumber"]
+    assert failed == batch[2]
     assert len(await books.told(first)) == 3
     assert await books.teller().tell(batch[2:]) is None
     for tenant, events_told in ((first, 3), (ill, 1), (last, 1)):
@@ -310,32 +314,41 @@ def handled(module_tables: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     """The handler in the environment of the books' stage."""
     monkeypatch.setenv("CALLMISSED_STAGE", module_tables.stage)
     monkeypatch.setenv("CALLMISSED_DYNAMODB_ENDPOINT", module_tables.endpoint)
-    yield lambda records: events.handler({"Records": records}, None)
+    yield lambda entries: events.handler({"Records": [streamed(entry) for entry in entries]}, None)
     run(events._teller().close())
     events._teller.cache_clear()
 
 
-def a_call(store: Store) -> tuple[str, dict[str, Any]]:
-    """A tenant that has spent its budget with one call, and the call's record."""
+def at_the_books(store: Store, work: Callable[[Books], Awaitable[T]]) -> T:
+    """Result of `work` on a loop of its own, as the handler has one."""
 
-    async def make() -> tuple[str, dict[str, Any]]:
+    async def do() -> T:
         dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
         try:
-            books = Books(dynamodb, store.stage)
-            tenant = await books.tenant(budget=10)
-            return tenant, await books.spend(tenant, 10)
+            return await work(Books(dynamodb, store.stage))
         finally:
             await dynamodb.close()
 
-    return asyncio.run(make())
+    return asyncio.run(do())
+
+
+async def one_call(books: Books) -> tuple[str, Change]:
+    """A tenant that has spent its budget with one call, and the call's entry."""
+    tenant = await books.tenant(budget=10)
+    return tenant, await books.spend(tenant, 10)
 
 
 def test_the_handler_answers_as_streams_want_it(
     handled: Callable[..., Any], module_tables: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, call = a_call(module_tables)
+    tenant, call = at_the_books(module_tables, one_call)
     assert handled([call]) == {"batchItemFailures": []}
     assert handled([]) == {"batchItemFailures": []}
+    assert at_the_books(module_tables, lambda books: books.told(tenant)) == [
+        "budget.alert 80 2026-11",
+        "budget.alert 95 2026-11",
+        "budget.exceeded 2026-11",
+    ]
     send = DynamoDB.send
 
     async def unwell(self: DynamoDB, operation: str, payload: bytes) -> dict[str, Any]:
@@ -346,4 +359,4 @@ def test_the_handler_answers_as_streams_want_it(
     monkeypatch.setattr(DynamoDB, "send", unwell)
     failed = handled([call])
 
-    assert failed == {"batchItemFailures": [{"itemIdentifier": call["dynamodb"]["SequenceNumber"]}]}
+    assert failed == {"batchItemFailures": [{"itemIdentifier": call.number}]}

@@ -5,7 +5,13 @@ from bench.imports import AUTHORIZER_ENTRY, CLIENT, REFERENCE, authorizer_ratio,
 
 def test_every_deployable_function_and_the_reference_are_measured():
     names = set(entry_codes())
-    assert {REFERENCE, CLIENT, "functions.auth.authorizer", "functions.inference.app", "functions.billing.sweep"} <= names
+    assert {
+        REFERENCE,
+        CLIENT,
+        "functions.auth.authorizer",
+        "functions.inference.app",
+        "functions.billing.sweep",
+    } <= names
 
 
 def test_ratios_are_multiples_of_the_reference():

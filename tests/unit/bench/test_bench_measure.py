@@ -102,5 +102,6 @@ def test_without_the_baseline_peer_only_absolute_budgets_are_judged():
     judged = budgets([BLOCKING], results, {"functions.inference.app": 1.2}, 0.8)
     assert [(budget.what, budget.holds) for budget in judged] == [
         ("import CPU of functions.inference.app", True),
+        ("import CPU of the authorizer", True),
         ("resident memory after load", False),
     ]

@@ -33,11 +33,3 @@ def iso(micros: int) -> str:
     """ISO 8601 in UTC with milliseconds, as the API shows times."""
     moment = datetime.fromtimestamp(micros / SECOND, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def from_iso(text: str) -> int:
-    """Epoch microseconds of an ISO 8601 time that says its zone. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"'{text}' does not say its time zone")
-    return round(moment.timestamp() * SECOND)

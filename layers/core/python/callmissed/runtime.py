@@ -3,9 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_THREADS = 64
 
 _own = threading.local()  # Lambda has one thread a process; the desk has one a function
 
@@ -13,6 +16,13 @@ _own = threading.local()  # Lambda has one thread a process; the desk has one a 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Result of `work`, whatever it raises, on this thread's own loop."""
     if not hasattr(_own, "runner"):
-        _own.runner = asyncio.Runner()
+        _own.runner = _new_runner()
     runner: asyncio.Runner = _own.runner
     return runner.run(work)
+
+
+def _new_runner() -> asyncio.Runner:
+    runner = asyncio.Runner()
+    # Look-ups of slow names hold a thread each, and must not keep boto3's calls waiting.
+    runner.get_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+    return runner

@@ -10,11 +10,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A sparse index: it has the items that carry both its keys, whole."""
+    """A sparse index: it has the items that carry both its keys, with their table keys and the attributes `shows`."""
 
     name: str
     partition_key: str
     sort_key: str
+    shows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,13 @@ ORIGINS = Table("origins", "pattern", holds="domain locks by pattern, for CORS p
 IDEMPOTENCY = Table("idempotency", "id", ttl_attribute="ttl", holds="requests with an Idempotency-Key, for 24 hours")
 OUTBOX = Table("outbox", "id", stream=True, ttl_attribute="ttl", holds="events with their signed body, for 30 days")
 WEBHOOKS = Table("webhooks", "tenant", "webhook", holds="a tenant's webhooks with their secrets and their health")
+DUE = Index("due", "shard", "due", shows=("event", "n"))
 DELIVERIES = Table(
     "deliveries",
     "webhook",
     "item",
     ttl_attribute="ttl",
-    index=Index("due", "shard", "due"),
+    index=DUE,
     holds="deliveries, attempts, replays and lanes of a webhook, for 30 days; what is due is in the index",
 )
 
@@ -66,7 +68,7 @@ def create_table_request(stage: str, table: Table) -> dict[str, Any]:
         "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in [*names, *indexed]],
     }
     if table.index:
-        projection = {"ProjectionType": "ALL"}
+        projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(table.index.shows)}
         index = {"IndexName": table.index.name, "KeySchema": _key_schema(*indexed), "Projection": projection}
         request["GlobalSecondaryIndexes"] = [index]
     if table.stream:

@@ -1,0 +1,91 @@
+"""The fan-out: finds an event's webhooks, writes a delivery for each, and orders its first attempt."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.paging import items
+from callmissed.aws.queues import Message, Sending, SqsQueue
+from callmissed.batches import Failures, Received, each_message
+from callmissed.clock import SECOND, Clock, system_clock
+from callmissed.events.types import WebhookDisabled, matches
+from callmissed.observability import get_logger
+from callmissed.platform.queues import DISPATCH
+from callmissed.platform.tables import DELIVERIES, WEBHOOKS
+from callmissed.runtime import run
+from callmissed.settings import CoreSettings, from_environment
+from functions.webhooks import messages
+from functions.webhooks.records import Endpoint, State, delivery_id, new_delivery
+from functions.webhooks.store import Store, at_once
+
+_ORDERED_WITHIN = 60 * SECOND
+_logger = get_logger("event-fanout")
+
+
+class Fanout:
+    """Fans events of one stage out to their tenants' webhooks. Safe to repeat: a delivery's id follows from both."""
+
+    def __init__(self, store: Store, queue: Sending, clock: Clock) -> None:
+        self._store = store
+        self._queue = queue
+        self._clock = clock
+
+    async def fan_out(self, event: Item, *, again: bool) -> None:
+        """Write the deliveries of `event` (id, tenant, type, created) and order their attempts.
+
+        A delivery that is there already was ordered by whoever wrote it. That may have failed when this message comes
+        `again`, or when the event is told a second time long after.
+        """
+        now = self._clock()
+        doubtful = again or now - event["created"] > _ORDERED_WITHIN
+        chosen = [webhook for webhook in await self._webhooks(event["tenant"]) if _wants(webhook, event)]
+        orders = await at_once([self._write(webhook, event, now, doubtful=doubtful) for webhook in chosen])
+        await self._queue.send([order for order in orders if order])
+
+    async def _webhooks(self, tenant: str) -> Sequence[Item]:
+        request: dict[str, Any] = {
+            "TableName": self._store.name(WEBHOOKS),
+            "KeyConditionExpression": "tenant = :tenant",
+            "ExpressionAttributeValues": to_item({":tenant": tenant}),
+            "ConsistentRead": True,
+        }
+        found = [webhook async for webhook in items(self._store.dynamodb, "Query", request)]
+        return [webhook for webhook in found if "url" in webhook]
+
+    async def _write(self, webhook: Item, event: Item, now: int, *, doubtful: bool) -> Message | None:
+        endpoint = Endpoint(webhook["tenant"], webhook["webhook"])
+        waits = not webhook["active"] or webhook.get("open", 0) > now
+        id = delivery_id(event["created"], event["id"], endpoint.webhook)
+        delivery = new_delivery(endpoint, id, event, State.PARKED if waits else State.PENDING)
+        before = await self._store.put_new(DELIVERIES, delivery)
+        if before:
+            delivery = before if doubtful else {}
+        if delivery.get("state") == State.PARKED:
+            await self._store.keep_lane(endpoint, max(webhook.get("open", 0), now))
+        return messages.attempt(endpoint, delivery) if delivery.get("state") == State.PENDING else None
+
+
+def _wants(webhook: Item, event: Item) -> bool:
+    if event["type"] == WebhookDisabled.event and webhook.get("off_at") == event["created"]:
+        return False  # it is about this one
+    return any(matches(pattern, event["type"]) for pattern in webhook["events"])
+
+
+_fanouts: list[Fanout] = []
+
+
+def handler(event: dict[str, Any], _context: object) -> Failures:
+    """Fan out a batch of events, as the bus wrote them into the queue."""
+    if not _fanouts:
+        _fanouts.append(_create(from_environment()))
+    return run(each_message(event, _one, _logger))
+
+
+async def _one(received: Received) -> None:
+    await _fanouts[0].fan_out(received.body["detail"], again=received.again)
+
+
+def _create(settings: CoreSettings) -> Fanout:
+    store = Store(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    return Fanout(store, SqsQueue(settings, DISPATCH), system_clock)

@@ -1,0 +1,70 @@
+"""The relay: tells the event bus what the outbox's stream tells us, at least once, in the stream's order."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from callmissed.aws.clients import client
+from callmissed.batches import Change, Failures, changes, from_here
+from callmissed.observability import get_logger
+from callmissed.platform import names
+from callmissed.runtime import run
+from callmissed.settings import CoreSettings, from_environment
+
+if TYPE_CHECKING:
+    from types_boto3_events import EventBridgeClient
+    from types_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+
+_BATCH = 10
+_logger = get_logger("event-relay")
+
+
+class Relay:
+    """Puts events on the bus of one stage. The bus carries what an event is about; its body stays in the outbox."""
+
+    def __init__(self, bus: str, events: "EventBridgeClient") -> None:
+        self._bus = bus
+        self._events = events
+
+    async def tell(self, told: Sequence[Change]) -> Sequence[Change]:
+        """Tell all that is new in `told`; returns those from the first on that the bus did not take."""
+        new = [change for change in told if change.operation == "INSERT"]
+        for start in range(0, len(new), _BATCH):
+            batch = new[start : start + _BATCH]
+            taken = await asyncio.to_thread(self._put, batch)
+            if taken < len(batch):
+                return new[start + taken :]
+        return []
+
+    def _put(self, batch: Sequence[Change]) -> int:
+        """How many of the batch, from its beginning, the bus took."""
+        answer = self._events.put_events(Entries=[self._entry(change.item) for change in batch])
+        for number, entry in enumerate(answer["Entries"]):
+            if code := entry.get("ErrorCode"):
+                _logger.error("the bus refused an event", extra={"event": batch[number].item["id"], "code": code})
+                return number
+        return len(batch)
+
+    def _entry(self, item: dict[str, Any]) -> "PutEventsRequestEntryTypeDef":
+        detail = {name: item[name] for name in ("id", "tenant", "type", "created")}
+        return {
+            "EventBusName": self._bus,
+            "Source": item["source"],
+            "DetailType": item["type"],
+            "Detail": json.dumps(detail),
+        }
+
+
+_relays: list[Relay] = []
+
+
+def handler(event: dict[str, Any], _context: object) -> Failures:
+    """Relay a batch of the outbox's stream. Raises botocore's errors, so that Lambda tries the batch again."""
+    if not _relays:
+        _relays.append(_create(from_environment()))
+    return from_here(run(_relays[0].tell(changes(event))))
+
+
+def _create(settings: CoreSettings) -> Relay:
+    return Relay(names.event_bus(settings.stage), client("events", settings))

@@ -1,0 +1,123 @@
+"""Replays at work: pages through a webhook's deliveries and orders them again, as many as there are.
+
+    recover   what failed is tried again under its old id, in a fresh schedule
+    replay    what is selected is delivered again under a new id
+
+After each page the replay's item says how far it came, and each new id follows from the replay and the old one. So a
+process may die anywhere, and two may work on the same replay: nothing is ordered twice for good, nothing left out.
+"""
+
+from typing import Any
+
+from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.queues import Message, Sending
+from callmissed.clock import Clock
+from callmissed.ids import sortable_prefix
+from callmissed.platform.tables import DELIVERIES
+from functions.webhooks import messages
+from functions.webhooks.records import (
+    DELIVERY,
+    LOST_AFTER,
+    REPLAY,
+    Endpoint,
+    State,
+    delivery_id,
+    due,
+    new_delivery,
+)
+from functions.webhooks.store import Store, at_once
+
+RECOVER = "recover"
+DONE = "done"
+RUNNING = "running"
+
+_PAGE = 100
+_PAGES_AT_ONCE = 20
+_PAUSE_SECONDS = 1
+
+
+class Replayer:
+    """Works on replays. Every method raises Unavailable or QueueUnavailable; the order must then come again."""
+
+    def __init__(self, store: Store, queue: Sending, clock: Clock) -> None:
+        self._store = store
+        self._queue = queue
+        self._clock = clock
+
+    async def go_on(self, endpoint: Endpoint, id: str) -> None:
+        """Do some pages of the replay, and order the rest."""
+        for _ in range(_PAGES_AT_ONCE):
+            replay = await self._store.get(DELIVERIES, _key(endpoint, id))
+            if replay.get("state") != RUNNING:
+                return
+            if not await self._page(endpoint, replay):
+                return
+        await self._queue.send([messages.replay(endpoint, id, delay_seconds=_PAUSE_SECONDS)])
+
+    async def _page(self, endpoint: Endpoint, replay: Item) -> bool:
+        """Do one page; False when it was the last, or another process is at it."""
+        found, more = await self._store.page(_range(endpoint, replay))
+        orders = await at_once([self._again(endpoint, replay, each) for each in found if _is_meant(replay, each)])
+        sent = [order for order in orders if order]
+        await self._queue.send(sent)
+        new: Item = {"seen": replay["seen"] + len(found), "queued": replay["queued"] + len(sent)}
+        if more:
+            new |= {"cursor": found[-1]["item"], **due(endpoint, self._clock() + LOST_AFTER)}
+        else:
+            new |= {"state": DONE}
+        gone = () if more else ("shard", "due")
+        seen = {"state": RUNNING, "seen": replay["seen"]}
+        return await self._store.change(DELIVERIES, _item_key(replay), new, seen, gone=gone) and bool(more)
+
+    async def _again(self, endpoint: Endpoint, replay: Item, delivery: Item) -> Message | None:
+        kind = self._recovered if replay["kind"] == RECOVER else self._copied
+        again = await kind(endpoint, replay, delivery)
+        return messages.attempt(endpoint, again) if again else None
+
+    async def _recovered(self, endpoint: Endpoint, _replay: Item, delivery: Item) -> Item:
+        """The delivery, pending again with all its attempts before it; empty when it is not a failed one any more."""
+        new = {"state": State.PENDING.value, "base": delivery["n"], **due(endpoint, self._clock() + LOST_AFTER)}
+        seen = {"state": State.FAILED.value, "n": delivery["n"]}
+        freed = await self._store.change(DELIVERIES, _item_key(delivery), new, seen, gone=("done",))
+        return delivery | new if freed else {}
+
+    async def _copied(self, endpoint: Endpoint, replay: Item, delivery: Item) -> Item:
+        """A new delivery of the same event."""
+        origin = delivery["item"].removeprefix(DELIVERY)
+        id = delivery_id(replay["created"], replay["item"], origin)
+        event = {"id": delivery["event"], "type": delivery["type"], "created": delivery["created"]}
+        copy = new_delivery(endpoint, id, event, State.PENDING, origin=origin)
+        copy |= due(endpoint, self._clock() + LOST_AFTER)
+        before = await self._store.put_new(DELIVERIES, copy)
+        return (before if before.get("n") == 0 else {}) or ({} if before else copy)
+
+
+def _is_meant(replay: Item, delivery: Item) -> bool:
+    if replay["kind"] == RECOVER:
+        return delivery["state"] == State.FAILED
+    states, events = replay.get("states"), replay.get("events")
+    return (not states or delivery["state"] in states) and (not events or delivery["type"] in events)
+
+
+def _range(endpoint: Endpoint, replay: Item) -> dict[str, Any]:
+    """One page of the deliveries whose events are of the replay's time, oldest first."""
+    first = f"{DELIVERY}dlv_{sortable_prefix(replay['since'])}"
+    last = f"{DELIVERY}dlv_{sortable_prefix(replay['until'])}"
+    request: dict[str, Any] = {
+        "KeyConditionExpression": "webhook = :webhook AND #item BETWEEN :first AND :last",
+        "ExpressionAttributeNames": {"#item": "item"},
+        "ExpressionAttributeValues": to_item({":webhook": endpoint.partition, ":first": first, ":last": last}),
+        "ConsistentRead": True,
+        "Limit": _PAGE,
+    }
+    if cursor := replay.get("cursor"):
+        request["ExclusiveStartKey"] = to_item({"webhook": endpoint.partition, "item": cursor})
+    return request
+
+
+def _key(endpoint: Endpoint, id: str) -> Item:
+    return {"webhook": endpoint.partition, "item": REPLAY + id}
+
+
+def _item_key(item: Item) -> Item:
+    return {"webhook": item["webhook"], "item": item["item"]}

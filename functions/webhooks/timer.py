@@ -1,0 +1,77 @@
+"""The timer: each minute it orders what is due by then. An order that gets lost is repeated after a while."""
+
+from typing import Any
+
+from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.queues import Sending, SqsQueue
+from callmissed.observability import get_logger
+from callmissed.platform.queues import DISPATCH
+from callmissed.platform.tables import DELIVERIES, DUE
+from callmissed.runtime import run
+from callmissed.schedules import at_micros
+from callmissed.settings import CoreSettings, from_environment
+from functions.webhooks import messages
+from functions.webhooks.records import LOST_AFTER, SHARDS, due, endpoint_of
+from functions.webhooks.store import Store, at_once
+
+_PAGE = 250
+_PAGES = 40
+_logger = get_logger("webhook-timer")
+
+
+class Timer:
+    """Orders what is due. Raises Unavailable or QueueUnavailable; the next run does what this one did not."""
+
+    def __init__(self, store: Store, queue: Sending) -> None:
+        self._store = store
+        self._queue = queue
+
+    async def ring(self, now: int) -> int:
+        """Order everything that is due at `now` (epoch microseconds), shards side by side; returns how much it was."""
+        return sum(await at_once([self._ring(str(shard), now) for shard in range(SHARDS)]))
+
+    async def _ring(self, shard: str, now: int) -> int:
+        ordered, more = 0, None
+        for _ in range(_PAGES):
+            found, more = await self._store.page(_request(shard, now, more))
+            claimed = [item for item in await at_once([self._claim(item, now) for item in found]) if item]
+            await self._queue.send([messages.of_due(item) for item in claimed])
+            ordered += len(claimed)
+            if not more:
+                break
+        return ordered
+
+    async def _claim(self, item: Item, now: int) -> Item:
+        """The item, if it is still due and nobody else has ordered it; empty otherwise."""
+        key = {"webhook": item["webhook"], "item": item["item"]}
+        later = due(endpoint_of(item["webhook"]), now + LOST_AFTER)
+        return item if await self._store.change(DELIVERIES, key, later, {"due": item["due"]}) else {}
+
+
+def _request(shard: str, now: int, start: dict[str, Any] | None) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "IndexName": DUE.name,
+        "KeyConditionExpression": "#shard = :shard AND #due <= :now",
+        "ExpressionAttributeNames": {"#shard": "shard", "#due": "due"},
+        "ExpressionAttributeValues": to_item({":shard": shard, ":now": f"{now:020}"}),
+        "Limit": _PAGE,
+    }
+    return request | ({"ExclusiveStartKey": start} if start else {})
+
+
+_timers: list[Timer] = []
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Ring as of `event["at"]` (ISO 8601)."""
+    if not _timers:
+        _timers.append(_create(from_environment()))
+    ordered = run(_timers[0].ring(at_micros(event)))
+    _logger.info("ordered what was due", extra={"ordered": ordered})
+    return {"ordered": ordered}
+
+
+def _create(settings: CoreSettings) -> Timer:
+    store = Store(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    return Timer(store, SqsQueue(settings, DISPATCH))

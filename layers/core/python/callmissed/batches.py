@@ -1,0 +1,70 @@
+"""Batches from SQS and DynamoDB Streams, with the failures reported one by one (`ReportBatchItemFailures`).
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+
+from callmissed.aws.attributes import Item, from_item
+
+Failures = dict[str, list[dict[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message's JSON body. `again`: SQS handed it out before, so an earlier run may have come half way."""
+
+    body: dict[str, Any]
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A stream record: the item as it is after the change, which `operation` (INSERT, MODIFY, REMOVE) names."""
+
+    operation: str
+    item: Item
+    number: str
+
+
+async def each_message(
+    event: Mapping[str, Any], work: Callable[[Received], Awaitable[None]], logger: Logger
+) -> Failures:
+    """Do `work` for all messages of an SQS event at once; those whose work raises come back to the queue."""
+    records: list[dict[str, Any]] = event["Records"]
+    results = await asyncio.gather(*(work(_received(record)) for record in records), return_exceptions=True)
+    failed: list[dict[str, str]] = []
+    for record, result in zip(records, results, strict=True):
+        if isinstance(result, Exception):
+            logger.error("a message failed", exc_info=result, extra={"message_id": record["messageId"]})
+            failed.append({"itemIdentifier": record["messageId"]})
+        elif isinstance(result, BaseException):
+            raise result
+    return {"batchItemFailures": failed}
+
+
+def changes(event: Mapping[str, Any]) -> list[Change]:
+    """The records of a DynamoDB stream's event, in the order of the stream."""
+    return [_change(record) for record in event["Records"]]
+
+
+def from_here(failed: Sequence[Change]) -> Failures:
+    """The answer that makes Lambda begin again with the first of `failed`; all is well when there is none."""
+    return {"batchItemFailures": [{"itemIdentifier": failed[0].number}] if failed else []}
+
+
+def _received(record: Mapping[str, Any]) -> Received:
+    count = int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
+    return Received(json.loads(record["body"]), again=count > 1)
+
+
+def _change(record: Mapping[str, Any]) -> Change:
+    told = record["dynamodb"]
+    return Change(record["eventName"], from_item(told.get("NewImage", {})), told["SequenceNumber"])

@@ -1,0 +1,356 @@
+"""The way of an event without AWS but with all its troubles: queues that deliver twice, processes that die anywhere.
+
+The tables are real. SQS, the bus, the stream and time are simulated, so that days pass in seconds: a queue hides what
+it handed out, hands it out again when nobody deleted it, and counts; a stream repeats a batch until it is taken.
+"""
+
+import itertools
+import json
+import random
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.paging import items
+from callmissed.aws.queues import Message
+from callmissed.batches import Change, Failures, Received
+from callmissed.clock import MINUTE, SECOND
+from callmissed.events.outbox import Event, new_event, publish, to_record
+from callmissed.events.types import CreditsLow
+from callmissed.ids import new_id
+from callmissed.platform.tables import DELIVERIES, DUE, WEBHOOKS
+from functions.webhooks.attempts import Outcome
+from functions.webhooks.dispatch import Dispatcher
+from functions.webhooks.fanout import Fanout
+from functions.webhooks.records import DELIVERY, Endpoint, State
+from functions.webhooks.relay import Relay
+from functions.webhooks.replaying import Replayer
+from functions.webhooks.sender import Sender
+from functions.webhooks.store import Store
+from functions.webhooks.timer import Timer
+from local.engines import Store as Tables
+
+NOVEMBER = 1_794_787_200_000_000
+_VISIBILITY = 180 * SECOND
+_TRIES = 5
+
+
+class Died(BaseException):
+    """The process died. Nothing in the product may catch it."""
+
+
+class Fate:
+    """Decides at which steps processes die: at the numbered ones, or at a random share of all."""
+
+    def __init__(self, *numbers: int, share: float = 0.0, seed: int = 0) -> None:
+        self.steps = 0
+        self.deaths = 0
+        self._numbers = frozenset(numbers)
+        self._share = share
+        self._random = random.Random(seed)
+
+    def step(self) -> None:
+        """One more step is about to begin, or was just done. Raises Died."""
+        self.steps += 1
+        if self.steps in self._numbers or self._random.random() < self._share:
+            self.deaths += 1
+            raise Died(self.steps)
+
+
+class MortalDynamoDB(DynamoDB):
+    """A client whose process may die before a request leaves, and after it was applied."""
+
+    def __init__(self, endpoint: str, fate: Fate) -> None:
+        super().__init__("us-east-1", endpoint, timeout_seconds=60.0)
+        self._fate = fate
+
+    async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
+        self._fate.step()
+        answer = await super().send(operation, payload)
+        self._fate.step()
+        return answer
+
+
+@dataclass(slots=True)
+class _Held:
+    body: dict[str, Any]
+    visible: int
+    received: int = 0
+
+
+class MemoryQueue:
+    """A queue with SQS's promises: at least once, in no order, hidden for a while, dead after some tries."""
+
+    def __init__(self, now: Callable[[], int], fate: Fate, tries: int = _TRIES) -> None:
+        self.dead: list[dict[str, Any]] = []
+        self.sent: Counter[str] = Counter()
+        self._now = now
+        self._fate = fate
+        self._tries = tries
+        self._held: dict[str, _Held] = {}
+        self._numbers = itertools.count()
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._fate.step()
+            assert 0 <= message.delay_seconds <= 900
+            self.put(message.body, message.delay_seconds)
+        if messages:
+            self._fate.step()
+
+    def put(self, body: dict[str, Any], delay_seconds: int = 0) -> None:
+        self.sent[body.get("do", "event")] += 1
+        self._held[str(next(self._numbers))] = _Held(json.loads(json.dumps(body)), self._now() + delay_seconds * SECOND)
+
+    def receive(self, most: int = 10) -> dict[str, Any]:
+        """The Lambda event with what is visible; what was handed out too often goes to the dead letters."""
+        records: list[dict[str, Any]] = []
+        for id, held in list(self._held.items()):
+            if held.visible > self._now() or len(records) == most:
+                continue
+            if held.received == self._tries:
+                self.dead.append(self._held.pop(id).body)
+                continue
+            held.visible, held.received = self._now() + _VISIBILITY, held.received + 1
+            attributes = {"ApproximateReceiveCount": str(held.received)}
+            records.append({"messageId": id, "body": json.dumps(held.body), "attributes": attributes})
+        return {"Records": records}
+
+    def settle(self, event: Mapping[str, Any], failures: Failures) -> None:
+        """Delete what was done."""
+        failed = {failure["itemIdentifier"] for failure in failures["batchItemFailures"]}
+        for record in event["Records"]:
+            if record["messageId"] not in failed:
+                self._held.pop(record["messageId"], None)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @property
+    def next_visible(self) -> int | None:
+        """When the next message can be received."""
+        return min((held.visible for held in self._held.values()), default=None)
+
+
+class Bus:
+    """EventBridge's `put_events`, into the queue of the fan-out; refuses what `refuses` says."""
+
+    def __init__(self, queue: MemoryQueue, fate: Fate) -> None:
+        self.refuses: Callable[[], bool] = lambda: False
+        self._queue = queue
+        self._fate = fate
+
+    def put_events(self, Entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803  boto3's name
+        self._fate.step()
+        taken: list[dict[str, str]] = []
+        for entry in Entries:
+            if self.refuses():
+                taken.append({"ErrorCode": "InternalFailure"})
+            else:
+                self._queue.put({"detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])})
+                taken.append({"EventId": "1"})
+        self._fate.step()
+        return {"Entries": taken, "FailedEntryCount": sum("ErrorCode" in entry for entry in taken)}
+
+
+@dataclass(slots=True)
+class Endpoints:
+    """The tenants' servers: remembers what reached them, and answers as `answers` says for a webhook."""
+
+    clock: Callable[[], int]
+    fate: Fate
+    answers: dict[str, Callable[[int], Outcome]] = field(default_factory=dict[str, Callable[[int], Outcome]])
+    got: list[tuple[str, str, str, int]] = field(default_factory=list[tuple[str, str, str, int]])
+
+    async def make(
+        self, webhook: Mapping[str, Any], *, delivery_id: str, event_type: str, body: str, now: int
+    ) -> Outcome:
+        self.fate.step()
+        self.got.append((webhook["webhook"], delivery_id, body, now))
+        outcome = self.answers.get(webhook["webhook"], ok)(now)
+        self.fate.step()
+        return outcome
+
+    def taken(self, webhook: str) -> Counter[str]:
+        """How often each delivery's id reached the webhook."""
+        return Counter(id for to, id, _, _ in self.got if to == webhook)
+
+
+def ok(now: int) -> Outcome:
+    return Outcome(now, 204, 7)
+
+
+def status(code: int, wait: int | None = None) -> Callable[[int], Outcome]:
+    return lambda now: Outcome(now, code, 7, f"The endpoint answered {code}.", b"no", wait=wait)
+
+
+def silent(now: int) -> Outcome:
+    return Outcome(now, None, 10_000, "The endpoint did not answer in time.")
+
+
+class Simulation:
+    """One stage from outbox to endpoint. `fate` decides where processes die."""
+
+    def __init__(self, tables: Tables, fate: Fate | None = None) -> None:
+        self.now = NOVEMBER
+        self.tenant = new_id("tnt")
+        self.fate = fate or Fate()
+        self.stage = tables.stage
+        self.plain = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=60.0)
+        self._mortal = MortalDynamoDB(tables.endpoint, self.fate)
+        self.store = Store(self._mortal, self.stage)
+        self.events = MemoryQueue(self.clock, self.fate, tries=1000)
+        self.orders = MemoryQueue(self.clock, self.fate, tries=1000)
+        self.endpoints = Endpoints(self.clock, self.fate)
+        self.bus = Bus(self.events, self.fate)
+        self.told: list[Event] = []
+        self._stream: list[Change] = []
+        self._rung = self.now
+        self.restart()
+
+    def clock(self) -> int:
+        return self.now
+
+    def restart(self) -> None:
+        """New processes, which remember nothing."""
+        self.relay = Relay("bus", self.bus)  # type: ignore[arg-type]
+        self.fanout = Fanout(self.store, self.orders, self.clock)
+        self.dispatcher = Dispatcher(self.store, self.orders, self.endpoints, self.clock, lambda: 0.5)
+        self.sender = Sender(self.dispatcher, Replayer(self.store, self.orders, self.clock))
+        self.timer = Timer(self.store, self.orders)
+
+    async def webhook(self, tenant: str = "", events: Sequence[str] = ("*",), **more: Any) -> Endpoint:
+        tenant = tenant or self.tenant
+        endpoint = Endpoint(tenant, new_id("wh"))
+        item = {"tenant": tenant, "webhook": endpoint.webhook, "url": "https://example.com/", "events": list(events)}
+        item |= {"active": True, "created_at": self.now, "rev": 1, "secrets": [], **more}
+        await self.plain.call("PutItem", {"TableName": self.store.name(WEBHOOKS), "Item": to_item(item)})
+        return endpoint
+
+    async def tell(self, tenant: str = "", count: int = 1) -> list[Event]:
+        """Publish `count` events, as a feature would."""
+        told = [
+            new_event(tenant or self.tenant, CreditsLow(available_credits=n, threshold_credits=50), self.now)
+            for n in range(count)
+        ]
+        for event in told:
+            assert await publish(self.plain, self.stage, event)
+            self._stream.append(Change("INSERT", to_record(event), str(len(self._stream))))
+        self.told += told
+        return told
+
+    async def tell_existing(self, item: Item) -> None:
+        """Let the stream tell an item that is in the outbox."""
+        self._stream.append(Change("INSERT", item, str(len(self._stream))))
+
+    async def run(self, days: float = 0.0, *, steps: int = 100_000) -> None:
+        """Let everything happen that happens within `days`, or at once."""
+        end = self.now + int(days * 24 * 60 * MINUTE)
+        for _ in range(steps):
+            if await self._work():
+                continue
+            moment = await self._next_moment()
+            if moment > end:
+                self.now = max(self.now, end)
+                return
+            self.now = max(self.now, moment)
+            await self._ring()
+        raise AssertionError("it never comes to rest")
+
+    async def deliveries(self, endpoint: Endpoint) -> list[Item]:
+        request = {
+            "TableName": self.store.name(DELIVERIES),
+            "KeyConditionExpression": "webhook = :w AND begins_with(#i, :p)",
+            "ExpressionAttributeNames": {"#i": "item"},
+            "ExpressionAttributeValues": to_item({":w": endpoint.partition, ":p": DELIVERY}),
+            "ConsistentRead": True,
+        }
+        found: list[Item] = []
+        page: dict[str, Any] = {"LastEvaluatedKey": None}
+        while "LastEvaluatedKey" in page:
+            start = page["LastEvaluatedKey"]
+            page = await self.plain.call("Query", request | ({"ExclusiveStartKey": start} if start else {}))
+            found += map(from_item, page["Items"])
+        return found
+
+    async def states(self, endpoint: Endpoint) -> Counter[str]:
+        return Counter(delivery["state"] for delivery in await self.deliveries(endpoint))
+
+    async def webhook_item(self, endpoint: Endpoint) -> Item:
+        key = to_item({"tenant": endpoint.tenant, "webhook": endpoint.webhook})
+        request = {"TableName": self.store.name(WEBHOOKS), "Key": key, "ConsistentRead": True}
+        return from_item((await self.plain.call("GetItem", request)).get("Item", {}))
+
+    async def assert_nothing_lost(self, *endpoints: Endpoint) -> None:
+        """Every event told reached every endpoint, each under one id only, and is recorded so."""
+        for endpoint in endpoints:
+            bodies: dict[str, set[str]] = defaultdict(set)
+            for to, id, body, _ in self.endpoints.got:
+                if to == endpoint.webhook:
+                    bodies[id].add(body)
+            assert {body for (body,) in bodies.values()} == {event.body for event in self.told}
+            assert len(bodies) == len(self.told)
+            assert await self.states(endpoint) == {State.DELIVERED.value: len(self.told)}
+
+    async def close(self) -> None:
+        await self.plain.close()
+        await self._mortal.close()
+
+    async def _work(self) -> bool:
+        """Whether there was anything to do at this moment."""
+        relayed = await self._relay()
+        fanned = await self._consume(self.events, self._fan_out)
+        sent = await self._consume(self.orders, self.sender.carry_out)
+        return relayed or fanned or sent
+
+    async def _relay(self) -> bool:
+        batch = self._stream[:100]
+        if not batch:
+            return False
+        try:
+            left = await self.relay.tell(batch)
+        except Died:
+            self.restart()
+            return True
+        done = batch.index(left[0]) if left else len(batch)
+        self._stream = self._stream[done:]
+        return True
+
+    async def _fan_out(self, received: Received) -> None:
+        await self.fanout.fan_out(received.body["detail"], again=received.again)
+
+    async def _consume(self, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]]) -> bool:
+        event = queue.receive()
+        for record in event["Records"]:
+            attributes = record["attributes"]
+            received = Received(json.loads(record["body"]), again=attributes["ApproximateReceiveCount"] != "1")
+            try:
+                await work(received)
+            except Died:
+                self.restart()  # Lambda hands the whole batch out again, and so do we with what is left of it
+                return True
+            queue.settle({"Records": [record]}, {"batchItemFailures": []})
+        return bool(event["Records"])
+
+    async def _next_moment(self) -> int:
+        """When there is something to do: a message comes into sight, or the timer would find something due."""
+        moments = [moment for queue in (self.events, self.orders) if (moment := queue.next_visible) is not None]
+        due = [int(item["due"]) for item in await self._indexed() if item["shard"].isdigit()]
+        rings = [max(self._rung, -(-moment // MINUTE) * MINUTE - MINUTE) + MINUTE for moment in due]
+        return min([*moments, *rings], default=self.now + 10**15)
+
+    async def _indexed(self) -> list[Item]:
+        request = {"TableName": self.store.name(DELIVERIES), "IndexName": DUE.name}
+        return [item async for item in items(self.plain, "Scan", request)]
+
+    async def _ring(self) -> None:
+        if self.now < self._rung + MINUTE:
+            return
+        self._rung = self.now
+        try:
+            await self.timer.ring(self.now)
+        except Died:
+            self.restart()
