@@ -6,16 +6,19 @@ import sys
 from collections.abc import Mapping
 
 from bench.servers import ROOT, BenchError
-from callmissed.platform.functions import FUNCTIONS, Function
+from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
 
 REFERENCE = "fastapi + boto3 client"
-_REFERENCE_CODE = "import fastapi, boto3; boto3.client('dynamodb', region_name='us-east-1')"
+CLIENT = "boto3 client"
+AUTHORIZER_ENTRY = (AUTHORIZER.handler or "").rpartition(".")[0]
+_CLIENT_CODE = "import boto3; boto3.client('dynamodb', region_name='us-east-1')"
+_REFERENCE_CODE = f"import fastapi; {_CLIENT_CODE}"
 _TIMED = "import time; before = time.process_time(); {code}; print(time.process_time() - before)"
 
 
 def entry_codes() -> dict[str, str]:
-    """The import statement of every deployable entry, as Lambda or uvicorn carries it out, and the reference's."""
-    return {REFERENCE: _REFERENCE_CODE} | dict(_entry(function) for function in FUNCTIONS)
+    """The import statement of every deployable entry, as Lambda or uvicorn carries it out, and the references'."""
+    return {REFERENCE: _REFERENCE_CODE, CLIENT: _CLIENT_CODE} | dict(_entry(function) for function in FUNCTIONS)
 
 
 def _entry(function: Function) -> tuple[str, str]:
@@ -37,7 +40,12 @@ def import_cpu(env: Mapping[str, str], repeats: int) -> dict[str, float]:
 
 def ratios(cpu: Mapping[str, float]) -> dict[str, float]:
     """Each entry's import CPU as a multiple of the reference's."""
-    return {name: value / cpu[REFERENCE] for name, value in cpu.items() if name != REFERENCE}
+    return {name: value / cpu[REFERENCE] for name, value in cpu.items() if name not in (REFERENCE, CLIENT)}
+
+
+def authorizer_ratio(cpu: Mapping[str, float]) -> float:
+    """The authorizer's import CPU as a multiple of a boto3 client's alone: it stands before every other function."""
+    return cpu[AUTHORIZER_ENTRY] / cpu[CLIENT]
 
 
 def _measure(code: str, env: Mapping[str, str]) -> float:

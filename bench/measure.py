@@ -17,6 +17,7 @@ CPU_STREAMING = 1 / 4
 ADDED_LATENCY = 1 / 2
 RESIDENT_MB = 130.0
 IMPORT_RATIO = 1.3
+AUTHORIZER_RATIO = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +135,17 @@ def _latency(case: Case, sample: Sample) -> float:
 
 
 def budgets(
-    cases: Sequence[Case], results: Mapping[str, GatewayResult], import_ratios: Mapping[str, float]
+    cases: Sequence[Case],
+    results: Mapping[str, GatewayResult],
+    import_ratios: Mapping[str, float],
+    authorizer_ratio: float,
 ) -> list[Budget]:
     """The budgets that this run can judge; those towards a peer need the baseline peer in `results`."""
     judged = [
         Budget(f"import CPU of {entry}", ratio, IMPORT_RATIO, "x fastapi + boto3")
         for entry, ratio in import_ratios.items()
     ]
+    judged.append(Budget("import CPU of the authorizer", authorizer_ratio, AUTHORIZER_RATIO, "x boto3"))
     judged.append(Budget("resident memory after load", results[OURS].resident_mb, RESIDENT_MB, "MB"))
     if BASELINE in results:
         judged += [budget for case in cases for budget in _against_peers(case, results)]

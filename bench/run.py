@@ -155,7 +155,7 @@ def _run(stack: ExitStack, console: Console, cases: Sequence[Case], rounds: int,
         direct={case.name: latency(case, direct.tallies[case.name]) for case in cases},
         gateways=results,
         import_cpu=import_cpu,
-        budgets=budgets(cases, results, imports.ratios(import_cpu)),
+        budgets=budgets(cases, results, imports.ratios(import_cpu), imports.authorizer_ratio(import_cpu)),
     )
 
 

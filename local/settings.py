@@ -30,7 +30,7 @@ def settle_down(store: Store, pepper: str) -> CoreSettings:
     """Make this process's environment the desk's, so that handlers find what they read; returns the settings.
 
     Variables of a deployed stage and real AWS credentials are dropped: nothing on the desk may use them.
-    Raises pydantic.ValidationError.
+    Raises ValueError.
     """
     for name in list(os.environ):
         if name.startswith(("CALLMISSED_", "AWS_")) and name not in _PASSED_THROUGH:

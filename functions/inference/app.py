@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from importlib import import_module
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -85,6 +86,7 @@ def __getattr__(name: str) -> ASGIApp:
         raise AttributeError(name)
     settings = from_environment()
     if settings.snapshotted:
+        import_module("botocore.session")  # a restored process asks it for credentials, and should not wait for it
         _read_catalog(settings)  # a wrong providers file must fail the deployment, not the calls after it
     application = LateApp(lambda: create_app(create_gateway(settings)), early=not settings.snapshotted)
     globals()["app"] = application

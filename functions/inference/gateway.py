@@ -10,12 +10,11 @@ from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.keys.admission import Admitted
-from callmissed.keys.domains import is_allowed
+from callmissed.keys.credentials import Headers, check_domain, presented_secret
 from callmissed.keys.rehash import PepperRing
 from callmissed.keys.secret import Mode
 from callmissed.ledger.holds import Ledger
 from callmissed.platform.routes import Permission
-from functions.inference.credentials import calling_host, presented_secret
 from functions.inference.settlement import Cashier
 from functions.inference.upstreams import Upstreams
 
@@ -37,11 +36,12 @@ class Gateway:
         """Admit the request's key for one call of `estimate` micro-credits. Raises ApiError 401, 402, 403, 429, 503."""
         state = request.scope["state"]
         state["readable"] = True  # a refusal too: no page gets past its preflight unless a key is locked to it
-        secret = presented_secret(request)
+        headers = request.headers.items()
+        secret = presented_secret(headers)
         try:
             admitted = await self.ring.admit(secret, estimate, self.clock())
             try:
-                _check_policy(admitted, permission, request)
+                _check_policy(admitted, permission, headers)
             except ApiError as refused:
                 state["readable"] = refused.code != "domain_not_allowed"
                 await self.cashier.give_back(admitted, 0)
@@ -62,9 +62,7 @@ def rate_headers(admitted: Admitted) -> Mapping[str, str]:
     return admitted.rate.headers | ({"X-CallMissed-Sandbox": "true"} if admitted.item["mode"] == Mode.TEST else {})
 
 
-def _check_policy(admitted: Admitted, permission: Permission | None, request: Request) -> None:
-    item = admitted.item
-    if not is_allowed(item["dom"], calling_host(request)):
-        raise ApiError(403, "domain_not_allowed", "This API key is locked to other domains.")
-    if permission and not {"*", str(permission)} & item["perm"]:
+def _check_policy(admitted: Admitted, permission: Permission | None, headers: Headers) -> None:
+    check_domain(admitted.item, headers)
+    if permission and not {"*", str(permission)} & admitted.item["perm"]:
         raise ApiError(403, "permission_denied", f"This API key lacks the permission '{permission}'.")

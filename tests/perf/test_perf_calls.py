@@ -1,6 +1,7 @@
 """What a call asks of DynamoDB: round trips, reads, transactions and write units, counted and never timed."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -10,10 +11,16 @@ from aiohttp import web
 
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Category, Model
+from callmissed.clock import system_clock
+from callmissed.errors import ApiError
+from callmissed.keys.admission import Admission
+from callmissed.keys.rehash import PepperRing
 from callmissed.keys.secret import Mode, new_secret
+from functions.auth.authorizer import authorize
 from local.engines import Store
+from tests.integration.auth.requests import request as account_request
 from tests.integration.inference.behaviours import fails, ordinary
-from tests.integration.inference.desk import REGION, Account, Bank, gateway_at_work, settings_for
+from tests.integration.inference.desk import PEPPER, REGION, Account, Bank, gateway_at_work, settings_for
 from tests.integration.inference.upstream import FakeUpstream, Received
 from tests.integration.inference.wire import chat, refused
 from tests.perf.counting import Count, CountingDynamoDB
@@ -233,3 +240,30 @@ async def test_a_remembered_preflight_costs_nothing(
         assert response.status_code == 204
 
     assert [exchange.operation for exchange in count.exchanges] == ["BatchGetItem"]
+
+
+async def test_an_authorized_request_costs_one_write(bank: Bank, store: Store, authorizing: CountingDynamoDB) -> None:
+    hooks = frozenset({"webhooks:write"})
+    account, slow = await bank.account(scopes=hooks), await bank.account(scopes=hooks, rpm=1)
+    foreign = new_secret(Mode.LIVE)
+    ring = PepperRing(authorizing, store.stage, Admission(authorizing, store.stage), (PEPPER,))
+
+    async def cost(secret: str) -> tuple[int, int, float]:
+        count = authorizing.restart()
+        with suppress(ApiError):
+            await authorize(account_request(secret), ring, system_clock())
+        assert count.reads == count.transactions == 0
+        return count.rounds, len(count.spans), count.units
+
+    for _ in range(5):
+        assert await cost(account.secret) == (1, 1, 1)
+    assert [await cost(slow.secret) for _ in range(3)] == [(1, 1, 1), (1, 1, 0), (0, 0, 0)]
+    assert (await cost(foreign))[:2] == (1, 1)
+    assert await cost(foreign[:-1]) == (0, 0, 0)
+
+
+@pytest_asyncio.fixture
+async def authorizing(store: Store) -> AsyncIterator[CountingDynamoDB]:
+    dynamodb = CountingDynamoDB(REGION, store.endpoint)
+    yield dynamodb
+    await dynamodb.close()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from callmissed.platform.functions import FUNCTIONS, Function
+from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
 from local.engines import ROOT
 
 SDKS = {"openai", "anthropic", "twilio", "livekit", "aws_cdk", "boto3", "moto"}
@@ -59,3 +59,10 @@ def test_the_client_for_users_urls_needs_neither_a_web_framework_nor_boto3() -> 
 
     assert not modules & (HEAVY | WEB | DESK | {"botocore", "pydantic"})
     assert {"callmissed", "aiohttp"} <= modules
+
+
+def test_the_authorizer_loads_what_it_needs_and_no_more() -> None:
+    modules = loaded(entry_of(AUTHORIZER))
+
+    assert not modules & (HEAVY | WEB | DESK | {"mangum", "pydantic"})
+    assert {"callmissed", "functions", "aiohttp"} <= modules

@@ -173,7 +173,7 @@ async def test_a_write_that_met_one_of_another_region_is_asked_again(
 
 
 class Finder:
-    """Stands for botocore's session: finds `credentials`, and counts how often it was asked."""
+    """Finds `credentials`, and counts how often it was asked."""
 
     def __init__(self, credentials: Credentials | Exception | None) -> None:
         self.credentials = credentials
@@ -197,7 +197,7 @@ class Finder:
 async def test_without_credentials_nothing_is_sent(
     fake: ScriptedDynamoDB, client: DynamoDB, monkeypatch: pytest.MonkeyPatch, found: Exception | None
 ) -> None:
-    monkeypatch.setattr(signing, "get_session", lambda: Finder(found))
+    monkeypatch.setattr(signing, "_find_credentials", Finder(found).get_credentials)
 
     with pytest.raises(Unavailable, match="credentials") as refused:
         await client.call("PutItem", PUT, resend_ambiguous=False)
@@ -210,7 +210,7 @@ async def test_credentials_are_found_once_and_forgotten_with_close(
     client: DynamoDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finder = Finder(Credentials("id", "secret"))
-    monkeypatch.setattr(signing, "get_session", lambda: finder)
+    monkeypatch.setattr(signing, "_find_credentials", finder.get_credentials)
 
     await client.call("PutItem", PUT)
     await client.call("PutItem", PUT)

@@ -89,7 +89,7 @@ def test_blocking_calls_may_take_half_of_the_baselines_cpu_and_streams_a_quarter
             BASELINE: result(case, cpu_ms=8.0, added_ms=10.0),
             TOWARDS: result(case, cpu_ms=1.5, added_ms=1.0),
         }
-        by_name = {budget.what: budget for budget in budgets([case], results, {})}
+        by_name = {budget.what: budget for budget in budgets([case], results, {}, 0.8)}
         cpu = by_name[f"{case.name}: CPU per call"]
         assert (cpu.measured, cpu.limit, cpu.towards) == pytest.approx((3.0, 8.0 / share, 1.5))
         latency = by_name[f"{case.name}: added p99 with instant DynamoDB"]
@@ -99,8 +99,9 @@ def test_blocking_calls_may_take_half_of_the_baselines_cpu_and_streams_a_quarter
 def test_without_the_baseline_peer_only_absolute_budgets_are_judged():
     ours = result(BLOCKING, cpu_ms=3.0, added_ms=2.0, resident_mb=131.0)
     results = {OURS: ours, OURS_INSTANT: ours}
-    judged = budgets([BLOCKING], results, {"functions.inference.app": 1.2})
+    judged = budgets([BLOCKING], results, {"functions.inference.app": 1.2}, 0.8)
     assert [(budget.what, budget.holds) for budget in judged] == [
         ("import CPU of functions.inference.app", True),
+        ("import CPU of the authorizer", True),
         ("resident memory after load", False),
     ]

@@ -1,21 +1,24 @@
-"""Settings that every function shares, read from the environment once."""
+"""Settings that every function shares, read from the environment once.
+
+No Pydantic here: importing it would be a third of the authorizer's start.
+"""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 
-
-class CoreSettings(BaseModel):
+@dataclass(frozen=True)
+class CoreSettings:
     """Where and as what this process runs. Fields come from `CALLMISSED_<NAME>` and AWS's own variables.
 
     `snapshotted` says that Lambda freezes the started process and restores it many times (SnapStart). `aws_endpoint`
     stands in for every AWS service but DynamoDB, `queue_base` is the URL of the account's queues without their names.
-    `allow_loopback` lets user-given URLs reach this machine, which only the desk may.
+    `allow_loopback` lets user-given URLs reach this machine, which only the desk may. Tenants are told when they have
+    fewer than `low_credits` credits.
     """
-
-    model_config = ConfigDict(frozen=True, ignored_types=(cached_property,))
 
     stage: str = "local"
     region: str = "ap-south-1"
@@ -29,6 +32,7 @@ class CoreSettings(BaseModel):
     sealing_secret_arn: str = ""
     providers_file: str = ""
     provider_keys_secret_arn: str = ""
+    low_credits: int = 50
     snapshotted: bool = False
     allow_loopback: bool = False
 
@@ -51,13 +55,28 @@ class CoreSettings(BaseModel):
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> CoreSettings:
-    """Settings of this process. Raises pydantic.ValidationError naming a variable that is wrong."""
+    """Settings of this process. Raises ValueError naming a variable that is wrong."""
     source = os.environ if environment is None else environment
-    values = {name: source[f"CALLMISSED_{name.upper()}"] for name in CoreSettings.model_fields if _given(source, name)}
     region = source.get("AWS_REGION") or source.get("AWS_DEFAULT_REGION")
     snapshotted = source.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
-    given = {"snapshotted": snapshotted} | ({"region": region} if region else {})
-    return CoreSettings.model_validate(values | given)
+    given: dict[str, Any] = {"snapshotted": snapshotted} | ({"region": region} if region else {})
+    for field in fields(CoreSettings):
+        variable = f"CALLMISSED_{field.name.upper()}"
+        if text := source.get(variable):
+            given.setdefault(field.name, _parsed(variable, text, _PARSERS.get(field.type, str)))
+    return CoreSettings(**given)
+
+
+def aws_credentials(environment: Mapping[str, str] | None = None) -> tuple[str, str, str | None] | None:
+    """Access key, secret key and session token where the environment has lasting ones, as it does in Lambda.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    source = os.environ if environment is None else environment
+    access_key, secret_key = source.get("AWS_ACCESS_KEY_ID"), source.get("AWS_SECRET_ACCESS_KEY")
+    if not access_key or not secret_key or source.get("AWS_CREDENTIAL_EXPIRATION"):
+        return None
+    return access_key, secret_key, source.get("AWS_SESSION_TOKEN") or None
 
 
 def _ring(kind: str, text: str, least_bytes: int) -> tuple[bytes, ...]:
@@ -67,8 +86,15 @@ def _ring(kind: str, text: str, least_bytes: int) -> tuple[bytes, ...]:
     return ring
 
 
-def _given(source: Mapping[str, str], name: str) -> bool:
-    return bool(source.get(f"CALLMISSED_{name.upper()}"))
+_BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
+_PARSERS: Mapping[Any, Callable[[str], Any]] = {bool: lambda text: _BOOLEANS[text.lower()], int: int}
+
+
+def _parsed(variable: str, text: str, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(text)
+    except (KeyError, ValueError):
+        raise ValueError(f"{variable} can't be {text[:80]!r}") from None
 
 
 def _secret(arn: str, region: str) -> str:

@@ -15,14 +15,16 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
-from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from callmissed.aws.attributes import Item, from_item
 from callmissed.aws.signing import DailyKeySigner
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
 
 _NOT_APPLIED = frozenset(
     {
@@ -91,7 +93,7 @@ class DynamoDB:
         attempts: int = 4,
         timeout_seconds: float = 2.0,
         observe: Callable[[Exchange], None] | None = None,
-        credentials: Credentials | None = None,
+        credentials: "Credentials | None" = None,
     ) -> None:
         self._url = endpoint or f"https://dynamodb.{region}.amazonaws.com/"
         self._region = region

@@ -20,7 +20,8 @@ from callmissed.platform.tables import KEYS, physical_name
 
 _REMEMBERED_KEYS = 4096
 _TRIES = 4
-_RATE = ("rpm", "iv", "tat", "u")
+_LIMITED = frozenset({"rpm", "iv", "tat", "u", "t", "kid", "mode", "plan", "dom", "scp"})
+"""What is remembered of a limited key: its rate, and what is checked and told of a call that it refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ class Admitted:
         return _rate(self.item, self.now)
 
 
+class RateLimited(ApiError):
+    """429: the key is above its rate. `item` is what is known of its hot item, the policy of its calls included."""
+
+    item: Item
+
+
 class Admission:
     """Admits calls of one stage's keys. Keeps a bounded memory per key; share one per process."""
 
@@ -83,7 +90,7 @@ class Admission:
         """Let one call of the key through at `now` (epoch microseconds), charging `estimate` to its budget.
 
         One round trip, two when the remembered branch was wrong. Raises ApiError 401 for a key that is unknown,
-        revoked or expired, 429 above its rate, HoldRefused above its budget; Unavailable when DynamoDB does not
+        revoked or expired, RateLimited above its rate, HoldRefused above its budget; Unavailable when DynamoDB does not
         answer.
         """
         limited = self._limited.get(hash)
@@ -154,7 +161,8 @@ class Admission:
             raise _over_budget(item["kb"], estimate)
         self._remember(self._tat, hash, item["tat"])
         if item["tat"] >= now and item["u"] > now:
-            self._remember(self._limited, hash, {name: item[name] for name in _RATE})
+            item = {name: value for name, value in item.items() if name in _LIMITED}
+            self._remember(self._limited, hash, item)
             raise rate_limited(item, now)
         return item["km"]
 
@@ -194,8 +202,11 @@ def _over_budget(left: int, estimate: int) -> HoldRefused:
     return refused
 
 
-def rate_limited(item: Item, now: int) -> ApiError:
+def rate_limited(item: Item, now: int) -> RateLimited:
     """429 at `now` (epoch microseconds) for the key whose rate the hot `item` tells."""
     seconds = max(1, -(-(item["u"] - now) // SECOND))
     headers = {"Retry-After": str(seconds)} | _rate(item, now).headers
-    return ApiError(429, "rate_limit_exceeded", f"Rate limit reached. Retry in {seconds} s.", headers=headers)
+    message = f"Rate limit reached. Retry in {seconds} s."
+    refused = RateLimited(429, "rate_limit_exceeded", message, headers=headers)
+    refused.item = item
+    return refused

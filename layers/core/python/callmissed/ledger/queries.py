@@ -1,6 +1,6 @@
 """What operators and tenants ask of the ledger: a balance, and entries newest first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -49,10 +49,10 @@ async def balance(dynamodb: DynamoDB, stage: str, tenant: str, now: int) -> Bala
     """
     plan = (await get_tenant(dynamodb, stage, tenant))["plan"]
     ids = [wallet_id(tenant, shard) for shard in range(limits(plan).wallet_shards)]
-    wallets = await _wallets(dynamodb, stage, ids)
+    wallets = await read_wallets(dynamodb, stage, ids)
     if not wallets or wallets[0]["id"] != tenant:
         raise ApiError(404, "not_found", "No such tenant.")
-    return _sum(wallets, month_of(now))
+    return total(wallets, month_of(now))
 
 
 async def newest_entries(
@@ -94,8 +94,8 @@ def _entries_request(stage: str, tenant: str, before: str) -> dict[str, Any]:
     }
 
 
-async def _wallets(dynamodb: DynamoDB, stage: str, ids: list[str]) -> list[Item]:
-    """Those of the wallets that exist, in order."""
+async def read_wallets(dynamodb: DynamoDB, stage: str, ids: Sequence[str]) -> list[Item]:
+    """Those of at most 100 wallets that exist, in order, strongly consistent. Raises Unavailable."""
     table = physical_name(stage, WALLETS)
     keys = [to_item({"id": id}) for id in ids]
     request: dict[str, Any] = {"RequestItems": {table: {"Keys": keys, "ConsistentRead": True}}}
@@ -106,8 +106,11 @@ async def _wallets(dynamodb: DynamoDB, stage: str, ids: list[str]) -> list[Item]
     return [found[id] for id in ids if id in found]
 
 
-def _sum(wallets: list[Item], month: int) -> Balance:
-    """One balance over all shards; a month that no call has turned yet begins with nothing spent."""
+def total(wallets: Sequence[Item], month: int) -> Balance:
+    """One balance over a tenant's wallets, which are all, as of `month`, such as 202611.
+
+    A month that no call has turned yet begins with nothing spent.
+    """
     first = wallets[0]
     budgeted = first["bud"] < NO_BUDGET
     spent_before = sum(wallet["sp"] for wallet in wallets if wallet["mon"] < month)

@@ -1,0 +1,116 @@
+"""The REQUEST authorizer of the routes that ask for `Auth.ACCOUNT`: who calls, and whether the key has the scope.
+
+    allowed              Allow; the context says who calls
+    above the rate       Allow with `retry_after`: API Gateway makes no 429 of a Deny, `callmissed.web.caller` does
+    scope, domain lock   Deny; the context has code, message and type for the ACCESS_DENIED response, 403
+    no key that works    the error "Unauthorized", of which API Gateway makes 401
+    anything else        another error: AUTHORIZER_FAILURE
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
+Nothing is cached, here or in API Gateway: a revoked key is refused from its next call on.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from callmissed.aws.attributes import Item
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import system_clock
+from callmissed.errors import ApiError
+from callmissed.keys.admission import Admission, RateLimited
+from callmissed.keys.credentials import Headers, check_domain, presented_secret
+from callmissed.keys.rehash import PepperRing
+from callmissed.platform.routes import ROUTES, Auth, Route
+from callmissed.runtime import run
+from callmissed.settings import from_environment
+
+Policy = dict[str, Any]
+
+_ROUTES = {(route.method, route.path): route for route in ROUTES if route.auth is Auth.ACCOUNT}
+
+
+def handler(event: dict[str, Any], _context: object) -> Policy:
+    """The policy for one request. Raises Exception("Unauthorized") for 401, and others where nothing can be said."""
+    try:
+        return run(authorize(event, _ring(), system_clock()))
+    except ApiError as refused:
+        if refused.status != 401:
+            raise
+    raise Exception("Unauthorized")  # the text is API Gateway's protocol
+
+
+async def authorize(event: Mapping[str, Any], ring: PepperRing, now: int) -> Policy:
+    """The policy for the request of `event` at `now` (epoch microseconds). One write.
+
+    Raises ApiError 401, Unavailable when DynamoDB does not answer, LookupError for a route that has no authorizer.
+    """
+    route, headers = _route(event), _headers(event)
+    item, wait = await _caller(headers, ring, now)
+    try:
+        check_domain(item, headers)
+        _check_scope(item, route)
+    except ApiError as refused:
+        refusal = {"code": refused.code, "message": refused.message, "type": refused.type}
+        return _policy(event, "Deny", item, refusal)
+    return _policy(event, "Allow", item, _identity(item) | wait)
+
+
+async def _caller(headers: Headers, ring: PepperRing, now: int) -> tuple[Item, dict[str, str]]:
+    """The hot item of the caller's key, and how long it must wait. Raises ApiError 401, Unavailable.
+
+    Whatever is not an API key is refused. This is where the token of a signed-in user would be told from one.
+    """
+    secret = presented_secret(headers)
+    try:
+        return (await ring.admit(secret, 0, now)).item, {}
+    except RateLimited as limited:
+        return limited.item, {"retry_after": limited.headers["Retry-After"]}
+
+
+def _route(event: Mapping[str, Any]) -> Route:
+    method, path = event["httpMethod"], event["resource"]
+    if (method, path) not in _ROUTES:
+        raise LookupError(f"{method} {path} has no authorizer")
+    return _ROUTES[method, path]
+
+
+def _headers(event: Mapping[str, Any]) -> Headers:
+    repeated: Mapping[str, list[str]] = event.get("multiValueHeaders") or {}
+    return [(name.lower(), value) for name, values in repeated.items() for value in values]
+
+
+def _check_scope(item: Item, route: Route) -> None:
+    if route.scope and not {"*", route.scope} & item.get("scp", frozenset()):
+        message = f"API key missing required scope: {route.scope}. "
+        remedy = "Add it under the key's 'Permissions' section in your dashboard."
+        raise ApiError(403, "permission_denied", message + remedy)
+
+
+def _identity(item: Item) -> dict[str, str]:
+    """What functions learn of the caller; API Gateway passes strings only."""
+    return {
+        "tenant": item["t"],
+        "key_id": item["kid"],
+        "mode": item["mode"],
+        "plan": item["plan"],
+        "scopes": ",".join(sorted(item.get("scp", ()))),
+    }
+
+
+def _policy(event: Mapping[str, Any], effect: str, item: Item, context: Mapping[str, str]) -> Policy:
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
+    return {
+        "principalId": item["kid"],
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        "context": dict(context),
+    }
+
+
+@cache
+def _ring() -> PepperRing:
+    """This process's memory of keys, with its connection and peppers. Raises ValueError without a pepper."""
+    settings = from_environment()
+    dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint)
+    admission = Admission(dynamodb, settings.stage)
+    return PepperRing(dynamodb, settings.stage, admission, settings.pepper_ring)

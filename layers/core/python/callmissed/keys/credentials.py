@@ -1,0 +1,48 @@
+"""Which key a request shows, and from where it comes."""
+
+from collections.abc import Iterable, Sequence
+
+from callmissed.aws.attributes import Item
+from callmissed.errors import ApiError, invalid_api_key
+from callmissed.keys.domains import is_allowed, origin_host
+from callmissed.keys.secret import is_well_formed
+
+Headers = Sequence[tuple[str, str]]
+"""A request's headers in order, repeated ones repeated, names in lower case."""
+
+
+def presented_secret(headers: Headers) -> str:
+    """The well-formed key in `Authorization: Bearer` or `x-api-key`. Raises ApiError 401.
+
+    Two different keys in one request are refused: a proxy and the application would disagree on whose call it is.
+    """
+    shown = {value.strip() for value in _values(headers, "x-api-key") if value.strip()}
+    for value in _values(headers, "authorization"):
+        scheme, _, token = value.partition(" ")
+        if scheme.lower() != "bearer":
+            raise invalid_api_key("Send the API key as 'Authorization: Bearer cm_...'.")
+        shown.add(token.strip())
+    if not shown:
+        raise invalid_api_key("No API key provided. Send it as 'Authorization: Bearer cm_...'.")
+    if len(shown) > 1:
+        raise invalid_api_key("The request carries more than one API key.")
+    secret = shown.pop()
+    if not is_well_formed(secret):
+        raise invalid_api_key()
+    return secret
+
+
+def calling_host(headers: Headers) -> str | None:
+    """Host of the page that calls, as the browser tells it."""
+    origin, referer = (next(iter(_values(headers, name)), None) for name in ("origin", "referer"))
+    return origin_host(origin, referer)
+
+
+def check_domain(item: Item, headers: Headers) -> None:
+    """Hold the key's hot `item` to its domain locks. Raises ApiError 403 for a page from elsewhere."""
+    if not is_allowed(item["dom"], calling_host(headers)):
+        raise ApiError(403, "domain_not_allowed", "This API key is locked to other domains.")
+
+
+def _values(headers: Headers, name: str) -> Iterable[str]:
+    return [value for each, value in headers if each == name]

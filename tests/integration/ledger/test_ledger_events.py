@@ -1,0 +1,362 @@
+"""Tenants are told of thresholds by the ledger's stream: once each, whatever is delivered twice, late or in between."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+import pytest_asyncio
+
+from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.batches import Change
+from callmissed.clock import MINUTE
+from callmissed.ids import new_call_id
+from callmissed.ledger.entries import Account, Entry, EntryType, to_record
+from callmissed.ledger.grants import grant
+from callmissed.ledger.holds import Hold, Ledger
+from callmissed.money import CREDIT
+from callmissed.platform.tables import OUTBOX, WALLETS, physical_name
+from callmissed.runtime import run
+from callmissed.tenancy.plans import Plan
+from callmissed.tenancy.tenants import create_tenant
+from functions.billing import events
+from functions.billing.events import Teller
+from local.engines import Store
+from tests.integration.keys.meddling import Meddler
+
+NOVEMBER = 1_794_787_200_000_000
+DECEMBER = NOVEMBER + 20 * 24 * 60 * MINUTE
+T = TypeVar("T")
+_numbers = itertools.count(100_000)
+
+
+def record(entry: Item, operation: str = "INSERT") -> Change:
+    """What the stream tells of an entry."""
+    return Change(operation, from_item(to_item(entry)), str(next(_numbers)))
+
+
+def streamed(change: Change) -> dict[str, Any]:
+    """`change` as Lambda gets it: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html."""
+    image = to_item(change.item)
+    told = {"Keys": {name: image[name] for name in ("tenant", "entry")}, "NewImage": image}
+    told |= {"SequenceNumber": change.number, "StreamViewType": "NEW_IMAGE"}
+    return {"eventID": change.number, "eventName": change.operation, "eventSource": "aws:dynamodb", "dynamodb": told}
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Tenants of one stage who spend, and what they are told."""
+
+    dynamodb: DynamoDB
+    stage: str
+
+    async def tenant(self, plan: Plan = Plan.PRO, *, credits: int = 10_000, budget: int | None = None) -> str:
+        tenant = (await create_tenant(self.dynamodb, self.stage, name="tests", plan=plan, now=NOVEMBER))["tenant"]
+        await self.top_up(tenant, credits, "start")
+        if budget is not None:
+            await self.give_budget(tenant, budget)
+        return tenant
+
+    async def top_up(self, tenant: str, credits: int, name: str) -> None:
+        amount = credits * CREDIT
+        await grant(self.dynamodb, self.stage, tenant=tenant, amount=amount, operation_id=name, now=NOVEMBER)
+
+    async def give_budget(self, tenant: str, credits: int, spent: int = 0) -> None:
+        request = {
+            "TableName": physical_name(self.stage, WALLETS),
+            "Key": to_item({"id": tenant}),
+            "UpdateExpression": "SET bud = :bud, bl = :left",
+            "ExpressionAttributeValues": to_item({":bud": credits * CREDIT, ":left": (credits - spent) * CREDIT}),
+        }
+        await self.dynamodb.call("UpdateItem", request)
+
+    async def hold(self, tenant: str, credits: int, now: int = NOVEMBER, shards: int = 1) -> tuple[Hold, Entry]:
+        """A call on its way, and the entry that will settle it."""
+        ledger, call = Ledger(self.dynamodb, self.stage), new_call_id(now, 20)
+        hold, _ = await ledger.hold(tenant, call, "llm", credits * CREDIT, shards=shards)
+        moved = (EntryType.DEDUCTION, hold.amount, Account.HELD, Account.REVENUE)
+        return hold, Entry(tenant, call, *moved, now, held=(hold.amount, hold.attempt))
+
+    async def spend(self, tenant: str, credits: int, now: int = NOVEMBER, shards: int = 1) -> Change:
+        """A settled call's record."""
+        hold, entry = await self.hold(tenant, credits, now, shards)
+        await Ledger(self.dynamodb, self.stage).settle(hold, entry)
+        return record(to_record(entry))
+
+    def teller(self, dynamodb: DynamoDB | None = None, low_credits: int = 50) -> Teller:
+        """A process that remembers nothing yet."""
+        return Teller(dynamodb or self.dynamodb, self.stage, low_credits, lambda: NOVEMBER)
+
+    async def told(self, tenant: str) -> list[str]:
+        """What the outbox has for the tenant."""
+        return sorted(_summary(json.loads(item["body"])) for item in await self.outbox() if item["tenant"] == tenant)
+
+    async def outbox(self) -> list[Item]:
+        request = {"TableName": physical_name(self.stage, OUTBOX), "ConsistentRead": True}
+        return [from_item(item) for item in (await self.dynamodb.call("Scan", request))["Items"]]
+
+
+def _summary(body: dict[str, Any]) -> str:
+    parts = (body["event"], body["data"].get("threshold_percent"), body["data"].get("period"))
+    return " ".join(str(part) for part in parts if part)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def books(module_tables: Store) -> AsyncIterator[Books]:
+    dynamodb = DynamoDB("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
+    yield Books(dynamodb, module_tables.stage)
+    await dynamodb.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def meddler(module_tables: Store) -> AsyncIterator[Meddler]:
+    meddler = Meddler(module_tables.endpoint)
+    yield meddler
+    await meddler.close()
+
+
+async def test_thresholds_are_told_as_they_are_passed(books: Books) -> None:
+    tenant, teller = await books.tenant(budget=1000), books.teller()
+
+    for credits, expected in ((799, 0), (1, 1), (149, 1), (1, 2), (40, 2), (1, 3), (9, 3)):
+        assert await teller.tell([await books.spend(tenant, credits)]) is None
+        assert len(await books.told(tenant)) == expected
+    assert await books.told(tenant) == ["budget.alert 80 2026-11", "budget.alert 95 2026-11", "budget.exceeded 2026-11"]
+
+
+async def test_a_new_month_and_a_new_budget_are_told_of_anew(books: Books) -> None:
+    tenant = await books.tenant(budget=1000)
+    await books.teller().tell([await books.spend(tenant, 800)])
+    await books.give_budget(tenant, 900, spent=800)
+    await books.teller().tell([await books.spend(tenant, 1)])
+    assert await books.told(tenant) == ["budget.alert 80 2026-11"] * 2
+
+    await books.teller().tell([await books.spend(tenant, 1, DECEMBER)])
+    await books.teller().tell([await books.spend(tenant, 799, DECEMBER)])
+
+    assert await books.told(tenant) == ["budget.alert 80 2026-11"] * 2 + ["budget.alert 80 2026-12"]
+
+
+async def test_few_credits_are_told_of_once_after_each_top_up(books: Books) -> None:
+    tenant, teller = await books.tenant(credits=100), books.teller()
+
+    for credits in (50, 1, 1, 1):
+        await teller.tell([await books.spend(tenant, credits)])
+    assert await books.told(tenant) == ["credits.low"]
+
+    await books.top_up(tenant, 10, "second")
+    await teller.tell([await books.spend(tenant, 1)])
+    assert await books.told(tenant) == ["credits.low"]
+    await teller.tell([await books.spend(tenant, 20)])
+    assert await books.told(tenant) == ["credits.low"] * 2
+
+
+async def test_the_threshold_is_the_operators(books: Books) -> None:
+    tenant = await books.tenant(credits=100)
+
+    await books.teller(low_credits=99).tell([await books.spend(tenant, 2)])
+
+    assert await books.told(tenant) == ["credits.low"]
+
+
+async def test_what_is_delivered_again_or_at_once_is_told_once(books: Books) -> None:
+    tenant = await books.tenant(credits=1010, budget=1000)
+    batch = [await books.spend(tenant, 240) for _ in range(4)]
+    last = [await books.spend(tenant, 31)]
+
+    again = [books.teller().tell(part) for part in (batch, last, batch[:1], batch + last, last, batch) * 2]
+    assert await asyncio.gather(*again) == [None] * 12
+
+    assert len(await books.told(tenant)) == len(set(await books.told(tenant))) == 4
+
+
+async def test_an_entry_whose_wallet_lags_counts(books: Books) -> None:
+    tenant = await books.tenant(budget=1000)
+    (_, entry), _ = await books.hold(tenant, 800), await books.hold(tenant, 190)
+
+    await books.teller().tell([record(to_record(entry))])
+
+    assert await books.told(tenant) == ["budget.alert 80 2026-11"]
+
+
+async def test_calls_in_flight_are_not_spent(books: Books) -> None:
+    tenant = await books.tenant(credits=1000, budget=1000)
+    await books.hold(tenant, 990)
+
+    await books.teller().tell([await books.spend(tenant, 1)])
+
+    assert await books.told(tenant) == []
+
+
+async def test_without_a_budget_there_are_no_budget_events(books: Books) -> None:
+    tenant = await books.tenant(credits=1000)
+
+    await books.teller().tell([await books.spend(tenant, 999)])
+
+    assert await books.told(tenant) == ["credits.low"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sandbox": True, "amount": 0}, {"amount": 0}, {"type": "void", "amount": 0}, {"type": "purchase"}],
+    ids=["sandbox", "free", "void", "purchase"],
+)
+async def test_what_moves_no_money_is_not_looked_at(books: Books, meddler: Meddler, change: dict[str, Any]) -> None:
+    tenant = await books.tenant(credits=10, budget=10)
+    _, entry = await books.hold(tenant, 10)
+
+    assert await books.teller(meddler).tell([record(to_record(entry) | change)]) is None
+
+    assert (await books.told(tenant), not meddler.sent) == ([], True)
+
+
+async def test_only_new_entries_are_looked_at(books: Books, meddler: Meddler) -> None:
+    _, entry = await books.hold(await books.tenant(), 10)
+
+    await books.teller(meddler).tell([record(to_record(entry), name) for name in ("MODIFY", "REMOVE")])
+
+    assert not meddler.sent
+
+
+async def test_a_wallet_is_read_once_a_batch_and_an_event_written_once_a_process(
+    books: Books, meddler: Meddler
+) -> None:
+    tenant, other = await books.tenant(budget=100), await books.tenant()
+    batch = [await books.spend(tenant, 20) for _ in range(4)] + [await books.spend(other, 1)]
+    teller = books.teller(meddler)
+
+    for _ in range(3):
+        await teller.tell(batch)
+
+    assert meddler.sent == {"BatchGetItem": 6, "PutItem": 1}
+
+
+async def test_a_tenant_without_a_wallet_does_not_hold_up_the_stream(books: Books) -> None:
+    _, entry = await books.hold(await books.tenant(), 10)
+
+    assert await books.teller().tell([record(to_record(entry) | {"tenant": "tnt_gone"})]) is None
+
+
+async def test_all_shards_are_one_budget(books: Books, meddler: Meddler) -> None:
+    tenant = await books.tenant(Plan.ENTERPRISE, budget=1000)
+    batch = [await books.spend(tenant, 100, shards=8) for _ in range(7)]
+    await books.teller(meddler).tell(batch)
+    assert await books.told(tenant) == []
+    assert meddler.sent["BatchGetItem"] == 3
+
+    await books.teller().tell([await books.spend(tenant, 100, shards=8)])
+
+    assert await books.told(tenant) == ["budget.alert 80 2026-11"]
+
+
+async def test_a_tenant_with_one_of_its_shards_is_told_too(books: Books) -> None:
+    tenant = await books.tenant(Plan.ENTERPRISE, budget=1000)
+
+    await books.teller().tell([await books.spend(tenant, 800)])
+
+    assert await books.told(tenant) == ["budget.alert 80 2026-11"]
+
+
+async def test_shards_that_level_while_they_are_read_make_no_events_of_their_own(books: Books) -> None:
+    tenant = await books.tenant(Plan.ENTERPRISE, credits=2000, budget=1000)
+    batch = [await books.spend(tenant, 100, shards=8) for _ in range(8)]
+
+    async def reading() -> None:
+        for _ in range(15):
+            failed = await books.teller().tell(batch)
+            assert failed in (None, batch[0])
+
+    async def levelling() -> None:
+        for _ in range(10):
+            hold, _ = await books.hold(tenant, 150, shards=8)
+            await Ledger(books.dynamodb, books.stage).release(hold)
+
+    await asyncio.gather(reading(), levelling())
+
+    assert await books.told(tenant) == ["budget.alert 80 2026-11"]
+
+
+class Unwell(DynamoDB):
+    """Does not answer questions about one tenant."""
+
+    def __init__(self, endpoint: str, tenant: str) -> None:
+        super().__init__("us-east-1", endpoint, timeout_seconds=30.0, attempts=1)
+        self.tenant = tenant
+
+    async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
+        if self.tenant.encode() in payload:
+            raise Unavailable("throttled", ambiguous=False)
+        return await super().send(operation, payload)
+
+
+async def test_what_fails_is_delivered_again_from_its_first_record_on(books: Books, module_tables: Store) -> None:
+    first, ill, last = [await books.tenant(budget=100) for _ in range(3)]
+    calls = [(first, 40), (first, 40), (ill, 40), (last, 40), (ill, 40), (first, 20), (last, 40)]
+    batch = [await books.spend(tenant, credits) for tenant, credits in calls]
+    unwell = Unwell(module_tables.endpoint, ill)
+
+    failed = await books.teller(unwell).tell(batch)
+    await unwell.close()
+
+    assert failed == batch[2]
+    assert len(await books.told(first)) == 3
+    assert await books.teller().tell(batch[2:]) is None
+    for tenant, events_told in ((first, 3), (ill, 1), (last, 1)):
+        assert len(await books.told(tenant)) == events_told
+
+
+@pytest.fixture
+def handled(module_tables: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """The handler in the environment of the books' stage."""
+    monkeypatch.setenv("CALLMISSED_STAGE", module_tables.stage)
+    monkeypatch.setenv("CALLMISSED_DYNAMODB_ENDPOINT", module_tables.endpoint)
+    yield lambda entries: events.handler({"Records": [streamed(entry) for entry in entries]}, None)
+    run(events._teller().close())
+    events._teller.cache_clear()
+
+
+def at_the_books(store: Store, work: Callable[[Books], Awaitable[T]]) -> T:
+    """Result of `work` on a loop of its own, as the handler has one."""
+
+    async def do() -> T:
+        dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
+        try:
+            return await work(Books(dynamodb, store.stage))
+        finally:
+            await dynamodb.close()
+
+    return asyncio.run(do())
+
+
+async def one_call(books: Books) -> tuple[str, Change]:
+    """A tenant that has spent its budget with one call, and the call's entry."""
+    tenant = await books.tenant(budget=10)
+    return tenant, await books.spend(tenant, 10)
+
+
+def test_the_handler_answers_as_streams_want_it(
+    handled: Callable[..., Any], module_tables: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant, call = at_the_books(module_tables, one_call)
+    assert handled([call]) == {"batchItemFailures": []}
+    assert handled([]) == {"batchItemFailures": []}
+    assert at_the_books(module_tables, lambda books: books.told(tenant)) == [
+        "budget.alert 80 2026-11",
+        "budget.alert 95 2026-11",
+        "budget.exceeded 2026-11",
+    ]
+    send = DynamoDB.send
+
+    async def unwell(self: DynamoDB, operation: str, payload: bytes) -> dict[str, Any]:
+        if operation == "BatchGetItem":
+            raise Unavailable("throttled", ambiguous=False)
+        return await send(self, operation, payload)
+
+    monkeypatch.setattr(DynamoDB, "send", unwell)
+    failed = handled([call])
+
+    assert failed == {"batchItemFailures": [{"itemIdentifier": call.number}]}
