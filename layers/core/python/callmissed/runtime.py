@@ -12,7 +12,15 @@ _own = threading.local()  # Lambda has one thread a process; the desk has one a 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Result of `work`, whatever it raises, on this thread's own loop."""
+    return _runner().run(work)
+
+
+def use_own_loop() -> None:
+    """Make this thread's own loop the one that asyncio gives to whoever asks, such as Mangum."""
+    asyncio.set_event_loop(_runner().get_loop())
+
+
+def _runner() -> asyncio.Runner:
     if not hasattr(_own, "runner"):
         _own.runner = asyncio.Runner()
-    runner: asyncio.Runner = _own.runner
-    return runner.run(work)
+    return _own.runner
