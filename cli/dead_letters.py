@@ -141,8 +141,9 @@ def _held(
     hidden: dict[str, str] = {}
 
     def remove(message: "MessageTypeDef") -> None:
-        handle = hidden.pop(message.get("MessageId", ""))
-        letters.sqs.delete_message(QueueUrl=letters.url, ReceiptHandle=handle)
+        id = message.get("MessageId", "")
+        letters.sqs.delete_message(QueueUrl=letters.url, ReceiptHandle=hidden[id])
+        del hidden[id]
 
     try:
         yield _receive(letters, most, hidden), remove

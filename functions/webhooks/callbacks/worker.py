@@ -13,7 +13,7 @@ from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import publish
-from callmissed.observability import count, get_logger
+from callmissed.observability import get_logger
 from callmissed.platform.tables import OUTBOX, physical_name
 from callmissed.runtime import run
 from callmissed.settings import from_environment
@@ -51,7 +51,7 @@ class Worker:
             _tell(record, error)
             return False
         except Exception:  # one callback's failure is not its neighbours'
-            _logger.exception("unexpected failure", extra={"message": record["messageId"]})
+            _logger.exception("unexpected failure", extra={"message_id": record["messageId"]})
             return False
         return True
 
@@ -94,8 +94,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str,
 def _tell(record: dict[str, Any], error: Exception) -> None:
     """Say why, at the first try only: the others fail for the same reason."""
     if record.get("attributes", {}).get("ApproximateReceiveCount", "1") == "1":
-        _logger.warning("a callback failed", extra={"message": record["messageId"], "reason": str(error)})
-        count("CallbacksFailed")
+        _logger.warning("a callback failed", extra={"message_id": record["messageId"], "reason": str(error)})
 
 
 @cache
