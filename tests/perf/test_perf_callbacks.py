@@ -25,6 +25,7 @@ from tests.integration.callbacks.callers import (
     whatsapp_credentials,
 )
 from tests.perf.counting import CountingDynamoDB
+from tests.perf.test_perf_modules import DESK, HEAVY, loaded
 
 READ, WRITE = "GetItem tenants", "PutItem outbox"
 Request = tuple[str, bytes, dict[str, str]]
@@ -89,3 +90,11 @@ async def test_a_batch_of_messages_takes_one_read_and_waits_for_its_writes_toget
     assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 200
 
     assert (count.reads, len(count.exchanges), count.rounds) == (1, 9, 2)
+
+
+def test_the_functions_start_without_what_few_callbacks_need() -> None:
+    served = loaded("from functions.webhooks.callbacks.api import handler")
+    worked = loaded("from functions.webhooks.callbacks.worker import handler")
+
+    assert not served & (HEAVY | DESK)
+    assert not worked & (HEAVY | DESK | {"fastapi", "starlette", "mangum"})

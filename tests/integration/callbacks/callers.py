@@ -6,7 +6,7 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from mangum.handlers.api_gateway import APIGateway
@@ -75,9 +75,7 @@ class Stage:
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None, **more: Any
     ) -> Answer:
         event = proxy_event(method, path, body, headers or {}, **more)
-        gateway = APIGateway(
-            event, None, {"api_gateway_base_path": "/", "text_mime_types": ["text/"], "exclude_headers": []}
-        )  # pyright: ignore
+        gateway = APIGateway(event, cast("Any", None), _CONFIG)  # pyright: ignore[reportArgumentType]
         cycle = HTTPCycle(gateway.scope, gateway.body)
         await cycle.run(self.app)  # pyright: ignore[reportArgumentType]
         headers = {name.decode(): value.decode() for name, value in cycle.headers}
