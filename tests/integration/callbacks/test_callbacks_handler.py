@@ -9,6 +9,7 @@ import pytest
 from mangum.types import LambdaContext
 
 from callmissed import runtime
+from callmissed.clock import system_clock
 from functions.webhooks.callbacks import api, worker
 from local.engines import Store
 from tests.integration.callbacks.callers import (
@@ -30,7 +31,6 @@ def lambdas(tables: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in settings.items():
         monkeypatch.setenv(f"CALLMISSED_{name}", value)
     monkeypatch.setenv("CASHFREE_SECRET_KEY", CASHFREE_SECRET)
-    monkeypatch.setattr(api, "system_clock", None)
     api._served.cache_clear()
     worker._worker.cache_clear()
 
@@ -53,8 +53,6 @@ def on_a_thread(*calls: Callable[[], Any]) -> list[Any]:
 
 @pytest.mark.usefixtures("lambdas")
 def test_a_warm_function_serves_again_and_again_and_what_it_noted_is_worked_off() -> None:
-    from callmissed.clock import system_clock
-
     body = payment()
     event = proxy_event("POST", CASHFREE, body, by_cashfree(body, system_clock()))
     forged = proxy_event("POST", VOICE, b"To=1", {"X-Twilio-Signature": "x"})
