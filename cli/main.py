@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from cli.credits import credits
+from cli.dlq import dlq
 from cli.events import events
+from cli.integrations import integrations
 from cli.keys import keys
 from cli.target import DEFAULT_STATE
 from cli.tenants import tenants
@@ -14,11 +16,11 @@ from cli.usage import usage
 
 app = typer.Typer(
     name="callmissed",
-    help="Run the stack on this machine, and look after tenants, keys and credits of any stage.",
+    help="Run the stack on this machine, and look after tenants, keys, credits and queues of any stage.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for group in (tenants, keys, credits, usage, events):
+for group in (tenants, keys, credits, usage, events, integrations, dlq):
     app.add_typer(group)
 
 

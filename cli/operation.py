@@ -5,9 +5,10 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from botocore.credentials import Credentials
 
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import Clock, system_clock
@@ -16,6 +17,9 @@ from callmissed.settings import CoreSettings
 from cli.failures import EXPECTED, CommandError, explain
 from cli.output import Output
 from cli.target import DEFAULT_REGION, DEFAULT_STATE, Target, find_target
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Session:
     output: Output
     tenant_id: str | None
     clock: Clock = system_clock
+    credentials: Credentials | None = None
 
     @property
     def stage(self) -> str:
@@ -44,6 +49,12 @@ class Session:
         """The stage's keys. Only with `hashing` are the peppers read, which new secrets need."""
         pepper = self.settings.pepper_ring[0] if hashing else b""
         return KeyManager(self.dynamodb, self.stage, pepper)
+
+    def sqs(self) -> "SQSClient":
+        """A client for the stage's queues."""
+        from callmissed.aws.clients import client  # boto3 takes half a second, which few commands need
+
+        return client("sqs", self.settings, self.credentials)
 
 
 Work = Callable[..., Awaitable[None]]
@@ -97,7 +108,8 @@ def _carry_out(
 async def _session(target: Target, output: Output, tenant: str | None, work: Work, options: dict[str, Any]) -> None:
     dynamodb = target.connect()
     try:
-        await work(Session(target.settings, dynamodb, output, tenant or target.tenant), **options)
+        session = Session(target.settings, dynamodb, output, tenant or target.tenant, credentials=target.credentials)
+        await work(session, **options)
     finally:
         await dynamodb.close()
 

@@ -1,10 +1,12 @@
 """What commands print: Rich tables for people, JSON for scripts, and everything that is neither on stderr."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -60,6 +62,13 @@ class Output:
         _fill(table, rows, columns)
         if rows or heading:
             self._console.print(table)
+
+    @contextmanager
+    def progress(self, doing: str, total: int) -> Generator[Callable[[int], None]]:
+        """Show on stderr, to people only, how many of `total` are done; the block is given a function to say that."""
+        with Progress(console=self._errors, disable=self._as_json) as progress:
+            task = progress.add_task(doing, total=total)
+            yield lambda done: progress.update(task, completed=done)
 
     def warn(self, text: str) -> None:
         """Say something to the person, past whatever reads stdout."""

@@ -34,8 +34,17 @@ def find_target(state: Path, stage: str | None, region: str) -> Target:
     Raises CommandError when no stack runs from there.
     """
     if stage:
-        return Target(CoreSettings(stage=stage, region=region, pepper_secret_arn=names.pepper_secret(stage)))
+        return Target(_deployed(stage, region))
     return _desk(state)
+
+
+def _deployed(stage: str, region: str) -> CoreSettings:
+    return CoreSettings(
+        stage=stage,
+        region=region,
+        pepper_secret_arn=names.pepper_secret(stage),
+        sealing_secret_arn=names.sealing_secret(stage),
+    )
 
 
 def _desk(folder: Path) -> Target:
@@ -50,10 +59,14 @@ def _desk(folder: Path) -> Target:
         raise CommandError(f"No stack runs from '{folder}'. {advice}") from None
     except ValueError:
         raise CommandError(f"'{state.announcement}' can't be read.") from None
+    secrets = state.secrets()
     settings = CoreSettings(
         stage=STAGE,
         region="us-east-1",
         dynamodb_endpoint=announced.endpoints["dynamodb"],
-        peppers=state.secrets().pepper,
+        aws_endpoint=announced.endpoints.get("aws"),
+        queue_base=announced.endpoints.get("queues", ""),
+        peppers=secrets.pepper,
+        sealing_keys=secrets.sealing_key,
     )
     return Target(settings, announced.tenant_id, Credentials("local", "local"))

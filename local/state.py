@@ -21,9 +21,10 @@ from local.seed import Account
 
 
 class Secrets(BaseModel):
-    """What the desk must remember. `pepper` is hex; there is no account until one was seeded."""
+    """What the desk must remember. `pepper` and `sealing_key` are hex; there is no account until one was seeded."""
 
     pepper: str = Field(default_factory=lambda: secrets.token_hex(32))
+    sealing_key: str = Field(default_factory=lambda: secrets.token_hex(32))
     account: Account | None = None
 
 

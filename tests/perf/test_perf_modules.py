@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
+from callmissed.platform.routes import ROUTES
 from local.engines import ROOT
 
 SDKS = {"openai", "anthropic", "twilio", "livekit", "aws_cdk", "boto3", "moto"}
@@ -16,7 +17,8 @@ WEB = {"fastapi", "starlette", "uvicorn", "httpx2"}
 DESK = {"local", "cli", "infra", "bench", "tests"}
 
 WEB_APPS = [function for function in FUNCTIONS if function.web_app]
-HANDLERS = [function for function in FUNCTIONS if function.handler]
+SERVED = {route.function for route in ROUTES}
+HANDLERS = [function for function in FUNCTIONS if function.handler and function.name not in SERVED]
 
 
 def loaded(statement: str) -> set[str]:

@@ -19,20 +19,26 @@ ANNOUNCED = Announcement(
     live_key="cm_live_0",
     test_key="cm_test_0",
     tenant_id="tnt_1",
-    endpoints={"dynamodb": "http://127.0.0.1:2"},
+    endpoints={
+        "dynamodb": "http://127.0.0.1:2",
+        "aws": "http://127.0.0.1:3",
+        "queues": "http://127.0.0.1:3/123456789012",
+    },
 )
 
 
 def test_the_desk_is_found_by_its_folder(tmp_path: Path) -> None:
     state = State(tmp_path)
-    state.keep(Secrets(pepper="ab" * 32))
+    state.keep(Secrets(pepper="ab" * 32, sealing_key="cd" * 32))
     state.announce(ANNOUNCED)
 
     target = find_target(tmp_path, None, "eu-west-1")
 
     settings = target.settings
     assert (settings.stage, settings.dynamodb_endpoint) == ("local", "http://127.0.0.1:2")
+    assert (settings.aws_endpoint, settings.queue_base) == ("http://127.0.0.1:3", "http://127.0.0.1:3/123456789012")
     assert settings.pepper_ring == (bytes.fromhex("ab" * 32),)
+    assert settings.sealing_ring == (bytes.fromhex("cd" * 32),)
     assert target.tenant == "tnt_1"
     assert target.credentials is not None
 
@@ -62,12 +68,14 @@ def test_a_damaged_announcement_is_told(tmp_path: Path) -> None:
 def test_a_deployed_stage_is_found_by_its_name(tmp_path: Path) -> None:
     client = boto3.client("secretsmanager", region_name="eu-west-1")
     client.create_secret(Name=names.pepper_secret("prod"), SecretString="cd" * 32 + "," + "ab" * 32)
+    client.create_secret(Name=names.sealing_secret("prod"), SecretString="ef" * 32)
 
     target = find_target(tmp_path, "prod", "eu-west-1")
 
     settings = target.settings
     assert (settings.stage, settings.region, settings.dynamodb_endpoint) == ("prod", "eu-west-1", None)
     assert settings.pepper_ring == (bytes.fromhex("cd" * 32), bytes.fromhex("ab" * 32))
+    assert settings.sealing_ring == (bytes.fromhex("ef" * 32),)
     assert (target.tenant, target.credentials) == (None, None)
 
 

@@ -15,14 +15,17 @@ _own = threading.local()  # Lambda has one thread a process; the desk has one a 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Result of `work`, whatever it raises, on this thread's own loop."""
+    return _runner().run(work)
+
+
+def use_own_loop() -> None:
+    """Make this thread's own loop the one that asyncio gives to whoever asks, such as Mangum."""
+    asyncio.set_event_loop(_runner().get_loop())
+
+
+def _runner() -> asyncio.Runner:
     if not hasattr(_own, "runner"):
-        _own.runner = _new_runner()
-    runner: asyncio.Runner = _own.runner
-    return runner.run(work)
-
-
-def _new_runner() -> asyncio.Runner:
-    runner = asyncio.Runner()
-    # Look-ups of slow names hold a thread each, and must not keep boto3's calls waiting.
-    runner.get_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
-    return runner
+        _own.runner = asyncio.Runner()
+        # Look-ups of slow names hold a thread each, and must not keep boto3's calls waiting.
+        _own.runner.get_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+    return _own.runner

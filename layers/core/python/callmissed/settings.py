@@ -16,7 +16,8 @@ class CoreSettings:
 
     `snapshotted` says that Lambda freezes the started process and restores it many times (SnapStart). `aws_endpoint`
     stands in for every AWS service but DynamoDB, `queue_base` is the URL of the account's queues without their names.
-    `allow_loopback` lets user-given URLs reach this machine, which only the desk may. Tenants are told when they have
+    `allow_loopback` lets user-given URLs reach this machine, which only the desk may. `public_url` is where callers
+    find the API, which a function can't know behind a custom domain; Twilio signs it. Tenants are told when they have
     fewer than `low_credits` credits.
     """
 
@@ -26,6 +27,7 @@ class CoreSettings:
     aws_endpoint: str | None = None
     queue_base: str = ""
     responses_bucket: str = ""
+    public_url: str = ""
     peppers: str = ""
     pepper_secret_arn: str = ""
     sealing_keys: str = ""

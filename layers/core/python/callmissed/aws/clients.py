@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
+from botocore.credentials import Credentials
 
 from callmissed.settings import CoreSettings
 
@@ -13,11 +14,21 @@ if TYPE_CHECKING:
 
 
 @overload
-def client(service: Literal["sqs"], settings: CoreSettings) -> "SQSClient": ...
+def client(service: Literal["sqs"], settings: CoreSettings, credentials: Credentials | None = None) -> "SQSClient": ...
 @overload
-def client(service: Literal["events"], settings: CoreSettings) -> "EventBridgeClient": ...
+def client(
+    service: Literal["events"], settings: CoreSettings, credentials: Credentials | None = None
+) -> "EventBridgeClient": ...
 @overload
-def client(service: Literal["s3"], settings: CoreSettings) -> "S3Client": ...
-def client(service: str, settings: CoreSettings) -> Any:
-    """A new client for `service`, at the desk's stand-in for AWS where there is one."""
-    return boto3.client(service, region_name=settings.region, endpoint_url=settings.aws_endpoint)  # pyright: ignore
+def client(service: Literal["s3"], settings: CoreSettings, credentials: Credentials | None = None) -> "S3Client": ...
+def client(service: str, settings: CoreSettings, credentials: Credentials | None = None) -> Any:
+    """A new client for `service`, at the desk's stand-in for AWS where there is one.
+
+    `credentials` are used instead of those that boto3 finds.
+    """
+    given = credentials and {
+        "aws_access_key_id": credentials.access_key,
+        "aws_secret_access_key": credentials.secret_key,
+        "aws_session_token": credentials.token,
+    }
+    return boto3.client(service, region_name=settings.region, endpoint_url=settings.aws_endpoint, **(given or {}))  # pyright: ignore

@@ -144,13 +144,14 @@ CALLBACKS_API = Function(
     memory_mb=1024,
     timeout_seconds=10,
     tables={TENANTS.name: ("dynamodb:GetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
+    reads_providers=True,
     unseals=True,
 )
 CALLBACK_WORKER = Function(
     "callback-worker",
     slice="webhooks",
     handler="functions.webhooks.callbacks.worker.handler",
-    tables={TENANTS.name: ("dynamodb:GetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
+    tables={OUTBOX.name: ("dynamodb:GetItem", "dynamodb:PutItem")},
 )
 EVENT_RELAY = Function(
     "event-relay",

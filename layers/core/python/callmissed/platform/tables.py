@@ -34,7 +34,12 @@ class Table:
 KEYS = Table("keys", "id", holds="API keys by HMAC: policy, rate and budget of one key, written on every call")
 WALLETS = Table("wallets", "id", holds="a tenant's available credits, holds and month counters, written on every call")
 LEDGER = Table("ledger", "tenant", "entry", stream=True, holds="immutable ledger entries, oldest first within a tenant")
-TENANTS = Table("tenants", "tenant", "item", holds="tenant records, key records, payment events, reconciliation marks")
+TENANTS = Table(
+    "tenants",
+    "tenant",
+    "item",
+    holds="tenant records, key records, integrations and their accounts, payment events, reconciliation marks",
+)
 ORIGINS = Table("origins", "pattern", holds="domain locks by pattern, for CORS preflights, which carry no key")
 IDEMPOTENCY = Table("idempotency", "id", ttl_attribute="ttl", holds="requests with an Idempotency-Key, for 24 hours")
 OUTBOX = Table("outbox", "id", stream=True, ttl_attribute="ttl", holds="events with their signed body, for 30 days")

@@ -1,0 +1,47 @@
+"""Who signs for an account: found in DynamoDB, and remembered for a moment."""
+
+from collections.abc import Callable
+
+from callmissed.clock import SECOND, Clock
+from callmissed.sealing import Sealer
+from callmissed.tenancy.integrations import Account, Integrations
+
+_REMEMBERED = 30 * SECOND
+_MOST = 1_000
+
+Signed = Callable[[str], bool]
+"""Whether a callback is signed with a secret."""
+
+
+class Signers:
+    """The accounts whose callbacks come here. What is remembered is sealed.
+
+    An account that is unknown, or whose secret does not fit, is looked up afresh before it is refused: new
+    integrations and new secrets count at once. One that was taken away counts for 30 seconds more.
+    """
+
+    def __init__(self, integrations: Integrations, sealer: Sealer, clock: Clock) -> None:
+        self._integrations = integrations
+        self._sealer = sealer
+        self._clock = clock
+        self._remembered: dict[str, tuple[int, Account]] = {}
+
+    async def tenant(self, account: str, signed: Signed) -> str | None:
+        """The tenant of `account` if a callback is `signed` as that demands. Raises Unavailable, UnsealError."""
+        until, known = self._remembered.get(account, (0, None))
+        if known and until > self._clock() and self._passes(known, signed):
+            return known.tenant
+        known = await self._integrations.find(account)
+        if known is None or not self._passes(known, signed):
+            self._remembered.pop(account, None)
+            return None
+        self._remember(account, known)
+        return known.tenant
+
+    def _passes(self, account: Account, signed: Signed) -> bool:
+        return signed(self._sealer.unseal(account.secret)) if account.secret else account.allow_unsigned
+
+    def _remember(self, account: str, known: Account) -> None:
+        if len(self._remembered) >= _MOST:
+            self._remembered.clear()
+        self._remembered[account] = (self._clock() + _REMEMBERED, known)

@@ -1,0 +1,73 @@
+"""Callbacks of Cashfree Payments.
+
+https://www.cashfree.com/docs/api-reference/payments/latest/payments/webhooks: the header `x-webhook-signature` is
+base64 of the HMAC-SHA256 of `x-webhook-timestamp` and the body under the account's secret. The account is the
+platform's, which sells credits; whose payment it is, the worker learns from the order.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from typing import Any
+
+from callmissed.clock import MINUTE, SECOND
+from callmissed.observability import get_logger
+from functions.webhooks.callbacks.intake import Callback, Notice, invalid_signature
+
+CASHFREE = "callback.cashfree"
+SECRET = "CASHFREE_SECRET_KEY"  # noqa: S105  the name of it
+PLATFORM = "@platform"
+"""Stands for the tenant of what is nobody's yet."""
+
+_OLDEST = 24 * 60 * MINUTE
+_NEWEST = 5 * MINUTE
+_ACCOUNT = "@cashfree"
+_MILLISECONDS_FROM = 10**11
+_logger = get_logger("callbacks")
+
+
+class Cashfree:
+    """Verifies callbacks of Cashfree. `secret` finds the account's secret, empty where there is none."""
+
+    def __init__(self, secret: Callable[[], str]) -> None:
+        self._secret = secret
+
+    async def verify(self, callback: Callback) -> list[Notice]:
+        """See `intake.Verify`.
+
+        A timestamp may be a day old, because retries need not carry a new one: within that day, and for the 30 days
+        that the outbox remembers, a repeated callback is known by the payment's id.
+        """
+        secret = self._secret()
+        if not secret:
+            _logger.error(f"no {SECRET}: callbacks of Cashfree are refused")
+        if not secret or not _timely(callback) or not _signed(secret, callback):
+            raise invalid_signature()
+        text = callback.body.decode(errors="surrogateescape")
+        return [Notice(PLATFORM, CASHFREE, _ACCOUNT, _own_id(callback.body), text)]
+
+
+def _signed(secret: str, callback: Callback) -> bool:
+    stamp = callback.headers.get("x-webhook-timestamp", "").encode()
+    expected = base64.b64encode(hmac.digest(secret.encode(), stamp + callback.body, "sha256"))
+    return hmac.compare_digest(expected, callback.headers.get("x-webhook-signature", "").encode())
+
+
+def _timely(callback: Callback) -> bool:
+    stamp = callback.headers.get("x-webhook-timestamp", "")
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 20):
+        return False
+    unit = SECOND // 1000 if int(stamp) >= _MILLISECONDS_FROM else SECOND
+    return -_OLDEST <= int(stamp) * unit - callback.received <= _NEWEST
+
+
+def _own_id(body: bytes) -> str:
+    """Type and payment, else the content's digest. Not `x-idempotency-key`, which is unsigned: anybody can vary it."""
+    try:
+        content: Any = json.loads(body)
+        payment = content["data"]["payment"]["cf_payment_id"]
+        return f"{content['type']}\0{payment}"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return hashlib.sha256(body).hexdigest()

@@ -1,0 +1,103 @@
+"""The function `callback-worker`: works off the queue `callbacks`.
+
+A message names a noted callback, whose text is in the outbox. What can't be processed fails, and SQS moves it to
+`callbacks-dead` after its tries: `callmissed dlq` shows it there and sends it back when there is a processor for it.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
+from typing import Any
+
+from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.clock import Clock, system_clock
+from callmissed.events.outbox import publish
+from callmissed.observability import get_logger
+from callmissed.platform.tables import OUTBOX, physical_name
+from callmissed.runtime import run
+from callmissed.settings import from_environment
+from functions.webhooks.callbacks.intake import NotedCallback
+from functions.webhooks.callbacks.whatsapp_events import UnknownFieldError, events_of
+
+_logger = get_logger("callback-worker")
+
+Process = Callable[[str, NotedCallback], Awaitable[None]]
+"""Does what a noted callback of a tenant asks for."""
+
+
+class UnprocessableError(Exception):
+    """Nothing can be done about a callback, now and by trying again; the message says why in our own words."""
+
+
+class Worker:
+    """Works off noted callbacks of one stage. What it does twice has the effect of once."""
+
+    def __init__(self, dynamodb: DynamoDB, stage: str, clock: Clock = system_clock) -> None:
+        self._dynamodb = dynamodb
+        self._stage = stage
+        self._clock = clock
+        self._processors: Mapping[str, Process] = {"callback.whatsapp": self._whatsapp}
+
+    async def failures(self, records: list[dict[str, Any]]) -> list[str]:
+        """Work off SQS's `records`; returns the ids of those that failed."""
+        return [record["messageId"] for record in records if not await self._work_off(record)]
+
+    async def _work_off(self, record: dict[str, Any]) -> bool:
+        try:
+            noted = await self._noted(record)
+            await self._process(noted)
+        except (UnprocessableError, Unavailable) as error:
+            _tell(record, error)
+            return False
+        except Exception:  # one callback's failure is not its neighbours'
+            _logger.exception("unexpected failure", extra={"message_id": record["messageId"]})
+            return False
+        return True
+
+    async def _noted(self, record: dict[str, Any]) -> Item:
+        """The outbox's item that the message names, which EventBridge has put under `detail`."""
+        try:
+            message = json.loads(record["body"])
+            key = to_item({"id": message.get("detail", message)["id"]})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise UnprocessableError("the message names no callback") from None
+        answer = await self._dynamodb.call("GetItem", {"TableName": physical_name(self._stage, OUTBOX), "Key": key})
+        if "Item" not in answer:
+            raise UnprocessableError("the callback is no longer kept")
+        return from_item(answer["Item"])
+
+    async def _process(self, item: Item) -> None:
+        process = self._processors.get(item["type"])
+        if process is None:
+            raise UnprocessableError(f"nothing processes {item['type']} yet")
+        try:
+            await process(item["tenant"], NotedCallback.model_validate_json(item["body"]))
+        except ValueError as error:  # its message may hold what was said, so it goes nowhere
+            raise UnprocessableError(f"the text can't be read: {type(error).__name__}") from None
+
+    async def _whatsapp(self, tenant: str, callback: NotedCallback) -> None:
+        try:
+            events = events_of(tenant, callback.text, self._clock())
+        except UnknownFieldError:
+            raise UnprocessableError("nothing processes such a change of WhatsApp yet") from None
+        for event in events:
+            await publish(self._dynamodb, self._stage, event)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+    """Work off a batch; SQS tries again what is named in the answer."""
+    failed = run(_worker().failures(event["Records"]))
+    return {"batchItemFailures": [{"itemIdentifier": id} for id in failed]}
+
+
+def _tell(record: dict[str, Any], error: Exception) -> None:
+    """Say why, at the first try only: the others fail for the same reason."""
+    if record.get("attributes", {}).get("ApproximateReceiveCount", "1") == "1":
+        _logger.warning("a callback failed", extra={"message_id": record["messageId"], "reason": str(error)})
+
+
+@cache
+def _worker() -> Worker:
+    settings = from_environment()
+    return Worker(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)

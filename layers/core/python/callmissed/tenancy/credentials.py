@@ -1,0 +1,81 @@
+"""Credentials of the providers that a tenant brings: what they consist of, and how they are shown."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_MASK = "•" * 8
+_LEAST_SHOWN = 9
+
+
+class Credentials(BaseModel):
+    """One provider's set, which is saved and replaced as a whole. `secrets` names the fields that are sealed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: ClassVar[str]
+    secrets: ClassVar[tuple[str, ...]]
+    signing: ClassVar[str]
+    """The secret with which the provider signs its callbacks."""
+
+    @property
+    def account(self) -> str:
+        """Whose callbacks these are, in the provider's words: what `whatsapp_account` or `twilio_account` makes."""
+        raise NotImplementedError
+
+
+class WhatsAppCredentials(Credentials):
+    """A phone number of the WhatsApp Cloud API and the Meta app behind it.
+
+    Without an `app_secret` nobody can tell Meta's callbacks from anybody else's; they are refused unless
+    `allow_unsigned` says that this is meant.
+    """
+
+    provider = "whatsapp"
+    secrets = ("access_token", "verify_token", "app_secret")
+    signing = "app_secret"
+
+    phone_number_id: Annotated[str, Field(min_length=1, max_length=100)]
+    access_token: Annotated[str, Field(min_length=1, max_length=1024)]
+    verify_token: Annotated[str, Field(min_length=1, max_length=255)]
+    app_secret: Annotated[str, Field(max_length=255)] = ""
+    allow_unsigned: bool = False
+
+    @property
+    def account(self) -> str:
+        """See `Credentials.account`."""
+        return whatsapp_account(self.phone_number_id)
+
+
+class TwilioCredentials(Credentials):
+    """A phone number, in E.164, of a Twilio account."""
+
+    provider = "twilio"
+    secrets = ("auth_token",)
+    signing = "auth_token"
+
+    account_sid: Annotated[str, Field(min_length=1, max_length=100)]
+    auth_token: Annotated[str, Field(min_length=1, max_length=255)]
+    phone_number: Annotated[str, Field(pattern=r"^\+[1-9]\d{1,18}$")]
+
+    @property
+    def account(self) -> str:
+        """See `Credentials.account`."""
+        return twilio_account(self.account_sid, self.phone_number)
+
+
+def whatsapp_account(phone_number_id: str) -> str:
+    """The account to which WhatsApp's callbacks for a phone number belong."""
+    return f"@whatsapp#{phone_number_id}"
+
+
+def twilio_account(account_sid: str, phone_number: str) -> str:
+    """The account to which Twilio's callbacks for a number belong; the number is in E.164."""
+    return f"@twilio#{account_sid}#{phone_number}"
+
+
+def masked(secret: str) -> str | None:
+    """A secret as it is shown: its first and last four characters, none of a short one, None where there is none."""
+    if not secret:
+        return None
+    return _MASK if len(secret) < _LEAST_SHOWN else f"{secret[:4]}{_MASK}{secret[-4:]}"
