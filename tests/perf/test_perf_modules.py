@@ -15,8 +15,8 @@ HEAVY = SDKS | {"tiktoken", "typer", "rich", "jsonschema"}
 WEB = {"fastapi", "starlette", "uvicorn", "httpx2"}
 DESK = {"local", "cli", "infra", "bench", "tests"}
 
-WEB_APPS = [function for function in FUNCTIONS if function.web_app]
-HANDLERS = [function for function in FUNCTIONS if function.handler]
+WEB_APPS = [function for function in FUNCTIONS if function.web_app or str(function.handler).endswith(".api.handler")]
+HANDLERS = [function for function in FUNCTIONS if function not in WEB_APPS]
 
 
 def loaded(statement: str) -> set[str]:

@@ -8,6 +8,8 @@ import pytest
 
 from callmissed.clock import MINUTE, iso
 from callmissed.platform.tables import DELIVERIES
+from functions.webhooks import subscriptions
+from functions.webhooks.items import read_webhook
 from functions.webhooks.records import COUNT, LANE, Endpoint
 from functions.webhooks.subscriptions import MOST_WEBHOOKS
 from tests.integration.webhooks.api.subscribers import FORBIDDEN, HEADER, NEW, NOW, URL, Stage, Tenant, refused
@@ -173,6 +175,21 @@ async def test_changes_at_the_same_time_all_last(tenant: Tenant) -> None:
         "two",
         "paused",
     )
+
+
+async def test_a_change_that_always_comes_second_is_refused(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    created = await tenant.webhook()
+
+    async def outdated(*request: Any) -> dict[str, Any]:
+        return await read_webhook(*request) | {"rev": 0}
+
+    monkeypatch.setattr(subscriptions, "read_webhook", outdated)
+    for method, path, body in (
+        ("PUT", "", {"description": "two"}),
+        ("POST", "/rotate", {}),
+        ("POST", "/recover", {}),
+    ):
+        refused(await tenant.call(method, f"/{created['id']}{path}", json=body), 409, "conflict")
 
 
 async def test_pausing_sends_nothing_and_resuming_wakes_the_lane(stage: Stage, tenant: Tenant) -> None:

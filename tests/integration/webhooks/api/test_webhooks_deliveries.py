@@ -127,15 +127,24 @@ async def test_filters(stage: Stage, tenant: Tenant, webhook: dict[str, Any], en
     assert await ids(since="0001-01-01T00:00:00Z", until="9999-12-31T23:59:59Z") == [low, sent, received]
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 200])
+@pytest.mark.parametrize("limit", [2, 4, 8])
 async def test_filters_hold_across_pages(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    stage: Stage,
+    tenant: Tenant,
+    webhook: dict[str, Any],
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    chunk: int,
+    limit: int,
 ) -> None:
+    monkeypatch.setattr("functions.webhooks.deliveries._CHUNK", chunk)
     ids = [
         await stage.delivery(endpoint, at=NOW + minutes * MINUTE, state="failed" if minutes % 3 else "delivered")
         for minutes in range(12)
     ]
 
-    found = [id async for page in pages(tenant, webhook, limit=2, status="failed") for id in page]
+    found = [id async for page in pages(tenant, webhook, limit=limit, status="failed") for id in page]
 
     assert found == [id for number, id in enumerate(ids) if number % 3][::-1]
 

@@ -1,10 +1,13 @@
 """Rotating a webhook's secret."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from callmissed.clock import MINUTE
+from functions.webhooks import subscriptions
+from functions.webhooks.items import read_webhook
 from tests.integration.webhooks.api.subscribers import NOW, Stage, Tenant, refused
 
 HOUR = 60 * MINUTE
@@ -72,6 +75,33 @@ async def test_a_repeated_rotation_rotates_once(stage: Stage, tenant: Tenant) ->
     assert first == again
     assert [secret for secret, _ in await live(stage, tenant, webhook)] == [first, webhook["secret"]]
     assert await rotated(tenant, webhook, operation="op_2") != first
+
+
+async def test_rotations_at_the_same_time_follow_each_other(
+    stage: Stage, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = await tenant.webhook()
+    path = f"/{webhook['id']}/rotate"
+    all_have_read, reads = asyncio.Barrier(3), 0
+
+    async def read_together(*request: Any) -> dict[str, Any]:
+        nonlocal reads
+        reads += 1
+        first, found = reads <= 3, await read_webhook(*request)
+        if first:
+            await all_have_read.wait()
+        return found
+
+    monkeypatch.setattr(subscriptions, "read_webhook", read_together)
+
+    answers = await asyncio.gather(*(tenant.call("POST", path) for _ in range(3)))
+
+    assert [answer.status_code for answer in answers] == [200] * 3
+    shown = {answer.json()["secret"] for answer in answers}
+    assert len(shown) == 3
+    assert reads > 3
+    assert len(signing := {secret for secret, _ in await live(stage, tenant, webhook)}) == 2
+    assert signing < shown
 
 
 @pytest.mark.parametrize("hours", [-1, 25, 1.5, "a day"])
