@@ -1,10 +1,5 @@
-"""The OpenAPI document of `/v1`, from the same routes and models that serve it.
+"""What the OpenAPI document says of `/v1` and the catalog, from the same routes and models that serve them."""
 
-`python -m functions.inference.openapi` writes it to docs/api/openapi.json; a test holds that it is current.
-"""
-
-import json
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,27 +7,19 @@ from fastapi import FastAPI
 from functions.inference.app import ROUTERS
 from functions.inference.dialects.openai_chat import ChatRequest
 
-TARGET = Path(__file__).resolve().parents[2] / "docs" / "api" / "openapi.json"
 _EXAMPLE = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
 _CHUNK = 'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document."""
-    api = FastAPI(
-        title="CallMissed",
-        version="0.1.0",
-        description="One metered API for many model providers. Errors carry `error.code` and `error.request_id`.",
-    )
+    """This slice's part of the OpenAPI 3.1 document."""
+    api = FastAPI(title="CallMissed")
     for router in ROUTERS:
         api.include_router(router)
     schema = api.openapi()
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
     request = ChatRequest.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= request.pop("$defs", {}) | {"ChatRequest": request}
-    schema["components"]["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": "An API key, `cm_live_…` or `cm_test_…`."}
-    }
     _describe_chat(schema["paths"]["/v1/chat/completions"]["post"])
     for path, operations in schema["paths"].items():
         if path.startswith("/v1/"):
@@ -68,8 +55,3 @@ _REFUSALS = {
     "502": "`upstream_error`: the provider's reply can't be used; nothing is charged",
     "503": "`provider_error`, `model_under_maintenance`, `service_unavailable`; nothing is charged",
 }
-
-
-if __name__ == "__main__":
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(json.dumps(document(), indent=2, ensure_ascii=False) + "\n")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from callmissed.clock import SECOND, Clock
 from callmissed.http.client import SafeClient, SendError
@@ -40,6 +40,16 @@ class Outcome:
     def gone(self) -> bool:
         """Whether the endpoint wants no more events."""
         return self.status == _GONE
+
+
+class Attempting(Protocol):
+    """Who makes attempts."""
+
+    async def make(
+        self, webhook: Mapping[str, Any], *, delivery_id: str, event_type: str, body: str, now: int
+    ) -> Outcome:
+        """Post `body` to the webhook's URL, signed at `now` (epoch microseconds). A failure is an outcome too."""
+        ...
 
 
 class Attempts:

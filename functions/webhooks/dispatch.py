@@ -6,16 +6,15 @@ twice, and is never left out.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.queues import MOST_DELAY_SECONDS, Sending
 from callmissed.clock import SECOND, Clock
 from callmissed.platform.tables import DELIVERIES
 from functions.webhooks import messages
-from functions.webhooks.attempts import Outcome
+from functions.webhooks.attempts import Attempting, Outcome
 from functions.webhooks.health import Health, Off
 from functions.webhooks.lanes import Lanes
 from functions.webhooks.records import (
@@ -32,16 +31,6 @@ from functions.webhooks.store import Store, Work
 
 _SKEW = 10 * SECOND
 _INDEXED = ("shard", "due")
-
-
-class Attempting(Protocol):
-    """Who makes attempts."""
-
-    async def make(
-        self, webhook: Mapping[str, Any], *, delivery_id: str, event_type: str, body: str, now: int
-    ) -> Outcome:
-        """Post `body` to the webhook's URL."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

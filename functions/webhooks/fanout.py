@@ -1,25 +1,25 @@
 """The fan-out: finds an event's webhooks, writes a delivery for each, and orders its first attempt."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.attributes import Item
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.aws.paging import items
 from callmissed.aws.queues import Message, Sending, SqsQueue
 from callmissed.batches import Failures, Received, each_message
 from callmissed.clock import SECOND, Clock, system_clock
 from callmissed.events.types import WebhookDisabled, matches
 from callmissed.observability import get_logger
 from callmissed.platform.queues import DISPATCH
-from callmissed.platform.tables import DELIVERIES, WEBHOOKS
+from callmissed.platform.tables import DELIVERIES
 from callmissed.runtime import run
 from callmissed.settings import CoreSettings, from_environment
 from functions.webhooks import messages
+from functions.webhooks.items import webhooks_of
 from functions.webhooks.records import Endpoint, State, delivery_id, new_delivery
 from functions.webhooks.store import Store, at_once
 
 _ORDERED_WITHIN = 60 * SECOND
+_SKEW = 10 * SECOND
 _logger = get_logger("event-fanout")
 
 
@@ -39,19 +39,10 @@ class Fanout:
         """
         now = self._clock()
         doubtful = again or now - event["created"] > _ORDERED_WITHIN
-        chosen = [webhook for webhook in await self._webhooks(event["tenant"]) if _wants(webhook, event)]
+        owned = await webhooks_of(self._store.dynamodb, self._store.stage, event["tenant"])
+        chosen = [webhook for webhook in owned if _wants(webhook, event)]
         orders = await at_once([self._write(webhook, event, now, doubtful=doubtful) for webhook in chosen])
         await self._queue.send([order for order in orders if order])
-
-    async def _webhooks(self, tenant: str) -> Sequence[Item]:
-        request: dict[str, Any] = {
-            "TableName": self._store.name(WEBHOOKS),
-            "KeyConditionExpression": "tenant = :tenant",
-            "ExpressionAttributeValues": to_item({":tenant": tenant}),
-            "ConsistentRead": True,
-        }
-        found = [webhook async for webhook in items(self._store.dynamodb, "Query", request)]
-        return [webhook for webhook in found if "url" in webhook]
 
     async def _write(self, webhook: Item, event: Item, now: int, *, doubtful: bool) -> Message | None:
         endpoint = Endpoint(webhook["tenant"], webhook["webhook"])
@@ -67,6 +58,8 @@ class Fanout:
 
 
 def _wants(webhook: Item, event: Item) -> bool:
+    if webhook["created_at"] > event["created"] + _SKEW:
+        return False  # the event is told again long after, and the webhook is younger
     if event["type"] == WebhookDisabled.event and webhook.get("off_at") == event["created"]:
         return False  # it is about this one
     return any(matches(pattern, event["type"]) for pattern in webhook["events"])

@@ -87,7 +87,7 @@ class Health:
             await self._store.dynamodb.call("TransactWriteItems", {"TransactItems": parts})
         except TransactionCanceled:
             return  # it is off already, or was deleted
-        count("EndpointDisabled", reason=why.value)
+        count("EndpointDisabled")
 
     async def _count_failure(self, endpoint: Endpoint, now: int) -> Item:
         request = {

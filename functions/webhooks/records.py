@@ -10,6 +10,10 @@ Table `webhooks`, one item a webhook:
     open              the breaker: no attempt before this moment
     off               why it was disabled by us: `failing` or `gone`; absent otherwise
     off_at            when that was
+    mask              what lists show of the newest secret
+    rotation          the request with an Idempotency-Key that rotated last
+
+and one item `COUNT` a tenant: n, how many webhooks it has. Whoever queries the table asks for `wh_…` only.
 
 Table `deliveries`, all items of one webhook in the partition `<tenant>#<webhook id>`:
 
@@ -37,6 +41,8 @@ from callmissed.clock import MINUTE, SECOND
 from callmissed.events.outbox import RETENTION
 from callmissed.ids import sortable_id
 
+WEBHOOK = "wh_"
+COUNT = "COUNT"
 LANE = "LANE"
 DELIVERY = "D#"
 ATTEMPT = "A#"

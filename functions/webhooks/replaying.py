@@ -12,7 +12,7 @@ from typing import Any
 from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.queues import Message, Sending
 from callmissed.clock import Clock
-from callmissed.ids import sortable_prefix
+from callmissed.events.types import matches
 from callmissed.platform.tables import DELIVERIES
 from functions.webhooks import messages
 from functions.webhooks.records import (
@@ -25,6 +25,7 @@ from functions.webhooks.records import (
     due,
     new_delivery,
 )
+from functions.webhooks.spans import key_before
 from functions.webhooks.store import Store, at_once
 
 RECOVER = "recover"
@@ -93,26 +94,23 @@ class Replayer:
 
 
 def _is_meant(replay: Item, delivery: Item) -> bool:
-    if replay["kind"] == RECOVER:
-        return delivery["state"] == State.FAILED
-    states, events = replay.get("states"), replay.get("events")
-    return (not states or delivery["state"] in states) and (not events or delivery["type"] in events)
+    """Whether the replay selects the delivery. What replays another is not replayed itself: it may be of our making."""
+    chosen = delivery["state"] in replay["states"] and any(
+        matches(pattern, delivery["type"]) for pattern in replay["events"]
+    )
+    return chosen and (replay["kind"] == RECOVER or "origin" not in delivery)
 
 
 def _range(endpoint: Endpoint, replay: Item) -> dict[str, Any]:
     """One page of the deliveries whose events are of the replay's time, oldest first."""
-    first = f"{DELIVERY}dlv_{sortable_prefix(replay['since'])}"
-    last = f"{DELIVERY}dlv_{sortable_prefix(replay['until'])}"
-    request: dict[str, Any] = {
+    first, last = f"{replay['cursor']}!", key_before(replay["until"])  # no key lies between the cursor and its "!"
+    return {
         "KeyConditionExpression": "webhook = :webhook AND #item BETWEEN :first AND :last",
         "ExpressionAttributeNames": {"#item": "item"},
         "ExpressionAttributeValues": to_item({":webhook": endpoint.partition, ":first": first, ":last": last}),
         "ConsistentRead": True,
         "Limit": _PAGE,
     }
-    if cursor := replay.get("cursor"):
-        request["ExclusiveStartKey"] = to_item({"webhook": endpoint.partition, "item": cursor})
-    return request
 
 
 def _key(endpoint: Endpoint, id: str) -> Item:

@@ -16,9 +16,9 @@ HEAVY = SDKS | {"tiktoken", "typer", "rich", "jsonschema"}
 WEB = {"fastapi", "starlette", "uvicorn", "httpx2"}
 DESK = {"local", "cli", "infra", "bench", "tests"}
 
-WEB_APPS = [function for function in FUNCTIONS if function.web_app]
 SERVED = {route.function for route in ROUTES}
-HANDLERS = [function for function in FUNCTIONS if function.handler and function.name not in SERVED]
+WEB_APPS = [function for function in FUNCTIONS if function.name in SERVED]
+HANDLERS = [function for function in FUNCTIONS if function.name not in SERVED]
 
 
 def loaded(statement: str) -> set[str]:

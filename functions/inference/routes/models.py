@@ -1,6 +1,5 @@
 """The catalog over HTTP: OpenAI's model listing for keys, and the public one with filters and plan access."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -11,11 +10,11 @@ from callmissed.catalog.model import Catalog, Category, Model, Price, UnitPrice
 from callmissed.errors import ApiError
 from callmissed.money import CREDIT
 from callmissed.tenancy.plans import ModelAccess, Plan, limits
+from callmissed.web.caching import cacheable
 from functions.inference.gateway import Gateway
 from functions.inference.planning import model_not_found
 
 CREDITS_PER_USD = 100
-PUBLIC_CACHE = "public, max-age=60"
 
 _CURRENCY = "USD"
 _EXAMPLE: dict[str, Any] = {
@@ -134,18 +133,6 @@ async def _any_active_key(request: Request) -> None:
     await gateway.authenticate(request)
 
 
-def _cacheable(request: Request, content: object) -> Response:
-    """`content` for public caches and any website; 304 when the caller has it already."""
-    response = JSONResponse(content)
-    etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": PUBLIC_CACHE, "Access-Control-Allow-Origin": "*"}
-    held = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if etag in held or "*" in held:
-        return Response(status_code=304, headers=headers)
-    response.headers.update(headers)
-    return response
-
-
 def _json_example(example: object, description: str = "Successful Response") -> dict[int | str, dict[str, Any]]:
     return {200: {"description": description, "content": {"application/json": {"example": example}}}}
 
@@ -228,13 +215,13 @@ async def browse_models(
 ) -> Response:
     """Models with prices, limits and abilities; public."""
     models = _catalog(request).listed(category, free)
-    return _cacheable(request, {"data": [render_model(model) for model in models]})
+    return cacheable(request, {"data": [render_model(model) for model in models]})
 
 
 @router.get("/api/v1/models/access", summary="Models by plan", responses=_json_example(_ACCESS_EXAMPLE))
 async def model_access(request: Request) -> Response:
     """The ids of the models that each plan may call; public."""
-    return _cacheable(request, render_access(_catalog(request)))
+    return cacheable(request, render_access(_catalog(request)))
 
 
 @router.get(
@@ -247,4 +234,4 @@ async def look_up_model(request: Request, model_id: str) -> Response:
     model = _catalog(request).find(model_id)
     if model is None:
         raise ApiError(404, "not_found", "There is no such model.")
-    return _cacheable(request, render_model(model))
+    return cacheable(request, render_model(model))

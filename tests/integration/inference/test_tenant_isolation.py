@@ -6,11 +6,14 @@ from typing import Any
 import httpx2
 import pytest
 
+from callmissed.platform.functions import CALLBACKS_API, INFERENCE, WEBHOOKS_API
 from callmissed.platform.routes import ROUTES, Auth, Route
 from tests.integration.inference.desk import Account, Bank
 from tests.integration.inference.upstream import FakeUpstream
 from tests.integration.inference.wire import HELLO, chat, refused
 
+SERVED = [route for route in ROUTES if route.function == INFERENCE.name]
+WALKED_ELSEWHERE = {WEBHOOKS_API.name, CALLBACKS_API.name}
 SECRET_PROMPT = "the first tenant's own words"
 OWN: dict[str, Any] = {"messages": [{"role": "user", "content": SECRET_PROMPT}]}
 
@@ -82,22 +85,23 @@ async def tenants(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
 
 
 def test_every_route_has_its_check() -> None:
-    assert {(route.method, route.path) for route in ROUTES} == set(CHECKS)
+    assert {(route.method, route.path) for route in SERVED} == set(CHECKS)
+    assert {route.function for route in ROUTES} == {INFERENCE.name} | WALKED_ELSEWHERE
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize("route", SERVED, ids=lambda route: f"{route.method} {route.path}")
 async def test_a_stranger_sees_nothing(tenants: Tenants, route: Route) -> None:
     await CHECKS[route.method, route.path](tenants, route)
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.auth is Auth.KEY], ids=lambda route: route.path)
+@pytest.mark.parametrize("route", [route for route in SERVED if route.auth is Auth.KEY], ids=lambda route: route.path)
 async def test_a_route_for_keys_asks_for_one(tenants: Tenants, route: Route) -> None:
     more = {"json": HELLO} if route.method == "POST" else {"params": {"id": tenants.call_id}}
 
     refused(await tenants.request(route, None, **more), 401, "invalid_api_key")
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.permission], ids=lambda route: route.path)
+@pytest.mark.parametrize("route", [route for route in SERVED if route.permission], ids=lambda route: route.path)
 async def test_a_route_with_a_permission_asks_for_it(tenants: Tenants, route: Route) -> None:
     others = frozenset({"llm", "stt", "tts", "search", "image"}) - {str(route.permission)}
     account = await tenants.bank.account(permissions=others)

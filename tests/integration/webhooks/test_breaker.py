@@ -7,6 +7,7 @@ from callmissed.events.types import WebhookDisabled
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS
 from functions.webhooks import messages
 from functions.webhooks.records import LANE, Endpoint, State, due, webhook_key
+from functions.webhooks.spans import key_before
 from tests.integration.webhooks.simulation import Simulation, ok, status
 
 MINUTES = 1 / 24 / 60
@@ -201,7 +202,9 @@ async def start_replay(simulation: Simulation, endpoint: Endpoint, kind: str, *,
     """What the API does when a replay is started."""
     key = {"webhook": endpoint.partition, "item": f"R#{kind}{simulation.fate.steps}"}
     times = {"created": simulation.now, "since": since, "until": simulation.now - 1000}
-    item = {**key, "kind": kind, **times, "state": "running", "seen": 0, "queued": 0, **more}
+    chosen = {"events": ["*"], "states": ["failed"] if kind == "recover" else [*map(str, State)], **more}
+    item = {**key, "kind": kind, **times, "state": "running", "seen": 0, "queued": 0, **chosen}
+    item["cursor"] = key_before(since)
     await simulation.store.put(DELIVERIES, item | due(endpoint, simulation.now + 120 * SECOND))
     await simulation.orders.send([messages.replay(endpoint, key["item"].removeprefix("R#"))])
     return key

@@ -10,6 +10,7 @@ from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
+from callmissed.aws.items import put_new, read_item, transact
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
@@ -57,9 +58,9 @@ class KeyManager:
         hash = key_hash(self._pepper, secret)
         item = key_item(id=hash, key_id=key_id, tenant=tenant, plan=plan, mode=mode, policy=policy, now=now)
         record = records.key_record(item, name=name, mask=masked(secret), policy=policy, now=now)
-        parts = [records.put_new(self._stage, TENANTS, record), records.put_new(self._stage, KEYS, item)]
+        parts = [put_new(self._stage, TENANTS, record), put_new(self._stage, KEYS, item)]
         parts += [self._lock_origin(pattern, key_id, "ADD") for pattern in sorted(policy.domains - ANY)]
-        await records.transact(self._dynamodb, parts)
+        await transact(self._dynamodb, parts)
         return NewKey(record, secret)
 
     async def get(self, tenant: str, key_id: str) -> Item:
@@ -77,7 +78,7 @@ class KeyManager:
             if not record["is_active"]:
                 return record
             try:
-                await records.transact(self._dynamodb, self._revocation(record))
+                await transact(self._dynamodb, self._revocation(record))
             except TransactionCanceled:
                 continue  # a secret was rotated or moved meanwhile: it must end too
             return record | {"is_active": False}
@@ -107,7 +108,7 @@ class KeyManager:
         """Plan a rotation; None when the items are no longer those of the record."""
         if not record["is_active"]:
             raise ApiError(409, "conflict", "A revoked key can't be rotated.")
-        found = [await records.read_item(self._dynamodb, self._stage, KEYS, {"id": id}) for id in record["hashes"]]
+        found = [await read_item(self._dynamodb, self._stage, KEYS, {"id": id}) for id in record["hashes"]]
         items = [item for item in found if item]
         newest = next((item for item in items if item["id"] == record["newest"]), None)
         if newest is None or len(items) < len(found):
@@ -121,14 +122,14 @@ class KeyManager:
     async def _carry_out(self, record: Item, handover: Handover, secret: str) -> bool:
         """Rotate as planned; False when something came between."""
         try:
-            await records.transact(self._dynamodb, self._rotation(record, handover, secret))
+            await transact(self._dynamodb, self._rotation(record, handover, secret))
         except TransactionCanceled:
             return False
         return True
 
     def _rotation(self, record: Item, handover: Handover, secret: str) -> list[dict[str, Any]]:
         changes = _new_record(handover, secret)
-        parts = [records.put_new(self._stage, KEYS, handover.fresh), self._update_record(record, changes)]
+        parts = [put_new(self._stage, KEYS, handover.fresh), self._update_record(record, changes)]
         for item, change in handover.earlier:
             key, seen = {"id": item["id"]}, _lasting(item)
             parts.append(

@@ -5,12 +5,12 @@ one's; every change of a key writes record, items and the index of domain locks 
 `hashes` are as they were read. So a change can't miss a secret that another change made or moved at the same time.
 """
 
-import secrets
 from collections.abc import Collection
 from typing import Any
 
-from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.items import read_item
 from callmissed.aws.paging import items
 from callmissed.clock import iso
 from callmissed.errors import ApiError
@@ -46,13 +46,6 @@ def key_record(item: Item, *, name: str, mask: str, policy: KeyPolicy, now: int)
     }
 
 
-async def read_item(dynamodb: DynamoDB, stage: str, table: Table, key: Item) -> Item:
-    """The item as it is now, strongly consistent; empty when there is none. Raises Unavailable."""
-    request = {"TableName": physical_name(stage, table), "Key": to_item(key), "ConsistentRead": True}
-    answer = await dynamodb.call("GetItem", request)
-    return from_item(answer.get("Item", {}))
-
-
 async def read_record(dynamodb: DynamoDB, stage: str, tenant: str, key_id: str) -> Item:
     """The key's record, strongly consistent. Raises ApiError 404, Unavailable."""
     record = await read_item(dynamodb, stage, TENANTS, {"tenant": tenant, "item": _PREFIX + key_id})
@@ -71,25 +64,6 @@ async def read_records(dynamodb: DynamoDB, stage: str, tenant: str) -> list[Item
     }
     records = [record async for record in items(dynamodb, "Query", request)]
     return sorted(records, key=lambda record: (record["created_at"], record["id"]))
-
-
-async def transact(dynamodb: DynamoDB, parts: list[dict[str, Any]]) -> None:
-    """Carry out all `parts` or none. A lost answer is asked for again under the same token, which DynamoDB remembers.
-
-    Raises TransactionCanceled, Unavailable.
-    """
-    await dynamodb.call("TransactWriteItems", {"TransactItems": parts, "ClientRequestToken": secrets.token_hex(16)})
-
-
-def put_new(stage: str, table: Table, item: Item) -> dict[str, Any]:
-    """The part that puts `item` where there is none."""
-    return {
-        "Put": {
-            "TableName": physical_name(stage, table),
-            "Item": to_item(item),
-            "ConditionExpression": f"attribute_not_exists({table.partition_key})",
-        }
-    }
 
 
 def update(stage: str, table: Table, key: Item, changes: Item, seen: Item) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.dynamodb import DynamoDB, DynamoError, TransactionCanceled
+from callmissed.aws.items import put_new, read_item, transact
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys import records
@@ -72,12 +73,12 @@ class PepperRing:
         Raises Unavailable; the key is then under one of the two ids, never under both.
         """
         for _ in range(_MOVES):
-            item = await records.read_item(self._dynamodb, self._stage, KEYS, {"id": admitted.hash})
+            item = await read_item(self._dynamodb, self._stage, KEYS, {"id": admitted.hash})
             if item.get("st") != ACTIVE:
                 return False
             record = await records.read_record(self._dynamodb, self._stage, item["t"], item["kid"])
             try:
-                await records.transact(self._dynamodb, self._move(item, record, current))
+                await transact(self._dynamodb, self._move(item, record, current))
             except TransactionCanceled:
                 continue
             return True
@@ -86,7 +87,7 @@ class PepperRing:
     async def _locate(self, hashes: list[str], now: int) -> str:
         """The id under which the key works. Raises ApiError 401 when there is none."""
         for hash in reversed(hashes):
-            item = await records.read_item(self._dynamodb, self._stage, KEYS, {"id": hash})
+            item = await read_item(self._dynamodb, self._stage, KEYS, {"id": hash})
             if item.get("st") == ACTIVE and item["ex"] > now:
                 return hash
         raise invalid_api_key()
@@ -124,7 +125,7 @@ class PepperRing:
         key = {"tenant": record["tenant"], "item": record["item"]}
         unchanged = {"hashes": record["hashes"], "is_active": True}
         return [
-            records.put_new(self._stage, KEYS, item | {"id": current}),
+            put_new(self._stage, KEYS, item | {"id": current}),
             records.delete(self._stage, KEYS, {"id": old}, seen, absent=_SOMETIMES - item.keys()),
             records.update(self._stage, TENANTS, key, changes, unchanged),
         ]

@@ -17,9 +17,10 @@ from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
+from callmissed.aws.items import read_item, transact
 from callmissed.clock import iso
 from callmissed.errors import ApiError
-from callmissed.keys.records import delete, read_item, transact
+from callmissed.keys.records import delete
 from callmissed.platform.tables import TENANTS, physical_name
 from callmissed.sealing import Sealer
 from callmissed.tenancy.credentials import Credentials, WhatsAppCredentials, masked

@@ -1,0 +1,46 @@
+"""What the routes work with, and how a request is told apart from its repeat."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from callmissed.clock import Clock
+from callmissed.web.caller import CallerOf
+from functions.webhooks.attempts import Attempting
+from functions.webhooks.deliveries import Deliveries
+from functions.webhooks.records import Endpoint
+from functions.webhooks.replays import Replays
+from functions.webhooks.subscriptions import Subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one process."""
+
+    subscriptions: Subscriptions
+    deliveries: Deliveries
+    replays: Replays
+    attempts: Attempting
+    clock: Clock
+
+
+async def parts(request: Request) -> Parts:
+    """The parts of the request's application."""
+    return request.app.state.parts
+
+
+async def operation_id(request: Request) -> str | None:
+    """What the request and its repeats have in common; None without an Idempotency-Key."""
+    operation = request.scope.get("state", {}).get("operation")
+    return None if operation is None else str(operation.id)
+
+
+async def endpoint(webhook_id: str, caller: CallerOf) -> Endpoint:
+    """The webhook of the path, if it is the caller's."""
+    return Endpoint(caller.tenant, webhook_id)
+
+
+PartsOf = Annotated[Parts, Depends(parts)]
+OperationOf = Annotated[str | None, Depends(operation_id)]
+EndpointOf = Annotated[Endpoint, Depends(endpoint)]
