@@ -1,6 +1,7 @@
 """One run of the stack above its engines: the functions, what feeds them, and the account to try them with."""
 
 import asyncio
+import logging
 import socket
 from dataclasses import dataclass
 
@@ -49,6 +50,8 @@ def run_session(listener: socket.socket, state: State, site: Site, console: Cons
             runner.run(_serve(listener, state, _Parts(site, settings, platform, inference), console))
     finally:
         platform.close(_GRACE_SECONDS)
+        # Handlers leave their connections open, because Lambda never ends them in order; nobody need hear of it.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 async def _serve(listener: socket.socket, state: State, parts: _Parts, console: Console) -> None:

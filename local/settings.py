@@ -46,14 +46,18 @@ def environment(site: Site) -> Mapping[str, str]:
     }
 
 
-def settle_down(site: Site) -> CoreSettings:
-    """Make this process's environment the desk's, so that handlers find what they read; returns the settings.
-
-    Variables of a deployed stage and real AWS credentials are dropped: nothing on the desk may use them.
-    Raises pydantic.ValidationError.
-    """
+def forget_clouds() -> None:
+    """Drop a deployed stage's variables and real AWS credentials: neither functions nor engines may use them."""
     for name in list(os.environ):
         if name.startswith(("CALLMISSED_", "AWS_")) and name not in _PASSED_THROUGH:
             del os.environ[name]
+
+
+def settle_down(site: Site) -> CoreSettings:
+    """Make this process's environment the desk's, so that handlers find what they read; returns the settings.
+
+    Raises pydantic.ValidationError.
+    """
+    forget_clouds()
     os.environ.update(environment(site))
     return from_environment()

@@ -15,7 +15,7 @@ from local.engines import Store, dynamodb_local, moto_server
 from local.errors import DeskError, JavaMissingError
 from local.ports import HOST, bind, port_of
 from local.services import Services
-from local.settings import STAGE, Site
+from local.settings import STAGE, Site, forget_clouds
 from local.state import State, opened
 from local.welcome import warn_about_moto
 
@@ -49,6 +49,7 @@ def run(port: int = DEFAULT_PORT, state_dir: Path = DEFAULT_STATE, reset: bool =
 
 def _run(listener: socket.socket, state: State) -> None:
     _console.print(f"[dim]Starting the stack with its state in {state.folder}/ …[/]")
+    forget_clouds()
     # Importing the functions takes about as long as starting the engines, and there are two cores at least.
     threading.Thread(target=import_module, args=("local.session",), daemon=True).start()
     with ExitStack() as engines:
