@@ -28,14 +28,6 @@ START_ATTEMPTS = 3
 # One JIT tier and the serial collector: a desk restarts its engine often and shares two cores with it.
 _JVM_FLAGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx512m")
 
-# Its web server logs every request, and the desk asks often.
-_QUIET_MOTO = """
-import logging
-logging.getLogger("werkzeug").setLevel(logging.ERROR)
-from moto.server import main
-main()
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -65,7 +57,7 @@ def dynamodb_local(log: Path, data: Path | None = None) -> Generator[str]:
 @contextmanager
 def moto_server(log: Path) -> Generator[str]:
     """Run moto's server and yield its endpoint. It forgets everything at its end. Raises `EngineError`."""
-    with _serving([sys.executable, "-c", _QUIET_MOTO, "-H", HOST, "-p"], log) as endpoint:
+    with _serving([sys.executable, "-m", "local.moto_process", "-H", HOST, "-p"], log) as endpoint:
         yield endpoint
 
 

@@ -99,6 +99,10 @@ class QueueSource:
         return failed_items(answer, identifiers)
 
     def _delete(self, messages: "list[MessageTypeDef]", failed: set[str]) -> None:
-        for message in messages:
-            if message.get("MessageId") not in failed:
-                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=str(message.get("ReceiptHandle")))
+        done = [message for message in messages if message.get("MessageId") not in failed]
+        entries = [
+            {"Id": str(number), "ReceiptHandle": str(message.get("ReceiptHandle"))}
+            for number, message in enumerate(done)
+        ]
+        if entries:
+            self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)  # pyright: ignore[reportArgumentType]
