@@ -13,6 +13,7 @@ from rich.console import Console
 from callmissed.catalog.model import CatalogError
 from local.engines import Store, dynamodb_local, moto_server
 from local.errors import DeskError, JavaMissingError
+from local.functions import Functions
 from local.ports import HOST, bind, port_of
 from local.services import Services
 from local.settings import STAGE, Site, forget_clouds
@@ -49,6 +50,7 @@ def run(port: int = DEFAULT_PORT, state_dir: Path = DEFAULT_STATE, reset: bool =
 
 def _run(listener: socket.socket, state: State) -> None:
     _console.print(f"[dim]Starting the stack with its state in {state.folder}/ …[/]")
+    Functions().check()
     forget_clouds()
     # Importing the functions takes about as long as starting the engines, and there are two cores at least.
     threading.Thread(target=import_module, args=("local.session",), daemon=True).start()
