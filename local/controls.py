@@ -8,23 +8,62 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from callmissed.aws.attributes import Item
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.paging import items
+from callmissed.clock import iso
+from callmissed.platform.tables import OUTBOX, physical_name
+from local.functions import Functions
 from local.schedules import run_schedule, schedule_names
 
 
-def create_controls() -> Starlette:
+def create_controls(functions: Functions, dynamodb: DynamoDB, stage: str) -> Starlette:
     """The application below `/_local`."""
-    return Starlette(routes=[Route("/_local/schedules/{name}", _run_by_hand, methods=["POST"])])
+    controls = Starlette(
+        routes=[
+            Route("/_local/schedules/{name}", _run_by_hand, methods=["POST"]),
+            Route("/_local/outbox", _show_outbox, methods=["GET"]),
+        ]
+    )
+    controls.state.functions, controls.state.dynamodb, controls.state.stage = functions, dynamodb, stage
+    return controls
+
+
+async def _show_outbox(request: Request) -> JSONResponse:
+    """GET /_local/outbox?after=<event id>: the events of all tenants, the newest last; those after one, if it is given.
+
+    `body` is the text that webhooks get.
+    """
+    _refuse_web_pages(request)
+    state = request.app.state
+    scan = {"TableName": physical_name(state.stage, OUTBOX), "ConsistentRead": True}
+    events = sorted([event async for event in items(state.dynamodb, "Scan", scan)], key=_age)
+    if after := request.query_params.get("after"):
+        known = [event["id"] for event in events]
+        if after not in known:
+            raise HTTPException(404, "'after' is the id of an event in the outbox.")
+        events = events[known.index(after) + 1 :]
+    return JSONResponse({"events": [{**event, "created": iso(event["created"])} for event in events]})
+
+
+def _age(event: Item) -> tuple[int, str]:
+    return event["created"], event["id"]
+
+
+def _refuse_web_pages(request: Request) -> None:
+    if "origin" in request.headers:
+        raise HTTPException(403, "The desk takes no orders from web pages.")
 
 
 async def _run_by_hand(request: Request) -> JSONResponse:
     """POST /_local/schedules/{name}?at=<ISO time>: run the real handler as of a time, which is now unless given."""
-    if "origin" in request.headers:
-        raise HTTPException(403, "The desk takes no orders from web pages.")
+    _refuse_web_pages(request)
     name = request.path_params["name"]
     if name not in schedule_names():
         raise HTTPException(404, f"No such schedule; there are {', '.join(schedule_names())}.")
     at = _moment(request.query_params.get("at"))
-    return JSONResponse({"schedule": name, "at": at.isoformat(), "result": await run_schedule(name, at)})
+    result = await run_schedule(request.app.state.functions, name, at)
+    return JSONResponse({"schedule": name, "at": at.isoformat(), "result": result})
 
 
 def _moment(text: str | None) -> datetime:

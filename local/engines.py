@@ -1,4 +1,4 @@
-"""The engines below the desk: DynamoDB Local, or moto where there is no Java, and the tables in them."""
+"""The engines below the desk, DynamoDB Local and moto, and the tables in them."""
 
 import shutil
 import sqlite3
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from callmissed.platform.tables import TABLES, create_table_request
+from local.clients import local_client
 from local.errors import EngineError, JavaMissingError
 from local.ports import HOST, answers, free_port
 from local.processes import running
@@ -56,7 +57,7 @@ def dynamodb_local(log: Path, data: Path | None = None) -> Generator[str]:
 @contextmanager
 def moto_server(log: Path) -> Generator[str]:
     """Run moto's server and yield its endpoint. It forgets everything at its end. Raises `EngineError`."""
-    with _serving([sys.executable, "-m", "moto.server", "-H", HOST, "-p"], log) as endpoint:
+    with _serving([sys.executable, "-m", "local.moto_process", "-H", HOST, "-p"], log) as endpoint:
         yield endpoint
 
 
@@ -81,17 +82,7 @@ def create_tables(store: Store) -> None:
 
 def dynamodb_client(endpoint: str) -> "DynamoDBClient":
     """A boto3 client for a local `endpoint`, which accepts any credentials."""
-    import boto3  # takes half a second, which the desk spends while the engine starts
-    from botocore.config import Config
-
-    return boto3.client(  # pyright: ignore[reportUnknownMemberType]  stubs of the other services are not installed
-        "dynamodb",
-        config=Config(proxies={}),
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106  an emulator's, which checks nothing
-    )
+    return local_client("dynamodb", endpoint)
 
 
 def _java_major(banner: str) -> int:

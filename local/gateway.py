@@ -1,21 +1,28 @@
-"""The gateway of the desk: what API Gateway does in front of the functions, in front of the same ASGI apps.
+"""The gateway of the desk: what API Gateway does in front of the functions, in front of the same code.
 
-It knows the declared routes and no others, takes a body whole and up to the platform's limit before the function
-sees any of it, cuts calls off at the platform's longest time, and hands answers on chunk by chunk.
+It knows the declared routes and no others, takes a body whole and up to the platform's limit before anybody sees any of
+it, asks the authorizer where a route says so, cuts calls off at the platform's longest time, and hands streamed answers
+on chunk by chunk.
 """
 
 import asyncio
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
-from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.errors import ApiError, envelope, payload_too_large, service_unavailable
 from callmissed.ids import new_id
-from callmissed.platform.routes import MAX_BODY_BYTES, ROUTES, STREAM_TIMEOUT_SECONDS, Route
+from callmissed.platform.routes import MAX_BODY_BYTES, ROUTES, STREAM_TIMEOUT_SECONDS, Auth, Route
+from local.lambda_events import HttpRequest
+from local.proxy import http_request
+from local.resources import find_route, resources
+
+Authorize = Callable[[HttpRequest], Awaitable[dict[str, str]]]
+
+BUFFERED_TIMEOUT_SECONDS = 29
+"""How long API Gateway waits for a function that does not stream."""
 
 _DRAINED_BYTES = 16 * MAX_BODY_BYTES
 
@@ -24,66 +31,80 @@ class ClientGoneError(Exception):
     """The client hung up before its request was complete."""
 
 
+async def refuse_everybody(_request: HttpRequest) -> dict[str, str]:
+    """The authorizer of a gateway that has none. Raises ApiError 503."""
+    raise service_unavailable()
+
+
 class Gateway:
-    """An ASGI app over `apps`, which are named as in the route table. `timeout_seconds` is a call's longest life."""
+    """An ASGI app over `apps`, which are named as in the route table.
+
+    `authorize` is asked before routes of accounts, `timeout_seconds` is the longest life of a streamed call, and
+    `buffered_seconds` that of any other.
+    """
 
     def __init__(
         self,
         apps: Mapping[str, ASGIApp],
         routes: Sequence[Route] = ROUTES,
         timeout_seconds: float = STREAM_TIMEOUT_SECONDS,
+        *,
+        authorize: Authorize = refuse_everybody,
+        buffered_seconds: float = BUFFERED_TIMEOUT_SECONDS,
     ) -> None:
         self._apps = apps
-        self._routes = [(_pattern(route.path), route) for route in routes]
-        self._timeout_seconds = timeout_seconds
+        self._paths = resources(routes)
+        self._authorize = authorize
+        self._seconds = {True: timeout_seconds, False: buffered_seconds}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         answer = _Answer(send, f"req_{new_id('gw')}")
         try:
-            app = self._apps[self._find(scope["method"], scope["path"]).function]
-            body = await _whole_body(scope, receive)
-            async with asyncio.timeout(self._timeout_seconds):
-                await app(_as_behind_the_gateway(scope), _replay(body, receive), answer.send)
+            await self._serve(scope, receive, answer)
         except ApiError as refusal:
             await answer.refuse(scope, receive, refusal)
-        except TimeoutError:
-            await answer.refuse(scope, receive, service_unavailable())
         except ClientGoneError:
             return
 
-    def _find(self, method: str, path: str) -> Route:
-        for pattern, route in self._routes:
-            # Preflights belong to the functions, because an origin's answer comes from the keys' domain locks.
-            if method in (route.method, "OPTIONS") and pattern.match(path):
-                return route
-        raise ApiError(404, "not_found", "There is no such route.")
+    async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        route, parameters = find_route(self._paths, scope["method"], scope["raw_path"].decode("latin-1"))
+        body = await _whole_body(scope, receive)
+        found = {"resource": route.path, "path_params": parameters, "request_id": answer.request_id}
+        inner = {**_as_behind_the_gateway(scope), **found}
+        if route.auth is Auth.ACCOUNT and scope["method"] != "OPTIONS":
+            inner["authorizer"] = await self._authorize(http_request(inner))
+        try:
+            async with asyncio.timeout(self._seconds[route.streaming]):
+                await self._apps[route.function](inner, _replay(body, receive), answer.send)
+        except TimeoutError:
+            raise service_unavailable() if route.streaming else _timed_out() from None
 
 
 class _Answer:
     """The way back to the client, with a request id on whatever goes there."""
 
     def __init__(self, send: Send, request_id: str) -> None:
+        self.request_id = request_id
         self._send = send
-        self._request_id = request_id
         self._begun = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._begun = True
-            MutableHeaders(scope=message).setdefault("X-Request-Id", self._request_id)
+            MutableHeaders(scope=message).setdefault("X-Request-Id", self.request_id)
         await self._send(message)
 
     async def refuse(self, scope: Scope, receive: Receive, error: ApiError) -> None:
         """Answer with the envelope of the path. An answer that has begun is broken off instead."""
         if self._begun:
             raise ConnectionAbortedError("the call took longer than the platform allows")
-        body = envelope(scope["path"], error, self._request_id)
+        body = envelope(scope["path"], error, self.request_id)
         await JSONResponse(body, error.status, error.headers)(scope, receive, self.send)
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    return compile_path(path.replace("+}", ":path}"))[0]
+def _timed_out() -> ApiError:
+    return ApiError(504, "service_unavailable", str(service_unavailable()), headers={"Retry-After": "1"})
 
 
 def _as_behind_the_gateway(scope: Scope) -> Scope:

@@ -3,14 +3,11 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
-from callmissed.platform.functions import FUNCTIONS, SCHEDULES, Schedule
-
-Handler = Callable[[dict[str, Any], object], Any]
+from callmissed.platform.functions import SCHEDULES
+from local.functions import Functions
 
 _logger = logging.getLogger("callmissed.local")
 _MINUTE = timedelta(minutes=1)
@@ -37,35 +34,27 @@ def schedule_names() -> list[str]:
     return [schedule.name for schedule in SCHEDULES]
 
 
-async def run_schedule(name: str, at: datetime) -> Any:
-    """What the handler of schedule `name` returns for the time `at`. Raises KeyError for an unknown name."""
-    handler = _handler({schedule.name: schedule for schedule in SCHEDULES}[name])
-    event = {"schedule": name, "at": at.astimezone(UTC).isoformat()}
-    return await asyncio.to_thread(handler, event, None)
+async def run_schedule(functions: Functions, name: str, at: datetime) -> Any:
+    """What the function of schedule `name` answers for the time `at`. Raises KeyError for an unknown name."""
+    schedule = {schedule.name: schedule for schedule in SCHEDULES}[name]
+    return await functions.call(schedule.function, {"schedule": name, "at": at.astimezone(UTC).isoformat()})
 
 
-async def keep_time() -> None:
+async def keep_time(functions: Functions) -> None:
     """Run every schedule when it is due, until cancelled. A failure is logged, as in the cloud it would be."""
     minute = _floor(datetime.now(UTC))
     while True:
         minute += _MINUTE
         await asyncio.sleep((minute - datetime.now(UTC)).total_seconds())
-        for schedule in SCHEDULES:
-            if is_due(schedule.expression, minute):
-                await _run_logged(schedule.name, minute)
+        due = [schedule.name for schedule in SCHEDULES if is_due(schedule.expression, minute)]
+        await asyncio.gather(*(_run_logged(functions, name, minute) for name in due))
 
 
-async def _run_logged(name: str, at: datetime) -> None:
+async def _run_logged(functions: Functions, name: str, at: datetime) -> None:
     try:
-        await run_schedule(name, at)
+        await run_schedule(functions, name, at)
     except Exception:
         _logger.exception("schedule %s failed", name)
-
-
-def _handler(schedule: Schedule) -> Handler:
-    handlers = {function.name: function.handler for function in FUNCTIONS}
-    module, _, name = str(handlers[schedule.function]).rpartition(".")
-    return cast("Handler", getattr(import_module(module), name))
 
 
 def _floor(moment: datetime) -> datetime:

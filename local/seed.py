@@ -7,7 +7,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
 from callmissed.keys.management import KeyManager
-from callmissed.keys.policy import ACTIVE, KeyPolicy
+from callmissed.keys.policy import ACTIVE, ANY, KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.ledger.grants import grant
 from callmissed.money import CREDIT
@@ -45,12 +45,12 @@ class Seeder:
         credits: int = CREDITS,
         policy: KeyPolicy | None = None,
     ) -> Account:
-        """A new tenant on `plan` with `credits`, and keys with `policy`, else with the plan's own rate."""
+        """A new tenant on `plan` with `credits`, and keys with `policy`, else with all scopes at the plan's rate."""
         now = self._clock()
         tenant: str = (await create_tenant(self._dynamodb, self._stage, name=name, plan=plan, now=now))["tenant"]
         amount = credits * CREDIT
         await grant(self._dynamodb, self._stage, tenant=tenant, amount=amount, operation_id="seed", now=now)
-        policy = policy or KeyPolicy(rpm=limits(plan).default_rpm)
+        policy = policy or _policy(plan)
         live, test = [await self._key(tenant, mode, policy) for mode in (Mode.LIVE, Mode.TEST)]
         return Account(tenant, live, test)
 
@@ -60,7 +60,7 @@ class Seeder:
             record = await get_tenant(self._dynamodb, self._stage, account.tenant)
         except ApiError:
             return None
-        policy = KeyPolicy(rpm=limits(record["plan"]).default_rpm)
+        policy = _policy(record["plan"])
         keys = ((Mode.LIVE, account.live_key), (Mode.TEST, account.test_key))
         live, test = [
             key if await self._works(key) else await self._key(account.tenant, mode, policy) for mode, key in keys
@@ -79,4 +79,9 @@ class Seeder:
             "ConsistentRead": True,
         }
         item = from_item((await self._dynamodb.call("GetItem", request)).get("Item", {}))
-        return item.get("st") == ACTIVE and item["ex"] > self._clock()
+        # A desk of before the scopes has keys without any.
+        return item.get("st") == ACTIVE and item["ex"] > self._clock() and bool(item.get("scp"))
+
+
+def _policy(plan: str) -> KeyPolicy:
+    return KeyPolicy(rpm=limits(plan).default_rpm, scopes=ANY)

@@ -3,16 +3,12 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Mapping
 from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from callmissed.platform.functions import INFERENCE
-from local.controls import create_controls
 from local.errors import DeskError
-from local.gateway import Gateway
 from local.ports import answers, port_of, refused
 from local.state import Announcement, State
 
@@ -34,13 +30,12 @@ _LOGS = {
 }
 
 
-def create_desk(apps: Mapping[str, ASGIApp]) -> ASGIApp:
-    """The desk over the functions' `apps`: `/_local` beside the gateway."""
-    controls, gateway = create_controls(), Gateway(apps)
+def create_desk(controls: ASGIApp, gateway: ASGIApp, life: ASGIApp) -> ASGIApp:
+    """The desk: `controls` below `/_local`, `gateway` everywhere else. `life` gets the server's life span."""
 
     async def desk(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await apps[INFERENCE.name](scope, receive, send)
+            await life(scope, receive, send)
         elif scope["path"].startswith("/_local/"):
             await controls(scope, receive, send)
         else:

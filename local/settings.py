@@ -2,20 +2,40 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from callmissed.settings import CoreSettings, from_environment
 from local.engines import Store
+from local.services import Services
+from local.state import Secrets
 
 STAGE = "local"
 _PASSED_THROUGH = ("CALLMISSED_PROVIDERS_FILE", "CALLMISSED_LOG_LEVEL")
 
 
-def environment(store: Store, pepper: str) -> Mapping[str, str]:
-    """Variables with which the functions work on `store` and hash keys with `pepper` (hex)."""
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the functions find what they need, and how the desk is reached from outside."""
+
+    store: Store
+    services: Services
+    secrets: Secrets
+    public_url: str
+
+
+def environment(site: Site) -> Mapping[str, str]:
+    """Variables with which the functions work on `site`."""
     return {
-        "CALLMISSED_STAGE": store.stage,
-        "CALLMISSED_DYNAMODB_ENDPOINT": store.endpoint,
-        "CALLMISSED_PEPPERS": pepper,
+        "CALLMISSED_STAGE": site.store.stage,
+        "CALLMISSED_DYNAMODB_ENDPOINT": site.store.endpoint,
+        "CALLMISSED_AWS_ENDPOINT": site.services.endpoint,
+        "CALLMISSED_QUEUE_BASE": site.services.queue_base,
+        "CALLMISSED_RESPONSES_BUCKET": site.services.bucket,
+        "CALLMISSED_PEPPERS": site.secrets.pepper,
+        "CALLMISSED_SEALING_KEYS": site.secrets.sealing_key,
+        "CALLMISSED_PUBLIC_URL": site.public_url,
+        # A webhook's endpoint is most often on the machine of who tries it.
+        "CALLMISSED_ALLOW_LOOPBACK": "true",
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
@@ -26,14 +46,18 @@ def environment(store: Store, pepper: str) -> Mapping[str, str]:
     }
 
 
-def settle_down(store: Store, pepper: str) -> CoreSettings:
-    """Make this process's environment the desk's, so that handlers find what they read; returns the settings.
-
-    Variables of a deployed stage and real AWS credentials are dropped: nothing on the desk may use them.
-    Raises ValueError.
-    """
+def forget_clouds() -> None:
+    """Drop a deployed stage's variables and real AWS credentials: neither functions nor engines may use them."""
     for name in list(os.environ):
         if name.startswith(("CALLMISSED_", "AWS_")) and name not in _PASSED_THROUGH:
             del os.environ[name]
-    os.environ.update(environment(store, pepper))
+
+
+def settle_down(site: Site) -> CoreSettings:
+    """Make this process's environment the desk's, so that handlers find what they read; returns the settings.
+
+    Raises pydantic.ValidationError.
+    """
+    forget_clouds()
+    os.environ.update(environment(site))
     return from_environment()

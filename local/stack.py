@@ -3,6 +3,7 @@
 import signal
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -12,8 +13,10 @@ from rich.console import Console
 from callmissed.catalog.model import CatalogError
 from local.engines import Store, dynamodb_local, moto_server
 from local.errors import DeskError, JavaMissingError
-from local.ports import bind
-from local.settings import STAGE
+from local.functions import Functions
+from local.ports import HOST, bind, port_of
+from local.services import Services
+from local.settings import STAGE, Site, forget_clouds
 from local.state import State, opened
 from local.welcome import warn_about_moto
 
@@ -47,19 +50,26 @@ def run(port: int = DEFAULT_PORT, state_dir: Path = DEFAULT_STATE, reset: bool =
 
 def _run(listener: socket.socket, state: State) -> None:
     _console.print(f"[dim]Starting the stack with its state in {state.folder}/ …[/]")
-    # Importing the functions takes about as long as starting the engine, and there are two cores at least.
+    Functions().check()
+    forget_clouds()
+    # Importing the functions takes about as long as starting the engines, and there are two cores at least.
     threading.Thread(target=import_module, args=("local.session",), daemon=True).start()
     with ExitStack() as engines:
-        store = Store(_start_dynamodb(engines, state), STAGE)
+        dynamodb, aws = _start_engines(engines, state)
         from local.session import run_session
 
-        run_session(listener, state, store, _console)
+        public_url = f"http://{HOST}:{port_of(listener)}"
+        site = Site(Store(dynamodb, STAGE), Services(aws, STAGE), state.secrets(), public_url)
+        run_session(listener, state, site, _console)
 
 
-def _start_dynamodb(engines: ExitStack, state: State) -> str:
-    log = state.logs / "dynamodb.log"
-    try:
-        return engines.enter_context(dynamodb_local(log, state.dynamodb))
-    except JavaMissingError as missing:
-        warn_about_moto(_console, str(missing))
-        return engines.enter_context(moto_server(log))
+def _start_engines(engines: ExitStack, state: State) -> tuple[str, str]:
+    """Endpoints of DynamoDB and of the other AWS services; both are moto's where there is no Java."""
+    with ThreadPoolExecutor() as starters:
+        aws = starters.submit(engines.enter_context, moto_server(state.logs / "aws.log"))
+        try:
+            dynamodb = engines.enter_context(dynamodb_local(state.logs / "dynamodb.log", state.dynamodb))
+        except JavaMissingError as missing:
+            warn_about_moto(_console, str(missing))
+            return aws.result(), aws.result()
+        return dynamodb, aws.result()

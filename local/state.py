@@ -2,7 +2,7 @@
 
 <STATE>/dynamodb/      files of DynamoDB Local
 <STATE>/logs/          output of the engines
-<STATE>/secrets.json   pepper, tenant and keys of the desk; kept across restarts, readable by its owner alone
+<STATE>/secrets.json   pepper, sealing key, tenant and keys of the desk; kept across restarts, for its owner's eyes only
 <STATE>/dev.json       where the stack answers, and with which keys; exists only while it does
 """
 
@@ -21,7 +21,7 @@ from local.seed import Account
 
 
 class Secrets(BaseModel):
-    """What the desk must remember. `pepper` and `sealing_key` are hex; there is no account until one was seeded."""
+    """What the desk must remember. Pepper and sealing key are hex; there is no account until one was seeded."""
 
     pepper: str = Field(default_factory=lambda: secrets.token_hex(32))
     sealing_key: str = Field(default_factory=lambda: secrets.token_hex(32))
@@ -51,15 +51,16 @@ class State:
         self._secrets = folder / "secrets.json"
 
     def secrets(self) -> Secrets:
-        """The desk's secrets, made when there are none. Raises `DeskError` when the file is not what we wrote."""
-        if self._secrets.exists():
-            try:
-                return Secrets.model_validate_json(self._secrets.read_bytes())
-            except ValueError:
-                raise DeskError(f"{self._secrets} is damaged; start afresh with: make dev ARGS=--reset") from None
-        fresh = Secrets()
-        self.keep(fresh)
-        return fresh
+        """The desk's secrets; what is missing is made. Raises `DeskError` when the file is not what we wrote."""
+        try:
+            found = Secrets.model_validate_json(self._secrets.read_bytes())
+        except FileNotFoundError:
+            found = Secrets()
+        except ValueError:
+            raise DeskError(f"{self._secrets} is damaged; start afresh with: make dev ARGS=--reset") from None
+        if found.model_fields_set < {"pepper", "sealing_key"}:
+            self.keep(found)
+        return found
 
     def keep(self, secrets: Secrets) -> None:
         """Remember `secrets` for the next start."""

@@ -15,6 +15,11 @@ curl -N {base_url}/v1/chat/completions \\
   -H "Authorization: Bearer {live_key}" -H "Content-Type: application/json" \\
   -d '{{"model": "sandbox", "stream": true, "messages": [{{"role": "user", "content": "Hello!"}}]}}'
 """
+_WEBHOOK = """\
+curl {base_url}/api/v1/webhooks \\
+  -H "Authorization: Bearer {live_key}" -H "Content-Type: application/json" \\
+  -d '{{"url": "http://127.0.0.1:9000/hooks", "events": ["*"]}}'
+"""
 _PYTHON = """\
 from openai import OpenAI
 
@@ -35,6 +40,7 @@ _SNIPPETS = (
     ("curl", "bash", _CURL),
     ("Python, with .venv/bin/python here or after 'pip install openai'", "python", _PYTHON),
     ("Node, here or after 'npm install openai'", "javascript", _NODE),
+    ("Webhook, for events at an endpoint of yours; see docs/webhooks.md", "bash", _WEBHOOK),
 )
 
 
@@ -47,6 +53,7 @@ def show_welcome(console: Console, announcement: Announcement, folder: Path) -> 
         ("test key", announcement.test_key),
         ("tenant", announcement.tenant_id),
         ("DynamoDB", announcement.endpoints["dynamodb"]),
+        ("SQS, S3, …", announcement.endpoints["aws"]),
     ):
         facts.add_row(f"[bold]{name}[/]", value)
     facts.add_row("", "[dim]The test key never leaves the sandbox and costs nothing.[/]")

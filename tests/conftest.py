@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from callmissed.ids import new_id
-from local.engines import Store, create_tables, dynamodb_local
+from local.engines import Store, create_tables, dynamodb_local, moto_server
+from local.services import Services, create_services
 from tests.running_desk import Desk, running
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -60,6 +61,21 @@ def tables(new_tables: Callable[[], Store]) -> Store:
 def module_tables(new_tables: Callable[[], Store]) -> Store:
     """Fresh tables for the tests of one module."""
     return new_tables()
+
+
+@pytest.fixture(scope="session")
+def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Endpoint of one moto server for the whole session: SQS, EventBridge and S3."""
+    with moto_server(tmp_path_factory.mktemp("aws") / "aws.log") as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def services(aws_endpoint: str) -> Services:
+    """The platform's queues, bus and bucket, empty, in a stage that nobody else uses."""
+    services = Services(aws_endpoint, new_id("test").replace("_", "-"))
+    create_services(services)
+    return services
 
 
 @pytest.fixture(scope="session")

@@ -33,11 +33,15 @@ class Desk:
         return json.loads((self.state / "dev.json").read_text())
 
     def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        return self._ask("POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"} | headers)
+
+    def get(self, path: str, **headers: str) -> tuple[int, Any]:
+        return self._ask("GET", path, None, headers)
+
+    def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, Any]:
         announcement = self.announcement
-        headers = {"Authorization": f"Bearer {announcement['live_key']}", "Content-Type": "application/json"} | headers
-        request = urllib.request.Request(
-            announcement["base_url"] + path, json.dumps(body).encode(), headers, method="POST"
-        )
+        headers = {"Authorization": f"Bearer {announcement['live_key']}"} | headers
+        request = urllib.request.Request(announcement["base_url"] + path, body, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=GUARD_SECONDS) as answer:
                 return answer.status, json.load(answer)

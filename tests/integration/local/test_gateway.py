@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.platform.routes import MAX_BODY_BYTES, ROUTES, Auth, Route
 from local.gateway import Gateway
+from local.lambda_events import HttpRequest
 from local.ports import HOST, bind, port_of
 
 GUARD_SECONDS = 20
@@ -80,10 +82,11 @@ async def serving(app: ASGIApp) -> AsyncGenerator[int]:
 
 @asynccontextmanager
 async def gateway(script: Script = say_ok, **options: Any) -> AsyncGenerator[tuple[Recorder, aiohttp.ClientSession]]:
-    """A gateway before one recording app, and a client of it."""
+    """A gateway before one recording app, which is every function, and a client of it."""
     recorder = Recorder(script)
+    apps = {route.function: recorder for route in ROUTES}
     async with (
-        serving(Gateway({"inference": recorder}, **options)) as recorder.port,
+        serving(Gateway(apps, **options)) as recorder.port,
         aiohttp.ClientSession(f"http://{HOST}:{recorder.port}") as client,
     ):
         yield recorder, client
@@ -91,13 +94,17 @@ async def gateway(script: Script = say_ok, **options: Any) -> AsyncGenerator[tup
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 async def test_every_declared_route_reaches_its_function(route: Route) -> None:
-    path = route.path.replace("{model_id+}", "openai/gpt-5.5")
-    async with gateway() as (app, client):
+    async def allow(_request: HttpRequest) -> dict[str, str]:
+        return {"tenant": "tnt_1"}
+
+    path = re.sub(r"\{\w+\}", "one", route.path.replace("{model_id+}", "openai/gpt-5.5"))
+    async with gateway(authorize=allow) as (app, client):
         status, _, body = await ask(client, route.method, path, params={"q": "1"})
     assert (status, body) == (200, b"ok")
     assert [(scope["method"], scope["path"], scope["query_string"]) for scope in app.scopes] == [
         (route.method, path, b"q=1")
     ]
+    assert ("authorizer" in app.scopes[0]) is (route.auth is Auth.ACCOUNT)
 
 
 @pytest.mark.parametrize(
@@ -246,6 +253,23 @@ async def test_a_call_that_never_answers_ends_at_the_platform_s_limit() -> None:
     async with gateway(hang, timeout_seconds=0.05) as (_, client):
         answer = await ask(client, "POST", CHAT)
     assert (answer[0], read_json(answer)["error"]["code"]) == (503, "service_unavailable")
+
+
+async def test_a_buffered_call_that_never_answers_is_a_504() -> None:
+    async def hang(_receive: Receive, _send: Send) -> None:
+        await asyncio.Event().wait()
+
+    async with gateway(hang, buffered_seconds=0.05) as (_, client):
+        answer = await ask(client, "GET", "/api/v1/webhooks/event-types")
+    assert (answer[0], read_json(answer)["error"]["code"]) == (504, "service_unavailable")
+
+
+async def test_without_an_authorizer_no_account_route_is_served() -> None:
+    async with gateway() as (app, client):
+        status, _, _ = await ask(client, "GET", "/api/v1/webhooks")
+        preflight, _, _ = await ask(client, "OPTIONS", "/api/v1/webhooks")
+    assert (status, preflight) == (503, 200)
+    assert [scope["method"] for scope in app.scopes] == ["OPTIONS"]
 
 
 async def test_a_stream_that_never_ends_is_cut_at_the_platform_s_limit() -> None:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from callmissed.platform.functions import SCHEDULES
-from local import schedules
+from callmissed.platform.functions import SCHEDULES, Schedule
+from local.functions import Functions
 from local.schedules import is_due, run_schedule, schedule_names
+from tests.integration.local.stand_ins import CALLS, declared
 
 
 def at(text: str) -> datetime:
@@ -31,7 +32,7 @@ def test_due(expression: str, minute: str, due: bool) -> None:
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.name)
-def test_the_desk_understands_every_declared_schedule(schedule: schedules.Schedule) -> None:
+def test_the_desk_understands_every_declared_schedule(schedule: Schedule) -> None:
     assert is_due(schedule.expression, at("2026-11-23T10:07")) in (True, False)
 
 
@@ -41,13 +42,10 @@ def test_an_expression_it_does_not_understand_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.name)
-async def test_the_real_handler_gets_the_event_of_the_cloud(
-    schedule: schedules.Schedule, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = {"hold-sweep": "sweep", "ledger-reconcile": "reconcile"}[schedule.name]
-    monkeypatch.setattr(f"functions.billing.{module}.handler", lambda event, context: [event, context])
-    event, context = await run_schedule(schedule.name, at("2026-11-23T10:07"))
-    assert (event, context) == ({"schedule": schedule.name, "at": "2026-11-23T10:07:00+00:00"}, None)
+async def test_its_function_gets_the_event_of_the_cloud(schedule: Schedule) -> None:
+    CALLS.clear()
+    await run_schedule(Functions([declared(schedule.function, "remember")]), schedule.name, at("2026-11-23T10:07"))
+    assert list(CALLS) == [{"schedule": schedule.name, "at": "2026-11-23T10:07:00+00:00"}]
 
 
 def test_names() -> None:

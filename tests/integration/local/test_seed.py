@@ -69,6 +69,15 @@ async def test_an_expired_key_is_renewed(seeder: Seeder, dynamodb: DynamoDB, tab
     assert {renewed.live_key, renewed.test_key}.isdisjoint({account.live_key, account.test_key})
 
 
+async def test_keys_have_every_scope_and_older_ones_without_any_are_renewed(seeder: Seeder, tables: Store) -> None:
+    account = await seeder.account(policy=KeyPolicy(rpm=11))
+    renewed = await seeder.still_usable(account)
+    keys = dynamodb_client(tables.endpoint).scan(TableName=physical_name(tables.stage, KEYS))["Items"]
+    assert renewed is not None
+    assert {renewed.live_key, renewed.test_key}.isdisjoint({account.live_key, account.test_key})
+    assert sorted(str(from_item(key).get("scp")) for key in keys) == ["None"] * 2 + [str(frozenset("*"))] * 2
+
+
 async def test_an_account_of_other_tables_is_unknown(seeder: Seeder) -> None:
     account = await seeder.account()
     assert await seeder.still_usable(Account("tnt_gone", account.live_key, account.test_key)) is None

@@ -14,6 +14,8 @@ import psutil
 
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import SECOND, iso, system_clock
+from callmissed.events.outbox import new_event, publish
+from callmissed.events.types import CreditsLow
 from callmissed.ids import expires_at, new_call_id
 from callmissed.ledger.holds import Ledger
 from local.engines import ROOT, dynamodb_client
@@ -45,7 +47,9 @@ def test_the_announcement_says_where_and_with_which_keys(desk: Desk) -> None:
     }
     assert announcement["live_key"].startswith("cm_live_")
     assert announcement["test_key"].startswith("cm_test_")
-    assert announcement["endpoints"]["dynamodb"].startswith("http://127.0.0.1:")
+    endpoints = announcement["endpoints"]
+    assert endpoints["dynamodb"].startswith("http://127.0.0.1:")
+    assert endpoints["queues"] == f"{endpoints['aws']}/123456789012"
     for name in ("dev.json", "secrets.json"):
         assert stat.S_IMODE((desk.state / name).stat().st_mode) == 0o600
 
@@ -110,10 +114,38 @@ async def test_a_schedule_run_by_hand_resolves_an_expired_hold(desk: Desk) -> No
     assert (early["result"]["voided"], late["result"]["voided"]) == (0, 1)
 
 
+async def test_the_outbox_can_be_read_from_an_event_on(desk: Desk) -> None:
+    dynamodb = DynamoDB("us-east-1", desk.announcement["endpoints"]["dynamodb"])
+    tenant, now = desk.announcement["tenant_id"], system_clock()
+    low = CreditsLow(available_credits=1.5, threshold_credits=2)
+    events = [new_event(tenant, low, now - age * SECOND) for age in (1, 0)]
+    try:
+        for event in reversed(events):
+            assert await publish(dynamodb, "local", event)
+    finally:
+        await dynamodb.close()
+    older, newer = events
+    shown = desk.get("/_local/outbox")[1]["events"]
+    mine = [event for event in shown if event["id"] in (older.id, newer.id)]
+    assert [event["id"] for event in mine] == [older.id, newer.id]
+    assert (mine[0]["tenant"], mine[0]["type"], mine[0]["body"]) == (tenant, "credits.low", older.body)
+    rest = desk.get(f"/_local/outbox?after={older.id}")[1]["events"]
+    assert newer.id in [event["id"] for event in rest]
+    assert older.id not in [event["id"] for event in rest]
+    assert desk.get("/_local/outbox?after=evt_unknown")[0] == 404
+    assert desk.get("/_local/outbox", Origin="https://example.com")[0] == 403
+
+
 def test_bad_orders_are_refused(desk: Desk) -> None:
     assert desk.post("/_local/schedules/nope")[0] == 404
     assert desk.post("/_local/schedules/hold-sweep?at=tomorrow")[0] == 400
     assert desk.post("/_local/schedules/hold-sweep", Origin="https://example.com")[0] == 403
+
+
+def test_an_account_s_route_is_served_by_its_function_after_the_authorizer(desk: Desk) -> None:
+    assert desk.get("/api/v1/webhooks")[0] == 200
+    assert desk.get("/api/v1/webhooks", Authorization="Bearer cm_live_nonsense")[0] == 401
+    assert desk.get("/api/v1/webhooks/event-types")[0] == 200
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
@@ -150,6 +182,7 @@ def test_a_second_stack_beside_it_killed_started_again_and_ended(desk: Desk, tmp
         assert desk.post("/v1/chat/completions", CHAT, Authorization=f"Bearer {first['live_key']}")[0] == 401
         family = second.family()
         assert any(process.name() == "java" for process in family)
+        assert len([process for process in family if process.name().startswith("python")]) == 1
         second.process.kill()
         assert gone(family)
         assert not (state / "dev.json").exists()
@@ -180,5 +213,6 @@ def test_without_java_it_says_so_and_serves_on_moto(tmp_path: Path) -> None:
     with running(tmp_path / "state", tmp_path / "output", env={"PATH": str(tools)}) as desk:
         assert "Falling back to moto" in desk.output.read_text()
         assert desk.post("/v1/chat/completions", CHAT)[0] == 200
+        assert desk.announcement["endpoints"]["aws"] == desk.announcement["endpoints"]["dynamodb"]
         desk.process.send_signal(signal.SIGINT)
         assert desk.process.wait(15) == 0

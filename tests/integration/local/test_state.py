@@ -1,5 +1,6 @@
 """The state folder: what it keeps, who may read it, and that it belongs to one stack at a time."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -21,8 +22,16 @@ def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
         state.keep(fresh.model_copy(update={"account": ACCOUNT}))
     with opened(tmp_path / "new" / "state") as state:
         again = state.secrets()
-    assert (again.pepper, again.account) == (fresh.pepper, ACCOUNT)
-    assert len(bytes.fromhex(fresh.pepper)) == 32
+    assert (again.pepper, again.sealing_key, again.account) == (fresh.pepper, fresh.sealing_key, ACCOUNT)
+    assert len(bytes.fromhex(fresh.pepper)) == len(bytes.fromhex(fresh.sealing_key)) == 32
+
+
+def test_secrets_of_an_older_desk_get_what_they_lack_once(tmp_path: Path) -> None:
+    (tmp_path / "secrets.json").write_text(json.dumps({"pepper": "00" * 32}))
+    with opened(tmp_path) as state:
+        first = state.secrets()
+        assert first.pepper == "00" * 32
+        assert state.secrets() == first
 
 
 def test_forgetting_removes_data_and_secrets_and_nothing_else(tmp_path: Path) -> None:
