@@ -15,6 +15,7 @@ from constructs import Construct
 
 from callmissed.platform import names
 from callmissed.platform.functions import Function
+from callmissed.platform.queues import QUEUES
 from infra.config import StageConfig
 from infra.constructs import bundling, channels, stores
 from infra.constructs.checks import accept, accept_lint
@@ -118,6 +119,7 @@ def _function(owner: PythonFunction, shared: Setting, entry: Entry, *, snap_star
         role=owner.role,  # pyright: ignore[reportArgumentType]
         log_group=owner.logs,
         tracing=lambda_.Tracing.ACTIVE,
+        recursive_loop=_recursive_loop(declared),
         snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
         # Old versions go with the deployment that replaces them: their snapshots would be billed on.
         current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.DESTROY),
@@ -128,6 +130,15 @@ def _function(owner: PythonFunction, shared: Setting, entry: Entry, *, snap_star
 
 def _environment(declared: Function, shared: Setting) -> dict[str, str]:
     return stores.environment(declared, shared.stores, shared.config) | channels.environment(declared, shared.config)
+
+
+def _recursive_loop(declared: Function) -> lambda_.RecursiveLoop | None:
+    """Lambda drops the message that ends a chain of some 16 calls, unless told that the function writes to itself.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+    """
+    own = {queue.name for queue in QUEUES if queue.consumer == declared.name}
+    return lambda_.RecursiveLoop.ALLOW if own & set(declared.sends_to) else None
 
 
 def _accept_findings(function: lambda_.Function) -> None:

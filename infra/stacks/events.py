@@ -3,6 +3,7 @@
 from aws_cdk import Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from callmissed.platform import names
@@ -32,10 +33,21 @@ class EventsStack(Stack):
             description="Platform events",
             dead_letter_queue=self.undelivered,
         )
+        self._accept_dead_letters(bus)
         self.channels = Channels(bus, {queue.name: WorkQueue(self, queue, config.stage) for queue in QUEUES})
         for queue in self.channels.queues.values():
             if queue.declared.sources:
                 self._route(bus, queue, config)
+
+    def _accept_dead_letters(self, bus: events.EventBus) -> None:
+        """Rules and schedules bring their right to the queue with them, the bus does not."""
+        sending = iam.PolicyStatement(
+            actions=["sqs:SendMessage"],
+            principals=[iam.ServicePrincipal("events.amazonaws.com")],  # pyright: ignore[reportArgumentType]
+            resources=[self.undelivered.queue_arn],
+            conditions={"ArnEquals": {"aws:SourceArn": bus.event_bus_arn}},
+        )
+        self.undelivered.add_to_resource_policy(sending)
 
     def _route(self, bus: events.EventBus, queue: WorkQueue, config: StageConfig) -> None:
         """Let `bus` put into `queue` the events of its sources."""

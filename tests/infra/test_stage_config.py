@@ -36,6 +36,7 @@ def test_command_line_wins_over_the_file() -> None:
         {"stages": {"dev": {"log_retention_days": 366}}},
         {"stages": {"dev": {"retention": 30}}},
         {"requests_per_minute_per_ip": "9"},
+        {"webhooks_at_once": "1"},
         {"providers_object": "https://example.com/providers.toml"},
     ],
 )
