@@ -33,6 +33,10 @@ class StageConfig(BaseModel):
     """Set the account's API Gateway log role, once per account and region. Off where another stack owns it."""
     providers_object: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+/.+$")] | None = None
     """An S3 object to use as the providers file instead of the SSM parameter, which holds at most 8 KB."""
+    restored_streams: Mapping[str, Annotated[str, Field(pattern=r"^arn:.+/stream/.+$")]] = Field(
+        default_factory=dict[str, str]
+    )
+    """ARNs of streams by table, for tables that were restored by hand: their streams are new."""
     revision: str = ""
     """Any text. A new one starts the functions afresh that read secrets or the providers file, which they do once."""
     bundle: bool = True

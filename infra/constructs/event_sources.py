@@ -1,20 +1,17 @@
 """What calls a worker: the queues that it works off, and the stream of the table that it follows."""
 
 from aws_cdk import Duration
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 
-from callmissed.platform.tables import OUTBOX
 from infra.constructs.checks import accept
 from infra.constructs.python_function import PythonFunction
 from infra.constructs.rights import allow
 from infra.constructs.work_queue import WorkQueue
 
 _INSERTS = lambda_.FilterCriteria.filter({"eventName": lambda_.FilterRule.is_equal("INSERT")})
-_INSERTS_ONLY = {OUTBOX.name}
-"""Tables whose items only their first writing tells of; what expires there is no news."""
+"""Events and ledger entries are told of once, when they are written; marks on them and their expiry are no news."""
 
 _RECEIVE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _READ_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords", "dynamodb:ListStreams")
@@ -41,12 +38,11 @@ def work_off(worker: PythonFunction, source: WorkQueue, at_once: int | None = No
     accept(mapping, "The queue has its own dead-letter queue.", "Serverless-LambdaEventSourceMappingDestination")
 
 
-def follow(worker: PythonFunction, name: str, table: dynamodb.Table, failures: sqs.IQueue) -> None:
-    """Let the stream of `table`, declared as `name`, call `worker`; `failures` is told of records given up."""
-    stream = table.table_stream_arn or ""
+def follow(worker: PythonFunction, table: str, stream: str, failures: sqs.IQueue) -> None:
+    """Let the `stream` (an ARN) of the declared `table` call `worker`; `failures` is told of records given up."""
     allow(worker.role, stream, *_READ_STREAM)
     worker.alias.add_event_source_mapping(
-        f"Stream-{name}",
+        f"Stream-{table}",
         event_source_arn=stream,
         starting_position=lambda_.StartingPosition.TRIM_HORIZON,
         batch_size=100,
@@ -56,5 +52,5 @@ def follow(worker: PythonFunction, name: str, table: dynamodb.Table, failures: s
         retry_attempts=_MOST_TRIES,
         max_record_age=_MOST_AGE,
         on_failure=sources.SqsDlq(failures),  # pyright: ignore[reportArgumentType]
-        filters=[_INSERTS] if name in _INSERTS_ONLY else None,
+        filters=[_INSERTS],
     )

@@ -15,6 +15,7 @@ from constructs import Construct
 
 from callmissed.aws.queues import MOST_DELAY_SECONDS
 from callmissed.observability import NAMESPACE
+from callmissed.platform.functions import AUTHORIZER
 from infra.config import StageConfig
 from infra.constructs.checks import accept
 from infra.constructs.python_function import PythonFunction
@@ -116,7 +117,9 @@ def _ledger_watches(config: StageConfig) -> Iterator[Watch]:
 def _function_watches(functions: Sequence[PythonFunction]) -> Iterator[Watch]:
     for function in functions:
         name, alias = function.declared.name, function.alias
-        yield Watch(f"{name}-errors", alias.metric_errors(period=_FIVE_MINUTES), f"{name} crashed or timed out.")
+        # The authorizer refuses a key by an error; where it really fails, the API answers 5xx, which has its alarm.
+        if function.declared is not AUTHORIZER:
+            yield Watch(f"{name}-errors", alias.metric_errors(period=_FIVE_MINUTES), f"{name} crashed or timed out.")
         yield Watch(
             f"{name}-throttles", alias.metric_throttles(period=_FIVE_MINUTES), f"{name} ran out of concurrency."
         )

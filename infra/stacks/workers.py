@@ -39,9 +39,9 @@ class WorkersStack(Stack):
         for queue in events.channels.queues.values():
             self._work_off(queue, config)
         for worker in WORKERS:
-            if worker.follows:
-                table = stores.tables[worker.follows]
-                follow(self.functions[worker.name], worker.follows, table, self.failures[worker.name])
+            if table := worker.follows:
+                stream = config.restored_streams.get(table) or stores.tables[table].table_stream_arn or ""
+                follow(self.functions[worker.name], table, stream, self.failures[worker.name])
         group = scheduler.ScheduleGroup(self, "Schedules", schedule_group_name=config.service)
         for schedule in SCHEDULES:
             self._schedule(schedule, group, events.undelivered)

@@ -9,7 +9,7 @@ import pytest
 
 from callmissed.aws.queues import MOST_DELAY_SECONDS
 from callmissed.observability import NAMESPACE
-from callmissed.platform.functions import FUNCTIONS, SCHEDULES, Function, Schedule
+from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function, Schedule
 from callmissed.platform.queues import QUEUES, Queue, physical_queue_name
 from infra.constructs.bundling import ROOT
 from tests.infra.assembly import Assembly
@@ -59,11 +59,18 @@ def test_scheduled_work_that_fails_is_kept(assembly: Assembly) -> None:
 
 @pytest.mark.parametrize("function", [function.name for function in FUNCTIONS])
 def test_every_function_has_its_alarms(assembly: Assembly, function: str) -> None:
-    for kind, metric in (("errors", "Errors"), ("throttles", "Throttles")):
+    kinds = {"throttles": "Throttles"} | ({"errors": "Errors"} if function != AUTHORIZER.name else {})
+    for kind, metric in kinds.items():
         alarm = alarms(assembly)[f"{function}-{kind}"]
         assert alarm["Namespace"] == "AWS/Lambda"
         assert alarm["MetricName"] == metric
         assert alarm["Threshold"] == 0
+
+
+def test_wrong_keys_are_no_alarm(assembly: Assembly) -> None:
+    """The authorizer says 401 by an error; where it really fails, API Gateway answers 503."""
+    assert f"{AUTHORIZER.name}-errors" not in alarms(assembly)
+    assert alarms(assembly)["api-server-errors"]["MetricName"] == "5XXError"
 
 
 def test_every_queue_has_its_alarm(assembly: Assembly) -> None:
