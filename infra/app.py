@@ -19,8 +19,8 @@ def build(app: App, config: StageConfig) -> Mapping[str, Stack]:
     add_checks(app)
     data = DataStack(app, config)
     events = EventsStack(app, config)
-    api = ApiStack(app, config, data.stores)
-    workers = WorkersStack(app, config, data.stores, events.undelivered)
+    api = ApiStack(app, config, data.stores, events.channels)
+    workers = WorkersStack(app, config, data.stores, events)
     observability = ObservabilityStack(app, config, api, events, workers)
     return {"data": data, "events": events, "api": api, "workers": workers, "observability": observability}
 

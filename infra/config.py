@@ -25,12 +25,18 @@ class StageConfig(BaseModel):
     requests_per_second: Annotated[int, Field(ge=1)] = 500
     """The whole API's steady rate; `burst` requests may come at once."""
     burst: Annotated[int, Field(ge=1)] = 1000
+    webhooks_at_once: Annotated[int, Field(ge=2, le=1000)] = 50
+    """How many senders of webhooks may run at the same time, each with up to ten deliveries."""
     snap_start: bool = True
     """Snapshot the functions that answer requests. Off where a region does not offer it."""
     api_gateway_log_role: bool = True
     """Set the account's API Gateway log role, once per account and region. Off where another stack owns it."""
     providers_object: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+/.+$")] | None = None
     """An S3 object to use as the providers file instead of the SSM parameter, which holds at most 8 KB."""
+    restored_streams: Mapping[str, Annotated[str, Field(pattern=r"^arn:.+/stream/.+$")]] = Field(
+        default_factory=dict[str, str]
+    )
+    """ARNs of streams by table, for tables that were restored by hand: their streams are new."""
     revision: str = ""
     """Any text. A new one starts the functions afresh that read secrets or the providers file, which they do once."""
     bundle: bool = True

@@ -20,11 +20,22 @@ class _Refusal:
     message: str
     retry_after_seconds: int | None = None
     keep_status: bool = False
+    type: str | None = None
 
 
 _REFUSALS = (
     _Refusal(_Kind.UNAUTHORIZED, 401, "invalid_api_key", "Incorrect API key provided."),
-    _Refusal(_Kind.ACCESS_DENIED, 403, "permission_denied", "Access denied."),
+    # The authorizer's own words. They are put into the JSON as they are, because API Gateway escapes nothing here:
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.responseTemplates.html
+    _Refusal(
+        _Kind.ACCESS_DENIED,
+        403,
+        "$context.authorizer.code",
+        "$context.authorizer.message",
+        type="$context.authorizer.type",
+    ),
+    _Refusal(_Kind.AUTHORIZER_FAILURE, 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
+    _Refusal(_Kind.AUTHORIZER_CONFIGURATION_ERROR, 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
     _Refusal(_Kind.WAF_FILTERED, 403, "permission_denied", "Access denied."),
     # This is what API Gateway calls a path or method that it does not have.
     _Refusal(_Kind.MISSING_AUTHENTICATION_TOKEN, 404, "not_found", "There is no such route."),
@@ -51,7 +62,7 @@ def add_gateway_responses(api: apigateway.RestApi) -> None:
             f"Refusal-{refusal.kind.response_type}",
             type=refusal.kind,
             status_code=None if refusal.keep_status else str(refusal.status),
-            templates={"application/json": refusal_body(refusal.status, refusal.code, refusal.message)},
+            templates={"application/json": _template(refusal)},
             response_headers=_headers(refusal.retry_after_seconds),
         )
 
@@ -59,6 +70,13 @@ def add_gateway_responses(api: apigateway.RestApi) -> None:
 def refusal_body(status: int, code: str, message: str, request_id: str = "$context.requestId") -> str:
     """The platform's error envelope as JSON text."""
     return json.dumps(envelope("/api/", ApiError(status, code, message), request_id))
+
+
+def _template(refusal: _Refusal) -> str:
+    body = json.loads(refusal_body(refusal.status, refusal.code, refusal.message))
+    if refusal.type:
+        body["error"]["type"] = refusal.type
+    return json.dumps(body)
 
 
 def _headers(retry_after_seconds: int | None) -> dict[str, str]:

@@ -15,8 +15,9 @@ from constructs import Construct
 
 from callmissed.platform import names
 from callmissed.platform.functions import Function
+from callmissed.platform.queues import QUEUES
 from infra.config import StageConfig
-from infra.constructs import bundling, stores
+from infra.constructs import bundling, channels, stores
 from infra.constructs.checks import accept, accept_lint
 from infra.constructs.logs import log_group
 
@@ -31,6 +32,7 @@ class Setting:
 
     config: StageConfig
     stores: stores.Stores
+    channels: channels.Channels
     layers: Sequence[lambda_.ILayerVersion]
 
 
@@ -43,7 +45,7 @@ class Entry:
     layers: Sequence[lambda_.ILayerVersion] = ()
 
 
-def setting(scope: Construct, config: StageConfig, data: stores.Stores) -> Setting:
+def setting(scope: Construct, config: StageConfig, data: stores.Stores, events: channels.Channels) -> Setting:
     """The setting for the functions of the stack `scope`, with its own versions of our two layers."""
     folders = {"core": bundling.core_layer, "third-party": bundling.third_party_layer}
     layers = [
@@ -56,7 +58,7 @@ def setting(scope: Construct, config: StageConfig, data: stores.Stores) -> Setti
         )
         for name, folder in folders.items()
     ]
-    return Setting(config, data, layers)
+    return Setting(config, data, events, layers)
 
 
 class PythonFunction(Construct):
@@ -79,6 +81,7 @@ class PythonFunction(Construct):
         entry = entry or Entry(declared.handler or "")
         self.function = _function(self, shared, entry, snap_start=snap_start)
         stores.grant(self.role, declared, shared.stores, shared.config)
+        channels.grant(self.role, declared, shared.channels)
         self.alias = lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)  # pyright: ignore[reportArgumentType]
         if failures:
             self.alias.configure_async_invoke(
@@ -110,18 +113,32 @@ def _function(owner: PythonFunction, shared: Setting, entry: Entry, *, snap_star
         handler=entry.handler,
         code=_code(bundling.function_code(declared) if config.bundle else bundling.placeholder()),
         layers=[*shared.layers, *entry.layers],
-        environment=stores.environment(declared, shared.stores, config) | dict(entry.environment),
+        environment=_environment(declared, shared) | dict(entry.environment),
         memory_size=declared.memory_mb,
         timeout=Duration.seconds(declared.timeout_seconds),
         role=owner.role,  # pyright: ignore[reportArgumentType]
         log_group=owner.logs,
         tracing=lambda_.Tracing.ACTIVE,
+        recursive_loop=_recursive_loop(declared),
         snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
         # Old versions go with the deployment that replaces them: their snapshots would be billed on.
         current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.DESTROY),
     )
     _accept_findings(function)
     return function
+
+
+def _environment(declared: Function, shared: Setting) -> dict[str, str]:
+    return stores.environment(declared, shared.stores, shared.config) | channels.environment(declared, shared.config)
+
+
+def _recursive_loop(declared: Function) -> lambda_.RecursiveLoop | None:
+    """Lambda drops the message that ends a chain of some 16 calls, unless told that the function writes to itself.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+    """
+    own = {queue.name for queue in QUEUES if queue.consumer == declared.name}
+    return lambda_.RecursiveLoop.ALLOW if own & set(declared.sends_to) else None
 
 
 def _accept_findings(function: lambda_.Function) -> None:

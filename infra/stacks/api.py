@@ -1,14 +1,16 @@
 """The public API: one regional REST API built from the route table, and the functions behind it."""
 
 import json
+from typing import cast
 
-from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import CfnOutput, CfnResource, Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
-from callmissed.platform.functions import FUNCTIONS, Function
-from callmissed.platform.routes import ROUTES, STREAM_TIMEOUT_SECONDS, Route
+from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, INFERENCE, Function
+from callmissed.platform.routes import ROUTES, STREAM_TIMEOUT_SECONDS, Auth, Route
 from infra.config import StageConfig
+from infra.constructs.channels import Channels
 from infra.constructs.checks import accept
 from infra.constructs.firewall import rate_limited_by_address
 from infra.constructs.gateway_responses import add_gateway_responses
@@ -18,13 +20,13 @@ from infra.constructs.stores import Stores
 from infra.constructs.streaming_function import streaming_entry
 
 _BEHIND_ROUTES = {route.function for route in ROUTES}
-SERVED = tuple(function for function in FUNCTIONS if function.name in _BEHIND_ROUTES)
+SERVED = tuple(function for function in FUNCTIONS if function.name in {*_BEHIND_ROUTES, AUTHORIZER.name})
 
 
 class ApiStack(Stack):
     """`api`, and `functions` by name."""
 
-    def __init__(self, scope: Construct, config: StageConfig, stores: Stores) -> None:
+    def __init__(self, scope: Construct, config: StageConfig, stores: Stores, channels: Channels) -> None:
         super().__init__(
             scope,
             "api",
@@ -32,7 +34,7 @@ class ApiStack(Stack):
             env=config.environment,
             description="CallMissed: public API and the functions behind it",
         )
-        shared = setting(self, config, stores)
+        shared = setting(self, config, stores, channels)
         self.functions = {function.name: _function(self, function, shared) for function in SERVED}
         self.api = _rest_api(self, config)
         add_routes(self.api, self.functions)
@@ -95,12 +97,36 @@ def _access_log_format() -> apigateway.AccessLogFormat:
 
 
 def add_routes(api: apigateway.RestApi, functions: dict[str, PythonFunction]) -> None:
-    """Give `api` every declared route, and OPTIONS beside it: preflights are answered by domain locks, in the app."""
+    """Give `api` every declared route, and OPTIONS beside those that browsers may call from elsewhere."""
     integrations = {route.function: _integration(route, functions[route.function]) for route in ROUTES}
-    for path, route in {route.path: route for route in ROUTES}.items():
-        api.root.resource_for_path(path).add_method("OPTIONS", integrations[route.function])
+    authorizer = _authorizer(api, functions[AUTHORIZER.name])
+    for path, function in {route.path: route.function for route in ROUTES if has_preflight(route)}.items():
+        api.root.resource_for_path(path).add_method("OPTIONS", integrations[function])
     for route in ROUTES:
-        api.root.resource_for_path(route.path).add_method(route.method, integrations[route.function])
+        admits = authorizer if route.auth is Auth.ACCOUNT else None
+        api.root.resource_for_path(route.path).add_method(route.method, integrations[route.function], authorizer=admits)
+
+
+def has_preflight(route: Route) -> bool:
+    """Whether OPTIONS is answered on the route's path: keys' domain locks do that, which inference knows."""
+    return route.function == INFERENCE.name and route.auth in (Auth.KEY, Auth.PUBLIC)
+
+
+def _authorizer(api: apigateway.RestApi, function: PythonFunction) -> apigateway.RequestAuthorizer:
+    """Asked anew about every request: a revoked key is refused on its next call.
+
+    It names no identity source, because a request that lacks one is refused unasked, and a key comes in either
+    `Authorization` or `x-api-key`.
+    """
+    authorizer = apigateway.RequestAuthorizer(
+        api,
+        "Authorizer",
+        handler=function.alias,  # pyright: ignore[reportArgumentType]
+        identity_sources=[],
+        results_cache_ttl=Duration.seconds(0),
+    )
+    cast(CfnResource, authorizer.node.default_child).add_property_deletion_override("IdentitySource")
+    return authorizer
 
 
 def _integration(route: Route, function: PythonFunction) -> apigateway.LambdaIntegration:
@@ -117,7 +143,8 @@ def _integration(route: Route, function: PythonFunction) -> apigateway.LambdaInt
 def _accept_findings(api: apigateway.RestApi) -> None:
     accept(
         api,
-        "Admission is inside the function: one conditional write authenticates, limits and budgets a call at once.",
+        "The authorizer admits to account routes. Behind the others, the function itself does: one conditional write "
+        "authenticates, limits and budgets a call at once, and a provider's signature covers the body.",
         "AwsSolutions-APIG4",
         "AwsSolutions-COG4",
     )

@@ -1,7 +1,8 @@
-"""What outlives every deployment: tables, the peppers, the providers' keys and the providers file."""
+"""What outlives every deployment: tables, the secrets, the providers file, the bucket of long answers."""
 
-from aws_cdk import RemovalPolicy, SecretValue, Stack
+from aws_cdk import Duration, RemovalPolicy, SecretValue, Stack
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
@@ -10,13 +11,13 @@ from callmissed.platform import names
 from callmissed.platform.tables import TABLES, Table, physical_name
 from infra.config import StageConfig
 from infra.constructs.checks import accept
-from infra.constructs.stores import Stores
+from infra.constructs.stores import Stores, responses_bucket
 
 _NO_PROVIDERS = "# Your own providers and models go here.\n"
 
 
 class DataStack(Stack):
-    """`stores`: the tables, and the three places that operators write to."""
+    """`stores`: the tables, and the places that operators write to. The bucket is found by its name."""
 
     def __init__(self, scope: Construct, config: StageConfig) -> None:
         super().__init__(
@@ -24,19 +25,21 @@ class DataStack(Stack):
             "data",
             stack_name=config.named("data"),
             env=config.environment,
-            description="CallMissed: tables, secrets, providers file",
+            description="CallMissed: tables, secrets, providers file, long answers",
             termination_protection=True,
         )
         self.stores = Stores(
             tables={declared.name: _table(self, declared, config.stage) for declared in TABLES},
             peppers=_pepper_secret(self, config.stage),
+            sealing_keys=_sealing_secret(self, config.stage),
             provider_keys=_provider_keys_secret(self, config.stage),
             providers=_providers_parameter(self, config.stage),
         )
+        _responses_bucket(self, responses_bucket(config))
 
 
 def _table(scope: Construct, declared: Table, stage: str) -> dynamodb.Table:
-    return dynamodb.Table(
+    table = dynamodb.Table(
         scope,
         f"Table-{declared.name}",
         table_name=physical_name(stage, declared),
@@ -52,6 +55,14 @@ def _table(scope: Construct, declared: Table, stage: str) -> dynamodb.Table:
         stream=dynamodb.StreamViewType.NEW_IMAGE if declared.stream else None,
         time_to_live_attribute=declared.ttl_attribute,
     )
+    if declared.index:
+        table.add_global_secondary_index(
+            index_name=declared.index.name,
+            partition_key=_key(declared.index.partition_key),
+            sort_key=_key(declared.index.sort_key),
+            projection_type=dynamodb.ProjectionType.ALL,
+        )
+    return table
 
 
 def _key(name: str) -> dynamodb.Attribute:
@@ -59,12 +70,34 @@ def _key(name: str) -> dynamodb.Attribute:
 
 
 def _pepper_secret(scope: Construct, stage: str) -> secretsmanager.Secret:
-    """A secret that starts as one random pepper: 32 bytes in hex."""
-    secret = secretsmanager.Secret(
+    secret = _random_secret(
         scope,
         "Peppers",
-        secret_name=names.pepper_secret(stage),
-        description="Peppers of the API keys: hex, comma-separated, the current one first",
+        names.pepper_secret(stage),
+        "Peppers of the API keys: hex, comma-separated, the current one first",
+    )
+    accept(secret, "Rotated by hand: the old pepper stays live until the keys have moved over.", "AwsSolutions-SMG4")
+    return secret
+
+
+def _sealing_secret(scope: Construct, stage: str) -> secretsmanager.Secret:
+    secret = _random_secret(
+        scope,
+        "SealingKeys",
+        names.sealing_secret(stage),
+        "Keys that seal webhooks' secrets: hex, comma-separated, the current one first",
+    )
+    accept(secret, "Rotated by hand: the old key stays live for what it has sealed.", "AwsSolutions-SMG4")
+    return secret
+
+
+def _random_secret(scope: Construct, id: str, name: str, description: str) -> secretsmanager.Secret:
+    """A secret that starts as one random key: 32 bytes in hex."""
+    return secretsmanager.Secret(
+        scope,
+        id,
+        secret_name=name,
+        description=description,
         generate_secret_string=secretsmanager.SecretStringGenerator(
             password_length=64,
             exclude_characters="ghijklmnopqrstuvwxyz",
@@ -73,8 +106,6 @@ def _pepper_secret(scope: Construct, stage: str) -> secretsmanager.Secret:
         ),
         removal_policy=RemovalPolicy.RETAIN,
     )
-    accept(secret, "Rotated by hand: the old pepper stays live until the keys have moved over.", "AwsSolutions-SMG4")
-    return secret
 
 
 def _provider_keys_secret(scope: Construct, stage: str) -> secretsmanager.Secret:
@@ -99,3 +130,21 @@ def _providers_parameter(scope: Construct, stage: str) -> ssm.StringParameter:
         string_value=_NO_PROVIDERS,
         tier=ssm.ParameterTier.INTELLIGENT_TIERING,
     )
+
+
+def _responses_bucket(scope: Construct, name: str) -> None:
+    """Answers are replayed for 24 hours; S3 expires by whole days, so the second one covers all of them."""
+    bucket = s3.Bucket(
+        scope,
+        "Responses",
+        bucket_name=name,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        enforce_ssl=True,
+        lifecycle_rules=[
+            s3.LifecycleRule(expiration=Duration.days(2), abort_incomplete_multipart_upload_after=Duration.days(1))
+        ],
+        removal_policy=RemovalPolicy.RETAIN,
+    )
+    accept(bucket, "Only functions reach it, which log what they do; nothing stays for long.", "AwsSolutions-S1")

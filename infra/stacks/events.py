@@ -1,15 +1,21 @@
-"""The event bus, and the queue for what neither it nor the scheduler could deliver."""
+"""The event bus, the queues of work, and the queue for what neither bus nor scheduler could deliver."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from callmissed.platform import names
+from callmissed.platform.queues import QUEUES
 from infra.config import StageConfig
+from infra.constructs.channels import Channels
 from infra.constructs.dead_letters import dead_letter_queue
+from infra.constructs.work_queue import WorkQueue
 
 
 class EventsStack(Stack):
-    """`bus` for platform events and `undelivered`, the dead-letter queue of bus and scheduler."""
+    """`channels`: the bus for platform events and the queues; `undelivered`: dead letters of bus and scheduler."""
 
     def __init__(self, scope: Construct, config: StageConfig) -> None:
         super().__init__(
@@ -17,13 +23,40 @@ class EventsStack(Stack):
             "events",
             stack_name=config.named("events"),
             env=config.environment,
-            description="CallMissed: event bus and undelivered events",
+            description="CallMissed: event bus, queues, undelivered events",
         )
         self.undelivered = dead_letter_queue(self, "Undelivered", config.named("undelivered"))
-        self.bus = events.EventBus(
+        bus = events.EventBus(
             self,
             "Bus",
-            event_bus_name=config.service,
+            event_bus_name=names.event_bus(config.stage),
             description="Platform events",
             dead_letter_queue=self.undelivered,
+        )
+        self._accept_dead_letters(bus)
+        self.channels = Channels(bus, {queue.name: WorkQueue(self, queue, config.stage) for queue in QUEUES})
+        for queue in self.channels.queues.values():
+            if queue.declared.sources:
+                self._route(bus, queue, config)
+
+    def _accept_dead_letters(self, bus: events.EventBus) -> None:
+        """Rules and schedules bring their right to the queue with them, the bus does not."""
+        sending = iam.PolicyStatement(
+            actions=["sqs:SendMessage"],
+            principals=[iam.ServicePrincipal("events.amazonaws.com")],  # pyright: ignore[reportArgumentType]
+            resources=[self.undelivered.queue_arn],
+            conditions={"ArnEquals": {"aws:SourceArn": bus.event_bus_arn}},
+        )
+        self.undelivered.add_to_resource_policy(sending)
+
+    def _route(self, bus: events.EventBus, queue: WorkQueue, config: StageConfig) -> None:
+        """Let `bus` put into `queue` the events of its sources."""
+        events.Rule(
+            self,
+            f"Rule-{queue.declared.name}",
+            rule_name=config.named(queue.declared.name),
+            description=queue.declared.holds,
+            event_bus=bus,  # pyright: ignore[reportArgumentType]
+            event_pattern=events.EventPattern(source=list(queue.declared.sources)),
+            targets=[targets.SqsQueue(queue.queue, dead_letter_queue=self.undelivered)],  # pyright: ignore[reportArgumentType]
         )

@@ -1,6 +1,6 @@
 """Alarms that tell an operator, and a dashboard to look at. What each alarm means: docs/operations.md."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aws_cdk import CfnOutput, Duration, Stack
@@ -13,10 +13,13 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from callmissed.aws.queues import MOST_DELAY_SECONDS
 from callmissed.observability import NAMESPACE
+from callmissed.platform.functions import AUTHORIZER
 from infra.config import StageConfig
 from infra.constructs.checks import accept
 from infra.constructs.python_function import PythonFunction
+from infra.constructs.work_queue import WorkQueue
 from infra.stacks.api import ApiStack
 from infra.stacks.events import EventsStack
 from infra.stacks.workers import WorkersStack
@@ -24,6 +27,8 @@ from infra.stacks.workers import WorkersStack
 _Missing = cloudwatch.TreatMissingData
 _MINUTE = Duration.minutes(1)
 _FIVE_MINUTES = Duration.minutes(5)
+_OLDEST_SECONDS = 15 * 60
+"""Longer than a message that fails twice and is then done waits; what fails on ends among the dead letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +57,30 @@ class ObservabilityStack(Stack):
             description="CallMissed: alarms and dashboard",
         )
         functions = [*api.functions.values(), *workers.functions.values()]
-        queues = {"undelivered": events.undelivered, **workers.failures}
+        queues = list(events.channels.queues.values())
         server_errors = api.api.metric_server_error(period=_FIVE_MINUTES, statistic="Sum")
         self.topic = _topic(self, config)
         ledger = list(_ledger_watches(config))
         watches = [
             *ledger,
             *_function_watches(functions),
+            *_dead_letter_watches({"undelivered": events.undelivered, **workers.failures, **_dead_letters(queues)}),
             *_queue_watches(queues),
+            *_stream_watches(workers.functions.values()),
             Watch("api-server-errors", server_errors, "API Gateway answers 5xx.", threshold=5),
         ]
         for watch in watches:
             _alarm(self, config, watch).add_alarm_action(actions.SnsAction(self.topic))  # pyright: ignore[reportArgumentType]
         board = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=config.service)
         board.add_widgets(*_api_graphs(api), _graph("Ledger", [watch.metric for watch in ledger]))
+        board.add_widgets(*_delivery_graphs(config, queues, workers.functions.values()))
         for function in functions:
             board.add_widgets(*_function_graphs(function))
         CfnOutput(self, "AlarmTopic", value=self.topic.topic_arn)
 
 
-def ledger_metric(config: StageConfig, name: str) -> cloudwatch.Metric:
-    """A metric that the ledger's code counts, summed by the minute."""
+def counted(config: StageConfig, name: str) -> cloudwatch.Metric:
+    """A metric that our code counts, summed by the minute."""
     service = {"service": config.service}
     return cloudwatch.Metric(
         namespace=NAMESPACE, metric_name=name, dimensions_map=service, period=_MINUTE, statistic="Sum"
@@ -82,7 +90,7 @@ def ledger_metric(config: StageConfig, name: str) -> cloudwatch.Metric:
 def _ledger_watches(config: StageConfig) -> Iterator[Watch]:
     yield Watch(
         "HoldSweepBacklog",
-        ledger_metric(config, "HoldSweepBacklog"),
+        counted(config, "HoldSweepBacklog"),
         "Calls keep ending without settling their holds, or the sweep does not run.",
         threshold=10,
         periods=5,
@@ -90,18 +98,18 @@ def _ledger_watches(config: StageConfig) -> Iterator[Watch]:
     )
     yield Watch(
         "LedgerDrift",
-        ledger_metric(config, "LedgerDrift"),
+        counted(config, "LedgerDrift"),
         "A wallet differs from the sum of its ledger entries. Stays until a reconciliation finds none.",
         missing=_Missing.IGNORE,
     )
     yield Watch(
         "HoldShortfall",
-        ledger_metric(config, "HoldShortfall"),
+        counted(config, "HoldShortfall"),
         "A call cost more than its hold; the difference was not charged.",
     )
     yield Watch(
         "SettledAfterVoid",
-        ledger_metric(config, "SettledAfterVoid"),
+        counted(config, "SettledAfterVoid"),
         "A call ended after its hold was swept and released; it was not charged.",
     )
 
@@ -109,16 +117,52 @@ def _ledger_watches(config: StageConfig) -> Iterator[Watch]:
 def _function_watches(functions: Sequence[PythonFunction]) -> Iterator[Watch]:
     for function in functions:
         name, alias = function.declared.name, function.alias
-        yield Watch(f"{name}-errors", alias.metric_errors(period=_FIVE_MINUTES), f"{name} crashed or timed out.")
+        # The authorizer refuses a key by an error; where it really fails, the API answers 5xx, which has its alarm.
+        if function.declared is not AUTHORIZER:
+            yield Watch(f"{name}-errors", alias.metric_errors(period=_FIVE_MINUTES), f"{name} crashed or timed out.")
         yield Watch(
             f"{name}-throttles", alias.metric_throttles(period=_FIVE_MINUTES), f"{name} ran out of concurrency."
         )
 
 
-def _queue_watches(queues: dict[str, sqs.Queue]) -> Iterator[Watch]:
+def _dead_letters(queues: Iterable[WorkQueue]) -> dict[str, sqs.Queue]:
+    return {queue.declared.name: queue.dead_letters for queue in queues}
+
+
+def _dead_letter_watches(queues: Mapping[str, sqs.Queue]) -> Iterator[Watch]:
     for name, queue in queues.items():
-        depth = queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum")
-        yield Watch(f"{name}-dead-letters", depth, "Something could not be delivered or done, and is kept for 14 days.")
+        meaning = "Something could not be delivered or done, and is kept for 14 days."
+        yield Watch(f"{name}-dead-letters", _depth(queue), meaning)
+
+
+def _queue_watches(queues: Iterable[WorkQueue]) -> Iterator[Watch]:
+    for queue in queues:
+        # Only our own functions delay messages; what the bus brings is due at once.
+        delay = 0 if queue.declared.sources else MOST_DELAY_SECONDS
+        meaning = f"{queue.declared.consumer} does not keep up with its queue."
+        yield Watch(f"{queue.declared.name}-oldest", _oldest(queue.queue), meaning, threshold=_OLDEST_SECONDS + delay)
+
+
+def _stream_watches(workers: Iterable[PythonFunction]) -> Iterator[Watch]:
+    for worker in workers:
+        if worker.declared.follows:
+            name = worker.declared.name
+            meaning = f"{name} does not keep up with the table that it follows, or a record holds it up."
+            yield Watch(f"{name}-lag", _lag(worker), meaning, threshold=5 * 60 * 1000)
+
+
+def _depth(queue: sqs.Queue) -> cloudwatch.Metric:
+    return queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum")
+
+
+def _oldest(queue: sqs.Queue) -> cloudwatch.Metric:
+    """Age of the oldest message, in seconds."""
+    return queue.metric_approximate_age_of_oldest_message(period=_FIVE_MINUTES, statistic="Maximum")
+
+
+def _lag(worker: PythonFunction) -> cloudwatch.Metric:
+    """Age of the last record that the function got from its stream, in milliseconds."""
+    return worker.alias.metric("IteratorAge", period=_FIVE_MINUTES, statistic="Maximum")
 
 
 def _alarm(scope: Construct, config: StageConfig, watch: Watch) -> cloudwatch.Alarm:
@@ -151,6 +195,16 @@ def _api_graphs(api: ApiStack) -> Iterator[cloudwatch.GraphWidget]:
     yield _graph("Requests", [metrics.metric_count()])
     yield _graph("Refusals and failures", [metrics.metric_client_error(), metrics.metric_server_error()])
     yield _graph("Latency p50, p99", [metrics.metric_latency(statistic=percentile) for percentile in ("p50", "p99")])
+
+
+def _delivery_graphs(
+    config: StageConfig, queues: Sequence[WorkQueue], workers: Iterable[PythonFunction]
+) -> Iterator[cloudwatch.GraphWidget]:
+    yield _graph("Messages waiting", [_depth(queue.queue) for queue in queues])
+    yield _graph("Oldest message (s)", [_oldest(queue.queue) for queue in queues])
+    yield _graph("Dead letters", [_depth(queue.dead_letters) for queue in queues])
+    yield _graph("Streams behind (ms)", [_lag(worker) for worker in workers if worker.declared.follows])
+    yield _graph("Webhooks disabled", [counted(config, "EndpointDisabled")])
 
 
 def _function_graphs(function: PythonFunction) -> Iterator[cloudwatch.GraphWidget]:

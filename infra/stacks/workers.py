@@ -1,4 +1,4 @@
-"""The functions that no caller reaches, and the schedules that start them."""
+"""The functions that no caller reaches, and the schedules, queues and streams that start them."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_scheduler as scheduler
@@ -7,39 +7,55 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from callmissed.platform.functions import FUNCTIONS, SCHEDULES, Function, Schedule
+from callmissed.platform.queues import DISPATCH
 from infra.config import StageConfig
 from infra.constructs.dead_letters import dead_letter_queue
+from infra.constructs.event_sources import follow, work_off
 from infra.constructs.python_function import PythonFunction, Setting, setting
 from infra.constructs.stores import Stores
+from infra.constructs.work_queue import WorkQueue
 from infra.stacks.api import SERVED
+from infra.stacks.events import EventsStack
 
 WORKERS = tuple(function for function in FUNCTIONS if function not in SERVED)
+_SCHEDULED = {schedule.function for schedule in SCHEDULES}
 
 
 class WorkersStack(Stack):
-    """`functions` by name, and `failures`: one dead-letter queue for each, by the function's name."""
+    """`functions` by name, and `failures`: by the function's name, the dead letters of schedules and streams."""
 
-    def __init__(self, scope: Construct, config: StageConfig, stores: Stores, undelivered: sqs.IQueue) -> None:
+    def __init__(self, scope: Construct, config: StageConfig, stores: Stores, events: EventsStack) -> None:
         super().__init__(
             scope,
             "workers",
             stack_name=config.named("workers"),
             env=config.environment,
-            description="CallMissed: scheduled functions",
+            description="CallMissed: functions behind schedules, queues and streams",
         )
-        self.failures = {worker.name: self._failures(worker, config) for worker in WORKERS}
-        shared = setting(self, config, stores)
+        keeping = [worker for worker in WORKERS if worker.follows or worker.name in _SCHEDULED]
+        self.failures = {worker.name: self._failures(worker, config) for worker in keeping}
+        shared = setting(self, config, stores, events.channels)
         self.functions = {worker.name: self._worker(worker, shared) for worker in WORKERS}
+        for queue in events.channels.queues.values():
+            self._work_off(queue, config)
+        for worker in WORKERS:
+            if table := worker.follows:
+                stream = config.restored_streams.get(table) or stores.tables[table].table_stream_arn or ""
+                follow(self.functions[worker.name], table, stream, self.failures[worker.name])
         group = scheduler.ScheduleGroup(self, "Schedules", schedule_group_name=config.service)
         for schedule in SCHEDULES:
-            self._schedule(schedule, group, undelivered)
+            self._schedule(schedule, group, events.undelivered)
 
     def _failures(self, worker: Function, config: StageConfig) -> sqs.Queue:
         return dead_letter_queue(self, f"Failures-{worker.name}", config.named(f"{worker.name}-failures"))
 
     def _worker(self, worker: Function, shared: Setting) -> PythonFunction:
-        # No SnapStart: nobody waits for a scheduled function, and a snapshot is billed whether used or not.
-        return PythonFunction(self, worker, shared, failures=self.failures[worker.name])
+        # No SnapStart: nobody waits for these functions, and a snapshot is billed whether used or not.
+        return PythonFunction(self, worker, shared, failures=self.failures.get(worker.name))
+
+    def _work_off(self, queue: WorkQueue, config: StageConfig) -> None:
+        at_once = config.webhooks_at_once if queue.declared is DISPATCH else None
+        work_off(self.functions[queue.declared.consumer], queue, at_once)
 
     def _schedule(self, declared: Schedule, group: scheduler.ScheduleGroup, undelivered: sqs.IQueue) -> None:
         event = {"schedule": declared.name, "at": scheduler.ContextAttribute.scheduled_time}

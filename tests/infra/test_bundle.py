@@ -106,12 +106,23 @@ def test_holds_its_own_slice_only(function: Function) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
 def test_entry_imports_from_the_bundle_alone(function: Function, runnable: list[Path]) -> None:
     search_path = [function_code(function), *runnable]
-    command = [sys.executable, "-I", "-S", "-B", "-c", IMPORT_ENTRY, ":".join(map(str, search_path))]
-    done = subprocess.run([*command, *entry_of(function)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    core, entry = done.stdout.split()
+    core, entry = imported(search_path, *entry_of(function))
     assert core.startswith(str(search_path[1]))
     assert entry.startswith(str(search_path[0]))
+
+
+def test_sealing_imports_from_the_layers_alone(runnable: list[Path]) -> None:
+    """Its library is compiled, and imported only by those that seal."""
+    _, sealing = imported(runnable, "callmissed.sealing", "Sealer")
+    assert sealing.startswith(str(runnable[0]))
+
+
+def imported(search_path: list[Path], module: str, attribute: str) -> list[str]:
+    """Import `module` with nothing else to import from. Files of the core and of the module."""
+    command = [sys.executable, "-I", "-S", "-B", "-c", IMPORT_ENTRY, ":".join(map(str, search_path))]
+    done = subprocess.run([*command, module, attribute], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from callmissed.platform.functions import FUNCTIONS
-from callmissed.platform.routes import ROUTES, Route
+from callmissed.platform.functions import AUTHORIZER, FUNCTIONS
+from callmissed.platform.routes import ROUTES, Auth, Route
 from tests.infra.assembly import Assembly
 
 
@@ -37,19 +37,53 @@ def alias_of(assembly: Assembly, function: str) -> str:
     return logical_id
 
 
-def test_has_the_declared_routes_with_preflights_and_no_others(assembly: Assembly) -> None:
-    expected = {(route.method, route.path) for route in ROUTES} | {("OPTIONS", route.path) for route in ROUTES}
-    assert set(methods(assembly)) == expected
+def test_has_the_declared_routes_and_no_others(assembly: Assembly) -> None:
+    found = {(verb, path) for verb, path in methods(assembly) if verb != "OPTIONS"}
+    assert found == {(route.method, route.path) for route in ROUTES}
+
+
+def test_has_preflights_where_the_inference_app_answers_them(assembly: Assembly) -> None:
+    found = {path for verb, path in methods(assembly) if verb == "OPTIONS"}
+    assert found == {route.path for route in ROUTES if route.function == "inference"}
+    assert not found & {route.path for route in ROUTES if route.auth in (Auth.ACCOUNT, Auth.SIGNED)}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_route_reaches_its_function_in_its_transfer_mode(assembly: Assembly, route: Route) -> None:
-    for verb in (route.method, "OPTIONS"):
-        integration = methods(assembly)[verb, route.path]["Integration"]
+    deployed = methods(assembly)
+    for integration in [deployed[key]["Integration"] for key in served(route) if key in deployed]:
         assert integration["Type"] == "AWS_PROXY"
         assert integration.get("ResponseTransferMode", "BUFFERED") == ("STREAM" if route.streaming else "BUFFERED")
         assert integration["TimeoutInMillis"] == (900_000 if route.streaming else 29_000)
         assert {"Ref": alias_of(assembly, route.function)} in integration["Uri"]["Fn::Join"][1]
+
+
+def served(route: Route) -> tuple[tuple[str, str], ...]:
+    """The route, and the preflight that it may have."""
+    return (route.method, route.path), ("OPTIONS", route.path)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_authorizer_stands_before_account_routes_only(assembly: Assembly, route: Route) -> None:
+    [(_, authorizer, _)] = assembly.resources("AWS::ApiGateway::Authorizer")
+    method = methods(assembly)[route.method, route.path]
+    account = route.auth is Auth.ACCOUNT
+    assert method["AuthorizationType"] == ("CUSTOM" if account else "NONE")
+    assert method.get("AuthorizerId") == ({"Ref": authorizer} if account else None)
+
+
+def test_preflights_need_no_key(assembly: Assembly) -> None:
+    found = {method["AuthorizationType"] for (verb, _), method in methods(assembly).items() if verb == "OPTIONS"}
+    assert found == {"NONE"}
+
+
+def test_authorizer_is_asked_about_every_request_whatever_its_headers(assembly: Assembly) -> None:
+    [authorizer] = assembly.properties("AWS::ApiGateway::Authorizer")
+    assert authorizer["Type"] == "REQUEST"
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 0
+    assert "IdentitySource" not in authorizer
+    assert {"Ref": alias_of(assembly, AUTHORIZER.name)} in authorizer["AuthorizerUri"]["Fn::Join"][1]
+    assert AUTHORIZER.timeout_seconds <= 10, "API Gateway waits no longer"
 
 
 def test_streaming_routes_belong_to_web_apps() -> None:
@@ -66,9 +100,9 @@ def test_is_regional_and_passes_bodies_byte_for_byte(assembly: Assembly) -> None
 
 def test_only_this_api_may_invoke(assembly: Assembly) -> None:
     permissions = assembly.properties("AWS::Lambda::Permission")
-    served = {route.function for route in ROUTES}
+    called = {AUTHORIZER.name, *(route.function for route in ROUTES)}
     assert {permission["FunctionName"]["Ref"] for permission in permissions} == {
-        alias_of(assembly, function) for function in served
+        alias_of(assembly, function) for function in called
     }
     [(_, api, _)] = assembly.resources("AWS::ApiGateway::RestApi")
     for permission in permissions:
@@ -92,7 +126,9 @@ def test_stage_throttles_traces_and_logs(assembly: Assembly) -> None:
     ("kind", "status", "code"),
     [
         ("UNAUTHORIZED", "401", "invalid_api_key"),
-        ("ACCESS_DENIED", "403", "permission_denied"),
+        ("ACCESS_DENIED", "403", "$context.authorizer.code"),
+        ("AUTHORIZER_FAILURE", "503", "service_unavailable"),
+        ("AUTHORIZER_CONFIGURATION_ERROR", "503", "service_unavailable"),
         ("WAF_FILTERED", "403", "permission_denied"),
         ("MISSING_AUTHENTICATION_TOKEN", "404", "not_found"),
         ("RESOURCE_NOT_FOUND", "404", "not_found"),
@@ -106,14 +142,35 @@ def test_stage_throttles_traces_and_logs(assembly: Assembly) -> None:
     ],
 )
 def test_gateway_refuses_in_the_platform_envelope(assembly: Assembly, kind: str, status: str | None, code: str) -> None:
-    responses = {entry["ResponseType"]: entry for entry in assembly.properties("AWS::ApiGateway::GatewayResponse")}
-    response = responses[kind]
+    response = gateway_response(assembly, kind)
     body = json.loads(response["ResponseTemplates"]["application/json"])
     assert response.get("StatusCode") == status
     assert set(body["error"]) == {"code", "message", "type", "request_id"}
     assert body["error"]["code"] == code
     assert body["error"]["request_id"] == "$context.requestId"
     assert response["ResponseParameters"]["gatewayresponse.header.X-Request-Id"] == "context.requestId"
+
+
+def gateway_response(assembly: Assembly, kind: str) -> dict[str, Any]:
+    """What API Gateway says in one case."""
+    responses = {entry["ResponseType"]: entry for entry in assembly.properties("AWS::ApiGateway::GatewayResponse")}
+    return responses[kind]
+
+
+def test_denied_callers_read_the_words_of_the_authorizer(assembly: Assembly) -> None:
+    template = gateway_response(assembly, "ACCESS_DENIED")["ResponseTemplates"]["application/json"]
+    said = {"code": "permission_denied", "message": "This key lacks 'webhooks:write'.", "type": "permission_error"}
+    for name, value in said.items():
+        template = template.replace(f"$context.authorizer.{name}", value)
+    assert json.loads(template)["error"] == said | {"request_id": "$context.requestId"}
+
+
+@pytest.mark.parametrize(
+    "kind", ["AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"]
+)
+def test_callers_are_told_when_to_retry(assembly: Assembly, kind: str) -> None:
+    parameters = gateway_response(assembly, kind)["ResponseParameters"]
+    assert parameters["gatewayresponse.header.Retry-After"] == "'1'"
 
 
 def test_firewall_limits_each_address(assembly: Assembly) -> None:

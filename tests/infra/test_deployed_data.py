@@ -26,12 +26,13 @@ def test_no_table_that_is_not_declared(assembly: Assembly) -> None:
 
 
 @EACH
-def test_has_the_keys_and_stream_that_the_desk_creates(assembly: Assembly, name: str) -> None:
+def test_has_the_keys_index_and_stream_that_the_desk_creates(assembly: Assembly, name: str) -> None:
     request = create_table_request(assembly.config.stage, BY_NAME[name])
     properties = found(assembly, name)["Properties"]
     assert properties["KeySchema"] == request["KeySchema"]
     assert sorted(properties["AttributeDefinitions"], key=str) == sorted(request["AttributeDefinitions"], key=str)
     assert properties["BillingMode"] == request["BillingMode"]
+    assert properties.get("GlobalSecondaryIndexes") == request.get("GlobalSecondaryIndexes")
     stream = request.get("StreamSpecification", {}).get("StreamViewType")
     assert properties.get("StreamSpecification", {}).get("StreamViewType") == stream
 
@@ -52,21 +53,42 @@ def test_survives_mistakes(assembly: Assembly, name: str) -> None:
     assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
 
 
-def test_first_pepper_is_32_random_bytes_in_hex(assembly: Assembly) -> None:
+def test_first_pepper_and_sealing_key_are_32_random_bytes_in_hex(assembly: Assembly) -> None:
     stage = assembly.config.stage
     secrets = {properties["Name"]: properties for properties in assembly.properties("AWS::SecretsManager::Secret")}
-    assert set(secrets) == {names.pepper_secret(stage), names.provider_keys_secret(stage)}
-    generator = secrets[names.pepper_secret(stage)]["GenerateSecretString"]
-    assert generator["PasswordLength"] == 64
-    assert generator["ExcludeUppercase"] and generator["ExcludePunctuation"]
-    alphabet = set("abcdefghijklmnopqrstuvwxyz0123456789") - set(generator["ExcludeCharacters"])
-    assert alphabet == set("0123456789abcdef")
+    random = {names.pepper_secret(stage), names.sealing_secret(stage)}
+    assert set(secrets) == random | {names.provider_keys_secret(stage)}
+    for generator in [secrets[name]["GenerateSecretString"] for name in random]:
+        assert generator["PasswordLength"] == 64
+        assert generator["ExcludeUppercase"] and generator["ExcludePunctuation"]
+        alphabet = set("abcdefghijklmnopqrstuvwxyz0123456789") - set(generator["ExcludeCharacters"])
+        assert alphabet == set("0123456789abcdef")
     assert secrets[names.provider_keys_secret(stage)]["SecretString"] == "{}"
 
 
 def test_secrets_outlive_the_stack(assembly: Assembly) -> None:
     secrets = [resource for _, _, resource in assembly.resources("AWS::SecretsManager::Secret")]
-    assert [secret["DeletionPolicy"] for secret in secrets] == ["Retain", "Retain"]
+    assert [secret["DeletionPolicy"] for secret in secrets] == ["Retain"] * 3
+
+
+def test_long_answers_are_private_and_go_after_two_days(assembly: Assembly) -> None:
+    [(stack, _, bucket)] = assembly.resources("AWS::S3::Bucket")
+    properties = bucket["Properties"]
+    name = names.responses_bucket(assembly.config.stage, "<AWS::AccountId>", assembly.config.region)
+    assert assembly.text(stack, properties["BucketName"]) == name
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    [encryption] = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    [rule] = properties["LifecycleConfiguration"]["Rules"]
+    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", 2)
+    [policy] = assembly.properties("AWS::S3::BucketPolicy")
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_names_of_buckets_are_short_enough_for_any_stage_and_region() -> None:
+    assert len(names.responses_bucket("a" * 16, "1" * 12, "ap-southeast-1")) <= 63
 
 
 def test_providers_file_may_grow_past_the_standard_parameter(assembly: Assembly) -> None:

@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 
 from callmissed.platform import names
-from callmissed.platform.functions import FUNCTIONS, Function
+from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function
+from callmissed.platform.queues import QUEUES, physical_queue_name
 from callmissed.platform.routes import ROUTES
-from callmissed.platform.tables import TABLES
+from callmissed.platform.tables import TABLES, physical_name
 from tests.infra.assembly import Assembly, Resource
 
 BY_NAME = {function.name: function for function in FUNCTIONS}
+READ_STREAM = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+RECEIVE = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
 EACH = pytest.mark.parametrize("name", BY_NAME)
 
 
@@ -51,9 +54,10 @@ def listed(value: object) -> list[Any]:
 
 
 def allowed(assembly: Assembly, name: str, service: str) -> set[tuple[str, str]]:
-    """Pairs of action and resource that the role allows on one service; the resource as text."""
+    """Pairs of action and resource that the role allows on one service; the resource as the assembly's text."""
+    stack, _, _ = found(assembly, name)
     return {
-        (action, str(resource))
+        (action, assembly.text(stack, resource))
         for statement in statements(assembly, name)
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
@@ -61,18 +65,19 @@ def allowed(assembly: Assembly, name: str, service: str) -> set[tuple[str, str]]
     }
 
 
-def table_exports(assembly: Assembly) -> dict[str, str]:
-    """The text of a cross-stack reference to each table's ARN, by declared name."""
-    tables = {
-        logical_id: resource["Properties"]["TableName"].removeprefix(f"callmissed-{assembly.config.stage}-")
-        for _, logical_id, resource in assembly.resources("AWS::DynamoDB::Table")
-    }
-    outputs = assembly.templates["data"]["Outputs"].values()
-    return {
-        tables[output["Value"]["Fn::GetAtt"][0]]: str({"Fn::ImportValue": output["Export"]["Name"]})
-        for output in outputs
-        if "Fn::GetAtt" in output["Value"] and output["Value"]["Fn::GetAtt"][0] in tables
-    }
+def on_tables(stage: str, function: Function) -> set[tuple[str, str]]:
+    """What the declarations say that the function does to tables, their indexes and their streams."""
+    declared = {table.name: table for table in TABLES}
+    pairs: set[tuple[str, str]] = set()
+    for name, actions in function.tables.items():
+        table = physical_name(stage, declared[name])
+        pairs |= {(action, table) for action in actions}
+        if index := declared[name].index:
+            pairs |= {(action, f"{table}/index/{index.name}") for action in {"dynamodb:Query"} & set(actions)}
+    if function.follows:
+        stream = f"{physical_name(stage, declared[function.follows])}.StreamArn"
+        pairs |= {(f"dynamodb:{action}", stream) for action in READ_STREAM}
+    return pairs
 
 
 def test_nothing_runs_that_is_not_declared(assembly: Assembly) -> None:
@@ -109,7 +114,7 @@ def test_is_published_as_live_and_old_versions_go(assembly: Assembly, name: str)
 
 @EACH
 def test_snapshots_what_callers_wait_for(assembly: Assembly, name: str) -> None:
-    answers = name in {route.function for route in ROUTES}
+    answers = name in {AUTHORIZER.name, *(route.function for route in ROUTES)}
     expected = {"ApplyOn": "PublishedVersions"} if answers else None
     assert found(assembly, name)[2]["Properties"].get("SnapStart") == expected
 
@@ -126,34 +131,81 @@ def test_keeps_its_own_logs_for_a_year_and_past_the_stack(assembly: Assembly, na
 
 @EACH
 def test_may_do_to_tables_what_is_declared_and_no_more(assembly: Assembly, name: str) -> None:
-    exports = table_exports(assembly)
-    declared = {(action, exports[table]) for table, actions in BY_NAME[name].tables.items() for action in actions}
-    assert {table.name for table in TABLES} >= set(BY_NAME[name].tables)
-    assert allowed(assembly, name, "dynamodb:") == declared
+    assert allowed(assembly, name, "dynamodb:") == on_tables(assembly.config.stage, BY_NAME[name])
+
+
+@EACH
+def test_sends_to_and_receives_from_declared_queues_only(assembly: Assembly, name: str) -> None:
+    stage, declared = assembly.config.stage, BY_NAME[name]
+    expected = {("sqs:SendMessage", physical_queue_name(stage, queue)) for queue in declared.sends_to}
+    for queue in QUEUES:
+        if queue.consumer == name:
+            expected |= {(f"sqs:{action}", physical_queue_name(stage, queue.name)) for action in RECEIVE}
+    if declared.follows or name in {schedule.function for schedule in SCHEDULES}:
+        kept = f"callmissed-{stage}-{name}-failures"
+        expected |= {(f"sqs:{action}", kept) for action in ("SendMessage", "GetQueueAttributes", "GetQueueUrl")}
+    assert allowed(assembly, name, "sqs:") == expected
+    environment = found(assembly, name)[2]["Properties"]["Environment"]["Variables"]
+    base = environment.get("CALLMISSED_QUEUE_BASE", "")
+    account = f"https://sqs.{assembly.config.region}.<AWS::URLSuffix>/<AWS::AccountId>"
+    assert assembly.text("api", base) == (account if declared.sends_to else "")
+
+
+@EACH
+def test_publishes_on_the_bus_only_if_declared(assembly: Assembly, name: str) -> None:
+    bus = names.event_bus(assembly.config.stage)
+    expected = {("events:PutEvents", bus)} if BY_NAME[name].publishes else set[tuple[str, str]]()
+    assert allowed(assembly, name, "events:") == expected
+
+
+@EACH
+def test_keeps_long_answers_only_if_declared(assembly: Assembly, name: str) -> None:
+    stage, declared = assembly.config.stage, BY_NAME[name]
+    bucket = names.responses_bucket(stage, "<AWS::AccountId>", assembly.config.region)
+    objects = f"arn:<AWS::Partition>:s3:::{bucket}/*"
+    expected = {("s3:GetObject", objects), ("s3:PutObject", objects)} if declared.keeps_responses else set[Any]()
+    assert allowed(assembly, name, "s3:") == expected
+    environment = found(assembly, name)[2]["Properties"]["Environment"]["Variables"]
+    variable = assembly.text("api", environment.get("CALLMISSED_RESPONSES_BUCKET", ""))
+    assert variable == (bucket if declared.keeps_responses else "")
+
+
+@EACH
+def test_may_call_itself_over_and_over_only_through_its_own_queue(assembly: Assembly, name: str) -> None:
+    own = {queue.name for queue in QUEUES if queue.consumer == name}
+    expected = "Allow" if own & set(BY_NAME[name].sends_to) else None
+    assert found(assembly, name)[2]["Properties"].get("RecursiveLoop") == expected
 
 
 @EACH
 def test_reads_secrets_and_providers_only_if_declared(assembly: Assembly, name: str) -> None:
     declared = BY_NAME[name]
     environment = found(assembly, name)[2]["Properties"]["Environment"]["Variables"]
-    secrets = allowed(assembly, name, "secretsmanager:")
-    assert {action for action, _ in secrets} <= {"secretsmanager:GetSecretValue"}
-    assert len(secrets) == declared.reads_pepper + declared.reads_providers
+    stage = assembly.config.stage
+    secrets = {
+        names.pepper_secret(stage): declared.reads_pepper,
+        names.sealing_secret(stage): declared.unseals,
+        names.provider_keys_secret(stage): declared.reads_providers,
+    }
+    expected = {("secretsmanager:GetSecretValue", secret) for secret, read in secrets.items() if read}
+    assert allowed(assembly, name, "secretsmanager:") == expected
     assert {action for action, _ in allowed(assembly, name, "ssm:")} == (
         {"ssm:GetParameter"} if declared.reads_providers else set()
     )
     assert ("CALLMISSED_PEPPER_SECRET_ARN" in environment) == declared.reads_pepper
+    assert ("CALLMISSED_SEALING_SECRET_ARN" in environment) == declared.unseals
     assert ("CALLMISSED_PROVIDERS_FILE" in environment) == declared.reads_providers
     assert ("CALLMISSED_PROVIDER_KEYS_SECRET_ARN" in environment) == declared.reads_providers
 
 
 @EACH
-def test_has_no_wildcard_but_for_sending_traces(assembly: Assembly, name: str) -> None:
+def test_has_no_wildcard_but_for_traces_and_objects(assembly: Assembly, name: str) -> None:
     for statement in statements(assembly, name):
         actions = set(listed(statement["Action"]))
         assert not any("*" in action for action in actions)
         if any("*" in str(resource) for resource in listed(statement["Resource"])):
-            assert actions == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+            traces = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+            assert actions in (traces, {"s3:GetObject", "s3:PutObject"})
         assert statement["Effect"] == "Allow"
 
 

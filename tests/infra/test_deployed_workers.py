@@ -1,4 +1,4 @@
-"""Schedules, what happens to work that fails, and the alarms over all of it."""
+"""Schedules, what happens to their work that fails, and the alarms over everything."""
 
 import ast
 import json
@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from callmissed.aws.queues import MOST_DELAY_SECONDS
 from callmissed.observability import NAMESPACE
-from callmissed.platform.functions import FUNCTIONS, SCHEDULES, Schedule
+from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function, Schedule
+from callmissed.platform.queues import QUEUES, Queue, physical_queue_name
 from infra.constructs.bundling import ROOT
 from tests.infra.assembly import Assembly
 
+FOLLOWERS = [function for function in FUNCTIONS if function.follows]
 LEDGER_METRICS = {"HoldSweepBacklog", "LedgerDrift", "HoldShortfall", "SettledAfterVoid"}
 
 
@@ -54,35 +57,48 @@ def test_scheduled_work_that_fails_is_kept(assembly: Assembly) -> None:
         assert resources[qualified]["Type"] == "AWS::Lambda::Alias"
 
 
-def test_every_queue_is_encrypted_and_refuses_plain_http(assembly: Assembly) -> None:
-    queues = list(assembly.resources("AWS::SQS::Queue"))
-    assert len(queues) == 1 + len({schedule.function for schedule in SCHEDULES})
-    policies = str(assembly.properties("AWS::SQS::QueuePolicy"))
-    for _, logical_id, queue in queues:
-        assert queue["Properties"]["SqsManagedSseEnabled"] is True
-        assert logical_id in policies
-    assert policies.count("aws:SecureTransport") == len(queues)
-
-
-def test_bus_keeps_what_it_cannot_deliver(assembly: Assembly) -> None:
-    [bus] = assembly.properties("AWS::Events::EventBus")
-    assert bus["Name"] == assembly.config.service
-    assert "Undelivered" in str(bus["DeadLetterConfig"])
-
-
 @pytest.mark.parametrize("function", [function.name for function in FUNCTIONS])
 def test_every_function_has_its_alarms(assembly: Assembly, function: str) -> None:
-    for kind, metric in (("errors", "Errors"), ("throttles", "Throttles")):
+    kinds = {"throttles": "Throttles"} | ({"errors": "Errors"} if function != AUTHORIZER.name else {})
+    for kind, metric in kinds.items():
         alarm = alarms(assembly)[f"{function}-{kind}"]
         assert alarm["Namespace"] == "AWS/Lambda"
         assert alarm["MetricName"] == metric
         assert alarm["Threshold"] == 0
 
 
+def test_wrong_keys_are_no_alarm(assembly: Assembly) -> None:
+    """The authorizer says 401 by an error; where it really fails, API Gateway answers 503."""
+    assert f"{AUTHORIZER.name}-errors" not in alarms(assembly)
+    assert alarms(assembly)["api-server-errors"]["MetricName"] == "5XXError"
+
+
 def test_every_queue_has_its_alarm(assembly: Assembly) -> None:
-    watched = [alarm for alarm in alarms(assembly).values() if alarm["Namespace"] == "AWS/SQS"]
-    assert len(watched) == len(list(assembly.resources("AWS::SQS::Queue")))
-    assert {alarm["MetricName"] for alarm in watched} == {"ApproximateNumberOfMessagesVisible"}
+    work = {physical_queue_name(assembly.config.stage, queue.name) for queue in QUEUES}
+    every = {queue["QueueName"] for queue in assembly.properties("AWS::SQS::Queue")}
+    assert watched_queues(assembly, "ApproximateNumberOfMessagesVisible") == every - work
+    assert watched_queues(assembly, "ApproximateAgeOfOldestMessage") == work
+
+
+def watched_queues(assembly: Assembly, metric: str) -> set[str]:
+    """Names of the queues over which there is an alarm on that metric."""
+    watching = [alarm for alarm in alarms(assembly).values() if alarm["MetricName"] == metric]
+    queues = [alarm["Dimensions"][0]["Value"] for alarm in watching]
+    return {assembly.text("observability", queue).removesuffix(".QueueName") for queue in queues}
+
+
+@pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.name)
+def test_waiting_on_purpose_is_no_alarm(assembly: Assembly, queue: Queue) -> None:
+    alarm = alarms(assembly)[f"{queue.name}-oldest"]
+    on_purpose = 0 if queue.sources else MOST_DELAY_SECONDS
+    assert alarm["Threshold"] > on_purpose + 2 * queue.visibility_seconds
+
+
+@pytest.mark.parametrize("function", FOLLOWERS, ids=lambda function: function.name)
+def test_every_stream_has_its_alarm(assembly: Assembly, function: Function) -> None:
+    alarm = alarms(assembly)[f"{function.name}-lag"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "IteratorAge")
+    assert {dimension["Name"] for dimension in alarm["Dimensions"]} == {"FunctionName", "Resource"}
 
 
 @pytest.mark.parametrize("metric", sorted(LEDGER_METRICS))

@@ -1,5 +1,6 @@
 """The operator's guide knows what there is to operate."""
 
+from callmissed.platform.tables import TABLES
 from infra.config import StageConfig
 from infra.constructs.bundling import ROOT
 from tests.infra.assembly import Assembly
@@ -25,3 +26,20 @@ def test_deletes_and_restores_every_table_log_and_secret(assembly: Assembly) -> 
     secrets = {secret["Name"].rpartition("/")[2] for secret in assembly.properties("AWS::SecretsManager::Secret")}
     tear_down = GUIDE[GUIDE.index("## Tear down") :]
     assert [name for name in tables | logs | secrets if name not in tear_down] == []
+    [bucket] = [assembly.text("data", bucket["BucketName"]) for bucket in assembly.properties("AWS::S3::Bucket")]
+    assert bucket.replace("-test-", "-prod-").split("<")[0] in tear_down
+
+
+def test_gives_restored_streams_and_expiry_back(assembly: Assembly) -> None:
+    restore = GUIDE[GUIDE.index("## Restore") : GUIDE.index("## Tear down")]
+    with_stream = {table.name for table in TABLES if table.stream}
+    with_expiry = {table.name for table in TABLES if table.ttl_attribute}
+    assert [name for name in with_stream | with_expiry if f"`{name}`" not in restore] == []
+
+
+def test_says_what_to_do_with_what_is_in_every_queue(assembly: Assembly) -> None:
+    dead_letters = GUIDE[GUIDE.index("## Dead letters") : GUIDE.index("## Restore")]
+    queues = [queue["QueueName"] for queue in assembly.properties("AWS::SQS::Queue")]
+    short = [name.removeprefix(f"{assembly.config.service}-") for name in queues]
+    ends = {name for name in short if name.endswith(("-dead", "-failures")) or name == "undelivered"}
+    assert [name for name in ends if f"`{name}`" not in dead_letters] == []

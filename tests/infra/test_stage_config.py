@@ -36,6 +36,8 @@ def test_command_line_wins_over_the_file() -> None:
         {"stages": {"dev": {"log_retention_days": 366}}},
         {"stages": {"dev": {"retention": 30}}},
         {"requests_per_minute_per_ip": "9"},
+        {"webhooks_at_once": "1"},
+        {"stages": {"dev": {"restored_streams": {"ledger": "arn:aws:dynamodb:ap-south-1:123456789012:table/ledger"}}}},
         {"providers_object": "https://example.com/providers.toml"},
     ],
 )

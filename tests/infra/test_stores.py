@@ -6,7 +6,7 @@ import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_iam as iam
 
-from callmissed.platform.functions import INFERENCE, LEDGER_SWEEP
+from callmissed.platform.functions import INFERENCE, LEDGER_SWEEP, WEBHOOK_SENDER
 from infra.config import StageConfig
 from infra.constructs.stores import environment, grant
 from infra.stacks.data import DataStack
@@ -41,4 +41,5 @@ def test_new_revision_starts_only_functions_that_read_secrets(revision: str) -> 
     config = StageConfig(revision=revision)
     stores = DataStack(App(), config).stores
     assert environment(INFERENCE, stores, config).get("CALLMISSED_REVISION", "") == revision
+    assert environment(WEBHOOK_SENDER, stores, config).get("CALLMISSED_REVISION", "") == revision
     assert "CALLMISSED_REVISION" not in environment(LEDGER_SWEEP, stores, config)

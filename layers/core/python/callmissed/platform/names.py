@@ -16,6 +16,11 @@ def event_bus(stage: str) -> str:
     return f"callmissed-{stage}"
 
 
+def responses_bucket(stage: str, account: str, region: str) -> str:
+    """The S3 bucket of answers too long for a table. Names of buckets are worldwide, and have at most 63 characters."""
+    return f"callmissed-{stage}-answers-{account}-{region}"
+
+
 def provider_keys_secret(stage: str) -> str:
     """The Secrets Manager secret with the providers' API keys: a JSON object by environment variable name."""
     return f"callmissed/{stage}/provider-keys"

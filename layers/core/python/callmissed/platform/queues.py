@@ -8,7 +8,8 @@ class Queue:
     """A standard queue whose messages one function works off, `batch` at a time.
 
     A message that its consumer fails `tries` times goes to the dead-letter queue. The event bus puts
-    the events of `sources` into it.
+    the events of `sources` into it. `visibility_seconds` is at least six times the consumer's timeout, as AWS asks:
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     """
 
     name: str
@@ -41,7 +42,7 @@ FANOUT = Queue(
 DISPATCH = Queue(
     "webhook-dispatch",
     consumer="webhook-sender",
-    visibility_seconds=180,
+    visibility_seconds=360,
     holds="deliveries to attempt now, lanes to look at, replays to go on with; fair between tenants",
 )
 CALLBACKS = Queue(
