@@ -9,6 +9,7 @@ from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock
 from callmissed.errors import ApiError, service_unavailable
+from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.admission import Admitted
 from callmissed.keys.domains import is_allowed
 from callmissed.keys.rehash import PepperRing
@@ -29,6 +30,7 @@ class Gateway:
     catalog: Catalog
     dynamodb: DynamoDB
     ledger: Ledger
+    idempotency: IdempotencyStore
     cashier: Cashier
     upstreams: Upstreams
     ring: PepperRing

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
+from botocore.config import Config
 
 from callmissed.settings import CoreSettings
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
+
+_PATIENCE = Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
+"""Functions live for half a minute; botocore's own timeouts are a minute each."""
 
 
 @overload
@@ -20,4 +24,5 @@ def client(service: Literal["events"], settings: CoreSettings) -> "EventBridgeCl
 def client(service: Literal["s3"], settings: CoreSettings) -> "S3Client": ...
 def client(service: str, settings: CoreSettings) -> Any:
     """A new client for `service`, at the desk's stand-in for AWS where there is one."""
-    return boto3.client(service, region_name=settings.region, endpoint_url=settings.aws_endpoint)  # pyright: ignore
+    where = {"region_name": settings.region, "endpoint_url": settings.aws_endpoint}
+    return boto3.client(service, config=_PATIENCE, **where)  # pyright: ignore
