@@ -153,7 +153,7 @@ async def test_while_a_run_lasts_the_same_request_waits(client: httpx2.AsyncClie
 
     refused(second, 409, "idempotency_in_progress")
     assert second.headers["retry-after"] == "5"
-    assert (await post(client)).content == (await first).content
+    assert (await first).content == (await post(client)).content
     assert len(lab.operations) == 1
 
 
@@ -245,9 +245,7 @@ async def test_without_the_table_nothing_runs(lab: Lab, hands: Hands, shelf: She
     assert lab.operations == []
 
 
-async def test_a_long_answer_that_cannot_be_kept_is_not_given(
-    client: httpx2.AsyncClient, shelf: Shelf
-) -> None:
+async def test_a_long_answer_that_cannot_be_kept_is_not_given(client: httpx2.AsyncClient, shelf: Shelf) -> None:
     shelf.shut = True
     refused(await client.post(f"{THINGS}/bytes?size=500", headers=KEY), 503, "service_unavailable")
     shelf.shut = False
