@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter
 from starlette.types import ASGIApp, Message
@@ -52,9 +52,9 @@ _WITH_EFFECT = {*SIZES, End.FAILS_AFTER_EFFECT, End.BREAKS_AFTER_EFFECT, End.DIE
 
 @dataclass
 class Works:
-    """What the works of all lanes did: under which ids a body's operation had its effect, and how many replies."""
+    """What the works of all lanes did: under which ids a request had its effect, and how many replies."""
 
-    effects: dict[bytes, set[str]] = field(default_factory=dict[bytes, set[str]])
+    effects: dict[tuple[str, bytes], set[str]] = field(default_factory=dict[tuple[str, bytes], set[str]])
     runs: int = 0
 
     def text(self, size: int) -> str:
@@ -81,6 +81,15 @@ class Heard:
         return "idempotent-replayed" in self.headers
 
 
+class Asked(NamedTuple):
+    """A request that a lane serves since `at` (microseconds of the true time)."""
+
+    path: str
+    key: str
+    body: bytes
+    at: int
+
+
 class MortalDynamoDB(FaultyDynamoDB):
     """A client whose process sends nothing more once it has died."""
 
@@ -105,24 +114,18 @@ class Lane:
         self.dynamodb = MortalDynamoDB(store.endpoint)
         self.dynamodb.late = late
         self.works = works
-        self.asked: tuple[str, bytes, int] | None = None
+        self.asked: Asked | None = None
         self._clock = read_clock
         self._records = IdempotencyStore(self.dynamodb, store.stage, shelf)
         self._apps = {CHAT: self._chat(store), THINGS: self._things()}
         self._task: asyncio.Task[Heard] | None = None
         self._gate: asyncio.Future[End] | None = None
 
-    @property
-    def works_on(self) -> str | None:
-        """Path of the request whose work is waiting for its end."""
-        return self.asked[0] if self.asked else None
-
-    async def start(self, path: str, headers: Mapping[str, str], body: bytes, at: int) -> Heard | Crash | None:
-        """Serve a request up to its work, at the true time `at`; None when the work waits, else what became of it."""
+    async def start(self, asked: Asked, headers: dict[str, str]) -> Heard | Crash | None:
+        """Serve a request up to its work; None when the work waits, else what became of it."""
         loop = asyncio.get_running_loop()
-        self._gate, self.asked = loop.create_future(), (path, body, at)
-        self._reached = loop.create_future()
-        self._task = asyncio.ensure_future(self._serve(path, headers, body))
+        self.asked, self._gate, self._reached = asked, loop.create_future(), loop.create_future()
+        self._task = asyncio.ensure_future(self._serve(asked, headers))
         await asyncio.wait({self._task, self._reached}, return_when=asyncio.FIRST_COMPLETED)
         return await self._outcome() if self._task.done() else None
 
@@ -140,38 +143,41 @@ class Lane:
         except Crash as crash:
             return crash
 
-    async def _serve(self, path: str, headers: Mapping[str, str], body: bytes) -> Heard:
+    async def _serve(self, asked: Asked, headers: dict[str, str]) -> Heard:
         parts: list[Message] = []
 
         async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            return {"type": "http.request", "body": asked.body, "more_body": False}
 
         async def send(message: Message) -> None:
             parts.append(message)
 
+        headers = headers | {"idempotency-key": asked.key}
         scope = {
             "type": "http",
             "method": "POST",
-            "path": path,
+            "path": asked.path,
             "query_string": b"",
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            "headers": [
+                (name.encode(), value.encode()) for name, value in (headers | {"idempotency-key": asked.key}).items()
+            ],
             "aws.event": {
                 "requestContext": {"authorizer": {"tenant": headers["tenant"], "key_id": "", "mode": "live"}}
             },
         }
-        await self._apps[path](scope, receive, send)
+        await self._apps[asked.path](scope, receive, send)
         answered = {name.decode().lower(): value.decode() for name, value in parts[0]["headers"]}
         return Heard(parts[0]["status"], answered, b"".join(part.get("body", b"") for part in parts[1:]))
 
     async def _work(self, operation: str | None = None) -> str:
         """Wait to be told how the work ends, and do it. Raises what that end is."""
         assert self._gate and self.asked
-        body = self.asked[1]
+        asked = self.asked
         if not self._reached.done():
             self._reached.set_result(None)
         end = await self._gate
         if operation and end in _WITH_EFFECT:
-            self.works.effects.setdefault(body, set()).add(operation)
+            self.works.effects.setdefault((asked.key, asked.body), set()).add(operation)
         if end in (End.DIES, End.DIES_AFTER_EFFECT):
             self.dynamodb.dead = True
             raise Crash(end)

@@ -1,9 +1,9 @@
 """Keyed requests as a state machine: crashes, lost answers, late duplicates, two at once, clocks that are off.
 
-Two requests may carry each of two keys, one key for a chat call and one for a route below `/api/v1`. Whatever goes
-wrong, checked after every step and every write: an operation has its effect under one id, a key is charged once at
-most and only for an answer that is stored, everybody who gets an answer gets the same bytes, two runs meet only when
-the first should have been dead, and a key that was released runs again. How to repeat a run: conftest.py.
+Two requests may carry each key, whose path is a chat call's or one below `/api/v1`. Whatever goes wrong, checked after
+every step: a request has its effect under one id, a key is charged once at most and only for an answer that is stored,
+everybody who gets an answer gets the same bytes, two runs meet only when the first should have been dead, and a key
+that was released runs again. How to repeat a run: conftest.py.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from callmissed.ledger.grants import grant
 from callmissed.ledger.sweep import sweep
 from callmissed.money import CREDIT
 from callmissed.platform.tables import IDEMPOTENCY, WALLETS, physical_name
-from callmissed.tenancy.plans import Plan
+from callmissed.tenancy.plans import Plan as PricePlan
 from callmissed.tenancy.tenants import create_tenant
 from functions.inference.frame import HOLD_MINUTES
 from functions.inference.once import LOCK_SECONDS as CHAT_LOCK_SECONDS
@@ -36,23 +36,57 @@ from local.engines import Store
 from tests.integration.idempotency.shelf import Shelf
 from tests.integration.inference.desk import Account, Bank
 from tests.properties.faults import FAULTS, Crash, Fault
-from tests.properties.lanes import CHAT, PEPPER, SIZES, THINGS, End, Heard, Lane, Works
+from tests.properties.lanes import CHAT, PEPPER, SIZES, THINGS, Asked, End, Heard, Lane, Works
 
 START = int(datetime(2026, 11, 10, 12, tzinfo=UTC).timestamp()) * SECOND
 PATHS = st.sampled_from([CHAT, THINGS])
 LIFETIMES = {CHAT: 900, THINGS: 30}
-KEYS = {CHAT: "chat-key", THINGS: "things-key"}
-LANES = 3
+LANES = 2
+SKEW = st.integers(-5, 5)
 Faults = Sequence[Fault | None]
 BODIES = [
     json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": text}], "max_tokens": 50}).encode()
     for text in ("one", "other")
 ]
-ENDS = st.sampled_from([End.SUCCEEDS, End.SUCCEEDS, *End])
 _LATE, _LOST = Fault.DELAY, Fault.LOSE_ANSWER
-BEGINNING = st.just(()) | st.sampled_from([(_LATE,), (_LOST,), (None, _LATE), (None, _LOST)]) | FAULTS
+BEGINNING = st.just(()) | st.just(()) | st.sampled_from([(_LATE,), (_LOST,), (None, _LATE), (None, _LOST)]) | FAULTS
 ENDING = st.just(()) | st.sampled_from([(_LATE,), (_LOST,), (_LATE, Fault.DIE_BEFORE), (Fault.DIE_AFTER,)]) | FAULTS
-SECONDS = st.sampled_from([1, 5, 20, 30, 34, 40, 45, 50, 600, 890, 905, 920, 930])
+ENDS = st.sampled_from([*[End.SUCCEEDS] * 4, *End])
+SECONDS = st.sampled_from([0, 0, 1, 5, 20, 34, 36, 45, 50, 600, 905, 915, 930])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a process does next: it ends the work that it has, or serves a request and perhaps `lingers` at its work."""
+
+    seconds: int
+    body: bytes
+    lane: int
+    beginning: Faults
+    lingers: bool
+    end: End
+    ending: Faults
+    arriving: int
+
+
+PLANS = st.builds(
+    Plan,
+    seconds=SECONDS,
+    body=st.sampled_from([*BODIES[:1] * 3, BODIES[1]]),
+    lane=st.integers(0, LANES - 1),
+    beginning=BEGINNING,
+    lingers=st.booleans(),
+    end=ENDS,
+    ending=ENDING,
+    arriving=st.integers(0, 2),
+)
+
+Ghost = tuple[str, int, End, End, Faults, bool]
+GHOSTS = st.tuples(PATHS, SKEW, ENDS, ENDS, ENDING, st.booleans())
+"""A run that outlives its lock, its heir, and which of them ends first."""
+
+STORIES = st.tuples(PATHS, st.lists(PLANS, min_size=2, max_size=5))
+"""What happens to one new key, in the midst of what still happens to those before."""
 
 
 @dataclass
@@ -66,7 +100,7 @@ class Told:
 
 
 class IdempotencyMachine(RuleBasedStateMachine):
-    """Three processes serve requests with the same keys."""
+    """Two processes serve requests with the same keys."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, store: Store) -> None:
         super().__init__()
@@ -77,57 +111,47 @@ class IdempotencyMachine(RuleBasedStateMachine):
         self.plain = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
         self.bank = Bank(self.plain, store.stage, PEPPER)
         self.shelf, self.works = Shelf(), Works()
-        self.told = {CHAT: Told(), THINGS: Told()}
-        self.charges = 0
+        self.told: dict[tuple[str, str], Told] = {}
+        self.before: set[str] = set()
+        self.answered: dict[str, str] = {}
         self.account: Account | None = None
         self.dead: list[Lane] = []
 
-    @initialize(skews=st.lists(st.integers(-5, 5), min_size=LANES, max_size=LANES))
-    def open(self, skews: list[int]) -> None:
-        """A tenant with credits, and processes whose clocks are off."""
+    @initialize(
+        skews=st.lists(SKEW, min_size=LANES, max_size=LANES),
+        stories=st.lists(STORIES, min_size=2, max_size=5),
+        ghosts=st.lists(GHOSTS, min_size=1, max_size=2),
+    )
+    def open(self, skews: list[int], stories: list[tuple[str, list[Plan]]], ghosts: list[Ghost]) -> None:
+        """A tenant with credits, processes whose clocks are off, and some keys' stories."""
         self.account = self._now(self._account())
         self.skews = skews
         self.lanes = [self._lane(number) for number in range(LANES)]
+        for ghost in ghosts:
+            self._haunt(ghost)
+        for path, plans in stories:
+            key = self._new_key(path)
+            for plan in plans:
+                self._go_on(path, key, plan)
 
-    @rule(path=PATHS, body=st.sampled_from(BODIES), lane=st.integers(0, LANES - 1), faults=BEGINNING)
-    def start(self, path: str, body: bytes, lane: int, faults: Faults) -> None:
-        """A process begins to serve a request, unless it is busy."""
-        if not self.lanes[lane].works_on:
-            self._start(path, body, lane, faults)
+    @rule(which=st.integers(0, 9), plan=PLANS)
+    def go_on(self, which: int, plan: Plan) -> None:
+        """A process goes on with any key; a request that is sent again may be a caller's who lost the answer."""
+        path, key = list(self.told)[which % len(self.told)]
+        self._go_on(path, key, plan)
 
-    @rule(lane=st.integers(0, LANES - 1), end=ENDS, faults=ENDING)
-    def finish(self, lane: int, end: End, faults: Faults) -> None:
-        """The work of a request ends, well or badly."""
-        if self.lanes[lane].works_on:
-            self._finish(lane, end, faults)
-
-    @rule(
-        path=PATHS,
-        body=st.sampled_from(BODIES),
-        lane=st.integers(0, LANES - 1),
-        beginning=BEGINNING,
-        end=ENDS,
-        ending=ENDING,
-    )
-    def serve(self, path: str, body: bytes, lane: int, beginning: Faults, end: End, ending: Faults) -> None:
-        """A request from its beginning to its end; sent again, it is a caller's who lost the answer."""
-        if not self.lanes[lane].works_on:
-            self._start(path, body, lane, beginning)
-            if self.lanes[lane].works_on:
-                self._finish(lane, end, ending)
-
-    @rule(path=PATHS, bodies=st.lists(st.sampled_from(BODIES), min_size=2, max_size=3), faults=BEGINNING)
+    @rule(path=PATHS, bodies=st.lists(st.sampled_from(BODIES), min_size=2, max_size=2), faults=BEGINNING)
     def start_at_once(self, path: str, bodies: list[bytes], faults: Faults) -> None:
-        """Idle processes get requests with one key at the same moment."""
-        idle = [number for number in range(LANES) if not self.lanes[number].works_on]
-        if idle:
-            self.lanes[idle[0]].dynamodb.faults.extend(faults)
-        pairs = list(zip(idle, bodies, strict=False))
-        outcomes = self._now(_all([self._request(path, body, lane) for lane, body in pairs]))
-        for (lane, body), outcome in zip(pairs, outcomes, strict=True):
-            self._judge(path, body, lane, outcome, clean=False)
-        if sum(self.lanes[lane].works_on == path for lane, _ in pairs) > 1:
-            raise AssertionError("two began at once")
+        """Idle processes get requests with one new key at the same moment."""
+        if any(lane.asked for lane in self.lanes):
+            return
+        key = self._new_key(path)
+        self.lanes[0].dynamodb.faults.extend(faults)
+        requests = [Asked(path, key, body, self.clock) for body in bodies]
+        outcomes = self._now(_all([self._request(request, lane) for lane, request in enumerate(requests)]))
+        for lane, (request, outcome) in enumerate(zip(requests, outcomes, strict=True)):
+            self._judge(request, lane, outcome, clean=False)
+        assert sum(lane.asked is not None for lane in self.lanes) <= 1
 
     @rule(which=st.integers(0, 20))
     def arrive_late(self, which: int) -> None:
@@ -137,23 +161,19 @@ class IdempotencyMachine(RuleBasedStateMachine):
             for told in self.told.values():
                 told.released = False
 
-    @rule(seconds=SECONDS)
-    def wait(self, seconds: int) -> None:
-        """Time passes; locks end."""
-        self.clock += seconds * SECOND
-
     @rule()
     def next_day(self) -> None:
         """The 24 hours of every key are over, though no record has been deleted."""
-        if any(lane.works_on for lane in self.lanes):
+        if any(lane.asked for lane in self.lanes):
             return
         self._let_all_arrive()
         self._check()
         self.clock += (RETENTION_SECONDS + 3 * SKEW_SECONDS + CHAT_LOCK_SECONDS) * SECOND
         self._now(sweep(self.plain, self.store.stage, self.clock))
         self.works.effects.clear()
-        self.charges = len(self._charged())
-        self.told = {CHAT: Told(), THINGS: Told()}
+        self.before = self._charged()
+        self.answered.clear()
+        self.told = {name: Told() for name in self.told}
 
     @invariant()
     def promises_hold(self) -> None:
@@ -170,73 +190,101 @@ class IdempotencyMachine(RuleBasedStateMachine):
         finally:
             self._now(self._end())
 
+    def _new_key(self, path: str) -> str:
+        name = (path, f"key-{len(self.told)}")
+        self.told[name] = Told()
+        return name[1]
+
+    def _go_on(self, path: str, key: str, plan: Plan) -> None:
+        self.clock += plan.seconds * SECOND
+        if not self.lanes[plan.lane].asked:
+            self._start(Asked(path, key, plan.body, self.clock), plan.lane, plan.beginning)
+        elif plan.lingers:
+            return
+        if self.lanes[plan.lane].asked and not plan.lingers:
+            self._finish(plan.lane, plan.end, plan.ending)
+        for _ in range(min(plan.arriving, len(self.late))):
+            self.arrive_late(0)
+        self._check()
+
+    def _haunt(self, ghost: Ghost) -> None:
+        path, luck, ends, heir_ends, ending, heir_first = ghost
+        key = self._new_key(path)
+        self._start(Asked(path, key, BODIES[0], self.clock), 0, ())
+        self.clock += (LIFETIMES[path] + SKEW_SECONDS + 10 + luck) * SECOND
+        self._start(Asked(path, key, BODIES[0], self.clock), 1, ())
+        order = [(1, heir_ends), (0, ends)] if heir_first else [(0, ends), (1, heir_ends)]
+        for lane, end in order:
+            if self.lanes[lane].asked:
+                self._finish(lane, end, ending if lane == 1 else ())
+                self._check()
+
     def _quieten(self) -> None:
         for lane in range(LANES):
-            if self.lanes[lane].works_on:
+            if self.lanes[lane].asked:
                 self._finish(lane, End.DIES, ())
         self._let_all_arrive()
         self.clock += (CHAT_LOCK_SECONDS + SKEW_SECONDS) * SECOND
-        for path in (CHAT, THINGS):
-            answers = [self._answer_of(path, body) for body in BODIES]
+        for path, key in self.told:
+            answers = [self._answer_of(Asked(path, key, body, self.clock)) for body in BODIES]
             assert any(answer.status < 300 for answer in answers), answers
         self._check()
         self._now(sweep(self.plain, self.store.stage, self.clock + (HOLD_MINUTES + 1) * MINUTE))
         self._now(self.bank.assert_balanced(self._known))
 
-    def _answer_of(self, path: str, body: bytes) -> Heard:
-        heard = self._start(path, body, 0, ())
-        if heard is None:
-            heard = self._finish(0, End.SUCCEEDS, ())
+    def _answer_of(self, request: Asked) -> Heard:
+        self.clock += SECOND
+        heard = self._start(request, 0, ()) or self._finish(0, End.SUCCEEDS, ())
         assert isinstance(heard, Heard)
         return heard
 
-    def _start(self, path: str, body: bytes, lane: int, faults: Faults) -> Heard | Crash | None:
-        must_run = self.told[path].released and not any(faults)
+    def _start(self, request: Asked, lane: int, faults: Faults) -> Heard | Crash | None:
+        must_run = self.told[request[:2]].released and not any(faults)
         self.lanes[lane].dynamodb.faults.extend(faults)
-        outcome = self._now(self._request(path, body, lane))
-        assert not must_run or outcome is None or _code(outcome) == "rate_limit_exceeded", outcome
-        self._judge(path, body, lane, outcome, clean=False)
+        outcome = self._now(self._request(request, lane))
+        if must_run:
+            event("a released key runs again")
+            assert outcome is None or _code(outcome) == "rate_limit_exceeded", outcome
+        self._judge(request, lane, outcome, clean=False)
         return outcome
 
-    def _request(self, path: str, body: bytes, lane: int) -> Coroutine[Any, Any, Heard | Crash | None]:
-        self.told[path].latest = self.lanes[lane]
-        known = self._known
-        headers = {"idempotency-key": KEYS[path], "tenant": known.tenant, "x-api-key": known.secret}
-        return self.lanes[lane].start(path, headers, body, self.clock)
+    def _request(self, request: Asked, lane: int) -> Coroutine[Any, Any, Heard | Crash | None]:
+        self.told[request[:2]].latest = self.lanes[lane]
+        return self.lanes[lane].start(request, {"tenant": self._known.tenant, "x-api-key": self._known.secret})
 
     def _finish(self, lane: int, end: End, faults: Faults) -> Heard | Crash:
-        asked = self.lanes[lane].asked
-        assert asked
+        request = self.lanes[lane].asked
+        assert request
         self.lanes[lane].dynamodb.faults.extend(faults)
         outcome = self._now(self.lanes[lane].finish(end))
         clean = not any(faults) and end not in SIZES
         event(f"{end.name} under {'some' if any(faults) else 'no'} faults: {_code(outcome) or 'success'}")
-        self._judge(asked[0], asked[1], lane, outcome, clean=clean)
+        self._judge(request, lane, outcome, clean=clean)
         return outcome
 
-    def _judge(self, path: str, body: bytes, lane: int, outcome: Heard | Crash | None, *, clean: bool) -> None:
+    def _judge(self, request: Asked, lane: int, outcome: Heard | Crash | None, *, clean: bool) -> None:
         """Hold what the caller got against what others got. `clean` work failed and nothing else did."""
         self.lanes[lane].dynamodb.faults.clear()
-        told = self.told[path]
-        others = [other for other in self.lanes if other is not self.lanes[lane] and other.works_on == path]
-        alone = told.latest is self.lanes[lane] and not others and not self.late
+        told = self.told[request[:2]]
+        others = [other.asked for other in self.lanes if other is not self.lanes[lane] and other.asked]
+        rivals = [other for other in others if other.key == request.key]
+        alone = told.latest is self.lanes[lane] and not rivals and not self.late
         told.released = clean and alone and isinstance(outcome, Heard)
         if outcome is None:
-            self._check_overlap(path, others)
+            self._check_overlap(rivals)
         elif isinstance(outcome, Crash):
             self._bury(lane)
         elif outcome.status < 300:
             event("replayed" if outcome.replayed else "answered")
             assert told.answer in (None, outcome.body)
-            assert told.body in (None, body)
-            told.answer, told.body = outcome.body, body
+            assert told.body in (None, request.body)
+            told.answer, told.body = outcome.body, request.body
 
-    def _check_overlap(self, path: str, others: list[Lane]) -> None:
+    def _check_overlap(self, rivals: list[Asked]) -> None:
         """Who still works on the key was begun so long ago that its function has ended it."""
-        for other in others:
-            assert other.asked
-            event("a dead run's lock was taken over")
-            assert self.clock - other.asked[2] >= LIFETIMES[path] * SECOND
+        for rival in rivals:
+            event("the lock of a run that should be dead was taken over")
+            assert self.clock - rival.at >= LIFETIMES[rival.path] * SECOND
 
     def _bury(self, lane: int) -> None:
         event("a process died")
@@ -245,15 +293,26 @@ class IdempotencyMachine(RuleBasedStateMachine):
 
     def _check(self) -> None:
         assert all(len(operations) == 1 for operations in self.works.effects.values())
-        charged = self._charged()
-        assert len(charged) - self.charges <= 1
-        if len(charged) > self.charges:
-            record = self._now(self._record())
-            assert (record["st"], record["cid"]) == ("d", charged[-1]["entry"])
+        charged = self._charged() - self.before
+        if charged - set(self.answered.values()):
+            self.answered = self._now(self._stored())
+        assert charged <= set(self.answered.values())  # one call for each key, so one charge
 
-    def _charged(self) -> list[Item]:
+    def _charged(self) -> set[str]:
         entries: list[Item] = self._now(self.bank.entries(self._known.tenant))
-        return [entry for entry in entries if entry["type"] == EntryType.DEDUCTION]
+        return {entry["entry"] for entry in entries if entry["type"] == EntryType.DEDUCTION}
+
+    async def _stored(self) -> dict[str, str]:
+        """The call that answered each key, of those whose answer is stored."""
+        chats = [key for path, key in self.told if path == CHAT]
+        records = {key: await self._record(key) for key in chats}
+        return {key: record["cid"] for key, record in records.items() if record.get("st") == "d"}
+
+    async def _record(self, key: str) -> Item:
+        record = keyed_request(self._known.tenant, "live", key, "").record
+        table = physical_name(self.store.stage, IDEMPOTENCY)
+        request = {"TableName": table, "Key": to_item({"id": record}), "ConsistentRead": True}
+        return from_item((await self.plain.call("GetItem", request)).get("Item", {}))
 
     @property
     def _known(self) -> Account:
@@ -263,16 +322,10 @@ class IdempotencyMachine(RuleBasedStateMachine):
     async def _account(self) -> Account:
         """A tenant with credits and a key, as of the machine's time."""
         work: Any = {"stage": self.store.stage, "now": START}
-        tenant = (await create_tenant(self.plain, name="tests", plan=Plan.PRO, **work))["tenant"]
+        tenant = (await create_tenant(self.plain, name="tests", plan=PricePlan.PRO, **work))["tenant"]
         await grant(self.plain, tenant=tenant, amount=1000 * CREDIT, operation_id="start", **work)
         key = await self.bank.key(tenant, now=START, budget=1000 * CREDIT)
         return Account(tenant, key.secret, key.record["id"], await self.bank.wallet(tenant))
-
-    async def _record(self) -> Item:
-        record = keyed_request(self._known.tenant, "live", KEYS[CHAT], "").record
-        table = physical_name(self.store.stage, IDEMPOTENCY)
-        request = {"TableName": table, "Key": to_item({"id": record}), "ConsistentRead": True}
-        return from_item((await self.plain.call("GetItem", request))["Item"])
 
     def _let_all_arrive(self) -> None:
         while self.late:
