@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -253,7 +253,7 @@ async def test_a_long_answer_that_cannot_be_kept_is_not_given(client: httpx2.Asy
     assert (await client.post(f"{THINGS}/bytes?size=500", headers=KEY)).status_code == 202
 
 
-async def spoken(app: ASGIApp, messages: list[Message]) -> list[Message]:
+async def spoken(app: ASGIApp, messages: Sequence[Message]) -> list[Message]:
     """What `app` sends to a caller who says `messages`."""
     heard: list[Message] = []
     unsaid = list(messages)
