@@ -13,6 +13,8 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.loader import load_catalog, read_operator_file
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock, system_clock
+from callmissed.idempotency.answers import S3Answers
+from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.admission import Admission
 from callmissed.keys.rehash import PepperRing
 from callmissed.ledger.holds import Ledger
@@ -45,6 +47,7 @@ def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb
         catalog=catalog,
         dynamodb=dynamodb,
         ledger=ledger,
+        idempotency=IdempotencyStore(dynamodb, stage, S3Answers(settings)),
         cashier=Cashier(ledger, admission, clock),
         upstreams=Upstreams(catalog, settings.provider_environment, _open_sandbox),
         ring=PepperRing(dynamodb, stage, admission, settings.pepper_ring),

@@ -17,7 +17,7 @@ HOLD_MINUTES = 20
 _logger = get_logger("inference")
 _EXPOSED = (
     "X-Request-Id, X-Generation-Id, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
-    "X-Quota-Limit, X-Quota-Remaining, X-Usage-Warning, X-CallMissed-Sandbox"
+    "X-Quota-Limit, X-Quota-Remaining, X-Usage-Warning, X-CallMissed-Sandbox, Idempotent-Replayed"
 )
 
 

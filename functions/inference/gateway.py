@@ -9,6 +9,7 @@ from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock
 from callmissed.errors import ApiError, service_unavailable
+from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.admission import Admitted
 from callmissed.keys.credentials import Headers, check_domain, presented_secret
 from callmissed.keys.rehash import PepperRing
@@ -28,6 +29,7 @@ class Gateway:
     catalog: Catalog
     dynamodb: DynamoDB
     ledger: Ledger
+    idempotency: IdempotencyStore
     cashier: Cashier
     upstreams: Upstreams
     ring: PepperRing

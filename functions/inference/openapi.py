@@ -4,11 +4,19 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from callmissed.idempotency.requests import HEADER
 from functions.inference.app import ROUTERS
 from functions.inference.dialects.openai_chat import ChatRequest
 
 _EXAMPLE = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
 _CHUNK = 'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'
+
+_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "description": "Runs and charges a blocking call once in 24 hours. A replay carries `Idempotent-Replayed: true`.",
+}
 
 
 def document() -> dict[str, Any]:
@@ -31,6 +39,7 @@ def document() -> dict[str, Any]:
 def _describe_chat(operation: dict[str, Any]) -> None:
     """The body and answers that the route reads and writes as bytes, which FastAPI therefore can't see."""
     body = {"schema": {"$ref": "#/components/schemas/ChatRequest"}, "example": _EXAMPLE}
+    operation["parameters"] = [_KEY]
     operation["requestBody"] = {"required": True, "content": {"application/json": body}}
     operation["responses"] = {
         "200": {
@@ -45,11 +54,12 @@ def _describe_chat(operation: dict[str, Any]) -> None:
 
 
 _REFUSALS = {
-    "400": "`invalid_request_error`, `unsupported_image_input`, `context_length_exceeded`",
+    "400": "`invalid_request_error`, `unsupported_image_input`, `context_length_exceeded`, `invalid_idempotency_key`",
     "401": "`invalid_api_key`: no key, an unknown, revoked or expired one",
     "402": "`insufficient_credits`, `budget_exceeded`",
     "403": "`permission_denied`, `domain_not_allowed`, `model_not_allowed`, `model_not_available`, `account_inactive`",
     "404": "`model_not_found`",
+    "409": "`idempotency_conflict`, `idempotency_in_progress`; wait `Retry-After` seconds",
     "413": "`file_too_large`: the body is over 4 MB",
     "429": "`rate_limit_exceeded`, `quota_exceeded`; wait `Retry-After` seconds",
     "502": "`upstream_error`: the provider's reply can't be used; nothing is charged",

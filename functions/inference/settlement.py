@@ -12,6 +12,7 @@ from callmissed.aws.dynamodb import DynamoError
 from callmissed.catalog.model import Model, ProviderRoute
 from callmissed.clock import Clock
 from callmissed.errors import service_unavailable
+from callmissed.idempotency.store import Run
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.ledger.entries import Account, Entry, EntryType, Outcome, Usage
 from callmissed.ledger.holds import Hold, Ledger, Settlement, WalletState
@@ -25,14 +26,15 @@ _logger = get_logger("inference")
 class BilledCall:
     """An admitted call on its way: who pays, what is held, how long things took (microseconds).
 
-    `hold` is None for a test key's call, which costs nothing. From `settling` on the call can't be cancelled: its entry
-    may be written even when nobody heard of it.
+    `hold` is None for a test key's call, which costs nothing; `run` for a call without an Idempotency-Key. From
+    `settling` on the call can't be cancelled: its entry may be written even when nobody heard of it.
     """
 
     id: str
     admitted: Admitted
     started: int
     hold: Hold | None = None
+    run: Run | None = None
     wallet: WalletState | None = None
     first_byte: int = 0
     db_wait: int = 0

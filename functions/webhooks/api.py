@@ -3,6 +3,7 @@
 from functools import cache, partial
 from typing import Any
 
+from fastapi import FastAPI
 from mangum import Mangum
 
 from callmissed.aws.dynamodb import DynamoDB
@@ -10,11 +11,14 @@ from callmissed.aws.queues import Sending, SqsQueue
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.http.urls import checked_url
+from callmissed.idempotency.answers import S3Answers
+from callmissed.idempotency.store import IdempotencyStore
 from callmissed.platform.queues import DISPATCH
-from callmissed.runtime import run
+from callmissed.runtime import use_own_loop
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings, from_environment
 from callmissed.web.app import RequestFrame, create_api
+from callmissed.web.idempotency import IdempotencyMiddleware
 from functions.webhooks.attempts import Attempting, Attempts
 from functions.webhooks.deliveries import Deliveries
 from functions.webhooks.parts import Parts
@@ -27,10 +31,10 @@ ROUTERS = (event_types.router, subscriptions.router, deliveries.router, replays.
 
 def create_parts(
     settings: CoreSettings,
+    dynamodb: DynamoDB,
     *,
     check_url: CheckUrl | None = None,
     attempts: Attempting | None = None,
-    dynamodb: DynamoDB | None = None,
     dispatch: Sending | None = None,
     clock: Clock = system_clock,
 ) -> Parts:
@@ -39,7 +43,6 @@ def create_parts(
     Raises ValueError without a sealing key.
     """
     stage = settings.stage
-    dynamodb = dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint)
     dispatch = dispatch or SqsQueue(settings, DISPATCH)
     sealer = Sealer(settings.sealing_ring)
     check_url = check_url or partial(checked_url, allow_loopback=settings.allow_loopback)
@@ -54,9 +57,15 @@ def create_parts(
     )
 
 
-def create_app(parts: Parts) -> RequestFrame:
+def create_app(parts: Parts) -> FastAPI:
     """The application over `parts`."""
-    return RequestFrame(create_api("CallMissed webhooks", ROUTERS, parts=parts))
+    return create_api("CallMissed webhooks", ROUTERS, parts=parts)
+
+
+def create_server(settings: CoreSettings, parts: Parts, dynamodb: DynamoDB) -> RequestFrame:
+    """The application as it is served: each keyed request runs once. Answers show secrets, so they are kept sealed."""
+    store = IdempotencyStore(dynamodb, settings.stage, S3Answers(settings), Sealer(settings.sealing_ring))
+    return RequestFrame(IdempotencyMiddleware(create_app(parts), store, parts.clock))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -68,7 +77,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _server() -> Mangum:
     """Made at the first invocation, on its thread and loop."""
 
-    async def made() -> Mangum:
-        return Mangum(create_app(create_parts(from_environment())), lifespan="off")
-
-    return run(made())
+    settings = from_environment()
+    dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint)
+    server = create_server(settings, create_parts(settings, dynamodb), dynamodb)
+    use_own_loop()
+    return Mangum(server, lifespan="off")

@@ -11,7 +11,7 @@ from callmissed.aws.items import put_new, read_item, transact
 from callmissed.aws.paging import items
 from callmissed.aws.queues import Sending
 from callmissed.clock import SECOND
-from callmissed.ids import new_id
+from callmissed.idempotency.operation import Operation
 from callmissed.platform.tables import DELIVERIES, OUTBOX, physical_name
 from functions.webhooks import messages
 from functions.webhooks.backstop import BACKSTOP, hasten
@@ -108,7 +108,7 @@ class Deliveries:
         kept = event and event["tenant"] == tenant and event["ttl"] > now // SECOND
         return event if kept else {}
 
-    async def replay(self, webhook: Item, id: str, now: int, operation: str | None) -> str:
+    async def replay(self, webhook: Item, id: str, now: int, operation: Operation) -> str:
         """Id of a new delivery that sends delivery `id` again; the same for the same `operation`.
 
         Raises ApiError 404, 400 for a webhook that is paused or disabled, 410 when the event is no longer kept.
@@ -120,7 +120,7 @@ class Deliveries:
         event = await self.event(endpoint.tenant, delivery["event"], now)
         if not event:
             raise event_expired()
-        again = delivery_id(event["created"], endpoint.partition, id, operation or new_id("op"))
+        again = delivery_id(event["created"], endpoint.partition, id, operation.id)
         row = new_delivery(endpoint, again, event, State.PENDING, origin=id)
         try:
             await transact(self._dynamodb, [put_new(self._stage, DELIVERIES, row | due(endpoint, now + BACKSTOP))])

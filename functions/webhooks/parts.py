@@ -1,4 +1,4 @@
-"""What the routes work with, and how a request is told apart from its repeat."""
+"""What the routes work with."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -30,17 +30,10 @@ async def parts(request: Request) -> Parts:
     return request.app.state.parts
 
 
-async def operation_id(request: Request) -> str | None:
-    """What the request and its repeats have in common; None without an Idempotency-Key."""
-    operation = request.scope.get("state", {}).get("operation")
-    return None if operation is None else str(operation.id)
-
-
 async def endpoint(webhook_id: str, caller: CallerOf) -> Endpoint:
     """The webhook of the path, if it is the caller's."""
     return Endpoint(caller.tenant, webhook_id)
 
 
 PartsOf = Annotated[Parts, Depends(parts)]
-OperationOf = Annotated[str | None, Depends(operation_id)]
 EndpointOf = Annotated[Endpoint, Depends(endpoint)]

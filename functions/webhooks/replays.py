@@ -19,10 +19,10 @@ from callmissed.aws.items import put_new, read_item, transact
 from callmissed.aws.queues import Sending
 from callmissed.clock import SECOND
 from callmissed.events.outbox import RETENTION
+from callmissed.idempotency.operation import Operation
 from callmissed.platform.tables import DELIVERIES
 from functions.webhooks import messages
 from functions.webhooks.backstop import BACKSTOP, hasten
-from functions.webhooks.operations import id_for
 from functions.webhooks.records import REPLAY, Endpoint, State, due
 from functions.webhooks.refusals import inactive, no_such_replay
 from functions.webhooks.rendering import status_of
@@ -48,7 +48,7 @@ class Replays:
         self._dispatch = dispatch
         self._subscriptions = subscriptions
 
-    async def recover(self, endpoint: Endpoint, span: Span, now: int, operation: str | None) -> Item:
+    async def recover(self, endpoint: Endpoint, span: Span, now: int, operation: Operation) -> Item:
         """Activate the webhook, send what is parked, and begin to queue again what failed in `span`.
 
         All of it or nothing. Raises ApiError 404, 409.
@@ -67,7 +67,7 @@ class Replays:
         endpoint: Endpoint,
         span: Span,
         now: int,
-        operation: str | None,
+        operation: Operation,
         *,
         events: Sequence[str] | None = None,
         status: str | None = None,
@@ -112,11 +112,11 @@ def _new_replay(
     events: list[str],
     states: list[str],
     now: int,
-    operation: str | None,
+    operation: Operation,
 ) -> Item:
     item: Item = {
         "webhook": endpoint.partition,
-        "item": REPLAY + id_for("rpl", endpoint.partition, operation),
+        "item": REPLAY + operation.new_id("rpl"),
         "kind": kind,
         "created": now,
         "since": span.since,

@@ -14,6 +14,7 @@ from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
 from callmissed.aws.items import transact
 from callmissed.aws.queues import Sending
 from callmissed.clock import MINUTE
+from callmissed.idempotency.operation import Operation
 from callmissed.sealing import Sealer
 from functions.webhooks import messages
 from functions.webhooks.backstop import hasten
@@ -27,7 +28,6 @@ from functions.webhooks.items import (
     webhooks_of,
 )
 from functions.webhooks.models import MASK, NewWebhook, WebhookChanges
-from functions.webhooks.operations import digest, id_for
 from functions.webhooks.records import Endpoint
 from functions.webhooks.refusals import changed_meanwhile, limit_reached, no_such_webhook, unprocessable
 from functions.webhooks.rendering import status_of
@@ -90,13 +90,13 @@ class Subscriptions:
             raise no_such_webhook()
         return webhook
 
-    async def create(self, tenant: str, new: NewWebhook, now: int, operation: str | None) -> Shown:
+    async def create(self, tenant: str, new: NewWebhook, now: int, operation: Operation) -> Shown:
         """A new webhook with its secret; the same again for the same `operation`.
 
         Raises ApiError 400 for its URL, 409 when the tenant has as many as it may, 422 for its headers.
         """
         self._check_url(new.url)
-        id, secret = id_for("wh", tenant, operation), new_secret()
+        id, secret = operation.new_id("wh"), new_secret()
         webhook = self._new(Endpoint(tenant, id), new, secret, now)
         try:
             await transact(self._dynamodb, put_counted(self._stage, webhook, MOST_WEBHOOKS))
@@ -117,20 +117,19 @@ class Subscriptions:
 
         return await self.change(endpoint, change, now)
 
-    async def rotate(self, endpoint: Endpoint, overlap_hours: int, now: int, operation: str | None) -> Shown:
+    async def rotate(self, endpoint: Endpoint, overlap_hours: int, now: int, operation: Operation) -> Shown:
         """The webhook with a new secret, beside which the one before it signs for `overlap_hours` (0 to 24).
 
         The same secret again for the same `operation`. Raises ApiError 404, 409.
         """
-        mark = digest(endpoint.partition, operation) if operation else ""
         secret = new_secret()
 
         def change(webhook: Item) -> Change | None:
-            if mark and webhook.get("rotation") == mark:
+            if webhook.get("rotation") == operation.id:
                 return None
             until = now + overlap_hours * _HOUR
             secrets = rotated(webhook["secrets"], self._sealer.seal(secret), until=until, now=now)
-            return Change({"secrets": secrets, "mask": masked(secret), "rotation": mark})
+            return Change({"secrets": secrets, "mask": masked(secret), "rotation": operation.id})
 
         return self._shown(await self.change(endpoint, change, now))
 

@@ -31,7 +31,8 @@ class NodeSdk:
         threading.Thread(target=self._read, daemon=True).start()
 
     def call(self, key: str, method: str, *arguments: Any, retries: int = 0, **params: Any) -> Any:
-        given = [*arguments, *([_flat(params)] if params else [])]
+        options = [{"headers": params.pop("extra_headers")}] if "extra_headers" in params else []
+        given = [*arguments, *([_flat(params)] if params else []), *options]
         number = self._ask(key, method, given, retries)
         event = self._next(number)
         request_id = event.get("request_id")

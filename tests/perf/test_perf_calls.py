@@ -28,6 +28,8 @@ from tests.perf.counting import Count, CountingDynamoDB
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
 BUDGETS = pytest.mark.parametrize("budget", [None, 10**10], ids=["no budget", "budget"])
 ADMIT, HOLD, ENTRY, APPLY = "UpdateItem keys", "UpdateItem wallets", "PutItem ledger", "UpdateItem wallets"
+KEEP = "UpdateItem idempotency"
+KEYED = {"Idempotency-Key": "counted"}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,46 @@ async def test_a_billed_call(
     assert count.rounds == 4
     assert (count.reads, count.transactions) == (0, 0)
     assert count.units == len(count.exchanges) <= 5
+
+
+@BUDGETS
+async def test_a_call_with_an_idempotency_key_costs_two_writes_more(
+    client: httpx2.AsyncClient, bank: Bank, count: Count, asked: FakeUpstream, budget: int | None
+) -> None:
+    account = await bank.account(budget=budget)
+
+    assert (await chat(client, account, KEYED)).status_code == 200
+
+    assert count.before_upstream == 3
+    assert count.operations[:4] == [ADMIT, KEEP, HOLD, KEEP]
+    assert sorted(count.operations[4:]) == sorted([ENTRY, APPLY] + ([ADMIT] if budget else []))
+    assert count.rounds == 4 + 2
+    assert (count.reads, count.transactions) == (0, 0)
+    assert count.units == len(count.exchanges) == len(count.spans) <= 5 + 2
+
+
+@pytest.mark.parametrize(("budget", "trips"), [(None, [ADMIT, KEEP]), (10**10, [ADMIT, KEEP, ADMIT])])
+async def test_a_replay_costs_one_write_and_the_return_of_the_budget(
+    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB, budget: int | None, trips: list[str]
+) -> None:
+    account = await bank.account(budget=budget)
+    assert (await chat(client, account, KEYED)).status_code == 200
+    count = dynamodb.restart()
+
+    assert (await chat(client, account, KEYED)).headers["idempotent-replayed"] == "true"
+
+    assert count.operations == trips
+    assert len(count.spans) == len(trips)
+
+
+async def test_a_stream_with_an_idempotency_key_costs_nothing_more(
+    client: httpx2.AsyncClient, bank: Bank, count: Count
+) -> None:
+    account = await bank.account()
+
+    assert (await chat(client, account, KEYED, stream=True)).status_code == 200
+
+    assert count.operations == [ADMIT, HOLD, ENTRY, APPLY]
 
 
 async def test_calls_in_a_row_cost_the_same(client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB) -> None:

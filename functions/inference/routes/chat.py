@@ -17,6 +17,7 @@ from callmissed.tenancy.plans import UNLIMITED, limits
 from functions.inference.body import parse_object, read_body
 from functions.inference.dialects.openai_chat import parse_chat
 from functions.inference.gateway import Gateway
+from functions.inference.once import MEDIA_TYPE, Once
 from functions.inference.planning import Plan, plan_chat
 from functions.inference.relay import MeteredStream, check_stream, read_reply, seconds_left, usage_of
 from functions.inference.settlement import BilledCall
@@ -32,26 +33,57 @@ async def chat_completions(request: Request) -> Response:
 
     The cost is the model's price times the reported tokens; it is settled before the last byte leaves. Bodies up to
     4 MB. `X-Generation-Id` names the call for `GET /v1/generation`. A stream ends with `data: [DONE]`, or with an event
-    that carries an `error`.
+    that carries an `error`. With an `Idempotency-Key` a blocking call runs and costs once in 24 hours.
     """
     gateway: Gateway = request.app.state.gateway
     raw = await read_body(request)
     try:
         body = parse_object(raw)
         plan = plan_chat(gateway.catalog, body, parse_chat(body), len(raw))
+        once = None if plan.streamed else Once.of(gateway, request, raw)
     except ApiError:
         await gateway.authenticate(request, Permission.LLM)  # who may not call learns that first
         raise
-    admitted, plan = await _admit(gateway, request, plan)
-    call = BilledCall(request.scope["state"]["call_id"], admitted, request.scope["state"]["started"])
+    try:
+        admitted, plan = await _admit(gateway, request, plan)
+    except HoldRefused:
+        if once and (earlier := await _earlier(gateway, request, plan, once)):
+            return earlier  # what is paid for needs no budget
+        raise
+    call = _call(request, admitted)
     call.db_wait = gateway.clock() - admitted.now
     try:
-        plan = await _set_aside(gateway, call, plan)
-        answer = await _ask(gateway, call, plan)
-        return await (_stream if plan.streamed else _whole)(gateway, call, plan, answer)
+        _check_models(admitted, plan)
+        if once and (earlier := await once.begin(call)):
+            return earlier
+        return await _serve(gateway, call, plan, once)
     except BaseException:
         await gateway.cashier.cancel(call)
+        if once:
+            await once.release(call)
         raise
+
+
+async def _earlier(gateway: Gateway, request: Request, plan: Plan, once: Once) -> Response | None:
+    """The answer that the request got before, for a key whose budget would not cover it again."""
+    call = _call(request, await gateway.authenticate(request, Permission.LLM))
+    _check_models(call.admitted, plan)
+    earlier = await once.begin(call)
+    await once.release(call)
+    return earlier
+
+
+def _call(request: Request, admitted: Admitted) -> BilledCall:
+    state = request.scope["state"]
+    return BilledCall(state["call_id"], admitted, state["started"])
+
+
+async def _serve(gateway: Gateway, call: BilledCall, plan: Plan, once: Once | None) -> Response:
+    plan = await _set_aside(gateway, call, plan)
+    answer = await _ask(gateway, call, plan)
+    if plan.streamed:
+        return await _stream(gateway, call, plan, answer)
+    return await _whole(gateway, call, plan, answer, once)
 
 
 async def _admit(gateway: Gateway, request: Request, plan: Plan) -> tuple[Admitted, Plan]:
@@ -72,15 +104,19 @@ def _is_test(request: Request) -> bool:
     return "cm_test_" in (request.headers.get("authorization") or request.headers.get("x-api-key") or "")
 
 
-async def _set_aside(gateway: Gateway, call: BilledCall, plan: Plan) -> Plan:
-    """Check the models against key and plan, then hold. The plan returned may have a shorter implicit limit."""
-    item = call.admitted.item
+def _check_models(admitted: Admitted, plan: Plan) -> None:
+    """Check the models against key and plan. Raises ApiError 403."""
+    item = admitted.item
     for model in plan.models:
         if not {"*", model.id} & item["mdl"]:
             raise ApiError(403, "model_not_allowed", f"This API key may not use '{model.id}'.", param="model")
         if item["plan"] == "free" and not model.free and item["mode"] == Mode.LIVE:
             raise _model_not_available(model.id)
-    if item["mode"] == Mode.TEST:
+
+
+async def _set_aside(gateway: Gateway, call: BilledCall, plan: Plan) -> Plan:
+    """Hold the dearest outcome. The plan returned may have a shorter implicit limit."""
+    if call.admitted.item["mode"] == Mode.TEST:
         return plan
     begun = gateway.clock()
     try:
@@ -113,13 +149,15 @@ async def _ask(gateway: Gateway, call: BilledCall, plan: Plan) -> Answer:
     return answer
 
 
-async def _whole(gateway: Gateway, call: BilledCall, plan: Plan, answer: Answer) -> Response:
+async def _whole(gateway: Gateway, call: BilledCall, plan: Plan, answer: Answer, once: Once | None) -> Response:
     begun = gateway.clock()
     body, reply = await read_reply(answer, seconds_left(call, gateway.clock))
     call.upstream_wait += gateway.clock() - begun
     used = await usage_of(plan, reply)
+    if once:
+        await once.complete(call, body)  # before the charge: only a reply that every retry gets is charged
     await gateway.cashier.settle(call, answer.model, answer.route, used, Outcome.COMPLETED, streamed=False)
-    return Response(body, media_type="application/json", headers=_headers(call))
+    return Response(body, media_type=MEDIA_TYPE, headers=_headers(call))
 
 
 async def _stream(gateway: Gateway, call: BilledCall, plan: Plan, answer: Answer) -> Response:

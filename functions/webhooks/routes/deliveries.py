@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
+from callmissed.web.idempotency import OperationOf
 from functions.webhooks.deliveries import Wanted
 from functions.webhooks.models import DeliveryDetail, DeliveryPage, DeliveryStatus, EventFilter, Queued
-from functions.webhooks.parts import EndpointOf, OperationOf, PartsOf
+from functions.webhooks.parts import EndpointOf, PartsOf
 from functions.webhooks.rendering import delivery_detail, delivery_object
 from functions.webhooks.routes.documented import refusals
 from functions.webhooks.spans import micros

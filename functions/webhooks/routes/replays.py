@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 
+from callmissed.web.idempotency import OperationOf
 from functions.webhooks.models import NewReplay, Recovery, Replay
-from functions.webhooks.parts import EndpointOf, OperationOf, PartsOf
+from functions.webhooks.parts import EndpointOf, PartsOf
 from functions.webhooks.rendering import replay_object
 from functions.webhooks.routes.documented import refusals
 from functions.webhooks.spans import replayable

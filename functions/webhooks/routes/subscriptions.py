@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 
 from callmissed.web.caller import CallerOf
+from callmissed.web.idempotency import OperationOf
 from functions.webhooks.models import NewWebhook, Rotation, TrialResult, Webhook, WebhookChanges
-from functions.webhooks.parts import EndpointOf, OperationOf, PartsOf
+from functions.webhooks.parts import EndpointOf, PartsOf
 from functions.webhooks.rendering import webhook_object
 from functions.webhooks.routes.documented import refusals
 from functions.webhooks.trials import attempt_test

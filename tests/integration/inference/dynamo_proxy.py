@@ -27,6 +27,8 @@ class Step(StrEnum):
     ENTRY = "entry"
     APPLY = "apply"
     RELEASE = "release"
+    BEGIN = "begin"
+    COMPLETE = "complete"
     OTHER = "other"
 
 
@@ -181,6 +183,8 @@ _UPDATES = {
     Step.HOLD: ("-wallets", "h.#id = :tag"),
     Step.RELEASE: ("-wallets", "#q = #q + :one REMOVE"),
     Step.APPLY: ("-wallets", "REMOVE h.#id"),
+    Step.BEGIN: ("-idempotency", "if_not_exists(op"),
+    Step.COMPLETE: ("-idempotency", "st = :done"),
 }
 
 

@@ -73,6 +73,7 @@ class Colour(StrEnum):
         ({"b", "a"}, {"SS": ["a", "b"]}),
         ((1, "x"), {"L": [{"N": "1"}, {"S": "x"}]}),
         ([], {"L": []}),
+        (b"\x00bytes", {"B": "AGJ5dGVz"}),
         ({}, {"M": {}}),
         (MappingProxyType({"n": 1}), {"M": {"n": {"N": "1"}}}),
     ],
@@ -81,8 +82,14 @@ def test_each_type(value: Any, attribute: dict[str, Any]) -> None:
     assert to_attribute(value) == attribute
 
 
+@plain
+@given(st.binary())
+def test_bytes_come_back_as_they_were(value: bytes) -> None:
+    assert from_attribute(json.loads(json.dumps(to_attribute(value)))) == value
+
+
 @pytest.mark.parametrize(
-    "value", [0.5, 1.0, float("nan"), Decimal(1), b"bytes", 1j, object(), datetime(2026, 11, 16, tzinfo=UTC)]
+    "value", [0.5, 1.0, float("nan"), Decimal(1), bytearray(b"bytes"), 1j, object(), datetime(2026, 11, 16, tzinfo=UTC)]
 )
 @pytest.mark.parametrize("inside", ["alone", "list", "map"])
 def test_what_hot_items_never_hold_is_refused(value: Any, inside: str) -> None:

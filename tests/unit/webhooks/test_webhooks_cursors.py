@@ -11,7 +11,6 @@ from callmissed.errors import ApiError
 from callmissed.events.outbox import RETENTION
 from callmissed.ids import sortable_id
 from functions.webhooks.cursors import before, cursor_after, is_delivery_id, key_behind
-from functions.webhooks.operations import id_for
 from functions.webhooks.records import DELIVERY, delivery_id
 from functions.webhooks.secrets import masked, rotated
 from functions.webhooks.signing import new_secret
@@ -97,13 +96,6 @@ def test_a_mask_hides_all_but_the_ends() -> None:
     secret = new_secret()
     assert masked(secret) == f"whse****{secret[-4:]}"
     assert new_secret() != secret
-
-
-def test_an_operation_makes_one_id_for_its_owner() -> None:
-    assert id_for("wh", "a", "op") == id_for("wh", "a", "op")
-    others = {id_for("wh", "b", "op"), id_for("wh", "a", "oq"), id_for("wh", "a", None)}
-    assert len(others - {id_for("wh", "a", "op")}) == 3
-    assert id_for("wh", "a", None) != id_for("wh", "a", None)
 
 
 def moment(at: int | None) -> datetime | None:

@@ -23,11 +23,19 @@ class Sealer:
 
     def seal(self, text: str) -> str:
         """`text` as it may be stored."""
-        return self._fernet.encrypt(text.encode()).decode()
+        return self.seal_bytes(text.encode()).decode()
 
     def unseal(self, sealed: str) -> str:
         """The text that was sealed. Raises UnsealError."""
+        return self.unseal_bytes(sealed.encode()).decode()
+
+    def seal_bytes(self, content: bytes) -> bytes:
+        """`content` as it may be stored."""
+        return self._fernet.encrypt(content)
+
+    def unseal_bytes(self, sealed: bytes) -> bytes:
+        """The bytes that were sealed. Raises UnsealError."""
         try:
-            return self._fernet.decrypt(sealed.encode()).decode()
+            return self._fernet.decrypt(sealed)
         except InvalidToken:
-            raise UnsealError("a sealed secret can't be read with the keys at hand") from None
+            raise UnsealError("what was sealed can't be read with the keys at hand") from None

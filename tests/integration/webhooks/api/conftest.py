@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.settings import CoreSettings
+from callmissed.web.app import RequestFrame
 from functions.webhooks.api import create_app, create_parts
 from local.engines import Store
 from tests.integration.webhooks.api.subscribers import NOW, RING, Stage, Tenant, check_url
@@ -20,13 +21,13 @@ async def shared_stage(new_tables: Callable[[], Store]) -> AsyncIterator[Stage]:
     settings = CoreSettings(stage=store.stage, sealing_keys=RING[0].hex())
     parts = create_parts(
         settings,
+        dynamodb,
         check_url=check_url,
         attempts=stage.endpoints,
-        dynamodb=dynamodb,
         dispatch=stage.queue,
         clock=stage.clock,
     )
-    stage.app = create_app(parts)
+    stage.app = RequestFrame(create_app(parts))
     yield stage
     await dynamodb.close()
 

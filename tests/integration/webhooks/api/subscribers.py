@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -15,6 +14,7 @@ from callmissed.clock import MINUTE, SECOND
 from callmissed.errors import ApiError
 from callmissed.events.outbox import Event, new_event, to_record
 from callmissed.events.types import EVENT_TYPES
+from callmissed.idempotency.operation import Operation
 from callmissed.ids import new_id
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table, physical_name
 from callmissed.sealing import Sealer
@@ -172,8 +172,8 @@ class Stage:
     def _as_tenant(self, id: str) -> ASGIApp:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             authorizer = {"tenant": id, "key_id": "key_of_tests", "mode": "live"}
-            operation = dict(scope["headers"]).get(b"x-operation")
-            state = {"operation": SimpleNamespace(id=operation.decode())} if operation else {}
+            named = dict(scope["headers"]).get(b"x-operation")
+            state = {"operation": Operation(named.decode()) if named else Operation.new()}
             event = {"requestContext": {"authorizer": authorizer}}
             await self.app({**scope, "aws.event": event, "state": state}, receive, send)
 

@@ -293,13 +293,5 @@ async def test_a_repeated_creation_at_the_limit_still_answers(tenant: Tenant) ->
     refused(await tenant.call("POST", json=NEW, operation="op_2"), 409, "webhook_limit_reached")
 
 
-async def test_the_same_operation_of_another_tenant_is_another(stage: Stage, tenant: Tenant) -> None:
-    first = await tenant.call("POST", json=NEW, operation="op_1")
-    foreign = await stage.tenant().call("POST", json=NEW, operation="op_1")
-
-    assert foreign.status_code == 201
-    assert foreign.json()["id"] != first.json()["id"]
-
-
 async def lane(stage: Stage, endpoint: Endpoint) -> dict[str, Any]:
     return await stage.item(DELIVERIES, {"webhook": endpoint.partition, "item": LANE})

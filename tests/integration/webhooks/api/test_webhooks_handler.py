@@ -11,10 +11,11 @@ from callmissed import runtime
 from callmissed.aws.clients import client
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.platform.queues import DISPATCH, physical_queue_name
+from callmissed.platform.tables import IDEMPOTENCY, physical_name
 from callmissed.settings import CoreSettings
 from functions.webhooks import api
 from functions.webhooks.parts import Parts
-from local.engines import Store, moto_server
+from local.engines import Store, dynamodb_client, moto_server
 from tests.integration.webhooks.api.subscribers import NEW, PATH, RING, Endpoints, check_url
 
 TENANT = "tnt_of_the_handler"
@@ -39,18 +40,18 @@ def settings(module_tables: Store, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def invoke(settings: CoreSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
     """Invokes the handler on a thread of its own, as a function has one."""
-    assert settings.dynamodb_endpoint
-    dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint, timeout_seconds=30.0)
+    create_parts, opened = api.create_parts, list[DynamoDB]()
 
-    create_parts = api.create_parts
-
-    def parts(_settings: CoreSettings) -> Parts:
-        return create_parts(settings, check_url=check_url, attempts=Endpoints(), dynamodb=dynamodb)
+    def parts(settings: CoreSettings, dynamodb: DynamoDB) -> Parts:
+        opened.append(dynamodb)
+        return create_parts(settings, dynamodb, check_url=check_url, attempts=Endpoints())
 
     def end() -> None:
-        runtime.run(dynamodb.close())
+        for dynamodb in opened:
+            runtime.run(dynamodb.close())
         runtime._own.runner.close()
 
+    monkeypatch.setattr(api, "from_environment", lambda: settings)
     monkeypatch.setattr(api, "create_parts", parts)
     api._server.cache_clear()
     with ThreadPoolExecutor(1) as thread:
@@ -60,12 +61,13 @@ def invoke(settings: CoreSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def event(
-    method: str, path: str = "", body: object = None, *, tenant: str | None = TENANT, **query: str
+    method: str, path: str = "", body: object = None, *, tenant: str | None = TENANT, key: str = "", **query: str
 ) -> dict[str, Any]:
     """What API Gateway sends.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
+    keyed = {"Idempotency-Key": [key]} if key else {}
     context: dict[str, Any] = {"identity": {"sourceIp": "203.0.113.9"}}
     if tenant:
         context["authorizer"] = {"tenant": tenant, "key_id": "key_1", "mode": "live"}
@@ -74,7 +76,7 @@ def event(
         "path": PATH + path,
         "httpMethod": method,
         "headers": {"Content-Type": "application/json", "Host": "api.example.com"},
-        "multiValueHeaders": {"Content-Type": ["application/json"], "Host": ["api.example.com"]},
+        "multiValueHeaders": {"Content-Type": ["application/json"], "Host": ["api.example.com"], **keyed},
         "queryStringParameters": query or None,
         "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
         "requestContext": context,
@@ -110,10 +112,29 @@ def test_who_calls_is_what_the_authorizer_said(invoke: Invoke) -> None:
 
 def test_the_deployed_function_refuses_to_start_without_a_sealing_key() -> None:
     with pytest.raises(ValueError, match="sealing key"):
-        api.create_parts(CoreSettings(), check_url=check_url, attempts=Endpoints())
+        api.create_parts(CoreSettings(), DynamoDB("us-east-1"), check_url=check_url, attempts=Endpoints())
 
 
 def orders(settings: CoreSettings) -> list[dict[str, Any]]:
     url = f"{settings.queue_base}/{physical_queue_name(settings.stage, DISPATCH.name)}"
     received = client("sqs", settings).receive_message(QueueUrl=url, MaxNumberOfMessages=10)
     return [json.loads(message.get("Body", "")) for message in received.get("Messages", [])]
+
+
+def test_a_keyed_creation_that_is_repeated_creates_once_and_shows_the_same_bytes(
+    invoke: Invoke, settings: CoreSettings
+) -> None:
+    first, again = (invoke("POST", body=NEW, key="create-1") for _ in range(2))
+    other = invoke("POST", body={**NEW, "description": "another"}, key="create-1")
+
+    assert (first["statusCode"], again["statusCode"]) == (201, 201)
+    assert first["body"] == again["body"]
+    assert "idempotent-replayed" not in first["headers"]
+    assert again["headers"]["idempotent-replayed"] == "true"
+    assert json.loads(other["body"])["error"]["code"] == "idempotency_conflict"
+    created = [webhook["id"] for webhook in json.loads(invoke("GET")["body"])]
+    assert created.count(json.loads(first["body"])["id"]) == 1
+    tables = dynamodb_client(settings.dynamodb_endpoint or "")
+    stored = str(tables.scan(TableName=physical_name(settings.stage, IDEMPOTENCY))["Items"])
+    assert json.loads(first["body"])["secret"] not in stored
+    assert "create-1" not in stored

@@ -5,6 +5,7 @@ Numbers are integers only: money never is anything else. boto3's own serializer 
 costs a multiple.
 """
 
+import base64
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -13,10 +14,12 @@ Item = dict[str, Any]
 
 
 def to_attribute(value: Value) -> dict[str, Any]:
-    """DynamoDB JSON of a str, int, bool, None, list, frozenset of str, or mapping of these."""
+    """DynamoDB JSON of a str, bytes, int, bool, None, list, frozenset of str, or mapping of these."""
     match value:
         case str():
             return {"S": value}
+        case bytes():
+            return {"B": base64.b64encode(value).decode()}
         case bool():
             return {"BOOL": value}
         case int():
@@ -44,6 +47,8 @@ def from_attribute(attribute: Mapping[str, Any]) -> Value:
     match kind:
         case "N":
             return int(value)
+        case "B":
+            return base64.b64decode(value)
         case "M":
             return from_item(value)
         case "L":

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
+from botocore.config import Config
 from botocore.credentials import Credentials
 
 from callmissed.settings import CoreSettings
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
+
+_PATIENCE = Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
+"""Functions live for half a minute; botocore's own timeouts are a minute each."""
 
 
 @overload
@@ -31,4 +35,5 @@ def client(service: str, settings: CoreSettings, credentials: Credentials | None
         "aws_secret_access_key": credentials.secret_key,
         "aws_session_token": credentials.token,
     }
-    return boto3.client(service, region_name=settings.region, endpoint_url=settings.aws_endpoint, **(given or {}))  # pyright: ignore
+    where = {"region_name": settings.region, "endpoint_url": settings.aws_endpoint, **(given or {})}
+    return boto3.client(service, config=_PATIENCE, **where)  # pyright: ignore

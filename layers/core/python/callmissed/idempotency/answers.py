@@ -1,0 +1,69 @@
+"""Answers that are too long for a DynamoDB item: they lie in S3 until the bucket's lifecycle removes them."""
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from callmissed.settings import CoreSettings
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+class LongAnswers(Protocol):
+    """Where long answers are kept. A name is written once."""
+
+    async def keep(self, name: str, body: bytes) -> None:
+        """Keep `body`. Raises AnswersUnavailable."""
+        ...
+
+    async def find(self, name: str) -> bytes:
+        """The body that was kept. Raises AnswersUnavailable."""
+        ...
+
+
+class AnswersUnavailable(Exception):
+    """The bucket did not take the answer, or did not give it."""
+
+
+class S3Answers:
+    """Long answers in `settings.responses_bucket`. boto3 comes with the first of them, not with the import."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        self._settings = settings
+        self._client: S3Client | None = None
+
+    async def keep(self, name: str, body: bytes) -> None:
+        """As `LongAnswers.keep`."""
+        await asyncio.to_thread(self._put, name, body)
+
+    async def find(self, name: str) -> bytes:
+        """As `LongAnswers.find`."""
+        return await asyncio.to_thread(self._get, name)
+
+    def _put(self, name: str, body: bytes) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._s3().put_object(Bucket=self._bucket(), Key=name, Body=body)
+        except (BotoCoreError, ClientError) as error:
+            raise AnswersUnavailable(str(error)) from error
+
+    def _get(self, name: str) -> bytes:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return self._s3().get_object(Bucket=self._bucket(), Key=name)["Body"].read()
+        except (BotoCoreError, ClientError) as error:
+            raise AnswersUnavailable(str(error)) from error
+
+    def _bucket(self) -> str:
+        if not self._settings.responses_bucket:
+            raise AnswersUnavailable("CALLMISSED_RESPONSES_BUCKET is not set")
+        return self._settings.responses_bucket
+
+    def _s3(self) -> "S3Client":
+        if self._client is None:
+            from callmissed.aws.clients import client
+
+            self._client = client("s3", self._settings)
+        return self._client

@@ -1,0 +1,51 @@
+"""What makes two requests the same one: the tenant's key, and a fingerprint of what was asked."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from callmissed.errors import ApiError
+from callmissed.keys.secret import Mode
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
+"""Set to `true` on an answer that was given before."""
+
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """A request that must run once. `record` names its key without telling it; both are SHA-256 in hex."""
+
+    record: str
+    fingerprint: str
+
+
+def keyed_request(tenant: str, mode: str, key: str, fingerprint: str) -> KeyedRequest:
+    """The request behind `tenant`'s `key`. Test keys have keys of their own: the sandbox never answers for a model."""
+    owner = (tenant, "test") if mode == Mode.TEST else (tenant,)
+    return KeyedRequest(_digest("\0".join((*owner, key)).encode()), fingerprint)
+
+
+def checked_key(values: Sequence[str]) -> str | None:
+    """The key among the header's `values`, or None without the header. Raises ApiError 400."""
+    if not values:
+        return None
+    if len(values) > 1 or not _VISIBLE.fullmatch(values[0]):
+        message = f"Send one {HEADER} of 1 to 255 visible ASCII characters, such as a UUID."
+        raise ApiError(400, "invalid_idempotency_key", message)
+    return values[0]
+
+
+def fingerprint(method: str, path: str, query: bytes, body: bytes) -> str:
+    """SHA-256 of the request, in hex. Each part goes in with its length, so that none can pass for another."""
+    return _digest(method.encode(), path.encode(), query, body)
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8) + part)
+    return digest.hexdigest()

@@ -1,0 +1,42 @@
+"""Long answers in S3, as moto plays it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from callmissed.aws.clients import client
+from callmissed.idempotency.answers import AnswersUnavailable, S3Answers
+from callmissed.settings import CoreSettings
+from local.engines import moto_server
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreSettings]:
+    folder: Path = tmp_path_factory.mktemp("moto")
+    with moto_server(folder / "moto.log") as endpoint:
+        settings = CoreSettings(region="us-east-1", aws_endpoint=endpoint, responses_bucket="long-answers")
+        client("s3", settings).create_bucket(Bucket="long-answers")
+        yield settings
+
+
+async def test_what_is_kept_is_found(settings: CoreSettings) -> None:
+    body = bytes(range(256)) * 2000
+
+    await S3Answers(settings).keep("record/owner", body)
+
+    assert await S3Answers(settings).find("record/owner") == body
+
+
+async def test_what_was_never_kept_is_unavailable(settings: CoreSettings) -> None:
+    with pytest.raises(AnswersUnavailable):
+        await S3Answers(settings).find("record/nobody")
+
+
+@pytest.mark.parametrize("bucket", ["", "no-such-bucket"])
+async def test_a_bucket_that_is_not_there_takes_nothing(settings: CoreSettings, bucket: str) -> None:
+    answers = S3Answers(replace(settings, responses_bucket=bucket))
+
+    with pytest.raises(AnswersUnavailable):
+        await answers.keep("record/owner", b"body")

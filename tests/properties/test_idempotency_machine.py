@@ -1,0 +1,358 @@
+"""Keyed requests as a state machine: crashes, lost answers, late duplicates, two at once, clocks that are off.
+
+Two requests may carry each key, whose path is a chat call's or one below `/api/v1`. Whatever goes wrong, checked after
+every step: a request has its effect under one id, a key is charged once at most and only for an answer that is stored,
+everybody who gets an answer gets the same bytes, two runs meet only when the first should have been dead, and a key
+that was released runs again. How to repeat a run: conftest.py.
+"""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from hypothesis import event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import MINUTE, SECOND
+from callmissed.idempotency.requests import keyed_request
+from callmissed.idempotency.store import RETENTION_SECONDS, SKEW_SECONDS
+from callmissed.ledger.entries import EntryType
+from callmissed.ledger.grants import grant
+from callmissed.ledger.sweep import sweep
+from callmissed.money import CREDIT
+from callmissed.platform.tables import IDEMPOTENCY, WALLETS, physical_name
+from callmissed.tenancy.plans import Plan as PricePlan
+from callmissed.tenancy.tenants import create_tenant
+from functions.inference.frame import HOLD_MINUTES
+from functions.inference.once import LOCK_SECONDS as CHAT_LOCK_SECONDS
+from local.engines import Store
+from tests.integration.idempotency.shelf import Shelf
+from tests.integration.inference.desk import Account, Bank
+from tests.properties.faults import FAULTS, Crash, Fault
+from tests.properties.lanes import CHAT, PEPPER, SIZES, THINGS, Asked, End, Heard, Lane, Works
+
+START = int(datetime(2026, 11, 10, 12, tzinfo=UTC).timestamp()) * SECOND
+PATHS = st.sampled_from([CHAT, THINGS])
+LIFETIMES = {CHAT: 900, THINGS: 30}
+LANES = 2
+SKEW = st.sampled_from([-5, 5, 0, 3])
+Faults = Sequence[Fault | None]
+BODIES = [
+    json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": text}], "max_tokens": 50}).encode()
+    for text in ("one", "other")
+]
+_LATE, _LOST = Fault.DELAY, Fault.LOSE_ANSWER
+BEGINNING = st.just(()) | st.just(()) | st.sampled_from([(_LATE,), (_LOST,), (None, _LATE), (None, _LOST)]) | FAULTS
+ENDING = st.just(()) | st.sampled_from([(_LATE,), (_LOST,), (_LATE, Fault.DIE_BEFORE), (Fault.DIE_AFTER,)]) | FAULTS
+ENDS = st.sampled_from([*[End.SUCCEEDS] * 4, *End])
+SECONDS = st.sampled_from([0, 0, 1, 5, 20, 34, 36, 45, 50, 600, 905, 915, 930])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a process does next: it ends the work that it has, or serves a request and perhaps `lingers` at its work."""
+
+    seconds: int
+    body: bytes
+    lane: int
+    beginning: Faults
+    lingers: bool
+    end: End
+    ending: Faults
+    arriving: int
+
+
+PLANS = st.builds(
+    Plan,
+    seconds=SECONDS,
+    body=st.sampled_from([*BODIES[:1] * 3, BODIES[1]]),
+    lane=st.integers(0, LANES - 1),
+    beginning=BEGINNING,
+    lingers=st.booleans(),
+    end=ENDS,
+    ending=ENDING,
+    arriving=st.integers(0, 2),
+)
+
+Ghost = tuple[str, int, End, End, Faults, bool]
+GHOSTS = st.tuples(PATHS, st.sampled_from([-1, 15, 20, 25]), ENDS, ENDS, ENDING, st.booleans())
+"""A run at its work for so many seconds more than its function may live, its heir, and which of them ends first."""
+
+STORIES = st.tuples(PATHS, st.lists(PLANS, min_size=2, max_size=5))
+"""What happens to one new key, in the midst of what still happens to those before."""
+
+
+@dataclass
+class Told:
+    """What is known of one key in its 24 hours."""
+
+    answer: bytes | None = None
+    body: bytes | None = None
+    released: bool = False
+    latest: Lane | None = None
+
+
+class IdempotencyMachine(RuleBasedStateMachine):
+    """Two processes serve requests with the same keys."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store) -> None:
+        super().__init__()
+        self.loop = loop
+        self.store = store
+        self.clock = START
+        self.late: list[tuple[str, bytes]] = []
+        self.plain = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
+        self.bank = Bank(self.plain, store.stage, PEPPER)
+        self.shelf, self.works = Shelf(), Works()
+        self.told: dict[tuple[str, str], Told] = {}
+        self.before: set[str] = set()
+        self.answered: dict[str, str] = {}
+        self.account: Account | None = None
+        self.dead: list[Lane] = []
+
+    @initialize(
+        skews=st.lists(SKEW, min_size=LANES, max_size=LANES),
+        stories=st.lists(STORIES, min_size=2, max_size=5),
+        ghosts=st.lists(GHOSTS, min_size=1, max_size=2),
+    )
+    def open(self, skews: list[int], stories: list[tuple[str, list[Plan]]], ghosts: list[Ghost]) -> None:
+        """A tenant with credits, processes whose clocks are off, and some keys' stories."""
+        self.account = self._now(self._account())
+        self.skews = skews
+        self.lanes = [self._lane(number) for number in range(LANES)]
+        for ghost in ghosts:
+            self._haunt(ghost)
+        for path, plans in stories:
+            key = self._new_key(path)
+            for plan in plans:
+                self._go_on(path, key, plan)
+
+    @rule(which=st.integers(0, 9), plan=PLANS)
+    def go_on(self, which: int, plan: Plan) -> None:
+        """A process goes on with any key; a request that is sent again may be a caller's who lost the answer."""
+        path, key = list(self.told)[which % len(self.told)]
+        self._go_on(path, key, plan)
+
+    @rule(path=PATHS, bodies=st.lists(st.sampled_from(BODIES), min_size=2, max_size=2), faults=BEGINNING)
+    def start_at_once(self, path: str, bodies: list[bytes], faults: Faults) -> None:
+        """Idle processes get requests with one new key at the same moment."""
+        if any(lane.asked for lane in self.lanes):
+            return
+        key = self._new_key(path)
+        self.lanes[0].dynamodb.faults.extend(faults)
+        requests = [Asked(path, key, body, self.clock) for body in bodies]
+        outcomes = self._now(_all([self._request(request, lane) for lane, request in enumerate(requests)]))
+        for lane, (request, outcome) in enumerate(zip(requests, outcomes, strict=True)):
+            self._judge(request, lane, outcome, clean=False)
+        assert sum(lane.asked is not None for lane in self.lanes) <= 1
+
+    @rule(which=st.integers(0, 20))
+    def arrive_late(self, which: int) -> None:
+        """A request whose answer was lost arrives after all."""
+        if self.late:
+            self._now(self.lanes[0].dynamodb.deliver_late(which))
+            for told in self.told.values():
+                told.released = False
+
+    @rule()
+    def next_day(self) -> None:
+        """The 24 hours of every key are over, though no record has been deleted."""
+        if any(lane.asked for lane in self.lanes):
+            return
+        self._let_all_arrive()
+        self._check()
+        self.clock += (RETENTION_SECONDS + 3 * SKEW_SECONDS + CHAT_LOCK_SECONDS) * SECOND
+        self._now(sweep(self.plain, self.store.stage, self.clock))
+        self.works.effects.clear()
+        self.before = self._charged()
+        self.answered.clear()
+        self.told = {name: Told() for name in self.told}
+
+    @invariant()
+    def promises_hold(self) -> None:
+        """One operation, one charge, and that only for a stored answer."""
+        if self.account:
+            self._check()
+
+    def teardown(self) -> None:
+        """Everything arrives, every lock ends: then each key has an answer, or gives one."""
+        if not self.account:
+            return
+        try:
+            self._quieten()
+        finally:
+            self._now(self._end())
+
+    def _new_key(self, path: str) -> str:
+        name = (path, f"key-{len(self.told)}")
+        self.told[name] = Told()
+        return name[1]
+
+    def _go_on(self, path: str, key: str, plan: Plan) -> None:
+        self.clock += plan.seconds * SECOND
+        if not self.lanes[plan.lane].asked:
+            self._start(Asked(path, key, plan.body, self.clock), plan.lane, plan.beginning)
+        elif plan.lingers:
+            return
+        if self.lanes[plan.lane].asked and not plan.lingers:
+            self._finish(plan.lane, plan.end, plan.ending)
+        for _ in range(min(plan.arriving, len(self.late))):
+            self.arrive_late(0)
+        self._check()
+
+    def _haunt(self, ghost: Ghost) -> None:
+        path, seconds, ends, heir_ends, ending, heir_first = ghost
+        key = self._new_key(path)
+        self._start(Asked(path, key, BODIES[0], self.clock), 0, ())
+        self.clock += (LIFETIMES[path] + seconds) * SECOND
+        self._start(Asked(path, key, BODIES[0], self.clock), 1, ())
+        order = [(1, heir_ends), (0, ends)] if heir_first else [(0, ends), (1, heir_ends)]
+        for lane, end in order:
+            if self.lanes[lane].asked:
+                self._finish(lane, end, ending if lane == 1 else ())
+                self._check()
+
+    def _quieten(self) -> None:
+        for lane in range(LANES):
+            if self.lanes[lane].asked:
+                self._finish(lane, End.DIES, ())
+        self._let_all_arrive()
+        self.clock += (CHAT_LOCK_SECONDS + SKEW_SECONDS) * SECOND
+        for path, key in self.told:
+            answers = [self._answer_of(Asked(path, key, body, self.clock)) for body in BODIES]
+            assert any(answer.status < 300 for answer in answers), answers
+        self._check()
+        self._now(sweep(self.plain, self.store.stage, self.clock + (HOLD_MINUTES + 1) * MINUTE))
+        self._now(self.bank.assert_balanced(self._known))
+
+    def _answer_of(self, request: Asked) -> Heard:
+        self.clock += SECOND
+        heard = self._start(request, 0, ()) or self._finish(0, End.SUCCEEDS, ())
+        assert isinstance(heard, Heard)
+        return heard
+
+    def _start(self, request: Asked, lane: int, faults: Faults) -> Heard | Crash | None:
+        must_run = self.told[request[:2]].released and not any(faults)
+        self.lanes[lane].dynamodb.faults.extend(faults)
+        outcome = self._now(self._request(request, lane))
+        if must_run:
+            event("a released key runs again")
+            assert outcome is None or _code(outcome) == "rate_limit_exceeded", outcome
+        self._judge(request, lane, outcome, clean=False)
+        return outcome
+
+    def _request(self, request: Asked, lane: int) -> Coroutine[Any, Any, Heard | Crash | None]:
+        self.told[request[:2]].latest = self.lanes[lane]
+        return self.lanes[lane].start(request, {"tenant": self._known.tenant, "x-api-key": self._known.secret})
+
+    def _finish(self, lane: int, end: End, faults: Faults) -> Heard | Crash:
+        request = self.lanes[lane].asked
+        assert request
+        self.lanes[lane].dynamodb.faults.extend(faults)
+        outcome = self._now(self.lanes[lane].finish(end))
+        clean = not any(faults) and end not in SIZES
+        event(f"{end.name} under {'some' if any(faults) else 'no'} faults: {_code(outcome) or 'success'}")
+        self._judge(request, lane, outcome, clean=clean)
+        return outcome
+
+    def _judge(self, request: Asked, lane: int, outcome: Heard | Crash | None, *, clean: bool) -> None:
+        """Hold what the caller got against what others got. `clean` work failed and nothing else did."""
+        self.lanes[lane].dynamodb.faults.clear()
+        told = self.told[request[:2]]
+        others = [other.asked for other in self.lanes if other is not self.lanes[lane] and other.asked]
+        rivals = [other for other in others if other.key == request.key]
+        alone = told.latest is self.lanes[lane] and not rivals and not self.late
+        told.released = clean and alone and isinstance(outcome, Heard)
+        if outcome is None:
+            self._check_overlap(rivals)
+        elif isinstance(outcome, Crash):
+            self._bury(lane)
+        elif outcome.status < 300:
+            event("replayed" if outcome.replayed else "answered")
+            assert told.answer in (None, outcome.body)
+            assert told.body in (None, request.body)
+            told.answer, told.body = outcome.body, request.body
+
+    def _check_overlap(self, rivals: list[Asked]) -> None:
+        """Who still works on the key was begun so long ago that its function has ended it."""
+        for rival in rivals:
+            event("the lock of a run that should be dead was taken over")
+            assert self.clock - rival.at >= LIFETIMES[rival.path] * SECOND
+
+    def _bury(self, lane: int) -> None:
+        event("a process died")
+        self.dead.append(self.lanes[lane])
+        self.lanes[lane] = self._lane(lane)
+
+    def _check(self) -> None:
+        assert all(len(operations) == 1 for operations in self.works.effects.values())
+        charged = self._charged() - self.before
+        if charged - set(self.answered.values()):
+            self.answered = self._now(self._stored())
+        assert charged <= set(self.answered.values())  # one call for each key, so one charge
+
+    def _charged(self) -> set[str]:
+        entries: list[Item] = self._now(self.bank.entries(self._known.tenant))
+        return {entry["entry"] for entry in entries if entry["type"] == EntryType.DEDUCTION}
+
+    async def _stored(self) -> dict[str, str]:
+        """The call that answered each key, of those whose answer is stored."""
+        chats = [key for path, key in self.told if path == CHAT]
+        records = {key: await self._record(key) for key in chats}
+        return {key: record["cid"] for key, record in records.items() if record.get("st") == "d"}
+
+    async def _record(self, key: str) -> Item:
+        record = keyed_request(self._known.tenant, "live", key, "").record
+        table = physical_name(self.store.stage, IDEMPOTENCY)
+        request = {"TableName": table, "Key": to_item({"id": record}), "ConsistentRead": True}
+        return from_item((await self.plain.call("GetItem", request)).get("Item", {}))
+
+    @property
+    def _known(self) -> Account:
+        assert self.account
+        return self.account
+
+    async def _account(self) -> Account:
+        """A tenant with credits and a key, as of the machine's time."""
+        work: Any = {"stage": self.store.stage, "now": START}
+        tenant = (await create_tenant(self.plain, name="tests", plan=PricePlan.PRO, **work))["tenant"]
+        await grant(self.plain, tenant=tenant, amount=1000 * CREDIT, operation_id="start", **work)
+        key = await self.bank.key(tenant, now=START, budget=1000 * CREDIT)
+        return Account(tenant, key.secret, key.record["id"], await self.bank.wallet(tenant))
+
+    def _let_all_arrive(self) -> None:
+        while self.late:
+            self._now(self.lanes[0].dynamodb.deliver_late(0))
+
+    def _lane(self, number: int) -> Lane:
+        return Lane(self.store, self.shelf, self.works, self.late, lambda: self.clock + self.skews[number] * SECOND)
+
+    def _now(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(work)
+
+    async def _end(self) -> None:
+        key = to_item({"id": self._known.tenant})
+        await self.plain.call("DeleteItem", {"TableName": physical_name(self.store.stage, WALLETS), "Key": key})
+        for lane in (*self.lanes, *self.dead):
+            await lane.dynamodb.close()
+        await self.plain.close()
+
+
+async def _all(works: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    return list(await asyncio.gather(*works))
+
+
+def _code(outcome: Heard | Crash | None) -> str:
+    return outcome.code if isinstance(outcome, Heard) else str(outcome)
+
+
+def test_a_key_runs_once_whatever_goes_wrong(loop: asyncio.AbstractEventLoop, module_tables: Store) -> None:
+    machine: Any = partial(IdempotencyMachine, loop, module_tables)
+    run_state_machine_as_test(machine, settings=settings.default)
