@@ -18,7 +18,7 @@ from callmissed.keys.rehash import PepperRing
 from callmissed.keys.secret import Mode, new_secret
 from functions.auth.authorizer import authorize
 from local.engines import Store
-from tests.integration.auth.requests import request as account_request
+from tests.integration.auth.authorizer_requests import request as account_request
 from tests.integration.inference.behaviours import fails, ordinary
 from tests.integration.inference.desk import PEPPER, REGION, Account, Bank, gateway_at_work, settings_for
 from tests.integration.inference.upstream import FakeUpstream, Received

@@ -12,7 +12,7 @@ from callmissed.keys.secret import Mode, new_secret
 from callmissed.platform.routes import ROUTES, Auth
 from callmissed.tenancy.plans import Plan
 from functions.auth.authorizer import Policy, authorize
-from tests.integration.auth.requests import ARN, request
+from tests.integration.auth.authorizer_requests import ARN, request
 from tests.integration.keys.conftest import NEW, NOVEMBER, OLD, Vault
 
 HOOKS = frozenset({"webhooks:write"})

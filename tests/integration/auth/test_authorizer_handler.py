@@ -18,7 +18,7 @@ from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from functions.auth import authorizer
 from local.engines import Store
-from tests.integration.auth.requests import request
+from tests.integration.auth.authorizer_requests import request
 
 PEPPER = b"tests-pepper-of-some-length-....."
 HOOKS = frozenset({"webhooks:write"})

@@ -4,7 +4,7 @@ Secrets, prompts and replies are never logged; what is logged of a call are ids,
 """
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 NAMESPACE = "CallMissed"
 
@@ -16,6 +16,8 @@ def get_logger(name: str) -> Logger:
 
 def count(metric: str, value: int = 1, **dimensions: str) -> None:
     """Add `value` to a CloudWatch metric by one log line; `infra` sets alarms on the names used here."""
-    with single_metric(name=metric, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as line:
-        for name, text in dimensions.items():
-            line.add_dimension(name=name, value=text)
+    metrics = EphemeralMetrics(namespace=NAMESPACE)  # heeds POWERTOOLS_METRICS_DISABLED, as `single_metric` does not
+    for name, text in dimensions.items():
+        metrics.add_dimension(name=name, value=text)
+    metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
+    metrics.flush_metrics()
