@@ -111,7 +111,9 @@ class MemoryQueue:
         """The Lambda event with what is visible; what was handed out too often goes to the dead letters."""
         records: list[dict[str, Any]] = []
         for id, held in list(self._held.items()):
-            if held.visible > self._now() or len(records) == most:
+            if len(records) == most:
+                break
+            if held.visible > self._now():
                 continue
             if held.received == self._tries:
                 self.dead.append(self._held.pop(id).body)
