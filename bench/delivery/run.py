@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import uvloop
 from rich.console import Console
 
 from bench import instant_dynamodb
@@ -21,7 +20,7 @@ from bench.delivery import cost, numbers
 from bench.delivery.cost import Assumed
 from bench.delivery.numbers import Delay, Numbers, Speed
 from bench.delivery.scenes import Body, Counts, Scenery
-from bench.delivery.soak import Soak, soak
+from bench.delivery.soak import Flood, Soak
 from bench.delivery.steps import Steps
 from bench.delivery.throughput import Load, Rate
 from bench.delivery.units import Units
@@ -57,7 +56,7 @@ class Run:
         units = asyncio.run(Steps(self._new_tables("units")).weigh())
         if soak_events:
             self._console.print(f"soak: {soak_events} events")
-            soaked = uvloop.run(soak(self._new_tables("soak"), soak_events))
+            soaked = self._workers.soak(Flood(self._dynamodb, self._new_tables("soak").stage, soak_events))
         return Numbers(
             cores=os.cpu_count() or 1,
             speeds={name: Speed(rate.per_second, rate.cpu_ms) for name, rate in rates.items()},

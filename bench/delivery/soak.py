@@ -20,6 +20,16 @@ HALF_A_DAY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Flood:
+    """`count` events into the tables of `stage` at the DynamoDB `dynamodb`; the same `seed` makes the same deaths."""
+
+    dynamodb: str
+    stage: str
+    count: int
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Soak:
     """What came of it. A duplicate is an event that an endpoint took once more."""
 
@@ -56,25 +66,25 @@ class _Endpoint:
         return ok(now)
 
 
-async def soak(tables: Tables, count: int, seed: int = 1) -> Soak:
-    """Tell `count` events and let all settle."""
-    began = time.monotonic()
-    simulation, server = Simulation(tables, Fate(share=DEATHS_PER_STEP, seed=seed)), _Endpoint(seed)
+async def soak(flood: Flood) -> Soak:
+    """Tell all events and let everything settle."""
+    began, server = time.monotonic(), _Endpoint(flood.seed)
+    simulation = Simulation(Tables(flood.dynamodb, flood.stage), Fate(share=DEATHS_PER_STEP, seed=flood.seed))
     try:
         endpoint = await simulation.webhook()
         simulation.endpoints.answers[endpoint.webhook] = server.answer
-        told = await simulation.tell(count=count)
-        await simulation.run(days=HALF_A_DAY, steps=100 * count)
-        arrived = len(told) - await _lost(simulation, endpoint, told)
+        told = await simulation.tell(count=flood.count)
+        await simulation.run(days=HALF_A_DAY, steps=100 * flood.count)
+        lost = await _lost(simulation, endpoint, told)
     finally:
         await simulation.close()
     return Soak(
-        events=count,
+        events=flood.count,
         steps=simulation.fate.steps,
         deaths=simulation.fate.deaths,
         attempts=len(simulation.endpoints.got),
-        lost=count - arrived,
-        duplicates=server.taken - arrived,
+        lost=lost,
+        duplicates=server.taken - (flood.count - lost),
         seconds=time.monotonic() - began,
     )
 

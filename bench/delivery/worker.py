@@ -1,6 +1,6 @@
 """The process that is measured: reads one job (JSON) and writes what came of it.
 
-`python -m bench.delivery.worker deliver|fan_out|delays`.
+`python -m bench.delivery.worker deliver|fan_out|delays|soak`.
 """
 
 import asyncio
@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.delivery import delays, throughput
+from bench.delivery import delays, soak, throughput
 from bench.delivery.delays import Scene
+from bench.delivery.soak import Flood, Soak
 from bench.delivery.throughput import Load, Rate
 from bench.servers import ROOT, BenchError
 
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "POWERTOOLS_LOG_LEVEL": "WARNING"}
-LONGEST_SECONDS = 180.0
+LONGEST_SECONDS = 900.0
 
 
 class Workers:
@@ -39,7 +40,11 @@ class Workers:
         """As `delays.measure`."""
         return self._do("delays", scene)
 
-    def _do(self, what: str, job: Load | Scene) -> Any:
+    def soak(self, flood: Flood) -> Soak:
+        """As `soak.soak`."""
+        return Soak(**self._do("soak", flood))
+
+    def _do(self, what: str, job: Load | Scene | Flood) -> Any:
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         done = subprocess.run(
             [sys.executable, "-m", "bench.delivery.worker", what],
@@ -62,6 +67,8 @@ async def _outcome(what: str, job: dict[str, Any]) -> Any:
             return asdict(await throughput.deliver(Load(**job)))
         case "fan_out":
             return asdict(await throughput.fan_out(Load(**job)))
+        case "soak":
+            return asdict(await soak.soak(Flood(**job)))
         case _:
             return await delays.measure(Scene(**job))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.delivery import steps
-from bench.delivery.soak import soak
+from bench.delivery.soak import Flood, soak
 from bench.delivery.steps import Steps
 from bench.delivery.units import Units
 from local.engines import Store
@@ -22,7 +22,7 @@ async def test_a_delivery_takes_four_writes_and_six_round_trips(tables: Store) -
 
 
 async def test_a_soak_counts_deaths_and_duplicates_and_loses_nothing(tables: Store) -> None:
-    found = await soak(tables, 300, seed=3)
+    found = await soak(Flood(tables.endpoint, tables.stage, 300, seed=3))
 
     assert found.lost == 0
     assert found.deaths >= 5
