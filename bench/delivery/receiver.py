@@ -1,4 +1,4 @@
-"""The tenants' servers: `/ok` takes every event, `/fail` answers 500, `/hang` never answers.
+"""The tenants' servers: `/ok` takes every event, `/hang` never answers.
 
 `GET /arrivals` tells when each event first came to `/ok`, and forgets it: seconds of the monotonic clock, which all
 processes of a machine share. Run it as a process of its own: `python -m bench.delivery.receiver --port 9000`.
@@ -15,7 +15,6 @@ import uvloop
 from bench.wire import response, serve
 
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
-FAILED = response("500 Internal Server Error", "text/plain", b"broken")
 
 
 class Receiver:
@@ -29,8 +28,6 @@ class Receiver:
         match path:
             case b"/hang":
                 return _silence()
-            case b"/fail":
-                return FAILED
             case b"/arrivals":
                 return self._told()
             case _:

@@ -47,16 +47,15 @@ class Run:
         self._workers = Workers(split_cores())
         self._dynamodb = stack.enter_context(dynamodb_local(self._scratch / "dynamodb.log"))
         self._scenery = Scenery(self._dynamodb, self._start("bench.delivery.receiver"), counts)
-        create_tables(Store(self._dynamodb, STAGE))
+        self._new_tables(self._dynamodb, STAGE)
 
     def measure(self, soaked: Soak | None, soak_events: int) -> Numbers:
         """Everything; the soak only when it has events, else `soaked` is taken over."""
         rates = self._rates()
         delays, probes = self._delays()
-        units = asyncio.run(Steps(self._new_tables("units")).weigh())
+        units = asyncio.run(Steps(self._new_tables(self._dynamodb, "units")).weigh())
         if soak_events:
-            self._console.print(f"soak: {soak_events} events")
-            soaked = self._workers.soak(Flood(self._dynamodb, self._new_tables("soak").stage, soak_events))
+            soaked = self._soak(soak_events)
         return Numbers(
             cores=os.cpu_count() or 1,
             speeds={name: Speed(rate.per_second, rate.cpu_ms) for name, rate in rates.items()},
@@ -96,6 +95,12 @@ class Run:
             samples[name] = self._workers.delays(scenery.beside_burst(quiet, fair=fair, scales=scales))
         return {name: numbers.delay(each) for name, each in samples.items()}, failures
 
+    def _soak(self, count: int) -> Soak:
+        """In a DynamoDB Local of its own: the other one is slow by now."""
+        self._console.print(f"soak: {count} events")
+        with dynamodb_local(self._scratch / "soak.log") as dynamodb:
+            return self._workers.soak(Flood(dynamodb, self._new_tables(dynamodb, "soak").stage, count))
+
     def _load(self, dynamodb: str, bodies: list[Body]) -> Load:
         return Load(dynamodb, bodies, self._counts.warm_up)
 
@@ -112,8 +117,8 @@ class Run:
         wait_for_port(port, self._stack.enter_context(running(command, {}, log)), log)
         return f"http://127.0.0.1:{port}"
 
-    def _new_tables(self, stage: str) -> Store:
-        store = Store(self._dynamodb, stage)
+    def _new_tables(self, dynamodb: str, stage: str) -> Store:
+        store = Store(dynamodb, stage)
         create_tables(store)
         return store
 
