@@ -30,10 +30,10 @@ UV := .tools/uv-$(UV_VERSION)
 VENV := .venv/.synced
 NODE_MODULES := node_modules/.installed
 
-.PHONY: help setup need-python need-node need-java dev test check format lint synth bench bench-peers cost clean
+.PHONY: help setup need-python need-node need-java dev test check format lint synth bench bench-delivery bench-peers cost clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV) $(NODE_MODULES) ## Install what the repository needs into .tools, .venv and node_modules.
 
@@ -60,6 +60,9 @@ synth: setup ## Synthesise the CloudFormation templates into cdk.out, offline.
 
 bench: setup need-java ## Measure the gateway beside a direct call and the installed peers.
 	python -m bench.run $(ARGS)
+
+bench-delivery: setup need-java ## Measure deliveries and soak them; writes docs/webhooks-performance.md.
+	python -m bench.delivery --soak 10000 $(ARGS)
 
 bench-peers: setup ## Install the gateways that the benchmark compares with.
 	python -m bench.peers install

@@ -26,7 +26,7 @@ from local.ports import free_port
 
 PRICES = Path(__file__).parent / "prices.toml"
 DOCUMENT = ROOT / "docs" / "cost.md"
-BEGIN, END = "<!-- cost: begin -->", "<!-- cost: end -->"
+MARKER = "cost"
 READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan"})
 FAILED_CONDITION_UNITS = 1.0
 CALLS = 20
@@ -34,13 +34,17 @@ CALLS = 20
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """USD per million units in one region; `gb_seconds` of Lambda on arm64."""
+    """USD per million units in one region; `gb_seconds` of Lambda on arm64. `fair_requests` come on top of others."""
 
     write_units: float
     read_units: float
     rest_api: float
     lambda_requests: float
     lambda_gb_seconds: float
+    events: float
+    schedules: float
+    queue_requests: float
+    fair_requests: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +121,30 @@ def render(works: Sequence[Work], regions: Mapping[str, Prices]) -> str:
     """The table in Markdown, a row a class, with the split of the first region and the totals of all."""
     first = next(iter(regions.values()))
     head = ["class", "round trips", "WRU", "RRU", "Lambda ms", "DynamoDB $", "REST API $", "Lambda $"]
-    rows = [head + [f"**{region} $**" for region in regions], ["---"] + ["---:"] * (len(head) - 1 + len(regions))]
+    rows = [head + [f"**{region} $**" for region in regions]]
     for work in works:
         split = cost_per_million(work, first)
         counted = [f"{each:g}" for each in (work.round_trips, work.write_units, work.read_units, work.milliseconds)]
         dollars = [f"{each:.2f}" for each in (split.dynamodb, split.api, split.compute)]
         totals = [f"{cost_per_million(work, prices).total:.2f}" for prices in regions.values()]
         rows.append([work.name, *counted, *dollars, *totals])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_table(rows)
 
 
-def between_markers(document: str, table: str) -> str:
-    """`document` with what stood between the markers replaced by `table`. Raises ValueError without markers."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def between_markers(document: str, table: str, marker: str = MARKER) -> str:
+    """`document` with what stood between the lines of `marker` replaced by `table`. Raises ValueError without them."""
+    first, last = f"<!-- {marker}: begin -->", f"<!-- {marker}: end -->"
+    before, begin, rest = document.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the document lacks '{BEGIN}' or '{END}'")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+        raise ValueError(f"the document lacks '{first}' or '{last}'")
+    return f"{before}{first}\n{table}\n{last}{after}"
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """`rows`, the first of which is the head, with all columns but the first to the right."""
+    rule = ["---"] + ["---:"] * (len(rows[0]) - 1)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
 
 
 def endpoint_classes(account: ours.Account) -> tuple[Call, ...]:

@@ -35,16 +35,17 @@ def write_json(report: Report, path: Path) -> None:
     for row, budget in zip(document["budgets"], report.budgets, strict=True):
         row["holds"] = budget.holds
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_rounded(document), indent=2) + "\n")
+    path.write_text(json.dumps(rounded(document), indent=2) + "\n")
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """`value` with every float in it to three places."""
     if isinstance(value, float):
         return round(value, 3)
     if isinstance(value, Mapping):
-        return {name: _rounded(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        return {name: rounded(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+        return [rounded(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
     return value
 
 

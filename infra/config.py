@@ -25,7 +25,7 @@ class StageConfig(BaseModel):
     requests_per_second: Annotated[int, Field(ge=1)] = 500
     """The whole API's steady rate; `burst` requests may come at once."""
     burst: Annotated[int, Field(ge=1)] = 1000
-    webhooks_at_once: Annotated[int, Field(ge=2, le=1000)] = 50
+    webhooks_at_once: Annotated[int, Field(ge=2, le=1000)] = 200
     """How many senders of webhooks may run at the same time, each with up to ten deliveries."""
     snap_start: bool = True
     """Snapshot the functions that answer requests. Off where a region does not offer it."""

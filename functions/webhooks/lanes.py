@@ -50,13 +50,13 @@ class Lanes:
             return
         opened = webhook.get("open", 0)
         if opened > now:
-            await self._look_again(endpoint, lane, opened)
+            await self._look_again(endpoint, opened)
             return
         found = await self._parked(endpoint, 1 if opened else _DRAINED_AT_ONCE)
         if not found:
             await self._end(endpoint, lane, now)
             return
-        await self._look_again(endpoint, lane, now + _NEXT_LOOK)
+        await self._look_again(endpoint, now + _NEXT_LOOK)
         if opened:
             await probe(endpoint, found[0])
         else:
@@ -78,11 +78,11 @@ class Lanes:
         if lane.get("empty") == lane["rev"]:
             await self._store.delete(DELIVERIES, _key(endpoint), {"rev": lane["rev"]})
         else:
-            await self._look_again(endpoint, lane | {"empty": lane["rev"]}, now + _NEXT_LOOK)
+            await self._look_again(endpoint, now + _NEXT_LOOK, empty=lane["rev"])
 
-    async def _look_again(self, endpoint: Endpoint, lane: Item, moment: int) -> None:
-        new = due(endpoint, moment) | ({"empty": lane["empty"]} if "empty" in lane else {})
-        await self._store.change(DELIVERIES, _key(endpoint), new, {"rev": lane["rev"]})
+    async def _look_again(self, endpoint: Endpoint, moment: int, **marks: int) -> None:
+        """Whatever was parked meanwhile is looked at then too."""
+        await self._store.change(DELIVERIES, _key(endpoint), due(endpoint, moment) | marks, {})
 
     async def _parked(self, endpoint: Endpoint, most: int) -> list[Item]:
         """The oldest parked deliveries, with the attributes that the index shows."""

@@ -60,7 +60,8 @@ def _table(scope: Construct, declared: Table, stage: str) -> dynamodb.Table:
             index_name=declared.index.name,
             partition_key=_key(declared.index.partition_key),
             sort_key=_key(declared.index.sort_key),
-            projection_type=dynamodb.ProjectionType.ALL,
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=list(declared.index.shows),
         )
     return table
 

@@ -30,7 +30,7 @@ from functions.webhooks.records import DELIVERY, Endpoint, State
 from functions.webhooks.relay import Relay
 from functions.webhooks.replaying import Replayer
 from functions.webhooks.sender import Sender
-from functions.webhooks.store import Store
+from functions.webhooks.store import Store, at_once
 from functions.webhooks.timer import Timer
 from local.engines import Store as Tables
 
@@ -111,7 +111,9 @@ class MemoryQueue:
         """The Lambda event with what is visible; what was handed out too often goes to the dead letters."""
         records: list[dict[str, Any]] = []
         for id, held in list(self._held.items()):
-            if held.visible > self._now() or len(records) == most:
+            if len(records) == most:
+                break
+            if held.visible > self._now():
                 continue
             if held.received == self._tries:
                 self.dead.append(self._held.pop(id).body)
@@ -238,9 +240,8 @@ class Simulation:
             new_event(tenant or self.tenant, CreditsLow(available_credits=n, threshold_credits=50), self.now)
             for n in range(count)
         ]
-        for event in told:
-            assert await publish(self.plain, self.stage, event)
-            self._stream.append(Change("INSERT", to_record(event), str(len(self._stream))))
+        assert all(await at_once([publish(self.plain, self.stage, event) for event in told]))
+        self._stream += [Change("INSERT", to_record(event), event.id) for event in told]
         self.told += told
         return told
 

@@ -1,12 +1,25 @@
 """The arithmetic of the cost model and its place in the document."""
 
+from dataclasses import replace
+
 import pytest
 
-from bench.cost import BEGIN, END, Meter, Prices, Work, between_markers, cost_per_million, render
+from bench.cost import Meter, Prices, Work, between_markers, cost_per_million, render
 from callmissed.aws.dynamodb import Exchange
 
-VIRGINIA = Prices(write_units=0.625, read_units=0.125, rest_api=3.50, lambda_requests=0.20, lambda_gb_seconds=13.3334)
-MUMBAI = Prices(write_units=0.71, read_units=0.1425, rest_api=3.50, lambda_requests=0.20, lambda_gb_seconds=13.3334)
+BEGIN, END = "<!-- cost: begin -->", "<!-- cost: end -->"
+VIRGINIA = Prices(
+    write_units=0.625,
+    read_units=0.125,
+    rest_api=3.50,
+    lambda_requests=0.20,
+    lambda_gb_seconds=13.3334,
+    events=1.00,
+    schedules=1.00,
+    queue_requests=0.40,
+    fair_requests=0.10,
+)
+MUMBAI = replace(VIRGINIA, write_units=0.71, read_units=0.1425)
 CHAT = Work("chat", round_trips=4, write_units=4, read_units=2, milliseconds=2000, memory_mb=512)
 
 

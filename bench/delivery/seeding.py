@@ -1,0 +1,86 @@
+"""Webhooks, events and deliveries to measure with, written as the product writes them but many at a time."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from bench.ours import PEPPER, REGION, STAGE
+from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import system_clock
+from callmissed.events.outbox import Event, new_event, to_record
+from callmissed.events.types import MessageReceived
+from callmissed.ids import new_id
+from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
+from callmissed.sealing import Sealer
+from functions.webhooks import signing
+from functions.webhooks.records import Endpoint, State, delivery_id, new_delivery
+from functions.webhooks.store import Store, at_once
+
+SEALING_KEY = PEPPER
+DATA = MessageReceived.model_validate(MessageReceived.example)
+_BATCH = 25
+_LANES = 8
+
+
+def sealer() -> Sealer:
+    """Seals and unseals the benchmark's secrets."""
+    return Sealer((bytes.fromhex(SEALING_KEY),))
+
+
+def open_store(endpoint: str) -> Store:
+    """The benchmark's tables at `endpoint`; patient, because a busy machine is no failure."""
+    return Store(DynamoDB(REGION, endpoint, timeout_seconds=30.0), STAGE)
+
+
+async def webhook(store: Store, url: str, **more: Any) -> Endpoint:
+    """A new tenant with one webhook that gets everything at `url`."""
+    endpoint = Endpoint(new_id("tnt"), new_id("wh"))
+    secrets = [[sealer().seal(signing.new_secret()), None]]
+    item: Item = {"tenant": endpoint.tenant, "webhook": endpoint.webhook, "url": url, "events": ["*"], "rev": 1}
+    item |= {"active": True, "created_at": system_clock(), "secrets": secrets}
+    await store.put(WEBHOOKS, item | more)
+    return endpoint
+
+
+async def events(store: Store, endpoint: Endpoint, count: int) -> list[Event]:
+    """`count` events of the tenant that nobody has fanned out."""
+    now = system_clock()
+    made = [new_event(endpoint.tenant, DATA, now + number) for number in range(count)]
+    await write(store, OUTBOX, map(to_record, made))
+    return made
+
+
+async def deliveries(
+    store: Store, endpoint: Endpoint, told: Iterable[Event], state: State, *, copies: int = 1
+) -> list[Item]:
+    """Deliveries of the events `told` that nobody has attempted, each event's `copies` times."""
+    made = [_delivery(endpoint, event, state, copy) for event in told for copy in range(copies)]
+    await write(store, DELIVERIES, made)
+    return made
+
+
+def _delivery(endpoint: Endpoint, event: Event, state: State, copy: int) -> Item:
+    id = delivery_id(event.created, event.id, endpoint.webhook, str(copy))
+    return new_delivery(endpoint, id, to_record(event), state)
+
+
+async def write(store: Store, table: Table, made: Iterable[Item]) -> None:
+    """Write the items in batches. Raises RuntimeError when DynamoDB leaves any out."""
+    batches = batched(made, _BATCH)
+    await at_once([_write_all(store, table, batches) for _ in range(_LANES)])
+
+
+async def _write_all(store: Store, table: Table, batches: Iterator[list[Item]]) -> None:
+    for batch in batches:
+        puts = [{"PutRequest": {"Item": to_item(item)}} for item in batch]
+        answer = await store.dynamodb.call("BatchWriteItem", {"RequestItems": {store.name(table): puts}})
+        if answer.get("UnprocessedItems"):
+            raise RuntimeError("DynamoDB left items out of a batch")
+
+
+def batched(made: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items in lists of at most `size`."""
+    remaining = iter(made)
+    while batch := list(itertools.islice(remaining, size)):
+        yield batch

@@ -1,0 +1,96 @@
+"""Thousands of events through processes that die at random steps: how many are lost, and how many come twice.
+
+Time, SQS, the stream and the bus are simulated (`tests/integration/webhooks/simulation.py`), the tables are real. One
+attempt in fifty fails, so that retries and the timer take part.
+"""
+
+import random
+import time
+from dataclasses import dataclass
+
+from callmissed.events.outbox import Event
+from functions.webhooks.attempts import Outcome
+from functions.webhooks.records import Endpoint
+from local.engines import Store as Tables
+from tests.integration.webhooks.simulation import Fate, Simulation, ok, status
+
+DEATHS_PER_STEP = 1 / 400
+FAILURES_PER_ATTEMPT = 1 / 50
+HALF_A_DAY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """`count` events into the tables of `stage` at the DynamoDB `dynamodb`; the same `seed` makes the same deaths."""
+
+    dynamodb: str
+    stage: str
+    count: int
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """What came of it. A duplicate is an event that an endpoint took once more."""
+
+    events: int
+    steps: int
+    deaths: int
+    attempts: int
+    lost: int
+    duplicates: int
+    seconds: float
+
+    @property
+    def duplicate_rate(self) -> float:
+        """Duplicates per event."""
+        return self.duplicates / self.events
+
+    @property
+    def deaths_per_event(self) -> float:
+        """Deaths per event."""
+        return self.deaths / self.events
+
+
+class _Endpoint:
+    """Fails now and then, and counts what it took."""
+
+    def __init__(self, seed: int) -> None:
+        self.taken = 0
+        self._luck = random.Random(seed)
+
+    def answer(self, now: int) -> Outcome:
+        if self._luck.random() < FAILURES_PER_ATTEMPT:
+            return status(500)(now)
+        self.taken += 1
+        return ok(now)
+
+
+async def soak(flood: Flood) -> Soak:
+    """Tell all events and let everything settle."""
+    began, server = time.monotonic(), _Endpoint(flood.seed)
+    simulation = Simulation(Tables(flood.dynamodb, flood.stage), Fate(share=DEATHS_PER_STEP, seed=flood.seed))
+    try:
+        endpoint = await simulation.webhook()
+        simulation.endpoints.answers[endpoint.webhook] = server.answer
+        told = await simulation.tell(count=flood.count)
+        await simulation.run(days=HALF_A_DAY, steps=100 * flood.count)
+        lost = await _lost(simulation, endpoint, told)
+    finally:
+        await simulation.close()
+    return Soak(
+        events=flood.count,
+        steps=simulation.fate.steps,
+        deaths=simulation.fate.deaths,
+        attempts=len(simulation.endpoints.got),
+        lost=lost,
+        duplicates=server.taken - (flood.count - lost),
+        seconds=time.monotonic() - began,
+    )
+
+
+async def _lost(simulation: Simulation, endpoint: Endpoint, told: list[Event]) -> int:
+    """Events that never came, or whose delivery is not recorded as done."""
+    bodies = {body for to, _, body, _ in simulation.endpoints.got if to == endpoint.webhook}
+    done = {delivery["event"] for delivery in await simulation.deliveries(endpoint) if delivery["state"] == "delivered"}
+    return sum(event.body not in bodies or event.id not in done for event in told)

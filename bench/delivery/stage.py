@@ -1,0 +1,81 @@
+"""One stage in this process: the real functions from the outbox to the endpoint, and what works off its queues."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from bench.delivery.queueing import MemoryQueue
+from bench.delivery.seeding import DATA, open_store, sealer
+from callmissed.aws.queues import Message
+from callmissed.batches import Change, Received, each_message
+from callmissed.clock import system_clock
+from callmissed.events.outbox import new_event, publish, to_record
+from callmissed.http.client import SafeClient
+from callmissed.observability import get_logger
+from functions.webhooks.attempts import Attempts
+from functions.webhooks.dispatch import Dispatcher
+from functions.webhooks.fanout import Fanout
+from functions.webhooks.relay import Relay
+from functions.webhooks.replaying import Replayer
+from functions.webhooks.sender import Sender
+from functions.webhooks.timer import Timer
+
+if TYPE_CHECKING:
+    from types_boto3_events import EventBridgeClient
+
+_logger = get_logger("bench")
+
+
+class Stage:
+    """Its queue of orders is `fair` between tenants, or not."""
+
+    def __init__(self, dynamodb: str, *, fair: bool = True) -> None:
+        self.store = open_store(dynamodb)
+        self.events = MemoryQueue(fair=False)
+        self.orders = MemoryQueue(fair=fair)
+        self._client = SafeClient(allow_loopback=True)
+        attempts = Attempts(self._client, sealer(), system_clock)
+        dispatcher = Dispatcher(self.store, self.orders, attempts, system_clock)
+        self.sender = Sender(dispatcher, Replayer(self.store, self.orders, system_clock))
+        self.fanout = Fanout(self.store, self.orders, system_clock)
+        self.timer = Timer(self.store, self.orders)
+        self._relay = Relay("bus", cast("EventBridgeClient", _Bus(self.events)))
+
+    async def tell(self, tenant: str) -> tuple[str, float]:
+        """Write an event to the outbox and hand it to the relay; its id, and the moment (monotonic) before that."""
+        event, began = new_event(tenant, DATA, system_clock()), time.monotonic()
+        await publish(self.store.dynamodb, self.store.stage, event)
+        await self._relay.tell([Change("INSERT", to_record(event), "0")])
+        return event.id, began
+
+    async def fan_out(self, received: Received) -> None:
+        """What the function `event-fanout` does with a message."""
+        await self.fanout.fan_out(received.body["detail"], again=received.again)
+
+    async def work(self, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]], batches: int = -1) -> None:
+        """Work off batches of `queue` one after the other: so many, or for ever."""
+        while batches:
+            event = await queue.receive()
+            queue.settle(event, await each_message(event, work, _logger))
+            batches -= 1
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        await self._client.close()
+        await self.store.dynamodb.close()
+
+
+class _Bus:
+    """EventBridge with its rule, which puts every event into the fan-out's queue."""
+
+    def __init__(self, queue: MemoryQueue) -> None:
+        self._queue = queue
+        self._loop = asyncio.get_running_loop()
+
+    def put_events(self, Entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803  boto3's name
+        """Called from the relay's thread."""
+        details = [Message({"detail": json.loads(entry["Detail"])}, group="") for entry in Entries]
+        asyncio.run_coroutine_threadsafe(self._queue.send(details), self._loop).result()
+        return {"Entries": [{"EventId": "1"} for _ in Entries], "FailedEntryCount": 0}

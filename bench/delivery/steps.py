@@ -1,0 +1,118 @@
+"""The steps of deliveries, each done by the real code in simulated time and weighed."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from bench.delivery.units import Scales, Units
+from callmissed.aws.attributes import Item
+from callmissed.batches import Received
+from callmissed.clock import MINUTE, SECOND
+from callmissed.events.outbox import new_event, publish, to_record
+from callmissed.events.types import MessageReceived
+from callmissed.ids import new_id
+from callmissed.platform.tables import WEBHOOKS
+from functions.webhooks import messages
+from functions.webhooks.records import Endpoint, webhook_key
+from functions.webhooks.schedule import WAITS
+from functions.webhooks.store import Store
+from local.engines import Store as Tables
+from tests.integration.webhooks.simulation import Simulation, status
+
+EVENT, FANOUT, DELIVERED = "event written", "event fanned out to one webhook", "attempt that succeeds"
+FIRST, SOON = "first failed attempt, next in 5 s", "second failed attempt, next in 5 min"
+LATER, LAST = "failed attempt, next after more than 15 min", "tenth failed attempt"
+TIMER = "due delivery ordered by the timer"
+TEN = "ten failed attempts with all that is between them"
+PARKED, PARKED_ORDER = "event fanned out to a dead endpoint: parked", "ordered delivery parked"
+DRAINED = "parked delivery released and delivered"
+_DRAINED = 100
+
+
+class Steps:
+    """Weighs steps on one endpoint. `by_name` has what one of each takes."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.by_name: dict[str, Units] = {}
+        self._simulation = Simulation(tables)
+        self._scales = Scales(tables.endpoint, tables.stage)
+        self._simulation.store.dynamodb = self._scales
+        self._aside = Store(self._simulation.plain, tables.stage)
+
+    async def weigh(self) -> Mapping[str, Units]:
+        """Go through all steps."""
+        try:
+            await self._success()
+            await self._failures()
+            await self._parking()
+        finally:
+            await self._scales.close()
+            await self._simulation.close()
+        return self.by_name
+
+    async def _success(self) -> None:
+        endpoint = await self._simulation.webhook(new_id("tnt"))
+        await self._tell(endpoint, EVENT, FANOUT)
+        await self._work_off(DELIVERED)
+
+    async def _failures(self) -> None:
+        """Ten failed attempts amid others that succeed, so that the breaker stays closed."""
+        simulation = self._simulation
+        endpoint = await simulation.webhook(new_id("tnt"))
+        simulation.endpoints.answers[endpoint.webhook] = status(500)
+        await self._tell(endpoint)
+        total = Units()
+        for name, wait in zip((FIRST, SOON, *[LATER] * 7, LAST), (*WAITS, 0), strict=True):
+            await self._work_off(name)
+            total += self.by_name[name]
+            await self._set(endpoint, {"cf": 0}, gone=("ff",))
+            simulation.now += wait * SECOND + MINUTE
+            if name == LATER:
+                await self._ring()
+                total += self.by_name[TIMER]
+        self.by_name[TEN] = total
+
+    async def _ring(self) -> None:
+        """What one due delivery adds to a round of the timer."""
+        await self._simulation.timer.ring(0)
+        idle = self._scales.taken()
+        await self._simulation.timer.ring(self._simulation.now)
+        self.by_name[TIMER] = self._scales.taken() + idle.times(-1)
+
+    async def _parking(self) -> None:
+        simulation = self._simulation
+        endpoint = await simulation.webhook(new_id("tnt"))
+        await self._tell(endpoint)
+        await self._set(endpoint, {"open": simulation.now + 5 * MINUTE})
+        await self._work_off(PARKED_ORDER)
+        for _ in range(_DRAINED):
+            await self._tell(endpoint, "", PARKED)
+        await self._set(endpoint, {"cf": 0}, gone=("open",))
+        await simulation.sender.carry_out(Received(messages.lane(endpoint).body, again=False))
+        released = self._scales.taken().times(1 / _DRAINED)
+        await self._work_off(DRAINED)
+        self.by_name[DRAINED] += released
+
+    async def _tell(self, endpoint: Endpoint, written: str = "", fanned_out: str = "") -> None:
+        simulation = self._simulation
+        event = new_event(endpoint.tenant, MessageReceived.model_validate(MessageReceived.example), simulation.now)
+        await publish(self._scales, simulation.stage, event)
+        self._note(written)
+        await simulation.fanout.fan_out(to_record(event), again=False)
+        self._note(fanned_out)
+
+    async def _work_off(self, name: str) -> None:
+        """Carry out every order that is there, and note what one took."""
+        event = self._simulation.orders.receive(most=1000)
+        for record in event["Records"]:
+            await self._simulation.sender.carry_out(Received(json.loads(record["body"]), again=False))
+        self._simulation.orders.settle(event, {"batchItemFailures": []})
+        self._note(name, share=1 / len(event["Records"]))
+
+    async def _set(self, endpoint: Endpoint, new: Item, gone: Sequence[str] = ()) -> None:
+        """Change the webhook, unweighed."""
+        assert await self._aside.change(WEBHOOKS, webhook_key(endpoint), new, {}, gone=gone)
+
+    def _note(self, name: str, share: float = 1.0) -> None:
+        taken = self._scales.taken().times(share)
+        if name:
+            self.by_name[name] = taken
