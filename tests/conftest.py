@@ -10,7 +10,7 @@ from local.engines import Store, create_tables, dynamodb_local, moto_server
 from local.services import Services, create_services
 from tests.running_desk import Desk, running
 
-LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
 
 # Emulators accept any credentials; without these, botocore would look for real ones on the machine.
 for variable in [name for name in os.environ if name.startswith(("AWS_", "CALLMISSED_"))]:

@@ -1,12 +1,14 @@
-"""A certificate authority that the client under test trusts, and what it issues."""
+"""A certificate authority that the client under test trusts, what it issues, and a look at the client's sockets."""
 
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 import trustme
 
+from callmissed.http import client as module
 from callmissed.http.client import SafeClient
 from tests.integration.http.endpoint import Names
 
@@ -55,3 +57,17 @@ async def client(names: Names, trusting: ssl.SSLContext) -> AsyncIterator[SafeCl
     client = SafeClient(is_allowed=lambda address: address == "127.0.0.1", resolver=names, tls=trusting)
     yield client
     await client.close()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Sockets that the client made: without one there is no packet."""
+    made: list[int] = []
+    make = module._open_socket
+
+    def spy(family: int, kind: int, protocol: int) -> socket.socket:
+        made.append(family)
+        return make(family, kind, protocol)
+
+    monkeypatch.setattr(module, "_open_socket", spy)
+    yield made

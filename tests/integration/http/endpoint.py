@@ -42,7 +42,10 @@ class Endpoint:
 
 @asynccontextmanager
 async def serving(
-    behaviour: Callable[[Endpoint], Behaviour], tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    behaviour: Callable[[Endpoint], Behaviour],
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncGenerator[Endpoint]:
     """Run a server that treats every connection by `behaviour`."""
     endpoint = Endpoint(host)
@@ -63,7 +66,7 @@ async def serving(
 
     if tls:
         tls.sni_callback = named
-    server = await asyncio.start_server(connected, host, 0, ssl=tls)
+    server = await asyncio.start_server(connected, host, port, ssl=tls)
     endpoint.port = server.sockets[0].getsockname()[1]
     try:
         yield endpoint

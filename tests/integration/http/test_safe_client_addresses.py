@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
 
 import pytest
 from aiohttp import ThreadedResolver
@@ -78,20 +77,6 @@ SPELLINGS_OF_LOOPBACK = [
     "0",
 ]
 PUBLIC = "93.184.215.14"
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Sockets that the client made: without one there is no packet."""
-    made: list[int] = []
-    make = module._open_socket
-
-    def spy(family: int, kind: int, protocol: int) -> socket.socket:
-        made.append(family)
-        return make(family, kind, protocol)
-
-    monkeypatch.setattr(module, "_open_socket", spy)
-    yield made
 
 
 @pytest.fixture
