@@ -88,11 +88,11 @@ class World:
     private: Endpoint
     client: SafeClient
 
-    async def send(self, name: str = "hooks.test", *, timeout_seconds: float = 60.0) -> int:
+    async def send(self, name: str = "hooks.test", *, timeout_seconds: float = 10.0) -> int:
         """The status of the answer of `name`."""
         return (await self.client.send("GET", self.public.url(name), timeout_seconds=timeout_seconds)).status
 
-    async def refused(self, *, timeout_seconds: float = 60.0) -> type[SendError]:
+    async def refused(self, *, timeout_seconds: float = 10.0) -> type[SendError]:
         """The kind of the error that keeps us from calling `hooks.test`."""
         with pytest.raises(SendError) as caught:
             await self.send(timeout_seconds=timeout_seconds)
@@ -121,8 +121,10 @@ def worlds(certified: Certified, trusting: ssl.SSLContext) -> Worlds:
             serving(behaviour, tls, PUBLIC, private.port) as public,
         ):
             client = SafeClient(is_allowed=judge, resolver=WireResolver(names, patience_seconds), tls=trusting)
-            yield World(names, public, private, client)
-            await client.close()
+            try:
+                yield World(names, public, private, client)
+            finally:
+                await client.close()
             assert private.connections == 0
 
     return make
@@ -164,7 +166,7 @@ async def test_a_kept_connection_stays_where_it_was_judged(worlds: Worlds, opene
 
 async def test_a_second_connection_beside_a_kept_one_is_judged_anew(worlds: Worlds, opened: list[int]) -> None:
     async with worlds(GOOD, BAD, behaviour=hanging) as world:
-        first = asyncio.create_task(world.send())
+        first = asyncio.create_task(world.send(timeout_seconds=60.0))
         await world.public.left.wait()
 
         assert await world.refused() is AddressRefused
