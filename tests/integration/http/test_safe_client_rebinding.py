@@ -167,7 +167,7 @@ async def test_a_kept_connection_stays_where_it_was_judged(worlds: Worlds, opene
 async def test_a_second_connection_beside_a_kept_one_is_judged_anew(worlds: Worlds, opened: list[int]) -> None:
     async with worlds(GOOD, BAD, behaviour=hanging) as world:
         first = asyncio.create_task(world.send(timeout_seconds=60.0))
-        await world.public.left.wait()
+        await asyncio.wait_for(world.public.left.wait(), 10)
 
         assert await world.refused() is AddressRefused
         assert world.names.asked == ONCE * 2
@@ -228,7 +228,7 @@ async def test_the_deadline_includes_a_look_up_without_end(worlds: Worlds, opene
 async def test_others_are_sent_while_a_look_up_is_slow(worlds: Worlds) -> None:
     async with worlds(GOOD, slow=[reply(f"A {PUBLIC}", how=LATE)]) as world:
         slow = [asyncio.create_task(world.send("slow.test")) for _ in range(20)]
-        await world.names.arrived.wait()
+        await asyncio.wait_for(world.names.arrived.wait(), 10)
 
         assert await asyncio.gather(*(world.send() for _ in range(20))) == [200] * 20
         assert not any(task.done() for task in slow)
