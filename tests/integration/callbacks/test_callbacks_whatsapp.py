@@ -133,6 +133,16 @@ async def test_with_an_app_secret_a_signature_is_needed_whatever_else_is_saved(s
     assert (await stage.post(WHATSAPP, body, {})).status == 401
 
 
+async def test_a_first_secret_ends_unsigned_callbacks_at_once(stage: Stage) -> None:
+    tenant = await stage.save(whatsapp_credentials(app_secret="", allow_unsigned=True))
+    bodies = [body_of(change(messages=[message(f"wamid.{number}")])) for number in range(2)]
+    assert (await stage.post(WHATSAPP, bodies[0], {})).status == 200
+
+    await stage.save(whatsapp_credentials(), tenant)
+
+    assert (await stage.post(WHATSAPP, bodies[1], {})).status == 401
+
+
 async def test_metas_retry_adds_nothing_however_it_is_grouped(stage: Stage) -> None:
     await stage.save(whatsapp_credentials())
     first = body_of(change(messages=[message("wamid.1"), message("wamid.2")], statuses=[status("wamid.9")]))
