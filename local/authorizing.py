@@ -27,7 +27,8 @@ class _Statement(BaseModel):
 
     def covers(self, arn: str) -> bool:
         patterns = [self.resource] if isinstance(self.resource, str) else self.resource
-        return any(fnmatchcase(arn, pattern) for pattern in patterns)
+        # IAM knows `*` and `?`; brackets are letters there.
+        return any(fnmatchcase(arn, pattern.replace("[", "[[]")) for pattern in patterns)
 
 
 class _Policy(BaseModel):

@@ -10,7 +10,7 @@ from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
 from callmissed.aws.items import put_new, read_item, transact
 from callmissed.aws.paging import items
 from callmissed.aws.queues import Sending
-from callmissed.clock import SECOND
+from callmissed.events.outbox import RETENTION
 from callmissed.idempotency.operation import Operation
 from callmissed.platform.tables import DELIVERIES, OUTBOX, physical_name
 from functions.webhooks import messages
@@ -105,7 +105,7 @@ class Deliveries:
     async def event(self, tenant: str, id: str, now: int) -> Item:
         """The tenant's event as the outbox keeps it; empty when it is no longer kept."""
         event = await read_item(self._dynamodb, self._stage, OUTBOX, {"id": id})
-        kept = event and event["tenant"] == tenant and event["ttl"] > now // SECOND
+        kept = event and event["tenant"] == tenant and event["created"] + RETENTION > now
         return event if kept else {}
 
     async def replay(self, webhook: Item, id: str, now: int, operation: Operation) -> str:

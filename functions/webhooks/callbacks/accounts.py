@@ -17,7 +17,8 @@ class Signers:
     """The accounts whose callbacks come here. What is remembered is sealed.
 
     An account that is unknown, or whose secret does not fit, is looked up afresh before it is refused: new
-    integrations and new secrets count at once. One that was taken away counts for 30 seconds more.
+    integrations and new secrets count at once. One that was taken away counts for 30 seconds more. An account without
+    a secret is looked up each time, so that its first one counts at once too.
     """
 
     def __init__(self, integrations: Integrations, sealer: Sealer, clock: Clock) -> None:
@@ -35,7 +36,8 @@ class Signers:
         if known is None or not self._passes(known, signed):
             self._remembered.pop(account, None)
             return None
-        self._remember(account, known)
+        if known.secret:
+            self._remember(account, known)
         return known.tenant
 
     def _passes(self, account: Account, signed: Signed) -> bool:

@@ -11,19 +11,26 @@ one, no tenant sees another's, and one that can't be processed does not take its
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from callmissed.errors import payload_too_large
 from callmissed.observability import get_logger
 from callmissed.tenancy.credentials import whatsapp_account
 from functions.webhooks.callbacks.accounts import Signers
-from functions.webhooks.callbacks.intake import Callback, Notice, invalid_signature
+from functions.webhooks.callbacks.intake import MOST_CALLBACK_BYTES, Callback, Notice, invalid_signature
 
 WHATSAPP = "callback.whatsapp"
 MOST_NUMBERS = 20
 """Phone numbers in one callback: each costs a look-up before anything is verified."""
+
+MOST_UPDATES = 1_000
+"""Messages and statuses in one callback, as Meta has it."""
+
+_MOST_TOLD_BYTES = 4 * MOST_CALLBACK_BYTES
+"""What the updates of one callback come to: each repeats what they share, such as contacts."""
 
 _SIGNATURE = "x-hub-signature-256"
 _logger = get_logger("callbacks")
@@ -75,15 +82,18 @@ class WhatsApp:
         self._signers = signers
 
     async def verify(self, callback: Callback) -> list[Notice]:
-        """See `intake.Verify`. A callback speaks for those numbers only whose secret signed it; others are left out."""
+        """See `intake.Verify`. A callback speaks for those numbers only whose secret signed it; others are left out.
+
+        Raises ApiError 413 for one that tells more than Meta does.
+        """
         changes = list(_changes(callback.body))
         owners = await self._owners({number for number, _, _ in changes}, callback)
-        return [
+        return _bounded(
             notice
             for number, entry, change in changes
             if (tenant := owners.get(number))
             for notice in _notices(tenant, number, entry, change)
-        ]
+        )
 
     async def _owners(self, numbers: set[str], callback: Callback) -> dict[str, str]:
         """Tenants by number. Raises ApiError 401 when none signed."""
@@ -118,6 +128,18 @@ def _changes(body: bytes) -> Iterator[tuple[str, str, Change]]:
                 yield change.value.metadata.phone_number_id, entry.id, change
 
 
+def _bounded(notices: Iterable[Notice]) -> list[Notice]:
+    """All of `notices`. Raises ApiError 413 for too many, or too much in all."""
+    told: list[Notice] = []
+    room = _MOST_TOLD_BYTES
+    for notice in notices:
+        told.append(notice)
+        room -= len(notice.text)
+        if room < 0 or len(told) > MOST_UPDATES:
+            raise payload_too_large(MOST_CALLBACK_BYTES)
+    return told
+
+
 def _notices(tenant: str, number: str, entry: str, change: Change) -> Iterator[Notice]:
     """A notice for each message and each status; one for a change that has neither."""
     account = whatsapp_account(number)
@@ -140,7 +162,8 @@ def _parts(change: Change) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _own_id(part: dict[str, Any], *names: str) -> str:
     """The provider's name for `part`; its content's digest where it has none."""
-    if not isinstance(part.get("id"), str):
+    id = part.get("id")
+    if not isinstance(id, str) or not id:
         return _digest(part)
     return "\0".join(str(part.get(name, "")) for name in names)
 

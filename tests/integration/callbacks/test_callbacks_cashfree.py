@@ -40,6 +40,26 @@ async def test_another_payment_or_another_outcome_is_another_callback(stage: Sta
     assert len(await stage.outbox()) == 6
 
 
+@pytest.mark.parametrize("id", ["null", '""', "{}", "true"])
+async def test_payments_without_an_id_are_known_by_what_is_told(stage: Stage, id: str) -> None:
+    for order in ("cm_1", "cm_2"):
+        data = f'{{"order":{{"order_id":"{order}"}},"payment":{{"cf_payment_id":{id}}}}}'
+        body = f'{{"type":"PAYMENT_USER_DROPPED_WEBHOOK","data":{data}}}'.encode()
+        assert (await stage.post(CASHFREE, body, by_cashfree(body))).status == 200
+
+    assert len(await stage.outbox()) == 2
+
+
+async def test_no_part_of_the_timestamp_passes_for_the_body(stage: Stage) -> None:
+    body = payment()
+    headers = by_cashfree(body)
+    stamp = headers["x-webhook-timestamp"]  # in milliseconds: without its last three digits it is one in seconds
+
+    answer = await stage.post(CASHFREE, stamp[-3:].encode() + body, headers | {"x-webhook-timestamp": stamp[:-3]})
+
+    assert (answer.status, answer.code) == (401, "invalid_signature")
+
+
 @pytest.mark.parametrize("at", [NOW - DAY - SECOND, NOW + 6 * MINUTE], ids=["too old", "from the future"])
 async def test_an_untimely_callback_is_refused(stage: Stage, at: int) -> None:
     body = payment()

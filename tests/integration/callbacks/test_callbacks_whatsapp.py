@@ -6,6 +6,7 @@ import json
 import pytest
 
 from callmissed.clock import SECOND
+from functions.webhooks.callbacks.whatsapp import MOST_UPDATES
 from tests.integration.callbacks.callers import (
     WHATSAPP,
     Stage,
@@ -132,6 +133,16 @@ async def test_with_an_app_secret_a_signature_is_needed_whatever_else_is_saved(s
     assert (await stage.post(WHATSAPP, body, {})).status == 401
 
 
+async def test_a_first_secret_ends_unsigned_callbacks_at_once(stage: Stage) -> None:
+    tenant = await stage.save(whatsapp_credentials(app_secret="", allow_unsigned=True))
+    bodies = [body_of(change(messages=[message(f"wamid.{number}")])) for number in range(2)]
+    assert (await stage.post(WHATSAPP, bodies[0], {})).status == 200
+
+    await stage.save(whatsapp_credentials(), tenant)
+
+    assert (await stage.post(WHATSAPP, bodies[1], {})).status == 401
+
+
 async def test_metas_retry_adds_nothing_however_it_is_grouped(stage: Stage) -> None:
     await stage.save(whatsapp_credentials())
     first = body_of(change(messages=[message("wamid.1"), message("wamid.2")], statuses=[status("wamid.9")]))
@@ -225,3 +236,29 @@ async def test_a_change_without_messages_is_noted_whole(stage: Stage) -> None:
 
     assert len(await stage.outbox()) == 2
     assert sum('"phase":1' in text for text in await stage.texts()) == 1
+
+
+async def test_messages_without_an_id_are_known_by_what_they_say(stage: Stage) -> None:
+    await stage.save(whatsapp_credentials())
+    body = body_of(change(messages=[message("", "one"), message("", "two")]))
+
+    assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 200
+    assert len(await stage.outbox()) == 2
+
+
+async def test_what_messages_share_does_not_multiply_without_bound(stage: Stage) -> None:
+    await stage.save(whatsapp_credentials())
+    shared = [{"wa_id": "9" * 150_000}]
+    body = body_of(change(contacts=shared, messages=[message(f"wamid.{number}") for number in range(200)]))
+
+    answer = await stage.post(WHATSAPP, body, by_meta(body))
+
+    assert (answer.status, answer.code) == (413, "file_too_large")
+    assert await stage.outbox() == []
+
+
+async def test_a_callback_with_more_updates_than_meta_sends_is_refused(stage: Stage) -> None:
+    await stage.save(whatsapp_credentials())
+    body = body_of(change(messages=[{}] * (MOST_UPDATES + 1)))
+
+    assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 413

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import from_item
-from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.errors import ApiError
 from callmissed.idempotency.requests import KeyedRequest, keyed_request
 from callmissed.idempotency.store import RETENTION_SECONDS, IdempotencyStore, Replay, Run
@@ -201,3 +201,30 @@ async def test_without_the_table_nothing_is_begun(hands: Hands, shelf: Shelf) ->
         await dynamodb.close()
 
     assert (refusal.value.status, refusal.value.code) == (503, "service_unavailable")
+
+
+class Deaf(DynamoDB):
+    """Loses the next `lost` answers."""
+
+    lost = 0
+
+    async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
+        answer = await super().send(operation, payload)
+        if self.lost:
+            self.lost -= 1
+            raise Unavailable("lost", ambiguous=True)
+        return answer
+
+
+async def test_a_lock_of_which_nothing_was_heard_locks_nobody_out(tables: Store, hands: Hands, shelf: Shelf) -> None:
+    dynamodb = Deaf("us-east-1", tables.endpoint, attempts=4, timeout_seconds=20)
+    records = IdempotencyStore(dynamodb, tables.stage, shelf)
+    dynamodb.lost = 4
+    try:
+        with pytest.raises(ApiError) as refusal:
+            await records.begin(FIRST, hands.at, LOCK)
+        run = await begun(records, hands.at)
+    finally:
+        await dynamodb.close()
+
+    assert (refusal.value.status, run.record) == (503, FIRST.record)

@@ -15,9 +15,10 @@ from callmissed.platform.routes import MAX_BODY_BYTES, Auth, Route
 from local.authorizing import Authorizer
 from local.functions import Functions
 from local.gateway import Gateway
+from local.lambda_events import HttpRequest
 from local.ports import HOST
 from local.proxy import MalformedAnswerError, ProxyFunction, answer_messages
-from tests.integration.local.stand_ins import CALLS, body_of, declared
+from tests.integration.local.stand_ins import ALLOW, CALLS, body_of, declared
 from tests.integration.local.test_gateway import ask, read_json, serving
 
 ROUTES = (
@@ -155,6 +156,16 @@ async def test_an_allowed_caller_s_context_reaches_the_function_as_text() -> Non
     assert (asked["headers"]["Authorization"], asked["queryStringParameters"]) == ("allow", {"a": "1"})
     assert asked["requestContext"]["requestId"] == called["requestContext"]["requestId"]
     assert "body" not in asked
+
+
+@pytest.mark.parametrize("name", ["[a]", "[!b]", "[", "*", "?"])
+async def test_a_policy_for_the_request_itself_allows_it_whatever_is_in_its_path(name: str) -> None:
+    async def allow(event: dict[str, Any]) -> dict[str, Any]:
+        return {"principalId": "key_1", "policyDocument": {"Statement": [ALLOW | {"Resource": event["methodArn"]}]}}
+
+    request = HttpRequest("GET", f"/api/v1/things/{name}", "/api/v1/things/{thing}")
+
+    assert await Authorizer(allow, 20).authorize(request) == {"principalId": "key_1"}
 
 
 async def test_no_answer_of_the_authorizer_is_kept() -> None:

@@ -1,12 +1,16 @@
 """When tenants are told of their money: at, not before; and of what, so that nothing is told twice."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callmissed.clock import SECOND
+from callmissed.events.outbox import new_event, to_record
+from callmissed.events.types import BudgetAlert
 from callmissed.ledger.queries import Balance, total
 from callmissed.ledger.thresholds import crossings, moves_money, settled
 from callmissed.ledger.wallet import held, new_wallet, spent
@@ -160,3 +164,12 @@ def test_a_shard_that_no_call_has_turned_yet_counts_for_the_month_before() -> No
 
     assert not list(crossings(total([turned, behind], 202612), 0))
     assert [name for name, _ in told(total([behind], 202611), 0)] == ["budget.alert", "budget.alert", "budget.exceeded"]
+
+
+def test_what_is_told_once_a_month_is_remembered_to_the_end_of_the_longest() -> None:
+    first = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp())
+    alert = BudgetAlert.model_validate(BudgetAlert.example)
+
+    record = to_record(new_event("tnt_1", alert, first * SECOND, unique="2026-12 80"))
+
+    assert record["ttl"] >= int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())

@@ -186,3 +186,11 @@ def test_lasting_credentials_are_the_environments(
     environment: dict[str, str], credentials: tuple[str, str, str | None] | None
 ) -> None:
     assert aws_credentials(environment) == credentials
+
+
+def test_secrets_are_not_shown_with_the_other_settings() -> None:
+    shown = repr(CoreSettings(stage="prod", peppers="70" * 16, sealing_keys="5e" * 32))
+
+    assert "prod" in shown
+    assert "70" * 16 not in shown
+    assert "5e" * 32 not in shown

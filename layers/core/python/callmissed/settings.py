@@ -5,7 +5,7 @@ No Pydantic here: importing it would be a third of the authorizer's start.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -28,9 +28,9 @@ class CoreSettings:
     queue_base: str = ""
     responses_bucket: str = ""
     public_url: str = ""
-    peppers: str = ""
+    peppers: str = field(default="", repr=False)
     pepper_secret_arn: str = ""
-    sealing_keys: str = ""
+    sealing_keys: str = field(default="", repr=False)
     sealing_secret_arn: str = ""
     providers_file: str = ""
     provider_keys_secret_arn: str = ""
@@ -62,10 +62,10 @@ def from_environment(environment: Mapping[str, str] | None = None) -> CoreSettin
     region = source.get("AWS_REGION") or source.get("AWS_DEFAULT_REGION")
     snapshotted = source.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
     given: dict[str, Any] = {"snapshotted": snapshotted} | ({"region": region} if region else {})
-    for field in fields(CoreSettings):
-        variable = f"CALLMISSED_{field.name.upper()}"
+    for each in fields(CoreSettings):
+        variable = f"CALLMISSED_{each.name.upper()}"
         if text := source.get(variable):
-            given.setdefault(field.name, _parsed(variable, text, _PARSERS.get(field.type, str)))
+            given.setdefault(each.name, _parsed(variable, text, _PARSERS.get(each.type, str)))
     return CoreSettings(**given)
 
 

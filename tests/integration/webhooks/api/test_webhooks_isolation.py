@@ -27,6 +27,9 @@ from tests.integration.webhooks.api.subscribers import (
 SERVED = [route for route in ROUTES if route.function == WEBHOOKS_API.name]
 OF_ONE = [route for route in SERVED if "{webhook_id}" in route.path]
 BELOW_ONE = [route for route in OF_ONE if "{delivery_id}" in route.path or "{replay_id}" in route.path]
+OF_ALL = {("GET", PATH), ("POST", PATH), ("GET", f"{PATH}/event-types")}
+"""Routes without a webhook in their path; each has a test of its own below."""
+
 BODIES = {"replays": {"since": "2026-11-25T00:00:00Z"}}
 UNKNOWN = ["wh_" + "0" * 24, COUNT, "a", "a" * 2000, "wh_%23"]
 
@@ -56,6 +59,11 @@ async def owner(stage: Stage) -> Owner:
     delivery_id = await stage.delivery(tenant.endpoint(webhook))
     replay = await tenant.call("POST", f"/{webhook['id']}/recover")
     return Owner(tenant, webhook, delivery_id, replay.json()["id"])
+
+
+def test_every_route_has_its_check() -> None:
+    assert {(route.method, route.path) for route in SERVED if route not in OF_ONE} == OF_ALL
+    assert {route.path for route in OF_ONE if route not in BELOW_ONE and route.path.count("{") > 1} == set()
 
 
 async def test_every_route_is_served(owner: Owner, stage: Stage) -> None:
@@ -98,6 +106,18 @@ async def test_lists_have_only_ones_own(owner: Owner, stage: Stage) -> None:
 
     assert [webhook["id"] for webhook in (await stranger.call("GET")).json()] == [own["id"]]
     assert (await stranger.call("GET", f"/{own['id']}/deliveries")).json()["data"] == []
+
+
+async def test_a_new_webhook_is_its_creators_alone(owner: Owner, stage: Stage) -> None:
+    before = await everything_of(stage, owner)
+    stranger = stage.tenant()
+
+    created = await stranger.call("POST", json=NEW | {"tenant_id": owner.tenant.id})
+    created = created if created.status_code == 201 else await stranger.call("POST", json=NEW)
+
+    assert [webhook["id"] for webhook in (await owner.tenant.call("GET")).json()] == [owner.webhook["id"]]
+    assert [webhook["id"] for webhook in (await stranger.call("GET")).json()] == [created.json()["id"]]
+    assert await everything_of(stage, owner) == before
 
 
 @pytest.mark.parametrize("route", [route for route in SERVED if route.auth is Auth.ACCOUNT], ids=name_of)

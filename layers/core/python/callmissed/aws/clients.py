@@ -1,5 +1,6 @@
 """boto3 clients for what is not on the hot path."""
 
+import threading
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
 """Functions live for half a minute; botocore's own timeouts are a minute each."""
+
+_one_at_a_time = threading.Lock()  # the session behind `boto3.client` is not for several threads
 
 
 @overload
@@ -36,4 +39,5 @@ def client(service: str, settings: CoreSettings, credentials: Credentials | None
         "aws_session_token": credentials.token,
     }
     where = {"region_name": settings.region, "endpoint_url": settings.aws_endpoint, **(given or {})}
-    return boto3.client(service, config=_PATIENCE, **where)  # pyright: ignore
+    with _one_at_a_time:
+        return boto3.client(service, config=_PATIENCE, **where)  # pyright: ignore

@@ -21,6 +21,9 @@ from callmissed.platform.tables import OUTBOX, physical_name
 RETENTION = 30 * 24 * 3600 * SECOND
 """How long events can be replayed, in microseconds."""
 
+_REMEMBERED = RETENTION + 2 * 24 * 3600 * SECOND
+"""How long an event keeps its id from being told again: what is told once a month outlives the longest month."""
+
 MOST_BYTES = 200 * 1024
 """The largest body: EventBridge takes 256 KB with what goes around it."""
 
@@ -69,7 +72,7 @@ def to_record(event: Event) -> Item:
         "source": event.source,
         "created": event.created,
         "body": event.body,
-        "ttl": (event.created + RETENTION) // SECOND,
+        "ttl": (event.created + _REMEMBERED) // SECOND,
     }
 
 

@@ -203,7 +203,7 @@ class BudgetExceeded(EventData):
 
 
 class CreditsLow(EventData):
-    """Available credits fell below the threshold. Once after each top-up."""
+    """Available credits fell below the threshold. Once after each top-up, and every 32 days while they stay low."""
 
     event = "credits.low"
     example = {"available_credits": 42.5, "threshold_credits": 50.0}

@@ -97,10 +97,17 @@ class IdempotencyStore:
 
         The lock must outlive the process of the run by `SKEW_SECONDS`. A second round trip for a key whose 24 hours
         are over. Raises ApiError 409 while another run has the lock or for another request, 503 when nothing was
-        locked that we know of.
+        locked that we know of; one more round trip then undoes a lock that we may not know of.
         """
-        owner = secrets.token_hex(8)
-        record = _new_record(request, owner, now, lock_seconds, call_id)
+        record = _new_record(request, secrets.token_hex(8), now, lock_seconds, call_id)
+        try:
+            return await self._begun(record, request, now)
+        except Unavailable as error:
+            if error.ambiguous:
+                await self.release(_run(record, record["op"]))
+            raise service_unavailable() from error
+
+    async def _begun(self, record: Item, request: KeyedRequest, now: int) -> Run | Replay:
         for _ in range(_TRIES):
             try:
                 locked = await self._call("UpdateItem", _lock(self._table, record, now))
@@ -132,6 +139,8 @@ class IdempotencyStore:
         update = "SET " + ", ".join([*(f"{name[1:]} = {name}" for name in values if name != ":done"), "st = :done"])
         try:
             await self._call("UpdateItem", self._owned(run, f"{update} REMOVE lk", values))
+        except Unavailable as error:
+            raise service_unavailable() from error
         except ConditionFailed as refused:
             if refused.item.get("o") != run.owner or refused.item["st"] != _DONE:
                 raise in_progress(1) from None
@@ -170,10 +179,7 @@ class IdempotencyStore:
             raise service_unavailable() from error
 
     async def _call(self, operation: str, request: dict[str, Any]) -> Item:
-        try:
-            answer = await self._dynamodb.call(operation, request)
-        except Unavailable as error:
-            raise service_unavailable() from error
+        answer = await self._dynamodb.call(operation, request)
         return from_item(answer.get("Attributes", {}))
 
     def _owned(self, run: Run, update: str, values: dict[str, Any]) -> dict[str, Any]:

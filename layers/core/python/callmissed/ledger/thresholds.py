@@ -2,7 +2,7 @@
 
     budget.alert      80 % of the month's budget are spent, and 95 %: once a month for each, and for each budget
     budget.exceeded   less than 1 % of it is left, and not more than 10 credits: once a month for each budget
-    credits.low       fewer credits are left than the threshold: once after each grant
+    credits.low       fewer credits are left than the threshold: once after each grant, and after 32 days again
 
 Money held by calls in flight counts as left, as most of it comes back. A budget is hardly ever spent to the last
 micro-credit: a call is refused when the most that it may cost does not fit, which the ledger never sees. So a tenant is

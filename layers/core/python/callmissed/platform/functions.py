@@ -18,7 +18,7 @@ from callmissed.platform.tables import (
 
 READ = ("dynamodb:GetItem", "dynamodb:Query")
 _READ_WRITE = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query")
-_IDEMPOTENCY = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+_IDEMPOTENCY = ("dynamodb:PutItem", "dynamodb:UpdateItem")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ LEDGER_EVENTS = Function(
     "ledger-events",
     slice="billing",
     handler="functions.billing.events.handler",
-    tables={WALLETS.name: ("dynamodb:GetItem", "dynamodb:BatchGetItem"), OUTBOX.name: ("dynamodb:PutItem",)},
+    tables={WALLETS.name: ("dynamodb:BatchGetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
     follows=LEDGER.name,
 )
 KEY_EXPIRY = Function(

@@ -59,10 +59,11 @@ async def _refuse_http(request: Request, error: Exception) -> Response:
     codes = {404: "not_found", 405: "method_not_allowed"}
     only_preflight = error.status_code == 405 and (error.headers or {}).get("Allow") == "OPTIONS"
     status = 404 if only_preflight else error.status_code  # the preflight's route has every path
+    lost = f"No such endpoint: {request.method} {request.url.path[:200]}."
     refusal = ApiError(
         status,
         codes.get(status, "invalid_request_error"),
-        f"No such endpoint: {request.method} {request.url.path[:200]}.",
+        lost if status in codes else "The request's body can't be read.",
         headers=None if only_preflight else error.headers,
     )
     return error_response(request.scope, refusal)

@@ -1,0 +1,14 @@
+"""Every route is in one walk with another tenant's credentials and ids; each walk fails for a route without a check."""
+
+from collections import Counter
+
+from callmissed.platform.routes import ROUTES
+from tests.integration.callbacks import test_callbacks_isolation as callbacks
+from tests.integration.inference import test_tenant_isolation as inference
+from tests.integration.webhooks.api import test_webhooks_isolation as webhooks
+
+WALKS = (callbacks.SERVED, inference.SERVED, webhooks.SERVED)
+
+
+def test_every_route_is_walked_once() -> None:
+    assert Counter(route for walk in WALKS for route in walk) == Counter(ROUTES)
