@@ -35,8 +35,9 @@ class Lanes:
         """Let the delivery wait until its endpoint is looked at again, about `until` (epoch microseconds)."""
         key = {"webhook": endpoint.partition, "item": delivery["item"]}
         seen = {"state": State.PENDING.value, "n": delivery["n"]}
-        if await self._store.change(DELIVERIES, key, parked(delivery), seen, gone=("next",)):
-            await self._store.keep_lane(endpoint, max(until, self._clock()))
+        await self._store.change(DELIVERIES, key, parked(delivery), seen, gone=("next",))
+        # Even if it was not changed now: an earlier try may have been, whose answer got lost.
+        await self._store.keep_lane(endpoint, max(until, self._clock()))
 
     async def look(self, endpoint: Endpoint, probe: Probe) -> None:
         """Let parked deliveries go on: all in turn when the endpoint is well, one when it is time for a probe."""

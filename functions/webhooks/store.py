@@ -28,7 +28,7 @@ class Store:
         self.stage = stage
 
     async def work(self, endpoint: Endpoint, delivery_id: str, event_id: str) -> Work:
-        """Webhook and delivery as they are now, and the event, in one round trip."""
+        """Webhook and delivery as they are now, and the event, in one round trip unless the event is hardly there."""
         keys: Sequence[tuple[Table, Item]] = (
             (WEBHOOKS, webhook_key(endpoint)),
             (DELIVERIES, delivery_key(endpoint, delivery_id)),
@@ -41,7 +41,8 @@ class Store:
         if answer.get("UnprocessedKeys"):
             raise Unavailable("BatchGetItem left keys out", ambiguous=False)
         found = [answer["Responses"].get(self.name(table), []) for table, _ in keys]
-        return Work(*(from_item(items[0]) if items else {} for items in found))
+        webhook, delivery, event = (from_item(items[0]) if items else {} for items in found)
+        return Work(webhook, delivery, event or await self.get(OUTBOX, {"id": event_id}))
 
     async def get(self, table: Table, key: Item) -> Item:
         """The item, strongly consistent; empty when there is none."""
@@ -53,7 +54,10 @@ class Store:
         await self.dynamodb.call("PutItem", {"TableName": self.name(table), "Item": to_item(item)})
 
     async def put_new(self, table: Table, item: Item) -> Item:
-        """Write the item where there is none; returns the one that was there before, empty when there was none."""
+        """Write the item where there is none; returns the one that was there before, empty when there was none.
+
+        An item like it may be our own, when the answer to an earlier try got lost, and counts as none.
+        """
         request = {
             "TableName": self.name(table),
             "Item": to_item(item),
@@ -63,7 +67,7 @@ class Store:
         try:
             await self.dynamodb.call("PutItem", request)
         except ConditionFailed as before:
-            return before.item
+            return {} if before.doubtful and before.item == item else before.item
         return {}
 
     async def change(
