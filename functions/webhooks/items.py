@@ -56,7 +56,7 @@ def delete_counted(stage: str, endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def update(stage: str, seen: Item, changes: Item, forgotten: Collection[str] = ()) -> dict[str, Any]:
-    """The part that makes `changes` to a webhook that its owner has not changed since it was `seen`."""
+    """The part that makes `changes` to a webhook that nobody has changed or disabled since it was `seen`."""
     changes = changes | {"rev": seen["rev"] + 1}
     removal = f" REMOVE {', '.join(f'#{name}' for name in forgotten)}" if forgotten else ""
     request: dict[str, Any] = {

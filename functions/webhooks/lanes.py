@@ -47,7 +47,7 @@ class Lanes:
         if not lane:
             return
         if not webhook or not webhook["active"]:
-            await self._store.delete(DELIVERIES, _key(endpoint), {"rev": lane["rev"]})
+            await self._take_away(endpoint, lane)
             return
         opened = webhook.get("open", 0)
         if opened > now:
@@ -76,10 +76,16 @@ class Lanes:
         await self._queue.send([*orders, messages.lane(endpoint, delay_seconds=_PAUSE_SECONDS)])
 
     async def _end(self, endpoint: Endpoint, lane: Item, now: int) -> None:
-        if lane.get("empty") == lane["rev"]:
-            await self._store.delete(DELIVERIES, _key(endpoint), {"rev": lane["rev"]})
+        """Take the lane away if it was empty a minute ago too, however often it was looked at between."""
+        since = lane["since"] if lane.get("empty") == lane["rev"] else now
+        if now >= since + _NEXT_LOOK:
+            await self._take_away(endpoint, lane)
         else:
-            await self._look_again(endpoint, now + _NEXT_LOOK, empty=lane["rev"])
+            await self._look_again(endpoint, since + _NEXT_LOOK, empty=lane["rev"], since=since)
+
+    async def _take_away(self, endpoint: Endpoint, lane: Item) -> None:
+        """`rev` begins anew with a new lane, which is due at another moment."""
+        await self._store.delete(DELIVERIES, _key(endpoint), {"rev": lane["rev"], "due": lane["due"]})
 
     async def _look_again(self, endpoint: Endpoint, moment: int, **marks: int) -> None:
         """Whatever was parked meanwhile is looked at then too."""
