@@ -49,6 +49,7 @@ DELIVERY = "D#"
 ATTEMPT = "A#"
 REPLAY = "R#"
 SHARDS = 8
+INDEXED = ("shard", "due")
 
 LOST_AFTER = 15 * MINUTE
 """Time, in microseconds, after which the timer repeats an order that nothing came of."""
