@@ -53,13 +53,13 @@ class Lanes:
         if opened > now:
             await self._look_again(endpoint, opened)
             return
-        found = await self._parked(endpoint, 1 if opened else _DRAINED_AT_ONCE)
+        found = await self._parked(endpoint)
         if not found:
             await self._end(endpoint, lane, now)
             return
         await self._look_again(endpoint, now + _NEXT_LOOK)
         if opened:
-            await probe(endpoint, found[0])
+            await probe(endpoint, min(found, key=_attempts))
         else:
             await self._drain(endpoint, found)
 
@@ -91,17 +91,22 @@ class Lanes:
         """Whatever was parked meanwhile is looked at then too."""
         await self._store.change(DELIVERIES, _key(endpoint), due(endpoint, moment) | marks, {})
 
-    async def _parked(self, endpoint: Endpoint, most: int) -> list[Item]:
-        """The oldest parked deliveries, with the attributes that the index shows."""
+    async def _parked(self, endpoint: Endpoint) -> list[Item]:
+        """Some of the oldest parked deliveries, with the attributes that the index shows."""
         request: dict[str, Any] = {
             "IndexName": DUE.name,
             "KeyConditionExpression": "#shard = :lane",
             "ExpressionAttributeNames": {"#shard": "shard"},
             "ExpressionAttributeValues": to_item({":lane": lane_shard(endpoint)}),
-            "Limit": most,
+            "Limit": _DRAINED_AT_ONCE,
         }
         found, _ = await self._store.page(request)
         return found
+
+
+def _attempts(delivery: Item) -> int:
+    """The fewer there were, the less a failure is the delivery's own fault: it should not keep all others waiting."""
+    return delivery["n"]
 
 
 def _key(endpoint: Endpoint) -> Item:

@@ -10,6 +10,7 @@ from callmissed.clock import SECOND
 from callmissed.events.types import WebhookDisabled
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS
 from functions.webhooks import messages
+from functions.webhooks.attempts import Outcome
 from functions.webhooks.health import Health, Off
 from functions.webhooks.items import update
 from functions.webhooks.records import LANE, Endpoint, State, due, webhook_key
@@ -75,6 +76,22 @@ async def test_when_it_answers_again_everything_arrives(simulation: Simulation) 
     assert webhook["cf"] == 0
     assert "open" not in webhook
     assert await simulation.store.get(DELIVERIES, {"webhook": endpoint.partition, "item": LANE}) == {}
+
+
+async def test_what_it_never_takes_keeps_it_from_nothing_else(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook()
+    refused = {event.body for event in await simulation.tell(count=5)}
+
+    def answer(now: int) -> Outcome:
+        return status(400)(now) if simulation.endpoints.got[-1][2] in refused else ok(now)
+
+    simulation.endpoints.answers[endpoint.webhook] = answer
+    await simulation.run(days=0.3 * MINUTES)
+    assert "open" in await simulation.webhook_item(endpoint)
+    await simulation.tell(count=20)
+    await simulation.run(days=3 * MINUTES)
+
+    assert (await simulation.states(endpoint))[State.DELIVERED] == 20
 
 
 async def test_it_makes_nobody_else_wait(simulation: Simulation) -> None:
