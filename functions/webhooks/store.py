@@ -7,8 +7,10 @@ from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Unavailable
+from callmissed.aws.items import read_item
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table, physical_name
-from functions.webhooks.records import LANE, Endpoint, delivery_key, due, webhook_key
+from functions.webhooks.items import keep_lane
+from functions.webhooks.records import Endpoint, delivery_key, webhook_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,7 @@ class Store:
 
     async def get(self, table: Table, key: Item) -> Item:
         """The item, strongly consistent; empty when there is none."""
-        request = {"TableName": self.name(table), "Key": to_item(key), "ConsistentRead": True}
-        return from_item((await self.dynamodb.call("GetItem", request)).get("Item", {}))
+        return await read_item(self.dynamodb, self.stage, table, key)
 
     async def put(self, table: Table, item: Item) -> None:
         """Write the item, over whatever is there."""
@@ -98,16 +99,7 @@ class Store:
 
         `rev` moves on, so that whoever found the lane empty before does not take it away.
         """
-        when = due(endpoint, moment)
-        request: dict[str, Any] = {
-            "TableName": self.name(DELIVERIES),
-            "Key": to_item({"webhook": endpoint.partition, "item": LANE}),
-            "UpdateExpression": "SET rev = if_not_exists(rev, :none) + :one, #shard = :shard, "
-            "#due = if_not_exists(#due, :due)",
-            "ExpressionAttributeNames": {"#shard": "shard", "#due": "due"},
-            "ExpressionAttributeValues": to_item({":none": 0, ":one": 1, ":shard": when["shard"], ":due": when["due"]}),
-        }
-        await self.dynamodb.call("UpdateItem", request)
+        await self.dynamodb.call("UpdateItem", keep_lane(self.stage, endpoint, moment))
 
     async def page(self, request: Mapping[str, Any]) -> tuple[list[Item], dict[str, Any] | None]:
         """One page of a query of the table `deliveries`, and where the next one starts."""

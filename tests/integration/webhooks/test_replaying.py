@@ -1,6 +1,7 @@
 """Replays at work: side by side, in bounded runs, and after their webhook is gone."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from callmissed.batches import each_message
 from callmissed.clock import SECOND
 from callmissed.observability import get_logger
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
-from functions.webhooks.records import Endpoint, webhook_key
+from functions.webhooks.records import Endpoint, State, webhook_key
 from functions.webhooks.replaying import Replayer
-from tests.integration.webhooks.simulation import Simulation
+from tests.integration.webhooks.simulation import Fate, Simulation, ok, status
 from tests.integration.webhooks.test_breaker import DAY, MINUTES, start_replay
 
 
@@ -38,6 +39,30 @@ async def test_two_at_the_same_replay_send_everything_once(simulation: Simulatio
 
     assert len(simulation.endpoints.taken(endpoint.webhook)) == 120
     assert len(simulation.endpoints.got) == 120
+    assert (await simulation.store.get(DELIVERIES, key))["state"] == "done"
+
+
+@pytest.mark.parametrize("kind", ["replay", "recover"])
+async def test_random_deaths_leave_nothing_out(new_simulation: Callable[[Fate], Simulation], kind: str) -> None:
+    simulation = new_simulation(fate := Fate(seed=5))
+    endpoint = await simulation.webhook()
+    await simulation.tell(count=150)
+    simulation.endpoints.answers[endpoint.webhook] = status(410 if kind == "recover" else 200)
+    await simulation.run()
+    if kind == "recover":
+        await simulation.store.change(WEBHOOKS, webhook_key(endpoint), {"active": True}, {}, gone=("off",))
+        await simulation.store.keep_lane(endpoint, simulation.now)
+        simulation.endpoints.answers[endpoint.webhook] = ok
+    simulation.endpoints.got.clear()
+    simulation.now += DAY
+    key = await start_replay(simulation, endpoint, kind, since=simulation.now - 2 * DAY)
+
+    fate.share = 0.01
+    await simulation.run(days=120 * MINUTES)
+
+    assert fate.deaths > 5
+    assert len(simulation.endpoints.taken(endpoint.webhook)) == 150
+    assert set(await simulation.states(endpoint)) == {State.DELIVERED}
     assert (await simulation.store.get(DELIVERIES, key))["state"] == "done"
 
 
