@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Unavailable
+from callmissed.aws.dynamodb import ConditionFailed, DynamoDB
 from callmissed.aws.items import read_item
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table, physical_name
 from functions.webhooks.items import keep_lane
@@ -30,7 +30,10 @@ class Store:
         self.stage = stage
 
     async def work(self, endpoint: Endpoint, delivery_id: str, event_id: str) -> Work:
-        """Webhook and delivery as they are now, and the event, in one round trip unless the event is hardly there."""
+        """Webhook and delivery as they are now, and the event, in one round trip.
+
+        What isn't found is asked for by itself: a replica may not have the event yet, and a busy table leaves keys out.
+        """
         keys: Sequence[tuple[Table, Item]] = (
             (WEBHOOKS, webhook_key(endpoint)),
             (DELIVERIES, delivery_key(endpoint, delivery_id)),
@@ -40,11 +43,8 @@ class Store:
             self.name(table): {"Keys": [to_item(key)], "ConsistentRead": table is not OUTBOX} for table, key in keys
         }
         answer = await self.dynamodb.call("BatchGetItem", {"RequestItems": asked})
-        if answer.get("UnprocessedKeys"):
-            raise Unavailable("BatchGetItem left keys out", ambiguous=False)
-        found = [answer["Responses"].get(self.name(table), []) for table, _ in keys]
-        webhook, delivery, event = (from_item(items[0]) if items else {} for items in found)
-        return Work(webhook, delivery, event or await self.get(OUTBOX, {"id": event_id}))
+        found = [(answer["Responses"].get(self.name(table)), table, key) for table, key in keys]
+        return Work(*[from_item(items[0]) if items else await self.get(table, key) for items, table, key in found])
 
     async def get(self, table: Table, key: Item) -> Item:
         """The item, strongly consistent; empty when there is none."""

@@ -32,7 +32,7 @@ class Timer:
         self._clock = clock
 
     async def ring(self, now: int) -> int:
-        """Order what is due at `now` (epoch microseconds) while there is time; returns how much. Shards go side by side."""
+        """Order what is due at `now` (epoch microseconds), as long as there is time; returns how much it was."""
         end = self._clock() + _LONGEST_RUN
         return sum(await at_once([self._ring(str(shard), now, end) for shard in range(SHARDS)]))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.dynamodb import Unavailable
-from callmissed.platform.tables import WEBHOOKS
+from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
 from functions.webhooks.records import Endpoint, State, webhook_key
 from tests.integration.webhooks.simulation import Fate, Simulation, ok, status
 
@@ -100,6 +100,27 @@ async def test_an_event_that_a_replica_does_not_know_yet_is_not_given_up(
         return answer
 
     monkeypatch.setattr(simulation.store.dynamodb, "send", lagging)
+    await simulation.tell()
+    await simulation.run()
+
+    await simulation.assert_nothing_lost(endpoint)
+
+
+@pytest.mark.parametrize("table", [WEBHOOKS, DELIVERIES, OUTBOX], ids=lambda table: table.name)
+async def test_what_a_busy_partition_leaves_out_is_asked_for_again(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch, table: Table
+) -> None:
+    endpoint = await simulation.webhook()
+    send, name = simulation.store.dynamodb.send, simulation.store.name(table)
+
+    async def busy(operation: str, payload: bytes) -> dict[str, Any]:
+        answer = await send(operation, payload)
+        if operation == "BatchGetItem":
+            answer["Responses"].pop(name)
+            answer["UnprocessedKeys"] = {name: json.loads(payload)["RequestItems"][name]}
+        return answer
+
+    monkeypatch.setattr(simulation.store.dynamodb, "send", busy)
     await simulation.tell()
     await simulation.run()
 
