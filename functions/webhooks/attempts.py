@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from callmissed.clock import SECOND, Clock
 from callmissed.http.client import SafeClient, SendError
-from callmissed.sealing import Sealer
+from callmissed.sealing import Sealer, UnsealError
 from functions.webhooks import signing
 from functions.webhooks.schedule import retry_after
 
@@ -65,9 +65,11 @@ class Attempts:
     ) -> Outcome:
         """Post `body` to the webhook's URL, signed at `now` (epoch microseconds) with every secret that is live."""
         payload = body.encode()
-        headers = {name: self._sealer.unseal(value) for name, value in webhook.get("headers", {}).items()}
-        secrets = [self._sealer.unseal(sealed) for sealed, until in webhook["secrets"] if until is None or until > now]
-        headers |= signing.headers(secrets, delivery_id, event_type, payload, now // SECOND)
+        try:
+            headers = self._headers(webhook, delivery_id, event_type, payload, now)
+        except UnsealError:
+            # An operator's slip that can be mended; the delivery waits for it as for an endpoint that is down.
+            return Outcome(now, None, 0, "The webhook's secrets can't be read at the moment.")
         begun = self._clock()
         try:
             answer = await self._client.send(
@@ -84,3 +86,11 @@ class Attempts:
         delivered = 200 <= answer.status < 300
         error = None if delivered else f"The endpoint answered {answer.status}."
         return Outcome(now, answer.status, answer.latency_ms, error, answer.body, answer.truncated, wait)
+
+    def _headers(
+        self, webhook: Mapping[str, Any], delivery_id: str, event_type: str, payload: bytes, now: int
+    ) -> dict[str, str]:
+        """The owner's headers and ours. Raises UnsealError."""
+        own = {name: self._sealer.unseal(value) for name, value in webhook.get("headers", {}).items()}
+        secrets = [self._sealer.unseal(sealed) for sealed, until in webhook["secrets"] if until is None or until > now]
+        return own | signing.headers(secrets, delivery_id, event_type, payload, now // SECOND)

@@ -19,6 +19,7 @@ from functions.webhooks.health import Health, Off
 from functions.webhooks.lanes import Lanes
 from functions.webhooks.records import (
     DELIVERY,
+    INDEXED,
     LOST_AFTER,
     Endpoint,
     State,
@@ -30,7 +31,6 @@ from functions.webhooks.schedule import wait_after
 from functions.webhooks.store import Store, Work
 
 _SKEW = 10 * SECOND
-_INDEXED = ("shard", "due")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Dispatcher:
 
     async def _delivered(self, endpoint: Endpoint, order: Order, work: Work, outcome: Outcome) -> None:
         new = {"state": State.DELIVERED.value, "done": self._clock(), "code": outcome.status}
-        await self._record(endpoint, order, new, gone=(*_INDEXED, "next", "error"))
+        await self._record(endpoint, order, new, gone=(*INDEXED, "next", "error"))
         if await self._health.succeeded(endpoint, work.webhook):
             await self._queue.send([messages.lane(endpoint)])
 
@@ -129,7 +129,7 @@ class Dispatcher:
         wait = wait_after(made - work.delivery.get("base", 0), self._luck(), outcome.wait)
         if outcome.gone or wait is None:
             new |= {"state": State.FAILED.value, "done": now}
-            await self._record(endpoint, order, new, gone=(*_INDEXED, "next"))
+            await self._record(endpoint, order, new, gone=(*INDEXED, "next"))
         else:
             new |= {"next": now + wait, **_due_after(endpoint, now, wait)}
             if await self._record(endpoint, order, new):
@@ -147,7 +147,7 @@ class Dispatcher:
     async def _give_up(self, endpoint: Endpoint, order: Order, why: str) -> None:
         new = {"state": State.FAILED.value, "done": self._clock(), "error": why}
         key, seen = delivery_key(endpoint, order.delivery), {"state": State.PENDING.value, "n": order.made}
-        await self._store.change(DELIVERIES, key, new, seen, gone=(*_INDEXED, "next"))
+        await self._store.change(DELIVERIES, key, new, seen, gone=(*INDEXED, "next"))
 
     async def _record(self, endpoint: Endpoint, order: Order, new: Item, *, gone: tuple[str, ...] = ()) -> bool:
         """Count the attempt; False when another process had made the same one and told first."""

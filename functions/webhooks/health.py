@@ -11,6 +11,7 @@ from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import ConditionFailed, TransactionCanceled
+from callmissed.aws.items import transact
 from callmissed.clock import MINUTE, SECOND, iso
 from callmissed.events.outbox import new_event, put_part
 from callmissed.events.types import WebhookDisabled
@@ -70,7 +71,7 @@ class Health:
         return until if await self._trip(endpoint, webhook, until, now) else 0
 
     async def disable(self, endpoint: Endpoint, webhook: Mapping[str, Any], why: Off, now: int) -> None:
-        """Disable the webhook and tell the tenant's others, both or neither. Safe to repeat."""
+        """Disable the webhook as it was seen, and tell the tenant's others, both or neither. Safe to repeat."""
         since = webhook.get("ff")
         told = WebhookDisabled(
             webhook_id=endpoint.webhook,
@@ -80,13 +81,13 @@ class Health:
             disabled_at=iso(now),
         )
         parts = [
-            self._disabling(endpoint, why, now),
+            self._disabling(endpoint, webhook["url"], why, now),
             put_part(self._store.stage, new_event(endpoint.tenant, told, now)),
         ]
         try:
-            await self._store.dynamodb.call("TransactWriteItems", {"TransactItems": parts})
+            await transact(self._store.dynamodb, parts)
         except TransactionCanceled:
-            return  # it is off already, or was deleted
+            return  # it is off already, has moved, or was deleted
         count("EndpointDisabled")
 
     async def _count_failure(self, endpoint: Endpoint, now: int) -> Item:
@@ -109,14 +110,17 @@ class Health:
         absent = () if seen else ("open",)
         return await self._store.change(WEBHOOKS, webhook_key(endpoint), {"open": until}, seen, absent=absent)
 
-    def _disabling(self, endpoint: Endpoint, why: Off, now: int) -> dict[str, Any]:
+    def _disabling(self, endpoint: Endpoint, url: str, why: Off, now: int) -> dict[str, Any]:
+        """`rev` moves on: an owner who saw the webhook active has to look again."""
+        values = {":off": False, ":on": True, ":why": why.value, ":now": now, ":url": url, ":one": 1}
         return {
             "Update": {
                 "TableName": self._store.name(WEBHOOKS),
                 "Key": to_item(webhook_key(endpoint)),
-                "UpdateExpression": "SET active = :off, off = :why, off_at = :now, updated_at = :now REMOVE #open",
-                "ConditionExpression": "active = :on",
-                "ExpressionAttributeNames": {"#open": "open"},
-                "ExpressionAttributeValues": to_item({":off": False, ":on": True, ":why": why.value, ":now": now}),
+                "UpdateExpression": "SET active = :off, off = :why, off_at = :now, updated_at = :now, "
+                "rev = rev + :one REMOVE #open",
+                "ConditionExpression": "active = :on AND #url = :url",
+                "ExpressionAttributeNames": {"#open": "open", "#url": "url"},
+                "ExpressionAttributeValues": to_item(values),
             }
         }

@@ -56,7 +56,7 @@ def delete_counted(stage: str, endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def update(stage: str, seen: Item, changes: Item, forgotten: Collection[str] = ()) -> dict[str, Any]:
-    """The part that makes `changes` to a webhook that its owner has not changed since it was `seen`."""
+    """The part that makes `changes` to a webhook that nobody has changed or disabled since it was `seen`."""
     changes = changes | {"rev": seen["rev"] + 1}
     removal = f" REMOVE {', '.join(f'#{name}' for name in forgotten)}" if forgotten else ""
     request: dict[str, Any] = {
@@ -73,15 +73,23 @@ def update(stage: str, seen: Item, changes: Item, forgotten: Collection[str] = (
 
 def wake_lane(stage: str, endpoint: Endpoint, now: int) -> dict[str, Any]:
     """The part that has the webhook's lane looked at from `now` (epoch microseconds), whether there is one or not."""
-    request: dict[str, Any] = {
+    return {"Update": _lane(stage, endpoint, now, ":due")}
+
+
+def keep_lane(stage: str, endpoint: Endpoint, moment: int) -> dict[str, Any]:
+    """The update that has the webhook's lane looked at from `moment` (epoch microseconds), unless it is at another."""
+    return _lane(stage, endpoint, moment, "if_not_exists(#due, :due)")
+
+
+def _lane(stage: str, endpoint: Endpoint, moment: int, value: str) -> dict[str, Any]:
+    return {
         "TableName": physical_name(stage, DELIVERIES),
         "Key": to_item({"webhook": endpoint.partition, "item": LANE}),
-        "UpdateExpression": "SET #shard = :shard, #due = :due, #rev = if_not_exists(#rev, :zero) + :one",
+        "UpdateExpression": f"SET #shard = :shard, #due = {value}, #rev = if_not_exists(#rev, :zero) + :one",
         "ExpressionAttributeNames": {f"#{name}": name for name in ("shard", "due", "rev")},
-        "ExpressionAttributeValues": to_item({f":{name}": value for name, value in due(endpoint, now).items()})
+        "ExpressionAttributeValues": to_item({f":{name}": value for name, value in due(endpoint, moment).items()})
         | to_item({":zero": 0, ":one": 1}),
     }
-    return {"Update": request}
 
 
 def _count(stage: str, tenant: str, value: str, values: Item) -> dict[str, Any]:

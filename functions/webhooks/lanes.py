@@ -35,8 +35,9 @@ class Lanes:
         """Let the delivery wait until its endpoint is looked at again, about `until` (epoch microseconds)."""
         key = {"webhook": endpoint.partition, "item": delivery["item"]}
         seen = {"state": State.PENDING.value, "n": delivery["n"]}
-        if await self._store.change(DELIVERIES, key, parked(delivery), seen, gone=("next",)):
-            await self._store.keep_lane(endpoint, max(until, self._clock()))
+        await self._store.change(DELIVERIES, key, parked(delivery), seen, gone=("next",))
+        # Even if it was not changed now: an earlier try may have been, whose answer got lost.
+        await self._store.keep_lane(endpoint, max(until, self._clock()))
 
     async def look(self, endpoint: Endpoint, probe: Probe) -> None:
         """Let parked deliveries go on: all in turn when the endpoint is well, one when it is time for a probe."""
@@ -46,19 +47,19 @@ class Lanes:
         if not lane:
             return
         if not webhook or not webhook["active"]:
-            await self._store.delete(DELIVERIES, _key(endpoint), {"rev": lane["rev"]})
+            await self._take_away(endpoint, lane)
             return
         opened = webhook.get("open", 0)
         if opened > now:
             await self._look_again(endpoint, opened)
             return
-        found = await self._parked(endpoint, 1 if opened else _DRAINED_AT_ONCE)
+        found = await self._parked(endpoint)
         if not found:
             await self._end(endpoint, lane, now)
             return
         await self._look_again(endpoint, now + _NEXT_LOOK)
         if opened:
-            await probe(endpoint, found[0])
+            await probe(endpoint, min(found, key=_attempts))
         else:
             await self._drain(endpoint, found)
 
@@ -75,26 +76,37 @@ class Lanes:
         await self._queue.send([*orders, messages.lane(endpoint, delay_seconds=_PAUSE_SECONDS)])
 
     async def _end(self, endpoint: Endpoint, lane: Item, now: int) -> None:
-        if lane.get("empty") == lane["rev"]:
-            await self._store.delete(DELIVERIES, _key(endpoint), {"rev": lane["rev"]})
+        """Take the lane away if it was empty a minute ago too, however often it was looked at between."""
+        since = lane["since"] if lane.get("empty") == lane["rev"] else now
+        if now >= since + _NEXT_LOOK:
+            await self._take_away(endpoint, lane)
         else:
-            await self._look_again(endpoint, now + _NEXT_LOOK, empty=lane["rev"])
+            await self._look_again(endpoint, since + _NEXT_LOOK, empty=lane["rev"], since=since)
+
+    async def _take_away(self, endpoint: Endpoint, lane: Item) -> None:
+        """`rev` begins anew with a new lane, which is due at another moment."""
+        await self._store.delete(DELIVERIES, _key(endpoint), {"rev": lane["rev"], "due": lane["due"]})
 
     async def _look_again(self, endpoint: Endpoint, moment: int, **marks: int) -> None:
         """Whatever was parked meanwhile is looked at then too."""
         await self._store.change(DELIVERIES, _key(endpoint), due(endpoint, moment) | marks, {})
 
-    async def _parked(self, endpoint: Endpoint, most: int) -> list[Item]:
-        """The oldest parked deliveries, with the attributes that the index shows."""
+    async def _parked(self, endpoint: Endpoint) -> list[Item]:
+        """Some of the oldest parked deliveries, with the attributes that the index shows."""
         request: dict[str, Any] = {
             "IndexName": DUE.name,
             "KeyConditionExpression": "#shard = :lane",
             "ExpressionAttributeNames": {"#shard": "shard"},
             "ExpressionAttributeValues": to_item({":lane": lane_shard(endpoint)}),
-            "Limit": most,
+            "Limit": _DRAINED_AT_ONCE,
         }
         found, _ = await self._store.page(request)
         return found
+
+
+def _attempts(delivery: Item) -> int:
+    """The fewer there were, the less a failure is the delivery's own fault: it should not keep all others waiting."""
+    return delivery["n"]
 
 
 def _key(endpoint: Endpoint) -> Item:

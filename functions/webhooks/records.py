@@ -3,7 +3,7 @@
 Table `webhooks`, one item a webhook:
 
     tenant, webhook   whose it is and its id, `wh_…`
-    url, events, description, active, created_at, updated_at, rev (counts changes by its owner)
+    url, events, description, active, created_at, updated_at, rev (counts changes by its owner, and disablings)
     headers           name -> sealed value
     secrets           list of [sealed secret, last moment at which it signs]; the newest first, which has no end
     cf, ff            failed attempts since the last success, and when the first of them was
@@ -20,7 +20,8 @@ Table `deliveries`, all items of one webhook in the partition `<tenant>#<webhook
     D#<delivery id>        a delivery: event, type, created, state, n (attempts made), base (those before it was last
                            recovered), next, code, error, done, origin (the delivery that it replays)
     A#<delivery id>#<nnn>  one attempt: at, status, latency_ms, error, answer (first 20 KB), truncated
-    LANE                   there are parked deliveries: looked at when this is due; rev counts what was parked
+    LANE                   there are parked deliveries: looked at when this is due; rev counts what was parked, empty
+                           is the rev at which there were none, since the moment when that was first seen
     R#<replay id>          a replay: kind, created, since, until, events, states, cursor, seen, queued, state
 
 `shard` and `due` put an item into the index: a number as `shard` into what the timer starts when it is `due`, the
@@ -48,6 +49,7 @@ DELIVERY = "D#"
 ATTEMPT = "A#"
 REPLAY = "R#"
 SHARDS = 8
+INDEXED = ("shard", "due")
 
 LOST_AFTER = 15 * MINUTE
 """Time, in microseconds, after which the timer repeats an order that nothing came of."""

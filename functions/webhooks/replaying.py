@@ -4,19 +4,21 @@
     replay    what is selected is delivered again under a new id
 
 After each page the replay's item says how far it came, and each new id follows from the replay and the old one. So a
-process may die anywhere, and two may work on the same replay: nothing is ordered twice for good, nothing left out.
+process may die anywhere, and two may work on the same replay: whoever writes a delivery orders it, and the timer orders
+what was written by one that died then. Nothing is ordered twice, nothing left out.
 """
 
 from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.queues import Message, Sending
-from callmissed.clock import Clock
+from callmissed.clock import SECOND, Clock
 from callmissed.events.types import matches
-from callmissed.platform.tables import DELIVERIES
+from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks import messages
 from functions.webhooks.records import (
     DELIVERY,
+    INDEXED,
     LOST_AFTER,
     REPLAY,
     Endpoint,
@@ -24,6 +26,7 @@ from functions.webhooks.records import (
     delivery_id,
     due,
     new_delivery,
+    webhook_key,
 )
 from functions.webhooks.spans import key_before
 from functions.webhooks.store import Store, at_once
@@ -34,6 +37,9 @@ RUNNING = "running"
 
 _PAGE = 100
 _PAGES_AT_ONCE = 20
+_LONGEST_RUN = 20 * SECOND
+"""Several replays may be in one batch of the sender, which has a minute for all of it."""
+
 _PAUSE_SECONDS = 1
 
 
@@ -46,27 +52,32 @@ class Replayer:
         self._clock = clock
 
     async def go_on(self, endpoint: Endpoint, id: str) -> None:
-        """Do some pages of the replay, and order the rest."""
+        """Do some pages of the replay, and order the rest; there is none once its webhook was deleted."""
+        end = self._clock() + _LONGEST_RUN
+        if not await self._store.get(WEBHOOKS, webhook_key(endpoint)):
+            key, done = _key(endpoint, id), {"state": DONE}
+            await self._store.change(DELIVERIES, key, done, {"state": RUNNING}, gone=INDEXED)
+            return
         for _ in range(_PAGES_AT_ONCE):
             replay = await self._store.get(DELIVERIES, _key(endpoint, id))
-            if replay.get("state") != RUNNING:
+            if replay.get("state") != RUNNING or not await self._page(endpoint, replay):
                 return
-            if not await self._page(endpoint, replay):
-                return
+            if self._clock() >= end:
+                break
         await self._queue.send([messages.replay(endpoint, id, delay_seconds=_PAUSE_SECONDS)])
 
     async def _page(self, endpoint: Endpoint, replay: Item) -> bool:
         """Do one page; False when it was the last, or another process is at it."""
         found, more = await self._store.page(_range(endpoint, replay))
-        orders = await at_once([self._again(endpoint, replay, each) for each in found if _is_meant(replay, each)])
-        sent = [order for order in orders if order]
-        await self._queue.send(sent)
-        new: Item = {"seen": replay["seen"] + len(found), "queued": replay["queued"] + len(sent)}
+        meant = [delivery for delivery in found if _is_meant(replay, delivery)]
+        orders = await at_once([self._again(endpoint, replay, delivery) for delivery in meant])
+        await self._queue.send([order for order in orders if order])
+        new: Item = {"seen": replay["seen"] + len(found), "queued": replay["queued"] + len(meant)}
         if more:
             new |= {"cursor": found[-1]["item"], **due(endpoint, self._clock() + LOST_AFTER)}
         else:
             new |= {"state": DONE}
-        gone = () if more else ("shard", "due")
+        gone = () if more else INDEXED
         seen = {"state": RUNNING, "seen": replay["seen"]}
         return await self._store.change(DELIVERIES, _item_key(replay), new, seen, gone=gone) and bool(more)
 
@@ -83,14 +94,13 @@ class Replayer:
         return delivery | new if freed else {}
 
     async def _copied(self, endpoint: Endpoint, replay: Item, delivery: Item) -> Item:
-        """A new delivery of the same event."""
+        """A new delivery of the same event; empty when it was written before."""
         origin = delivery["item"].removeprefix(DELIVERY)
         id = delivery_id(replay["created"], replay["item"], origin)
         event = {"id": delivery["event"], "type": delivery["type"], "created": delivery["created"]}
         copy = new_delivery(endpoint, id, event, State.PENDING, origin=origin)
         copy |= due(endpoint, self._clock() + LOST_AFTER)
-        before = await self._store.put_new(DELIVERIES, copy)
-        return (before if before.get("n") == 0 else {}) or ({} if before else copy)
+        return {} if await self._store.put_new(DELIVERIES, copy) else copy
 
 
 def _is_meant(replay: Item, delivery: Item) -> bool:

@@ -39,7 +39,7 @@ def retry_after(headers: Mapping[str, str], now: int) -> int | None:
         return int(text[:9])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (OverflowError, ValueError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0, int((moment - datetime.fromtimestamp(now / SECOND, UTC)).total_seconds()))

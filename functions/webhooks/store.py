@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Unavailable
+from callmissed.aws.dynamodb import ConditionFailed, DynamoDB
+from callmissed.aws.items import read_item
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table, physical_name
-from functions.webhooks.records import LANE, Endpoint, delivery_key, due, webhook_key
+from functions.webhooks.items import keep_lane
+from functions.webhooks.records import Endpoint, delivery_key, webhook_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,10 @@ class Store:
         self.stage = stage
 
     async def work(self, endpoint: Endpoint, delivery_id: str, event_id: str) -> Work:
-        """Webhook and delivery as they are now, and the event, in one round trip."""
+        """Webhook and delivery as they are now, and the event, in one round trip.
+
+        What isn't found is asked for by itself: a replica may not have the event yet, and a busy table leaves keys out.
+        """
         keys: Sequence[tuple[Table, Item]] = (
             (WEBHOOKS, webhook_key(endpoint)),
             (DELIVERIES, delivery_key(endpoint, delivery_id)),
@@ -38,22 +43,22 @@ class Store:
             self.name(table): {"Keys": [to_item(key)], "ConsistentRead": table is not OUTBOX} for table, key in keys
         }
         answer = await self.dynamodb.call("BatchGetItem", {"RequestItems": asked})
-        if answer.get("UnprocessedKeys"):
-            raise Unavailable("BatchGetItem left keys out", ambiguous=False)
-        found = [answer["Responses"].get(self.name(table), []) for table, _ in keys]
-        return Work(*(from_item(items[0]) if items else {} for items in found))
+        found = [(answer["Responses"].get(self.name(table)), table, key) for table, key in keys]
+        return Work(*[from_item(items[0]) if items else await self.get(table, key) for items, table, key in found])
 
     async def get(self, table: Table, key: Item) -> Item:
         """The item, strongly consistent; empty when there is none."""
-        request = {"TableName": self.name(table), "Key": to_item(key), "ConsistentRead": True}
-        return from_item((await self.dynamodb.call("GetItem", request)).get("Item", {}))
+        return await read_item(self.dynamodb, self.stage, table, key)
 
     async def put(self, table: Table, item: Item) -> None:
         """Write the item, over whatever is there."""
         await self.dynamodb.call("PutItem", {"TableName": self.name(table), "Item": to_item(item)})
 
     async def put_new(self, table: Table, item: Item) -> Item:
-        """Write the item where there is none; returns the one that was there before, empty when there was none."""
+        """Write the item where there is none; returns the one that was there before, empty when there was none.
+
+        An item like it may be our own, when the answer to an earlier try got lost, and counts as none.
+        """
         request = {
             "TableName": self.name(table),
             "Item": to_item(item),
@@ -63,7 +68,7 @@ class Store:
         try:
             await self.dynamodb.call("PutItem", request)
         except ConditionFailed as before:
-            return before.item
+            return {} if before.doubtful and before.item == item else before.item
         return {}
 
     async def change(
@@ -94,16 +99,7 @@ class Store:
 
         `rev` moves on, so that whoever found the lane empty before does not take it away.
         """
-        when = due(endpoint, moment)
-        request: dict[str, Any] = {
-            "TableName": self.name(DELIVERIES),
-            "Key": to_item({"webhook": endpoint.partition, "item": LANE}),
-            "UpdateExpression": "SET rev = if_not_exists(rev, :none) + :one, #shard = :shard, "
-            "#due = if_not_exists(#due, :due)",
-            "ExpressionAttributeNames": {"#shard": "shard", "#due": "due"},
-            "ExpressionAttributeValues": to_item({":none": 0, ":one": 1, ":shard": when["shard"], ":due": when["due"]}),
-        }
-        await self.dynamodb.call("UpdateItem", request)
+        await self.dynamodb.call("UpdateItem", keep_lane(self.stage, endpoint, moment))
 
     async def page(self, request: Mapping[str, Any]) -> tuple[list[Item], dict[str, Any] | None]:
         """One page of a query of the table `deliveries`, and where the next one starts."""

@@ -112,8 +112,7 @@ class Subscriptions:
             self._check_url(changes.url)
 
         def change(webhook: Item) -> Change:
-            wakes = changes.is_active is True and status_of(webhook) != "active"
-            return Change(self._changed(webhook, changes), wakes)
+            return Change(self._changed(webhook, changes), wakes=_wakes(webhook, changes))
 
         return await self.change(endpoint, change, now)
 
@@ -204,6 +203,13 @@ class Subscriptions:
 
     def _shown(self, webhook: Item) -> Shown:
         return Shown(webhook, self._sealer.unseal(webhook["secrets"][0][0]))
+
+
+def _wakes(webhook: Item, changes: WebhookChanges) -> bool:
+    """Whether what failed before says nothing any more: the webhook becomes active, or is active and moves."""
+    if status_of(webhook) != "active":
+        return changes.is_active is True
+    return changes.is_active is not False and changes.url not in (None, webhook["url"])
 
 
 def _simplified(events: Collection[str]) -> list[str]:

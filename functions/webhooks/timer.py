@@ -5,6 +5,7 @@ from typing import Any
 from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Sending, SqsQueue
+from callmissed.clock import SECOND, Clock, system_clock
 from callmissed.observability import get_logger
 from callmissed.platform.queues import DISPATCH
 from callmissed.platform.tables import DELIVERIES, DUE
@@ -16,31 +17,34 @@ from functions.webhooks.records import LOST_AFTER, SHARDS, due, endpoint_of
 from functions.webhooks.store import Store, at_once
 
 _PAGE = 250
-_PAGES = 40
+_LONGEST_RUN = 40 * SECOND
+"""Lambda ends a run after 55 seconds; what it has claimed by then and not ordered would wait for `LOST_AFTER`."""
+
 _logger = get_logger("webhook-timer")
 
 
 class Timer:
     """Orders what is due. Raises Unavailable or QueueUnavailable; the next run does what this one did not."""
 
-    def __init__(self, store: Store, queue: Sending) -> None:
+    def __init__(self, store: Store, queue: Sending, clock: Clock = system_clock) -> None:
         self._store = store
         self._queue = queue
+        self._clock = clock
 
     async def ring(self, now: int) -> int:
-        """Order everything that is due at `now` (epoch microseconds), shards side by side; returns how much it was."""
-        return sum(await at_once([self._ring(str(shard), now) for shard in range(SHARDS)]))
+        """Order what is due at `now` (epoch microseconds), as long as there is time; returns how much it was."""
+        end = self._clock() + _LONGEST_RUN
+        return sum(await at_once([self._ring(str(shard), now, end) for shard in range(SHARDS)]))
 
-    async def _ring(self, shard: str, now: int) -> int:
+    async def _ring(self, shard: str, now: int, end: int) -> int:
         ordered, more = 0, None
-        for _ in range(_PAGES):
+        while True:
             found, more = await self._store.page(_request(shard, now, more))
             claimed = [item for item in await at_once([self._claim(item, now) for item in found]) if item]
             await self._queue.send([messages.of_due(item) for item in claimed])
             ordered += len(claimed)
-            if not more:
-                break
-        return ordered
+            if not more or self._clock() >= end:
+                return ordered
 
     async def _claim(self, item: Item, now: int) -> Item:
         """The item, if it is still due and nobody else has ordered it; empty otherwise."""

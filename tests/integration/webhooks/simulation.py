@@ -51,13 +51,13 @@ class Fate:
         self.steps = 0
         self.deaths = 0
         self._numbers = frozenset(numbers)
-        self._share = share
+        self.share = share
         self._random = random.Random(seed)
 
     def step(self) -> None:
         """One more step is about to begin, or was just done. Raises Died."""
         self.steps += 1
-        if self.steps in self._numbers or self._random.random() < self._share:
+        if self.steps in self._numbers or self._random.random() < self.share:
             self.deaths += 1
             raise Died(self.steps)
 

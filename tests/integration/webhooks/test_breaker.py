@@ -1,11 +1,18 @@
 """Endpoints that do not answer: the breaker, lanes, pauses, and the end after five days."""
 
+import pytest
+
 from callmissed.aws.attributes import Item
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.items import transact
 from callmissed.aws.paging import items
 from callmissed.clock import SECOND
 from callmissed.events.types import WebhookDisabled
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS
 from functions.webhooks import messages
+from functions.webhooks.attempts import Outcome
+from functions.webhooks.health import Health, Off
+from functions.webhooks.items import update
 from functions.webhooks.records import LANE, Endpoint, State, due, webhook_key
 from functions.webhooks.spans import key_before
 from tests.integration.webhooks.simulation import Simulation, ok, status
@@ -71,6 +78,22 @@ async def test_when_it_answers_again_everything_arrives(simulation: Simulation) 
     assert await simulation.store.get(DELIVERIES, {"webhook": endpoint.partition, "item": LANE}) == {}
 
 
+async def test_what_it_never_takes_keeps_it_from_nothing_else(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook()
+    refused = {event.body for event in await simulation.tell(count=5)}
+
+    def answer(now: int) -> Outcome:
+        return status(400)(now) if simulation.endpoints.got[-1][2] in refused else ok(now)
+
+    simulation.endpoints.answers[endpoint.webhook] = answer
+    await simulation.run(days=0.3 * MINUTES)
+    assert "open" in await simulation.webhook_item(endpoint)
+    await simulation.tell(count=20)
+    await simulation.run(days=3 * MINUTES)
+
+    assert (await simulation.states(endpoint))[State.DELIVERED] == 20
+
+
 async def test_it_makes_nobody_else_wait(simulation: Simulation) -> None:
     dead = await tripped(simulation)
     well = await simulation.webhook(tenant="tnt_2")
@@ -110,6 +133,59 @@ async def test_a_paused_webhook_collects_and_a_resumed_one_gets_it_all(simulatio
     await simulation.run(days=5 * MINUTES)
 
     await simulation.assert_nothing_lost(endpoint)
+
+
+async def test_a_lane_outlasts_an_index_that_lags_however_often_it_is_looked_at(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = await parked(simulation)
+    with monkeypatch.context() as lagging:
+        lagging.setattr(simulation.store, "page", nothing_yet)
+        for _ in range(3):
+            await simulation.dispatcher.lanes.look(endpoint, simulation.dispatcher.probe)
+
+    await simulation.run(days=5 * MINUTES)
+
+    await simulation.assert_nothing_lost(endpoint)
+
+
+async def test_who_found_a_lane_empty_leaves_the_one_that_came_after_it(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = await parked(simulation)
+    key = {"webhook": endpoint.partition, "item": LANE}
+
+    async def another(_request: object) -> tuple[list[Item], None]:
+        lane = await simulation.store.get(DELIVERIES, key)
+        assert await simulation.store.delete(DELIVERIES, key, {"rev": lane["rev"]})
+        await simulation.store.keep_lane(endpoint, simulation.now + SECOND)
+        return [], None
+
+    with monkeypatch.context() as slow:
+        slow.setattr(simulation.store, "page", nothing_yet)
+        await simulation.dispatcher.lanes.look(endpoint, simulation.dispatcher.probe)
+        simulation.now += 60 * SECOND
+        slow.setattr(simulation.store, "page", another)
+        await simulation.dispatcher.lanes.look(endpoint, simulation.dispatcher.probe)
+
+    await simulation.run(days=5 * MINUTES)
+
+    await simulation.assert_nothing_lost(endpoint)
+
+
+async def parked(simulation: Simulation) -> Endpoint:
+    """A webhook with a delivery that was parked just now and can go on."""
+    endpoint = await simulation.webhook(open=simulation.now + 1)
+    await simulation.tell()
+    await simulation.run()
+    assert await simulation.states(endpoint) == {State.PARKED: 1}
+    assert await simulation.store.change(WEBHOOKS, webhook_key(endpoint), {}, {}, gone=("open",))
+    return endpoint
+
+
+async def nothing_yet(_request: object) -> tuple[list[Item], None]:
+    """What an index shows that lags."""
+    return [], None
 
 
 async def test_five_days_of_failure_disable_it_and_tell_the_others(simulation: Simulation) -> None:
@@ -163,6 +239,32 @@ async def test_410_disables_it_at_once(simulation: Simulation) -> None:
     webhook = await simulation.webhook_item(endpoint)
     assert (webhook["active"], webhook["off"]) == (False, "gone")
     assert await simulation.states(endpoint) == {State.FAILED: 1}
+
+
+async def test_410_of_an_address_that_was_left_meanwhile_disables_nothing(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook()
+    seen = await simulation.webhook_item(endpoint)
+    moved = {"url": "https://example.org/"}
+    assert await simulation.store.change(WEBHOOKS, webhook_key(endpoint), moved, {})
+
+    await Health(simulation.store).disable(endpoint, seen, Off.GONE, simulation.now)
+
+    webhook = await simulation.webhook_item(endpoint)
+    assert webhook["active"]
+    assert "off" not in webhook
+    assert await _disabled_events(simulation) == []
+
+
+async def test_an_owner_who_saw_it_active_does_not_undo_half_of_the_disabling(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook()
+    seen = await simulation.webhook_item(endpoint)
+    await Health(simulation.store).disable(endpoint, seen, Off.GONE, simulation.now)
+
+    with pytest.raises(TransactionCanceled):
+        await transact(simulation.plain, [update(simulation.stage, seen, {"active": True, "description": "CRM"})])
+
+    webhook = await simulation.webhook_item(endpoint)
+    assert (webhook["active"], webhook["off"]) == (False, "gone")
 
 
 async def test_a_range_is_replayed_under_new_ids_whatever_its_size(simulation: Simulation) -> None:

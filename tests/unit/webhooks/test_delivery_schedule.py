@@ -37,6 +37,9 @@ def test_there_is_no_wait_after_the_last_attempt() -> None:
         ("\uff11\uff12", None),
         ("9" * 400, 999_999_999),
         ("", None),
+        ("Wed, 21 Oct 2015 07:28:00 +99999999999999999999", None),
+        ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None),
+        ("Sat, 01 Jan 0001 00:00:00 +2359", 0),
     ],
 )
 def test_retry_after(text: str, seconds: int | None) -> None:

@@ -39,7 +39,11 @@ async def each_message(
 ) -> Failures:
     """Do `work` for all messages of an SQS event at once; those whose work raises come back to the queue."""
     records: list[dict[str, Any]] = event["Records"]
-    results = await asyncio.gather(*(work(_received(record)) for record in records), return_exceptions=True)
+
+    async def done(record: Mapping[str, Any]) -> None:
+        await work(_received(record))
+
+    results = await asyncio.gather(*map(done, records), return_exceptions=True)
     failed: list[dict[str, str]] = []
     for record, result in zip(records, results, strict=True):
         if isinstance(result, Exception):

@@ -219,6 +219,35 @@ async def test_activating_what_is_active_changes_nothing_of_its_health(stage: St
     assert stage.queue.orders() == []
 
 
+async def test_another_url_has_not_failed_yet(stage: Stage, tenant: Tenant) -> None:
+    created = await tenant.webhook()
+    endpoint, path = tenant.endpoint(created), f"/{created['id']}"
+    failing = {"cf": 9, "ff": NOW - 4 * 24 * 60 * MINUTE, "open": NOW + MINUTE}
+    await stage.fail(endpoint, **failing)
+
+    same = (await tenant.call("PUT", path, json={"url": created["url"]})).json()
+    assert same["failing_since"] is not None
+    assert stage.queue.orders() == []
+
+    moved = (await tenant.call("PUT", path, json={"url": f"{URL}/2"})).json()
+    assert moved["failing_since"] is None
+    assert not failing.keys() & (await stage.webhook(endpoint)).keys()
+    assert stage.queue.orders() == [{"do": "lane", "t": tenant.id, "w": created["id"]}]
+
+
+@pytest.mark.parametrize(("off", "status"), [({}, "paused"), ({"off": "gone", "off_at": NOW}, "disabled")])
+async def test_another_url_alone_activates_nothing(
+    stage: Stage, tenant: Tenant, off: dict[str, Any], status: str
+) -> None:
+    created = await tenant.webhook()
+    await stage.fail(tenant.endpoint(created), active=False, **off)
+
+    moved = (await tenant.call("PUT", f"/{created['id']}", json={"url": f"{URL}/2"})).json()
+
+    assert (moved["status"], moved["is_active"]) == (status, False)
+    assert stage.queue.orders() == []
+
+
 async def test_activating_forgets_why_it_was_disabled(stage: Stage, tenant: Tenant) -> None:
     created = await tenant.webhook()
     endpoint, path = tenant.endpoint(created), f"/{created['id']}"

@@ -46,11 +46,15 @@ class DynamoError(Exception):
 
 
 class ConditionFailed(DynamoError):
-    """The condition did not hold. `item` is the item as it was, empty when there was none."""
+    """The condition did not hold. `item` is the item as it was, empty when there was none.
+
+    `doubtful`: an earlier try of the same request may have been applied, so the item may be as that try left it.
+    """
 
     def __init__(self, item: Item) -> None:
         super().__init__("the condition did not hold")
         self.item = item
+        self.doubtful = False
 
 
 class TransactionCanceled(DynamoError):
@@ -123,6 +127,9 @@ class DynamoDB:
                 error.ambiguous = doubt = doubt or error.ambiguous
                 if attempt == self._attempts or (error.ambiguous and not resend_ambiguous):
                     raise
+            except ConditionFailed as error:
+                error.doubtful = doubt
+                raise
             finally:
                 self._count(operation, request, answer)
             await asyncio.sleep(random.uniform(0, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311

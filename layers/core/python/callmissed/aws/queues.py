@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from callmissed.platform.queues import Queue, physical_queue_name
@@ -47,6 +48,7 @@ class SqsQueue:
         self._settings = settings
         self._url = f"{settings.queue_base.rstrip('/')}/{physical_queue_name(settings.stage, queue.name)}"
         self._client: SQSClient | None = None
+        self._making = Lock()
 
     async def send(self, messages: Sequence[Message]) -> None:
         """As `Sending.send`: in batches of ten, one after the other."""
@@ -65,11 +67,12 @@ class SqsQueue:
             raise QueueUnavailable(f"{len(failed)} messages were refused: {failed[0]['Code']}")
 
     def _sqs(self) -> "SQSClient":
-        if self._client is None:
-            from callmissed.aws.clients import client
+        with self._making:  # a client may be used by any number of threads, but not made by two at a time
+            if self._client is None:
+                from callmissed.aws.clients import client
 
-            self._client = client("sqs", self._settings)
-        return self._client
+                self._client = client("sqs", self._settings)
+            return self._client
 
 
 def _entry(number: int, message: Message) -> "SendMessageBatchRequestEntryTypeDef":

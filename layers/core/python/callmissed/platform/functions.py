@@ -129,7 +129,7 @@ WEBHOOKS_API = Function(
     memory_mb=1024,
     tables={
         WEBHOOKS.name: _READ_WRITE,
-        DELIVERIES.name: _READ_WRITE,
+        DELIVERIES.name: (*READ, "dynamodb:PutItem", "dynamodb:UpdateItem"),
         OUTBOX.name: ("dynamodb:GetItem",),
         IDEMPOTENCY.name: _IDEMPOTENCY,
     },
