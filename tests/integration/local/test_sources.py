@@ -265,18 +265,22 @@ def test_a_shard_s_children_are_found_and_come_after_it() -> None:
     assert ids() == ["one", "two"]
 
 
-class TrimmedStream(SplitStream):
-    """A stream whose iterators from before a record are too old for it, such as after a night's sleep."""
+class TrimmedStream:
+    """A stream whose first iterator points before its oldest record, such as after a night's sleep."""
 
-    def get_shard_iterator(self, **request: str) -> Any:
-        oldest = request["ShardIteratorType"] == "TRIM_HORIZON"
-        return {"ShardIterator": "new" if oldest and self.split else "old"}
+    def __init__(self) -> None:
+        self.iterators = iter(["old", "new"])
+
+    def describe_stream(self, **_request: str) -> Any:
+        return {"StreamDescription": {"Shards": [{"ShardId": "one"}]}}
+
+    def get_shard_iterator(self, **_request: str) -> Any:
+        return {"ShardIterator": next(self.iterators)}
 
     def get_records(self, **request: Any) -> Any:
         if request["ShardIterator"] == "new":
             record = {"eventName": "INSERT", "dynamodb": {"Keys": {"id": {"S": "kept"}}, "SequenceNumber": "2"}}
             return {"Records": [record]}
-        self.split = True
         raise ClientError({"Error": {"Code": "TrimmedDataAccessException"}}, "GetRecords")
 
 
