@@ -1,36 +1,48 @@
 """What moto forgot at the end of the last run, put into its queues again.
 
 The outbox's stream tells recent events again by itself, but not a delivery that has its row already: its next attempt
-waited in a queue, for up to 15 minutes. In the cloud queues outlive everything; so this is the desk's business alone.
+waited in a queue, for up to 15 minutes. The timer would repeat such an order too, but 15 minutes late. In the cloud
+queues outlive everything; so this is the desk's business alone.
 """
 
+from dataclasses import replace
 from typing import Any
 
-from callmissed.aws.attributes import to_item
+from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.paging import items
-from callmissed.aws.queues import Sending
+from callmissed.aws.queues import MOST_DELAY_SECONDS, Sending
+from callmissed.clock import SECOND
 from callmissed.platform.tables import DELIVERIES, physical_name
 from functions.webhooks.messages import of_due
 from functions.webhooks.records import DELIVERY, LANE, REPLAY, State
 
 
-async def send_again(dynamodb: DynamoDB, stage: str, dispatch: Sending) -> int:
-    """Order every unfinished item of the table `deliveries` that no timer will start; returns how many.
+async def send_again(dynamodb: DynamoDB, stage: str, dispatch: Sending, now: int) -> int:
+    """Order every unfinished item of the table `deliveries` at `now` (epoch microseconds); returns how many.
 
-    Whoever gets such an order looks first, so that one too many does no harm. Raises Unavailable, QueueUnavailable.
+    Attempts are ordered for when they are due, but for those so late that the timer starts them. Whoever gets an order
+    looks first, so that one too many does no harm. Raises Unavailable, QueueUnavailable.
     """
-    orders = [of_due(item) async for item in items(dynamodb, "Scan", _waiting(stage))]
+    found = [item async for item in items(dynamodb, "Scan", _unfinished(stage))]
+    orders = [
+        replace(of_due(item), delay_seconds=seconds) for item in found if (seconds := _wait(item, now)) is not None
+    ]
     await dispatch.send(orders)
     return len(orders)
 
 
-def _waiting(stage: str) -> dict[str, Any]:
-    """The scan for items that wait in a queue: those without a moment at which they are due."""
+def _wait(item: Item, now: int) -> int | None:
+    """Seconds until `item` is due; None when no queue can wait for it."""
+    seconds = max(0, -(-(item.get("next", now) - now) // SECOND))
+    return seconds if seconds <= MOST_DELAY_SECONDS else None
+
+
+def _unfinished(stage: str) -> dict[str, Any]:
     return {
         "TableName": physical_name(stage, DELIVERIES),
-        "FilterExpression": "attribute_not_exists(due) AND (#item = :lane OR begins_with(#item, :replay)"
-        " OR (begins_with(#item, :delivery) AND #state = :pending))",
+        "FilterExpression": "#item = :lane OR begins_with(#item, :replay)"
+        " OR (begins_with(#item, :delivery) AND #state = :pending)",
         "ExpressionAttributeNames": {"#item": "item", "#state": "state"},
         "ExpressionAttributeValues": to_item(
             {":lane": LANE, ":replay": REPLAY, ":delivery": DELIVERY, ":pending": str(State.PENDING)}

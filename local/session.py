@@ -10,6 +10,7 @@ from rich.console import Console
 from starlette.types import ASGIApp
 
 from callmissed.aws.queues import SqsQueue
+from callmissed.clock import system_clock
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.queues import DISPATCH
 from callmissed.settings import CoreSettings
@@ -57,7 +58,7 @@ def run_session(listener: socket.socket, state: State, site: Site, console: Cons
 async def _serve(listener: socket.socket, state: State, parts: _Parts, console: Console) -> None:
     dynamodb, settings = parts.inference.dynamodb, parts.settings
     account = await _account(state, Seeder(dynamodb, settings.stage, settings.pepper_ring[0]))
-    await send_again(dynamodb, settings.stage, SqsQueue(settings, DISPATCH))
+    await send_again(dynamodb, settings.stage, SqsQueue(settings, DISPATCH), system_clock())
     server = DeskServer(_desk(parts), listener)
     parts.platform.feeds.start()
     timer = asyncio.create_task(keep_time(parts.platform.functions))

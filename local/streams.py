@@ -23,6 +23,9 @@ _IDLE_SECONDS = 1.0
 _GATHER_SECONDS = 0.05
 _DISCOVERY_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 60
+_OLDEST: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
+_TRIMMED = "TrimmedDataAccessException"
+"""Said of records that are gone after a day, and by DynamoDB Local now and then of a shard's very first."""
 
 
 class Bell:
@@ -101,8 +104,7 @@ class StreamSource:
             page = self._streams.describe_stream(StreamArn=self._arn, **start)["StreamDescription"]
             for found in page.get("Shards", []):
                 id = str(found.get("ShardId"))
-                oldest = {"ShardIteratorType": "TRIM_HORIZON"}
-                self._shards.setdefault(id, _Shard(id, found.get("ParentShardId"), oldest))
+                self._shards.setdefault(id, _Shard(id, found.get("ParentShardId"), dict(_OLDEST)))
             if not (last := page.get("LastEvaluatedShardId")):
                 break
             start = {"ExclusiveStartShardId": last}
@@ -130,14 +132,20 @@ class StreamSource:
         return bool(records)
 
     def _read(self, shard: _Shard) -> "GetRecordsOutputTypeDef":
+        try:
+            return self._records(shard)
+        except ClientError as error:
+            shard.iterator = None  # it expires in 15 minutes, which a laptop may sleep
+            if error.response.get("Error", {}).get("Code") != _TRIMMED:
+                raise
+        shard.position = dict(_OLDEST)
+        return self._records(shard)
+
+    def _records(self, shard: _Shard) -> "GetRecordsOutputTypeDef":
         if shard.iterator is None:
             answer = self._streams.get_shard_iterator(StreamArn=self._arn, ShardId=shard.id, **shard.position)
             shard.iterator = str(answer.get("ShardIterator"))
-        try:
-            return self._streams.get_records(ShardIterator=shard.iterator, Limit=BATCH)
-        except ClientError:
-            shard.iterator = None  # it expires in 15 minutes, which a laptop may sleep
-            raise
+        return self._streams.get_records(ShardIterator=shard.iterator, Limit=BATCH)
 
     def _wanted(self, record: "RecordTypeDef") -> bool:
         return not self._inserts_only or record.get("eventName") == "INSERT"

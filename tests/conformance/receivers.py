@@ -36,11 +36,10 @@ class Receiver:
         self._process = process
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        self._url = urlsplit(self._next().removeprefix("listening on ").strip())
+        self.url = self._next().removeprefix("listening on ").strip()
 
     def __call__(self, headers: Mapping[str, str], body: bytes) -> bool:
-        assert self._url.hostname is not None
-        connection = http.client.HTTPConnection(self._url.hostname, self._url.port, timeout=GUARD_SECONDS)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=GUARD_SECONDS)
         try:
             connection.request("POST", "/hooks", body, dict(headers))
             status = connection.getresponse().status
@@ -66,12 +65,12 @@ class Receiver:
 
 
 @contextmanager
-def receiver(command: Sequence[str | Path], errors: Path) -> Generator[Receiver]:
-    """The receiver that `command` starts, on a free port, until the block ends."""
+def receiver(command: Sequence[str | Path], errors: Path, secret: str = SECRET) -> Generator[Receiver]:
+    """The receiver that `command` starts, told the secret, on a free port, until the block ends."""
     with (
         errors.open("w") as sink,
         subprocess.Popen(
-            command, env=_environment(SECRET), stdout=subprocess.PIPE, stderr=sink, text=True, encoding="utf-8"
+            command, env=_environment(secret), stdout=subprocess.PIPE, stderr=sink, text=True, encoding="utf-8"
         ) as process,
     ):
         try:
@@ -112,12 +111,12 @@ def guide_snippet(language: str, word: str) -> str:
 
 
 def build_go(folder: Path) -> Path:
-    """The compiled receive.go, made with nothing from the network and nothing left outside `folder`."""
+    """The compiled receive.go, made with nothing from the network. What it is made of stays in the checkout."""
     program = folder / "receive"
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
-        "GOCACHE": str(folder / "cache"),
+        "GOCACHE": str(ROOT / ".build" / "go"),
         "GOPATH": str(folder / "path"),
         "GOENV": "off",
         "GOFLAGS": "",

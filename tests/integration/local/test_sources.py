@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from callmissed.platform.names import event_bus
 from callmissed.platform.queues import CALLBACK_SOURCE, CALLBACKS, EVENT_SOURCE, FANOUT, QUEUES, Queue
@@ -262,6 +263,33 @@ def test_a_shard_s_children_are_found_and_come_after_it() -> None:
     with feeding(StreamSource(client, "arn/table/stream", "follower", functions, bell=Bell())):
         wait_for(lambda: len(ids()) == 2)
     assert ids() == ["one", "two"]
+
+
+class TrimmedStream:
+    """A stream whose first iterator points before its oldest record, such as after a night's sleep."""
+
+    def __init__(self) -> None:
+        self.iterators = iter(["old", "new"])
+
+    def describe_stream(self, **_request: str) -> Any:
+        return {"StreamDescription": {"Shards": [{"ShardId": "one"}]}}
+
+    def get_shard_iterator(self, **_request: str) -> Any:
+        return {"ShardIterator": next(self.iterators)}
+
+    def get_records(self, **request: Any) -> Any:
+        if request["ShardIterator"] == "new":
+            record = {"eventName": "INSERT", "dynamodb": {"Keys": {"id": {"S": "kept"}}, "SequenceNumber": "2"}}
+            return {"Records": [record]}
+        raise ClientError({"Error": {"Code": "TrimmedDataAccessException"}}, "GetRecords")
+
+
+def test_a_stream_is_read_on_from_its_oldest_record_when_others_are_gone(caplog: pytest.LogCaptureFixture) -> None:
+    client: Any = TrimmedStream()
+    functions = Functions([declared("follower", "remember")])
+    with feeding(StreamSource(client, "arn/table/stream", "follower", functions, bell=Bell())):
+        wait_for(lambda: ids() == ["kept"])
+    assert caplog.messages == []
 
 
 def test_a_bell_wakes_who_waits() -> None:
