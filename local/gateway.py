@@ -72,13 +72,13 @@ class Gateway:
         body = await _whole_body(scope, receive)
         found = {"resource": route.path, "path_params": parameters, "request_id": answer.request_id}
         inner = {**_as_behind_the_gateway(scope), **found}
-        if route.auth is Auth.ACCOUNT and scope["method"] != "OPTIONS":
+        if route.auth is Auth.ACCOUNT:
             inner["authorizer"] = await self._authorize(http_request(inner))
         try:
             async with asyncio.timeout(self._seconds[route.streaming]):
                 await self._apps[route.function](inner, _replay(body, receive), answer.send)
         except TimeoutError:
-            raise service_unavailable() if route.streaming else _timed_out() from None
+            raise service_unavailable() from None
 
 
 class _Answer:
@@ -101,10 +101,6 @@ class _Answer:
             raise ConnectionAbortedError("the call took longer than the platform allows")
         body = envelope(scope["path"], error, self.request_id)
         await JSONResponse(body, error.status, error.headers)(scope, receive, self.send)
-
-
-def _timed_out() -> ApiError:
-    return ApiError(504, "service_unavailable", str(service_unavailable()), headers={"Retry-After": "1"})
 
 
 def _as_behind_the_gateway(scope: Scope) -> Scope:

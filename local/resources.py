@@ -39,7 +39,7 @@ def find_route(resources: Sequence[Resource], method: str, path: str) -> tuple[R
     for resource in resources:
         if found := resource.pattern.fullmatch(path):
             for route in resource.routes:
-                if method in (route.method, "OPTIONS"):
+                if method == route.method or (method == "OPTIONS" and route.has_preflight):
                     return route, found.groupdict()
             break
     raise ApiError(404, "not_found", "There is no such route.")

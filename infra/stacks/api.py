@@ -7,7 +7,7 @@ from aws_cdk import CfnOutput, CfnResource, Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
-from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, INFERENCE, Function
+from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
 from callmissed.platform.routes import ROUTES, STREAM_TIMEOUT_SECONDS, Auth, Route
 from infra.config import StageConfig
 from infra.constructs.channels import Channels
@@ -100,16 +100,11 @@ def add_routes(api: apigateway.RestApi, functions: dict[str, PythonFunction]) ->
     """Give `api` every declared route, and OPTIONS beside those that browsers may call from elsewhere."""
     integrations = {route.function: _integration(route, functions[route.function]) for route in ROUTES}
     authorizer = _authorizer(api, functions[AUTHORIZER.name])
-    for path, function in {route.path: route.function for route in ROUTES if has_preflight(route)}.items():
+    for path, function in {route.path: route.function for route in ROUTES if route.has_preflight}.items():
         api.root.resource_for_path(path).add_method("OPTIONS", integrations[function])
     for route in ROUTES:
         admits = authorizer if route.auth is Auth.ACCOUNT else None
         api.root.resource_for_path(route.path).add_method(route.method, integrations[route.function], authorizer=admits)
-
-
-def has_preflight(route: Route) -> bool:
-    """Whether OPTIONS is answered on the route's path: keys' domain locks do that, which inference knows."""
-    return route.function == INFERENCE.name and route.auth in (Auth.KEY, Auth.PUBLIC)
 
 
 def _authorizer(api: apigateway.RestApi, function: PythonFunction) -> apigateway.RequestAuthorizer:

@@ -115,9 +115,9 @@ async def test_a_function_that_fails_is_a_502_that_tells_nothing(name: str) -> N
     assert (answer[0], read_json(answer)["error"]["message"]) == (502, "Something failed on our side.")
 
 
-async def test_a_function_that_takes_too_long_is_a_504() -> None:
+async def test_a_function_that_takes_too_long_is_a_503() -> None:
     async with functions_behind_routes(buffered_seconds=0.05) as client:
-        assert (await ask(client, "GET", "/api/v1/dawdle"))[0] == 504
+        assert (await ask(client, "GET", "/api/v1/dawdle"))[0] == 503
 
 
 async def test_the_largest_body_reaches_the_function_and_a_larger_one_does_not() -> None:

@@ -8,7 +8,10 @@ from local.resources import find_route, resources
 
 PATHS = ("/hooks/{id}", "/hooks/whatsapp", "/hooks/{id}/tries/{number}", "/models/{name+}", "/models/free", "/a.b")
 FOUND = resources(
-    [*(Route("GET", path, path, Auth.PUBLIC) for path in PATHS), Route("PUT", PATHS[0], "p", Auth.PUBLIC)]
+    [
+        *(Route("GET", path, "inference" if "models" in path else path, Auth.PUBLIC) for path in PATHS),
+        Route("PUT", PATHS[0], "p", Auth.PUBLIC),
+    ]
 )
 
 
@@ -44,5 +47,7 @@ def test_no_other_path_or_method_is_found(method: str, path: str) -> None:
         find_route(FOUND, method, path)
 
 
-def test_preflights_go_to_the_resource_s_function() -> None:
-    assert find_route(FOUND, "OPTIONS", "/hooks/whatsapp")[0].path == "/hooks/whatsapp"
+def test_preflights_are_found_where_they_are_answered() -> None:
+    assert find_route(FOUND, "OPTIONS", "/models/free")[0].path == "/models/free"
+    with pytest.raises(ApiError, match="no such route"):
+        find_route(FOUND, "OPTIONS", "/hooks/whatsapp")

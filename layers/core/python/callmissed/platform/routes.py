@@ -46,6 +46,11 @@ class Route:
     scope: str | None = None
     streaming: bool = False
 
+    @property
+    def has_preflight(self) -> bool:
+        """Whether OPTIONS is answered on the path: keys' domain locks do that, which the inference function knows."""
+        return self.function == "inference" and self.auth in (Auth.KEY, Auth.PUBLIC)
+
 
 _WEBHOOK = "/api/v1/webhooks/{webhook_id}"
 

@@ -1,5 +1,6 @@
 """Credentials of the providers that a tenant brings: what they consist of, and how they are shown."""
 
+from abc import abstractmethod
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,9 +20,9 @@ class Credentials(BaseModel):
     """The secret with which the provider signs its callbacks."""
 
     @property
+    @abstractmethod
     def account(self) -> str:
         """Whose callbacks these are, in the provider's words: what `whatsapp_account` or `twilio_account` makes."""
-        raise NotImplementedError
 
 
 class WhatsAppCredentials(Credentials):
