@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
 _BATCH = 10
+_TRIES = 3
 _logger = get_logger("event-relay")
 
 
@@ -38,13 +39,16 @@ class Relay:
         return []
 
     def _put(self, batch: Sequence[Change]) -> int:
-        """How many of the batch, from its beginning, the bus took."""
-        answer = self._events.put_events(Entries=[self._entry(change.item) for change in batch])
-        for number, entry in enumerate(answer["Entries"]):
-            if code := entry.get("ErrorCode"):
-                _logger.error("the bus refused an event", extra={"event": batch[number].item["id"], "code": code})
-                return number
-        return len(batch)
+        """How many of the batch, from its beginning, the bus took; what it refuses is tried again by itself."""
+        refused, code = list(range(len(batch))), ""
+        for _ in range(_TRIES):
+            answer = self._events.put_events(Entries=[self._entry(batch[number].item) for number in refused])
+            codes = [entry.get("ErrorCode", "") for entry in answer["Entries"]]
+            refused, code = [number for number, code in zip(refused, codes, strict=True) if code], max(codes)
+            if not refused:
+                return len(batch)
+        _logger.error("the bus refuses an event", extra={"event": batch[refused[0]].item["id"], "code": code})
+        return refused[0]
 
     def _entry(self, item: dict[str, Any]) -> "PutEventsRequestEntryTypeDef":
         detail = {name: item[name] for name in ("id", "tenant", "type", "created")}
