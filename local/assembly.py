@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
 from callmissed.platform.queues import QUEUES, Queue
 from callmissed.platform.routes import ROUTES, Route
-from callmissed.platform.tables import OUTBOX, TABLES, physical_name
+from callmissed.platform.tables import TABLES, physical_name
 from local.authorizing import Authorizer
 from local.clients import local_client
 from local.engines import Store
@@ -18,8 +18,6 @@ from local.proxy import ProxyFunction
 from local.services import Services
 from local.sources import Feeds, QueueSource, Source
 from local.streams import Bell, StreamSource, stream_arn
-
-_INSERTS_ONLY = {OUTBOX.name}
 
 
 class Platform:
@@ -77,5 +75,4 @@ class Platform:
                     function.name,
                     self.functions,
                     bell=self._bell,
-                    inserts_only=function.follows in _INSERTS_ONLY,
                 )

@@ -62,10 +62,10 @@ class _Shard:
 
 
 class StreamSource:
-    """Gives the changes in the stream `arn` to `function`, from the oldest that the stream still has.
+    """Gives what is new in the stream `arn` to `function`, from the oldest that the stream still has.
 
-    A failed batch comes again from its first failed record on, and its shard waits meanwhile. With `inserts_only` the
-    function sees new items alone. A `bell` wakes the reader, which else looks each second.
+    The function sees new items alone, as `infra` filters its event source. A failed batch comes again from its first
+    failed record on, and its shard waits meanwhile. A `bell` wakes the reader, which else looks each second.
     """
 
     def __init__(
@@ -76,7 +76,6 @@ class StreamSource:
         functions: Functions,
         *,
         bell: Bell,
-        inserts_only: bool = False,
     ) -> None:
         self.name = f"the stream of {arn.split('/')[1]}"
         self._streams = streams
@@ -85,7 +84,6 @@ class StreamSource:
         self._functions = functions
         self._bell = bell
         self._heard = 0
-        self._inserts_only = inserts_only
         self._shards: dict[str, _Shard] = {}
         self._discover_at = 0.0
 
@@ -118,7 +116,7 @@ class StreamSource:
         """Read `shard` on; whether there was something."""
         page = self._read(shard)
         records = page["Records"]
-        failed_from = self._deliver([record for record in records if self._wanted(record)])
+        failed_from = self._deliver([record for record in records if record.get("eventName") == "INSERT"])
         if failed_from:
             _rest(shard, failed_from)
             return False
@@ -146,9 +144,6 @@ class StreamSource:
             answer = self._streams.get_shard_iterator(StreamArn=self._arn, ShardId=shard.id, **shard.position)
             shard.iterator = str(answer.get("ShardIterator"))
         return self._streams.get_records(ShardIterator=shard.iterator, Limit=BATCH)
-
-    def _wanted(self, record: "RecordTypeDef") -> bool:
-        return not self._inserts_only or record.get("eventName") == "INSERT"
 
     def _deliver(self, records: "list[RecordTypeDef]") -> str | None:
         """The sequence number of the first record that failed."""

@@ -1,5 +1,6 @@
 """The fan-out: finds an event's webhooks, writes a delivery for each, and orders its first attempt."""
 
+from functools import cache
 from typing import Any
 
 from callmissed.aws.attributes import Item
@@ -12,7 +13,7 @@ from callmissed.observability import get_logger
 from callmissed.platform.queues import DISPATCH
 from callmissed.platform.tables import DELIVERIES
 from callmissed.runtime import run
-from callmissed.settings import CoreSettings, from_environment
+from callmissed.settings import from_environment
 from functions.webhooks import messages
 from functions.webhooks.items import webhooks_of
 from functions.webhooks.records import Endpoint, State, delivery_id, new_delivery
@@ -65,20 +66,17 @@ def _wants(webhook: Item, event: Item) -> bool:
     return any(matches(pattern, event["type"]) for pattern in webhook["events"])
 
 
-_fanouts: list[Fanout] = []
-
-
 def handler(event: dict[str, Any], _context: object) -> Failures:
     """Fan out a batch of events, as the bus wrote them into the queue."""
-    if not _fanouts:
-        _fanouts.append(_create(from_environment()))
     return run(each_message(event, _one, _logger))
 
 
 async def _one(received: Received) -> None:
-    await _fanouts[0].fan_out(received.body["detail"], again=received.again)
+    await _fanout().fan_out(received.body["detail"], again=received.again)
 
 
-def _create(settings: CoreSettings) -> Fanout:
+@cache
+def _fanout() -> Fanout:
+    settings = from_environment()
     store = Store(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
     return Fanout(store, SqsQueue(settings, DISPATCH), system_clock)

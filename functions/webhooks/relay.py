@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from callmissed.aws.clients import client
@@ -10,7 +11,7 @@ from callmissed.batches import Change, Failures, changes, from_here
 from callmissed.observability import get_logger
 from callmissed.platform import names
 from callmissed.runtime import run
-from callmissed.settings import CoreSettings, from_environment
+from callmissed.settings import from_environment
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
@@ -60,15 +61,12 @@ class Relay:
         }
 
 
-_relays: list[Relay] = []
-
-
 def handler(event: dict[str, Any], _context: object) -> Failures:
     """Relay a batch of the outbox's stream. Raises botocore's errors, so that Lambda tries the batch again."""
-    if not _relays:
-        _relays.append(_create(from_environment()))
-    return from_here(run(_relays[0].tell(changes(event))))
+    return from_here(run(_relay().tell(changes(event))))
 
 
-def _create(settings: CoreSettings) -> Relay:
+@cache
+def _relay() -> Relay:
+    settings = from_environment()
     return Relay(names.event_bus(settings.stage), client("events", settings))

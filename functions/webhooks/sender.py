@@ -1,5 +1,6 @@
 """The sender: works off the queue of orders. It has a role of its own, no VPC, and reaches public addresses only."""
 
+from functools import cache
 from typing import Any
 
 from callmissed.aws.dynamodb import DynamoDB
@@ -11,7 +12,7 @@ from callmissed.observability import get_logger
 from callmissed.platform.queues import DISPATCH
 from callmissed.runtime import run
 from callmissed.sealing import Sealer
-from callmissed.settings import CoreSettings, from_environment
+from callmissed.settings import from_environment
 from functions.webhooks.attempts import Attempts
 from functions.webhooks.dispatch import Dispatcher, Order
 from functions.webhooks.records import Endpoint
@@ -44,21 +45,17 @@ class Sender:
                 raise ValueError(f"nobody knows how to {unknown!r}")
 
 
-def create_sender(settings: CoreSettings) -> Sender:
-    """The sender of one process, which opens no connection before its first order."""
+def handler(event: dict[str, Any], _context: object) -> Failures:
+    """Carry out a batch of orders, all at once."""
+    return run(each_message(event, _sender().carry_out, _logger))
+
+
+@cache
+def _sender() -> Sender:
+    settings = from_environment()
     store = Store(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
     queue = SqsQueue(settings, DISPATCH)
     client = SafeClient(allow_loopback=settings.allow_loopback)
     attempts = Attempts(client, Sealer(settings.sealing_ring), system_clock)
     dispatcher = Dispatcher(store, queue, attempts, system_clock)
     return Sender(dispatcher, Replayer(store, queue, system_clock))
-
-
-_senders: list[Sender] = []
-
-
-def handler(event: dict[str, Any], _context: object) -> Failures:
-    """Carry out a batch of orders, all at once."""
-    if not _senders:
-        _senders.append(create_sender(from_environment()))
-    return run(each_message(event, _senders[0].carry_out, _logger))

@@ -1,5 +1,6 @@
 """The timer: each minute it orders what is due by then. An order that gets lost is repeated after a while."""
 
+from functools import cache
 from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
@@ -11,7 +12,7 @@ from callmissed.platform.queues import DISPATCH
 from callmissed.platform.tables import DELIVERIES, DUE
 from callmissed.runtime import run
 from callmissed.schedules import at_micros
-from callmissed.settings import CoreSettings, from_environment
+from callmissed.settings import from_environment
 from functions.webhooks import messages
 from functions.webhooks.records import LOST_AFTER, SHARDS, due, endpoint_of
 from functions.webhooks.store import Store, at_once
@@ -64,18 +65,15 @@ def _request(shard: str, now: int, start: dict[str, Any] | None) -> dict[str, An
     return request | ({"ExclusiveStartKey": start} if start else {})
 
 
-_timers: list[Timer] = []
-
-
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Ring as of `event["at"]` (ISO 8601)."""
-    if not _timers:
-        _timers.append(_create(from_environment()))
-    ordered = run(_timers[0].ring(at_micros(event)))
+    ordered = run(_timer().ring(at_micros(event)))
     _logger.info("ordered what was due", extra={"ordered": ordered})
     return {"ordered": ordered}
 
 
-def _create(settings: CoreSettings) -> Timer:
+@cache
+def _timer() -> Timer:
+    settings = from_environment()
     store = Store(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
     return Timer(store, SqsQueue(settings, DISPATCH))

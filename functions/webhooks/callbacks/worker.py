@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import Any
 
-from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.attributes import Item
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.aws.items import read_item
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import publish
 from callmissed.observability import get_logger
-from callmissed.platform.tables import OUTBOX, physical_name
+from callmissed.platform.tables import OUTBOX
 from callmissed.runtime import run
 from callmissed.settings import from_environment
 from functions.webhooks.callbacks.intake import NotedCallback
@@ -59,13 +60,13 @@ class Worker:
         """The outbox's item that the message names, which EventBridge has put under `detail`."""
         try:
             message = json.loads(record["body"])
-            key = to_item({"id": message.get("detail", message)["id"]})
+            id = str(message.get("detail", message)["id"])
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UnprocessableError("the message names no callback") from None
-        answer = await self._dynamodb.call("GetItem", {"TableName": physical_name(self._stage, OUTBOX), "Key": key})
-        if "Item" not in answer:
+        item = await read_item(self._dynamodb, self._stage, OUTBOX, {"id": id})
+        if not item:
             raise UnprocessableError("the callback is no longer kept")
-        return from_item(answer["Item"])
+        return item
 
     async def _process(self, item: Item) -> None:
         process = self._processors.get(item["type"])

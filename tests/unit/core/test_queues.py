@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws import clients
-from callmissed.aws.queues import Message, SqsQueue
+from callmissed.aws.queues import Message, QueueUnavailable, SqsQueue
 from callmissed.platform.queues import DISPATCH
 from callmissed.settings import CoreSettings
 
@@ -39,3 +39,25 @@ async def test_senders_at_the_same_time_share_one_client(monkeypatch: pytest.Mon
 
     [only] = made
     assert len(only.taken) == 10
+
+
+async def test_a_message_is_grouped_by_its_tenant_so_that_the_queue_is_fair(monkeypatch: pytest.MonkeyPatch) -> None:
+    sqs = Sqs()
+    monkeypatch.setattr(clients, "client", lambda *_: sqs)
+    queue = SqsQueue(CoreSettings(stage="s", queue_base="https://sqs.test/1/"), DISPATCH)
+
+    await queue.send([Message({"n": n}, group=f"tnt_{n}", delay_seconds=n) for n in range(12)])
+
+    assert [entry["MessageGroupId"] for entry in sqs.taken] == [f"tnt_{n}" for n in range(12)]
+    assert [entry["DelaySeconds"] for entry in sqs.taken] == list(range(12))
+
+
+async def test_a_message_that_sqs_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(Sqs):
+        def send_message_batch(self, QueueUrl: str, Entries: Sequence[Any]) -> dict[str, Any]:  # noqa: N803
+            return {"Failed": [{"Id": Entries[-1]["Id"], "Code": "Throttled"}], "QueueUrl": QueueUrl}
+
+    monkeypatch.setattr(clients, "client", lambda *_: Refusing())
+
+    with pytest.raises(QueueUnavailable, match="Throttled"):
+        await SqsQueue(CoreSettings(), DISPATCH).send([Message({}, group="tnt_1")])
