@@ -12,7 +12,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from callmissed.aws.dynamodb import DynamoDB, DynamoError, Unavailable, _failure
+from callmissed.aws.dynamodb import DynamoError, Unavailable, _failure
+from tests.support.interleaving import InterleavingDynamoDB
 
 
 class Crash(BaseException):
@@ -43,11 +44,11 @@ _READS = {"BatchGetItem", "GetItem", "Query", "Scan", "TransactGetItems"}
 Observer = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class FaultyDynamoDB(DynamoDB):
+class FaultyDynamoDB(InterleavingDynamoDB):
     """Injects `faults` into `send`, keeps delayed requests in `late`, and shows every write that arrived."""
 
     def __init__(self, endpoint: str) -> None:
-        super().__init__("us-east-1", endpoint, timeout_seconds=30.0)
+        super().__init__(endpoint)
         self.faults: deque[Fault | None] = deque()
         self.late: list[tuple[str, bytes]] = []
         self.arrived: Observer | None = None

@@ -143,14 +143,14 @@ NOBODY = [absent, without_headers, garbled, token_of_a_user, basic, two_keys, tw
 
 @pytest.mark.parametrize("ask", NOBODY, ids=lambda ask: ask.__name__)
 async def test_who_shows_no_key_that_works_is_refused(vault: Vault, ask: Any) -> None:
-    key, meddler = await vault.key(scopes=HOOKS), vault.meddler()
+    key, interleaved = await vault.key(scopes=HOOKS), vault.interleaved()
 
     with pytest.raises(ApiError) as refused:
-        await authorize(ask(key), vault.ring(OLD, dynamodb=meddler), NOVEMBER)
+        await authorize(ask(key), vault.ring(OLD, dynamodb=interleaved), NOVEMBER)
 
     assert refused.value.status == 401
     assert key.secret not in refused.value.message
-    assert sum(meddler.sent.values()) == (1 if ask is unknown else 0)
+    assert sum(interleaved.sent.values()) == (1 if ask is unknown else 0)
 
 
 async def test_the_header_of_the_key_may_be_the_other_one(vault: Vault) -> None:
@@ -235,11 +235,11 @@ async def test_of_calls_at_once_no_more_pass_than_the_rate_allows(vault: Vault) 
 
 
 async def test_a_revocation_among_calls_lets_none_through_that_came_after_it(vault: Vault) -> None:
-    key, meddler = await vault.key(scopes=HOOKS), vault.meddler()
-    meddler.before("UpdateItem", lambda: vault.manager.revoke(key.record["tenant"], key.record["id"]))
+    key, interleaved = await vault.key(scopes=HOOKS), vault.interleaved()
+    interleaved.before("UpdateItem", lambda: vault.manager.revoke(key.record["tenant"], key.record["id"]))
 
     with pytest.raises(ApiError) as refused:
-        await authorize(request(key.secret), vault.ring(OLD, dynamodb=meddler), NOVEMBER)
+        await authorize(request(key.secret), vault.ring(OLD, dynamodb=interleaved), NOVEMBER)
 
     assert refused.value.status == 401
 
@@ -256,9 +256,9 @@ async def test_a_key_under_an_older_pepper_is_let_through(vault: Vault) -> None:
 async def test_a_route_without_an_authorizer_is_a_defect_not_an_answer(
     vault: Vault, method: str, resource: str
 ) -> None:
-    key, meddler = await vault.key(scopes=frozenset({"*"})), vault.meddler()
+    key, interleaved = await vault.key(scopes=frozenset({"*"})), vault.interleaved()
 
     with pytest.raises(LookupError, match="has no authorizer"):
-        await authorize(request(key.secret, method, resource), vault.ring(OLD, dynamodb=meddler), NOVEMBER)
+        await authorize(request(key.secret, method, resource), vault.ring(OLD, dynamodb=interleaved), NOVEMBER)
 
-    assert not meddler.sent
+    assert not interleaved.sent

@@ -96,10 +96,10 @@ async def test_a_revoked_key_does_not_expire(lone_vault: Vault) -> None:
 
 
 async def test_a_key_that_is_revoked_while_it_is_looked_at_is_not_told_of(lone_vault: Vault) -> None:
-    key, meddler = await lone_vault.key(expires=END), lone_vault.meddler()
-    meddler.before("GetItem", lambda: lone_vault.manager.revoke(key.record["tenant"], key.record["id"]))
+    key, interleaved = await lone_vault.key(expires=END), lone_vault.interleaved()
+    interleaved.before("GetItem", lambda: lone_vault.manager.revoke(key.record["tenant"], key.record["id"]))
 
-    report = await tell_expired(meddler, lone_vault.store.stage, END)
+    report = await tell_expired(interleaved, lone_vault.store.stage, END)
 
     assert report == ExpiryReport(1, 0)
     assert await told(lone_vault) == []

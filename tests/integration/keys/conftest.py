@@ -18,7 +18,7 @@ from callmissed.platform.tables import KEYS, ORIGINS, TABLES, Table, physical_na
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from local.engines import Store
-from tests.integration.keys.meddling import Meddler
+from tests.support.interleaving import InterleavingDynamoDB
 
 NOVEMBER = 1_794_787_200_000_000
 """16 November 2026, 00:00 UTC, in epoch microseconds."""
@@ -38,10 +38,10 @@ class Vault:
     def manager(self) -> KeyManager:
         return KeyManager(self.dynamodb, self.store.stage, OLD)
 
-    def meddler(self) -> Meddler:
-        meddler = Meddler(self.store.endpoint)
-        self.made.append(meddler)
-        return meddler
+    def interleaved(self) -> InterleavingDynamoDB:
+        interleaved = InterleavingDynamoDB(self.store.endpoint)
+        self.made.append(interleaved)
+        return interleaved
 
     def managed_by(self, dynamodb: DynamoDB) -> KeyManager:
         return KeyManager(dynamodb, self.store.stage, OLD)

@@ -221,8 +221,8 @@ async def test_no_table_holds_a_secret_or_what_it_could_be_found_by(lone_vault: 
 
 
 async def test_a_lost_answer_to_a_creation_makes_one_key_all_the_same(vault: Vault) -> None:
-    tenant, meddler = await vault.tenant(), vault.meddler()
-    send, losses = meddler.send, [True]
+    tenant, interleaved = await vault.tenant(), vault.interleaved()
+    send, losses = interleaved.send, [True]
 
     async def send_and_lose(operation: str, payload: bytes) -> dict[str, Any]:
         answer = await send(operation, payload)
@@ -231,9 +231,9 @@ async def test_a_lost_answer_to_a_creation_makes_one_key_all_the_same(vault: Vau
             raise Unavailable("lost", ambiguous=True)
         return answer
 
-    meddler.send = send_and_lose  # type: ignore[method-assign]
+    interleaved.send = send_and_lose  # type: ignore[method-assign]
 
-    key = await vault.managed_by(meddler).create(
+    key = await vault.managed_by(interleaved).create(
         tenant, name="tests", mode=Mode.LIVE, policy=replace(KeyPolicy(), rpm=5), now=NOVEMBER
     )
 

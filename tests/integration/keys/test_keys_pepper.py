@@ -75,11 +75,11 @@ async def test_both_secrets_of_an_overlap_move(vault: Vault) -> None:
 
 
 async def test_both_secrets_of_an_overlap_may_move_at_once(vault: Vault) -> None:
-    key, meddler = await vault.key(), vault.meddler()
+    key, interleaved = await vault.key(), vault.interleaved()
     new = await vault.manager.rotate(key.record["tenant"], key.record["id"], overlap_minutes=60, now=NOVEMBER)
-    meddler.before("TransactWriteItems", partial(moved, vault, new))
+    interleaved.before("TransactWriteItems", partial(moved, vault, new))
 
-    await vault.ring(NEW, OLD, dynamodb=meddler).admit(key.secret, 0, NOVEMBER)
+    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER)
     await vault.manager.revoke(key.record["tenant"], key.record["id"])
 
     assert (await record_of(vault, key))["hashes"] == {key_hash(NEW, key.secret), key_hash(NEW, new.secret)}
@@ -91,45 +91,45 @@ async def test_both_secrets_of_an_overlap_may_move_at_once(vault: Vault) -> None
 async def test_an_unknown_key_costs_one_failed_write_and_a_read_for_each_pepper(
     vault: Vault, peppers: tuple[bytes, ...], reads: int
 ) -> None:
-    meddler = vault.meddler()
+    interleaved = vault.interleaved()
 
     with pytest.raises(ApiError) as refused:
-        await vault.ring(*peppers, dynamodb=meddler).admit(new_secret(Mode.LIVE), 0, NOVEMBER)
+        await vault.ring(*peppers, dynamodb=interleaved).admit(new_secret(Mode.LIVE), 0, NOVEMBER)
 
     assert refused.value.status == 401
-    assert meddler.sent == {"UpdateItem": 1} | ({"GetItem": reads} if reads else {})
+    assert interleaved.sent == {"UpdateItem": 1} | ({"GetItem": reads} if reads else {})
 
 
 async def test_a_moved_key_costs_no_more_than_with_one_pepper(vault: Vault) -> None:
-    key, meddler = await vault.key(), vault.meddler()
+    key, interleaved = await vault.key(), vault.interleaved()
     await moved(vault, key)
 
-    await vault.ring(NEW, OLD, dynamodb=meddler).admit(key.secret, 0, NOVEMBER + MINUTE)
+    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER + MINUTE)
 
-    assert meddler.sent == {"UpdateItem": 1}
+    assert interleaved.sent == {"UpdateItem": 1}
 
 
 async def test_a_key_is_moved_once(vault: Vault) -> None:
-    key, meddler = await vault.key(), vault.meddler()
-    process = vault.ring(NEW, OLD, dynamodb=meddler)
+    key, interleaved = await vault.key(), vault.interleaved()
+    process = vault.ring(NEW, OLD, dynamodb=interleaved)
 
     for minute in range(3):
         await process.admit(key.secret, 0, NOVEMBER + minute * MINUTE)
 
-    assert meddler.sent["TransactWriteItems"] == 1
-    assert meddler.sent["UpdateItem"] == 4
+    assert interleaved.sent["TransactWriteItems"] == 1
+    assert interleaved.sent["UpdateItem"] == 4
 
 
 async def test_a_limited_key_is_refused_without_a_request_wherever_it_is(vault: Vault) -> None:
-    key, meddler = await vault.key(rpm=6), vault.meddler()
+    key, interleaved = await vault.key(rpm=6), vault.interleaved()
     await vault.call(key.secret)
-    process = vault.ring(NEW, OLD, dynamodb=meddler)
+    process = vault.ring(NEW, OLD, dynamodb=interleaved)
 
     for requests in (3, 3, 3):
         with pytest.raises(ApiError) as refused:
             await process.admit(key.secret, 0, NOVEMBER)
         assert refused.value.code == "rate_limit_exceeded"
-        assert meddler.sent.total() == requests
+        assert interleaved.sent.total() == requests
 
 
 async def test_the_rate_moves_with_the_key(vault: Vault) -> None:
@@ -141,10 +141,10 @@ async def test_the_rate_moves_with_the_key(vault: Vault) -> None:
 
 
 async def test_a_revocation_during_the_move_is_not_lost(vault: Vault) -> None:
-    key, meddler = await vault.key(), vault.meddler()
-    meddler.before("TransactWriteItems", partial(vault.manager.revoke, key.record["tenant"], key.record["id"]))
+    key, interleaved = await vault.key(), vault.interleaved()
+    interleaved.before("TransactWriteItems", partial(vault.manager.revoke, key.record["tenant"], key.record["id"]))
 
-    await vault.ring(NEW, OLD, dynamodb=meddler).admit(key.secret, 0, NOVEMBER)
+    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER)
 
     assert await places(vault, key) == [OLD]
     assert await vault.refusal(key.secret, 0, NOVEMBER, NEW, OLD) == "invalid_api_key"
@@ -152,10 +152,10 @@ async def test_a_revocation_during_the_move_is_not_lost(vault: Vault) -> None:
 
 
 async def test_a_move_during_a_revocation_does_not_save_the_key(vault: Vault) -> None:
-    key, meddler = await vault.key(), vault.meddler()
-    meddler.before("TransactWriteItems", partial(moved, vault, key))
+    key, interleaved = await vault.key(), vault.interleaved()
+    interleaved.before("TransactWriteItems", partial(moved, vault, key))
 
-    await vault.managed_by(meddler).revoke(key.record["tenant"], key.record["id"])
+    await vault.managed_by(interleaved).revoke(key.record["tenant"], key.record["id"])
 
     assert await places(vault, key) == [NEW]
     assert await vault.refusal(key.secret, 0, NOVEMBER, NEW, OLD) == "invalid_api_key"
@@ -163,15 +163,15 @@ async def test_a_move_during_a_revocation_does_not_save_the_key(vault: Vault) ->
 
 @pytest.mark.parametrize("overlap", [0, 60])
 async def test_a_rotation_during_the_move_keeps_the_budget_whole(vault: Vault, overlap: int) -> None:
-    key, meddler = await vault.key(budget=100), vault.meddler()
+    key, interleaved = await vault.key(budget=100), vault.interleaved()
     made: list[NewKey] = []
 
     async def rotate() -> None:
         rotation = vault.manager.rotate(key.record["tenant"], key.record["id"], overlap_minutes=overlap, now=NOVEMBER)
         made.append(await rotation)
 
-    meddler.before("TransactWriteItems", rotate)
-    await vault.ring(NEW, OLD, dynamodb=meddler).admit(key.secret, 20, NOVEMBER)
+    interleaved.before("TransactWriteItems", rotate)
+    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 20, NOVEMBER)
 
     left = [
         (await vault.hot(secret, pepper)).get("kb", 0)
@@ -185,10 +185,10 @@ async def test_a_rotation_during_the_move_keeps_the_budget_whole(vault: Vault, o
 
 
 async def test_a_move_during_a_rotation_is_followed(vault: Vault) -> None:
-    key, meddler = await vault.key(), vault.meddler()
-    meddler.before("TransactWriteItems", partial(moved, vault, key))
+    key, interleaved = await vault.key(), vault.interleaved()
+    interleaved.before("TransactWriteItems", partial(moved, vault, key))
 
-    new = await vault.managed_by(meddler).rotate(
+    new = await vault.managed_by(interleaved).rotate(
         key.record["tenant"], key.record["id"], overlap_minutes=0, now=NOVEMBER
     )
 
@@ -197,23 +197,23 @@ async def test_a_move_during_a_rotation_is_followed(vault: Vault) -> None:
 
 
 async def test_calls_during_the_move_are_charged_once(vault: Vault) -> None:
-    key, meddler = await vault.key(budget=100), vault.meddler()
-    meddler.before("TransactWriteItems", *[partial(vault.call, key.secret, 10)] * 2)
+    key, interleaved = await vault.key(budget=100), vault.interleaved()
+    interleaved.before("TransactWriteItems", *[partial(vault.call, key.secret, 10)] * 2)
 
-    await vault.ring(NEW, OLD, dynamodb=meddler).admit(key.secret, 10, NOVEMBER)
+    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 10, NOVEMBER)
 
     assert await places(vault, key) == [NEW]
     assert (await vault.hot(key.secret, NEW))["kb"] == 70
 
 
 async def test_a_key_too_busy_to_move_works_on_and_moves_later(vault: Vault) -> None:
-    key, meddler = await vault.key(budget=100), vault.meddler()
-    process = vault.ring(NEW, OLD, dynamodb=meddler)
-    meddler.before("TransactWriteItems", *[partial(vault.call, key.secret, 1)] * 4)
+    key, interleaved = await vault.key(budget=100), vault.interleaved()
+    process = vault.ring(NEW, OLD, dynamodb=interleaved)
+    interleaved.before("TransactWriteItems", *[partial(vault.call, key.secret, 1)] * 4)
 
     await process.admit(key.secret, 1, NOVEMBER)
     await process.admit(key.secret, 1, NOVEMBER + MINUTE - 1)
-    assert (await places(vault, key), meddler.sent["TransactWriteItems"]) == ([OLD], 4)
+    assert (await places(vault, key), interleaved.sent["TransactWriteItems"]) == ([OLD], 4)
     await process.admit(key.secret, 1, NOVEMBER + MINUTE)
 
     assert await places(vault, key) == [NEW]
@@ -221,14 +221,14 @@ async def test_a_key_too_busy_to_move_works_on_and_moves_later(vault: Vault) -> 
 
 
 async def test_a_move_that_dynamodb_refuses_does_not_touch_the_call(vault: Vault) -> None:
-    key, meddler = await vault.key(), vault.meddler()
+    key, interleaved = await vault.key(), vault.interleaved()
 
     async def fail() -> None:
         raise Unavailable("injected", ambiguous=False)
 
-    meddler.before("TransactWriteItems", *[fail] * 4)
+    interleaved.before("TransactWriteItems", *[fail] * 4)
 
-    admitted = await vault.ring(NEW, OLD, dynamodb=meddler).admit(key.secret, 0, NOVEMBER)
+    admitted = await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER)
 
     assert admitted.item["kid"] == key.record["id"]
     assert await places(vault, key) == [OLD]
@@ -236,12 +236,12 @@ async def test_a_move_that_dynamodb_refuses_does_not_touch_the_call(vault: Vault
 
 async def test_a_key_that_moves_between_two_looks_is_not_missed(vault: Vault) -> None:
     for operation in ("GetItem", "UpdateItem"):
-        key, meddler = await vault.key(), vault.meddler()
-        process = vault.ring(NEW, OLD, dynamodb=meddler)
+        key, interleaved = await vault.key(), vault.interleaved()
+        process = vault.ring(NEW, OLD, dynamodb=interleaved)
         if operation == "UpdateItem":  # it is found under the old pepper, and moves before the call gets there
-            meddler.before(operation, partial(asyncio.sleep, 0), partial(moved, vault, key))
+            interleaved.before(operation, partial(asyncio.sleep, 0), partial(moved, vault, key))
         else:
-            meddler.before(operation, partial(moved, vault, key))
+            interleaved.before(operation, partial(moved, vault, key))
 
         admitted = await process.admit(key.secret, 0, NOVEMBER)
 
@@ -249,9 +249,9 @@ async def test_a_key_that_moves_between_two_looks_is_not_missed(vault: Vault) ->
 
 
 async def test_what_a_process_remembers_of_a_keys_place_may_be_outdated(vault: Vault) -> None:
-    key, meddler = await vault.key(), vault.meddler()
-    process = vault.ring(NEW, OLD, dynamodb=meddler)
-    meddler.before("TransactWriteItems", *[partial(vault.call, key.secret)] * 4)
+    key, interleaved = await vault.key(), vault.interleaved()
+    process = vault.ring(NEW, OLD, dynamodb=interleaved)
+    interleaved.before("TransactWriteItems", *[partial(vault.call, key.secret)] * 4)
     await process.admit(key.secret, 0, NOVEMBER)
     await moved(vault, key)
 
@@ -263,10 +263,10 @@ async def test_what_a_process_remembers_of_a_keys_place_may_be_outdated(vault: V
 
 
 async def test_of_two_moves_at_once_one_wins_and_both_calls_pass(vault: Vault) -> None:
-    key, meddler = await vault.key(budget=100), vault.meddler()
-    meddler.before("TransactWriteItems", partial(vault.call, key.secret, 10, NOVEMBER, NEW, OLD))
+    key, interleaved = await vault.key(budget=100), vault.interleaved()
+    interleaved.before("TransactWriteItems", partial(vault.call, key.secret, 10, NOVEMBER, NEW, OLD))
 
-    admitted = await vault.ring(NEW, OLD, dynamodb=meddler).admit(key.secret, 30, NOVEMBER)
+    admitted = await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 30, NOVEMBER)
 
     assert await places(vault, key) == [NEW]
     await Admission(vault.dynamodb, vault.store.stage).give_back(admitted, 25)
@@ -275,9 +275,9 @@ async def test_of_two_moves_at_once_one_wins_and_both_calls_pass(vault: Vault) -
 
 @pytest.mark.parametrize("peppers", [(NEW, OLD), (OLD, NEW)])
 async def test_a_refund_follows_a_key_that_moved_during_the_call(vault: Vault, peppers: tuple[bytes, ...]) -> None:
-    key, meddler = await vault.key(budget=100), vault.meddler()
-    meddler.before("TransactWriteItems", *[partial(vault.call, key.secret)] * 4)
-    admitted = await vault.ring(*peppers, dynamodb=meddler).admit(key.secret, 30, NOVEMBER)
+    key, interleaved = await vault.key(budget=100), vault.interleaved()
+    interleaved.before("TransactWriteItems", *[partial(vault.call, key.secret)] * 4)
+    admitted = await vault.ring(*peppers, dynamodb=interleaved).admit(key.secret, 30, NOVEMBER)
     assert admitted.hash == key_hash(OLD, key.secret)
     await moved(vault, key)
 
@@ -312,8 +312,8 @@ async def test_old_and_new_versions_side_by_side_never_refuse_nor_double(vault: 
 
 async def test_many_calls_at_once_all_pass_and_leave_one_item(vault: Vault) -> None:
     key = await vault.key(budget=1000, rpm=60_000)
-    processes = [vault.ring(NEW, OLD, dynamodb=vault.meddler()) for _ in range(3)]
-    processes.append(vault.ring(OLD, NEW, dynamodb=vault.meddler()))
+    processes = [vault.ring(NEW, OLD, dynamodb=vault.interleaved()) for _ in range(3)]
+    processes.append(vault.ring(OLD, NEW, dynamodb=vault.interleaved()))
 
     calls = [process.admit(key.secret, 10, NOVEMBER) for process in processes for _ in range(12)]
     admitted = await asyncio.gather(*calls)
@@ -329,7 +329,7 @@ async def test_many_calls_at_once_all_pass_and_leave_one_item(vault: Vault) -> N
 async def test_no_call_passes_after_a_revocation_amid_many_returned(vault: Vault) -> None:
     for _ in range(5):
         key = await vault.key(rpm=60_000)
-        processes = [vault.ring(NEW, OLD, dynamodb=vault.meddler()) for _ in range(3)]
+        processes = [vault.ring(NEW, OLD, dynamodb=vault.interleaved()) for _ in range(3)]
         calls = [process.admit(key.secret, 0, NOVEMBER) for process in processes for _ in range(6)]
         revocation = vault.manager.revoke(key.record["tenant"], key.record["id"])
 

@@ -167,15 +167,15 @@ async def test_an_ended_key_is_not_rotated(vault: Vault, ended: str) -> None:
 
 @pytest.mark.parametrize("overlap", [0, 60])
 async def test_of_two_rotations_at_once_one_wins_and_one_is_told(vault: Vault, overlap: int) -> None:
-    key, meddler = await vault.key(budget=100), vault.meddler()
+    key, interleaved = await vault.key(budget=100), vault.interleaved()
     winner: list[NewKey] = []
 
     async def win() -> None:
         winner.append(await rotated(vault, key, overlap))
 
-    meddler.before("TransactWriteItems", win)
+    interleaved.before("TransactWriteItems", win)
     with pytest.raises(ApiError) as refused:
-        await vault.managed_by(meddler).rotate(
+        await vault.managed_by(interleaved).rotate(
             key.record["tenant"], key.record["id"], overlap_minutes=overlap, now=NOVEMBER
         )
 
@@ -188,11 +188,11 @@ async def test_of_two_rotations_at_once_one_wins_and_one_is_told(vault: Vault, o
 
 @pytest.mark.parametrize("overlap", [0, 60])
 async def test_a_revocation_during_a_rotation_ends_the_key(vault: Vault, overlap: int) -> None:
-    key, meddler = await vault.key(), vault.meddler()
-    meddler.before("TransactWriteItems", partial(revoked, vault, key))
+    key, interleaved = await vault.key(), vault.interleaved()
+    interleaved.before("TransactWriteItems", partial(revoked, vault, key))
 
     with pytest.raises(ApiError) as refused:
-        await vault.managed_by(meddler).rotate(
+        await vault.managed_by(interleaved).rotate(
             key.record["tenant"], key.record["id"], overlap_minutes=overlap, now=NOVEMBER
         )
 
@@ -204,24 +204,24 @@ async def test_a_revocation_during_a_rotation_ends_the_key(vault: Vault, overlap
 
 @pytest.mark.parametrize("overlap", [0, 60])
 async def test_a_rotation_during_a_revocation_does_not_save_the_key(vault: Vault, overlap: int) -> None:
-    key, meddler = await vault.key(), vault.meddler()
+    key, interleaved = await vault.key(), vault.interleaved()
     made: list[NewKey] = []
 
     async def rotate() -> None:
         made.append(await rotated(vault, key, overlap))
 
-    meddler.before("TransactWriteItems", rotate)
-    await vault.managed_by(meddler).revoke(key.record["tenant"], key.record["id"])
+    interleaved.before("TransactWriteItems", rotate)
+    await vault.managed_by(interleaved).revoke(key.record["tenant"], key.record["id"])
 
     assert [await vault.refusal(secret) for secret in (key.secret, made[0].secret)] == ["invalid_api_key"] * 2
 
 
 @pytest.mark.parametrize("overlap", [0, 60])
 async def test_a_call_during_a_rotation_is_neither_lost_nor_in_the_way(vault: Vault, overlap: int) -> None:
-    key, meddler = await vault.key(budget=100), vault.meddler()
-    meddler.before("TransactWriteItems", partial(vault.call, key.secret, 10), partial(vault.call, key.secret, 20))
+    key, interleaved = await vault.key(budget=100), vault.interleaved()
+    interleaved.before("TransactWriteItems", partial(vault.call, key.secret, 10), partial(vault.call, key.secret, 20))
 
-    new = await vault.managed_by(meddler).rotate(
+    new = await vault.managed_by(interleaved).rotate(
         key.record["tenant"], key.record["id"], overlap_minutes=overlap, now=NOVEMBER
     )
 
@@ -231,9 +231,9 @@ async def test_a_call_during_a_rotation_is_neither_lost_nor_in_the_way(vault: Va
 
 
 async def test_calls_do_not_hinder_the_rotation_of_a_key_without_a_budget(vault: Vault) -> None:
-    key, meddler = await vault.key(), vault.meddler()
-    meddler.before("TransactWriteItems", partial(vault.call, key.secret, 10))
+    key, interleaved = await vault.key(), vault.interleaved()
+    interleaved.before("TransactWriteItems", partial(vault.call, key.secret, 10))
 
-    await vault.managed_by(meddler).rotate(key.record["tenant"], key.record["id"], overlap_minutes=60, now=NOVEMBER)
+    await vault.managed_by(interleaved).rotate(key.record["tenant"], key.record["id"], overlap_minutes=60, now=NOVEMBER)
 
-    assert meddler.sent["TransactWriteItems"] == 1
+    assert interleaved.sent["TransactWriteItems"] == 1

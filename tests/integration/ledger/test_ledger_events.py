@@ -26,7 +26,7 @@ from callmissed.tenancy.tenants import create_tenant
 from functions.billing import events
 from functions.billing.events import Teller
 from local.engines import Store
-from tests.integration.keys.meddling import Meddler
+from tests.support.interleaving import InterleavingDynamoDB
 
 NOVEMBER = 1_794_787_200_000_000
 DECEMBER = NOVEMBER + 20 * 24 * 60 * MINUTE
@@ -113,10 +113,10 @@ async def books(module_tables: Store) -> AsyncIterator[Books]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def meddler(module_tables: Store) -> AsyncIterator[Meddler]:
-    meddler = Meddler(module_tables.endpoint)
-    yield meddler
-    await meddler.close()
+async def interleaved(module_tables: Store) -> AsyncIterator[InterleavingDynamoDB]:
+    interleaved = InterleavingDynamoDB(module_tables.endpoint)
+    yield interleaved
+    await interleaved.close()
 
 
 async def test_thresholds_are_told_as_they_are_passed(books: Books) -> None:
@@ -205,34 +205,36 @@ async def test_without_a_budget_there_are_no_budget_events(books: Books) -> None
     [{"sandbox": True, "amount": 0}, {"amount": 0}, {"type": "void", "amount": 0}, {"type": "purchase"}],
     ids=["sandbox", "free", "void", "purchase"],
 )
-async def test_what_moves_no_money_is_not_looked_at(books: Books, meddler: Meddler, change: dict[str, Any]) -> None:
+async def test_what_moves_no_money_is_not_looked_at(
+    books: Books, interleaved: InterleavingDynamoDB, change: dict[str, Any]
+) -> None:
     tenant = await books.tenant(credits=10, budget=10)
     _, entry = await books.hold(tenant, 10)
 
-    assert await books.teller(meddler).tell([record(to_record(entry) | change)]) is None
+    assert await books.teller(interleaved).tell([record(to_record(entry) | change)]) is None
 
-    assert (await books.told(tenant), not meddler.sent) == ([], True)
+    assert (await books.told(tenant), not interleaved.sent) == ([], True)
 
 
-async def test_only_new_entries_are_looked_at(books: Books, meddler: Meddler) -> None:
+async def test_only_new_entries_are_looked_at(books: Books, interleaved: InterleavingDynamoDB) -> None:
     _, entry = await books.hold(await books.tenant(), 10)
 
-    await books.teller(meddler).tell([record(to_record(entry), name) for name in ("MODIFY", "REMOVE")])
+    await books.teller(interleaved).tell([record(to_record(entry), name) for name in ("MODIFY", "REMOVE")])
 
-    assert not meddler.sent
+    assert not interleaved.sent
 
 
 async def test_a_wallet_is_read_once_a_batch_and_an_event_written_once_a_process(
-    books: Books, meddler: Meddler
+    books: Books, interleaved: InterleavingDynamoDB
 ) -> None:
     tenant, other = await books.tenant(budget=100), await books.tenant()
     batch = [await books.spend(tenant, 20) for _ in range(4)] + [await books.spend(other, 1)]
-    teller = books.teller(meddler)
+    teller = books.teller(interleaved)
 
     for _ in range(3):
         await teller.tell(batch)
 
-    assert meddler.sent == {"BatchGetItem": 6, "PutItem": 1}
+    assert interleaved.sent == {"BatchGetItem": 6, "PutItem": 1}
 
 
 async def test_a_tenant_without_a_wallet_does_not_hold_up_the_stream(books: Books) -> None:
@@ -241,12 +243,12 @@ async def test_a_tenant_without_a_wallet_does_not_hold_up_the_stream(books: Book
     assert await books.teller().tell([record(to_record(entry) | {"tenant": "tnt_gone"})]) is None
 
 
-async def test_all_shards_are_one_budget(books: Books, meddler: Meddler) -> None:
+async def test_all_shards_are_one_budget(books: Books, interleaved: InterleavingDynamoDB) -> None:
     tenant = await books.tenant(Plan.ENTERPRISE, budget=1000)
     batch = [await books.spend(tenant, 100, shards=8) for _ in range(7)]
-    await books.teller(meddler).tell(batch)
+    await books.teller(interleaved).tell(batch)
     assert await books.told(tenant) == []
-    assert meddler.sent["BatchGetItem"] == 3
+    assert interleaved.sent["BatchGetItem"] == 3
 
     await books.teller().tell([await books.spend(tenant, 100, shards=8)])
 

@@ -33,6 +33,7 @@ from functions.webhooks.sender import Sender
 from functions.webhooks.store import Store, at_once
 from functions.webhooks.timer import Timer
 from local.engines import Store as Tables
+from tests.support.interleaving import InterleavingDynamoDB
 
 NOVEMBER = 1_794_787_200_000_000
 _VISIBILITY = 180 * SECOND
@@ -62,11 +63,11 @@ class Fate:
             raise Died(self.steps)
 
 
-class MortalDynamoDB(DynamoDB):
+class MortalDynamoDB(InterleavingDynamoDB):
     """A client whose process may die before a request leaves, and after it was applied."""
 
     def __init__(self, endpoint: str, fate: Fate) -> None:
-        super().__init__("us-east-1", endpoint, timeout_seconds=60.0)
+        super().__init__(endpoint, timeout_seconds=60.0)
         self._fate = fate
 
     async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
@@ -204,8 +205,8 @@ class Simulation:
         self.fate = fate or Fate()
         self.stage = tables.stage
         self.plain = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=60.0)
-        self._mortal = MortalDynamoDB(tables.endpoint, self.fate)
-        self.store = Store(self._mortal, self.stage)
+        self.dynamodb = MortalDynamoDB(tables.endpoint, self.fate)
+        self.store = Store(self.dynamodb, self.stage)
         self.events = MemoryQueue(self.clock, self.fate, tries=1000)
         self.orders = MemoryQueue(self.clock, self.fate, tries=1000)
         self.endpoints = Endpoints(self.clock, self.fate)
@@ -300,7 +301,7 @@ class Simulation:
 
     async def close(self) -> None:
         await self.plain.close()
-        await self._mortal.close()
+        await self.dynamodb.close()
 
     async def _work(self) -> bool:
         """Whether there was anything to do at this moment."""
