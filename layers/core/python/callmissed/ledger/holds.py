@@ -110,7 +110,7 @@ class Ledger:
             await self._put(entry)
         except ConditionFailed as earlier:
             return await self._settled_before(hold, earlier.item)
-        return await self.apply(hold, entry.amount)
+        return await self._apply_or_leave(hold, entry.amount)
 
     async def release(self, hold: Hold) -> None:
         """Give the whole hold back for a call that failed. Safe to repeat. Raises Unavailable.
@@ -121,7 +121,7 @@ class Ledger:
             await self._resolve(hold, 0, quota_month=month_of(started_at(hold.call_id)))
         except ConditionFailed as refused:
             if refused.item.get("h", {}).get(hold.call_id) == hold.tag:  # only the month stood in the way
-                await self._resolve_once(hold, 0)
+                await self.apply(hold, 0)
 
     async def record(self, entry: Entry) -> None:
         """Write an entry that moves no money, such as a sandbox call's. Raises Unavailable."""
@@ -192,10 +192,16 @@ class Ledger:
         }
         await self._dynamodb.call("PutItem", request)
 
-    async def apply(self, hold: Hold, cost: int) -> Settlement:
-        """Bring the wallet in line with an entry of `cost` that is written. Safe to repeat."""
+    async def apply(self, hold: Hold, cost: int) -> None:
+        """Bring the wallet in line with an entry of `cost` that is written. Safe to repeat. Raises Unavailable."""
         try:
-            await self._resolve_once(hold, cost)
+            await self._resolve(hold, cost)
+        except ConditionFailed:
+            return  # an earlier try of ours, or the sweeper's, did
+
+    async def _apply_or_leave(self, hold: Hold, cost: int) -> Settlement:
+        try:
+            await self.apply(hold, cost)
         except (Unavailable, RequestRefused):  # either way the entry stands, and the sweeper comes back to the hold
             return Settlement.PENDING
         return Settlement.APPLIED
@@ -205,19 +211,12 @@ class Ledger:
         if entry["type"] == EntryType.VOID:
             return Settlement.VOIDED
         if entry.get("held") == [hold.amount, hold.attempt]:
-            return await self.apply(hold, entry["amount"])
+            return await self._apply_or_leave(hold, entry["amount"])
         try:
             await self.release(hold)
         except (Unavailable, RequestRefused):
             return Settlement.PENDING
         return Settlement.APPLIED
-
-    async def _resolve_once(self, hold: Hold, cost: int) -> None:
-        """Resolve the hold unless an earlier try of ours, or the sweeper's, did."""
-        try:
-            await self._resolve(hold, cost)
-        except ConditionFailed:
-            return
 
     async def _resolve(self, hold: Hold, cost: int, *, quota_month: int | None = None) -> None:
         """Turn the hold into `cost` spent and the rest available, in one write that can only happen once.
