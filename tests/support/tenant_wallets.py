@@ -34,8 +34,9 @@ def call_in(shard: int, now: int = NOVEMBER) -> str:
 class TenantWallets:
     """A tenant of its own in `store`. `ledger` is a process that never fails; reads are strongly consistent."""
 
-    def __init__(self, store: Store, dynamodb: DynamoDB) -> None:
+    def __init__(self, store: Store, dynamodb: DynamoDB, *, shards: int = 1) -> None:
         self.tenant = new_id("tnt")
+        self.shards = shards
         self.ledger = Ledger(dynamodb, store.stage)
         self._dynamodb = dynamodb
         self._table = physical_name(store.stage, WALLETS)
@@ -45,16 +46,17 @@ class TenantWallets:
         wallet = new_wallet(wallet_id(self.tenant, shard), plan, month_of(NOVEMBER)) | fields
         await self._dynamodb.call("PutItem", {"TableName": self._table, "Item": to_item(wallet)})
 
-    async def hold(self, amount: int, id: str | None = None) -> Hold:
-        """Hold `amount` micro-credits for a call in the wallet that its id names, without borrowing."""
-        hold, _ = await self.ledger.hold(self.tenant, id or call_in(0), "llm", amount)
+    async def hold(self, amount: int, *, shard: int = 0, now: int = NOVEMBER) -> Hold:
+        """Hold `amount` micro-credits for a new call that starts at `now` (epoch microseconds)."""
+        hold, _ = await self.ledger.hold(self.tenant, call_in(shard, now), "llm", amount, shards=self.shards)
         return hold
 
     async def wallet(self, shard: int = 0) -> Item:
-        """The wallet of `shard`, whose equations hold."""
+        """The wallet of `shard`, whose equations hold and which is nowhere below zero."""
         key = to_item({"id": wallet_id(self.tenant, shard)})
         request: dict[str, Any] = {"TableName": self._table, "Key": key, "ConsistentRead": True}
         wallet = from_item((await self._dynamodb.call("GetItem", request))["Item"])
+        assert min(wallet["av"], wallet["bl"], wallet["sp"]) >= 0
         assert wallet["av"] + held(wallet) + spent(wallet) == wallet["gr"]
         assert wallet["bl"] + held(wallet) + wallet["sp"] == wallet["bud"]
         return wallet

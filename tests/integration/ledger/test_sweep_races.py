@@ -13,7 +13,7 @@ from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import spent
 from local.engines import Store
 from tests.properties.faults import Crash, Fault, FaultyDynamoDB
-from tests.support.tenant_wallets import HOLD_MINUTES, NOVEMBER, TenantWallets, call_in, deduction
+from tests.support.tenant_wallets import HOLD_MINUTES, NOVEMBER, TenantWallets, deduction
 
 EXPIRY = NOVEMBER + HOLD_MINUTES * MINUTE
 DECEMBER = NOVEMBER + 15 * 24 * 60 * MINUTE
@@ -53,7 +53,7 @@ async def hold_of_a_dead_call(wallets: TenantWallets, fate: str) -> Hold:
     """The hold of a call of November, which met its `fate`."""
     hold = await wallets.hold(100)
     if fate == "unsettled last month":
-        await wallets.ledger.release(await wallets.hold(1, call_in(0, DECEMBER)))
+        await wallets.ledger.release(await wallets.hold(1, now=DECEMBER))
     if fate == "entry written":
         await wallets.ledger.record(deduction(hold, 60))
     return hold
@@ -93,11 +93,11 @@ async def test_a_sweep_that_dies_is_finished_by_the_next(
         assert not sweeper.faults, "the sweep has fewer requests"
         if late:
             await wallets.ledger.settle(hold, deduction(hold, 60))
-        await sweep(sweeper, module_tables.stage, DECEMBER)
+        await sweep(sweeper, module_tables.stage, DECEMBER + MINUTE)
         while sweeper.late:
             await sweeper.deliver_late(0)
 
-        assert (await sweep(sweeper, module_tables.stage, DECEMBER)).backlog == 0
+        assert (await sweep(sweeper, module_tables.stage, DECEMBER + MINUTE)).backlog == 0
         wallet, charged = await wallets.wallet(), await wallets.charged(hold.call_id)
         assert (wallet["h"], spent(wallet)) == ({}, charged)
         assert wallet["q_llm"] == (99 if charged and fate != "unsettled last month" else 100)

@@ -80,8 +80,8 @@ class Ledger:
         """Set `amount` aside for the call, in one of the tenant's `shards`.
 
         One round trip unless the month turned, an answer was lost or the shard had to borrow.
-        Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB does, ValueError for an
-        amount below zero, which would add credits.
+        Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB does or other calls keep
+        taking what the shard borrowed, ValueError for an amount below zero, which would add credits.
         """
         if amount < 0:
             raise ValueError("a hold can't be negative")
@@ -94,7 +94,10 @@ class Ledger:
                 if shards == 1:
                     raise
             await self._shards.borrow(tenant, shard, shards, service, amount, started_at(call_id))
-        return await self._hold(wanted)
+        try:
+            return await self._hold(wanted)
+        except HoldRefused as outrun:  # the shards together had enough, so this refusal would be untrue
+            raise Unavailable("other calls kept taking what the shard borrowed", ambiguous=False) from outrun
 
     async def settle(self, hold: Hold, entry: Entry) -> Settlement:
         """Charge `entry.amount`, at most the hold, and give the rest back. Safe to repeat.
