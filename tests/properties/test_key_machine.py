@@ -32,6 +32,7 @@ from tests.properties.faults import FAULTS, Crash, Fault, FaultyDynamoDB
 
 START = int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND
 SKEW = 5 * SECOND
+SKEWS = st.integers(-5, 5).map(lambda seconds: seconds * SECOND)
 PEPPER = b"a pepper of some length"
 T = TypeVar("T")
 Faults = Sequence[Fault | None]
@@ -59,7 +60,7 @@ ATTEMPTS = st.builds(
     seconds=st.sampled_from([0, 0, 1, 30, 300]),
     secret=st.integers(0, 5),
     container=st.integers(0, 1),
-    skew=st.integers(-5, 5).map(lambda seconds: seconds * SECOND),
+    skew=SKEWS,
     estimate=st.integers(0, 150),
     share=st.integers(0, 100),
     admitting=LOSSES,
@@ -108,12 +109,11 @@ class KeyMachine(RuleBasedStateMachine):
         """Somebody calls with one of the secrets."""
         self._call(attempt)
 
-    @rule(minutes=st.sampled_from([0, 1, 5, 24 * 60]), faults=LOSSES)
-    def rotate(self, minutes: int, faults: Faults) -> None:
+    @rule(minutes=st.sampled_from([0, 1, 5, 24 * 60]), skew=SKEWS, faults=LOSSES)
+    def rotate(self, minutes: int, skew: int, faults: Faults) -> None:
         """The owner asks for a new secret."""
-        rotated = self._try(
-            self.manager.rotate(self.tenant, self.key_id, overlap_minutes=minutes, now=self.clock), faults
-        )
+        now = self.clock + skew
+        rotated = self._try(self.manager.rotate(self.tenant, self.key_id, overlap_minutes=minutes, now=now), faults)
         event(f"rotated under {'some' if any(faults) else 'no'} faults: {_named(rotated)}")
         if isinstance(rotated, NewKey):
             if not minutes:
