@@ -1,6 +1,8 @@
 """The ledger's hard moments, one by one: answers that are lost, requests that come late, and calls that meet."""
 
+import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.attributes import from_item, to_item
-from callmissed.aws.dynamodb import Unavailable
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.clock import MINUTE, SECOND, month_of
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
@@ -20,6 +22,8 @@ from callmissed.ledger.shards import wallet_id
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import held, new_wallet, spent
 from callmissed.platform.tables import WALLETS, physical_name
+from callmissed.tenancy.plans import Plan
+from callmissed.tenancy.tenants import create_tenant
 from local.engines import Store
 from tests.properties.faults import Crash, Fault, FaultyDynamoDB
 
@@ -205,6 +209,21 @@ async def test_a_grant_needs_a_wallet(bank: Bank) -> None:
         await bank.grant(500)
     await bank.open()
     assert await bank.grant(500) is True, "nothing of the failed grant was kept"
+
+
+async def test_a_tenant_whose_creation_arrives_again_late_keeps_its_credits(bank: Bank) -> None:
+    bank.dynamodb.faults.extend([LATE])
+    made = await create_tenant(bank.dynamodb, bank.stage, name="tests", plan=Plan.FREE, now=NOVEMBER)
+    tenant = made["tenant"]
+    await grant(bank.dynamodb, bank.stage, tenant=tenant, amount=500, operation_id="one", now=NOVEMBER)
+
+    operation, payload = bank.dynamodb.late.pop()
+    request = json.loads(payload)
+    request.pop("ClientRequestToken", None)  # DynamoDB remembers it for ten minutes only
+    with suppress(TransactionCanceled):
+        await bank.dynamodb.call(operation, request)
+
+    assert (await bank.wallet(tenant))["av"] == 500
 
 
 async def test_shards_that_slept_through_the_month_lend_their_new_budget(bank: Bank) -> None:
