@@ -5,6 +5,11 @@ UV_VERSION := 0.13.9
 PORT ?= 8000
 STATE ?= .callmissed
 ARGS ?=
+NAME ?= properties
+
+# A run of some tests may be quicker in one process: make test ARGS=tests/unit WORKERS=0
+WORKERS ?= auto
+PYTEST := python -m pytest -n "$(WORKERS)" --dist loadgroup
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -30,7 +35,12 @@ UV := .tools/uv-$(UV_VERSION)
 VENV := .venv/.synced
 NODE_MODULES := node_modules/.installed
 
-.PHONY: help setup need-python need-node need-java dev test check format lint synth bench bench-delivery bench-peers cost clean
+comma := ,
+PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency))
+SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesis-profile=deep
+SOAK_delivery := python -m bench.delivery --soak 10000
+
+.PHONY: help setup need-python need-node need-java dev test coverage soak check format lint synth bench bench-delivery bench-peers cost clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -40,10 +50,18 @@ setup: $(VENV) $(NODE_MODULES) ## Install what the repository needs into .tools,
 dev: setup ## Run the local stack: make dev [PORT=8000] [STATE=.callmissed] [ARGS=--reset].
 	@exec python -m local --port "$(PORT)" --data "$(STATE)" $(ARGS)
 
-test: setup need-java ## Run every test: make test [ARGS="tests/unit -x"].
-	python -m pytest $(ARGS)
+test: setup need-java ## Run every test: make test [ARGS="tests/unit -x"] [WORKERS=0].
+	$(PYTEST) $(ARGS)
 
-check: lint test ## Check format, lint, types and import rules, then run every test.
+coverage: setup need-java ## Run every test and hold the coverage of branches to its bounds.
+	$(PYTEST) --cov --cov-report= $(ARGS)
+	coverage report --skip-covered --fail-under=100 --include='$(subst $(eval ) ,$(comma),$(PROVEN))'
+	coverage report --format=total
+
+soak: setup need-java ## Run one long proof: make soak NAME=properties (deep examples) or NAME=delivery (10,000 events).
+	$(SOAK_$(NAME))
+
+check: lint coverage ## Check format, lint, types and import rules, then run every test with coverage.
 
 lint: setup ## Check format, lint, types and import rules.
 	ruff format --check

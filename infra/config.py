@@ -1,11 +1,13 @@
 """What differs from one stage to the next, typed and checked before anything is built from it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from aws_cdk import Environment
-from constructs import Node
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from aws_cdk import Environment
+    from constructs import Node
 
 DEFAULT_STAGE = "dev"
 
@@ -43,8 +45,10 @@ class StageConfig(BaseModel):
     """Install the real third-party layer. Off, every asset is a placeholder: for looking at templates only."""
 
     @property
-    def environment(self) -> Environment:
+    def environment(self) -> "Environment":
         """Where the stacks go: the stage's region, in whichever account the operator's credentials belong to."""
+        from aws_cdk import Environment  # seconds of import, which only a synthesis needs
+
         return Environment(region=self.region)
 
     @property
@@ -57,7 +61,7 @@ class StageConfig(BaseModel):
         return f"{self.service}-{part}"
 
 
-def from_context(node: Node) -> StageConfig:
+def from_context(node: "Node") -> StageConfig:
     """The stage that the CDK context names. Raises pydantic.ValidationError naming the value that is wrong."""
     stage = node.try_get_context("stage") or DEFAULT_STAGE
     stages: Mapping[str, Mapping[str, Any]] = node.try_get_context("stages") or {}

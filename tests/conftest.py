@@ -1,14 +1,18 @@
 """What every test may use: one DynamoDB for the session, fresh tables, and no network beyond loopback."""
 
 import os
+import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from hypothesis import core
 
 from callmissed.ids import new_id
 from local.engines import Store, create_tables, dynamodb_local, moto_server
 from local.services import Services, create_services
-from tests.running_desk import Desk, running
+from tests.support.local_stack import Desk, running
 
 LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
 
@@ -26,10 +30,40 @@ os.environ.update(
 )
 
 
+SESSION_STACKS = ("assembly", "desk", "stack")
+"""Fixtures that take seconds to start: all tests that use one run in the same worker."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed of the properties here unless one was given, so that all workers have the same."""
+    seed: str | int | None = config.getoption("--hypothesis-seed")
+    if seed is None:
+        config.option.hypothesis_seed = seed = secrets.randbits(32)
+    core.global_force_seed = int(seed)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let every test reach this machine and nothing else."""
+    """Let every test reach this machine and nothing else, and keep the tests of one session-wide stack together.
+
+    Runs before xdist reads the groups.
+    """
     for item in items:
         item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+        for name in SESSION_STACKS:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the seed, also of a run that passed, and the seconds that each folder's tests took."""
+    terminalreporter.write_line(f"properties: --hypothesis-seed={core.global_force_seed}")
+    seconds: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        folder = Path(report.nodeid.partition("::")[0]).parent
+        seconds["/".join(folder.parts[1:4])] += report.duration
+    rows = [f"{folder} {round(taken)} s" for folder, taken in seconds.most_common(12) if taken >= 1]
+    terminalreporter.write_line(f"test seconds: {', '.join(rows)}; {round(seconds.total())} s in all")
 
 
 @pytest.fixture(scope="session")

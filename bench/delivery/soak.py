@@ -1,6 +1,6 @@
 """Thousands of events through processes that die at random steps: how many are lost, and how many come twice.
 
-Time, SQS, the stream and the bus are simulated (`tests/integration/webhooks/simulation.py`), the tables are real. One
+Time, SQS, the stream and the bus are simulated (`tests/support/webhooks/simulation.py`), the tables are real. One
 attempt in fifty fails, so that retries and the timer take part.
 """
 
@@ -12,7 +12,7 @@ from callmissed.events.outbox import Event
 from functions.webhooks.attempts import Outcome
 from functions.webhooks.records import Endpoint
 from local.engines import Store as Tables
-from tests.integration.webhooks.simulation import Fate, Simulation, ok, status
+from tests.support.webhooks.simulation import Fate, Simulation, ok, status
 
 DEATHS_PER_STEP = 1 / 400
 FAILURES_PER_ATTEMPT = 1 / 50

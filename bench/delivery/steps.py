@@ -16,7 +16,7 @@ from functions.webhooks.records import Endpoint, webhook_key
 from functions.webhooks.schedule import WAITS
 from functions.webhooks.store import Store
 from local.engines import Store as Tables
-from tests.integration.webhooks.simulation import Simulation, status
+from tests.support.webhooks.simulation import Simulation, status
 
 EVENT, FANOUT, DELIVERED = "event written", "event fanned out to one webhook", "attempt that succeeds"
 FIRST, SOON = "first failed attempt, next in 5 s", "second failed attempt, next in 5 min"

@@ -10,12 +10,12 @@ import pytest_asyncio
 from callmissed.aws.dynamodb import DynamoDB
 from local.settings import STAGE
 from local.state import State
-from tests.conformance.node_sdk import node_sdk
-from tests.conformance.python_sdks import AsyncPythonSdk, PythonSdk
-from tests.conformance.sdks import Sdk
-from tests.integration.inference.desk import REGION, Bank
-from tests.integration.inference.fixtures import lab, providers_file, upstream
-from tests.running_desk import Desk, running
+from tests.support.inference.fixtures import lab, providers_file, upstream
+from tests.support.inference.gateway import REGION, Bank
+from tests.support.local_stack import Desk, running
+from tests.support.sdks.interface import Sdk
+from tests.support.sdks.node import node_sdk
+from tests.support.sdks.python import AsyncPythonSdk, PythonSdk
 
 __all__ = ["lab", "providers_file", "upstream"]
 

@@ -8,10 +8,10 @@ import pytest_asyncio
 from pydantic import BaseModel, ConfigDict
 
 from callmissed.keys.secret import Mode
-from tests.conformance.sdks import Sdk
-from tests.integration.inference.behaviours import USAGE, completion, reply
-from tests.integration.inference.desk import Account, Bank
-from tests.integration.inference.upstream import FakeUpstream
+from tests.support.inference.behaviours import USAGE, completion, reply
+from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.upstream import FakeUpstream
+from tests.support.sdks.interface import Sdk
 
 CREATE = "chat.completions.create"
 HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Hello"}]

@@ -7,10 +7,10 @@ import pytest_asyncio
 
 from callmissed.keys.secret import Mode, new_secret
 from callmissed.tenancy.plans import Plan
-from tests.conformance.sdks import Sdk, SdkError
-from tests.integration.inference.behaviours import SECRET_TEXT, fails, says
-from tests.integration.inference.desk import Account, Bank
-from tests.integration.inference.upstream import FakeUpstream
+from tests.support.inference.behaviours import SECRET_TEXT, fails, says
+from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.upstream import FakeUpstream
+from tests.support.sdks.interface import Sdk, SdkError
 
 CREATE = "chat.completions.create"
 HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Hello"}]

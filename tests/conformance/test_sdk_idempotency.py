@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.sdks import Sdk, SdkError
-from tests.integration.inference.behaviours import completion, fails, reply
-from tests.integration.inference.desk import Bank
-from tests.integration.inference.upstream import FakeUpstream
+from tests.support.inference.behaviours import completion, fails, reply
+from tests.support.inference.gateway import Bank
+from tests.support.inference.upstream import FakeUpstream
+from tests.support.sdks.interface import Sdk, SdkError
 
 CREATE = "chat.completions.create"
 HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Hello"}]

@@ -4,8 +4,8 @@ import pytest
 import pytest_asyncio
 
 from callmissed.catalog.loader import load_catalog
-from tests.conformance.sdks import Sdk
-from tests.integration.inference.desk import Account, Bank
+from tests.support.inference.gateway import Account, Bank
+from tests.support.sdks.interface import Sdk
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.conformance.sdks import Sdk, SdkError
-from tests.integration.inference.behaviours import (
+from tests.support.inference.behaviours import (
     DONE,
     USAGE,
     WORDS,
@@ -17,8 +16,9 @@ from tests.integration.inference.behaviours import (
     usage_event,
     whole_stream,
 )
-from tests.integration.inference.desk import Account, Bank
-from tests.integration.inference.upstream import FakeUpstream, Gate, eventually, until
+from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.upstream import FakeUpstream, Gate, eventually, until
+from tests.support.sdks.interface import Sdk, SdkError
 
 HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Hello"}]
 ASKED: dict[str, Any] = {"model": "lab-chat", "messages": HELLO}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from functions.webhooks.signing import headers
-from tests.conformance.receivers import (
+from tests.support.webhooks.receivers import (
     SECRET,
     SOURCES,
     Judge,
@@ -24,6 +24,9 @@ from tests.conformance.receivers import (
     receiver,
     run_receiver,
 )
+
+pytestmark = pytest.mark.xdist_group("receivers")
+"""Building the receiver in Go takes half a minute, which one worker should spend."""
 
 OTHER_SECRET = "whsec_" + "/+" * 21 + "8="
 NUMBERS = count(1)

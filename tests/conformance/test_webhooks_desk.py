@@ -15,9 +15,8 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from callmissed.platform.queues import CALLBACKS, physical_queue_name
 from local.clients import local_client
 from local.settings import STAGE
-from tests.conformance.receivers import SOURCES, receiver
-from tests.conformance.tenants import WEBHOOKS, Arrival, Endpoint, Tenant, Webhook, client, command, until
-from tests.integration.callbacks.callers import (
+from tests.support.local_stack import GUARD_SECONDS, Desk, running
+from tests.support.webhooks.callbacks import (
     APP_SECRET,
     TOKEN,
     body_of,
@@ -27,7 +26,8 @@ from tests.integration.callbacks.callers import (
     change,
     message,
 )
-from tests.running_desk import GUARD_SECONDS, Desk, running
+from tests.support.webhooks.receivers import SOURCES, receiver
+from tests.support.webhooks.tenants import WEBHOOKS, Arrival, Endpoint, Tenant, Webhook, client, command, until
 
 INVALID_KEY = ("invalid_request_error", "invalid_api_key")
 DENIED = ("permission_error", "permission_denied")

@@ -3,17 +3,19 @@
 import json
 
 import pytest
-from aws_cdk import App
 
-from infra.app import build
 from infra.config import StageConfig
 from infra.constructs.bundling import ROOT
-from tests.infra.assembly import Assembly
+from tests.support.assembly import Assembly
 
 
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """All stacks of a stage, without real bundles. Synthesis itself fails on any finding of cdk-nag."""
+    from aws_cdk import App  # importing CDK takes seconds, also where no test needs it
+
+    from infra.app import build
+
     folder = tmp_path_factory.mktemp("cdk.out")
     config = StageConfig(stage="test", bundle=False, alarm_email="ops@example.com")
     context = json.loads((ROOT / "cdk.json").read_text())["context"]

@@ -23,6 +23,9 @@ from callmissed.platform.functions import FUNCTIONS, Function
 from infra.constructs.bundling import ROOT, Target, core_layer, function_code, third_party_layer, unzipped_bytes
 from infra.sizes import sizes
 
+pytestmark = pytest.mark.xdist_group("bundle")
+"""Two workers would build the same layers at once."""
+
 MEGABYTE = 1_000_000
 WEB_APPS = [function for function in FUNCTIONS if function.web_app]
 IMPORT_ENTRY = """

@@ -7,7 +7,7 @@ import pytest
 
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS
 from callmissed.platform.routes import ROUTES, Auth, Route
-from tests.infra.assembly import Assembly
+from tests.support.assembly import Assembly
 
 
 def methods(assembly: Assembly) -> dict[tuple[str, str], dict[str, Any]]:

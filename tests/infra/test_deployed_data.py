@@ -4,7 +4,7 @@ import pytest
 
 from callmissed.platform import names
 from callmissed.platform.tables import TABLES, create_table_request, physical_name
-from tests.infra.assembly import Assembly, Resource
+from tests.support.assembly import Assembly, Resource
 
 BY_NAME = {table.name: table for table in TABLES}
 EACH = pytest.mark.parametrize("name", BY_NAME)

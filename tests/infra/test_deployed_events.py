@@ -8,7 +8,7 @@ from callmissed.platform import names
 from callmissed.platform.functions import FUNCTIONS, SCHEDULES, Function
 from callmissed.platform.queues import DISPATCH, QUEUES, Queue, physical_queue_name
 from callmissed.platform.tables import TABLES, physical_name
-from tests.infra.assembly import Assembly
+from tests.support.assembly import Assembly
 
 FUNCTION_BY_NAME = {function.name: function for function in FUNCTIONS}
 TABLE_BY_NAME = {table.name: table for table in TABLES}

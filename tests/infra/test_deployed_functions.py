@@ -9,7 +9,7 @@ from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Func
 from callmissed.platform.queues import QUEUES, physical_queue_name
 from callmissed.platform.routes import ROUTES
 from callmissed.platform.tables import TABLES, physical_name
-from tests.infra.assembly import Assembly, Resource
+from tests.support.assembly import Assembly, Resource
 
 BY_NAME = {function.name: function for function in FUNCTIONS}
 READ_STREAM = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")

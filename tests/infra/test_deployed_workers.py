@@ -12,7 +12,7 @@ from callmissed.observability import NAMESPACE
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function, Schedule
 from callmissed.platform.queues import QUEUES, Queue, physical_queue_name
 from infra.constructs.bundling import ROOT
-from tests.infra.assembly import Assembly
+from tests.support.assembly import Assembly
 
 FOLLOWERS = [function for function in FUNCTIONS if function.follows]
 LEDGER_METRICS = {"HoldSweepBacklog", "LedgerDrift", "HoldShortfall", "SettledAfterVoid"}

@@ -3,7 +3,7 @@
 from callmissed.platform.tables import TABLES
 from infra.config import StageConfig
 from infra.constructs.bundling import ROOT
-from tests.infra.assembly import Assembly
+from tests.support.assembly import Assembly
 
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
 NOT_FOR_DEPLOYMENTS = {"stage", "bundle"}

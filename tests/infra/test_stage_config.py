@@ -1,30 +1,37 @@
 """Where a stage's values come from."""
 
+from typing import Any
+
 import pytest
-from aws_cdk import App
 from pydantic import ValidationError
 
-from infra.config import from_context
+from infra.config import StageConfig, from_context
 
 STAGES = {"prod": {"log_retention_days": 731, "alarm_email": "ops@example.com"}}
 
 
+def configured(context: dict[str, Any]) -> StageConfig:
+    from aws_cdk import App
+
+    return from_context(App(context=context).node)
+
+
 def test_a_stage_without_values_keeps_logs_for_a_year() -> None:
-    config = from_context(App(context={}).node)
+    config = configured({})
     assert config.stage == "dev"
     assert config.log_retention_days == 365
     assert config.bundle and config.snap_start
 
 
 def test_values_come_from_the_named_stage() -> None:
-    config = from_context(App(context={"stage": "prod", "stages": STAGES}).node)
+    config = configured({"stage": "prod", "stages": STAGES})
     assert config.log_retention_days == 731
     assert config.named("api") == "callmissed-prod-api"
 
 
 def test_command_line_wins_over_the_file() -> None:
     context = {"stage": "prod", "stages": STAGES, "snap_start": "false", "region": "eu-west-1"}
-    config = from_context(App(context=context).node)
+    config = configured(context)
     assert config.snap_start is False
     assert config.environment.region == "eu-west-1"
 
@@ -43,4 +50,4 @@ def test_command_line_wins_over_the_file() -> None:
 )
 def test_wrong_values_stop_before_anything_is_built(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        from_context(App(context=wrong).node)
+        configured(wrong)

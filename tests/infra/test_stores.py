@@ -1,18 +1,23 @@
 """Where a function finds its providers file, and when it is started afresh."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App, Stack
-from aws_cdk import aws_iam as iam
 
 from callmissed.platform.functions import INFERENCE, LEDGER_SWEEP, WEBHOOK_SENDER
 from infra.config import StageConfig
-from infra.constructs.stores import environment, grant
-from infra.stacks.data import DataStack
+
+if TYPE_CHECKING:
+    from aws_cdk import App, Stack
 
 
 def test_providers_file_may_be_an_object() -> None:
+    from aws_cdk import App, Stack
+    from aws_cdk import aws_iam as iam
+
+    from infra.constructs.stores import environment, grant
+    from infra.stacks.data import DataStack
+
     config = StageConfig(providers_object="s3://settings/callmissed/providers.toml")
     app = App()
     stores = DataStack(app, config).stores
@@ -29,7 +34,7 @@ def test_providers_file_may_be_an_object() -> None:
     assert "ssm:" not in str([statement["Action"] for statement in allowed])
 
 
-def statements(app: App, stack: Stack) -> list[dict[str, Any]]:
+def statements(app: "App", stack: "Stack") -> list[dict[str, Any]]:
     """Statements of the one policy in `stack`."""
     resources: dict[str, Any] = app.synth().get_stack_by_name(stack.stack_name).template["Resources"]
     [policy] = [resource for resource in resources.values() if resource["Type"] == "AWS::IAM::Policy"]
@@ -38,6 +43,11 @@ def statements(app: App, stack: Stack) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("revision", ["", "2"])
 def test_new_revision_starts_only_functions_that_read_secrets(revision: str) -> None:
+    from aws_cdk import App
+
+    from infra.constructs.stores import environment
+    from infra.stacks.data import DataStack
+
     config = StageConfig(revision=revision)
     stores = DataStack(App(), config).stores
     assert environment(INFERENCE, stores, config).get("CALLMISSED_REVISION", "") == revision

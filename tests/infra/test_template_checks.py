@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, Stack
-from aws_cdk import aws_sqs as sqs
 
-from infra.app import add_checks
-from tests.infra.assembly import Assembly
+from tests.support.assembly import Assembly
 
 WARNINGS = {"aws:cdk:warning", "aws:cdk:error"}
 
@@ -22,6 +19,11 @@ def test_cdk_nag_has_no_findings(assembly: Assembly) -> None:
 
 
 def test_cdk_nag_stops_a_synthesis_with_a_finding(tmp_path: Path) -> None:
+    from aws_cdk import App, Stack
+    from aws_cdk import aws_sqs as sqs
+
+    from infra.app import add_checks
+
     app = App(outdir=str(tmp_path))
     add_checks(app)
     sqs.Queue(Stack(app, "careless"), "Queue")

@@ -3,9 +3,9 @@
 from collections import Counter
 
 from callmissed.platform.routes import ROUTES
-from tests.integration.callbacks import test_callbacks_isolation as callbacks
-from tests.integration.inference import test_tenant_isolation as inference
-from tests.integration.webhooks.api import test_webhooks_isolation as webhooks
+from tests.integration.functions.inference import test_tenant_isolation as inference
+from tests.integration.functions.webhooks.api import test_isolation as webhooks
+from tests.integration.functions.webhooks.callbacks import test_isolation as callbacks
 
 WALKS = (callbacks.SERVED, inference.SERVED, webhooks.SERVED)
 

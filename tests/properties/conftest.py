@@ -1,8 +1,8 @@
-"""Hypothesis profiles for the properties, one event loop for the session, and the seed at the end of every run.
+"""Hypothesis profiles for the properties, and one event loop for the session.
 
-`ci` is what `make test` runs; `deep` takes minutes and is for changes to the ledger or the keys:
+`fast` is what `make test` runs; `deep` takes minutes and is for changes to the ledger or the keys:
 
-    pytest tests/properties --hypothesis-profile=deep
+    make soak NAME=properties
 
 Every run prints its seed. To run the same examples again, in the same order:
 
@@ -12,19 +12,18 @@ A failure also prints a `@reproduce_failure(...)` line, which repeats the one ex
 """
 
 import asyncio
-import secrets
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, Phase, core, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from callmissed.aws import dynamodb as client
-from tests.properties.faults import FaultyDynamoDB
+from tests.support.faults import FaultyDynamoDB
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture]
 
 settings.register_profile(
-    "ci",
+    "fast",
     max_examples=80,
     stateful_step_count=30,
     deadline=None,
@@ -34,20 +33,9 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate, Phase.shrink],  # explaining a failure takes longer than finding it
     suppress_health_check=_SLOW,
 )
-settings.register_profile("deep", settings.get_profile("ci"), max_examples=500, stateful_step_count=60)
-if settings.get_current_profile_name() in {"default", "ci"}:
-    settings.load_profile("ci")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed here unless one was given, so that it can be told."""
-    if config.getoption("--hypothesis-seed") is None:
-        core.global_force_seed = secrets.randbits(32)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell the seed, also of a run that passed."""
-    terminalreporter.write_line(f"properties: --hypothesis-seed={core.global_force_seed}")
+settings.register_profile("deep", settings.get_profile("fast"), max_examples=500, stateful_step_count=60)
+if settings.get_current_profile_name() in {"default", "fast"}:
+    settings.load_profile("fast")
 
 
 @pytest.fixture(scope="session")

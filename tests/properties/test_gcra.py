@@ -17,7 +17,7 @@ from callmissed.keys.policy import MOST_RPM, KeyPolicy, burst, key_item
 from callmissed.keys.secret import Mode
 from callmissed.platform.tables import KEYS, physical_name
 from local.engines import Store
-from tests.properties.faults import FaultyDynamoDB
+from tests.support.faults import FaultyDynamoDB
 
 START = 1_794_787_200 * SECOND
 SKEW = 5 * SECOND

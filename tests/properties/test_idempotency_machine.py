@@ -33,10 +33,10 @@ from callmissed.tenancy.tenants import create_tenant
 from functions.inference.frame import HOLD_MINUTES
 from functions.inference.once import LOCK_SECONDS as CHAT_LOCK_SECONDS
 from local.engines import Store
-from tests.integration.idempotency.shelf import Shelf
-from tests.integration.inference.desk import Account, Bank
-from tests.properties.faults import FAULTS, Crash, Fault
-from tests.properties.lanes import CHAT, PEPPER, SIZES, THINGS, Asked, End, Heard, Lane, Works
+from tests.support.faults import FAULTS, Crash, Fault
+from tests.support.idempotency import Shelf
+from tests.support.inference.gateway import Account, Bank
+from tests.support.keyed_processes import CHAT, PEPPER, SIZES, THINGS, Asked, End, Heard, Lane, Works
 
 START = int(datetime(2026, 11, 10, 12, tzinfo=UTC).timestamp()) * SECOND
 PATHS = st.sampled_from([CHAT, THINGS])

@@ -21,7 +21,7 @@ from callmissed.platform.tables import KEYS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from local.engines import Store
-from tests.properties.faults import Fault, FaultyDynamoDB
+from tests.support.faults import Fault, FaultyDynamoDB
 
 DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
 NOVEMBER = DECEMBER - 60 * SECOND

@@ -32,8 +32,8 @@ from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, quota_name, quotas
 from local.engines import Store
-from tests.properties.faults import FAULTS, Fault, FaultyDynamoDB
-from tests.properties.world import Failure, World
+from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
+from tests.support.faulty_tenant import Failure, World
 
 START = int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND
 SKEW = st.integers(-5, 5).map(lambda seconds: seconds * SECOND)

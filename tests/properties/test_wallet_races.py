@@ -20,8 +20,8 @@ from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import NO_BUDGET, held, spent
 from local.engines import Store
-from tests.properties.faults import FaultyDynamoDB
-from tests.properties.world import World
+from tests.support.faults import FaultyDynamoDB
+from tests.support.faulty_tenant import World
 
 DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
 FEW = settings(max_examples=max(5, settings().max_examples // 6))

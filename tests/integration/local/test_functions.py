@@ -10,7 +10,7 @@ from local.engines import Store
 from local.errors import DeskError
 from local.functions import Functions
 from local.services import Services
-from tests.integration.local.stand_ins import declared
+from tests.support.local_handlers import declared
 
 MISSING = Function("ghost", slice="tests", handler="functions.nowhere.at_all.handler")
 

@@ -18,8 +18,8 @@ from local.gateway import Gateway
 from local.lambda_events import HttpRequest
 from local.ports import HOST
 from local.proxy import MalformedAnswerError, ProxyFunction, answer_messages
-from tests.integration.local.stand_ins import ALLOW, CALLS, body_of, declared
 from tests.integration.local.test_gateway import ask, read_json, serving
+from tests.support.local_handlers import ALLOW, CALLS, body_of, declared
 
 ROUTES = (
     Route("POST", "/api/v1/things/{thing}/{rest+}", "echo", Auth.PUBLIC),

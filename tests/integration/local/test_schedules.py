@@ -7,7 +7,7 @@ import pytest
 from callmissed.platform.functions import SCHEDULES, Schedule
 from local.functions import Functions
 from local.schedules import is_due, run_schedule, schedule_names
-from tests.integration.local.stand_ins import CALLS, declared
+from tests.support.local_handlers import CALLS, declared
 
 
 def at(text: str) -> datetime:

@@ -20,7 +20,7 @@ from local.lambda_events import failed_items
 from local.services import Services, create_services
 from local.sources import Feeds, QueueSource, Source
 from local.streams import Bell, StreamSource, stream_arn
-from tests.integration.local.stand_ins import CALLS, declared
+from tests.support.local_handlers import CALLS, declared
 
 GUARD_SECONDS = 60
 BRIEF = Queue("brief", consumer="consumer", visibility_seconds=1, tries=2)

@@ -19,7 +19,7 @@ from callmissed.events.types import CreditsLow
 from callmissed.ids import expires_at, new_call_id
 from callmissed.ledger.holds import Ledger
 from local.engines import ROOT, dynamodb_client
-from tests.running_desk import GUARD_SECONDS, Desk, launch, running
+from tests.support.local_stack import GUARD_SECONDS, Desk, launch, running
 
 CHAT = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}]}
 

@@ -1,5 +1,0 @@
-"""A stage with keys, and requests as API Gateway tells the authorizer of them."""
-
-from tests.integration.keys.conftest import lone_vault, vault
-
-__all__ = ["lone_vault", "vault"]

@@ -1,0 +1,33 @@
+"""Fixtures: the store of fresh tables, a clock that tests turn, and a shelf in the place of S3."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.idempotency.store import IdempotencyStore
+from local.engines import Store
+from tests.support.idempotency import Hands, Shelf
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest_asyncio.fixture
+async def dynamodb(tables: Store) -> AsyncIterator[DynamoDB]:
+    dynamodb = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=20)
+    yield dynamodb
+    await dynamodb.close()
+
+
+@pytest.fixture
+def records(dynamodb: DynamoDB, tables: Store, shelf: Shelf) -> IdempotencyStore:
+    return IdempotencyStore(dynamodb, tables.stage, shelf)

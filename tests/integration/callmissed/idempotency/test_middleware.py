@@ -1,0 +1,297 @@
+"""The layer below `/api/v1`: a FastAPI application whose routes count how often they ran."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from fastapi import APIRouter, Request, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.errors import ApiError
+from callmissed.idempotency.store import IdempotencyStore
+from callmissed.web.app import RequestFrame, create_api
+from callmissed.web.caller import CallerOf
+from callmissed.web.idempotency import LOCK_SECONDS, IdempotencyMiddleware, OperationOf
+from tests.support.idempotency import Hands, Shelf
+
+THINGS = "/api/v1/things"
+KEY = {"Idempotency-Key": "k-1"}
+
+
+@dataclass
+class Lab:
+    """What the routes did, and what they are told to do next."""
+
+    operations: list[str] = field(default_factory=list[str])
+    fails_with: list[int] = field(default_factory=list[int])
+    gate: asyncio.Event | None = None
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+router = APIRouter()
+
+
+@router.api_route(THINGS, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], status_code=201)
+async def things(request: Request, caller: CallerOf, operation: OperationOf) -> Any:
+    lab: Lab = request.app.state.lab
+    lab.operations.append(operation.id)
+    lab.reached.set()
+    if lab.gate:
+        await lab.gate.wait()
+    if lab.fails_with:
+        status = lab.fails_with.pop(0)
+        if status == 500:
+            raise RuntimeError("a defect")
+        raise ApiError(status, "some_code", "No.")
+    given = await request.body()
+    return {"id": operation.new_id("thg"), "tenant": caller.tenant, "run": len(lab.operations), "length": len(given)}
+
+
+@router.post(f"{THINGS}/bytes")
+async def odd(size: int = 3) -> Response:
+    return Response(bytes(range(256)) * size, 202, media_type="application/x-odd")
+
+
+@router.post(f"{THINGS}/nothing", status_code=204)
+async def nothing(request: Request) -> None:
+    request.app.state.lab.operations.append("nothing")
+
+
+class Authorizer:
+    """Says who calls as API Gateway's authorizer would, from headers that only these tests send."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        told = {name.decode(): value.decode() for name, value in scope["headers"]}
+        context = {name: told[f"lab-{name}"] for name in ("tenant", "mode", "retry_after") if f"lab-{name}" in told}
+        event = {"requestContext": {"authorizer": context | {"key_id": "key"}}}
+        await self._app({**scope, "aws.event": event}, receive, send)
+
+
+def served(lab: Lab, records: IdempotencyStore, hands: Hands) -> ASGIApp:
+    api = create_api("lab", [router], lab=lab)
+    return Authorizer(RequestFrame(IdempotencyMiddleware(api, records, hands)))
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+@pytest_asyncio.fixture
+async def client(lab: Lab, records: IdempotencyStore, hands: Hands) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(served(lab, records, hands), raise_app_exceptions=False)
+    caller = {"lab-tenant": "tnt_a", "lab-mode": "live"}
+    async with httpx2.AsyncClient(transport=transport, base_url="http://lab", headers=caller) as client:
+        yield client
+
+
+async def post(client: httpx2.AsyncClient, body: Any = None, **headers: str) -> httpx2.Response:
+    return await client.post(THINGS, json=body or {"a": 1}, headers=KEY | headers)
+
+
+def refused(response: httpx2.Response, status: int, code: str) -> None:
+    assert response.status_code == status
+    error = response.json()["error"]
+    assert (error["code"], error["request_id"]) == (code, response.headers["x-request-id"])
+
+
+async def test_a_replay_is_the_first_answer_again(client: httpx2.AsyncClient, lab: Lab) -> None:
+    first, again = await post(client), await post(client)
+
+    assert (again.status_code, again.content) == (first.status_code, first.content) == (201, again.content)
+    assert again.headers["content-type"] == first.headers["content-type"]
+    assert (again.headers["idempotent-replayed"], "idempotent-replayed" in first.headers) == ("true", False)
+    assert again.headers["x-request-id"] != first.headers["x-request-id"]
+    assert len(lab.operations) == 1
+
+
+@pytest.mark.parametrize("size", [0, 3, 500, 2000])
+async def test_bytes_of_any_type_and_length_are_replayed(client: httpx2.AsyncClient, shelf: Shelf, size: int) -> None:
+    answers = [await client.post(f"{THINGS}/bytes?size={size}", headers=KEY) for _ in range(2)]
+
+    assert [(a.status_code, a.headers["content-type"]) for a in answers] == [(202, "application/x-odd")] * 2
+    assert answers[0].content == answers[1].content == bytes(range(256)) * size
+    assert len(shelf.kept) == (size * 256 > 102_400)
+
+
+async def test_an_empty_answer_is_replayed(client: httpx2.AsyncClient, lab: Lab) -> None:
+    answers = [await client.post(f"{THINGS}/nothing", headers=KEY) for _ in range(2)]
+
+    assert [(answer.status_code, answer.content) for answer in answers] == [(204, b"")] * 2
+    assert lab.operations == ["nothing"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+async def test_another_request_with_the_key_is_a_conflict(client: httpx2.AsyncClient, lab: Lab, method: str) -> None:
+    await client.request(method, THINGS, json={"a": 1}, headers=KEY)
+
+    for other in (
+        client.request(method, THINGS, json={"a": 2}, headers=KEY),
+        client.request(method, f"{THINGS}?b=1", json={"a": 1}, headers=KEY),
+        client.request("PUT" if method == "POST" else "POST", THINGS, json={"a": 1}, headers=KEY),
+    ):
+        refused(await other, 409, "idempotency_conflict")
+    assert len(lab.operations) == 1
+
+
+async def test_while_a_run_lasts_the_same_request_waits(client: httpx2.AsyncClient, lab: Lab, hands: Hands) -> None:
+    lab.gate = asyncio.Event()
+    first = asyncio.create_task(post(client))
+    await lab.reached.wait()
+
+    second = await post(client)
+    lab.gate.set()
+
+    refused(second, 409, "idempotency_in_progress")
+    assert second.headers["retry-after"] == "5"
+    assert (await first).content == (await post(client)).content
+    assert len(lab.operations) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422, 429, 500, 503])
+async def test_an_error_lets_the_same_operation_run_again(client: httpx2.AsyncClient, lab: Lab, status: int) -> None:
+    lab.fails_with = [status]
+
+    assert (await post(client)).status_code == status
+    second = await post(client)
+
+    assert (second.status_code, "idempotent-replayed" in second.headers) == (201, False)
+    assert lab.operations == [lab.operations[0]] * 2
+
+
+async def test_a_run_whose_task_dies_lets_the_key_run_again(client: httpx2.AsyncClient, lab: Lab) -> None:
+    lab.gate = asyncio.Event()
+    dying = asyncio.create_task(post(client))
+    await lab.reached.wait()
+    dying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await dying
+    lab.gate = None
+
+    assert (await post(client)).status_code == 201
+
+
+async def test_a_run_that_lost_its_lock_gives_no_answer(client: httpx2.AsyncClient, lab: Lab, hands: Hands) -> None:
+    lab.gate = asyncio.Event()
+    ghost = asyncio.create_task(post(client))
+    await lab.reached.wait()
+    gate, lab.gate = lab.gate, None
+    hands.turn(LOCK_SECONDS)
+    heir = await post(client)
+    gate.set()
+
+    refused(await ghost, 409, "idempotency_in_progress")
+    assert (await post(client)).content == heir.content
+    assert lab.operations == [lab.operations[0]] * 2
+
+
+@pytest.mark.parametrize("other", [{"lab-tenant": "tnt_b"}, {"lab-mode": "test"}], ids=["tenant", "mode"])
+async def test_another_caller_with_the_key_runs_its_own(
+    client: httpx2.AsyncClient, lab: Lab, other: Mapping[str, str]
+) -> None:
+    mine, theirs = await post(client), await post(client, **other)
+
+    assert (mine.json()["id"] != theirs.json()["id"], len(lab.operations)) == (True, 2)
+    assert theirs.json()["tenant"] == other.get("lab-tenant", "tnt_a")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_other_methods_ignore_the_header(client: httpx2.AsyncClient, lab: Lab, method: str) -> None:
+    for _ in range(2):
+        assert (await client.request(method, THINGS, headers={"Idempotency-Key": ""})).status_code == 201
+
+    assert len(set(lab.operations)) == 2
+
+
+async def test_without_the_header_every_request_is_an_operation(client: httpx2.AsyncClient, lab: Lab) -> None:
+    for _ in range(2):
+        assert (await client.post(THINGS, json={})).status_code == 201
+
+    assert len(set(lab.operations)) == 2
+
+
+@pytest.mark.parametrize("key", ["", "two words", "x" * 256])
+async def test_a_key_that_is_none_is_refused(client: httpx2.AsyncClient, lab: Lab, key: str) -> None:
+    refused(await post(client, **{"Idempotency-Key": key}), 400, "invalid_idempotency_key")
+
+    assert lab.operations == []
+
+
+@pytest.mark.parametrize(("told", "status"), [({"lab-tenant": ""}, 401), ({"lab-retry_after": "7"}, 429)])
+async def test_who_may_not_call_gets_no_replay(
+    client: httpx2.AsyncClient, told: Mapping[str, str], status: int
+) -> None:
+    await post(client)
+
+    assert (await post(client, **told)).status_code == status
+
+
+async def test_without_the_table_nothing_runs(lab: Lab, hands: Hands, shelf: Shelf) -> None:
+    dynamodb = DynamoDB("us-east-1", "http://127.0.0.1:9", attempts=1)
+    transport = httpx2.ASGITransport(served(lab, IdempotencyStore(dynamodb, "test", shelf), hands))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://lab") as client:
+        refused(await post(client, **{"lab-tenant": "tnt_a"}), 503, "service_unavailable")
+    await dynamodb.close()
+
+    assert lab.operations == []
+
+
+async def test_a_long_answer_that_cannot_be_kept_is_not_given(client: httpx2.AsyncClient, shelf: Shelf) -> None:
+    shelf.shut = True
+    refused(await client.post(f"{THINGS}/bytes?size=500", headers=KEY), 503, "service_unavailable")
+    shelf.shut = False
+
+    assert (await client.post(f"{THINGS}/bytes?size=500", headers=KEY)).status_code == 202
+
+
+async def spoken(app: ASGIApp, messages: Sequence[Message]) -> list[Message]:
+    """What `app` sends to a caller who says `messages`."""
+    heard: list[Message] = []
+    unsaid = list(messages)
+
+    async def receive() -> Message:
+        return unsaid.pop(0)
+
+    async def send(message: Message) -> None:
+        heard.append(message)
+
+    headers = [(b"idempotency-key", b"k-1"), (b"lab-tenant", b"tnt_a"), (b"lab-mode", b"live")]
+    scope = {"type": "http", "method": "POST", "path": THINGS, "query_string": b"", "headers": headers}
+    await app(scope, receive, send)
+    return heard
+
+
+async def test_a_body_in_pieces_is_one_body(lab: Lab, records: IdempotencyStore, hands: Hands) -> None:
+    pieces = [{"type": "http.request", "body": piece, "more_body": piece != b"c"} for piece in (b"a", b"b", b"c")]
+
+    _, body = await spoken(served(lab, records, hands), pieces)
+
+    assert json.loads(body["body"])["length"] == 3
+
+
+async def test_a_caller_who_leaves_within_the_body_runs_nothing(
+    lab: Lab, records: IdempotencyStore, hands: Hands, client: httpx2.AsyncClient
+) -> None:
+    pieces = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"}]
+
+    assert await spoken(served(lab, records, hands), pieces) == []
+
+    assert lab.operations == []
+    assert (await post(client)).status_code == 201
+
+
+async def test_a_body_over_the_limit_is_refused(lab: Lab, records: IdempotencyStore, hands: Hands) -> None:
+    start, _ = await spoken(
+        served(lab, records, hands), [{"type": "http.request", "body": b"x" * (4 * 2**20 + 1), "more_body": True}]
+    )
+
+    assert (start["status"], lab.operations) == (413, [])

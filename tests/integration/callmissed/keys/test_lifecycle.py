@@ -1,0 +1,241 @@
+"""Creating, listing and revoking keys, and what is kept of them."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from callmissed.aws.dynamodb import Unavailable
+from callmissed.clock import MINUTE
+from callmissed.errors import ApiError
+from callmissed.keys.policy import KeyPolicy
+from callmissed.keys.secret import Mode, is_well_formed, key_hash
+from callmissed.tenancy.plans import Plan
+from tests.integration.callmissed.keys.conftest import NOVEMBER, OLD, Vault
+
+UNKNOWN = "key_" + "0" * 24
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_a_new_key_works_and_says_which_kind_it_is(vault: Vault, mode: Mode) -> None:
+    key = await vault.key(mode=mode)
+
+    assert is_well_formed(key.secret)
+    assert key.secret.startswith(f"cm_{mode}_")
+    assert (await vault.call(key.secret)).item["mode"] == mode
+
+
+async def test_a_list_shows_what_a_key_may_do_and_not_what_it_is(vault: Vault) -> None:
+    tenant = await vault.tenant()
+    policy: dict[str, Any] = {
+        "permissions": frozenset({"llm", "stt"}),
+        "scopes": frozenset({"bots:read"}),
+        "domains": frozenset({"App.Example.com."}),
+        "models": frozenset({"sandbox"}),
+        "rpm": 7,
+        "budget": 5_000_000,
+        "expires": NOVEMBER + MINUTE,
+    }
+    plain, tight = await vault.key(tenant), await vault.key(tenant, **policy)
+
+    first, second = await vault.manager.keys_of(tenant)
+
+    assert {first["id"], second["id"]} == {plain.record["id"], tight.record["id"]}
+    record = second if second["id"] == tight.record["id"] else first
+    shown = {name: record[name] for name in ("permissions", "scopes", "domains", "models", "rpm", "budget")}
+    assert shown == {
+        "permissions": ["llm", "stt"],
+        "scopes": ["bots:read"],
+        "domains": frozenset({"app.example.com"}),
+        "models": ["sandbox"],
+        "rpm": 7,
+        "budget": 5_000_000,
+    }
+    assert record["expires_at"] == "2026-11-16T00:01:00.000Z"
+    assert record["masked"] == f"{tight.secret[:12]}…{tight.secret[-4:]}"
+
+
+async def test_a_key_without_limits_says_so(vault: Vault) -> None:
+    record = (await vault.key()).record
+
+    assert (record["budget"], record["expires_at"], record["permissions"]) == (None, None, ["*"])
+    assert (record["scopes"], record["models"], record["domains"]) == ([], ["*"], frozenset({"*"}))
+
+
+@pytest.mark.parametrize(("plan", "rpm"), [(Plan.FREE, 60), (Plan.STARTER, 500), (Plan.ENTERPRISE, 10_000)])
+async def test_without_a_rate_a_key_has_the_plans(vault: Vault, plan: Plan, rpm: int) -> None:
+    tenant = await vault.tenant(plan)
+
+    key, own = await vault.key(tenant), await vault.key(tenant, rpm=9)
+
+    assert (await vault.call(key.secret)).rate.limit == key.record["rpm"] == rpm
+    assert (await vault.call(own.secret)).rate.limit == own.record["rpm"] == 9
+    assert (key.record["rpm_from_plan"], own.record["rpm_from_plan"]) == (True, False)
+
+
+async def test_a_revoked_key_is_refused_from_the_next_call_on(vault: Vault) -> None:
+    key = await vault.key()
+    process = vault.ring(OLD)
+    await process.admit(key.secret, 0, NOVEMBER)
+
+    revoked = await vault.manager.revoke(key.record["tenant"], key.record["id"])
+
+    assert not revoked["is_active"]
+    with pytest.raises(ApiError) as refused:
+        await process.admit(key.secret, 0, NOVEMBER)
+    assert (refused.value.status, refused.value.code) == (401, "invalid_api_key")
+    (listed,) = await vault.manager.keys_of(key.record["tenant"])
+    assert not listed["is_active"]
+
+
+async def test_revoking_twice_is_the_same_as_once(vault: Vault) -> None:
+    key = await vault.key()
+    tenant, key_id = key.record["tenant"], key.record["id"]
+    await vault.manager.revoke(tenant, key_id)
+    before = await vault.hot(key.secret)
+
+    again = await vault.manager.revoke(tenant, key_id)
+
+    assert not again["is_active"]
+    assert await vault.hot(key.secret) == before
+
+
+async def test_an_expired_key_is_refused(vault: Vault) -> None:
+    key = await vault.key(expires=NOVEMBER + MINUTE)
+
+    assert await vault.refusal(key.secret, now=NOVEMBER + MINUTE - 1) == "admitted"
+    assert await vault.refusal(key.secret, now=NOVEMBER + MINUTE) == "invalid_api_key"
+
+
+async def test_another_tenants_key_does_not_exist(vault: Vault) -> None:
+    key, stranger = await vault.key(), await vault.tenant()
+    manager, key_id = vault.manager, key.record["id"]
+
+    for attempt in (
+        manager.get(stranger, key_id),
+        manager.revoke(stranger, key_id),
+        manager.rotate(stranger, key_id, overlap_minutes=0, now=NOVEMBER),
+        manager.get(key.record["tenant"], UNKNOWN),
+    ):
+        with pytest.raises(ApiError) as refused:
+            await attempt
+        assert (refused.value.status, refused.value.message) == (404, "No such key.")
+    assert await manager.keys_of(stranger) == []
+    assert await vault.refusal(key.secret) == "admitted"
+
+
+async def test_a_tenant_that_does_not_exist_gets_no_key(vault: Vault) -> None:
+    with pytest.raises(ApiError) as refused:
+        await vault.key("tnt_" + "0" * 24)
+
+    assert refused.value.status == 404
+
+
+async def test_domain_locks_are_in_the_index_as_long_as_a_key_has_them(vault: Vault) -> None:
+    shared, own = "*.index.example.com", "own.index.example.com"
+    first = await vault.key(domains=frozenset({shared, own}))
+    second = await vault.key(domains=frozenset({shared}))
+    assert await vault.origin(shared) == {first.record["id"], second.record["id"]}
+
+    await vault.manager.rotate(first.record["tenant"], first.record["id"], overlap_minutes=5, now=NOVEMBER)
+    assert await vault.origin(own) == {first.record["id"]}
+    await vault.manager.revoke(first.record["tenant"], first.record["id"])
+    await vault.manager.revoke(first.record["tenant"], first.record["id"])
+
+    assert await vault.origin(own) == frozenset()
+    assert await vault.origin(shared) == {second.record["id"]}
+
+
+async def test_a_key_for_every_origin_is_not_in_the_index(vault: Vault) -> None:
+    await vault.key()
+
+    assert await vault.origin("*") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "param"),
+    [
+        ({"permissions": frozenset({"llm", "video"})}, "permissions"),
+        ({"permissions": frozenset[str]()}, "permissions"),
+        ({"scopes": frozenset({"bots:fly"})}, "scopes"),
+        ({"rpm": 0}, "rate_limit_rpm"),
+        ({"rpm": 60_001}, "rate_limit_rpm"),
+        ({"budget": -1}, "budget_limit"),
+        ({"budget": 10**18}, "budget_limit"),
+        ({"expires": NOVEMBER}, "expires_at"),
+        ({"domains": frozenset({"https://example.com"})}, "allowed_domains"),
+        ({"domains": frozenset({"*", "example.com"})}, "allowed_domains"),
+        ({"domains": frozenset[str]()}, "allowed_domains"),
+        ({"domains": frozenset(f"{n}.example.com" for n in range(51))}, "allowed_domains"),
+        ({"models": frozenset({""})}, "allowed_models"),
+        ({"models": frozenset({"\ud800"})}, "allowed_models"),
+    ],
+)
+async def test_what_no_key_may_have_is_refused_by_name(vault: Vault, wrong: dict[str, Any], param: str) -> None:
+    tenant = await vault.tenant()
+
+    with pytest.raises(ApiError) as refused:
+        await vault.key(tenant, **wrong)
+
+    assert (refused.value.status, refused.value.param) == (400, param)
+    assert await vault.manager.keys_of(tenant) == []
+
+
+@pytest.mark.parametrize("name", ["", "   ", "n" * 256, "two\nlines", "\ud800"])
+async def test_a_name_is_short_and_of_one_line(vault: Vault, name: str) -> None:
+    tenant = await vault.tenant()
+
+    with pytest.raises(ApiError) as refused:
+        await vault.manager.create(tenant, name=name, mode=Mode.LIVE, policy=KeyPolicy(), now=NOVEMBER)
+
+    assert (refused.value.status, refused.value.param) == (400, "name")
+
+
+async def test_the_most_that_a_key_may_have_fits(vault: Vault) -> None:
+    domains = frozenset(f"{n}.most.example.com" for n in range(50))
+
+    key = await vault.key(rpm=60_000, budget=0, domains=domains)
+
+    assert await vault.refusal(key.secret, 1) == "budget_exceeded"
+    await vault.manager.revoke(key.record["tenant"], key.record["id"])
+    assert await vault.origin("49.most.example.com") == frozenset()
+
+
+async def test_no_table_holds_a_secret_or_what_it_could_be_found_by(lone_vault: Vault) -> None:
+    tenant = await lone_vault.tenant()
+    key = await lone_vault.key(tenant, domains=frozenset({"scan.example.com"}), budget=10)
+    rotated = await lone_vault.manager.rotate(tenant, key.record["id"], overlap_minutes=60, now=NOVEMBER)
+    await lone_vault.call(key.secret)
+    await lone_vault.call(rotated.secret)
+
+    text = json.dumps(await lone_vault.everything())
+
+    for secret in (key.secret, rotated.secret):
+        assert key_hash(OLD, secret) in text
+        for start in range(len("cm_live_") + 4, len(secret) - 4 - 8):
+            assert secret[start : start + 8] not in text
+        for guess in (b"", b"\0", b"callmissed"):
+            assert key_hash(guess, secret) not in text
+    assert OLD.hex() not in text
+
+
+async def test_a_lost_answer_to_a_creation_makes_one_key_all_the_same(vault: Vault) -> None:
+    tenant, interleaved = await vault.tenant(), vault.interleaved()
+    send, losses = interleaved.send, [True]
+
+    async def send_and_lose(operation: str, payload: bytes) -> dict[str, Any]:
+        answer = await send(operation, payload)
+        if operation == "TransactWriteItems" and losses.pop():
+            losses.append(False)
+            raise Unavailable("lost", ambiguous=True)
+        return answer
+
+    interleaved.send = send_and_lose  # type: ignore[method-assign]
+
+    key = await vault.managed_by(interleaved).create(
+        tenant, name="tests", mode=Mode.LIVE, policy=replace(KeyPolicy(), rpm=5), now=NOVEMBER
+    )
+
+    assert await vault.refusal(key.secret) == "admitted"
+    assert len(await vault.manager.keys_of(tenant)) == 1

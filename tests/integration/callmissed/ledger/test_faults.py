@@ -1,0 +1,276 @@
+"""The ledger's hard moments, one by one: answers that are lost, requests that come late, and calls that meet."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from callmissed.aws.attributes import from_item, to_item
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
+from callmissed.clock import MINUTE, SECOND, month_of
+from callmissed.errors import ApiError
+from callmissed.ids import new_call_id
+from callmissed.ledger.entries import Account, Entry, EntryType
+from callmissed.ledger.grants import grant
+from callmissed.ledger.holds import Hold, Ledger, Settlement
+from callmissed.ledger.shards import wallet_id
+from callmissed.ledger.sweep import sweep
+from callmissed.ledger.wallet import held, new_wallet, spent
+from callmissed.platform.tables import WALLETS, physical_name
+from callmissed.tenancy.plans import Plan
+from callmissed.tenancy.tenants import create_tenant
+from local.engines import Store
+from tests.support.faults import Crash, Fault, FaultyDynamoDB
+
+NOVEMBER = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp()) * SECOND
+DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
+LATE, LOST, NEVER, THROTTLED = Fault.DELAY, Fault.LOSE_ANSWER, Fault.LOSE_REQUEST, Fault.THROTTLE
+TENANT = "tnt"
+
+
+class Bank:
+    """One tenant's wallet behind a DynamoDB that fails on demand."""
+
+    def __init__(self, store: Store, dynamodb: FaultyDynamoDB) -> None:
+        self.stage, self.dynamodb, self.ledger = store.stage, dynamodb, Ledger(dynamodb, store.stage)
+
+    async def open(self, plan: str = "free", **fields: int) -> None:
+        wallet = new_wallet(TENANT, plan, month_of(NOVEMBER)) | fields
+        await self.dynamodb.call("PutItem", {"TableName": self._table, "Item": to_item(wallet)})
+
+    async def put(self, wallet: dict[str, Any]) -> None:
+        await self.dynamodb.call("PutItem", {"TableName": self._table, "Item": to_item(wallet)})
+
+    async def wallet(self, id: str = TENANT) -> dict[str, Any]:
+        request = {"TableName": self._table, "Key": to_item({"id": id}), "ConsistentRead": True}
+        return from_item((await self.dynamodb.call("GetItem", request))["Item"])
+
+    async def grant(self, amount: int, operation: str = "one") -> bool:
+        return await grant(
+            self.dynamodb, self.stage, tenant=TENANT, amount=amount, operation_id=operation, now=NOVEMBER
+        )
+
+    async def hold(self, amount: int, *faults: Fault | None, id: str = "") -> Hold:
+        self.dynamodb.faults.extend(faults)
+        id = id or new_call_id(NOVEMBER, 1)
+        hold, _ = await self.ledger.hold(TENANT, id, "llm", amount)
+        return hold
+
+    async def settle(self, hold: Hold, cost: int, *faults: Fault | None) -> Settlement:
+        self.dynamodb.faults.extend(faults)
+        return await self.ledger.settle(hold, entry_for(hold, cost))
+
+    async def arrive(self) -> None:
+        """Let every late request arrive."""
+        while self.dynamodb.late:
+            await self.dynamodb.deliver_late(0)
+
+    async def sweep(self) -> tuple[int, int, int]:
+        report = await sweep(self.dynamodb, self.stage, NOVEMBER + 5 * MINUTE)
+        return report.applied, report.voided, report.duplicates
+
+    @property
+    def _table(self) -> str:
+        return physical_name(self.stage, WALLETS)
+
+
+def entry_for(hold: Hold, cost: int) -> Entry:
+    tag = (hold.amount, hold.attempt)
+    kind = EntryType.DEDUCTION
+    return Entry(TENANT, hold.call_id, kind, cost, Account.HELD, Account.REVENUE, NOVEMBER, held=tag)
+
+
+@pytest_asyncio.fixture
+async def bank(tables: Store) -> AsyncIterator[Bank]:
+    dynamodb = FaultyDynamoDB(tables.endpoint)
+    bank = Bank(tables, dynamodb)
+    yield bank
+    await dynamodb.close()
+
+
+@pytest_asyncio.fixture
+async def rich(bank: Bank) -> Bank:
+    await bank.open()
+    await bank.grant(1000)
+    return bank
+
+
+async def test_a_late_duplicate_of_a_settled_hold_is_given_back(rich: Bank) -> None:
+    hold = await rich.hold(100, LATE)
+    assert await rich.settle(hold, 60) is Settlement.APPLIED
+    await rich.dynamodb.deliver_late(0)
+    assert held(await rich.wallet()) == 100, "the late attempt holds again"
+    assert await rich.sweep() == (0, 0, 1)
+    wallet = await rich.wallet()
+    assert (wallet["av"], wallet["sp"], wallet["q_llm"]) == (940, 60, 99)
+
+
+async def test_an_attempt_whose_answer_was_lost_is_recognised(rich: Bank) -> None:
+    hold = await rich.hold(100, LOST)
+    assert held(await rich.wallet()) == 100
+    assert await rich.settle(hold, 60) is Settlement.APPLIED
+    assert (await rich.wallet())["av"] == 940
+
+
+async def test_a_settlement_whose_answers_were_lost_charges_once(rich: Bank) -> None:
+    hold, unsettled = await rich.hold(100), await rich.hold(200)
+    assert await rich.settle(hold, 60, LOST, LATE, LOST, LOST) is Settlement.APPLIED
+    await rich.arrive()
+    assert list((await rich.wallet())["h"]) == [unsettled.call_id]
+    assert await rich.sweep() == (0, 1, 0), "the sweep voids the call that was not settled, and finds no other"
+    wallet = await rich.wallet()
+    assert (wallet["av"], spent(wallet), wallet["h"]) == (940, 60, {})
+
+
+async def test_a_wallet_that_does_not_answer_leaves_the_charge_to_the_sweep(rich: Bank) -> None:
+    hold = await rich.hold(100)
+    assert await rich.settle(hold, 60, None, *[NEVER] * 4) is Settlement.PENDING
+    assert spent(await rich.wallet()) == 0
+    assert await rich.sweep() == (1, 0, 0)
+    assert spent(await rich.wallet()) == 60
+
+
+async def test_a_settlement_after_the_sweep_charges_nothing(rich: Bank) -> None:
+    hold = await rich.hold(100)
+    assert await rich.sweep() == (0, 1, 0)
+    assert await rich.settle(hold, 60) is Settlement.VOIDED
+    wallet = await rich.wallet()
+    assert (wallet["av"], spent(wallet), wallet["q_llm"]) == (1000, 0, 100)
+
+
+NOTHING, VOIDED, CHARGED = (0, 0, 0), (0, 1, 0), (1, 0, 0)
+DEATHS = pytest.mark.parametrize("fault", [Fault.DIE_BEFORE, Fault.DIE_AFTER, Fault.DIE_IN_FLIGHT])
+
+
+@pytest.mark.parametrize(
+    ("step", "fault", "swept", "cost"),
+    [
+        ("hold", Fault.DIE_BEFORE, NOTHING, 0),
+        ("hold", Fault.DIE_AFTER, VOIDED, 0),
+        ("hold", Fault.DIE_IN_FLIGHT, VOIDED, 0),
+        ("entry", Fault.DIE_BEFORE, VOIDED, 0),
+        ("entry", Fault.DIE_AFTER, CHARGED, 60),
+        ("entry", Fault.DIE_IN_FLIGHT, CHARGED, 60),
+        ("wallet", Fault.DIE_BEFORE, CHARGED, 60),
+        ("wallet", Fault.DIE_AFTER, NOTHING, 60),
+        ("wallet", Fault.DIE_IN_FLIGHT, NOTHING, 60),
+    ],
+)
+async def test_a_process_that_dies_in_a_call_leaks_nothing(
+    rich: Bank, step: str, fault: Fault, swept: tuple[int, int, int], cost: int
+) -> None:
+    async def call() -> None:
+        hold = await rich.hold(100, *[None] * ["hold", "entry", "wallet"].index(step), fault)
+        await rich.settle(hold, 60)
+
+    with pytest.raises(Crash):
+        await call()
+    await rich.arrive()
+    assert await rich.sweep() == swept
+    assert await rich.sweep() == NOTHING
+    wallet = await rich.wallet()
+    assert (wallet["av"], spent(wallet), wallet["h"]) == (1000 - cost, cost, {})
+
+
+@DEATHS
+@pytest.mark.parametrize("step", ["wallets", "entry", "void", "void again", "release"])
+async def test_sweep_that_dies_leaves_the_rest_to_the_next(rich: Bank, step: str, fault: Fault) -> None:
+    await rich.hold(100)
+    steps = ["wallets", "entry", "void", "void again", "release"]
+    rich.dynamodb.faults.extend([*[None] * steps.index(step), fault])
+
+    with pytest.raises(Crash):
+        await rich.sweep()
+    await rich.arrive()
+
+    done = step == "release" and fault is not Fault.DIE_BEFORE
+    assert await rich.sweep() == (NOTHING if done else VOIDED)
+    wallet = await rich.wallet()
+    assert (wallet["av"], spent(wallet), wallet["h"], wallet["q_llm"]) == (1000, 0, {}, 100)
+
+
+async def test_two_calls_under_one_id_charge_once(rich: Bank) -> None:
+    first = await rich.hold(100)
+    assert await rich.settle(first, 60) is Settlement.APPLIED
+    second = await rich.hold(300, id=first.call_id)
+    assert await rich.settle(second, 200) is Settlement.APPLIED
+    wallet = await rich.wallet()
+    assert (wallet["av"], spent(wallet), wallet["h"]) == (940, 60, {})
+
+
+async def test_a_cost_above_the_hold_is_refused(rich: Bank) -> None:
+    hold = await rich.hold(100)
+    with pytest.raises(ValueError, match="more than its hold"):
+        await rich.settle(hold, 101)
+    assert held(await rich.wallet()) == 100
+    assert await rich.ledger.entry(TENANT, hold.call_id) is None
+
+
+async def test_an_entry_for_another_attempt_is_refused(rich: Bank) -> None:
+    hold = await rich.hold(100)
+    other = replace(hold, attempt=hold.attempt + 1)
+    with pytest.raises(ValueError, match="another hold"):
+        await rich.ledger.settle(hold, entry_for(other, 60))
+
+
+@pytest.mark.parametrize("fault", [LOST, NEVER, THROTTLED, LATE])
+async def test_a_grant_says_what_it_did_itself(bank: Bank, fault: Fault) -> None:
+    await bank.open()
+    bank.dynamodb.faults.extend([fault])
+    assert await bank.grant(500) is True
+    await bank.arrive()
+    assert await bank.grant(500) is False
+    assert (await bank.wallet())["av"] == 500
+
+
+async def test_a_grant_that_got_no_answer_can_be_repeated(bank: Bank) -> None:
+    await bank.open()
+    bank.dynamodb.faults.extend([LOST, *[NEVER] * 3])
+    with pytest.raises(Unavailable):
+        await bank.grant(500)
+    assert await bank.grant(500) is False
+    assert (await bank.wallet())["av"] == 500
+
+
+async def test_a_grant_needs_a_wallet(bank: Bank) -> None:
+    with pytest.raises(ApiError, match="No such tenant"):
+        await bank.grant(500)
+    await bank.open()
+    assert await bank.grant(500) is True, "nothing of the failed grant was kept"
+
+
+async def test_a_tenant_whose_creation_arrives_again_late_keeps_its_credits(bank: Bank) -> None:
+    bank.dynamodb.faults.extend([LATE])
+    made = await create_tenant(bank.dynamodb, bank.stage, name="tests", plan=Plan.FREE, now=NOVEMBER)
+    tenant = made["tenant"]
+    await grant(bank.dynamodb, bank.stage, tenant=tenant, amount=500, operation_id="one", now=NOVEMBER)
+
+    operation, payload = bank.dynamodb.late.pop()
+    request = json.loads(payload)
+    request.pop("ClientRequestToken", None)  # DynamoDB remembers it for ten minutes only
+    with suppress(TransactionCanceled):
+        await bank.dynamodb.call(operation, request)
+
+    assert (await bank.wallet(tenant))["av"] == 500
+
+
+async def test_shards_that_slept_through_the_month_lend_their_new_budget(bank: Bank) -> None:
+    used_up = {"bud": 1000, "bl": 0, "sp": 1000, "gr": 11_000, "av": 10_000}
+    await bank.open("enterprise", **used_up)
+    for shard in range(1, 4):
+        await bank.put(new_wallet(wallet_id(TENANT, shard), "enterprise", month_of(NOVEMBER)) | used_up)
+    for call in range(4):
+        id = new_call_id(DECEMBER, 1, random_bits=0)
+        hold, _ = await bank.ledger.hold(TENANT, id[:-1] + "0123"[call], "llm", 900 if call else 1300, shards=4)
+        assert hold.amount in (900, 1300)
+    with pytest.raises(ApiError) as refused:
+        await bank.ledger.hold(TENANT, new_call_id(DECEMBER, 1), "llm", 1, shards=4)
+    assert refused.value.code == "budget_exceeded"
+    shards = [await bank.wallet(wallet_id(TENANT, shard)) for shard in range(4)]
+    assert sum(wallet["bud"] for wallet in shards) == 4000
+    assert all(wallet["bl"] + held(wallet) + wallet["sp"] == wallet["bud"] for wallet in shards)

@@ -1,0 +1,264 @@
+"""The authorizer: who is let through with which words, who is refused and how, and what is told of nobody."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from callmissed.clock import MINUTE, SECOND
+from callmissed.errors import ApiError
+from callmissed.keys.management import NewKey
+from callmissed.keys.secret import Mode, new_secret
+from callmissed.platform.routes import ROUTES, Auth
+from callmissed.tenancy.plans import Plan
+from functions.auth.authorizer import Policy, authorize
+from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
+from tests.support.authorizer_requests import ARN, request
+
+HOOKS = frozenset({"webhooks:write"})
+SCOPE_MISSING = (
+    "API key missing required scope: webhooks:write. Add it under the key's 'Permissions' section in your dashboard."
+)
+
+
+async def asked(vault: Vault, event: dict[str, Any], now: int = NOVEMBER) -> Policy:
+    """What a fresh process answers."""
+    return await authorize(event, vault.ring(OLD), now)
+
+
+async def refusal(vault: Vault, event: dict[str, Any], now: int = NOVEMBER) -> tuple[int, str]:
+    with pytest.raises(ApiError) as refused:
+        await asked(vault, event, now)
+    return refused.value.status, refused.value.message
+
+
+def effect(policy: Policy) -> str:
+    (statement,) = policy["policyDocument"]["Statement"]
+    return statement["Effect"]
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_key_with_the_scope_is_let_through_and_introduced(vault: Vault, mode: Mode) -> None:
+    tenant = await vault.tenant(Plan.STARTER)
+    key = await vault.key(tenant, mode=mode, scopes=HOOKS | {"bots:read"})
+
+    policy = await asked(vault, request(key.secret))
+
+    assert policy == {
+        "principalId": key.record["id"],
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{ARN}/GET/api/v1/webhooks"}
+            ],
+        },
+        "context": {
+            "tenant": tenant,
+            "key_id": key.record["id"],
+            "mode": str(mode),
+            "plan": "starter",
+            "scopes": "bots:read,webhooks:write",
+        },
+    }
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.auth is Auth.ACCOUNT], ids=lambda r: str(r)[:70])
+async def test_every_account_route_wants_its_scope(vault: Vault, route: Any) -> None:
+    tenant = await vault.tenant()
+    with_all, with_none = await vault.key(tenant, scopes=frozenset({"*"})), await vault.key(tenant)
+
+    allowed = await asked(vault, request(with_all.secret, route.method, route.path))
+    denied = await asked(vault, request(with_none.secret, route.method, route.path))
+
+    assert (effect(allowed), allowed["context"]["scopes"]) == ("Allow", "*")
+    assert effect(denied) == ("Deny" if route.scope else "Allow")
+
+
+async def test_a_missing_scope_is_a_deny_that_says_what_is_missing(vault: Vault) -> None:
+    key = await vault.key(scopes=frozenset({"bots:read", "bots:write"}))
+
+    policy = await asked(vault, request(key.secret, "DELETE", "/api/v1/webhooks/{webhook_id}"))
+
+    assert effect(policy) == "Deny"
+    assert policy["principalId"] == key.record["id"]
+    assert policy["context"] == {"code": "permission_denied", "message": SCOPE_MISSING, "type": "permission_error"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Origin": "https://app.example.com"}, "Allow"),
+        ({"Referer": "https://app.example.com/settings"}, "Allow"),
+        ({"origin": ["https://app.example.com", "https://evil.example"]}, "Allow"),
+        ({"Origin": "https://evil.example", "Referer": "https://app.example.com/"}, "Deny"),
+        ({"Origin": "null"}, "Deny"),
+        ({}, "Deny"),
+    ],
+)
+async def test_a_locked_key_works_from_its_domain_only(vault: Vault, headers: dict[str, Any], expected: str) -> None:
+    key = await vault.key(scopes=HOOKS, domains=frozenset({"app.example.com"}))
+
+    policy = await asked(vault, request(key.secret, **headers))
+
+    assert effect(policy) == expected
+    if expected == "Deny":
+        message = "This API key is locked to other domains."
+        assert policy["context"] == {"code": "domain_not_allowed", "message": message, "type": "permission_error"}
+
+
+def absent(_key: NewKey) -> dict[str, Any]:
+    return request()
+
+
+def without_headers(key: NewKey) -> dict[str, Any]:
+    return request(key.secret) | {"headers": None, "multiValueHeaders": None}
+
+
+def garbled(key: NewKey) -> dict[str, Any]:
+    return request(key.secret[:-1] + ("a" if key.secret[-1] != "a" else "b"))
+
+
+def token_of_a_user(_key: NewKey) -> dict[str, Any]:
+    return request("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl")
+
+
+def basic(key: NewKey) -> dict[str, Any]:
+    return request(Authorization=f"Basic {key.secret}")
+
+
+def two_keys(key: NewKey) -> dict[str, Any]:
+    return request(key.secret, x_api_key=new_secret(Mode.LIVE))
+
+
+def two_tokens(key: NewKey) -> dict[str, Any]:
+    return request(Authorization=[f"Bearer {key.secret}", f"Bearer {new_secret(Mode.LIVE)}"])
+
+
+def unknown(_key: NewKey) -> dict[str, Any]:
+    return request(new_secret(Mode.LIVE))
+
+
+NOBODY = [absent, without_headers, garbled, token_of_a_user, basic, two_keys, two_tokens, unknown]
+
+
+@pytest.mark.parametrize("ask", NOBODY, ids=lambda ask: ask.__name__)
+async def test_who_shows_no_key_that_works_is_refused(vault: Vault, ask: Any) -> None:
+    key, interleaved = await vault.key(scopes=HOOKS), vault.interleaved()
+
+    with pytest.raises(ApiError) as refused:
+        await authorize(ask(key), vault.ring(OLD, dynamodb=interleaved), NOVEMBER)
+
+    assert refused.value.status == 401
+    assert key.secret not in refused.value.message
+    assert sum(interleaved.sent.values()) == (1 if ask is unknown else 0)
+
+
+async def test_the_header_of_the_key_may_be_the_other_one(vault: Vault) -> None:
+    key = await vault.key(scopes=HOOKS)
+
+    assert effect(await asked(vault, request(**{"X-Api-Key": key.secret}))) == "Allow"
+
+
+async def test_a_key_ends_with_its_expiry(vault: Vault) -> None:
+    key = await vault.key(scopes=HOOKS, expires=NOVEMBER + MINUTE)
+
+    assert effect(await asked(vault, request(key.secret), NOVEMBER + MINUTE - 1)) == "Allow"
+    assert (await refusal(vault, request(key.secret), NOVEMBER + MINUTE))[0] == 401
+
+
+async def test_a_revoked_key_is_refused_from_its_next_call_on(vault: Vault) -> None:
+    key, ring = await vault.key(scopes=HOOKS), vault.ring(OLD)
+    assert effect(await authorize(request(key.secret), ring, NOVEMBER)) == "Allow"
+
+    await vault.manager.revoke(key.record["tenant"], key.record["id"])
+
+    with pytest.raises(ApiError) as refused:
+        await authorize(request(key.secret), ring, NOVEMBER + SECOND)
+    assert refused.value.status == 401
+
+
+async def test_a_rotated_keys_old_secret_lives_for_ten_minutes_and_no_longer(vault: Vault) -> None:
+    key, ring = await vault.key(scopes=HOOKS), vault.ring(OLD)
+    end = NOVEMBER + 10 * MINUTE
+
+    new = await vault.manager.rotate(key.record["tenant"], key.record["id"], overlap_minutes=10, now=NOVEMBER)
+
+    for secret in (key.secret, new.secret):
+        policy = await authorize(request(secret), ring, end - 1)
+        assert (effect(policy), policy["context"]["key_id"]) == ("Allow", key.record["id"])
+    assert effect(await authorize(request(new.secret), ring, end + SECOND)) == "Allow"
+    with pytest.raises(ApiError) as refused:
+        await authorize(request(key.secret), ring, end)
+    assert refused.value.status == 401
+
+
+async def test_a_key_above_its_rate_is_let_through_to_be_told_to_wait(vault: Vault) -> None:
+    key, ring = await vault.key(rpm=2, scopes=HOOKS), vault.ring(OLD)
+    first = await authorize(request(key.secret), ring, NOVEMBER)
+
+    for wait in ("30", "30", "15"):  # as the table says, as it is remembered, and later
+        now = NOVEMBER + (15 * SECOND if wait == "15" else 0)
+        policy = await authorize(request(key.secret), ring, now)
+        assert effect(policy) == "Allow"
+        assert policy["context"] == first["context"] | {"retry_after": wait}
+    assert "retry_after" not in (await authorize(request(key.secret), ring, NOVEMBER + 30 * SECOND))["context"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "headers", "code"),
+    [
+        ({"scopes": frozenset({"bots:read"})}, {}, "permission_denied"),
+        ({}, {}, "permission_denied"),
+        ({"scopes": HOOKS, "domains": frozenset({"a.example.com"})}, {}, "domain_not_allowed"),
+        ({"scopes": HOOKS, "domains": frozenset({"a.example.com"})}, {"Origin": "https://b.com"}, "domain_not_allowed"),
+    ],
+)
+async def test_being_above_the_rate_opens_nothing(
+    vault: Vault, policy: dict[str, Any], headers: dict[str, str], code: str
+) -> None:
+    key, ring = await vault.key(rpm=1, **policy), vault.ring(OLD)
+
+    for _ in range(3):
+        denied = await authorize(request(key.secret, **headers), ring, NOVEMBER)
+        assert (effect(denied), denied["context"]["code"]) == ("Deny", code)
+
+
+async def test_of_calls_at_once_no_more_pass_than_the_rate_allows(vault: Vault) -> None:
+    key = await vault.key(rpm=30, scopes=HOOKS)  # five at once
+    rings = [vault.ring(OLD), vault.ring(OLD)]
+
+    calls = [authorize(request(key.secret), rings[number % 2], NOVEMBER) for number in range(12)]
+    policies = await asyncio.gather(*calls)
+
+    assert sum("retry_after" not in policy["context"] for policy in policies) == 5
+    assert all(effect(policy) == "Allow" for policy in policies)
+
+
+async def test_a_revocation_among_calls_lets_none_through_that_came_after_it(vault: Vault) -> None:
+    key, interleaved = await vault.key(scopes=HOOKS), vault.interleaved()
+    interleaved.before("UpdateItem", lambda: vault.manager.revoke(key.record["tenant"], key.record["id"]))
+
+    with pytest.raises(ApiError) as refused:
+        await authorize(request(key.secret), vault.ring(OLD, dynamodb=interleaved), NOVEMBER)
+
+    assert refused.value.status == 401
+
+
+async def test_a_key_under_an_older_pepper_is_let_through(vault: Vault) -> None:
+    key, ring = await vault.key(scopes=HOOKS), vault.ring(NEW, OLD)
+
+    for second in range(3):
+        assert effect(await authorize(request(key.secret), ring, NOVEMBER + second * SECOND)) == "Allow"
+    assert (await vault.hot(key.secret, NEW))["kid"] == key.record["id"]
+
+
+@pytest.mark.parametrize(("method", "resource"), [("GET", "/v1/models"), ("PATCH", "/api/v1/webhooks"), ("GET", "/")])
+async def test_a_route_without_an_authorizer_is_a_defect_not_an_answer(
+    vault: Vault, method: str, resource: str
+) -> None:
+    key, interleaved = await vault.key(scopes=frozenset({"*"})), vault.interleaved()
+
+    with pytest.raises(LookupError, match="has no authorizer"):
+        await authorize(request(key.secret, method, resource), vault.ring(OLD, dynamodb=interleaved), NOVEMBER)
+
+    assert not interleaved.sent

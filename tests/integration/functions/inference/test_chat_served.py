@@ -1,0 +1,162 @@
+"""Unusual requests that are served like any other, and what happens when something of ours breaks."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from callmissed.platform.routes import MAX_BODY_BYTES
+from functions.inference import relay
+from functions.inference.routes import chat as chat_route
+from tests.support.inference.behaviours import DONE, WORDS, completion, content_events, reply, streams
+from tests.support.inference.gateway import Bank
+from tests.support.inference.upstream import FakeUpstream, Gate, until
+from tests.support.inference.wire import CHAT, HELLO, chat, events_of, refused
+
+REPORTED = 11 * 50 + 7 * 150
+
+
+class Notes(logging.Handler):
+    """What the inference function logs, as messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.taken.append(record.getMessage())
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    notes, logger = Notes(), logging.getLogger("callmissed-inference")
+    logger.addHandler(notes)
+    yield notes.taken
+    logger.removeHandler(notes)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"messages": [{"role": "user", "content": "x"}] * 10_000},
+        {"messages": [{"role": "user", "content": None}]},
+        {"messages": [{"role": "developer", "content": []}, {"role": "user"}]},
+        {"messages": [{"role": "user", "content": "\U0001f600 \u0000 \u2028 \ue000 العربية हिन्दी"}]},
+        {"seed": 10**300, "top_k": -(10**20)},
+        {"max_tokens": None, "n": None, "stop": None, "tools": None, "stream": None, "stream_options": None},
+        {"x": [[[[[[[[[[1]]]]]]]]]], "y": {"": {"": {}}}},
+        {"temperature": 0, "top_p": 1, "presence_penalty": 2},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+async def test_odd_but_right(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, fields: dict[str, Any]
+) -> None:
+    account = await bank.account()
+
+    response = await chat(client, account, **fields)
+
+    assert response.status_code == 200, response.text[:500]
+    sent = upstream.only.body
+    assert {name: sent[name] for name in fields if name != "max_tokens"} == {
+        name: value for name, value in fields.items() if name != "max_tokens"
+    }
+    assert await bank.assert_balanced(account) == REPORTED
+
+
+async def test_a_whole_surrogate_pair_may_be_escaped(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account = await bank.account()
+    raw = b'{"model": "lab-chat", "messages": [{"role": "user", "content": "\\ud83d\\ude00"}]}'
+
+    assert (await client.post(CHAT, content=raw, headers=account.headers)).status_code == 200
+
+    assert upstream.only.body["messages"][0]["content"] == "\U0001f600"
+
+
+async def test_a_body_of_4_mb_is_served(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
+    account = await bank.account()
+    raw = json.dumps(HELLO).encode().ljust(MAX_BODY_BYTES)
+
+    assert (await client.post(CHAT, content=raw, headers=account.headers)).status_code == 200
+
+    assert len(upstream.only.raw) < 1000
+    assert await bank.assert_balanced(account) == REPORTED
+
+
+async def test_a_routing_suffix_is_for_openrouter_only(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account = await bank.account()
+
+    assert (await chat(client, account, model="lab-chat:nitro")).status_code == 200
+
+    assert upstream.only.body["model"] == "upstream-lab-chat"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_defect_of_ours_is_500_in_the_envelope_and_holds_nothing(
+    client: httpx2.AsyncClient,
+    bank: Bank,
+    upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    log: list[str],
+    streamed: bool,
+) -> None:
+    async def defective(*_arguments: object) -> None:
+        raise RuntimeError("a defect that nobody foresaw")
+
+    monkeypatch.setattr(chat_route, "_stream" if streamed else "_whole", defective)
+    account = await bank.account(budget=10**9)
+
+    error = refused(await chat(client, account, stream=streamed), 500, "internal_error", type="api_error")
+
+    assert "foresaw" not in error["message"]
+    await until(lambda: "unexpected failure" in log)  # which comes after the answer
+    await bank.assert_untouched(account)
+    assert (await bank.key_item(account.secret))["kb"] == 10**9
+
+
+async def test_a_stream_that_takes_too_long_is_ended_and_settled(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await bank.account()
+    monkeypatch.setattr(relay, "_LONGEST_SECONDS", 0.5)
+    upstream.will(streams([*content_events()[:2], Gate(), DONE]))
+
+    response = await chat(client, account, stream=True)
+
+    *chunks, last = events_of(response.content)
+    assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks) == "".join(WORDS[:2])
+    assert last["error"]["code"] == "provider_error"
+    await until(upstream.only.cut.is_set)
+    assert (await bank.entry(account.tenant))["usage"]["outcome"] == "upstream_broke"
+    assert await bank.assert_balanced(account) > 0
+
+
+async def test_a_reply_that_takes_too_long_is_503_and_not_charged(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await bank.account()
+    monkeypatch.setattr(relay, "_LONGEST_SECONDS", 0.5)
+    upstream.will(streams([json.dumps(completion()).encode()[:50], Gate()]))
+
+    refused(await chat(client, account), 503, "provider_error")
+
+    await until(upstream.only.cut.is_set)
+    await bank.assert_untouched(account)
+
+
+async def test_a_slow_reply_within_its_time_is_served(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account, gate = await bank.account(), Gate()
+    gate.open()
+    upstream.will(reply(completion(), gate=gate))
+
+    assert (await chat(client, account)).status_code == 200
+    assert await bank.assert_balanced(account) == REPORTED

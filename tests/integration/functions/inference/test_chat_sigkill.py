@@ -1,0 +1,210 @@
+"""SIGKILL at any point of a call: after the sweep, the wallet equals the entries.
+
+One gateway process has a call stand at each point, and is killed once.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Generator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from callmissed.keys.secret import key_hash
+from local.engines import ROOT, Store
+from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Order, Step
+from tests.support.inference.behaviours import DONE, completion, content_events, reply, streams
+from tests.support.inference.gateway import PEPPER, REGION, Account, Bank
+from tests.support.inference.upstream import FakeUpstream, Gate, eventually, until
+from tests.support.inference.wire import chat
+from tests.support.threads import listening_socket
+
+REPORTED = 11 * 50 + 7 * 150
+BUDGET = 10**10
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write that was on its way; one that stalls reaches DynamoDB after the first sweep if `late`."""
+
+    fault: Fault
+    step: Step
+    charged: int
+    streamed: bool = False
+    late: bool = False
+
+
+@dataclass(slots=True)
+class Dead:
+    """A call that was killed, and how many holds of it were found then."""
+
+    account: Account
+    held: int = 0
+
+
+WRITES = {
+    "admission is done": Write(Fault.WITHHOLD, Step.ADMIT, 0),
+    "the hold is on its way": Write(Fault.STALL, Step.HOLD, 0),
+    "the hold comes after the sweep": Write(Fault.STALL, Step.HOLD, 0, late=True),
+    "the hold is done": Write(Fault.WITHHOLD, Step.HOLD, 0),
+    "the entry is on its way": Write(Fault.STALL, Step.ENTRY, REPORTED),
+    "the entry comes after the sweep": Write(Fault.STALL, Step.ENTRY, 0, streamed=True, late=True),
+    "the entry is done": Write(Fault.WITHHOLD, Step.ENTRY, REPORTED, streamed=True),
+    "the wallet's update is on its way": Write(Fault.STALL, Step.APPLY, REPORTED),
+    "the wallet's update comes after the sweep": Write(Fault.STALL, Step.APPLY, REPORTED, late=True),
+    "the wallet's update is done": Write(Fault.WITHHOLD, Step.APPLY, REPORTED, streamed=True),
+}
+MOMENTS = {
+    "before the upstream's first byte": False,
+    "before the stream's first byte": True,
+    "in the midst of the stream": True,
+}
+
+
+@dataclass(slots=True)
+class Scene:
+    """The gateway as a process, with calls that stand at their points."""
+
+    client: httpx2.AsyncClient
+    proxy: DynamoProxy
+    bank: Bank
+    upstream: FakeUpstream
+    dead: dict[str, Dead] = field(default_factory=dict[str, Dead])
+    calls: list["asyncio.Task[httpx2.Response]"] = field(default_factory=list["asyncio.Task[httpx2.Response]"])
+
+    async def stop_in_writes(self) -> None:
+        """Begin a call for each write at once, before any of them loses patience, and wait until all stand."""
+        orders: list[Order] = []
+        for name, write in WRITES.items():
+            account = await self._account(name)
+            about = key_hash(PEPPER, account.secret) if write.step is Step.ADMIT else account.tenant
+            orders.append(self.proxy.order(write.fault, write.step, about=about))
+        for name, write in WRITES.items():
+            self._begin(self.dead[name].account, streamed=write.streamed)
+        await until(lambda: all(order.met.is_set() for order in orders))
+
+    async def stop_in_upstream(self, name: str, *, streamed: bool) -> None:
+        """Begin a call and wait until its upstream stands at a gate."""
+        gate = Gate()
+        begun = content_events() if "midst" in name else []
+        self.upstream.will(streams([*begun, gate, DONE]) if streamed else reply(completion(), gate=gate))
+        self._begin(await self._account(name), streamed=streamed)
+        await gate.reached()
+
+    async def _account(self, name: str) -> Account:
+        account = await self.bank.account(budget=BUDGET)
+        self.dead[name] = Dead(account)
+        return account
+
+    def _begin(self, account: Account, *, streamed: bool) -> None:
+        self.calls.append(asyncio.create_task(chat(self.client, account, stream=streamed)))
+
+
+@contextmanager
+def gateway_process(proxy: DynamoProxy, store: Store, providers_file: Path, log: Path) -> Generator[tuple[int, str]]:
+    """The application under uvicorn as a process of its own; yields its id and URL."""
+    environment = {
+        **os.environ,
+        "AWS_REGION": REGION,
+        "CALLMISSED_STAGE": store.stage,
+        "CALLMISSED_DYNAMODB_ENDPOINT": proxy.url,
+        "CALLMISSED_PEPPERS": PEPPER.hex(),
+        "CALLMISSED_PROVIDERS_FILE": str(providers_file),
+    }
+    with listening_socket() as listener, log.open("wb") as output:
+        descriptor = listener.fileno()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "functions.inference.app:app", "--fd", str(descriptor)],
+            cwd=ROOT,
+            env=environment,
+            pass_fds=[descriptor],
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            yield process.pid, f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            process.kill()
+            process.wait(10)
+
+
+async def listens(url: str) -> bool:
+    address = urlsplit(url)
+    try:
+        _, writer = await asyncio.open_connection(address.hostname, address.port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+@pytest_asyncio.fixture(scope="module")
+async def dead(
+    lab: FakeUpstream, bank: Bank, store: Store, providers_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, Dead]]:
+    """The calls of a gateway that was killed, swept before and after what was late arrived."""
+    lab.forget()
+    log = tmp_path_factory.mktemp("sigkill") / "gateway.log"
+    async with AsyncExitStack() as stack:
+        proxy = stack.enter_context(DynamoProxy(store.endpoint).serving())
+        pid, url = stack.enter_context(gateway_process(proxy, store, providers_file, log))
+        await eventually(listens, url)
+        client = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60))
+        scene = Scene(client, proxy, bank, lab)
+        for name, streamed in MOMENTS.items():
+            await scene.stop_in_upstream(name, streamed=streamed)
+        await scene.stop_in_writes()
+        os.kill(pid, signal.SIGKILL)
+        outcomes = await asyncio.gather(*scene.calls, return_exceptions=True)
+        assert all(isinstance(outcome, httpx2.HTTPError) for outcome in outcomes)
+        await _sweep_between(scene)
+        yield scene.dead
+
+
+async def _sweep_between(scene: Scene) -> None:
+    for name, write in WRITES.items():
+        if not write.late:
+            account = scene.dead[name].account
+            scene.proxy.release(key_hash(PEPPER, account.secret))
+            scene.proxy.release(account.tenant)
+    await scene.proxy.idle(sum(write.late for write in WRITES.values()))
+    for dead in scene.dead.values():
+        dead.held = len((await scene.bank.wallet(dead.account.tenant))["h"])
+    await scene.bank.sweep()
+    await scene.proxy.heal()
+    await scene.bank.sweep()
+
+
+async def assert_in_line(bank: Bank, dead: Dead, charged: int) -> None:
+    """The wallet says what the entries say, nothing is held, and the key has no more than it should."""
+    assert await bank.assert_balanced(dead.account) == charged
+    assert len(await bank.entries(dead.account.tenant)) <= 1
+    assert (await bank.key_item(dead.account.secret))["kb"] <= BUDGET - charged
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_killed_when(dead: dict[str, Dead], bank: Bank, name: str) -> None:
+    await assert_in_line(bank, dead[name], WRITES[name].charged)
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+async def test_killed(dead: dict[str, Dead], bank: Bank, name: str) -> None:
+    assert dead[name].held == 1
+    await assert_in_line(bank, dead[name], 0)
+    assert (await bank.entry(dead[name].account.tenant))["type"] == "void"
+
+
+async def test_an_entry_that_comes_after_the_sweep_changes_nothing(dead: dict[str, Dead], bank: Bank) -> None:
+    late = dead["the entry comes after the sweep"]
+
+    assert late.held == 1
+    assert (await bank.entry(late.account.tenant))["type"] == "void"

@@ -1,0 +1,325 @@
+"""Streams: bytes pass as they come, the usage chunk only to who asked, the end only after the ledger entry."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from callmissed.aws.dynamodb import DynamoDB, Exchange
+from functions.inference import relay, sse, tokens
+from functions.inference.app import create_app, create_gateway
+from local.engines import Store
+from tests.support.inference.behaviours import (
+    DONE,
+    SECRET_TEXT,
+    USAGE,
+    WORDS,
+    chunk,
+    content_events,
+    endless,
+    event,
+    streams,
+    usage_event,
+    whole_stream,
+)
+from tests.support.inference.gateway import REGION, Account, Bank, settings_for
+from tests.support.inference.upstream import FakeUpstream, Gate, until
+from tests.support.inference.wire import CHAT, HELLO, chat, events_of
+from tests.support.threads import uvicorn_serving
+
+ASKING: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+REPORTED = 11 * 50 + 7 * 150
+
+
+def opened(client: httpx2.AsyncClient, account: Account, **fields: Any) -> Any:
+    """A streamed call as a context manager; its response is read piece by piece."""
+    return client.stream("POST", CHAT, json={**HELLO, "stream": True, **fields}, headers=account.headers)
+
+
+async def read_until(pieces: AsyncIterator[bytes], wanted: bytes) -> bytes:
+    """What came up to the piece that completes `wanted`."""
+    got = b""
+    while wanted not in got:
+        got += await anext(pieces)
+    return got
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+async def test_bytes_pass_unchanged_without_the_usage_chunk(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, line_end: bytes
+) -> None:
+    account = await bank.account()
+    oddities = [b": a comment\n\n", b"event: message\nid: 7\nretry: 10\n" + event(chunk({"content": "\u00e9"}))]
+    sent = [piece.replace(b"\n", line_end) for piece in [*oddities, *content_events()]]
+    upstream.will(streams([*sent, usage_event().replace(b"\n", line_end), DONE.replace(b"\n", line_end)]))
+
+    response = await chat(client, account, stream=True)
+
+    assert response.content == b"".join(sent) + DONE
+    assert upstream.only.body["stream_options"] == {"include_usage": True}
+    assert await bank.assert_balanced(account) == REPORTED
+
+
+async def test_who_asks_for_usage_gets_every_byte(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account = await bank.account()
+    upstream.will(streams(whole_stream()))
+
+    response = await chat(client, account, **ASKING)
+
+    assert response.content == b"".join(whole_stream())
+    assert events_of(response.content)[-2]["usage"] == USAGE
+
+
+async def test_other_stream_options_stay(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
+    account = await bank.account()
+
+    await chat(client, account, stream=True, stream_options={"include_usage": False, "x": 1})
+
+    assert upstream.only.body["stream_options"] == {"include_usage": True, "x": 1}
+
+
+async def test_events_may_be_split_anywhere(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
+    account = await bank.account()
+    upstream.will(streams([bytes([byte]) for byte in b"".join(whole_stream())]))
+
+    response = await chat(client, account, stream=True)
+
+    assert response.content == b"".join(content_events()) + DONE
+    assert await bank.assert_balanced(account) == REPORTED
+
+
+async def test_a_first_piece_of_one_byte_is_no_garbage(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account, gate = await bank.account(), Gate()
+    whole = b"".join(whole_stream())
+    upstream.will(streams([whole[:1], gate, whole[1:]]))
+
+    async with opened(client, account) as response:
+        await gate.reached()
+        assert response.status_code == 200  # the head is there, so the one byte was judged
+        gate.open()
+        assert await response.aread() == b"".join(content_events()) + DONE
+
+
+async def test_the_first_event_arrives_before_the_upstream_has_finished(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account, gate = await bank.account(), Gate()
+    first, *rest = whole_stream()
+    upstream.will(streams([first, gate, *rest]))
+
+    async with opened(client, account) as response:
+        pieces = response.aiter_raw()
+        got = await read_until(pieces, first)
+        assert not upstream.only.answered.is_set()
+        assert await bank.entries(account.tenant) == []
+        gate.open()
+        got += b"".join([piece async for piece in pieces])
+
+    assert got == b"".join(content_events()) + DONE
+
+
+async def test_headers_of_a_stream(client: httpx2.AsyncClient, bank: Bank) -> None:
+    account = await bank.account()
+
+    headers = (await chat(client, account, stream=True)).headers
+
+    assert headers["content-type"].startswith("text/event-stream")
+    assert headers["cache-control"] == "no-cache, no-transform"
+    assert "content-length" not in headers
+    assert headers["x-generation-id"].removeprefix("gen_") == headers["x-request-id"].removeprefix("req_")
+    assert headers["x-quota-remaining"] == "49999"
+    assert headers["x-ratelimit-limit"] == "60000"
+
+
+@pytest.fixture
+async def order(store: Store, providers_file: Path, bank: Bank) -> AsyncIterator[Callable[[], Awaitable[list[str]]]]:
+    """Streams one call and returns in which order writes were answered and the end was sent."""
+    seen: list[str] = []
+
+    def observe(exchange: Exchange) -> None:
+        seen.append(f"{exchange.operation} {exchange.table.rpartition('-')[2]}")
+
+    dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20, observe=observe)
+    app = create_app(create_gateway(settings_for(store, providers_file), dynamodb=dynamodb))
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def noting(message: Message) -> None:
+            if DONE in message.get("body", b""):
+                seen.append("end sent")
+            await send(message)
+
+        await app(scope, receive, noting)
+
+    async def call() -> list[str]:
+        assert (await chat(client, await bank.account(), stream=True)).content.endswith(DONE)
+        return seen
+
+    with uvicorn_serving(watched) as url:
+        async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+            yield call
+
+
+async def test_the_end_is_sent_after_the_entry_and_the_wallet_are_written(
+    order: Callable[[], Awaitable[list[str]]], upstream: FakeUpstream
+) -> None:
+    assert await order() == [
+        "UpdateItem keys",
+        "UpdateItem wallets",
+        "PutItem ledger",
+        "UpdateItem wallets",
+        "end sent",
+    ]
+
+
+async def test_at_the_moment_the_end_arrives_the_entry_exists(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account = await bank.account()
+    async with opened(client, account) as response:
+        await read_until(response.aiter_raw(), DONE)
+        assert await bank.assert_balanced(account) == REPORTED
+
+
+async def test_silence_is_filled_with_comments_between_whole_events(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_PING_SECONDS", 0.01)
+    account, gate = await bank.account(), Gate()
+    first, *rest = whole_stream()
+    upstream.will(streams([first + rest[0][:20], gate, rest[0][20:], *rest[1:]]))
+
+    async with opened(client, account) as response:
+        pieces = response.aiter_raw()
+        got = await read_until(pieces, b": ping\n\n: ping\n\n")
+        gate.open()
+        got += b"".join([piece async for piece in pieces])
+
+    assert got.replace(b": ping\n\n", b"") == b"".join(content_events()) + DONE
+    assert events_of(got)
+
+
+BROKEN = {
+    "cut": streams(content_events()[:2], breaks=True),
+    "cut inside an event": streams([*content_events()[:2], content_events()[2][:30]], breaks=True),
+    "no end": streams(content_events()[:2]),
+    "no end inside an event": streams([*content_events()[:2], content_events()[2][:30]]),
+    "an error": streams([*content_events()[:2], event({"error": {"message": SECRET_TEXT, "code": 500}}), DONE]),
+    "an error in the same piece": streams([b"".join(content_events()[:2]) + event({"error": SECRET_TEXT})]),
+    "an error that is the chunk": streams([*content_events()[:2], event({"object": "error", "message": SECRET_TEXT})]),
+    "an error by its name": streams([*content_events()[:2], b"event: error\n" + event({"message": SECRET_TEXT})]),
+    "an error in plain words": streams([*content_events()[:2], f"data: error {SECRET_TEXT}\n\n".encode()]),
+    "deep nesting": streams([*content_events()[:2], b'data: {"error":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n\n"]),
+    "an error after the usage": streams([*content_events()[:2], usage_event(), event({"error": SECRET_TEXT})]),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+async def test_a_stream_that_breaks_ends_with_an_error_event_and_is_charged_as_far_as_it_came(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, broken: str
+) -> None:
+    account = await bank.account(budget=10**9)
+    upstream.will(BROKEN[broken])
+
+    response = await chat(client, account, stream=True)
+
+    assert SECRET_TEXT.encode() not in response.content
+    assert response.content.startswith(b"".join(content_events()[:2]))
+    *chunks, last = events_of(response.content)
+    assert len(chunks) == 2
+    assert set(last) == {"error"}
+    assert last["error"]["code"] == "provider_error"
+    assert last["error"]["request_id"] == response.headers["x-request-id"]
+    entry = await bank.entry(account.tenant)
+    assert entry["usage"]["outcome"] == "upstream_broke"
+    written = tokens.count_request(HELLO) * 50 + tokens.count_text("".join(WORDS[:2])) * 150
+    expected = REPORTED if "usage" in broken else written
+    assert await bank.assert_balanced(account) == entry["amount"] == expected
+    assert (await bank.key_item(account.secret))["kb"] == 10**9 - expected
+
+
+async def test_an_event_without_end_is_cut_off(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "_LONGEST_EVENT", 100_000)
+    account = await bank.account()
+    upstream.will(endless(b"data: " + b"x" * 5_000))
+
+    response = await chat(client, account, stream=True)
+
+    assert [set(body) for body in events_of(response.content)] == [{"error"}]
+    await until(upstream.only.cut.is_set)
+    assert await bank.assert_balanced(account) > 0
+
+
+async def test_a_stream_that_begins_with_an_error_is_tried_again(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account = await bank.account()
+    upstream.will(streams([event({"error": {"message": SECRET_TEXT}})]))
+
+    response = await chat(client, account, stream=True)
+
+    assert response.content.endswith(DONE)
+    assert len(upstream.requests) == 2
+    assert await bank.assert_balanced(account) == REPORTED
+
+
+@pytest.mark.parametrize("end", [b"data: [DONE]", b"data: [DONE]\n", b"data:[DONE]\r\n"])
+async def test_an_end_without_its_blank_line_is_an_end(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, end: bytes
+) -> None:
+    account = await bank.account()
+    upstream.will(streams([*content_events(), usage_event(), end]))
+
+    response = await chat(client, account, stream=True)
+
+    assert response.content == b"".join(content_events()) + DONE
+    assert (await bank.entry(account.tenant))["usage"]["outcome"] == "completed"
+
+
+async def test_an_upstream_that_stays_open_after_the_end_is_not_waited_for(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account = await bank.account()
+    upstream.will(streams([*whole_stream(), Gate(), event(chunk({"content": "too late"}))]))
+
+    response = await chat(client, account, stream=True)
+
+    assert response.content == b"".join(content_events()) + DONE
+    await until(upstream.only.cut.is_set)
+    assert await bank.assert_balanced(account) == REPORTED
+
+
+async def test_connections_are_kept_for_the_next_call(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account = await bank.account()
+
+    for _ in range(5):
+        assert (await chat(client, account, stream=True)).content.endswith(DONE)
+
+    assert len({received.peer for received in upstream.requests}) == 1
+
+
+@pytest.mark.parametrize("number", [1, 3])
+async def test_choices_pass_as_they_are(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, number: int
+) -> None:
+    account = await bank.account()
+    pieces = [
+        event({"choices": [{"index": index, "delta": {"content": str(index)}}]}) for index in reversed(range(number))
+    ]
+    upstream.will(streams([*pieces, DONE]))
+
+    response = await chat(client, account, stream=True, n=number)
+
+    assert response.content == b"".join([*pieces, DONE])
+    written = "".join(str(index) for index in reversed(range(number)))
+    assert await bank.assert_balanced(account) == tokens.count_request(HELLO) * 50 + tokens.count_text(written) * 150

@@ -1,0 +1,126 @@
+"""GET /v1/generation: what a past call of the tenant used and cost."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from callmissed.clock import iso
+from callmissed.ids import new_call_id
+from callmissed.keys.secret import Mode
+from tests.support.inference.behaviours import USAGE, completion, content_events, fails, reply, streams
+from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.upstream import FakeUpstream
+from tests.support.inference.wire import chat, refused
+
+
+async def ask(client: httpx2.AsyncClient, account: Account, id: str) -> httpx2.Response:
+    return await client.get("/v1/generation", params={"id": id}, headers=account.headers)
+
+
+async def test_everything_about_a_call(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
+    account = await bank.account()
+    usage = USAGE | {"prompt_tokens": 1000, "prompt_tokens_details": {"cached_tokens": 400}}
+    upstream.will(reply(completion(usage=usage)))
+    call = await chat(client, account)
+
+    told: dict[str, Any] = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
+
+    entry = await bank.entry(account.tenant)
+    assert told == {
+        "id": call.headers["x-generation-id"],
+        "request_id": call.headers["x-request-id"],
+        "model": "lab-chat",
+        "provider": "lab",
+        "upstream_model": "upstream-lab-chat",
+        "created_at": iso(entry["created"]),
+        "streamed": False,
+        "outcome": "completed",
+        "tokens_prompt": 1000,
+        "tokens_cached": 400,
+        "tokens_completion": 7,
+        "tokens_estimated": False,
+        "cost_credits": (600 * 50 + 400 * 10 + 7 * 150) / 1_000_000,
+        "price_version": entry["usage"]["price_version"],
+        "latency_ms": entry["usage"]["latency_ms"],
+        "first_byte_ms": entry["usage"]["first_byte_ms"],
+        "sandbox": False,
+    }
+    assert 0 <= told["first_byte_ms"] <= told["latency_ms"]
+
+
+async def test_a_broken_stream_tells_that_it_broke(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+) -> None:
+    account = await bank.account()
+    upstream.will(streams(content_events()[:2], breaks=True))
+    call = await chat(client, account, stream=True)
+
+    told = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
+
+    assert (told["outcome"], told["streamed"], told["tokens_estimated"]) == ("upstream_broke", True, True)
+    assert told["cost_credits"] > 0
+
+
+async def test_a_sandbox_call_tells_that_it_was_free(client: httpx2.AsyncClient, bank: Bank) -> None:
+    account = await bank.account(mode=Mode.TEST)
+    call = await chat(client, account)
+
+    told = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
+
+    assert (told["sandbox"], told["cost_credits"], told["provider"]) == (True, 0, "sandbox")
+
+
+async def test_the_request_id_and_another_key_of_the_tenant_work_too(client: httpx2.AsyncClient, bank: Bank) -> None:
+    account = await bank.account()
+    call = await chat(client, account)
+    other = await bank.key(account.tenant, permissions=frozenset({"stt"}))
+
+    for id in (call.headers["x-request-id"], call.headers["x-request-id"].removeprefix("req_")):
+        response = await client.get("/v1/generation", params={"id": id}, headers={"x-api-key": other.secret})
+        assert response.json()["data"]["id"] == call.headers["x-generation-id"]
+
+
+async def test_another_tenants_call_does_not_exist(client: httpx2.AsyncClient, bank: Bank) -> None:
+    account, stranger = await bank.account(), await bank.account()
+    call = await chat(client, account)
+
+    foreign = await ask(client, stranger, call.headers["x-generation-id"])
+    absent = await ask(client, stranger, f"gen_{new_call_id(0, 1)}")
+
+    errors = [refused(response, 404, "not_found", param="id") for response in (foreign, absent)]
+    assert len({error["message"] for error in errors}) == 1
+
+
+async def test_a_failed_call_does_not_exist(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
+    account = await bank.account()
+    upstream.will(fails(400))
+    call = await chat(client, account)
+
+    refused(await ask(client, account, call.headers["x-request-id"]), 404, "not_found")
+
+
+async def test_a_grant_is_no_generation(client: httpx2.AsyncClient, bank: Bank) -> None:
+    account = await bank.account()
+    (grant,) = await bank.everything(account.tenant)
+
+    refused(await ask(client, account, f"gen_{grant['entry']}"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "id", ["", "gen_", "x", "gen_" + "0" * 23, "gen_" + "u" * 24, "gen_" + "é" * 24, "\0", "a" * 5000, "gen_req_x", "#"]
+)
+async def test_a_malformed_id_is_404(client: httpx2.AsyncClient, bank: Bank, id: str) -> None:
+    account = await bank.account()
+
+    refused(await ask(client, account, id), 404, "not_found", param="id")
+
+
+async def test_a_missing_id_is_named(client: httpx2.AsyncClient, bank: Bank) -> None:
+    account = await bank.account()
+
+    refused(await client.get("/v1/generation", headers=account.headers), 400, "invalid_request_error", param="id")
+
+
+async def test_a_key_is_needed(client: httpx2.AsyncClient) -> None:
+    refused(await client.get("/v1/generation", params={"id": "gen_x"}), 401, "invalid_api_key")

@@ -1,0 +1,107 @@
+"""Nothing is visible across tenants: a walk over the route table, which fails for a route without a check."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import httpx2
+import pytest
+
+from callmissed.platform.functions import INFERENCE
+from callmissed.platform.routes import ROUTES, Auth, Route
+from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.upstream import FakeUpstream
+from tests.support.inference.wire import HELLO, chat, refused
+
+SERVED = [route for route in ROUTES if route.function == INFERENCE.name]
+SECRET_PROMPT = "the first tenant's own words"
+OWN: dict[str, Any] = {"messages": [{"role": "user", "content": SECRET_PROMPT}]}
+
+
+class Tenants:
+    """One tenant that has made a call, and a stranger."""
+
+    def __init__(self, client: httpx2.AsyncClient, bank: Bank, owner: Account, stranger: Account, call_id: str) -> None:
+        self.client = client
+        self.bank = bank
+        self.owner = owner
+        self.stranger = stranger
+        self.call_id = call_id
+
+    async def request(self, route: Route, account: Account | None, **more: Any) -> httpx2.Response:
+        """`route` with its path filled by a model that exists."""
+        path = route.path.replace("{model_id+}", "lab-chat")
+        headers = account.headers if account else {}
+        return await self.client.request(route.method, path, headers=headers, **more)
+
+
+Check = Callable[[Tenants, Route], Awaitable[None]]
+
+
+async def charges_only_the_caller(tenants: Tenants, route: Route) -> None:
+    owner_before = await tenants.bank.wallet(tenants.owner.tenant)
+    owner_entries = await tenants.bank.entries(tenants.owner.tenant)
+
+    response = await tenants.request(route, tenants.stranger, json=HELLO)
+
+    assert response.status_code == 200
+    assert SECRET_PROMPT not in response.text
+    assert await tenants.bank.assert_balanced(tenants.stranger) > 0
+    assert await tenants.bank.wallet(tenants.owner.tenant) == owner_before
+    assert await tenants.bank.entries(tenants.owner.tenant) == owner_entries
+
+
+async def finds_only_the_callers_own(tenants: Tenants, route: Route) -> None:
+    asked = {"params": {"id": f"gen_{tenants.call_id}"}}
+
+    assert (await tenants.request(route, tenants.owner, **asked)).status_code == 200
+    refused(await tenants.request(route, tenants.stranger, **asked), 404, "not_found")
+
+
+async def is_the_same_for_all(tenants: Tenants, route: Route) -> None:
+    answers = [await tenants.request(route, account) for account in (tenants.owner, tenants.stranger)]
+
+    assert answers[0].status_code == 200
+    assert answers[0].content == answers[1].content
+
+
+CHECKS: Mapping[tuple[str, str], Check] = {
+    ("POST", "/v1/chat/completions"): charges_only_the_caller,
+    ("GET", "/v1/generation"): finds_only_the_callers_own,
+    ("GET", "/v1/models"): is_the_same_for_all,
+    ("GET", "/v1/models/{model_id+}"): is_the_same_for_all,
+    ("GET", "/api/v1/models"): is_the_same_for_all,
+    ("GET", "/api/v1/models/access"): is_the_same_for_all,
+    ("GET", "/api/v1/models/{model_id+}"): is_the_same_for_all,
+}
+
+
+@pytest.fixture
+async def tenants(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> Tenants:
+    owner, stranger = await bank.account(), await bank.account()
+    call = await chat(client, owner, **OWN)
+    assert call.status_code == 200
+    return Tenants(client, bank, owner, stranger, call.headers["x-request-id"].removeprefix("req_"))
+
+
+def test_every_route_has_its_check() -> None:
+    assert {(route.method, route.path) for route in SERVED} == set(CHECKS)
+
+
+@pytest.mark.parametrize("route", SERVED, ids=lambda route: f"{route.method} {route.path}")
+async def test_a_stranger_sees_nothing(tenants: Tenants, route: Route) -> None:
+    await CHECKS[route.method, route.path](tenants, route)
+
+
+@pytest.mark.parametrize("route", [route for route in SERVED if route.auth is Auth.KEY], ids=lambda route: route.path)
+async def test_a_route_for_keys_asks_for_one(tenants: Tenants, route: Route) -> None:
+    more = {"json": HELLO} if route.method == "POST" else {"params": {"id": tenants.call_id}}
+
+    refused(await tenants.request(route, None, **more), 401, "invalid_api_key")
+
+
+@pytest.mark.parametrize("route", [route for route in SERVED if route.permission], ids=lambda route: route.path)
+async def test_a_route_with_a_permission_asks_for_it(tenants: Tenants, route: Route) -> None:
+    others = frozenset({"llm", "stt", "tts", "search", "image"}) - {str(route.permission)}
+    account = await tenants.bank.account(permissions=others)
+
+    refused(await tenants.request(route, account, json=HELLO), 403, "permission_denied")

@@ -1,0 +1,311 @@
+"""What a call asks of DynamoDB: round trips, reads, transactions and write units, counted and never timed."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx2
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from callmissed.catalog.loader import load_catalog
+from callmissed.catalog.model import Category, Model
+from callmissed.clock import system_clock
+from callmissed.errors import ApiError
+from callmissed.keys.admission import Admission
+from callmissed.keys.rehash import PepperRing
+from callmissed.keys.secret import Mode, new_secret
+from functions.auth.authorizer import authorize
+from local.engines import Store
+from tests.support.authorizer_requests import request as account_request
+from tests.support.counting import Count, CountingDynamoDB
+from tests.support.inference.behaviours import fails, ordinary
+from tests.support.inference.gateway import PEPPER, REGION, Account, Bank, gateway_at_work, settings_for
+from tests.support.inference.upstream import FakeUpstream, Received
+from tests.support.inference.wire import chat, refused
+
+STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
+BUDGETS = pytest.mark.parametrize("budget", [None, 10**10], ids=["no budget", "budget"])
+ADMIT, HOLD, ENTRY, APPLY = "UpdateItem keys", "UpdateItem wallets", "PutItem ledger", "UpdateItem wallets"
+KEEP = "UpdateItem idempotency"
+KEYED = {"Idempotency-Key": "counted"}
+
+
+@pytest.fixture(scope="module")
+def dynamodb(store: Store) -> CountingDynamoDB:
+    return CountingDynamoDB(REGION, store.endpoint)
+
+
+@pytest.fixture
+def count(dynamodb: CountingDynamoDB) -> Count:
+    return dynamodb.restart()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def client(dynamodb: CountingDynamoDB, store: Store, providers_file: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:
+        async with httpx2.AsyncClient(base_url=desk.url, timeout=30, trust_env=False) as client:
+            yield client
+
+
+@pytest.fixture
+def asked(upstream: FakeUpstream, dynamodb: CountingDynamoDB) -> Iterator[FakeUpstream]:
+    """The upstream, which notes how many answers DynamoDB has given when it is asked."""
+
+    async def noting(request: web.Request, received: Received) -> web.StreamResponse:
+        dynamodb.count.before_upstream = len(dynamodb.count.exchanges)
+        return await ordinary(request, received)
+
+    upstream.otherwise = noting
+    yield upstream
+    upstream.otherwise = ordinary
+
+
+@STREAMED
+@BUDGETS
+async def test_a_billed_call(
+    client: httpx2.AsyncClient, bank: Bank, count: Count, asked: FakeUpstream, streamed: bool, budget: int | None
+) -> None:
+    account = await bank.account(budget=budget)
+
+    assert (await chat(client, account, stream=streamed)).status_code == 200
+
+    assert count.before_upstream == 2
+    assert count.operations[:2] == [ADMIT, HOLD]
+    assert sorted(count.operations[2:]) == sorted([ENTRY, APPLY] + ([ADMIT] if budget else []))
+    assert len(count.spans) == len(count.exchanges)
+    assert count.rounds == 4
+    assert (count.reads, count.transactions) == (0, 0)
+    assert count.units == len(count.exchanges) <= 5
+
+
+@BUDGETS
+async def test_a_call_with_an_idempotency_key_costs_two_writes_more(
+    client: httpx2.AsyncClient, bank: Bank, count: Count, asked: FakeUpstream, budget: int | None
+) -> None:
+    account = await bank.account(budget=budget)
+
+    assert (await chat(client, account, KEYED)).status_code == 200
+
+    assert count.before_upstream == 3
+    assert count.operations[:4] == [ADMIT, KEEP, HOLD, KEEP]
+    assert sorted(count.operations[4:]) == sorted([ENTRY, APPLY] + ([ADMIT] if budget else []))
+    assert count.rounds == 4 + 2
+    assert (count.reads, count.transactions) == (0, 0)
+    assert count.units == len(count.exchanges) == len(count.spans) <= 5 + 2
+
+
+@pytest.mark.parametrize(("budget", "trips"), [(None, [ADMIT, KEEP]), (10**10, [ADMIT, KEEP, ADMIT])])
+async def test_a_replay_costs_one_write_and_the_return_of_the_budget(
+    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB, budget: int | None, trips: list[str]
+) -> None:
+    account = await bank.account(budget=budget)
+    assert (await chat(client, account, KEYED)).status_code == 200
+    count = dynamodb.restart()
+
+    assert (await chat(client, account, KEYED)).headers["idempotent-replayed"] == "true"
+
+    assert count.operations == trips
+    assert len(count.spans) == len(trips)
+
+
+async def test_a_stream_with_an_idempotency_key_costs_nothing_more(
+    client: httpx2.AsyncClient, bank: Bank, count: Count
+) -> None:
+    account = await bank.account()
+
+    assert (await chat(client, account, KEYED, stream=True)).status_code == 200
+
+    assert count.operations == [ADMIT, HOLD, ENTRY, APPLY]
+
+
+async def test_calls_in_a_row_cost_the_same(client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB) -> None:
+    account = await bank.account(rpm=600, budget=10**10)
+
+    for _ in range(5):
+        count = dynamodb.restart()
+        assert (await chat(client, account)).status_code == 200
+        assert (len(count.spans), count.rounds, count.units) == (5, 4, 5)
+
+
+@STREAMED
+async def test_a_test_keys_call(client: httpx2.AsyncClient, bank: Bank, count: Count, streamed: bool) -> None:
+    account = await bank.account(mode=Mode.TEST, budget=10**10)
+
+    assert (await chat(client, account, stream=streamed)).status_code == 200
+
+    assert count.operations == [ADMIT, ENTRY]
+    assert (count.rounds, count.units) == (2, 2)
+
+
+def chat_models() -> list[Model]:
+    """Every model of the built-in catalog that chats."""
+    return [model for model in load_catalog().listed(Category.LLM) if model.price and not model.realtime]
+
+
+@pytest.mark.parametrize("model", [model.id for model in chat_models() if model.status == "live"])
+async def test_the_entry_of_every_model_fits_one_unit(
+    client: httpx2.AsyncClient, bank: Bank, count: Count, tester: Account, model: str
+) -> None:
+    assert (await chat(client, tester, model=model)).status_code == 200
+
+    assert count.units == len(count.exchanges) == 2
+
+
+@pytest_asyncio.fixture(scope="module")
+async def tester(bank: Bank) -> Account:
+    return await bank.account(mode=Mode.TEST)
+
+
+async def test_garbage_for_a_key_costs_nothing(client: httpx2.AsyncClient, count: Count) -> None:
+    for headers in ({}, {"x-api-key": "cm_live_garbage"}, {"Authorization": f"Bearer {new_secret(Mode.LIVE)[:-1]}"}):
+        refused(await client.get("/v1/models", headers=headers), 401, "invalid_api_key")
+
+    assert count.spans == []
+
+
+async def test_an_unknown_key_costs_one_write(client: httpx2.AsyncClient, count: Count) -> None:
+    refused(await client.get("/v1/models", headers={"x-api-key": new_secret(Mode.LIVE)}), 401, "invalid_api_key")
+
+    assert len(count.spans) == 1
+
+
+async def test_a_revoked_key_costs_one_write(
+    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+) -> None:
+    account = await bank.account()
+    await bank.keys.revoke(account.tenant, account.key_id)
+    count = dynamodb.restart()
+
+    refused(await chat(client, account), 401, "invalid_api_key")
+
+    assert len(count.spans) == 1
+
+
+@pytest.mark.parametrize(("budget", "trips"), [(None, 1), (10**10, 2)])
+async def test_a_refused_permission(
+    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB, budget: int | None, trips: int
+) -> None:
+    account = await bank.account(permissions=frozenset({"stt"}), budget=budget)
+    count = dynamodb.restart()
+
+    refused(await chat(client, account), 403, "permission_denied")
+
+    assert (len(count.spans), count.units) == (trips, trips)
+
+
+async def test_a_remembered_denial_costs_nothing(
+    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+) -> None:
+    account = await bank.account(rpm=1)
+    assert (await chat(client, account)).status_code == 200
+    count = dynamodb.restart()
+    refused(await chat(client, account), 429, "rate_limit_exceeded")
+    assert len(count.spans) == 1
+
+    for _ in range(20):
+        refused(await chat(client, account), 429, "rate_limit_exceeded")
+
+    assert len(count.spans) == 1
+
+
+async def test_an_empty_wallet_costs_two_writes(
+    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+) -> None:
+    account = await bank.account(credits=0)
+    count = dynamodb.restart()
+
+    refused(await chat(client, account), 402, "insufficient_credits")
+
+    assert (count.rounds, len(count.spans)) == (2, 2)
+
+
+async def test_a_bad_body_costs_one_write(client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB) -> None:
+    account = await bank.account(budget=10**10)
+    count = dynamodb.restart()
+
+    refused(await chat(client, account, max_tokens=-1), 400, "invalid_request_error")
+
+    assert count.operations == [ADMIT]
+
+
+async def test_a_failed_call_costs_a_release(
+    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB, upstream: FakeUpstream
+) -> None:
+    account = await bank.account()
+    upstream.will(fails(400))
+    count = dynamodb.restart()
+
+    refused(await chat(client, account), 400, "invalid_request_error")
+
+    assert count.operations == [ADMIT, HOLD, "UpdateItem wallets"]
+    assert (count.rounds, count.units) == (3, 3)
+
+
+async def test_listing_models_costs_one_write(
+    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+) -> None:
+    account = await bank.account()
+    count = dynamodb.restart()
+
+    for path in ("/v1/models", "/v1/models/lab-chat"):
+        assert (await client.get(path, headers=account.headers)).status_code == 200
+    assert count.operations == [ADMIT, ADMIT]
+
+    for path in ("/api/v1/models", "/api/v1/models/access", "/api/v1/models/lab-chat"):
+        assert (await client.get(path)).status_code == 200
+    assert count.operations == [ADMIT, ADMIT]
+
+
+async def test_a_past_call_costs_one_write_and_one_read(
+    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+) -> None:
+    account = await bank.account()
+    call = await chat(client, account)
+    count = dynamodb.restart()
+
+    params = {"id": call.headers["x-generation-id"]}
+    assert (await client.get("/v1/generation", params=params, headers=account.headers)).status_code == 200
+
+    assert count.operations == [ADMIT, "GetItem ledger"]
+
+
+async def test_a_remembered_preflight_costs_nothing(
+    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+) -> None:
+    await bank.account(domains=frozenset({"*.counted.example.com"}))
+    count = dynamodb.restart()
+
+    for _ in range(5):
+        response = await client.options("/v1/models", headers={"Origin": "https://a.counted.example.com"})
+        assert response.status_code == 204
+
+    assert [exchange.operation for exchange in count.exchanges] == ["BatchGetItem"]
+
+
+async def test_an_authorized_request_costs_one_write(bank: Bank, store: Store, authorizing: CountingDynamoDB) -> None:
+    hooks = frozenset({"webhooks:write"})
+    account, slow = await bank.account(scopes=hooks), await bank.account(scopes=hooks, rpm=1)
+    foreign = new_secret(Mode.LIVE)
+    ring = PepperRing(authorizing, store.stage, Admission(authorizing, store.stage), (PEPPER,))
+
+    async def cost(secret: str) -> tuple[int, int, float]:
+        count = authorizing.restart()
+        with suppress(ApiError):
+            await authorize(account_request(secret), ring, system_clock())
+        assert count.reads == count.transactions == 0
+        return count.rounds, len(count.spans), count.units
+
+    for _ in range(5):
+        assert await cost(account.secret) == (1, 1, 1)
+    assert [await cost(slow.secret) for _ in range(3)] == [(1, 1, 1), (1, 1, 0), (0, 0, 0)]
+    assert (await cost(foreign))[:2] == (1, 1)
+    assert await cost(foreign[:-1]) == (0, 0, 0)
+
+
+@pytest_asyncio.fixture
+async def authorizing(store: Store) -> AsyncIterator[CountingDynamoDB]:
+    dynamodb = CountingDynamoDB(REGION, store.endpoint)
+    yield dynamodb
+    await dynamodb.close()

@@ -1,0 +1,233 @@
+"""The gateway on a desk for tests: the real application under uvicorn, real tables, a scripted upstream."""
+
+import asyncio
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import MINUTE, Clock, system_clock
+from callmissed.keys.management import KeyManager, NewKey
+from callmissed.keys.policy import KeyPolicy
+from callmissed.keys.secret import Mode, key_hash
+from callmissed.ledger.grants import grant
+from callmissed.ledger.sweep import SweepReport, sweep
+from callmissed.ledger.wallet import held, spent
+from callmissed.money import CREDIT
+from callmissed.platform.tables import KEYS, LEDGER, WALLETS, Table, physical_name
+from callmissed.settings import CoreSettings
+from callmissed.tenancy.plans import Plan
+from callmissed.tenancy.tenants import create_tenant
+from functions.inference.app import create_app, create_gateway
+from functions.inference.frame import HOLD_MINUTES
+from functions.inference.gateway import Gateway
+from functions.inference.providers.sandbox import SandboxProvider
+from functions.inference.upstreams import Upstreams
+from local.engines import Store
+from tests.support.threads import uvicorn_serving
+
+PEPPER = b"tests-pepper-of-some-length-....."
+REGION = "us-east-1"
+
+_MODELS: Mapping[str, Mapping[str, Any]] = {
+    "lab-chat": {"provider": "lab", "cached_input": 10},
+    "lab-free": {"provider": "lab", "free": True},
+    "lab-eyes": {"provider": "lab", "supports_vision": True},
+    "lab/with/slashes": {"provider": "lab"},
+    "lab-dear": {"provider": "lab", "input": 1000, "output": 3000},
+    "lab-small": {"provider": "lab", "max_output_tokens": 512},
+    "second-chat": {"provider": "second"},
+    "dead-chat": {"provider": "dead"},
+    "keyed-chat": {"provider": "keyed"},
+    "keyless-chat": {"provider": "keyless"},
+    "sdk-chat": {"provider": "sdk"},
+    "named-chat": {"provider": "named"},
+}
+_TWO_ROUTES = (("lab", "first-name"), ("second", "second-name"))
+
+
+def providers_toml(port: int, dead_port: int) -> str:
+    """An operator's file whose providers all end at one scripted upstream, told apart by their paths."""
+    base = f"http://127.0.0.1:{port}"
+    rows = [
+        f'[providers.lab]\nbase_url = "{base}/lab/v1"',
+        f'[providers.second]\nbase_url = "{base}/second/v1"',
+        f'[providers.dead]\nbase_url = "http://127.0.0.1:{dead_port}/v1"',
+        f'[providers.keyed]\nbase_url = "{base}/keyed/v1"\napi_key_env = "LAB_API_KEY"',
+        f'[providers.keyless]\nbase_url = "{base}/keyless/v1"\napi_key_env = "LAB_KEY_THAT_NOBODY_SET"',
+        f'[providers.sdk]\nbase_url = "{base}/sdk/v1"\ntransport = "openai_sdk"',
+        f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
+    ]
+    rows += [_model(name, f"upstream-{name}", **settings) for name, settings in _MODELS.items()]
+    rows += [_model("two-routes", upstream_id, provider=provider) for provider, upstream_id in _TWO_ROUTES]
+    return "\n".join(rows)
+
+
+def _model(name: str, upstream_id: str, **settings: Any) -> str:
+    fields = {"input": 50, "output": 150, "context_window": 128_000, **settings}
+    lines = [f'id = "{name}"', f'upstream_id = "{upstream_id}"']
+    lines += [f"{field} = {_toml(value)}" for field, value in fields.items()]
+    return "\n".join(["[[models]]", *lines])
+
+
+def _toml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value).replace("'", '"')
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A tenant with a key, and its wallet as it was when the test began."""
+
+    tenant: str
+    secret: str
+    key_id: str
+    before: Item
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.secret}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """Makes tenants and keys, and reads what became of their money. All reads are strongly consistent."""
+
+    dynamodb: DynamoDB
+    stage: str
+    pepper: bytes = PEPPER
+
+    @property
+    def keys(self) -> KeyManager:
+        return KeyManager(self.dynamodb, self.stage, self.pepper)
+
+    async def account(
+        self, *, plan: Plan = Plan.PRO, credits: float = 1000, mode: Mode = Mode.LIVE, **policy: Any
+    ) -> Account:
+        """A fresh tenant with `credits` and one key; `policy` as in `KeyPolicy`."""
+        now = system_clock()
+        tenant = (await create_tenant(self.dynamodb, self.stage, name="tests", plan=plan, now=now))["tenant"]
+        if credits:
+            amount = round(credits * CREDIT)
+            await grant(self.dynamodb, self.stage, tenant=tenant, amount=amount, operation_id="start", now=now)
+        key = await self.key(tenant, mode=mode, **policy)
+        return Account(tenant, key.secret, key.record["id"], await self.wallet(tenant))
+
+    async def key(self, tenant: str, *, mode: Mode = Mode.LIVE, now: int | None = None, **policy: Any) -> NewKey:
+        """One more key of `tenant`, fast enough to stay out of the way unless `rpm` says otherwise."""
+        settings: dict[str, Any] = {"rpm": 60_000, **policy}
+        return await self.keys.create(
+            tenant, name="tests", mode=mode, policy=KeyPolicy(**settings), now=now or system_clock()
+        )
+
+    async def key_item(self, secret: str) -> Item:
+        return await self._get(KEYS, {"id": key_hash(self.pepper, secret)})
+
+    async def wallet(self, tenant: str) -> Item:
+        return await self._get(WALLETS, {"id": tenant})
+
+    async def change_wallet(self, tenant: str, **values: Any) -> Item:
+        """Set attributes of the wallet by hand; returns what it holds then."""
+        names = {f"#{name}": name for name in values}
+        request = {
+            "TableName": physical_name(self.stage, WALLETS),
+            "Key": to_item({"id": tenant}),
+            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item({f":{name}": value for name, value in values.items()}),
+            "ReturnValues": "ALL_NEW",
+        }
+        return from_item((await self.dynamodb.call("UpdateItem", request))["Attributes"])
+
+    async def entries(self, tenant: str) -> list[Item]:
+        """Entries of the tenant's calls, oldest first."""
+        return [entry for entry in await self.everything(tenant) if entry["type"] in ("deduction", "void")]
+
+    async def everything(self, tenant: str) -> list[Item]:
+        """All entries of the tenant, grants too, oldest first."""
+        request = {
+            "TableName": physical_name(self.stage, LEDGER),
+            "KeyConditionExpression": "tenant = :t",
+            "ExpressionAttributeValues": to_item({":t": tenant}),
+            "ConsistentRead": True,
+        }
+        return [from_item(item) for item in (await self.dynamodb.call("Query", request))["Items"]]
+
+    async def entry(self, tenant: str) -> Item:
+        """The tenant's only call entry."""
+        (entry,) = await self.entries(tenant)
+        return entry
+
+    async def is_settled(self, account: Account) -> bool:
+        """Whether the account has an entry and holds nothing."""
+        return not (await self.wallet(account.tenant))["h"] and bool(await self.entries(account.tenant))
+
+    async def sweep(self) -> SweepReport:
+        """Sweep as it will be when every hold of now has expired."""
+        return await sweep(self.dynamodb, self.stage, system_clock() + (HOLD_MINUTES + 1) * MINUTE)
+
+    async def assert_untouched(self, account: Account) -> None:
+        """Nothing is held, nothing charged, no quota used, nothing written."""
+        assert await self.wallet(account.tenant) == account.before
+        assert await self.entries(account.tenant) == []
+
+    async def assert_balanced(self, account: Account) -> int:
+        """The wallet says what the entries say, and nothing is held. Returns what was charged."""
+        wallet, entries = await self.wallet(account.tenant), await self.entries(account.tenant)
+        charged = sum(entry["amount"] for entry in entries)
+        assert wallet["h"] == {}
+        assert wallet["av"] + held(wallet) + spent(wallet) == wallet["gr"] == account.before["gr"]
+        assert spent(wallet) == charged
+        assert wallet["bl"] + wallet["sp"] == wallet["bud"]
+        return charged
+
+    async def _get(self, table: Table, key: Item) -> Item:
+        request = {"TableName": physical_name(self.stage, table), "Key": to_item(key), "ConsistentRead": True}
+        return from_item((await self.dynamodb.call("GetItem", request)).get("Item", {}))
+
+
+@dataclass(slots=True)
+class Sleeps:
+    """Takes the place of the waits between tries: notes them and returns at once."""
+
+    taken: list[float] = field(default_factory=list[float])
+
+    async def __call__(self, seconds: float) -> None:
+        self.taken.append(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A gateway that serves at `url`."""
+
+    url: str
+    gateway: Gateway
+    sleeps: Sleeps
+
+
+def settings_for(store: Store, providers_file: Path, peppers: tuple[bytes, ...] = (PEPPER,)) -> CoreSettings:
+    """Settings as the environment would give them."""
+    return CoreSettings(
+        stage=store.stage,
+        region=REGION,
+        dynamodb_endpoint=store.endpoint,
+        peppers=",".join(pepper.hex() for pepper in peppers),
+        providers_file=str(providers_file),
+    )
+
+
+@contextmanager
+def gateway_at_work(
+    settings: CoreSettings, *, clock: Clock = system_clock, dynamodb: DynamoDB | None = None
+) -> Generator[Desk]:
+    """Serve the application with `settings` until the block ends. Waits between tries are skipped."""
+    sleeps = Sleeps()
+    made = create_gateway(settings, clock, dynamodb)
+    environment = {"LAB_API_KEY": "lab-secret"}
+    sandbox = SandboxProvider(time.time, asyncio.sleep)
+    gateway = replace(made, upstreams=Upstreams(made.catalog, environment, lambda: sandbox, sleeps))
+    with uvicorn_serving(create_app(gateway)) as url:
+        yield Desk(url, gateway, sleeps)

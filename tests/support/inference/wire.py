@@ -1,0 +1,43 @@
+"""Calls over the wire, and what every refusal must look like."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+
+from tests.support.inference.behaviours import SECRET_TEXT
+from tests.support.inference.gateway import Account
+
+CHAT = "/v1/chat/completions"
+HELLO: Mapping[str, Any] = {"model": "lab-chat", "messages": [{"role": "user", "content": "Hello"}]}
+IMAGE: Mapping[str, Any] = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+
+
+async def chat(
+    client: httpx2.AsyncClient, account: Account, headers: Mapping[str, str] | None = None, **fields: Any
+) -> httpx2.Response:
+    """A chat call of `account`, whose body is `HELLO` with `fields` changed."""
+    return await client.post(CHAT, json={**HELLO, **fields}, headers={**account.headers, **(headers or {})})
+
+
+def refused(
+    response: httpx2.Response, status: int, code: str, *, type: str | None = None, param: str | None = None
+) -> dict[str, Any]:
+    """Check that `response` is this refusal in OpenAI's envelope, without a word of the upstream's; returns it."""
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/json"), response.text
+    assert SECRET_TEXT not in response.text
+    (error,) = response.json().values()
+    assert set(error) == {"message", "type", "code", "param", "request_id"}
+    assert error["code"] == code, error
+    assert error["request_id"] == response.headers["x-request-id"]
+    assert error["message"]
+    assert type is None or error["type"] == type
+    assert param is None or error["param"] == param
+    return error
+
+
+def events_of(body: bytes) -> list[Any]:
+    """The data of each server-sent event: parsed JSON, or `[DONE]`."""
+    lines = [line.removeprefix(b"data: ") for line in body.split(b"\n\n") if line.startswith(b"data: ")]
+    return ["[DONE]" if line == b"[DONE]" else json.loads(line) for line in lines]

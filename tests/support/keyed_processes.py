@@ -1,0 +1,236 @@
+"""Processes that serve keyed requests, each with a clock of its own, and that die as processes do: at once, for good.
+
+A lane serves one request at a time, through the real applications: a blocking chat call of the inference gateway, or a
+route below `/api/v1` behind the middleware. The work itself waits for the test to say how it ends.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp, Message
+
+from callmissed.errors import service_unavailable
+from callmissed.idempotency.store import IdempotencyStore
+from callmissed.settings import CoreSettings
+from callmissed.web.app import RequestFrame, create_api
+from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
+from functions.inference.app import create_app, create_gateway
+from functions.inference.planning import Plan
+from functions.inference.upstreams import Answer
+from local.engines import Store
+from tests.support.faults import Crash, FaultyDynamoDB
+from tests.support.idempotency import Shelf
+from tests.support.inference.behaviours import completion
+
+CHAT, THINGS = "/v1/chat/completions", "/api/v1/things"
+PEPPER = b"a pepper of some length"
+
+
+class End(Enum):
+    """How the work of a request ends. The effect is what a route below `/api/v1` does once, by its operation's id."""
+
+    SUCCEEDS = auto()
+    SUCCEEDS_AT_LENGTH = auto()
+    SUCCEEDS_ENDLESSLY = auto()
+    FAILS = auto()
+    FAILS_AFTER_EFFECT = auto()
+    BREAKS_AFTER_EFFECT = auto()
+    DIES = auto()
+    DIES_AFTER_EFFECT = auto()
+
+
+SIZES = {End.SUCCEEDS: 10, End.SUCCEEDS_AT_LENGTH: 150_000, End.SUCCEEDS_ENDLESSLY: 450_000}
+"""Bytes of an answer: in the record, over what the record keeps, over what an item can be."""
+
+_WITH_EFFECT = {*SIZES, End.FAILS_AFTER_EFFECT, End.BREAKS_AFTER_EFFECT, End.DIES_AFTER_EFFECT}
+
+
+@dataclass
+class Works:
+    """What the works of all lanes did: under which ids a request had its effect, and how many replies."""
+
+    effects: dict[tuple[str, bytes], set[str]] = field(default_factory=dict[tuple[str, bytes], set[str]])
+    runs: int = 0
+
+    def text(self, size: int) -> str:
+        """A reply that no other run makes."""
+        self.runs += 1
+        return f"run {self.runs} ".ljust(size, "x")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An answer as its caller got it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """The error's code, empty for a success."""
+        return "" if self.status < 300 else json.loads(self.body)["error"]["code"]
+
+    @property
+    def replayed(self) -> bool:
+        return "idempotent-replayed" in self.headers
+
+
+class Asked(NamedTuple):
+    """A request that a lane serves since `at` (microseconds of the true time)."""
+
+    path: str
+    key: str
+    body: bytes
+    at: int
+
+
+class MortalDynamoDB(FaultyDynamoDB):
+    """A client whose process sends nothing more once it has died."""
+
+    dead = False
+
+    async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
+        if self.dead:
+            raise Crash("dead")
+        try:
+            return await super().send(operation, payload)
+        except Crash:
+            self.dead = True
+            raise
+
+
+class Lane:
+    """One process. `read_clock` is what its clock shows; `late` are the requests under way of all lanes."""
+
+    def __init__(
+        self, store: Store, shelf: Shelf, works: Works, late: list[tuple[str, bytes]], read_clock: Callable[[], int]
+    ) -> None:
+        self.dynamodb = MortalDynamoDB(store.endpoint)
+        self.dynamodb.late = late
+        self.works = works
+        self.asked: Asked | None = None
+        self._clock = read_clock
+        self._records = IdempotencyStore(self.dynamodb, store.stage, shelf)
+        self._apps = {CHAT: self._chat(store), THINGS: self._things()}
+        self._task: asyncio.Task[Heard] | None = None
+        self._gate: asyncio.Future[End] | None = None
+
+    async def start(self, asked: Asked, headers: dict[str, str]) -> Heard | Crash | None:
+        """Serve a request up to its work; None when the work waits, else what became of it."""
+        loop = asyncio.get_running_loop()
+        self.asked, self._gate, self._reached = asked, loop.create_future(), loop.create_future()
+        self._task = asyncio.ensure_future(self._serve(asked, headers))
+        await asyncio.wait({self._task, self._reached}, return_when=asyncio.FIRST_COMPLETED)
+        return await self._outcome() if self._task.done() else None
+
+    async def finish(self, end: End) -> Heard | Crash:
+        """What becomes of the request when its work ends so."""
+        assert self._gate
+        self._gate.set_result(end)
+        return await self._outcome()
+
+    async def _outcome(self) -> Heard | Crash:
+        assert self._task
+        self.asked = None
+        try:
+            return await self._task
+        except Crash as crash:
+            return crash
+
+    async def _serve(self, asked: Asked, headers: dict[str, str]) -> Heard:
+        parts: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": asked.body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            parts.append(message)
+
+        headers = headers | {"idempotency-key": asked.key}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": asked.path,
+            "query_string": b"",
+            "headers": [
+                (name.encode(), value.encode()) for name, value in (headers | {"idempotency-key": asked.key}).items()
+            ],
+            "aws.event": {
+                "requestContext": {"authorizer": {"tenant": headers["tenant"], "key_id": "", "mode": "live"}}
+            },
+        }
+        await self._apps[asked.path](scope, receive, send)
+        answered = {name.decode().lower(): value.decode() for name, value in parts[0]["headers"]}
+        return Heard(parts[0]["status"], answered, b"".join(part.get("body", b"") for part in parts[1:]))
+
+    async def _work(self, operation: str | None = None) -> str:
+        """Wait to be told how the work ends, and do it. Raises what that end is."""
+        assert self._gate and self.asked
+        asked = self.asked
+        if not self._reached.done():
+            self._reached.set_result(None)
+        end = await self._gate
+        if operation and end in _WITH_EFFECT:
+            self.works.effects.setdefault((asked.key, asked.body), set()).add(operation)
+        if end in (End.DIES, End.DIES_AFTER_EFFECT):
+            self.dynamodb.dead = True
+            raise Crash(end)
+        if end is End.BREAKS_AFTER_EFFECT:
+            raise RuntimeError("a defect")
+        if end not in SIZES:
+            raise service_unavailable()
+        return self.works.text(SIZES[end])
+
+    def _things(self) -> ASGIApp:
+        router = APIRouter()
+
+        @router.post(THINGS, status_code=201)
+        async def create(operation: OperationOf) -> Any:
+            return {"id": operation.new_id("thg"), "said": await self._work(operation.id)}
+
+        return RequestFrame(IdempotencyMiddleware(create_api("lane", [router]), self._records, self._clock))
+
+    def _chat(self, store: Store) -> ASGIApp:
+        settings = CoreSettings(
+            stage=store.stage, region="us-east-1", dynamodb_endpoint=store.endpoint, peppers=PEPPER.hex()
+        )
+        made = create_gateway(settings, self._clock, self.dynamodb)
+        upstreams: Any = _Upstreams(self)
+        return create_app(replace(made, upstreams=upstreams, idempotency=self._records))
+
+    async def reply(self) -> bytes:
+        """What the upstream says at the end of the work."""
+        return json.dumps(completion(await self._work())).encode()
+
+
+@dataclass(frozen=True)
+class _Upstreams:
+    """In the place of the gateway's providers: one that waits for its lane."""
+
+    lane: Lane
+
+    async def answer(self, plan: Plan, *, sandboxed: bool) -> Answer:
+        model = plan.models[0]
+        return Answer(model, model.routes[0], _Whole(), await self.lane.reply(), _nothing())
+
+
+class _Whole:
+    status = 200
+    headers: Mapping[str, str] = {}
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield b""
+
+    async def close(self) -> None:
+        return
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
