@@ -34,7 +34,7 @@ class ApiStack(Stack):
             env=config.environment,
             description="CallMissed: public API and the functions behind it",
         )
-        shared = setting(self, config, stores, channels)
+        shared = setting(self, config, stores, channels, SERVED)
         self.functions = {function.name: _function(self, function, shared) for function in SERVED}
         self.api = _rest_api(self, config)
         add_routes(self.api, self.functions)
