@@ -22,8 +22,8 @@ from callmissed.settings import CoreSettings, from_environment
 from callmissed.web.refusals import add_refusals
 from callmissed_ai.calls.container import Gateway
 from callmissed_ai.calls.settlement import Cashier
-from callmissed_ai.routing.router import Upstreams
-from callmissed_ai.transports.base import Provider
+from callmissed_ai.routing.router import Router
+from callmissed_ai.transports.base import Transport
 from functions.inference.frame import Frame
 from functions.inference.preflight import Preflights
 from functions.inference.routes import chat, generation, models
@@ -49,7 +49,7 @@ def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb
         ledger=ledger,
         idempotency=IdempotencyStore(dynamodb, stage, S3Answers(settings)),
         cashier=Cashier(ledger, admission, clock),
-        upstreams=Upstreams(catalog, settings.provider_environment, _open_sandbox),
+        upstreams=Router(catalog, settings.provider_environment, _open_sandbox),
         ring=PepperRing(dynamodb, stage, admission, settings.pepper_ring),
     )
 
@@ -77,7 +77,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
     return Frame(api, gateway.clock)
 
 
-def _open_sandbox() -> Provider:
+def _open_sandbox() -> Transport:
     from callmissed_ai.providers.sandbox import SandboxProvider  # many gateways never play
 
     return SandboxProvider(time.time, asyncio.sleep)

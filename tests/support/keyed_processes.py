@@ -19,7 +19,7 @@ from callmissed.idempotency.store import IdempotencyStore
 from callmissed.settings import CoreSettings
 from callmissed.web.app import RequestFrame, create_api
 from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
-from callmissed_ai.routing.router import Answer
+from callmissed_ai.routing.router import UpstreamAnswer
 from callmissed_ai.services.chat import Plan
 from functions.inference.app import create_app, create_gateway
 from local.engines import Store
@@ -215,9 +215,9 @@ class _Upstreams:
 
     lane: Lane
 
-    async def answer(self, plan: Plan, *, sandboxed: bool) -> Answer:
+    async def answer(self, plan: Plan, *, sandboxed: bool) -> UpstreamAnswer:
         model = plan.models[0]
-        return Answer(model, model.routes[0], _Whole(), await self.lane.reply(), _nothing())
+        return UpstreamAnswer(model, model.routes[0], _Whole(), await self.lane.reply(), _nothing())
 
 
 class _Whole:

@@ -18,8 +18,8 @@ from callmissed_ai.answers.events import MeteredStream, check_stream, read_reply
 from callmissed_ai.calls.container import Gateway
 from callmissed_ai.calls.idempotency import MEDIA_TYPE, Once
 from callmissed_ai.calls.settlement import BilledCall
-from callmissed_ai.dialects.openai_chat import parse_chat
-from callmissed_ai.routing.router import Answer
+from callmissed_ai.dialects.openai_chat.request import parse_chat
+from callmissed_ai.routing.router import UpstreamAnswer
 from callmissed_ai.services.chat import Plan, plan_chat
 from functions.inference.body import parse_object, read_body
 
@@ -148,7 +148,7 @@ async def _hold(gateway: Gateway, call: BilledCall, plan: Plan) -> Plan:
     return plan
 
 
-async def _ask(gateway: Gateway, call: BilledCall, plan: Plan) -> Answer:
+async def _ask(gateway: Gateway, call: BilledCall, plan: Plan) -> UpstreamAnswer:
     begun = gateway.clock()
     answer = await gateway.upstreams.answer(plan, sandboxed=call.hold is None)
     call.first_byte = gateway.clock()
@@ -156,7 +156,7 @@ async def _ask(gateway: Gateway, call: BilledCall, plan: Plan) -> Answer:
     return answer
 
 
-async def _whole(gateway: Gateway, call: BilledCall, plan: Plan, answer: Answer, once: Once | None) -> Response:
+async def _whole(gateway: Gateway, call: BilledCall, plan: Plan, answer: UpstreamAnswer, once: Once | None) -> Response:
     begun = gateway.clock()
     body, reply = await read_reply(answer, seconds_left(call, gateway.clock))
     call.upstream_wait += gateway.clock() - begun
@@ -167,7 +167,7 @@ async def _whole(gateway: Gateway, call: BilledCall, plan: Plan, answer: Answer,
     return Response(body, media_type=MEDIA_TYPE, headers=_headers(call))
 
 
-async def _stream(gateway: Gateway, call: BilledCall, plan: Plan, answer: Answer) -> Response:
+async def _stream(gateway: Gateway, call: BilledCall, plan: Plan, answer: UpstreamAnswer) -> Response:
     await check_stream(answer)
     return MeteredStream(plan, call, answer, gateway.cashier, gateway.clock, _headers(call))
 

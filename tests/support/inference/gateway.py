@@ -24,7 +24,7 @@ from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from callmissed_ai.calls.container import Gateway
 from callmissed_ai.providers.sandbox import SandboxProvider
-from callmissed_ai.routing.router import Upstreams
+from callmissed_ai.routing.router import Router
 from functions.inference.app import create_app, create_gateway
 from functions.inference.frame import HOLD_MINUTES
 from local.engines import Store
@@ -228,6 +228,6 @@ def gateway_at_work(
     made = create_gateway(settings, clock, dynamodb)
     environment = {"LAB_API_KEY": "lab-secret"}
     sandbox = SandboxProvider(time.time, asyncio.sleep)
-    gateway = replace(made, upstreams=Upstreams(made.catalog, environment, lambda: sandbox, sleeps))
+    gateway = replace(made, upstreams=Router(made.catalog, environment, lambda: sandbox, sleeps))
     with uvicorn_serving(create_app(gateway)) as url:
         yield Desk(url, gateway, sleeps)

@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from callmissed.aws.dynamodb import DynamoDB, Exchange
 from callmissed_ai.answers import events as relay
-from callmissed_ai.streams import sse
+from callmissed_ai.dialects.openai_chat import stream
 from callmissed_ai.tokens import counting as tokens
 from functions.inference.app import create_app, create_gateway
 from local.engines import Store
@@ -249,7 +249,7 @@ async def test_a_stream_that_breaks_ends_with_an_error_event_and_is_charged_as_f
 async def test_an_event_without_end_is_cut_off(
     client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse, "_LONGEST_EVENT", 100_000)
+    monkeypatch.setattr(stream, "_MAX_EVENT_BYTES", 100_000)
     account = await bank.account()
     upstream.will(endless(b"data: " + b"x" * 5_000))
 

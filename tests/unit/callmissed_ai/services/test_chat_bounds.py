@@ -9,7 +9,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.loader import load_catalog
 from callmissed.ids import new_call_id
 from callmissed.ledger.holds import Ledger
-from callmissed_ai.dialects.openai_chat import IMAGE_TOKENS, parse_chat
+from callmissed_ai.dialects.openai_chat.request import IMAGE_TOKENS, parse_chat
 from callmissed_ai.services.chat import Plan, plan_chat
 
 _CATALOG = load_catalog()

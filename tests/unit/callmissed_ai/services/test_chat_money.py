@@ -13,8 +13,9 @@ from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Category, Model
 from callmissed.catalog.prices import token_price
 from callmissed_ai.calls.settlement import priced
-from callmissed_ai.dialects.openai_chat import GATEWAY_FIELDS, LIMIT_FIELDS, TokenUsage, parse_chat
-from callmissed_ai.services.chat import DEFAULT_OUTPUT_TOKENS, LEAST_OUTPUT_TOKENS, Plan, plan_chat
+from callmissed_ai.dialects.openai_chat.request import GATEWAY_FIELDS, LIMIT_FIELDS, parse_chat
+from callmissed_ai.services.chat import DEFAULT_OUTPUT_TOKENS, MIN_OUTPUT_TOKENS, Plan, plan_chat
+from callmissed_ai.tokens.usage import TokenUsage
 
 CATALOG = load_catalog()
 PRICED = [model for model in CATALOG.listed(Category.LLM) if model.price and not model.realtime]
@@ -80,11 +81,11 @@ def test_a_shortened_reply_is_affordable_and_no_longer_than_before(plan: Plan, a
     shorter = plan.affordable(available)
 
     if shorter is None:
-        least = replace(plan, output_tokens=min(LEAST_OUTPUT_TOKENS, plan.output_tokens))
-        assert not plan.implicit_limit or plan.output_tokens <= LEAST_OUTPUT_TOKENS or least.estimate > available
+        least = replace(plan, output_tokens=min(MIN_OUTPUT_TOKENS, plan.output_tokens))
+        assert not plan.implicit_limit or plan.output_tokens <= MIN_OUTPUT_TOKENS or least.estimate > available
     else:
         assert shorter.estimate <= available
-        assert LEAST_OUTPUT_TOKENS <= shorter.output_tokens <= plan.output_tokens
+        assert MIN_OUTPUT_TOKENS <= shorter.output_tokens <= plan.output_tokens
         assert replace(shorter, output_tokens=plan.output_tokens) == plan
 
 

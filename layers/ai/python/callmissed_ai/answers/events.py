@@ -17,11 +17,14 @@ from callmissed.ledger.entries import Outcome
 from callmissed.observability import get_logger
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from callmissed_ai.calls.settlement import BilledCall, Cashier
-from callmissed_ai.dialects.openai_chat import TokenUsage, delta_text, objects, read_usage
-from callmissed_ai.routing.router import Answer
+from callmissed_ai.dialects.openai_chat.reply import objects, written_text
+from callmissed_ai.dialects.openai_chat.stream import DONE, ChatStreamMeter, error_event, is_unreadable_at_once
+from callmissed_ai.dialects.openai_chat.usage import read_usage
+from callmissed_ai.routing.router import UpstreamAnswer
 from callmissed_ai.services.chat import Plan
-from callmissed_ai.streams.sse import DONE, PING, StreamMeter, error_event, is_event_stream, is_nonsense_at_once
+from callmissed_ai.streams.sse import PING, is_event_stream
 from callmissed_ai.tokens import counting as tokens
+from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.transports.base import UpstreamUnreachable
 
 _logger = get_logger("inference")
@@ -43,7 +46,7 @@ def seconds_left(call: BilledCall, clock: Clock) -> float:
     return max(0.0, _LONGEST_SECONDS - (clock() - call.started) / SECOND)
 
 
-async def read_reply(answer: Answer, seconds: float) -> tuple[bytes, dict[str, Any]]:
+async def read_reply(answer: UpstreamAnswer, seconds: float) -> tuple[bytes, dict[str, Any]]:
     """A blocking reply's bytes and what they say. Raises ApiError 502, and 503 when it breaks off or takes longer."""
     try:
         async with asyncio.timeout(seconds):
@@ -58,7 +61,7 @@ async def read_reply(answer: Answer, seconds: float) -> tuple[bytes, dict[str, A
     return body, _checked(reply)
 
 
-async def _whole(answer: Answer) -> bytes:
+async def _whole(answer: UpstreamAnswer) -> bytes:
     body = bytearray()
     async for chunk in answer.chunks():
         body += chunk
@@ -81,7 +84,7 @@ def _checked(reply: object) -> dict[str, Any]:
 
 async def usage_of(plan: Plan, reply: Mapping[str, Any]) -> TokenUsage:
     """What a blocking reply reports, else what our tokenizer counts."""
-    return read_usage(reply.get("usage")) or await _counted(plan, lambda: delta_text(reply))
+    return read_usage(reply.get("usage")) or await _counted(plan, lambda: written_text(reply))
 
 
 async def _counted(plan: Plan, written: Callable[[], str]) -> TokenUsage:
@@ -97,7 +100,13 @@ class MeteredStream(Response):
     """A stream of the upstream's events to the caller, with a comment every 15 s of silence."""
 
     def __init__(
-        self, plan: Plan, call: BilledCall, answer: Answer, cashier: Cashier, clock: Clock, headers: Mapping[str, str]
+        self,
+        plan: Plan,
+        call: BilledCall,
+        answer: UpstreamAnswer,
+        cashier: Cashier,
+        clock: Clock,
+        headers: Mapping[str, str],
     ) -> None:
         streaming = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
         super().__init__(headers={**headers, **streaming}, media_type="text/event-stream")
@@ -107,7 +116,7 @@ class MeteredStream(Response):
         self._answer = answer
         self._cashier = cashier
         self._clock = clock
-        self._meter = StreamMeter(wants_usage=plan.wants_usage)
+        self._meter = ChatStreamMeter(wants_usage=plan.wants_usage)
         self._silent = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -180,9 +189,9 @@ class MeteredStream(Response):
             await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
-async def check_stream(answer: Answer) -> None:
+async def check_stream(answer: UpstreamAnswer) -> None:
     """Refuse a body that is no event stream before anything of it is sent. Raises ApiError 502."""
-    if not is_event_stream(answer.first) or is_nonsense_at_once(answer.first):
+    if not is_event_stream(answer.first) or is_unreadable_at_once(answer.first):
         await answer.reply.close()
         raise garbage("no event stream")
 

@@ -17,7 +17,7 @@ from callmissed.keys.secret import Mode
 from callmissed.ledger.holds import Ledger
 from callmissed.platform.routes import Permission
 from callmissed_ai.calls.settlement import Cashier
-from callmissed_ai.routing.router import Upstreams
+from callmissed_ai.routing.router import Router
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Gateway:
     ledger: Ledger
     idempotency: IdempotencyStore
     cashier: Cashier
-    upstreams: Upstreams
+    upstreams: Router
     ring: PepperRing
 
     async def authenticate(self, request: Request, permission: Permission | None = None, estimate: int = 0) -> Admitted:

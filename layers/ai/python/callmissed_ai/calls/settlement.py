@@ -18,7 +18,7 @@ from callmissed.keys.admission import Admission, Admitted
 from callmissed.ledger.entries import Account, Entry, EntryType, Outcome, Usage
 from callmissed.ledger.holds import Hold, Ledger, Settlement, WalletState
 from callmissed.observability import count, get_logger
-from callmissed_ai.dialects.openai_chat import TokenUsage
+from callmissed_ai.tokens.usage import TokenUsage
 
 _logger = get_logger("inference")
 

@@ -15,10 +15,11 @@ from typing import Any
 from callmissed.catalog.model import Catalog, Model, ProviderRoute, missing_settings, resolved
 from callmissed.errors import ApiError
 from callmissed.observability import count, get_logger
-from callmissed_ai.dialects.openai_chat import PATH, refusal_of, refusal_of_sandbox
+from callmissed_ai.dialects.openai_chat.errors import refusal_of, refusal_of_sandbox
+from callmissed_ai.dialects.openai_chat.request import PATH
+from callmissed_ai.dialects.openai_chat.stream import fails_at_once
 from callmissed_ai.services.chat import Plan
-from callmissed_ai.streams.sse import fails_at_once
-from callmissed_ai.transports.base import Provider, UpstreamCall, UpstreamReply, UpstreamUnreachable
+from callmissed_ai.transports.base import Transport, UpstreamCall, UpstreamReply, UpstreamUnreachable
 
 SANDBOX = "sandbox"
 """The provider that plays upstream failures: it is asked once, and its 4xx reach the caller as they are."""
@@ -36,7 +37,7 @@ _OPERATORS_FAULT = frozenset({401, 402, 403, 404})  # 404: the path and the mode
 
 
 @dataclass(slots=True)
-class Answer:
+class UpstreamAnswer:
     """An upstream that answers 200 and whose body has begun. `first` is the first piece of the body."""
 
     model: Model
@@ -52,23 +53,23 @@ class Answer:
             yield chunk
 
 
-class Upstreams:
+class Router:
     """The providers of one process, opened at first use, `sandbox` among them. `sleep` waits between tries."""
 
     def __init__(
         self,
         catalog: Catalog,
         environment: Mapping[str, str],
-        sandbox: Callable[[], Provider],
+        sandbox: Callable[[], Transport],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._catalog = catalog
         self._environment = environment
         self._open_sandbox = sandbox
         self._sleep = sleep
-        self._open: dict[str, Provider] = {}
+        self._open: dict[str, Transport] = {}
 
-    async def answer(self, plan: Plan, *, sandboxed: bool) -> Answer:
+    async def answer(self, plan: Plan, *, sandboxed: bool) -> UpstreamAnswer:
         """The first upstream that begins a reply. Raises ApiError 400 or 503 when none will in time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_SEARCH_SECONDS):
@@ -81,7 +82,7 @@ class Upstreams:
             headers={"Retry-After": "5"},
         )
 
-    async def _search(self, plan: Plan, *, sandboxed: bool) -> Answer | None:
+    async def _search(self, plan: Plan, *, sandboxed: bool) -> UpstreamAnswer | None:
         tried = 0
         for model, route, provider in self._candidates(plan, sandboxed=sandboxed):
             body = plan.upstream_body(model, route)
@@ -99,7 +100,7 @@ class Upstreams:
         for provider in self._open.values():
             await provider.close()
 
-    def _candidates(self, plan: Plan, *, sandboxed: bool) -> Iterator[tuple[Model, ProviderRoute, Provider]]:
+    def _candidates(self, plan: Plan, *, sandboxed: bool) -> Iterator[tuple[Model, ProviderRoute, Transport]]:
         for model in plan.models:
             if sandboxed:
                 yield model, ProviderRoute(SANDBOX, model.id), self._sandbox()
@@ -109,7 +110,7 @@ class Upstreams:
                 if provider is not None:
                     yield model, route, provider
 
-    def _provider(self, name: str) -> Provider | None:
+    def _provider(self, name: str) -> Transport | None:
         if name == SANDBOX:
             return self._sandbox()
         if name not in self._open:
@@ -120,25 +121,25 @@ class Upstreams:
             self._open[name] = self._connect(name)
         return self._open[name]
 
-    def _sandbox(self) -> Provider:
+    def _sandbox(self) -> Transport:
         if SANDBOX not in self._open:
             self._open[SANDBOX] = self._open_sandbox()
         return self._open[SANDBOX]
 
-    def _connect(self, name: str) -> Provider:
+    def _connect(self, name: str) -> Transport:
         settings = resolved(self._catalog.providers[name], self._environment)
         api_key = self._environment.get(settings.api_key_env) if settings.api_key_env else None
         if settings.transport == "openai_sdk":
-            from callmissed_ai.transports.openai_sdk import SdkProvider
+            from callmissed_ai.transports.openai_sdk import OpenAiSdkTransport
 
-            return SdkProvider(settings.base_url, api_key, settings.headers)
-        from callmissed_ai.transports.http import BareProvider
+            return OpenAiSdkTransport(settings.base_url, api_key, settings.headers)
+        from callmissed_ai.transports.http import HttpTransport
 
-        return BareProvider(settings.base_url, api_key, settings.headers)
+        return HttpTransport(settings.base_url, api_key, settings.headers)
 
     async def _try(
-        self, model: Model, route: ProviderRoute, provider: Provider, body: Mapping[str, Any]
-    ) -> Answer | None:
+        self, model: Model, route: ProviderRoute, provider: Transport, body: Mapping[str, Any]
+    ) -> UpstreamAnswer | None:
         """One try; None when the next route should be tried. Raises ApiError 400 for what the caller must mend."""
         deadline = _SANDBOX_HEAD_SECONDS if route.provider == SANDBOX else _HEAD_SECONDS
         try:
@@ -157,7 +158,7 @@ class Upstreams:
         return None
 
 
-async def _begun(model: Model, route: ProviderRoute, reply: UpstreamReply, *, streamed: bool) -> Answer:
+async def _begun(model: Model, route: ProviderRoute, reply: UpstreamReply, *, streamed: bool) -> UpstreamAnswer:
     """The answer once its body has begun. Raises UpstreamUnreachable when it is empty, or a stream of one error."""
     chunks = reply.chunks()
     try:
@@ -167,7 +168,7 @@ async def _begun(model: Model, route: ProviderRoute, reply: UpstreamReply, *, st
     except BaseException:
         await reply.close()
         raise
-    return Answer(model, route, reply, first, chunks)
+    return UpstreamAnswer(model, route, reply, first, chunks)
 
 
 async def _read_refusal(reply: UpstreamReply) -> object:

@@ -7,12 +7,12 @@ from typing import Any
 from callmissed import money
 from callmissed.catalog.model import Catalog, Category, Model, Price, ProviderRoute, routing_suffix
 from callmissed.errors import ApiError, invalid_request
-from callmissed_ai.dialects.openai_chat import (
+from callmissed_ai.dialects.openai_chat.request import (
     GATEWAY_FIELDS,
     LIMIT_FIELDS,
     ChatRequest,
     images,
-    most_input_tokens,
+    max_input_tokens,
 )
 
 DEFAULT_OUTPUT_TOKENS = 16_384
@@ -21,7 +21,7 @@ DEFAULT_OUTPUT_TOKENS = 16_384
 _REWRITTEN_FIELDS = GATEWAY_FIELDS | {*LIMIT_FIELDS}
 _ROUTES_BY_SUFFIX = frozenset({"openrouter"})
 
-LEAST_OUTPUT_TOKENS = 256
+MIN_OUTPUT_TOKENS = 256
 """The shortest reply for which a limit that nobody asked for is lowered to what the wallet affords."""
 
 
@@ -50,14 +50,14 @@ class Plan:
 
     def affordable(self, available: int) -> "Plan | None":
         """The same call with a shorter reply that `available` micro-credits cover, or None if that is no use."""
-        if not self.implicit_limit or self.output_tokens <= LEAST_OUTPUT_TOKENS:
+        if not self.implicit_limit or self.output_tokens <= MIN_OUTPUT_TOKENS:
             return None
-        least = replace(self, output_tokens=LEAST_OUTPUT_TOKENS)
+        least = replace(self, output_tokens=MIN_OUTPUT_TOKENS)
         if least.estimate > available:
             return None
         dearest = max(_price(model).output for model in self.models) * self.choices
         spare = (available - least.estimate) * money.PER_MILLION // max(1, dearest)
-        return replace(self, output_tokens=min(self.output_tokens, LEAST_OUTPUT_TOKENS + spare))
+        return replace(self, output_tokens=min(self.output_tokens, MIN_OUTPUT_TOKENS + spare))
 
     def upstream_body(self, model: Model, route: ProviderRoute) -> dict[str, Any]:
         """What to send to `route`: the caller's body with the upstream's model id and usage switched on.
@@ -103,7 +103,7 @@ def plan_chat(catalog: Catalog, body: Mapping[str, Any], request: ChatRequest, s
         models=models,
         streamed=bool(request.stream),
         wants_usage=request.wants_usage,
-        input_tokens=most_input_tokens(body, size),
+        input_tokens=max_input_tokens(body, size),
         output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
         choices=request.n or 1,
         implicit_limit=limit is None,

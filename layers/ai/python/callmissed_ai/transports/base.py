@@ -1,6 +1,6 @@
-"""What the gateway asks of a provider: send one JSON request, hand back status, headers and bytes.
+"""What the router asks of a transport: send one JSON request, hand back status, headers and bytes.
 
-A provider answers in the wire format of its dialect and never raises for an HTTP status;
+A transport answers in the wire format of its dialect and never raises for an HTTP status;
 it raises `UpstreamUnreachable` when there is no answer at all.
 """
 
@@ -48,7 +48,7 @@ class UpstreamReply(Protocol):
         ...
 
 
-class Provider(Protocol):
+class Transport(Protocol):
     """A way to one upstream."""
 
     async def send(self, call: UpstreamCall) -> UpstreamReply:

@@ -41,7 +41,7 @@ class _Reply:
         await self.response.aclose()
 
 
-class SdkProvider:
+class OpenAiSdkTransport:
     """Sends through one `AsyncOpenAI`, without the SDK's own retries: the gateway has the budget for those."""
 
     def __init__(self, base_url: str, api_key: str | None, headers: Mapping[str, str]) -> None:
@@ -55,7 +55,7 @@ class SdkProvider:
         )
 
     async def send(self, call: UpstreamCall) -> UpstreamReply:
-        """See `Provider.send`."""
+        """See `Transport.send`."""
         try:
             response: object = await self._client.post(
                 call.path,

@@ -51,7 +51,7 @@ class SandboxReply:
 
 
 class SandboxProvider:
-    """Answers chat completions by fixed rules; implements `Provider`.
+    """Answers chat completions by fixed rules; implements `Transport`.
 
     `clock` gives seconds since 1970 and sets `created`; `sleep` paces the chunks of a stream.
     """
