@@ -1,6 +1,7 @@
 """Two workers at the same delivery, breaker or webhook, both on what they read before either wrote."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ async def test_two_workers_probe_an_endpoint_by_one_attempt(simulation: Simulati
 @pytest.mark.parametrize("open_until", [None, -1], ids=["closed", "half-open"])
 async def test_two_failures_trip_the_breaker_once(simulation: Simulation, open_until: int | None) -> None:
     now = simulation.now
-    opened = {} if open_until is None else {"open": now + open_until}
+    opened: dict[str, Any] = {} if open_until is None else {"open": now + open_until}
     endpoint = await simulation.webhook(cf=5, ff=now - SECOND, **opened)
     health, moments = Health(simulation.store), list[int]()
 
@@ -102,7 +103,8 @@ async def test_two_failures_after_five_days_publish_one_event(simulation: Simula
 async def test_an_attempt_recorded_after_the_deletion_of_its_webhook_leaves_nothing(
     simulation: Simulation, answer: int, failures: Item, write: str
 ) -> None:
-    endpoint = await simulation.webhook(**failures, **({"ff": simulation.now} if failures else {}))
+    since: dict[str, Any] = {"ff": simulation.now} if failures else {}
+    endpoint = await simulation.webhook(**failures, **since)
     simulation.endpoints.answers[endpoint.webhook] = status(answer)
     [job] = await queued_jobs(simulation)
     delete = partial(delete_webhook, simulation, endpoint)

@@ -7,8 +7,10 @@ import pytest
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.dynamodb import Unavailable
+from callmissed.aws.items import transact
 from callmissed.clock import MINUTE, SECOND
-from callmissed.platform.tables import DELIVERIES, WEBHOOKS
+from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table
+from functions.webhooks.items import update, wake_lane
 from functions.webhooks.records import LANE, Endpoint, State, due, webhook_key
 from tests.integration.webhooks.jobs import queued_jobs
 from tests.integration.webhooks.simulation import Simulation
@@ -157,6 +159,31 @@ async def test_a_look_leaves_no_lane_where_another_took_it_away(simulation: Simu
 
     assert simulation.dynamodb.pending == 0
     assert await simulation.store.get(DELIVERIES, lane_key(endpoint)) == {}
+
+
+@pytest.mark.parametrize(
+    ("operation", "table"),
+    [("GetItem", DELIVERIES), ("GetItem", WEBHOOKS), ("DeleteItem", DELIVERIES)],
+    ids=["before both reads", "between the reads", "after both reads"],
+)
+async def test_a_webhook_resumed_at_any_moment_of_a_look_gets_what_was_parked(
+    simulation: Simulation, operation: str, table: Table
+) -> None:
+    endpoint = await simulation.webhook(active=False)
+    await queued_jobs(simulation)
+    simulation.now += SECOND
+    webhook = await simulation.webhook_item(endpoint)
+    resumed = [
+        update(simulation.stage, webhook, {"active": True}),
+        wake_lane(simulation.stage, endpoint, simulation.now),
+    ]
+    resume = partial(transact, simulation.plain, resumed)
+    simulation.dynamodb.before(operation, resume, matching=simulation.of_table(table))
+
+    await look(simulation, endpoint)
+    await simulation.run(days=60 * MINUTES)
+
+    await simulation.assert_nothing_lost(endpoint)
 
 
 @pytest.mark.parametrize("active", [True, False], ids=["breaker", "paused"])
