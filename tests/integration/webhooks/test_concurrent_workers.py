@@ -34,6 +34,18 @@ async def test_two_workers_of_one_failing_job_count_one_attempt_and_send_one_job
     assert simulation.orders.sent["attempt"] == 2  # the first job and the next one
 
 
+async def test_a_job_that_comes_twice_makes_one_attempt(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook()
+    simulation.endpoints.answers[endpoint.webhook] = status(500)
+    [job] = await queued_jobs(simulation)
+
+    await job()
+    await job()
+
+    assert len(simulation.endpoints.got) == 1
+    assert simulation.orders.sent["attempt"] == 2  # the first job and the next one
+
+
 async def test_two_workers_probe_an_endpoint_by_one_attempt(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(500)
