@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from aws_cdk import aws_apigateway as apigateway
 
@@ -55,16 +56,12 @@ _REFUSALS = (
 )
 
 
-def add_gateway_responses(api: apigateway.RestApi) -> None:
-    """Replace API Gateway's own error bodies. The `DEFAULT` ones keep whatever status the case has."""
-    for refusal in _REFUSALS:
-        api.add_gateway_response(
-            f"Refusal-{refusal.kind.response_type}",
-            type=refusal.kind,
-            status_code=None if refusal.keep_status else str(refusal.status),
-            templates={"application/json": _template(refusal)},
-            response_headers=_headers(refusal.retry_after_seconds),
-        )
+def gateway_responses() -> dict[str, Any]:
+    """What replaces API Gateway's own error bodies, by the case, as an OpenAPI document has it.
+
+    The `DEFAULT` ones keep whatever status the case has.
+    """
+    return {refusal.kind.response_type: _response(refusal) for refusal in _REFUSALS}
 
 
 def refusal_body(status: int, code: str, message: str, request_id: str = "$context.requestId") -> str:
@@ -77,6 +74,15 @@ def _template(refusal: _Refusal) -> str:
     if refusal.type:
         body["error"]["type"] = refusal.type
     return json.dumps(body)
+
+
+def _response(refusal: _Refusal) -> dict[str, Any]:
+    headers = _headers(refusal.retry_after_seconds)
+    response: dict[str, Any] = {
+        "responseParameters": {f"gatewayresponse.header.{name}": value for name, value in headers.items()},
+        "responseTemplates": {"application/json": _template(refusal)},
+    }
+    return response if refusal.keep_status else response | {"statusCode": str(refusal.status)}
 
 
 def _headers(retry_after_seconds: int | None) -> dict[str, str]:
