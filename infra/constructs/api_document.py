@@ -16,6 +16,9 @@ from infra.constructs.gateway_responses import gateway_responses
 BUFFERED_TIMEOUT_SECONDS = 29
 """The longest time that API Gateway waits for a function that does not stream."""
 
+MAX_API_RESOURCES = 300
+"""API Gateway's quota of resources in a REST API, the root counted. AWS raises it on request."""
+
 _AUTHORIZER = "authorizer"
 _PARAMETER = re.compile(r"\{(\w+)\+?\}")
 
@@ -58,8 +61,9 @@ def api_document(
     """
     operations = _with_preflights(routes)
     _refuse_repeated_operations(operations)
-    _refuse_wrong_transfer_modes(operations, targets)
-    _refuse_rival_parameters(operations)
+    _refuse_wrong_transfer_modes(routes, targets)
+    _refuse_rival_parameters(routes)
+    _refuse_too_many_resources(routes)
     paths: dict[str, dict[str, Any]] = {route.path: {} for route in operations}
     for route in operations:
         paths[route.path][route.method.lower()] = _operation(route, targets[route.function])
@@ -93,9 +97,9 @@ def _refuse_repeated_operations(operations: Sequence[Route]) -> None:
         raise RouteTableError(f"declared more than once: {', '.join(repeated)}")
 
 
-def _refuse_wrong_transfer_modes(operations: Sequence[Route], targets: Mapping[str, Target]) -> None:
+def _refuse_wrong_transfer_modes(routes: Sequence[Route], targets: Mapping[str, Target]) -> None:
     """Raise for a route whose mode is not its function's: API Gateway answers 502 on it, always."""
-    for route in operations:
+    for route in routes:
         if route.streaming != targets[route.function].streams:
             kind = "a web app and streams" if targets[route.function].streams else "a handler and does not stream"
             raise RouteTableError(
@@ -103,12 +107,18 @@ def _refuse_wrong_transfer_modes(operations: Sequence[Route], targets: Mapping[s
             )
 
 
-def _refuse_rival_parameters(operations: Sequence[Route]) -> None:
+def _refuse_rival_parameters(routes: Sequence[Route]) -> None:
     """Raise for `/x/{a}` beside `/x/{b}`: API Gateway allows one parameter below a resource."""
-    parameters = sorted(path for path in api_resources(operations) if path.endswith("}"))
+    parameters = sorted(path for path in api_resources(routes) if path.endswith("}"))
     parents = Counter(path.rpartition("/")[0] for path in parameters)
     if rivals := [path for path in parameters if parents[path.rpartition("/")[0]] > 1]:
         raise RouteTableError(f"several parameters in one place: {', '.join(rivals)}")
+
+
+def _refuse_too_many_resources(routes: Sequence[Route]) -> None:
+    count = len(api_resources(routes)) + 1
+    if count > MAX_API_RESOURCES:
+        raise RouteTableError(f"the routes need {count} resources, and API Gateway allows {MAX_API_RESOURCES}")
 
 
 def _operation(route: Route, target: Target) -> dict[str, Any]:

@@ -4,18 +4,15 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import aws_apigateway as apigateway
-
 from callmissed.errors import ApiError, envelope
 from callmissed.platform.routes import MAX_BODY_BYTES
 
-_Kind = apigateway.ResponseType
 _UNAVAILABLE = "The service is briefly unavailable. Please retry."
 
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    kind: apigateway.ResponseType
+    kind: str
     status: int
     code: str
     message: str
@@ -25,34 +22,34 @@ class _Refusal:
 
 
 _REFUSALS = (
-    _Refusal(_Kind.UNAUTHORIZED, 401, "invalid_api_key", "Incorrect API key provided."),
+    _Refusal("UNAUTHORIZED", 401, "invalid_api_key", "Incorrect API key provided."),
     # The authorizer's own words. They are put into the JSON as they are, because API Gateway escapes nothing here:
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.responseTemplates.html
     _Refusal(
-        _Kind.ACCESS_DENIED,
+        "ACCESS_DENIED",
         403,
         "$context.authorizer.code",
         "$context.authorizer.message",
         type="$context.authorizer.type",
     ),
-    _Refusal(_Kind.AUTHORIZER_FAILURE, 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
-    _Refusal(_Kind.AUTHORIZER_CONFIGURATION_ERROR, 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
-    _Refusal(_Kind.WAF_FILTERED, 403, "permission_denied", "Access denied."),
+    _Refusal("AUTHORIZER_FAILURE", 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
+    _Refusal("AUTHORIZER_CONFIGURATION_ERROR", 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
+    _Refusal("WAF_FILTERED", 403, "permission_denied", "Access denied."),
     # This is what API Gateway calls a path or method that it does not have.
-    _Refusal(_Kind.MISSING_AUTHENTICATION_TOKEN, 404, "not_found", "There is no such route."),
-    _Refusal(_Kind.RESOURCE_NOT_FOUND, 404, "not_found", "There is no such route."),
+    _Refusal("MISSING_AUTHENTICATION_TOKEN", 404, "not_found", "There is no such route."),
+    _Refusal("RESOURCE_NOT_FOUND", 404, "not_found", "There is no such route."),
     _Refusal(
-        _Kind.REQUEST_TOO_LARGE,
+        "REQUEST_TOO_LARGE",
         413,
         "file_too_large",
         f"The request body is larger than {MAX_BODY_BYTES} bytes.",
     ),
-    _Refusal(_Kind.THROTTLED, 429, "rate_limit_exceeded", "Too many requests. Please retry.", 1),
-    _Refusal(_Kind.QUOTA_EXCEEDED, 429, "quota_exceeded", "The quota is used up."),
-    _Refusal(_Kind.INTEGRATION_FAILURE, 503, "service_unavailable", _UNAVAILABLE, 1),
-    _Refusal(_Kind.INTEGRATION_TIMEOUT, 503, "service_unavailable", _UNAVAILABLE, 1),
-    _Refusal(_Kind.DEFAULT_4_XX, 400, "invalid_request_error", "The request was refused.", keep_status=True),
-    _Refusal(_Kind.DEFAULT_5_XX, 500, "internal_error", "Something failed on our side.", keep_status=True),
+    _Refusal("THROTTLED", 429, "rate_limit_exceeded", "Too many requests. Please retry.", 1),
+    _Refusal("QUOTA_EXCEEDED", 429, "quota_exceeded", "The quota is used up."),
+    _Refusal("INTEGRATION_FAILURE", 503, "service_unavailable", _UNAVAILABLE, 1),
+    _Refusal("INTEGRATION_TIMEOUT", 503, "service_unavailable", _UNAVAILABLE, 1),
+    _Refusal("DEFAULT_4XX", 400, "invalid_request_error", "The request was refused.", keep_status=True),
+    _Refusal("DEFAULT_5XX", 500, "internal_error", "Something failed on our side.", keep_status=True),
 )
 
 
@@ -61,7 +58,7 @@ def gateway_responses() -> dict[str, Any]:
 
     The `DEFAULT` ones keep whatever status the case has.
     """
-    return {refusal.kind.response_type: _response(refusal) for refusal in _REFUSALS}
+    return {refusal.kind: _response(refusal) for refusal in _REFUSALS}
 
 
 def refusal_body(status: int, code: str, message: str, request_id: str = "$context.requestId") -> str:

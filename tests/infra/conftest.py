@@ -1,24 +1,38 @@
 """One synthesis for the session; tests look at its templates as plain data."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from aws_cdk import App
 
+from callmissed.platform.routes import ROUTES, Route
 from infra.app import build
 from infra.config import StageConfig
 from infra.constructs.bundling import ROOT
 from tests.infra.assembly import Assembly
+from tests.support.route_tables import LARGE_TABLE
 
 
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """All stacks of a stage, without real bundles. Synthesis itself fails on any finding of cdk-nag."""
-    folder = tmp_path_factory.mktemp("cdk.out")
+    return synthesised(tmp_path_factory.mktemp("cdk.out"), ROUTES)
+
+
+@pytest.fixture(scope="session")
+def large_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """The same with 260 routes."""
+    return synthesised(tmp_path_factory.mktemp("cdk-large.out"), LARGE_TABLE)
+
+
+def synthesised(folder: Path, routes: Sequence[Route]) -> Assembly:
+    """What a synthesis of `routes` writes into `folder`."""
     config = StageConfig(stage="test", bundle=False, alarm_email="ops@example.com")
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = App(outdir=str(folder), context=context)
-    stacks = build(app, config)
+    stacks = build(app, config, routes)
     app.synth()
     templates = {name: json.loads((folder / f"{name}.template.json").read_text()) for name in stacks}
     return Assembly(folder, config, templates)
