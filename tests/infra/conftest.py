@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from aws_cdk import App
 
 from callmissed.platform.routes import ROUTES, Route
-from infra.app import build
 from infra.config import StageConfig
 from infra.constructs.bundling import ROOT
 from tests.infra.assembly import Assembly
@@ -29,6 +27,10 @@ def large_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 
 def synthesised(folder: Path, routes: Sequence[Route]) -> Assembly:
     """What a synthesis of `routes` writes into `folder`."""
+    from aws_cdk import App  # importing CDK takes seconds, also where no test needs it
+
+    from infra.app import build
+
     config = StageConfig(stage="test", bundle=False, alarm_email="ops@example.com")
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = App(outdir=str(folder), context=context)

@@ -2,21 +2,20 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from aws_cdk import App, CfnResource, Duration, Environment, Stack
-from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_lambda as lambda_
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from callmissed.platform.functions import AUTHORIZER, CALLBACKS_API, FUNCTIONS, INFERENCE, WEBHOOKS_API
 from callmissed.platform.routes import ROUTES, Auth, Route
-from infra.app import build
 from infra.config import StageConfig
 from infra.constructs.api_document import RouteTableError, Target, api_document, api_resources
 from tests.infra.assembly import Assembly
 from tests.support.route_tables import LARGE_TABLE
+
+if TYPE_CHECKING:
+    from aws_cdk import CfnResource
 
 INTEGRATION = "x-amazon-apigateway-integration"
 LAMBDA_ARN = "arn:aws:apigateway:ap-south-1:lambda:path"
@@ -129,6 +128,10 @@ def test_route_in_a_mode_that_its_function_lacks_is_refused(wrong: Route) -> Non
 
 
 def test_wrong_route_stops_a_synthesis() -> None:
+    from aws_cdk import App
+
+    from infra.app import build
+
     config = StageConfig(stage="test", bundle=False)
     with pytest.raises(RouteTableError, match="GET /v1/wrong"):
         build(App(), config, [*ROUTES, BUFFERED_ROUTE_OF_A_WEB_APP])
@@ -175,12 +178,16 @@ def test_integration_is_the_one_that_the_cdk_renders(assembly: Assembly, name: s
 
 def cdk_integration(alias_id: str, *, streaming: bool) -> dict[str, Any]:
     """What the CDK's own construct says of a method whose function has the alias of that logical id."""
+    from aws_cdk import App, Duration, Environment, Stack
+    from aws_cdk import aws_apigateway as apigateway
+    from aws_cdk import aws_lambda as lambda_
+
     app = App()
     stack = Stack(app, "reference", env=Environment(region="ap-south-1"))
     code = lambda_.Code.from_inline("pass")
     function = lambda_.Function(stack, "F", runtime=lambda_.Runtime.PYTHON_3_13, handler="index.handler", code=code)
     alias = lambda_.Alias(stack, "Alias", alias_name="live", version=function.current_version)  # pyright: ignore[reportArgumentType]
-    cast(CfnResource, alias.node.default_child).override_logical_id(alias_id)
+    cast("CfnResource", alias.node.default_child).override_logical_id(alias_id)
     mode = apigateway.ResponseTransferMode
     integration = apigateway.LambdaIntegration(
         alias,  # pyright: ignore[reportArgumentType]
