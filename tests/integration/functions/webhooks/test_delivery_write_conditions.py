@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.integration.webhooks.test_breaker import start_replay
+from tests.integration.functions.webhooks.test_breaker import start_replay
 
 from callmissed.aws.attributes import Item
 from callmissed.batches import Received
