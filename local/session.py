@@ -14,8 +14,8 @@ from callmissed.clock import system_clock
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.queues import DISPATCH
 from callmissed.settings import CoreSettings
-from callmissed_ai.calls.container import Gateway
-from functions.inference.app import create_app, create_gateway
+from callmissed_ai.calls.container import Container, create_container
+from functions.inference.app import create_app
 from local.assembly import Platform
 from local.controls import create_controls
 from local.engines import create_tables
@@ -36,13 +36,13 @@ class _Parts:
     site: Site
     settings: CoreSettings
     platform: Platform
-    inference: Gateway
+    inference: Container
 
 
 def run_session(listener: socket.socket, state: State, site: Site, console: Console) -> None:
     """Serve `site` on `listener` until a signal says stop. Raises DeskError, CatalogError."""
     settings = settle_down(site)
-    inference = create_gateway(settings)
+    inference = create_container(settings)
     create_tables(site.store)
     create_services(site.services)
     platform = Platform(site.store, site.services)

@@ -19,9 +19,10 @@ from callmissed.idempotency.store import IdempotencyStore
 from callmissed.settings import CoreSettings
 from callmissed.web.app import RequestFrame, create_api
 from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
+from callmissed_ai.calls.container import create_container
+from callmissed_ai.calls.work import Work
 from callmissed_ai.routing.router import UpstreamAnswer
-from callmissed_ai.services.chat import Plan
-from functions.inference.app import create_app, create_gateway
+from functions.inference.app import create_app
 from local.engines import Store
 from tests.support.faults import Crash, FaultyDynamoDB
 from tests.support.idempotency import Shelf
@@ -200,9 +201,9 @@ class Lane:
         settings = CoreSettings(
             stage=store.stage, region="us-east-1", dynamodb_endpoint=store.endpoint, peppers=PEPPER.hex()
         )
-        made = create_gateway(settings, self._clock, self.dynamodb)
-        upstreams: Any = _Upstreams(self)
-        return create_app(replace(made, upstreams=upstreams, idempotency=self._records))
+        made = create_container(settings, self._clock, self.dynamodb)
+        router: Any = _Router(self)
+        return create_app(replace(made, router=router, idempotency=self._records))
 
     async def reply(self) -> bytes:
         """What the upstream says at the end of the work."""
@@ -210,13 +211,13 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class _Upstreams:
+class _Router:
     """In the place of the gateway's providers: one that waits for its lane."""
 
     lane: Lane
 
-    async def answer(self, plan: Plan, *, sandboxed: bool) -> UpstreamAnswer:
-        model = plan.models[0]
+    async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
+        model = work.models[0]
         return UpstreamAnswer(model, model.routes[0], _Whole(), await self.lane.reply(), _nothing())
 
 

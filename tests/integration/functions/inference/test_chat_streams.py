@@ -9,10 +9,11 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from callmissed.aws.dynamodb import DynamoDB, Exchange
-from callmissed_ai.answers import events as relay
+from callmissed_ai.answers import events
+from callmissed_ai.calls.container import create_container
 from callmissed_ai.dialects.openai_chat import stream
 from callmissed_ai.tokens import counting as tokens
-from functions.inference.app import create_app, create_gateway
+from functions.inference.app import create_app
 from local.engines import Store
 from tests.support.inference.behaviours import (
     DONE,
@@ -149,7 +150,7 @@ async def order(store: Store, providers_file: Path, bank: Bank) -> AsyncIterator
         seen.append(f"{exchange.operation} {exchange.table.rpartition('-')[2]}")
 
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20, observe=observe)
-    app = create_app(create_gateway(settings_for(store, providers_file), dynamodb=dynamodb))
+    app = create_app(create_container(settings_for(store, providers_file), dynamodb=dynamodb))
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
         async def noting(message: Message) -> None:
@@ -192,7 +193,7 @@ async def test_at_the_moment_the_end_arrives_the_entry_exists(
 async def test_silence_is_filled_with_comments_between_whole_events(
     client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "_PING_SECONDS", 0.01)
+    monkeypatch.setattr(events, "_PING_SECONDS", 0.01)
     account, gate = await bank.account(), Gate()
     first, *rest = whole_stream()
     upstream.will(streams([first + rest[0][:20], gate, rest[0][20:], *rest[1:]]))

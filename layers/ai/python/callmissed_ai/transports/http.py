@@ -48,11 +48,11 @@ class HttpTransport:
         self._headers = {"Content-Type": "application/json", **authorization, **headers}
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, call: UpstreamCall) -> UpstreamReply:
+    async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:
         """See `Transport.send`."""
         payload = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode()
         try:
-            async with asyncio.timeout(call.deadline_seconds):
+            async with asyncio.timeout(deadline_seconds):
                 return _Reply(await self._pool().post(self._base_url + call.path, data=payload, allow_redirects=False))
         except _FAILURES as error:
             raise UpstreamUnreachable(f"{type(error).__name__}: {error}") from error

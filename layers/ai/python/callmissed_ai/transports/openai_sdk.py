@@ -54,14 +54,14 @@ class OpenAiSdkTransport:
             http_client=DefaultAsyncHttpxClient(cookies=no_cookies, follow_redirects=False),
         )
 
-    async def send(self, call: UpstreamCall) -> UpstreamReply:
+    async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:
         """See `Transport.send`."""
         try:
             response: object = await self._client.post(
                 call.path,
                 cast_to=httpx2.Response,
                 body=dict(call.body),
-                options={"timeout": call.deadline_seconds},
+                options={"timeout": deadline_seconds},
                 stream=True,
                 stream_cls=AsyncStream[object],
             )

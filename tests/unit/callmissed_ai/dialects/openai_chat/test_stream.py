@@ -1,7 +1,7 @@
 """The meter of a stream: however the bytes are cut, the same passes on and the same is read."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from callmissed.errors import ApiError
+from callmissed_ai.calls.charges import Charges
 from callmissed_ai.dialects.openai_chat import stream
-from callmissed_ai.dialects.openai_chat.stream import DONE, ChatStreamMeter, fails_at_once
+from callmissed_ai.dialects.openai_chat.stream import DONE, ChatStreamMeter, check_beginning, closing
 from callmissed_ai.streams.sse import is_event_stream
 from callmissed_ai.tokens.usage import TokenUsage
+from callmissed_ai.transports.base import UpstreamUnreachable
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
 
@@ -28,9 +31,13 @@ class Metered:
     broken: str
 
 
+async def free_of_charge(_usage: TokenUsage | None, _written: Callable[[], str]) -> Charges:
+    return Charges(())
+
+
 def metered(pieces: Sequence[bytes], *, wants_usage: bool = False) -> Metered:
     """Feed the pieces as the relay does: until the meter says that there is no more to come."""
-    meter = ChatStreamMeter(wants_usage=wants_usage)
+    meter = ChatStreamMeter(wants_usage=wants_usage, charge=free_of_charge)
     passed = b""
     for piece in pieces:
         passed += meter.feed(piece)
@@ -156,18 +163,38 @@ def test_every_first_byte_of_a_stream_can_be_one(events: list[bytes]) -> None:
     assert all(is_event_stream(whole[:length]) for length in range(1, len(whole) + 1))
 
 
+@pytest.mark.parametrize("first", [event({"error": "x"}), b": wait\n\n" + event({"error": "x"})])
+def test_stream_that_fails_at_once_is_left_for_another_route(first: bytes) -> None:
+    with pytest.raises(UpstreamUnreachable):
+        check_beginning(first)
+
+
 @pytest.mark.parametrize(
-    ("first", "at_once"),
+    "first",
     [
-        (event({"error": "x"}), True),
-        (b": wait\n\n" + event({"error": "x"}), True),
-        (said("a") + event({"error": "x"}), False),
-        (event({"usage": USAGE, "choices": []}) + event({"error": "x"}), False),
-        (said("a"), False),
-        (DONE, False),
-        (event({"error": "x"})[:-1], False),
-        (b"", False),
+        said("a") + event({"error": "x"}),
+        event({"usage": USAGE, "choices": []}) + event({"error": "x"}),
+        said("a"),
+        DONE,
+        event({"error": "x"})[:-1],
+        b"data: " + b"x" * 100,
     ],
 )
-def test_a_stream_that_fails_at_once(first: bytes, at_once: bool) -> None:
-    assert fails_at_once(first) is at_once
+def test_stream_that_does_not_fail_at_once_is_passed_on(first: bytes) -> None:
+    check_beginning(first)
+
+
+@pytest.mark.parametrize("first", [b"<html>", b"{}", b"data: <html>\n\n", b"data: 5\n\n"])
+def test_stream_that_begins_with_no_chunk_is_unusable(first: bytes) -> None:
+    with pytest.raises(ApiError) as refused:
+        check_beginning(first)
+
+    assert (refused.value.status, refused.value.code) == (502, "upstream_error")
+
+
+def test_closing_is_done_or_the_error_in_its_envelope() -> None:
+    error = ApiError(503, "provider_error", "Broke off.")
+
+    assert closing(None, "req_1") == DONE
+    told = json.loads(closing(error, "req_1").removeprefix(b"data: "))["error"]
+    assert (told["code"], told["message"], told["request_id"]) == ("provider_error", "Broke off.", "req_1")

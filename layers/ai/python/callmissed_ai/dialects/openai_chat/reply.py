@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from callmissed_ai.dialects.json_reply import UnusableReply
+
 
 def written_text(chunk: Mapping[str, Any]) -> str:
     """Everything a model wrote in one chunk, or in a whole reply: text, reasoning, tool calls."""
@@ -25,3 +27,13 @@ def objects(value: object) -> list[dict[str, Any]]:
         if isinstance(value, list)
         else []
     )
+
+
+def checked_reply(body: bytes, reply: Mapping[str, Any]) -> bytes:
+    """The `body` of a whole `reply`, untouched. Raises UnusableReply for one without choices."""
+    choices = reply.get("choices")
+    if objects(choices) != choices:
+        raise UnusableReply("no choices")
+    if reply.get("error"):
+        raise UnusableReply("an error with status 200")
+    return body

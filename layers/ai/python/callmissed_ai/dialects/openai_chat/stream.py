@@ -2,21 +2,30 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, cast
 
+from callmissed.errors import ApiError, envelope
+from callmissed_ai.calls.charges import Charges
 from callmissed_ai.dialects.openai_chat.reply import written_text
 from callmissed_ai.dialects.openai_chat.usage import read_usage
-from callmissed_ai.streams.sse import data_of, split, split_last
+from callmissed_ai.errors import unusable_reply
+from callmissed_ai.streams.sse import data_of, is_event_stream, split, split_last
 from callmissed_ai.tokens.usage import TokenUsage
+from callmissed_ai.transports.base import UpstreamUnreachable
 
 DONE = b"data: [DONE]\n\n"
 _RELEVANT = re.compile(rb'"usage"\s*:\s*\{|error|data:(?! ?\{)')  # `[DONE]` is no object either
 _REPORTED = "the upstream reports an error"
 _ENDLESS = "an event without end"
+_PATH = "/v1/chat/completions"
 _ERROR_NAME = re.compile(rb"^event:[ ]?error[ ]*\r?$", re.MULTILINE)
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _FOLD_BYTES = 1024 * 1024
+
+
+Charge = Callable[[TokenUsage | None, Callable[[], str]], Awaitable[Charges]]
+"""Charges for the reported usage, or where there is none for what was written."""
 
 
 class _UnreadableEvent(Exception):
@@ -31,11 +40,12 @@ class ChatStreamMeter:
     end (`finished`), nor after an error or what is no event stream (`broken` says why).
     """
 
-    def __init__(self, *, wants_usage: bool) -> None:
+    def __init__(self, *, wants_usage: bool, charge: Charge) -> None:
         self.usage: TokenUsage | None = None
         self.finished = False
         self.broken = ""
         self._wants_usage = wants_usage
+        self._charge = charge
         self._tail = b""
         self._passed: list[bytes] = []
         self._passed_bytes = 0
@@ -51,9 +61,16 @@ class ChatStreamMeter:
         self._keep(whole)
         return whole
 
-    def end(self) -> None:
+    def end(self) -> bytes:
         """Record that the upstream has closed the stream; one that forgot the last blank line has ended too."""
         self.finished = self.finished or (not self.broken and data_of(self._tail) == b"[DONE]")
+        if not self.finished:
+            self.broken = self.broken or "no [DONE]"
+        return b""
+
+    async def charges(self) -> Charges:
+        """See `Meter.charges`."""
+        return await self._charge(self.usage, self.written)
 
     def written(self) -> str:
         """Everything that the model wrote so far, for the tokenizer."""
@@ -98,23 +115,32 @@ class ChatStreamMeter:
             self._written += [written_text(_lenient(data_of(event))) for event in split(events)]
 
 
-def error_event(body: dict[str, Any]) -> bytes:
-    """An error that ends a stream; the SDKs raise it as an APIError."""
-    return b"data: " + json.dumps(body).encode() + b"\n\n"
+def closing(error: ApiError | None, request_id: str) -> bytes:
+    """The last bytes of a stream: `[DONE]`, or the error, which the SDKs raise as an APIError."""
+    if error is None:
+        return DONE
+    return b"data: " + json.dumps(envelope(_PATH, error, request_id)).encode() + b"\n\n"
 
 
-def fails_at_once(first: bytes) -> bool:
-    """Whether the first piece of a stream holds an error, and nothing but comments before it."""
-    return _broken_at_once(first) == _REPORTED
+def check_beginning(first: bytes) -> None:
+    """Judge the first piece of a stream.
+
+    Raises UpstreamUnreachable when it holds an error and nothing but comments before it, ApiError 502 when its first
+    event is no chunk of a reply.
+    """
+    broken = _broken_at_once(first)
+    if broken == _REPORTED:
+        raise UpstreamUnreachable("a stream of one error")
+    if not is_event_stream(first) or broken not in ("", _ENDLESS):
+        raise unusable_reply("no event stream")
 
 
-def is_unreadable_at_once(first: bytes) -> bool:
-    """Whether the first event in the first piece of a stream is no chunk of a reply, nor an error."""
-    return _broken_at_once(first) not in ("", _REPORTED, _ENDLESS)
+async def _uncharged(_usage: TokenUsage | None, _written: Callable[[], str]) -> Charges:
+    return Charges(())
 
 
 def _broken_at_once(first: bytes) -> str:
-    meter = ChatStreamMeter(wants_usage=True)
+    meter = ChatStreamMeter(wants_usage=True, charge=_uncharged)
     passed = meter.feed(first)
     return "" if data_of(passed) else meter.broken
 
