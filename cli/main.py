@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from cli.credits import credits
-from cli.dlq import dlq
-from cli.events import events
-from cli.integrations import integrations
-from cli.keys import keys
+from cli.commands.credits import credits
+from cli.commands.dlq import dlq
+from cli.commands.events import events
+from cli.commands.integrations import integrations
+from cli.commands.keys import keys
+from cli.commands.tenants import tenants
+from cli.commands.usage import usage
 from cli.target import DEFAULT_STATE
-from cli.tenants import tenants
-from cli.usage import usage
 
 app = typer.Typer(
     name="callmissed",

@@ -8,7 +8,7 @@ from botocore.credentials import Credentials
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.platform import names
 from callmissed.settings import CoreSettings
-from cli.failures import CommandError
+from cli.errors import CommandError
 
 DEFAULT_STATE = Path(".callmissed")
 DEFAULT_REGION = CoreSettings().region

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import local.stack
 from callmissed.platform import names
-from cli.failures import CommandError
+from cli.errors import CommandError
 from cli.main import app
 from cli.target import find_target
 from local.state import Announcement, Secrets, State

@@ -14,7 +14,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import Clock, system_clock
 from callmissed.keys.management import KeyManager
 from callmissed.settings import CoreSettings
-from cli.failures import EXPECTED, CommandError, explain
+from cli.errors import EXPECTED, CommandError, explain
 from cli.output import Output
 from cli.target import DEFAULT_REGION, DEFAULT_STATE, Target, find_target
 

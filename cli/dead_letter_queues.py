@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from callmissed.clock import iso
 from callmissed.platform.functions import FUNCTIONS
 from callmissed.platform.queues import QUEUES, physical_queue_name
-from cli.failures import CommandError
+from cli.errors import CommandError
 from cli.output import Row
 
 if TYPE_CHECKING:

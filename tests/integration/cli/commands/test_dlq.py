@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from callmissed.clock import SECOND
 from callmissed.platform.queues import QUEUES, physical_queue_name
-from cli import dead_letters, dlq
-from cli.dead_letters import open_letters, peek, redrive
+from cli import dead_letter_queues as dead_letters
+from cli.commands import dlq
+from cli.dead_letter_queues import open_letters, peek, redrive
 from cli.main import app
 from local.engines import moto_server
 from local.settings import STAGE
@@ -291,7 +292,7 @@ class MovingSqs:
 
 def redrive_deployed(sqs: MovingSqs, monkeypatch: pytest.MonkeyPatch) -> Result:
     monkeypatch.setattr("callmissed.aws.clients.client", lambda *_: sqs)
-    monkeypatch.setattr("cli.dlq._LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr("cli.commands.dlq._LOOK_AGAIN_SECONDS", 0)
     return CliRunner().invoke(app, ["dlq", "redrive", DEAD, "--stage", "prod", "--json"])
 
 

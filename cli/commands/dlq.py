@@ -6,10 +6,20 @@ from typing import Annotated
 import typer
 
 from callmissed.clock import SECOND, iso
-from cli.dead_letters import NAMES, UNDELIVERED, Letters, Redriven, message_row, open_letters, peek, redrive, sent_at
-from cli.failures import CommandError
-from cli.operation import Session, operation
+from cli.dead_letter_queues import (
+    NAMES,
+    UNDELIVERED,
+    Letters,
+    Redriven,
+    message_row,
+    open_letters,
+    peek,
+    redrive,
+    sent_at,
+)
+from cli.errors import CommandError
 from cli.output import Row
+from cli.stage_command import Session, operation
 
 _LOOKED_AT = 10
 _LOOK_AGAIN_SECONDS = 2.0

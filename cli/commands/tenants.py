@@ -11,10 +11,10 @@ from callmissed.ledger.queries import balance
 from callmissed.money import show
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant, get_tenant, list_tenants
-from cli.failures import CommandError, explain
-from cli.operation import Session, operation
+from cli.errors import CommandError, explain
+from cli.option_parsers import credits as credits_value
 from cli.rows import TENANTS, balance_row, tenant_row
-from cli.values import credits as credits_value
+from cli.stage_command import Session, operation
 
 tenants = typer.Typer(name="tenants", help="The organisations to whom everything belongs.", no_args_is_help=True)
 

@@ -7,8 +7,8 @@ from callmissed.aws.dynamodb import RequestRefused, Unavailable
 from callmissed.errors import ApiError
 from callmissed.money import parse_credits
 from callmissed.settings import CoreSettings
-from cli.failures import CommandError, explain
-from cli.values import credits, names
+from cli.errors import CommandError, explain
+from cli.option_parsers import credits, names
 
 DEPLOYED = CoreSettings(stage="prod", region="eu-west-1")
 DESK = CoreSettings(dynamodb_endpoint="http://127.0.0.1:9")

@@ -9,9 +9,9 @@ from callmissed.sealing import Sealer
 from callmissed.tenancy.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
 from callmissed.tenancy.integrations import Integrations, shown
 from callmissed.tenancy.tenants import get_tenant
-from cli.failures import CommandError
-from cli.operation import Session, operation
+from cli.errors import CommandError
 from cli.output import Row
+from cli.stage_command import Session, operation
 
 PROVIDERS: dict[str, type[Credentials]] = {kind.provider: kind for kind in (WhatsAppCredentials, TwilioCredentials)}
 

@@ -9,9 +9,9 @@ from callmissed.ledger.grants import grant
 from callmissed.ledger.queries import MOST_ENTRIES, balance, newest_entries
 from callmissed.money import show
 from callmissed.tenancy.tenants import get_tenant
-from cli.operation import Session, operation
+from cli.option_parsers import credits as credits_value
 from cli.rows import ENTRIES, balance_row, entry_row
-from cli.values import credits as credits_value
+from cli.stage_command import Session, operation
 
 credits = typer.Typer(name="credits", help="A tenant's money.", no_args_is_help=True)
 

@@ -8,10 +8,10 @@ from callmissed.clock import MINUTE
 from callmissed.keys.management import MAX_OVERLAP_MINUTES, NewKey
 from callmissed.keys.policy import ANY, NEVER, KeyPolicy
 from callmissed.keys.secret import Mode
-from cli.operation import Session, operation
+from cli.option_parsers import credits as credits_value
+from cli.option_parsers import names as names_value
 from cli.rows import KEYS, key_row
-from cli.values import credits as credits_value
-from cli.values import names as names_value
+from cli.stage_command import Session, operation
 
 _DAY = 24 * 60 * MINUTE
 _WARNING = "This secret is shown this once. Keep it now: it is not stored and can't be shown again."

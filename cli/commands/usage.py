@@ -8,8 +8,8 @@ import typer
 from callmissed.aws.attributes import Item
 from callmissed.ledger.queries import MOST_ENTRIES, newest_entries
 from callmissed.tenancy.tenants import get_tenant
-from cli.operation import Session, operation
 from cli.rows import CALL_WIDTHS, CALLS, call_row
+from cli.stage_command import Session, operation
 
 _WINDOW = 300
 """Newest calls that are looked at again and again: a long call's entry comes after those of calls begun later."""

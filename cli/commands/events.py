@@ -8,8 +8,8 @@ from callmissed.clock import iso
 from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import EventData
 from callmissed.tenancy.tenants import get_tenant
-from cli.operation import Session, operation
-from cli.values import event_type
+from cli.option_parsers import event_type
+from cli.stage_command import Session, operation
 
 _WARNING = "Whoever receives this event can't tell it from a real one."
 
