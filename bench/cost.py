@@ -21,7 +21,7 @@ from callmissed.keys.secret import Mode, new_secret
 from callmissed.platform.functions import INFERENCE
 from callmissed.settings import from_environment
 from functions.inference.app import create_app, create_gateway
-from local.engines import Store, dynamodb_local
+from local.aws.engines import Store, dynamodb_local
 from local.ports import free_port
 
 PRICES = Path(__file__).parent / "prices.toml"

@@ -16,7 +16,7 @@ import uvloop
 
 from bench.wire import response, serve
 from callmissed.platform.tables import KEYS, WALLETS, Table, physical_name
-from local.engines import Store, dynamodb_client
+from local.aws.engines import Store, dynamodb_client
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

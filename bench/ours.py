@@ -17,7 +17,7 @@ from callmissed.money import CREDIT
 from callmissed.platform.functions import INFERENCE
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store, create_tables
+from local.aws.engines import Store, create_tables
 
 STAGE = "bench"
 REGION = "us-east-1"

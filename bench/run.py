@@ -20,7 +20,7 @@ from bench.load import Job, WrongAnswerError
 from bench.measure import DIRECT, OURS, OURS_INSTANT, Case, Figures, GatewayResult, Tally, budgets, figures, latency
 from bench.peers import Gateway
 from bench.servers import BenchError, LoadGenerator, Server, running, split_cores, wait_for_port
-from local.engines import Store, dynamodb_local
+from local.aws.engines import Store, dynamodb_local
 from local.errors import EngineError
 from local.ports import free_port
 

@@ -31,6 +31,6 @@ def dev(
     reset: Annotated[bool, typer.Option("--reset", help="Forget the folder's data and keys first.")] = False,
 ) -> None:
     """Run the local stack until Ctrl-C."""
-    from local.stack import run  # no other command needs the servers and engines
+    from local.stack.run import run  # no other command needs the servers and engines
 
     run(port, state, reset)

@@ -48,8 +48,8 @@ def _deployed(stage: str, region: str) -> CoreSettings:
 
 
 def _desk(folder: Path) -> Target:
-    from local.settings import STAGE  # the desk's modules are of no use to a deployed stage
-    from local.state import Announcement, State
+    from local.stack.environment import STAGE  # the desk's modules are of no use to a deployed stage
+    from local.state.folder import Announcement, State
 
     state = State(folder)
     try:

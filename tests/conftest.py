@@ -10,8 +10,8 @@ import pytest
 from hypothesis import core
 
 from callmissed.ids import new_id
-from local.engines import Store, create_tables, dynamodb_local, moto_server
-from local.services import Services, create_services
+from local.aws.engines import Store, create_tables, dynamodb_local, moto_server
+from local.aws.services import Services, create_services
 from tests.support.local_stack import Desk, running
 
 LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]

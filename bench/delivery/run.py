@@ -28,7 +28,7 @@ from bench.delivery.worker import Workers
 from bench.ours import STAGE
 from bench.servers import running, split_cores, wait_for_port
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS
-from local.engines import Store, create_tables, dynamodb_local
+from local.aws.engines import Store, create_tables, dynamodb_local
 from local.ports import free_port
 
 ROUNDS = 2

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from callmissed.events.outbox import Event
 from functions.webhooks.attempts import Outcome
 from functions.webhooks.records import Endpoint
-from local.engines import Store as Tables
+from local.aws.engines import Store as Tables
 from tests.support.webhooks.simulation import Fate, Simulation, ok, status
 
 DEATHS_PER_STEP = 1 / 400

@@ -15,7 +15,7 @@ from functions.webhooks import messages
 from functions.webhooks.records import Endpoint, webhook_key
 from functions.webhooks.schedule import WAITS
 from functions.webhooks.store import Store
-from local.engines import Store as Tables
+from local.aws.engines import Store as Tables
 from tests.support.webhooks.simulation import Simulation, status
 
 EVENT, FANOUT, DELIVERED = "event written", "event fanned out to one webhook", "attempt that succeeds"

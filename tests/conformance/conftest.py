@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.dynamodb import DynamoDB
-from local.settings import STAGE
-from local.state import State
+from local.stack.environment import STAGE
+from local.state.folder import State
 from tests.support.inference.fixtures import lab, providers_file, upstream
 from tests.support.inference.gateway import REGION, Bank
 from tests.support.local_stack import Desk, running

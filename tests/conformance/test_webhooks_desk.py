@@ -13,8 +13,8 @@ from standardwebhooks import Webhook as Library
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from callmissed.platform.queues import CALLBACKS, physical_queue_name
-from local.clients import local_client
-from local.settings import STAGE
+from local.aws.clients import local_client
+from local.stack.environment import STAGE
 from tests.support.local_stack import GUARD_SECONDS, Desk, running
 from tests.support.webhooks.callbacks import (
     APP_SECRET,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 
-from local.engines import Store
+from local.aws.engines import Store
 from tests.perf.test_modules import DESK, HEAVY, loaded
 from tests.support.counting import CountingDynamoDB
 from tests.support.webhooks.callbacks import (

@@ -17,7 +17,7 @@ from callmissed.keys.admission import Admission
 from callmissed.keys.rehash import PepperRing
 from callmissed.keys.secret import Mode, new_secret
 from functions.auth.authorizer import authorize
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.authorizer_requests import request as account_request
 from tests.support.counting import Count, CountingDynamoDB
 from tests.support.inference.behaviours import fails, ordinary

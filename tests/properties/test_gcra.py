@@ -16,7 +16,7 @@ from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.policy import MOST_RPM, KeyPolicy, burst, key_item
 from callmissed.keys.secret import Mode
 from callmissed.platform.tables import KEYS, physical_name
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.faults import FaultyDynamoDB
 
 START = 1_794_787_200 * SECOND

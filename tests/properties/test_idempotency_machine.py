@@ -32,7 +32,7 @@ from callmissed.tenancy.plans import Plan as PricePlan
 from callmissed.tenancy.tenants import create_tenant
 from functions.inference.frame import HOLD_MINUTES
 from functions.inference.once import LOCK_SECONDS as CHAT_LOCK_SECONDS
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.faults import FAULTS, Crash, Fault
 from tests.support.idempotency import Shelf
 from tests.support.inference.gateway import Account, Bank

@@ -27,7 +27,7 @@ from callmissed.keys.secret import Mode, key_hash
 from callmissed.platform.tables import KEYS, TENANTS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.faults import FAULTS, Crash, Fault, FaultyDynamoDB
 
 START = int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND

@@ -20,7 +20,7 @@ from callmissed.keys.secret import Mode, key_hash
 from callmissed.platform.tables import KEYS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.faults import Fault, FaultyDynamoDB
 
 DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND

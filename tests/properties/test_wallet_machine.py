@@ -31,7 +31,7 @@ from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, quota_name, quotas
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
 from tests.support.faulty_tenant import Failure, World
 

@@ -18,7 +18,7 @@ from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import NO_BUDGET, held, spent
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.faults import FaultyDynamoDB
 from tests.support.faulty_tenant import World
 

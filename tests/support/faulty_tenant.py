@@ -10,7 +10,7 @@ from callmissed.errors import ApiError
 from callmissed.ids import new_id
 from callmissed.ledger.wallet import new_wallet
 from callmissed.platform.tables import LEDGER, WALLETS, physical_name
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.faults import Crash, Fault, FaultyDynamoDB, tables_in
 from tests.support.wallet_model import Item, WalletModel
 

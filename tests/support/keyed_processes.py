@@ -22,7 +22,7 @@ from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
 from functions.inference.app import create_app, create_gateway
 from functions.inference.planning import Plan
 from functions.inference.upstreams import Answer
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.faults import Crash, FaultyDynamoDB
 from tests.support.idempotency import Shelf
 from tests.support.inference.behaviours import completion

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from callmissed.platform.functions import Function
-from local.functions import Context
+from local.lambda_runtime.functions import Context
 
 Event = dict[str, Any]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from local.engines import ROOT
+from local.aws.engines import ROOT
 
 GUARD_SECONDS = 90
 

@@ -18,9 +18,9 @@ from callmissed.keys.secret import key_hash
 from callmissed.ledger.entries import Account, Entry, EntryType, Usage
 from callmissed.ledger.holds import Ledger
 from cli.main import app
-from local.engines import Store, create_tables
-from local.settings import STAGE
-from local.state import Announcement, Secrets, State
+from local.aws.engines import Store, create_tables
+from local.stack.environment import STAGE
+from local.state.folder import Announcement, Secrets, State
 
 PEPPER = bytes(range(32))
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from callmissed.aws.attributes import Item, from_item
 from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Exchange, RequestRefused, TransactionCanceled
 from callmissed.platform.tables import LEDGER, WALLETS, Table, physical_name
-from local.engines import Store, dynamodb_client
+from local.aws.engines import Store, dynamodb_client
 
 READS = {"BatchGetItem", "GetItem", "Query", "Scan"}
 STAGE = "{stage}"

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.dynamodb import DynamoDB
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.inference.behaviours import ordinary
 from tests.support.inference.gateway import REGION, Bank, Desk, gateway_at_work, providers_toml, settings_for
 from tests.support.inference.upstream import FakeUpstream

@@ -27,7 +27,7 @@ from functions.inference.frame import HOLD_MINUTES
 from functions.inference.gateway import Gateway
 from functions.inference.providers.sandbox import SandboxProvider
 from functions.inference.upstreams import Upstreams
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.threads import uvicorn_serving
 
 PEPPER = b"tests-pepper-of-some-length-....."

@@ -32,7 +32,7 @@ from functions.webhooks.replaying import Replayer
 from functions.webhooks.sender import Sender
 from functions.webhooks.store import Store, at_once
 from functions.webhooks.timer import Timer
-from local.engines import Store as Tables
+from local.aws.engines import Store as Tables
 from tests.support.interleaving import InterleavingDynamoDB
 
 NOVEMBER = 1_794_787_200_000_000

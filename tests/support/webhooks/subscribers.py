@@ -28,7 +28,7 @@ from functions.webhooks.records import (
     new_delivery,
     webhook_key,
 )
-from local.engines import Store
+from local.aws.engines import Store
 
 NOW = 1_795_599_000 * SECOND  # 2026-11-25T09:30:00Z
 RING = (bytes(range(32)),)

@@ -7,12 +7,12 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-import local.stack
+import local.stack.run
 from callmissed.platform import names
 from cli.errors import CommandError
 from cli.main import app
 from cli.target import find_target
-from local.state import Announcement, Secrets, State
+from local.state.folder import Announcement, Secrets, State
 
 ANNOUNCED = Announcement(
     base_url="http://127.0.0.1:1",
@@ -114,7 +114,7 @@ def test_dev_runs_the_stack_as_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     def run(port: int, state_dir: Path, reset: bool) -> None:
         runs.append((port, state_dir, reset))
 
-    monkeypatch.setattr(local.stack, "run", run)
+    monkeypatch.setattr(local.stack.run, "run", run)
 
     for words in (["dev"], ["dev", "--port", "0", "--state", str(tmp_path), "--reset"]):
         assert CliRunner().invoke(app, words).exit_code == 0

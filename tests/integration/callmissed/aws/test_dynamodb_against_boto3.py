@@ -9,7 +9,7 @@ from callmissed.aws.attributes import from_item, to_item
 from callmissed.aws.dynamodb import ConditionFailed, Exchange
 from callmissed.ids import new_id
 from callmissed.platform.tables import LEDGER, WALLETS, Table
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.aws.two_clients import STAGE, Outcome, Twins, named
 
 FULL: dict[str, Any] = {

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.idempotency.store import IdempotencyStore
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.idempotency import Hands, Shelf
 
 

@@ -11,7 +11,7 @@ from callmissed.errors import ApiError
 from callmissed.idempotency.requests import KeyedRequest, keyed_request
 from callmissed.idempotency.store import RETENTION_SECONDS, IdempotencyStore, Replay, Run
 from callmissed.platform.tables import IDEMPOTENCY, physical_name
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.idempotency import Hands, Shelf
 
 LOCK = 45

@@ -17,7 +17,7 @@ from callmissed.keys.secret import Mode, key_hash
 from callmissed.platform.tables import KEYS, ORIGINS, TABLES, Table, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.interleaving import InterleavingDynamoDB
 
 NOVEMBER = 1_794_787_200_000_000

@@ -20,7 +20,7 @@ from callmissed.ledger.shards import wallet_id
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import held, new_wallet, spent
 from callmissed.platform.tables import WALLETS, physical_name
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.faults import Crash, Fault, FaultyDynamoDB
 
 NOVEMBER = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp()) * SECOND

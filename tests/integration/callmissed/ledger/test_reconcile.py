@@ -18,7 +18,7 @@ from callmissed.ledger.sweep import sweep
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
 from callmissed.tenancy.plans import Plan, limits
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.engines import Store
 
 GRANTED = 1_000_000
 

@@ -14,7 +14,7 @@ from callmissed.ledger.shards import wallet_id
 from callmissed.ledger.wallet import held, new_wallet
 from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenancy.plans import Plan, limits
-from local.engines import Store
+from local.aws.engines import Store
 
 NOVEMBER = 1_794_787_200_000_000
 DECEMBER = NOVEMBER + 20 * 24 * 60 * MINUTE

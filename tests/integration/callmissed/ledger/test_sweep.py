@@ -14,7 +14,7 @@ from callmissed.ledger.sweep import sweep
 from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.engines import Store
 
 NOVEMBER = 1_794_787_200_000_000
 LATER = NOVEMBER + 21 * MINUTE

@@ -17,9 +17,9 @@ from cli import dead_letter_queues as dead_letters
 from cli.commands import dlq
 from cli.dead_letter_queues import open_letters, peek, redrive
 from cli.main import app
-from local.engines import moto_server
-from local.settings import STAGE
-from local.state import Announcement, Secrets, State
+from local.aws.engines import moto_server
+from local.stack.environment import STAGE
+from local.state.folder import Announcement, Secrets, State
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

@@ -9,7 +9,7 @@ from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.events.types import EVENT_TYPES
 from callmissed.platform.tables import OUTBOX, physical_name
-from local.settings import STAGE
+from local.stack.environment import STAGE
 from tests.integration.cli.conftest import CommandLine
 
 

@@ -17,7 +17,7 @@ from callmissed.runtime import run
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from functions.auth import authorizer
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.authorizer_requests import request
 
 PEPPER = b"tests-pepper-of-some-length-....."

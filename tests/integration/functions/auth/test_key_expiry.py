@@ -15,7 +15,7 @@ from callmissed.keys.management import NewKey
 from callmissed.keys.secret import key_hash
 from callmissed.platform.tables import KEYS, physical_name
 from functions.auth import expiry
-from local.engines import Store
+from local.aws.engines import Store
 from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
 
 HOUR = 60 * MINUTE

@@ -25,7 +25,7 @@ from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from functions.billing import events
 from functions.billing.events import Teller
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.interleaving import InterleavingDynamoDB
 
 NOVEMBER = 1_794_787_200_000_000

@@ -17,7 +17,7 @@ from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from functions.billing import reconcile, sweep
-from local.engines import Store
+from local.aws.engines import Store
 
 T = TypeVar("T")
 

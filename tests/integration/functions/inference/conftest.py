@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from callmissed.aws.dynamodb import DynamoDB
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.inference.fixtures import *  # noqa: F403  pytest finds fixtures by their names here
 from tests.support.inference.gateway import PEPPER, REGION, gateway_at_work, settings_for
 

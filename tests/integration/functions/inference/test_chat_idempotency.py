@@ -16,7 +16,7 @@ from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.secret import Mode
 from functions.inference.app import create_app
 from functions.inference.once import LOCK_SECONDS
-from local.engines import Store
+from local.aws.engines import Store
 from tests.integration.functions.inference.test_chat_hangups import Caller, closes
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Step
 from tests.support.idempotency import Hands, Shelf

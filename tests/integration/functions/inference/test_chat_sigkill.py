@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.keys.secret import key_hash
-from local.engines import ROOT, Store
+from local.aws.engines import ROOT, Store
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Order, Step
 from tests.support.inference.behaviours import DONE, completion, content_events, reply, streams
 from tests.support.inference.gateway import PEPPER, REGION, Account, Bank

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.dynamodb import DynamoDB
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Step
 from tests.support.inference.behaviours import DONE, breaks_mid_body
 from tests.support.inference.gateway import REGION, Account, Bank, gateway_at_work, settings_for

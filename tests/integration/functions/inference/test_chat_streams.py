@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from callmissed.aws.dynamodb import DynamoDB, Exchange
 from functions.inference import relay, sse, tokens
 from functions.inference.app import create_app, create_gateway
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.inference.behaviours import (
     DONE,
     SECRET_TEXT,

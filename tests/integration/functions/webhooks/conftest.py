@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest_asyncio
 
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.webhooks.simulation import Fate, Simulation
 
 

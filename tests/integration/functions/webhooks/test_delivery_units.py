@@ -6,7 +6,7 @@ from bench.delivery import steps
 from bench.delivery.soak import Flood, soak
 from bench.delivery.steps import Steps
 from bench.delivery.units import Units
-from local.engines import Store
+from local.aws.engines import Store
 
 
 async def test_a_delivery_takes_four_writes_and_six_round_trips(tables: Store) -> None:

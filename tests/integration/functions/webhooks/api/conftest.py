@@ -9,7 +9,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.settings import CoreSettings
 from callmissed.web.app import RequestFrame
 from functions.webhooks.api import create_app, create_parts
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.webhooks.subscribers import NOW, RING, Stage, Tenant, check_url
 
 

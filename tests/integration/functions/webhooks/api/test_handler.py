@@ -15,7 +15,7 @@ from callmissed.platform.tables import IDEMPOTENCY, physical_name
 from callmissed.settings import CoreSettings
 from functions.webhooks import api
 from functions.webhooks.parts import Parts
-from local.engines import Store, dynamodb_client, moto_server
+from local.aws.engines import Store, dynamodb_client, moto_server
 from tests.support.webhooks.subscribers import NEW, PATH, RING, Endpoints, check_url
 
 TENANT = "tnt_of_the_handler"

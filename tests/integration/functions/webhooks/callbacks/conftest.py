@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.dynamodb import DynamoDB
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.webhooks.callbacks import CASHFREE_SECRET, Stage
 
 

@@ -11,7 +11,7 @@ from mangum.types import LambdaContext
 from callmissed import runtime
 from callmissed.clock import system_clock
 from functions.webhooks.callbacks import api, worker
-from local.engines import Store
+from local.aws.engines import Store
 from tests.support.webhooks.callbacks import (
     CASHFREE,
     CASHFREE_SECRET,
