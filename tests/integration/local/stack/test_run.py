@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import psutil
@@ -92,7 +93,7 @@ def test_the_printed_command_shows_the_credits_go_down(desk: Desk) -> None:
     before = json.loads(run_by_hand("/bin/sh", "-c", f"{command} --json"))
     assert desk.post("/v1/chat/completions", CHAT)[0] == 200
     after = json.loads(run_by_hand("/bin/sh", "-c", f"{command} --json"))
-    assert after["available"] < before["available"]
+    assert Decimal(after["available"]) < Decimal(before["available"])
 
 
 def test_a_call_is_served_by_the_real_app_and_billed(desk: Desk) -> None:
