@@ -60,12 +60,16 @@ class Once:
         return None
 
     async def complete(self, call: BilledCall, body: bytes) -> None:
-        """Store the reply. Raises ApiError 409 or 503, and then nothing may be charged."""
-        if call.run:
-            work = self._gateway.idempotency.complete(call.run, 200, MEDIA_TYPE, body)
-            await asyncio.shield(asyncio.ensure_future(work))
+        """Store the reply. Raises ApiError 409 or 503: the key may run again then, and nothing may be charged."""
+        if call.run is None:
+            return
+        try:
+            await self._gateway.idempotency.complete(call.run, 200, MEDIA_TYPE, body)
+        except BaseException:
+            await self._gateway.idempotency.release(call.run)
+            raise
 
     async def release(self, call: BilledCall) -> None:
-        """Let the key run again after a failure, unless the reply is stored."""
+        """Let the key run again after a failure, unless the reply is being stored or is stored."""
         if call.run and not call.settling:
             await asyncio.shield(asyncio.ensure_future(self._gateway.idempotency.release(call.run)))

@@ -112,18 +112,25 @@ class MeteredStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; returns when it has ended, broken off or lost its reader, and the call is settled."""
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        outcome = Outcome.CLIENT_CLOSED
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            outcome = await self._relay_until_left(receive, send)
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._finish(scope["path"], send, outcome)))
+
+    async def _relay_until_left(self, receive: Receive, send: Send) -> Outcome:
+        """Relay the stream until it ends, its reader leaves or its time is over."""
         relay = asyncio.ensure_future(self._relay(send))
         leaving = asyncio.ensure_future(_disconnected(receive))
         pinging = asyncio.ensure_future(self._ping(send))
-        outcome, left = Outcome.CLIENT_CLOSED, seconds_left(self._call, self._clock)
+        left = seconds_left(self._call, self._clock)
         try:
             await asyncio.wait({relay, leaving}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            outcome = await _result(relay, Outcome.CLIENT_CLOSED if leaving.done() else Outcome.UPSTREAM_BROKE)
+            return await _result(relay, Outcome.CLIENT_CLOSED if leaving.done() else Outcome.UPSTREAM_BROKE)
         finally:
             for task in (relay, leaving, pinging):
                 task.cancel()
-            await asyncio.shield(asyncio.ensure_future(self._finish(scope["path"], send, outcome)))
 
     async def _relay(self, send: Send) -> Outcome:
         try:

@@ -5,6 +5,7 @@ says so. An explicit zero stays zero. A failed call costs nothing.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from callmissed import money
@@ -27,7 +28,8 @@ class BilledCall:
     """An admitted call on its way: who pays, what is held, how long things took (microseconds).
 
     `hold` is None for a test key's call, which costs nothing; `run` for a call without an Idempotency-Key. From
-    `settling` on the call can't be cancelled: its entry may be written even when nobody heard of it.
+    `settling` on the call can't be cancelled: its entry may be written even when nobody heard of it, and a settlement
+    whose reply can't be stored gives back what was set aside by itself.
     """
 
     id: str
@@ -59,12 +61,17 @@ class Cashier:
         outcome: Outcome,
         *,
         streamed: bool,
+        store: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Charge the call, also when the caller's task is being cancelled. Raises ApiError 503 if it can't be."""
+        """Charge the call once `store` has stored its reply; a reply that can't be stored is not charged.
+
+        Store and charge run to their end also when the caller's task is cancelled, because a reply that is stored and
+        not charged would be given away. Raises ApiError 503 if the call can't be charged, and what `store` raises.
+        """
         call.settling = True
         entry = self._entry(call, model, route, used, outcome, streamed=streamed)
         begun = self._clock()
-        await asyncio.shield(asyncio.ensure_future(self._settle(call, entry)))
+        await asyncio.shield(asyncio.ensure_future(self._store_and_settle(call, entry, store)))
         call.db_wait += self._clock() - begun
 
     async def cancel(self, call: BilledCall) -> None:
@@ -127,6 +134,17 @@ class Cashier:
             sandbox=call.hold is None,
             usage=usage,
         )
+
+    async def _store_and_settle(
+        self, call: BilledCall, entry: Entry, store: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        if store:
+            try:
+                await store()
+            except BaseException:
+                await self._cancel(call)
+                raise
+        await self._settle(call, entry)
 
     async def _settle(self, call: BilledCall, entry: Entry) -> None:
         if entry.shortfall:

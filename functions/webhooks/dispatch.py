@@ -68,8 +68,8 @@ class Dispatcher:
         now = self._clock()
         if not work.delivery:
             return
-        if work.delivery["state"] == State.PARKED and order.again:
-            await self._store.keep_lane(endpoint, now)  # whoever parked it may have died before
+        if work.delivery["state"] == State.PARKED:
+            await self._store.keep_lane(endpoint, now)  # whoever parked it may have been too slow for its lane
         if work.delivery["state"] != State.PENDING:
             return
         if work.delivery["n"] != order.made:

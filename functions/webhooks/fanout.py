@@ -50,11 +50,11 @@ class Fanout:
         waits = not webhook["active"] or webhook.get("open", 0) > now
         id = delivery_id(event["created"], event["id"], endpoint.webhook)
         delivery = new_delivery(endpoint, id, event, State.PARKED if waits else State.PENDING)
+        if waits:
+            await self._store.keep_lane(endpoint, max(webhook.get("open", 0), now))  # first, as in `Lanes.park`
         before = await self._store.put_new(DELIVERIES, delivery)
         if before:
             delivery = before if doubtful else {}
-        if delivery.get("state") == State.PARKED:
-            await self._store.keep_lane(endpoint, max(webhook.get("open", 0), now))
         return messages.attempt(endpoint, delivery) if delivery.get("state") == State.PENDING else None
 
 

@@ -1,8 +1,9 @@
 """Lanes: where the deliveries of an endpoint wait that does not answer, or of a webhook that is paused.
 
 A parked delivery stands in nobody's way: it is in no queue, only in its endpoint's part of the index, and one item, the
-lane, says that there are some. Whatever parks a delivery moves the lane's `rev` on afterwards. The lane goes away when
-nothing parked was found twice, a minute apart, and `rev` stood still: the index lags behind the table a little.
+lane, says that there are some. Whatever parks a delivery moves the lane's `rev` on before, so that a process that dies
+between the two leaves a lane and nothing in it, and never a parked delivery without a lane. The lane goes away when
+nothing parked was found twice, `_EMPTY_FOR` apart, and `rev` stood still.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,10 @@ from functions.webhooks.store import Store, at_once
 
 _DRAINED_AT_ONCE = 100
 _NEXT_LOOK = MINUTE
+_EMPTY_FOR = 2 * MINUTE
+"""Longer than the 60 s for which a process may run that has moved `rev` on and not parked yet, by clocks that are off
+by 5 s each, and than the index lags behind the table."""
+
 _PAUSE_SECONDS = 1
 
 Probe = Callable[[Endpoint, Item], Awaitable[None]]
@@ -35,9 +40,8 @@ class Lanes:
         """Let the delivery wait until its endpoint is looked at again, about `until` (epoch microseconds)."""
         key = {"webhook": endpoint.partition, "item": delivery["item"]}
         seen = {"state": State.PENDING.value, "n": delivery["n"]}
+        await self._store.keep_lane(endpoint, max(until, self._clock()))  # first: nobody looks for it without a lane
         await self._store.change(DELIVERIES, key, parked(delivery), seen, gone=("next",))
-        # Even if it was not changed now: an earlier try may have been, whose answer got lost.
-        await self._store.keep_lane(endpoint, max(until, self._clock()))
 
     async def look(self, endpoint: Endpoint, probe: Probe) -> None:
         """Let parked deliveries go on: all in turn when the endpoint is well, one when it is time for a probe."""
@@ -76,12 +80,12 @@ class Lanes:
         await self._queue.send([*orders, messages.lane(endpoint, delay_seconds=_PAUSE_SECONDS)])
 
     async def _end(self, endpoint: Endpoint, lane: Item, now: int) -> None:
-        """Take the lane away if it was empty a minute ago too, however often it was looked at between."""
+        """Take the lane away if it was empty `_EMPTY_FOR` ago too, however often it was looked at between."""
         since = lane["since"] if lane.get("empty") == lane["rev"] else now
-        if now >= since + _NEXT_LOOK:
+        if now >= since + _EMPTY_FOR:
             await self._take_away(endpoint, lane)
         else:
-            await self._look_again(endpoint, since + _NEXT_LOOK, empty=lane["rev"], since=since)
+            await self._look_again(endpoint, since + _EMPTY_FOR, empty=lane["rev"], since=since)
 
     async def _take_away(self, endpoint: Endpoint, lane: Item) -> None:
         """`rev` begins anew with a new lane, which is due at another moment."""

@@ -1,7 +1,7 @@
 """The life of a key as a state machine: calls, lost answers, late refunds, rotations, month turns, revocation.
 
-No call is admitted after a revoke returned, none after the expiry, and what is spent and what may still be spent never
-exceed the key's monthly budget. How to repeat a run: conftest.py.
+No call is admitted after a revoke returned, none after the expiry, a call is refunded once at most, and what is spent
+and what may still be spent never exceed the key's monthly budget. How to repeat a run: conftest.py.
 """
 
 import asyncio
@@ -14,7 +14,16 @@ from typing import Any, TypeVar
 
 from hypothesis import event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB, DynamoError
@@ -32,6 +41,7 @@ from tests.support.faults import FAULTS, Crash, Fault, FaultyDynamoDB
 
 START = int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND
 SKEW = 5 * SECOND
+SKEWS = st.integers(-5, 5).map(lambda seconds: seconds * SECOND)
 PEPPER = b"a pepper of some length"
 T = TypeVar("T")
 Faults = Sequence[Fault | None]
@@ -48,10 +58,7 @@ class Attempt:
     container: int
     skew: int
     estimate: int
-    share: int
     admitting: Faults
-    refunds: bool
-    refunding: Faults
 
 
 ATTEMPTS = st.builds(
@@ -59,20 +66,45 @@ ATTEMPTS = st.builds(
     seconds=st.sampled_from([0, 0, 1, 30, 300]),
     secret=st.integers(0, 5),
     container=st.integers(0, 1),
-    skew=st.integers(-5, 5).map(lambda seconds: seconds * SECOND),
+    skew=SKEWS,
     estimate=st.integers(0, 150),
-    share=st.integers(0, 100),
     admitting=LOSSES,
-    refunds=st.booleans(),
-    refunding=LOSSES,
 )
 
 
-class KeyMachine(RuleBasedStateMachine):
-    """One key, its secrets, and two containers that admit its calls."""
+@dataclass(frozen=True)
+class Call:
+    """A call that was admitted, whose cost is not known yet."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store, dynamodb: FaultyDynamoDB, tenant: str) -> None:
+    admitted: Admitted
+    container: int
+
+
+_FATES = [None, *Fault]
+FATES = st.sampled_from(_FATES)
+"""What happens to the first request of a refund."""
+
+_SURELY_SENT_AGAIN = {None, Fault.THROTTLE, Fault.CONFLICT}
+
+SHARES = st.integers(0, 100)
+"""Percents of its charge that a call cost."""
+
+
+class KeyMachine(RuleBasedStateMachine):
+    """One key, its secrets, and two containers that admit its calls. `met` counts the faults that refunds met."""
+
+    calls = Bundle("calls")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: Store,
+        dynamodb: FaultyDynamoDB,
+        tenant: str,
+        met: Counter[Fault | None],
+    ) -> None:
         super().__init__()
+        self.met = met
         self.loop, self.stage, self.dynamodb, self.tenant = loop, store.stage, dynamodb, tenant
         self.plain = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
         self.containers = [Admission(dynamodb, store.stage) for _ in range(2)]
@@ -83,16 +115,30 @@ class KeyMachine(RuleBasedStateMachine):
         self.dead: set[str] = set()
         self.spent: Counter[int] = Counter()
         self.outstanding: Counter[int] = Counter()
+        self.lost: Counter[int] = Counter()
         self.faultless = True
 
     @initialize(
-        budget=st.sampled_from([None, 0, 500, 3000]),
+        target=calls,
+        budget=st.sampled_from([3000, 500, None, 3000, 0]),
         rpm=st.sampled_from([60, 600, 60_000]),
         lifetime=st.sampled_from([None, 1, 6, 24 * 60]),
         attempts=st.lists(ATTEMPTS, max_size=4),
+        estimate=st.integers(1, 150),
+        share=SHARES,
+        fates=st.permutations(_FATES).map(lambda fates: fates[:3]),
     )
-    def create(self, budget: int | None, rpm: int, lifetime: int | None, attempts: list[Attempt]) -> None:
-        """A key, and some calls with it."""
+    def create(
+        self,
+        budget: int | None,
+        rpm: int,
+        lifetime: int | None,
+        attempts: list[Attempt],
+        estimate: int,
+        share: int,
+        fates: list[Fault | None],
+    ) -> Any:
+        """A key, a call for each of the fates of its refund, and calls that are not refunded yet."""
         self.budget = budget
         self.expiry = START + lifetime * MINUTE if lifetime else NEVER
         policy = KeyPolicy(rpm=rpm, budget=budget, expires=self.expiry)
@@ -100,20 +146,26 @@ class KeyMachine(RuleBasedStateMachine):
         key = self._now(made)
         self.key_id = key.record["id"]
         self._learn(key)
-        for attempt in attempts:
-            self._call(attempt)
+        for fate in fates:
+            for call in self._call(Attempt(0, 0, 0, 0, estimate, ())):
+                self._refund(call, share, fate)
+        return multiple(*(call for attempt in attempts for call in self._call(attempt)))
 
-    @rule(attempt=ATTEMPTS)
-    def call(self, attempt: Attempt) -> None:
+    @rule(target=calls, attempt=ATTEMPTS)
+    def call(self, attempt: Attempt) -> Any:
         """Somebody calls with one of the secrets."""
-        self._call(attempt)
+        return multiple(*self._call(attempt))
 
-    @rule(minutes=st.sampled_from([0, 1, 5, 24 * 60]), faults=LOSSES)
-    def rotate(self, minutes: int, faults: Faults) -> None:
+    @rule(call=consumes(calls), share=SHARES, fate=FATES)
+    def refund(self, call: Call, share: int, fate: Fault | None) -> None:
+        """A call has ended, and the key gets back what it did not cost."""
+        self._refund(call, share, fate)
+
+    @rule(minutes=st.sampled_from([0, 1, 5, 24 * 60]), skew=SKEWS, faults=LOSSES)
+    def rotate(self, minutes: int, skew: int, faults: Faults) -> None:
         """The owner asks for a new secret."""
-        rotated = self._try(
-            self.manager.rotate(self.tenant, self.key_id, overlap_minutes=minutes, now=self.clock), faults
-        )
+        now = self.clock + skew
+        rotated = self._try(self.manager.rotate(self.tenant, self.key_id, overlap_minutes=minutes, now=now), faults)
         event(f"rotated under {'some' if any(faults) else 'no'} faults: {_named(rotated)}")
         if isinstance(rotated, NewKey):
             if not minutes:
@@ -133,6 +185,7 @@ class KeyMachine(RuleBasedStateMachine):
     def arrive_late(self, which: int) -> None:
         """A request whose answer was lost arrives after all."""
         if self.dynamodb.late:
+            self.faultless = False  # a refund that counted as lost may arrive
             self._now(self.dynamodb.deliver_late(which))
 
     @rule(seconds=st.sampled_from([1, 20, 300, None]), offset=st.integers(-5, 5))
@@ -154,7 +207,8 @@ class KeyMachine(RuleBasedStateMachine):
         assert all(item["kb"] >= 0 for item in items)
         assert gone + left <= self.budget
         alone = len(items) == 1 and self._lives(items[0], current)
-        assert gone + left == self.budget or not (alone and self.faultless), "nothing is lost without a fault"
+        whole = gone + left + self.lost[current] == self.budget
+        assert whole or not (alone and self.faultless), "nothing is lost without a fault"
 
     def teardown(self) -> None:
         """Whatever is under way arrives; the sums hold then, too."""
@@ -166,7 +220,8 @@ class KeyMachine(RuleBasedStateMachine):
             self.dynamodb.forget()
             self._now(self.plain.close())
 
-    def _call(self, attempt: Attempt) -> None:
+    def _call(self, attempt: Attempt) -> list[Call]:
+        """The call, if it is admitted."""
         self.clock += attempt.seconds * SECOND
         hash = self.hashes[attempt.secret % len(self.hashes)]
         now = self.clock + attempt.skew
@@ -174,20 +229,32 @@ class KeyMachine(RuleBasedStateMachine):
         work = self.containers[attempt.container].admit(hash, attempt.estimate, now)
         outcome = self._try(work, attempt.admitting)
         event(f"called under {'some' if any(attempt.admitting) else 'no'} faults: {_named(outcome)}")
-        if isinstance(outcome, Admitted):
-            assert not {"revoked", "expired"} & reasons
-            self._settle(outcome, attempt)
         if not any(attempt.admitting):
             assert _named(outcome) in _codes(reasons)
+        if not isinstance(outcome, Admitted):
+            return []
+        assert not {"revoked", "expired"} & reasons
+        self.outstanding[outcome.item["km"]] += outcome.charged
+        return [Call(outcome, attempt.container)]
 
-    def _settle(self, admitted: Admitted, attempt: Attempt) -> None:
-        month = admitted.item["km"]
-        if not attempt.refunds:
-            self.outstanding[month] += admitted.charged
-            return
-        cost = admitted.charged * attempt.share // 100
+    def _refund(self, call: Call, share: int, fate: Fault | None) -> None:
+        """Give back what the call did not cost: in the table or still under way, it is there once at most."""
+        admitted, month = call.admitted, call.admitted.item["km"]
+        cost = admitted.charged * share // 100
+        amount = admitted.charged - cost
+        self.outstanding[month] -= admitted.charged
         self.spent[month] += cost
-        self._try(self.containers[attempt.container].give_back(admitted, admitted.charged - cost), attempt.refunding)
+        before, under_way = self._item(admitted.hash), len(self.dynamodb.late)
+        self._attempt(self.containers[call.container].give_back(admitted, amount), (fate,))
+        came = self._item(admitted.hash)["kb"] - before["kb"] if before else 0
+        coming = amount * (len(self.dynamodb.late) - under_way)
+        self.lost[month] += amount - came
+        if not before or not admitted.has_budget or not amount:
+            return
+        event(f"a refund met {fate.name if fate else 'no fault'}")
+        self.met[fate] += before["km"] == month
+        assert came + coming <= amount, "a call is refunded once"
+        assert fate not in _SURELY_SENT_AGAIN or came == (amount if before["km"] == month else 0)
 
     def _reasons(self, hash: str, estimate: int, now: int) -> set[str]:
         """Everything that speaks against a call, by the item as it is."""
@@ -225,6 +292,9 @@ class KeyMachine(RuleBasedStateMachine):
 
     def _try(self, work: Coroutine[Any, Any, T], faults: Faults) -> T | BaseException:
         self.faultless = self.faultless and not any(faults)
+        return self._attempt(work, faults)
+
+    def _attempt(self, work: Coroutine[Any, Any, T], faults: Faults) -> T | BaseException:
         self.dynamodb.faults.extend(faults)
         try:
             return self._now(work)
@@ -261,5 +331,7 @@ def test_a_key_admits_what_it_may_and_no_more_whatever_goes_wrong(
 ) -> None:
     made = create_tenant(dynamodb, module_tables.stage, name="tests", plan=Plan.PRO, now=START)
     tenant = loop.run_until_complete(made)["tenant"]
-    machine: Any = partial(KeyMachine, loop, module_tables, dynamodb, tenant)
+    met: Counter[Fault | None] = Counter()
+    machine: Any = partial(KeyMachine, loop, module_tables, dynamodb, tenant, met)
     run_state_machine_as_test(machine, settings=settings.default)
+    assert all(met[fate] for fate in _FATES), met

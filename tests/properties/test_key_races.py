@@ -132,8 +132,8 @@ def test_exactly_as_many_are_admitted_as_the_budget_covers(
 
 
 @given(
-    spent=st.integers(0, 1000),
-    estimates=st.lists(st.integers(0, 40), min_size=1, max_size=20),
+    spent=st.integers(1, 1000),
+    estimates=st.lists(st.integers(1, 40), min_size=1, max_size=20),
     turns_late=st.integers(0, 2),
 )
 @FEW
@@ -143,12 +143,15 @@ def test_a_month_turns_once_however_many_calls_come(
     key = run(process.key(budget=1000))
     (first,) = run(process.calls(key.secret, [spent], NOVEMBER))
     process.dynamodb.faults.extend([None] * len(estimates) + [Fault.DELAY] * turns_late)
-    assert counted(run(process.calls(key.secret, estimates, DECEMBER))) == {"admitted": len(estimates)}
+    outcomes = run(process.calls(key.secret, estimates, DECEMBER))
+    assert counted(outcomes) == {"admitted": len(estimates)}
     while process.dynamodb.late:
         run(process.dynamodb.deliver_late(0))
     run(process.containers[0].give_back(first, spent))  # a refund for November must not reach December
     item = run(process.item(key.secret))
     assert (item["km"], item["kb"]) == (month_of(DECEMBER), 1000 - sum(estimates))
+    run(process.containers[0].give_back(outcomes[0], estimates[0]))
+    assert run(process.item(key.secret))["kb"] == 1000 - sum(estimates[1:])
 
 
 @given(calls=st.integers(1, 20), overlap=st.sampled_from([0, 5, 24 * 60]), spent=st.integers(0, 500))

@@ -4,10 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from callmissed.clock import MINUTE, SECOND, month_of
@@ -142,25 +143,34 @@ def test_a_month_turns_once_and_conserves_the_sum(
     assert after["q_llm"] == 100 - len(arriving)
 
 
-@given(cost=st.integers(0, 100), settlers=st.integers(1, 6), sweepers=st.integers(0, 3))
+@given(cost=st.integers(0, 100), settlers=st.integers(1, 6), sweepers=st.integers(0, 3), swept_before=st.booleans())
+@example(cost=60, settlers=3, sweepers=1, swept_before=True)
+@example(cost=60, settlers=3, sweepers=1, swept_before=False)
 @FEW
-def test_a_call_is_charged_once_whoever_settles_it(wallet: Wallet, cost: int, settlers: int, sweepers: int) -> None:
+def test_a_call_is_charged_once_whoever_settles_it(
+    wallet: Wallet, cost: int, settlers: int, sweepers: int, swept_before: bool
+) -> None:
     world = wallet(1000)
     ledger = Ledger(world.dynamodb, world.stage)
     hold, _ = world.now(ledger.hold(world.tenant, new_call_id(DECEMBER, 1), "llm", 100))
+    expired = partial(sweep, world.dynamodb, world.stage, DECEMBER + 2 * MINUTE)
+    if swept_before:
+        world.dynamodb.before("PutItem", *[expired] * settlers, matching=lambda request: "held" in request["Item"])
 
     async def all_at_once() -> list[Any]:
         settles = [ledger.settle(hold, entry_for(hold, cost)) for _ in range(settlers)]
-        return await asyncio.gather(
-            *settles, *(sweep(world.dynamodb, world.stage, DECEMBER + 2 * MINUTE) for _ in range(sweepers))
-        )
+        return await asyncio.gather(*settles, *(expired() for _ in range(sweepers)))
 
-    outcomes = world.now(all_at_once())[:settlers]
+    outcomes = world.now(all_at_once())
+    assert all(report.wallets for report in outcomes[settlers:])
     model = world.reload()
     model.check_quiet()
-    assert len(set(outcomes)) == 1, "all settlers learn the same"
-    assert model.spent() == (cost if outcomes[0] is Settlement.APPLIED else 0)
-    assert spent(model.wallets[world.tenant]) == model.spent()
+    (settlement,) = set(outcomes[:settlers])  # all settlers learn the same
+    assert settlement is Settlement.VOIDED or not swept_before
+    assert settlement is Settlement.APPLIED or sweepers or swept_before
+    kind = EntryType.DEDUCTION if settlement is Settlement.APPLIED else EntryType.VOID
+    assert model.entries[hold.call_id]["type"] == kind
+    assert spent(model.wallets[world.tenant]) == (cost if settlement is Settlement.APPLIED else 0)
 
 
 @given(times=st.integers(2, 8), amount=st.integers(1, 10**12))

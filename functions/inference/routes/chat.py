@@ -58,10 +58,17 @@ async def chat_completions(request: Request) -> Response:
             return earlier
         return await _serve(gateway, call, plan, once)
     except BaseException:
+        await _give_up(gateway, call, once)
+        raise
+
+
+async def _give_up(gateway: Gateway, call: BilledCall, once: Once | None) -> None:
+    """Undo what a failed call has set aside; the key is released also when the task is cancelled meanwhile."""
+    try:
         await gateway.cashier.cancel(call)
+    finally:
         if once:
             await once.release(call)
-        raise
 
 
 async def _earlier(gateway: Gateway, request: Request, plan: Plan, once: Once) -> Response | None:
@@ -154,9 +161,9 @@ async def _whole(gateway: Gateway, call: BilledCall, plan: Plan, answer: Answer,
     body, reply = await read_reply(answer, seconds_left(call, gateway.clock))
     call.upstream_wait += gateway.clock() - begun
     used = await usage_of(plan, reply)
-    if once:
-        await once.complete(call, body)  # before the charge: only a reply that every retry gets is charged
-    await gateway.cashier.settle(call, answer.model, answer.route, used, Outcome.COMPLETED, streamed=False)
+    store = partial(once.complete, call, body) if once else None
+    settle = partial(gateway.cashier.settle, call, answer.model, answer.route, used, Outcome.COMPLETED)
+    await settle(streamed=False, store=store)  # a reply is charged only once every retry gets it
     return Response(body, media_type=MEDIA_TYPE, headers=_headers(call))
 
 

@@ -29,6 +29,7 @@ class Step(StrEnum):
     RELEASE = "release"
     BEGIN = "begin"
     COMPLETE = "complete"
+    FREE = "free"
     OTHER = "other"
 
 
@@ -185,6 +186,7 @@ _UPDATES = {
     Step.APPLY: ("-wallets", "REMOVE h.#id"),
     Step.BEGIN: ("-idempotency", "if_not_exists(op"),
     Step.COMPLETE: ("-idempotency", "st = :done"),
+    Step.FREE: ("-idempotency", "st = :free REMOVE"),
 }
 
 

@@ -22,7 +22,7 @@ from callmissed.events.outbox import Event, new_event, publish, to_record
 from callmissed.events.types import CreditsLow
 from callmissed.ids import new_id
 from callmissed.observability import get_logger
-from callmissed.platform.tables import DELIVERIES, DUE, WEBHOOKS
+from callmissed.platform.tables import DELIVERIES, DUE, WEBHOOKS, Table
 from functions.webhooks.attempts import Outcome
 from functions.webhooks.dispatch import Dispatcher
 from functions.webhooks.fanout import Fanout
@@ -33,11 +33,12 @@ from functions.webhooks.sender import Sender
 from functions.webhooks.store import Store, at_once
 from functions.webhooks.timer import Timer
 from local.aws.engines import Store as Tables
-from tests.support.interleaving import InterleavingDynamoDB
+from tests.support.interleaving import InterleavingDynamoDB, Matches
 
 NOVEMBER = 1_794_787_200_000_000
 _VISIBILITY = 180 * SECOND
 _TRIES = 5
+_READS = ("BatchGetItem", "GetItem", "Query")
 _logger = get_logger("simulation")
 
 
@@ -50,14 +51,17 @@ class Fate:
 
     def __init__(self, *numbers: int, share: float = 0.0, seed: int = 0) -> None:
         self.steps = 0
+        self.changing: list[int] = []
+        """Numbers of the steps around a change. A death at another one is the same as at the change before it."""
         self.deaths = 0
         self._numbers = frozenset(numbers)
         self.share = share
         self._random = random.Random(seed)
 
-    def step(self) -> None:
+    def step(self, *, changes: bool = True) -> None:
         """One more step is about to begin, or was just done. Raises Died."""
         self.steps += 1
+        self.changing += [self.steps] if changes else []
         if self.steps in self._numbers or self._random.random() < self.share:
             self.deaths += 1
             raise Died(self.steps)
@@ -71,9 +75,10 @@ class MortalDynamoDB(InterleavingDynamoDB):
         self._fate = fate
 
     async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
-        self._fate.step()
+        changes = operation not in _READS
+        self._fate.step(changes=changes)
         answer = await super().send(operation, payload)
-        self._fate.step()
+        self._fate.step(changes=changes)
         return answer
 
 
@@ -123,6 +128,12 @@ class MemoryQueue:
             attributes = {"ApproximateReceiveCount": str(held.received)}
             records.append({"messageId": id, "body": json.dumps(held.body), "attributes": attributes})
         return {"Records": records}
+
+    def redrive(self) -> None:
+        """Put the dead letters back, as an operator does; SQS counts from the beginning again."""
+        dead, self.dead = self.dead, []
+        for body in dead:
+            self.put(body)
 
     def settle(self, event: Mapping[str, Any], failures: Failures) -> None:
         """Delete what was done."""
@@ -197,9 +208,12 @@ def silent(now: int) -> Outcome:
 
 
 class Simulation:
-    """One stage from outbox to endpoint. `fate` decides where processes die."""
+    """One stage from outbox to endpoint. `fate` decides where processes die.
 
-    def __init__(self, tables: Tables, fate: Fate | None = None) -> None:
+    A message that was handed out `tries` times goes to the dead letters.
+    """
+
+    def __init__(self, tables: Tables, fate: Fate | None = None, *, tries: int = 1000) -> None:
         self.now = NOVEMBER
         self.tenant = new_id("tnt")
         self.fate = fate or Fate()
@@ -207,8 +221,9 @@ class Simulation:
         self.plain = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=60.0)
         self.dynamodb = MortalDynamoDB(tables.endpoint, self.fate)
         self.store = Store(self.dynamodb, self.stage)
-        self.events = MemoryQueue(self.clock, self.fate, tries=1000)
-        self.orders = MemoryQueue(self.clock, self.fate, tries=1000)
+        self.aside = Store(self.plain, self.stage)
+        self.events = MemoryQueue(self.clock, self.fate, tries)
+        self.orders = MemoryQueue(self.clock, self.fate, tries)
         self.endpoints = Endpoints(self.clock, self.fate)
         self.bus = Bus(self.events, self.fate)
         self.told: list[Event] = []
@@ -287,6 +302,12 @@ class Simulation:
         key = to_item({"tenant": endpoint.tenant, "webhook": endpoint.webhook})
         request = {"TableName": self.store.name(WEBHOOKS), "Key": key, "ConsistentRead": True}
         return from_item((await self.plain.call("GetItem", request)).get("Item", {}))
+
+    def of_table(self, table: Table, *words: str) -> Matches:
+        """Selects requests for one item of `table` in which all `words` occur."""
+        return lambda request: (
+            request.get("TableName") == self.store.name(table) and all(word in str(request) for word in words)
+        )
 
     async def assert_nothing_lost(self, *endpoints: Endpoint) -> None:
         """Every event told reached every endpoint, each under one id only, and is recorded so."""

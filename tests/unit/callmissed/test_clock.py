@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callmissed.clock import MINUTE, SECOND, iso, month_of, seconds_to_next_month, system_clock
+from callmissed.clock import MINUTE, SECOND, iso, month_of, month_start, seconds_to_next_month, system_clock
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MONTHS = st.tuples(st.integers(1971, 2200), st.integers(1, 12))
@@ -26,6 +26,7 @@ def test_a_month_begins_with_its_first_microsecond(month: tuple[int, int]) -> No
     before = (month[0], month[1] - 1) if month[1] > 1 else (month[0] - 1, 12)
 
     assert month_of(begins) == month[0] * 100 + month[1]
+    assert month_start(month_of(begins)) == begins
     assert month_of(begins - 1) == before[0] * 100 + before[1]
 
 

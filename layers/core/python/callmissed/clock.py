@@ -22,6 +22,11 @@ def month_of(micros: int) -> int:
     return moment.year * 100 + moment.month
 
 
+def month_start(month: int) -> int:
+    """First microsecond since the epoch of a calendar month in UTC, such as 202611."""
+    return int(datetime(month // 100, month % 100, 1, tzinfo=UTC).timestamp()) * SECOND
+
+
 def seconds_to_next_month(micros: int) -> int:
     """Whole seconds, rounded up, until the first of the next month in UTC."""
     moment = datetime.fromtimestamp(micros / SECOND, UTC)

@@ -290,11 +290,14 @@ async def test_a_refund_of_last_month_is_not_paid_into_this_one(vault: Vault) ->
     key = await vault.key(budget=100)
     admitted = await vault.call(key.secret, 30, NOVEMBER, NEW, OLD)
     december = NOVEMBER + 20 * 24 * 60 * MINUTE
-    await vault.call(key.secret, 40, december, NEW, OLD)
+    current = await vault.call(key.secret, 40, december, NEW, OLD)
+    admission = Admission(vault.dynamodb, vault.store.stage)
 
-    await Admission(vault.dynamodb, vault.store.stage).give_back(admitted, 30)
-
+    await admission.give_back(admitted, 30)
     assert (await vault.hot(key.secret, NEW))["kb"] == 60
+
+    await admission.give_back(current, 25)
+    assert (await vault.hot(key.secret, NEW))["kb"] == 85
 
 
 async def test_old_and_new_versions_side_by_side_never_refuse_nor_double(vault: Vault) -> None:

@@ -1,6 +1,8 @@
 """The ledger's hard moments, one by one: answers that are lost, requests that come late, and calls that meet."""
 
+import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.attributes import from_item, to_item
-from callmissed.aws.dynamodb import Unavailable
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.clock import MINUTE, SECOND, month_of
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
@@ -20,6 +22,8 @@ from callmissed.ledger.shards import wallet_id
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import held, new_wallet, spent
 from callmissed.platform.tables import WALLETS, physical_name
+from callmissed.tenancy.plans import Plan
+from callmissed.tenancy.tenants import create_tenant
 from local.aws.engines import Store
 from tests.support.faults import Crash, Fault, FaultyDynamoDB
 
@@ -60,6 +64,11 @@ class Bank:
     async def settle(self, hold: Hold, cost: int, *faults: Fault | None) -> Settlement:
         self.dynamodb.faults.extend(faults)
         return await self.ledger.settle(hold, entry_for(hold, cost))
+
+    async def arrive(self) -> None:
+        """Let every late request arrive."""
+        while self.dynamodb.late:
+            await self.dynamodb.deliver_late(0)
 
     async def sweep(self) -> tuple[int, int, int]:
         report = await sweep(self.dynamodb, self.stage, NOVEMBER + 5 * MINUTE)
@@ -109,12 +118,13 @@ async def test_an_attempt_whose_answer_was_lost_is_recognised(rich: Bank) -> Non
 
 
 async def test_a_settlement_whose_answers_were_lost_charges_once(rich: Bank) -> None:
-    hold = await rich.hold(100)
+    hold, unsettled = await rich.hold(100), await rich.hold(200)
     assert await rich.settle(hold, 60, LOST, LATE, LOST, LOST) is Settlement.APPLIED
-    while rich.dynamodb.late:
-        await rich.dynamodb.deliver_late(0)
-    assert await rich.sweep() == (0, 0, 0)
-    assert spent(await rich.wallet()) == 60
+    await rich.arrive()
+    assert list((await rich.wallet())["h"]) == [unsettled.call_id]
+    assert await rich.sweep() == (0, 1, 0), "the sweep voids the call that was not settled, and finds no other"
+    wallet = await rich.wallet()
+    assert (wallet["av"], spent(wallet), wallet["h"]) == (940, 60, {})
 
 
 async def test_a_wallet_that_does_not_answer_leaves_the_charge_to_the_sweep(rich: Bank) -> None:
@@ -133,27 +143,55 @@ async def test_a_settlement_after_the_sweep_charges_nothing(rich: Bank) -> None:
     assert (wallet["av"], spent(wallet), wallet["q_llm"]) == (1000, 0, 100)
 
 
-@pytest.mark.parametrize("step", range(4))
-@pytest.mark.parametrize("fault", [Fault.DIE_BEFORE, Fault.DIE_AFTER, Fault.DIE_IN_FLIGHT])
-async def test_a_process_that_dies_in_a_call_leaks_nothing(rich: Bank, step: int, fault: Fault) -> None:
+NOTHING, VOIDED, CHARGED = (0, 0, 0), (0, 1, 0), (1, 0, 0)
+DEATHS = pytest.mark.parametrize("fault", [Fault.DIE_BEFORE, Fault.DIE_AFTER, Fault.DIE_IN_FLIGHT])
+
+
+@pytest.mark.parametrize(
+    ("step", "fault", "swept", "cost"),
+    [
+        ("hold", Fault.DIE_BEFORE, NOTHING, 0),
+        ("hold", Fault.DIE_AFTER, VOIDED, 0),
+        ("hold", Fault.DIE_IN_FLIGHT, VOIDED, 0),
+        ("entry", Fault.DIE_BEFORE, VOIDED, 0),
+        ("entry", Fault.DIE_AFTER, CHARGED, 60),
+        ("entry", Fault.DIE_IN_FLIGHT, CHARGED, 60),
+        ("wallet", Fault.DIE_BEFORE, CHARGED, 60),
+        ("wallet", Fault.DIE_AFTER, NOTHING, 60),
+        ("wallet", Fault.DIE_IN_FLIGHT, NOTHING, 60),
+    ],
+)
+async def test_a_process_that_dies_in_a_call_leaks_nothing(
+    rich: Bank, step: str, fault: Fault, swept: tuple[int, int, int], cost: int
+) -> None:
     async def call() -> None:
-        hold = await rich.hold(100, *[None] * step, fault)
+        hold = await rich.hold(100, *[None] * ["hold", "entry", "wallet"].index(step), fault)
         await rich.settle(hold, 60)
 
-    if step < 3:
-        with pytest.raises(Crash):
-            await call()
-    else:
+    with pytest.raises(Crash):
         await call()
-    while rich.dynamodb.late:
-        await rich.dynamodb.deliver_late(0)
-    rich.dynamodb.forget()
-    await rich.sweep()
-    assert await rich.sweep() == (0, 0, 0)
+    await rich.arrive()
+    assert await rich.sweep() == swept
+    assert await rich.sweep() == NOTHING
     wallet = await rich.wallet()
-    assert wallet["h"] == {}
-    assert wallet["av"] + spent(wallet) == 1000
-    assert spent(wallet) in (0, 60)
+    assert (wallet["av"], spent(wallet), wallet["h"]) == (1000 - cost, cost, {})
+
+
+@DEATHS
+@pytest.mark.parametrize("step", ["wallets", "entry", "void", "void again", "release"])
+async def test_sweep_that_dies_leaves_the_rest_to_the_next(rich: Bank, step: str, fault: Fault) -> None:
+    await rich.hold(100)
+    steps = ["wallets", "entry", "void", "void again", "release"]
+    rich.dynamodb.faults.extend([*[None] * steps.index(step), fault])
+
+    with pytest.raises(Crash):
+        await rich.sweep()
+    await rich.arrive()
+
+    done = step == "release" and fault is not Fault.DIE_BEFORE
+    assert await rich.sweep() == (NOTHING if done else VOIDED)
+    wallet = await rich.wallet()
+    assert (wallet["av"], spent(wallet), wallet["h"], wallet["q_llm"]) == (1000, 0, {}, 100)
 
 
 async def test_two_calls_under_one_id_charge_once(rich: Bank) -> None:
@@ -185,8 +223,7 @@ async def test_a_grant_says_what_it_did_itself(bank: Bank, fault: Fault) -> None
     await bank.open()
     bank.dynamodb.faults.extend([fault])
     assert await bank.grant(500) is True
-    while bank.dynamodb.late:
-        await bank.dynamodb.deliver_late(0)
+    await bank.arrive()
     assert await bank.grant(500) is False
     assert (await bank.wallet())["av"] == 500
 
@@ -205,6 +242,21 @@ async def test_a_grant_needs_a_wallet(bank: Bank) -> None:
         await bank.grant(500)
     await bank.open()
     assert await bank.grant(500) is True, "nothing of the failed grant was kept"
+
+
+async def test_a_tenant_whose_creation_arrives_again_late_keeps_its_credits(bank: Bank) -> None:
+    bank.dynamodb.faults.extend([LATE])
+    made = await create_tenant(bank.dynamodb, bank.stage, name="tests", plan=Plan.FREE, now=NOVEMBER)
+    tenant = made["tenant"]
+    await grant(bank.dynamodb, bank.stage, tenant=tenant, amount=500, operation_id="one", now=NOVEMBER)
+
+    operation, payload = bank.dynamodb.late.pop()
+    request = json.loads(payload)
+    request.pop("ClientRequestToken", None)  # DynamoDB remembers it for ten minutes only
+    with suppress(TransactionCanceled):
+        await bank.dynamodb.call(operation, request)
+
+    assert (await bank.wallet(tenant))["av"] == 500
 
 
 async def test_shards_that_slept_through_the_month_lend_their_new_budget(bank: Bank) -> None:

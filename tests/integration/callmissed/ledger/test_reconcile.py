@@ -1,20 +1,24 @@
 """The reconciliation finds what does not add up, and nothing else, on DynamoDB Local."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from callmissed.aws.attributes import to_item
+from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, system_clock
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, Entry, EntryType
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger
+from callmissed.ledger.queries import read_wallets
 from callmissed.ledger.reconcile import Drift, reconcile
+from callmissed.ledger.shards import wallet_id
 from callmissed.ledger.sweep import sweep
+from callmissed.ledger.wallet import spent
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
 from callmissed.tenancy.plans import Plan, limits
 from callmissed.tenancy.tenants import create_tenant
@@ -55,6 +59,20 @@ def _entry(hold: Hold, cost: int) -> Entry:
     )
 
 
+async def _wallets(dynamodb: DynamoDB, stage: str, tenant: str, plan: Plan) -> list[Item]:
+    return await read_wallets(dynamodb, stage, [wallet_id(tenant, n) for n in range(limits(plan).wallet_shards)])
+
+
+async def _entries(dynamodb: DynamoDB, stage: str, tenant: str) -> list[Item]:
+    request = {
+        "TableName": physical_name(stage, LEDGER),
+        "KeyConditionExpression": "tenant = :tenant",
+        "ExpressionAttributeValues": to_item({":tenant": tenant}),
+        "ConsistentRead": True,
+    }
+    return [from_item(item) for item in (await dynamodb.call("Query", request))["Items"]]
+
+
 async def _tamper(dynamodb: DynamoDB, table: str, key: dict[str, str], name: str, value: int) -> None:
     request: dict[str, Any] = {
         "TableName": table,
@@ -76,8 +94,15 @@ async def test_calls_of_every_fate_are_no_drift(tables: Store, dynamodb: DynamoD
         await ledger.settle(hold := await _hold(ledger, tenant, plan, started=long_ago), _entry(hold, cost))
     await ledger.release(await _hold(ledger, tenant, plan))
     await _hold(ledger, tenant, plan, started=long_ago)
-    await _hold(ledger, tenant, plan)
-    await sweep(dynamodb, tables.stage, system_clock())
+    standing = await _hold(ledger, tenant, plan)
+    report = await sweep(dynamodb, tables.stage, system_clock())
+    assert (report.applied, report.voided, report.duplicates) == (0, 1, 0)
+    entries = Counter((entry["type"], entry["amount"]) for entry in await _entries(dynamodb, tables.stage, tenant))
+    assert entries == {("admin", GRANTED): 1, ("void", 0): 1, **{("deduction", cost): 2 for cost in (0, 400, 1_000)}}
+    wallets = await _wallets(dynamodb, tables.stage, tenant, plan)
+    assert sum(wallet["av"] for wallet in wallets) == GRANTED - 2_800 - standing.amount
+    assert sum(map(spent, wallets)) == 2_800
+    assert [call_id for wallet in wallets for call_id in wallet["h"]] == [standing.call_id]
     for _ in range(2):
         report = await reconcile(dynamodb, tables.stage, system_clock())
         assert (report.tenants, report.drifts) == (1, [])

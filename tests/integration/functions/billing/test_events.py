@@ -212,16 +212,21 @@ async def test_what_moves_no_money_is_not_looked_at(
     _, entry = await books.hold(tenant, 10)
 
     assert await books.teller(interleaved).tell([record(to_record(entry) | change)]) is None
-
     assert (await books.told(tenant), not interleaved.sent) == ([], True)
+
+    assert await books.teller(interleaved).tell([record(to_record(entry))]) is None
+    assert (await books.told(tenant))[-1] == "credits.low"
+    assert interleaved.sent["BatchGetItem"] == 1
 
 
 async def test_only_new_entries_are_looked_at(books: Books, interleaved: InterleavingDynamoDB) -> None:
     _, entry = await books.hold(await books.tenant(), 10)
 
     await books.teller(interleaved).tell([record(to_record(entry), name) for name in ("MODIFY", "REMOVE")])
-
     assert not interleaved.sent
+
+    await books.teller(interleaved).tell([record(to_record(entry), "INSERT")])
+    assert interleaved.sent == {"BatchGetItem": 1}
 
 
 async def test_a_wallet_is_read_once_a_batch_and_an_event_written_once_a_process(

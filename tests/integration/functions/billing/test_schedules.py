@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 import pytest
 
-from callmissed.aws.attributes import to_item
+from callmissed.aws.attributes import from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, iso, system_clock
 from callmissed.ids import new_call_id
+from callmissed.ledger.entries import Account, Entry, EntryType
 from callmissed.ledger.grants import grant
-from callmissed.ledger.holds import Ledger
-from callmissed.platform.tables import WALLETS, physical_name
+from callmissed.ledger.holds import Ledger, Settlement
+from callmissed.platform.tables import TENANTS, WALLETS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from functions.billing import reconcile, sweep
@@ -28,6 +29,7 @@ class Desk:
     def __init__(self, store: Store) -> None:
         self._loop = asyncio.new_event_loop()
         self._stage = store.stage
+        self._tenants = physical_name(store.stage, TENANTS)
         self._dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
         self.now = system_clock()
         made = create_tenant(self._dynamodb, store.stage, name="tests", plan=Plan.PRO, now=self.now)
@@ -37,6 +39,19 @@ class Desk:
     def hold(self) -> None:
         ledger = Ledger(self._dynamodb, self._stage)
         self._run(ledger.hold(self.tenant, new_call_id(self.now, 1), "llm", 100))
+
+    def charge(self, cost: int, began: int) -> None:
+        ledger = Ledger(self._dynamodb, self._stage)
+        hold, _ = self._run(ledger.hold(self.tenant, new_call_id(began, 1), "llm", 100))
+        moved = (EntryType.DEDUCTION, cost, Account.HELD, Account.REVENUE)
+        entry = Entry(self.tenant, hold.call_id, *moved, began, held=(hold.amount, hold.attempt))
+        assert self._run(ledger.settle(hold, entry)) is Settlement.APPLIED
+
+    def reconciled(self) -> int:
+        """The sum of final charges that the last night remembered."""
+        key = to_item({"tenant": self.tenant, "item": "RECONCILED"})
+        answer = self._run(self._dynamodb.call("GetItem", {"TableName": self._tenants, "Key": key}))
+        return from_item(answer["Item"])["charged"]
 
     def tamper(self) -> None:
         request: dict[str, Any] = {
@@ -89,8 +104,10 @@ def test_the_sweep_measures_its_backlog(desk: Desk, capsys: pytest.CaptureFixtur
 
 def test_a_night_without_drift_measures_zero(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     desk.hold()
+    desk.charge(60, began=desk.now - 120 * MINUTE)
     assert reconcile.handler(event("ledger-reconcile", desk.now), None) == {"tenants": 1, "drifts": 0}
     assert metrics(capsys.readouterr().out)["LedgerDrift"] == 0
+    assert desk.reconciled() == 60, "the night has summed what the tenant was charged"
 
 
 def test_a_drift_is_measured_and_logged(

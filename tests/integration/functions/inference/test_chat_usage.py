@@ -5,6 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from callmissed.money import CREDIT
 from functions.inference import tokens
 from tests.support.inference.behaviours import (
     DONE,
@@ -137,6 +138,24 @@ async def test_usage_beyond_the_hold_charges_the_hold_and_records_the_rest(
     assert entry["amount"] == entry["held"][0]
     assert entry["amount"] + entry["shortfall"] == 10**9 * (50 + 150)
     assert await bank.assert_balanced(account) == entry["amount"]
+
+
+@SHAPES
+@pytest.mark.parametrize("credits", [1000, 1], ids=["the estimate is held", "a shorter reply is held"])
+async def test_usage_beyond_the_hold_takes_no_more_than_the_hold_from_the_keys_budget(
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, credits: int, streamed: bool
+) -> None:
+    account = await bank.account(credits=credits, budget=10 * CREDIT)
+    upstream.will(answers({"prompt_tokens": 10**9, "completion_tokens": 10**9}, streamed=streamed))
+
+    assert (await chat(client, account, stream=streamed)).status_code == 200
+
+    entry, key = await bank.entry(account.tenant), await bank.key_item(account.secret)
+    assert entry["amount"] == entry["held"][0] <= account.before["av"]
+    assert entry["shortfall"] == 10**9 * (50 + 150) - entry["amount"]
+    assert key["kb"] == 10 * CREDIT - entry["amount"]
+    assert await bank.assert_balanced(account) == entry["amount"]
+    assert (await bank.wallet(account.tenant))["av"] >= 0
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from tests.support.webhooks.simulation import Fate, Simulation
 
 
 @pytest_asyncio.fixture
-async def new_simulation(tables: Store) -> AsyncIterator[Callable[[Fate], Simulation]]:
+async def new_simulation(tables: Store) -> AsyncIterator[Callable[..., Simulation]]:
     """Makes simulations on tables that are one test's."""
     made: list[Simulation] = []
 
-    def make(fate: Fate) -> Simulation:
-        made.append(Simulation(tables, fate))
+    def make(fate: Fate, *, tries: int = 1000) -> Simulation:
+        made.append(Simulation(tables, fate, tries=tries))
         return made[-1]
 
     yield make

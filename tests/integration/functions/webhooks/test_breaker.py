@@ -164,7 +164,7 @@ async def test_who_found_a_lane_empty_leaves_the_one_that_came_after_it(
     with monkeypatch.context() as slow:
         slow.setattr(simulation.store, "page", nothing_yet)
         await simulation.dispatcher.lanes.look(endpoint, simulation.dispatcher.probe)
-        simulation.now += 60 * SECOND
+        simulation.now += 120 * SECOND
         slow.setattr(simulation.store, "page", another)
         await simulation.dispatcher.lanes.look(endpoint, simulation.dispatcher.probe)
 

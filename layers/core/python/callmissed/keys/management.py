@@ -15,7 +15,7 @@ from callmissed.clock import MINUTE
 from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
 from callmissed.keys import records
-from callmissed.keys.policy import ANY, REVOKED, KeyPolicy, checked, key_item
+from callmissed.keys.policy import ANY, OPTIONAL, REVOKED, KeyPolicy, checked, key_item
 from callmissed.keys.rotation import Handover, hand_over
 from callmissed.keys.secret import Mode, key_hash, masked, new_secret
 from callmissed.ledger.wallet import NO_BUDGET
@@ -131,11 +131,11 @@ class KeyManager:
         changes = _new_record(handover, secret)
         parts = [put_new(self._stage, KEYS, handover.fresh), self._update_record(record, changes)]
         for item, change in handover.earlier:
-            key, seen = {"id": item["id"]}, _lasting(item)
+            key, seen, absent = {"id": item["id"]}, _lasting(item), OPTIONAL - item.keys()
             parts.append(
-                records.update(self._stage, KEYS, key, change, seen)
+                records.update(self._stage, KEYS, key, change, seen, absent)
                 if change
-                else records.delete(self._stage, KEYS, key, seen)
+                else records.delete(self._stage, KEYS, key, seen, absent)
             )
         return parts
 

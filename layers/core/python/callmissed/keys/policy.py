@@ -28,6 +28,9 @@ ANY = frozenset({"*"})
 NEVER = 10**18
 """An expiry that no clock reaches."""
 
+OPTIONAL = frozenset({"scp", "ln"})
+"""Attributes that not every key item has."""
+
 ACTIVE = "active"
 REVOKED = "revoked"
 

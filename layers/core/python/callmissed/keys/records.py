@@ -66,9 +66,11 @@ async def read_records(dynamodb: DynamoDB, stage: str, tenant: str) -> list[Item
     return sorted(records, key=lambda record: (record["created_at"], record["id"]))
 
 
-def update(stage: str, table: Table, key: Item, changes: Item, seen: Item) -> dict[str, Any]:
-    """The part that makes `changes` to an item whose attributes `seen` are as they were."""
-    request = _if_as_seen(stage, table, key, seen, ())
+def update(
+    stage: str, table: Table, key: Item, changes: Item, seen: Item, absent: Collection[str] = ()
+) -> dict[str, Any]:
+    """The part that makes `changes` to an item whose `seen` attributes are as they were and `absent` ones still are."""
+    request = _if_as_seen(stage, table, key, seen, absent)
     request["UpdateExpression"] = "SET " + ", ".join(f"#{name} = :new_{name}" for name in changes)
     request["ExpressionAttributeNames"] |= {f"#{name}": name for name in changes}
     request["ExpressionAttributeValues"] |= to_item({f":new_{name}": value for name, value in changes.items()})

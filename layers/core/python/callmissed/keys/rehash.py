@@ -18,7 +18,7 @@ from callmissed.clock import MINUTE
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys import records
 from callmissed.keys.admission import Admission, Admitted
-from callmissed.keys.policy import ACTIVE
+from callmissed.keys.policy import ACTIVE, OPTIONAL
 from callmissed.keys.secret import key_hash
 from callmissed.observability import get_logger
 from callmissed.platform.tables import KEYS, TENANTS
@@ -28,8 +28,6 @@ _LOOKS = 4
 _MOVES = 4
 _PATIENCE_SECONDS = 2.0
 _PAUSE = MINUTE
-_SOMETIMES = frozenset({"scp", "ln"})
-"""Attributes that not every hot item has."""
 
 _logger = get_logger("keys")
 
@@ -126,7 +124,7 @@ class PepperRing:
         unchanged = {"hashes": record["hashes"], "is_active": True}
         return [
             put_new(self._stage, KEYS, item | {"id": current}),
-            records.delete(self._stage, KEYS, {"id": old}, seen, absent=_SOMETIMES - item.keys()),
+            records.delete(self._stage, KEYS, {"id": old}, seen, absent=OPTIONAL - item.keys()),
             records.update(self._stage, TENANTS, key, changes, unchanged),
         ]
 

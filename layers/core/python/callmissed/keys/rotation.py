@@ -7,7 +7,7 @@ gets a share of the next month, and the new one so much less, for that month onl
 from dataclasses import dataclass
 
 from callmissed.aws.attributes import Item
-from callmissed.clock import month_of
+from callmissed.clock import month_of, month_start
 from callmissed.keys.policy import month_budget
 from callmissed.ledger.wallet import NO_BUDGET
 
@@ -25,6 +25,7 @@ def hand_over(items: list[Item], newest: Item, hash: str, *, overlap: int, now: 
 
     Earlier secrets work at most `overlap` microseconds longer, and keep half of what they have of the budget.
     """
+    now = max(now, *(month_start(item["km"]) for item in items))  # a month that a faster clock has begun goes on
     staying = [item for item in items if overlap and item["ex"] > now]
     changes: dict[str, Item] = {item["id"]: {"ex": min(item["ex"], now + overlap)} for item in staying}
     fresh = {name: value for name, value in newest.items() if name != "ln"}

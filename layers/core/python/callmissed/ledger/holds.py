@@ -80,8 +80,8 @@ class Ledger:
         """Set `amount` aside for the call, in one of the tenant's `shards`.
 
         One round trip unless the month turned, an answer was lost or the shard had to borrow.
-        Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB does, ValueError for an
-        amount below zero, which would add credits.
+        Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB does or other calls keep
+        taking what the shard borrowed, ValueError for an amount below zero, which would add credits.
         """
         if amount < 0:
             raise ValueError("a hold can't be negative")
@@ -94,7 +94,10 @@ class Ledger:
                 if shards == 1:
                     raise
             await self._shards.borrow(tenant, shard, shards, service, amount, started_at(call_id))
-        return await self._hold(wanted)
+        try:
+            return await self._hold(wanted)
+        except HoldRefused as outrun:  # the shards together had enough, so this refusal would be untrue
+            raise Unavailable("other calls kept taking what the shard borrowed", ambiguous=False) from outrun
 
     async def settle(self, hold: Hold, entry: Entry) -> Settlement:
         """Charge `entry.amount`, at most the hold, and give the rest back. Safe to repeat.
@@ -110,7 +113,7 @@ class Ledger:
             await self._put(entry)
         except ConditionFailed as earlier:
             return await self._settled_before(hold, earlier.item)
-        return await self.apply(hold, entry.amount)
+        return await self._apply_or_leave(hold, entry.amount)
 
     async def release(self, hold: Hold) -> None:
         """Give the whole hold back for a call that failed. Safe to repeat. Raises Unavailable.
@@ -121,7 +124,7 @@ class Ledger:
             await self._resolve(hold, 0, quota_month=month_of(started_at(hold.call_id)))
         except ConditionFailed as refused:
             if refused.item.get("h", {}).get(hold.call_id) == hold.tag:  # only the month stood in the way
-                await self._resolve_once(hold, 0)
+                await self.apply(hold, 0)
 
     async def record(self, entry: Entry) -> None:
         """Write an entry that moves no money, such as a sandbox call's. Raises Unavailable."""
@@ -192,10 +195,16 @@ class Ledger:
         }
         await self._dynamodb.call("PutItem", request)
 
-    async def apply(self, hold: Hold, cost: int) -> Settlement:
-        """Bring the wallet in line with an entry of `cost` that is written. Safe to repeat."""
+    async def apply(self, hold: Hold, cost: int) -> None:
+        """Bring the wallet in line with an entry of `cost` that is written. Safe to repeat. Raises Unavailable."""
         try:
-            await self._resolve_once(hold, cost)
+            await self._resolve(hold, cost)
+        except ConditionFailed:
+            return  # an earlier try of ours, or the sweeper's, did
+
+    async def _apply_or_leave(self, hold: Hold, cost: int) -> Settlement:
+        try:
+            await self.apply(hold, cost)
         except (Unavailable, RequestRefused):  # either way the entry stands, and the sweeper comes back to the hold
             return Settlement.PENDING
         return Settlement.APPLIED
@@ -205,19 +214,12 @@ class Ledger:
         if entry["type"] == EntryType.VOID:
             return Settlement.VOIDED
         if entry.get("held") == [hold.amount, hold.attempt]:
-            return await self.apply(hold, entry["amount"])
+            return await self._apply_or_leave(hold, entry["amount"])
         try:
             await self.release(hold)
         except (Unavailable, RequestRefused):
             return Settlement.PENDING
         return Settlement.APPLIED
-
-    async def _resolve_once(self, hold: Hold, cost: int) -> None:
-        """Resolve the hold unless an earlier try of ours, or the sweeper's, did."""
-        try:
-            await self._resolve(hold, cost)
-        except ConditionFailed:
-            return
 
     async def _resolve(self, hold: Hold, cost: int, *, quota_month: int | None = None) -> None:
         """Turn the hold into `cost` spent and the rest available, in one write that can only happen once.

@@ -5,6 +5,7 @@ from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.items import put_new, transact
 from callmissed.aws.paging import items
 from callmissed.clock import iso, month_of
 from callmissed.errors import ApiError, invalid_request
@@ -30,9 +31,8 @@ async def create_tenant(dynamodb: DynamoDB, stage: str, *, name: str, plan: Plan
     name = checked_name(name)
     tenant = new_id("tnt")
     record = {"tenant": tenant, "item": RECORD, "name": name, "plan": str(plan), "created_at": iso(now)}
-    puts = [(TENANTS, record), (WALLETS, new_wallet(tenant, plan, month_of(now)))]
-    parts = [{"Put": {"TableName": physical_name(stage, table), "Item": to_item(item)}} for table, item in puts]
-    await dynamodb.call("TransactWriteItems", {"TransactItems": parts})
+    wallet = new_wallet(tenant, plan, month_of(now))
+    await transact(dynamodb, [put_new(stage, TENANTS, record), put_new(stage, WALLETS, wallet)])
     return record
 
 

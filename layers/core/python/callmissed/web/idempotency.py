@@ -69,18 +69,22 @@ class IdempotencyMiddleware:
         answer = _Answer()
         try:
             await self._app(scope, _from_memory(body), answer.take)
-            if answer.is_success:
-                await self._complete(begun, answer)
-                return answer
         except BaseException:
             await self._release(begun)
             raise
-        await self._release(begun)
+        if answer.is_success:
+            await asyncio.shield(asyncio.ensure_future(self._complete(begun, answer)))
+        else:
+            await self._release(begun)
         return answer
 
     async def _complete(self, run: Run, answer: "_Answer") -> None:
-        work = self._store.complete(run, answer.status, answer.content_type, bytes(answer.body))
-        await asyncio.shield(asyncio.ensure_future(work))
+        """Store the answer, or let the key run again."""
+        try:
+            await self._store.complete(run, answer.status, answer.content_type, bytes(answer.body))
+        except BaseException:
+            await self._store.release(run)
+            raise
 
     async def _release(self, run: Run) -> None:
         await asyncio.shield(asyncio.ensure_future(self._store.release(run)))

@@ -1,0 +1,89 @@
+"""Time limits that only work together: each relation reads what the product declares, in seconds."""
+
+import inspect
+
+import pytest
+
+from callmissed.aws import dynamodb
+from callmissed.clock import MINUTE, SECOND
+from callmissed.idempotency.store import RETENTION_SECONDS, SKEW_SECONDS
+from callmissed.ids import expires_at, new_call_id, started_at
+from callmissed.platform.functions import FUNCTIONS, INFERENCE, LEDGER_SWEEP, SCHEDULES, Function
+from callmissed.platform.routes import ROUTES, STREAM_TIMEOUT_SECONDS
+from callmissed.platform.tables import IDEMPOTENCY
+from callmissed.web import idempotency as below_api
+from functions.inference import once, relay, upstreams
+from functions.inference.frame import HOLD_MINUTES
+
+API_GATEWAY_SILENCE_SECONDS = 300
+"""API Gateway's own: a response that is silent for so long is cut."""
+
+STREAM_END_SECONDS = relay._LONGEST_SECONDS
+KEYED = [function for function in FUNCTIONS if IDEMPOTENCY.name in function.tables]
+
+
+def lock_seconds(function: Function) -> int:
+    """How long a key is locked by a run in `function`."""
+    return once.LOCK_SECONDS if function is INFERENCE else below_api.LOCK_SECONDS
+
+
+def longest_write_seconds() -> float:
+    """How long one write may take with all its tries and the waits between them."""
+    settings = inspect.signature(dynamodb.DynamoDB).parameters
+    tries, seconds = settings["attempts"].default, settings["timeout_seconds"].default
+    return tries * seconds + sum(dynamodb._BACKOFF_SECONDS * 2**attempt for attempt in range(1, tries))
+
+
+def hold_seconds() -> float:
+    """How long the sweeper leaves a call's hold alone."""
+    call_id = new_call_id(0, HOLD_MINUTES)
+    return (expires_at(call_id) - started_at(call_id)) / SECOND
+
+
+def test_stream_ends_before_its_function_does() -> None:
+    assert INFERENCE.timeout_seconds > STREAM_END_SECONDS + SKEW_SECONDS
+
+
+def test_settlement_at_a_calls_latest_end_finishes_before_its_function_does() -> None:
+    answer_entry_and_wallet = 3 * longest_write_seconds()
+
+    assert STREAM_END_SECONDS + answer_entry_and_wallet < INFERENCE.timeout_seconds
+
+
+def test_gateway_waits_as_long_as_a_streaming_function_runs() -> None:
+    streaming = {route.function for route in ROUTES if route.streaming}
+
+    assert streaming == {INFERENCE.name}
+    assert INFERENCE.timeout_seconds == STREAM_TIMEOUT_SECONDS
+
+
+@pytest.mark.parametrize("function", KEYED, ids=lambda function: function.name)
+def test_keys_lock_outlives_the_function_of_its_run(function: Function) -> None:
+    assert function.timeout_seconds < lock_seconds(function) - SKEW_SECONDS
+
+
+@pytest.mark.parametrize("function", KEYED, ids=lambda function: function.name)
+def test_record_of_a_key_outlives_its_lock(function: Function) -> None:
+    assert lock_seconds(function) + SKEW_SECONDS < RETENTION_SECONDS
+
+
+def test_hold_outlives_the_latest_settlement_of_its_call() -> None:
+    assert hold_seconds() > STREAM_END_SECONDS + SKEW_SECONDS
+    assert hold_seconds() > INFERENCE.timeout_seconds + SKEW_SECONDS
+
+
+def test_key_of_a_dead_call_is_free_before_its_hold_is_swept() -> None:
+    assert hold_seconds() > once.LOCK_SECONDS + SKEW_SECONDS
+
+
+def test_sweep_ends_before_the_next_one_begins() -> None:
+    (schedule,) = (schedule for schedule in SCHEDULES if schedule.function == LEDGER_SWEEP.name)
+
+    assert schedule.expression == "rate(1 minute)"
+    assert LEDGER_SWEEP.timeout_seconds < MINUTE / SECOND
+
+
+def test_gateway_never_cuts_a_call_for_its_silence() -> None:
+    assert upstreams._HEAD_SECONDS < upstreams._SEARCH_SECONDS < API_GATEWAY_SILENCE_SECONDS
+    assert upstreams._SANDBOX_HEAD_SECONDS < upstreams._SEARCH_SECONDS
+    assert 2 * relay._PING_SECONDS < API_GATEWAY_SILENCE_SECONDS
