@@ -1,4 +1,4 @@
-"""Dead letters: what a consumer failed too often, what a function failed, and what was never delivered."""
+"""Dead-letter queues: messages that a consumer or a function failed, and events that were never delivered."""
 
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from types_boto3_sqs.type_defs import MessageTypeDef
 
 UNDELIVERED = "undelivered"
-_HELD_SECONDS = 60
+_HIDDEN_SECONDS = 60
 _BATCH = 10
 _SOURCES = {queue.dead_letters: queue.name for queue in QUEUES}
 NAMES = (*_SOURCES, *(f"{function.name}-failures" for function in FUNCTIONS), UNDELIVERED)
-"""Every queue of dead letters that a stage may have."""
+"""Every dead-letter queue that a stage may have."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letters:
-    """One queue of dead letters of a stage. `name` is as declared, `url` where SQS has it."""
+class DeadLetterQueue:
+    """One dead-letter queue of a stage. `name` is as declared."""
 
     sqs: "SQSClient"
     stage: str
@@ -36,21 +36,21 @@ class Letters:
 
     @property
     def source(self) -> str | None:
-        """Name of the queue from which they all come, if it is one queue."""
+        """Name of the queue from which all messages come, if it is one queue."""
         return _SOURCES.get(self.name)
 
     @property
     def arn(self) -> str:
-        """The queue's name for all of AWS."""
+        """ARN of the queue."""
         return self._attributes()["QueueArn"]
 
     def depth(self) -> int:
-        """How many there are, about, those included that somebody has received and not put back."""
+        """Approximate number of messages, hidden ones included."""
         attributes = self._attributes()
         return sum(int(attributes[name]) for name in attributes if name.startswith("ApproximateNumberOfMessages"))
 
     def destination(self, message: "MessageTypeDef") -> str | None:
-        """Name of the queue to which `message` belongs; None when it came from no queue.
+        """Name of the queue from which `message` came, or None.
 
         The bus names the target that it could not reach: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
         """
@@ -65,44 +65,46 @@ class Letters:
 
 
 @dataclass(slots=True)
-class Redriven:
-    """What became of a redrive: `moved` back, `homeless` because they came from no queue."""
+class RedriveResult:
+    """Numbers of messages: `moved`, and left there because they are `without_source`."""
 
     moved: int = 0
-    homeless: int = 0
+    without_source: int = 0
 
 
-def open_letters(sqs: "SQSClient", stage: str, name: str) -> Letters | None:
-    """The queue `name` of dead letters; None when the stage has none. Raises CommandError for an unknown name."""
+def find_dead_letter_queue(sqs: "SQSClient", stage: str, name: str) -> DeadLetterQueue | None:
+    """The dead-letter queue `name`; None when the stage has none. Raises CommandError for an unknown name."""
     if name not in NAMES:
         raise CommandError(f"There is no queue of dead letters '{name}'. There are: {', '.join(NAMES)}.")
     try:
-        return Letters(sqs, stage, name, _url(sqs, stage, name))
+        return DeadLetterQueue(sqs, stage, name, _url(sqs, stage, name))
     except sqs.exceptions.QueueDoesNotExist:
         return None
 
 
-def peek(letters: Letters, limit: int) -> "list[MessageTypeDef]":
-    """Up to `limit` messages, which stay; their receive counts rise by one."""
-    with _held(letters, limit) as (messages, _):
+def peek(queue: DeadLetterQueue, limit: int) -> "list[MessageTypeDef]":
+    """Up to `limit` messages, which stay in the queue; their receive counts rise by one."""
+    with _hidden_messages(queue, limit) as (messages, _):
         return list(messages)
 
 
-def redrive(letters: Letters, *, limit: int | None, ids: Collection[str], progress: Callable[[int], None]) -> Redriven:
+def redrive(
+    queue: DeadLetterQueue, *, limit: int | None, ids: Collection[str], progress: Callable[[int], None]
+) -> RedriveResult:
     """Move messages back, at most `limit`, or those of `ids` only. Raises botocore's errors.
 
-    A message is sent before it is deleted, so that one may come twice when this ends in between, but never get lost.
-    It looks at no more messages than there were at its begin: what comes back meanwhile waits for the next time.
+    A message is sent before it is deleted: a message may arrive twice when this process ends in between, but is never
+    lost. No more messages are received than there were at the start, so that one that fails again is not moved twice.
     """
-    result, most = Redriven(), limit if limit and not ids else letters.depth()
-    with _held(letters, most) as (messages, remove):
+    result, max_messages = RedriveResult(), limit if limit and not ids else queue.depth()
+    with _hidden_messages(queue, max_messages) as (messages, remove):
         for message in messages:
             if ids and message.get("MessageId") not in ids:
                 continue
-            if (destination := letters.destination(message)) is None:
-                result.homeless += 1
+            if (destination := queue.destination(message)) is None:
+                result.without_source += 1
                 continue
-            _send(letters, destination, message)
+            _send(queue, destination, message)
             remove(message)
             result.moved += 1
             progress(result.moved)
@@ -112,7 +114,7 @@ def redrive(letters: Letters, *, limit: int | None, ids: Collection[str], progre
 
 
 def message_row(message: "MessageTypeDef") -> Row:
-    """A message as it is shown."""
+    """The row of a message."""
     system: dict[Any, str] = message.get("Attributes", {})
     attributes = message.get("MessageAttributes", {})
     return {
@@ -126,42 +128,42 @@ def message_row(message: "MessageTypeDef") -> Row:
 
 
 def sent_at(message: "MessageTypeDef") -> int:
-    """When the message first went into a queue, in epoch microseconds."""
+    """Time at which the message was first sent to a queue, in epoch microseconds."""
     return int(message.get("Attributes", {}).get("SentTimestamp", 0)) * 1000
 
 
 @contextmanager
-def _held(
-    letters: Letters, most: int
+def _hidden_messages(
+    queue: DeadLetterQueue, max_messages: int
 ) -> "Generator[tuple[Iterator[MessageTypeDef], Callable[[MessageTypeDef], None]]]":
-    """Messages, hidden from others while the block lasts, and how to remove one; the others are put back at its end.
+    """Messages, hidden from other consumers during the block, and a function that removes one; the rest reappears.
 
-    What can't be put back, because this process dies or SQS refuses, comes back by itself after a minute.
+    A message that can't be shown again, because this process dies or SQS refuses, reappears after a minute.
     """
     hidden: dict[str, str] = {}
 
     def remove(message: "MessageTypeDef") -> None:
         id = message.get("MessageId", "")
-        letters.sqs.delete_message(QueueUrl=letters.url, ReceiptHandle=hidden[id])
+        queue.sqs.delete_message(QueueUrl=queue.url, ReceiptHandle=hidden[id])
         del hidden[id]
 
     try:
-        yield _receive(letters, most, hidden), remove
+        yield _receive(queue, max_messages, hidden), remove
     finally:
         for handle in hidden.values():
             with suppress(ClientError):
-                letters.sqs.change_message_visibility(QueueUrl=letters.url, ReceiptHandle=handle, VisibilityTimeout=0)
+                queue.sqs.change_message_visibility(QueueUrl=queue.url, ReceiptHandle=handle, VisibilityTimeout=0)
 
 
-def _receive(letters: Letters, most: int, hidden: dict[str, str]) -> "Iterator[MessageTypeDef]":
-    """Up to `most` messages; fewer when SQS finds no more, or shows one a second time because its minute is over."""
+def _receive(queue: DeadLetterQueue, max_messages: int, hidden: dict[str, str]) -> "Iterator[MessageTypeDef]":
+    """Up to `max_messages`; fewer when SQS finds no more, or returns one again because its minute is over."""
     count = 0
-    while count < most:
-        answer = letters.sqs.receive_message(
-            QueueUrl=letters.url,
-            MaxNumberOfMessages=min(_BATCH, most - count),
-            VisibilityTimeout=_HELD_SECONDS,
-            WaitTimeSeconds=1,  # asks all of SQS's servers; a short poll may miss messages
+    while count < max_messages:
+        answer = queue.sqs.receive_message(
+            QueueUrl=queue.url,
+            MaxNumberOfMessages=min(_BATCH, max_messages - count),
+            VisibilityTimeout=_HIDDEN_SECONDS,
+            WaitTimeSeconds=1,  # queries all of SQS's servers; a short poll may miss messages
             AttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
@@ -173,11 +175,11 @@ def _receive(letters: Letters, most: int, hidden: dict[str, str]) -> "Iterator[M
         count += len(fresh)
 
 
-def _send(letters: Letters, destination: str, message: "MessageTypeDef") -> None:
+def _send(queue: DeadLetterQueue, destination: str, message: "MessageTypeDef") -> None:
     group = message.get("Attributes", {}).get("MessageGroupId")
     more: dict[str, Any] = {"MessageGroupId": group} if group else {}
-    letters.sqs.send_message(
-        QueueUrl=_url(letters.sqs, letters.stage, destination),
+    queue.sqs.send_message(
+        QueueUrl=_url(queue.sqs, queue.stage, destination),
         MessageBody=message.get("Body", ""),
         MessageAttributes=message.get("MessageAttributes", {}),
         **more,

@@ -1,4 +1,4 @@
-"""What can go wrong with a command, in one line for whoever typed it."""
+"""Errors of commands, and their text in one line for whoever typed the command."""
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,11 +11,11 @@ class CommandError(Exception):
     """A command can't be carried out; the message says why and what to do."""
 
 
-EXPECTED = (ApiError, BotoCoreError, ClientError, CommandError, DynamoError, OSError, ValueError)
+EXPECTED_ERRORS = (ApiError, BotoCoreError, ClientError, CommandError, DynamoError, OSError, ValueError)
 
 
 def explain(error: Exception, settings: CoreSettings | None) -> str:
-    """One line about `error`, which happened while working on the stage of `settings`, if it got that far."""
+    """One line about `error`. `settings` are those of the command's stage, None when no stage was found."""
     match error:
         case RequestRefused() if settings and "ResourceNotFoundException" in str(error):
             text = f"There is no stage '{settings.stage}' in {settings.dynamodb_endpoint or settings.region}."

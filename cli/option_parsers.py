@@ -1,4 +1,4 @@
-"""How option values are read: credits, lists of names and event types."""
+"""Parsers of option values. All raise typer.BadParameter."""
 
 import typer
 
@@ -7,7 +7,7 @@ from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import parse_credits
 
 
-def credits(text: str) -> int:
+def credit_amount(text: str) -> int:
     """Micro-credits of an amount such as `12.5`."""
     try:
         amount = parse_credits(text)
@@ -16,11 +16,11 @@ def credits(text: str) -> int:
     if amount < 0:
         raise typer.BadParameter(f"'{text}': credits can't be negative.")
     if amount >= NO_BUDGET:
-        raise typer.BadParameter(f"'{text}': less than a trillion credits.")  # more is a slip, and loses digits
+        raise typer.BadParameter(f"'{text}': less than a trillion credits.")  # more is a typing error, and loses digits
     return amount
 
 
-def names(text: str) -> frozenset[str]:
+def name_list(text: str) -> frozenset[str]:
     """Names separated by commas."""
     return frozenset(filter(None, (name.strip() for name in text.split(","))))
 

@@ -1,89 +1,47 @@
-"""Turns a coroutine over a stage into a command: adds the options that say which stage, runs it, explains failures."""
+"""Commands that work on a stage: options that choose the stage, one run of the coroutine, errors in one line."""
 
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import typer
-from botocore.credentials import Credentials
 
-from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import Clock, system_clock
-from callmissed.keys.management import KeyManager
-from callmissed.settings import CoreSettings
-from cli.errors import EXPECTED, CommandError, explain
+from cli.context import CommandContext
+from cli.errors import EXPECTED_ERRORS, explain
 from cli.output import Output
-from cli.target import DEFAULT_REGION, DEFAULT_STATE, Target, find_target
+from cli.target import DEFAULT_REGION, DEFAULT_STATE, StageTarget, find_target
 
-if TYPE_CHECKING:
-    from types_boto3_sqs import SQSClient
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One command at work on one stage. `tenant_id` is the tenant that the caller named, or the desk's own."""
-
-    settings: CoreSettings
-    dynamodb: DynamoDB
-    output: Output
-    tenant_id: str | None
-    clock: Clock = system_clock
-    credentials: Credentials | None = None
-
-    @property
-    def stage(self) -> str:
-        """Name of the stage."""
-        return self.settings.stage
-
-    @property
-    def tenant(self) -> str:
-        """The tenant to work on. Raises CommandError when none is named."""
-        if self.tenant_id is None:
-            raise CommandError("Name the tenant with --tenant.")
-        return self.tenant_id
-
-    def keys(self, *, hashing: bool = False) -> KeyManager:
-        """The stage's keys. Only with `hashing` are the peppers read, which new secrets need."""
-        pepper = self.settings.pepper_ring[0] if hashing else b""
-        return KeyManager(self.dynamodb, self.stage, pepper)
-
-    def sqs(self) -> "SQSClient":
-        """A client for the stage's queues."""
-        from callmissed.aws.clients import client  # boto3 takes half a second, which few commands need
-
-        return client("sqs", self.settings, self.credentials)
+CommandFunction = Callable[..., Awaitable[None]]
 
 
-Work = Callable[..., Awaitable[None]]
+def stage_command(
+    group: typer.Typer, name: str, *, of_tenant: bool = True
+) -> Callable[[CommandFunction], CommandFunction]:
+    """Register a coroutine function, which takes a CommandContext and keyword options, as `group`'s command `name`.
 
-
-def operation(group: typer.Typer, name: str, *, of_tenant: bool = True) -> Callable[[Work], Work]:
-    """Make `group`'s command `name` of a coroutine function that takes a Session and keyword options.
-
-    Without `of_tenant` it is not about one tenant, and has no option to name it.
+    Without `of_tenant` the command is not about one tenant, and has no option to name one.
     """
-    where = [parameter for parameter in _WHERE if of_tenant or parameter.name != "tenant"]
+    stage_options = [parameter for parameter in _STAGE_OPTIONS if of_tenant or parameter.name != "tenant"]
 
-    def register(work: Work) -> Work:
+    def register(function: CommandFunction) -> CommandFunction:
         def command(**options: Any) -> None:
-            _carry_out(work, options, **{parameter.name: options.pop(parameter.name) for parameter in where})
+            _run(function, options, **{parameter.name: options.pop(parameter.name) for parameter in stage_options})
 
-        parameters = [*list(inspect.signature(work).parameters.values())[1:], *where]
+        parameters = [*list(inspect.signature(function).parameters.values())[1:], *stage_options]
         typed = cast("Any", command)
-        typed.__doc__ = work.__doc__
+        typed.__doc__ = function.__doc__
         typed.__signature__ = inspect.Signature(parameters)
         typed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         group.command(name)(command)
-        return work
+        return function
 
     return register
 
 
-def _carry_out(
-    work: Work,
+def _run(
+    function: CommandFunction,
     options: dict[str, Any],
     *,
     tenant: Annotated[str | None, typer.Option(help="The tenant's id; of the local stack, its own.")] = None,
@@ -97,21 +55,24 @@ def _carry_out(
     output, target = Output(as_json=json), None
     try:
         target = find_target(state, stage, region)
-        asyncio.run(_session(target, output, tenant, work, options))
-    except EXPECTED as error:
+        asyncio.run(_call(function, options, target, output, tenant))
+    except EXPECTED_ERRORS as error:
         output.fail(explain(error, target.settings if target else None))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
-async def _session(target: Target, output: Output, tenant: str | None, work: Work, options: dict[str, Any]) -> None:
+async def _call(
+    function: CommandFunction, options: dict[str, Any], target: StageTarget, output: Output, tenant: str | None
+) -> None:
     dynamodb = target.connect()
     try:
-        session = Session(target.settings, dynamodb, output, tenant or target.tenant, credentials=target.credentials)
-        await work(session, **options)
+        tenant_id = tenant or target.tenant
+        context = CommandContext(target.settings, dynamodb, output, tenant_id, credentials=target.credentials)
+        await function(context, **options)
     finally:
         await dynamodb.close()
 
 
-_WHERE = list(inspect.signature(_carry_out).parameters.values())[2:]
+_STAGE_OPTIONS = list(inspect.signature(_run).parameters.values())[2:]

@@ -1,1 +1,1 @@
-"""The commands, one module a group."""
+"""The commands: one module for each group, and `dev`."""

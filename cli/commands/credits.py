@@ -9,18 +9,19 @@ from callmissed.ledger.grants import grant
 from callmissed.ledger.queries import MOST_ENTRIES, balance, newest_entries
 from callmissed.money import show
 from callmissed.tenancy.tenants import get_tenant
-from cli.option_parsers import credits as credits_value
+from cli.context import CommandContext
+from cli.option_parsers import credit_amount
 from cli.rows import ENTRIES, balance_row, entry_row
-from cli.stage_command import Session, operation
+from cli.stage_command import stage_command
 
 credits = typer.Typer(name="credits", help="A tenant's money.", no_args_is_help=True)
 
 
-@operation(credits, "grant")
+@stage_command(credits, "grant")
 async def grant_credits(
-    session: Session,
+    context: CommandContext,
     *,
-    amount: Annotated[int, typer.Argument(parser=credits_value, metavar="CREDITS", help="How many, such as 12.5.")],
+    amount: Annotated[int, typer.Argument(parser=credit_amount, metavar="CREDITS", help="How many, such as 12.5.")],
     operation_id: Annotated[
         str | None, typer.Option(help="Name of this grant: repeated under the same name it grants nothing more.")
     ] = None,
@@ -31,45 +32,45 @@ async def grant_credits(
         raise typer.BadParameter("a grant adds more than nothing")
     name = operation_id or f"cli-{secrets.token_hex(8)}"
     granted = await grant(
-        session.dynamodb,
-        session.stage,
-        tenant=session.tenant,
+        context.dynamodb,
+        context.stage,
+        tenant=context.tenant,
         amount=amount,
         operation_id=name,
-        now=session.clock(),
+        now=context.clock(),
         description=description,
     )
     if not granted:
-        session.output.warn(f"The operation {name} was carried out before; nothing was added now.")
-    session.output.record(
+        context.output.warn(f"The operation {name} was carried out before; nothing was added now.")
+    context.output.record(
         {
-            "tenant_id": session.tenant,
+            "tenant_id": context.tenant,
             "operation_id": name,
             "granted": granted,
             "amount": show(amount if granted else 0),
             "available": show(
-                (await balance(session.dynamodb, session.stage, session.tenant, session.clock())).available
+                (await balance(context.dynamodb, context.stage, context.tenant, context.clock())).available
             ),
         }
     )
 
 
-@operation(credits, "balance")
-async def show_balance(session: Session) -> None:
+@stage_command(credits, "balance")
+async def show_balance(context: CommandContext) -> None:
     """Show what a tenant has, holds and has spent."""
-    session.output.record(balance_row(await balance(session.dynamodb, session.stage, session.tenant, session.clock())))
+    context.output.record(balance_row(await balance(context.dynamodb, context.stage, context.tenant, context.clock())))
 
 
-@operation(credits, "entries")
+@stage_command(credits, "entries")
 async def list_entries(
-    session: Session,
+    context: CommandContext,
     *,
     limit: Annotated[int, typer.Option(min=1, max=MOST_ENTRIES, help="How many at most.")] = 20,
     before: Annotated[str, typer.Option(help="Id of the last entry of the page before.")] = "",
 ) -> None:
     """List a tenant's ledger entries, newest first."""
-    await get_tenant(session.dynamodb, session.stage, session.tenant)
-    entries = await newest_entries(session.dynamodb, session.stage, session.tenant, limit=limit, before=before)
-    session.output.rows([entry_row(entry) for entry in entries], ENTRIES)
+    await get_tenant(context.dynamodb, context.stage, context.tenant)
+    entries = await newest_entries(context.dynamodb, context.stage, context.tenant, limit=limit, before=before)
+    context.output.rows([entry_row(entry) for entry in entries], ENTRIES)
     if len(entries) == limit:
-        session.output.warn(f"There may be more: --before {entries[-1]['entry']}")
+        context.output.warn(f"There may be more: --before {entries[-1]['entry']}")

@@ -8,26 +8,27 @@ from callmissed.clock import iso
 from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import EventData
 from callmissed.tenancy.tenants import get_tenant
+from cli.context import CommandContext
 from cli.option_parsers import event_type
-from cli.stage_command import Session, operation
+from cli.stage_command import stage_command
 
 _WARNING = "Whoever receives this event can't tell it from a real one."
 
 events = typer.Typer(name="events", help="What webhooks are told.", no_args_is_help=True)
 
 
-@operation(events, "emit")
+@stage_command(events, "emit")
 async def emit(
-    session: Session,
+    context: CommandContext,
     *,
     kind: Annotated[
         type[EventData], typer.Argument(parser=event_type, metavar="TYPE", help="Such as message.received.")
     ],
 ) -> None:
     """Publish the example of an event type for a tenant, to try what receives it."""
-    tenant = (await get_tenant(session.dynamodb, session.stage, session.tenant))["tenant"]
-    event = new_event(tenant, kind.model_validate(kind.example), session.clock())
-    await publish(session.dynamodb, session.stage, event)
+    tenant = (await get_tenant(context.dynamodb, context.stage, context.tenant))["tenant"]
+    event = new_event(tenant, kind.model_validate(kind.example), context.clock())
+    await publish(context.dynamodb, context.stage, event)
     shown = {"event_id": event.id, "event": event.type, "tenant_id": tenant, "timestamp": iso(event.created)}
-    session.output.record(shown)
-    session.output.warn(_WARNING)
+    context.output.record(shown)
+    context.output.warn(_WARNING)

@@ -9,9 +9,10 @@ from callmissed.sealing import Sealer
 from callmissed.tenancy.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
 from callmissed.tenancy.integrations import Integrations, shown
 from callmissed.tenancy.tenants import get_tenant
+from cli.context import CommandContext
 from cli.errors import CommandError
 from cli.output import Row
-from cli.stage_command import Session, operation
+from cli.stage_command import stage_command
 
 PROVIDERS: dict[str, type[Credentials]] = {kind.provider: kind for kind in (WhatsAppCredentials, TwilioCredentials)}
 
@@ -27,9 +28,9 @@ def _secret(help: str, variable: str) -> object:
     return typer.Option(help=help, envvar=variable, prompt=True, hide_input=True, show_envvar=True)
 
 
-@operation(save, "whatsapp")
+@stage_command(save, "whatsapp")
 async def save_whatsapp(
-    session: Session,
+    context: CommandContext,
     *,
     phone_number_id: Annotated[str, typer.Option(help="Meta's id of the phone number.")],
     access_token: Annotated[str, _secret("Permanent token of a system user.", "WHATSAPP_ACCESS_TOKEN")],
@@ -49,14 +50,14 @@ async def save_whatsapp(
         "app_secret": app_secret,
         "allow_unsigned": allow_unsigned,
     }
-    await _save(session, WhatsAppCredentials, fields)
+    await _save(context, WhatsAppCredentials, fields)
     if not app_secret and not allow_unsigned:
-        session.output.warn("Without an app secret nobody can tell Meta's callbacks from others: all are refused.")
+        context.output.warn("Without an app secret nobody can tell Meta's callbacks from others: all are refused.")
 
 
-@operation(save, "twilio")
+@stage_command(save, "twilio")
 async def save_twilio(
-    session: Session,
+    context: CommandContext,
     *,
     account_sid: Annotated[str, typer.Option(help="The account, AC….")],
     auth_token: Annotated[str, _secret("The account's token, which signs callbacks.", "TWILIO_AUTH_TOKEN")],
@@ -64,33 +65,33 @@ async def save_twilio(
 ) -> None:
     """Save a tenant's Twilio number."""
     fields = {"account_sid": account_sid, "auth_token": auth_token, "phone_number": phone_number}
-    await _save(session, TwilioCredentials, fields)
+    await _save(context, TwilioCredentials, fields)
 
 
-@operation(integrations, "show")
-async def show(session: Session) -> None:
+@stage_command(integrations, "show")
+async def show(context: CommandContext) -> None:
     """Show a tenant's credentials, secrets masked."""
-    await get_tenant(session.dynamodb, session.stage, session.tenant)
-    book, sealer = Integrations(session.dynamodb, session.stage), _sealer(session)
+    await get_tenant(context.dynamodb, context.stage, context.tenant)
+    book, sealer = Integrations(context.dynamodb, context.stage), _sealer(context)
     rows: dict[str, Row] = {}
     for provider, kind in PROVIDERS.items():
-        record = await book.get(session.tenant, provider)
+        record = await book.get(context.tenant, provider)
         rows |= {provider: shown(record, kind, sealer)} if record else {}
-    session.output.record(rows)
+    context.output.record(rows)
 
 
-async def _save(session: Session, kind: type[Credentials], fields: Row) -> None:
+async def _save(context: CommandContext, kind: type[Credentials], fields: Row) -> None:
     try:
         credentials = kind.model_validate(fields)
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]
         raise CommandError(f"--{str(wrong['loc'][0]).replace('_', '-')}: {wrong['msg']}.") from None
-    await get_tenant(session.dynamodb, session.stage, session.tenant)
-    sealer = _sealer(session)
-    book = Integrations(session.dynamodb, session.stage)
-    record = await book.save(session.tenant, credentials, sealer, session.clock())
-    session.output.record(shown(record, kind, sealer))
+    await get_tenant(context.dynamodb, context.stage, context.tenant)
+    sealer = _sealer(context)
+    book = Integrations(context.dynamodb, context.stage)
+    record = await book.save(context.tenant, credentials, sealer, context.clock())
+    context.output.record(shown(record, kind, sealer))
 
 
-def _sealer(session: Session) -> Sealer:
-    return Sealer(session.settings.sealing_ring)
+def _sealer(context: CommandContext) -> Sealer:
+    return Sealer(context.settings.sealing_ring)

@@ -8,10 +8,10 @@ from callmissed.clock import MINUTE
 from callmissed.keys.management import MAX_OVERLAP_MINUTES, NewKey
 from callmissed.keys.policy import ANY, NEVER, KeyPolicy
 from callmissed.keys.secret import Mode
-from cli.option_parsers import credits as credits_value
-from cli.option_parsers import names as names_value
+from cli.context import CommandContext
+from cli.option_parsers import credit_amount, name_list
 from cli.rows import KEYS, key_row
-from cli.stage_command import Session, operation
+from cli.stage_command import stage_command
 
 _DAY = 24 * 60 * MINUTE
 _WARNING = "This secret is shown this once. Keep it now: it is not stored and can't be shown again."
@@ -20,15 +20,15 @@ keys = typer.Typer(name="keys", help="API keys, their limits and their secrets."
 
 
 def _names(help: str, default: str = "all") -> object:
-    return typer.Option(parser=names_value, metavar="NAME,...", help=help, show_default=default)
+    return typer.Option(parser=name_list, metavar="NAME,...", help=help, show_default=default)
 
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, such as key_…")]
 
 
-@operation(keys, "create")
+@stage_command(keys, "create")
 async def create(
-    session: Session,
+    context: CommandContext,
     *,
     name: Annotated[str, typer.Option(help="What people call the key.")],
     mode: Annotated[Mode, typer.Option(help="A test key never leaves the sandbox and costs nothing.")] = Mode.LIVE,
@@ -39,14 +39,14 @@ async def create(
     rpm: Annotated[int | None, typer.Option(help="Requests a minute.", show_default="the plan's")] = None,
     budget: Annotated[
         int | None,
-        typer.Option(parser=credits_value, metavar="CREDITS", help="Credits a month.", show_default="no limit"),
+        typer.Option(parser=credit_amount, metavar="CREDITS", help="Credits a month.", show_default="no limit"),
     ] = None,
     expires_days: Annotated[
         int | None, typer.Option(min=1, max=36_500, help="Days that it works.", show_default="for ever")
     ] = None,
 ) -> None:
     """Create a key and print its secret."""
-    now = session.clock()
+    now = context.clock()
     policy = KeyPolicy(
         permissions=_or_any(permissions),
         scopes=scopes or frozenset(),
@@ -56,26 +56,26 @@ async def create(
         budget=budget,
         expires=NEVER if expires_days is None else now + expires_days * _DAY,
     )
-    manager = session.keys(hashing=True)
-    _hand_over(session, await manager.create(session.tenant, name=name, mode=mode, policy=policy, now=now))
+    manager = context.keys(hashing=True)
+    _hand_over(context, await manager.create(context.tenant, name=name, mode=mode, policy=policy, now=now))
 
 
-@operation(keys, "list")
-async def list_all(session: Session) -> None:
+@stage_command(keys, "list")
+async def list_all(context: CommandContext) -> None:
     """List a tenant's keys, oldest first."""
-    records = await session.keys().keys_of(session.tenant)
-    session.output.rows([key_row(record) for record in records], KEYS)
+    records = await context.keys().keys_of(context.tenant)
+    context.output.rows([key_row(record) for record in records], KEYS)
 
 
-@operation(keys, "revoke")
-async def revoke(session: Session, *, key_id: KeyId) -> None:
+@stage_command(keys, "revoke")
+async def revoke(context: CommandContext, *, key_id: KeyId) -> None:
     """End every secret of a key, for good; its next call is refused."""
-    session.output.record(key_row(await session.keys().revoke(session.tenant, key_id)))
+    context.output.record(key_row(await context.keys().revoke(context.tenant, key_id)))
 
 
-@operation(keys, "rotate")
+@stage_command(keys, "rotate")
 async def rotate(
-    session: Session,
+    context: CommandContext,
     *,
     key_id: KeyId,
     overlap_minutes: Annotated[
@@ -83,9 +83,9 @@ async def rotate(
     ] = 0,
 ) -> None:
     """Give a key a new secret, and print it."""
-    manager = session.keys(hashing=True)
-    rotated = await manager.rotate(session.tenant, key_id, overlap_minutes=overlap_minutes, now=session.clock())
-    _hand_over(session, rotated)
+    manager = context.keys(hashing=True)
+    rotated = await manager.rotate(context.tenant, key_id, overlap_minutes=overlap_minutes, now=context.clock())
+    _hand_over(context, rotated)
 
 
 def _or_any(names: frozenset[str] | None) -> frozenset[str]:
@@ -93,6 +93,6 @@ def _or_any(names: frozenset[str] | None) -> frozenset[str]:
     return ANY if names is None else names
 
 
-def _hand_over(session: Session, key: NewKey) -> None:
-    session.output.record({**key_row(key.record), "secret": key.secret})
-    session.output.warn(_WARNING)
+def _hand_over(context: CommandContext, key: NewKey) -> None:
+    context.output.record({**key_row(key.record), "secret": key.secret})
+    context.output.warn(_WARNING)

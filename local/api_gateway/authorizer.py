@@ -1,4 +1,4 @@
-"""The authorizer before routes of accounts, asked as API Gateway asks it, and for every request: nothing is cached.
+"""The Lambda authorizer before the routes of accounts, called for every request: no answer is cached.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """
@@ -12,11 +12,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
-from local.api_gateway.proxy_integration import Call
-from local.lambda_runtime.events import HttpRequest, authorizer_event, method_arn
+from local.api_gateway.events import HttpRequest, authorizer_event, method_arn
+from local.api_gateway.proxy_integration import Invoke
 
 UNAUTHORIZED = "Unauthorized"
-"""The text of the exception with which an authorizer says 401; any other is a failure."""
+"""The text of the exception with which an authorizer asks for a 401; any other is a failure."""
 
 _logger = logging.getLogger("callmissed.local")
 
@@ -35,14 +35,14 @@ class _Policy(BaseModel):
     statements: list[_Statement] = Field(alias="Statement")
 
 
-class _Answer(BaseModel):
+class _AuthorizerResponse(BaseModel):
     principal: str = Field(alias="principalId")
     policy: _Policy = Field(alias="policyDocument")
     context: dict[str, str | int | float | bool | None] = Field(default_factory=dict[str, Any])
 
 
 class DeniedError(ApiError):
-    """403, in the words of the authorizer's context: `code`, `message`, `type`."""
+    """403 with `code`, `message` and `type` of the authorizer's context."""
 
     def __init__(self, context: Mapping[str, str]) -> None:
         super().__init__(403, context.get("code", "permission_denied"), context.get("message", "Access denied."))
@@ -54,31 +54,33 @@ class DeniedError(ApiError):
         return self._type or super().type
 
 
-class Authorizer:
-    """Asks the authorizer, which `call` calls, and waits `timeout_seconds` for its answer."""
+class LambdaAuthorizer:
+    """Calls the authorizer by `invoke`, and waits `timeout_seconds` for its response."""
 
-    def __init__(self, call: Call, timeout_seconds: float) -> None:
-        self._call = call
+    def __init__(self, invoke: Invoke, timeout_seconds: float) -> None:
+        self._invoke = invoke
         self._timeout_seconds = timeout_seconds
 
     async def authorize(self, request: HttpRequest) -> dict[str, str]:
-        """What the function behind the route sees as `requestContext.authorizer`: text, as API Gateway makes it.
+        """The `requestContext.authorizer` of the function behind the route: values as text.
 
-        Raises ApiError: 401 when the authorizer says so, 403 when its policy denies, 503 when it fails.
+        Raises ApiError: 401 when the authorizer asks for it, 403 when its policy denies, 503 when it fails.
         """
-        answer = await self._ask(request)
-        context = {name: _text(value) for name, value in answer.context.items() if value is not None}
-        effects = {statement.effect for statement in answer.policy.statements if statement.covers(method_arn(request))}
+        response = await self._call(request)
+        context = {name: _text(value) for name, value in response.context.items() if value is not None}
+        effects = {
+            statement.effect for statement in response.policy.statements if statement.covers(method_arn(request))
+        }
         if effects != {"Allow"}:
             raise DeniedError(context)
-        return {**context, "principalId": answer.principal}
+        return {**context, "principalId": response.principal}
 
-    async def _ask(self, request: HttpRequest) -> _Answer:
+    async def _call(self, request: HttpRequest) -> _AuthorizerResponse:
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return _Answer.model_validate(await self._call(authorizer_event(request)))
+                return _AuthorizerResponse.model_validate(await self._invoke(authorizer_event(request)))
         except (ValidationError, TimeoutError):
-            _logger.exception("the authorizer's answer is no answer")
+            _logger.exception("the authorizer gave no valid answer")
         except Exception as error:
             if str(error) == UNAUTHORIZED:
                 raise invalid_api_key() from None

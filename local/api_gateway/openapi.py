@@ -1,4 +1,4 @@
-"""The OpenAPI document of the whole API, put together from what each slice says of its routes.
+"""The OpenAPI document of the whole API, merged from the documents of the slices.
 
 `python -m local.api_gateway.openapi` writes it to docs/api/openapi.json; a test holds that it is current.
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 from functions.inference import openapi as inference
 from functions.webhooks import openapi as webhooks
-from local.aws.engines import ROOT
+from local.paths import ROOT
 
 TARGET = ROOT / "docs" / "api" / "openapi.json"
 
@@ -18,7 +18,7 @@ _KEY = {"type": "http", "scheme": "bearer", "description": "An API key, `cm_live
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document. Raises ValueError when two slices mean different things by one path or name."""
+    """The OpenAPI 3.1 document. Raises ValueError when two slices define one path or name differently."""
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {}
     for part in (describe() for describe in _PARTS):

@@ -1,4 +1,4 @@
-"""Which route serves a path: API Gateway's choice, which is the resource with the most literal template.
+"""The route of a path: API Gateway chooses the resource with the most literal template.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-settings-method-request.html
 """
@@ -22,7 +22,7 @@ class Resource:
 
 
 def resources(routes: Sequence[Route]) -> list[Resource]:
-    """The templates of `routes`, those first that win over others."""
+    """The templates of `routes`, in the order in which they are tried."""
     templates = sorted({route.path for route in routes}, key=_rank)
     return [
         Resource(_pattern(template), tuple(route for route in routes if route.path == template))
@@ -31,9 +31,9 @@ def resources(routes: Sequence[Route]) -> list[Resource]:
 
 
 def find_route(resources: Sequence[Resource], method: str, path: str) -> tuple[Route, dict[str, str]]:
-    """The route for `path` (percent-encoded) and what its template's names stand for there, encoded as it came.
+    """The route for `path` (percent-encoded), and the values of its template's names, encoded as in the path.
 
-    Preflights go to the function of the resource, because an origin's answer comes from the keys' domain locks.
+    Preflights go to the function of the resource, because the response depends on the keys' domain locks.
     Raises ApiError 404, also where another method exists, as API Gateway does.
     """
     for resource in resources:

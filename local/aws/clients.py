@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from local.lambda_runtime.events import REGION
+from local.aws.account import REGION
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -24,7 +24,7 @@ def local_client(service: Literal["s3"], endpoint: str) -> "S3Client": ...
 def local_client(service: Literal["sqs"], endpoint: str) -> "SQSClient": ...
 def local_client(service: str, endpoint: str) -> Any:
     """A boto3 client for a local `endpoint`, which accepts any credentials."""
-    import boto3  # takes half a second, which the desk spends while the engines start
+    import boto3  # takes half a second, which the local stack spends while the engines start
     from botocore.config import Config
 
     return boto3.client(  # pyright: ignore  boto3's overloads take literal names

@@ -1,4 +1,4 @@
-"""Child processes that never outlive the desk, however the desk ends."""
+"""Child processes that never outlive the local stack, however it ends."""
 
 import signal
 import subprocess

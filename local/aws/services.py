@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from callmissed.platform.names import event_bus
 from callmissed.platform.queues import QUEUES, Queue, physical_queue_name
+from local.aws.account import ACCOUNT, REGION
 from local.aws.clients import local_client
-from local.lambda_runtime.events import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
@@ -17,8 +17,8 @@ _DEAD_LETTER_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """Queues, bus and bucket of one stage on one endpoint."""
+class StageServices:
+    """Queues, bus and bucket of one stage on one `endpoint`."""
 
     endpoint: str
     stage: str
@@ -38,11 +38,11 @@ class Services:
         return f"{self.queue_base}/{physical_queue_name(self.stage, name)}"
 
     def queue_arn(self, name: str) -> str:
-        """The same queue's name for all of AWS."""
+        """ARN of the same queue."""
         return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{physical_queue_name(self.stage, name)}"
 
 
-def create_services(services: Services, queues: tuple[Queue, ...] = QUEUES) -> None:
+def create_services(services: StageServices, queues: tuple[Queue, ...] = QUEUES) -> None:
     """Create the bucket, the bus, and `queues` with their dead-letter queues and rules.
 
     Raises botocore's `ClientError`.
@@ -57,7 +57,7 @@ def create_services(services: Services, queues: tuple[Queue, ...] = QUEUES) -> N
             _create_rule(events, services, queue)
 
 
-def _create_queue(sqs: "SQSClient", services: Services, queue: Queue) -> None:
+def _create_queue(sqs: "SQSClient", services: StageServices, queue: Queue) -> None:
     retention = str(_DEAD_LETTER_DAYS * 24 * 3600)
     dead_letters = physical_queue_name(services.stage, queue.dead_letters)
     sqs.create_queue(QueueName=dead_letters, Attributes={"MessageRetentionPeriod": retention})
@@ -68,7 +68,7 @@ def _create_queue(sqs: "SQSClient", services: Services, queue: Queue) -> None:
     )
 
 
-def _create_rule(events: "EventBridgeClient", services: Services, queue: Queue) -> None:
+def _create_rule(events: "EventBridgeClient", services: StageServices, queue: Queue) -> None:
     bus, rule = event_bus(services.stage), physical_queue_name(services.stage, queue.name)
     events.put_rule(Name=rule, EventBusName=bus, EventPattern=json.dumps({"source": list(queue.sources)}))
     events.put_targets(Rule=rule, EventBusName=bus, Targets=[{"Id": "queue", "Arn": services.queue_arn(queue.name)}])

@@ -1,7 +1,7 @@
-"""The declared functions with a handler, run as Lambda runs them: one call at a time in an environment of its own.
+"""The declared functions that have a handler, each in an execution environment of its own, which is a thread.
 
-An environment is a thread here. Handlers keep an event loop and clients for it (`callmissed.runtime`), so each function
-has one thread, and is never called while it is running.
+Handlers keep an event loop and clients for it (`callmissed.runtime`), so each function has one thread, and is never
+called while it is running.
 """
 
 import asyncio
@@ -19,15 +19,16 @@ from typing import Any, cast
 from callmissed.ids import new_id
 from callmissed.platform import names
 from callmissed.platform.functions import FUNCTIONS, Function
-from local.errors import DeskError
-from local.lambda_runtime.events import ACCOUNT, REGION, Event
+from local.aws.account import ACCOUNT, REGION, STAGE
+from local.errors import LocalStackError
+from local.lambda_runtime.events import LambdaEvent
 
-Handler = Callable[[Event, object], Any]
+Handler = Callable[[LambdaEvent, object], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What Lambda tells a handler about the call. `deadline` is in seconds of the monotonic clock.
+class LambdaContext:
+    """The context object of a call. `deadline` is in seconds of the monotonic clock.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
     """
@@ -40,42 +41,44 @@ class Context:
 
     @property
     def invoked_function_arn(self) -> str:
-        """The function's name for all of AWS."""
+        """ARN of the function."""
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function_name}"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda would end the call. The desk does not."""
+        """Milliseconds until Lambda would end the call; here it goes on."""
         return max(0, int((self.deadline - time.monotonic()) * 1000))
 
 
-class Functions:
-    """Calls the `declared` functions that have a handler, each in a thread of its own, and `after` every call.
+class LambdaFunctions:
+    """Invokes the `declared` functions that have a handler, and calls `after` after every invocation.
 
-    A handler is imported when it is first called. Everything raises what the handler raises, KeyError for a function
-    without a handler, and TypeError for what can't be JSON.
+    A handler is imported when it is first called. Both ways to invoke raise what the handler raises, KeyError for a
+    function without a handler, and TypeError for an event or answer that can't be JSON.
     """
 
     def __init__(self, declared: Sequence[Function] = FUNCTIONS, after: Callable[[], None] = lambda: None) -> None:
         self._declared = [function for function in declared if function.handler]
         self._environments = {function.name: _Environment(function, after) for function in self._declared}
 
-    def check(self) -> None:
-        """Raise DeskError when a declared handler's module is missing."""
-        lost = [function for function in self._declared if not _exists(_module_of(function))]
-        if lost:
-            missing = ", ".join(f"{function.handler} of '{function.name}'" for function in lost)
-            raise DeskError(f"Handlers that are declared in callmissed.platform.functions do not exist: {missing}")
+    def check_handlers(self) -> None:
+        """Raise LocalStackError when a declared handler's module is missing."""
+        unknown = [function for function in self._declared if not _exists(_module_of(function))]
+        if unknown:
+            missing = ", ".join(f"{function.handler} of '{function.name}'" for function in unknown)
+            raise LocalStackError(
+                f"Handlers that are declared in callmissed.platform.functions do not exist: {missing}"
+            )
 
-    async def call(self, name: str, event: Event) -> Any:
+    async def invoke(self, name: str, event: LambdaEvent) -> Any:
         """Answer of function `name` to `event`, for callers on an event loop."""
         return await asyncio.wrap_future(self._environments[name].start(event))
 
-    def wait(self, name: str, event: Event) -> Any:
+    def invoke_and_wait(self, name: str, event: LambdaEvent) -> Any:
         """Answer of function `name` to `event`, for callers that are threads."""
         return self._environments[name].start(event).result()
 
     def close(self, seconds: float) -> None:
-        """Take no more calls, and give those that run `seconds` to end. Their threads die with the process."""
+        """Accept no more calls, and wait up to `seconds` for those that run. Threads end with the process."""
         give_up = time.monotonic() + seconds
         for environment in self._environments.values():
             environment.close()
@@ -84,16 +87,16 @@ class Functions:
 
 
 class _Environment:
-    """One function's thread, which is there from the first call on."""
+    """The thread of one function, which starts at the first call."""
 
     def __init__(self, function: Function, after: Callable[[], None]) -> None:
         self._function = function
         self._after = after
-        self._calls: SimpleQueue[tuple[Event, Future[Any]] | None] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[LambdaEvent, Future[Any]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=function.name, daemon=True)
         self._starting = threading.Lock()
 
-    def start(self, event: Event) -> Future[Any]:
+    def start(self, event: LambdaEvent) -> Future[Any]:
         answer: Future[Any] = Future()
         with self._starting:
             if not self._thread.ident:
@@ -116,7 +119,7 @@ class _Environment:
                 self._answer(event, answer)
                 self._after()
 
-    def _answer(self, event: Event, answer: Future[Any]) -> None:
+    def _answer(self, event: LambdaEvent, answer: Future[Any]) -> None:
         try:
             handler = _handler(self._function)
             result = handler(json.loads(json.dumps(event)), self._context())
@@ -124,9 +127,9 @@ class _Environment:
         except Exception as error:
             answer.set_exception(error)
 
-    def _context(self) -> Context:
-        return Context(
-            function_name=names.function("local", self._function.name),
+    def _context(self) -> LambdaContext:
+        return LambdaContext(
+            function_name=names.function(STAGE, self._function.name),
             aws_request_id=new_id("run"),
             memory_limit_in_mb=self._function.memory_mb,
             deadline=time.monotonic() + self._function.timeout_seconds,

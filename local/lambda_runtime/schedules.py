@@ -1,4 +1,4 @@
-"""Schedules on the desk: the real handlers, called each time they are due, or by hand for any time."""
+"""Schedules: the real handlers, called each time they are due, or by hand for any time."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from callmissed.platform.functions import SCHEDULES
-from local.lambda_runtime.functions import Functions
+from local.lambda_runtime.functions import LambdaFunctions
 
 _logger = logging.getLogger("callmissed.local")
 _MINUTE = timedelta(minutes=1)
@@ -26,7 +26,7 @@ def is_due(expression: str, minute: datetime) -> bool:
         return int(minute.timestamp()) // 60 % every == 0
     if daily := _DAILY.fullmatch(expression):
         return (minute.minute, minute.hour) == (int(daily[1]), int(daily[2]))
-    raise ValueError(f"the desk can't tell when {expression!r} is due")
+    raise ValueError(f"the local stack can't tell when {expression!r} is due")
 
 
 def schedule_names() -> list[str]:
@@ -34,14 +34,14 @@ def schedule_names() -> list[str]:
     return [schedule.name for schedule in SCHEDULES]
 
 
-async def run_schedule(functions: Functions, name: str, at: datetime) -> Any:
-    """What the function of schedule `name` answers for the time `at`. Raises KeyError for an unknown name."""
+async def run_schedule(functions: LambdaFunctions, name: str, at: datetime) -> Any:
+    """Answer of the function of schedule `name` for the time `at`. Raises KeyError for an unknown name."""
     schedule = {schedule.name: schedule for schedule in SCHEDULES}[name]
-    return await functions.call(schedule.function, {"schedule": name, "at": at.astimezone(UTC).isoformat()})
+    return await functions.invoke(schedule.function, {"schedule": name, "at": at.astimezone(UTC).isoformat()})
 
 
-async def keep_time(functions: Functions) -> None:
-    """Run every schedule when it is due, until cancelled. A failure is logged, as in the cloud it would be."""
+async def run_schedules(functions: LambdaFunctions) -> None:
+    """Run every schedule when it is due, until cancelled. A failure is logged."""
     minute = _floor(datetime.now(UTC))
     while True:
         minute += _MINUTE
@@ -50,7 +50,7 @@ async def keep_time(functions: Functions) -> None:
         await asyncio.gather(*(_run_logged(functions, name, minute) for name in due))
 
 
-async def _run_logged(functions: Functions, name: str, at: datetime) -> None:
+async def _run_logged(functions: LambdaFunctions, name: str, at: datetime) -> None:
     try:
         await run_schedule(functions, name, at)
     except Exception:

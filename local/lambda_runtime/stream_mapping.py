@@ -1,15 +1,15 @@
-"""Streams of tables, read as Lambda's event source mappings read them: in order, and on only after success."""
+"""The event source mapping of a table's stream."""
 
 import logging
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from local.lambda_runtime.change_signal import ChangeSignal
 from local.lambda_runtime.events import failed_items, stream_event
-from local.lambda_runtime.functions import Functions
+from local.lambda_runtime.functions import LambdaFunctions
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -22,50 +22,30 @@ _logger = logging.getLogger("callmissed.local")
 _IDLE_SECONDS = 1.0
 _GATHER_SECONDS = 0.05
 _DISCOVERY_SECONDS = 10.0
-_LONGEST_PAUSE_SECONDS = 60
+_MAX_PAUSE_SECONDS = 60
 _OLDEST: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
 _TRIMMED = "TrimmedDataAccessException"
-"""Said of records that are gone after a day, and by DynamoDB Local now and then of a shard's very first."""
-
-
-class Bell:
-    """Rung when something may have been written, so that readers need not look often."""
-
-    def __init__(self) -> None:
-        self._rings = 0
-        self._rung = threading.Condition()
-
-    def ring(self) -> None:
-        """Wake everybody who waits."""
-        with self._rung:
-            self._rings += 1
-            self._rung.notify_all()
-
-    def wait(self, heard: int, seconds: float) -> int:
-        """The number of rings, once it differs from `heard` or `seconds` are over."""
-        with self._rung:
-            self._rung.wait_for(lambda: self._rings != heard, seconds)
-            return self._rings
+"""Raised for records older than a day, and by DynamoDB Local at times for the first record of a shard."""
 
 
 @dataclass(slots=True)
 class _Shard:
-    """A shard and how far it was read. `position` are arguments of GetShardIterator; pauses grow with `failures`."""
+    """A shard and the position in it. `position` are arguments of GetShardIterator; pauses grow with `failures`."""
 
     id: str
     parent: str | None
     position: dict[str, Any]
     iterator: str | None = None
     failures: int = 0
-    rests_until: float = 0.0
+    paused_until: float = 0.0
     ended: bool = False
 
 
-class StreamSource:
-    """Gives what is new in the stream `arn` to `function`, from the oldest that the stream still has.
+class StreamMapping:
+    """Calls `function` with the INSERT records of the stream `arn`, from the oldest that the stream still has.
 
-    The function sees new items alone, as `infra` filters its event source. A failed batch comes again from its first
-    failed record on, and its shard waits meanwhile. A `bell` wakes the reader, which else looks each second.
+    A failed batch is read again from its first failed record on, and its shard pauses meanwhile. `changes` wakes the
+    reader, which otherwise polls each second.
     """
 
     def __init__(
@@ -73,27 +53,27 @@ class StreamSource:
         streams: "DynamoDBStreamsClient",
         arn: str,
         function: str,
-        functions: Functions,
+        functions: LambdaFunctions,
         *,
-        bell: Bell,
+        changes: ChangeSignal,
     ) -> None:
         self.name = f"the stream of {arn.split('/')[1]}"
         self._streams = streams
         self._arn = arn
         self._function = function
         self._functions = functions
-        self._bell = bell
-        self._heard = 0
+        self._changes = changes
+        self._seen = 0
         self._shards: dict[str, _Shard] = {}
         self._discover_at = 0.0
 
-    def turn(self) -> None:
-        """Read every shard once, and wait if there was nothing. Raises botocore's ClientError and BotoCoreError."""
+    def poll(self) -> None:
+        """Read every shard once, and wait if no shard had a record. Raises botocore's ClientError and BotoCoreError."""
         if time.monotonic() >= self._discover_at:
             self._discover()
         ready = [shard for shard in self._shards.values() if self._is_next(shard)]
         if not sum(self._advance(shard) for shard in ready):
-            self._heard = self._bell.wait(self._heard, _IDLE_SECONDS)
+            self._seen = self._changes.wait(self._seen, _IDLE_SECONDS)
             time.sleep(_GATHER_SECONDS)
 
     def _discover(self) -> None:
@@ -110,15 +90,15 @@ class StreamSource:
 
     def _is_next(self, shard: _Shard) -> bool:
         parent = self._shards.get(shard.parent or "")
-        return not shard.ended and time.monotonic() >= shard.rests_until and (parent is None or parent.ended)
+        return not shard.ended and time.monotonic() >= shard.paused_until and (parent is None or parent.ended)
 
     def _advance(self, shard: _Shard) -> bool:
-        """Read `shard` on; whether there was something."""
+        """Read the next records of `shard`; whether there were any."""
         page = self._read(shard)
         records = page["Records"]
         failed_from = self._deliver([record for record in records if record.get("eventName") == "INSERT"])
         if failed_from:
-            _rest(shard, failed_from)
+            _pause(shard, failed_from)
             return False
         shard.failures = 0
         following = cast("str | None", page.get("NextShardIterator"))
@@ -133,7 +113,7 @@ class StreamSource:
         try:
             return self._records(shard)
         except ClientError as error:
-            shard.iterator = None  # it expires in 15 minutes, which a laptop may sleep
+            shard.iterator = None  # it expires after 15 minutes, such as while a laptop sleeps
             if error.response.get("Error", {}).get("Code") != _TRIMMED:
                 raise
         shard.position = dict(_OLDEST)
@@ -151,7 +131,7 @@ class StreamSource:
             return None
         numbers = [_number(record) for record in records]
         try:
-            answer = self._functions.wait(self._function, stream_event(self._arn, records))
+            answer = self._functions.invoke_and_wait(self._function, stream_event(self._arn, records))
         except Exception:
             _logger.exception("%s failed a batch of %s", self._function, self.name)
             return numbers[0]
@@ -159,10 +139,10 @@ class StreamSource:
         return next((number for number in numbers if number in failed), None)
 
 
-def _rest(shard: _Shard, failed_from: str) -> None:
+def _pause(shard: _Shard, failed_from: str) -> None:
     shard.position = {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": failed_from}
     shard.iterator = None
-    shard.rests_until = time.monotonic() + min(2**shard.failures, _LONGEST_PAUSE_SECONDS)
+    shard.paused_until = time.monotonic() + min(2**shard.failures, _MAX_PAUSE_SECONDS)
     shard.failures = min(shard.failures + 1, 10)
 
 

@@ -1,4 +1,4 @@
-"""The desk's web server: the gateway and `/_local` on one loopback port, and the announcement that they answer."""
+"""The web server, and the announcement that it answers."""
 
 import asyncio
 import signal
@@ -8,9 +8,9 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.errors import DeskError
+from local.errors import LocalStackError
 from local.ports import answers, port_of, refused
-from local.state.folder import Announcement, State
+from local.state.folder import Announcement, StateFolder
 
 _GRACE_SECONDS = 2
 _PROBE = "/api/v1/models"
@@ -30,26 +30,26 @@ _LOGS = {
 }
 
 
-def create_desk(controls: ASGIApp, gateway: ASGIApp, life: ASGIApp) -> ASGIApp:
-    """The desk: `controls` below `/_local`, `gateway` everywhere else. `life` gets the server's life span."""
+def create_local_app(admin: ASGIApp, gateway: ASGIApp, lifespan: ASGIApp) -> ASGIApp:
+    """`admin` below `/_local`, `gateway` everywhere else. `lifespan` receives the server's start and end."""
 
-    async def desk(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await life(scope, receive, send)
+            await lifespan(scope, receive, send)
         elif scope["path"].startswith("/_local/"):
-            await controls(scope, receive, send)
+            await admin(scope, receive, send)
         else:
             await gateway(scope, receive, send)
 
-    return desk
+    return app
 
 
-class DeskServer:
-    """Serves `desk` on `listener` from `start` until `ended` returns."""
+class LocalServer:
+    """Serves `app` on `listener` from `start` until `ended` returns."""
 
-    def __init__(self, desk: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         config = uvicorn.Config(
-            desk,
+            app,
             http="httptools",
             ws="none",
             log_config=_LOGS,
@@ -61,7 +61,7 @@ class DeskServer:
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Return when a real request has been answered. Raises `DeskError`."""
+        """Return when a real request has been answered. Raises `LocalStackError`."""
         port = port_of(self._listener)
         self._serving = asyncio.create_task(self._server.serve([self._listener]))
         while not self._server.started:
@@ -70,10 +70,10 @@ class DeskServer:
                 raise refused(port, self._serving.exception())
         status = await asyncio.to_thread(answers, port, _PROBE)
         if status != 200:
-            raise DeskError(f"The stack started, but GET {_PROBE} answers {status}.")
+            raise LocalStackError(f"The stack started, but GET {_PROBE} answers {status}.")
 
-    def announce(self, state: State, announcement: Announcement) -> None:
-        """Write `dev.json`, and from now on take it away at the signal to stop, before the last answer is out."""
+    def announce(self, state: StateFolder, announcement: Announcement) -> None:
+        """Write `dev.json`, and remove it at the signal to stop, before the last response is sent."""
 
         def stop(_signal: int, _frame: FrameType | None) -> None:
             state.withdraw()
@@ -86,12 +86,12 @@ class DeskServer:
         state.announce(announcement)
 
     async def ended(self) -> None:
-        """Wait for the end that a signal asked for."""
+        """Return when the server has stopped after a signal."""
         if self._serving is not None:
             await self._serving
 
     async def close(self) -> None:
-        """End it now."""
+        """Stop the server."""
         self._server.should_exit = True
         if self._serving is not None:
             await asyncio.wait([self._serving])

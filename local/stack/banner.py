@@ -1,4 +1,4 @@
-"""What the terminal shows when the stack answers."""
+"""The text in the terminal when the stack answers."""
 
 import shlex
 from pathlib import Path
@@ -44,7 +44,7 @@ _SNIPPETS = (
 )
 
 
-def show_welcome(console: Console, announcement: Announcement, folder: Path) -> None:
+def show_banner(console: Console, announcement: Announcement, folder: Path) -> None:
     """Print where the stack of `folder` answers, its keys, and ways to call it that can be copied as they are."""
     facts = Table.grid(padding=(0, 2))
     for name, value in (
@@ -69,6 +69,6 @@ def show_welcome(console: Console, announcement: Announcement, folder: Path) -> 
 
 
 def warn_about_moto(console: Console, why: str) -> None:
-    """Say that the desk runs on the lesser engine."""
+    """Warn that moto serves DynamoDB too, because of `why`."""
     text = f"{why}\nFalling back to moto: slower, less exact, and it forgets everything when the stack ends."
     console.print(Panel(text, title="No DynamoDB Local", style="bold yellow", expand=False))

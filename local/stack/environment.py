@@ -1,42 +1,42 @@
-"""The desk's environment: what the cloud sets on a deployed function, set on this process."""
+"""The environment variables that a deployed function has, set on this process."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from callmissed.settings import CoreSettings, from_environment
-from local.aws.engines import Store
-from local.aws.services import Services
-from local.state.folder import Secrets
+from local.aws.account import REGION
+from local.aws.services import StageServices
+from local.aws.tables import StageTables
+from local.state.folder import LocalSecrets
 
-STAGE = "local"
 _PASSED_THROUGH = ("CALLMISSED_PROVIDERS_FILE", "CALLMISSED_LOG_LEVEL")
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """Where the functions find what they need, and how the desk is reached from outside."""
+class LocalEndpoints:
+    """Where the functions find tables, services and secrets, and the URL at which the stack is reached."""
 
-    store: Store
-    services: Services
-    secrets: Secrets
+    tables: StageTables
+    services: StageServices
+    secrets: LocalSecrets
     public_url: str
 
 
-def environment(site: Site) -> Mapping[str, str]:
-    """Variables with which the functions work on `site`."""
+def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
+    """The variables with which functions use `endpoints`."""
     return {
-        "CALLMISSED_STAGE": site.store.stage,
-        "CALLMISSED_DYNAMODB_ENDPOINT": site.store.endpoint,
-        "CALLMISSED_AWS_ENDPOINT": site.services.endpoint,
-        "CALLMISSED_QUEUE_BASE": site.services.queue_base,
-        "CALLMISSED_RESPONSES_BUCKET": site.services.bucket,
-        "CALLMISSED_PEPPERS": site.secrets.pepper,
-        "CALLMISSED_SEALING_KEYS": site.secrets.sealing_key,
-        "CALLMISSED_PUBLIC_URL": site.public_url,
-        # A webhook's endpoint is most often on the machine of who tries it.
+        "CALLMISSED_STAGE": endpoints.tables.stage,
+        "CALLMISSED_DYNAMODB_ENDPOINT": endpoints.tables.endpoint,
+        "CALLMISSED_AWS_ENDPOINT": endpoints.services.endpoint,
+        "CALLMISSED_QUEUE_BASE": endpoints.services.queue_base,
+        "CALLMISSED_RESPONSES_BUCKET": endpoints.services.bucket,
+        "CALLMISSED_PEPPERS": endpoints.secrets.pepper,
+        "CALLMISSED_SEALING_KEYS": endpoints.secrets.sealing_key,
+        "CALLMISSED_PUBLIC_URL": endpoints.public_url,
+        # A developer's webhook endpoint is most often on the same machine.
         "CALLMISSED_ALLOW_LOOPBACK": "true",
-        "AWS_REGION": "us-east-1",
+        "AWS_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -46,18 +46,18 @@ def environment(site: Site) -> Mapping[str, str]:
     }
 
 
-def forget_clouds() -> None:
-    """Drop a deployed stage's variables and real AWS credentials: neither functions nor engines may use them."""
+def clear_aws_environment() -> None:
+    """Remove variables of a deployed stage and AWS credentials: neither functions nor engines may use them."""
     for name in list(os.environ):
         if name.startswith(("CALLMISSED_", "AWS_")) and name not in _PASSED_THROUGH:
             del os.environ[name]
 
 
-def settle_down(site: Site) -> CoreSettings:
-    """Make this process's environment the desk's, so that handlers find what they read; returns the settings.
+def apply_environment(endpoints: LocalEndpoints) -> CoreSettings:
+    """Replace this process's environment by that of `endpoints`, for the handlers; return the settings.
 
     Raises pydantic.ValidationError.
     """
-    forget_clouds()
-    os.environ.update(environment(site))
+    clear_aws_environment()
+    os.environ.update(environment(endpoints))
     return from_environment()

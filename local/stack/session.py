@@ -1,4 +1,4 @@
-"""One run of the stack above its engines: the functions, what feeds them, and the account to try them with."""
+"""One run of the stack above its engines: the functions, their event source mappings, and the developer's tenant."""
 
 import asyncio
 import logging
@@ -16,87 +16,88 @@ from callmissed.platform.queues import DISPATCH
 from callmissed.settings import CoreSettings
 from functions.inference.app import create_app, create_gateway
 from functions.inference.gateway import Gateway
-from local.aws.engines import create_tables
 from local.aws.services import create_services
-from local.lambda_runtime.schedules import keep_time
-from local.server.admin_routes import create_controls
-from local.server.local_server import DeskServer, create_desk
-from local.stack.banner import show_welcome
-from local.stack.environment import Site, settle_down
-from local.stack.platform import Platform
-from local.state.folder import Announcement, State
-from local.state.redrive import send_again
-from local.state.seed import Account, Seeder
+from local.aws.tables import create_tables
+from local.lambda_runtime.schedules import run_schedules
+from local.server.admin_routes import create_admin_app
+from local.server.local_server import LocalServer, create_local_app
+from local.stack.banner import show_banner
+from local.stack.environment import LocalEndpoints, apply_environment
+from local.stack.platform import LocalPlatform
+from local.state.folder import Announcement, StateFolder
+from local.state.redrive import redrive_deliveries
+from local.state.seed import SeededTenant, Seeder
 
 _GRACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
-    site: Site
+class _Dependencies:
+    endpoints: LocalEndpoints
     settings: CoreSettings
-    platform: Platform
+    platform: LocalPlatform
     inference: Gateway
 
 
-def run_session(listener: socket.socket, state: State, site: Site, console: Console) -> None:
-    """Serve `site` on `listener` until a signal says stop. Raises DeskError, CatalogError."""
-    settings = settle_down(site)
+def run_session(listener: socket.socket, state: StateFolder, endpoints: LocalEndpoints, console: Console) -> None:
+    """Serve on `listener` until a signal says stop. Raises LocalStackError, CatalogError."""
+    settings = apply_environment(endpoints)
     inference = create_gateway(settings)
-    create_tables(site.store)
-    create_services(site.services)
-    platform = Platform(site.store, site.services)
+    create_tables(endpoints.tables)
+    create_services(endpoints.services)
+    platform = LocalPlatform(endpoints.tables, endpoints.services)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(listener, state, _Parts(site, settings, platform, inference), console))
+            runner.run(_serve(listener, state, _Dependencies(endpoints, settings, platform, inference), console))
     finally:
         platform.close(_GRACE_SECONDS)
-        # Handlers leave their connections open, because Lambda never ends them in order; nobody need hear of it.
+        # Handlers leave their connections open, because Lambda never ends them in order; asyncio would log that.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
-async def _serve(listener: socket.socket, state: State, parts: _Parts, console: Console) -> None:
-    dynamodb, settings = parts.inference.dynamodb, parts.settings
-    account = await _account(state, Seeder(dynamodb, settings.stage, settings.pepper_ring[0]))
-    await send_again(dynamodb, settings.stage, SqsQueue(settings, DISPATCH), system_clock())
-    server = DeskServer(_desk(parts), listener)
-    parts.platform.feeds.start()
-    timer = asyncio.create_task(keep_time(parts.platform.functions))
+async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dependencies, console: Console) -> None:
+    dynamodb, settings = dependencies.inference.dynamodb, dependencies.settings
+    tenant = await _tenant(state, Seeder(dynamodb, settings.stage, settings.pepper_ring[0]))
+    await redrive_deliveries(dynamodb, settings.stage, SqsQueue(settings, DISPATCH), system_clock())
+    server = LocalServer(_app(dependencies), listener)
+    dependencies.platform.mappings.start()
+    schedules = asyncio.create_task(run_schedules(dependencies.platform.functions))
     try:
         await server.start()
-        announcement = _announcement(account, parts.site)
-        show_welcome(console, announcement, state.folder)
+        announcement = _announcement(tenant, dependencies.endpoints)
+        show_banner(console, announcement, state.folder)
         server.announce(state, announcement)
         await server.ended()
     finally:
-        timer.cancel()
+        schedules.cancel()
         await server.close()
 
 
-def _desk(parts: _Parts) -> ASGIApp:
-    inference = create_app(parts.inference)
-    controls = create_controls(parts.platform.functions, parts.inference.dynamodb, parts.settings.stage)
-    return create_desk(controls, parts.platform.gateway({INFERENCE.name: inference}), life=inference)
+def _app(dependencies: _Dependencies) -> ASGIApp:
+    inference, platform = dependencies.inference, dependencies.platform
+    web_app = create_app(inference)
+    admin = create_admin_app(platform.functions, inference.dynamodb, dependencies.settings.stage)
+    return create_local_app(admin, platform.gateway({INFERENCE.name: web_app}), lifespan=web_app)
 
 
-async def _account(state: State, seeder: Seeder) -> Account:
-    """The desk's account: the remembered one, as far as it still works."""
+async def _tenant(state: StateFolder, seeder: Seeder) -> SeededTenant:
+    """The tenant of the last run, with new keys for those that no longer work; otherwise a new tenant."""
     secrets = state.secrets()
-    account = await seeder.still_usable(secrets.account) if secrets.account else None
-    account = account or await seeder.account()
-    state.keep(secrets.model_copy(update={"account": account}))
-    return account
+    tenant = await seeder.renew_keys(secrets.account) if secrets.account else None
+    tenant = tenant or await seeder.create_tenant()
+    state.store_secrets(secrets.model_copy(update={"account": tenant}))
+    return tenant
 
 
-def _announcement(account: Account, site: Site) -> Announcement:
+def _announcement(tenant: SeededTenant, endpoints: LocalEndpoints) -> Announcement:
     return Announcement(
-        base_url=site.public_url,
-        live_key=account.live_key,
-        test_key=account.test_key,
-        tenant_id=account.tenant,
+        base_url=endpoints.public_url,
+        live_key=tenant.live_key,
+        test_key=tenant.test_key,
+        tenant_id=tenant.tenant,
         endpoints={
-            "dynamodb": site.store.endpoint,
-            "aws": site.services.endpoint,
-            "queues": site.services.queue_base,
+            "dynamodb": endpoints.tables.endpoint,
+            "aws": endpoints.services.endpoint,
+            "queues": endpoints.services.queue_base,
         },
     )

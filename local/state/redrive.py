@@ -1,8 +1,8 @@
-"""What moto forgot at the end of the last run, put into its queues again.
+"""Unfinished deliveries, enqueued again at a start, because moto's queues end with the process.
 
-The outbox's stream tells recent events again by itself, but not a delivery that has its row already: its next attempt
-waited in a queue, for up to 15 minutes. The timer would repeat such an order too, but 15 minutes late. In the cloud
-queues outlive everything; so this is the desk's business alone.
+The outbox's stream brings recent events again by itself, but not a delivery that is stored already: its next attempt
+waited in a queue, for up to 15 minutes. The webhook timer would enqueue the attempt too, but 15 minutes late. A
+deployed stage has queues that last.
 """
 
 from dataclasses import replace
@@ -18,22 +18,20 @@ from functions.webhooks.messages import of_due
 from functions.webhooks.records import DELIVERY, LANE, REPLAY, State
 
 
-async def send_again(dynamodb: DynamoDB, stage: str, dispatch: Sending, now: int) -> int:
-    """Order every unfinished item of the table `deliveries` at `now` (epoch microseconds); returns how many.
+async def redrive_deliveries(dynamodb: DynamoDB, stage: str, dispatch: Sending, now: int) -> int:
+    """Enqueue every unfinished item of the table `deliveries` at `now` (epoch microseconds); returns how many.
 
-    Attempts are ordered for when they are due, but for those so late that the timer starts them. Whoever gets an order
-    looks first, so that one too many does no harm. Raises Unavailable, QueueUnavailable.
+    An attempt is delayed until it is due; attempts beyond a queue's maximum delay are left to the webhook timer. The
+    consumer reads the item first, so a duplicate message is harmless. Raises Unavailable, QueueUnavailable.
     """
     found = [item async for item in items(dynamodb, "Scan", _unfinished(stage))]
-    orders = [
-        replace(of_due(item), delay_seconds=seconds) for item in found if (seconds := _wait(item, now)) is not None
-    ]
-    await dispatch.send(orders)
-    return len(orders)
+    jobs = [replace(of_due(item), delay_seconds=seconds) for item in found if (seconds := _wait(item, now)) is not None]
+    await dispatch.send(jobs)
+    return len(jobs)
 
 
 def _wait(item: Item, now: int) -> int | None:
-    """Seconds until `item` is due; None when no queue can wait for it."""
+    """Seconds until `item` is due; None beyond the maximum delay of a queue."""
     seconds = max(0, -(-(item.get("next", now) - now) // SECOND))
     return seconds if seconds <= MOST_DELAY_SECONDS else None
 

@@ -1,4 +1,4 @@
-"""A tenant to begin with: credits, a live key and a test key. For the desk, the benchmark and tests."""
+"""The developer's tenant, with credits, a live key and a test key."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ from callmissed.tenancy.plans import Plan, limits
 from callmissed.tenancy.tenants import create_tenant, get_tenant
 
 CREDITS = 1_000
-_ACCOUNT_NAME = "Desk"
+_TENANT_NAME = "Local stack"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SeededTenant:
     """A tenant with one live and one test key."""
 
     tenant: str
@@ -37,35 +37,35 @@ class Seeder:
         self._pepper = pepper
         self._clock = clock
 
-    async def account(
+    async def create_tenant(
         self,
-        name: str = _ACCOUNT_NAME,
+        name: str = _TENANT_NAME,
         *,
         plan: Plan = Plan.PRO,
         credits: int = CREDITS,
         policy: KeyPolicy | None = None,
-    ) -> Account:
-        """A new tenant on `plan` with `credits`, and keys with `policy`, else with all scopes at the plan's rate."""
+    ) -> SeededTenant:
+        """A new tenant on `plan` with `credits`, and keys with `policy`, by default all scopes at the plan's rate."""
         now = self._clock()
         tenant: str = (await create_tenant(self._dynamodb, self._stage, name=name, plan=plan, now=now))["tenant"]
         amount = credits * CREDIT
         await grant(self._dynamodb, self._stage, tenant=tenant, amount=amount, operation_id="seed", now=now)
         policy = policy or _policy(plan)
         live, test = [await self._key(tenant, mode, policy) for mode in (Mode.LIVE, Mode.TEST)]
-        return Account(tenant, live, test)
+        return SeededTenant(tenant, live, test)
 
-    async def still_usable(self, account: Account) -> Account | None:
-        """`account` with new keys for those that no longer work; None when its tenant does not exist."""
+    async def renew_keys(self, seeded: SeededTenant) -> SeededTenant | None:
+        """`seeded` with new keys for those that no longer work; None when the tenant does not exist."""
         try:
-            record = await get_tenant(self._dynamodb, self._stage, account.tenant)
+            record = await get_tenant(self._dynamodb, self._stage, seeded.tenant)
         except ApiError:
             return None
         policy = _policy(record["plan"])
-        keys = ((Mode.LIVE, account.live_key), (Mode.TEST, account.test_key))
+        keys = ((Mode.LIVE, seeded.live_key), (Mode.TEST, seeded.test_key))
         live, test = [
-            key if await self._works(key) else await self._key(account.tenant, mode, policy) for mode, key in keys
+            key if await self._works(key) else await self._key(seeded.tenant, mode, policy) for mode, key in keys
         ]
-        return Account(account.tenant, live, test)
+        return SeededTenant(seeded.tenant, live, test)
 
     async def _key(self, tenant: str, mode: Mode, policy: KeyPolicy) -> str:
         manager = KeyManager(self._dynamodb, self._stage, self._pepper)
@@ -79,7 +79,7 @@ class Seeder:
             "ConsistentRead": True,
         }
         item = from_item((await self._dynamodb.call("GetItem", request)).get("Item", {}))
-        # A desk of before the scopes has keys without any.
+        # Keys that were seeded before scopes existed have none.
         return item.get("st") == ACTIVE and item["ex"] > self._clock() and bool(item.get("scp"))
 
 

@@ -31,7 +31,7 @@ from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, quota_name, quotas
-from local.aws.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
 from tests.support.faulty_tenant import Failure, World
 
@@ -100,7 +100,7 @@ class WalletMachine(RuleBasedStateMachine):
     calls = Bundle("calls")
     past = Bundle("past")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store, dynamodb: FaultyDynamoDB) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, store: StageTables, dynamodb: FaultyDynamoDB) -> None:
         super().__init__()
         self.world = World(loop, store, dynamodb)
         self.ledger = Ledger(dynamodb, store.stage)
@@ -299,7 +299,7 @@ def _named(outcome: Any) -> str:
 
 
 def test_money_is_conserved_whatever_goes_wrong(
-    loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB
+    loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB
 ) -> None:
     machine: Any = partial(WalletMachine, loop, module_tables, dynamodb)
     run_state_machine_as_test(machine, settings=settings.default)

@@ -13,13 +13,13 @@ from typer.testing import CliRunner, Result
 
 from callmissed.clock import SECOND
 from callmissed.platform.queues import QUEUES, physical_queue_name
-from cli import dead_letter_queues as dead_letters
+from cli import dead_letter_queues
 from cli.commands import dlq
-from cli.dead_letter_queues import open_letters, peek, redrive
+from cli.dead_letter_queues import find_dead_letter_queue, peek, redrive
 from cli.main import app
+from local.aws.account import STAGE
 from local.aws.engines import moto_server
-from local.stack.environment import STAGE
-from local.state.folder import Announcement, Secrets, State
+from local.state.folder import Announcement, LocalSecrets, StateFolder
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -28,7 +28,7 @@ DEAD = "callbacks-dead"
 
 
 @dataclass
-class Desk:
+class StageQueues:
     """Queues of a stage, and a command line for it."""
 
     sqs: "SQSClient"
@@ -75,123 +75,123 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def desk(moto: str, tmp_path: Path) -> Iterator[Desk]:
-    state = State(tmp_path)
-    state.keep(Secrets())
+def queues(moto: str, tmp_path: Path) -> Iterator[StageQueues]:
+    state = StateFolder(tmp_path)
+    state.store_secrets(LocalSecrets())
     endpoints = {"dynamodb": "http://127.0.0.1:1", "aws": moto, "queues": f"{moto}/123456789012"}
     announced = Announcement(
         base_url="http://127.0.0.1:1", live_key="", test_key="", tenant_id="t", endpoints=endpoints
     )
     state.announce(announced)
     sqs: SQSClient = boto3.client("sqs", endpoint_url=moto, region_name="us-east-1")  # pyright: ignore
-    desk = Desk(sqs, tmp_path)
-    desk.create(*(name for queue in QUEUES for name in (queue.name, queue.dead_letters)), "undelivered")
-    yield desk
-    for url in desk.urls.values():
+    queues = StageQueues(sqs, tmp_path)
+    queues.create(*(name for queue in QUEUES for name in (queue.name, queue.dead_letters)), "undelivered")
+    yield queues
+    for url in queues.urls.values():
         sqs.delete_queue(QueueUrl=url)
 
 
-def test_every_queue_is_listed_with_its_depth_and_age(desk: Desk) -> None:
-    desk.create("ledger-sweep-failures")
-    desk.put(DEAD, "a", "b", "c")
-    desk.put("undelivered", "d")
+def test_every_queue_is_listed_with_its_depth_and_age(queues: StageQueues) -> None:
+    queues.create("ledger-sweep-failures")
+    queues.put(DEAD, "a", "b", "c")
+    queues.put("undelivered", "d")
 
-    rows = {row["queue"]: row for row in desk.json("list")}
+    rows = {row["queue"]: row for row in queues.json("list")}
 
     assert list(rows) == [*(queue.dead_letters for queue in QUEUES), "ledger-sweep-failures", "undelivered"]
     assert {name: row["messages"] for name, row in rows.items() if row["messages"]} == {DEAD: 3, "undelivered": 1}
     assert rows[DEAD]["source"] == "callbacks"
     assert rows[DEAD]["oldest_at"] is not None
     assert rows["webhook-dispatch-dead"]["oldest_at"] is None
-    assert desk.bodies(DEAD) == ["a", "b", "c"]
+    assert queues.bodies(DEAD) == ["a", "b", "c"]
 
 
-def test_the_age_is_that_of_the_oldest(desk: Desk) -> None:
-    desk.put(DEAD, "a")
-    letters = open_letters(desk.sqs, STAGE, DEAD)
-    assert letters is not None
-    (message,) = peek(letters, 1)
+def test_the_age_is_that_of_the_oldest(queues: StageQueues) -> None:
+    queues.put(DEAD, "a")
+    queue = find_dead_letter_queue(queues.sqs, STAGE, DEAD)
+    assert queue is not None
+    (message,) = peek(queue, 1)
 
-    row = dlq._queue_row(letters, dead_letters.sent_at(message) + 90 * SECOND)
+    row = dlq._queue_row(queue, dead_letter_queues.sent_at(message) + 90 * SECOND)
 
     assert row["age_seconds"] == 90
 
 
-def test_showing_leaves_messages_where_they_are(desk: Desk) -> None:
-    ids = desk.put(DEAD, *(f'{{"n": {number}}}' for number in range(12)), MessageGroupId="tnt_1")
+def test_showing_leaves_messages_where_they_are(queues: StageQueues) -> None:
+    ids = queues.put(DEAD, *(f'{{"n": {number}}}' for number in range(12)), MessageGroupId="tnt_1")
     attribute = {"Why": {"DataType": "String", "StringValue": "broken"}}
-    ids += desk.put(DEAD, "last", MessageAttributes=attribute)
+    ids += queues.put(DEAD, "last", MessageAttributes=attribute)
 
-    looks = [desk.json("show", DEAD, "--limit", "13") for _ in range(2)]
+    looks = [queues.json("show", DEAD, "--limit", "13") for _ in range(2)]
 
     assert [{row["id"] for row in rows} for rows in looks] == [set(ids)] * 2
     by_body = {row["body"]: row for row in looks[1]}
     assert by_body["last"]["attributes"] == {"Why": "broken"}
     assert by_body['{"n": 3}']["receive_count"] == 2
     assert by_body['{"n": 3}']["sent_at"].endswith("Z")
-    assert len(desk.json("show", DEAD, "--limit", "3")) == 3
-    assert len(desk.take(DEAD)) == 13
+    assert len(queues.json("show", DEAD, "--limit", "3")) == 3
+    assert len(queues.take(DEAD)) == 13
 
 
-def test_a_person_sees_bodies_as_they_are(desk: Desk) -> None:
-    desk.put(DEAD, '{"detail": {"id": "cbk_[red]1"}}')
+def test_a_person_sees_bodies_as_they_are(queues: StageQueues) -> None:
+    queues.put(DEAD, '{"detail": {"id": "cbk_[red]1"}}')
 
-    assert '{"detail": {"id": "cbk_[red]1"}}' in desk.run("show", DEAD).stdout
+    assert '{"detail": {"id": "cbk_[red]1"}}' in queues.run("show", DEAD).stdout
 
 
-def test_everything_goes_back_with_its_attributes(desk: Desk) -> None:
+def test_all_messages_go_back_with_their_attributes(queues: StageQueues) -> None:
     attribute = {"Why": {"DataType": "String", "StringValue": "broken"}}
-    desk.put(DEAD, *(str(number) for number in range(25)), MessageAttributes=attribute)
+    queues.put(DEAD, *(str(number) for number in range(25)), MessageAttributes=attribute)
 
-    assert desk.json("redrive", DEAD) == {"queue": DEAD, "moved": 25, "left": 0}
+    assert queues.json("redrive", DEAD) == {"queue": DEAD, "moved": 25, "left": 0}
 
-    assert desk.take(DEAD) == []
-    moved = desk.take("callbacks")
+    assert queues.take(DEAD) == []
+    moved = queues.take("callbacks")
     assert {message["Body"] for message in moved} == {str(number) for number in range(25)}
     assert moved[0]["MessageAttributes"]["Why"]["StringValue"] == "broken"
 
 
-def test_a_person_sees_the_progress(desk: Desk) -> None:
-    desk.put(DEAD, "a")
+def test_a_person_sees_the_progress(queues: StageQueues) -> None:
+    queues.put(DEAD, "a")
 
-    result = desk.run("redrive", DEAD)
+    result = queues.run("redrive", DEAD)
 
     assert "Moving" in result.stderr
     assert "100%" in result.stderr
 
 
-def test_some_go_back_and_the_others_stay_to_be_seen_at_once(desk: Desk) -> None:
-    desk.put(DEAD, *(str(number) for number in range(9)))
+def test_a_limited_redrive_leaves_the_other_messages_visible(queues: StageQueues) -> None:
+    queues.put(DEAD, *(str(number) for number in range(9)))
 
-    assert desk.json("redrive", DEAD, "--limit", "4") == {"queue": DEAD, "moved": 4, "left": 5}
+    assert queues.json("redrive", DEAD, "--limit", "4") == {"queue": DEAD, "moved": 4, "left": 5}
 
-    assert (len(desk.take("callbacks")), len(desk.take(DEAD))) == (4, 5)
+    assert (len(queues.take("callbacks")), len(queues.take(DEAD))) == (4, 5)
 
 
-def test_those_that_are_named_go_back(desk: Desk) -> None:
-    ids = desk.put(DEAD, *(str(number) for number in range(15)))
+def test_messages_that_are_named_go_back(queues: StageQueues) -> None:
+    ids = queues.put(DEAD, *(str(number) for number in range(15)))
 
-    result = desk.run("redrive", DEAD, "--id", ids[2], "--id", ids[14], "--id", "unknown", "--json")
+    result = queues.run("redrive", DEAD, "--id", ids[2], "--id", ids[14], "--id", "unknown", "--json")
 
     assert json.loads(result.stdout) == {"queue": DEAD, "moved": 2, "left": 13}
     assert "1 of the messages were not found" in result.stderr
-    assert desk.bodies("callbacks") == ["14", "2"]
-    assert len(desk.take(DEAD)) == 13
+    assert queues.bodies("callbacks") == ["14", "2"]
+    assert len(queues.take(DEAD)) == 13
 
 
-def test_undelivered_events_go_to_the_queue_that_the_bus_could_not_reach(desk: Desk) -> None:
+def test_undelivered_events_go_to_the_queue_that_the_bus_could_not_reach(queues: StageQueues) -> None:
     def target(name: str) -> dict[str, Any]:
         return {"TARGET_ARN": {"DataType": "String", "StringValue": f"arn:aws:sqs:us-east-1:123456789012:{name}"}}
 
-    desk.put("undelivered", "event", MessageAttributes=target(physical_queue_name(STAGE, "callbacks")))
-    desk.put("undelivered", "elsewhere", MessageAttributes=target("of-another-stage"))
-    desk.put("undelivered", "schedule")
+    queues.put("undelivered", "event", MessageAttributes=target(physical_queue_name(STAGE, "callbacks")))
+    queues.put("undelivered", "elsewhere", MessageAttributes=target("of-another-stage"))
+    queues.put("undelivered", "schedule")
 
-    result = desk.run("redrive", "undelivered", "--json")
+    result = queues.run("redrive", "undelivered", "--json")
 
     assert json.loads(result.stdout) == {"queue": "undelivered", "moved": 1, "left": 2}
     assert "2 messages stay" in result.stderr
-    assert desk.bodies("callbacks") == ["event"]
+    assert queues.bodies("callbacks") == ["event"]
 
 
 class Broken:
@@ -212,31 +212,33 @@ class Broken:
 
 
 @pytest.mark.parametrize(("operation", "twice"), [("send_message", 0), ("delete_message", 1)])
-def test_a_redrive_that_breaks_off_loses_nothing(desk: Desk, operation: str, twice: int) -> None:
-    desk.put(DEAD, *(str(number) for number in range(6)))
-    letters = open_letters(cast("SQSClient", Broken(desk.sqs, operation, 3)), STAGE, DEAD)
-    assert letters is not None
+def test_a_redrive_that_breaks_off_loses_nothing(queues: StageQueues, operation: str, twice: int) -> None:
+    queues.put(DEAD, *(str(number) for number in range(6)))
+    queue = find_dead_letter_queue(cast("SQSClient", Broken(queues.sqs, operation, 3)), STAGE, DEAD)
+    assert queue is not None
 
     with pytest.raises(ClientError, match="broken"):
-        redrive(letters, limit=None, ids=(), progress=lambda done: None)
-    assert desk.json("redrive", DEAD)["left"] == 0
+        redrive(queue, limit=None, ids=(), progress=lambda done: None)
+    assert queues.json("redrive", DEAD)["left"] == 0
 
-    moved = [message["Body"] for message in desk.take("callbacks")]
+    moved = [message["Body"] for message in queues.take("callbacks")]
     assert set(moved) == {str(number) for number in range(6)}
     assert len(moved) == 6 + twice
 
 
-def test_what_comes_back_meanwhile_waits_for_the_next_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.put(DEAD, "a", "b", "c")
-    send = dead_letters._send
+def test_a_message_that_comes_back_meanwhile_waits_for_the_next_redrive(
+    queues: StageQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues.put(DEAD, "a", "b", "c")
+    send = dead_letter_queues._send
 
-    def send_and_fail_again(letters: Any, destination: str, message: Any) -> None:
-        send(letters, destination, message)
-        desk.put(DEAD, message["Body"])
+    def send_and_fail_again(queue: Any, destination: str, message: Any) -> None:
+        send(queue, destination, message)
+        queues.put(DEAD, message["Body"])
 
-    monkeypatch.setattr(dead_letters, "_send", send_and_fail_again)
+    monkeypatch.setattr(dead_letter_queues, "_send", send_and_fail_again)
 
-    assert desk.json("redrive", DEAD) == {"queue": DEAD, "moved": 3, "left": 3}
+    assert queues.json("redrive", DEAD) == {"queue": DEAD, "moved": 3, "left": 3}
 
 
 @pytest.mark.parametrize(
@@ -247,23 +249,23 @@ def test_what_comes_back_meanwhile_waits_for_the_next_time(desk: Desk, monkeypat
         (("redrive", "ledger-sweep-failures"), "has no queue"),
     ],
 )
-def test_an_unknown_queue_is_one_line(desk: Desk, words: tuple[str, ...], reason: str) -> None:
-    result = desk.run(*words)
+def test_an_unknown_queue_is_one_line(queues: StageQueues, words: tuple[str, ...], reason: str) -> None:
+    result = queues.run(*words)
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert reason in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_failures_of_a_function_came_from_no_queue(desk: Desk) -> None:
-    desk.create("ledger-sweep-failures")
-    desk.put("ledger-sweep-failures", "x")
+def test_failures_of_a_function_came_from_no_queue(queues: StageQueues) -> None:
+    queues.create("ledger-sweep-failures")
+    queues.put("ledger-sweep-failures", "x")
 
-    result = desk.run("redrive", "ledger-sweep-failures")
+    result = queues.run("redrive", "ledger-sweep-failures")
 
     assert result.exit_code == 1
     assert "came from no queue" in result.stderr
-    assert desk.bodies("ledger-sweep-failures") == ["x"]
+    assert queues.bodies("ledger-sweep-failures") == ["x"]
 
 
 class MovingSqs:
@@ -292,7 +294,7 @@ class MovingSqs:
 
 def redrive_deployed(sqs: MovingSqs, monkeypatch: pytest.MonkeyPatch) -> Result:
     monkeypatch.setattr("callmissed.aws.clients.client", lambda *_: sqs)
-    monkeypatch.setattr("cli.commands.dlq._LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr("cli.commands.dlq._POLL_SECONDS", 0)
     return CliRunner().invoke(app, ["dlq", "redrive", DEAD, "--stage", "prod", "--json"])
 
 
@@ -306,7 +308,7 @@ def test_on_a_deployed_stage_sqs_moves_all_by_itself(monkeypatch: pytest.MonkeyP
     assert sqs.started == ["arn:dead"]
 
 
-def test_a_move_that_sqs_gives_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_move_that_sqs_stops_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     sqs = MovingSqs({"Status": "FAILED", "ApproximateNumberOfMessagesMoved": 1, "FailureReason": "AccessDenied"})
 
     result = redrive_deployed(sqs, monkeypatch)

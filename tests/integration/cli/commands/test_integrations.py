@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from callmissed.tenancy.credentials import whatsapp_account
 from callmissed.tenancy.integrations import Integrations
 from cli.main import app
-from local.stack.environment import STAGE
+from local.aws.account import STAGE
 from tests.integration.cli.conftest import CommandLine
 
 WHATSAPP = ("integrations", "set", "whatsapp", "--access-token", "EAAG-token", "--verify-token", "blue-kettle")

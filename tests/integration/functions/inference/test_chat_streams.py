@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from callmissed.aws.dynamodb import DynamoDB, Exchange
 from functions.inference import relay, sse, tokens
 from functions.inference.app import create_app, create_gateway
-from local.aws.engines import Store
+from local.aws.tables import StageTables
 from tests.support.inference.behaviours import (
     DONE,
     SECRET_TEXT,
@@ -139,7 +139,9 @@ async def test_headers_of_a_stream(client: httpx2.AsyncClient, bank: Bank) -> No
 
 
 @pytest.fixture
-async def order(store: Store, providers_file: Path, bank: Bank) -> AsyncIterator[Callable[[], Awaitable[list[str]]]]:
+async def order(
+    store: StageTables, providers_file: Path, bank: Bank
+) -> AsyncIterator[Callable[[], Awaitable[list[str]]]]:
     """Streams one call and returns in which order writes were answered and the end was sent."""
     seen: list[str] = []
 

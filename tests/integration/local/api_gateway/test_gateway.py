@@ -1,4 +1,4 @@
-"""The desk's gateway before scripted apps: what API Gateway refuses never reaches them, the rest does."""
+"""The gateway before scripted apps: what API Gateway refuses never reaches them, the rest does."""
 
 import asyncio
 import io
@@ -14,8 +14,8 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.platform.routes import MAX_BODY_BYTES, ROUTES, Auth, Route
-from local.api_gateway.gateway import Gateway
-from local.lambda_runtime.events import HttpRequest
+from local.api_gateway.events import HttpRequest
+from local.api_gateway.gateway import ApiGateway
 from local.ports import HOST, bind, port_of
 
 GUARD_SECONDS = 20
@@ -86,7 +86,7 @@ async def gateway(script: Script = say_ok, **options: Any) -> AsyncGenerator[tup
     recorder = Recorder(script)
     apps = {route.function: recorder for route in ROUTES}
     async with (
-        serving(Gateway(apps, **options)) as recorder.port,
+        serving(ApiGateway(apps, **options)) as recorder.port,
         aiohttp.ClientSession(f"http://{HOST}:{recorder.port}") as client,
     ):
         yield recorder, client
@@ -171,14 +171,14 @@ async def test_a_larger_body_is_refused_in_the_envelope_of_its_path(announced: b
 async def test_an_absurd_length_is_refused_without_reading_it() -> None:
     async with gateway() as (app, _):
         reader, writer = await asyncio.open_connection(HOST, app.port)
-        writer.write(f"POST {CHAT} HTTP/1.1\r\nHost: desk\r\nContent-Length: {10**12}\r\n\r\n".encode())
+        writer.write(f"POST {CHAT} HTTP/1.1\r\nHost: local\r\nContent-Length: {10**12}\r\n\r\n".encode())
         status = await asyncio.wait_for(reader.readline(), GUARD_SECONDS)
         writer.close()
     assert status.split()[1] == b"413"
     assert app.scopes == []
 
 
-async def test_streams_pass_chunk_by_chunk() -> None:
+async def test_a_stream_passes_chunk_by_chunk() -> None:
     read = [asyncio.Event() for _ in range(3)]
 
     async def stream(_receive: Receive, send: Send) -> None:
@@ -215,7 +215,7 @@ async def test_a_client_that_hangs_up_is_seen_by_the_app() -> None:
 async def test_a_client_that_hangs_up_while_sending_reaches_no_app() -> None:
     async with gateway() as (app, client):
         _, writer = await asyncio.open_connection(HOST, app.port)
-        writer.write(f"POST {CHAT} HTTP/1.1\r\nHost: desk\r\nContent-Length: 100\r\n\r\nhalf".encode())
+        writer.write(f"POST {CHAT} HTTP/1.1\r\nHost: local\r\nContent-Length: 100\r\n\r\nhalf".encode())
         await writer.drain()
         writer.close()
         await writer.wait_closed()
@@ -237,7 +237,7 @@ async def test_an_answer_without_a_request_id_gets_one_and_an_own_one_stays() ->
     assert kept == ["req_own"]
 
 
-async def test_nobody_can_pose_as_the_lambda_adapter() -> None:
+async def test_a_client_can_not_pose_as_the_lambda_adapter() -> None:
     forged = {"X-Amzn-Request-Context": json.dumps({"authorizer": "mine"}), "X-Other": "kept"}
     async with gateway() as (app, client):
         await ask(client, "GET", "/v1/models", headers=forged)

@@ -12,11 +12,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from callmissed.platform.routes import MAX_BODY_BYTES, Auth, Route
-from local.api_gateway.authorizer import Authorizer
-from local.api_gateway.gateway import Gateway
-from local.api_gateway.proxy_integration import MalformedAnswerError, ProxyFunction, answer_messages
-from local.lambda_runtime.events import HttpRequest
-from local.lambda_runtime.functions import Functions
+from local.api_gateway.authorizer import LambdaAuthorizer
+from local.api_gateway.events import HttpRequest
+from local.api_gateway.gateway import ApiGateway
+from local.api_gateway.proxy_integration import MalformedResponseError, ProxyIntegration, response_messages
+from local.lambda_runtime.functions import LambdaFunctions
 from local.ports import HOST
 from tests.integration.local.api_gateway.test_gateway import ask, read_json, serving
 from tests.support.local_handlers import ALLOW, CALLS, body_of, declared
@@ -36,10 +36,10 @@ NAMES = {route.function for route in ROUTES}
 async def functions_behind_routes(**options: Any) -> AsyncGenerator[aiohttp.ClientSession]:
     """A client of a gateway before the stand-ins."""
     CALLS.clear()
-    functions = Functions([*(declared(name, name) for name in NAMES), declared("authorizer", "authorize")])
-    apps = {name: ProxyFunction(partial(functions.call, name)) for name in NAMES}
-    authorizer = Authorizer(partial(functions.call, "authorizer"), 20)
-    gateway = Gateway(apps, ROUTES, authorize=authorizer.authorize, **options)
+    functions = LambdaFunctions([*(declared(name, name) for name in NAMES), declared("authorizer", "authorize")])
+    apps = {name: ProxyIntegration(partial(functions.invoke, name)) for name in NAMES}
+    authorizer = LambdaAuthorizer(partial(functions.invoke, "authorizer"), 20)
+    gateway = ApiGateway(apps, ROUTES, authorize=authorizer.authorize, **options)
     async with serving(gateway) as port, aiohttp.ClientSession(f"http://{HOST}:{port}") as client:
         yield client
 
@@ -77,7 +77,7 @@ async def test_the_request_context_says_where_it_came_from_and_by_which_route() 
     assert "authorizer" not in context
 
 
-async def test_what_is_not_there_is_null() -> None:
+async def test_absent_parts_of_a_request_are_null() -> None:
     async with functions_behind_routes() as client:
         await ask(client, "POST", "/api/v1/things", headers={"Authorization": "allow"})
     event = CALLS[-1]
@@ -109,7 +109,7 @@ async def test_a_malformed_answer_is_a_502_in_the_envelope(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["explode", "not_json"])
-async def test_a_function_that_fails_is_a_502_that_tells_nothing(name: str) -> None:
+async def test_a_function_that_fails_is_a_502_without_details(name: str) -> None:
     async with functions_behind_routes() as client:
         answer = await ask(client, "GET", f"/api/v1/{name}")
     assert (answer[0], read_json(answer)["error"]["message"]) == (502, "Something failed on our side.")
@@ -129,9 +129,9 @@ async def test_the_largest_body_reaches_the_function_and_a_larger_one_does_not()
 
 
 @pytest.mark.parametrize("answer", [None, [], {"statusCode": "x"}, {"statusCode": 200, "headers": {"a": {}}}])
-def test_malformed_answers_are_told_apart(answer: Any) -> None:
-    with pytest.raises(MalformedAnswerError, match="malformed"):
-        answer_messages(answer)
+def test_a_malformed_answer_raises_an_error(answer: Any) -> None:
+    with pytest.raises(MalformedResponseError, match="malformed"):
+        response_messages(answer)
 
 
 async def authorized(value: str | None) -> tuple[int, Any, Sequence[Any]]:
@@ -152,7 +152,7 @@ async def test_an_allowed_caller_s_context_reaches_the_function_as_text() -> Non
         "principalId": "key_1",
     }
     assert asked["type"] == "REQUEST"
-    assert asked["methodArn"] == "arn:aws:execute-api:us-east-1:123456789012:desk/local/POST/api/v1/things"
+    assert asked["methodArn"] == "arn:aws:execute-api:us-east-1:123456789012:local/local/POST/api/v1/things"
     assert (asked["headers"]["Authorization"], asked["queryStringParameters"]) == ("allow", {"a": "1"})
     assert asked["requestContext"]["requestId"] == called["requestContext"]["requestId"]
     assert "body" not in asked
@@ -165,10 +165,10 @@ async def test_a_policy_for_the_request_itself_allows_it_whatever_is_in_its_path
 
     request = HttpRequest("GET", f"/api/v1/things/{name}", "/api/v1/things/{thing}")
 
-    assert await Authorizer(allow, 20).authorize(request) == {"principalId": "key_1"}
+    assert await LambdaAuthorizer(allow, 20).authorize(request) == {"principalId": "key_1"}
 
 
-async def test_no_answer_of_the_authorizer_is_kept() -> None:
+async def test_no_answer_of_the_authorizer_is_cached() -> None:
     async with functions_behind_routes() as client:
         for _ in range(2):
             await ask(client, "POST", "/api/v1/things", headers={"Authorization": "allow"})
@@ -181,7 +181,7 @@ async def test_an_unauthorized_caller_is_a_401() -> None:
     assert len(calls) == 1
 
 
-async def test_a_denied_caller_reads_the_authorizer_s_words() -> None:
+async def test_a_denied_caller_reads_the_authorizer_s_message() -> None:
     status, error, calls = await authorized("deny")
     assert (status, error.pop("request_id")[:4]) == (403, "req_")
     assert error == {"code": "insufficient_scope", "message": "It lacks a scope.", "type": "permission_error"}

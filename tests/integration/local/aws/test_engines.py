@@ -13,7 +13,10 @@ from pytest_socket import SocketConnectBlockedError
 
 from callmissed.platform.tables import TABLES, WALLETS, physical_name
 from local.aws import engines
-from local.aws.engines import ROOT, EngineError, JavaMissingError, Store, create_tables, dynamodb_client, dynamodb_local
+from local.aws.engines import dynamodb_local
+from local.aws.tables import StageTables, create_tables, dynamodb_client
+from local.errors import EngineError, JavaMissingError
+from local.paths import ROOT
 
 OWNER = """
 import sys, time
@@ -41,14 +44,14 @@ def owner(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def test_a_stage_has_every_table(tables: Store) -> None:
+def test_a_stage_has_every_table(tables: StageTables) -> None:
     client = dynamodb_client(tables.endpoint)
     for table in TABLES:
         found = client.describe_table(TableName=physical_name(tables.stage, table))["Table"]
         assert found.get("TableStatus") == "ACTIVE"
 
 
-def test_creating_tables_again_changes_nothing(tables: Store) -> None:
+def test_creating_tables_again_changes_nothing(tables: StageTables) -> None:
     client = dynamodb_client(tables.endpoint)
     wallets = physical_name(tables.stage, WALLETS)
     client.put_item(TableName=wallets, Item={"id": {"S": "kept"}})
@@ -59,7 +62,7 @@ def test_creating_tables_again_changes_nothing(tables: Store) -> None:
 def test_data_outlive_the_engine(tmp_path: Path) -> None:
     data = tmp_path / "new" / "data"
     with dynamodb_local(tmp_path / "first.log", data) as endpoint:
-        create_tables(Store(endpoint, "kept"))
+        create_tables(StageTables(endpoint, "kept"))
         dynamodb_client(endpoint).put_item(TableName="callmissed-kept-wallets", Item={"id": {"S": "one"}})
     with dynamodb_local(tmp_path / "second.log", data) as endpoint:
         found = dynamodb_client(endpoint).scan(TableName="callmissed-kept-wallets")

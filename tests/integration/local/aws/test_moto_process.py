@@ -1,4 +1,4 @@
-"""Moto's queues as the desk runs them: quick when much waits, and still queues."""
+"""Moto's queues as the local stack runs them: quick when much waits, and still queues."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +25,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     backend.reset()
 
 
-def test_handing_out_messages_counts_none(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_receiving_messages_counts_no_queue(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def count(_queue: Any) -> int:
         raise AssertionError("the queue was counted")
 

@@ -1,4 +1,4 @@
-"""Queues and streams on the desk feed functions as Lambda's event source mappings do."""
+"""Queues and streams call functions as Lambda's event source mappings do."""
 
 import json
 import time
@@ -14,12 +14,15 @@ from callmissed.platform.names import event_bus
 from callmissed.platform.queues import CALLBACK_SOURCE, CALLBACKS, EVENT_SOURCE, FANOUT, QUEUES, Queue
 from callmissed.platform.tables import OUTBOX, physical_name
 from local.aws.clients import local_client
-from local.aws.engines import Store, create_tables, dynamodb_client, dynamodb_local
-from local.aws.services import Services, create_services
+from local.aws.engines import dynamodb_local
+from local.aws.services import StageServices, create_services
+from local.aws.tables import StageTables, create_tables, dynamodb_client
+from local.lambda_runtime.change_signal import ChangeSignal
+from local.lambda_runtime.event_source_mappings import EventSourceMapping, EventSourceMappings
 from local.lambda_runtime.events import failed_items
-from local.lambda_runtime.functions import Functions
-from local.lambda_runtime.sqs_mapping import Feeds, QueueSource, Source
-from local.lambda_runtime.stream_mapping import Bell, StreamSource, stream_arn
+from local.lambda_runtime.functions import LambdaFunctions
+from local.lambda_runtime.sqs_mapping import SqsMapping
+from local.lambda_runtime.stream_mapping import StreamMapping, stream_arn
 from tests.support.local_handlers import CALLS, declared
 
 GUARD_SECONDS = 60
@@ -35,29 +38,29 @@ def wait_for(condition: Callable[[], Any]) -> None:
 
 
 @contextmanager
-def feeding(source: Source) -> Generator[None]:
-    """Let `source` take turns."""
-    feeds = Feeds([source])
+def polling(mapping: EventSourceMapping) -> Generator[None]:
+    """Let `mapping` poll during the block."""
+    mappings = EventSourceMappings([mapping])
     CALLS.clear()
-    feeds.start()
+    mappings.start()
     yield
-    feeds.stop()
+    mappings.stop()
 
 
-def queue_source(services: Services, handler: str) -> QueueSource:
-    create_services(Services(services.endpoint, f"{services.stage}-brief"), (BRIEF,))
-    brief = Services(services.endpoint, f"{services.stage}-brief")
-    return QueueSource(
-        local_client("sqs", services.endpoint), brief, BRIEF, Functions([declared(BRIEF.consumer, handler)])
+def sqs_mapping(services: StageServices, handler: str) -> SqsMapping:
+    create_services(StageServices(services.endpoint, f"{services.stage}-brief"), (BRIEF,))
+    brief = StageServices(services.endpoint, f"{services.stage}-brief")
+    return SqsMapping(
+        local_client("sqs", services.endpoint), brief, BRIEF, LambdaFunctions([declared(BRIEF.consumer, handler)])
     )
 
 
 class Mail:
     """What a test puts into the brief queue, and what lies in its dead letters."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: StageServices) -> None:
         self._sqs = local_client("sqs", services.endpoint)
-        self._brief = Services(services.endpoint, f"{services.stage}-brief")
+        self._brief = StageServices(services.endpoint, f"{services.stage}-brief")
 
     def send(self, *bodies: str) -> None:
         entries: Any = [{"Id": str(n), "MessageBody": body, "MessageGroupId": "tnt"} for n, body in enumerate(bodies)]
@@ -73,10 +76,10 @@ def bodies() -> list[str]:
     return [record["body"] for event in CALLS for record in event["Records"]]
 
 
-def test_messages_reach_the_consumer_in_the_documented_event_and_are_gone(services: Services) -> None:
-    source, mail = queue_source(services, "fail_named"), Mail(services)
+def test_messages_reach_the_consumer_in_the_documented_event_and_are_gone(services: StageServices) -> None:
+    mapping, mail = sqs_mapping(services, "fail_named"), Mail(services)
     mail.send("one", "two")
-    with feeding(source):
+    with polling(mapping):
         wait_for(lambda: mail.waiting(BRIEF.name) == 0)
     record = CALLS[0]["Records"][0]
     assert sorted(bodies()) == ["one", "two"]
@@ -88,19 +91,19 @@ def test_messages_reach_the_consumer_in_the_documented_event_and_are_gone(servic
     assert record["receiptHandle"]
 
 
-def test_what_the_consumer_reports_comes_again_and_ends_among_the_dead_letters(services: Services) -> None:
-    source, mail = queue_source(services, "fail_named"), Mail(services)
+def test_what_the_consumer_reports_comes_again_and_ends_among_the_dead_letters(services: StageServices) -> None:
+    mapping, mail = sqs_mapping(services, "fail_named"), Mail(services)
     mail.send("fine", "fail")
-    with feeding(source):
+    with polling(mapping):
         wait_for(lambda: mail.waiting(BRIEF.dead_letters) == 1)
     assert sorted(bodies()) == ["fail", "fail", "fine"]
     assert mail.waiting(BRIEF.name) == 0
 
 
-def test_an_exception_fails_the_whole_batch(services: Services) -> None:
-    source, mail = queue_source(services, "explode"), Mail(services)
+def test_an_exception_fails_the_whole_batch(services: StageServices) -> None:
+    mapping, mail = sqs_mapping(services, "explode"), Mail(services)
     mail.send("one", "two")
-    with feeding(source):
+    with polling(mapping):
         wait_for(lambda: mail.waiting(BRIEF.dead_letters) == 2)
     assert sorted(bodies()) == ["one", "one", "two", "two"]
 
@@ -123,7 +126,7 @@ def test_an_answer_that_means_nothing_fails_the_batch(answer: Any, failed: set[s
     assert failed_items(answer, ["a", "b"]) == failed
 
 
-def test_every_declared_queue_has_its_visibility_and_dead_letters(services: Services) -> None:
+def test_every_declared_queue_has_its_visibility_and_dead_letters(services: StageServices) -> None:
     sqs = local_client("sqs", services.endpoint)
     for queue in QUEUES:
         found = sqs.get_queue_attributes(QueueUrl=services.queue_url(queue.name), AttributeNames=["All"])["Attributes"]
@@ -136,44 +139,46 @@ def test_every_declared_queue_has_its_visibility_and_dead_letters(services: Serv
 
 
 @pytest.mark.parametrize(("source", "queue"), [(EVENT_SOURCE, FANOUT), (CALLBACK_SOURCE, CALLBACKS)])
-def test_the_bus_puts_events_into_the_queue_of_their_source(services: Services, source: str, queue: Queue) -> None:
+def test_the_bus_puts_events_into_the_queue_of_their_source(services: StageServices, source: str, queue: Queue) -> None:
     detail = {"id": "evt_1", "tenant": "tnt_1", "type": "budget.alert", "created": 1}
     entry: Any = {"Source": source, "DetailType": "budget.alert", "Detail": json.dumps(detail)}
     entry["EventBusName"] = event_bus(services.stage)
     local_client("events", services.endpoint).put_events(Entries=[entry])
     sqs = local_client("sqs", services.endpoint)
     [message] = sqs.receive_message(QueueUrl=services.queue_url(queue.name))["Messages"]
-    told = json.loads(message.get("Body", ""))
-    assert (told["source"], told["detail-type"], told["detail"]) == (source, "budget.alert", detail)
+    event = json.loads(message.get("Body", ""))
+    assert (event["source"], event["detail-type"], event["detail"]) == (source, "budget.alert", detail)
     others = [other for other in (FANOUT, CALLBACKS) if other != queue]
     assert all("Messages" not in sqs.receive_message(QueueUrl=services.queue_url(other.name)) for other in others)
 
 
-def test_the_bucket_keeps_answers(services: Services) -> None:
+def test_the_bucket_keeps_answers(services: StageServices) -> None:
     s3 = local_client("s3", services.endpoint)
     s3.put_object(Bucket=services.bucket, Key="a/b", Body=b"answer")
     assert s3.get_object(Bucket=services.bucket, Key="a/b")["Body"].read() == b"answer"
 
 
-def write(store: Store, *ids: str) -> None:
+def write(store: StageTables, *ids: str) -> None:
     client = dynamodb_client(store.endpoint)
     for id in ids:
         client.put_item(TableName=physical_name(store.stage, OUTBOX), Item={"id": {"S": id}, "raw": {"B": b"\x00\xff"}})
 
 
-def outbox_source(store: Store, handler: str) -> StreamSource:
+def outbox_mapping(store: StageTables, handler: str) -> StreamMapping:
     arn = stream_arn(dynamodb_client(store.endpoint), physical_name(store.stage, OUTBOX))
     client = local_client("dynamodbstreams", store.endpoint)
-    return StreamSource(client, arn, "follower", Functions([declared("follower", handler)]), bell=Bell())
+    return StreamMapping(
+        client, arn, "follower", LambdaFunctions([declared("follower", handler)]), changes=ChangeSignal()
+    )
 
 
 def ids() -> list[str]:
     return [record["dynamodb"]["Keys"]["id"]["S"] for event in CALLS for record in event["Records"]]
 
 
-def test_changes_reach_the_follower_in_the_documented_event_and_in_order(tables: Store) -> None:
+def test_changes_reach_the_follower_in_the_documented_event_and_in_order(tables: StageTables) -> None:
     write(tables, "before")
-    with feeding(outbox_source(tables, "remember")):
+    with polling(outbox_mapping(tables, "remember")):
         wait_for(lambda: ids() == ["before"])
         write(tables, "one", "two", "three")
         wait_for(lambda: len(ids()) == 4)
@@ -188,42 +193,44 @@ def test_changes_reach_the_follower_in_the_documented_event_and_in_order(tables:
     assert isinstance(record["dynamodb"]["ApproximateCreationDateTime"], int)
 
 
-def test_a_failed_record_comes_again_with_all_that_follow(tables: Store) -> None:
+def test_a_failed_record_comes_again_with_all_that_follow(tables: StageTables) -> None:
     write(tables, "a", "once-b", "c")
-    with feeding(outbox_source(tables, "fail_once")):
+    with polling(outbox_mapping(tables, "fail_once")):
         wait_for(lambda: len(CALLS) == 2)
         write(tables, "d")
         wait_for(lambda: ids()[-1] == "d")
     assert ids() == ["a", "once-b", "c", "once-b", "c", "d"]
 
 
-def test_an_exception_brings_the_whole_batch_again(tables: Store) -> None:
+def test_an_exception_brings_the_whole_batch_again(tables: StageTables) -> None:
     write(tables, "a", "b")
-    with feeding(outbox_source(tables, "explode")):
+    with polling(outbox_mapping(tables, "explode")):
         wait_for(lambda: len(CALLS) == 2)
     assert ids() == ["a", "b", "a", "b"]
 
 
-def test_only_new_items_are_told_of(tables: Store) -> None:
+def test_only_new_items_reach_the_follower(tables: StageTables) -> None:
     write(tables, "a")
     client = dynamodb_client(tables.endpoint)
     table = physical_name(tables.stage, OUTBOX)
     client.put_item(TableName=table, Item={"id": {"S": "a"}, "changed": {"BOOL": True}})
     client.delete_item(TableName=table, Key={"id": {"S": "a"}})
     write(tables, "b")
-    with feeding(outbox_source(tables, "remember")):
+    with polling(outbox_mapping(tables, "remember")):
         wait_for(lambda: len(ids()) == 2)
     assert ids() == ["a", "b"]
     assert {record["eventName"] for event in CALLS for record in event["Records"]} == {"INSERT"}
 
 
-def test_an_iterator_that_expired_is_renewed_where_it_stood(tables: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.lambda_runtime.sqs_mapping._PAUSE_SECONDS", 0.0)
-    source = outbox_source(tables, "remember")
+def test_an_iterator_that_expired_is_renewed_where_it_stood(
+    tables: StageTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.lambda_runtime.event_source_mappings._PAUSE_SECONDS", 0.0)
+    mapping = outbox_mapping(tables, "remember")
     write(tables, "a")
-    with feeding(source):
+    with polling(mapping):
         wait_for(lambda: ids() == ["a"])
-        [shard] = source._shards.values()
+        [shard] = mapping._shards.values()
         wait_for(lambda: shard.iterator)
         shard.iterator = "arn:aws:dynamodb:nonsense"
         write(tables, "b")
@@ -256,8 +263,8 @@ class SplitStream:
 
 def test_a_shard_s_children_are_found_and_come_after_it() -> None:
     client: Any = SplitStream()
-    functions = Functions([declared("follower", "remember")])
-    with feeding(StreamSource(client, "arn/table/stream", "follower", functions, bell=Bell())):
+    functions = LambdaFunctions([declared("follower", "remember")])
+    with polling(StreamMapping(client, "arn/table/stream", "follower", functions, changes=ChangeSignal())):
         wait_for(lambda: len(ids()) == 2)
     assert ids() == ["one", "two"]
 
@@ -283,26 +290,26 @@ class TrimmedStream:
 
 def test_a_stream_is_read_on_from_its_oldest_record_when_others_are_gone(caplog: pytest.LogCaptureFixture) -> None:
     client: Any = TrimmedStream()
-    functions = Functions([declared("follower", "remember")])
-    with feeding(StreamSource(client, "arn/table/stream", "follower", functions, bell=Bell())):
+    functions = LambdaFunctions([declared("follower", "remember")])
+    with polling(StreamMapping(client, "arn/table/stream", "follower", functions, changes=ChangeSignal())):
         wait_for(lambda: ids() == ["kept"])
     assert caplog.messages == []
 
 
-def test_a_bell_wakes_who_waits() -> None:
-    bell = Bell()
-    assert bell.wait(0, 0.0) == 0
-    bell.ring()
-    assert bell.wait(0, GUARD_SECONDS) == 1
+def test_a_change_signal_wakes_a_waiting_thread() -> None:
+    changes = ChangeSignal()
+    assert changes.wait(0, 0.0) == 0
+    changes.notify()
+    assert changes.wait(0, GUARD_SECONDS) == 1
 
 
 def test_a_stream_is_kept_with_the_data(tmp_path: Path) -> None:
     with dynamodb_local(tmp_path / "first.log", tmp_path / "data") as endpoint:
-        create_tables(Store(endpoint, "kept"))
-        write(Store(endpoint, "kept"), "a")
+        create_tables(StageTables(endpoint, "kept"))
+        write(StageTables(endpoint, "kept"), "a")
     with (
         dynamodb_local(tmp_path / "second.log", tmp_path / "data") as endpoint,
-        feeding(outbox_source(Store(endpoint, "kept"), "remember")),
+        polling(outbox_mapping(StageTables(endpoint, "kept"), "remember")),
     ):
         wait_for(ids)
     assert ids() == ["a"]

@@ -1,4 +1,4 @@
-"""What waited in a queue when the desk ended is ordered again at its next start."""
+"""A delivery that waited in a queue when the local stack ended is enqueued again at the next start."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -11,8 +11,8 @@ from callmissed.aws.queues import Message
 from callmissed.clock import MINUTE
 from callmissed.platform.tables import DELIVERIES, physical_name
 from functions.webhooks.records import LANE, LOST_AFTER, REPLAY, Endpoint, State, due, new_delivery
-from local.aws.engines import Store
-from local.state.redrive import send_again
+from local.aws.tables import StageTables
+from local.state.redrive import redrive_deliveries
 
 NOW = 1_800_000_600_000_000
 ENDPOINT = Endpoint("tnt_1", "wh_1")
@@ -34,13 +34,13 @@ class Outgoing:
 
 
 @pytest.fixture
-async def dynamodb(tables: Store) -> AsyncIterator[DynamoDB]:
+async def dynamodb(tables: StageTables) -> AsyncIterator[DynamoDB]:
     client = DynamoDB("us-east-1", tables.endpoint)
     yield client
     await client.close()
 
 
-async def put(dynamodb: DynamoDB, tables: Store, *rows: Item) -> None:
+async def put(dynamodb: DynamoDB, tables: StageTables, *rows: Item) -> None:
     for item in rows:
         request = {"TableName": physical_name(tables.stage, DELIVERIES), "Item": to_item(item)}
         await dynamodb.call("PutItem", request)
@@ -50,7 +50,7 @@ def delivery(id: str, state: State = State.PENDING, **more: Any) -> Item:
     return new_delivery(ENDPOINT, id, EVENT, state) | more
 
 
-async def test_everything_unfinished_is_ordered(dynamodb: DynamoDB, tables: Store) -> None:
+async def test_every_unfinished_item_is_enqueued(dynamodb: DynamoDB, tables: StageTables) -> None:
     later = due(ENDPOINT, NOW + LOST_AFTER)
     waiting = [
         delivery("dlv_tried", n=2),
@@ -63,14 +63,14 @@ async def test_everything_unfinished_is_ordered(dynamodb: DynamoDB, tables: Stor
     ]
     await put(dynamodb, tables, *waiting, *others)
     outgoing = Outgoing()
-    assert await send_again(dynamodb, tables.stage, outgoing, NOW) == len(waiting)
-    orders = {body["do"]: body for body in outgoing.bodies}
-    assert orders.keys() == {"attempt", "lane", "replay"}
-    assert orders["attempt"] == {"do": "attempt", "t": "tnt_1", "w": "wh_1", "d": "dlv_tried", "e": "evt_1", "n": 2}
-    assert orders["replay"]["r"] == "rpl_1"
+    assert await redrive_deliveries(dynamodb, tables.stage, outgoing, NOW) == len(waiting)
+    jobs = {body["do"]: body for body in outgoing.bodies}
+    assert jobs.keys() == {"attempt", "lane", "replay"}
+    assert jobs["attempt"] == {"do": "attempt", "t": "tnt_1", "w": "wh_1", "d": "dlv_tried", "e": "evt_1", "n": 2}
+    assert jobs["replay"]["r"] == "rpl_1"
 
 
-async def test_a_retry_is_ordered_for_its_own_time(dynamodb: DynamoDB, tables: Store) -> None:
+async def test_a_retry_is_enqueued_for_its_own_time(dynamodb: DynamoDB, tables: StageTables) -> None:
     def retry(id: str, next: int) -> Item:
         return delivery(id, n=1, next=next) | due(ENDPOINT, next + LOST_AFTER)
 
@@ -82,6 +82,6 @@ async def test_a_retry_is_ordered_for_its_own_time(dynamodb: DynamoDB, tables: S
         retry("dlv_timer", NOW + 120 * MINUTE),
     )
     outgoing = Outgoing()
-    await send_again(dynamodb, tables.stage, outgoing, NOW)
+    await redrive_deliveries(dynamodb, tables.stage, outgoing, NOW)
     delays = {message.body["d"]: message.delay_seconds for message in outgoing.messages}
     assert delays == {"dlv_overdue": 0, "dlv_soon": 300}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws.engines import ROOT
+from local.paths import ROOT
 
 CORE, PROVIDERS = "layers/core/python/callmissed", "functions/inference/providers"
 WHY = {

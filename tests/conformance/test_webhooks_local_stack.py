@@ -1,4 +1,4 @@
-"""Webhooks as a tenant meets them: the guide, followed on the running desk, and what happens when things go wrong."""
+"""Webhooks as a tenant meets them: the guide, followed on the local stack, and what happens when things go wrong."""
 
 import json
 import signal
@@ -13,9 +13,9 @@ from standardwebhooks import Webhook as Library
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from callmissed.platform.queues import CALLBACKS, physical_queue_name
+from local.aws.account import STAGE
 from local.aws.clients import local_client
-from local.stack.environment import STAGE
-from tests.support.local_stack import GUARD_SECONDS, Desk, running
+from tests.support.local_stack import GUARD_SECONDS, LocalStack, running
 from tests.support.webhooks.callbacks import (
     APP_SECRET,
     TOKEN,
@@ -35,8 +35,8 @@ NOT_FOUND = ("not_found_error", "not_found")
 
 
 @pytest.fixture(scope="module")
-def tenant(desk: Desk) -> Iterator[Tenant]:
-    with Tenant.created(desk, "Blue Kettle") as tenant:
+def tenant(local_stack: LocalStack) -> Iterator[Tenant]:
+    with Tenant.created(local_stack, "Blue Kettle") as tenant:
         yield tenant
 
 
@@ -201,27 +201,27 @@ def test_a_webhook_that_is_created_twice_with_a_key_is_created_once(tenant: Tena
 @pytest.mark.parametrize("key", ["", "nonsense", "revoked"])
 def test_without_a_live_key_there_is_nothing(tenant: Tenant, key: str) -> None:
     if key == "revoked":
-        made = command(tenant.desk, "keys", "create", "--tenant", tenant.id, "--name", key, "--scopes", "*")
-        command(tenant.desk, "keys", "revoke", made["id"], "--tenant", tenant.id)
+        made = command(tenant.local_stack, "keys", "create", "--tenant", tenant.id, "--name", key, "--scopes", "*")
+        command(tenant.local_stack, "keys", "revoke", made["id"], "--tenant", tenant.id)
         key = made["secret"]
-    assert refusal(tenant.desk, key, WEBHOOKS) == (401, *INVALID_KEY)
+    assert refusal(tenant.local_stack, key, WEBHOOKS) == (401, *INVALID_KEY)
 
 
 def test_a_key_without_the_scope_is_told_which_it_lacks(tenant: Tenant) -> None:
-    key = command(tenant.desk, "keys", "create", "--tenant", tenant.id, "--name", "plain")["secret"]
-    assert refusal(tenant.desk, key, WEBHOOKS) == (403, *DENIED)
+    key = command(tenant.local_stack, "keys", "create", "--tenant", tenant.id, "--name", "plain")["secret"]
+    assert refusal(tenant.local_stack, key, WEBHOOKS) == (403, *DENIED)
 
 
-def test_another_tenants_webhook_is_not_there(desk: Desk, webhook: Webhook) -> None:
-    stranger = desk.announcement["live_key"]
-    assert refusal(desk, stranger, f"{WEBHOOKS}/{webhook.id}") == (404, *NOT_FOUND)
-    assert refusal(desk, stranger, f"{WEBHOOKS}/{webhook.id}", "DELETE") == (404, *NOT_FOUND)
+def test_another_tenants_webhook_is_not_there(local_stack: LocalStack, webhook: Webhook) -> None:
+    stranger = local_stack.announcement["live_key"]
+    assert refusal(local_stack, stranger, f"{WEBHOOKS}/{webhook.id}") == (404, *NOT_FOUND)
+    assert refusal(local_stack, stranger, f"{WEBHOOKS}/{webhook.id}", "DELETE") == (404, *NOT_FOUND)
     assert webhook.call("GET").status_code == 200
 
 
-def refusal(desk: Desk, key: str, path: str, method: str = "GET") -> tuple[int, str, str]:
+def refusal(local_stack: LocalStack, key: str, path: str, method: str = "GET") -> tuple[int, str, str]:
     """Status, type and code of an error, which has the envelope of all errors."""
-    with client(desk, key) as api:
+    with client(local_stack, key) as api:
         answer = api.request(method, path)
     error = answer.json()["error"]
     assert error.keys() == {"message", "type", "code", "request_id"}
@@ -229,7 +229,7 @@ def refusal(desk: Desk, key: str, path: str, method: str = "GET") -> tuple[int, 
 
 
 @pytest.mark.parametrize("url", ["https://169.254.169.254/latest", "http://10.0.0.1/", "http://example.com/"])
-def test_a_desk_calls_no_plain_or_private_address_but_loopback(tenant: Tenant, url: str) -> None:
+def test_a_local_stack_calls_no_plain_or_private_address_but_loopback(tenant: Tenant, url: str) -> None:
     answer = tenant.api.post(WEBHOOKS, json={"url": url, "events": ["*"]})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "url_rejected")
 
@@ -238,7 +238,7 @@ def test_a_desk_calls_no_plain_or_private_address_but_loopback(tenant: Tenant, u
 def whatsapp(tenant: Tenant) -> Callable[..., int]:
     """Sends a message to the tenant's number, signed with a secret of Meta's app; returns the answer's status."""
     command(
-        tenant.desk,
+        tenant.local_stack,
         *("integrations", "set", "whatsapp", "--tenant", tenant.id, "--phone-number-id", "1066"),
         WHATSAPP_ACCESS_TOKEN="EAAG-token",
         WHATSAPP_VERIFY_TOKEN="blue-kettle",
@@ -247,13 +247,13 @@ def whatsapp(tenant: Tenant) -> Callable[..., int]:
 
     def send(id: str, secret: str = APP_SECRET) -> int:
         body = body_of(change(messages=[message(id)]))
-        return callback(tenant.desk, "whatsapp", body, by_meta(body, secret))
+        return callback(tenant.local_stack, "whatsapp", body, by_meta(body, secret))
 
     return send
 
 
-def callback(desk: Desk, provider: str, body: bytes, headers: dict[str, str]) -> int:
-    with client(desk, "") as api:
+def callback(local_stack: LocalStack, provider: str, body: bytes, headers: dict[str, str]) -> int:
+    with client(local_stack, "") as api:
         return api.post(f"{WEBHOOKS}/{provider}", content=body, headers=headers).status_code
 
 
@@ -273,10 +273,12 @@ def test_a_message_on_whatsapp_arrives_as_an_event(
 
 
 @pytest.fixture
-def _hasty_queue(desk: Desk, whatsapp: Callable[..., int], webhook: Webhook, endpoint: Endpoint) -> Iterator[None]:
+def _hasty_queue(
+    local_stack: LocalStack, whatsapp: Callable[..., int], webhook: Webhook, endpoint: Endpoint
+) -> Iterator[None]:
     """Lets a failed callback come again at once, and not after three minutes."""
-    sqs = local_client("sqs", desk.announcement["endpoints"]["aws"])
-    url = f"{desk.announcement['endpoints']['queues']}/{physical_queue_name(STAGE, CALLBACKS.name)}"
+    sqs = local_client("sqs", local_stack.announcement["endpoints"]["aws"])
+    url = f"{local_stack.announcement['endpoints']['queues']}/{physical_queue_name(STAGE, CALLBACKS.name)}"
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "0"})
     whatsapp(f"wamid.{webhook.id}")
     until(lambda: endpoint.arrivals)  # so the worker looks into the queue anew
@@ -286,20 +288,20 @@ def _hasty_queue(desk: Desk, whatsapp: Callable[..., int], webhook: Webhook, end
 
 @pytest.mark.usefixtures("_hasty_queue")
 def test_a_callback_that_nothing_processes_is_a_dead_letter_which_can_be_sent_back(tenant: Tenant) -> None:
-    desk, dead = tenant.desk, CALLBACKS.dead_letters
+    local_stack, dead = tenant.local_stack, CALLBACKS.dead_letters
     command(
-        desk,
+        local_stack,
         *("integrations", "set", "twilio", "--tenant", tenant.id),
         *("--account-sid", "AC0123", "--phone-number", "+14155550100"),
         TWILIO_AUTH_TOKEN=TOKEN,
     )
-    signed = by_twilio(f"{desk.announcement['base_url']}{WEBHOOKS}/twilio/voice", call_form(CallSid="CA0D1"))
-    assert callback(desk, "twilio/voice", *signed) == 200
+    signed = by_twilio(f"{local_stack.announcement['base_url']}{WEBHOOKS}/twilio/voice", call_form(CallSid="CA0D1"))
+    assert callback(local_stack, "twilio/voice", *signed) == 200
 
     [letter] = until(lambda: letters(tenant))
-    row = next(row for row in command(desk, "dlq", "list") if row["queue"] == dead)
+    row = next(row for row in command(local_stack, "dlq", "list") if row["queue"] == dead)
     assert (row["source"], row["messages"] >= 1) == (CALLBACKS.name, True)
-    moved = command(desk, "dlq", "redrive", dead, "--id", letter["id"])
+    moved = command(local_stack, "dlq", "redrive", dead, "--id", letter["id"])
 
     assert moved["moved"] == 1
     [again] = until(lambda: letters(tenant))  # nothing can process it yet
@@ -308,23 +310,29 @@ def test_a_callback_that_nothing_processes_is_a_dead_letter_which_can_be_sent_ba
 
 def letters(tenant: Tenant) -> list[dict[str, Any]]:
     """The tenant's dead callbacks."""
-    found = command(tenant.desk, "dlq", "show", CALLBACKS.dead_letters, "--limit", "100")
+    found = command(tenant.local_stack, "dlq", "show", CALLBACKS.dead_letters, "--limit", "100")
     return [letter for letter in found if json.loads(letter["body"])["detail"]["tenant"] == tenant.id]
 
 
-def test_a_retry_survives_a_restart_of_the_desk(endpoint: Endpoint, tmp_path: Path) -> None:
-    """Its next attempt waited in a queue, which the desk forgets."""
+def test_a_retry_survives_a_restart_of_the_local_stack(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Its next attempt waited in a queue, which the local stack forgets."""
     endpoint.status = 500
-    with running(tmp_path / "state", tmp_path / "first") as desk, client(desk, desk.announcement["live_key"]) as api:
-        tenant = Tenant(desk, desk.announcement["tenant_id"], api)
+    with (
+        running(tmp_path / "state", tmp_path / "first") as local_stack,
+        client(local_stack, local_stack.announcement["live_key"]) as api,
+    ):
+        tenant = Tenant(local_stack, local_stack.announcement["tenant_id"], api)
         made = api.post(WEBHOOKS, json={"url": endpoint.url, "events": ["message.received"]}).json()
         event = tenant.emit()
         webhook = Webhook(api, made["id"], made["secret"])
         waiting = webhook.delivery(event, status="pending", attempts=1)
-        desk.process.send_signal(signal.SIGINT)
-        assert desk.process.wait(GUARD_SECONDS) == 0
+        local_stack.process.send_signal(signal.SIGINT)
+        assert local_stack.process.wait(GUARD_SECONDS) == 0
     endpoint.status = 204
-    with running(tmp_path / "state", tmp_path / "second") as desk, client(desk, desk.announcement["live_key"]) as api:
+    with (
+        running(tmp_path / "state", tmp_path / "second") as local_stack,
+        client(local_stack, local_stack.announcement["live_key"]) as api,
+    ):
         done = Webhook(api, made["id"], made["secret"]).delivery(event, status="delivered")
     assert done["id"] == waiting["id"] == endpoint.arrivals[-1].id
     assert done["attempts"] == len(endpoint.arrivals) >= 2
