@@ -1,7 +1,6 @@
 """DynamoDB Local as a child: it serves, keeps its data when told to, and dies with whoever started it."""
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,13 +8,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pytest_socket import SocketConnectBlockedError
 
-from callmissed.platform.tables import TABLES, WALLETS, physical_name
 from local.aws import engines
 from local.aws.engines import dynamodb_local
 from local.aws.tables import StageTables, create_tables, dynamodb_client
-from local.errors import EngineError, JavaMissingError
+from local.errors import EngineError
 from local.paths import ROOT
 
 OWNER = """
@@ -44,21 +41,6 @@ def owner(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def test_a_stage_has_every_table(tables: StageTables) -> None:
-    client = dynamodb_client(tables.endpoint)
-    for table in TABLES:
-        found = client.describe_table(TableName=physical_name(tables.stage, table))["Table"]
-        assert found.get("TableStatus") == "ACTIVE"
-
-
-def test_creating_tables_again_changes_nothing(tables: StageTables) -> None:
-    client = dynamodb_client(tables.endpoint)
-    wallets = physical_name(tables.stage, WALLETS)
-    client.put_item(TableName=wallets, Item={"id": {"S": "kept"}})
-    create_tables(tables)
-    assert client.scan(TableName=wallets)["Count"] == 1
-
-
 def test_data_outlive_the_engine(tmp_path: Path) -> None:
     data = tmp_path / "new" / "data"
     with dynamodb_local(tmp_path / "first.log", data) as endpoint:
@@ -83,28 +65,3 @@ def test_a_missing_jar_names_the_command_that_installs_it(tmp_path: Path, monkey
     monkeypatch.setattr(engines, "ROOT", tmp_path)
     with pytest.raises(EngineError, match="make setup"), dynamodb_local(tmp_path / "log"):
         pass
-
-
-@pytest.mark.parametrize("banner", ['openjdk version "11.0.2" 2019-01-15', 'java version "1.8.0_402"', "nonsense"])
-def test_an_old_java_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, banner: str) -> None:
-    java = tmp_path / "java"
-    java.write_text(f"#!/bin/sh\necho '{banner}' >&2\n")
-    java.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(JavaMissingError, match="Java >= 17"):
-        engines.find_java()
-
-
-def test_no_java_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(JavaMissingError, match="not on PATH"):
-        engines.find_java()
-
-
-def test_tests_reach_no_network() -> None:
-    with (
-        pytest.warns(UserWarning, match="192.0.2.1"),
-        pytest.raises(SocketConnectBlockedError),
-        socket.socket() as outside,
-    ):
-        outside.connect(("192.0.2.1", 80))

@@ -1,161 +1,20 @@
-"""Queues and streams call functions as Lambda's event source mappings do."""
+"""A table's stream calls its follower as Lambda's event source mapping does."""
 
-import json
-import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from callmissed.platform.names import event_bus
-from callmissed.platform.queues import CALLBACK_SOURCE, CALLBACKS, EVENT_SOURCE, FANOUT, QUEUES, Queue
 from callmissed.platform.tables import OUTBOX, physical_name
 from local.aws.clients import local_client
 from local.aws.engines import dynamodb_local
-from local.aws.services import StageServices, create_services
 from local.aws.tables import StageTables, create_tables, dynamodb_client
 from local.lambda_runtime.change_signal import ChangeSignal
-from local.lambda_runtime.event_source_mappings import EventSourceMapping, EventSourceMappings
-from local.lambda_runtime.events import failed_items
 from local.lambda_runtime.functions import LambdaFunctions
-from local.lambda_runtime.sqs_mapping import SqsMapping
 from local.lambda_runtime.stream_mapping import StreamMapping, stream_arn
+from tests.support.event_source_mappings import polling, wait_for
 from tests.support.local_handlers import CALLS, declared
-
-GUARD_SECONDS = 60
-BRIEF = Queue("brief", consumer="consumer", visibility_seconds=1, tries=2)
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    """Return when `condition` holds."""
-    give_up = time.monotonic() + GUARD_SECONDS
-    while not condition():
-        assert time.monotonic() < give_up, CALLS
-        time.sleep(0.02)
-
-
-@contextmanager
-def polling(mapping: EventSourceMapping) -> Generator[None]:
-    """Let `mapping` poll during the block."""
-    mappings = EventSourceMappings([mapping])
-    CALLS.clear()
-    mappings.start()
-    yield
-    mappings.stop()
-
-
-def sqs_mapping(services: StageServices, handler: str) -> SqsMapping:
-    create_services(StageServices(services.endpoint, f"{services.stage}-brief"), (BRIEF,))
-    brief = StageServices(services.endpoint, f"{services.stage}-brief")
-    return SqsMapping(
-        local_client("sqs", services.endpoint), brief, BRIEF, LambdaFunctions([declared(BRIEF.consumer, handler)])
-    )
-
-
-class Mail:
-    """What a test puts into the brief queue, and what lies in its dead letters."""
-
-    def __init__(self, services: StageServices) -> None:
-        self._sqs = local_client("sqs", services.endpoint)
-        self._brief = StageServices(services.endpoint, f"{services.stage}-brief")
-
-    def send(self, *bodies: str) -> None:
-        entries: Any = [{"Id": str(n), "MessageBody": body, "MessageGroupId": "tnt"} for n, body in enumerate(bodies)]
-        self._sqs.send_message_batch(QueueUrl=self._brief.queue_url(BRIEF.name), Entries=entries)
-
-    def waiting(self, name: str) -> int:
-        names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = self._sqs.get_queue_attributes(QueueUrl=self._brief.queue_url(name), AttributeNames=names)
-        return sum(int(number) for number in answer["Attributes"].values())
-
-
-def bodies() -> list[str]:
-    return [record["body"] for event in CALLS for record in event["Records"]]
-
-
-def test_messages_reach_the_consumer_in_the_documented_event_and_are_gone(services: StageServices) -> None:
-    mapping, mail = sqs_mapping(services, "fail_named"), Mail(services)
-    mail.send("one", "two")
-    with polling(mapping):
-        wait_for(lambda: mail.waiting(BRIEF.name) == 0)
-    record = CALLS[0]["Records"][0]
-    assert sorted(bodies()) == ["one", "two"]
-    assert (record["eventSource"], record["awsRegion"]) == ("aws:sqs", "us-east-1")
-    assert record["eventSourceARN"].endswith(f":callmissed-{services.stage}-brief-brief")
-    assert record["attributes"]["MessageGroupId"] == "tnt"
-    assert record["attributes"]["ApproximateReceiveCount"] == "1"
-    assert record["messageId"]
-    assert record["receiptHandle"]
-
-
-def test_what_the_consumer_reports_comes_again_and_ends_among_the_dead_letters(services: StageServices) -> None:
-    mapping, mail = sqs_mapping(services, "fail_named"), Mail(services)
-    mail.send("fine", "fail")
-    with polling(mapping):
-        wait_for(lambda: mail.waiting(BRIEF.dead_letters) == 1)
-    assert sorted(bodies()) == ["fail", "fail", "fine"]
-    assert mail.waiting(BRIEF.name) == 0
-
-
-def test_an_exception_fails_the_whole_batch(services: StageServices) -> None:
-    mapping, mail = sqs_mapping(services, "explode"), Mail(services)
-    mail.send("one", "two")
-    with polling(mapping):
-        wait_for(lambda: mail.waiting(BRIEF.dead_letters) == 2)
-    assert sorted(bodies()) == ["one", "one", "two", "two"]
-
-
-@pytest.mark.parametrize(
-    ("answer", "failed"),
-    [
-        (None, set[str]()),
-        ({}, set[str]()),
-        ({"batchItemFailures": None}, set[str]()),
-        ({"batchItemFailures": [{"itemIdentifier": "b"}]}, {"b"}),
-        ({"batchItemFailures": [{"itemIdentifier": "else"}]}, {"a", "b"}),
-        ({"batchItemFailures": [{"itemIdentifier": ""}]}, {"a", "b"}),
-        ({"batchItemFailures": [{"id": "b"}]}, {"a", "b"}),
-        ({"batchItemFailures": 1}, {"a", "b"}),
-        ("nonsense", {"a", "b"}),
-    ],
-)
-def test_an_answer_that_means_nothing_fails_the_batch(answer: Any, failed: set[str]) -> None:
-    assert failed_items(answer, ["a", "b"]) == failed
-
-
-def test_every_declared_queue_has_its_visibility_and_dead_letters(services: StageServices) -> None:
-    sqs = local_client("sqs", services.endpoint)
-    for queue in QUEUES:
-        found = sqs.get_queue_attributes(QueueUrl=services.queue_url(queue.name), AttributeNames=["All"])["Attributes"]
-        assert found["VisibilityTimeout"] == str(queue.visibility_seconds)
-        assert json.loads(found["RedrivePolicy"]) == {
-            "deadLetterTargetArn": services.queue_arn(queue.dead_letters),
-            "maxReceiveCount": queue.tries,
-        }
-        sqs.get_queue_attributes(QueueUrl=services.queue_url(queue.dead_letters))
-
-
-@pytest.mark.parametrize(("source", "queue"), [(EVENT_SOURCE, FANOUT), (CALLBACK_SOURCE, CALLBACKS)])
-def test_the_bus_puts_events_into_the_queue_of_their_source(services: StageServices, source: str, queue: Queue) -> None:
-    detail = {"id": "evt_1", "tenant": "tnt_1", "type": "budget.alert", "created": 1}
-    entry: Any = {"Source": source, "DetailType": "budget.alert", "Detail": json.dumps(detail)}
-    entry["EventBusName"] = event_bus(services.stage)
-    local_client("events", services.endpoint).put_events(Entries=[entry])
-    sqs = local_client("sqs", services.endpoint)
-    [message] = sqs.receive_message(QueueUrl=services.queue_url(queue.name))["Messages"]
-    event = json.loads(message.get("Body", ""))
-    assert (event["source"], event["detail-type"], event["detail"]) == (source, "budget.alert", detail)
-    others = [other for other in (FANOUT, CALLBACKS) if other != queue]
-    assert all("Messages" not in sqs.receive_message(QueueUrl=services.queue_url(other.name)) for other in others)
-
-
-def test_the_bucket_keeps_answers(services: StageServices) -> None:
-    s3 = local_client("s3", services.endpoint)
-    s3.put_object(Bucket=services.bucket, Key="a/b", Body=b"answer")
-    assert s3.get_object(Bucket=services.bucket, Key="a/b")["Body"].read() == b"answer"
 
 
 def write(store: StageTables, *ids: str) -> None:
@@ -294,13 +153,6 @@ def test_a_stream_is_read_on_from_its_oldest_record_when_others_are_gone(caplog:
     with polling(StreamMapping(client, "arn/table/stream", "follower", functions, changes=ChangeSignal())):
         wait_for(lambda: ids() == ["kept"])
     assert caplog.messages == []
-
-
-def test_a_change_signal_wakes_a_waiting_thread() -> None:
-    changes = ChangeSignal()
-    assert changes.wait(0, 0.0) == 0
-    changes.notify()
-    assert changes.wait(0, GUARD_SECONDS) == 1
 
 
 def test_a_stream_is_kept_with_the_data(tmp_path: Path) -> None:
