@@ -6,9 +6,10 @@ import pytest
 
 from callmissed.clock import SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
+from functions.webhooks import messages
 from functions.webhooks.records import DELIVERY, State, attempt_key
 from functions.webhooks.schedule import ATTEMPTS, WAITS
-from tests.support.webhooks.simulation import Simulation, silent, status
+from tests.support.webhooks.simulation import Simulation, ok, silent, status
 
 HOURS = 1 / 24
 
@@ -56,6 +57,54 @@ async def test_retry_after_is_honoured_when_it_is_longer(simulation: Simulation,
 
     first, second = [moment for *_, moment in simulation.endpoints.got][:2]
     assert waits <= (second - first) // SECOND <= waits + 61
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(900, 900), (901, 960)], ids=["queue", "timer"])
+async def test_the_longest_delay_of_the_queue_is_waited_for_in_the_queue(
+    simulation: Simulation, asked: int, waits: int
+) -> None:
+    endpoint = await simulation.webhook()
+    simulation.endpoints.answers[endpoint.webhook] = lambda now: (ok if simulation.endpoints.got[1:] else busy)(now)
+    busy = status(503, wait=asked)
+
+    await simulation.tell()
+    await simulation.run(days=2 * HOURS)
+
+    first, second = [moment for *_, moment in simulation.endpoints.got]
+    assert (second - first) // SECOND == waits
+    assert simulation.orders.sent["attempt"] == 2
+    await simulation.assert_nothing_lost(endpoint)
+
+
+async def test_a_worker_whose_clock_is_slow_makes_the_attempt_that_the_queue_waited_for(
+    simulation: Simulation,
+) -> None:
+    endpoint = await simulation.webhook()
+    simulation.endpoints.answers[endpoint.webhook] = status(500)
+    await simulation.tell()
+    await simulation.run()
+    first = simulation.now
+
+    simulation.restart(slow_seconds=5)
+    await simulation.run(days=5 / 3600 * HOURS)
+
+    assert [moment for *_, moment in simulation.endpoints.got] == [first, first]
+    assert simulation.now == first + 5 * SECOND
+
+
+async def test_a_job_that_comes_early_makes_no_attempt(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook()
+    simulation.endpoints.answers[endpoint.webhook] = status(503, wait=120)
+    await simulation.tell()
+    await simulation.run()
+    [delivery] = await simulation.deliveries(endpoint)
+
+    await simulation.orders.send([messages.attempt(endpoint, delivery)])
+    await simulation.run(days=100 / 3600 * HOURS)
+    assert len(simulation.endpoints.got) == 1
+
+    await simulation.run(days=21 / 3600 * HOURS)
+    assert len(simulation.endpoints.got) == 2
 
 
 async def test_every_attempt_is_kept_with_its_answer(simulation: Simulation) -> None:
