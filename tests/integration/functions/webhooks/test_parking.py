@@ -12,8 +12,8 @@ from callmissed.clock import MINUTE, SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table
 from functions.webhooks.items import update, wake_lane
 from functions.webhooks.records import LANE, Endpoint, State, due, webhook_key
-from tests.integration.webhooks.jobs import queued_jobs
-from tests.integration.webhooks.simulation import Simulation, status
+from tests.support.webhooks.jobs import queued_jobs
+from tests.support.webhooks.simulation import Simulation, status
 
 MINUTES = 1 / 24 / 60
 

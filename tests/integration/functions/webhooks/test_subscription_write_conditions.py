@@ -12,7 +12,7 @@ from callmissed.sealing import Sealer
 from functions.webhooks.models import NewWebhook, WebhookChanges
 from functions.webhooks.records import COUNT, LANE, Endpoint, due
 from functions.webhooks.subscriptions import Subscriptions
-from tests.integration.webhooks.simulation import Simulation
+from tests.support.webhooks.simulation import Simulation
 
 
 @pytest.fixture
