@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from callmissed_ai.calls.container import Container, create_container
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import FaultyDynamoDB
 from tests.support.inference.fixtures import *  # noqa: F403  pytest finds fixtures by their names here
 from tests.support.inference.gateway import settings_for
@@ -22,7 +22,7 @@ class Process:
 
 
 @pytest_asyncio.fixture
-async def process(store: Store, providers_file: Path) -> AsyncIterator[Process]:
+async def process(store: StageTables, providers_file: Path) -> AsyncIterator[Process]:
     dynamodb = FaultyDynamoDB(store.endpoint)
     container = create_container(settings_for(store, providers_file), dynamodb=dynamodb)
     yield Process(container, dynamodb)
