@@ -9,11 +9,9 @@ from typing import Any
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.conversation import Conversation
 from callmissed_ai.providers.sandbox.failures import Orders
-from callmissed_ai.providers.sandbox.json_schema import fill_schema
-from callmissed_ai.providers.sandbox.prompt_values import PromptValues
 from callmissed_ai.providers.sandbox.rejection import Rejected
 from callmissed_ai.providers.sandbox.request import ChatRequest, NamedSchema
-from callmissed_ai.providers.sandbox.schema_check import SchemaError, check_is_object, check_strict
+from callmissed_ai.providers.sandbox.schema_values import SchemaError, check_is_object, check_strict, fitting_json
 from callmissed_ai.providers.sandbox.tools import ToolCall, choose_calls
 from callmissed_ai.providers.sandbox.wording import reasoning_text, reply_text
 
@@ -146,9 +144,8 @@ def _text(request: ChatRequest, conversation: Conversation, orders: Orders, vari
 
 
 def _schema_text(schema: NamedSchema, conversation: Conversation) -> str:
-    values = PromptValues(conversation.last_user_text, conversation.tool_results)
     try:
-        return fill_schema(schema.json_schema, values)
+        return fitting_json(schema.json_schema, conversation.last_user_text, conversation.tool_results)
     except SchemaError as error:
         raise _wrong_schema(schema, error) from None
 

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.conversation import Conversation
-from callmissed_ai.providers.sandbox.json_schema import fill_schema
-from callmissed_ai.providers.sandbox.prompt_values import PromptValues
 from callmissed_ai.providers.sandbox.rejection import Rejected
 from callmissed_ai.providers.sandbox.request import ChatRequest, Function, NamedChoice
-from callmissed_ai.providers.sandbox.schema_check import SchemaError, check_is_object, check_strict
+from callmissed_ai.providers.sandbox.schema_values import SchemaError, check_is_object, check_strict, fitting_json
 
 _COMMON_WORDS = """
     about after also another before call called does done each find from function give given gets have into list make
@@ -102,9 +100,9 @@ def _words(text: str) -> list[str]:
 
 
 def _call(function: Function, index: int, conversation: Conversation) -> ToolCall:
-    values = PromptValues(conversation.last_user_text, conversation.tool_results, skipped=(function.name,))
+    schema, said = function.parameters or {"type": "object"}, conversation.last_user_text
     try:
-        return ToolCall(function.name, fill_schema(function.parameters or {"type": "object"}, values))
+        return ToolCall(function.name, fitting_json(schema, said, conversation.tool_results, (function.name,)))
     except SchemaError as error:
         raise _wrong_schema(function, index, error) from None
 
