@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from callmissed_ai.dialects.openai_chat.typed_request import Function, NamedChoice, TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.conversation import Conversation
 from callmissed_ai.providers.sandbox.rejection import Rejected
-from callmissed_ai.providers.sandbox.request import ChatRequest, Function, NamedChoice
 from callmissed_ai.providers.sandbox.schema_values import SchemaError, check_is_object, check_strict, fitting_json
 
 _COMMON_WORDS = """
@@ -37,7 +37,7 @@ class ToolCall:
         return tokens.count(self.name) + tokens.count(self.arguments)
 
 
-def check_tools(request: ChatRequest) -> None:
+def check_tools(request: TypedChatRequest) -> None:
     """Hold the schemas of the tools to OpenAI's rules. Raises Rejected."""
     for index, tool in enumerate(request.tools or ()):
         function = tool.function
@@ -50,14 +50,14 @@ def check_tools(request: ChatRequest) -> None:
             raise _wrong_schema(function, index, error) from None
 
 
-def choose_calls(request: ChatRequest, conversation: Conversation) -> list[ToolCall]:
+def choose_calls(request: TypedChatRequest, conversation: Conversation) -> list[ToolCall]:
     """The calls to make, none for a reply in text. Raises Rejected for parameters that can't be filled."""
     functions = [tool.function for tool in request.tools or ()]
     chosen = _chosen(request, functions, conversation)
     return [_call(function, functions.index(function), conversation) for function in chosen]
 
 
-def _chosen(request: ChatRequest, functions: Sequence[Function], conversation: Conversation) -> list[Function]:
+def _chosen(request: TypedChatRequest, functions: Sequence[Function], conversation: Conversation) -> list[Function]:
     choice = request.tool_choice or "auto"
     if not functions or choice == "none" or (choice == "auto" and conversation.tool_results):
         return []
