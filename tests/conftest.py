@@ -30,8 +30,8 @@ os.environ.update(
 )
 
 
-SESSION_STACKS = ("assembly", "desk", "stack")
-"""Fixtures that take seconds to start: all tests that use one run in the same worker."""
+SESSION_STACKS = {"assembly": "assembly", "large_assembly": "assembly", "desk": "desk", "stack": "stack"}
+"""Fixtures that take seconds to start: all tests that use one run in the worker of its group."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,9 +50,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
-        for name in SESSION_STACKS:
+        for name, group in SESSION_STACKS.items():
             if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
+                item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,19 +2,17 @@
 
 import json
 from dataclasses import dataclass
-
-from aws_cdk import aws_apigateway as apigateway
+from typing import Any
 
 from callmissed.errors import ApiError, envelope
 from callmissed.platform.routes import MAX_BODY_BYTES
 
-_Kind = apigateway.ResponseType
 _UNAVAILABLE = "The service is briefly unavailable. Please retry."
 
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    kind: apigateway.ResponseType
+    kind: str
     status: int
     code: str
     message: str
@@ -24,47 +22,43 @@ class _Refusal:
 
 
 _REFUSALS = (
-    _Refusal(_Kind.UNAUTHORIZED, 401, "invalid_api_key", "Incorrect API key provided."),
+    _Refusal("UNAUTHORIZED", 401, "invalid_api_key", "Incorrect API key provided."),
     # The authorizer's own words. They are put into the JSON as they are, because API Gateway escapes nothing here:
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.responseTemplates.html
     _Refusal(
-        _Kind.ACCESS_DENIED,
+        "ACCESS_DENIED",
         403,
         "$context.authorizer.code",
         "$context.authorizer.message",
         type="$context.authorizer.type",
     ),
-    _Refusal(_Kind.AUTHORIZER_FAILURE, 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
-    _Refusal(_Kind.AUTHORIZER_CONFIGURATION_ERROR, 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
-    _Refusal(_Kind.WAF_FILTERED, 403, "permission_denied", "Access denied."),
+    _Refusal("AUTHORIZER_FAILURE", 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
+    _Refusal("AUTHORIZER_CONFIGURATION_ERROR", 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
+    _Refusal("WAF_FILTERED", 403, "permission_denied", "Access denied."),
     # This is what API Gateway calls a path or method that it does not have.
-    _Refusal(_Kind.MISSING_AUTHENTICATION_TOKEN, 404, "not_found", "There is no such route."),
-    _Refusal(_Kind.RESOURCE_NOT_FOUND, 404, "not_found", "There is no such route."),
+    _Refusal("MISSING_AUTHENTICATION_TOKEN", 404, "not_found", "There is no such route."),
+    _Refusal("RESOURCE_NOT_FOUND", 404, "not_found", "There is no such route."),
     _Refusal(
-        _Kind.REQUEST_TOO_LARGE,
+        "REQUEST_TOO_LARGE",
         413,
         "file_too_large",
         f"The request body is larger than {MAX_BODY_BYTES} bytes.",
     ),
-    _Refusal(_Kind.THROTTLED, 429, "rate_limit_exceeded", "Too many requests. Please retry.", 1),
-    _Refusal(_Kind.QUOTA_EXCEEDED, 429, "quota_exceeded", "The quota is used up."),
-    _Refusal(_Kind.INTEGRATION_FAILURE, 503, "service_unavailable", _UNAVAILABLE, 1),
-    _Refusal(_Kind.INTEGRATION_TIMEOUT, 503, "service_unavailable", _UNAVAILABLE, 1),
-    _Refusal(_Kind.DEFAULT_4_XX, 400, "invalid_request_error", "The request was refused.", keep_status=True),
-    _Refusal(_Kind.DEFAULT_5_XX, 500, "internal_error", "Something failed on our side.", keep_status=True),
+    _Refusal("THROTTLED", 429, "rate_limit_exceeded", "Too many requests. Please retry.", 1),
+    _Refusal("QUOTA_EXCEEDED", 429, "quota_exceeded", "The quota is used up."),
+    _Refusal("INTEGRATION_FAILURE", 503, "service_unavailable", _UNAVAILABLE, 1),
+    _Refusal("INTEGRATION_TIMEOUT", 503, "service_unavailable", _UNAVAILABLE, 1),
+    _Refusal("DEFAULT_4XX", 400, "invalid_request_error", "The request was refused.", keep_status=True),
+    _Refusal("DEFAULT_5XX", 500, "internal_error", "Something failed on our side.", keep_status=True),
 )
 
 
-def add_gateway_responses(api: apigateway.RestApi) -> None:
-    """Replace API Gateway's own error bodies. The `DEFAULT` ones keep whatever status the case has."""
-    for refusal in _REFUSALS:
-        api.add_gateway_response(
-            f"Refusal-{refusal.kind.response_type}",
-            type=refusal.kind,
-            status_code=None if refusal.keep_status else str(refusal.status),
-            templates={"application/json": _template(refusal)},
-            response_headers=_headers(refusal.retry_after_seconds),
-        )
+def gateway_responses() -> dict[str, Any]:
+    """What replaces API Gateway's own error bodies, by the case, as an OpenAPI document has it.
+
+    The `DEFAULT` ones keep whatever status the case has.
+    """
+    return {refusal.kind: _response(refusal) for refusal in _REFUSALS}
 
 
 def refusal_body(status: int, code: str, message: str, request_id: str = "$context.requestId") -> str:
@@ -77,6 +71,15 @@ def _template(refusal: _Refusal) -> str:
     if refusal.type:
         body["error"]["type"] = refusal.type
     return json.dumps(body)
+
+
+def _response(refusal: _Refusal) -> dict[str, Any]:
+    headers = _headers(refusal.retry_after_seconds)
+    response: dict[str, Any] = {
+        "responseParameters": {f"gatewayresponse.header.{name}": value for name, value in headers.items()},
+        "responseTemplates": {"application/json": _template(refusal)},
+    }
+    return response if refusal.keep_status else response | {"statusCode": str(refusal.status)}
 
 
 def _headers(retry_after_seconds: int | None) -> dict[str, str]:

@@ -1,19 +1,21 @@
 """The public API: one regional REST API built from the route table, and the functions behind it."""
 
 import json
-from typing import cast
+from collections.abc import Sequence
+from typing import Any
 
-from aws_cdk import CfnOutput, CfnResource, Duration, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
-from callmissed.platform.routes import ROUTES, STREAM_TIMEOUT_SECONDS, Auth, Route
+from callmissed.platform.routes import ROUTES, Route
 from infra.config import StageConfig
+from infra.constructs.api_document import Target, api_document
 from infra.constructs.channels import Channels
 from infra.constructs.checks import accept
 from infra.constructs.firewall import rate_limited_by_address
-from infra.constructs.gateway_responses import add_gateway_responses
 from infra.constructs.logs import log_group
 from infra.constructs.python_function import PythonFunction, Setting, setting
 from infra.constructs.stores import Stores
@@ -24,9 +26,16 @@ SERVED = tuple(function for function in FUNCTIONS if function.name in {*_BEHIND_
 
 
 class ApiStack(Stack):
-    """`api`, and `functions` by name."""
+    """`api`, and `functions` by name. Raises RouteTableError for routes that API Gateway could not serve."""
 
-    def __init__(self, scope: Construct, config: StageConfig, stores: Stores, channels: Channels) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        config: StageConfig,
+        stores: Stores,
+        channels: Channels,
+        routes: Sequence[Route] = ROUTES,
+    ) -> None:
         super().__init__(
             scope,
             "api",
@@ -36,9 +45,12 @@ class ApiStack(Stack):
         )
         shared = setting(self, config, stores, channels)
         self.functions = {function.name: _function(self, function, shared) for function in SERVED}
-        self.api = _rest_api(self, config)
-        add_routes(self.api, self.functions)
-        add_gateway_responses(self.api)
+        targets = {name: _target(self, function) for name, function in self.functions.items()}
+        document = api_document(config.service, routes, targets, targets[AUTHORIZER.name])
+        self.api = _rest_api(self, config, document)
+        for name in sorted({route.function for route in routes}):
+            _allow_calls(self.functions[name], self.api.arn_for_execute_api())
+        _allow_calls(self.functions[AUTHORIZER.name], _authorizers_of(self.api))
         rate_limited_by_address(self.api.deployment_stage, config)
         CfnOutput(self, "BaseUrl", value=self.api.url, description="Base of /v1 and /api/v1")
 
@@ -48,19 +60,39 @@ def _function(scope: Construct, declared: Function, shared: Setting) -> PythonFu
     return PythonFunction(scope, declared, shared, entry=entry, snap_start=shared.config.snap_start)
 
 
-def _rest_api(scope: Construct, config: StageConfig) -> apigateway.RestApi:
-    api = apigateway.RestApi(
+def _target(stack: Stack, function: PythonFunction) -> Target:
+    lambda_arn = f"arn:{stack.partition}:apigateway:{stack.region}:lambda:path"
+    return Target(function.declared, function.alias.function_arn, lambda_arn)
+
+
+def _rest_api(scope: Construct, config: StageConfig, document: dict[str, Any]) -> apigateway.SpecRestApi:
+    regional = apigateway.EndpointType.REGIONAL
+    api = apigateway.SpecRestApi(
         scope,
         "Api",
         rest_api_name=config.service,
-        endpoint_configuration=apigateway.EndpointConfiguration(types=[apigateway.EndpointType.REGIONAL]),
-        # Bodies arrive byte for byte, and 4 MB of them fit into Lambda's 6 MB however many characters need escaping.
-        binary_media_types=["*/*"],
+        api_definition=apigateway.ApiDefinition.from_inline(document),
+        # What is no longer in the document goes.
+        mode=apigateway.RestApiMode.OVERWRITE,
+        endpoint_configuration=apigateway.EndpointConfiguration(types=[regional]),
+        # An import makes the API edge-optimised, whatever the property says, unless it is told otherwise.
+        parameters={"endpointConfigurationTypes": regional.value},
         cloud_watch_role=config.api_gateway_log_role,
         deploy_options=_stage_options(scope, config),
     )
     _accept_findings(api)
     return api
+
+
+def _allow_calls(function: PythonFunction, source_arn: str) -> None:
+    """Let API Gateway call `function` from `source_arn`: one permission, because a policy of many has no room."""
+    principal = iam.ServicePrincipal("apigateway.amazonaws.com")
+    function.alias.add_permission("Api", principal=principal, source_arn=source_arn)  # pyright: ignore[reportArgumentType]
+
+
+def _authorizers_of(api: apigateway.SpecRestApi) -> str:
+    """ARN of the API's authorizers. The document has one, but its id is known to nobody before it is imported."""
+    return Stack.of(api).format_arn(service="execute-api", resource=api.rest_api_id, resource_name="authorizers/*")
 
 
 def _stage_options(scope: Construct, config: StageConfig) -> apigateway.StageOptions:
@@ -96,53 +128,7 @@ def _access_log_format() -> apigateway.AccessLogFormat:
     return apigateway.AccessLogFormat.custom(json.dumps(line))
 
 
-def add_routes(api: apigateway.RestApi, functions: dict[str, PythonFunction]) -> None:
-    """Give `api` every declared route, and OPTIONS beside those that browsers may call from elsewhere."""
-    integrations = {route.function: _integration(route, functions[route.function]) for route in ROUTES}
-    authorizer = _authorizer(api, functions[AUTHORIZER.name])
-    for path, function in {route.path: route.function for route in ROUTES if route.has_preflight}.items():
-        api.root.resource_for_path(path).add_method("OPTIONS", integrations[function])
-    for route in ROUTES:
-        admits = authorizer if route.auth is Auth.ACCOUNT else None
-        api.root.resource_for_path(route.path).add_method(route.method, integrations[route.function], authorizer=admits)
-
-
-def _authorizer(api: apigateway.RestApi, function: PythonFunction) -> apigateway.RequestAuthorizer:
-    """Asked anew about every request: a revoked key is refused on its next call.
-
-    It names no identity source, because a request that lacks one is refused unasked, and a key comes in either
-    `Authorization` or `x-api-key`.
-    """
-    authorizer = apigateway.RequestAuthorizer(
-        api,
-        "Authorizer",
-        handler=function.alias,  # pyright: ignore[reportArgumentType]
-        identity_sources=[],
-        results_cache_ttl=Duration.seconds(0),
-    )
-    cast(CfnResource, authorizer.node.default_child).add_property_deletion_override("IdentitySource")
-    return authorizer
-
-
-def _integration(route: Route, function: PythonFunction) -> apigateway.LambdaIntegration:
-    mode = apigateway.ResponseTransferMode
-    return apigateway.LambdaIntegration(
-        function.alias,  # pyright: ignore[reportArgumentType]
-        response_transfer_mode=mode.STREAM if route.streaming else mode.BUFFERED,
-        timeout=Duration.seconds(STREAM_TIMEOUT_SECONDS if route.streaming else 29),
-        # One permission for the whole API: one for each method would outgrow the function's policy.
-        scope_permission_to_method=False,
-    )
-
-
-def _accept_findings(api: apigateway.RestApi) -> None:
-    accept(
-        api,
-        "The authorizer admits to account routes. Behind the others, the function itself does: one conditional write "
-        "authenticates, limits and budgets a call at once, and a provider's signature covers the body.",
-        "AwsSolutions-APIG4",
-        "AwsSolutions-COG4",
-    )
+def _accept_findings(api: apigateway.SpecRestApi) -> None:
     accept(api, "The app checks bodies itself and answers in each dialect's envelope.", "AwsSolutions-APIG2")
     policy = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
     accept(api, "API Gateway's documented role for writing its logs.", f"AwsSolutions-IAM4[Policy::{policy}]")

@@ -9,19 +9,19 @@ from callmissed.platform.functions import AUTHORIZER, FUNCTIONS
 from callmissed.platform.routes import ROUTES, Auth, Route
 from tests.support.assembly import Assembly
 
+INTEGRATION = "x-amazon-apigateway-integration"
+
+
+def document(assembly: Assembly) -> dict[str, Any]:
+    """The OpenAPI document that the API is imported from."""
+    [api] = assembly.properties("AWS::ApiGateway::RestApi")
+    return api["Body"]
+
 
 def methods(assembly: Assembly) -> dict[tuple[str, str], dict[str, Any]]:
-    """Properties of every method of the API, by verb and path."""
-    resources = assembly.templates["api"]["Resources"]
-
-    def path(reference: dict[str, Any]) -> str:
-        if "Fn::GetAtt" in reference:
-            return ""
-        parent = resources[reference["Ref"]]["Properties"]
-        return f"{path(parent['ParentId'])}/{parent['PathPart']}"
-
-    found = assembly.properties("AWS::ApiGateway::Method")
-    return {(method["HttpMethod"], path(method["ResourceId"])): method for method in found}
+    """Every operation of the API, by verb and path."""
+    paths = document(assembly)["paths"]
+    return {(verb.upper(), path): found for path, verbs in paths.items() for verb, found in verbs.items()}
 
 
 def alias_of(assembly: Assembly, function: str) -> str:
@@ -51,11 +51,12 @@ def test_has_preflights_where_the_inference_app_answers_them(assembly: Assembly)
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_route_reaches_its_function_in_its_transfer_mode(assembly: Assembly, route: Route) -> None:
     deployed = methods(assembly)
-    for integration in [deployed[key]["Integration"] for key in served(route) if key in deployed]:
-        assert integration["Type"] == "AWS_PROXY"
-        assert integration.get("ResponseTransferMode", "BUFFERED") == ("STREAM" if route.streaming else "BUFFERED")
-        assert integration["TimeoutInMillis"] == (900_000 if route.streaming else 29_000)
-        assert {"Ref": alias_of(assembly, route.function)} in integration["Uri"]["Fn::Join"][1]
+    for integration in [deployed[key][INTEGRATION] for key in served(route) if key in deployed]:
+        assert integration["type"] == "aws_proxy"
+        assert integration["httpMethod"] == "POST"
+        assert integration["responseTransferMode"] == ("STREAM" if route.streaming else "BUFFERED")
+        assert integration["timeoutInMillis"] == (900_000 if route.streaming else 29_000)
+        assert {"Ref": alias_of(assembly, route.function)} in integration["uri"]["Fn::Join"][1]
 
 
 def served(route: Route) -> tuple[tuple[str, str], ...]:
@@ -65,24 +66,26 @@ def served(route: Route) -> tuple[tuple[str, str], ...]:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_authorizer_stands_before_account_routes_only(assembly: Assembly, route: Route) -> None:
-    [(_, authorizer, _)] = assembly.resources("AWS::ApiGateway::Authorizer")
+    [authorizer] = document(assembly)["components"]["securitySchemes"]
     method = methods(assembly)[route.method, route.path]
-    account = route.auth is Auth.ACCOUNT
-    assert method["AuthorizationType"] == ("CUSTOM" if account else "NONE")
-    assert method.get("AuthorizerId") == ({"Ref": authorizer} if account else None)
+    assert method.get("security") == ([{authorizer: []}] if route.auth is Auth.ACCOUNT else None)
+    assert "security" not in document(assembly), "it would hold for every route"
 
 
 def test_preflights_need_no_key(assembly: Assembly) -> None:
-    found = {method["AuthorizationType"] for (verb, _), method in methods(assembly).items() if verb == "OPTIONS"}
-    assert found == {"NONE"}
+    preflights = [method for (verb, _), method in methods(assembly).items() if verb == "OPTIONS"]
+    assert preflights
+    assert [method for method in preflights if "security" in method] == []
 
 
 def test_authorizer_is_asked_about_every_request_whatever_its_headers(assembly: Assembly) -> None:
-    [authorizer] = assembly.properties("AWS::ApiGateway::Authorizer")
-    assert authorizer["Type"] == "REQUEST"
-    assert authorizer["AuthorizerResultTtlInSeconds"] == 0
-    assert "IdentitySource" not in authorizer
-    assert {"Ref": alias_of(assembly, AUTHORIZER.name)} in authorizer["AuthorizerUri"]["Fn::Join"][1]
+    [scheme] = document(assembly)["components"]["securitySchemes"].values()
+    assert scheme["x-amazon-apigateway-authtype"] == "custom", "an apiKey without it is one of API Gateway's own keys"
+    authorizer = scheme["x-amazon-apigateway-authorizer"]
+    assert authorizer["type"] == "request"
+    assert authorizer["authorizerResultTtlInSeconds"] == 0
+    assert "identitySource" not in authorizer
+    assert {"Ref": alias_of(assembly, AUTHORIZER.name)} in authorizer["authorizerUri"]["Fn::Join"][1]
     assert AUTHORIZER.timeout_seconds <= 10, "API Gateway waits no longer"
 
 
@@ -95,7 +98,8 @@ def test_streaming_routes_belong_to_web_apps() -> None:
 def test_is_regional_and_passes_bodies_byte_for_byte(assembly: Assembly) -> None:
     [api] = assembly.properties("AWS::ApiGateway::RestApi")
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
-    assert api["BinaryMediaTypes"] == ["*/*"]
+    assert api["Parameters"] == {"endpointConfigurationTypes": "REGIONAL"}
+    assert document(assembly)["x-amazon-apigateway-binary-media-types"] == ["*/*"]
 
 
 def test_only_this_api_may_invoke(assembly: Assembly) -> None:
@@ -104,10 +108,16 @@ def test_only_this_api_may_invoke(assembly: Assembly) -> None:
     assert {permission["FunctionName"]["Ref"] for permission in permissions} == {
         alias_of(assembly, function) for function in called
     }
+    assert len(permissions) == len(called)
     [(_, api, _)] = assembly.resources("AWS::ApiGateway::RestApi")
     for permission in permissions:
+        assert permission["Principal"] == "apigateway.amazonaws.com"
         assert permission["Action"] == "lambda:InvokeFunction"
-        assert {"Ref": api} in permission["SourceArn"]["Fn::Join"][1]
+        authorizes = permission["FunctionName"] == {"Ref": alias_of(assembly, AUTHORIZER.name)}
+        assert permission["SourceArn"]["Fn::Join"][1][-2:] == [
+            {"Ref": api},
+            "/authorizers/*" if authorizes else "/*/*/*",
+        ]
 
 
 def test_stage_throttles_traces_and_logs(assembly: Assembly) -> None:
@@ -143,22 +153,21 @@ def test_stage_throttles_traces_and_logs(assembly: Assembly) -> None:
 )
 def test_gateway_refuses_in_the_platform_envelope(assembly: Assembly, kind: str, status: str | None, code: str) -> None:
     response = gateway_response(assembly, kind)
-    body = json.loads(response["ResponseTemplates"]["application/json"])
-    assert response.get("StatusCode") == status
+    body = json.loads(response["responseTemplates"]["application/json"])
+    assert response.get("statusCode") == status
     assert set(body["error"]) == {"code", "message", "type", "request_id"}
     assert body["error"]["code"] == code
     assert body["error"]["request_id"] == "$context.requestId"
-    assert response["ResponseParameters"]["gatewayresponse.header.X-Request-Id"] == "context.requestId"
+    assert response["responseParameters"]["gatewayresponse.header.X-Request-Id"] == "context.requestId"
 
 
 def gateway_response(assembly: Assembly, kind: str) -> dict[str, Any]:
     """What API Gateway says in one case."""
-    responses = {entry["ResponseType"]: entry for entry in assembly.properties("AWS::ApiGateway::GatewayResponse")}
-    return responses[kind]
+    return document(assembly)["x-amazon-apigateway-gateway-responses"][kind]
 
 
 def test_denied_callers_read_the_words_of_the_authorizer(assembly: Assembly) -> None:
-    template = gateway_response(assembly, "ACCESS_DENIED")["ResponseTemplates"]["application/json"]
+    template = gateway_response(assembly, "ACCESS_DENIED")["responseTemplates"]["application/json"]
     said = {"code": "permission_denied", "message": "This key lacks 'webhooks:write'.", "type": "permission_error"}
     for name, value in said.items():
         template = template.replace(f"$context.authorizer.{name}", value)
@@ -169,7 +178,7 @@ def test_denied_callers_read_the_words_of_the_authorizer(assembly: Assembly) -> 
     "kind", ["AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"]
 )
 def test_callers_are_told_when_to_retry(assembly: Assembly, kind: str) -> None:
-    parameters = gateway_response(assembly, kind)["ResponseParameters"]
+    parameters = gateway_response(assembly, kind)["responseParameters"]
     assert parameters["gatewayresponse.header.Retry-After"] == "'1'"
 
 

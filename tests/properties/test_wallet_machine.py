@@ -4,8 +4,9 @@ Design §7's promises, checked after every write that arrives and after every st
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -35,6 +36,7 @@ from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, quota_name, quotas
 from local.engines import Store
 from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
 from tests.support.faulty_tenant import Failure, World
+from tests.support.interleaving import Action
 
 START = int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND
 SKEW = st.integers(-5, 5).map(lambda seconds: seconds * SECOND)
@@ -85,6 +87,18 @@ PLANS = st.builds(
 )
 
 
+CALM = Plan(amount=0, minutes=1, skew=0, placing=(), seconds=0, then="nothing", share=0, resolving=(), arriving=0)
+"""A call that nothing happens to."""
+
+CREATING = st.sampled_from([(None, None, _LATE), (None, None, None, _LATE), (None, None, _LATE, None, _LATE)])
+"""What goes wrong when the first hold finds no shard: the hold, a read, the missing shards, a read, the levelling."""
+
+EXPIRED = st.tuples(st.integers(2, 100), st.integers(50, 100), st.booleans())
+"""A call's hold, the percents of it that the call cost, and whether its process died with the entry on its way."""
+
+AMID_SWEEP, SUSPENDED, LATE_SHARD = "an entry came amid a sweep", "a hold met a suspended tenant", "a shard came late"
+
+
 @dataclass
 class Call:
     """A call of the tenant as the process that serves it knows it."""
@@ -96,13 +110,16 @@ class Call:
 
 
 class WalletMachine(RuleBasedStateMachine):
-    """Calls, grants, sweeps and month turns on one tenant's wallets, under faults."""
+    """Calls, grants, sweeps and month turns on one tenant's wallets, under faults. `met` counts the rare meetings."""
 
     calls = Bundle("calls")
     past = Bundle("past")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store, dynamodb: FaultyDynamoDB) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, store: Store, dynamodb: FaultyDynamoDB, met: Counter[str]
+    ) -> None:
         super().__init__()
+        self.met = met
         self.world = World(loop, store, dynamodb)
         self.ledger = Ledger(Database(dynamodb, store.stage))
         self.clock = START
@@ -116,15 +133,31 @@ class WalletMachine(RuleBasedStateMachine):
         budget=st.sampled_from([None, 200, None, 3000]),
         quota=st.sampled_from([40, 2, 40]),
         plans=st.lists(PLANS, min_size=2, max_size=6),
+        creating=CREATING,
+        stopped=PLANS,
+        expired=EXPIRED,
     )
-    def open(self, shards: int, credits: int, budget: int | None, quota: int, plans: list[Plan]) -> Any:
+    def open(
+        self,
+        shards: int,
+        credits: int,
+        budget: int | None,
+        quota: int,
+        plans: list[Plan],
+        creating: Faults,
+        stopped: Plan,
+        expired: tuple[int, int, bool],
+    ) -> Any:
         """A tenant with credits and calls; levelling shards moves no call counters, so sharded ones have no quota."""
         self.shards = shards
         cap = NO_BUDGET if budget is None else budget
         few = {} if shards > 1 else {"q_llm": quota}
         self.world.start("enterprise" if shards > 1 else "free", month_of(START), bud=cap, bl=cap, **few)
         assert self.world.now(self._grant("first", credits)) is True
-        return multiple(*map(self._serve, plans))
+        if shards > 1:
+            self._create_shards(creating)
+        calls = [self._settle_amid_sweep(*expired), self._serve_suspended(stopped)]
+        return multiple(*calls, *map(self._serve, plans))
 
     @rule(target=past, operation=st.sampled_from("abcd"), amount=st.integers(1, 900), faults=FAULTS)
     def grant(self, operation: str, amount: int, faults: Faults) -> Any:
@@ -138,6 +171,16 @@ class WalletMachine(RuleBasedStateMachine):
     def serve(self, plan: Plan) -> Call:
         """A call, from its start to wherever its process gets."""
         return self._serve(plan)
+
+    @rule(target=calls, plan=PLANS)
+    def serve_suspended(self, plan: Plan) -> Call:
+        """A call while an operator has stopped the tenant."""
+        return self._serve_suspended(plan)
+
+    @rule(target=calls, expired=EXPIRED)
+    def settle_amid_sweep(self, expired: tuple[int, int, bool]) -> Call:
+        """A call whose entry comes between the sweep's read and its VOID."""
+        return self._settle_amid_sweep(*expired)
 
     @rule(target=past, call=calls, share=st.integers(0, 100), faults=FAULTS)
     def settle(self, call: Call, share: int, faults: Faults) -> Any:
@@ -192,8 +235,7 @@ class WalletMachine(RuleBasedStateMachine):
     @rule(status=st.sampled_from([ACTIVE, ACTIVE, "suspended"]))
     def suspend(self, status: str) -> None:
         """An operator stops the tenant, or lets it go on."""
-        for wallet in list(self.world.model.wallets.values()):
-            self.world.write(wallet | {"st": status})
+        self._suspend(status)
 
     @invariant()
     def sums_hold(self) -> None:
@@ -228,6 +270,51 @@ class WalletMachine(RuleBasedStateMachine):
             grant, Database(self.world.dynamodb, stage), tenant=tenant, amount=amount, operation_id=operation
         )
         return work(now=self.clock)
+
+    def _suspend(self, status: str) -> None:
+        for wallet in list(self.world.model.wallets.values()):
+            self.world.write(wallet | {"st": status})
+
+    def _serve_suspended(self, plan: Plan) -> Call:
+        self._suspend("suspended")
+        call = self._serve(plan)
+        self._meet(SUSPENDED)
+        self._suspend(ACTIVE)
+        return call
+
+    def _create_shards(self, faults: Faults) -> None:
+        """A hold that finds no shard but the first makes them, and levels; then a shard's lost write arrives."""
+        self._serve(replace(CALM, amount=10, placing=faults, arriving=len(faults)))
+        if len(self.world.model.wallets) == self.shards:
+            self._meet(LATE_SHARD)
+
+    def _settle_amid_sweep(self, amount: int, share: int, dies: bool) -> Call:
+        call = self._serve(replace(CALM, amount=amount))
+        if call.hold is None:
+            return call
+        self.clock = max(self.clock, expires_at(call.id))
+        arrival = self._entry_in_flight(call, call.hold, share, dies=dies)
+        dynamodb = self.world.dynamodb
+        dynamodb.before("PutItem", arrival, matching=lambda request: request["Item"]["entry"]["S"] == call.id)
+        self.world.now(sweep(Database(dynamodb, self.world.stage), self.clock))
+        assert dynamodb.pending == 0
+        entry = self.world.model.entries[call.id]
+        assert (entry["type"], self.world.model.pending(entry)) == (EntryType.DEDUCTION, False)
+        self._meet(AMID_SWEEP)
+        return call
+
+    def _entry_in_flight(self, call: Call, hold: Hold, share: int, *, dies: bool) -> Action:
+        """What makes the call's entry arrive: its process, which died and left it on its way, or settles now."""
+        call.settling = True
+        settle = partial(self.ledger.settle, hold, self._entry(hold, share))
+        if not dies:
+            return settle
+        self.world.attempt(settle(), (Fault.DIE_IN_FLIGHT,))
+        return partial(self.world.dynamodb.deliver_late, len(self.world.dynamodb.late) - 1)
+
+    def _meet(self, what: str) -> None:
+        event(what)
+        self.met[what] += 1
 
     def _serve(self, plan: Plan) -> Call:
         self.started += 1
@@ -306,5 +393,7 @@ def _named(outcome: Any) -> str:
 def test_money_is_conserved_whatever_goes_wrong(
     loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB
 ) -> None:
-    machine: Any = partial(WalletMachine, loop, module_tables, dynamodb)
+    met: Counter[str] = Counter()
+    machine: Any = partial(WalletMachine, loop, module_tables, dynamodb, met)
     run_state_machine_as_test(machine, settings=settings.default)
+    assert met.keys() == {AMID_SWEEP, SUSPENDED, LATE_SHARD}

@@ -234,12 +234,16 @@ class Simulation:
     def clock(self) -> int:
         return self.now
 
-    def restart(self) -> None:
-        """New processes, which remember nothing."""
+    def restart(self, *, slow_seconds: int = 0) -> None:
+        """New processes, which remember nothing. The clocks of the senders are `slow_seconds` behind."""
+
+        def clock() -> int:
+            return self.now - slow_seconds * SECOND
+
         self.relay = Relay("bus", self.bus)  # type: ignore[arg-type]
         self.fanout = Fanout(self.store, self.orders, self.clock)
-        self.dispatcher = Dispatcher(self.store, self.orders, self.endpoints, self.clock, lambda: 0.5)
-        self.sender = Sender(self.dispatcher, Replayer(self.store, self.orders, self.clock))
+        self.dispatcher = Dispatcher(self.store, self.orders, self.endpoints, clock, lambda: 0.5)
+        self.sender = Sender(self.dispatcher, Replayer(self.store, self.orders, clock))
         self.timer = Timer(self.store, self.orders)
 
     async def webhook(self, tenant: str = "", events: Sequence[str] = ("*",), **more: Any) -> Endpoint:
@@ -359,11 +363,12 @@ class Simulation:
     async def _next_moment(self) -> int:
         """When there is something to do: a message comes into sight, or the timer would find something due."""
         moments = [moment for queue in (self.events, self.orders) if (moment := queue.next_visible) is not None]
-        due = [int(item["due"]) for item in await self._indexed() if item["shard"].isdigit()]
+        due = [int(item["due"]) for item in await self.indexed() if item["shard"].isdigit()]
         rings = [max(self._rung, -(-moment // MINUTE) * MINUTE - MINUTE) + MINUTE for moment in due]
         return min([*moments, *rings], default=self.now + 10**15)
 
-    async def _indexed(self) -> list[Item]:
+    async def indexed(self) -> list[Item]:
+        """What the index shows: what the timer starts, and what is parked."""
         return [item async for item in Database(self.plain, self.stage).scan(DELIVERIES, index=DUE)]
 
     async def _ring(self) -> None:

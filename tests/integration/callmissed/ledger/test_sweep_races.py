@@ -80,7 +80,7 @@ async def test_an_entry_that_arrives_before_the_void_is_charged(
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["", "settled late"])
-@pytest.mark.parametrize("fault", [Fault.DIE_BEFORE, Fault.DIE_AFTER, Fault.DIE_IN_FLIGHT])
+@pytest.mark.parametrize("fault", [Fault.DIE_AFTER, Fault.DIE_IN_FLIGHT])
 @pytest.mark.parametrize("fate", REQUESTS)
 async def test_a_sweep_that_dies_is_finished_by_the_next(
     module_tables: Store, dynamodb: DynamoDB, sweeper: FaultyDynamoDB, fate: str, fault: Fault, late: bool

@@ -5,10 +5,12 @@ from itertools import pairwise
 import pytest
 
 from callmissed.clock import SECOND
+from callmissed.events.outbox import to_record
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
+from functions.webhooks import messages
 from functions.webhooks.records import DELIVERY, State, attempt_key
 from functions.webhooks.schedule import ATTEMPTS, WAITS
-from tests.support.webhooks.simulation import Simulation, silent, status
+from tests.support.webhooks.simulation import Simulation, ok, silent, status
 
 HOURS = 1 / 24
 
@@ -58,6 +60,54 @@ async def test_retry_after_is_honoured_when_it_is_longer(simulation: Simulation,
     assert waits <= (second - first) // SECOND <= waits + 61
 
 
+@pytest.mark.parametrize(("asked", "waits"), [(900, 900), (901, 960)], ids=["queue", "timer"])
+async def test_the_longest_delay_of_the_queue_is_waited_for_in_the_queue(
+    simulation: Simulation, asked: int, waits: int
+) -> None:
+    endpoint = await simulation.webhook()
+    simulation.endpoints.answers[endpoint.webhook] = lambda now: (ok if simulation.endpoints.got[1:] else busy)(now)
+    busy = status(503, wait=asked)
+
+    await simulation.tell()
+    await simulation.run(days=2 * HOURS)
+
+    first, second = [moment for *_, moment in simulation.endpoints.got]
+    assert (second - first) // SECOND == waits
+    assert simulation.orders.sent["attempt"] == 2
+    await simulation.assert_nothing_lost(endpoint)
+
+
+async def test_a_worker_whose_clock_is_slow_makes_the_attempt_that_the_queue_waited_for(
+    simulation: Simulation,
+) -> None:
+    endpoint = await simulation.webhook()
+    simulation.endpoints.answers[endpoint.webhook] = status(500)
+    await simulation.tell()
+    await simulation.run()
+    first = simulation.now
+
+    simulation.restart(slow_seconds=5)
+    await simulation.run(days=5 / 3600 * HOURS)
+
+    assert [moment for *_, moment in simulation.endpoints.got] == [first, first]
+    assert simulation.now == first + 5 * SECOND
+
+
+async def test_a_job_that_comes_early_makes_no_attempt(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook()
+    simulation.endpoints.answers[endpoint.webhook] = status(503, wait=120)
+    await simulation.tell()
+    await simulation.run()
+    [delivery] = await simulation.deliveries(endpoint)
+
+    await simulation.orders.send([messages.attempt(endpoint, delivery)])
+    await simulation.run(days=100 / 3600 * HOURS)
+    assert len(simulation.endpoints.got) == 1
+
+    await simulation.run(days=21 / 3600 * HOURS)
+    assert len(simulation.endpoints.got) == 2
+
+
 async def test_every_attempt_is_kept_with_its_answer(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(500)
@@ -90,6 +140,19 @@ async def test_an_event_that_is_told_twice_is_delivered_once(simulation: Simulat
 
     assert len(simulation.endpoints.got) == 1
     await simulation.assert_nothing_lost(endpoint)
+
+
+@pytest.mark.parametrize(("again", "sent"), [(False, 1), (True, 2)], ids=["other copy", "again"])
+async def test_a_job_is_sent_again_for_an_event_that_the_queue_hands_out_again(
+    simulation: Simulation, again: bool, sent: int
+) -> None:
+    await simulation.webhook()
+    [event] = await simulation.tell()
+
+    await simulation.fanout.fan_out(to_record(event), again=False)
+    await simulation.fanout.fan_out(to_record(event), again=again)
+
+    assert simulation.orders.sent["attempt"] == sent
 
 
 async def test_a_deleted_webhook_gets_nothing_more(simulation: Simulation) -> None:

@@ -1,11 +1,13 @@
 """Processes die at every single step between the outbox and the record of an attempt: nothing is lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from callmissed.aws.queues import Message
+from callmissed.clock import SECOND
 from functions.webhooks.records import Endpoint
-from tests.support.webhooks.simulation import Fate, Simulation, ok, status
+from tests.support.webhooks.simulation import Died, Fate, Simulation, ok, status
 
 MINUTES = 1 / 24 / 60
 New = Callable[[Fate], Simulation]
@@ -45,6 +47,29 @@ async def test_a_death_at_any_step_loses_nothing(new_simulation: New, failures: 
 
     assert steps >= 12
     assert 1 <= repeated <= steps // 2  # only a death between an attempt and its record repeats the attempt
+
+
+async def test_a_worker_that_died_before_it_sent_the_next_job_delays_no_attempt(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job comes again after three minutes and sends the next one; the timer would be 15 minutes late."""
+    endpoint = await simulation.webhook()
+    simulation.endpoints.answers[endpoint.webhook] = status(503, wait=600)
+    send, deaths = simulation.orders.send, list[int]()
+
+    async def dying(messages: Sequence[Message]) -> None:
+        if messages and messages[0].body["n"] == 1 and not deaths:
+            deaths.append(simulation.now)
+            raise Died
+        await send(messages)
+
+    monkeypatch.setattr(simulation.orders, "send", dying)
+    await simulation.tell()
+    await simulation.run(days=11 * MINUTES)
+
+    first, second = [moment for *_, moment in simulation.endpoints.got]
+    assert deaths == [first]
+    assert second - first == 600 * SECOND
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,6 +1,6 @@
 """The route table: every public path with the function that serves it and what a caller must show.
 
-`infra` builds API Gateway's resources from it, the desk's gateway dispatches by it, and the
+`infra` builds API Gateway's OpenAPI document from it, the desk's gateway dispatches by it, and the
 tenant-isolation test walks it, so a route that is not here does not exist anywhere.
 """
 
@@ -35,7 +35,8 @@ class Route:
     """One method and path. `{name}` matches a segment, `{name+}` the rest of the path, slashes included.
 
     `permission` is None where any active key will do; `scope` is what a key needs on an ACCOUNT route. `streaming`
-    routes use API Gateway's STREAM transfer mode.
+    routes use API Gateway's STREAM transfer mode, which all routes of a web app need and no others: `infra` refuses
+    a table that says otherwise.
     """
 
     method: str

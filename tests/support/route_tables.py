@@ -1,0 +1,32 @@
+"""Route tables larger than the product's own, as data."""
+
+from callmissed.platform.functions import CALLBACKS_API, INFERENCE, WEBHOOKS_API
+from callmissed.platform.routes import Auth, Route
+
+_METHODS = (
+    ("GET", ""),
+    ("POST", ""),
+    ("GET", "/{item_id}"),
+    ("PUT", "/{item_id}"),
+    ("DELETE", "/{item_id}"),
+    ("POST", "/{item_id}/test"),
+    ("GET", "/{item_id}/history"),
+)
+
+
+def collections(count: int) -> tuple[Route, ...]:
+    """Seven routes on four API resources for each of `count` collections, spread over the functions with routes."""
+    return tuple(_route(number, method, rest) for number in range(count) for method, rest in _METHODS)
+
+
+def _route(number: int, method: str, rest: str) -> Route:
+    path = f"collection-{number}{rest}"
+    if number % 3 == 0:
+        return Route(method, f"/v1/{path}", INFERENCE.name, Auth.KEY, streaming=True)
+    if number % 3 == 1:
+        return Route(method, f"/api/v1/{path}", WEBHOOKS_API.name, Auth.ACCOUNT, scope="webhooks:write")
+    return Route(method, f"/api/v1/{path}", CALLBACKS_API.name, Auth.SIGNED)
+
+
+LARGE_TABLE = collections(38)[:260]
+"""260 routes, about as many as the whole product has."""

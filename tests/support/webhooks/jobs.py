@@ -1,0 +1,31 @@
+"""Jobs of deliveries in the hands of a test, which decides when and by how many workers each is processed."""
+
+import json
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
+from callmissed.batches import Received
+from callmissed.events.outbox import to_record
+from callmissed.events.types import WebhookDisabled
+from callmissed.platform.tables import OUTBOX
+from tests.support.webhooks.simulation import Simulation
+
+Job = Callable[[], Awaitable[None]]
+
+
+async def queued_jobs(simulation: Simulation, count: int = 1) -> list[Job]:
+    """Publish `count` events and fan them out. Each result processes the job of one delivery, as one worker does."""
+    for event in await simulation.tell(count=count):
+        await simulation.fanout.fan_out(to_record(event), again=False)
+    received = simulation.orders.receive(most=1000)
+    simulation.orders.settle(received, {"batchItemFailures": []})
+    bodies = [json.loads(record["body"]) for record in received["Records"]]
+    return [partial(simulation.sender.carry_out, Received(body, again=False)) for body in bodies]
+
+
+async def disabled_events(simulation: Simulation) -> list[Item]:
+    """The events in the outbox that say that a webhook was disabled."""
+    events = Database(simulation.plain, simulation.stage).scan(OUTBOX)
+    return [item async for item in events if item["type"] == WebhookDisabled.event]
