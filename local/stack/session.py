@@ -14,8 +14,8 @@ from callmissed.clock import system_clock
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.queues import DISPATCH
 from callmissed.settings import CoreSettings
-from functions.inference.app import create_app, create_gateway
-from functions.inference.gateway import Gateway
+from callmissed_ai.calls.container import Container, create_container
+from functions.inference.app import create_app
 from local.aws.services import create_services
 from local.aws.tables import create_tables
 from local.lambda_runtime.schedules import run_schedules
@@ -36,13 +36,13 @@ class _Dependencies:
     endpoints: LocalEndpoints
     settings: CoreSettings
     platform: LocalPlatform
-    inference: Gateway
+    inference: Container
 
 
 def run_session(listener: socket.socket, state: StateFolder, endpoints: LocalEndpoints, console: Console) -> None:
     """Serve on `listener` until a signal says stop. Raises LocalStackError, CatalogError."""
     settings = apply_environment(endpoints)
-    inference = create_gateway(settings)
+    inference = create_container(settings)
     create_tables(endpoints.tables)
     create_services(endpoints.services)
     platform = LocalPlatform(endpoints.tables, endpoints.services)

@@ -16,7 +16,7 @@ from callmissed.clock import system_clock
 from callmissed.ids import new_call_id
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.secret import key_hash
-from callmissed.ledger.entries import Account, Entry, EntryType, Usage
+from callmissed.ledger.entries import Account, Entry, EntryType, Usage, UsageLine
 from callmissed.ledger.holds import Ledger
 from cli.main import app
 from local.aws.account import STAGE
@@ -57,7 +57,8 @@ class CommandLine:
         now = system_clock()
         call_id = new_call_id(now, 20)
         units = {"input_tokens": 11, "cached_input_tokens": 2, "output_tokens": 7}
-        told = Usage("llm", model, "lab", units, latency_ms=321, key_id="key_0")
+        lines = tuple(UsageLine(unit, quantity, 0, 1_000_000) for unit, quantity in units.items())
+        told = Usage("llm", model, "lab", lines, latency_ms=321, key_id="key_0")
 
         async def bill(dynamodb: DynamoDB) -> str:
             ledger = Ledger(Database(dynamodb, STAGE))

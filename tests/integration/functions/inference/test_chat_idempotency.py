@@ -14,8 +14,8 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import system_clock
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.secret import Mode
+from callmissed_ai.calls.idempotency import LOCK_SECONDS
 from functions.inference.app import create_app
-from functions.inference.once import LOCK_SECONDS
 from local.aws.tables import StageTables
 from tests.integration.functions.inference.test_chat_hangups import Caller, closes
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Step
@@ -45,8 +45,8 @@ def shelved(store: StageTables, providers_file: Path, shelf: Shelf, hands: Hands
     """A gateway that keeps long answers in memory and reads the time from `hands`."""
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20)
     with gateway_at_work(settings_for(store, providers_file), clock=hands, dynamodb=dynamodb) as desk:
-        records = IdempotencyStore(desk.gateway.database, shelf)
-        with uvicorn_serving(create_app(replace(desk.gateway, idempotency=records))) as url:
+        records = IdempotencyStore(desk.container.database, shelf)
+        with uvicorn_serving(create_app(replace(desk.container, idempotency=records))) as url:
             yield url
 
 
