@@ -30,7 +30,7 @@ def create_app(container: Container) -> ASGIApp:
 
     api = FastAPI(title="CallMissed", lifespan=lifespan, openapi_url=None)
     api.state.container = container
-    preflights = Preflights(container.dynamodb, container.stage, container.clock)
+    preflights = Preflights(container.database, container.clock)
     add_exception_handlers(api)
     for router in ROUTERS:
         api.include_router(router)

@@ -56,9 +56,9 @@ def run_session(listener: socket.socket, state: StateFolder, endpoints: LocalEnd
 
 
 async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dependencies, console: Console) -> None:
-    dynamodb, settings = dependencies.inference.dynamodb, dependencies.settings
-    tenant = await _tenant(state, Seeder(dynamodb, settings.stage, settings.pepper_ring[0]))
-    await redrive_deliveries(dynamodb, settings.stage, SqsQueue(settings, DISPATCH), system_clock())
+    database, settings = dependencies.inference.database, dependencies.settings
+    tenant = await _tenant(state, Seeder(database, settings.pepper_ring[0]))
+    await redrive_deliveries(database, SqsQueue(settings, DISPATCH), system_clock())
     server = LocalServer(_app(dependencies), listener)
     dependencies.platform.mappings.start()
     schedules = asyncio.create_task(run_schedules(dependencies.platform.functions))
@@ -76,7 +76,7 @@ async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dep
 def _app(dependencies: _Dependencies) -> ASGIApp:
     inference, platform = dependencies.inference, dependencies.platform
     web_app = create_app(inference)
-    admin = create_admin_app(platform.functions, inference.dynamodb, dependencies.settings.stage)
+    admin = create_admin_app(platform.functions, inference.database)
     return create_local_app(admin, platform.gateway({INFERENCE.name: web_app}), lifespan=web_app)
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
-from callmissed.aws.items import transact
 from callmissed.clock import SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks import messages
@@ -260,7 +260,9 @@ async def test_an_owner_who_saw_it_active_does_not_undo_half_of_the_disabling(si
     await Health(simulation.store).disable(endpoint, seen, Off.GONE, simulation.now)
 
     with pytest.raises(TransactionCanceled):
-        await transact(simulation.plain, [update(simulation.stage, seen, {"active": True, "description": "CRM"})])
+        await Database(simulation.plain, simulation.stage).transact(
+            [update(seen, {"active": True, "description": "CRM"})]
+        )
 
     webhook = await simulation.webhook_item(endpoint)
     assert (webhook["active"], webhook["off"]) == (False, "gone")

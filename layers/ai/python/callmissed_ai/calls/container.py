@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.loader import load_catalog, read_operator_file
 from callmissed.catalog.model import Catalog
@@ -23,10 +24,9 @@ from callmissed_ai.transports.base import Transport
 class Container:
     """The dependencies of the pipeline. `authenticator` admits keys by secret, `admission` by the id of their item."""
 
-    stage: str
     clock: Clock
     catalog: Catalog
-    dynamodb: DynamoDB
+    database: Database
     ledger: Ledger
     idempotency: IdempotencyStore
     admission: Admission
@@ -37,7 +37,7 @@ class Container:
     async def close(self) -> None:
         """Drop every connection, for a snapshot or at the end."""
         await self.router.close()
-        await self.dynamodb.close()
+        await self.database.close()
 
 
 def create_container(
@@ -47,19 +47,17 @@ def create_container(
 
     Raises ValueError without a pepper, CatalogError for a providers file that is wrong.
     """
-    stage = settings.stage
-    dynamodb = dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint)
+    database = Database(dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
     catalog = read_catalog(settings)
-    admission, ledger = Admission(dynamodb, stage), Ledger(dynamodb, stage)
+    admission, ledger = Admission(database), Ledger(database)
     return Container(
-        stage=stage,
         clock=clock,
         catalog=catalog,
-        dynamodb=dynamodb,
+        database=database,
         ledger=ledger,
-        idempotency=IdempotencyStore(dynamodb, stage, S3Answers(settings)),
+        idempotency=IdempotencyStore(database, S3Answers(settings)),
         admission=admission,
-        authenticator=PepperRing(dynamodb, stage, admission, settings.pepper_ring),
+        authenticator=PepperRing(database, admission, settings.pepper_ring),
         settlement=CallSettlement(ledger, admission, clock),
         router=Router(catalog, settings.provider_environment, _open_sandbox),
     )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from callmissed.aws.dynamodb import Unavailable
-from callmissed.aws.items import read_item
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys.admission import Admitted
 from callmissed.keys.credentials import check_host
@@ -100,7 +99,7 @@ class StoredKeyPayer:
 
     async def _newest(self, container: Container) -> tuple[str, str]:
         try:
-            record = await read_record(container.dynamodb, container.stage, self.tenant, self.key_id)
+            record = await read_record(container.database, self.tenant, self.key_id)
         except ApiError:
             raise invalid_api_key() from None
         return record["newest"], record["mode"]
@@ -122,8 +121,7 @@ class TenantPayer:
         """See `Payer.admit`; raises ApiError 403 for a tenant that does not exist."""
         now = container.clock()
         try:
-            key = {"tenant": self.tenant, "item": RECORD}
-            record = await read_item(container.dynamodb, container.stage, TENANTS, key)
+            record = await container.database.get(TENANTS, {"tenant": self.tenant, "item": RECORD})
         except Unavailable as error:
             raise service_unavailable() from error
         if not record:

@@ -55,7 +55,7 @@ class Container:
     catalog: Catalog
     stage: str = "test"
     clock: Any = system_clock
-    dynamodb: Any = None
+    database: Any = None
     authenticator: Any = field(default_factory=lambda: Authenticator())
 
     async def close(self) -> None:
