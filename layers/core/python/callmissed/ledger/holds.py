@@ -20,7 +20,7 @@ from callmissed.ids import started_at
 from callmissed.ledger.entries import Entry, EntryType, to_record
 from callmissed.ledger.refusals import HoldRefused, WalletMissing, refusal
 from callmissed.ledger.shards import Shards, shard_of, wallet_id
-from callmissed.ledger.wallet import ACTIVE, quota_name, turn_month
+from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, quota_name, turn_month
 from callmissed.platform.tables import LEDGER, WALLETS
 
 _TRIES = 6
@@ -50,10 +50,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class WalletState:
-    """What a hold's answer tells: micro-credits still available, calls of the service left this month."""
+    """What a hold's answer tells: micro-credits still available, calls of the service left this month, if counted."""
 
     available: int
-    quota_left: int
+    quota_left: int | None
 
 
 class Settlement(StrEnum):
@@ -79,7 +79,7 @@ class Ledger:
     async def hold(
         self, tenant: str, call_id: str, service: str, amount: int, *, shards: int = 1
     ) -> tuple[Hold, WalletState]:
-        """Set `amount` aside for the call, in one of the tenant's `shards`.
+        """Set `amount` aside for the call, in one of the tenant's `shards`, and count it in the quota of `service`.
 
         One round trip unless the month turned, an answer was lost or the shard had to borrow.
         Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB does or other calls keep
@@ -156,14 +156,18 @@ class Ledger:
         raise Unavailable("the wallet's month kept turning", indeterminate=False)
 
     async def _place(self, hold: Hold, month: int) -> WalletState:
-        values = {":a": hold.amount, ":one": 1, ":month": month, ":active": ACTIVE, ":tag": hold.tag}
+        values = {":a": hold.amount, ":month": month, ":active": ACTIVE, ":tag": hold.tag}
+        names, counted, has_quota = {"#id": hold.call_id}, "", ""
+        if hold.service != NO_QUOTA:
+            values[":one"], names["#q"] = 1, quota_name(hold.service)
+            counted, has_quota = ", #q = #q - :one", " AND #q >= :one"
         request: dict[str, Any] = {
             "TableName": self._wallets,
             "Key": to_item({"id": wallet_id(hold.tenant, hold.shard)}),
-            "UpdateExpression": "SET av = av - :a, bl = bl - :a, #q = #q - :one, h.#id = :tag",
-            "ConditionExpression": "st = :active AND mon = :month AND #q >= :one AND av >= :a AND bl >= :a"
+            "UpdateExpression": f"SET av = av - :a, bl = bl - :a{counted}, h.#id = :tag",
+            "ConditionExpression": f"st = :active AND mon = :month{has_quota} AND av >= :a AND bl >= :a"
             " AND attribute_not_exists(h.#id)",
-            "ExpressionAttributeNames": {"#q": quota_name(hold.service), "#id": hold.call_id},
+            "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item(values),
             "ReturnValues": "UPDATED_NEW",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -223,7 +227,7 @@ class Ledger:
         condition = "h.#id = :tag"
         names = {"#id": hold.call_id}
         values: dict[str, Any] = {":back": hold.amount - cost, ":cost": cost, ":tag": hold.tag}
-        if quota_month is not None:
+        if quota_month is not None and hold.service != NO_QUOTA:
             update += ", #q = #q + :one"
             condition += " AND mon = :month"
             names["#q"] = quota_name(hold.service)
@@ -246,4 +250,5 @@ def _standing(wallet: Item, wanted: Hold) -> Hold:
 
 
 def _state(wallet: Item, service: str) -> WalletState:
-    return WalletState(available=wallet["av"], quota_left=wallet[quota_name(service)])
+    left = None if service == NO_QUOTA else wallet[quota_name(service)]
+    return WalletState(available=wallet["av"], quota_left=left)

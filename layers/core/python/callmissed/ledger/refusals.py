@@ -4,7 +4,7 @@ from typing import Any
 
 from callmissed.clock import seconds_to_next_month
 from callmissed.errors import ApiError
-from callmissed.ledger.wallet import ACTIVE, quota_name
+from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, quota_name
 from callmissed.money import show
 from callmissed.tenancy.plans import Plan, limits
 
@@ -28,14 +28,14 @@ def refusal(wallet: dict[str, Any], service: str, amount: int, now: int) -> ApiE
         return WalletMissing(403, "account_inactive", "This account is not active.")
     if wallet["st"] != ACTIVE:
         return ApiError(403, "account_inactive", "This account is not active.")
-    if wallet[quota_name(service)] < 1:
+    if service != NO_QUOTA and wallet[quota_name(service)] < 1:
         return _quota_exceeded(wallet["plan"], service, now)
     if wallet["av"] < amount:
         code, left, remedy = "insufficient_credits", f"{show(wallet['av'])} are available", "Add credits"
     else:
         code, left, remedy = "budget_exceeded", f"{show(wallet['bl'])} are left of this month's budget", "Raise it"
     refused = HoldRefused(
-        402, code, f"This call may cost up to {show(amount)} credits and {left}. {remedy}, or lower max_tokens."
+        402, code, f"This call may cost up to {show(amount)} credits and {left}. {remedy}, or make it smaller."
     )
     refused.affordable = min(wallet["av"], wallet["bl"])
     return refused

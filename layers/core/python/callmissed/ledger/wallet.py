@@ -25,6 +25,8 @@ NO_BUDGET = 10**18
 
 ACTIVE = "active"
 SERVICES = ("llm", "stt", "tts", "image", "search")
+NO_QUOTA = ""
+"""In the place of a service: the call counts in no month's quota."""
 
 
 def quota_name(service: str) -> str:

@@ -62,6 +62,7 @@ def _webhooks(method: str, path: str) -> Route:
 
 ROUTES = (
     Route("POST", "/v1/chat/completions", "inference", Auth.KEY, Permission.LLM, streaming=True),
+    Route("POST", "/v1/embeddings", "inference", Auth.KEY, Permission.LLM, streaming=True),
     Route("GET", "/v1/models", "inference", Auth.KEY, streaming=True),
     Route("GET", "/v1/models/{model_id+}", "inference", Auth.KEY, streaming=True),
     Route("GET", "/v1/generation", "inference", Auth.KEY, streaming=True),
