@@ -14,8 +14,8 @@ from callmissed.clock import system_clock
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.queues import DISPATCH
 from callmissed.settings import CoreSettings
+from callmissed_ai.calls.container import Gateway
 from functions.inference.app import create_app, create_gateway
-from functions.inference.gateway import Gateway
 from local.assembly import Platform
 from local.controls import create_controls
 from local.engines import create_tables

@@ -20,14 +20,14 @@ from callmissed.keys.rehash import PepperRing
 from callmissed.ledger.holds import Ledger
 from callmissed.settings import CoreSettings, from_environment
 from callmissed.web.refusals import add_refusals
+from callmissed_ai.calls.container import Gateway
+from callmissed_ai.calls.settlement import Cashier
+from callmissed_ai.routing.router import Upstreams
+from callmissed_ai.transports.base import Provider
 from functions.inference.frame import Frame
-from functions.inference.gateway import Gateway
 from functions.inference.preflight import Preflights
-from functions.inference.providers.port import Provider
 from functions.inference.routes import chat, generation, models
-from functions.inference.settlement import Cashier
 from functions.inference.snapstart import LateApp
-from functions.inference.upstreams import Upstreams
 
 ROUTERS = (chat.router, models.router, generation.router)
 
@@ -78,7 +78,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
 
 
 def _open_sandbox() -> Provider:
-    from functions.inference.providers.sandbox import SandboxProvider  # many gateways never play
+    from callmissed_ai.providers.sandbox import SandboxProvider  # many gateways never play
 
     return SandboxProvider(time.time, asyncio.sleep)
 

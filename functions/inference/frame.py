@@ -61,7 +61,7 @@ class Frame:
 def _decoration(state: dict[str, Any], origin: str | None) -> Sequence[tuple[bytes, bytes]]:
     headers = [(b"x-request-id", state["request_id"].encode())]
     if admitted := state.get("admitted"):
-        from functions.inference.gateway import rate_headers
+        from callmissed_ai.calls.container import rate_headers
 
         headers += [(name.lower().encode(), value.encode()) for name, value in rate_headers(admitted).items()]
     if origin and state.get("readable"):

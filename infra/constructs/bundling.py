@@ -46,10 +46,10 @@ def third_party_layer(target: Target = LAMBDA) -> Path:
     return _built(f"deps-{target.platform}-{target.python}", key, lambda out: _install(requirements, target, out))
 
 
-def core_layer() -> Path:
-    """The folder of the layer with the shared core."""
-    source = ROOT / "layers" / "core" / "python" / "callmissed"
-    return _built("core", _digest_tree(source), lambda out: _copy(source, out / "python" / "callmissed"))
+def own_layer(name: str) -> Path:
+    """The folder of the layer with the package below `layers/<name>/python`: `core`, or what a function declares."""
+    source = ROOT / "layers" / name / "python"
+    return _built(f"layer-{name}", _digest_tree(source), lambda out: _copy(source, out / "python"))
 
 
 def function_code(function: Function) -> Path:

@@ -1,7 +1,8 @@
 """One declared function as a Lambda: zip, arm64, Python 3.13, its own role, its own logs, and the alias `live`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -28,12 +29,16 @@ _MAX_EVENT_AGE = Duration.hours(1)
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the functions of one stack share. Make one per stack: a layer exported to another could never change."""
+    """What the functions of one stack share. Make one per stack: a layer exported to another could never change.
+
+    All functions have `layers`; `declared_layers` are by the name that a function declares.
+    """
 
     config: StageConfig
     stores: stores.Stores
     channels: channels.Channels
     layers: Sequence[lambda_.ILayerVersion]
+    declared_layers: Mapping[str, lambda_.ILayerVersion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +50,31 @@ class Entry:
     layers: Sequence[lambda_.ILayerVersion] = ()
 
 
-def setting(scope: Construct, config: StageConfig, data: stores.Stores, events: channels.Channels) -> Setting:
-    """The setting for the functions of the stack `scope`, with its own versions of our two layers."""
-    folders = {"core": bundling.core_layer, "third-party": bundling.third_party_layer}
-    layers = [
-        lambda_.LayerVersion(
-            scope,
-            f"Layer-{name}",
-            code=_code(folder() if config.bundle else bundling.placeholder()),
-            compatible_architectures=[_ARCHITECTURE],
-            compatible_runtimes=[_RUNTIME],
-        )
-        for name, folder in folders.items()
+def setting(
+    scope: Construct,
+    config: StageConfig,
+    data: stores.Stores,
+    events: channels.Channels,
+    functions: Iterable[Function],
+) -> Setting:
+    """The setting for the `functions` of the stack `scope`, with its own versions of the layers that they need."""
+    declared = sorted({name for function in functions for name in function.layers})
+    everywhere = [
+        _layer(scope, config, "core", partial(bundling.own_layer, "core")),
+        _layer(scope, config, "third-party", bundling.third_party_layer),
     ]
-    return Setting(config, data, events, layers)
+    ours = {name: _layer(scope, config, name, partial(bundling.own_layer, name)) for name in declared}
+    return Setting(config, data, events, everywhere, ours)
+
+
+def _layer(scope: Construct, config: StageConfig, name: str, folder: Callable[[], Path]) -> lambda_.LayerVersion:
+    return lambda_.LayerVersion(
+        scope,
+        f"Layer-{name}",
+        code=_code(folder() if config.bundle else bundling.placeholder()),
+        compatible_architectures=[_ARCHITECTURE],
+        compatible_runtimes=[_RUNTIME],
+    )
 
 
 class PythonFunction(Construct):
@@ -112,7 +128,7 @@ def _function(owner: PythonFunction, shared: Setting, entry: Entry, *, snap_star
         architecture=_ARCHITECTURE,
         handler=entry.handler,
         code=_code(bundling.function_code(declared) if config.bundle else bundling.placeholder()),
-        layers=[*shared.layers, *entry.layers],
+        layers=[*shared.layers, *(shared.declared_layers[name] for name in declared.layers), *entry.layers],
         environment=_environment(declared, shared) | dict(entry.environment),
         memory_size=declared.memory_mb,
         timeout=Duration.seconds(declared.timeout_seconds),

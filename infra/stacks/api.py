@@ -43,7 +43,7 @@ class ApiStack(Stack):
             env=config.environment,
             description="CallMissed: public API and the functions behind it",
         )
-        shared = setting(self, config, stores, channels)
+        shared = setting(self, config, stores, channels, SERVED)
         self.functions = {function.name: _function(self, function, shared) for function in SERVED}
         targets = {name: _target(self, function) for name, function in self.functions.items()}
         document = api_document(config.service, routes, targets, targets[AUTHORIZER.name])

@@ -34,7 +34,7 @@ class WorkersStack(Stack):
         )
         keeping = [worker for worker in WORKERS if worker.follows or worker.name in _SCHEDULED]
         self.failures = {worker.name: self._failures(worker, config) for worker in keeping}
-        shared = setting(self, config, stores, events.channels)
+        shared = setting(self, config, stores, events.channels, WORKERS)
         self.functions = {worker.name: self._worker(worker, shared) for worker in WORKERS}
         for queue in events.channels.queues.values():
             self._work_off(queue, config)

@@ -20,7 +20,7 @@ import pytest
 from botocore.loaders import Loader
 
 from callmissed.platform.functions import FUNCTIONS, Function
-from infra.constructs.bundling import ROOT, Target, core_layer, function_code, third_party_layer, unzipped_bytes
+from infra.constructs.bundling import ROOT, Target, function_code, own_layer, third_party_layer, unzipped_bytes
 from infra.sizes import sizes
 
 pytestmark = pytest.mark.xdist_group("bundle")
@@ -50,7 +50,12 @@ def this_machine() -> Target:
 @pytest.fixture(scope="session")
 def runnable() -> list[Path]:
     """Layers for this machine, in the order of Lambda's search path behind the function's own code."""
-    return [core_layer() / "python", third_party_layer(this_machine()) / "python"]
+    return [own_layer("core") / "python", third_party_layer(this_machine()) / "python"]
+
+
+def declared_layers(function: Function) -> list[Path]:
+    """What stands on the search path of this function and not of others."""
+    return [own_layer(name) / "python" for name in function.layers]
 
 
 def entry_of(function: Function) -> tuple[str, str]:
@@ -84,7 +89,7 @@ def test_third_party_layer_leaves_out_what_no_function_needs() -> None:
 
 def aws_services_used() -> set[str]:
     """AWS services that the functions' code names in modules which import boto3."""
-    sources = [*ROOT.glob("functions/**/*.py"), *ROOT.glob("layers/core/**/*.py")]
+    sources = [*ROOT.glob("functions/**/*.py"), *ROOT.glob("layers/*/python/**/*.py")]
     trees = [ast.parse(source.read_text()) for source in sources if "import boto3" in source.read_text()]
     texts = {str(node.value) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     return texts & set(Loader().list_available_services("service-2"))
@@ -108,7 +113,7 @@ def test_holds_its_own_slice_only(function: Function) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
 def test_entry_imports_from_the_bundle_alone(function: Function, runnable: list[Path]) -> None:
-    search_path = [function_code(function), *runnable]
+    search_path = [function_code(function), *runnable, *declared_layers(function)]
     core, entry = imported(search_path, *entry_of(function))
     assert core.startswith(str(search_path[1]))
     assert entry.startswith(str(search_path[0]))
@@ -188,7 +193,7 @@ def test_start_script_serves_what_the_adapter_asks_for(
     function: Function, runnable: list[Path], tmp_path: Path
 ) -> None:
     assert os.access(function_code(function) / "run.sh", os.X_OK)
-    with started(function, runnable, tmp_path) as port:
+    with started(function, [*runnable, *declared_layers(function)], tmp_path) as port:
         assert status(port, "GET", "/healthz") == 200
         assert status(port, "POST", "/_snapstart/before") in range(200, 300)
         assert status(port, "POST", "/_snapstart/after") in range(200, 300)

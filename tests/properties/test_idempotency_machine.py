@@ -30,8 +30,8 @@ from callmissed.money import CREDIT
 from callmissed.platform.tables import IDEMPOTENCY, WALLETS, physical_name
 from callmissed.tenancy.plans import Plan as PricePlan
 from callmissed.tenancy.tenants import create_tenant
+from callmissed_ai.calls.idempotency import LOCK_SECONDS as CHAT_LOCK_SECONDS
 from functions.inference.frame import HOLD_MINUTES
-from functions.inference.once import LOCK_SECONDS as CHAT_LOCK_SECONDS
 from local.engines import Store
 from tests.support.faults import FAULTS, Crash, Fault
 from tests.support.idempotency import Shelf

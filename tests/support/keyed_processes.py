@@ -19,9 +19,9 @@ from callmissed.idempotency.store import IdempotencyStore
 from callmissed.settings import CoreSettings
 from callmissed.web.app import RequestFrame, create_api
 from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
+from callmissed_ai.routing.router import Answer
+from callmissed_ai.services.chat import Plan
 from functions.inference.app import create_app, create_gateway
-from functions.inference.planning import Plan
-from functions.inference.upstreams import Answer
 from local.engines import Store
 from tests.support.faults import Crash, FaultyDynamoDB
 from tests.support.idempotency import Shelf

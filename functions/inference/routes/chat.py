@@ -14,14 +14,14 @@ from callmissed.ledger.refusals import HoldRefused
 from callmissed.ledger.wallet import SERVICES, quotas
 from callmissed.platform.routes import Permission
 from callmissed.tenancy.plans import UNLIMITED, limits
+from callmissed_ai.answers.events import MeteredStream, check_stream, read_reply, seconds_left, usage_of
+from callmissed_ai.calls.container import Gateway
+from callmissed_ai.calls.idempotency import MEDIA_TYPE, Once
+from callmissed_ai.calls.settlement import BilledCall
+from callmissed_ai.dialects.openai_chat import parse_chat
+from callmissed_ai.routing.router import Answer
+from callmissed_ai.services.chat import Plan, plan_chat
 from functions.inference.body import parse_object, read_body
-from functions.inference.dialects.openai_chat import parse_chat
-from functions.inference.gateway import Gateway
-from functions.inference.once import MEDIA_TYPE, Once
-from functions.inference.planning import Plan, plan_chat
-from functions.inference.relay import MeteredStream, check_stream, read_reply, seconds_left, usage_of
-from functions.inference.settlement import BilledCall
-from functions.inference.upstreams import Answer
 
 router = APIRouter(tags=["chat"])
 _SERVICE = SERVICES[0]

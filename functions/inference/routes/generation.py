@@ -10,7 +10,7 @@ from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import iso
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.ids import is_call_id
-from functions.inference.gateway import Gateway
+from callmissed_ai.calls.container import Gateway
 
 router = APIRouter(tags=["chat"])
 

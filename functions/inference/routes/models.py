@@ -11,8 +11,8 @@ from callmissed.errors import ApiError
 from callmissed.money import CREDIT
 from callmissed.tenancy.plans import ModelAccess, Plan, limits
 from callmissed.web.caching import cacheable
-from functions.inference.gateway import Gateway
-from functions.inference.planning import model_not_found
+from callmissed_ai.calls.container import Gateway
+from callmissed_ai.services.chat import model_not_found
 
 CREDITS_PER_USD = 100
 

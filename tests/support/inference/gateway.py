@@ -22,11 +22,11 @@ from callmissed.platform.tables import KEYS, LEDGER, WALLETS, Table, physical_na
 from callmissed.settings import CoreSettings
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
+from callmissed_ai.calls.container import Gateway
+from callmissed_ai.providers.sandbox import SandboxProvider
+from callmissed_ai.routing.router import Upstreams
 from functions.inference.app import create_app, create_gateway
 from functions.inference.frame import HOLD_MINUTES
-from functions.inference.gateway import Gateway
-from functions.inference.providers.sandbox import SandboxProvider
-from functions.inference.upstreams import Upstreams
 from local.engines import Store
 from tests.support.threads import uvicorn_serving
 

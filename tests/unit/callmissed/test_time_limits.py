@@ -12,7 +12,9 @@ from callmissed.platform.functions import FUNCTIONS, INFERENCE, LEDGER_SWEEP, SC
 from callmissed.platform.routes import ROUTES, STREAM_TIMEOUT_SECONDS
 from callmissed.platform.tables import IDEMPOTENCY
 from callmissed.web import idempotency as below_api
-from functions.inference import once, relay, upstreams
+from callmissed_ai.answers import events as relay
+from callmissed_ai.calls import idempotency as once
+from callmissed_ai.routing import router as upstreams
 from functions.inference.frame import HOLD_MINUTES
 
 API_GATEWAY_SILENCE_SECONDS = 300

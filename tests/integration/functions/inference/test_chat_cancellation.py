@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message
 from callmissed.aws.attributes import to_item
 from callmissed.idempotency.requests import keyed_request
 from callmissed.platform.tables import IDEMPOTENCY, physical_name
-from functions.inference import tokens
+from callmissed_ai.tokens import counting as tokens
 from functions.inference.app import create_app, create_gateway
 from local.engines import Store
 from tests.support.aws.dynamodb_proxy import Step, step_of

@@ -14,8 +14,8 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import system_clock
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.secret import Mode
+from callmissed_ai.calls.idempotency import LOCK_SECONDS
 from functions.inference.app import create_app
-from functions.inference.once import LOCK_SECONDS
 from local.engines import Store
 from tests.integration.functions.inference.test_chat_hangups import Caller, closes
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Step

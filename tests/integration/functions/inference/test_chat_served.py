@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from callmissed.platform.routes import MAX_BODY_BYTES
-from functions.inference import relay
+from callmissed_ai.answers import events as relay
 from functions.inference.routes import chat as chat_route
 from tests.support.inference.behaviours import DONE, WORDS, completion, content_events, reply, streams
 from tests.support.inference.gateway import Bank

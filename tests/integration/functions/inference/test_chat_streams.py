@@ -9,7 +9,9 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from callmissed.aws.dynamodb import DynamoDB, Exchange
-from functions.inference import relay, sse, tokens
+from callmissed_ai.answers import events as relay
+from callmissed_ai.streams import sse
+from callmissed_ai.tokens import counting as tokens
 from functions.inference.app import create_app, create_gateway
 from local.engines import Store
 from tests.support.inference.behaviours import (

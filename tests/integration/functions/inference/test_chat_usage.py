@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from callmissed.money import CREDIT
-from functions.inference import tokens
+from callmissed_ai.tokens import counting as tokens
 from tests.support.inference.behaviours import (
     DONE,
     USAGE,

@@ -26,7 +26,8 @@ class Function:
     """One Lambda function.
 
     `web_app` names an ASGI application that runs under uvicorn behind the Lambda Web Adapter and streams;
-    `handler` a plain Lambda handler; exactly one of them is set. `tables` maps a table's name to the DynamoDB
+    `handler` a plain Lambda handler; exactly one of them is set. `layers` names folders of `layers/`
+    that it needs beside the core and the third-party one. `tables` maps a table's name to the DynamoDB
     actions its role allows, which hold for the table's index too. `follows` names the table whose stream calls the
     function; the queues that call it name it as their consumer. `sends_to` names the queues that it may write to,
     `publishes` allows events on the bus. `unseals` gives it the sealing keys, `keeps_responses` the bucket for long
@@ -37,6 +38,7 @@ class Function:
     slice: str
     web_app: str | None = None
     handler: str | None = None
+    layers: tuple[str, ...] = ()
     memory_mb: int = 512
     timeout_seconds: int = 30
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -63,6 +65,7 @@ INFERENCE = Function(
     "inference",
     slice="inference",
     web_app="functions.inference.app:app",
+    layers=("ai",),
     memory_mb=1024,
     timeout_seconds=900,
     tables={
