@@ -17,7 +17,6 @@ from queue import SimpleQueue
 from typing import Any, cast
 
 from callmissed.ids import new_id
-from callmissed.platform import names
 from callmissed.platform.functions import FUNCTIONS, Function
 from local.errors import DeskError
 from local.lambda_events import ACCOUNT, REGION, Event
@@ -126,7 +125,7 @@ class _Environment:
 
     def _context(self) -> Context:
         return Context(
-            function_name=names.function("local", self._function.name),
+            function_name=self._function.physical_name("local"),
             aws_request_id=new_id("run"),
             memory_limit_in_mb=self._function.memory_mb,
             deadline=time.monotonic() + self._function.timeout_seconds,

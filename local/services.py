@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from callmissed.platform.names import event_bus
 from callmissed.platform.queues import QUEUES, Queue, physical_queue_name
+from callmissed.platform.resources import EVENT_BUS
 from local.clients import local_client
 from local.lambda_events import ACCOUNT, REGION
 
@@ -49,7 +49,7 @@ def create_services(services: Services, queues: tuple[Queue, ...] = QUEUES) -> N
     """
     local_client("s3", services.endpoint).create_bucket(Bucket=services.bucket)
     events = local_client("events", services.endpoint)
-    events.create_event_bus(Name=event_bus(services.stage))
+    events.create_event_bus(Name=EVENT_BUS.physical_name(services.stage))
     sqs = local_client("sqs", services.endpoint)
     for queue in queues:
         _create_queue(sqs, services, queue)
@@ -69,6 +69,6 @@ def _create_queue(sqs: "SQSClient", services: Services, queue: Queue) -> None:
 
 
 def _create_rule(events: "EventBridgeClient", services: Services, queue: Queue) -> None:
-    bus, rule = event_bus(services.stage), physical_queue_name(services.stage, queue.name)
+    bus, rule = EVENT_BUS.physical_name(services.stage), physical_queue_name(services.stage, queue.name)
     events.put_rule(Name=rule, EventBusName=bus, EventPattern=json.dumps({"source": list(queue.sources)}))
     events.put_targets(Rule=rule, EventBusName=bus, Targets=[{"Id": "queue", "Arn": services.queue_arn(queue.name)}])

@@ -1,7 +1,7 @@
 """One declared function as a Lambda: zip, arm64, Python 3.13, its own role, its own logs, and the alias `live`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -14,7 +14,6 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from callmissed.platform import names
 from callmissed.platform.functions import Function
 from callmissed.platform.queues import QUEUES
 from infra.config import StageConfig
@@ -64,7 +63,8 @@ def setting(
         _layer(scope, config, "third-party", bundling.third_party_layer),
     ]
     ours = {name: _layer(scope, config, name, partial(bundling.own_layer, name)) for name in declared}
-    return Setting(config, data, events, everywhere, ours)
+    everything = replace(data, locations={**data.locations, **events.locations})
+    return Setting(config, everything, events, everywhere, ours)
 
 
 def _layer(scope: Construct, config: StageConfig, name: str, folder: Callable[[], Path]) -> lambda_.LayerVersion:
@@ -96,7 +96,7 @@ class PythonFunction(Construct):
         self.role = _role(self, self.logs)
         entry = entry or Entry(declared.handler or "")
         self.function = _function(self, shared, entry, snap_start=snap_start)
-        stores.grant(self.role, declared, shared.stores, shared.config)
+        stores.grant(self.role, declared, shared.stores)
         channels.grant(self.role, declared, shared.channels)
         self.alias = lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)  # pyright: ignore[reportArgumentType]
         if failures:
@@ -123,7 +123,7 @@ def _function(owner: PythonFunction, shared: Setting, entry: Entry, *, snap_star
     function = lambda_.Function(
         owner,
         "Function",
-        function_name=names.function(config.stage, declared.name),
+        function_name=declared.physical_name(config.stage),
         runtime=_RUNTIME,
         architecture=_ARCHITECTURE,
         handler=entry.handler,
@@ -145,7 +145,8 @@ def _function(owner: PythonFunction, shared: Setting, entry: Entry, *, snap_star
 
 
 def _environment(declared: Function, shared: Setting) -> dict[str, str]:
-    return stores.environment(declared, shared.stores, shared.config) | channels.environment(declared, shared.config)
+    variables = stores.environment(declared, shared.stores.locations, shared.config)
+    return variables | channels.environment(declared, shared.config)
 
 
 def _recursive_loop(declared: Function) -> lambda_.RecursiveLoop | None:

@@ -6,8 +6,8 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from callmissed.platform import names
 from callmissed.platform.queues import QUEUES
+from callmissed.platform.resources import EVENT_BUS
 from infra.config import StageConfig
 from infra.constructs.channels import Channels
 from infra.constructs.dead_letters import dead_letter_queue
@@ -29,7 +29,7 @@ class EventsStack(Stack):
         bus = events.EventBus(
             self,
             "Bus",
-            event_bus_name=names.event_bus(config.stage),
+            event_bus_name=EVENT_BUS.physical_name(config.stage),
             description="Platform events",
             dead_letter_queue=self.undelivered,
         )

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from callmissed.platform import names
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function
 from callmissed.platform.queues import QUEUES, physical_queue_name
+from callmissed.platform.resources import PROVIDERS_FILE, RESOURCES, ResourceKind
+from callmissed.platform.resources import Resource as Declared
 from callmissed.platform.routes import ROUTES
 from callmissed.platform.tables import TABLES, physical_name
 from tests.support.assembly import Assembly, Resource
@@ -19,7 +20,7 @@ EACH = pytest.mark.parametrize("name", BY_NAME)
 
 def found(assembly: Assembly, name: str) -> tuple[str, str, Resource]:
     """Stack, logical id and resource of one declared function."""
-    wanted = names.function(assembly.config.stage, name)
+    wanted = BY_NAME[name].physical_name(assembly.config.stage)
     [match] = [
         entry
         for entry in assembly.resources("AWS::Lambda::Function")
@@ -82,7 +83,7 @@ def on_tables(stage: str, function: Function) -> set[tuple[str, str]]:
 
 def test_nothing_runs_that_is_not_declared(assembly: Assembly) -> None:
     deployed = {properties["FunctionName"] for properties in assembly.properties("AWS::Lambda::Function")}
-    assert deployed == {names.function(assembly.config.stage, function.name) for function in FUNCTIONS}
+    assert deployed == {function.physical_name(assembly.config.stage) for function in FUNCTIONS}
 
 
 @EACH
@@ -151,23 +152,47 @@ def test_sends_to_and_receives_from_declared_queues_only(assembly: Assembly, nam
     assert assembly.text("api", base) == (account if declared.sends_to else "")
 
 
-@EACH
-def test_publishes_on_the_bus_only_if_declared(assembly: Assembly, name: str) -> None:
-    bus = names.event_bus(assembly.config.stage)
-    expected = {("events:PutEvents", bus)} if BY_NAME[name].publishes else set[tuple[str, str]]()
-    assert allowed(assembly, name, "events:") == expected
+def resource_text(assembly: Assembly, resource: Declared) -> str:
+    """What a role's statement names for `resource`, as the assembly's text."""
+    config = assembly.config
+    name = resource.physical_name(config.stage, account="<AWS::AccountId>", region=config.region)
+    return f"arn:<AWS::Partition>:s3:::{name}/*" if resource.kind is ResourceKind.BUCKET else name
 
 
 @EACH
-def test_keeps_long_answers_only_if_declared(assembly: Assembly, name: str) -> None:
-    stage, declared = assembly.config.stage, BY_NAME[name]
-    bucket = names.responses_bucket(stage, "<AWS::AccountId>", assembly.config.region)
-    objects = f"arn:<AWS::Partition>:s3:::{bucket}/*"
-    expected = {("s3:GetObject", objects), ("s3:PutObject", objects)} if declared.keeps_responses else set[Any]()
-    assert allowed(assembly, name, "s3:") == expected
+def test_reaches_only_the_resources_that_it_needs(assembly: Assembly, name: str) -> None:
+    reached = {
+        pair for service in ("secretsmanager:", "ssm:", "s3:", "events:") for pair in allowed(assembly, name, service)
+    }
+    needs = BY_NAME[name].needs
+    assert {(action, last_name(text)) for action, text in reached} == {
+        (action, resource_text(assembly, resource)) for resource in needs for action in resource.actions
+    }
+
+
+def last_name(text: str) -> str:
+    """A parameter's ARN ends in its name; other resources are their name already."""
+    return text.partition(":parameter")[2] or text
+
+
+@EACH
+def test_finds_only_the_resources_that_it_needs(assembly: Assembly, name: str) -> None:
+    declared = BY_NAME[name]
     environment = found(assembly, name)[2]["Properties"]["Environment"]["Variables"]
-    variable = assembly.text("api", environment.get("CALLMISSED_RESPONSES_BUCKET", ""))
-    assert variable == (bucket if declared.keeps_responses else "")
+    variables = {resource.variable for resource in RESOURCES if resource.variable}
+    assert variables & set(environment) == {need.variable for need in declared.needs if need.variable}
+    for need in declared.needs:
+        if need.variable:
+            value = assembly.text(found(assembly, name)[0], environment[need.variable])
+            assert value == variable_text(assembly, need)
+
+
+def variable_text(assembly: Assembly, resource: Declared) -> str:
+    """What the resource's environment variable holds, as the assembly's text."""
+    text = resource_text(assembly, resource)
+    if resource.kind is ResourceKind.BUCKET:
+        return text.removeprefix("arn:<AWS::Partition>:s3:::").removesuffix("/*")
+    return f"ssm:{text}" if resource is PROVIDERS_FILE else text
 
 
 @EACH
@@ -175,27 +200,6 @@ def test_may_call_itself_over_and_over_only_through_its_own_queue(assembly: Asse
     own = {queue.name for queue in QUEUES if queue.consumer == name}
     expected = "Allow" if own & set(BY_NAME[name].sends_to) else None
     assert found(assembly, name)[2]["Properties"].get("RecursiveLoop") == expected
-
-
-@EACH
-def test_reads_secrets_and_providers_only_if_declared(assembly: Assembly, name: str) -> None:
-    declared = BY_NAME[name]
-    environment = found(assembly, name)[2]["Properties"]["Environment"]["Variables"]
-    stage = assembly.config.stage
-    secrets = {
-        names.pepper_secret(stage): declared.reads_pepper,
-        names.sealing_secret(stage): declared.unseals,
-        names.provider_keys_secret(stage): declared.reads_providers,
-    }
-    expected = {("secretsmanager:GetSecretValue", secret) for secret, read in secrets.items() if read}
-    assert allowed(assembly, name, "secretsmanager:") == expected
-    assert {action for action, _ in allowed(assembly, name, "ssm:")} == (
-        {"ssm:GetParameter"} if declared.reads_providers else set()
-    )
-    assert ("CALLMISSED_PEPPER_SECRET_ARN" in environment) == declared.reads_pepper
-    assert ("CALLMISSED_SEALING_SECRET_ARN" in environment) == declared.unseals
-    assert ("CALLMISSED_PROVIDERS_FILE" in environment) == declared.reads_providers
-    assert ("CALLMISSED_PROVIDER_KEYS_SECRET_ARN" in environment) == declared.reads_providers
 
 
 @EACH

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from callmissed.platform.names import event_bus
 from callmissed.platform.queues import CALLBACK_SOURCE, CALLBACKS, EVENT_SOURCE, FANOUT, QUEUES, Queue
+from callmissed.platform.resources import EVENT_BUS
 from callmissed.platform.tables import OUTBOX, physical_name
 from local.clients import local_client
 from local.engines import Store, create_tables, dynamodb_client, dynamodb_local
@@ -139,7 +139,7 @@ def test_every_declared_queue_has_its_visibility_and_dead_letters(services: Serv
 def test_the_bus_puts_events_into_the_queue_of_their_source(services: Services, source: str, queue: Queue) -> None:
     detail = {"id": "evt_1", "tenant": "tnt_1", "type": "budget.alert", "created": 1}
     entry: Any = {"Source": source, "DetailType": "budget.alert", "Detail": json.dumps(detail)}
-    entry["EventBusName"] = event_bus(services.stage)
+    entry["EventBusName"] = EVENT_BUS.physical_name(services.stage)
     local_client("events", services.endpoint).put_events(Entries=[entry])
     sqs = local_client("sqs", services.endpoint)
     [message] = sqs.receive_message(QueueUrl=services.queue_url(queue.name))["Messages"]

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.integration.functions.webhooks.test_breaker import start_replay
 
 from callmissed.aws.attributes import Item
 from callmissed.batches import Received
@@ -13,6 +12,7 @@ from functions.webhooks import messages
 from functions.webhooks.records import REPLAY, Endpoint, State, webhook_key
 from functions.webhooks.replaying import DONE, RECOVER
 from functions.webhooks.replays import REPEAT
+from tests.integration.functions.webhooks.test_breaker import start_replay
 from tests.support.webhooks.jobs import Job, queued_jobs
 from tests.support.webhooks.simulation import Simulation, status
 

@@ -1,4 +1,4 @@
-"""The SQS queues, and what ends in them. Every queue has a dead-letter queue beside it, `<name>-dead`."""
+"""An SQS queue and what the event bus puts into it, as the slices declare them."""
 
 from dataclasses import dataclass
 
@@ -24,36 +24,6 @@ class Queue:
     def dead_letters(self) -> str:
         """Name of the dead-letter queue."""
         return f"{self.name}-dead"
-
-
-EVENT_SOURCE = "callmissed.events"
-"""Source, on the bus, of the events that tenants subscribe to."""
-
-CALLBACK_SOURCE = "callmissed.callbacks"
-"""Source, on the bus, of what providers sent us, verified."""
-
-FANOUT = Queue(
-    "event-fanout",
-    consumer="event-fanout",
-    visibility_seconds=180,
-    sources=(EVENT_SOURCE,),
-    holds="events whose webhooks are to be found",
-)
-DISPATCH = Queue(
-    "webhook-dispatch",
-    consumer="webhook-sender",
-    visibility_seconds=360,
-    holds="deliveries to attempt now, lanes to look at, replays to go on with; fair between tenants",
-)
-CALLBACKS = Queue(
-    "callbacks",
-    consumer="callback-worker",
-    visibility_seconds=180,
-    sources=(CALLBACK_SOURCE,),
-    holds="verified callbacks of providers",
-)
-
-QUEUES = (FANOUT, DISPATCH, CALLBACKS)
 
 
 def physical_queue_name(stage: str, name: str) -> str:
