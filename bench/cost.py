@@ -21,7 +21,8 @@ from callmissed.keys.secret import Mode, new_secret
 from callmissed.platform.functions import INFERENCE
 from callmissed.settings import from_environment
 from functions.inference.app import create_app, create_gateway
-from local.engines import Store, dynamodb_local
+from local.aws.engines import dynamodb_local
+from local.aws.tables import StageTables
 from local.ports import free_port
 
 PRICES = Path(__file__).parent / "prices.toml"
@@ -202,7 +203,7 @@ def measured(milliseconds: Mapping[str, float]) -> list[Work]:
         endpoint = stack.enter_context(dynamodb_local(scratch / "dynamodb.log"))
         providers = ours.write_providers(f"http://127.0.0.1:{port}/v1", scratch)
         os.environ.update(ours.environment(endpoint, str(providers)))
-        return asyncio.run(count_all(endpoint, ours.seed(Store(endpoint, ours.STAGE)), milliseconds))
+        return asyncio.run(count_all(endpoint, ours.seed(StageTables(endpoint, ours.STAGE)), milliseconds))
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
 from callmissed_ai.routing.router import Answer
 from callmissed_ai.services.chat import Plan
 from functions.inference.app import create_app, create_gateway
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import Crash, FaultyDynamoDB
 from tests.support.idempotency import Shelf
 from tests.support.inference.behaviours import completion
@@ -109,7 +109,12 @@ class Lane:
     """One process. `read_clock` is what its clock shows; `late` are the requests under way of all lanes."""
 
     def __init__(
-        self, store: Store, shelf: Shelf, works: Works, late: list[tuple[str, bytes]], read_clock: Callable[[], int]
+        self,
+        store: StageTables,
+        shelf: Shelf,
+        works: Works,
+        late: list[tuple[str, bytes]],
+        read_clock: Callable[[], int],
     ) -> None:
         self.dynamodb = MortalDynamoDB(store.endpoint)
         self.dynamodb.late = late
@@ -196,7 +201,7 @@ class Lane:
 
         return RequestFrame(IdempotencyMiddleware(create_api("lane", [router]), self._records, self._clock))
 
-    def _chat(self, store: Store) -> ASGIApp:
+    def _chat(self, store: StageTables) -> ASGIApp:
         settings = CoreSettings(
             stage=store.stage, region="us-east-1", dynamodb_endpoint=store.endpoint, peppers=PEPPER.hex()
         )

@@ -18,9 +18,9 @@ from callmissed.keys.secret import key_hash
 from callmissed.ledger.entries import Account, Entry, EntryType, Usage
 from callmissed.ledger.holds import Ledger
 from cli.main import app
-from local.engines import Store, create_tables
-from local.settings import STAGE
-from local.state import Announcement, Secrets, State
+from local.aws.account import STAGE
+from local.aws.tables import StageTables, create_tables
+from local.state.folder import Announcement, LocalSecrets, StateFolder
 
 PEPPER = bytes(range(32))
 T = TypeVar("T")
@@ -91,11 +91,11 @@ class CommandLine:
 @pytest.fixture(scope="session")
 def line(dynamodb_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     """The command line of a stack that says it runs, with a tenant of its own."""
-    create_tables(Store(dynamodb_endpoint, STAGE))
+    create_tables(StageTables(dynamodb_endpoint, STAGE))
     folder = tmp_path_factory.mktemp("cli") / "state"
     folder.mkdir()
-    state = State(folder)
-    state.keep(Secrets(pepper=PEPPER.hex()))
+    state = StateFolder(folder)
+    state.store_secrets(LocalSecrets(pepper=PEPPER.hex()))
     announcement = Announcement(
         base_url="http://127.0.0.1:1", live_key="", test_key="", tenant_id="", endpoints={"dynamodb": dynamodb_endpoint}
     )

@@ -27,7 +27,7 @@ from callmissed_ai.providers.sandbox import SandboxProvider
 from callmissed_ai.routing.router import Upstreams
 from functions.inference.app import create_app, create_gateway
 from functions.inference.frame import HOLD_MINUTES
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.threads import uvicorn_serving
 
 PEPPER = b"tests-pepper-of-some-length-....."
@@ -208,7 +208,7 @@ class Desk:
     sleeps: Sleeps
 
 
-def settings_for(store: Store, providers_file: Path, peppers: tuple[bytes, ...] = (PEPPER,)) -> CoreSettings:
+def settings_for(store: StageTables, providers_file: Path, peppers: tuple[bytes, ...] = (PEPPER,)) -> CoreSettings:
     """Settings as the environment would give them."""
     return CoreSettings(
         stage=store.stage,

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.idempotency.store import IdempotencyStore
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.idempotency import Hands, Shelf
 
 
@@ -22,12 +22,12 @@ def shelf() -> Shelf:
 
 
 @pytest_asyncio.fixture
-async def dynamodb(tables: Store) -> AsyncIterator[DynamoDB]:
+async def dynamodb(tables: StageTables) -> AsyncIterator[DynamoDB]:
     dynamodb = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=20)
     yield dynamodb
     await dynamodb.close()
 
 
 @pytest.fixture
-def records(dynamodb: DynamoDB, tables: Store, shelf: Shelf) -> IdempotencyStore:
+def records(dynamodb: DynamoDB, tables: StageTables, shelf: Shelf) -> IdempotencyStore:
     return IdempotencyStore(dynamodb, tables.stage, shelf)

@@ -13,7 +13,7 @@ from callmissed_ai.answers import events as relay
 from callmissed_ai.streams import sse
 from callmissed_ai.tokens import counting as tokens
 from functions.inference.app import create_app, create_gateway
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.inference.behaviours import (
     DONE,
     SECRET_TEXT,
@@ -141,7 +141,9 @@ async def test_headers_of_a_stream(client: httpx2.AsyncClient, bank: Bank) -> No
 
 
 @pytest.fixture
-async def order(store: Store, providers_file: Path, bank: Bank) -> AsyncIterator[Callable[[], Awaitable[list[str]]]]:
+async def order(
+    store: StageTables, providers_file: Path, bank: Bank
+) -> AsyncIterator[Callable[[], Awaitable[list[str]]]]:
     """Streams one call and returns in which order writes were answered and the end was sent."""
     seen: list[str] = []
 

@@ -78,6 +78,17 @@ async def test_two_failures_trip_the_breaker_once(simulation: Simulation, open_u
     assert (await simulation.webhook_item(endpoint))["open"] == moments[0] == now + 30 * SECOND
 
 
+async def test_a_failure_of_an_attempt_made_before_the_trip_prolongs_no_pause(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook(cf=4, ff=simulation.now)
+    health = Health(simulation.store)
+    until = await health.failed(endpoint, simulation.now)
+
+    assert until == simulation.now + 30 * SECOND
+    assert await health.failed(endpoint, simulation.now + 10 * SECOND) == 0
+
+    assert (await simulation.webhook_item(endpoint))["open"] == until
+
+
 async def test_two_disablings_publish_one_event(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(410)

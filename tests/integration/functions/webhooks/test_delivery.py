@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from callmissed.clock import SECOND
+from callmissed.events.outbox import to_record
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks import messages
 from functions.webhooks.records import DELIVERY, State, attempt_key
@@ -139,6 +140,19 @@ async def test_an_event_that_is_told_twice_is_delivered_once(simulation: Simulat
 
     assert len(simulation.endpoints.got) == 1
     await simulation.assert_nothing_lost(endpoint)
+
+
+@pytest.mark.parametrize(("again", "sent"), [(False, 1), (True, 2)], ids=["other copy", "again"])
+async def test_a_job_is_sent_again_for_an_event_that_the_queue_hands_out_again(
+    simulation: Simulation, again: bool, sent: int
+) -> None:
+    await simulation.webhook()
+    [event] = await simulation.tell()
+
+    await simulation.fanout.fan_out(to_record(event), again=False)
+    await simulation.fanout.fan_out(to_record(event), again=again)
+
+    assert simulation.orders.sent["attempt"] == sent
 
 
 async def test_a_deleted_webhook_gets_nothing_more(simulation: Simulation) -> None:

@@ -129,3 +129,18 @@ async def test_what_a_busy_partition_leaves_out_is_asked_for_again(
 
 async def _activate(simulation: Simulation, endpoint: Endpoint, *, active: bool) -> None:
     assert await simulation.store.change(WEBHOOKS, webhook_key(endpoint), {"active": active}, {})
+
+
+async def test_a_put_whose_first_try_was_not_answered_returns_what_another_process_wrote(
+    simulation: Simulation,
+) -> None:
+    key = {"webhook": "tnt_1#wh_1", "item": "D#dlv_1"}
+    other = {**key, "n": 1}
+
+    async def lose() -> None:
+        await simulation.aside.put(DELIVERIES, other)
+        raise Unavailable("the answer was lost", ambiguous=True)
+
+    simulation.dynamodb.before("PutItem", lose)
+
+    assert await simulation.store.put_new(DELIVERIES, {**key, "n": 0}) == other

@@ -13,7 +13,7 @@ from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table
 from functions.webhooks.items import update, wake_lane
 from functions.webhooks.records import LANE, Endpoint, State, due, webhook_key
 from tests.support.webhooks.jobs import queued_jobs
-from tests.support.webhooks.simulation import Simulation
+from tests.support.webhooks.simulation import Simulation, status
 
 MINUTES = 1 / 24 / 60
 
@@ -61,10 +61,11 @@ async def test_a_look_that_comes_early_looks_again_when_the_breaker_lets_a_probe
     await simulation.aside.change(DELIVERIES, lane_key(endpoint), due(endpoint, simulation.now), {})
     assert await simulation.timer.ring(simulation.now) == 1
 
+    await simulation.run()
+    assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["due"] == f"{moment:020}"
     await simulation.run(days=2.9 * MINUTES)
 
     assert await simulation.deliveries(endpoint) == parked
-    assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["due"] == f"{moment:020}"
     await simulation.run(days=1 * MINUTES)
     assert moment <= simulation.endpoints.got[0][3] <= moment + MINUTE
 
@@ -119,6 +120,15 @@ async def test_a_lane_that_is_parked_into_while_it_was_found_empty_stays(simulat
     await look(simulation, endpoint)
 
     assert simulation.dynamodb.pending == 0
+    assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["rev"] == 2
+
+
+async def test_a_lane_that_is_parked_into_after_it_was_found_empty_stays(simulation: Simulation) -> None:
+    endpoint = await empty_lane(simulation)
+    await simulation.aside.keep_lane(endpoint, simulation.now)
+
+    await look(simulation, endpoint)
+
     assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["rev"] == 2
 
 
@@ -196,3 +206,17 @@ async def test_parking_one_more_delivery_moves_no_look(simulation: Simulation, a
     await queued_jobs(simulation)
 
     assert await simulation.store.get(DELIVERIES, lane_key(endpoint)) == before | {"rev": 2}
+
+
+async def test_a_parked_delivery_has_no_next_attempt(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook()
+    simulation.endpoints.answers[endpoint.webhook] = status(500)
+    await simulation.tell()
+    await simulation.run()
+    assert "next" in (await simulation.deliveries(endpoint))[0]
+
+    assert await simulation.aside.change(WEBHOOKS, webhook_key(endpoint), {"active": False}, {})
+    await simulation.run(days=1 * MINUTES)
+
+    assert await simulation.states(endpoint) == {State.PARKED: 1}
+    assert "next" not in (await simulation.deliveries(endpoint))[0]

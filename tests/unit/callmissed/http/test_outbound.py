@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.engines import ROOT
+from local.paths import ROOT
 
 CORE, TRANSPORTS = "layers/core/python/callmissed", "layers/ai/python/callmissed_ai/transports"
 WHY = {

@@ -9,12 +9,12 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.settings import CoreSettings
 from callmissed.web.app import RequestFrame
 from functions.webhooks.api import create_app, create_parts
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.webhooks.subscribers import NOW, RING, Stage, Tenant, check_url
 
 
 @pytest_asyncio.fixture(scope="session")
-async def shared_stage(new_tables: Callable[[], Store]) -> AsyncIterator[Stage]:
+async def shared_stage(new_tables: Callable[[], StageTables]) -> AsyncIterator[Stage]:
     store = new_tables()
     dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
     stage = Stage(store, dynamodb)
