@@ -138,7 +138,7 @@ def _dead_letter_watches(queues: Mapping[str, sqs.Queue]) -> Iterator[Watch]:
 def _queue_watches(queues: Iterable[WorkQueue]) -> Iterator[Watch]:
     for queue in queues:
         # Only our own functions delay messages; what the bus brings is due at once.
-        delay = 0 if queue.declared.sources else MOST_DELAY_SECONDS
+        delay = 0 if queue.declared.rules else MOST_DELAY_SECONDS
         meaning = f"{queue.declared.consumer} does not keep up with its queue."
         yield Watch(f"{queue.declared.name}-oldest", _oldest(queue.queue), meaning, threshold=_OLDEST_SECONDS + delay)
 

@@ -88,17 +88,21 @@ def test_queue_calls_its_consumer_and_learns_which_messages_failed(assembly: Ass
 
 
 @EACH
-def test_bus_puts_the_declared_sources_into_the_queue(assembly: Assembly, queue: Queue) -> None:
-    name = f"{assembly.config.service}-{queue.name}"
-    rules = [rule for rule in assembly.properties("AWS::Events::Rule") if rule["Name"] == name]
+def test_bus_puts_the_declared_events_into_the_queue(assembly: Assembly, queue: Queue) -> None:
+    declared = {physical_queue_name(assembly.config.stage, name): rule.pattern for name, rule in queue.named_rules()}
     work = physical_queue_name(assembly.config.stage, queue.name)
-    assert [rule["EventPattern"] for rule in rules] == ([{"source": list(queue.sources)}] if queue.sources else [])
+    rules = [
+        rule
+        for rule in assembly.properties("AWS::Events::Rule")
+        if assembly.text("events", rule["Targets"][0]["Arn"]) == work
+    ]
+    assert {rule["Name"]: rule["EventPattern"] for rule in rules} == declared
     for rule in rules:
         [target] = rule["Targets"]
         assert assembly.text("events", rule["EventBusName"]) == EVENT_BUS.physical_name(assembly.config.stage)
         assert assembly.text("events", target["Arn"]) == work
         assert "Undelivered" in str(target["DeadLetterConfig"]["Arn"])
-    assert senders(assembly, work) == ({name} if queue.sources else set[str]())
+    assert senders(assembly, work) == set(declared)
 
 
 def test_bus_keeps_what_it_cannot_deliver(assembly: Assembly) -> None:

@@ -1,7 +1,7 @@
 """The SQS queues, and what ends in them. Every queue has a dead-letter queue beside it, `<name>-dead`."""
 
 from callmissed.platform.queues import webhooks
-from callmissed.platform.queues.queue import Queue, physical_queue_name
+from callmissed.platform.queues.queue import Queue, Rule, physical_queue_name
 from callmissed.platform.queues.sources import CALLBACK_SOURCE, EVENT_SOURCE
 from callmissed.platform.queues.webhooks import CALLBACKS, DISPATCH, FANOUT
 
@@ -15,5 +15,6 @@ __all__ = [
     "FANOUT",
     "QUEUES",
     "Queue",
+    "Rule",
     "physical_queue_name",
 ]

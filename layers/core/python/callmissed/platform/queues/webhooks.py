@@ -1,13 +1,13 @@
 """The webhooks slice's queues."""
 
-from callmissed.platform.queues.queue import Queue
+from callmissed.platform.queues.queue import Queue, Rule
 from callmissed.platform.queues.sources import CALLBACK_SOURCE, EVENT_SOURCE
 
 FANOUT = Queue(
     "event-fanout",
     consumer="event-fanout",
     visibility_seconds=180,
-    sources=(EVENT_SOURCE,),
+    rules=(Rule(EVENT_SOURCE),),
     holds="events whose webhooks are to be found",
 )
 DISPATCH = Queue(
@@ -20,7 +20,7 @@ CALLBACKS = Queue(
     "callbacks",
     consumer="callback-worker",
     visibility_seconds=180,
-    sources=(CALLBACK_SOURCE,),
+    rules=(Rule(CALLBACK_SOURCE),),
     holds="verified callbacks of providers",
 )
 
