@@ -1,8 +1,7 @@
 """One declared function as a Lambda: zip, arm64, Python 3.13, its own role, its own logs, and the alias `live`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -19,25 +18,20 @@ from callmissed.platform.queues import QUEUES
 from infra.config import StageConfig
 from infra.constructs import bundling, channels, stores
 from infra.constructs.checks import accept, accept_lint
+from infra.constructs.layers import ARCHITECTURE, RUNTIME, Layers
 from infra.constructs.logs import log_group
 
-_RUNTIME = lambda_.Runtime.PYTHON_3_13
-_ARCHITECTURE = lambda_.Architecture.ARM_64
 _MAX_EVENT_AGE = Duration.hours(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the functions of one stack share. Make one per stack: a layer exported to another could never change.
-
-    All functions have `layers`; `declared_layers` are by the name that a function declares.
-    """
+    """What the functions of one stack share."""
 
     config: StageConfig
     stores: stores.Stores
     channels: channels.Channels
-    layers: Sequence[lambda_.ILayerVersion]
-    declared_layers: Mapping[str, lambda_.ILayerVersion]
+    layers: Layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +48,11 @@ def setting(
     config: StageConfig,
     data: stores.Stores,
     events: channels.Channels,
-    functions: Iterable[Function],
+    functions: Sequence[Function],
 ) -> Setting:
     """The setting for the `functions` of the stack `scope`, with its own versions of the layers that they need."""
-    declared = sorted({name for function in functions for name in function.layers})
-    everywhere = [
-        _layer(scope, config, "core", partial(bundling.own_layer, "core")),
-        _layer(scope, config, "third-party", bundling.third_party_layer),
-    ]
-    ours = {name: _layer(scope, config, name, partial(bundling.own_layer, name)) for name in declared}
     everything = replace(data, locations={**data.locations, **events.locations})
-    return Setting(config, everything, events, everywhere, ours)
-
-
-def _layer(scope: Construct, config: StageConfig, name: str, folder: Callable[[], Path]) -> lambda_.LayerVersion:
-    return lambda_.LayerVersion(
-        scope,
-        f"Layer-{name}",
-        code=_code(folder() if config.bundle else bundling.placeholder()),
-        compatible_architectures=[_ARCHITECTURE],
-        compatible_runtimes=[_RUNTIME],
-    )
+    return Setting(config, everything, events, Layers(scope, config, functions))
 
 
 class PythonFunction(Construct):
@@ -124,11 +102,11 @@ def _function(owner: PythonFunction, shared: Setting, entry: Entry, *, snap_star
         owner,
         "Function",
         function_name=declared.physical_name(config.stage),
-        runtime=_RUNTIME,
-        architecture=_ARCHITECTURE,
+        runtime=RUNTIME,
+        architecture=ARCHITECTURE,
         handler=entry.handler,
         code=_code(bundling.function_code(declared) if config.bundle else bundling.placeholder()),
-        layers=[*shared.layers, *(shared.declared_layers[name] for name in declared.layers), *entry.layers],
+        layers=[*shared.layers.of(declared), *entry.layers],
         environment=_environment(declared, shared) | dict(entry.environment),
         memory_size=declared.memory_mb,
         timeout=Duration.seconds(declared.timeout_seconds),

@@ -99,6 +99,17 @@ def test_runs_python_3_13_on_arm64_as_declared(assembly: Assembly, name: str) ->
 
 
 @EACH
+def test_has_the_layers_that_it_declares_and_no_others(assembly: Assembly, name: str) -> None:
+    declared, properties = BY_NAME[name], found(assembly, name)[2]["Properties"]
+    layers = [layer["Ref"] for layer in properties["Layers"] if "Ref" in layer]
+    expected = ["core", f"deps{declared.dependencies}", *declared.layers]
+    assert [logical_id.startswith(f"Layer{part}") for logical_id, part in zip(layers, expected, strict=True)] == [
+        True
+    ] * len(expected)
+    assert len(properties["Layers"]) - len(layers) == (1 if declared.web_app else 0)
+
+
+@EACH
 def test_is_published_as_live_and_old_versions_go(assembly: Assembly, name: str) -> None:
     stack, logical_id, _ = found(assembly, name)
     resources = assembly.templates[stack]["Resources"]

@@ -90,7 +90,7 @@ def watched_queues(assembly: Assembly, metric: str) -> set[str]:
 @pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.name)
 def test_waiting_on_purpose_is_no_alarm(assembly: Assembly, queue: Queue) -> None:
     alarm = alarms(assembly)[f"{queue.name}-oldest"]
-    on_purpose = 0 if queue.sources else MOST_DELAY_SECONDS
+    on_purpose = 0 if queue.rules else MOST_DELAY_SECONDS
     assert alarm["Threshold"] > on_purpose + 2 * queue.visibility_seconds
 
 

@@ -8,6 +8,7 @@ KEY_EXPIRY = Function(
     "key-expiry",
     slice="auth",
     handler="functions.auth.expiry.handler",
+    dependencies="publisher",
     timeout_seconds=300,
     tables={KEYS.name: ("dynamodb:Scan",), TENANTS.name: ("dynamodb:GetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
 )

@@ -29,6 +29,7 @@ LEDGER_EVENTS = Function(
     "ledger-events",
     slice="billing",
     handler="functions.billing.events.handler",
+    dependencies="publisher",
     tables={WALLETS.name: ("dynamodb:BatchGetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
     follows=LEDGER.name,
 )

@@ -18,17 +18,18 @@ class Function:
     """One Lambda function.
 
     `web_app` names an ASGI application that runs under uvicorn behind the Lambda Web Adapter and streams;
-    `handler` a plain Lambda handler; exactly one of them is set. `layers` names folders of `layers/`
-    that it needs beside the core and the third-party one. `tables` maps a table's name to the DynamoDB
-    actions that its role allows, which hold for the table's index too. `needs` lists the other resources. `follows`
-    names the table whose stream calls the function; the queues that call it name it as their consumer. `sends_to`
-    names the queues that it may write to.
+    `handler` a plain Lambda handler; exactly one of them is set. `dependencies` names the third-party layer, which
+    `layers/deps/<name>.toml` describes; `layers` names folders of `layers/` that it needs beside the core. `tables`
+    maps a table's name to the DynamoDB actions that its role allows, which hold for the table's index too. `needs`
+    lists the other resources. `follows` names the table whose stream calls the function; the queues that call it name
+    it as their consumer. `sends_to` names the queues that it may write to.
     """
 
     name: str
     slice: str
     web_app: str | None = None
     handler: str | None = None
+    dependencies: str = "worker"
     layers: tuple[str, ...] = ()
     memory_mb: int = 512
     timeout_seconds: int = 30

@@ -8,6 +8,7 @@ INFERENCE = Function(
     "inference",
     slice="inference",
     web_app="functions.inference.app:app",
+    dependencies="inference",
     layers=("ai",),
     memory_mb=1024,
     timeout_seconds=900,

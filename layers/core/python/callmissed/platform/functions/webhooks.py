@@ -9,6 +9,7 @@ WEBHOOKS_API = Function(
     "webhooks",
     slice="webhooks",
     handler="functions.webhooks.api.handler",
+    dependencies="api",
     memory_mb=1024,
     tables={
         WEBHOOKS.name: READ_WRITE,
@@ -23,6 +24,7 @@ CALLBACKS_API = Function(
     "callbacks",
     slice="webhooks",
     handler="functions.webhooks.callbacks.api.handler",
+    dependencies="callbacks",
     memory_mb=1024,
     timeout_seconds=10,
     tables={TENANTS.name: ("dynamodb:GetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
@@ -32,6 +34,7 @@ CALLBACK_WORKER = Function(
     "callback-worker",
     slice="webhooks",
     handler="functions.webhooks.callbacks.worker.handler",
+    dependencies="publisher",
     tables={OUTBOX.name: ("dynamodb:GetItem", "dynamodb:PutItem")},
 )
 EVENT_RELAY = Function(
@@ -45,6 +48,7 @@ EVENT_FANOUT = Function(
     "event-fanout",
     slice="webhooks",
     handler="functions.webhooks.fanout.handler",
+    dependencies="publisher",
     tables={WEBHOOKS.name: ("dynamodb:Query",), DELIVERIES.name: ("dynamodb:PutItem", "dynamodb:UpdateItem")},
     sends_to=(DISPATCH.name,),
 )
@@ -52,6 +56,7 @@ WEBHOOK_SENDER = Function(
     "webhook-sender",
     slice="webhooks",
     handler="functions.webhooks.sender.handler",
+    dependencies="sender",
     timeout_seconds=60,
     tables={
         WEBHOOKS.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
@@ -65,6 +70,7 @@ WEBHOOK_TIMER = Function(
     "webhook-timer",
     slice="webhooks",
     handler="functions.webhooks.timer.handler",
+    dependencies="publisher",
     timeout_seconds=55,
     tables={DELIVERIES.name: ("dynamodb:Query", "dynamodb:UpdateItem")},
     sends_to=(DISPATCH.name,),
