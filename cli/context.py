@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from botocore.credentials import Credentials
 
-from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.database import Database
 from callmissed.clock import Clock, system_clock
 from callmissed.keys.management import KeyManager
 from callmissed.settings import CoreSettings
@@ -21,7 +21,7 @@ class CommandContext:
     """One stage, for the time of one command. `tenant_id` is the tenant that the caller named, or the local stack's."""
 
     settings: CoreSettings
-    dynamodb: DynamoDB
+    database: Database
     output: Output
     tenant_id: str | None
     clock: Clock = system_clock
@@ -42,7 +42,7 @@ class CommandContext:
     def keys(self, *, hashing: bool = False) -> KeyManager:
         """The stage's keys. Only with `hashing` are the peppers read, which new secrets need."""
         pepper = self.settings.pepper_ring[0] if hashing else b""
-        return KeyManager(self.dynamodb, self.stage, pepper)
+        return KeyManager(self.database, pepper)
 
     def sqs(self) -> "SQSClient":
         """A client for the stage's queues."""

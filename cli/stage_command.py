@@ -66,13 +66,13 @@ def _run(
 async def _call(
     function: CommandFunction, options: dict[str, Any], target: StageTarget, output: Output, tenant: str | None
 ) -> None:
-    dynamodb = target.connect()
+    database = target.connect()
     try:
         tenant_id = tenant or target.tenant
-        context = CommandContext(target.settings, dynamodb, output, tenant_id, credentials=target.credentials)
+        context = CommandContext(target.settings, database, output, tenant_id, credentials=target.credentials)
         await function(context, **options)
     finally:
-        await dynamodb.close()
+        await database.close()
 
 
 _STAGE_OPTIONS = list(inspect.signature(_run).parameters.values())[2:]

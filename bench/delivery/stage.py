@@ -46,7 +46,7 @@ class Stage:
     async def tell(self, tenant: str) -> tuple[str, float]:
         """Write an event to the outbox and hand it to the relay; its id, and the moment (monotonic) before that."""
         event, began = new_event(tenant, DATA, system_clock()), time.monotonic()
-        await publish(self.store.dynamodb, self.store.stage, event)
+        await publish(self.store.database, event)
         await self._relay.tell([Change("INSERT", to_record(event), "0")])
         return event.id, began
 
@@ -64,7 +64,7 @@ class Stage:
     async def close(self) -> None:
         """Drop all connections."""
         await self._client.close()
-        await self.store.dynamodb.close()
+        await self.store.database.close()
 
 
 class _Bus:

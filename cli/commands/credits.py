@@ -32,8 +32,7 @@ async def grant_credits(
         raise typer.BadParameter("a grant adds more than nothing")
     name = operation_id or f"cli-{secrets.token_hex(8)}"
     granted = await grant(
-        context.dynamodb,
-        context.stage,
+        context.database,
         tenant=context.tenant,
         amount=amount,
         operation_id=name,
@@ -48,9 +47,7 @@ async def grant_credits(
             "operation_id": name,
             "granted": granted,
             "amount": show(amount if granted else 0),
-            "available": show(
-                (await balance(context.dynamodb, context.stage, context.tenant, context.clock())).available
-            ),
+            "available": show((await balance(context.database, context.tenant, context.clock())).available),
         }
     )
 
@@ -58,7 +55,7 @@ async def grant_credits(
 @stage_command(credits, "balance")
 async def show_balance(context: CommandContext) -> None:
     """Show what a tenant has, holds and has spent."""
-    context.output.record(balance_row(await balance(context.dynamodb, context.stage, context.tenant, context.clock())))
+    context.output.record(balance_row(await balance(context.database, context.tenant, context.clock())))
 
 
 @stage_command(credits, "entries")
@@ -69,8 +66,8 @@ async def list_entries(
     before: Annotated[str, typer.Option(help="Id of the last entry of the page before.")] = "",
 ) -> None:
     """List a tenant's ledger entries, newest first."""
-    await get_tenant(context.dynamodb, context.stage, context.tenant)
-    entries = await newest_entries(context.dynamodb, context.stage, context.tenant, limit=limit, before=before)
+    await get_tenant(context.database, context.tenant)
+    entries = await newest_entries(context.database, context.tenant, limit=limit, before=before)
     context.output.rows([entry_row(entry) for entry in entries], ENTRIES)
     if len(entries) == limit:
         context.output.warn(f"There may be more: --before {entries[-1]['entry']}")

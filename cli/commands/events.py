@@ -26,9 +26,9 @@ async def emit(
     ],
 ) -> None:
     """Publish the example of an event type for a tenant, to try what receives it."""
-    tenant = (await get_tenant(context.dynamodb, context.stage, context.tenant))["tenant"]
+    tenant = (await get_tenant(context.database, context.tenant))["tenant"]
     event = new_event(tenant, kind.model_validate(kind.example), context.clock())
-    await publish(context.dynamodb, context.stage, event)
+    await publish(context.database, event)
     shown = {"event_id": event.id, "event": event.type, "tenant_id": tenant, "timestamp": iso(event.created)}
     context.output.record(shown)
     context.output.warn(_WARNING)

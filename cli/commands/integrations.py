@@ -71,8 +71,8 @@ async def save_twilio(
 @stage_command(integrations, "show")
 async def show(context: CommandContext) -> None:
     """Show a tenant's credentials, secrets masked."""
-    await get_tenant(context.dynamodb, context.stage, context.tenant)
-    book, sealer = Integrations(context.dynamodb, context.stage), _sealer(context)
+    await get_tenant(context.database, context.tenant)
+    book, sealer = Integrations(context.database), _sealer(context)
     rows: dict[str, Row] = {}
     for provider, kind in PROVIDERS.items():
         record = await book.get(context.tenant, provider)
@@ -86,9 +86,9 @@ async def _save(context: CommandContext, kind: type[Credentials], fields: Row) -
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]
         raise CommandError(f"--{str(wrong['loc'][0]).replace('_', '-')}: {wrong['msg']}.") from None
-    await get_tenant(context.dynamodb, context.stage, context.tenant)
+    await get_tenant(context.database, context.tenant)
     sealer = _sealer(context)
-    book = Integrations(context.dynamodb, context.stage)
+    book = Integrations(context.database)
     record = await book.save(context.tenant, credentials, sealer, context.clock())
     context.output.record(shown(record, kind, sealer))
 

@@ -32,7 +32,7 @@ async def create(
 ) -> None:
     """Create a tenant."""
     now = context.clock()
-    record = await create_tenant(context.dynamodb, context.stage, name=name, plan=plan, now=now)
+    record = await create_tenant(context.database, name=name, plan=plan, now=now)
     if credits:
         await _first_credits(context, record["tenant"], credits, now)
     context.output.record({**tenant_row(record), "credits": show(credits or 0)})
@@ -41,22 +41,22 @@ async def create(
 @stage_command(tenants, "list", of_tenant=False)
 async def list_all(context: CommandContext) -> None:
     """List all tenants, oldest first."""
-    records = await list_tenants(context.dynamodb, context.stage)
+    records = await list_tenants(context.database)
     context.output.rows([tenant_row(record) for record in records], TENANTS)
 
 
 @stage_command(tenants, "show")
 async def show_one(context: CommandContext) -> None:
     """Show a tenant with its balance."""
-    record = await get_tenant(context.dynamodb, context.stage, context.tenant)
-    money = await balance(context.dynamodb, context.stage, context.tenant, context.clock())
+    record = await get_tenant(context.database, context.tenant)
+    money = await balance(context.database, context.tenant, context.clock())
     context.output.record({**tenant_row(record), **balance_row(money)})
 
 
 async def _first_credits(context: CommandContext, tenant: str, amount: int, now: int) -> None:
     operation_id = f"cli-{secrets.token_hex(8)}"
     try:
-        await grant(context.dynamodb, context.stage, tenant=tenant, amount=amount, operation_id=operation_id, now=now)
+        await grant(context.database, tenant=tenant, amount=amount, operation_id=operation_id, now=now)
     except DynamoError as error:
         again = f"callmissed credits grant {show(amount)} --tenant {tenant} --operation-id {operation_id}"
         raise CommandError(

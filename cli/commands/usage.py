@@ -27,7 +27,7 @@ async def tail(
     interval: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
 ) -> None:
     """Show a tenant's last calls, newest last. With --json each line is an object."""
-    await get_tenant(context.dynamodb, context.stage, context.tenant)
+    await get_tenant(context.database, context.tenant)
     window = max(limit, _WINDOW) if follow else limit
     calls = await _newest(context, window)
     _print(context, calls[-limit:], heading=True)
@@ -42,7 +42,7 @@ async def tail(
 
 async def _newest(context: CommandContext, limit: int) -> list[Item]:
     """The last calls, newest last."""
-    found = await newest_entries(context.dynamodb, context.stage, context.tenant, limit=limit, calls_only=True)
+    found = await newest_entries(context.database, context.tenant, limit=limit, calls_only=True)
     return found[::-1]
 
 

@@ -7,12 +7,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.clock import Clock
-from callmissed.ids import new_call_id
 from callmissed.observability import get_logger
 from callmissed.web.refusals import error_response, internal_error
-
-HOLD_MINUTES = 20
-"""Lifetime of a call's hold: longer than the longest call, which is API Gateway's 15 minutes."""
+from callmissed_ai.calls.call import AdmittedPayer, new_call
 
 _logger = get_logger("inference")
 _EXPOSED = (
@@ -33,10 +30,9 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = self._clock()
         state = scope.setdefault("state", {})
-        call_id = new_call_id(started, HOLD_MINUTES)
-        state |= {"started": started, "call_id": call_id, "request_id": f"req_{call_id}"}
+        call = new_call(self._clock)
+        state |= {"call": call, "request_id": f"req_{call.id}"}
         origin = Headers(scope=scope).get("origin")
         begun = ended = False
 
@@ -51,19 +47,23 @@ class Frame:
         try:
             await self._app(scope, receive, decorated)
         except Exception:
-            _logger.exception("unexpected failure", extra={"call": state["call_id"], "path": scope["path"]})
+            _logger.exception("unexpected failure", extra={"call": call.id, "path": scope["path"]})
             if begun and not ended:
                 raise
             if not begun:
                 await error_response(scope, internal_error())(scope, receive, decorated)
 
 
+def _rate_headers(payer: AdmittedPayer | None) -> dict[str, str]:
+    """The key's rate window, as every answer to an admitted call shows it."""
+    if payer is None or payer.key is None:
+        return {}
+    return payer.key.rate.headers | ({"X-CallMissed-Sandbox": "true"} if payer.is_sandboxed else {})
+
+
 def _decoration(state: dict[str, Any], origin: str | None) -> Sequence[tuple[bytes, bytes]]:
     headers = [(b"x-request-id", state["request_id"].encode())]
-    if admitted := state.get("admitted"):
-        from callmissed_ai.calls.container import rate_headers
-
-        headers += [(name.lower().encode(), value.encode()) for name, value in rate_headers(admitted).items()]
+    headers += [(name.lower().encode(), value.encode()) for name, value in _rate_headers(state["call"].payer).items()]
     if origin and state.get("readable"):
         headers += [
             (b"access-control-allow-origin", origin.encode("latin-1")),

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from callmissed.idempotency.requests import HEADER
-from callmissed_ai.dialects.openai_chat import ChatRequest
+from callmissed_ai.dialects.openai_chat.request import ChatRequest
 from functions.inference.app import ROUTERS
 
 _EXAMPLE = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}], "stream": True}

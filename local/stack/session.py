@@ -14,8 +14,8 @@ from callmissed.clock import system_clock
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.queues import DISPATCH
 from callmissed.settings import CoreSettings
-from callmissed_ai.calls.container import Gateway
-from functions.inference.app import create_app, create_gateway
+from callmissed_ai.calls.container import Container, create_container
+from functions.inference.app import create_app
 from local.aws.services import create_services
 from local.aws.tables import create_tables
 from local.lambda_runtime.schedules import run_schedules
@@ -36,13 +36,13 @@ class _Dependencies:
     endpoints: LocalEndpoints
     settings: CoreSettings
     platform: LocalPlatform
-    inference: Gateway
+    inference: Container
 
 
 def run_session(listener: socket.socket, state: StateFolder, endpoints: LocalEndpoints, console: Console) -> None:
     """Serve on `listener` until a signal says stop. Raises LocalStackError, CatalogError."""
     settings = apply_environment(endpoints)
-    inference = create_gateway(settings)
+    inference = create_container(settings)
     create_tables(endpoints.tables)
     create_services(endpoints.services)
     platform = LocalPlatform(endpoints.tables, endpoints.services)
@@ -56,9 +56,9 @@ def run_session(listener: socket.socket, state: StateFolder, endpoints: LocalEnd
 
 
 async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dependencies, console: Console) -> None:
-    dynamodb, settings = dependencies.inference.dynamodb, dependencies.settings
-    tenant = await _tenant(state, Seeder(dynamodb, settings.stage, settings.pepper_ring[0]))
-    await redrive_deliveries(dynamodb, settings.stage, SqsQueue(settings, DISPATCH), system_clock())
+    database, settings = dependencies.inference.database, dependencies.settings
+    tenant = await _tenant(state, Seeder(database, settings.pepper_ring[0]))
+    await redrive_deliveries(database, SqsQueue(settings, DISPATCH), system_clock())
     server = LocalServer(_app(dependencies), listener)
     dependencies.platform.mappings.start()
     schedules = asyncio.create_task(run_schedules(dependencies.platform.functions))
@@ -76,7 +76,7 @@ async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dep
 def _app(dependencies: _Dependencies) -> ASGIApp:
     inference, platform = dependencies.inference, dependencies.platform
     web_app = create_app(inference)
-    admin = create_admin_app(platform.functions, inference.dynamodb, dependencies.settings.stage)
+    admin = create_admin_app(platform.functions, inference.database)
     return create_local_app(admin, platform.gateway({INFERENCE.name: web_app}), lifespan=web_app)
 
 

@@ -6,25 +6,23 @@ deployed stage has queues that last.
 """
 
 from dataclasses import replace
-from typing import Any
 
-from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.dynamodb import DynamoDB
-from callmissed.aws.paging import items
+from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.aws.queues import MOST_DELAY_SECONDS, Sending
 from callmissed.clock import SECOND
-from callmissed.platform.tables import DELIVERIES, physical_name
+from callmissed.platform.tables import DELIVERIES
 from functions.webhooks.messages import of_due
 from functions.webhooks.records import DELIVERY, LANE, REPLAY, State
 
 
-async def redrive_deliveries(dynamodb: DynamoDB, stage: str, dispatch: Sending, now: int) -> int:
+async def redrive_deliveries(database: Database, dispatch: Sending, now: int) -> int:
     """Enqueue every unfinished item of the table `deliveries` at `now` (epoch microseconds); returns how many.
 
     An attempt is delayed until it is due; attempts beyond a queue's maximum delay are left to the webhook timer. The
     consumer reads the item first, so a duplicate message is harmless. Raises Unavailable, QueueUnavailable.
     """
-    found = [item async for item in items(dynamodb, "Scan", _unfinished(stage))]
+    found = [item async for item in database.scan(DELIVERIES) if _is_unfinished(item)]
     jobs = [replace(of_due(item), delay_seconds=seconds) for item in found if (seconds := _wait(item, now)) is not None]
     await dispatch.send(jobs)
     return len(jobs)
@@ -36,13 +34,7 @@ def _wait(item: Item, now: int) -> int | None:
     return seconds if seconds <= MOST_DELAY_SECONDS else None
 
 
-def _unfinished(stage: str) -> dict[str, Any]:
-    return {
-        "TableName": physical_name(stage, DELIVERIES),
-        "FilterExpression": "#item = :lane OR begins_with(#item, :replay)"
-        " OR (begins_with(#item, :delivery) AND #state = :pending)",
-        "ExpressionAttributeNames": {"#item": "item", "#state": "state"},
-        "ExpressionAttributeValues": to_item(
-            {":lane": LANE, ":replay": REPLAY, ":delivery": DELIVERY, ":pending": str(State.PENDING)}
-        ),
-    }
+def _is_unfinished(item: Item) -> bool:
+    key: str = item["item"]
+    pending = key.startswith(DELIVERY) and item["state"] == State.PENDING
+    return key == LANE or key.startswith(REPLAY) or pending

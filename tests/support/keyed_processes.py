@@ -14,14 +14,16 @@ from typing import Any, NamedTuple
 from fastapi import APIRouter
 from starlette.types import ASGIApp, Message
 
+from callmissed.aws.database import Database
 from callmissed.errors import service_unavailable
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.settings import CoreSettings
 from callmissed.web.app import RequestFrame, create_api
 from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
-from callmissed_ai.routing.router import Answer
-from callmissed_ai.services.chat import Plan
-from functions.inference.app import create_app, create_gateway
+from callmissed_ai.calls.container import create_container
+from callmissed_ai.calls.work import Work
+from callmissed_ai.routing.router import UpstreamAnswer
+from functions.inference.app import create_app
 from local.aws.tables import StageTables
 from tests.support.faults import Crash, FaultyDynamoDB
 from tests.support.idempotency import Shelf
@@ -121,7 +123,7 @@ class Lane:
         self.works = works
         self.asked: Asked | None = None
         self._clock = read_clock
-        self._records = IdempotencyStore(self.dynamodb, store.stage, shelf)
+        self._records = IdempotencyStore(Database(self.dynamodb, store.stage), shelf)
         self._apps = {CHAT: self._chat(store), THINGS: self._things()}
         self._task: asyncio.Task[Heard] | None = None
         self._gate: asyncio.Future[End] | None = None
@@ -205,9 +207,9 @@ class Lane:
         settings = CoreSettings(
             stage=store.stage, region="us-east-1", dynamodb_endpoint=store.endpoint, peppers=PEPPER.hex()
         )
-        made = create_gateway(settings, self._clock, self.dynamodb)
-        upstreams: Any = _Upstreams(self)
-        return create_app(replace(made, upstreams=upstreams, idempotency=self._records))
+        made = create_container(settings, self._clock, self.dynamodb)
+        router: Any = _Router(self)
+        return create_app(replace(made, router=router, idempotency=self._records))
 
     async def reply(self) -> bytes:
         """What the upstream says at the end of the work."""
@@ -215,14 +217,14 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class _Upstreams:
+class _Router:
     """In the place of the gateway's providers: one that waits for its lane."""
 
     lane: Lane
 
-    async def answer(self, plan: Plan, *, sandboxed: bool) -> Answer:
-        model = plan.models[0]
-        return Answer(model, model.routes[0], _Whole(), await self.lane.reply(), _nothing())
+    async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
+        model = work.models[0]
+        return UpstreamAnswer(model, model.routes[0], _Whole(), await self.lane.reply(), _nothing())
 
 
 class _Whole:

@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner, Result
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import system_clock
 from callmissed.ids import new_call_id
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.secret import key_hash
-from callmissed.ledger.entries import Account, Entry, EntryType, Usage
+from callmissed.ledger.entries import Account, Entry, EntryType, Usage, UsageLine
 from callmissed.ledger.holds import Ledger
 from cli.main import app
 from local.aws.account import STAGE
@@ -48,7 +49,7 @@ class CommandLine:
     def call(self, secret: str, cost: int = 0) -> Admitted:
         """Admit one call of a key, as the gateway would. Raises ApiError."""
         return self.work(
-            lambda dynamodb: Admission(dynamodb, STAGE).admit(key_hash(PEPPER, secret), cost, system_clock())
+            lambda dynamodb: Admission(Database(dynamodb, STAGE)).admit(key_hash(PEPPER, secret), cost, system_clock())
         )
 
     def settle(self, tenant: str, model: str, amount: int) -> str:
@@ -56,10 +57,11 @@ class CommandLine:
         now = system_clock()
         call_id = new_call_id(now, 20)
         units = {"input_tokens": 11, "cached_input_tokens": 2, "output_tokens": 7}
-        told = Usage("llm", model, "lab", units, latency_ms=321, key_id="key_0")
+        lines = tuple(UsageLine(unit, quantity, 0, 1_000_000) for unit, quantity in units.items())
+        told = Usage("llm", model, "lab", lines, latency_ms=321, key_id="key_0")
 
         async def bill(dynamodb: DynamoDB) -> str:
-            ledger = Ledger(dynamodb, STAGE)
+            ledger = Ledger(Database(dynamodb, STAGE))
             hold, _ = await ledger.hold(tenant, call_id, "llm", amount + 5)
             entry = Entry(
                 tenant,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, Clock, system_clock
 from callmissed.keys.management import KeyManager, NewKey
@@ -22,11 +23,11 @@ from callmissed.platform.tables import KEYS, LEDGER, WALLETS, Table, physical_na
 from callmissed.settings import CoreSettings
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from callmissed_ai.calls.container import Gateway
+from callmissed_ai.calls.call import HOLD_MINUTES
+from callmissed_ai.calls.container import Container, create_container
 from callmissed_ai.providers.sandbox import SandboxProvider
-from callmissed_ai.routing.router import Upstreams
-from functions.inference.app import create_app, create_gateway
-from functions.inference.frame import HOLD_MINUTES
+from callmissed_ai.routing.router import Router
+from functions.inference.app import create_app
 from local.aws.tables import StageTables
 from tests.support.threads import uvicorn_serving
 
@@ -102,17 +103,19 @@ class Bank:
 
     @property
     def keys(self) -> KeyManager:
-        return KeyManager(self.dynamodb, self.stage, self.pepper)
+        return KeyManager(Database(self.dynamodb, self.stage), self.pepper)
 
     async def account(
         self, *, plan: Plan = Plan.PRO, credits: float = 1000, mode: Mode = Mode.LIVE, **policy: Any
     ) -> Account:
         """A fresh tenant with `credits` and one key; `policy` as in `KeyPolicy`."""
         now = system_clock()
-        tenant = (await create_tenant(self.dynamodb, self.stage, name="tests", plan=plan, now=now))["tenant"]
+        tenant = (await create_tenant(Database(self.dynamodb, self.stage), name="tests", plan=plan, now=now))["tenant"]
         if credits:
             amount = round(credits * CREDIT)
-            await grant(self.dynamodb, self.stage, tenant=tenant, amount=amount, operation_id="start", now=now)
+            await grant(
+                Database(self.dynamodb, self.stage), tenant=tenant, amount=amount, operation_id="start", now=now
+            )
         key = await self.key(tenant, mode=mode, **policy)
         return Account(tenant, key.secret, key.record["id"], await self.wallet(tenant))
 
@@ -167,7 +170,7 @@ class Bank:
 
     async def sweep(self) -> SweepReport:
         """Sweep as it will be when every hold of now has expired."""
-        return await sweep(self.dynamodb, self.stage, system_clock() + (HOLD_MINUTES + 1) * MINUTE)
+        return await sweep(Database(self.dynamodb, self.stage), system_clock() + (HOLD_MINUTES + 1) * MINUTE)
 
     async def assert_untouched(self, account: Account) -> None:
         """Nothing is held, nothing charged, no quota used, nothing written."""
@@ -204,7 +207,7 @@ class Desk:
     """A gateway that serves at `url`."""
 
     url: str
-    gateway: Gateway
+    container: Container
     sleeps: Sleeps
 
 
@@ -225,9 +228,9 @@ def gateway_at_work(
 ) -> Generator[Desk]:
     """Serve the application with `settings` until the block ends. Waits between tries are skipped."""
     sleeps = Sleeps()
-    made = create_gateway(settings, clock, dynamodb)
+    made = create_container(settings, clock, dynamodb)
     environment = {"LAB_API_KEY": "lab-secret"}
     sandbox = SandboxProvider(time.time, asyncio.sleep)
-    gateway = replace(made, upstreams=Upstreams(made.catalog, environment, lambda: sandbox, sleeps))
-    with uvicorn_serving(create_app(gateway)) as url:
-        yield Desk(url, gateway, sleeps)
+    container = replace(made, router=Router(made.catalog, environment, lambda: sandbox, sleeps))
+    with uvicorn_serving(create_app(container)) as url:
+        yield Desk(url, container, sleeps)

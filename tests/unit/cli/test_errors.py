@@ -23,7 +23,7 @@ LOCAL = CoreSettings(dynamodb_endpoint="http://127.0.0.1:9")
             "DynamoDB refuses the request: AccessDeniedException: you",
         ),
         (
-            Unavailable("connection refused", ambiguous=False),
+            Unavailable("connection refused", indeterminate=False),
             LOCAL,
             "DynamoDB in http://127.0.0.1:9 does not answer: connection refused",
         ),

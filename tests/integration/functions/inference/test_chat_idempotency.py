@@ -45,8 +45,8 @@ def shelved(store: StageTables, providers_file: Path, shelf: Shelf, hands: Hands
     """A gateway that keeps long answers in memory and reads the time from `hands`."""
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20)
     with gateway_at_work(settings_for(store, providers_file), clock=hands, dynamodb=dynamodb) as desk:
-        records = IdempotencyStore(desk.gateway.dynamodb, store.stage, shelf)
-        with uvicorn_serving(create_app(replace(desk.gateway, idempotency=records))) as url:
+        records = IdempotencyStore(desk.container.database, shelf)
+        with uvicorn_serving(create_app(replace(desk.container, idempotency=records))) as url:
             yield url
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message
 from callmissed.clock import MINUTE
@@ -63,7 +64,7 @@ async def test_every_unfinished_item_is_enqueued(dynamodb: DynamoDB, tables: Sta
     ]
     await put(dynamodb, tables, *waiting, *others)
     outgoing = Outgoing()
-    assert await redrive_deliveries(dynamodb, tables.stage, outgoing, NOW) == len(waiting)
+    assert await redrive_deliveries(Database(dynamodb, tables.stage), outgoing, NOW) == len(waiting)
     jobs = {body["do"]: body for body in outgoing.bodies}
     assert jobs.keys() == {"attempt", "lane", "replay"}
     assert jobs["attempt"] == {"do": "attempt", "t": "tnt_1", "w": "wh_1", "d": "dlv_tried", "e": "evt_1", "n": 2}
@@ -82,6 +83,6 @@ async def test_a_retry_is_enqueued_for_its_own_time(dynamodb: DynamoDB, tables: 
         retry("dlv_timer", NOW + 120 * MINUTE),
     )
     outgoing = Outgoing()
-    await redrive_deliveries(dynamodb, tables.stage, outgoing, NOW)
+    await redrive_deliveries(Database(dynamodb, tables.stage), outgoing, NOW)
     delays = {message.body["d"]: message.delay_seconds for message in outgoing.messages}
     assert delays == {"dlv_overdue": 0, "dlv_soon": 300}

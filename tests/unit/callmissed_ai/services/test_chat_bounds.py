@@ -5,21 +5,22 @@ from typing import Any
 
 import pytest
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.loader import load_catalog
 from callmissed.ids import new_call_id
 from callmissed.ledger.holds import Ledger
-from callmissed_ai.dialects.openai_chat import IMAGE_TOKENS, parse_chat
-from callmissed_ai.services.chat import Plan, plan_chat
+from callmissed_ai.dialects.openai_chat.request import IMAGE_TOKENS
+from callmissed_ai.services.chat import ChatWork, parse
 
 _CATALOG = load_catalog()
 
 
-def _plan(part: dict[str, Any]) -> tuple[Plan, int]:
+def _work(part: dict[str, Any]) -> tuple[ChatWork, int]:
     text = {"type": "text", "text": "hello"}
     body = {"model": "sandbox", "max_tokens": 10, "messages": [{"role": "user", "content": [text, part]}]}
     size = len(json.dumps(body, separators=(",", ":")))
-    return plan_chat(_CATALOG, body, parse_chat(body), size), size
+    return parse(_CATALOG, body, size), size
 
 
 @pytest.mark.parametrize(
@@ -34,26 +35,26 @@ def _plan(part: dict[str, Any]) -> tuple[Plan, int]:
     ],
 )
 def test_an_image_whose_url_is_no_text_takes_nothing_off_the_bound(image: object) -> None:
-    plan, size = _plan({"type": "image_url", "image_url": image})
-    assert plan.input_tokens >= size + IMAGE_TOKENS
+    work, size = _work({"type": "image_url", "image_url": image})
+    assert work.input_tokens >= size + IMAGE_TOKENS
 
 
 def test_the_bytes_of_an_image_are_counted_as_an_image() -> None:
     url = "data:image/png;base64," + "A" * 100_000
-    plan, size = _plan({"type": "image_url", "image_url": {"url": url}})
-    assert IMAGE_TOKENS < plan.input_tokens < size
+    work, size = _work({"type": "image_url", "image_url": {"url": url}})
+    assert IMAGE_TOKENS < work.input_tokens < size
 
 
 @pytest.mark.parametrize("kind", ["file", "video_url", "document_url", "something_new"])
 def test_a_part_that_stands_for_more_than_it_is_long_is_bounded_by_the_window(kind: str) -> None:
-    plan, _ = _plan({"type": kind, kind: {"url": "https://example.com/thousand-pages.pdf"}})
-    model = plan.models[0]
+    work, _ = _work({"type": kind, kind: {"url": "https://example.com/thousand-pages.pdf"}})
+    model = work.models[0]
     assert model.context_window is not None
     assert model.price is not None
-    assert plan.estimate * 1_000_000 >= model.context_window * model.price.input
+    assert work.estimate * 1_000_000 >= model.context_window * model.price.input
 
 
 async def test_a_hold_below_zero_is_refused_before_it_is_sent() -> None:
-    ledger = Ledger(DynamoDB("us-east-1", "http://127.0.0.1:9"), "test")
+    ledger = Ledger(Database(DynamoDB("us-east-1", "http://127.0.0.1:9"), "test"))
     with pytest.raises(ValueError, match="negative"):
         await ledger.hold("tnt_1", new_call_id(0, 20), "llm", -1)

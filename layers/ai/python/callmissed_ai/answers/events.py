@@ -1,205 +1,182 @@
-"""Passing an upstream's answer on to the caller, and settling the call before its last byte leaves.
+"""A streamed reply, settled before its last byte leaves: as an ASGI response, or as an iterator.
 
 Behind Lambda the environment freezes after the last byte, so nothing may be left to do then.
 """
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
 
-from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
-
-from callmissed.clock import SECOND, Clock
-from callmissed.errors import ApiError, envelope
+from callmissed.errors import ApiError
 from callmissed.ledger.entries import Outcome
 from callmissed.observability import get_logger
-from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
-from callmissed_ai.calls.settlement import BilledCall, Cashier
-from callmissed_ai.dialects.openai_chat import TokenUsage, delta_text, objects, read_usage
-from callmissed_ai.routing.router import Answer
-from callmissed_ai.services.chat import Plan
-from callmissed_ai.streams.sse import DONE, PING, StreamMeter, error_event, is_event_stream, is_nonsense_at_once
-from callmissed_ai.tokens import counting as tokens
+from callmissed_ai.calls.served import Served
+from callmissed_ai.errors import provider_broke_off_midstream
+from callmissed_ai.streams.sse import PING
 from callmissed_ai.transports.base import UpstreamUnreachable
+
+Closing = Callable[[ApiError | None, str], bytes]
+"""The last bytes of a dialect's stream: its end, or its event for the error of the request id."""
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
 
 _logger = get_logger("inference")
 _PING_SECONDS = 15.0
-_LONGEST_SECONDS = STREAM_TIMEOUT_SECONDS - 30.0
-"""A call ends so long after its start: what Lambda kills, or what outlives its hold, is never settled."""
-
-_LONGEST_REPLY = 64 * 1024 * 1024
-
-
-def garbage(why: str) -> ApiError:
-    """502: the upstream answered, and the answer can't be used."""
-    _logger.error("unusable upstream answer", extra={"why": why})
-    return ApiError(502, "upstream_error", "The model's provider sent an unusable reply. Nothing was charged.")
+_HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",
+}
 
 
-def seconds_left(call: BilledCall, clock: Clock) -> float:
-    """Seconds until the call has to end."""
-    return max(0.0, _LONGEST_SECONDS - (clock() - call.started) / SECOND)
+class EventStream:
+    """The upstream's events to the caller, with a comment every 15 s of silence; an ASGI application.
 
+    `headers` are sent beside those of an event stream.
+    """
 
-async def read_reply(answer: Answer, seconds: float) -> tuple[bytes, dict[str, Any]]:
-    """A blocking reply's bytes and what they say. Raises ApiError 502, and 503 when it breaks off or takes longer."""
-    try:
-        async with asyncio.timeout(seconds):
-            body = await _whole(answer)
-        reply: Any = json.loads(body)
-    except (UpstreamUnreachable, TimeoutError):
-        raise ApiError(503, "provider_error", "The model's provider broke off. Nothing was charged.") from None
-    except (ValueError, RecursionError):
-        raise garbage("not JSON") from None
-    finally:
-        await answer.reply.close()
-    return body, _checked(reply)
-
-
-async def _whole(answer: Answer) -> bytes:
-    body = bytearray()
-    async for chunk in answer.chunks():
-        body += chunk
-        if len(body) > _LONGEST_REPLY:
-            raise garbage("too long")
-    return bytes(body)
-
-
-def _checked(reply: object) -> dict[str, Any]:
-    if not isinstance(reply, dict):
-        raise garbage("no object")
-    known = cast("dict[str, Any]", reply)
-    choices = known.get("choices")
-    if objects(choices) != choices:
-        raise garbage("no choices")
-    if known.get("error"):
-        raise garbage("an error with status 200")
-    return known
-
-
-async def usage_of(plan: Plan, reply: Mapping[str, Any]) -> TokenUsage:
-    """What a blocking reply reports, else what our tokenizer counts."""
-    return read_usage(reply.get("usage")) or await _counted(plan, lambda: delta_text(reply))
-
-
-async def _counted(plan: Plan, written: Callable[[], str]) -> TokenUsage:
-    """Our own count, in a thread: loading the tokenizer and long texts take seconds that other calls need."""
-
-    def count() -> TokenUsage:
-        return TokenUsage(tokens.count_request(plan.body), tokens.count_text(written()), estimated=True)
-
-    return await asyncio.to_thread(count)
-
-
-class MeteredStream(Response):
-    """A stream of the upstream's events to the caller, with a comment every 15 s of silence."""
-
-    def __init__(
-        self, plan: Plan, call: BilledCall, answer: Answer, cashier: Cashier, clock: Clock, headers: Mapping[str, str]
-    ) -> None:
-        streaming = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
-        super().__init__(headers={**headers, **streaming}, media_type="text/event-stream")
-        del self.headers["content-length"]
-        self._plan = plan
-        self._call = call
-        self._answer = answer
-        self._cashier = cashier
-        self._clock = clock
-        self._meter = StreamMeter(wants_usage=plan.wants_usage)
+    def __init__(self, served: Served, closing: Closing) -> None:
+        self.headers: Mapping[str, str] = {}
+        self._served = served
+        self._closing = closing
         self._silent = True
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Mapping[str, Any], receive: _Receive, send: _Send) -> None:
         """Send the stream; returns when it has ended, broken off or lost its reader, and the call is settled."""
+        headers = [(name.lower().encode(), value.encode()) for name, value in {**self.headers, **_HEADERS}.items()]
         outcome = Outcome.CLIENT_CLOSED
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            outcome = await self._relay_until_left(receive, send)
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            outcome = await self._pass_on_until_left(receive, send)
         finally:
-            await asyncio.shield(asyncio.ensure_future(self._finish(scope["path"], send, outcome)))
+            await asyncio.shield(asyncio.ensure_future(self._finish(send, outcome)))
 
-    async def _relay_until_left(self, receive: Receive, send: Send) -> Outcome:
-        """Relay the stream until it ends, its reader leaves or its time is over."""
-        relay = asyncio.ensure_future(self._relay(send))
+    async def _pass_on_until_left(self, receive: _Receive, send: _Send) -> Outcome:
+        """Pass the stream on until it ends, its reader leaves or its time is over."""
+        passing = asyncio.ensure_future(self._pass_on(send))
         leaving = asyncio.ensure_future(_disconnected(receive))
         pinging = asyncio.ensure_future(self._ping(send))
-        left = seconds_left(self._call, self._clock)
+        left = self._served.seconds_left
         try:
-            await asyncio.wait({relay, leaving}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            return await _result(relay, Outcome.CLIENT_CLOSED if leaving.done() else Outcome.UPSTREAM_BROKE)
+            await asyncio.wait({passing, leaving}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            return await _result(passing, Outcome.CLIENT_CLOSED if leaving.done() else Outcome.UPSTREAM_BROKE)
         finally:
-            for task in (relay, leaving, pinging):
+            for task in (passing, leaving, pinging):
                 task.cancel()
 
-    async def _relay(self, send: Send) -> Outcome:
+    async def _pass_on(self, send: _Send) -> Outcome:
+        meter = self._served.meter
         try:
-            why = await self._pass_on(send)
+            async for chunk in self._served.upstream.chunks():
+                events = meter.feed(chunk)
+                if events:
+                    self._silent = False
+                    await send(_more(events))
+                if meter.finished or meter.broken:
+                    break
+            else:
+                meter.end()
         except UpstreamUnreachable as error:
-            why = str(error)
+            return _ended(self._served, str(error))
         except OSError:
             return Outcome.CLIENT_CLOSED
-        if self._meter.finished:
-            return Outcome.COMPLETED
-        _logger.warning("a stream broke", extra={"call": self._call.id, "why": why})
-        return Outcome.UPSTREAM_BROKE
+        return _ended(self._served, meter.broken)
 
-    async def _pass_on(self, send: Send) -> str:
-        """Pass events on until the stream says that it has ended; returns why it ended without saying so."""
-        async for chunk in self._answer.chunks():
-            events = self._meter.feed(chunk)
-            if events:
-                self._silent = False
-                await send(_more(events))
-            if self._meter.finished or self._meter.broken:
-                return self._meter.broken
-        self._meter.end()
-        return "no [DONE]"
-
-    async def _ping(self, send: Send) -> None:
+    async def _ping(self, send: _Send) -> None:
         while True:
             self._silent = True
             await asyncio.sleep(_PING_SECONDS)
             if self._silent:
                 await send(_more(PING))
 
-    async def _finish(self, path: str, send: Send, outcome: Outcome) -> None:
-        """Cancel what still runs upstream, settle, and only then let the last bytes go."""
-        if outcome is not Outcome.COMPLETED:
-            await self._answer.reply.close()
-        last = DONE
+    async def _finish(self, send: _Send, outcome: Outcome) -> None:
+        """Settle, and only then let the last bytes go."""
+        request_id = f"req_{self._served.call.id}"
         try:
-            used = self._meter.usage or await _counted(self._plan, self._meter.written)
-            await self._cashier.settle(self._call, self._answer.model, self._answer.route, used, outcome, streamed=True)
-            if outcome is Outcome.UPSTREAM_BROKE:
-                raise ApiError(503, "provider_error", "The model's provider broke off in the midst of its reply.")
+            await _settle(self._served, outcome)
+            last = self._closing(None, request_id)
         except ApiError as error:
-            last = error_event(envelope(path, error, f"req_{self._call.id}"))
-        await self._answer.reply.close()  # a stream that has ended keeps its connection if its last chunk came by now
+            last = self._closing(error, request_id)
         if outcome is not Outcome.CLIENT_CLOSED:
             await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
-async def check_stream(answer: Answer) -> None:
-    """Refuse a body that is no event stream before anything of it is sent. Raises ApiError 502."""
-    if not is_event_stream(answer.first) or is_nonsense_at_once(answer.first):
-        await answer.reply.close()
-        raise garbage("no event stream")
+async def event_stream(served: Served, closing: Closing) -> EventStream:
+    """The reply as an ASGI application, which settles the call when it is served."""
+    return EventStream(served, closing)
 
 
-def _more(body: bytes) -> Message:
+async def event_iterator(served: Served) -> AsyncGenerator[bytes]:
+    """The reply as an iterator, which settles the call at its end or when it is closed. Iterate, or the sweep does.
+
+    At its end it raises ApiError 503 when the upstream broke off, or the call can't be settled.
+    """
+    return _events(served)
+
+
+async def _events(served: Served) -> AsyncGenerator[bytes]:
+    meter, chunks = served.meter, served.upstream.chunks()
+    deadline = asyncio.get_running_loop().time() + served.seconds_left
+    outcome = Outcome.CLIENT_CLOSED
+    try:
+        while not (meter.finished or meter.broken):
+            chunk = await _next(served, chunks, deadline)
+            if chunk is None:
+                break
+            if events := meter.feed(chunk):
+                yield events
+        outcome = _ended(served, meter.broken)
+    finally:
+        await asyncio.shield(asyncio.ensure_future(_settle(served, outcome)))
+
+
+async def _next(served: Served, chunks: AsyncIterator[bytes], deadline: float) -> bytes | None:
+    """The next piece of the body, None at its end, and where it breaks off or the call's time is over."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            chunk = await anext(chunks, None)
+    except (UpstreamUnreachable, TimeoutError):
+        return None
+    if chunk is None:
+        served.meter.end()
+    return chunk
+
+
+def _ended(served: Served, why: str) -> Outcome:
+    if served.meter.finished:
+        return Outcome.COMPLETED
+    _logger.warning("a stream broke", extra={"call": served.call.id, "why": why})
+    return Outcome.UPSTREAM_BROKE
+
+
+async def _settle(served: Served, outcome: Outcome) -> None:
+    """Cancel what still runs upstream, and settle. Raises ApiError 503 where the upstream broke off, too."""
+    reply = served.upstream.reply
+    if outcome is not Outcome.COMPLETED:
+        await reply.close()
+    try:
+        await served.settle(outcome)
+    finally:
+        await reply.close()  # a stream that has ended keeps its connection if its last chunk came by now
+    if outcome is Outcome.UPSTREAM_BROKE:
+        raise provider_broke_off_midstream()
+
+
+def _more(body: bytes) -> _Message:
     return {"type": "http.response.body", "body": body, "more_body": True}
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _disconnected(receive: _Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _result(relay: "asyncio.Future[Outcome]", otherwise: Outcome) -> Outcome:
-    """The relay's outcome; one that still runs, for nobody or for too long, is stopped and has ended `otherwise`."""
-    if relay.done():
-        return relay.result()
-    relay.cancel()
-    await asyncio.gather(relay, return_exceptions=True)
+async def _result(passing: "asyncio.Future[Outcome]", otherwise: Outcome) -> Outcome:
+    """The outcome of passing on; what still runs, for nobody or for too long, is stopped and has ended `otherwise`."""
+    if passing.done():
+        return passing.result()
+    passing.cancel()
+    await asyncio.gather(passing, return_exceptions=True)
     return otherwise

@@ -1,70 +1,75 @@
-"""Everything one process of the gateway shares, and the admission of a request."""
+"""Everything that the billed calls of one process share."""
 
-from collections.abc import Mapping
+import asyncio
+import time
 from dataclasses import dataclass
 
-from starlette.requests import Request
-
-from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.catalog.loader import load_catalog, read_operator_file
 from callmissed.catalog.model import Catalog
-from callmissed.clock import Clock
-from callmissed.errors import ApiError, service_unavailable
+from callmissed.clock import Clock, system_clock
+from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
-from callmissed.keys.admission import Admitted
-from callmissed.keys.credentials import Headers, check_domain, presented_secret
+from callmissed.keys.admission import Admission
 from callmissed.keys.rehash import PepperRing
-from callmissed.keys.secret import Mode
 from callmissed.ledger.holds import Ledger
-from callmissed.platform.routes import Permission
-from callmissed_ai.calls.settlement import Cashier
-from callmissed_ai.routing.router import Upstreams
+from callmissed.settings import CoreSettings
+from callmissed_ai.calls.settlement import CallSettlement
+from callmissed_ai.routing.router import Router
+from callmissed_ai.transports.base import Transport
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
-    """The process's parts."""
+class Container:
+    """The dependencies of the pipeline. `authenticator` admits keys by secret, `admission` by the id of their item."""
 
-    stage: str
     clock: Clock
     catalog: Catalog
-    dynamodb: DynamoDB
+    database: Database
     ledger: Ledger
     idempotency: IdempotencyStore
-    cashier: Cashier
-    upstreams: Upstreams
-    ring: PepperRing
-
-    async def authenticate(self, request: Request, permission: Permission | None = None, estimate: int = 0) -> Admitted:
-        """Admit the request's key for one call of `estimate` micro-credits. Raises ApiError 401, 402, 403, 429, 503."""
-        state = request.scope["state"]
-        state["readable"] = True  # a refusal too: no page gets past its preflight unless a key is locked to it
-        headers = request.headers.items()
-        secret = presented_secret(headers)
-        try:
-            admitted = await self.ring.admit(secret, estimate, self.clock())
-            try:
-                _check_policy(admitted, permission, headers)
-            except ApiError as refused:
-                state["readable"] = refused.code != "domain_not_allowed"
-                await self.cashier.give_back(admitted, 0)
-                raise
-        except Unavailable as error:
-            raise service_unavailable() from error
-        state["admitted"] = admitted
-        return admitted
+    admission: Admission
+    authenticator: PepperRing
+    settlement: CallSettlement
+    router: Router
 
     async def close(self) -> None:
         """Drop every connection, for a snapshot or at the end."""
-        await self.upstreams.close()
-        await self.dynamodb.close()
+        await self.router.close()
+        await self.database.close()
 
 
-def rate_headers(admitted: Admitted) -> Mapping[str, str]:
-    """The key's rate window, as every answer to an admitted call shows it."""
-    return admitted.rate.headers | ({"X-CallMissed-Sandbox": "true"} if admitted.item["mode"] == Mode.TEST else {})
+def create_container(
+    settings: CoreSettings, clock: Clock = system_clock, dynamodb: DynamoDB | None = None
+) -> Container:
+    """The container of one process, which opens no connection before its first call.
+
+    Raises ValueError without a pepper, CatalogError for a providers file that is wrong.
+    """
+    database = Database(dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    catalog = read_catalog(settings)
+    admission, ledger = Admission(database), Ledger(database)
+    return Container(
+        clock=clock,
+        catalog=catalog,
+        database=database,
+        ledger=ledger,
+        idempotency=IdempotencyStore(database, S3Answers(settings)),
+        admission=admission,
+        authenticator=PepperRing(database, admission, settings.pepper_ring),
+        settlement=CallSettlement(ledger, admission, clock),
+        router=Router(catalog, settings.provider_environment, _open_sandbox),
+    )
 
 
-def _check_policy(admitted: Admitted, permission: Permission | None, headers: Headers) -> None:
-    check_domain(admitted.item, headers)
-    if permission and not {"*", str(permission)} & admitted.item["perm"]:
-        raise ApiError(403, "permission_denied", f"This API key lacks the permission '{permission}'.")
+def read_catalog(settings: CoreSettings) -> Catalog:
+    """The catalog with the operator's providers file on top. Raises CatalogError."""
+    operator_file = read_operator_file(settings.providers_file) if settings.providers_file else None
+    return load_catalog(operator_file, source=settings.providers_file)
+
+
+def _open_sandbox() -> Transport:
+    from callmissed_ai.providers.sandbox import SandboxProvider  # many processes never use it
+
+    return SandboxProvider(time.time, asyncio.sleep)

@@ -6,15 +6,9 @@ answer under the condition that the lock is still ours, and only then settle.
 
 import asyncio
 
-from starlette.requests import Request
-from starlette.responses import Response
-
-from callmissed.idempotency.requests import HEADER, checked_key, fingerprint, keyed_request
-from callmissed.idempotency.store import SKEW_SECONDS, Replay
+from callmissed.idempotency.requests import keyed_request
+from callmissed.idempotency.store import SKEW_SECONDS, IdempotencyStore, Replay, Run
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
-from callmissed.web.idempotency import replayed
-from callmissed_ai.calls.container import Gateway
-from callmissed_ai.calls.settlement import BilledCall
 
 LOCK_SECONDS = STREAM_TIMEOUT_SECONDS + SKEW_SECONDS + 10
 """Lambda ends the function after 900 s, and a call that lives elsewhere ends itself before that.
@@ -26,50 +20,35 @@ the caller's retry gets the reply.
 MEDIA_TYPE = "application/json"
 
 
-class Once:
-    """One keyed request on its way."""
+class IdempotentCall:
+    """One call with an Idempotency-Key. `fingerprint` is SHA-256 of what was asked, in hex."""
 
-    def __init__(self, gateway: Gateway, key: str, fingerprint: str) -> None:
-        self._gateway = gateway
+    def __init__(self, store: IdempotencyStore, key: str, fingerprint: str) -> None:
+        self._store = store
         self._key = key
         self._fingerprint = fingerprint
+        self._run: Run | None = None
 
-    @classmethod
-    def of(cls, gateway: Gateway, request: Request, body: bytes) -> "Once | None":
-        """The request, if it has a key. Raises ApiError 400 for one that can't be a key."""
-        key = checked_key(request.headers.getlist(HEADER))
-        if key is None:
-            return None
-        path, query = request.scope["path"], request.scope["query_string"]
-        return cls(gateway, key, fingerprint(request.method, path, query, body))
-
-    async def begin(self, call: BilledCall) -> Response | None:
-        """Lock the key for `call`, or answer as before and give the key's budget its charge back.
-
-        Raises ApiError 409, 503.
-        """
-        gateway, item = self._gateway, call.admitted.item
-        request = keyed_request(call.admitted.tenant, item["mode"], self._key, self._fingerprint)
-        begun = await gateway.idempotency.begin(request, gateway.clock(), LOCK_SECONDS, call.id)
+    async def begin(self, tenant: str, mode: str, call_id: str, now: int) -> Replay | None:
+        """Lock the key at `now` (epoch microseconds), or find the answer that was given. Raises ApiError 409, 503."""
+        request = keyed_request(tenant, mode, self._key, self._fingerprint)
+        begun = await self._store.begin(request, now, LOCK_SECONDS, call_id)
         if isinstance(begun, Replay):
-            await gateway.cashier.give_back(call.admitted, 0)
-            answer = replayed(begun)
-            answer.headers["X-Generation-Id"] = f"gen_{begun.call_id}"
-            return answer
-        call.run = begun
+            return begun
+        self._run = begun
         return None
 
-    async def complete(self, call: BilledCall, body: bytes) -> None:
+    async def complete(self, body: bytes) -> None:
         """Store the reply. Raises ApiError 409 or 503: the key may run again then, and nothing may be charged."""
-        if call.run is None:
-            return
+        if self._run is None:
+            raise AssertionError("the key is not locked")
         try:
-            await self._gateway.idempotency.complete(call.run, 200, MEDIA_TYPE, body)
+            await self._store.complete(self._run, 200, MEDIA_TYPE, body)
         except BaseException:
-            await self._gateway.idempotency.release(call.run)
+            await self._store.release(self._run)
             raise
 
-    async def release(self, call: BilledCall) -> None:
-        """Let the key run again after a failure, unless the reply is being stored or is stored."""
-        if call.run and not call.settling:
-            await asyncio.shield(asyncio.ensure_future(self._gateway.idempotency.release(call.run)))
+    async def release(self) -> None:
+        """Let the key run again after a failure; the release runs to its end also when the task is cancelled."""
+        if self._run:
+            await asyncio.shield(asyncio.ensure_future(self._store.release(self._run)))

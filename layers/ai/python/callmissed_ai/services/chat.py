@@ -1,36 +1,51 @@
-"""From a request to a plan: which upstreams may serve it, in which order, and what it can cost at most."""
+"""Chat completions as a billed service: which models may serve a request, and what it can cost at most."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from callmissed import money
-from callmissed.catalog.model import Catalog, Category, Model, Price, ProviderRoute, routing_suffix
-from callmissed.errors import ApiError, invalid_request
-from callmissed_ai.dialects.openai_chat import (
+from callmissed.catalog.model import Catalog, Category, Model, ProviderRoute, routing_suffix
+from callmissed.errors import invalid_request
+from callmissed.platform.routes import Permission
+from callmissed_ai.calls.charges import Charges, max_token_cost, token_charges, token_price
+from callmissed_ai.calls.work import Meter
+from callmissed_ai.dialects.json_reply import JsonReplyMeter
+from callmissed_ai.dialects.openai_chat.reply import checked_reply, written_text
+from callmissed_ai.dialects.openai_chat.request import (
     GATEWAY_FIELDS,
     LIMIT_FIELDS,
-    ChatRequest,
+    PATH,
     images,
-    most_input_tokens,
+    max_input_tokens,
+    parse_chat,
 )
+from callmissed_ai.dialects.openai_chat.stream import ChatStreamMeter, check_beginning
+from callmissed_ai.dialects.openai_chat.usage import read_usage
+from callmissed_ai.services.models import in_service, model_not_found
+from callmissed_ai.tokens import counting
+from callmissed_ai.tokens.usage import TokenUsage
+from callmissed_ai.transports.base import UpstreamCall
 
+PERMISSION = Permission.LLM
 DEFAULT_OUTPUT_TOKENS = 16_384
 """Output limit that a call without one gets, if its model allows as much."""
+
+MIN_OUTPUT_TOKENS = 256
+"""The shortest reply for which a limit that nobody asked for is lowered to what can be paid."""
 
 _REWRITTEN_FIELDS = GATEWAY_FIELDS | {*LIMIT_FIELDS}
 _ROUTES_BY_SUFFIX = frozenset({"openrouter"})
 
-LEAST_OUTPUT_TOKENS = 256
-"""The shortest reply for which a limit that nobody asked for is lowered to what the wallet affords."""
-
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A priced chat call. `models` are the one asked for and its fallbacks; token counts are upper bounds.
+class ChatWork:
+    """A priced chat call; implements `Work`. `models` are the one asked for and its fallbacks.
 
-    `implicit_limit` says that we set the output limit because the caller set none. `routing` is the suffix (`nitro`,
-    `floor`) with which the caller asked for the model.
+    Token counts are upper bounds. `implicit_limit` says that we set the output limit because the caller set none.
+    `routing` is the suffix (`nitro`, `floor`) with which the caller asked for the model.
     """
 
     body: Mapping[str, Any]
@@ -43,23 +58,27 @@ class Plan:
     implicit_limit: bool
     routing: str = ""
 
+    permission = PERMISSION
+    service = "llm"
+    quota = "llm"
+
     @property
     def estimate(self) -> int:
         """The dearest outcome in micro-credits, over all models that may serve the call."""
-        return max(self._most(model) for model in self.models)
+        return max(max_token_cost(model, self.input_tokens, self.output_tokens * self.choices) for model in self.models)
 
-    def affordable(self, available: int) -> "Plan | None":
+    def shorter(self, available: int) -> "ChatWork | None":
         """The same call with a shorter reply that `available` micro-credits cover, or None if that is no use."""
-        if not self.implicit_limit or self.output_tokens <= LEAST_OUTPUT_TOKENS:
+        if not self.implicit_limit or self.output_tokens <= MIN_OUTPUT_TOKENS:
             return None
-        least = replace(self, output_tokens=LEAST_OUTPUT_TOKENS)
-        if least.estimate > available:
+        shortest = replace(self, output_tokens=MIN_OUTPUT_TOKENS)
+        if shortest.estimate > available:
             return None
-        dearest = max(_price(model).output for model in self.models) * self.choices
-        spare = (available - least.estimate) * money.PER_MILLION // max(1, dearest)
-        return replace(self, output_tokens=min(self.output_tokens, LEAST_OUTPUT_TOKENS + spare))
+        dearest = max(token_price(model).output for model in self.models) * self.choices
+        spare = (available - shortest.estimate) * money.PER_MILLION // max(1, dearest)
+        return replace(self, output_tokens=min(self.output_tokens, MIN_OUTPUT_TOKENS + spare))
 
-    def upstream_body(self, model: Model, route: ProviderRoute) -> dict[str, Any]:
+    def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """What to send to `route`: the caller's body with the upstream's model id and usage switched on.
 
         The output limit goes into the one field that this upstream obeys, because the hold relies on it.
@@ -69,7 +88,33 @@ class Plan:
         if self.streamed:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         body[model.output_limit_field] = self._output_limit(model)
-        return _with_effort(body, model)
+        return UpstreamCall(PATH, _with_effort(body, model))
+
+    def check_beginning(self, first: bytes) -> None:
+        """See `Work.check_beginning`; a blocking reply may begin in any way."""
+        if self.streamed:
+            check_beginning(first)
+
+    def meter(self, model: Model) -> Meter:
+        """A meter for a reply of `model`."""
+        charge = partial(self._charges, model)
+        if self.streamed:
+            return ChatStreamMeter(wants_usage=self.wants_usage, charge=charge)
+
+        async def charge_reply(reply: Mapping[str, Any]) -> Charges:
+            return await charge(read_usage(reply.get("usage")), lambda: written_text(reply))
+
+        return JsonReplyMeter(checked_reply, charge_reply)
+
+    async def _charges(self, model: Model, reported: TokenUsage | None, written: Callable[[], str]) -> Charges:
+        """Charges by what the reply reports, else by our own count.
+
+        It is counted in a thread: loading the tokenizer and long texts take seconds that other calls need.
+        """
+        return token_charges(model, reported or await asyncio.to_thread(self._counted, written))
+
+    def _counted(self, written: Callable[[], str]) -> TokenUsage:
+        return TokenUsage(counting.count_request(self.body), counting.count_text(written()), estimated=True)
 
     def _output_limit(self, model: Model) -> int:
         """The limit for `model`: one that nobody asked for must not be more than the model can write."""
@@ -80,42 +125,28 @@ class Plan:
         understood = self.routing and route.provider in _ROUTES_BY_SUFFIX
         return f"{route.upstream_id}:{self.routing}" if understood else route.upstream_id
 
-    def _most(self, model: Model) -> int:
-        price = _price(model)
-        window = model.context_window or self.input_tokens
-        dearest_input = max(price.input, price.cached_input or 0)
-        return money.ceiling(
-            (min(self.input_tokens, window), dearest_input), (self.output_tokens * self.choices, price.output)
-        )
 
-
-def plan_chat(catalog: Catalog, body: Mapping[str, Any], request: ChatRequest, size: int) -> Plan:
-    """Plan a chat call whose body had `size` bytes. Raises ApiError 400, 404 or 503 for what no model can do."""
-    models = _in_service([_chat_model(catalog, model_id) for model_id in request.model_ids])
+def parse(catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
+    """The work of a chat `body` of `size` bytes. Raises ApiError 400, 404 or 503 for what no model can do."""
+    request = parse_chat(body)
+    models = in_service([_chat_model(catalog, model_id) for model_id in request.model_ids])
     if any(True for _ in images(body)):
         _require_vision(models)
     for field, asked in request.output_limits.items():
         _require_room(models[0], field, asked)
     limit = min(request.output_limits.values(), default=None)
     most = max(model.max_output_tokens for model in models)
-    return Plan(
+    return ChatWork(
         body=body,
         models=models,
         streamed=bool(request.stream),
         wants_usage=request.wants_usage,
-        input_tokens=most_input_tokens(body, size),
+        input_tokens=max_input_tokens(body, size),
         output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
         choices=request.n or 1,
         implicit_limit=limit is None,
         routing=routing_suffix(request.model),
     )
-
-
-def model_not_found(model_id: str) -> ApiError:
-    """404 for a model that the catalog doesn't have."""
-    shown = model_id[:80].encode(errors="replace").decode()
-    message = f"The model '{shown}' does not exist. See GET /v1/models."
-    return ApiError(404, "model_not_found", message, param="model")
 
 
 def _chat_model(catalog: Catalog, model_id: str) -> Model:
@@ -125,16 +156,6 @@ def _chat_model(catalog: Catalog, model_id: str) -> Model:
     if model.category != Category.LLM or model.realtime or model.price is None:
         raise invalid_request(f"The model '{model.id}' can't be used for chat completions.", "model")
     return model
-
-
-def _in_service(models: list[Model]) -> tuple[Model, ...]:
-    """Those of the models that are not under maintenance. Raises ApiError 503 when all are."""
-    live = tuple(model for model in models if model.status != "maintenance")
-    if not live:
-        advice = f" Use '{models[0].fallback}' meanwhile." if models[0].fallback else ""
-        message = f"The model '{models[0].id}' is under maintenance.{advice}"
-        raise ApiError(503, "model_under_maintenance", message, param="model")
-    return live
 
 
 def _require_vision(models: tuple[Model, ...]) -> None:
@@ -158,9 +179,3 @@ def _with_effort(body: dict[str, Any], model: Model) -> dict[str, Any]:
         return body
     sent = model.reasoning_efforts.get(asked, "")
     return body | {"reasoning_effort": sent} if sent else {k: v for k, v in body.items() if k != "reasoning_effort"}
-
-
-def _price(model: Model) -> Price:
-    if model.price is None:
-        raise ValueError(f"'{model.id}' has no token price")
-    return model.price

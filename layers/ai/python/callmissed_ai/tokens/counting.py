@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from callmissed_ai.dialects.openai_chat import IMAGE_PARTS
+from callmissed_ai.dialects.openai_chat.request import IMAGE_PARTS
 
 if TYPE_CHECKING:
     import tiktoken

@@ -1,6 +1,6 @@
-"""What the gateway asks of a provider: send one JSON request, hand back status, headers and bytes.
+"""What the router asks of a transport: send one JSON request, hand back status, headers and bytes.
 
-A provider answers in the wire format of its dialect and never raises for an HTTP status;
+A transport answers in the wire format of its dialect and never raises for an HTTP status;
 it raises `UpstreamUnreachable` when there is no answer at all.
 """
 
@@ -18,12 +18,11 @@ class UpstreamCall:
     """One request for an upstream.
 
     `path` is relative to the provider's base URL, such as `/chat/completions`. `body` is the JSON object to send,
-    with the upstream's own model id in `model`. `deadline_seconds` bounds the wait for the answer's head.
+    with the upstream's own model id in `model`.
     """
 
     path: str
     body: Mapping[str, Any]
-    deadline_seconds: float
 
 
 class UpstreamReply(Protocol):
@@ -48,11 +47,14 @@ class UpstreamReply(Protocol):
         ...
 
 
-class Provider(Protocol):
+class Transport(Protocol):
     """A way to one upstream."""
 
-    async def send(self, call: UpstreamCall) -> UpstreamReply:
-        """Send `call`; returns when the answer's head is there. Raises `UpstreamUnreachable`."""
+    async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:
+        """Send `call`; returns when the answer's head is there, `deadline_seconds` from now at the latest.
+
+        Raises `UpstreamUnreachable`.
+        """
         ...
 
     async def close(self) -> None:

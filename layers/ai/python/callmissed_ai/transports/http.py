@@ -39,7 +39,7 @@ class _Reply:
         self.response.close() if not self.response.content.at_eof() else self.response.release()
 
 
-class BareProvider:
+class HttpTransport:
     """Sends JSON to `base_url` with a bearer key, through a connection pool that it shares with nobody."""
 
     def __init__(self, base_url: str, api_key: str | None, headers: Mapping[str, str]) -> None:
@@ -48,11 +48,11 @@ class BareProvider:
         self._headers = {"Content-Type": "application/json", **authorization, **headers}
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, call: UpstreamCall) -> UpstreamReply:
-        """See `Provider.send`."""
+    async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:
+        """See `Transport.send`."""
         payload = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode()
         try:
-            async with asyncio.timeout(call.deadline_seconds):
+            async with asyncio.timeout(deadline_seconds):
                 return _Reply(await self._pool().post(self._base_url + call.path, data=payload, allow_redirects=False))
         except _FAILURES as error:
             raise UpstreamUnreachable(f"{type(error).__name__}: {error}") from error

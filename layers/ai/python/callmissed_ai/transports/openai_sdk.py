@@ -41,7 +41,7 @@ class _Reply:
         await self.response.aclose()
 
 
-class SdkProvider:
+class OpenAiSdkTransport:
     """Sends through one `AsyncOpenAI`, without the SDK's own retries: the gateway has the budget for those."""
 
     def __init__(self, base_url: str, api_key: str | None, headers: Mapping[str, str]) -> None:
@@ -54,14 +54,14 @@ class SdkProvider:
             http_client=DefaultAsyncHttpxClient(cookies=no_cookies, follow_redirects=False),
         )
 
-    async def send(self, call: UpstreamCall) -> UpstreamReply:
-        """See `Provider.send`."""
+    async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:
+        """See `Transport.send`."""
         try:
             response: object = await self._client.post(
                 call.path,
                 cast_to=httpx2.Response,
                 body=dict(call.body),
-                options={"timeout": call.deadline_seconds},
+                options={"timeout": deadline_seconds},
                 stream=True,
                 stream_cls=AsyncStream[object],
             )

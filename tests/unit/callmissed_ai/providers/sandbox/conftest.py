@@ -25,7 +25,7 @@ class Desk:
         self.slept.append(seconds)
 
     async def send(self, body: dict[str, Any], path: str = "/chat/completions"):
-        return await self.provider.send(UpstreamCall(path, body, 30.0))
+        return await self.provider.send(UpstreamCall(path, body), 30.0)
 
     async def raw(self, body: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         reply = await self.send(body)

@@ -47,7 +47,7 @@ def user(prompt: str) -> list[ChatCompletionMessageParam]:
 
 async def answered(desk, request: httpx2.Request) -> tuple[int, dict[str, str], AsyncIterator[bytes]]:
     path = request.url.path.removeprefix("/v1")
-    reply = await desk.provider.send(UpstreamCall(path, json.loads(request.content), 30.0))
+    reply = await desk.provider.send(UpstreamCall(path, json.loads(request.content)), 30.0)
     return reply.status, dict(reply.headers), reply.chunks()
 
 

@@ -51,7 +51,7 @@ class SandboxReply:
 
 
 class SandboxProvider:
-    """Answers chat completions by fixed rules; implements `Provider`.
+    """Answers chat completions by fixed rules; implements `Transport`.
 
     `clock` gives seconds since 1970 and sets `created`; `sleep` paces the chunks of a stream.
     """
@@ -60,13 +60,13 @@ class SandboxProvider:
         self._clock = clock
         self._sleep = sleep
 
-    async def send(self, call: UpstreamCall) -> SandboxReply:
+    async def send(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
         """Answer `call`. Raises UpstreamUnreachable after the deadline when the prompt orders a timeout."""
         if call.path != "/chat/completions":
             failure = Failure(404, f"Unknown request URL: POST {call.path}.", "invalid_request_error", "unknown_url")
             return self._failed(failure)
         try:
-            return await self._answer(call)
+            return await self._answer(call, deadline_seconds)
         except Rejected as error:
             return self._refused(error)
         except RecursionError:
@@ -75,7 +75,7 @@ class SandboxProvider:
     async def close(self) -> None:
         """Nothing to drop."""
 
-    async def _answer(self, call: UpstreamCall) -> SandboxReply:
+    async def _answer(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
         digest, wording = digests(call.body)
         request = parse_request(call.body)
         check_tools(request)
@@ -83,7 +83,7 @@ class SandboxProvider:
         conversation = read_conversation(request, call.body)
         orders = read_orders(conversation.last_user_text)
         if "timeout" in orders:
-            await self._sleep(call.deadline_seconds)
+            await self._sleep(deadline_seconds)
             raise UpstreamUnreachable("no answer in time, as the prompt asked")
         if orders.failure:
             return self._failed(orders.failure)

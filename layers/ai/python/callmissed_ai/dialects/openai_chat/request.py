@@ -1,16 +1,15 @@
-"""The OpenAI chat completions dialect: what a request must be, what it may cost at most, what its reply used.
+"""A chat completions request: what it must be, and what it may cost at most.
 
-https://platform.openai.com/docs/api-reference/chat. Fields that we don't know are passed on unchanged.
+https://platform.openai.com/docs/api-reference/chat/create. Fields that we don't know are passed on unchanged.
 """
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from callmissed.errors import ApiError, invalid_request
+from callmissed.errors import invalid_request
+from callmissed_ai.tokens.usage import MAX_TOKENS
 
 PATH = "/chat/completions"
 GATEWAY_FIELDS = frozenset({"models", "route"})
@@ -24,9 +23,6 @@ IMAGE_PARTS = frozenset({"image_url", "input_image"})
 
 IMAGE_TOKENS = 6_000
 """More tokens than the providers of the built-in catalog charge for one image."""
-
-_MOST_TOKENS = 10**12
-"""No call has more; usage above it makes no sense, nor does DynamoDB store any number."""
 
 _INLINE_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "image_url", "input_image", "input_audio"})
 """Parts of a message whose tokens its own bytes bound; a file or a video may stand for far more than it is long."""
@@ -140,14 +136,14 @@ def images(body: Mapping[str, Any]) -> Iterator[str]:
             yield url if isinstance(url, str) else ""
 
 
-def most_input_tokens(body: Mapping[str, Any], size: int) -> int:
+def max_input_tokens(body: Mapping[str, Any], size: int) -> int:
     """A bound on the tokens of a request of `size` bytes that no byte-level tokenizer exceeds.
 
     A token is at least a byte of text, and the JSON around a message is longer than any chat template's frame.
     A part that stands for something outside the request has no bound but the model's window.
     """
     if any(part["type"] not in _INLINE_PARTS for part in _parts(body)):
-        return _MOST_TOKENS
+        return MAX_TOKENS
     urls = list(images(body))
     return size - sum(map(len, urls)) + len(urls) * IMAGE_TOKENS + _REQUEST_TOKENS
 
@@ -156,81 +152,3 @@ def _parts(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for message in body["messages"]:
         content = message.get("content")
         yield from cast("list[dict[str, Any]]", content) if isinstance(content, list) else ()
-
-
-@dataclass(frozen=True, slots=True)
-class TokenUsage:
-    """Tokens of one call. `estimated` when the provider reported none and we counted."""
-
-    input: int
-    output: int
-    cached: int = 0
-    estimated: bool = False
-
-
-def read_usage(value: object) -> TokenUsage | None:
-    """Usage in the `usage` object of a reply, or None where there is none that makes sense. Zeros are kept."""
-    if not isinstance(value, dict):
-        return None
-    usage = cast("dict[str, Any]", value)
-    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    if prompt is None or completion is None:
-        return None
-    details: Any = usage.get("prompt_tokens_details")
-    cached = _count(cast("dict[str, Any]", details).get("cached_tokens")) if isinstance(details, dict) else None
-    return TokenUsage(prompt, completion, min(cached or 0, prompt))
-
-
-def delta_text(chunk: Mapping[str, Any]) -> str:
-    """Everything a model wrote in one chunk, or in a whole reply: text, reasoning, tool calls."""
-    return "".join(str(part or "") for part in _written(chunk))
-
-
-def _written(chunk: Mapping[str, Any]) -> Iterator[Any]:
-    for choice in objects(chunk.get("choices")):
-        for message in objects([choice.get("delta") or choice.get("message")]):
-            yield from (message.get(name) for name in ("reasoning_content", "content", "refusal"))
-            for tool_call in objects(message.get("tool_calls")):
-                for function in objects([tool_call.get("function")]):
-                    yield from (function.get("name"), function.get("arguments"))
-
-
-def objects(value: object) -> list[dict[str, Any]]:
-    """The JSON objects in what should be a list of them; an upstream may send anything."""
-    return (
-        [element for element in cast("list[Any]", value) if isinstance(element, dict)]
-        if isinstance(value, list)
-        else []
-    )
-
-
-def refusal_of(error: object) -> ApiError:
-    """Our words for an upstream's 4xx. Of its own only a known code and a field's name come through."""
-    details: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
-    param = details.get("param")
-    known = param if isinstance(param, str) and re.fullmatch(r"[\w.\[\]]{1,64}", param) else None
-    if details.get("code") == "context_length_exceeded":
-        return invalid_request(
-            "The request is longer than the model's context window.", "messages", str(details["code"])
-        )
-    field = f" (field '{known}')" if known else ""
-    return invalid_request(f"The model's provider refuses the request as invalid{field}.", known)
-
-
-def refusal_of_sandbox(status: int, error: object, retry_after: str | None) -> ApiError:
-    """The sandbox's own 4xx, words and all: it is asked for them so that callers can test their error handling."""
-    details: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
-    known = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
-    return ApiError(
-        status,
-        known.get(status, "invalid_request_error"),
-        str(details.get("message") or "The sandbox refuses the request."),
-        param=details.get("param"),
-        headers={"Retry-After": retry_after} if retry_after else None,
-    )
-
-
-def _count(value: object) -> int | None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if 0 <= value <= _MOST_TOKENS else None

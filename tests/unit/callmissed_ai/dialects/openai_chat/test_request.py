@@ -1,4 +1,4 @@
-"""The OpenAI dialect: bounds that hold for any text, and readers that stand any JSON."""
+"""Requests: bounds that hold for any text, and readers that stand any JSON."""
 
 import json
 from typing import Any
@@ -8,23 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callmissed.errors import ApiError
-from callmissed_ai.dialects.openai_chat import (
-    delta_text,
-    most_input_tokens,
-    parse_chat,
-    read_usage,
-    refusal_of,
-)
+from callmissed_ai.dialects.openai_chat.request import max_input_tokens, parse_chat
 from callmissed_ai.tokens import counting as tokens
+from tests.support.inference.any_json import anything, texts
 
-SECRET = "internal-detail-4711"
-
-texts = st.text(st.characters(exclude_categories=["Cs"]))
 odd_texts = texts | st.text('\ue000\U000f0000\u200b\u0600\U0001f600\u0001\\"\n é', max_size=200)
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
-anything = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=10
-)
 parts = st.builds(lambda text: {"type": "text", "text": text}, odd_texts) | st.builds(
     lambda kind, value: {"type": kind, kind: value},
     st.sampled_from(["image_url", "input_image", "input_audio", "file", "new"]),
@@ -46,7 +34,7 @@ def test_the_bound_is_never_below_our_own_count(chat: list[dict[str, Any]], give
     body = {"model": "m", "messages": chat, "tools": given_tools}
     size = len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
 
-    assert tokens.count_request(body) <= most_input_tokens(body, size)
+    assert tokens.count_request(body) <= max_input_tokens(body, size)
 
 
 @given(odd_texts)
@@ -56,57 +44,6 @@ def test_a_text_has_no_more_tokens_than_bytes(text: str) -> None:
 
 def test_half_a_surrogate_pair_is_counted() -> None:
     assert tokens.count_text("\ud83d") > 0
-
-
-@given(anything)
-@example({"prompt_tokens": 10**30, "completion_tokens": 1})
-@example({"prompt_tokens": True, "completion_tokens": 1})
-def test_usage_makes_sense_or_is_none(value: Any) -> None:
-    usage = read_usage(value)
-
-    assert usage is None or 0 <= usage.cached <= usage.input <= 10**12
-
-
-@given(st.integers(0, 10**12), st.integers(0, 10**12), anything)
-def test_usage_is_read_beside_anything(read: int, written: int, details: Any) -> None:
-    value = {"prompt_tokens": read, "completion_tokens": written, "prompt_tokens_details": details}
-
-    usage = read_usage(value)
-
-    assert usage is not None
-    assert (usage.input, usage.output, usage.estimated) == (read, written, False)
-
-
-@given(anything, st.dictionaries(st.sampled_from(["choices", "usage", "x"]), anything))
-def test_any_chunk_has_a_text(value: Any, chunk: dict[str, Any]) -> None:
-    for told in (chunk, {"choices": value}, {"choices": [{"delta": value, "message": value}]}):
-        assert isinstance(delta_text(told), str)
-
-
-@given(texts, texts, texts, texts)
-def test_all_that_was_written_is_told(thought: str, text: str, name: str, arguments: str) -> None:
-    message = {
-        "reasoning_content": thought,
-        "content": text,
-        "tool_calls": [{"function": {"name": name, "arguments": arguments}}],
-    }
-
-    assert delta_text({"choices": [{"message": message}]}) == thought + text + name + arguments
-
-
-@given(anything)
-def test_any_refusal_becomes_a_400(error: Any) -> None:
-    refusal = refusal_of(error)
-
-    assert refusal.status == 400
-    assert refusal.code in ("invalid_request_error", "context_length_exceeded")
-
-
-@given(st.dictionaries(st.sampled_from(["message", "type", "code", "param"]), st.just(f"No: {SECRET}")))
-def test_an_upstreams_words_stay_with_us(error: dict[str, str]) -> None:
-    refusal = refusal_of(error)
-
-    assert SECRET not in f"{refusal.message}{refusal.param}{refusal.code}"
 
 
 @given(st.dictionaries(st.sampled_from(["model", "messages", "stream", "tools", "n", "max_tokens"]), anything))
