@@ -1,4 +1,4 @@
-"""The event bus and the queues, and each function's right to send to exactly the queues that it declares."""
+"""The event bus and the queues, and each function's permission to send to exactly the queues that it declares."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from callmissed.platform.functions import Function
 from callmissed.platform.resources import EVENT_BUS, Resource
 from infra.config import StageConfig
 from infra.constructs.locations import Location, bus_location
-from infra.constructs.rights import allow
+from infra.constructs.permissions import allow
 from infra.constructs.work_queue import WorkQueue
 
 

@@ -1,4 +1,4 @@
-"""Tables and resources, and each function's rights to exactly what it declares."""
+"""Tables and resources, and each function's permissions for exactly what it declares."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from callmissed.platform.tables import TABLES
 from infra.config import StageConfig
 from infra.constructs.checks import accept
 from infra.constructs.locations import Location
-from infra.constructs.rights import allow
+from infra.constructs.permissions import allow
 
 _DECLARED = {table.name: table for table in TABLES}
 _INDEX_ACTIONS = ("dynamodb:Query", "dynamodb:Scan")

@@ -1,4 +1,4 @@
-"""What outlives every deployment: tables, the secrets, the providers file, the bucket of long answers."""
+"""What outlives every deployment: tables, secrets, the providers file, the bucket of long answers."""
 
 from aws_cdk import Duration, RemovalPolicy, SecretValue, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -112,11 +112,11 @@ def _sealing_keys(scope: Construct, stage: str) -> Location:
     return secret_location(secret)
 
 
-def _random_secret(scope: Construct, id: str, name: str, description: str) -> secretsmanager.Secret:
+def _random_secret(scope: Construct, construct_id: str, name: str, description: str) -> secretsmanager.Secret:
     """A secret that starts as one random key: 32 bytes in hex."""
     return secretsmanager.Secret(
         scope,
-        id,
+        construct_id,
         secret_name=name,
         description=description,
         generate_secret_string=secretsmanager.SecretStringGenerator(

@@ -1,4 +1,4 @@
-"""The event bus, the queues of work, and the queue for what neither bus nor scheduler could deliver."""
+"""The event bus, the declared queues, and the queue for what neither bus nor scheduler could deliver."""
 
 from collections.abc import Sequence
 

@@ -71,7 +71,7 @@ def entry_of(function: Function) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
-def test_fits_the_size_budget(function: Function) -> None:
+def test_function_fits_the_size_budget(function: Function) -> None:
     assert sizes()[function.name] <= 90 * MEGABYTE
 
 
@@ -130,7 +130,7 @@ def test_layers_hold_what_the_function_imports_at_its_start_or_later(function: F
     assert {"aws_lambda_powertools", "boto3"} <= set(reached)
 
 
-def test_building_again_changes_nothing() -> None:
+def test_second_build_changes_nothing() -> None:
     first = third_party_layer("worker")
     before = first.stat().st_mtime_ns
     assert third_party_layer("worker") == first
@@ -138,7 +138,7 @@ def test_building_again_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
-def test_holds_its_own_slice_only(function: Function) -> None:
+def test_function_code_holds_its_own_slice_only(function: Function) -> None:
     code = function_code(function)
     assert {path.name for path in (code / "functions").iterdir()} == {"__init__.py", function.slice}
     assert not list(code.rglob("__pycache__"))

@@ -21,12 +21,12 @@ def found(assembly: Assembly, name: str) -> Resource:
     return match
 
 
-def test_no_table_that_is_not_declared(assembly: Assembly) -> None:
+def test_template_has_no_table_that_is_not_declared(assembly: Assembly) -> None:
     assert len(assembly.properties("AWS::DynamoDB::Table")) == len(TABLES)
 
 
 @EACH
-def test_has_the_keys_index_and_stream_that_the_desk_creates(assembly: Assembly, name: str) -> None:
+def test_table_has_the_keys_index_and_stream_of_the_local_stack(assembly: Assembly, name: str) -> None:
     request = create_table_request(assembly.config.stage, BY_NAME[name])
     properties = found(assembly, name)["Properties"]
     assert properties["KeySchema"] == request["KeySchema"]
@@ -38,14 +38,14 @@ def test_has_the_keys_index_and_stream_that_the_desk_creates(assembly: Assembly,
 
 
 @EACH
-def test_expires_items_as_declared(assembly: Assembly, name: str) -> None:
+def test_table_expires_items_as_declared(assembly: Assembly, name: str) -> None:
     declared = BY_NAME[name].ttl_attribute
     expected = {"AttributeName": declared, "Enabled": True} if declared else None
     assert found(assembly, name)["Properties"].get("TimeToLiveSpecification") == expected
 
 
 @EACH
-def test_survives_mistakes(assembly: Assembly, name: str) -> None:
+def test_table_survives_mistakes(assembly: Assembly, name: str) -> None:
     resource = found(assembly, name)
     assert resource["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert resource["Properties"]["DeletionProtectionEnabled"] is True

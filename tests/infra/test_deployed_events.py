@@ -123,7 +123,7 @@ def test_stream_calls_its_follower_from_the_oldest_record_on(assembly: Assembly,
 
 
 @EACH_FOLLOWER
-def test_record_that_always_fails_leaves_the_stream_and_is_told_of(assembly: Assembly, function: Function) -> None:
+def test_record_that_always_fails_leaves_the_stream_and_is_kept(assembly: Assembly, function: Function) -> None:
     _, mapping = stream_mapping(assembly, function)
     assert mapping["BisectBatchOnFunctionError"] is True
     assert 0 < mapping["MaximumRetryAttempts"] <= 100

@@ -81,13 +81,13 @@ def on_tables(stage: str, function: Function) -> set[tuple[str, str]]:
     return pairs
 
 
-def test_nothing_runs_that_is_not_declared(assembly: Assembly) -> None:
+def test_template_has_no_function_that_is_not_declared(assembly: Assembly) -> None:
     deployed = {properties["FunctionName"] for properties in assembly.properties("AWS::Lambda::Function")}
     assert deployed == {function.physical_name(assembly.config.stage) for function in FUNCTIONS}
 
 
 @EACH
-def test_runs_python_3_13_on_arm64_as_declared(assembly: Assembly, name: str) -> None:
+def test_function_runs_python_3_13_on_arm64_as_declared(assembly: Assembly, name: str) -> None:
     properties = found(assembly, name)[2]["Properties"]
     declared = BY_NAME[name]
     assert properties["Architectures"] == ["arm64"]
@@ -99,7 +99,7 @@ def test_runs_python_3_13_on_arm64_as_declared(assembly: Assembly, name: str) ->
 
 
 @EACH
-def test_has_the_layers_that_it_declares_and_no_others(assembly: Assembly, name: str) -> None:
+def test_function_has_the_layers_that_it_declares_and_no_others(assembly: Assembly, name: str) -> None:
     declared, properties = BY_NAME[name], found(assembly, name)[2]["Properties"]
     layers = [layer["Ref"] for layer in properties["Layers"] if "Ref" in layer]
     names = sorted(logical_id.removeprefix("Layer")[:-8] for logical_id in layers)  # CDK adds a hash of 8 characters
@@ -108,7 +108,7 @@ def test_has_the_layers_that_it_declares_and_no_others(assembly: Assembly, name:
 
 
 @EACH
-def test_is_published_as_live_and_old_versions_go(assembly: Assembly, name: str) -> None:
+def test_function_is_published_as_live_and_old_versions_go(assembly: Assembly, name: str) -> None:
     stack, logical_id, _ = found(assembly, name)
     resources = assembly.templates[stack]["Resources"]
     [alias] = [
@@ -123,14 +123,14 @@ def test_is_published_as_live_and_old_versions_go(assembly: Assembly, name: str)
 
 
 @EACH
-def test_snapshots_what_callers_wait_for(assembly: Assembly, name: str) -> None:
+def test_function_with_routes_has_snapshots(assembly: Assembly, name: str) -> None:
     answers = name in {AUTHORIZER.name, *(route.function for route in ROUTES)}
     expected = {"ApplyOn": "PublishedVersions"} if answers else None
     assert found(assembly, name)[2]["Properties"].get("SnapStart") == expected
 
 
 @EACH
-def test_keeps_its_own_logs_for_a_year_and_past_the_stack(assembly: Assembly, name: str) -> None:
+def test_function_keeps_its_own_logs_for_a_year_and_past_the_stack(assembly: Assembly, name: str) -> None:
     stack, _, function = found(assembly, name)
     group = function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
     resource = assembly.templates[stack]["Resources"][group]
@@ -140,12 +140,12 @@ def test_keeps_its_own_logs_for_a_year_and_past_the_stack(assembly: Assembly, na
 
 
 @EACH
-def test_may_do_to_tables_what_is_declared_and_no_more(assembly: Assembly, name: str) -> None:
+def test_function_may_do_to_tables_what_is_declared_and_no_more(assembly: Assembly, name: str) -> None:
     assert allowed(assembly, name, "dynamodb:") == on_tables(assembly.config.stage, BY_NAME[name])
 
 
 @EACH
-def test_sends_to_and_receives_from_declared_queues_only(assembly: Assembly, name: str) -> None:
+def test_function_sends_to_and_receives_from_declared_queues_only(assembly: Assembly, name: str) -> None:
     stage, declared = assembly.config.stage, BY_NAME[name]
     expected = {("sqs:SendMessage", physical_queue_name(stage, queue)) for queue in declared.sends_to}
     for queue in QUEUES:
@@ -169,7 +169,7 @@ def resource_text(assembly: Assembly, resource: Declared) -> str:
 
 
 @EACH
-def test_reaches_only_the_resources_that_it_needs(assembly: Assembly, name: str) -> None:
+def test_function_reaches_only_the_resources_that_it_needs(assembly: Assembly, name: str) -> None:
     reached = {
         pair for service in ("secretsmanager:", "ssm:", "s3:", "events:") for pair in allowed(assembly, name, service)
     }
@@ -185,7 +185,7 @@ def last_name(text: str) -> str:
 
 
 @EACH
-def test_finds_only_the_resources_that_it_needs(assembly: Assembly, name: str) -> None:
+def test_function_finds_only_the_resources_that_it_needs(assembly: Assembly, name: str) -> None:
     declared = BY_NAME[name]
     environment = found(assembly, name)[2]["Properties"]["Environment"]["Variables"]
     variables = {resource.variable for resource in RESOURCES if resource.variable}
@@ -205,14 +205,14 @@ def variable_text(assembly: Assembly, resource: Declared) -> str:
 
 
 @EACH
-def test_may_call_itself_over_and_over_only_through_its_own_queue(assembly: Assembly, name: str) -> None:
+def test_function_may_call_itself_over_and_over_only_through_its_own_queue(assembly: Assembly, name: str) -> None:
     own = {queue.name for queue in QUEUES if queue.consumer == name}
     expected = "Allow" if own & set(BY_NAME[name].sends_to) else None
     assert found(assembly, name)[2]["Properties"].get("RecursiveLoop") == expected
 
 
 @EACH
-def test_has_no_wildcard_but_for_traces_and_objects(assembly: Assembly, name: str) -> None:
+def test_function_has_no_wildcard_but_for_traces_and_objects(assembly: Assembly, name: str) -> None:
     for statement in statements(assembly, name):
         actions = set(listed(statement["Action"]))
         assert not any("*" in action for action in actions)
@@ -223,7 +223,7 @@ def test_has_no_wildcard_but_for_traces_and_objects(assembly: Assembly, name: st
 
 
 @EACH
-def test_knows_its_stage(assembly: Assembly, name: str) -> None:
+def test_function_knows_its_stage(assembly: Assembly, name: str) -> None:
     environment = found(assembly, name)[2]["Properties"]["Environment"]["Variables"]
     assert environment["CALLMISSED_STAGE"] == assembly.config.stage
     assert environment["POWERTOOLS_SERVICE_NAME"] == assembly.config.service
