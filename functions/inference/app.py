@@ -2,16 +2,18 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from callmissed.settings import CoreSettings, from_environment
-from callmissed.web.refusals import add_refusals
+from callmissed.web.exception_handlers import add_exception_handlers
+from callmissed.web.request_context import RequestContextMiddleware
 from callmissed_ai.calls.container import Container, create_container, read_catalog
-from functions.inference.frame import Frame
 from functions.inference.preflight import Preflights
+from functions.inference.request_context import answer_headers, new_call_request
 from functions.inference.routes import chat, generation, models
 from functions.inference.snapstart import LateApp
 
@@ -29,11 +31,13 @@ def create_app(container: Container) -> ASGIApp:
     api = FastAPI(title="CallMissed", lifespan=lifespan, openapi_url=None)
     api.state.container = container
     preflights = Preflights(container.database, container.clock)
-    add_refusals(api)
+    add_exception_handlers(api)
     for router in ROUTERS:
         api.include_router(router)
     api.add_api_route("/{path:path}", preflights.answer, methods=["OPTIONS"], include_in_schema=False)
-    return Frame(api, container.clock)
+    return RequestContextMiddleware(
+        api, new_context=partial(new_call_request, container.clock), headers=answer_headers, log_as="inference"
+    )
 
 
 def compose(settings: CoreSettings) -> ASGIApp:

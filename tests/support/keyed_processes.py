@@ -18,8 +18,9 @@ from callmissed.aws.database import Database
 from callmissed.errors import service_unavailable
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.settings import CoreSettings
-from callmissed.web.app import RequestFrame, create_api
+from callmissed.web.app import create_api
 from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
+from callmissed.web.request_context import RequestContextMiddleware
 from callmissed_ai.calls.container import create_container
 from callmissed_ai.calls.work import Work
 from callmissed_ai.routing.router import UpstreamAnswer
@@ -201,7 +202,7 @@ class Lane:
         async def create(operation: OperationOf) -> Any:
             return {"id": operation.new_id("thg"), "said": await self._work(operation.id)}
 
-        return RequestFrame(IdempotencyMiddleware(create_api("lane", [router]), self._records, self._clock))
+        return RequestContextMiddleware(IdempotencyMiddleware(create_api("lane", [router]), self._records, self._clock))
 
     def _chat(self, store: StageTables) -> ASGIApp:
         settings = CoreSettings(

@@ -30,7 +30,7 @@ _INLINE_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "imag
 _REQUEST_TOKENS = 256
 """Room for what providers put around a request: a default system prompt, the frame of the reply."""
 
-_EFFORTS = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
@@ -86,7 +86,7 @@ class ChatRequest(BaseModel):
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
-    reasoning_effort: _EFFORTS | None = None
+    reasoning_effort: Effort | None = None
     user: str | None = None
     models: (
         Annotated[list[str], Field(max_length=8, description="Models to try next, before the first byte.")] | None

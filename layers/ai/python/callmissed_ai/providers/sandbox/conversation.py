@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from callmissed_ai.providers.sandbox import tokens
-from callmissed_ai.providers.sandbox.images import Image, read_image
-from callmissed_ai.providers.sandbox.request import (
+from callmissed_ai.dialects.openai_chat.typed_request import (
     AssistantMessage,
-    ChatRequest,
     ImagePart,
     Message,
     SystemMessage,
     ToolMessage,
+    TypedChatRequest,
     UserMessage,
     text_of,
 )
+from callmissed_ai.providers.sandbox import tokens
+from callmissed_ai.providers.sandbox.images import Image, read_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Conversation:
     tokens: int
 
 
-def read_conversation(request: ChatRequest, body: Mapping[str, Any]) -> Conversation:
+def read_conversation(request: TypedChatRequest, body: Mapping[str, Any]) -> Conversation:
     """The conversation in `request`, whose JSON is `body`. Raises Rejected for an image that can't be read."""
     messages = request.messages
     images = {index: _images(message, index) for index, message in enumerate(messages)}

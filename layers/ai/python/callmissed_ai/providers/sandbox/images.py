@@ -9,8 +9,8 @@ import struct
 from dataclasses import dataclass
 from math import ceil
 
+from callmissed_ai.dialects.openai_chat.typed_request import ImageUrl
 from callmissed_ai.providers.sandbox.rejection import Rejected
-from callmissed_ai.providers.sandbox.request import ImageUrl
 
 _LOW_DETAIL_TOKENS = 85
 _TILE_TOKENS = 170

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass
 from typing import Any
 
+from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.providers.sandbox.completion import completion_body
 from callmissed_ai.providers.sandbox.conversation import read_conversation
 from callmissed_ai.providers.sandbox.failures import Failure, Orders, break_off, read_orders
 from callmissed_ai.providers.sandbox.rejection import Rejected
 from callmissed_ai.providers.sandbox.reply import Reply, check_response_format, compose, digests
-from callmissed_ai.providers.sandbox.request import ChatRequest, parse_request
+from callmissed_ai.providers.sandbox.rules import parse_request
 from callmissed_ai.providers.sandbox.stream import events
 from callmissed_ai.providers.sandbox.tools import check_tools
 from callmissed_ai.transports.base import UpstreamCall, UpstreamUnreachable
@@ -93,20 +94,20 @@ class SandboxProvider:
         reply = Reply(digest, int(self._clock()), request.model, choices, conversation.tokens)
         return self._streamed(reply, request, orders) if request.stream else self._whole(reply, request, orders)
 
-    def _streamed(self, reply: Reply, request: ChatRequest, orders: Orders) -> SandboxReply:
+    def _streamed(self, reply: Reply, request: TypedChatRequest, orders: Orders) -> SandboxReply:
         parts = events(reply, request, with_usage=request.wants_usage and "no_usage" not in orders)
         delay = _CHUNK_SECONDS if orders.delay_seconds is None else orders.delay_seconds
         headers = {**_EVENTS, "x-request-id": f"req_{reply.digest[:32]}"}
         return SandboxReply(200, headers, break_off(parts) if "cut" in orders else parts, self._sleep, delay)
 
-    def _whole(self, reply: Reply, request: ChatRequest, orders: Orders) -> SandboxReply:
+    def _whole(self, reply: Reply, request: TypedChatRequest, orders: Orders) -> SandboxReply:
         body = completion_body(reply, request, with_usage="no_usage" not in orders)
         headers = {**_JSON, "content-length": str(len(body)), "x-request-id": f"req_{reply.digest[:32]}"}
         middle = len(body) // 2
         parts = break_off([body[:middle], body[middle:]]) if "cut" in orders else [body]
         return SandboxReply(200, headers, parts, self._sleep, orders.delay_seconds or 0.0)
 
-    def _garbage(self, request: ChatRequest) -> SandboxReply:
+    def _garbage(self, request: TypedChatRequest) -> SandboxReply:
         if request.stream:
             return SandboxReply(200, _EVENTS, [b"data: " + _GARBAGE + b"\n\n"], self._sleep)
         return SandboxReply(200, _JSON, [_GARBAGE], self._sleep)

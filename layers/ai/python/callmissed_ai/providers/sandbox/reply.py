@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from callmissed_ai.dialects.openai_chat.typed_request import NamedSchema, TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.conversation import Conversation
 from callmissed_ai.providers.sandbox.failures import Orders
-from callmissed_ai.providers.sandbox.json_schema import fill_schema
-from callmissed_ai.providers.sandbox.prompt_values import PromptValues
 from callmissed_ai.providers.sandbox.rejection import Rejected
-from callmissed_ai.providers.sandbox.request import ChatRequest, NamedSchema
-from callmissed_ai.providers.sandbox.schema_check import SchemaError, check_is_object, check_strict
+from callmissed_ai.providers.sandbox.schema_values import SchemaError, check_is_object, check_strict, fitting_json
 from callmissed_ai.providers.sandbox.tools import ToolCall, choose_calls
 from callmissed_ai.providers.sandbox.wording import reasoning_text, reply_text
 
+_THINKING_EFFORTS = frozenset({"medium", "high", "xhigh"})
 _WORDING_FIELDS = ("model", "messages", "tools", "tool_choice", "response_format")
 
 
@@ -88,7 +87,7 @@ def digests(body: Mapping[str, Any]) -> tuple[str, int]:
     return whole.hexdigest(), int.from_bytes(wording.digest()[:4], "big")
 
 
-def compose(request: ChatRequest, conversation: Conversation, orders: Orders, wording: int) -> tuple[Choice, ...]:
+def compose(request: TypedChatRequest, conversation: Conversation, orders: Orders, wording: int) -> tuple[Choice, ...]:
     """The choices of the reply. `wording` and the request's seed choose the phrasing. Raises Rejected."""
     calls = choose_calls(request, conversation)
     schema = request.response_format.json_schema if request.response_format else None
@@ -99,7 +98,7 @@ def compose(request: ChatRequest, conversation: Conversation, orders: Orders, wo
     )
 
 
-def check_response_format(request: ChatRequest) -> None:
+def check_response_format(request: TypedChatRequest) -> None:
     """Hold the schema of the reply to OpenAI's rules. Raises Rejected."""
     schema = request.response_format.json_schema if request.response_format else None
     if not schema or not schema.strict:
@@ -118,7 +117,7 @@ def _canonical(fields: Mapping[str, Any]) -> bytes:
         raise Rejected("The request contains half of a surrogate pair.") from None
 
 
-def _choice(request: ChatRequest, conversation: Conversation, calls: Sequence[ToolCall], text: str) -> Choice:
+def _choice(request: TypedChatRequest, conversation: Conversation, calls: Sequence[ToolCall], text: str) -> Choice:
     limit = request.output_limit
     reasoning = tokens.clip(_reasoning(request, conversation), limit)
     left = None if limit is None else limit - tokens.count(reasoning)
@@ -130,14 +129,14 @@ def _choice(request: ChatRequest, conversation: Conversation, calls: Sequence[To
     return Choice(reasoning, content, (), "stop" if content == ended else "length")
 
 
-def _reasoning(request: ChatRequest, conversation: Conversation) -> str:
-    if request.effort is None:
+def _reasoning(request: TypedChatRequest, conversation: Conversation) -> str:
+    if request.effort not in _THINKING_EFFORTS:
         return ""
     limit = request.reasoning.max_tokens if request.reasoning else None
     return tokens.clip(reasoning_text(conversation, request.effort), limit)
 
 
-def _text(request: ChatRequest, conversation: Conversation, orders: Orders, variation: int) -> str:
+def _text(request: TypedChatRequest, conversation: Conversation, orders: Orders, variation: int) -> str:
     text = reply_text(request, conversation, orders, variation + (request.seed or 0))
     if not request.response_format or request.response_format.type != "json_object":
         return text
@@ -146,9 +145,8 @@ def _text(request: ChatRequest, conversation: Conversation, orders: Orders, vari
 
 
 def _schema_text(schema: NamedSchema, conversation: Conversation) -> str:
-    values = PromptValues(conversation.last_user_text, conversation.tool_results)
     try:
-        return fill_schema(schema.json_schema, values)
+        return fitting_json(schema.json_schema, conversation.last_user_text, conversation.tool_results)
     except SchemaError as error:
         raise _wrong_schema(schema, error) from None
 

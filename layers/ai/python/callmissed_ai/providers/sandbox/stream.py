@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
+from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.logprobs import logprobs_of
 from callmissed_ai.providers.sandbox.reply import Choice, Reply
-from callmissed_ai.providers.sandbox.request import ChatRequest
 
 
-def events(reply: Reply, request: ChatRequest, *, with_usage: bool) -> Iterator[bytes]:
+def events(reply: Reply, request: TypedChatRequest, *, with_usage: bool) -> Iterator[bytes]:
     """The events of the stream, `[DONE]` last. With several choices their chunks take turns."""
     frame = reply.frame("chat.completion.chunk")
     no_usage = {"usage": None} if with_usage else {}
@@ -25,7 +25,7 @@ def events(reply: Reply, request: ChatRequest, *, with_usage: bool) -> Iterator[
     yield b"data: [DONE]\n\n"
 
 
-def _choice_chunks(reply: Reply, choice: Choice, index: int, request: ChatRequest) -> Iterator[dict[str, Any]]:
+def _choice_chunks(reply: Reply, choice: Choice, index: int, request: TypedChatRequest) -> Iterator[dict[str, Any]]:
     start = None if choice.content is None else ""
     yield _chunk(index, {"role": "assistant", "content": start, "refusal": None})
     for token in tokens.split(choice.reasoning):

@@ -8,13 +8,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from callmissed_ai.dialects.openai_chat.typed_request import Function, NamedChoice, TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.conversation import Conversation
-from callmissed_ai.providers.sandbox.json_schema import fill_schema
-from callmissed_ai.providers.sandbox.prompt_values import PromptValues
 from callmissed_ai.providers.sandbox.rejection import Rejected
-from callmissed_ai.providers.sandbox.request import ChatRequest, Function, NamedChoice
-from callmissed_ai.providers.sandbox.schema_check import SchemaError, check_is_object, check_strict
+from callmissed_ai.providers.sandbox.schema_values import SchemaError, check_is_object, check_strict, fitting_json
 
 _COMMON_WORDS = """
     about after also another before call called does done each find from function give given gets have into list make
@@ -39,7 +37,7 @@ class ToolCall:
         return tokens.count(self.name) + tokens.count(self.arguments)
 
 
-def check_tools(request: ChatRequest) -> None:
+def check_tools(request: TypedChatRequest) -> None:
     """Hold the schemas of the tools to OpenAI's rules. Raises Rejected."""
     for index, tool in enumerate(request.tools or ()):
         function = tool.function
@@ -52,14 +50,14 @@ def check_tools(request: ChatRequest) -> None:
             raise _wrong_schema(function, index, error) from None
 
 
-def choose_calls(request: ChatRequest, conversation: Conversation) -> list[ToolCall]:
+def choose_calls(request: TypedChatRequest, conversation: Conversation) -> list[ToolCall]:
     """The calls to make, none for a reply in text. Raises Rejected for parameters that can't be filled."""
     functions = [tool.function for tool in request.tools or ()]
     chosen = _chosen(request, functions, conversation)
     return [_call(function, functions.index(function), conversation) for function in chosen]
 
 
-def _chosen(request: ChatRequest, functions: Sequence[Function], conversation: Conversation) -> list[Function]:
+def _chosen(request: TypedChatRequest, functions: Sequence[Function], conversation: Conversation) -> list[Function]:
     choice = request.tool_choice or "auto"
     if not functions or choice == "none" or (choice == "auto" and conversation.tool_results):
         return []
@@ -102,9 +100,9 @@ def _words(text: str) -> list[str]:
 
 
 def _call(function: Function, index: int, conversation: Conversation) -> ToolCall:
-    values = PromptValues(conversation.last_user_text, conversation.tool_results, skipped=(function.name,))
+    schema, said = function.parameters or {"type": "object"}, conversation.last_user_text
     try:
-        return ToolCall(function.name, fill_schema(function.parameters or {"type": "object"}, values))
+        return ToolCall(function.name, fitting_json(schema, said, conversation.tool_results, (function.name,)))
     except SchemaError as error:
         raise _wrong_schema(function, index, error) from None
 

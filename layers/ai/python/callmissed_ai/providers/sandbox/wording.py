@@ -1,9 +1,9 @@
 """The sandbox's words: honest about what it is, and about what it understood of the request."""
 
+from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.conversation import Conversation
 from callmissed_ai.providers.sandbox.failures import Orders
-from callmissed_ai.providers.sandbox.request import ChatRequest
 
 _OPENINGS = (
     "This is the CallMissed sandbox, not a language model: the reply is made from your request alone.",
@@ -23,7 +23,7 @@ _LONGEST_QUOTE = 240
 _LONGEST_RESULT = 600
 
 
-def reply_text(request: ChatRequest, conversation: Conversation, orders: Orders, variation: int) -> str:
+def reply_text(request: TypedChatRequest, conversation: Conversation, orders: Orders, variation: int) -> str:
     """The reply in words. `variation` chooses among phrasings."""
     if orders.long_tokens is not None:
         return _long_text(orders.long_tokens, request.n or 1, variation)
@@ -71,7 +71,7 @@ def _instructed(conversation: Conversation) -> str:
     return f"The system prompt was seen, though not followed: {_quote(conversation.system_text, _LONGEST_QUOTE)}."
 
 
-def _offered(request: ChatRequest, conversation: Conversation) -> str:
+def _offered(request: TypedChatRequest, conversation: Conversation) -> str:
     if not request.tools or conversation.tool_results:
         return ""
     names = ", ".join(tool.function.name for tool in request.tools[:5])

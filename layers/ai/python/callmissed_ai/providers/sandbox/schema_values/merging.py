@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import unquote
 
-from callmissed_ai.providers.sandbox.schema_check import SchemaError
+from callmissed_ai.providers.sandbox.schema_values.checks import SchemaError
 
 Rules = dict[str, Any]
 JsonSchema = Mapping[str, Any] | bool

@@ -6,9 +6,9 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any
 
-from callmissed_ai.providers.sandbox.patterns import UnmatchableError, is_tame, matches, matching_texts
-from callmissed_ai.providers.sandbox.prompt_values import PromptValues
-from callmissed_ai.providers.sandbox.schema_check import SchemaError
+from callmissed_ai.providers.sandbox.schema_values.checks import SchemaError
+from callmissed_ai.providers.sandbox.schema_values.patterns import UnmatchableError, is_tame, matches, matching_texts
+from callmissed_ai.providers.sandbox.schema_values.prompt_values import PromptValues
 
 _TRIES = 40
 _LONGEST_TEXT = 10_000

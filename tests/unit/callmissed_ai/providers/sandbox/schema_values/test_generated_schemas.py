@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from callmissed_ai.providers.sandbox.json_schema import fill_schema
-from callmissed_ai.providers.sandbox.prompt_values import PromptValues
-from callmissed_ai.providers.sandbox.schema_check import SchemaError
+from callmissed_ai.providers.sandbox.schema_values.checks import SchemaError
+from callmissed_ai.providers.sandbox.schema_values.filling import fill_schema
+from callmissed_ai.providers.sandbox.schema_values.prompt_values import PromptValues
 from tests.support.inference.schemas import FORMATS, INT, NULL, NUM, PATTERNS, PROMPT, TEXT, arr, filled
 
 names = st.sampled_from(["city", "query", "count", "unit", "a b", "ü", "x"])

@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from callmissed_ai.providers.sandbox.prompt_values import PromptValues
-from callmissed_ai.providers.sandbox.schema_check import Judge, SchemaError, TooLargeError
-from callmissed_ai.providers.sandbox.schema_merge import JsonSchema, Rules, flatten, merge, types_of
-from callmissed_ai.providers.sandbox.schema_scalars import numbers, patterned_texts, texts, usual_kind
+from callmissed_ai.providers.sandbox.schema_values.checks import Judge, SchemaError, TooLargeError
+from callmissed_ai.providers.sandbox.schema_values.merging import JsonSchema, Rules, flatten, merge, types_of
+from callmissed_ai.providers.sandbox.schema_values.prompt_values import PromptValues
+from callmissed_ai.providers.sandbox.schema_values.scalars import numbers, patterned_texts, texts, usual_kind
 
 _DEEPEST = 24
 _DEEP = 4

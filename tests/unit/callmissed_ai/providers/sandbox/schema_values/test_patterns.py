@@ -1,6 +1,6 @@
 import pytest
 
-from callmissed_ai.providers.sandbox.patterns import is_tame
+from callmissed_ai.providers.sandbox.schema_values.patterns import is_tame
 from tests.support.inference.schemas import PATTERNS, PROMPT, TEXT, filled, obj
 
 

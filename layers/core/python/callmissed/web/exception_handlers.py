@@ -1,4 +1,4 @@
-"""Everything that a route raises, in the envelope of its path. `state["request_id"]` is the frame's to set."""
+"""Everything that a route raises, in the envelope of its path, with the id that `RequestContextMiddleware` gave it."""
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,14 +11,14 @@ from callmissed.aws.queues import QueueUnavailable
 from callmissed.errors import ApiError, envelope, invalid_request, service_unavailable
 
 
-def add_refusals(api: FastAPI) -> None:
+def add_exception_handlers(api: FastAPI) -> None:
     """Let `api` answer every exception with an envelope."""
-    api.add_exception_handler(ApiError, _refuse)
-    api.add_exception_handler(Unavailable, _refuse_unavailable)
-    api.add_exception_handler(QueueUnavailable, _refuse_unavailable)
-    api.add_exception_handler(RequestValidationError, _refuse_invalid)
-    api.add_exception_handler(HTTPException, _refuse_http)
-    api.add_exception_handler(Exception, _fail)
+    api.add_exception_handler(ApiError, _handle_api_error)
+    api.add_exception_handler(Unavailable, _handle_unavailable)
+    api.add_exception_handler(QueueUnavailable, _handle_unavailable)
+    api.add_exception_handler(RequestValidationError, _handle_invalid_request)
+    api.add_exception_handler(HTTPException, _handle_http_error)
+    api.add_exception_handler(Exception, _handle_defect)
 
 
 def error_response(scope: Scope, error: ApiError) -> Response:
@@ -32,17 +32,17 @@ def internal_error() -> ApiError:
     return ApiError(500, "internal_error", "Something went wrong on our side.")
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
+async def _handle_api_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):
         raise error
     return error_response(request.scope, error)
 
 
-async def _refuse_unavailable(request: Request, _error: Exception) -> Response:
+async def _handle_unavailable(request: Request, _error: Exception) -> Response:
     return error_response(request.scope, service_unavailable())
 
 
-async def _refuse_invalid(request: Request, error: Exception) -> Response:
+async def _handle_invalid_request(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     problems = [{"loc": list(problem["loc"]), "msg": problem["msg"]} for problem in error.errors()]
@@ -53,7 +53,7 @@ async def _refuse_invalid(request: Request, error: Exception) -> Response:
     return error_response(request.scope, refusal)
 
 
-async def _refuse_http(request: Request, error: Exception) -> Response:
+async def _handle_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     codes = {404: "not_found", 405: "method_not_allowed"}
@@ -69,6 +69,6 @@ async def _refuse_http(request: Request, error: Exception) -> Response:
     return error_response(request.scope, refusal)
 
 
-async def _fail(request: Request, _error: Exception) -> Response:
-    """The envelope in place of Starlette's plain text; the frame logs what happened."""
+async def _handle_defect(request: Request, _error: Exception) -> Response:
+    """The envelope in place of Starlette's plain text; the middleware logs what happened."""
     return error_response(request.scope, internal_error())

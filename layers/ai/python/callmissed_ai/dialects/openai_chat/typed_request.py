@@ -1,19 +1,17 @@
-"""A chat completion request as the sandbox understands it: the fields, and the rules between them, of OpenAI's API.
+"""A request read down to its messages, tools and formats, for who has to understand it and not only to pass it on.
 
-Fields that the sandbox has no use for are ignored, as a gateway in front may add its own.
+It takes what OpenAI's own API takes, and ignores fields that it doesn't know. The tags of its unions stand in angle
+brackets, so that they can be told from the fields in the location of an error.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from callmissed_ai.providers.sandbox.rejection import Rejected, rejection_of
+from callmissed_ai.dialects.openai_chat.request import ChatRequest, Effort
 
-_THINKING_EFFORTS = frozenset({"medium", "high", "xhigh"})
-_Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 _Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
-_Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
 class _Strict(BaseModel):
@@ -182,16 +180,10 @@ class ResponseFormat(_Strict):
     json_schema: NamedSchema | None = None
 
 
-class StreamOptions(_Strict):
-    """What a stream carries besides the reply."""
-
-    include_usage: bool | None = None
-
-
 class Reasoning(_Strict):
     """How much to think: an effort, a limit in tokens, or both."""
 
-    effort: _Effort | None = None
+    effort: Effort | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -210,29 +202,17 @@ def _stop_tag(value: object) -> str:
 _Stops = Annotated[list[str], Field(max_length=4), Tag("<list>")]
 
 
-class ChatRequest(_Strict):
-    """A chat completion request; see https://platform.openai.com/docs/api-reference/chat/create."""
+class TypedChatRequest(ChatRequest):
+    """A chat completion request down to its messages, tools and formats."""
 
-    model: str
-    messages: Annotated[list[Message], Field(min_length=1)]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    n: Annotated[int, Field(ge=1, le=128)] | None = None
-    seed: int | None = None
-    stop: Annotated[_Text | _Stops, Discriminator(_stop_tag)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    frequency_penalty: _Penalty | None = None
-    presence_penalty: _Penalty | None = None
-    logprobs: bool | None = None
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", defer_build=True)
+
+    messages: Annotated[list[Message], Field(min_length=1)]  # pyright: ignore[reportIncompatibleVariableOverride]
+    stop: Annotated[_Text | _Stops, Discriminator(_stop_tag)] | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    tools: Annotated[list[Tool], Field(min_length=1, max_length=128)] | None = None
-    tool_choice: _ToolChoice | None = None
-    parallel_tool_calls: bool | None = None
-    response_format: ResponseFormat | None = None
-    reasoning_effort: _Effort | None = None
+    tools: Annotated[list[Tool], Field(min_length=1, max_length=128)] | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    tool_choice: _ToolChoice | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    response_format: ResponseFormat | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     reasoning: Reasoning | None = None
 
     @property
@@ -248,26 +228,8 @@ class ChatRequest(_Strict):
 
     @property
     def effort(self) -> str | None:
-        """The effort asked for, if it is one that shows its thinking: `medium`, `high` or `xhigh`."""
-        asked = self.reasoning_effort or (self.reasoning.effort or "medium" if self.reasoning else None)
-        return asked if asked in _THINKING_EFFORTS else None
-
-    @property
-    def wants_usage(self) -> bool:
-        """Whether a stream ends with a usage chunk."""
-        return bool(self.stream_options and self.stream_options.include_usage)
-
-
-def parse_request(body: Mapping[str, Any]) -> ChatRequest:
-    """The request in `body`. Raises Rejected for the first thing that OpenAI would refuse."""
-    try:
-        request = ChatRequest.model_validate(dict(body))
-    except ValidationError as error:
-        raise rejection_of(error) from None
-    _check_options(request)
-    _check_tool_choice(request)
-    _check_tool_turns(request.messages)
-    return request
+        """The effort of reasoning that is asked for; `medium` for reasoning without one."""
+        return self.reasoning_effort or (self.reasoning.effort or "medium" if self.reasoning else None)
 
 
 def text_of(content: str | Sequence[TextPart | ImagePart | RefusalPart] | None) -> str:
@@ -276,64 +238,3 @@ def text_of(content: str | Sequence[TextPart | ImagePart | RefusalPart] | None) 
         return content or ""
     texts = [part.text if isinstance(part, TextPart) else part.refusal for part in content if part.type != "image_url"]
     return "\n".join(texts)
-
-
-def _check_options(request: ChatRequest) -> None:
-    if request.stream_options and not request.stream:
-        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
-        raise Rejected(message, "stream_options")
-    if request.max_tokens and request.max_completion_tokens:
-        message = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
-        raise Rejected(message, "max_tokens")
-    if request.top_logprobs is not None and not request.logprobs:
-        raise Rejected("The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.", "top_logprobs")
-    _check_response_format(request)
-
-
-def _check_response_format(request: ChatRequest) -> None:
-    wanted = request.response_format
-    if wanted is None:
-        return
-    if wanted.type == "json_schema" and wanted.json_schema is None:
-        path = "response_format.json_schema"
-        raise Rejected(f"Missing required parameter: '{path}'.", path, "missing_required_parameter")
-    if wanted.type == "json_object" and not any("json" in text_of(m.content).lower() for m in request.messages):
-        message = (
-            "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
-        )
-        raise Rejected(message, "messages")
-
-
-def _check_tool_choice(request: ChatRequest) -> None:
-    for name in ("tool_choice", "parallel_tool_calls"):
-        if getattr(request, name) is not None and not request.tools:
-            raise Rejected(f"Invalid value for '{name}': '{name}' is only allowed when 'tools' are specified.", name)
-    if isinstance(request.tool_choice, NamedChoice):
-        name = request.tool_choice.function.name
-        if name not in {tool.function.name for tool in request.tools or ()}:
-            raise Rejected(f"Tool choice '{name}' not found in 'tools' parameter.", "tool_choice")
-
-
-def _check_tool_turns(messages: Sequence[Message]) -> None:
-    """Every tool call is answered right after the message that made it, and nothing else is."""
-    waiting: set[str] = set()
-    for index, message in enumerate(messages):
-        if isinstance(message, ToolMessage):
-            if message.tool_call_id not in waiting:
-                text = "messages with role 'tool' must be a response to a preceding message with 'tool_calls'."
-                raise Rejected(f"Invalid parameter: {text}", f"messages[{index}].role")
-            waiting.discard(message.tool_call_id)
-            continue
-        _check_answered(waiting)
-        calls = message.tool_calls if isinstance(message, AssistantMessage) else None
-        waiting = {call.id for call in calls or ()}
-        if isinstance(message, AssistantMessage) and not calls and message.content is None and message.refusal is None:
-            raise Rejected("Invalid value for 'content': expected a string, got null.", f"messages[{index}].content")
-    _check_answered(waiting)
-
-
-def _check_answered(waiting: set[str]) -> None:
-    if waiting:
-        text = "An assistant message with 'tool_calls' must be followed by tool messages responding to each"
-        missing = ", ".join(sorted(waiting))
-        raise Rejected(f"{text} 'tool_call_id'. No response for: {missing}", "messages")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, cast
 
-from callmissed_ai.providers.sandbox.patterns import is_tame, matches
+from callmissed_ai.providers.sandbox.schema_values.patterns import is_tame, matches
 
 _LONGEST_SCHEMA = 100_000
 _MOST_STEPS = 5_000

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from callmissed_ai.providers.sandbox.json_schema import fill_schema
-from callmissed_ai.providers.sandbox.prompt_values import PromptValues
-from callmissed_ai.providers.sandbox.schema_check import SchemaError
+from callmissed_ai.providers.sandbox.schema_values.checks import SchemaError
+from callmissed_ai.providers.sandbox.schema_values.filling import fill_schema
+from callmissed_ai.providers.sandbox.schema_values.prompt_values import PromptValues
 from tests.support.inference.schemas import FORMATS, INT, NULL, NUM, PROMPT, TEXT, arr, filled, obj
 
 NODE = obj(value=INT, next={"anyOf": [{"$ref": "#/$defs/node"}, NULL]})
