@@ -7,7 +7,7 @@ from botocore.credentials import Credentials
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.platform import names
+from callmissed.platform.resources import PEPPERS, SEALING_KEYS
 from callmissed.settings import CoreSettings
 from cli.errors import CommandError
 
@@ -44,8 +44,8 @@ def _deployed(stage: str, region: str) -> CoreSettings:
     return CoreSettings(
         stage=stage,
         region=region,
-        pepper_secret_arn=names.pepper_secret(stage),
-        sealing_secret_arn=names.sealing_secret(stage),
+        pepper_secret_arn=PEPPERS.physical_name(stage),
+        sealing_secret_arn=SEALING_KEYS.physical_name(stage),
     )
 
 

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from callmissed.platform.names import event_bus
-from callmissed.platform.queues import QUEUES, Queue, physical_queue_name
+from callmissed.platform.queues import QUEUES, Queue, Rule, physical_queue_name
+from callmissed.platform.resources import EVENT_BUS
 from local.aws.account import ACCOUNT, REGION
 from local.aws.clients import local_client
 
@@ -49,12 +49,12 @@ def create_services(services: StageServices, queues: tuple[Queue, ...] = QUEUES)
     """
     local_client("s3", services.endpoint).create_bucket(Bucket=services.bucket)
     events = local_client("events", services.endpoint)
-    events.create_event_bus(Name=event_bus(services.stage))
+    events.create_event_bus(Name=EVENT_BUS.physical_name(services.stage))
     sqs = local_client("sqs", services.endpoint)
     for queue in queues:
         _create_queue(sqs, services, queue)
-        if queue.sources:
-            _create_rule(events, services, queue)
+        for name, rule in queue.named_rules():
+            _create_rule(events, services, queue, name, rule)
 
 
 def _create_queue(sqs: "SQSClient", services: StageServices, queue: Queue) -> None:
@@ -68,7 +68,9 @@ def _create_queue(sqs: "SQSClient", services: StageServices, queue: Queue) -> No
     )
 
 
-def _create_rule(events: "EventBridgeClient", services: StageServices, queue: Queue) -> None:
-    bus, rule = event_bus(services.stage), physical_queue_name(services.stage, queue.name)
-    events.put_rule(Name=rule, EventBusName=bus, EventPattern=json.dumps({"source": list(queue.sources)}))
-    events.put_targets(Rule=rule, EventBusName=bus, Targets=[{"Id": "queue", "Arn": services.queue_arn(queue.name)}])
+def _create_rule(
+    events: "EventBridgeClient", services: StageServices, queue: Queue, declared_name: str, rule: Rule
+) -> None:
+    bus, name = EVENT_BUS.physical_name(services.stage), physical_queue_name(services.stage, declared_name)
+    events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(rule.pattern))
+    events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": services.queue_arn(queue.name)}])

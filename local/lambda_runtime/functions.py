@@ -17,7 +17,6 @@ from queue import SimpleQueue
 from typing import Any, cast
 
 from callmissed.ids import new_id
-from callmissed.platform import names
 from callmissed.platform.functions import FUNCTIONS, Function
 from local.aws.account import ACCOUNT, REGION, STAGE
 from local.errors import LocalStackError
@@ -129,7 +128,7 @@ class _Environment:
 
     def _context(self) -> LambdaContext:
         return LambdaContext(
-            function_name=names.function(STAGE, self._function.name),
+            function_name=self._function.physical_name(STAGE),
             aws_request_id=new_id("run"),
             memory_limit_in_mb=self._function.memory_mb,
             deadline=time.monotonic() + self._function.timeout_seconds,

@@ -7,7 +7,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from callmissed.platform import names
+from callmissed.platform.resources import PEPPERS, SEALING_KEYS
 from cli.errors import CommandError
 from cli.main import app
 from cli.target import find_target
@@ -66,8 +66,8 @@ def test_a_damaged_announcement_is_an_error(tmp_path: Path) -> None:
 @mock_aws
 def test_a_deployed_stage_is_found_by_its_name(tmp_path: Path) -> None:
     client = boto3.client("secretsmanager", region_name="eu-west-1")
-    client.create_secret(Name=names.pepper_secret("prod"), SecretString="cd" * 32 + "," + "ab" * 32)
-    client.create_secret(Name=names.sealing_secret("prod"), SecretString="ef" * 32)
+    client.create_secret(Name=PEPPERS.physical_name("prod"), SecretString="cd" * 32 + "," + "ab" * 32)
+    client.create_secret(Name=SEALING_KEYS.physical_name("prod"), SecretString="ef" * 32)
 
     target = find_target(tmp_path, "prod", "eu-west-1")
 

@@ -1,4 +1,4 @@
-"""What a role may do: named actions on one named resource."""
+"""Permissions of a role: named actions on one named resource."""
 
 from aws_cdk import aws_iam as iam
 
