@@ -14,8 +14,8 @@ from callmissed.aws.paging import items
 from callmissed.aws.queues import MOST_DELAY_SECONDS, Sending
 from callmissed.clock import SECOND
 from callmissed.platform.tables import DELIVERIES, physical_name
-from functions.webhooks.messages import of_due
-from functions.webhooks.records import DELIVERY, LANE, REPLAY, State
+from functions.webhooks.delivery.jobs import of_due
+from functions.webhooks.storage.records import DELIVERY, LANE, REPLAY, State
 
 
 async def send_again(dynamodb: DynamoDB, stage: str, dispatch: Sending, now: int) -> int:

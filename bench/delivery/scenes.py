@@ -10,9 +10,9 @@ from bench.delivery.delays import Scene
 from callmissed.clock import SECOND, system_clock
 from callmissed.events.outbox import to_record
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
-from functions.webhooks import messages
-from functions.webhooks.records import LANE, Endpoint, State, due, webhook_key
-from functions.webhooks.store import Store
+from functions.webhooks.delivery import jobs
+from functions.webhooks.storage.records import LANE, Endpoint, State, due, webhook_key
+from functions.webhooks.storage.repository import Store
 
 T = TypeVar("T")
 Body = dict[str, Any]
@@ -93,7 +93,7 @@ class Scenery:
         new = await seeding.events(store, endpoint, count)
         shown = ("id", "tenant", "type", "created")
         details = [{name: to_record(event)[name] for name in shown} for event in new]
-        return [messages.attempt(endpoint, each).body for each in made], [{"detail": detail} for detail in details]
+        return [jobs.attempt(endpoint, each).body for each in made], [{"detail": detail} for detail in details]
 
     async def _dead_tenant(self, store: Store) -> Endpoint:
         endpoint = await seeding.webhook(store, f"{self._receiver}/hang")
@@ -106,7 +106,7 @@ class Scenery:
         endpoint = await seeding.webhook(store, f"{self._receiver}/hang")
         told = await seeding.events(store, endpoint, self._counts.burst)
         made = await seeding.deliveries(store, endpoint, told, State.PENDING)
-        return endpoint, [messages.attempt(endpoint, each).body for each in made]
+        return endpoint, [jobs.attempt(endpoint, each).body for each in made]
 
 
 async def _act(dynamodb: str, act: Callable[[Store], Coroutine[Any, Any, T]]) -> T:

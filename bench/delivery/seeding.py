@@ -13,9 +13,9 @@ from callmissed.events.types import MessageReceived
 from callmissed.ids import new_id
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
 from callmissed.sealing import Sealer
-from functions.webhooks import signing
-from functions.webhooks.records import Endpoint, State, delivery_id, new_delivery
-from functions.webhooks.store import Store, at_once
+from functions.webhooks.delivery import signing
+from functions.webhooks.storage.records import Endpoint, State, delivery_id, new_delivery
+from functions.webhooks.storage.repository import Store, at_once
 
 SEALING_KEY = PEPPER
 DATA = MessageReceived.model_validate(MessageReceived.example)

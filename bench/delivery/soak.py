@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 
 from callmissed.events.outbox import Event
-from functions.webhooks.attempts import Outcome
-from functions.webhooks.records import Endpoint
+from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.storage.records import Endpoint
 from local.engines import Store as Tables
 from tests.support.webhooks.simulation import Fate, Simulation, ok, status
 

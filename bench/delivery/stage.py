@@ -14,13 +14,13 @@ from callmissed.clock import system_clock
 from callmissed.events.outbox import new_event, publish, to_record
 from callmissed.http.client import SafeClient
 from callmissed.observability import get_logger
-from functions.webhooks.attempts import Attempts
-from functions.webhooks.dispatch import Dispatcher
-from functions.webhooks.fanout import Fanout
-from functions.webhooks.relay import Relay
-from functions.webhooks.replaying import Replayer
-from functions.webhooks.sender import Sender
-from functions.webhooks.timer import Timer
+from functions.webhooks.delivery.attempts import Attempts
+from functions.webhooks.delivery.dispatch import Dispatcher
+from functions.webhooks.delivery.fanout import Fanout
+from functions.webhooks.delivery.scheduler import Timer
+from functions.webhooks.events.relay import Relay
+from functions.webhooks.handlers.sender import Sender
+from functions.webhooks.replays.runner import Replayer
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient

@@ -11,10 +11,10 @@ from callmissed.events.outbox import new_event, publish, to_record
 from callmissed.events.types import MessageReceived
 from callmissed.ids import new_id
 from callmissed.platform.tables import WEBHOOKS
-from functions.webhooks import messages
-from functions.webhooks.records import Endpoint, webhook_key
-from functions.webhooks.schedule import WAITS
-from functions.webhooks.store import Store
+from functions.webhooks.delivery import jobs
+from functions.webhooks.delivery.schedule import WAITS
+from functions.webhooks.storage.records import Endpoint, webhook_key
+from functions.webhooks.storage.repository import Store
 from local.engines import Store as Tables
 from tests.support.webhooks.simulation import Simulation, status
 
@@ -87,7 +87,7 @@ class Steps:
         for _ in range(_DRAINED):
             await self._tell(endpoint, "", PARKED)
         await self._set(endpoint, {"cf": 0}, gone=("open",))
-        await simulation.sender.carry_out(Received(messages.lane(endpoint).body, again=False))
+        await simulation.sender.carry_out(Received(jobs.lane(endpoint).body, again=False))
         released = self._scales.taken().times(1 / _DRAINED)
         await self._work_off(DRAINED)
         self.by_name[DRAINED] += released

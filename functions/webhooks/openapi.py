@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from functions.webhooks.api import ROUTERS
+from functions.webhooks.handlers.api import ROUTERS
 
 _KEYLESS = "/api/v1/webhooks/event-types"
 _NOT_OURS = ("HTTPValidationError", "ValidationError")

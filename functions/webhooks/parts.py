@@ -7,11 +7,11 @@ from fastapi import Depends, Request
 
 from callmissed.clock import Clock
 from callmissed.web.caller import CallerOf
-from functions.webhooks.attempts import Attempting
-from functions.webhooks.deliveries import Deliveries
-from functions.webhooks.records import Endpoint
-from functions.webhooks.replays import Replays
-from functions.webhooks.subscriptions import Subscriptions
+from functions.webhooks.delivery.attempts import Attempting
+from functions.webhooks.delivery.service import Deliveries
+from functions.webhooks.replays.service import Replays
+from functions.webhooks.storage.records import Endpoint
+from functions.webhooks.subscriptions.service import Subscriptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from callmissed.clock import MINUTE, SECOND
 from callmissed.observability import get_logger
-from functions.webhooks.callbacks.intake import Callback, Notice, invalid_signature
+from functions.webhooks.callbacks.receive import Callback, Notice, invalid_signature
 
 CASHFREE = "callback.cashfree"
 SECRET = "CASHFREE_SECRET_KEY"  # noqa: S105  the name of it

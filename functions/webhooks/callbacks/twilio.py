@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import ImmutableMultiDict
 
 from callmissed.tenancy.credentials import twilio_account
-from functions.webhooks.callbacks.accounts import Signers
-from functions.webhooks.callbacks.intake import Callback, Notice, invalid_signature
+from functions.webhooks.callbacks.receive import Callback, Notice, invalid_signature
+from functions.webhooks.callbacks.signers import Signers
 
 VOICE = "callback.twilio.voice"
 STATUS = "callback.twilio.status"

@@ -18,8 +18,8 @@ from callmissed.observability import get_logger
 from callmissed.platform.tables import OUTBOX
 from callmissed.runtime import run
 from callmissed.settings import from_environment
-from functions.webhooks.callbacks.intake import NotedCallback
-from functions.webhooks.callbacks.whatsapp_events import UnknownFieldError, events_of
+from functions.webhooks.callbacks.receive import NotedCallback
+from functions.webhooks.callbacks.whatsapp.events import UnknownFieldError, events_of
 
 _logger = get_logger("callback-worker")
 

@@ -10,7 +10,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message
 from callmissed.clock import MINUTE
 from callmissed.platform.tables import DELIVERIES, physical_name
-from functions.webhooks.records import LANE, LOST_AFTER, REPLAY, Endpoint, State, due, new_delivery
+from functions.webhooks.storage.records import LANE, LOST_AFTER, REPLAY, Endpoint, State, due, new_delivery
 from local.engines import Store
 from local.recovery import send_again
 

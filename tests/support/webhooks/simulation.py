@@ -23,15 +23,15 @@ from callmissed.events.types import CreditsLow
 from callmissed.ids import new_id
 from callmissed.observability import get_logger
 from callmissed.platform.tables import DELIVERIES, DUE, WEBHOOKS, Table
-from functions.webhooks.attempts import Outcome
-from functions.webhooks.dispatch import Dispatcher
-from functions.webhooks.fanout import Fanout
-from functions.webhooks.records import DELIVERY, Endpoint, State
-from functions.webhooks.relay import Relay
-from functions.webhooks.replaying import Replayer
-from functions.webhooks.sender import Sender
-from functions.webhooks.store import Store, at_once
-from functions.webhooks.timer import Timer
+from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.delivery.dispatch import Dispatcher
+from functions.webhooks.delivery.fanout import Fanout
+from functions.webhooks.delivery.scheduler import Timer
+from functions.webhooks.events.relay import Relay
+from functions.webhooks.handlers.sender import Sender
+from functions.webhooks.replays.runner import Replayer
+from functions.webhooks.storage.records import DELIVERY, Endpoint, State
+from functions.webhooks.storage.repository import Store, at_once
 from local.engines import Store as Tables
 from tests.support.interleaving import InterleavingDynamoDB, Matches
 

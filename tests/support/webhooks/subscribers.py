@@ -18,8 +18,8 @@ from callmissed.idempotency.operation import Operation
 from callmissed.ids import new_id
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table, physical_name
 from callmissed.sealing import Sealer
-from functions.webhooks.attempts import Outcome
-from functions.webhooks.records import (
+from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.storage.records import (
     Endpoint,
     State,
     attempt_key,

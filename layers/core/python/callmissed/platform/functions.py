@@ -125,7 +125,7 @@ AUTHORIZER = Function(
 WEBHOOKS_API = Function(
     "webhooks",
     slice="webhooks",
-    handler="functions.webhooks.api.handler",
+    handler="functions.webhooks.handlers.api.handler",
     memory_mb=1024,
     tables={
         WEBHOOKS.name: _READ_WRITE,
@@ -140,7 +140,7 @@ WEBHOOKS_API = Function(
 CALLBACKS_API = Function(
     "callbacks",
     slice="webhooks",
-    handler="functions.webhooks.callbacks.api.handler",
+    handler="functions.webhooks.handlers.callbacks_api.handler",
     memory_mb=1024,
     timeout_seconds=10,
     tables={TENANTS.name: ("dynamodb:GetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
@@ -156,21 +156,21 @@ CALLBACK_WORKER = Function(
 EVENT_RELAY = Function(
     "event-relay",
     slice="webhooks",
-    handler="functions.webhooks.relay.handler",
+    handler="functions.webhooks.events.relay.handler",
     follows=OUTBOX.name,
     publishes=True,
 )
 EVENT_FANOUT = Function(
     "event-fanout",
     slice="webhooks",
-    handler="functions.webhooks.fanout.handler",
+    handler="functions.webhooks.delivery.fanout.handler",
     tables={WEBHOOKS.name: ("dynamodb:Query",), DELIVERIES.name: ("dynamodb:PutItem", "dynamodb:UpdateItem")},
     sends_to=(DISPATCH.name,),
 )
 WEBHOOK_SENDER = Function(
     "webhook-sender",
     slice="webhooks",
-    handler="functions.webhooks.sender.handler",
+    handler="functions.webhooks.handlers.sender.handler",
     timeout_seconds=60,
     tables={
         WEBHOOKS.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
@@ -183,7 +183,7 @@ WEBHOOK_SENDER = Function(
 WEBHOOK_TIMER = Function(
     "webhook-timer",
     slice="webhooks",
-    handler="functions.webhooks.timer.handler",
+    handler="functions.webhooks.delivery.scheduler.handler",
     timeout_seconds=55,
     tables={DELIVERIES.name: ("dynamodb:Query", "dynamodb:UpdateItem")},
     sends_to=(DISPATCH.name,),

@@ -10,7 +10,8 @@ from mangum.types import LambdaContext
 
 from callmissed import runtime
 from callmissed.clock import system_clock
-from functions.webhooks.callbacks import api, worker
+from functions.webhooks.callbacks import worker
+from functions.webhooks.handlers import callbacks_api as api
 from local.engines import Store
 from tests.support.webhooks.callbacks import (
     CASHFREE,

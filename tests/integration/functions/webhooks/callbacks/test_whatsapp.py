@@ -6,7 +6,7 @@ import json
 import pytest
 
 from callmissed.clock import SECOND
-from functions.webhooks.callbacks.whatsapp import MOST_UPDATES
+from functions.webhooks.callbacks.whatsapp.verification import MOST_UPDATES
 from tests.support.webhooks.callbacks import (
     WHATSAPP,
     Stage,

@@ -1,0 +1,222 @@
+"""Parked deliveries: what one look at them does, what it costs, and what it leaves alone."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from callmissed.aws.attributes import Item
+from callmissed.aws.dynamodb import Unavailable
+from callmissed.aws.items import transact
+from callmissed.clock import MINUTE, SECOND
+from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table
+from functions.webhooks.storage.items import update, wake_lane
+from functions.webhooks.storage.records import LANE, Endpoint, State, due, webhook_key
+from tests.support.webhooks.jobs import queued_jobs
+from tests.support.webhooks.simulation import Simulation, status
+
+MINUTES = 1 / 24 / 60
+
+
+def lane_key(endpoint: Endpoint) -> Item:
+    return {"webhook": endpoint.partition, "item": LANE}
+
+
+async def look(simulation: Simulation, endpoint: Endpoint) -> None:
+    """Process the job that looks at the parked deliveries."""
+    await simulation.dispatcher.lanes.look(endpoint, simulation.dispatcher.probe)
+
+
+async def parked_deliveries(simulation: Simulation, count: int) -> Endpoint:
+    """A webhook that is active and well, with deliveries parked while it was paused."""
+    endpoint = await simulation.webhook(active=False)
+    await queued_jobs(simulation, count)
+    assert await simulation.states(endpoint) == {State.PARKED: count}
+    assert await simulation.aside.change(WEBHOOKS, webhook_key(endpoint), {"active": True}, {})
+    return endpoint
+
+
+async def test_two_looks_release_each_delivery_once(simulation: Simulation) -> None:
+    endpoint = await parked_deliveries(simulation, count=3)
+    releasing = simulation.of_table(DELIVERIES, State.PENDING.value, "D#")
+    simulation.dynamodb.before("UpdateItem", partial(look, simulation, endpoint), matching=releasing)
+
+    await look(simulation, endpoint)
+
+    assert simulation.dynamodb.pending == 0
+    assert simulation.orders.sent["attempt"] == 3
+    await simulation.run(days=10 * MINUTES)
+    assert sorted(simulation.endpoints.taken(endpoint.webhook).values()) == [1, 1, 1]
+
+
+async def test_a_look_that_comes_early_looks_again_when_the_breaker_lets_a_probe_through(
+    simulation: Simulation,
+) -> None:
+    moment = simulation.now + 5 * MINUTE
+    endpoint = await simulation.webhook(cf=5, ff=simulation.now, open=moment)
+    await queued_jobs(simulation, count=3)
+    parked = await simulation.deliveries(endpoint)
+    simulation.now += 2 * MINUTE
+    assert await simulation.timer.ring(simulation.now) == 0
+    await simulation.aside.change(DELIVERIES, lane_key(endpoint), due(endpoint, simulation.now), {})
+    assert await simulation.timer.ring(simulation.now) == 1
+
+    await simulation.run()
+    assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["due"] == f"{moment:020}"
+    await simulation.run(days=2.9 * MINUTES)
+
+    assert await simulation.deliveries(endpoint) == parked
+    await simulation.run(days=1 * MINUTES)
+    assert moment <= simulation.endpoints.got[0][3] <= moment + MINUTE
+
+
+async def test_a_paused_webhook_with_parked_deliveries_costs_few_messages(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook(active=False)
+    await simulation.tell(count=3)
+
+    await simulation.run(days=60 * MINUTES)
+
+    assert await simulation.states(endpoint) == {State.PARKED: 3}
+    assert simulation.orders.sent["lane"] <= 3
+    assert simulation.orders.sent["attempt"] == 0
+
+
+@pytest.mark.parametrize("parks", ["PutItem", "UpdateItem"], ids=["fanout", "sender"])
+async def test_a_delivery_whose_parking_was_not_answered_is_looked_for(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch, parks: str
+) -> None:
+    """The write that parks is applied and its answer lost; sent again it is refused."""
+    endpoint = await simulation.webhook()
+    opened = {"cf": 5, "ff": simulation.now, "open": simulation.now + MINUTE}
+    open_breaker = partial(simulation.aside.change, WEBHOOKS, webhook_key(endpoint), opened, {})
+    simulation.dynamodb.before("Query" if parks == "PutItem" else "BatchGetItem", open_breaker)
+    send, lost = simulation.dynamodb.send, list[str]()
+
+    async def losing(operation: str, payload: bytes) -> dict[str, Any]:
+        answer = await send(operation, payload)
+        if operation == parks and b'"parked"' in payload and not lost:
+            lost.append(operation)
+            raise Unavailable("the answer was lost", ambiguous=True)
+        return answer
+
+    monkeypatch.setattr(simulation.dynamodb, "send", losing)
+    await simulation.tell()
+    await simulation.run()
+    assert lost == [parks]
+    assert await simulation.states(endpoint) == {State.PARKED: 1}
+    assert await simulation.store.get(DELIVERIES, lane_key(endpoint)) != {}
+
+    await simulation.run(days=5 * MINUTES)
+
+    await simulation.assert_nothing_lost(endpoint)
+
+
+async def test_a_lane_that_is_parked_into_while_it_was_found_empty_stays(simulation: Simulation) -> None:
+    """Only `rev` tells: the lane is due at the same moment as before."""
+    endpoint = await empty_lane(simulation)
+    keep = partial(simulation.aside.keep_lane, endpoint, simulation.now + MINUTE)
+    simulation.dynamodb.before("DeleteItem", keep)
+
+    await look(simulation, endpoint)
+
+    assert simulation.dynamodb.pending == 0
+    assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["rev"] == 2
+
+
+async def test_a_lane_that_is_parked_into_after_it_was_found_empty_stays(simulation: Simulation) -> None:
+    endpoint = await empty_lane(simulation)
+    await simulation.aside.keep_lane(endpoint, simulation.now)
+
+    await look(simulation, endpoint)
+
+    assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["rev"] == 2
+
+
+async def test_a_lane_that_came_after_the_one_found_empty_stays(simulation: Simulation) -> None:
+    """Only `due` tells: `rev` begins anew."""
+    endpoint = await empty_lane(simulation)
+
+    async def another() -> None:
+        assert await simulation.aside.delete(DELIVERIES, lane_key(endpoint), {})
+        await simulation.aside.keep_lane(endpoint, simulation.now + MINUTE)
+
+    simulation.dynamodb.before("DeleteItem", another)
+
+    await look(simulation, endpoint)
+
+    assert simulation.dynamodb.pending == 0
+    assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["rev"] == 1
+
+
+async def empty_lane(simulation: Simulation) -> Endpoint:
+    """A webhook whose lane the next look takes away."""
+    endpoint = await simulation.webhook()
+    await simulation.aside.keep_lane(endpoint, simulation.now)
+    await look(simulation, endpoint)
+    simulation.now += 2 * MINUTE
+    return endpoint
+
+
+async def test_a_look_leaves_no_lane_where_another_took_it_away(simulation: Simulation) -> None:
+    endpoint = await parked_deliveries(simulation, count=1)
+    simulation.dynamodb.before(
+        "UpdateItem",
+        lambda: simulation.aside.delete(DELIVERIES, lane_key(endpoint), {}),
+        matching=simulation.of_table(DELIVERIES, LANE),
+    )
+
+    await look(simulation, endpoint)
+
+    assert simulation.dynamodb.pending == 0
+    assert await simulation.store.get(DELIVERIES, lane_key(endpoint)) == {}
+
+
+@pytest.mark.parametrize(
+    ("operation", "table"),
+    [("GetItem", DELIVERIES), ("GetItem", WEBHOOKS), ("DeleteItem", DELIVERIES)],
+    ids=["before both reads", "between the reads", "after both reads"],
+)
+async def test_a_webhook_resumed_at_any_moment_of_a_look_gets_what_was_parked(
+    simulation: Simulation, operation: str, table: Table
+) -> None:
+    endpoint = await simulation.webhook(active=False)
+    await queued_jobs(simulation)
+    simulation.now += SECOND
+    webhook = await simulation.webhook_item(endpoint)
+    resumed = [
+        update(simulation.stage, webhook, {"active": True}),
+        wake_lane(simulation.stage, endpoint, simulation.now),
+    ]
+    resume = partial(transact, simulation.plain, resumed)
+    simulation.dynamodb.before(operation, resume, matching=simulation.of_table(table))
+
+    await look(simulation, endpoint)
+    await simulation.run(days=60 * MINUTES)
+
+    await simulation.assert_nothing_lost(endpoint)
+
+
+@pytest.mark.parametrize("active", [True, False], ids=["breaker", "paused"])
+async def test_parking_one_more_delivery_moves_no_look(simulation: Simulation, active: bool) -> None:
+    """The breaker opens anew again and again; whatever is parked then must not put off the look for the others."""
+    endpoint = await simulation.webhook(active=active, open=simulation.now + 5 * MINUTE)
+    await simulation.aside.keep_lane(endpoint, simulation.now + 7 * SECOND)
+    before = await simulation.store.get(DELIVERIES, lane_key(endpoint))
+
+    await queued_jobs(simulation)
+
+    assert await simulation.store.get(DELIVERIES, lane_key(endpoint)) == before | {"rev": 2}
+
+
+async def test_a_parked_delivery_has_no_next_attempt(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook()
+    simulation.endpoints.answers[endpoint.webhook] = status(500)
+    await simulation.tell()
+    await simulation.run()
+    assert "next" in (await simulation.deliveries(endpoint))[0]
+
+    assert await simulation.aside.change(WEBHOOKS, webhook_key(endpoint), {"active": False}, {})
+    await simulation.run(days=1 * MINUTES)
+
+    assert await simulation.states(endpoint) == {State.PARKED: 1}
+    assert "next" not in (await simulation.deliveries(endpoint))[0]
