@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.peers import Gateway
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import system_clock
 from callmissed.keys.management import KeyManager
@@ -78,18 +79,18 @@ def seed(store: Store) -> Account:
 
 
 async def _seed(endpoint: str) -> Account:
-    dynamodb, now = DynamoDB(REGION, endpoint), system_clock()
+    database, now = Database(DynamoDB(REGION, endpoint), STAGE), system_clock()
     try:
-        tenant = (await create_tenant(dynamodb, STAGE, name="Benchmark", plan=Plan.PRO, now=now))["tenant"]
-        await grant(dynamodb, STAGE, tenant=tenant, amount=CREDITS * CREDIT, operation_id="seed", now=now)
-        manager = KeyManager(dynamodb, STAGE, bytes.fromhex(PEPPER))
+        tenant = (await create_tenant(database, name="Benchmark", plan=Plan.PRO, now=now))["tenant"]
+        await grant(database, tenant=tenant, amount=CREDITS * CREDIT, operation_id="seed", now=now)
+        manager = KeyManager(database, bytes.fromhex(PEPPER))
         policy = KeyPolicy(rpm=REQUESTS_PER_MINUTE)
         live, test = [
             await manager.create(tenant, name=f"bench {mode}", mode=mode, policy=policy, now=now)
             for mode in (Mode.LIVE, Mode.TEST)
         ]
     finally:
-        await dynamodb.close()
+        await database.close()
     return Account(tenant, live.secret, test.secret)
 
 

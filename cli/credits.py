@@ -31,8 +31,7 @@ async def grant_credits(
         raise typer.BadParameter("a grant adds more than nothing")
     name = operation_id or f"cli-{secrets.token_hex(8)}"
     granted = await grant(
-        session.dynamodb,
-        session.stage,
+        session.database,
         tenant=session.tenant,
         amount=amount,
         operation_id=name,
@@ -47,9 +46,7 @@ async def grant_credits(
             "operation_id": name,
             "granted": granted,
             "amount": show(amount if granted else 0),
-            "available": show(
-                (await balance(session.dynamodb, session.stage, session.tenant, session.clock())).available
-            ),
+            "available": show((await balance(session.database, session.tenant, session.clock())).available),
         }
     )
 
@@ -57,7 +54,7 @@ async def grant_credits(
 @operation(credits, "balance")
 async def show_balance(session: Session) -> None:
     """Show what a tenant has, holds and has spent."""
-    session.output.record(balance_row(await balance(session.dynamodb, session.stage, session.tenant, session.clock())))
+    session.output.record(balance_row(await balance(session.database, session.tenant, session.clock())))
 
 
 @operation(credits, "entries")
@@ -68,8 +65,8 @@ async def list_entries(
     before: Annotated[str, typer.Option(help="Id of the last entry of the page before.")] = "",
 ) -> None:
     """List a tenant's ledger entries, newest first."""
-    await get_tenant(session.dynamodb, session.stage, session.tenant)
-    entries = await newest_entries(session.dynamodb, session.stage, session.tenant, limit=limit, before=before)
+    await get_tenant(session.database, session.tenant)
+    entries = await newest_entries(session.database, session.tenant, limit=limit, before=before)
     session.output.rows([entry_row(entry) for entry in entries], ENTRIES)
     if len(entries) == limit:
         session.output.warn(f"There may be more: --before {entries[-1]['entry']}")

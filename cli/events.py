@@ -25,9 +25,9 @@ async def emit(
     ],
 ) -> None:
     """Publish the example of an event type for a tenant, to try what receives it."""
-    tenant = (await get_tenant(session.dynamodb, session.stage, session.tenant))["tenant"]
+    tenant = (await get_tenant(session.database, session.tenant))["tenant"]
     event = new_event(tenant, kind.model_validate(kind.example), session.clock())
-    await publish(session.dynamodb, session.stage, event)
+    await publish(session.database, event)
     shown = {"event_id": event.id, "event": event.type, "tenant_id": tenant, "timestamp": iso(event.created)}
     session.output.record(shown)
     session.output.warn(_WARNING)

@@ -70,8 +70,8 @@ async def save_twilio(
 @operation(integrations, "show")
 async def show(session: Session) -> None:
     """Show a tenant's credentials, secrets masked."""
-    await get_tenant(session.dynamodb, session.stage, session.tenant)
-    book, sealer = Integrations(session.dynamodb, session.stage), _sealer(session)
+    await get_tenant(session.database, session.tenant)
+    book, sealer = Integrations(session.database), _sealer(session)
     rows: dict[str, Row] = {}
     for provider, kind in PROVIDERS.items():
         record = await book.get(session.tenant, provider)
@@ -85,9 +85,9 @@ async def _save(session: Session, kind: type[Credentials], fields: Row) -> None:
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]
         raise CommandError(f"--{str(wrong['loc'][0]).replace('_', '-')}: {wrong['msg']}.") from None
-    await get_tenant(session.dynamodb, session.stage, session.tenant)
+    await get_tenant(session.database, session.tenant)
     sealer = _sealer(session)
-    book = Integrations(session.dynamodb, session.stage)
+    book = Integrations(session.database)
     record = await book.save(session.tenant, credentials, sealer, session.clock())
     session.output.record(shown(record, kind, sealer))
 

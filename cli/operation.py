@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from botocore.credentials import Credentials
 
-from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.database import Database
 from callmissed.clock import Clock, system_clock
 from callmissed.keys.management import KeyManager
 from callmissed.settings import CoreSettings
@@ -27,7 +27,7 @@ class Session:
     """One command at work on one stage. `tenant_id` is the tenant that the caller named, or the desk's own."""
 
     settings: CoreSettings
-    dynamodb: DynamoDB
+    database: Database
     output: Output
     tenant_id: str | None
     clock: Clock = system_clock
@@ -48,7 +48,7 @@ class Session:
     def keys(self, *, hashing: bool = False) -> KeyManager:
         """The stage's keys. Only with `hashing` are the peppers read, which new secrets need."""
         pepper = self.settings.pepper_ring[0] if hashing else b""
-        return KeyManager(self.dynamodb, self.stage, pepper)
+        return KeyManager(self.database, pepper)
 
     def sqs(self) -> "SQSClient":
         """A client for the stage's queues."""
@@ -106,12 +106,12 @@ def _carry_out(
 
 
 async def _session(target: Target, output: Output, tenant: str | None, work: Work, options: dict[str, Any]) -> None:
-    dynamodb = target.connect()
+    database = target.connect()
     try:
-        session = Session(target.settings, dynamodb, output, tenant or target.tenant, credentials=target.credentials)
+        session = Session(target.settings, database, output, tenant or target.tenant, credentials=target.credentials)
         await work(session, **options)
     finally:
-        await dynamodb.close()
+        await database.close()
 
 
 _WHERE = list(inspect.signature(_carry_out).parameters.values())[2:]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from botocore.credentials import Credentials
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.platform import names
 from callmissed.settings import CoreSettings
@@ -22,10 +23,11 @@ class Target:
     tenant: str | None = None
     credentials: Credentials | None = None
 
-    def connect(self) -> DynamoDB:
-        """A client for the stage's tables, which opens no connection before its first request."""
+    def connect(self) -> Database:
+        """The stage's tables. Opens no connection before its first request."""
         settings = self.settings
-        return DynamoDB(settings.region, settings.dynamodb_endpoint, credentials=self.credentials)
+        dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint, credentials=self.credentials)
+        return Database(dynamodb, settings.stage)
 
 
 def find_target(state: Path, stage: str | None, region: str) -> Target:

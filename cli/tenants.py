@@ -31,7 +31,7 @@ async def create(
 ) -> None:
     """Create a tenant."""
     now = session.clock()
-    record = await create_tenant(session.dynamodb, session.stage, name=name, plan=plan, now=now)
+    record = await create_tenant(session.database, name=name, plan=plan, now=now)
     if credits:
         await _first_credits(session, record["tenant"], credits, now)
     session.output.record({**tenant_row(record), "credits": show(credits or 0)})
@@ -40,22 +40,22 @@ async def create(
 @operation(tenants, "list", of_tenant=False)
 async def list_all(session: Session) -> None:
     """List all tenants, oldest first."""
-    records = await list_tenants(session.dynamodb, session.stage)
+    records = await list_tenants(session.database)
     session.output.rows([tenant_row(record) for record in records], TENANTS)
 
 
 @operation(tenants, "show")
 async def show_one(session: Session) -> None:
     """Show a tenant with its balance."""
-    record = await get_tenant(session.dynamodb, session.stage, session.tenant)
-    money = await balance(session.dynamodb, session.stage, session.tenant, session.clock())
+    record = await get_tenant(session.database, session.tenant)
+    money = await balance(session.database, session.tenant, session.clock())
     session.output.record({**tenant_row(record), **balance_row(money)})
 
 
 async def _first_credits(session: Session, tenant: str, amount: int, now: int) -> None:
     operation_id = f"cli-{secrets.token_hex(8)}"
     try:
-        await grant(session.dynamodb, session.stage, tenant=tenant, amount=amount, operation_id=operation_id, now=now)
+        await grant(session.database, tenant=tenant, amount=amount, operation_id=operation_id, now=now)
     except DynamoError as error:
         again = f"callmissed credits grant {show(amount)} --tenant {tenant} --operation-id {operation_id}"
         raise CommandError(

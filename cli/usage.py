@@ -26,7 +26,7 @@ async def tail(
     interval: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
 ) -> None:
     """Show a tenant's last calls, newest last. With --json each line is an object."""
-    await get_tenant(session.dynamodb, session.stage, session.tenant)
+    await get_tenant(session.database, session.tenant)
     window = max(limit, _WINDOW) if follow else limit
     calls = await _newest(session, window)
     _print(session, calls[-limit:], heading=True)
@@ -41,7 +41,7 @@ async def tail(
 
 async def _newest(session: Session, limit: int) -> list[Item]:
     """The last calls, newest last."""
-    found = await newest_entries(session.dynamodb, session.stage, session.tenant, limit=limit, calls_only=True)
+    found = await newest_entries(session.database, session.tenant, limit=limit, calls_only=True)
     return found[::-1]
 
 

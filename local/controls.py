@@ -9,15 +9,14 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from callmissed.aws.attributes import Item
-from callmissed.aws.dynamodb import DynamoDB
-from callmissed.aws.paging import items
+from callmissed.aws.database import Database
 from callmissed.clock import iso
-from callmissed.platform.tables import OUTBOX, physical_name
+from callmissed.platform.tables import OUTBOX
 from local.functions import Functions
 from local.schedules import run_schedule, schedule_names
 
 
-def create_controls(functions: Functions, dynamodb: DynamoDB, stage: str) -> Starlette:
+def create_controls(functions: Functions, database: Database) -> Starlette:
     """The application below `/_local`."""
     controls = Starlette(
         routes=[
@@ -25,7 +24,7 @@ def create_controls(functions: Functions, dynamodb: DynamoDB, stage: str) -> Sta
             Route("/_local/outbox", _show_outbox, methods=["GET"]),
         ]
     )
-    controls.state.functions, controls.state.dynamodb, controls.state.stage = functions, dynamodb, stage
+    controls.state.functions, controls.state.database = functions, database
     return controls
 
 
@@ -35,9 +34,8 @@ async def _show_outbox(request: Request) -> JSONResponse:
     `body` is the text that webhooks get.
     """
     _refuse_web_pages(request)
-    state = request.app.state
-    scan = {"TableName": physical_name(state.stage, OUTBOX), "ConsistentRead": True}
-    events = sorted([event async for event in items(state.dynamodb, "Scan", scan)], key=_age)
+    database: Database = request.app.state.database
+    events = sorted([event async for event in database.scan(OUTBOX, consistent=True)], key=_age)
     if after := request.query_params.get("after"):
         known = [event["id"] for event in events]
         if after not in known:

@@ -6,25 +6,23 @@ queues outlive everything; so this is the desk's business alone.
 """
 
 from dataclasses import replace
-from typing import Any
 
-from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.dynamodb import DynamoDB
-from callmissed.aws.paging import items
+from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.aws.queues import MOST_DELAY_SECONDS, Sending
 from callmissed.clock import SECOND
-from callmissed.platform.tables import DELIVERIES, physical_name
+from callmissed.platform.tables import DELIVERIES
 from functions.webhooks.delivery.jobs import of_due
 from functions.webhooks.storage.records import DELIVERY, LANE, REPLAY, State
 
 
-async def send_again(dynamodb: DynamoDB, stage: str, dispatch: Sending, now: int) -> int:
+async def send_again(database: Database, dispatch: Sending, now: int) -> int:
     """Order every unfinished item of the table `deliveries` at `now` (epoch microseconds); returns how many.
 
     Attempts are ordered for when they are due, but for those so late that the timer starts them. Whoever gets an order
     looks first, so that one too many does no harm. Raises Unavailable, QueueUnavailable.
     """
-    found = [item async for item in items(dynamodb, "Scan", _unfinished(stage))]
+    found = [item async for item in database.scan(DELIVERIES) if _is_unfinished(item)]
     orders = [
         replace(of_due(item), delay_seconds=seconds) for item in found if (seconds := _wait(item, now)) is not None
     ]
@@ -38,13 +36,7 @@ def _wait(item: Item, now: int) -> int | None:
     return seconds if seconds <= MOST_DELAY_SECONDS else None
 
 
-def _unfinished(stage: str) -> dict[str, Any]:
-    return {
-        "TableName": physical_name(stage, DELIVERIES),
-        "FilterExpression": "#item = :lane OR begins_with(#item, :replay)"
-        " OR (begins_with(#item, :delivery) AND #state = :pending)",
-        "ExpressionAttributeNames": {"#item": "item", "#state": "state"},
-        "ExpressionAttributeValues": to_item(
-            {":lane": LANE, ":replay": REPLAY, ":delivery": DELIVERY, ":pending": str(State.PENDING)}
-        ),
-    }
+def _is_unfinished(item: Item) -> bool:
+    key: str = item["item"]
+    pending = key.startswith(DELIVERY) and item["state"] == State.PENDING
+    return key == LANE or key.startswith(REPLAY) or pending

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from callmissed.aws.attributes import from_item, to_item
-from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.database import Database
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
 from callmissed.keys.management import KeyManager
@@ -11,7 +10,7 @@ from callmissed.keys.policy import ACTIVE, ANY, KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.ledger.grants import grant
 from callmissed.money import CREDIT
-from callmissed.platform.tables import KEYS, physical_name
+from callmissed.platform.tables import KEYS
 from callmissed.tenancy.plans import Plan, limits
 from callmissed.tenancy.tenants import create_tenant, get_tenant
 
@@ -31,9 +30,8 @@ class Account:
 class Seeder:
     """Seeds one stage. `pepper` is the current one. Every method raises Unavailable when DynamoDB does not answer."""
 
-    def __init__(self, dynamodb: DynamoDB, stage: str, pepper: bytes, clock: Clock = system_clock) -> None:
-        self._dynamodb = dynamodb
-        self._stage = stage
+    def __init__(self, database: Database, pepper: bytes, clock: Clock = system_clock) -> None:
+        self._database = database
         self._pepper = pepper
         self._clock = clock
 
@@ -47,9 +45,9 @@ class Seeder:
     ) -> Account:
         """A new tenant on `plan` with `credits`, and keys with `policy`, else with all scopes at the plan's rate."""
         now = self._clock()
-        tenant: str = (await create_tenant(self._dynamodb, self._stage, name=name, plan=plan, now=now))["tenant"]
+        tenant: str = (await create_tenant(self._database, name=name, plan=plan, now=now))["tenant"]
         amount = credits * CREDIT
-        await grant(self._dynamodb, self._stage, tenant=tenant, amount=amount, operation_id="seed", now=now)
+        await grant(self._database, tenant=tenant, amount=amount, operation_id="seed", now=now)
         policy = policy or _policy(plan)
         live, test = [await self._key(tenant, mode, policy) for mode in (Mode.LIVE, Mode.TEST)]
         return Account(tenant, live, test)
@@ -57,7 +55,7 @@ class Seeder:
     async def still_usable(self, account: Account) -> Account | None:
         """`account` with new keys for those that no longer work; None when its tenant does not exist."""
         try:
-            record = await get_tenant(self._dynamodb, self._stage, account.tenant)
+            record = await get_tenant(self._database, account.tenant)
         except ApiError:
             return None
         policy = _policy(record["plan"])
@@ -68,17 +66,12 @@ class Seeder:
         return Account(account.tenant, live, test)
 
     async def _key(self, tenant: str, mode: Mode, policy: KeyPolicy) -> str:
-        manager = KeyManager(self._dynamodb, self._stage, self._pepper)
+        manager = KeyManager(self._database, self._pepper)
         created = await manager.create(tenant, name=f"seeded {mode}", mode=mode, policy=policy, now=self._clock())
         return created.secret
 
     async def _works(self, secret: str) -> bool:
-        request = {
-            "TableName": physical_name(self._stage, KEYS),
-            "Key": to_item({"id": key_hash(self._pepper, secret)}),
-            "ConsistentRead": True,
-        }
-        item = from_item((await self._dynamodb.call("GetItem", request)).get("Item", {}))
+        item = await self._database.get(KEYS, {"id": key_hash(self._pepper, secret)})
         # A desk of before the scopes has keys without any.
         return item.get("st") == ACTIVE and item["ex"] > self._clock() and bool(item.get("scp"))
 

@@ -56,9 +56,9 @@ def run_session(listener: socket.socket, state: State, site: Site, console: Cons
 
 
 async def _serve(listener: socket.socket, state: State, parts: _Parts, console: Console) -> None:
-    dynamodb, settings = parts.inference.dynamodb, parts.settings
-    account = await _account(state, Seeder(dynamodb, settings.stage, settings.pepper_ring[0]))
-    await send_again(dynamodb, settings.stage, SqsQueue(settings, DISPATCH), system_clock())
+    database, settings = parts.inference.database, parts.settings
+    account = await _account(state, Seeder(database, settings.pepper_ring[0]))
+    await send_again(database, SqsQueue(settings, DISPATCH), system_clock())
     server = DeskServer(_desk(parts), listener)
     parts.platform.feeds.start()
     timer = asyncio.create_task(keep_time(parts.platform.functions))
@@ -75,7 +75,7 @@ async def _serve(listener: socket.socket, state: State, parts: _Parts, console: 
 
 def _desk(parts: _Parts) -> ASGIApp:
     inference = create_app(parts.inference)
-    controls = create_controls(parts.platform.functions, parts.inference.dynamodb, parts.settings.stage)
+    controls = create_controls(parts.platform.functions, parts.inference.database)
     return create_desk(controls, parts.platform.gateway({INFERENCE.name: inference}), life=inference)
 
 

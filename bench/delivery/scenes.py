@@ -114,7 +114,7 @@ async def _act(dynamodb: str, act: Callable[[Store], Coroutine[Any, Any, T]]) ->
     try:
         return await act(store)
     finally:
-        await store.dynamodb.close()
+        await store.database.close()
 
 
 async def _keep_open(store: Store, endpoint: Endpoint) -> None:

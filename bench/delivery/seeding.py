@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.ours import PEPPER, REGION, STAGE
 from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import system_clock
 from callmissed.events.outbox import Event, new_event, to_record
@@ -30,7 +31,7 @@ def sealer() -> Sealer:
 
 def open_store(endpoint: str) -> Store:
     """The benchmark's tables at `endpoint`; patient, because a busy machine is no failure."""
-    return Store(DynamoDB(REGION, endpoint, timeout_seconds=30.0), STAGE)
+    return Store(Database(DynamoDB(REGION, endpoint, timeout_seconds=30.0), STAGE))
 
 
 async def webhook(store: Store, url: str, **more: Any) -> Endpoint:
@@ -74,7 +75,7 @@ async def write(store: Store, table: Table, made: Iterable[Item]) -> None:
 async def _write_all(store: Store, table: Table, batches: Iterator[list[Item]]) -> None:
     for batch in batches:
         puts = [{"PutRequest": {"Item": to_item(item)}} for item in batch]
-        answer = await store.dynamodb.call("BatchWriteItem", {"RequestItems": {store.name(table): puts}})
+        answer = await store.database.dynamodb.call("BatchWriteItem", {"RequestItems": {store.name(table): puts}})
         if answer.get("UnprocessedItems"):
             raise RuntimeError("DynamoDB left items out of a batch")
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from functions.webhooks.replays.runner import Replayer
+
 from bench.delivery.queueing import MemoryQueue
 from bench.delivery.seeding import DATA, open_store, sealer
 from callmissed.aws.queues import Message
@@ -20,7 +22,6 @@ from functions.webhooks.delivery.fanout import Fanout
 from functions.webhooks.delivery.scheduler import Timer
 from functions.webhooks.events.relay import Relay
 from functions.webhooks.handlers.sender import Sender
-from functions.webhooks.replays.runner import Replayer
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
@@ -46,7 +47,7 @@ class Stage:
     async def tell(self, tenant: str) -> tuple[str, float]:
         """Write an event to the outbox and hand it to the relay; its id, and the moment (monotonic) before that."""
         event, began = new_event(tenant, DATA, system_clock()), time.monotonic()
-        await publish(self.store.dynamodb, self.store.stage, event)
+        await publish(self.store.database, event)
         await self._relay.tell([Change("INSERT", to_record(event), "0")])
         return event.id, began
 
@@ -64,7 +65,7 @@ class Stage:
     async def close(self) -> None:
         """Drop all connections."""
         await self._client.close()
-        await self.store.dynamodb.close()
+        await self.store.database.close()
 
 
 class _Bus:

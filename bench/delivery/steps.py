@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.delivery.units import Scales, Units
 from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.batches import Received
 from callmissed.clock import MINUTE, SECOND
 from callmissed.events.outbox import new_event, publish, to_record
@@ -35,8 +36,8 @@ class Steps:
         self.by_name: dict[str, Units] = {}
         self._simulation = Simulation(tables)
         self._scales = Scales(tables.endpoint, tables.stage)
-        self._simulation.store.dynamodb = self._scales
-        self._aside = Store(self._simulation.plain, tables.stage)
+        self._simulation.store.database.dynamodb = self._scales
+        self._aside = Store(Database(self._simulation.plain, tables.stage))
 
     async def weigh(self) -> Mapping[str, Units]:
         """Go through all steps."""
@@ -95,7 +96,7 @@ class Steps:
     async def _tell(self, endpoint: Endpoint, written: str = "", fanned_out: str = "") -> None:
         simulation = self._simulation
         event = new_event(endpoint.tenant, MessageReceived.model_validate(MessageReceived.example), simulation.now)
-        await publish(self._scales, simulation.stage, event)
+        await publish(Database(self._scales, simulation.stage), event)
         self._note(written)
         await simulation.fanout.fan_out(to_record(event), again=False)
         self._note(fanned_out)

@@ -63,12 +63,14 @@ class Scales(DynamoDB):
         total, self._total = self._total, Units()
         return total
 
-    async def call(self, operation: str, request: dict[str, Any], *, resend_ambiguous: bool = True) -> dict[str, Any]:
+    async def call(
+        self, operation: str, request: dict[str, Any], *, resend_indeterminate: bool = True
+    ) -> dict[str, Any]:
         """As `DynamoDB.call`."""
         parts, times = _writes(operation, request)
         before = [await self._look(part) for part in parts]
         try:
-            return await super().call(operation, request, resend_ambiguous=resend_ambiguous)
+            return await super().call(operation, request, resend_indeterminate=resend_indeterminate)
         finally:
             for part, item in zip(parts, before, strict=True):
                 self._weigh(self._tables[part["TableName"]], item, await self._look(part), times)

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import system_clock
 from callmissed.errors import ApiError
@@ -111,6 +112,5 @@ def _policy(event: Mapping[str, Any], effect: str, item: Item, context: Mapping[
 def _ring() -> PepperRing:
     """This process's memory of keys, with its connection and peppers. Raises ValueError without a pepper."""
     settings = from_environment()
-    dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint)
-    admission = Admission(dynamodb, settings.stage)
-    return PepperRing(dynamodb, settings.stage, admission, settings.pepper_ring)
+    database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    return PepperRing(database, Admission(database), settings.pepper_ring)

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.keys.expiry import ExpiryReport, tell_expired
 from callmissed.observability import get_logger
@@ -21,8 +22,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
 
 
 async def _tell(settings: CoreSettings, now: int) -> ExpiryReport:
-    dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint)
+    database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
     try:
-        return await tell_expired(dynamodb, settings.stage, now)
+        return await tell_expired(database, now)
     finally:
-        await dynamodb.close()
+        await database.close()

@@ -11,12 +11,13 @@ from functools import cache
 from typing import Any
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, DynamoError, Unavailable
 from callmissed.batches import Change, Failures, changes, from_here
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import new_event, publish
-from callmissed.ledger.queries import Balance, read_wallets, total
-from callmissed.ledger.shards import wallet_id
+from callmissed.ledger.queries import Balance, total
+from callmissed.ledger.shards import read_wallets
 from callmissed.ledger.thresholds import crossings, moves_money, settled
 from callmissed.observability import get_logger
 from callmissed.runtime import run
@@ -38,9 +39,8 @@ def handler(event: dict[str, Any], _context: object) -> Failures:
 class Teller:
     """Tells the tenants of one stage. Share one per process: it remembers what it told."""
 
-    def __init__(self, dynamodb: DynamoDB, stage: str, low_credits: int, clock: Clock) -> None:
-        self._dynamodb = dynamodb
-        self._stage = stage
+    def __init__(self, database: Database, low_credits: int, clock: Clock) -> None:
+        self._database = database
         self._low_credits = low_credits
         self._clock = clock
         self._told: set[str] = set()
@@ -57,14 +57,14 @@ class Teller:
 
     async def close(self) -> None:
         """Drop the connections."""
-        await self._dynamodb.close()
+        await self._database.close()
 
     async def _look_at(self, tenant: str, entries: list[Item]) -> None:
-        balance = await _balance(self._dynamodb, self._stage, tenant, entries)
+        balance = await _balance(self._database, tenant, entries)
         for crossing in crossings(balance, self._low_credits) if balance else ():
             event = new_event(tenant, crossing.data, self._clock(), unique=crossing.unique)
             if event.id not in self._told:
-                await publish(self._dynamodb, self._stage, event)
+                await publish(self._database, event)
                 self._remember(event.id)
 
     def _remember(self, event_id: str) -> None:
@@ -82,26 +82,26 @@ def _charged(entries: Sequence[Change]) -> dict[str, list[Change]]:
     return found
 
 
-async def _balance(dynamodb: DynamoDB, stage: str, tenant: str, entries: list[Item]) -> Balance | None:
+async def _balance(database: Database, tenant: str, entries: list[Item]) -> Balance | None:
     """The tenant's balance after `entries`; None when it has no wallet. Raises Unavailable.
 
     Shards are looked at until two looks agree on what they were given in all: one that borrows between the reads of a
     single look would make it wrong, and the wrong sum a new passing.
     """
-    first = await _look(dynamodb, stage, tenant, entries, 1)
+    first = await _look(database, tenant, entries, 1)
     if first is None or (shards := limits(first.plan).wallet_shards) == 1:
         return first
     last = None
     for _ in range(_LOOKS):
-        found = await _look(dynamodb, stage, tenant, entries, shards)
+        found = await _look(database, tenant, entries, shards)
         if last and found and (last.granted, last.budget) == (found.granted, found.budget):
             return found
         last = found
-    raise Unavailable("the shards kept changing", ambiguous=False)
+    raise Unavailable("the shards kept changing", indeterminate=False)
 
 
-async def _look(dynamodb: DynamoDB, stage: str, tenant: str, entries: list[Item], shards: int) -> Balance | None:
-    wallets = await read_wallets(dynamodb, stage, [wallet_id(tenant, shard) for shard in range(shards)])
+async def _look(database: Database, tenant: str, entries: list[Item], shards: int) -> Balance | None:
+    wallets = await read_wallets(database, tenant, shards)
     if not wallets:
         return None
     month = max(wallet["mon"] for wallet in wallets)
@@ -111,5 +111,5 @@ async def _look(dynamodb: DynamoDB, stage: str, tenant: str, entries: list[Item]
 @cache
 def _teller() -> Teller:
     settings = from_environment()
-    dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint)
-    return Teller(dynamodb, settings.stage, settings.low_credits, system_clock)
+    database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    return Teller(database, settings.low_credits, system_clock)

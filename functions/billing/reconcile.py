@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.observability import count, get_logger
@@ -25,8 +26,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
 
 
 async def _reconcile(settings: CoreSettings, now: int) -> ReconcileReport:
-    dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint)
+    database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
     try:
-        return await reconcile(dynamodb, settings.stage, now)
+        return await reconcile(database, now)
     finally:
-        await dynamodb.close()
+        await database.close()

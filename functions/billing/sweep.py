@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.ledger.sweep import SweepReport, sweep
 from callmissed.observability import count, get_logger
@@ -22,8 +23,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
 
 
 async def _sweep(settings: CoreSettings, now: int) -> SweepReport:
-    dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint)
+    database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
     try:
-        return await sweep(dynamodb, settings.stage, now)
+        return await sweep(database, now)
     finally:
-        await dynamodb.close()
+        await database.close()

@@ -9,6 +9,7 @@ from importlib import import_module
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.loader import load_catalog, read_operator_file
 from callmissed.catalog.model import Catalog
@@ -37,20 +38,18 @@ def create_gateway(settings: CoreSettings, clock: Clock = system_clock, dynamodb
 
     Raises ValueError without a pepper, CatalogError for a providers file that is wrong.
     """
-    stage = settings.stage
-    dynamodb = dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint)
+    database = Database(dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
     catalog = _read_catalog(settings)
-    admission, ledger = Admission(dynamodb, stage), Ledger(dynamodb, stage)
+    admission, ledger = Admission(database), Ledger(database)
     return Gateway(
-        stage=stage,
         clock=clock,
         catalog=catalog,
-        dynamodb=dynamodb,
+        database=database,
         ledger=ledger,
-        idempotency=IdempotencyStore(dynamodb, stage, S3Answers(settings)),
+        idempotency=IdempotencyStore(database, S3Answers(settings)),
         cashier=Cashier(ledger, admission, clock),
         upstreams=Upstreams(catalog, settings.provider_environment, _open_sandbox),
-        ring=PepperRing(dynamodb, stage, admission, settings.pepper_ring),
+        ring=PepperRing(database, admission, settings.pepper_ring),
     )
 
 
@@ -69,7 +68,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
 
     api = FastAPI(title="CallMissed", lifespan=lifespan, openapi_url=None)
     api.state.gateway = gateway
-    preflights = Preflights(gateway.dynamodb, gateway.stage, gateway.clock)
+    preflights = Preflights(gateway.database, gateway.clock)
     add_refusals(api)
     for router in ROUTERS:
         api.include_router(router)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import Unavailable
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock
 from callmissed.errors import ApiError, service_unavailable
@@ -24,10 +25,9 @@ from functions.inference.upstreams import Upstreams
 class Gateway:
     """The process's parts."""
 
-    stage: str
     clock: Clock
     catalog: Catalog
-    dynamodb: DynamoDB
+    database: Database
     ledger: Ledger
     idempotency: IdempotencyStore
     cashier: Cashier
@@ -56,7 +56,7 @@ class Gateway:
     async def close(self) -> None:
         """Drop every connection, for a snapshot or at the end."""
         await self.upstreams.close()
-        await self.dynamodb.close()
+        await self.database.close()
 
 
 def rate_headers(admitted: Admitted) -> Mapping[str, str]:

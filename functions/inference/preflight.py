@@ -4,17 +4,15 @@ An origin that no key is locked to is refused: a key for browsers must name the 
 https://fetch.spec.whatwg.org/#cors-preflight-fetch
 """
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 
-from callmissed.aws.attributes import to_item
-from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import SECOND, Clock
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.keys.domains import origin_host, patterns_for
-from callmissed.platform.tables import ORIGINS, physical_name
+from callmissed.platform.tables import ORIGINS
 
 _REMEMBER = 60 * SECOND
 _REMEMBERED_HOSTS = 4096
@@ -23,9 +21,8 @@ _REMEMBERED_HOSTS = 4096
 class Preflights:
     """Answers preflights; remembers a host's answer for a minute."""
 
-    def __init__(self, dynamodb: DynamoDB, stage: str, clock: Clock) -> None:
-        self._dynamodb = dynamodb
-        self._table = physical_name(stage, ORIGINS)
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
         self._clock = clock
         self._known: dict[str, tuple[bool, int]] = {}
 
@@ -58,12 +55,9 @@ class Preflights:
         return locked
 
     async def _look_up(self, host: str) -> bool:
-        keys = [to_item({"pattern": pattern}) for pattern in patterns_for(host)]
-        request: dict[str, Any] = {"RequestItems": {self._table: {"Keys": keys}}}
+        keys = [{"pattern": pattern} for pattern in patterns_for(host)]
         try:
-            answer = await self._dynamodb.call("BatchGetItem", request)
+            found = await self._database.get_all(ORIGINS, keys, consistent=False)
         except Unavailable as error:
             raise service_unavailable() from error
-        if answer.get("UnprocessedKeys"):
-            raise service_unavailable()
-        return any("key_ids" in item for item in answer["Responses"].get(self._table, []))
+        return any("key_ids" in item for item in found)

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from callmissed.aws.database import Database
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Category, Model
 from callmissed.clock import system_clock
@@ -288,7 +289,7 @@ async def test_an_authorized_request_costs_one_write(bank: Bank, store: Store, a
     hooks = frozenset({"webhooks:write"})
     account, slow = await bank.account(scopes=hooks), await bank.account(scopes=hooks, rpm=1)
     foreign = new_secret(Mode.LIVE)
-    ring = PepperRing(authorizing, store.stage, Admission(authorizing, store.stage), (PEPPER,))
+    ring = PepperRing(Database(authorizing, store.stage), Admission(Database(authorizing, store.stage)), (PEPPER,))
 
     async def cost(secret: str) -> tuple[int, int, float]:
         count = authorizing.restart()

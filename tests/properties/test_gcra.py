@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callmissed.aws.attributes import to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, SECOND
 from callmissed.errors import ApiError
@@ -86,7 +87,7 @@ def moment(reference: ReferenceGcra, clock: int, aim: str, offset: int) -> int:
 def test_admission_is_gcra(
     loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB, rpm: int, steps: list[Step]
 ) -> None:
-    containers = [Admission(dynamodb, module_tables.stage) for _ in range(3)]
+    containers = [Admission(Database(dynamodb, module_tables.stage)) for _ in range(3)]
     reference, clock = ReferenceGcra(rpm), START
     id = loop.run_until_complete(key_of(dynamodb, module_tables.stage, rpm=rpm))
     for aim, offset, container in steps:
@@ -103,7 +104,7 @@ def test_admission_is_gcra(
 def test_calls_at_once_get_the_burst_and_no_more(
     loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB, rpm: int
 ) -> None:
-    containers = [Admission(dynamodb, module_tables.stage) for _ in range(4)]
+    containers = [Admission(Database(dynamodb, module_tables.stage)) for _ in range(4)]
     id = loop.run_until_complete(key_of(dynamodb, module_tables.stage, rpm=rpm))
 
     async def all_at_once() -> list[Admitted | None]:

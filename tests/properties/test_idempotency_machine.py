@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, SECOND
 from callmissed.idempotency.requests import keyed_request
@@ -169,7 +170,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
         self._let_all_arrive()
         self._check()
         self.clock += (RETENTION_SECONDS + 3 * SKEW_SECONDS + CHAT_LOCK_SECONDS) * SECOND
-        self._now(sweep(self.plain, self.store.stage, self.clock))
+        self._now(sweep(Database(self.plain, self.store.stage), self.clock))
         self.works.effects.clear()
         self.before = self._charged()
         self.answered.clear()
@@ -229,7 +230,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
             answers = [self._answer_of(Asked(path, key, body, self.clock)) for body in BODIES]
             assert any(answer.status < 300 for answer in answers), answers
         self._check()
-        self._now(sweep(self.plain, self.store.stage, self.clock + (HOLD_MINUTES + 1) * MINUTE))
+        self._now(sweep(Database(self.plain, self.store.stage), self.clock + (HOLD_MINUTES + 1) * MINUTE))
         self._now(self.bank.assert_balanced(self._known))
 
     def _answer_of(self, request: Asked) -> Heard:
@@ -321,9 +322,9 @@ class IdempotencyMachine(RuleBasedStateMachine):
 
     async def _account(self) -> Account:
         """A tenant with credits and a key, as of the machine's time."""
-        work: Any = {"stage": self.store.stage, "now": START}
-        tenant = (await create_tenant(self.plain, name="tests", plan=PricePlan.PRO, **work))["tenant"]
-        await grant(self.plain, tenant=tenant, amount=1000 * CREDIT, operation_id="start", **work)
+        database = Database(self.plain, self.store.stage)
+        tenant = (await create_tenant(database, name="tests", plan=PricePlan.PRO, now=START))["tenant"]
+        await grant(database, tenant=tenant, amount=1000 * CREDIT, operation_id="start", now=START)
         key = await self.bank.key(tenant, now=START, budget=1000 * CREDIT)
         return Account(tenant, key.secret, key.record["id"], await self.bank.wallet(tenant))
 

@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 )
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, DynamoError
 from callmissed.clock import MINUTE, SECOND, month_of, seconds_to_next_month
 from callmissed.errors import ApiError
@@ -107,8 +108,8 @@ class KeyMachine(RuleBasedStateMachine):
         self.met = met
         self.loop, self.stage, self.dynamodb, self.tenant = loop, store.stage, dynamodb, tenant
         self.plain = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
-        self.containers = [Admission(dynamodb, store.stage) for _ in range(2)]
-        self.manager = KeyManager(dynamodb, store.stage, PEPPER)
+        self.containers = [Admission(Database(dynamodb, store.stage)) for _ in range(2)]
+        self.manager = KeyManager(Database(dynamodb, store.stage), PEPPER)
         self.clock = START
         self.budget: int | None = None
         self.hashes: list[str] = []
@@ -329,7 +330,7 @@ def _named(outcome: Any) -> str:
 def test_a_key_admits_what_it_may_and_no_more_whatever_goes_wrong(
     loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB
 ) -> None:
-    made = create_tenant(dynamodb, module_tables.stage, name="tests", plan=Plan.PRO, now=START)
+    made = create_tenant(Database(dynamodb, module_tables.stage), name="tests", plan=Plan.PRO, now=START)
     tenant = loop.run_until_complete(made)["tenant"]
     met: Counter[Fault | None] = Counter()
     machine: Any = partial(KeyMachine, loop, module_tables, dynamodb, tenant, met)

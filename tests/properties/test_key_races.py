@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.clock import SECOND, month_of
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission, Admitted
@@ -34,8 +35,8 @@ class Process:
 
     def __init__(self, dynamodb: FaultyDynamoDB, stage: str, tenant: str) -> None:
         self.dynamodb, self.stage, self.tenant = dynamodb, stage, tenant
-        self.manager = KeyManager(dynamodb, stage, PEPPER)
-        self.containers = [Admission(dynamodb, stage) for _ in range(3)]
+        self.manager = KeyManager(Database(dynamodb, stage), PEPPER)
+        self.containers = [Admission(Database(dynamodb, stage)) for _ in range(3)]
 
     async def key(self, budget: int | None = None) -> NewKey:
         """A key made in November that is fast enough for everything here."""
@@ -66,7 +67,9 @@ def counted(outcomes: Sequence[Any]) -> Counter[str]:
 @pytest.fixture
 def process(loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB) -> Process:
     stage = module_tables.stage
-    tenant = loop.run_until_complete(create_tenant(dynamodb, stage, name="tests", plan=Plan.PRO, now=NOVEMBER))
+    tenant = loop.run_until_complete(
+        create_tenant(Database(dynamodb, stage), name="tests", plan=Plan.PRO, now=NOVEMBER)
+    )
     return Process(dynamodb, stage, tenant["tenant"])
 
 

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, SECOND, month_of, seconds_to_next_month
 from callmissed.errors import ApiError
 from callmissed.ids import expires_at, new_call_id
@@ -120,7 +121,7 @@ class WalletMachine(RuleBasedStateMachine):
         super().__init__()
         self.met = met
         self.world = World(loop, store, dynamodb)
-        self.ledger = Ledger(dynamodb, store.stage)
+        self.ledger = Ledger(Database(dynamodb, store.stage))
         self.clock = START
         self.started = 0
         self.latest_expiry = 0
@@ -199,14 +200,16 @@ class WalletMachine(RuleBasedStateMachine):
     def sweep(self, skew: int, faults: Faults) -> Any:
         """The sweeper runs, by its own clock."""
         at = self.clock + skew
-        outcome = self.world.attempt(sweep(self.world.dynamodb, self.world.stage, at), faults)
+        outcome = self.world.attempt(sweep(Database(self.world.dynamodb, self.world.stage), at), faults)
         assert any(faults) or not isinstance(outcome, Failure)
-        return (lambda: sweep(self.world.dynamodb, self.world.stage, at), False)
+        return (lambda: sweep(Database(self.world.dynamodb, self.world.stage), at), False)
 
     @rule(skew=SKEW, faults=FAULTS)
     def reconcile(self, skew: int, faults: Faults) -> None:
         """The nightly comparison; nothing that is under way is a drift."""
-        report = self.world.attempt(reconcile(self.world.dynamodb, self.world.stage, self.clock + skew), faults)
+        report = self.world.attempt(
+            reconcile(Database(self.world.dynamodb, self.world.stage), self.clock + skew), faults
+        )
         assert any(faults) or isinstance(report, ReconcileReport)
         assert not isinstance(report, ReconcileReport) or report.drifts == []
 
@@ -254,16 +257,18 @@ class WalletMachine(RuleBasedStateMachine):
     def _quieten(self) -> None:
         self._let_arrive(len(self.world.dynamodb.late))
         end = max(self.clock, self.latest_expiry) + MINUTE
-        self.world.now(sweep(self.world.dynamodb, self.world.stage, end))
-        again = self.world.now(sweep(self.world.dynamodb, self.world.stage, end))
+        self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), end))
+        again = self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), end))
         assert again.backlog == 0
         self.world.look()
         self.world.model.check_quiet()
-        assert self.world.now(reconcile(self.world.dynamodb, self.world.stage, end)).drifts == []
+        assert self.world.now(reconcile(Database(self.world.dynamodb, self.world.stage), end)).drifts == []
 
     def _grant(self, operation: str, amount: int) -> Coroutine[Any, Any, bool]:
         stage, tenant = self.world.stage, self.world.tenant
-        work = partial(grant, self.world.dynamodb, stage, tenant=tenant, amount=amount, operation_id=operation)
+        work = partial(
+            grant, Database(self.world.dynamodb, stage), tenant=tenant, amount=amount, operation_id=operation
+        )
         return work(now=self.clock)
 
     def _suspend(self, status: str) -> None:
@@ -318,7 +323,7 @@ class WalletMachine(RuleBasedStateMachine):
         call = Call(id, self._hold(id, plan))
         if plan.seconds:
             self.clock += plan.seconds * SECOND
-            self.world.now(sweep(self.world.dynamodb, self.world.stage, self.clock))
+            self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), self.clock))
         if call.hold and plan.then == "settle":
             self._settle(call, call.hold, plan.share, plan.resolving)
         elif call.hold and plan.then == "release":

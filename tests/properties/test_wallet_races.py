@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, SECOND, month_of
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
@@ -50,13 +51,13 @@ def wallet(loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: Faul
 async def grant_once(world: World, amount: int, operation: str) -> bool:
     """Grant as an operator would."""
     return await grant(
-        world.dynamodb, world.stage, tenant=world.tenant, amount=amount, operation_id=operation, now=DECEMBER
+        Database(world.dynamodb, world.stage), tenant=world.tenant, amount=amount, operation_id=operation, now=DECEMBER
     )
 
 
 async def hold_all(world: World, amounts: Sequence[int], shards: int = 1, first: int = 0) -> list[Any]:
     """Outcomes of one hold for each amount, all at once, in the first seconds of December."""
-    ledger = Ledger(world.dynamodb, world.stage)
+    ledger = Ledger(Database(world.dynamodb, world.stage))
     ids = [new_call_id(DECEMBER, 1, first + number) for number in range(len(amounts))]
     return await asyncio.gather(
         *(ledger.hold(world.tenant, id, "llm", amount, shards=shards) for id, amount in zip(ids, amounts, strict=True)),
@@ -129,7 +130,7 @@ def test_a_month_turns_once_and_conserves_the_sum(
     wallet: Wallet, spent_before: int, standing: list[int], arriving: list[int], budget: int
 ) -> None:
     world = wallet(10_000, bud=budget, bl=budget)
-    ledger = Ledger(world.dynamodb, world.stage)
+    ledger = Ledger(Database(world.dynamodb, world.stage))
     november = [new_call_id(DECEMBER - MINUTE, 3, 500 + number) for number in range(len(standing) + 1)]
     hold, _ = world.now(ledger.hold(world.tenant, november[0], "llm", spent_before))
     assert world.now(ledger.settle(hold, entry_for(hold, spent_before))) is Settlement.APPLIED
@@ -151,9 +152,9 @@ def test_a_call_is_charged_once_whoever_settles_it(
     wallet: Wallet, cost: int, settlers: int, sweepers: int, swept_before: bool
 ) -> None:
     world = wallet(1000)
-    ledger = Ledger(world.dynamodb, world.stage)
+    ledger = Ledger(Database(world.dynamodb, world.stage))
     hold, _ = world.now(ledger.hold(world.tenant, new_call_id(DECEMBER, 1), "llm", 100))
-    expired = partial(sweep, world.dynamodb, world.stage, DECEMBER + 2 * MINUTE)
+    expired = partial(sweep, Database(world.dynamodb, world.stage), DECEMBER + 2 * MINUTE)
     if swept_before:
         world.dynamodb.before("PutItem", *[expired] * settlers, matching=lambda request: "held" in request["Item"])
 

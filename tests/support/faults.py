@@ -67,7 +67,7 @@ class FaultyDynamoDB(InterleavingDynamoDB):
                 return answer
         if fault in _DEADLY:
             raise Crash(fault)
-        raise Unavailable("injected", ambiguous=True)
+        raise Unavailable("injected", indeterminate=True)
 
     async def deliver_late(self, index: int) -> None:
         """Let a delayed request arrive now; nobody hears its answer."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from fastapi import APIRouter
 from starlette.types import ASGIApp, Message
 
+from callmissed.aws.database import Database
 from callmissed.errors import service_unavailable
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.settings import CoreSettings
@@ -116,7 +117,7 @@ class Lane:
         self.works = works
         self.asked: Asked | None = None
         self._clock = read_clock
-        self._records = IdempotencyStore(self.dynamodb, store.stage, shelf)
+        self._records = IdempotencyStore(Database(self.dynamodb, store.stage), shelf)
         self._apps = {CHAT: self._chat(store), THINGS: self._things()}
         self._task: asyncio.Task[Heard] | None = None
         self._gate: asyncio.Future[End] | None = None

@@ -3,6 +3,7 @@
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import month_of
 from callmissed.ids import new_call_id, new_id, started_at
@@ -37,7 +38,7 @@ class TenantWallets:
     def __init__(self, store: Store, dynamodb: DynamoDB, *, shards: int = 1) -> None:
         self.tenant = new_id("tnt")
         self.shards = shards
-        self.ledger = Ledger(dynamodb, store.stage)
+        self.ledger = Ledger(Database(dynamodb, store.stage))
         self._dynamodb = dynamodb
         self._table = physical_name(store.stage, WALLETS)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.database import Database
 from callmissed.clock import iso
 from callmissed.errors import ApiError, payload_too_large
 from callmissed.events.outbox import MOST_BYTES, Event, checked_body, publish
@@ -78,7 +78,7 @@ def invalid_signature() -> ApiError:
     return ApiError(401, "invalid_signature", "The signature is missing or wrong.")
 
 
-async def take_in(dynamodb: DynamoDB, stage: str, verify: Verify, callback: Callback) -> int:
+async def take_in(database: Database, verify: Verify, callback: Callback) -> int:
     """Verify and note `callback`; returns how much of it was new.
 
     Raises ApiError 401 and 413, and Unavailable: the provider tries again then, and what was noted already stays once.
@@ -86,7 +86,7 @@ async def take_in(dynamodb: DynamoDB, stage: str, verify: Verify, callback: Call
     if len(callback.body) > MOST_CALLBACK_BYTES:
         raise payload_too_large(MOST_CALLBACK_BYTES)
     events = [_event(notice, callback) for notice in await verify(callback)]
-    told = await asyncio.gather(*(publish(dynamodb, stage, event) for event in events), return_exceptions=True)
+    told = await asyncio.gather(*(publish(database, event) for event in events), return_exceptions=True)
     for outcome in told:
         if isinstance(outcome, BaseException):
             raise outcome

@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
-from callmissed.aws.items import read_item
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import publish
 from callmissed.observability import get_logger
@@ -34,9 +34,8 @@ class UnprocessableError(Exception):
 class Worker:
     """Works off noted callbacks of one stage. What it does twice has the effect of once."""
 
-    def __init__(self, dynamodb: DynamoDB, stage: str, clock: Clock = system_clock) -> None:
-        self._dynamodb = dynamodb
-        self._stage = stage
+    def __init__(self, database: Database, clock: Clock = system_clock) -> None:
+        self._database = database
         self._clock = clock
         self._processors: Mapping[str, Process] = {"callback.whatsapp": self._whatsapp}
 
@@ -63,7 +62,7 @@ class Worker:
             id = str(message.get("detail", message)["id"])
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UnprocessableError("the message names no callback") from None
-        item = await read_item(self._dynamodb, self._stage, OUTBOX, {"id": id})
+        item = await self._database.get(OUTBOX, {"id": id})
         if not item:
             raise UnprocessableError("the callback is no longer kept")
         return item
@@ -83,7 +82,7 @@ class Worker:
         except UnknownFieldError:
             raise UnprocessableError("nothing processes such a change of WhatsApp yet") from None
         for event in events:
-            await publish(self._dynamodb, self._stage, event)
+            await publish(self._database, event)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
@@ -101,4 +100,4 @@ def _tell(record: dict[str, Any], error: Exception) -> None:
 @cache
 def _worker() -> Worker:
     settings = from_environment()
-    return Worker(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    return Worker(Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage))

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.attributes import Item
 from callmissed.aws.dynamodb import ConditionFailed, TransactionCanceled
-from callmissed.aws.items import transact
+from callmissed.aws.operations import WriteOperation, update_operation
 from callmissed.clock import MINUTE, SECOND, iso
-from callmissed.events.outbox import new_event, put_part
+from callmissed.events.outbox import new_event, publish_operation
 from callmissed.events.types import WebhookDisabled
 from callmissed.observability import count
 from callmissed.platform.tables import WEBHOOKS
@@ -80,27 +80,19 @@ class Health:
             failing_since=iso(since) if since else None,
             disabled_at=iso(now),
         )
-        parts = [
-            self._disabling(endpoint, webhook["url"], why, now),
-            put_part(self._store.stage, new_event(endpoint.tenant, told, now)),
+        operations = [
+            _disabling(endpoint, webhook["url"], why, now),
+            publish_operation(new_event(endpoint.tenant, told, now)),
         ]
         try:
-            await transact(self._store.dynamodb, parts)
+            await self._store.database.transact(operations)
         except TransactionCanceled:
             return  # it is off already, has moved, or was deleted
         count("EndpointDisabled")
 
     async def _count_failure(self, endpoint: Endpoint, now: int) -> Item:
-        request = {
-            "TableName": self._store.name(WEBHOOKS),
-            "Key": to_item(webhook_key(endpoint)),
-            "UpdateExpression": "SET cf = if_not_exists(cf, :none) + :one, ff = if_not_exists(ff, :now)",
-            "ConditionExpression": "attribute_exists(tenant)",
-            "ExpressionAttributeValues": to_item({":none": 0, ":one": 1, ":now": now}),
-            "ReturnValues": "ALL_NEW",
-        }
-        answer = await self._store.dynamodb.call("UpdateItem", request)
-        return from_item(answer["Attributes"])
+        key, counted = webhook_key(endpoint), {"cf": 1}
+        return await self._store.database.update(WEBHOOKS, key, add=counted, set_missing={"ff": now})
 
     async def _trip(self, endpoint: Endpoint, webhook: Mapping[str, Any], until: int, now: int) -> bool:
         """Whether it was this failure that tripped the breaker, or tripped it anew."""
@@ -110,17 +102,11 @@ class Health:
         absent = () if seen else ("open",)
         return await self._store.change(WEBHOOKS, webhook_key(endpoint), {"open": until}, seen, absent=absent)
 
-    def _disabling(self, endpoint: Endpoint, url: str, why: Off, now: int) -> dict[str, Any]:
-        """`rev` moves on: an owner who saw the webhook active has to look again."""
-        values = {":off": False, ":on": True, ":why": why.value, ":now": now, ":url": url, ":one": 1}
-        return {
-            "Update": {
-                "TableName": self._store.name(WEBHOOKS),
-                "Key": to_item(webhook_key(endpoint)),
-                "UpdateExpression": "SET active = :off, off = :why, off_at = :now, updated_at = :now, "
-                "rev = rev + :one REMOVE #open",
-                "ConditionExpression": "active = :on AND #url = :url",
-                "ExpressionAttributeNames": {"#open": "open", "#url": "url"},
-                "ExpressionAttributeValues": to_item(values),
-            }
-        }
+
+def _disabling(endpoint: Endpoint, url: str, why: Off, now: int) -> WriteOperation:
+    """`rev` moves on: an owner who saw the webhook active has to look again."""
+    off = {"active": False, "off": why.value, "off_at": now, "updated_at": now}
+    expected = {"active": True, "url": url}
+    return update_operation(
+        WEBHOOKS, webhook_key(endpoint), set=off, add={"rev": 1}, remove=("open",), expected=expected
+    )

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message, Sending, SqsQueue
 from callmissed.batches import Failures, Received, each_message
@@ -40,7 +41,7 @@ class Fanout:
         """
         now = self._clock()
         doubtful = again or now - event["created"] > _ORDERED_WITHIN
-        owned = await webhooks_of(self._store.dynamodb, self._store.stage, event["tenant"])
+        owned = await webhooks_of(self._store.database, event["tenant"])
         chosen = [webhook for webhook in owned if _wants(webhook, event)]
         orders = await at_once([self._write(webhook, event, now, doubtful=doubtful) for webhook in chosen])
         await self._queue.send([order for order in orders if order])
@@ -78,5 +79,5 @@ async def _one(received: Received) -> None:
 @cache
 def _fanout() -> Fanout:
     settings = from_environment()
-    store = Store(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    store = Store(Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage))
     return Fanout(store, SqsQueue(settings, DISPATCH), system_clock)

@@ -11,7 +11,13 @@ from functions.webhooks.delivery.service import Wanted
 from functions.webhooks.delivery.time_range import micros
 from functions.webhooks.error_responses import refusals
 from functions.webhooks.parts import EndpointOf, PartsOf
-from functions.webhooks.subscriptions.schemas import DeliveryDetail, DeliveryPage, DeliveryStatus, EventFilter, Queued
+from functions.webhooks.subscriptions.schemas import (
+    DeliveryDetail,
+    DeliveryPage,
+    DeliveryStatus,
+    EventFilter,
+    Queued,
+)
 
 router = APIRouter(tags=["webhooks"])
 _PATH = "/api/v1/webhooks/{webhook_id}/deliveries"

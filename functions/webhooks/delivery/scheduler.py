@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Sending, SqsQueue
 from callmissed.clock import SECOND, Clock, system_clock
@@ -75,5 +76,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
 @cache
 def _timer() -> Timer:
     settings = from_environment()
-    store = Store(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    store = Store(Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage))
     return Timer(store, SqsQueue(settings, DISPATCH))

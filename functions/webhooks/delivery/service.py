@@ -1,18 +1,16 @@
 """Questions about a webhook's deliveries, and sending one again."""
 
-from collections.abc import Iterator
-from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
-from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
-from callmissed.aws.items import put_new, read_item, transact
-from callmissed.aws.paging import items
+from callmissed.aws.attributes import Item, from_item
+from callmissed.aws.comparisons import Comparison, begins_with, between, equal
+from callmissed.aws.database import Database, ItemPage
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import put_new_operation
 from callmissed.aws.queues import Sending
 from callmissed.events.outbox import RETENTION
 from callmissed.idempotency.operation import Operation
-from callmissed.platform.tables import DELIVERIES, OUTBOX, physical_name
+from callmissed.platform.tables import DELIVERIES, OUTBOX
 from functions.webhooks.delivery import jobs
 from functions.webhooks.delivery.backstop import BACKSTOP, hasten
 from functions.webhooks.delivery.cursors import before, cursor_after, is_delivery_id, key_behind
@@ -61,9 +59,8 @@ class Page:
 class Deliveries:
     """The deliveries of one stage. Every method raises Unavailable when DynamoDB does not answer."""
 
-    def __init__(self, dynamodb: DynamoDB, stage: str, dispatch: Sending) -> None:
-        self._dynamodb = dynamodb
-        self._stage = stage
+    def __init__(self, database: Database, dispatch: Sending) -> None:
+        self._database = database
         self._dispatch = dispatch
 
     async def page(self, endpoint: Endpoint, wanted: Wanted, limit: int, cursor: str | None) -> Page:
@@ -76,11 +73,10 @@ class Deliveries:
         found: list[Item] = []
         seen = 0
         while lower <= upper:
-            request = self._query(endpoint, wanted, lower, upper) | {"Limit": chunk}
-            answer = await self._dynamodb.call("Query", request)
-            found += map(from_item, answer["Items"])
-            seen += answer["ScannedCount"]
-            last = from_item(answer.get("LastEvaluatedKey", {})).get("item")
+            answer = await self._read(endpoint, wanted, lower, upper, chunk)
+            found += answer.items
+            seen += answer.scanned
+            last = from_item(answer.next or {}).get("item")
             if len(found) > limit or (last and len(found) == limit):
                 return Page(found[:limit], cursor_after(_id(found[limit - 1]["item"])))
             if last is None:
@@ -90,10 +86,20 @@ class Deliveries:
             upper = before(last)
         return Page(found, None)
 
+    async def _read(self, endpoint: Endpoint, wanted: Wanted, lower: str, upper: str, limit: int) -> ItemPage:
+        return await self._database.page(
+            DELIVERIES,
+            endpoint.partition,
+            sort=between(lower, upper),
+            where=_filters(wanted),
+            newest_first=True,
+            limit=limit,
+        )
+
     async def get(self, endpoint: Endpoint, id: str) -> Item:
         """The delivery. Raises ApiError 404."""
         key = delivery_key(endpoint, id)
-        delivery = await read_item(self._dynamodb, self._stage, DELIVERIES, key) if is_delivery_id(id) else {}
+        delivery = await self._database.get(DELIVERIES, key) if is_delivery_id(id) else {}
         if not delivery:
             raise no_such_delivery()
         return delivery
@@ -101,19 +107,12 @@ class Deliveries:
     async def attempts(self, endpoint: Endpoint, id: str) -> list[Item]:
         """The delivery's attempts in order."""
         prefix = f"{ATTEMPT}{id}#"
-        request: dict[str, Any] = {
-            "TableName": physical_name(self._stage, DELIVERIES),
-            "KeyConditionExpression": "webhook = :webhook AND begins_with(#item, :prefix)",
-            "ExpressionAttributeNames": {"#item": "item"},
-            "ExpressionAttributeValues": to_item({":webhook": endpoint.partition, ":prefix": prefix}),
-            "ConsistentRead": True,
-        }
-        async with aclosing(items(self._dynamodb, "Query", request)) as found:
-            return [attempt async for attempt in found]
+        found = self._database.query(DELIVERIES, endpoint.partition, sort=begins_with(prefix), consistent=True)
+        return [attempt async for attempt in found]
 
     async def event(self, tenant: str, id: str, now: int) -> Item:
         """The tenant's event as the outbox keeps it; empty when it is no longer kept."""
-        event = await read_item(self._dynamodb, self._stage, OUTBOX, {"id": id})
+        event = await self._database.get(OUTBOX, {"id": id})
         kept = event and event["tenant"] == tenant and event["created"] + RETENTION > now
         return event if kept else {}
 
@@ -132,35 +131,21 @@ class Deliveries:
         again = delivery_id(event["created"], endpoint.partition, id, operation.id)
         row = new_delivery(endpoint, again, event, State.PENDING, origin=id)
         try:
-            await transact(self._dynamodb, [put_new(self._stage, DELIVERIES, row | due(endpoint, now + BACKSTOP))])
+            await self._database.transact([put_new_operation(DELIVERIES, row | due(endpoint, now + BACKSTOP))])
         except TransactionCanceled:
             return again  # an earlier try of the same request wrote it, and the timer looks after it
         await hasten(self._dispatch, jobs.attempt(endpoint, row))
         return again
 
-    def _query(self, endpoint: Endpoint, wanted: Wanted, lower: str, upper: str) -> dict[str, Any]:
-        filters = dict(_filters(wanted))
-        values = {":webhook": endpoint.partition, ":lower": lower, ":upper": upper}
-        names = {"#item": "item"} | {f"#{name}": name for name, _ in filters}
-        request: dict[str, Any] = {
-            "TableName": physical_name(self._stage, DELIVERIES),
-            "KeyConditionExpression": "webhook = :webhook AND #item BETWEEN :lower AND :upper",
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": to_item(values | {f":{name}": value for (name, _), value in filters.items()}),
-            "ScanIndexForward": False,
-        }
-        if filters:
-            request["FilterExpression"] = " AND ".join(condition for _, condition in filters)
-        return request
 
-
-def _filters(wanted: Wanted) -> Iterator[tuple[tuple[str, str], str]]:
-    """Attribute and condition, with the value that they are about."""
+def _filters(wanted: Wanted) -> dict[str, Comparison]:
+    filters: dict[str, Comparison] = {}
     if wanted.status is not None:
-        yield ("state", "#state = :state"), wanted.status
+        filters["state"] = equal(wanted.status)
     if wanted.event is not None and wanted.event != "*":
         prefixed = wanted.event.endswith(".*")
-        yield ("type", "begins_with(#type, :type)" if prefixed else "#type = :type"), wanted.event.removesuffix("*")
+        filters["type"] = begins_with(wanted.event.removesuffix("*")) if prefixed else equal(wanted.event)
+    return filters
 
 
 def _bounds(wanted: Wanted, cursor: str | None) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from mangum import Mangum
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Sending, SqsQueue
 from callmissed.clock import Clock, system_clock
@@ -24,17 +25,17 @@ from functions.webhooks.delivery.attempts import Attempting, Attempts
 from functions.webhooks.delivery.service import Deliveries
 from functions.webhooks.events import routes as event_types
 from functions.webhooks.parts import Parts
-from functions.webhooks.replays import routes as replays
 from functions.webhooks.replays.service import Replays
-from functions.webhooks.subscriptions import routes as subscriptions
+from functions.webhooks.replays import routes as replays
 from functions.webhooks.subscriptions.service import CheckUrl, Subscriptions
+from functions.webhooks.subscriptions import routes as subscriptions
 
 ROUTERS = (event_types.router, subscriptions.router, deliveries.router, replays.router)
 
 
 def create_parts(
     settings: CoreSettings,
-    dynamodb: DynamoDB,
+    database: Database,
     *,
     check_url: CheckUrl | None = None,
     attempts: Attempting | None = None,
@@ -45,16 +46,15 @@ def create_parts(
 
     Raises ValueError without a sealing key.
     """
-    stage = settings.stage
     dispatch = dispatch or SqsQueue(settings, DISPATCH)
     sealer = Sealer(settings.sealing_ring)
     check_url = check_url or partial(checked_url, allow_loopback=settings.allow_loopback)
     attempts = attempts or Attempts(SafeClient(allow_loopback=settings.allow_loopback), sealer, clock)
-    owned = Subscriptions(dynamodb, stage, sealer=sealer, check_url=check_url, dispatch=dispatch)
+    owned = Subscriptions(database, sealer=sealer, check_url=check_url, dispatch=dispatch)
     return Parts(
         subscriptions=owned,
-        deliveries=Deliveries(dynamodb, stage, dispatch),
-        replays=Replays(dynamodb, stage, dispatch, owned),
+        deliveries=Deliveries(database, dispatch),
+        replays=Replays(database, dispatch, owned),
         attempts=attempts,
         clock=clock,
     )
@@ -65,9 +65,9 @@ def create_app(parts: Parts) -> FastAPI:
     return create_api("CallMissed webhooks", ROUTERS, parts=parts)
 
 
-def create_server(settings: CoreSettings, parts: Parts, dynamodb: DynamoDB) -> RequestFrame:
+def create_server(settings: CoreSettings, parts: Parts, database: Database) -> RequestFrame:
     """The application as it is served: each keyed request runs once. Answers show secrets, so they are kept sealed."""
-    store = IdempotencyStore(dynamodb, settings.stage, S3Answers(settings), Sealer(settings.sealing_ring))
+    store = IdempotencyStore(database, S3Answers(settings), Sealer(settings.sealing_ring))
     return RequestFrame(IdempotencyMiddleware(create_app(parts), store, parts.clock))
 
 
@@ -81,7 +81,7 @@ def _server() -> Mangum:
     """Made at the first invocation, on its thread and loop."""
 
     settings = from_environment()
-    dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint)
-    server = create_server(settings, create_parts(settings, dynamodb), dynamodb)
+    database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    server = create_server(settings, create_parts(settings, database), database)
     use_own_loop()
     return Mangum(server, lifespan="off")

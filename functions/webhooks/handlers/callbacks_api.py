@@ -9,6 +9,7 @@ from mangum import Mangum
 from mangum.types import LambdaContext
 from starlette.responses import PlainTextResponse, Response
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
@@ -30,14 +31,14 @@ _XML = "text/xml"
 class Callbacks:
     """What one process shares."""
 
-    def __init__(self, settings: CoreSettings, dynamodb: DynamoDB, clock: Clock = system_clock) -> None:
-        self.integrations = Integrations(dynamodb, settings.stage)
+    def __init__(self, settings: CoreSettings, database: Database, clock: Clock = system_clock) -> None:
+        self.integrations = Integrations(database)
         signers = Signers(self.integrations, Sealer(settings.sealing_ring), clock)
         self.whatsapp = WhatsApp(signers)
         self.twilio = Twilio(signers)
         self.cashfree = Cashfree(lambda: settings.provider_environment.get(SECRET, ""))
         self._settings = settings
-        self._dynamodb = dynamodb
+        self._database = database
         self._clock = clock
 
     async def take(self, request: Request, verify: Verify) -> None:
@@ -48,7 +49,7 @@ class Callbacks:
             urls=called_urls(request, self._settings.public_url),
             received=self._clock(),
         )
-        await take_in(self._dynamodb, self._settings.stage, verify, callback)
+        await take_in(self._database, verify, callback)
 
 
 @router.get("/webhooks/whatsapp")
@@ -119,9 +120,9 @@ def _queries(request: Request) -> list[str]:
     return [f"?{query}" for query in dict.fromkeys([raw, urlencode(pairs), urlencode(pairs, quote_via=quote)])]
 
 
-def create_app(settings: CoreSettings, dynamodb: DynamoDB, clock: Clock = system_clock) -> FastAPI:
+def create_app(settings: CoreSettings, database: Database, clock: Clock = system_clock) -> FastAPI:
     """The application, without its frame."""
-    return create_api("CallMissed callbacks", [router], callbacks=Callbacks(settings, dynamodb, clock))
+    return create_api("CallMissed callbacks", [router], callbacks=Callbacks(settings, database, clock))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -133,7 +134,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 @cache
 def _served() -> RequestFrame:
     settings = from_environment()
-    return RequestFrame(create_app(settings, DynamoDB(settings.region, settings.dynamodb_endpoint)))
+    return RequestFrame(
+        create_app(settings, Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage))
+    )
 
 
 def _callbacks(request: Request) -> Callbacks:

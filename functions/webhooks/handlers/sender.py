@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import SqsQueue
 from callmissed.batches import Failures, Received, each_message
@@ -53,7 +54,7 @@ def handler(event: dict[str, Any], _context: object) -> Failures:
 @cache
 def _sender() -> Sender:
     settings = from_environment()
-    store = Store(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    store = Store(Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage))
     queue = SqsQueue(settings, DISPATCH)
     client = SafeClient(allow_loopback=settings.allow_loopback)
     attempts = Attempts(client, Sealer(settings.sealing_ring), system_clock)

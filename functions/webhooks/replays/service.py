@@ -11,11 +11,11 @@ type one of `events` selects and whose state is one of `states`:
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from callmissed.aws.attributes import Item
-from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
-from callmissed.aws.items import put_new, read_item, transact
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import put_new_operation
 from callmissed.aws.queues import Sending
 from callmissed.clock import SECOND
 from callmissed.events.outbox import RETENTION
@@ -42,9 +42,8 @@ class Replays:
     What is begun twice for the same `operation` is begun once.
     """
 
-    def __init__(self, dynamodb: DynamoDB, stage: str, dispatch: Sending, subscriptions: Subscriptions) -> None:
-        self._dynamodb = dynamodb
-        self._stage = stage
+    def __init__(self, database: Database, dispatch: Sending, subscriptions: Subscriptions) -> None:
+        self._database = database
         self._dispatch = dispatch
         self._subscriptions = subscriptions
 
@@ -54,7 +53,7 @@ class Replays:
         All of it or nothing. Raises ApiError 404, 409.
         """
         replay = _new_replay(endpoint, RECOVER, span, ["*"], [str(State.FAILED)], now, operation)
-        change = Change({"active": True}, wakes=True, further=[self._put(replay)])
+        change = Change({"active": True}, wakes=True, further=[put_new_operation(DELIVERIES, replay)])
         try:
             await self._subscriptions.change(endpoint, lambda _webhook: change, now)
         except TransactionCanceled:
@@ -78,7 +77,7 @@ class Replays:
         states = [status] if status else list(_ALL_STATES)
         replay = _new_replay(endpoint, REPEAT, span, list(events or ["*"]), states, now, operation)
         try:
-            await transact(self._dynamodb, [self._put(replay)])
+            await self._database.transact([put_new_operation(DELIVERIES, replay)])
         except TransactionCanceled:
             return await self._get(replay)
         await self._hasten(endpoint, replay)
@@ -93,16 +92,13 @@ class Replays:
 
     async def _get(self, replay: Item) -> Item:
         key = {name: replay[name] for name in ("webhook", "item")}
-        found = await read_item(self._dynamodb, self._stage, DELIVERIES, key)
+        found = await self._database.get(DELIVERIES, key)
         if not found:
             raise no_such_replay()
         return found
 
     async def _hasten(self, endpoint: Endpoint, replay: Item) -> None:
         await hasten(self._dispatch, jobs.replay(endpoint, replay["item"].removeprefix(REPLAY)))
-
-    def _put(self, replay: Item) -> dict[str, Any]:
-        return put_new(self._stage, DELIVERIES, replay)
 
 
 def _new_replay(

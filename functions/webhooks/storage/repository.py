@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import ConditionFailed, DynamoDB
-from callmissed.aws.items import read_item
-from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table, physical_name
+from callmissed.aws.database import Database
+from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
 from functions.webhooks.storage.items import keep_lane
 from functions.webhooks.storage.records import Endpoint, delivery_key, webhook_key
 
@@ -25,9 +24,8 @@ class Work:
 class Store:
     """The tables of one stage. Every method raises Unavailable when DynamoDB does not answer."""
 
-    def __init__(self, dynamodb: DynamoDB, stage: str) -> None:
-        self.dynamodb = dynamodb
-        self.stage = stage
+    def __init__(self, database: Database) -> None:
+        self.database = database
 
     async def work(self, endpoint: Endpoint, delivery_id: str, event_id: str) -> Work:
         """Webhook and delivery as they are now, and the event, in one round trip.
@@ -42,34 +40,24 @@ class Store:
         asked = {
             self.name(table): {"Keys": [to_item(key)], "ConsistentRead": table is not OUTBOX} for table, key in keys
         }
-        answer = await self.dynamodb.call("BatchGetItem", {"RequestItems": asked})
+        answer = await self.database.dynamodb.call("BatchGetItem", {"RequestItems": asked})
         found = [(answer["Responses"].get(self.name(table)), table, key) for table, key in keys]
         return Work(*[from_item(items[0]) if items else await self.get(table, key) for items, table, key in found])
 
     async def get(self, table: Table, key: Item) -> Item:
         """The item, strongly consistent; empty when there is none."""
-        return await read_item(self.dynamodb, self.stage, table, key)
+        return await self.database.get(table, key)
 
     async def put(self, table: Table, item: Item) -> None:
         """Write the item, over whatever is there."""
-        await self.dynamodb.call("PutItem", {"TableName": self.name(table), "Item": to_item(item)})
+        await self.database.put(table, item)
 
     async def put_new(self, table: Table, item: Item) -> Item:
         """Write the item where there is none; returns the one that was there before, empty when there was none.
 
         An item like it may be our own, when the answer to an earlier try got lost, and counts as none.
         """
-        request = {
-            "TableName": self.name(table),
-            "Item": to_item(item),
-            "ConditionExpression": f"attribute_not_exists({table.partition_key})",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        try:
-            await self.dynamodb.call("PutItem", request)
-        except ConditionFailed as before:
-            return {} if before.doubtful and before.item == item else before.item
-        return {}
+        return await self.database.put_new(table, item)
 
     async def change(
         self, table: Table, key: Item, new: Item, seen: Item, *, gone: Sequence[str] = (), absent: Sequence[str] = ()
@@ -78,57 +66,27 @@ class Store:
 
         False when they are not.
         """
-        try:
-            await self.dynamodb.call("UpdateItem", self._change(table, key, new, seen, gone, absent))
-        except ConditionFailed:
-            return False
-        return True
+        return await self.database.update_if(table, key, set=new, remove=gone, expected=seen, must_not_exist=absent)
 
     async def delete(self, table: Table, key: Item, seen: Item) -> bool:
         """Delete the item if the attributes `seen` are as they were; False when they are not."""
-        request = self._change(table, key, {}, seen, (), ())
-        request.pop("UpdateExpression")
-        try:
-            await self.dynamodb.call("DeleteItem", request)
-        except ConditionFailed:
-            return False
-        return True
+        return await self.database.delete_if(table, key, expected=seen)
 
     async def keep_lane(self, endpoint: Endpoint, moment: int) -> None:
         """Let the lane of `endpoint` be looked at by `moment` (epoch microseconds), because something was parked.
 
         `rev` moves on, so that whoever found the lane empty before does not take it away.
         """
-        await self.dynamodb.call("UpdateItem", keep_lane(self.stage, endpoint, moment))
+        await self.database.write_if(keep_lane(endpoint, moment))
 
     async def page(self, request: Mapping[str, Any]) -> tuple[list[Item], dict[str, Any] | None]:
         """One page of a query of the table `deliveries`, and where the next one starts."""
-        answer = await self.dynamodb.call("Query", {"TableName": self.name(DELIVERIES), **request})
+        answer = await self.database.dynamodb.call("Query", {"TableName": self.name(DELIVERIES), **request})
         return [from_item(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
 
     def name(self, table: Table) -> str:
         """Physical name of `table`."""
-        return physical_name(self.stage, table)
-
-    def _change(
-        self, table: Table, key: Item, new: Item, seen: Item, gone: Sequence[str], absent: Sequence[str]
-    ) -> dict[str, Any]:
-        conditions = [f"attribute_exists({table.partition_key})"]
-        conditions += [f"#{name} = :seen_{name}" for name in seen]
-        conditions += [f"attribute_not_exists(#{name})" for name in absent]
-        update = ("SET " + ", ".join(f"#{name} = :new_{name}" for name in new)) if new else ""
-        update += (" REMOVE " + ", ".join(f"#{name}" for name in gone)) if gone else ""
-        values = {f":new_{name}": value for name, value in new.items()}
-        values |= {f":seen_{name}": value for name, value in seen.items()}
-        request: dict[str, Any] = {
-            "TableName": self.name(table),
-            "Key": to_item(key),
-            "UpdateExpression": update.strip(),
-            "ConditionExpression": " AND ".join(conditions),
-        }
-        names = {f"#{name}": name for name in (*new, *seen, *gone, *absent)}
-        request |= {"ExpressionAttributeNames": names} if names else {}
-        return request | ({"ExpressionAttributeValues": to_item(values)} if values else {})
+        return self.database.name(table)
 
 
 async def at_once(works: Sequence[Any], most: int = 20) -> list[Any]:

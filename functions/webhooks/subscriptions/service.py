@@ -7,11 +7,11 @@ two changes of different fields both last.
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from callmissed.aws.attributes import Item
-from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
-from callmissed.aws.items import transact
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import WriteOperation
 from callmissed.aws.queues import Sending
 from callmissed.clock import MINUTE
 from callmissed.idempotency.operation import Operation
@@ -61,31 +61,28 @@ class Change:
 
     values: Item
     wakes: bool = False
-    further: Sequence[dict[str, Any]] = ()
-    """Parts of a transaction that the change is to be one with."""
+    further: Sequence[WriteOperation] = ()
+    """Operations of a transaction that the change is to be one with."""
 
 
 class Subscriptions:
     """The webhooks of one stage. Every method raises Unavailable when DynamoDB does not answer."""
 
-    def __init__(
-        self, dynamodb: DynamoDB, stage: str, *, sealer: Sealer, check_url: CheckUrl, dispatch: Sending
-    ) -> None:
-        self._dynamodb = dynamodb
-        self._stage = stage
+    def __init__(self, database: Database, *, sealer: Sealer, check_url: CheckUrl, dispatch: Sending) -> None:
+        self._database = database
         self._sealer = sealer
         self._check_url = check_url
         self._dispatch = dispatch
 
     async def all_of(self, tenant: str) -> list[Item]:
         """The tenant's webhooks, oldest first."""
-        return await webhooks_of(self._dynamodb, self._stage, tenant)
+        return await webhooks_of(self._database, tenant)
 
     async def get(self, endpoint: Endpoint) -> Item:
         """The webhook. Raises ApiError 404."""
         if not _ID.fullmatch(endpoint.webhook):
             raise no_such_webhook()
-        webhook = await read_webhook(self._dynamodb, self._stage, endpoint)
+        webhook = await read_webhook(self._database, endpoint)
         if not webhook:
             raise no_such_webhook()
         return webhook
@@ -99,7 +96,7 @@ class Subscriptions:
         id, secret = operation.new_id("wh"), new_secret()
         webhook = self._new(Endpoint(tenant, id), new, secret, now)
         try:
-            await transact(self._dynamodb, put_counted(self._stage, webhook, MOST_WEBHOOKS))
+            await self._database.transact(put_counted(webhook, MOST_WEBHOOKS))
         except TransactionCanceled as canceled:
             if canceled.reasons[0] != _REFUSED:
                 raise limit_reached(MOST_WEBHOOKS) from canceled
@@ -136,7 +133,7 @@ class Subscriptions:
         """End the webhook; what is queued for it is dropped. Raises ApiError 404."""
         await self.get(endpoint)
         try:
-            await transact(self._dynamodb, delete_counted(self._stage, endpoint))
+            await self._database.transact(delete_counted(endpoint))
         except TransactionCanceled as canceled:
             raise no_such_webhook() from canceled
 
@@ -159,10 +156,10 @@ class Subscriptions:
 
     async def _carry_out(self, endpoint: Endpoint, webhook: Item, change: Change, now: int) -> Item:
         values, forgotten = change.values | {"updated_at": now}, HEALTH if change.wakes else ()
-        parts = [update(self._stage, webhook, values, forgotten)]
+        operations = [update(webhook, values, forgotten)]
         if change.wakes:
-            parts.append(wake_lane(self._stage, endpoint, now))
-        await transact(self._dynamodb, [*parts, *change.further])
+            operations.append(wake_lane(endpoint, now))
+        await self._database.transact([*operations, *change.further])
         if change.wakes:
             await hasten(self._dispatch, jobs.lane(endpoint))
         return _without(webhook, forgotten) | values

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner, Result
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import system_clock
 from callmissed.ids import new_call_id
@@ -48,7 +49,7 @@ class CommandLine:
     def call(self, secret: str, cost: int = 0) -> Admitted:
         """Admit one call of a key, as the gateway would. Raises ApiError."""
         return self.work(
-            lambda dynamodb: Admission(dynamodb, STAGE).admit(key_hash(PEPPER, secret), cost, system_clock())
+            lambda dynamodb: Admission(Database(dynamodb, STAGE)).admit(key_hash(PEPPER, secret), cost, system_clock())
         )
 
     def settle(self, tenant: str, model: str, amount: int) -> str:
@@ -59,7 +60,7 @@ class CommandLine:
         told = Usage("llm", model, "lab", units, latency_ms=321, key_id="key_0")
 
         async def bill(dynamodb: DynamoDB) -> str:
-            ledger = Ledger(dynamodb, STAGE)
+            ledger = Ledger(Database(dynamodb, STAGE))
             hold, _ = await ledger.hold(tenant, call_id, "llm", amount + 5)
             entry = Entry(
                 tenant,

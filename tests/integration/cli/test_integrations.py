@@ -3,6 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
+from callmissed.aws.database import Database
 from callmissed.tenancy.credentials import whatsapp_account
 from callmissed.tenancy.integrations import Integrations
 from cli.main import app
@@ -27,7 +28,7 @@ def test_credentials_are_saved_and_shown_masked(line: CommandLine) -> None:
         "auth_token": "0123••••••••6789",
         "phone_number": "+14155550101",
     }
-    found = line.work(lambda dynamodb: Integrations(dynamodb, STAGE).find(whatsapp_account("2001")))
+    found = line.work(lambda dynamodb: Integrations(Database(dynamodb, STAGE)).find(whatsapp_account("2001")))
     assert found is not None
     assert found.tenant == tenant
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message
 from callmissed.clock import MINUTE
@@ -63,7 +64,7 @@ async def test_everything_unfinished_is_ordered(dynamodb: DynamoDB, tables: Stor
     ]
     await put(dynamodb, tables, *waiting, *others)
     outgoing = Outgoing()
-    assert await send_again(dynamodb, tables.stage, outgoing, NOW) == len(waiting)
+    assert await send_again(Database(dynamodb, tables.stage), outgoing, NOW) == len(waiting)
     orders = {body["do"]: body for body in outgoing.bodies}
     assert orders.keys() == {"attempt", "lane", "replay"}
     assert orders["attempt"] == {"do": "attempt", "t": "tnt_1", "w": "wh_1", "d": "dlv_tried", "e": "evt_1", "n": 2}
@@ -82,6 +83,6 @@ async def test_a_retry_is_ordered_for_its_own_time(dynamodb: DynamoDB, tables: S
         retry("dlv_timer", NOW + 120 * MINUTE),
     )
     outgoing = Outgoing()
-    await send_again(dynamodb, tables.stage, outgoing, NOW)
+    await send_again(Database(dynamodb, tables.stage), outgoing, NOW)
     delays = {message.body["d"]: message.delay_seconds for message in outgoing.messages}
     assert delays == {"dlv_overdue": 0, "dlv_soon": 300}

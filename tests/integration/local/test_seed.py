@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from callmissed.aws.attributes import from_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, system_clock
 from callmissed.keys.management import KeyManager
@@ -27,7 +28,7 @@ async def dynamodb(tables: Store) -> AsyncIterator[DynamoDB]:
 
 @pytest.fixture
 def seeder(dynamodb: DynamoDB, tables: Store) -> Seeder:
-    return Seeder(dynamodb, tables.stage, PEPPER)
+    return Seeder(Database(dynamodb, tables.stage), PEPPER)
 
 
 async def test_an_account_has_its_credits_and_a_key_of_each_mode(seeder: Seeder, tables: Store) -> None:
@@ -51,7 +52,7 @@ async def test_an_account_that_works_stays_as_it_is(seeder: Seeder) -> None:
 
 async def test_a_revoked_key_is_renewed_and_the_other_stays(seeder: Seeder, dynamodb: DynamoDB, tables: Store) -> None:
     account = await seeder.account()
-    manager = KeyManager(dynamodb, tables.stage, PEPPER)
+    manager = KeyManager(Database(dynamodb, tables.stage), PEPPER)
     live = next(key for key in await manager.keys_of(account.tenant) if key["mode"] == "live")
     await manager.revoke(account.tenant, live["id"])
     renewed = await seeder.still_usable(account)
@@ -64,7 +65,7 @@ async def test_a_revoked_key_is_renewed_and_the_other_stays(seeder: Seeder, dyna
 async def test_an_expired_key_is_renewed(seeder: Seeder, dynamodb: DynamoDB, tables: Store) -> None:
     expiry = system_clock() + MINUTE
     account = await seeder.account(policy=KeyPolicy(expires=expiry))
-    renewed = await Seeder(dynamodb, tables.stage, PEPPER, clock=lambda: expiry).still_usable(account)
+    renewed = await Seeder(Database(dynamodb, tables.stage), PEPPER, clock=lambda: expiry).still_usable(account)
     assert renewed is not None
     assert {renewed.live_key, renewed.test_key}.isdisjoint({account.live_key, account.test_key})
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import SECOND, iso, system_clock
 from callmissed.events.outbox import new_event, publish
@@ -106,7 +107,7 @@ async def test_a_schedule_run_by_hand_resolves_an_expired_hold(desk: Desk) -> No
     dynamodb = DynamoDB("us-east-1", announcement["endpoints"]["dynamodb"])
     call = new_call_id(system_clock(), 1)
     try:
-        await Ledger(dynamodb, "local").hold(announcement["tenant_id"], call, "llm", 1000)
+        await Ledger(Database(dynamodb, "local")).hold(announcement["tenant_id"], call, "llm", 1000)
     finally:
         await dynamodb.close()
     early = desk.post("/_local/schedules/hold-sweep")[1]
@@ -121,7 +122,7 @@ async def test_the_outbox_can_be_read_from_an_event_on(desk: Desk) -> None:
     events = [new_event(tenant, low, now - age * SECOND) for age in (1, 0)]
     try:
         for event in reversed(events):
-            assert await publish(dynamodb, "local", event)
+            assert await publish(Database(dynamodb, "local"), event)
     finally:
         await dynamodb.close()
     older, newer = events

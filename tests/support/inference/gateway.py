@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, Clock, system_clock
 from callmissed.keys.management import KeyManager, NewKey
@@ -102,17 +103,19 @@ class Bank:
 
     @property
     def keys(self) -> KeyManager:
-        return KeyManager(self.dynamodb, self.stage, self.pepper)
+        return KeyManager(Database(self.dynamodb, self.stage), self.pepper)
 
     async def account(
         self, *, plan: Plan = Plan.PRO, credits: float = 1000, mode: Mode = Mode.LIVE, **policy: Any
     ) -> Account:
         """A fresh tenant with `credits` and one key; `policy` as in `KeyPolicy`."""
         now = system_clock()
-        tenant = (await create_tenant(self.dynamodb, self.stage, name="tests", plan=plan, now=now))["tenant"]
+        tenant = (await create_tenant(Database(self.dynamodb, self.stage), name="tests", plan=plan, now=now))["tenant"]
         if credits:
             amount = round(credits * CREDIT)
-            await grant(self.dynamodb, self.stage, tenant=tenant, amount=amount, operation_id="start", now=now)
+            await grant(
+                Database(self.dynamodb, self.stage), tenant=tenant, amount=amount, operation_id="start", now=now
+            )
         key = await self.key(tenant, mode=mode, **policy)
         return Account(tenant, key.secret, key.record["id"], await self.wallet(tenant))
 
@@ -167,7 +170,7 @@ class Bank:
 
     async def sweep(self) -> SweepReport:
         """Sweep as it will be when every hold of now has expired."""
-        return await sweep(self.dynamodb, self.stage, system_clock() + (HOLD_MINUTES + 1) * MINUTE)
+        return await sweep(Database(self.dynamodb, self.stage), system_clock() + (HOLD_MINUTES + 1) * MINUTE)
 
     async def assert_untouched(self, account: Account) -> None:
         """Nothing is held, nothing charged, no quota used, nothing written."""

@@ -16,11 +16,11 @@ from starlette.types import ASGIApp
 from twilio.request_validator import RequestValidator
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.aws.paging import items
 from callmissed.clock import SECOND
 from callmissed.ids import new_id
-from callmissed.platform.tables import OUTBOX, physical_name
+from callmissed.platform.tables import OUTBOX
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
 from callmissed.tenancy.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
@@ -65,10 +65,14 @@ class Stage:
     _app: ASGIApp | None = field(default=None, init=False)
 
     @property
+    def database(self) -> Database:
+        return Database(self.dynamodb, self.name)
+
+    @property
     def app(self) -> ASGIApp:
         if self._app is None:
             settings = CoreSettings(stage=self.name, sealing_keys=SEALING, public_url=self.public_url)
-            self._app = RequestFrame(create_app(settings, self.dynamodb, lambda: self.now))
+            self._app = RequestFrame(create_app(settings, self.database, lambda: self.now))
         return self._app
 
     async def call(
@@ -87,12 +91,11 @@ class Stage:
     async def save(self, credentials: Credentials, tenant: str | None = None) -> str:
         """Connect a tenant; returns its id."""
         tenant = tenant or new_id("tnt")
-        await Integrations(self.dynamodb, self.name).save(tenant, credentials, Sealer((bytes.fromhex(SEALING),)), NOW)
+        await Integrations(self.database).save(tenant, credentials, Sealer((bytes.fromhex(SEALING),)), NOW)
         return tenant
 
     async def outbox(self) -> list[Item]:
-        request = {"TableName": physical_name(self.name, OUTBOX)}
-        return sorted([item async for item in items(self.dynamodb, "Scan", request)], key=lambda item: item["id"])
+        return sorted([item async for item in self.database.scan(OUTBOX)], key=lambda item: item["id"])
 
     async def texts(self) -> list[str]:
         return [json.loads(item["body"])["text"] for item in await self.outbox()]

@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from functions.webhooks.replays.runner import Replayer
+
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.aws.paging import items
 from callmissed.aws.queues import Message
 from callmissed.batches import Change, Failures, Received, each_message
 from callmissed.clock import MINUTE, SECOND
@@ -29,7 +31,6 @@ from functions.webhooks.delivery.fanout import Fanout
 from functions.webhooks.delivery.scheduler import Timer
 from functions.webhooks.events.relay import Relay
 from functions.webhooks.handlers.sender import Sender
-from functions.webhooks.replays.runner import Replayer
 from functions.webhooks.storage.records import DELIVERY, Endpoint, State
 from functions.webhooks.storage.repository import Store, at_once
 from local.engines import Store as Tables
@@ -220,8 +221,8 @@ class Simulation:
         self.stage = tables.stage
         self.plain = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=60.0)
         self.dynamodb = MortalDynamoDB(tables.endpoint, self.fate)
-        self.store = Store(self.dynamodb, self.stage)
-        self.aside = Store(self.plain, self.stage)
+        self.store = Store(Database(self.dynamodb, self.stage))
+        self.aside = Store(Database(self.plain, self.stage))
         self.events = MemoryQueue(self.clock, self.fate, tries)
         self.orders = MemoryQueue(self.clock, self.fate, tries)
         self.endpoints = Endpoints(self.clock, self.fate)
@@ -260,7 +261,7 @@ class Simulation:
             new_event(tenant or self.tenant, CreditsLow(available_credits=n, threshold_credits=50), self.now)
             for n in range(count)
         ]
-        assert all(await at_once([publish(self.plain, self.stage, event) for event in told]))
+        assert all(await at_once([publish(Database(self.plain, self.stage), event) for event in told]))
         self._stream += [Change("INSERT", to_record(event), event.id) for event in told]
         self.told += told
         return told
@@ -369,8 +370,7 @@ class Simulation:
 
     async def indexed(self) -> list[Item]:
         """What the index shows: what the timer starts, and what is parked."""
-        request = {"TableName": self.store.name(DELIVERIES), "IndexName": DUE.name}
-        return [item async for item in items(self.plain, "Scan", request)]
+        return [item async for item in Database(self.plain, self.stage).scan(DELIVERIES, index=DUE)]
 
     async def _ring(self) -> None:
         if self.now < self._rung + MINUTE:

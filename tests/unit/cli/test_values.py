@@ -47,7 +47,7 @@ def test_names_are_separated_by_commas() -> None:
             "DynamoDB refuses the request: AccessDeniedException: you",
         ),
         (
-            Unavailable("connection refused", ambiguous=False),
+            Unavailable("connection refused", indeterminate=False),
             DESK,
             "DynamoDB in http://127.0.0.1:9 does not answer: connection refused",
         ),

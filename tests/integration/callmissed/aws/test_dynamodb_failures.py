@@ -63,7 +63,7 @@ async def test_what_was_not_applied_is_asked_again(
     fake: ScriptedDynamoDB, client: DynamoDB, code: str, resend: bool
 ) -> None:
     fake.will(refusal(400, code), refusal(400, code), OK)
-    assert await put(client, resend_ambiguous=resend) == {}
+    assert await put(client, resend_indeterminate=resend) == {}
     assert len(fake.bodies) == 3
     assert len(set(fake.bodies)) == 1, "every try is the same request"
 
@@ -73,7 +73,7 @@ async def test_the_tries_are_bounded(fake: ScriptedDynamoDB, client: DynamoDB, c
     fake.will(*[refusal(400, code)] * 9)
     with pytest.raises(Unavailable, match=code) as caught:
         await put(client)
-    assert (caught.value.ambiguous, len(fake.bodies)) == (False, 4)
+    assert (caught.value.indeterminate, len(fake.bodies)) == (False, 4)
 
 
 @pytest.mark.parametrize("step", PERHAPS_APPLIED, ids=str)
@@ -91,8 +91,8 @@ async def test_what_may_have_been_applied_is_not_asked_again_where_that_is_unsaf
 ) -> None:
     fake.will(step)
     with pytest.raises(Unavailable) as caught:
-        await put(client, resend_ambiguous=False)
-    assert (caught.value.ambiguous, len(fake.bodies)) == (True, 1)
+        await put(client, resend_indeterminate=False)
+    assert (caught.value.indeterminate, len(fake.bodies)) == (True, 1)
 
 
 @pytest.mark.parametrize("step", PERHAPS_APPLIED, ids=str)
@@ -102,7 +102,7 @@ async def test_a_doubt_is_not_forgotten_by_a_later_throttling(
     fake.will(step, *[refusal(400, "ThrottlingException")] * 9)
     with pytest.raises(Unavailable) as caught:
         await put(client)
-    assert (caught.value.ambiguous, len(fake.bodies)) == (True, 4)
+    assert (caught.value.indeterminate, len(fake.bodies)) == (True, 4)
 
 
 async def test_a_refused_connection_is_no_doubt() -> None:
@@ -110,9 +110,9 @@ async def test_a_refused_connection_is_no_doubt() -> None:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: nobody else gets the port, and nobody answers
         client = DynamoDB("us-east-1", f"http://127.0.0.1:{taken.getsockname()[1]}/")
         with pytest.raises(Unavailable) as caught:
-            await put(client, resend_ambiguous=False)
+            await put(client, resend_indeterminate=False)
     await client.close()
-    assert not caught.value.ambiguous
+    assert not caught.value.indeterminate
 
 
 async def test_a_failed_condition_carries_the_item_as_it_was(fake: ScriptedDynamoDB, client: DynamoDB) -> None:
@@ -139,7 +139,7 @@ async def test_a_transaction_that_only_met_another_is_asked_again(
 ) -> None:
     cancelled = refusal(400, "TransactionCanceledException", CancellationReasons=[{"Code": "None"}, {"Code": code}])
     fake.will(cancelled, OK)
-    assert await put(client, resend_ambiguous=False) == {}
+    assert await put(client, resend_indeterminate=False) == {}
     assert len(fake.bodies) == 2
 
 

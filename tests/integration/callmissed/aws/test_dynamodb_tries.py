@@ -140,12 +140,12 @@ async def test_what_never_got_a_connection_was_not_applied() -> None:
         first = asyncio.create_task(client.call("PutItem", PUT))
         await arrived.wait()
         with pytest.raises(Unavailable) as second:
-            await client.call("PutItem", PUT, resend_ambiguous=False)
+            await client.call("PutItem", PUT, resend_indeterminate=False)
         over.set()
         assert await first == {}
         await client.close()
 
-    assert not second.value.ambiguous
+    assert not second.value.indeterminate
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
@@ -153,7 +153,7 @@ async def test_json_that_is_too_deep_is_no_answer(fake: ScriptedDynamoDB, client
     fake.will((status, b"[" * 200_000))
 
     with pytest.raises(RequestRefused if status == 400 else Unavailable):
-        await client.call("PutItem", PUT, resend_ambiguous=False)
+        await client.call("PutItem", PUT, resend_indeterminate=False)
 
 
 async def test_an_untyped_refusal_tells_its_status(fake: ScriptedDynamoDB, client: DynamoDB) -> None:
@@ -169,7 +169,7 @@ async def test_a_write_that_met_one_of_another_region_is_asked_again(
 ) -> None:
     fake.will(refusal(409, "ReplicatedWriteConflictException"), OK)
 
-    assert await client.call("PutItem", PUT, resend_ambiguous=resend) == {}
+    assert await client.call("PutItem", PUT, resend_indeterminate=resend) == {}
 
 
 class Finder:
@@ -200,9 +200,9 @@ async def test_without_credentials_nothing_is_sent(
     monkeypatch.setattr(signing, "_find_credentials", Finder(found).get_credentials)
 
     with pytest.raises(Unavailable, match="credentials") as refused:
-        await client.call("PutItem", PUT, resend_ambiguous=False)
+        await client.call("PutItem", PUT, resend_indeterminate=False)
 
-    assert not refused.value.ambiguous
+    assert not refused.value.indeterminate
     assert fake.bodies == []
 
 

@@ -108,4 +108,4 @@ async def test_credentials_that_cannot_be_fetched_are_no_doubt(monkeypatch: pyte
     client = DynamoDB("ap-south-1", "http://127.0.0.1:8000/", credentials=credentials, attempts=2)
     with pytest.raises(Unavailable, match="credentials") as caught:
         await client.call("GetItem", {"TableName": "t", "Key": {"id": {"S": "one"}}})
-    assert not caught.value.ambiguous
+    assert not caught.value.indeterminate

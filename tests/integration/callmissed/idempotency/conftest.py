@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.idempotency.store import IdempotencyStore
 from local.engines import Store
@@ -30,4 +31,4 @@ async def dynamodb(tables: Store) -> AsyncIterator[DynamoDB]:
 
 @pytest.fixture
 def records(dynamodb: DynamoDB, tables: Store, shelf: Shelf) -> IdempotencyStore:
-    return IdempotencyStore(dynamodb, tables.stage, shelf)
+    return IdempotencyStore(Database(dynamodb, tables.stage), shelf)

@@ -12,6 +12,7 @@ import pytest_asyncio
 from fastapi import APIRouter, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.errors import ApiError
 from callmissed.idempotency.store import IdempotencyStore
@@ -237,7 +238,7 @@ async def test_who_may_not_call_gets_no_replay(
 
 async def test_without_the_table_nothing_runs(lab: Lab, hands: Hands, shelf: Shelf) -> None:
     dynamodb = DynamoDB("us-east-1", "http://127.0.0.1:9", attempts=1)
-    transport = httpx2.ASGITransport(served(lab, IdempotencyStore(dynamodb, "test", shelf), hands))
+    transport = httpx2.ASGITransport(served(lab, IdempotencyStore(Database(dynamodb, "test"), shelf), hands))
     async with httpx2.AsyncClient(transport=transport, base_url="http://lab") as client:
         refused(await post(client, **{"lab-tenant": "tnt_a"}), 503, "service_unavailable")
     await dynamodb.close()

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.idempotency.store import IdempotencyStore
 from local.engines import Store
@@ -29,7 +30,7 @@ async def dynamodb(tables: Store) -> AsyncIterator[InterleavingDynamoDB]:
 
 @pytest.fixture
 def records(dynamodb: DynamoDB, tables: Store, shelf: Shelf) -> IdempotencyStore:
-    return IdempotencyStore(dynamodb, tables.stage, shelf)
+    return IdempotencyStore(Database(dynamodb, tables.stage), shelf)
 
 
 async def cancelled_in(

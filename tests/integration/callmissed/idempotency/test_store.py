@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import from_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.errors import ApiError
 from callmissed.idempotency.requests import KeyedRequest, keyed_request
@@ -196,7 +197,7 @@ async def test_without_the_table_nothing_is_begun(hands: Hands, shelf: Shelf) ->
     dynamodb = DynamoDB("us-east-1", "http://127.0.0.1:9", attempts=1)
     try:
         with pytest.raises(ApiError) as refusal:
-            await IdempotencyStore(dynamodb, "test", shelf).begin(FIRST, hands.at, LOCK)
+            await IdempotencyStore(Database(dynamodb, "test"), shelf).begin(FIRST, hands.at, LOCK)
     finally:
         await dynamodb.close()
 
@@ -212,13 +213,13 @@ class Deaf(DynamoDB):
         answer = await super().send(operation, payload)
         if self.lost:
             self.lost -= 1
-            raise Unavailable("lost", ambiguous=True)
+            raise Unavailable("lost", indeterminate=True)
         return answer
 
 
 async def test_a_lock_of_which_nothing_was_heard_locks_nobody_out(tables: Store, hands: Hands, shelf: Shelf) -> None:
     dynamodb = Deaf("us-east-1", tables.endpoint, attempts=4, timeout_seconds=20)
-    records = IdempotencyStore(dynamodb, tables.stage, shelf)
+    records = IdempotencyStore(Database(dynamodb, tables.stage), shelf)
     dynamodb.lost = 4
     try:
         with pytest.raises(ApiError) as refusal:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest_asyncio
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission, Admitted
@@ -36,7 +37,7 @@ class Vault:
 
     @property
     def manager(self) -> KeyManager:
-        return KeyManager(self.dynamodb, self.store.stage, OLD)
+        return KeyManager(Database(self.dynamodb, self.store.stage), OLD)
 
     def interleaved(self) -> InterleavingDynamoDB:
         interleaved = InterleavingDynamoDB(self.store.endpoint)
@@ -44,15 +45,15 @@ class Vault:
         return interleaved
 
     def managed_by(self, dynamodb: DynamoDB) -> KeyManager:
-        return KeyManager(dynamodb, self.store.stage, OLD)
+        return KeyManager(Database(dynamodb, self.store.stage), OLD)
 
     def ring(self, *peppers: bytes, dynamodb: DynamoDB | None = None) -> PepperRing:
         """A process of the gateway, which remembers nothing yet."""
         client = dynamodb or self.dynamodb
-        return PepperRing(client, self.store.stage, Admission(client, self.store.stage), peppers)
+        return PepperRing(Database(client, self.store.stage), Admission(Database(client, self.store.stage)), peppers)
 
     async def tenant(self, plan: Plan = Plan.PRO) -> str:
-        record = await create_tenant(self.dynamodb, self.store.stage, name="tests", plan=plan, now=NOVEMBER)
+        record = await create_tenant(Database(self.dynamodb, self.store.stage), name="tests", plan=plan, now=NOVEMBER)
         return record["tenant"]
 
     async def key(self, tenant: str | None = None, *, mode: Mode = Mode.LIVE, **policy: Any) -> NewKey:

@@ -50,7 +50,9 @@ async def test_a_rotation_before_the_months_turn_is_written_gives_the_budget_onc
     async def rotated() -> None:
         made.append(await rotate(vault, key, overlap=60, now=now))
 
-    interleaved.before("UpdateItem", rotated, matching=lambda request: ":fresh" in request["ExpressionAttributeValues"])
+    interleaved.before(
+        "UpdateItem", rotated, matching=lambda request: "#km" in request.get("ExpressionAttributeNames", {})
+    )
     await vault.ring(OLD, dynamodb=interleaved).admit(key.secret, 30, DECEMBER)
 
     assert interleaved.pending == 0

@@ -228,7 +228,7 @@ async def test_a_lost_answer_to_a_creation_makes_one_key_all_the_same(vault: Vau
         answer = await send(operation, payload)
         if operation == "TransactWriteItems" and losses.pop():
             losses.append(False)
-            raise Unavailable("lost", ambiguous=True)
+            raise Unavailable("lost", indeterminate=True)
         return answer
 
     interleaved.send = send_and_lose  # type: ignore[method-assign]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
@@ -224,7 +225,7 @@ async def test_a_move_that_dynamodb_refuses_does_not_touch_the_call(vault: Vault
     key, interleaved = await vault.key(), vault.interleaved()
 
     async def fail() -> None:
-        raise Unavailable("injected", ambiguous=False)
+        raise Unavailable("injected", indeterminate=False)
 
     interleaved.before("TransactWriteItems", *[fail] * 4)
 
@@ -269,7 +270,7 @@ async def test_of_two_moves_at_once_one_wins_and_both_calls_pass(vault: Vault) -
     admitted = await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 30, NOVEMBER)
 
     assert await places(vault, key) == [NEW]
-    await Admission(vault.dynamodb, vault.store.stage).give_back(admitted, 25)
+    await Admission(Database(vault.dynamodb, vault.store.stage)).give_back(admitted, 25)
     assert (await vault.hot(key.secret, NEW))["kb"] == 100 - 10 - 30 + 25
 
 
@@ -281,7 +282,7 @@ async def test_a_refund_follows_a_key_that_moved_during_the_call(vault: Vault, p
     assert admitted.hash == key_hash(OLD, key.secret)
     await moved(vault, key)
 
-    await Admission(vault.dynamodb, vault.store.stage).give_back(admitted, 30)
+    await Admission(Database(vault.dynamodb, vault.store.stage)).give_back(admitted, 30)
 
     assert (await vault.hot(key.secret, NEW))["kb"] == 100
 
@@ -291,7 +292,7 @@ async def test_a_refund_of_last_month_is_not_paid_into_this_one(vault: Vault) ->
     admitted = await vault.call(key.secret, 30, NOVEMBER, NEW, OLD)
     december = NOVEMBER + 20 * 24 * 60 * MINUTE
     current = await vault.call(key.secret, 40, december, NEW, OLD)
-    admission = Admission(vault.dynamodb, vault.store.stage)
+    admission = Admission(Database(vault.dynamodb, vault.store.stage))
 
     await admission.give_back(admitted, 30)
     assert (await vault.hot(key.secret, NEW))["kb"] == 60
@@ -323,7 +324,7 @@ async def test_many_calls_at_once_all_pass_and_leave_one_item(vault: Vault) -> N
 
     (place,) = await places(vault, key)
     assert (await vault.hot(key.secret, place))["kb"] == 1000 - 480
-    admission = Admission(vault.dynamodb, vault.store.stage)
+    admission = Admission(Database(vault.dynamodb, vault.store.stage))
     await asyncio.gather(*(admission.give_back(call, 5) for call in admitted))
     assert (await vault.hot(key.secret, place))["kb"] == 1000 - 240
     assert len((await record_of(vault, key))["hashes"]) == 1

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.attributes import from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.clock import MINUTE, SECOND, month_of
 from callmissed.errors import ApiError
@@ -37,7 +38,7 @@ class Bank:
     """One tenant's wallet behind a DynamoDB that fails on demand."""
 
     def __init__(self, store: Store, dynamodb: FaultyDynamoDB) -> None:
-        self.stage, self.dynamodb, self.ledger = store.stage, dynamodb, Ledger(dynamodb, store.stage)
+        self.stage, self.dynamodb, self.ledger = store.stage, dynamodb, Ledger(Database(dynamodb, store.stage))
 
     async def open(self, plan: str = "free", **fields: int) -> None:
         wallet = new_wallet(TENANT, plan, month_of(NOVEMBER)) | fields
@@ -52,7 +53,7 @@ class Bank:
 
     async def grant(self, amount: int, operation: str = "one") -> bool:
         return await grant(
-            self.dynamodb, self.stage, tenant=TENANT, amount=amount, operation_id=operation, now=NOVEMBER
+            Database(self.dynamodb, self.stage), tenant=TENANT, amount=amount, operation_id=operation, now=NOVEMBER
         )
 
     async def hold(self, amount: int, *faults: Fault | None, id: str = "") -> Hold:
@@ -71,7 +72,7 @@ class Bank:
             await self.dynamodb.deliver_late(0)
 
     async def sweep(self) -> tuple[int, int, int]:
-        report = await sweep(self.dynamodb, self.stage, NOVEMBER + 5 * MINUTE)
+        report = await sweep(Database(self.dynamodb, self.stage), NOVEMBER + 5 * MINUTE)
         return report.applied, report.voided, report.duplicates
 
     @property
@@ -246,9 +247,9 @@ async def test_a_grant_needs_a_wallet(bank: Bank) -> None:
 
 async def test_a_tenant_whose_creation_arrives_again_late_keeps_its_credits(bank: Bank) -> None:
     bank.dynamodb.faults.extend([LATE])
-    made = await create_tenant(bank.dynamodb, bank.stage, name="tests", plan=Plan.FREE, now=NOVEMBER)
+    made = await create_tenant(Database(bank.dynamodb, bank.stage), name="tests", plan=Plan.FREE, now=NOVEMBER)
     tenant = made["tenant"]
-    await grant(bank.dynamodb, bank.stage, tenant=tenant, amount=500, operation_id="one", now=NOVEMBER)
+    await grant(Database(bank.dynamodb, bank.stage), tenant=tenant, amount=500, operation_id="one", now=NOVEMBER)
 
     operation, payload = bank.dynamodb.late.pop()
     request = json.loads(payload)

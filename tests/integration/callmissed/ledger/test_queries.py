@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.attributes import to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
@@ -40,8 +41,8 @@ async def dynamodb(module_tables: Store) -> AsyncIterator[DynamoDB]:
 @pytest.fixture
 def make_tenant(dynamodb: DynamoDB, stage: str) -> MakeTenant:
     async def make(plan: Plan = Plan.PRO, amount: int = 1000) -> str:
-        tenant = (await create_tenant(dynamodb, stage, name="tests", plan=plan, now=NOVEMBER))["tenant"]
-        await grant(dynamodb, stage, tenant=tenant, amount=amount, operation_id="start", now=NOVEMBER)
+        tenant = (await create_tenant(Database(dynamodb, stage), name="tests", plan=plan, now=NOVEMBER))["tenant"]
+        await grant(Database(dynamodb, stage), tenant=tenant, amount=amount, operation_id="start", now=NOVEMBER)
         return tenant
 
     return make
@@ -66,11 +67,11 @@ async def spend(ledger: Ledger, tenant: str, amount: int, *, now: int = NOVEMBER
 
 
 async def test_a_balance_tells_held_from_spent(dynamodb: DynamoDB, stage: str, make_tenant: MakeTenant) -> None:
-    tenant, ledger = await make_tenant(), Ledger(dynamodb, stage)
+    tenant, ledger = await make_tenant(), Ledger(Database(dynamodb, stage))
     await spend(ledger, tenant, 300)
     await ledger.hold(tenant, new_call_id(NOVEMBER, 20), "llm", 50)
 
-    found = await balance(dynamodb, stage, tenant, NOVEMBER)
+    found = await balance(Database(dynamodb, stage), tenant, NOVEMBER)
 
     assert (found.available, found.held, found.spent, found.spent_ever, found.granted) == (650, 50, 300, 300, 1000)
     assert (found.month, found.quotas_left["llm"], found.quotas_left["search"]) == (202611, 49_998, None)
@@ -80,7 +81,7 @@ async def test_a_balance_tells_held_from_spent(dynamodb: DynamoDB, stage: str, m
 async def test_a_new_month_begins_with_nothing_spent_before_any_call_turned_it(
     dynamodb: DynamoDB, stage: str, make_tenant: MakeTenant
 ) -> None:
-    tenant, ledger = await make_tenant(), Ledger(dynamodb, stage)
+    tenant, ledger = await make_tenant(), Ledger(Database(dynamodb, stage))
     budgeted = {":budget": 400}
     request = {
         "TableName": physical_name(stage, WALLETS),
@@ -91,7 +92,7 @@ async def test_a_new_month_begins_with_nothing_spent_before_any_call_turned_it(
     await dynamodb.call("UpdateItem", request)
     await spend(ledger, tenant, 300)
 
-    before, after = [await balance(dynamodb, stage, tenant, now) for now in (NOVEMBER, DECEMBER)]
+    before, after = [await balance(Database(dynamodb, stage), tenant, now) for now in (NOVEMBER, DECEMBER)]
 
     assert (before.month, before.spent, before.budget, before.budget_left) == (202611, 300, 400, 100)
     assert (after.month, after.spent, after.budget, after.budget_left) == (202612, 0, 400, 400)
@@ -100,11 +101,11 @@ async def test_a_new_month_begins_with_nothing_spent_before_any_call_turned_it(
 
 
 async def test_a_wallet_in_shards_has_one_balance(dynamodb: DynamoDB, stage: str, make_tenant: MakeTenant) -> None:
-    tenant, ledger = await make_tenant(Plan.ENTERPRISE, 8000), Ledger(dynamodb, stage)
+    tenant, ledger = await make_tenant(Plan.ENTERPRISE, 8000), Ledger(Database(dynamodb, stage))
     for _ in range(4):
         await spend(ledger, tenant, 100, shards=8)
 
-    found = await balance(dynamodb, stage, tenant, NOVEMBER)
+    found = await balance(Database(dynamodb, stage), tenant, NOVEMBER)
 
     assert (found.available, found.held, found.spent, found.granted) == (7600, 0, 400, 8000)
     assert found.available + found.held + found.spent_ever == found.granted < NO_BUDGET
@@ -112,11 +113,11 @@ async def test_a_wallet_in_shards_has_one_balance(dynamodb: DynamoDB, stage: str
 
 
 async def test_pages_join_without_gap_or_overlap(dynamodb: DynamoDB, stage: str, make_tenant: MakeTenant) -> None:
-    tenant, ledger = await make_tenant(), Ledger(dynamodb, stage)
+    tenant, ledger = await make_tenant(), Ledger(Database(dynamodb, stage))
     calls = [await spend(ledger, tenant, 1, now=NOVEMBER + 1000 * (n + 1)) for n in range(7)]
 
     pages, before = [], ""
-    while page := await newest_entries(dynamodb, stage, tenant, limit=3, before=before):
+    while page := await newest_entries(Database(dynamodb, stage), tenant, limit=3, before=before):
         pages.append([entry["entry"] for entry in page])
         before = pages[-1][-1]
 
@@ -125,12 +126,14 @@ async def test_pages_join_without_gap_or_overlap(dynamodb: DynamoDB, stage: str,
 
 
 async def test_calls_only_leaves_out_what_is_no_call(dynamodb: DynamoDB, stage: str, make_tenant: MakeTenant) -> None:
-    tenant, ledger = await make_tenant(), Ledger(dynamodb, stage)
+    tenant, ledger = await make_tenant(), Ledger(Database(dynamodb, stage))
     calls = [await spend(ledger, tenant, 1, now=NOVEMBER + 1000)]
     for n in range(5):
-        await grant(dynamodb, stage, tenant=tenant, amount=1, operation_id=f"more-{n}", now=NOVEMBER + 2000 + n * 1000)
+        await grant(
+            Database(dynamodb, stage), tenant=tenant, amount=1, operation_id=f"more-{n}", now=NOVEMBER + 2000 + n * 1000
+        )
 
-    found = await newest_entries(dynamodb, stage, tenant, limit=2, calls_only=True)
+    found = await newest_entries(Database(dynamodb, stage), tenant, limit=2, calls_only=True)
 
     assert [entry["entry"] for entry in found] == calls
 
@@ -138,10 +141,10 @@ async def test_calls_only_leaves_out_what_is_no_call(dynamodb: DynamoDB, stage: 
 @pytest.mark.parametrize("limit", [0, 1001])
 async def test_a_page_has_a_size(dynamodb: DynamoDB, stage: str, limit: int) -> None:
     with pytest.raises(ValueError, match="1 to 1000"):
-        await newest_entries(dynamodb, stage, "tnt_0", limit=limit)
+        await newest_entries(Database(dynamodb, stage), "tnt_0", limit=limit)
 
 
 async def test_nobody_has_no_balance(dynamodb: DynamoDB, stage: str) -> None:
     with pytest.raises(ApiError) as refused:
-        await balance(dynamodb, stage, "tnt_0", NOVEMBER)
+        await balance(Database(dynamodb, stage), "tnt_0", NOVEMBER)
     assert refused.value.status == 404

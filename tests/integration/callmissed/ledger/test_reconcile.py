@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, system_clock
 from callmissed.ids import new_call_id
@@ -16,7 +17,6 @@ from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger
 from callmissed.ledger.queries import read_wallets
 from callmissed.ledger.reconcile import Drift, reconcile
-from callmissed.ledger.shards import wallet_id
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import spent
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
@@ -36,8 +36,8 @@ async def dynamodb(tables: Store) -> AsyncIterator[DynamoDB]:
 
 async def _tenant(dynamodb: DynamoDB, stage: str, plan: Plan = Plan.PRO) -> str:
     now = system_clock()
-    tenant = (await create_tenant(dynamodb, stage, name="reconciled", plan=plan, now=now))["tenant"]
-    await grant(dynamodb, stage, tenant=tenant, amount=GRANTED, operation_id="first", now=now)
+    tenant = (await create_tenant(Database(dynamodb, stage), name="reconciled", plan=plan, now=now))["tenant"]
+    await grant(Database(dynamodb, stage), tenant=tenant, amount=GRANTED, operation_id="first", now=now)
     return tenant
 
 
@@ -60,7 +60,7 @@ def _entry(hold: Hold, cost: int) -> Entry:
 
 
 async def _wallets(dynamodb: DynamoDB, stage: str, tenant: str, plan: Plan) -> list[Item]:
-    return await read_wallets(dynamodb, stage, [wallet_id(tenant, n) for n in range(limits(plan).wallet_shards)])
+    return await read_wallets(Database(dynamodb, stage), tenant, limits(plan).wallet_shards)
 
 
 async def _entries(dynamodb: DynamoDB, stage: str, tenant: str) -> list[Item]:
@@ -86,7 +86,7 @@ async def _tamper(dynamodb: DynamoDB, table: str, key: dict[str, str], name: str
 
 @pytest.mark.parametrize("plan", [Plan.PRO, Plan.ENTERPRISE])
 async def test_calls_of_every_fate_are_no_drift(tables: Store, dynamodb: DynamoDB, plan: Plan) -> None:
-    ledger = Ledger(dynamodb, tables.stage)
+    ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage, plan)
     long_ago = system_clock() - 120 * MINUTE
     for cost in (0, 400, 1_000):
@@ -95,7 +95,7 @@ async def test_calls_of_every_fate_are_no_drift(tables: Store, dynamodb: DynamoD
     await ledger.release(await _hold(ledger, tenant, plan))
     await _hold(ledger, tenant, plan, started=long_ago)
     standing = await _hold(ledger, tenant, plan)
-    report = await sweep(dynamodb, tables.stage, system_clock())
+    report = await sweep(Database(dynamodb, tables.stage), system_clock())
     assert (report.applied, report.voided, report.duplicates) == (0, 1, 0)
     entries = Counter((entry["type"], entry["amount"]) for entry in await _entries(dynamodb, tables.stage, tenant))
     assert entries == {("admin", GRANTED): 1, ("void", 0): 1, **{("deduction", cost): 2 for cost in (0, 400, 1_000)}}
@@ -104,22 +104,22 @@ async def test_calls_of_every_fate_are_no_drift(tables: Store, dynamodb: DynamoD
     assert sum(map(spent, wallets)) == 2_800
     assert [call_id for wallet in wallets for call_id in wallet["h"]] == [standing.call_id]
     for _ in range(2):
-        report = await reconcile(dynamodb, tables.stage, system_clock())
+        report = await reconcile(Database(dynamodb, tables.stage), system_clock())
         assert (report.tenants, report.drifts) == (1, [])
 
 
 async def test_a_call_between_entry_and_wallet_is_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
-    ledger = Ledger(dynamodb, tables.stage)
+    ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     hold = await _hold(ledger, tenant)
     await ledger.record(_entry(hold, 400))
-    assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
+    assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
     await ledger.apply(hold, 400)
-    assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
+    assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
 
 
 async def test_calls_that_run_meanwhile_are_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
-    ledger = Ledger(dynamodb, tables.stage)
+    ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage, Plan.ENTERPRISE)
 
     async def call() -> None:
@@ -127,9 +127,9 @@ async def test_calls_that_run_meanwhile_are_no_drift(tables: Store, dynamodb: Dy
         await ledger.settle(hold, _entry(hold, 300))
 
     calls = asyncio.gather(*(call() for _ in range(40)))
-    reports = [await reconcile(dynamodb, tables.stage, system_clock()) for _ in range(5)]
+    reports = [await reconcile(Database(dynamodb, tables.stage), system_clock()) for _ in range(5)]
     await calls
-    reports.append(await reconcile(dynamodb, tables.stage, system_clock()))
+    reports.append(await reconcile(Database(dynamodb, tables.stage), system_clock()))
     assert [report.drifts for report in reports] == [[]] * 6
 
 
@@ -137,7 +137,7 @@ async def test_calls_that_run_meanwhile_are_no_drift(tables: Store, dynamodb: Dy
 async def test_a_tampered_wallet_is_found_every_night(
     tables: Store, dynamodb: DynamoDB, name: str, expected: tuple[int, int]
 ) -> None:
-    ledger = Ledger(dynamodb, tables.stage)
+    ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
     await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": tenant}, name, 1)
@@ -145,16 +145,16 @@ async def test_a_tampered_wallet_is_found_every_night(
     imbalance = 2 if name == "sp" else 1  # what is spent stands in both equations
     drift = Drift(tenant, *expected, granted, GRANTED, imbalance)
     for _ in range(2):
-        assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == [drift]
+        assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == [drift]
 
 
 async def test_a_tampered_entry_is_found(tables: Store, dynamodb: DynamoDB) -> None:
-    ledger = Ledger(dynamodb, tables.stage)
+    ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
     key = {"tenant": tenant, "entry": hold.call_id}
     await _tamper(dynamodb, physical_name(tables.stage, LEDGER), key, "amount", 5)
-    drifts = (await reconcile(dynamodb, tables.stage, system_clock())).drifts
+    drifts = (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts
     assert drifts == [Drift(tenant, 400, 405, GRANTED, GRANTED)]
 
 
@@ -162,17 +162,17 @@ async def test_a_tampered_entry_is_found(tables: Store, dynamodb: DynamoDB) -> N
 async def test_a_wallet_that_contradicts_itself_is_found(tables: Store, dynamodb: DynamoDB, name: str) -> None:
     tenant = await _tenant(dynamodb, tables.stage)
     await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": tenant}, name, 7)
-    drifts = (await reconcile(dynamodb, tables.stage, system_clock())).drifts
+    drifts = (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts
     assert drifts == [Drift(tenant, 0, 0, GRANTED, GRANTED, 7)]
 
 
 async def test_a_missing_entry_is_found(tables: Store, dynamodb: DynamoDB) -> None:
-    ledger = Ledger(dynamodb, tables.stage)
+    ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
     key = to_item({"tenant": tenant, "entry": hold.call_id})
     await dynamodb.call("DeleteItem", {"TableName": physical_name(tables.stage, LEDGER), "Key": key})
-    drifts = (await reconcile(dynamodb, tables.stage, system_clock())).drifts
+    drifts = (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts
     assert drifts == [Drift(tenant, 400, 0, GRANTED, GRANTED)]
 
 
@@ -180,34 +180,34 @@ async def test_a_drift_is_found_beside_healthy_tenants(tables: Store, dynamodb: 
     healthy = [await _tenant(dynamodb, tables.stage, plan) for plan in (Plan.PRO, Plan.ENTERPRISE)]
     tenant = await _tenant(dynamodb, tables.stage)
     await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": tenant}, "gr", 1)
-    report = await reconcile(dynamodb, tables.stage, system_clock())
+    report = await reconcile(Database(dynamodb, tables.stage), system_clock())
     assert report.tenants == len(healthy) + 1
     assert [drift.tenant for drift in report.drifts] == [tenant]
 
 
 async def test_a_call_that_settles_long_after_it_began_is_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
-    ledger = Ledger(dynamodb, tables.stage)
+    ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     long_ago = system_clock() - 120 * MINUTE
     early = await _hold(ledger, tenant, started=long_ago)
     await ledger.settle(later := await _hold(ledger, tenant, started=long_ago + MINUTE), _entry(later, 400))
     await ledger.release(early)
-    assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
+    assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
     again = (await ledger.hold(tenant, early.call_id, "llm", 1_000))[0]
     await ledger.settle(again, _entry(again, 300))
     for _ in range(2):
-        assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
+        assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
 
 
 async def test_a_charge_that_waits_for_a_late_sweep_is_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
-    ledger = Ledger(dynamodb, tables.stage)
+    ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     hold = await _hold(ledger, tenant, started=system_clock() - 120 * MINUTE)
     await ledger.record(_entry(hold, 400))
     for _ in range(2):
-        assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
-    await sweep(dynamodb, tables.stage, system_clock())
-    assert (await reconcile(dynamodb, tables.stage, system_clock())).drifts == []
+        assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
+    await sweep(Database(dynamodb, tables.stage), system_clock())
+    assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
 
 
 async def test_a_tenant_that_cannot_be_read_hides_no_other(
@@ -219,24 +219,24 @@ async def test_a_tenant_that_cannot_be_read_hides_no_other(
 
     async def meet_calls(operation: str, payload: bytes) -> dict[str, Any]:
         if operation == "TransactGetItems":
-            raise Unavailable("transaction cancelled: TransactionConflict", ambiguous=False)
+            raise Unavailable("transaction cancelled: TransactionConflict", indeterminate=False)
         return await send(operation, payload)
 
     monkeypatch.setattr(dynamodb, "send", meet_calls)
-    report = await reconcile(dynamodb, tables.stage, system_clock())
+    report = await reconcile(Database(dynamodb, tables.stage), system_clock())
     assert report.unread == [busy]
     assert [drift.tenant for drift in report.drifts] == [drifted]
 
 
 async def test_final_entries_are_summed_once(tables: Store, dynamodb: DynamoDB) -> None:
-    ledger = Ledger(dynamodb, tables.stage)
+    ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
     tomorrow = system_clock() + 24 * 60 * MINUTE
-    assert (await reconcile(dynamodb, tables.stage, tomorrow)).drifts == []
+    assert (await reconcile(Database(dynamodb, tables.stage), tomorrow)).drifts == []
     mark = to_item({"tenant": tenant, "item": "RECONCILED"})
     answer = await dynamodb.call("GetItem", {"TableName": physical_name(tables.stage, TENANTS), "Key": mark})
     assert answer["Item"]["charged"] == {"N": "400"}
     assert answer["Item"]["upto"] == {"S": hold.call_id}
     await _tamper(dynamodb, physical_name(tables.stage, LEDGER), {"tenant": tenant, "entry": hold.call_id}, "amount", 5)
-    assert (await reconcile(dynamodb, tables.stage, tomorrow)).drifts == []
+    assert (await reconcile(Database(dynamodb, tables.stage), tomorrow)).drifts == []

@@ -6,6 +6,7 @@ from typing import Any
 import pytest_asyncio
 
 from callmissed.aws.attributes import from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
@@ -42,7 +43,7 @@ async def test_last_months_spending_takes_nothing_off_this_months_budget(
         wallet = new_wallet(id, Plan.ENTERPRISE, 202611) | money
         await dynamodb.call("PutItem", {"TableName": table, "Item": to_item(wallet)})
 
-    ledger = Ledger(dynamodb, module_tables.stage)
+    ledger = Ledger(Database(dynamodb, module_tables.stage))
     hold, _ = await ledger.hold("tnt_months", new_call_id(DECEMBER, 20), "llm", SHARDS * 1000, shards=SHARDS)
 
     wallets = [await read(dynamodb, table, id) for id in ids]

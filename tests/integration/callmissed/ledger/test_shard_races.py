@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 import pytest_asyncio
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.ledger.holds import Hold, Ledger
 from callmissed.ledger.wallet import held
@@ -40,7 +41,7 @@ async def open_all(wallets: TenantWallets, fields: Mapping[str, int]) -> None:
 
 async def borrow(store: Store, borrower: FaultyDynamoDB, wallets: TenantWallets, amount: int) -> Hold:
     """Hold `amount` micro-credits in shard 1, which must borrow."""
-    ledger = Ledger(borrower, store.stage)
+    ledger = Ledger(Database(borrower, store.stage))
     hold, _ = await ledger.hold(wallets.tenant, call_in(1), "llm", amount, shards=SHARDS)
     return hold
 

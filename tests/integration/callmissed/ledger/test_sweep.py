@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
@@ -27,7 +28,7 @@ class Throttling(DynamoDB):
 
     async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
         if operation == "UpdateItem" and any(wallet.encode() in payload for wallet in self.hot):
-            raise Unavailable("ThrottlingException", ambiguous=False)
+            raise Unavailable("ThrottlingException", indeterminate=False)
         return await super().send(operation, payload)
 
 
@@ -41,19 +42,19 @@ async def test_the_others_are_swept_and_the_failure_is_told(module_tables: Store
     dynamodb = Throttling("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
     tenants: list[str] = []
     for _ in range(4):
-        tenant = (await create_tenant(dynamodb, stage, name="tests", plan=Plan.PRO, now=NOVEMBER))["tenant"]
-        await grant(dynamodb, stage, tenant=tenant, amount=1000, operation_id="start", now=NOVEMBER)
-        await Ledger(dynamodb, stage).hold(tenant, new_call_id(NOVEMBER, 20), "llm", 100)
+        tenant = (await create_tenant(Database(dynamodb, stage), name="tests", plan=Plan.PRO, now=NOVEMBER))["tenant"]
+        await grant(Database(dynamodb, stage), tenant=tenant, amount=1000, operation_id="start", now=NOVEMBER)
+        await Ledger(Database(dynamodb, stage)).hold(tenant, new_call_id(NOVEMBER, 20), "llm", 100)
         tenants.append(tenant)
 
     for stuck in tenants[::3]:  # wherever these stand in the scan, another one stands behind one of them
         dynamodb.hot = dynamodb.hot | {stuck}
     with pytest.raises(Unavailable):
-        await sweep(dynamodb, stage, LATER)
+        await sweep(Database(dynamodb, stage), LATER)
     left = [bool(await holds_of(dynamodb, stage, tenant)) for tenant in tenants]
     assert left == [True, False, False, True]
 
     dynamodb.hot = frozenset()
-    assert (await sweep(dynamodb, stage, LATER)).backlog == 2
+    assert (await sweep(Database(dynamodb, stage), LATER)).backlog == 2
     assert not any([await holds_of(dynamodb, stage, tenant) for tenant in tenants])
     await dynamodb.close()

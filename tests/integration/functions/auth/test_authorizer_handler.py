@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, RequestRefused, Unavailable
 from callmissed.clock import system_clock
 from callmissed.keys.management import KeyManager, NewKey
@@ -35,15 +36,15 @@ def make_key(tables: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeKey
     async def make(policy: KeyPolicy) -> NewKey:
         dynamodb = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=30.0)
         try:
-            tenant = await create_tenant(dynamodb, tables.stage, name="t", plan=Plan.PRO, now=system_clock())
-            manager = KeyManager(dynamodb, tables.stage, PEPPER)
+            tenant = await create_tenant(Database(dynamodb, tables.stage), name="t", plan=Plan.PRO, now=system_clock())
+            manager = KeyManager(Database(dynamodb, tables.stage), PEPPER)
             return await manager.create(tenant["tenant"], name="t", mode=Mode.LIVE, policy=policy, now=system_clock())
         finally:
             await dynamodb.close()
 
     yield lambda **policy: asyncio.run(make(KeyPolicy(**policy)))
     with suppress(ValueError):
-        run(authorizer._ring()._dynamodb.close())
+        run(authorizer._ring()._database.close())
     authorizer._ring.cache_clear()
 
 
@@ -77,7 +78,8 @@ def test_api_gateway_makes_401_of_one_word(make_key: MakeKey, shown: str | None)
 
 
 @pytest.mark.parametrize(
-    "error", [Unavailable("500", ambiguous=True), Unavailable("throttled", ambiguous=False), RequestRefused("no table")]
+    "error",
+    [Unavailable("500", indeterminate=True), Unavailable("throttled", indeterminate=False), RequestRefused("no table")],
 )
 def test_a_database_that_does_not_answer_is_not_an_answer(
     make_key: MakeKey, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -107,7 +109,7 @@ def test_secrets_are_neither_printed_nor_raised(
     told = [str(authorizer.handler(request(key.secret), None)) for _ in range(3)]
     for secret in (gone, gone[:-1], key.secret):
         if secret == key.secret:
-            failing(monkeypatch, Unavailable("no answer", ambiguous=True))
+            failing(monkeypatch, Unavailable("no answer", indeterminate=True))
             authorizer._ring()._admission._limited.clear()
         with pytest.raises(Exception) as failed:
             authorizer.handler(request(secret), None)

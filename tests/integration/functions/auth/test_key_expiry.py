@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import MINUTE, iso, system_clock
 from callmissed.errors import ApiError
@@ -23,7 +24,7 @@ END = NOVEMBER + 2 * HOUR
 
 
 async def looked(vault: Vault, now: int = END) -> ExpiryReport:
-    return await tell_expired(vault.dynamodb, vault.store.stage, now)
+    return await tell_expired(Database(vault.dynamodb, vault.store.stage), now)
 
 
 async def told(vault: Vault) -> list[Item]:
@@ -99,7 +100,7 @@ async def test_a_key_that_is_revoked_while_it_is_looked_at_is_not_told_of(lone_v
     key, interleaved = await lone_vault.key(expires=END), lone_vault.interleaved()
     interleaved.before("GetItem", lambda: lone_vault.manager.revoke(key.record["tenant"], key.record["id"]))
 
-    report = await tell_expired(interleaved, lone_vault.store.stage, END)
+    report = await tell_expired(Database(interleaved, lone_vault.store.stage), END)
 
     assert report == ExpiryReport(1, 0)
     assert await told(lone_vault) == []
@@ -157,7 +158,7 @@ def test_an_event_without_a_time_is_an_error(wrong: dict[str, str]) -> None:
 @pytest.mark.usefixtures("environment")
 def test_a_run_that_could_not_read_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     async def unwell(*_: Any) -> dict[str, Any]:
-        raise Unavailable("throttled", ambiguous=False)
+        raise Unavailable("throttled", indeterminate=False)
 
     monkeypatch.setattr("callmissed.aws.dynamodb.DynamoDB.send", unwell)
 

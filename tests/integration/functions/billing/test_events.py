@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.batches import Change
 from callmissed.clock import MINUTE
@@ -55,7 +56,9 @@ class Books:
     stage: str
 
     async def tenant(self, plan: Plan = Plan.PRO, *, credits: int = 10_000, budget: int | None = None) -> str:
-        tenant = (await create_tenant(self.dynamodb, self.stage, name="tests", plan=plan, now=NOVEMBER))["tenant"]
+        tenant = (await create_tenant(Database(self.dynamodb, self.stage), name="tests", plan=plan, now=NOVEMBER))[
+            "tenant"
+        ]
         await self.top_up(tenant, credits, "start")
         if budget is not None:
             await self.give_budget(tenant, budget)
@@ -63,7 +66,7 @@ class Books:
 
     async def top_up(self, tenant: str, credits: int, name: str) -> None:
         amount = credits * CREDIT
-        await grant(self.dynamodb, self.stage, tenant=tenant, amount=amount, operation_id=name, now=NOVEMBER)
+        await grant(Database(self.dynamodb, self.stage), tenant=tenant, amount=amount, operation_id=name, now=NOVEMBER)
 
     async def give_budget(self, tenant: str, credits: int, spent: int = 0) -> None:
         request = {
@@ -76,7 +79,7 @@ class Books:
 
     async def hold(self, tenant: str, credits: int, now: int = NOVEMBER, shards: int = 1) -> tuple[Hold, Entry]:
         """A call on its way, and the entry that will settle it."""
-        ledger, call = Ledger(self.dynamodb, self.stage), new_call_id(now, 20)
+        ledger, call = Ledger(Database(self.dynamodb, self.stage)), new_call_id(now, 20)
         hold, _ = await ledger.hold(tenant, call, "llm", credits * CREDIT, shards=shards)
         moved = (EntryType.DEDUCTION, hold.amount, Account.HELD, Account.REVENUE)
         return hold, Entry(tenant, call, *moved, now, held=(hold.amount, hold.attempt))
@@ -84,12 +87,12 @@ class Books:
     async def spend(self, tenant: str, credits: int, now: int = NOVEMBER, shards: int = 1) -> Change:
         """A settled call's record."""
         hold, entry = await self.hold(tenant, credits, now, shards)
-        await Ledger(self.dynamodb, self.stage).settle(hold, entry)
+        await Ledger(Database(self.dynamodb, self.stage)).settle(hold, entry)
         return record(to_record(entry))
 
     def teller(self, dynamodb: DynamoDB | None = None, low_credits: int = 50) -> Teller:
         """A process that remembers nothing yet."""
-        return Teller(dynamodb or self.dynamodb, self.stage, low_credits, lambda: NOVEMBER)
+        return Teller(Database(dynamodb or self.dynamodb, self.stage), low_credits, lambda: NOVEMBER)
 
     async def told(self, tenant: str) -> list[str]:
         """What the outbox has for the tenant."""
@@ -280,7 +283,7 @@ async def test_shards_that_level_while_they_are_read_make_no_events_of_their_own
     async def levelling() -> None:
         for _ in range(10):
             hold, _ = await books.hold(tenant, 150, shards=8)
-            await Ledger(books.dynamodb, books.stage).release(hold)
+            await Ledger(Database(books.dynamodb, books.stage)).release(hold)
 
     await asyncio.gather(reading(), levelling())
 
@@ -296,7 +299,7 @@ class Unwell(DynamoDB):
 
     async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
         if self.tenant.encode() in payload:
-            raise Unavailable("throttled", ambiguous=False)
+            raise Unavailable("throttled", indeterminate=False)
         return await super().send(operation, payload)
 
 
@@ -360,7 +363,7 @@ def test_the_handler_answers_as_streams_want_it(
 
     async def unwell(self: DynamoDB, operation: str, payload: bytes) -> dict[str, Any]:
         if operation == "BatchGetItem":
-            raise Unavailable("throttled", ambiguous=False)
+            raise Unavailable("throttled", indeterminate=False)
         return await send(self, operation, payload)
 
     monkeypatch.setattr(DynamoDB, "send", unwell)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from callmissed.aws.attributes import from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, iso, system_clock
 from callmissed.ids import new_call_id
@@ -32,16 +33,20 @@ class Desk:
         self._tenants = physical_name(store.stage, TENANTS)
         self._dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
         self.now = system_clock()
-        made = create_tenant(self._dynamodb, store.stage, name="tests", plan=Plan.PRO, now=self.now)
+        made = create_tenant(Database(self._dynamodb, store.stage), name="tests", plan=Plan.PRO, now=self.now)
         self.tenant: str = self._run(made)["tenant"]
-        self._run(grant(self._dynamodb, store.stage, tenant=self.tenant, amount=1000, operation_id="one", now=self.now))
+        self._run(
+            grant(
+                Database(self._dynamodb, store.stage), tenant=self.tenant, amount=1000, operation_id="one", now=self.now
+            )
+        )
 
     def hold(self) -> None:
-        ledger = Ledger(self._dynamodb, self._stage)
+        ledger = Ledger(Database(self._dynamodb, self._stage))
         self._run(ledger.hold(self.tenant, new_call_id(self.now, 1), "llm", 100))
 
     def charge(self, cost: int, began: int) -> None:
-        ledger = Ledger(self._dynamodb, self._stage)
+        ledger = Ledger(Database(self._dynamodb, self._stage))
         hold, _ = self._run(ledger.hold(self.tenant, new_call_id(began, 1), "llm", 100))
         moved = (EntryType.DEDUCTION, cost, Account.HELD, Account.REVENUE)
         entry = Entry(self.tenant, hold.call_id, *moved, began, held=(hold.amount, hold.attempt))
@@ -129,7 +134,7 @@ def test_a_night_that_could_not_read_everything_fails_after_it_measured(
 
     async def unwell(self: DynamoDB, operation: str, request: dict[str, Any], **options: Any) -> dict[str, Any]:
         if operation == "Query":
-            raise Unavailable("throttled", ambiguous=False)
+            raise Unavailable("throttled", indeterminate=False)
         return await call(self, operation, request, **options)
 
     monkeypatch.setattr(DynamoDB, "call", unwell)

@@ -45,7 +45,7 @@ def shelved(store: Store, providers_file: Path, shelf: Shelf, hands: Hands) -> I
     """A gateway that keeps long answers in memory and reads the time from `hands`."""
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20)
     with gateway_at_work(settings_for(store, providers_file), clock=hands, dynamodb=dynamodb) as desk:
-        records = IdempotencyStore(desk.gateway.dynamodb, store.stage, shelf)
+        records = IdempotencyStore(desk.gateway.database, shelf)
         with uvicorn_serving(create_app(replace(desk.gateway, idempotency=records))) as url:
             yield url
 

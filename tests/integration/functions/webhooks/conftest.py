@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 import pytest_asyncio
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.settings import CoreSettings
 from callmissed.web.app import RequestFrame
@@ -43,7 +44,7 @@ async def shared_stage(new_tables: Callable[[], Store]) -> AsyncIterator[Stage]:
     settings = CoreSettings(stage=store.stage, sealing_keys=RING[0].hex())
     parts = create_parts(
         settings,
-        dynamodb,
+        Database(dynamodb, store.stage),
         check_url=check_url,
         attempts=stage.endpoints,
         dispatch=stage.queue,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.loader import load_catalog
 from callmissed.ids import new_call_id
@@ -54,6 +55,6 @@ def test_a_part_that_stands_for_more_than_it_is_long_is_bounded_by_the_window(ki
 
 
 async def test_a_hold_below_zero_is_refused_before_it_is_sent() -> None:
-    ledger = Ledger(DynamoDB("us-east-1", "http://127.0.0.1:9"), "test")
+    ledger = Ledger(Database(DynamoDB("us-east-1", "http://127.0.0.1:9"), "test"))
     with pytest.raises(ValueError, match="negative"):
         await ledger.hold("tnt_1", new_call_id(0, 20), "llm", -1)

@@ -6,7 +6,7 @@ aiohttp carries it and botocore finds its credentials; a request takes a third o
     DynamoError
     ├─ ConditionFailed        the condition did not hold; carries the item as it was, so nobody has to read it
     ├─ TransactionCanceled    a transaction's condition did not hold; carries the reason of each part
-    ├─ Unavailable            no usable answer after all tries; `ambiguous` when the write may have happened
+    ├─ Unavailable            no usable answer after all tries; `indeterminate` when the write may have happened
     └─ RequestRefused         DynamoDB rejects the request itself: a defect of ours
 """
 
@@ -48,13 +48,13 @@ class DynamoError(Exception):
 class ConditionFailed(DynamoError):
     """The condition did not hold. `item` is the item as it was, empty when there was none.
 
-    `doubtful`: an earlier try of the same request may have been applied, so the item may be as that try left it.
+    `indeterminate`: an earlier try of the same request may have been applied, so the item may be as that try left it.
     """
 
     def __init__(self, item: Item) -> None:
         super().__init__("the condition did not hold")
         self.item = item
-        self.doubtful = False
+        self.indeterminate = False
 
 
 class TransactionCanceled(DynamoError):
@@ -66,11 +66,11 @@ class TransactionCanceled(DynamoError):
 
 
 class Unavailable(DynamoError):
-    """No usable answer. `ambiguous`: the request may have been applied."""
+    """No usable answer. `indeterminate`: the request may have been applied."""
 
-    def __init__(self, why: str, *, ambiguous: bool) -> None:
+    def __init__(self, why: str, *, indeterminate: bool) -> None:
         super().__init__(why)
-        self.ambiguous = ambiguous
+        self.indeterminate = indeterminate
 
 
 class RequestRefused(DynamoError):
@@ -108,27 +108,30 @@ class DynamoDB:
         self._signer: DailyKeySigner | None = None
         self._session: aiohttp.ClientSession | None = None
 
-    async def call(self, operation: str, request: dict[str, Any], *, resend_ambiguous: bool = True) -> dict[str, Any]:
+    async def call(
+        self, operation: str, request: dict[str, Any], *, resend_indeterminate: bool = True
+    ) -> dict[str, Any]:
         """Answer of `operation`, such as `UpdateItem`, to `request` in DynamoDB's own JSON.
 
-        Throttling is retried with jitter. A lost answer is retried only with `resend_ambiguous`: writes that are
-        safe to apply twice ask for it, the others get `Unavailable`, ambiguous if any try was, and decide themselves.
+        Throttling is retried with jitter. A lost answer is retried only with `resend_indeterminate`: writes that are
+        safe to apply twice ask for it, the others get `Unavailable`, indeterminate if any try was, and decide for
+        themselves.
         """
         if self._observe:
             request = request | {"ReturnConsumedCapacity": "TOTAL"}
         payload = json.dumps(request, separators=(",", ":")).encode()
-        doubt = False
+        indeterminate = False
         for attempt in range(1, self._attempts + 1):
             answer: dict[str, Any] = {}
             try:
                 answer = await self.send(operation, payload)
                 return answer
             except Unavailable as error:
-                error.ambiguous = doubt = doubt or error.ambiguous
-                if attempt == self._attempts or (error.ambiguous and not resend_ambiguous):
+                error.indeterminate = indeterminate = indeterminate or error.indeterminate
+                if attempt == self._attempts or (error.indeterminate and not resend_indeterminate):
                     raise
             except ConditionFailed as error:
-                error.doubtful = doubt
+                error.indeterminate = indeterminate
                 raise
             finally:
                 self._count(operation, request, answer)
@@ -142,14 +145,14 @@ class DynamoDB:
             async with self._pool().post(self._url, data=payload, headers=headers, allow_redirects=False) as response:
                 body = await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unavailable(str(error), ambiguous=False) from error
+            raise Unavailable(str(error), indeterminate=False) from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unavailable(f"{operation}: {error or type(error).__name__}", ambiguous=True) from error
+            raise Unavailable(f"{operation}: {error or type(error).__name__}", indeterminate=True) from error
         if response.status != 200:
             raise _failure(response.status, body)
         answer = _object(body)
         if answer is None:
-            raise Unavailable(f"{operation}: a garbled answer", ambiguous=True)
+            raise Unavailable(f"{operation}: a garbled answer", indeterminate=True)
         return answer
 
     async def close(self) -> None:
@@ -171,7 +174,7 @@ class DynamoDB:
             self._signer = self._signer or DailyKeySigner(self._credentials, self._region, self._url)
             return self._signer.headers(operation, payload)
         except (BotoCoreError, ClientError) as error:
-            raise Unavailable(f"no AWS credentials: {error}", ambiguous=False) from error
+            raise Unavailable(f"no AWS credentials: {error}", indeterminate=False) from error
 
     def _count(self, operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
         if self._observe:
@@ -198,7 +201,7 @@ def _failure(status: int, body: bytes) -> DynamoError:
     if code == "TransactionCanceledException":
         return _cancellation([str(reason.get("Code", "None")) for reason in answer.get("CancellationReasons", [])])
     if code in _NOT_APPLIED or status >= 500:
-        return Unavailable(f"{status} {code}", ambiguous=code not in _NOT_APPLIED)
+        return Unavailable(f"{status} {code}", indeterminate=code not in _NOT_APPLIED)
     return RequestRefused(f"{code or status}: {message}")
 
 
@@ -206,4 +209,4 @@ def _cancellation(reasons: list[str]) -> DynamoError:
     if "ConditionalCheckFailed" in reasons:
         return TransactionCanceled(reasons)
     why = f"transaction cancelled: {', '.join(reasons)}"
-    return Unavailable(why, ambiguous=False) if _MAY_PASS_LATER.issuperset(reasons) else RequestRefused(why)
+    return Unavailable(why, indeterminate=False) if _MAY_PASS_LATER.issuperset(reasons) else RequestRefused(why)

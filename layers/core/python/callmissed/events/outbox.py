@@ -8,15 +8,15 @@ body that webhooks get, byte for byte, for as long as it can be replayed.
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
-from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.dynamodb import ConditionFailed, DynamoDB
+from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
+from callmissed.aws.operations import WriteOperation, put_new_operation
 from callmissed.clock import SECOND, iso
 from callmissed.events.types import EventData
 from callmissed.ids import sortable_id
 from callmissed.platform.queues import EVENT_SOURCE
-from callmissed.platform.tables import OUTBOX, physical_name
+from callmissed.platform.tables import OUTBOX
 
 RETENTION = 30 * 24 * 3600 * SECOND
 """How long events can be replayed, in microseconds."""
@@ -76,26 +76,14 @@ def to_record(event: Event) -> Item:
     }
 
 
-def put_part(stage: str, event: Event) -> dict[str, Any]:
-    """The part of a transaction that tells `event` together with the state change of the other parts."""
-    return {"Put": _request(stage, event)}
+def publish_operation(event: Event) -> WriteOperation:
+    """The operation that publishes `event` in one transaction with a state change."""
+    return put_new_operation(OUTBOX, to_record(event))
 
 
-async def publish(dynamodb: DynamoDB, stage: str, event: Event) -> bool:
-    """Tell `event` by itself; False when an event with its id was told before. Raises Unavailable."""
-    try:
-        await dynamodb.call("PutItem", _request(stage, event))
-    except ConditionFailed:
-        return False
-    return True
-
-
-def _request(stage: str, event: Event) -> dict[str, Any]:
-    return {
-        "TableName": physical_name(stage, OUTBOX),
-        "Item": to_item(to_record(event)),
-        "ConditionExpression": "attribute_not_exists(id)",
-    }
+async def publish(database: Database, event: Event) -> bool:
+    """Publish `event` by itself; False when an event with its id was published before. Raises Unavailable."""
+    return await database.write_if(publish_operation(event))
 
 
 def _digest(*parts: str) -> str:

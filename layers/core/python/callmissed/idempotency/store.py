@@ -20,14 +20,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, DynamoError, Unavailable
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import ConditionFailed, DynamoError, Unavailable
 from callmissed.clock import SECOND
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.idempotency.answers import AnswersUnavailable, LongAnswers
 from callmissed.idempotency.operation import Operation, derived
 from callmissed.idempotency.requests import HEADER, KeyedRequest
 from callmissed.observability import get_logger
-from callmissed.platform.tables import IDEMPOTENCY, physical_name
+from callmissed.platform.tables import IDEMPOTENCY
 
 RETENTION_SECONDS = 24 * 3600
 MOST_INLINE_BYTES = 100 * 1024
@@ -84,12 +85,10 @@ class IdempotencyStore:
     Where answers show a secret that is shown once, `sealing` keeps them sealed.
     """
 
-    def __init__(
-        self, dynamodb: DynamoDB, stage: str, long_answers: LongAnswers, sealing: Sealing | None = None
-    ) -> None:
+    def __init__(self, database: Database, long_answers: LongAnswers, sealing: Sealing | None = None) -> None:
         self._sealing = sealing
-        self._dynamodb = dynamodb
-        self._table = physical_name(stage, IDEMPOTENCY)
+        self._dynamodb = database.dynamodb
+        self._table = database.name(IDEMPOTENCY)
         self._long_answers = long_answers
 
     async def begin(self, request: KeyedRequest, now: int, lock_seconds: int, call_id: str = "") -> Run | Replay:
@@ -103,7 +102,7 @@ class IdempotencyStore:
         try:
             return await self._begun(record, request, now)
         except Unavailable as error:
-            if error.ambiguous:
+            if error.indeterminate:
                 await self.release(_run(record, record["op"]))
             raise service_unavailable() from error
 

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import ConditionFailed, DynamoDB
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import ConditionFailed
 from callmissed.clock import SECOND, month_of
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys.policy import ACTIVE, month_budget
 from callmissed.ledger.refusals import HoldRefused
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import show
-from callmissed.platform.tables import KEYS, physical_name
+from callmissed.platform.tables import KEYS
 
 _REMEMBERED_KEYS = 4096
 _TRIES = 4
@@ -80,9 +81,10 @@ class RateLimited(ApiError):
 class Admission:
     """Admits calls of one stage's keys. Keeps a bounded memory per key; share one per process."""
 
-    def __init__(self, dynamodb: DynamoDB, stage: str) -> None:
-        self._dynamodb = dynamodb
-        self._table = physical_name(stage, KEYS)
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dynamodb = database.dynamodb
+        self._table = database.name(KEYS)
         self._tat: dict[str, int] = {}
         self._limited: dict[str, Item] = {}
 
@@ -126,7 +128,7 @@ class Admission:
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
             try:
-                await self._dynamodb.call("UpdateItem", request, resend_ambiguous=False)
+                await self._dynamodb.call("UpdateItem", request, resend_indeterminate=False)
             except ConditionFailed as refused:
                 if not refused.item:
                     continue  # the key moved
@@ -167,19 +169,9 @@ class Admission:
         return item["km"]
 
     async def _turn_month(self, hash: str, item: Item, month: int) -> None:
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": to_item({"id": hash}),
-            "UpdateExpression": "SET km = :new, kb = :fresh",
-            "ConditionExpression": "km = :old AND bud = :bud",
-            "ExpressionAttributeValues": to_item(
-                {":new": month, ":old": item["km"], ":bud": item["bud"], ":fresh": month_budget(item, month)}
-            ),
-        }
-        try:
-            await self._dynamodb.call("UpdateItem", request)
-        except ConditionFailed:
-            return  # another call turned it first
+        """Start the month; does nothing when another call did so first."""
+        fresh, expected = {"km": month, "kb": month_budget(item, month)}, {"km": item["km"], "bud": item["bud"]}
+        await self._database.update_if(KEYS, {"id": hash}, set=fresh, expected=expected)
 
     def _remember(self, memory: dict[str, Any], hash: str, value: Any) -> None:
         if len(memory) >= _REMEMBERED_KEYS and hash not in memory:

@@ -5,18 +5,18 @@ Nothing happens when a key expires: its calls are refused from then on. So it is
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
-from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.dynamodb import DynamoDB, DynamoError
-from callmissed.aws.paging import items
+from callmissed.aws.attributes import Item
+from callmissed.aws.comparisons import between
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoError
 from callmissed.clock import MINUTE, iso
 from callmissed.errors import ApiError
 from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import ApiKeyExpired
 from callmissed.keys.policy import ACTIVE
 from callmissed.keys.records import read_record
-from callmissed.platform.tables import KEYS, physical_name
+from callmissed.platform.tables import KEYS
 
 LOOKS_BACK = 25 * 60 * MINUTE
 """How long ago a key may have expired, in microseconds: a schedule that failed for a day misses none."""
@@ -30,8 +30,8 @@ class ExpiryReport:
     told: int = 0
 
 
-async def tell_expired(dynamodb: DynamoDB, stage: str, now: int) -> ExpiryReport:
-    """Publish `api_key.expired` for keys of `stage` that expired in the 25 hours up to `now` (epoch microseconds).
+async def tell_expired(database: Database, now: int) -> ExpiryReport:
+    """Publish `api_key.expired` for keys that expired in the 25 hours up to `now` (epoch microseconds).
 
     A key is told of once, however often and at the same time this runs. Reads the whole table of keys, half a read
     unit per 4 KB: 10,000 secrets cost about 500 units an hour; and one unit for each secret that had ended.
@@ -39,10 +39,10 @@ async def tell_expired(dynamodb: DynamoDB, stage: str, now: int) -> ExpiryReport
     """
     report = ExpiryReport()
     failure: ApiError | DynamoError | None = None
-    async for item in _ended(dynamodb, stage, now):
+    async for item in _ended(database, now):
         report.ended += 1
         try:
-            report.told += await _tell(dynamodb, stage, item, now)
+            report.told += await _tell(database, item, now)
         except (ApiError, DynamoError) as error:
             failure = error
     if failure:
@@ -50,21 +50,16 @@ async def tell_expired(dynamodb: DynamoDB, stage: str, now: int) -> ExpiryReport
     return report
 
 
-def _ended(dynamodb: DynamoDB, stage: str, now: int) -> AsyncIterator[Item]:
+def _ended(database: Database, now: int) -> AsyncIterator[Item]:
     """Hot items that ended by time, of keys that expired or whose earlier secrets did; eventually consistent."""
-    request: dict[str, Any] = {
-        "TableName": physical_name(stage, KEYS),
-        "FilterExpression": "st = :active AND ex > :from AND ex <= :to",
-        "ExpressionAttributeValues": to_item({":active": ACTIVE, ":from": now - LOOKS_BACK, ":to": now}),
-        "ProjectionExpression": "t, kid, ex",
-    }
-    return items(dynamodb, "Scan", request)
+    ended = {"st": ACTIVE, "ex": between(now - LOOKS_BACK + 1, now)}
+    return database.scan(KEYS, where=ended, attributes=("t", "kid", "ex"))
 
 
-async def _tell(dynamodb: DynamoDB, stage: str, item: Item, now: int) -> bool:
+async def _tell(database: Database, item: Item, now: int) -> bool:
     """Tell of the item's key, if it is the key that expired and not an earlier secret whose overlap is over."""
-    record = await read_record(dynamodb, stage, item["t"], item["kid"])
+    record = await read_record(database, item["t"], item["kid"])
     if not record["is_active"] or record["expires_at"] != iso(item["ex"]):
         return False
     data = ApiKeyExpired(key_id=item["kid"], expired_at=iso(item["ex"]))
-    return await publish(dynamodb, stage, new_event(item["t"], data, now, unique=f"{item['kid']} {item['ex']}"))
+    return await publish(database, new_event(item["t"], data, now, unique=f"{item['kid']} {item['ex']}"))

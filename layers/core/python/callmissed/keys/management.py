@@ -6,11 +6,11 @@ call, looks again and repeats itself where it still means the same.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
-from callmissed.aws.items import put_new, read_item, transact
+from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
@@ -19,7 +19,7 @@ from callmissed.keys.policy import ANY, OPTIONAL, REVOKED, KeyPolicy, checked, k
 from callmissed.keys.rotation import Handover, hand_over
 from callmissed.keys.secret import Mode, key_hash, masked, new_secret
 from callmissed.ledger.wallet import NO_BUDGET
-from callmissed.platform.tables import KEYS, ORIGINS, TENANTS, physical_name
+from callmissed.platform.tables import KEYS, ORIGINS, TENANTS
 from callmissed.tenancy.tenants import checked_name, get_tenant
 
 MAX_OVERLAP_MINUTES = 24 * 60
@@ -45,31 +45,30 @@ class KeyManager:
     Every method raises Unavailable when DynamoDB does not answer.
     """
 
-    def __init__(self, dynamodb: DynamoDB, stage: str, pepper: bytes) -> None:
-        self._dynamodb = dynamodb
-        self._stage = stage
+    def __init__(self, database: Database, pepper: bytes) -> None:
+        self._database = database
         self._pepper = pepper
 
     async def create(self, tenant: str, *, name: str, mode: Mode, policy: KeyPolicy, now: int) -> NewKey:
         """A new key. Raises ApiError 404 for an unknown tenant, 400 for a name or policy that can't be."""
         name, policy = checked_name(name), checked(policy, now)
-        plan = (await get_tenant(self._dynamodb, self._stage, tenant))["plan"]
+        plan = (await get_tenant(self._database, tenant))["plan"]
         secret, key_id = new_secret(mode), new_id("key")
         hash = key_hash(self._pepper, secret)
         item = key_item(id=hash, key_id=key_id, tenant=tenant, plan=plan, mode=mode, policy=policy, now=now)
         record = records.key_record(item, name=name, mask=masked(secret), policy=policy, now=now)
-        parts = [put_new(self._stage, TENANTS, record), put_new(self._stage, KEYS, item)]
-        parts += [self._lock_origin(pattern, key_id, "ADD") for pattern in sorted(policy.domains - ANY)]
-        await transact(self._dynamodb, parts)
+        operations = [put_new_operation(TENANTS, record), put_new_operation(KEYS, item)]
+        operations += [_lock_origin(pattern, key_id) for pattern in sorted(policy.domains - ANY)]
+        await self._database.transact(operations)
         return NewKey(record, secret)
 
     async def get(self, tenant: str, key_id: str) -> Item:
         """The key's record. Raises ApiError 404."""
-        return await records.read_record(self._dynamodb, self._stage, tenant, key_id)
+        return await records.read_record(self._database, tenant, key_id)
 
     async def keys_of(self, tenant: str) -> list[Item]:
         """Records of the tenant's keys, revoked ones included, oldest first."""
-        return await records.read_records(self._dynamodb, self._stage, tenant)
+        return await records.read_records(self._database, tenant)
 
     async def revoke(self, tenant: str, key_id: str) -> Item:
         """End every secret of the key; the next call with one is refused. Safe to repeat. Raises ApiError 404, 409."""
@@ -78,7 +77,7 @@ class KeyManager:
             if not record["is_active"]:
                 return record
             try:
-                await transact(self._dynamodb, self._revocation(record))
+                await self._database.transact(_revocation(record))
             except TransactionCanceled:
                 continue  # a secret was rotated or moved meanwhile: it must end too
             return record | {"is_active": False}
@@ -108,7 +107,7 @@ class KeyManager:
         """Plan a rotation; None when the items are no longer those of the record."""
         if not record["is_active"]:
             raise ApiError(409, "conflict", "A revoked key can't be rotated.")
-        found = [await read_item(self._dynamodb, self._stage, KEYS, {"id": id}) for id in record["hashes"]]
+        found = [await self._database.get(KEYS, {"id": id}) for id in record["hashes"]]
         items = [item for item in found if item]
         newest = next((item for item in items if item["id"] == record["newest"]), None)
         if newest is None or len(items) < len(found):
@@ -122,45 +121,46 @@ class KeyManager:
     async def _carry_out(self, record: Item, handover: Handover, secret: str) -> bool:
         """Rotate as planned; False when something came between."""
         try:
-            await transact(self._dynamodb, self._rotation(record, handover, secret))
+            await self._database.transact(_rotation(record, handover, secret))
         except TransactionCanceled:
             return False
         return True
 
-    def _rotation(self, record: Item, handover: Handover, secret: str) -> list[dict[str, Any]]:
-        changes = _new_record(handover, secret)
-        parts = [put_new(self._stage, KEYS, handover.fresh), self._update_record(record, changes)]
-        for item, change in handover.earlier:
-            key, seen, absent = {"id": item["id"]}, _lasting(item), OPTIONAL - item.keys()
-            parts.append(
-                records.update(self._stage, KEYS, key, change, seen, absent)
-                if change
-                else records.delete(self._stage, KEYS, key, seen, absent)
-            )
-        return parts
 
-    def _revocation(self, record: Item) -> list[dict[str, Any]]:
-        key_id = record["id"]
-        parts = [
-            records.update(self._stage, KEYS, {"id": hash}, {"st": REVOKED}, {"kid": key_id})
-            for hash in sorted(record["hashes"])
-        ]
-        parts += [self._lock_origin(pattern, key_id, "DELETE") for pattern in sorted(record["domains"] - ANY)]
-        return [*parts, self._update_record(record, {"is_active": False})]
+def _rotation(record: Item, handover: Handover, secret: str) -> list[WriteOperation]:
+    operations = [put_new_operation(KEYS, handover.fresh), _update_record(record, _new_record(handover, secret))]
+    for item, change in handover.earlier:
+        key, expected, missing = {"id": item["id"]}, _lasting(item), OPTIONAL - item.keys()
+        operations.append(
+            update_operation(KEYS, key, set=change, expected=expected, must_not_exist=missing)
+            if change
+            else delete_operation(KEYS, key, expected=expected, must_not_exist=missing)
+        )
+    return operations
 
-    def _update_record(self, record: Item, changes: Item) -> dict[str, Any]:
-        key = {"tenant": record["tenant"], "item": record["item"]}
-        seen = {"hashes": record["hashes"], "is_active": True}
-        return records.update(self._stage, TENANTS, key, changes, seen)
 
-    def _lock_origin(self, pattern: str, key_id: str, verb: str) -> dict[str, Any]:
-        request: dict[str, Any] = {
-            "TableName": physical_name(self._stage, ORIGINS),
-            "Key": to_item({"pattern": pattern}),
-            "UpdateExpression": f"{verb} key_ids :key",
-            "ExpressionAttributeValues": to_item({":key": frozenset({key_id})}),
-        }
-        return {"Update": request}
+def _revocation(record: Item) -> list[WriteOperation]:
+    key_id = record["id"]
+    operations = [
+        update_operation(KEYS, {"id": hash}, set={"st": REVOKED}, expected={"kid": key_id})
+        for hash in sorted(record["hashes"])
+    ]
+    operations += [_unlock_origin(pattern, key_id) for pattern in sorted(record["domains"] - ANY)]
+    return [*operations, _update_record(record, {"is_active": False})]
+
+
+def _update_record(record: Item, changes: Item) -> WriteOperation:
+    key = {"tenant": record["tenant"], "item": record["item"]}
+    expected = {"hashes": record["hashes"], "is_active": True}
+    return update_operation(TENANTS, key, set=changes, expected=expected)
+
+
+def _lock_origin(pattern: str, key_id: str) -> WriteOperation:
+    return update_operation(ORIGINS, {"pattern": pattern}, add={"key_ids": frozenset({key_id})}, upsert=True)
+
+
+def _unlock_origin(pattern: str, key_id: str) -> WriteOperation:
+    return update_operation(ORIGINS, {"pattern": pattern}, discard={"key_ids": frozenset({key_id})}, upsert=True)
 
 
 def _new_record(handover: Handover, secret: str) -> Item:

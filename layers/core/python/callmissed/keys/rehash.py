@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from callmissed.aws.attributes import Item
-from callmissed.aws.dynamodb import DynamoDB, DynamoError, TransactionCanceled
-from callmissed.aws.items import put_new, read_item, transact
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoError, TransactionCanceled
+from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys import records
@@ -35,9 +36,8 @@ _logger = get_logger("keys")
 class PepperRing:
     """Admits calls of keys under any of the live `peppers`, the current one first. Share one per process."""
 
-    def __init__(self, dynamodb: DynamoDB, stage: str, admission: Admission, peppers: tuple[bytes, ...]) -> None:
-        self._dynamodb = dynamodb
-        self._stage = stage
+    def __init__(self, database: Database, admission: Admission, peppers: tuple[bytes, ...]) -> None:
+        self._database = database
         self._admission = admission
         self._peppers = peppers
         self._homes: dict[str, str] = {}
@@ -71,12 +71,12 @@ class PepperRing:
         Raises Unavailable; the key is then under one of the two ids, never under both.
         """
         for _ in range(_MOVES):
-            item = await read_item(self._dynamodb, self._stage, KEYS, {"id": admitted.hash})
+            item = await self._database.get(KEYS, {"id": admitted.hash})
             if item.get("st") != ACTIVE:
                 return False
-            record = await records.read_record(self._dynamodb, self._stage, item["t"], item["kid"])
+            record = await records.read_record(self._database, item["t"], item["kid"])
             try:
-                await transact(self._dynamodb, self._move(item, record, current))
+                await self._database.transact(_move_operations(item, record, current))
             except TransactionCanceled:
                 continue
             return True
@@ -85,7 +85,7 @@ class PepperRing:
     async def _locate(self, hashes: list[str], now: int) -> str:
         """The id under which the key works. Raises ApiError 401 when there is none."""
         for hash in reversed(hashes):
-            item = await read_item(self._dynamodb, self._stage, KEYS, {"id": hash})
+            item = await self._database.get(KEYS, {"id": hash})
             if item.get("st") == ACTIVE and item["ex"] > now:
                 return hash
         raise invalid_api_key()
@@ -114,20 +114,6 @@ class PepperRing:
             _logger.info("a key moved to the current pepper", extra={"key": key_id})
         return moved
 
-    def _move(self, item: Item, record: Item, current: str) -> list[dict[str, Any]]:
-        old = item["id"]
-        seen = {name: value for name, value in item.items() if name != "id"}
-        changes: Item = {"hashes": (record["hashes"] - {old}) | {current}}
-        if record["newest"] == old:
-            changes["newest"] = current
-        key = {"tenant": record["tenant"], "item": record["item"]}
-        unchanged = {"hashes": record["hashes"], "is_active": True}
-        return [
-            put_new(self._stage, KEYS, item | {"id": current}),
-            records.delete(self._stage, KEYS, {"id": old}, seen, absent=OPTIONAL - item.keys()),
-            records.update(self._stage, TENANTS, key, changes, unchanged),
-        ]
-
     def _saw(self, current: str, home: str) -> None:
         if home == current:
             self._homes.pop(current, None)
@@ -138,3 +124,18 @@ class PepperRing:
         if len(memory) >= _REMEMBERED_KEYS and key not in memory:
             memory.pop(next(iter(memory)))
         memory[key] = value
+
+
+def _move_operations(item: Item, record: Item, current: str) -> list[WriteOperation]:
+    old = item["id"]
+    seen = {name: value for name, value in item.items() if name != "id"}
+    changes: Item = {"hashes": (record["hashes"] - {old}) | {current}}
+    if record["newest"] == old:
+        changes["newest"] = current
+    key = {"tenant": record["tenant"], "item": record["item"]}
+    unchanged = {"hashes": record["hashes"], "is_active": True}
+    return [
+        put_new_operation(KEYS, item | {"id": current}),
+        delete_operation(KEYS, {"id": old}, expected=seen, must_not_exist=OPTIONAL - item.keys()),
+        update_operation(TENANTS, key, set=changes, expected=unchanged),
+    ]

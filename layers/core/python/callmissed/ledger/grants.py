@@ -1,22 +1,19 @@
 """Credits that come in: one transaction, remembered by an operation id, so that a repeated grant grants once."""
 
-import secrets
-from typing import Any
-
-from callmissed.aws.attributes import to_item
-from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation, update_operation
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, Entry, EntryType, to_record
 from callmissed.ledger.wallet import NO_BUDGET
-from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
+from callmissed.platform.tables import LEDGER, TENANTS, WALLETS
 
 _SOURCES = {EntryType.PURCHASE: Account.PAYMENTS}
 
 
 async def grant(
-    dynamodb: DynamoDB,
-    stage: str,
+    database: Database,
     *,
     tenant: str,
     amount: int,
@@ -43,9 +40,8 @@ async def grant(
         description=description,
         reference=operation_id,
     )
-    token = secrets.token_hex(16)  # so that asking again after a lost answer is not taken for another grant
     try:
-        await dynamodb.call("TransactWriteItems", {"TransactItems": _parts(stage, entry), "ClientRequestToken": token})
+        await database.transact(_operations(entry))
     except TransactionCanceled as cancelled:
         if cancelled.reasons[0] == "ConditionalCheckFailed":
             return False
@@ -53,24 +49,10 @@ async def grant(
     return True
 
 
-def _parts(stage: str, entry: Entry) -> list[dict[str, Any]]:
-    operation = {"tenant": entry.tenant, "item": f"PAYMENT#{entry.reference}", "entry": entry.entry}
+def _operations(entry: Entry) -> list[WriteOperation]:
+    payment = {"tenant": entry.tenant, "item": f"PAYMENT#{entry.reference}", "entry": entry.entry}
     return [
-        {
-            "Put": {
-                "TableName": physical_name(stage, TENANTS),
-                "Item": to_item(operation),
-                "ConditionExpression": "attribute_not_exists(tenant)",
-            }
-        },
-        {"Put": {"TableName": physical_name(stage, LEDGER), "Item": to_item(to_record(entry))}},
-        {
-            "Update": {
-                "TableName": physical_name(stage, WALLETS),
-                "Key": to_item({"id": entry.tenant}),
-                "UpdateExpression": "SET av = av + :a, gr = gr + :a",
-                "ConditionExpression": "attribute_exists(id)",
-                "ExpressionAttributeValues": to_item({":a": entry.amount}),
-            }
-        },
+        put_new_operation(TENANTS, payment),
+        put_operation(LEDGER, to_record(entry)),
+        update_operation(WALLETS, {"id": entry.tenant}, add={"av": entry.amount, "gr": entry.amount}),
     ]

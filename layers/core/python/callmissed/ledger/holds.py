@@ -13,14 +13,15 @@ from enum import StrEnum
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, RequestRefused, Unavailable
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import ConditionFailed, RequestRefused, Unavailable
 from callmissed.clock import month_of
 from callmissed.ids import started_at
 from callmissed.ledger.entries import Entry, EntryType, to_record
 from callmissed.ledger.refusals import HoldRefused, WalletMissing, refusal
 from callmissed.ledger.shards import Shards, shard_of, wallet_id
 from callmissed.ledger.wallet import ACTIVE, quota_name, turn_month
-from callmissed.platform.tables import LEDGER, WALLETS, physical_name
+from callmissed.platform.tables import LEDGER, WALLETS
 
 _TRIES = 6
 _BORROWS = 3
@@ -68,11 +69,12 @@ class Settlement(StrEnum):
 class Ledger:
     """Moves money for one stage. Amounts are micro-credits."""
 
-    def __init__(self, dynamodb: DynamoDB, stage: str) -> None:
-        self._dynamodb = dynamodb
-        self._shards = Shards(dynamodb, physical_name(stage, WALLETS))
-        self._wallets = physical_name(stage, WALLETS)
-        self._ledger = physical_name(stage, LEDGER)
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dynamodb = database.dynamodb
+        self._shards = Shards(database)
+        self._wallets = database.name(WALLETS)
+        self._ledger = database.name(LEDGER)
 
     async def hold(
         self, tenant: str, call_id: str, service: str, amount: int, *, shards: int = 1
@@ -97,7 +99,7 @@ class Ledger:
         try:
             return await self._hold(wanted)
         except HoldRefused as outrun:  # the shards together had enough, so this refusal would be untrue
-            raise Unavailable("other calls kept taking what the shard borrowed", ambiguous=False) from outrun
+            raise Unavailable("other calls kept taking what the shard borrowed", indeterminate=False) from outrun
 
     async def settle(self, hold: Hold, entry: Entry) -> Settlement:
         """Charge `entry.amount`, at most the hold, and give the rest back. Safe to repeat.
@@ -135,10 +137,7 @@ class Ledger:
 
     async def entry(self, tenant: str, entry: str) -> Item | None:
         """The entry, strongly consistent, or None. Raises Unavailable."""
-        key = to_item({"tenant": tenant, "entry": entry})
-        request = {"TableName": self._ledger, "Key": key, "ConsistentRead": True}
-        answer = await self._dynamodb.call("GetItem", request)
-        return from_item(answer["Item"]) if "Item" in answer else None
+        return await self._database.get(LEDGER, {"tenant": tenant, "entry": entry}) or None
 
     async def _hold(self, wanted: Hold) -> tuple[Hold, WalletState]:
         month = month_of(started_at(wanted.call_id))
@@ -147,14 +146,14 @@ class Ledger:
             try:
                 return hold, await self._place(hold, month)
             except Unavailable as error:
-                if not error.ambiguous or attempt == _TRIES:
+                if not error.indeterminate or attempt == _TRIES:
                     raise
             except ConditionFailed as refused:
                 wallet = refused.item
                 if hold.call_id in wallet.get("h", {}):
                     return _standing(wallet, hold), _state(wallet, hold.service)
                 month = await self._current_month(wallet, month, hold)
-        raise Unavailable("the wallet's month kept turning", ambiguous=False)
+        raise Unavailable("the wallet's month kept turning", indeterminate=False)
 
     async def _place(self, hold: Hold, month: int) -> WalletState:
         values = {":a": hold.amount, ":one": 1, ":month": month, ":active": ACTIVE, ":tag": hold.tag}
@@ -169,7 +168,7 @@ class Ledger:
             "ReturnValues": "UPDATED_NEW",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        answer = await self._dynamodb.call("UpdateItem", request, resend_ambiguous=False)
+        answer = await self._dynamodb.call("UpdateItem", request, resend_indeterminate=False)
         return _state(from_item(answer["Attributes"]), hold.service)
 
     async def _current_month(self, wallet: Item, month: int, hold: Hold) -> int:
@@ -177,14 +176,8 @@ class Ledger:
         if not wallet or wallet["mon"] == month:
             raise refusal(wallet, hold.service, hold.amount, started_at(hold.call_id))
         if wallet["mon"] < month:
-            await self._turn(wallet, month)
+            await turn_month(self._database, wallet, month)
         return max(wallet["mon"], month)
-
-    async def _turn(self, wallet: Item, month: int) -> None:
-        try:
-            await self._dynamodb.call("UpdateItem", turn_month(self._wallets, wallet, month))
-        except ConditionFailed:
-            return  # another call turned it first
 
     async def _put(self, entry: Entry) -> None:
         request = {

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
-from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import DynamoDB, Unavailable
-from callmissed.aws.paging import items
+from callmissed.aws.attributes import Item
+from callmissed.aws.comparisons import EXISTS, below
+from callmissed.aws.database import Database, KeySelection
 from callmissed.clock import month_of
 from callmissed.errors import ApiError
-from callmissed.ledger.shards import wallet_id
+from callmissed.ledger.shards import read_wallets
 from callmissed.ledger.wallet import NO_BUDGET, SERVICES, held, quota_name, quotas, spent
-from callmissed.platform.tables import LEDGER, WALLETS, physical_name
+from callmissed.platform.tables import LEDGER
 from callmissed.tenancy.plans import UNLIMITED, limits
 from callmissed.tenancy.tenants import get_tenant
 
@@ -41,22 +40,21 @@ class Balance:
     quotas_left: Mapping[str, int | None]
 
 
-async def balance(dynamodb: DynamoDB, stage: str, tenant: str, now: int) -> Balance:
+async def balance(database: Database, tenant: str, now: int) -> Balance:
     """The tenant's balance at `now` (epoch microseconds), strongly consistent.
 
     Where a wallet has shards, one that borrows at this moment may be counted before or after it did.
     Raises ApiError 404, Unavailable.
     """
-    plan = (await get_tenant(dynamodb, stage, tenant))["plan"]
-    ids = [wallet_id(tenant, shard) for shard in range(limits(plan).wallet_shards)]
-    wallets = await read_wallets(dynamodb, stage, ids)
+    plan = (await get_tenant(database, tenant))["plan"]
+    wallets = await read_wallets(database, tenant, limits(plan).wallet_shards)
     if not wallets or wallets[0]["id"] != tenant:
         raise ApiError(404, "not_found", "No such tenant.")
     return total(wallets, month_of(now))
 
 
 async def newest_entries(
-    dynamodb: DynamoDB, stage: str, tenant: str, *, limit: int, before: str = "", calls_only: bool = False
+    database: Database, tenant: str, *, limit: int, before: str = "", calls_only: bool = False
 ) -> list[Item]:
     """At most `limit` entries of the tenant, newest first, eventually consistent.
 
@@ -65,45 +63,18 @@ async def newest_entries(
     """
     if not 1 <= limit <= MOST_ENTRIES:
         raise ValueError(f"the limit is 1 to {MOST_ENTRIES}")
-    request = _entries_request(stage, tenant, before)
-    request["Limit"] = limit
+    selection: KeySelection = {"newest_first": True, "limit": limit}
+    if before:
+        selection["sort"] = below(before)
     if calls_only:
-        request["FilterExpression"] = "attribute_exists(#usage)"
-        request["ExpressionAttributeNames"] |= {"#usage": "usage"}
+        selection["where"] = {"usage": EXISTS}
     entries: list[Item] = []
-    async with aclosing(items(dynamodb, "Query", request)) as found:
+    async with aclosing(database.query(LEDGER, tenant, **selection)) as found:
         async for entry in found:
             entries.append(entry)
             if len(entries) == limit:
                 break
     return entries
-
-
-def _entries_request(stage: str, tenant: str, before: str) -> dict[str, Any]:
-    condition, values = "#tenant = :tenant", {":tenant": tenant}
-    names = {"#tenant": LEDGER.partition_key}
-    if before:
-        condition, values = f"{condition} AND #entry < :before", values | {":before": before}
-        names["#entry"] = "entry"
-    return {
-        "TableName": physical_name(stage, LEDGER),
-        "KeyConditionExpression": condition,
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": to_item(values),
-        "ScanIndexForward": False,
-    }
-
-
-async def read_wallets(dynamodb: DynamoDB, stage: str, ids: Sequence[str]) -> list[Item]:
-    """Those of at most 100 wallets that exist, in order, strongly consistent. Raises Unavailable."""
-    table = physical_name(stage, WALLETS)
-    keys = [to_item({"id": id}) for id in ids]
-    request: dict[str, Any] = {"RequestItems": {table: {"Keys": keys, "ConsistentRead": True}}}
-    answer = await dynamodb.call("BatchGetItem", request)
-    if answer.get("UnprocessedKeys"):
-        raise Unavailable("the wallets could not all be read", ambiguous=False)
-    found = {item["id"]: item for item in map(from_item, answer["Responses"].get(table, []))}
-    return [found[id] for id in ids if id in found]
 
 
 def total(wallets: Sequence[Item], month: int) -> Balance:

@@ -8,18 +8,18 @@ Key budgets are not compared: what a lost refund took from one comes back when i
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import DynamoDB, Unavailable
-from callmissed.aws.paging import items
+from callmissed.aws.attributes import Item
+from callmissed.aws.comparisons import above
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType
 from callmissed.ledger.shards import owner, wallet_id
 from callmissed.ledger.sweep import wallets
 from callmissed.ledger.wallet import held, spent
-from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
+from callmissed.platform.tables import LEDGER, TENANTS, WALLETS
 from callmissed.tenancy.plans import limits
 
 _MARK = "RECONCILED"
@@ -61,19 +61,19 @@ class _Sums:
     pending: dict[str, int]
 
 
-async def reconcile(dynamodb: DynamoDB, stage: str, now: int) -> ReconcileReport:
-    """Compare every tenant of `stage` at `now` (epoch microseconds). Raises Unavailable when wallets can't be listed.
+async def reconcile(database: Database, now: int) -> ReconcileReport:
+    """Compare every tenant at `now` (epoch microseconds). Raises Unavailable when wallets can't be listed.
 
     Entries that are final are summed once and remembered with the tenant, so a night reads the day's entries. Where
     the remembered sums disagree, all entries are counted again: a call may have settled long after it began.
     """
     report = ReconcileReport()
-    for tenant, shards in (await _tenants(dynamodb, stage)).items():
+    for tenant, shards in (await _tenants(database)).items():
         report.tenants += 1
         try:
-            drift = await _compare(dynamodb, stage, tenant, shards, now, await _mark(dynamodb, stage, tenant))
+            drift = await _compare(database, tenant, shards, now, await _mark(database, tenant))
             if drift is not None:
-                drift = await _compare(dynamodb, stage, tenant, shards, now, _new_mark(tenant))
+                drift = await _compare(database, tenant, shards, now, _new_mark(tenant))
         except Unavailable:
             report.unread.append(tenant)
         else:
@@ -81,20 +81,20 @@ async def reconcile(dynamodb: DynamoDB, stage: str, now: int) -> ReconcileReport
     return report
 
 
-async def _tenants(dynamodb: DynamoDB, stage: str) -> dict[str, int]:
+async def _tenants(database: Database) -> dict[str, int]:
     """Each tenant with the number of wallets that it has or, when its plan spreads them, may get at any moment."""
     shards: dict[str, int] = {}
-    async for wallet in wallets(dynamodb, stage):
+    async for wallet in wallets(database):
         tenant, shard = owner(wallet["id"])
         shards[tenant] = max(shards.get(tenant, 0), shard + 1, limits(wallet["plan"]).wallet_shards)
     return shards
 
 
-async def _compare(dynamodb: DynamoDB, stage: str, tenant: str, shards: int, now: int, mark: Item) -> Drift | None:
+async def _compare(database: Database, tenant: str, shards: int, now: int, mark: Item) -> Drift | None:
     """The drift when entries since the mark are counted; without one, the mark is moved."""
-    before = await _read(dynamodb, stage, tenant, shards)
-    final, fresh = await _sum(dynamodb, stage, tenant, mark, min([_cut(now), *_held(before)]))
-    after = await _read(dynamodb, stage, tenant, shards)
+    before = await _read(database, tenant, shards)
+    final, fresh = await _sum(database, tenant, mark, min([_cut(now), *_held(before)]))
+    after = await _read(database, tenant, shards)
     standing = _held(after)
     charged = final["charged"] + fresh.charged
     applied = charged - sum(amount for call_id, amount in fresh.pending.items() if call_id in standing)
@@ -103,14 +103,14 @@ async def _compare(dynamodb: DynamoDB, stage: str, tenant: str, shards: int, now
     agrees = _spent(before) <= charged and applied <= drift.spent and _granted(before) <= credited <= drift.granted
     if not agrees or drift.imbalance:
         return drift
-    await dynamodb.call("PutItem", {"TableName": physical_name(stage, TENANTS), "Item": to_item(final)})
+    await database.put(TENANTS, final)
     return None
 
 
-async def _sum(dynamodb: DynamoDB, stage: str, tenant: str, mark: Item, cut: str) -> tuple[Item, _Sums]:
+async def _sum(database: Database, tenant: str, mark: Item, cut: str) -> tuple[Item, _Sums]:
     """Entries since the mark: the mark with what is before the cut added to it, and the sums of the rest."""
     final, fresh = dict(mark), _Sums(0, 0, {})
-    async for entry in _entries(dynamodb, stage, tenant, mark["upto"]):
+    async for entry in _entries(database, tenant, mark["upto"]):
         charged = entry["amount"] if entry["type"] == EntryType.DEDUCTION else 0
         credited = entry["amount"] if entry["credit"] == Account.AVAILABLE and entry["type"] != EntryType.VOID else 0
         if entry["entry"] < cut:
@@ -124,37 +124,22 @@ async def _sum(dynamodb: DynamoDB, stage: str, tenant: str, mark: Item, cut: str
     return final, fresh
 
 
-def _entries(dynamodb: DynamoDB, stage: str, tenant: str, after: str) -> AsyncIterator[Item]:
-    request: dict[str, Any] = {
-        "TableName": physical_name(stage, LEDGER),
-        "KeyConditionExpression": "tenant = :tenant AND #entry > :after",
-        "ProjectionExpression": "#entry, #type, amount, credit",
-        "ExpressionAttributeNames": {"#entry": "entry", "#type": "type"},
-        "ExpressionAttributeValues": to_item({":tenant": tenant, ":after": after}),
-        "ConsistentRead": True,
-    }
-    return items(dynamodb, "Query", request)
+def _entries(database: Database, tenant: str, after: str) -> AsyncIterator[Item]:
+    attributes = ("entry", "type", "amount", "credit")
+    return database.query(LEDGER, tenant, sort=above(after), attributes=attributes, consistent=True)
 
 
-async def _read(dynamodb: DynamoDB, stage: str, tenant: str, shards: int) -> list[Item]:
+async def _read(database: Database, tenant: str, shards: int) -> list[Item]:
     """The wallets as they are at one moment: shards lend to each other, so single reads could miss a loan."""
-    table = physical_name(stage, WALLETS)
     if shards == 1:  # a transaction would fail whenever it met a call
-        request = {"TableName": table, "Key": to_item({"id": tenant}), "ConsistentRead": True}
-        found = [await dynamodb.call("GetItem", request)]
-    else:
-        ids = [wallet_id(tenant, shard) for shard in range(shards)]
-        parts = [{"Get": {"TableName": table, "Key": to_item({"id": id})}} for id in ids]
-        found = (await dynamodb.call("TransactGetItems", {"TransactItems": parts}))["Responses"]
-    return [from_item(answer["Item"]) for answer in found if answer.get("Item")]
+        wallet = await database.get(WALLETS, {"id": tenant})
+        return [wallet] if wallet else []
+    return await database.get_all_at_once(WALLETS, [{"id": wallet_id(tenant, shard)} for shard in range(shards)])
 
 
-async def _mark(dynamodb: DynamoDB, stage: str, tenant: str) -> Item:
+async def _mark(database: Database, tenant: str) -> Item:
     none = _new_mark(tenant)
-    key = to_item({"tenant": tenant, "item": none["item"]})
-    request = {"TableName": physical_name(stage, TENANTS), "Key": key, "ConsistentRead": True}
-    answer = await dynamodb.call("GetItem", request)
-    return from_item(answer["Item"]) if "Item" in answer else none
+    return await database.get(TENANTS, {"tenant": tenant, "item": none["item"]}) or none
 
 
 def _new_mark(tenant: str) -> Item:

@@ -9,15 +9,17 @@ it into this one. Shards are for plans without monthly quotas; levelling does no
 
 import asyncio
 import random
-from contextlib import suppress
-from typing import Any
 from weakref import WeakValueDictionary
 
-from callmissed.aws.attributes import Item, from_item, to_item
-from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, Unavailable
+from callmissed.aws.attributes import Item
+from callmissed.aws.comparisons import at_least
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
+from callmissed.aws.operations import WriteOperation, update_operation
 from callmissed.clock import month_of
 from callmissed.ledger.refusals import refusal
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, quotas, turn_month
+from callmissed.platform.tables import WALLETS
 
 _BORROW_TRIES = 10
 
@@ -56,12 +58,16 @@ def shares(wallets: list[Item], taker: int, need: int) -> list[dict[str, int]]:
     return changes
 
 
+async def read_wallets(database: Database, tenant: str, shards: int) -> list[Item]:
+    """Those of the tenant's wallets that exist, in order, strongly consistent. Raises Unavailable."""
+    return await database.get_all(WALLETS, [{"id": wallet_id(tenant, shard)} for shard in range(shards)])
+
+
 class Shards:
     """The shards of one stage's wallets table."""
 
-    def __init__(self, dynamodb: DynamoDB, table: str) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._borrowing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def borrow(self, tenant: str, taker: int, shards: int, service: str, need: int, now: int) -> None:
@@ -87,19 +93,16 @@ class Shards:
                 await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311
                 continue  # a call changed a shard in between, or the answer was lost: look again
             return
-        raise Unavailable("the shards kept changing", ambiguous=False)
+        raise Unavailable("the shards kept changing", indeterminate=False)
 
     async def _read(self, tenant: str, shards: int) -> list[Item]:
         """All shards in order, strongly consistent; one that is missing is made."""
         ids = [wallet_id(tenant, shard) for shard in range(shards)]
-        keys = [to_item({"id": id}) for id in ids]
-        request: dict[str, Any] = {"RequestItems": {self._table: {"Keys": keys, "ConsistentRead": True}}}
-        answer = await self._dynamodb.call("BatchGetItem", request)
-        found = {item["id"]: item for item in map(from_item, answer["Responses"][self._table])}
+        found = {wallet["id"]: wallet for wallet in await read_wallets(self._database, tenant, shards)}
         if len(found) == shards:
-            return [found[id] for id in ids]
-        if tenant not in found or answer.get("UnprocessedKeys"):
-            raise Unavailable("the wallets could not be read", ambiguous=False)
+            return list(found.values())
+        if tenant not in found:
+            raise Unavailable("the wallets could not be read", indeterminate=False)
         for id in ids:
             if id not in found:
                 await self._create(id, found[tenant])
@@ -109,42 +112,30 @@ class Shards:
         """Start the month in the shards that had no call in it yet, or they would seem to have spent their budget."""
         behind = [wallet for wallet in wallets if wallet["mon"] < month]
         for wallet in behind:
-            with suppress(ConditionFailed):  # another call turned it first
-                await self._dynamodb.call("UpdateItem", turn_month(self._table, wallet, month))
+            await turn_month(self._database, wallet, month)
         return bool(behind)
 
     async def _create(self, id: str, primary: Item) -> None:
         budget = NO_BUDGET if primary["bud"] >= NO_BUDGET else 0
         money = {"av": 0, "gr": 0, "sp": 0, "spt": 0, "bud": budget, "bl": budget}
         wallet: Item = {"id": id, **{name: primary[name] for name in ("plan", "st", "mon")}, "h": {}, **money}
-        item = to_item(wallet | quotas(primary["plan"]))
-        request = {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(id)"}
-        try:
-            await self._dynamodb.call("PutItem", request)
-        except ConditionFailed:
-            return  # another call made it first
+        await self._database.put_new(WALLETS, wallet | quotas(primary["plan"]))
 
     async def _move(self, wallets: list[Item], changes: list[dict[str, int]]) -> None:
         """Apply the changes if every giver still has what it gives."""
-        parts = [
-            self._change(wallet["id"], change)
+        operations = [
+            _change(wallet["id"], change)
             for wallet, change in zip(wallets, changes, strict=True)
             if any(change.values())
         ]
-        if parts:
-            await self._dynamodb.call("TransactWriteItems", {"TransactItems": parts}, resend_ambiguous=False)
+        if operations:
+            await self._database.transact(operations)
 
-    def _change(self, id: str, change: dict[str, int]) -> dict[str, Any]:
-        given = {":av0": max(0, -change["av"]), ":bl0": max(0, -change["bl"])}
-        values = {":av": change["av"], ":bl": change["bl"], **given}
-        update = {
-            "TableName": self._table,
-            "Key": to_item({"id": id}),
-            "UpdateExpression": "SET av = av + :av, gr = gr + :av, bl = bl + :bl, bud = bud + :bl",
-            "ConditionExpression": "av >= :av0 AND bl >= :bl0",
-            "ExpressionAttributeValues": to_item(values),
-        }
-        return {"Update": update}
+
+def _change(id: str, change: dict[str, int]) -> WriteOperation:
+    more = {"av": change["av"], "gr": change["av"], "bl": change["bl"], "bud": change["bl"]}
+    given = {name: at_least(max(0, -change[name])) for name in ("av", "bl")}
+    return update_operation(WALLETS, {"id": id}, add=more, expected=given)
 
 
 def _sum(wallets: list[Item]) -> Item:

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from callmissed.aws.attributes import Item
-from callmissed.aws.dynamodb import DynamoDB, DynamoError
-from callmissed.aws.paging import items
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoError
 from callmissed.ids import expires_at
 from callmissed.ledger.entries import EntryType, void
 from callmissed.ledger.holds import Hold, Ledger
 from callmissed.ledger.shards import owner
-from callmissed.platform.tables import WALLETS, physical_name
+from callmissed.platform.tables import WALLETS
 
 
 @dataclass(slots=True)
@@ -32,17 +32,17 @@ class SweepReport:
         return self.applied + self.voided + self.duplicates
 
 
-async def sweep(dynamodb: DynamoDB, stage: str, now: int) -> SweepReport:
-    """Resolve every hold of `stage` that has expired at `now` (epoch microseconds). Safe to run twice at once.
+async def sweep(database: Database, now: int) -> SweepReport:
+    """Resolve every hold that has expired at `now` (epoch microseconds). Safe to run twice at once.
 
     Reads all wallets: half a read unit per 4 KB, so 10,000 tenants cost about 600 units a minute.
     A hold that can't be resolved now does not keep the others waiting; its DynamoError is raised at the end.
     Raises Unavailable when DynamoDB does not answer; what was resolved stays resolved.
     """
     report = SweepReport()
-    ledger = Ledger(dynamodb, stage)
+    ledger = Ledger(database)
     failure: DynamoError | None = None
-    async for wallet in wallets(dynamodb, stage):
+    async for wallet in wallets(database):
         report.wallets += 1
         tenant, shard = owner(wallet["id"])
         for call_id, tag in wallet["h"].items():
@@ -58,9 +58,9 @@ async def sweep(dynamodb: DynamoDB, stage: str, now: int) -> SweepReport:
     return report
 
 
-def wallets(dynamodb: DynamoDB, stage: str) -> AsyncIterator[Item]:
-    """Every wallet of `stage`, eventually consistent."""
-    return items(dynamodb, "Scan", {"TableName": physical_name(stage, WALLETS)})
+def wallets(database: Database) -> AsyncIterator[Item]:
+    """Every wallet, eventually consistent."""
+    return database.scan(WALLETS)
 
 
 async def _resolve(ledger: Ledger, hold: Hold, now: int, report: SweepReport) -> None:

@@ -11,9 +11,13 @@ av + sum(h) + sp + spt = gr  and  bl + sum(h) + sp = bud  at every read: each wr
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import ConditionFailed
+from callmissed.platform.tables import WALLETS
 from callmissed.tenancy.plans import Plan, limits
 
 NO_BUDGET = 10**18
@@ -50,17 +54,22 @@ def spent(wallet: Mapping[str, Any]) -> int:
     return wallet["sp"] + wallet["spt"]
 
 
-def turn_month(table: str, wallet: Mapping[str, Any], month: int) -> dict[str, Any]:
-    """`UpdateItem` request that starts `month`: counters begin anew, and holds in flight count for the new month."""
+async def turn_month(database: Database, wallet: Mapping[str, Any], month: int) -> None:
+    """Start `month`: counters begin anew, and holds in flight count for the new month. Raises Unavailable.
+
+    Does nothing when another call started it first.
+    """
     fresh = quotas(wallet["plan"])
     names = {f"#{name}": name for name in fresh}
     values = {f":{name}": left for name, left in fresh.items()}
     counters = ", ".join(f"#{name} = :{name}" for name in fresh)
-    return {
-        "TableName": table,
+    request = {
+        "TableName": database.name(WALLETS),
         "Key": to_item({"id": wallet["id"]}),
         "UpdateExpression": f"SET mon = :new, spt = spt + sp, bl = bl + sp, sp = :zero, {counters}",
         "ConditionExpression": "mon = :old",
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": to_item({":new": month, ":old": wallet["mon"], ":zero": 0, **values}),
     }
+    with suppress(ConditionFailed):
+        await database.dynamodb.call("UpdateItem", request)

@@ -15,13 +15,20 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled
-from callmissed.aws.items import read_item, transact
+from callmissed.aws.attributes import Item
+from callmissed.aws.comparisons import equal, missing_or
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import (
+    WriteOperation,
+    delete_operation,
+    put_new_operation,
+    put_operation,
+    update_operation,
+)
 from callmissed.clock import iso
 from callmissed.errors import ApiError
-from callmissed.keys.records import delete
-from callmissed.platform.tables import TENANTS, physical_name
+from callmissed.platform.tables import TENANTS
 from callmissed.sealing import Sealer
 from callmissed.tenancy.credentials import Credentials, WhatsAppCredentials, masked
 
@@ -45,9 +52,8 @@ class Account:
 class Integrations:
     """The integrations of one stage. Every method raises Unavailable when DynamoDB does not answer."""
 
-    def __init__(self, dynamodb: DynamoDB, stage: str) -> None:
-        self._dynamodb = dynamodb
-        self._stage = stage
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def save(self, tenant: str, credentials: Credentials, sealer: Sealer, now: int) -> Item:
         """Save `credentials` in the place of those before; returns their record.
@@ -56,9 +62,9 @@ class Integrations:
         """
         seen = await self.get(tenant, credentials.provider)
         record = _record(tenant, credentials, sealer, now, rev=seen.get("rev", 0) + 1)
-        parts = [self._put_record(record, seen), self._put_account(record, credentials), *self._moved(record, seen)]
+        operations = [_put_record(record, seen), _put_account(record, credentials), *_moved(record, seen)]
         try:
-            await transact(self._dynamodb, parts)
+            await self._database.transact(operations)
         except TransactionCanceled as error:
             taken = error.reasons[1] == "ConditionalCheckFailed"
             raise _taken() if taken else _changed_meanwhile() from None
@@ -66,7 +72,7 @@ class Integrations:
 
     async def get(self, tenant: str, provider: str) -> Item:
         """The tenant's record for `provider`, strongly consistent; empty when there is none."""
-        return await read_item(self._dynamodb, self._stage, TENANTS, {"tenant": tenant, "item": _PREFIX + provider})
+        return await self._database.get(TENANTS, {"tenant": tenant, "item": _PREFIX + provider})
 
     async def find(self, account: str) -> Account | None:
         """The account as it is now, strongly consistent."""
@@ -78,62 +84,51 @@ class Integrations:
         return bool((await self._account(_verifier(token))).get("owners"))
 
     async def _account(self, account: str) -> Item:
-        return await read_item(self._dynamodb, self._stage, TENANTS, {"tenant": account, "item": _ACCOUNT})
-
-    def _put_record(self, record: Item, seen: Item) -> dict[str, Any]:
-        part: dict[str, Any] = {"TableName": self._table, "Item": to_item(record)}
-        if seen:
-            values = to_item({":rev": seen["rev"]})
-            return {"Put": part | {"ConditionExpression": "rev = :rev", "ExpressionAttributeValues": values}}
-        return {"Put": part | {"ConditionExpression": "attribute_not_exists(tenant)"}}
-
-    def _put_account(self, record: Item, credentials: Credentials) -> dict[str, Any]:
-        account = {
-            "tenant": record["account"],
-            "item": _ACCOUNT,
-            "owner": record["tenant"],
-            "secret": record[credentials.signing],
-            "allow_unsigned": record.get("allow_unsigned", False),
-        }
-        part: dict[str, Any] = {
-            "TableName": self._table,
-            "Item": to_item(account),
-            "ConditionExpression": "attribute_not_exists(tenant) OR #owner = :tenant",
-            "ExpressionAttributeNames": {"#owner": "owner"},
-            "ExpressionAttributeValues": to_item({":tenant": record["tenant"]}),
-        }
-        return {"Put": part}
-
-    def _moved(self, record: Item, seen: Item) -> list[dict[str, Any]]:
-        """Lead the new account and verify token to the tenant, and the earlier ones nowhere."""
-        parts: list[dict[str, Any]] = []
-        if seen and seen["account"] != record["account"]:
-            key = {"tenant": seen["account"], "item": _ACCOUNT}
-            parts.append(delete(self._stage, TENANTS, key, {"owner": record["tenant"]}))
-        before, after = seen.get("verifier"), record.get("verifier")
-        if before == after:
-            return parts
-        changes = ((before, "DELETE"), (after, "ADD"))
-        return parts + [self._own(verifier, record["tenant"], verb) for verifier, verb in changes if verifier]
-
-    def _own(self, verifier: str, tenant: str, verb: str) -> dict[str, Any]:
-        part: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": to_item({"tenant": verifier, "item": _ACCOUNT}),
-            "UpdateExpression": f"{verb} owners :tenant",
-            "ExpressionAttributeValues": to_item({":tenant": frozenset({tenant})}),
-        }
-        return {"Update": part}
-
-    @property
-    def _table(self) -> str:
-        return physical_name(self._stage, TENANTS)
+        return await self._database.get(TENANTS, _account_key(account))
 
 
 def shown(record: Item, kind: type[Credentials], sealer: Sealer) -> dict[str, Any]:
     """The credentials as people see them, secrets masked. Raises UnsealError."""
     seen = {name: value for name, value in record.items() if name not in _BOOKKEEPING}
     return seen | {name: masked(sealer.unseal(seen[name]) if seen[name] else "") for name in kind.secrets}
+
+
+def _put_record(record: Item, before: Item) -> WriteOperation:
+    if before:
+        return put_operation(TENANTS, record, expected={"rev": before["rev"]})
+    return put_new_operation(TENANTS, record)
+
+
+def _put_account(record: Item, credentials: Credentials) -> WriteOperation:
+    account = {
+        "tenant": record["account"],
+        "item": _ACCOUNT,
+        "owner": record["tenant"],
+        "secret": record[credentials.signing],
+        "allow_unsigned": record.get("allow_unsigned", False),
+    }
+    return put_operation(TENANTS, account, expected={"owner": missing_or(equal(record["tenant"]))})
+
+
+def _moved(record: Item, seen: Item) -> list[WriteOperation]:
+    """Lead the new account and verify token to the tenant, and the earlier ones nowhere."""
+    tenant = record["tenant"]
+    operations: list[WriteOperation] = []
+    if seen and seen["account"] != record["account"]:
+        operations.append(delete_operation(TENANTS, _account_key(seen["account"]), expected={"owner": tenant}))
+    before, after = seen.get("verifier"), record.get("verifier")
+    if before == after:
+        return operations
+    owners = {"owners": frozenset({tenant})}
+    if before:
+        operations.append(update_operation(TENANTS, _account_key(before), discard=owners, upsert=True))
+    if after:
+        operations.append(update_operation(TENANTS, _account_key(after), add=owners, upsert=True))
+    return operations
+
+
+def _account_key(account: str) -> Item:
+    return {"tenant": account, "item": _ACCOUNT}
 
 
 def _record(tenant: str, credentials: Credentials, sealer: Sealer, now: int, *, rev: int) -> Item:

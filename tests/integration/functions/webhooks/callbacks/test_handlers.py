@@ -43,8 +43,8 @@ def on_a_thread(*calls: Callable[[], Any]) -> list[Any]:
         try:
             return [call() for call in calls]
         finally:
-            runtime.run(api._served()._app.state.callbacks._dynamodb.close())  # pyright: ignore
-            runtime.run(worker._worker()._dynamodb.close())
+            runtime.run(api._served()._app.state.callbacks._database.close())  # pyright: ignore
+            runtime.run(worker._worker()._database.close())
             runtime._runner().close()
             del runtime._own.runner
 

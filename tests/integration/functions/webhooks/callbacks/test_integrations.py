@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from pydantic import ValidationError
 
+from callmissed.aws.database import Database
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
 from callmissed.sealing import Sealer
@@ -17,7 +18,7 @@ SEALER = Sealer((bytes(32),))
 
 @pytest.fixture
 def book(stage: Stage) -> Integrations:
-    return Integrations(stage.dynamodb, stage.name)
+    return Integrations(Database(stage.dynamodb, stage.name))
 
 
 async def test_secrets_are_sealed_and_shown_masked(book: Integrations) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.events.outbox import Event, publish
 from callmissed.platform.queues import CALLBACK_SOURCE, EVENT_SOURCE
@@ -55,7 +56,7 @@ async def told(stage: Stage) -> list[dict[str, Any]]:
 
 
 def worker(stage: Stage) -> Worker:
-    return Worker(stage.dynamodb, stage.name, lambda: stage.now)
+    return Worker(Database(stage.dynamodb, stage.name), lambda: stage.now)
 
 
 async def take(stage: Stage, *changes: dict[str, Any]) -> str:
@@ -160,7 +161,7 @@ async def test_a_text_that_can_not_be_read_fails_and_its_reason_is_logged_once_w
 ) -> None:
     body = json.dumps({"received": "x", "headers": {}, "text": text})
     event = Event("cbk_1", "tnt_1", "callback.whatsapp", CALLBACK_SOURCE, NOW, body)
-    await publish(stage.dynamodb, stage.name, event)
+    await publish(Database(stage.dynamodb, stage.name), event)
 
     for receives in (1, 2, 3):
         assert len(await worker(stage).failures(queued(await noted(stage), receives))) == 1
@@ -174,10 +175,10 @@ async def test_what_dynamodb_does_not_answer_is_tried_again(stage: Stage) -> Non
     await take(stage, change(messages=[message("wamid.1")]))
 
     class Silent(DynamoDB):
-        async def call(self, operation: str, request: dict[str, Any], *, resend_ambiguous: bool = True) -> Any:
-            raise Unavailable("silence", ambiguous=True)
+        async def call(self, operation: str, request: dict[str, Any], *, resend_indeterminate: bool = True) -> Any:
+            raise Unavailable("silence", indeterminate=True)
 
-    silent = Worker(Silent("us-east-1", "http://127.0.0.1:1"), stage.name)
+    silent = Worker(Database(Silent("us-east-1", "http://127.0.0.1:1"), stage.name))
 
     assert len(await silent.failures(queued(await noted(stage)))) == 1
     assert await worker(stage).failures(queued(await noted(stage))) == []

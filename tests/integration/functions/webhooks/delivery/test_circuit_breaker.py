@@ -3,9 +3,8 @@
 import pytest
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
-from callmissed.aws.items import transact
-from callmissed.aws.paging import items
 from callmissed.clock import SECOND
 from callmissed.events.types import WebhookDisabled
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS
@@ -261,7 +260,9 @@ async def test_an_owner_who_saw_it_active_does_not_undo_half_of_the_disabling(si
     await Health(simulation.store).disable(endpoint, seen, Off.GONE, simulation.now)
 
     with pytest.raises(TransactionCanceled):
-        await transact(simulation.plain, [update(simulation.stage, seen, {"active": True, "description": "CRM"})])
+        await Database(simulation.plain, simulation.stage).transact(
+            [update(seen, {"active": True, "description": "CRM"})]
+        )
 
     webhook = await simulation.webhook_item(endpoint)
     assert (webhook["active"], webhook["off"]) == (False, "gone")
@@ -313,5 +314,5 @@ async def start_replay(simulation: Simulation, endpoint: Endpoint, kind: str, *,
 
 
 async def _disabled_events(simulation: Simulation) -> list[Item]:
-    request = {"TableName": simulation.store.name(OUTBOX)}
-    return [item async for item in items(simulation.plain, "Scan", request) if item["type"] == WebhookDisabled.event]
+    events = Database(simulation.plain, simulation.stage).scan(OUTBOX)
+    return [item async for item in events if item["type"] == WebhookDisabled.event]

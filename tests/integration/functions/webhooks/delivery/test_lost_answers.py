@@ -21,15 +21,15 @@ class Answers:
     def __init__(self, simulation: Simulation, monkeypatch: pytest.MonkeyPatch, lost: int) -> None:
         self.asked = 0
         self._lost = lost
-        self._send = simulation.store.dynamodb.send
-        monkeypatch.setattr(simulation.store.dynamodb, "send", self.send)
+        self._send = simulation.store.database.dynamodb.send
+        monkeypatch.setattr(simulation.store.database.dynamodb, "send", self.send)
 
     async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
         self.asked += 1
         number = self.asked
         answer = await self._send(operation, payload)
         if number == self._lost:
-            raise Unavailable("the answer was lost", ambiguous=True)
+            raise Unavailable("the answer was lost", indeterminate=True)
         return answer
 
 
@@ -90,7 +90,7 @@ async def test_an_event_that_a_replica_does_not_know_yet_is_not_given_up(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint = await simulation.webhook()
-    send = simulation.store.dynamodb.send
+    send = simulation.store.database.dynamodb.send
 
     async def lagging(operation: str, payload: bytes) -> dict[str, Any]:
         answer = await send(operation, payload)
@@ -99,7 +99,7 @@ async def test_an_event_that_a_replica_does_not_know_yet_is_not_given_up(
                 answer["Responses"][table] = []
         return answer
 
-    monkeypatch.setattr(simulation.store.dynamodb, "send", lagging)
+    monkeypatch.setattr(simulation.store.database.dynamodb, "send", lagging)
     await simulation.tell()
     await simulation.run()
 
@@ -111,7 +111,7 @@ async def test_what_a_busy_partition_leaves_out_is_asked_for_again(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch, table: Table
 ) -> None:
     endpoint = await simulation.webhook()
-    send, name = simulation.store.dynamodb.send, simulation.store.name(table)
+    send, name = simulation.store.database.dynamodb.send, simulation.store.name(table)
 
     async def busy(operation: str, payload: bytes) -> dict[str, Any]:
         answer = await send(operation, payload)
@@ -120,7 +120,7 @@ async def test_what_a_busy_partition_leaves_out_is_asked_for_again(
             answer["UnprocessedKeys"] = {name: json.loads(payload)["RequestItems"][name]}
         return answer
 
-    monkeypatch.setattr(simulation.store.dynamodb, "send", busy)
+    monkeypatch.setattr(simulation.store.database.dynamodb, "send", busy)
     await simulation.tell()
     await simulation.run()
 

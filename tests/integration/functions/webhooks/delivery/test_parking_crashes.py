@@ -47,7 +47,7 @@ async def parked_by_the_fanout_and_a_probe(simulation: Simulation) -> Endpoint:
     simulation.dynamodb.before(
         "UpdateItem",
         lambda: open_breaker(simulation, endpoint, until=simulation.now + 15 * SECOND),
-        matching=simulation.of_table(WEBHOOKS, ":new_open"),
+        matching=simulation.of_table(WEBHOOKS, "SET #open"),
     )
     await simulation.tell()
     await simulation.run(days=2 * MINUTES)

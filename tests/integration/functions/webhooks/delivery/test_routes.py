@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Exchange
 from callmissed.clock import MINUTE, SECOND, iso
 from callmissed.events.outbox import RETENTION
@@ -159,7 +160,7 @@ async def test_a_page_reads_a_bounded_number_of_deliveries(
         await stage.delivery(endpoint, at=NOW + minutes * MINUTE)
     queries: list[Exchange] = []
     dynamodb = DynamoDB("us-east-1", stage.store.endpoint, timeout_seconds=30.0, observe=queries.append)
-    deliveries = Deliveries(dynamodb, stage.store.stage, stage.queue)
+    deliveries = Deliveries(Database(dynamodb, stage.store.stage), stage.queue)
 
     found: list[list[str]] = []
     cursor = None

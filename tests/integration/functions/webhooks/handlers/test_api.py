@@ -9,6 +9,7 @@ import pytest
 
 from callmissed import runtime
 from callmissed.aws.clients import client
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.platform.queues import DISPATCH, physical_queue_name
 from callmissed.platform.tables import IDEMPOTENCY, physical_name
@@ -40,15 +41,15 @@ def settings(module_tables: Store, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def invoke(settings: CoreSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
     """Invokes the handler on a thread of its own, as a function has one."""
-    create_parts, opened = api.create_parts, list[DynamoDB]()
+    create_parts, opened = api.create_parts, list[Database]()
 
-    def parts(settings: CoreSettings, dynamodb: DynamoDB) -> Parts:
-        opened.append(dynamodb)
-        return create_parts(settings, dynamodb, check_url=check_url, attempts=Endpoints())
+    def parts(settings: CoreSettings, database: Database) -> Parts:
+        opened.append(database)
+        return create_parts(settings, database, check_url=check_url, attempts=Endpoints())
 
     def end() -> None:
-        for dynamodb in opened:
-            runtime.run(dynamodb.close())
+        for database in opened:
+            runtime.run(database.close())
         runtime._own.runner.close()
 
     monkeypatch.setattr(api, "from_environment", lambda: settings)
@@ -112,7 +113,9 @@ def test_who_calls_is_what_the_authorizer_said(invoke: Invoke) -> None:
 
 def test_the_deployed_function_refuses_to_start_without_a_sealing_key() -> None:
     with pytest.raises(ValueError, match="sealing key"):
-        api.create_parts(CoreSettings(), DynamoDB("us-east-1"), check_url=check_url, attempts=Endpoints())
+        api.create_parts(
+            CoreSettings(), Database(DynamoDB("us-east-1"), "test"), check_url=check_url, attempts=Endpoints()
+        )
 
 
 def orders(settings: CoreSettings) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callmissed.aws.attributes import to_item
+from callmissed.aws.database import Database
 from callmissed.idempotency.requests import HEADER, REPLAYED
 from callmissed.platform.routes import ROUTES, Auth, Route
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table, physical_name
@@ -79,9 +80,10 @@ def authorized(app: ASGIApp, tenant: str) -> ASGIApp:
 @pytest.fixture
 async def caller(stage: Stage, tenant: Tenant) -> Caller:
     settings = CoreSettings(stage=stage.store.stage, sealing_keys=RING[0].hex())
+    database = Database(stage.dynamodb, stage.store.stage)
     parts = create_parts(
         settings,
-        stage.dynamodb,
+        database,
         check_url=check_url,
         attempts=stage.endpoints,
         dispatch=stage.queue,
@@ -89,7 +91,7 @@ async def caller(stage: Stage, tenant: Tenant) -> Caller:
     )
     webhook = await tenant.webhook()
     delivery_id = await stage.delivery(tenant.endpoint(webhook))
-    return Caller(stage, tenant, webhook, delivery_id, create_server(settings, parts, stage.dynamodb))
+    return Caller(stage, tenant, webhook, delivery_id, create_server(settings, parts, database))
 
 
 @pytest.mark.parametrize("route", RUN_ONCE, ids=name_of)

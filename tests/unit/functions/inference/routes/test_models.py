@@ -42,7 +42,7 @@ class Gateway:
     catalog: Catalog
     stage: str = "test"
     clock: Any = system_clock
-    dynamodb: Any = None
+    database: Any = None
 
     async def authenticate(self, request: Request) -> object:
         if request.headers.get("authorization") != f"Bearer {KEY}":

@@ -1,0 +1,199 @@
+"""The tables of one stage: reads, conditional writes and transactions.
+
+Only the hottest writes (admission, holds, idempotency) are worded elsewhere, by the modules that own their items.
+"""
+
+import secrets
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict, Unpack
+
+from callmissed.aws.attributes import Item, Value, from_item, to_item
+from callmissed.aws.comparisons import Comparison
+from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Unavailable
+from callmissed.aws.expressions import Expressions
+from callmissed.aws.operations import (
+    Changes,
+    Conditions,
+    WriteOperation,
+    delete_operation,
+    put_new_operation,
+    put_operation,
+    update_operation,
+)
+from callmissed.platform.tables import Index, Table, physical_name
+
+
+class Selection(TypedDict, total=False):
+    """Which items a query or a scan returns, and what of them.
+
+    `where` filters what is read, which is paid for all the same; `attributes` are those that are returned.
+    Without `consistent`, what was written just now may be missing; an index is never consistent. `limit` is how many
+    items one page reads at most.
+    """
+
+    index: Index
+    where: Mapping[str, Value | Comparison]
+    attributes: Collection[str]
+    consistent: bool
+    limit: int
+
+
+class KeySelection(Selection, total=False):
+    """A query's selection: the `sort` key's condition, and whether its order is reversed."""
+
+    sort: Comparison
+    newest_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPage:
+    """Some items of a query, `scanned` of them before the filter. `next` starts the next page; None after the last."""
+
+    items: list[Item]
+    next: dict[str, Any] | None
+    scanned: int
+
+
+class Database:
+    """The tables of one stage. Every method raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(self, dynamodb: DynamoDB, stage: str) -> None:
+        self.dynamodb = dynamodb
+        self.stage = stage
+
+    def name(self, table: Table) -> str:
+        """Physical name of `table`."""
+        return physical_name(self.stage, table)
+
+    async def get(self, table: Table, key: Item, *, consistent: bool = True) -> Item:
+        """The item; empty when there is none."""
+        request = {"TableName": self.name(table), "Key": to_item(key), "ConsistentRead": consistent}
+        answer = await self.dynamodb.call("GetItem", request)
+        return from_item(answer.get("Item", {}))
+
+    async def get_all(self, table: Table, keys: Sequence[Item], *, consistent: bool = True) -> list[Item]:
+        """Those of at most 100 items that exist, in the order of their keys."""
+        name = self.name(table)
+        request = {"RequestItems": {name: {"Keys": [to_item(key) for key in keys], "ConsistentRead": consistent}}}
+        answer = await self.dynamodb.call("BatchGetItem", request)
+        if answer.get("UnprocessedKeys"):
+            raise Unavailable("the items could not all be read", indeterminate=False)
+        found = [from_item(item) for item in answer["Responses"].get(name, [])]
+        return [item for key in keys for item in found if key.items() <= item.items()]
+
+    async def get_all_at_once(self, table: Table, keys: Sequence[Item]) -> list[Item]:
+        """Those of at most 100 items that exist, as they were at one moment. Any write of them makes it fail."""
+        gets = [{"Get": {"TableName": self.name(table), "Key": to_item(key)}} for key in keys]
+        answer = await self.dynamodb.call("TransactGetItems", {"TransactItems": gets})
+        return [from_item(found["Item"]) for found in answer["Responses"] if found.get("Item")]
+
+    async def put(self, table: Table, item: Item) -> None:
+        """Write the item, over whatever is there."""
+        await self._write(put_operation(table, item))
+
+    async def put_new(self, table: Table, item: Item) -> Item:
+        """Write the item where there is none; returns the one that was there before, empty when there was none.
+
+        An equal item counts as none after a lost answer: an earlier try of this write may have put it there.
+        """
+        try:
+            await self._write(put_new_operation(table, item), {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"})
+        except ConditionFailed as refused:
+            return {} if refused.indeterminate and refused.item == item else refused.item
+        return {}
+
+    async def update(self, table: Table, key: Item, **changes: Unpack[Changes]) -> Item:
+        """The item after the changes. Raises ConditionFailed, which carries the item as it was."""
+        returns = {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        answer = await self._write(update_operation(table, key, **changes), returns)
+        return from_item(answer["Attributes"])
+
+    async def update_if(self, table: Table, key: Item, **changes: Unpack[Changes]) -> bool:
+        """Change the item; False when the conditions do not hold, or no longer do after a lost answer."""
+        return await self.write_if(update_operation(table, key, **changes))
+
+    async def delete_if(self, table: Table, key: Item, **conditions: Unpack[Conditions]) -> bool:
+        """Delete the item; False when it does not exist or the conditions do not hold."""
+        return await self.write_if(delete_operation(table, key, **conditions))
+
+    async def write_if(self, operation: WriteOperation) -> bool:
+        """Carry out a single operation; False when its conditions do not hold."""
+        try:
+            await self._write(operation)
+        except ConditionFailed:
+            return False
+        return True
+
+    async def transact(self, operations: Sequence[WriteOperation]) -> None:
+        """Carry out all `operations` (at most 100) or none.
+
+        A lost answer is asked for again under the same token, which DynamoDB remembers for ten minutes.
+        Raises TransactionCanceled.
+        """
+        items = [{each.kind: {"TableName": self.name(each.table), **each.request}} for each in operations]
+        request = {"TransactItems": items, "ClientRequestToken": secrets.token_hex(16)}
+        await self.dynamodb.call("TransactWriteItems", request)
+
+    def query(self, table: Table, partition: str, **selection: Unpack[KeySelection]) -> AsyncGenerator[Item]:
+        """Every item of the partition that is selected, in the order of sort keys; a page is read when it is needed."""
+        return self._items("Query", self._query(table, partition, selection))
+
+    async def page(
+        self,
+        table: Table,
+        partition: str,
+        *,
+        start: Mapping[str, Any] | None = None,
+        **selection: Unpack[KeySelection],
+    ) -> ItemPage:
+        """One page of `query`, the first or the one that begins at `start`."""
+        request = self._query(table, partition, selection)
+        return await self._page("Query", request, start)
+
+    def scan(self, table: Table, **selection: Unpack[Selection]) -> AsyncGenerator[Item]:
+        """Every item of the table that is selected, in no order. Reads the whole table."""
+        return self._items("Scan", self._selected(table, Expressions(), selection))
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        await self.dynamodb.close()
+
+    async def _write(self, operation: WriteOperation, returns: Mapping[str, str] | None = None) -> dict[str, Any]:
+        request = {"TableName": self.name(operation.table), **operation.request, **(returns or {})}
+        return await self.dynamodb.call(f"{operation.kind}Item", request)
+
+    async def _items(self, operation: str, request: dict[str, Any]) -> AsyncGenerator[Item]:
+        page = await self._page(operation, request, None)
+        while True:
+            for item in page.items:
+                yield item
+            if page.next is None:
+                return
+            page = await self._page(operation, request, page.next)
+
+    async def _page(self, operation: str, request: dict[str, Any], start: Mapping[str, Any] | None) -> ItemPage:
+        answer = await self.dynamodb.call(operation, request | ({"ExclusiveStartKey": start} if start else {}))
+        items = [from_item(item) for item in answer["Items"]]
+        return ItemPage(items, answer.get("LastEvaluatedKey"), answer.get("ScannedCount", len(items)))
+
+    def _query(self, table: Table, partition: str, selection: KeySelection) -> dict[str, Any]:
+        expressions, keys = Expressions(), selection.get("index", table)
+        conditions = [expressions.condition(keys.partition_key, partition)]
+        if sort := selection.get("sort"):
+            conditions.append(expressions.condition(keys.sort_key or "", sort))
+        expressions.write("KeyConditionExpression", " AND ".join(conditions))
+        order = {"ScanIndexForward": False} if selection.get("newest_first") else {}
+        return self._selected(table, expressions, selection) | order
+
+    def _selected(self, table: Table, expressions: Expressions, selection: Selection) -> dict[str, Any]:
+        expressions.write("FilterExpression", " AND ".join(expressions.conditions(selection.get("where", {}))))
+        expressions.write("ProjectionExpression", expressions.names(selection.get("attributes", ())))
+        request: dict[str, Any] = {"TableName": self.name(table), **expressions.request}
+        if index := selection.get("index"):
+            request["IndexName"] = index.name
+        if selection.get("consistent"):
+            request["ConsistentRead"] = True
+        if limit := selection.get("limit"):
+            request["Limit"] = limit
+        return request
