@@ -296,7 +296,7 @@ class WalletMachine(RuleBasedStateMachine):
         arrival = self._entry_in_flight(call, call.hold, share, dies=dies)
         dynamodb = self.world.dynamodb
         dynamodb.before("PutItem", arrival, matching=lambda request: request["Item"]["entry"]["S"] == call.id)
-        self.world.now(sweep(dynamodb, self.world.stage, self.clock))
+        self.world.now(sweep(Database(dynamodb, self.world.stage), self.clock))
         assert dynamodb.pending == 0
         entry = self.world.model.entries[call.id]
         assert (entry["type"], self.world.model.pending(entry)) == (EntryType.DEDUCTION, False)

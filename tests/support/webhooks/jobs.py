@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from callmissed.aws.attributes import Item
-from callmissed.aws.paging import items
+from callmissed.aws.database import Database
 from callmissed.batches import Received
 from callmissed.events.outbox import to_record
 from callmissed.events.types import WebhookDisabled
@@ -27,5 +27,5 @@ async def queued_jobs(simulation: Simulation, count: int = 1) -> list[Job]:
 
 async def disabled_events(simulation: Simulation) -> list[Item]:
     """The events in the outbox that say that a webhook was disabled."""
-    request = {"TableName": simulation.store.name(OUTBOX)}
-    return [item async for item in items(simulation.plain, "Scan", request) if item["type"] == WebhookDisabled.event]
+    events = Database(simulation.plain, simulation.stage).scan(OUTBOX)
+    return [item async for item in events if item["type"] == WebhookDisabled.event]

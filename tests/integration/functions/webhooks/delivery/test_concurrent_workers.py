@@ -52,7 +52,7 @@ async def test_two_workers_probe_an_endpoint_by_one_attempt(simulation: Simulati
     one, other = await queued_jobs(simulation, count=2)
     tripped = {"cf": 5, "ff": simulation.now - SECOND, "open": simulation.now}
     assert await simulation.aside.change(WEBHOOKS, webhook_key(endpoint), tripped, {})
-    simulation.dynamodb.before("UpdateItem", other, matching=simulation.of_table(WEBHOOKS, ":new_open"))
+    simulation.dynamodb.before("UpdateItem", other, matching=simulation.of_table(WEBHOOKS, "SET #open"))
 
     await one()
 
@@ -71,7 +71,7 @@ async def test_two_failures_trip_the_breaker_once(simulation: Simulation, open_u
     async def other() -> None:
         moments.append(await health.failed(endpoint, now))
 
-    simulation.dynamodb.before("UpdateItem", other, matching=simulation.of_table(WEBHOOKS, ":new_open"))
+    simulation.dynamodb.before("UpdateItem", other, matching=simulation.of_table(WEBHOOKS, "SET #open"))
 
     assert await health.failed(endpoint, now + SECOND) == 0
 
@@ -117,9 +117,9 @@ async def test_two_failures_after_five_days_publish_one_event(simulation: Simula
 @pytest.mark.parametrize(
     ("answer", "failures", "write"),
     [
-        (500, {}, "if_not_exists(cf, :none)"),
-        (500, {"cf": 4}, ":new_open"),
-        (200, {"cf": 3}, ":new_cf"),
+        (500, {}, "ADD #cf"),
+        (500, {"cf": 4}, "SET #open"),
+        (200, {"cf": 3}, "SET #cf"),
     ],
     ids=["failure", "trip", "success"],
 )

@@ -139,7 +139,7 @@ async def test_a_put_whose_first_try_was_not_answered_returns_what_another_proce
 
     async def lose() -> None:
         await simulation.aside.put(DELIVERIES, other)
-        raise Unavailable("the answer was lost", ambiguous=True)
+        raise Unavailable("the answer was lost", indeterminate=True)
 
     simulation.dynamodb.before("PutItem", lose)
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
-from callmissed.aws.items import transact
 from callmissed.clock import MINUTE, SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table
 from functions.webhooks.storage.items import update, wake_lane
@@ -96,7 +96,7 @@ async def test_a_delivery_whose_parking_was_not_answered_is_looked_for(
         answer = await send(operation, payload)
         if operation == parks and b'"parked"' in payload and not lost:
             lost.append(operation)
-            raise Unavailable("the answer was lost", ambiguous=True)
+            raise Unavailable("the answer was lost", indeterminate=True)
         return answer
 
     monkeypatch.setattr(simulation.dynamodb, "send", losing)
@@ -184,10 +184,10 @@ async def test_a_webhook_resumed_at_any_moment_of_a_look_gets_what_was_parked(
     simulation.now += SECOND
     webhook = await simulation.webhook_item(endpoint)
     resumed = [
-        update(simulation.stage, webhook, {"active": True}),
-        wake_lane(simulation.stage, endpoint, simulation.now),
+        update(webhook, {"active": True}),
+        wake_lane(endpoint, simulation.now),
     ]
-    resume = partial(transact, simulation.plain, resumed)
+    resume = partial(Database(simulation.plain, simulation.stage).transact, resumed)
     simulation.dynamodb.before(operation, resume, matching=simulation.of_table(table))
 
     await look(simulation, endpoint)

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 from functions.webhooks.subscriptions.schemas import NewWebhook, WebhookChanges
 
+from callmissed.aws.database import Database
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
 from callmissed.idempotency.operation import Operation
@@ -18,8 +19,7 @@ from tests.support.webhooks.simulation import Simulation
 @pytest.fixture
 def subscriptions(simulation: Simulation) -> Subscriptions:
     return Subscriptions(
-        simulation.dynamodb,
-        simulation.stage,
+        Database(simulation.dynamodb, simulation.stage),
         sealer=Sealer((bytes(range(32)),)),
         check_url=lambda url: url,
         dispatch=simulation.orders,
