@@ -6,8 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from functions.webhooks.replays.runner import Replayer
-
 from bench.delivery.queueing import MemoryQueue
 from bench.delivery.seeding import DATA, open_store, sealer
 from callmissed.aws.queues import Message
@@ -22,6 +20,7 @@ from functions.webhooks.delivery.fanout import Fanout
 from functions.webhooks.delivery.scheduler import Timer
 from functions.webhooks.events.relay import Relay
 from functions.webhooks.handlers.sender import Sender
+from functions.webhooks.replays.runner import Replayer
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient

@@ -25,10 +25,10 @@ from functions.webhooks.delivery.attempts import Attempting, Attempts
 from functions.webhooks.delivery.service import Deliveries
 from functions.webhooks.events import routes as event_types
 from functions.webhooks.parts import Parts
-from functions.webhooks.replays.service import Replays
 from functions.webhooks.replays import routes as replays
-from functions.webhooks.subscriptions.service import CheckUrl, Subscriptions
+from functions.webhooks.replays.service import Replays
 from functions.webhooks.subscriptions import routes as subscriptions
+from functions.webhooks.subscriptions.service import CheckUrl, Subscriptions
 
 ROUTERS = (event_types.router, subscriptions.router, deliveries.router, replays.router)
 

@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from functions.webhooks.replays.runner import Replayer
-
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
@@ -31,6 +29,7 @@ from functions.webhooks.delivery.fanout import Fanout
 from functions.webhooks.delivery.scheduler import Timer
 from functions.webhooks.events.relay import Relay
 from functions.webhooks.handlers.sender import Sender
+from functions.webhooks.replays.runner import Replayer
 from functions.webhooks.storage.records import DELIVERY, Endpoint, State
 from functions.webhooks.storage.repository import Store, at_once
 from local.engines import Store as Tables

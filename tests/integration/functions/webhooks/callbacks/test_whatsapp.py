@@ -4,9 +4,9 @@ import asyncio
 import json
 
 import pytest
-from functions.webhooks.callbacks.whatsapp.verification import MOST_UPDATES
 
 from callmissed.clock import SECOND
+from functions.webhooks.callbacks.whatsapp.verification import MOST_UPDATES
 from tests.support.webhooks.callbacks import (
     WHATSAPP,
     Stage,

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from functions.webhooks.replays.runner import DONE, RECOVER
 
 from callmissed.aws.attributes import Item
 from callmissed.batches import Received
 from callmissed.clock import MINUTE, SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks.delivery import jobs
+from functions.webhooks.replays.runner import DONE, RECOVER
 from functions.webhooks.replays.service import REPEAT
 from functions.webhooks.storage.records import REPLAY, Endpoint, State, webhook_key
 from tests.integration.functions.webhooks.delivery.test_circuit_breaker import start_replay

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from functions.webhooks.replays.runner import Replayer
 
 from callmissed.aws.attributes import Item
 from callmissed.batches import each_message
 from callmissed.clock import SECOND
 from callmissed.observability import get_logger
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
+from functions.webhooks.replays.runner import Replayer
 from functions.webhooks.storage.records import Endpoint, State, webhook_key
 from tests.integration.functions.webhooks.delivery.test_circuit_breaker import DAY, MINUTES, start_replay
 from tests.support.webhooks.simulation import Fate, Simulation, ok, status

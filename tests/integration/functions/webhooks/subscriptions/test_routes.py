@@ -10,8 +10,8 @@ from callmissed.clock import MINUTE, iso
 from callmissed.platform.tables import DELIVERIES
 from functions.webhooks.storage.items import read_webhook
 from functions.webhooks.storage.records import COUNT, LANE, Endpoint
-from functions.webhooks.subscriptions.service import MOST_WEBHOOKS
 from functions.webhooks.subscriptions import service as subscriptions
+from functions.webhooks.subscriptions.service import MOST_WEBHOOKS
 from tests.support.webhooks.subscribers import FORBIDDEN, HEADER, NEW, NOW, URL, Stage, Tenant, refused
 
 FIELDS = {

@@ -3,7 +3,6 @@
 from functools import partial
 
 import pytest
-from functions.webhooks.subscriptions.schemas import NewWebhook, WebhookChanges
 
 from callmissed.aws.database import Database
 from callmissed.clock import MINUTE
@@ -12,6 +11,7 @@ from callmissed.idempotency.operation import Operation
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from callmissed.sealing import Sealer
 from functions.webhooks.storage.records import COUNT, LANE, Endpoint, due
+from functions.webhooks.subscriptions.schemas import NewWebhook, WebhookChanges
 from functions.webhooks.subscriptions.service import Subscriptions
 from tests.support.webhooks.simulation import Simulation
 

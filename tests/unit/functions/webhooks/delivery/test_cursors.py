@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from functions.webhooks.subscriptions.secrets import masked, rotated
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from functions.webhooks.delivery.cursors import before, cursor_after, is_deliver
 from functions.webhooks.delivery.signing import new_secret
 from functions.webhooks.delivery.time_range import Span, key_before, micros, replayable
 from functions.webhooks.storage.records import DELIVERY, delivery_id
+from functions.webhooks.subscriptions.secrets import masked, rotated
 
 NOW = 1_795_599_000 * SECOND
 LATEST = 4_000_000_000 * SECOND
