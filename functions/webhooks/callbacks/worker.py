@@ -6,18 +6,15 @@ A message names a noted callback, whose text is in the outbox. What can't be pro
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
 from typing import Any
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import publish
 from callmissed.observability import get_logger
 from callmissed.platform.tables import OUTBOX
-from callmissed.runtime import run
-from callmissed.settings import from_environment
 from functions.webhooks.callbacks.receive import NotedCallback
 from functions.webhooks.callbacks.whatsapp.events import UnknownFieldError, events_of
 
@@ -85,19 +82,7 @@ class Worker:
             await publish(self._database, event)
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
-    """Work off a batch; SQS tries again what is named in the answer."""
-    failed = run(_worker().failures(event["Records"]))
-    return {"batchItemFailures": [{"itemIdentifier": id} for id in failed]}
-
-
 def _tell(record: dict[str, Any], error: Exception) -> None:
     """Say why, at the first try only: the others fail for the same reason."""
     if record.get("attributes", {}).get("ApproximateReceiveCount", "1") == "1":
         _logger.warning("a callback failed", extra={"message_id": record["messageId"], "reason": str(error)})
-
-
-@cache
-def _worker() -> Worker:
-    settings = from_environment()
-    return Worker(Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage))

@@ -1,20 +1,10 @@
 """The fan-out: finds an event's webhooks, writes a delivery for each, and orders its first attempt."""
 
-from functools import cache
-from typing import Any
-
 from callmissed.aws.attributes import Item
-from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB
-from callmissed.aws.queues import Message, Sending, SqsQueue
-from callmissed.batches import Failures, Received, each_message
-from callmissed.clock import SECOND, Clock, system_clock
+from callmissed.aws.queues import Message, Sending
+from callmissed.clock import SECOND, Clock
 from callmissed.events.types import WebhookDisabled, matches
-from callmissed.observability import get_logger
-from callmissed.platform.queues import DISPATCH
 from callmissed.platform.tables import DELIVERIES
-from callmissed.runtime import run
-from callmissed.settings import from_environment
 from functions.webhooks.delivery import jobs
 from functions.webhooks.storage.items import webhooks_of
 from functions.webhooks.storage.records import Endpoint, State, delivery_id, new_delivery
@@ -22,7 +12,6 @@ from functions.webhooks.storage.repository import Store, at_once
 
 _ORDERED_WITHIN = 60 * SECOND
 _SKEW = 10 * SECOND
-_logger = get_logger("event-fanout")
 
 
 class Fanout:
@@ -65,19 +54,3 @@ def _wants(webhook: Item, event: Item) -> bool:
     if event["type"] == WebhookDisabled.event and webhook.get("off_at") == event["created"]:
         return False  # it is about this one
     return any(matches(pattern, event["type"]) for pattern in webhook["events"])
-
-
-def handler(event: dict[str, Any], _context: object) -> Failures:
-    """Fan out a batch of events, as the bus wrote them into the queue."""
-    return run(each_message(event, _one, _logger))
-
-
-async def _one(received: Received) -> None:
-    await _fanout().fan_out(received.body["detail"], again=received.again)
-
-
-@cache
-def _fanout() -> Fanout:
-    settings = from_environment()
-    store = Store(Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage))
-    return Fanout(store, SqsQueue(settings, DISPATCH), system_clock)

@@ -1,19 +1,11 @@
 """The timer: each minute it orders what is due by then. An order that gets lost is repeated after a while."""
 
-from functools import cache
 from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB
-from callmissed.aws.queues import Sending, SqsQueue
+from callmissed.aws.queues import Sending
 from callmissed.clock import SECOND, Clock, system_clock
-from callmissed.observability import get_logger
-from callmissed.platform.queues import DISPATCH
 from callmissed.platform.tables import DELIVERIES, DUE
-from callmissed.runtime import run
-from callmissed.schedules import at_micros
-from callmissed.settings import from_environment
 from functions.webhooks.delivery import jobs
 from functions.webhooks.storage.records import LOST_AFTER, SHARDS, due, endpoint_of
 from functions.webhooks.storage.repository import Store, at_once
@@ -21,8 +13,6 @@ from functions.webhooks.storage.repository import Store, at_once
 _PAGE = 250
 _LONGEST_RUN = 40 * SECOND
 """Lambda ends a run after 55 seconds; what it has claimed by then and not ordered would wait for `LOST_AFTER`."""
-
-_logger = get_logger("webhook-timer")
 
 
 class Timer:
@@ -64,17 +54,3 @@ def _request(shard: str, now: int, start: dict[str, Any] | None) -> dict[str, An
         "Limit": _PAGE,
     }
     return request | ({"ExclusiveStartKey": start} if start else {})
-
-
-def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Ring as of `event["at"]` (ISO 8601)."""
-    ordered = run(_timer().ring(at_micros(event)))
-    _logger.info("ordered what was due", extra={"ordered": ordered})
-    return {"ordered": ordered}
-
-
-@cache
-def _timer() -> Timer:
-    settings = from_environment()
-    store = Store(Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage))
-    return Timer(store, SqsQueue(settings, DISPATCH))

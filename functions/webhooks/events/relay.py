@@ -3,15 +3,10 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from callmissed.aws.clients import client
-from callmissed.batches import Change, Failures, changes, from_here
+from callmissed.batches import Change
 from callmissed.observability import get_logger
-from callmissed.platform import names
-from callmissed.runtime import run
-from callmissed.settings import from_environment
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
@@ -59,14 +54,3 @@ class Relay:
             "DetailType": item["type"],
             "Detail": json.dumps(detail),
         }
-
-
-def handler(event: dict[str, Any], _context: object) -> Failures:
-    """Relay a batch of the outbox's stream. Raises botocore's errors, so that Lambda tries the batch again."""
-    return from_here(run(_relay().tell(changes(event))))
-
-
-@cache
-def _relay() -> Relay:
-    settings = from_environment()
-    return Relay(names.event_bus(settings.stage), client("events", settings))

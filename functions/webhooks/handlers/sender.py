@@ -3,22 +3,16 @@
 from functools import cache
 from typing import Any
 
-from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB
-from callmissed.aws.queues import SqsQueue
 from callmissed.batches import Failures, Received, each_message
 from callmissed.clock import system_clock
 from callmissed.http.client import SafeClient
 from callmissed.observability import get_logger
-from callmissed.platform.queues import DISPATCH
 from callmissed.runtime import run
-from callmissed.sealing import Sealer
-from callmissed.settings import from_environment
+from functions.webhooks.composition import compose
 from functions.webhooks.delivery.attempts import Attempts
 from functions.webhooks.delivery.dispatch import Dispatcher, Order
 from functions.webhooks.replays.runner import Replayer
 from functions.webhooks.storage.records import Endpoint
-from functions.webhooks.storage.repository import Store
 
 _logger = get_logger("webhook-sender")
 
@@ -53,10 +47,9 @@ def handler(event: dict[str, Any], _context: object) -> Failures:
 
 @cache
 def _sender() -> Sender:
-    settings = from_environment()
-    store = Store(Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage))
-    queue = SqsQueue(settings, DISPATCH)
-    client = SafeClient(allow_loopback=settings.allow_loopback)
-    attempts = Attempts(client, Sealer(settings.sealing_ring), system_clock)
+    composition = compose()
+    store, queue = composition.repository, composition.jobs
+    client = SafeClient(allow_loopback=composition.settings.allow_loopback)
+    attempts = Attempts(client, composition.sealer, system_clock)
     dispatcher = Dispatcher(store, queue, attempts, system_clock)
     return Sender(dispatcher, Replayer(store, queue, system_clock))

@@ -150,20 +150,20 @@ CALLBACKS_API = Function(
 CALLBACK_WORKER = Function(
     "callback-worker",
     slice="webhooks",
-    handler="functions.webhooks.callbacks.worker.handler",
+    handler="functions.webhooks.handlers.callback_worker.handler",
     tables={OUTBOX.name: ("dynamodb:GetItem", "dynamodb:PutItem")},
 )
 EVENT_RELAY = Function(
     "event-relay",
     slice="webhooks",
-    handler="functions.webhooks.events.relay.handler",
+    handler="functions.webhooks.handlers.relay.handler",
     follows=OUTBOX.name,
     publishes=True,
 )
 EVENT_FANOUT = Function(
     "event-fanout",
     slice="webhooks",
-    handler="functions.webhooks.delivery.fanout.handler",
+    handler="functions.webhooks.handlers.fanout.handler",
     tables={WEBHOOKS.name: ("dynamodb:Query",), DELIVERIES.name: ("dynamodb:PutItem", "dynamodb:UpdateItem")},
     sends_to=(DISPATCH.name,),
 )
@@ -180,10 +180,10 @@ WEBHOOK_SENDER = Function(
     sends_to=(DISPATCH.name,),
     unseals=True,
 )
-WEBHOOK_TIMER = Function(
-    "webhook-timer",
+WEBHOOK_SCHEDULER = Function(
+    "webhook-scheduler",
     slice="webhooks",
-    handler="functions.webhooks.delivery.scheduler.handler",
+    handler="functions.webhooks.handlers.scheduler.handler",
     timeout_seconds=55,
     tables={DELIVERIES.name: ("dynamodb:Query", "dynamodb:UpdateItem")},
     sends_to=(DISPATCH.name,),
@@ -202,12 +202,12 @@ FUNCTIONS = (
     EVENT_RELAY,
     EVENT_FANOUT,
     WEBHOOK_SENDER,
-    WEBHOOK_TIMER,
+    WEBHOOK_SCHEDULER,
 )
 
 SCHEDULES = (
     Schedule("hold-sweep", LEDGER_SWEEP.name, "rate(1 minute)", "resolve holds whose call never settled"),
     Schedule("ledger-reconcile", LEDGER_RECONCILE.name, "cron(30 20 * * ? *)", "compare wallets with their entries"),
-    Schedule("webhook-timer", WEBHOOK_TIMER.name, "rate(1 minute)", "start attempts, lanes and replays that are due"),
+    Schedule("webhook-scheduler", WEBHOOK_SCHEDULER.name, "rate(1 minute)", "enqueue deliveries that are due"),
     Schedule("key-expiry", KEY_EXPIRY.name, "rate(1 hour)", "tell of API keys that have expired"),
 )

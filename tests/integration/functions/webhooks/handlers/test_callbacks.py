@@ -10,7 +10,7 @@ from mangum.types import LambdaContext
 
 from callmissed import runtime
 from callmissed.clock import system_clock
-from functions.webhooks.callbacks import worker
+from functions.webhooks.handlers import callback_worker as worker
 from functions.webhooks.handlers import callbacks_api as api
 from local.engines import Store
 from tests.support.webhooks.callbacks import (

@@ -1,0 +1,44 @@
+"""What the functions of this slice share: settings, tables, the queue of jobs and sealing."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.queues import SqsQueue
+from callmissed.platform.queues import DISPATCH
+from callmissed.sealing import Sealer
+from callmissed.settings import CoreSettings, from_environment
+from functions.webhooks.storage.repository import Store
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The dependencies of one process. Each is made when a handler asks for it; none opens a connection before use."""
+
+    settings: CoreSettings
+
+    @cached_property
+    def database(self) -> Database:
+        """The tables of the stage."""
+        return Database(DynamoDB(self.settings.region, self.settings.dynamodb_endpoint), self.settings.stage)
+
+    @cached_property
+    def repository(self) -> Store:
+        """Webhooks and deliveries."""
+        return Store(self.database)
+
+    @cached_property
+    def jobs(self) -> SqsQueue:
+        """The queue of jobs."""
+        return SqsQueue(self.settings, DISPATCH)
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Seals and unseals secrets. Raises ValueError without a sealing key."""
+        return Sealer(self.settings.sealing_ring)
+
+
+def compose(settings: CoreSettings | None = None) -> Composition:
+    """The dependencies under `settings`, by default those of the environment. Raises ValueError for a wrong one."""
+    return Composition(settings or from_environment())
