@@ -73,7 +73,7 @@ async def soak(flood: Flood) -> Soak:
     try:
         endpoint = await simulation.webhook()
         simulation.endpoints.answers[endpoint.webhook] = server.answer
-        told = await simulation.tell(count=flood.count)
+        told = await simulation.publish(count=flood.count)
         await simulation.run(days=HALF_A_DAY, steps=100 * flood.count)
         lost = await _lost(simulation, endpoint, told)
     finally:

@@ -9,7 +9,7 @@ from callmissed.aws.queues import SqsQueue
 from callmissed.platform.queues import DISPATCH
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings, from_environment
-from functions.webhooks.storage.repository import Store
+from functions.webhooks.storage.repository import Repository
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Composition:
         return Database(DynamoDB(self.settings.region, self.settings.dynamodb_endpoint), self.settings.stage)
 
     @cached_property
-    def repository(self) -> Store:
+    def repository(self) -> Repository:
         """Webhooks and deliveries."""
-        return Store(self.database)
+        return Repository(self.database)
 
     @cached_property
     def jobs(self) -> SqsQueue:

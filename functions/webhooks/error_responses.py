@@ -1,8 +1,8 @@
-"""What the document says of refusals."""
+"""Errors of routes, as the OpenAPI document describes them."""
 
 from typing import Any
 
-from functions.webhooks.subscriptions.schemas import Refusal
+from pydantic import BaseModel, Field
 
 _MEANINGS = {
     400: "`url_rejected`, `webhook_inactive`, `invalid_request_error`",
@@ -18,6 +18,26 @@ _MEANINGS = {
 _ALWAYS = (401, 403, 429, 503)
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals of a route: those of every route, and `statuses`."""
-    return {status: {"model": Refusal, "description": _MEANINGS[status]} for status in sorted({*_ALWAYS, *statuses})}
+class ErrorDetails(BaseModel):
+    """Why a request failed."""
+
+    code: str
+    message: str
+    type: str
+    request_id: str
+    details: list[dict[str, Any]] | None = Field(
+        default=None, description="On 422: `loc` and `msg` of everything that is wrong."
+    )
+
+
+class ErrorEnvelope(BaseModel):
+    """The body of every error."""
+
+    error: ErrorDetails
+
+
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route: those of every route, and `statuses`."""
+    return {
+        status: {"model": ErrorEnvelope, "description": _MEANINGS[status]} for status in sorted({*_ALWAYS, *statuses})
+    }

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of webhooks, from the same routes and models that serve them."""
+"""The OpenAPI document of webhooks, from the routes and models that serve them."""
 
 from typing import Any
 

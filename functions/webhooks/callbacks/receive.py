@@ -1,8 +1,8 @@
-"""The one path of every callback: verify, note, answer.
+"""The one path of every callback: verify, store, answer.
 
-To note a callback is one conditional write. Its item in the outbox has an id that the provider's own id makes, so
-a retry finds it there and adds nothing, and two of them at once make one item. The outbox's stream takes it to the
-queue `callbacks`: nothing can be lost between the answer to the provider and the queue.
+A callback is stored by one conditional write. Its item in the outbox has an id that follows from the provider's own id:
+a retry finds the item and adds nothing, and two of them at once make one item. The outbox's stream takes the item to
+the queue `callbacks`: nothing can be lost between the answer to the provider and the queue.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from callmissed.errors import ApiError, payload_too_large
 from callmissed.events.outbox import MOST_BYTES, Event, checked_body, publish
 from callmissed.platform.queues import CALLBACK_SOURCE
 
-MOST_CALLBACK_BYTES = 3 * 1024 * 1024
+MAX_CALLBACK_BYTES = 3 * 1024 * 1024
 """The largest callback: Meta sends up to 3 MB, which become many events of at most 200 KB each."""
 
 _KEPT_HEADERS = (
@@ -46,10 +46,10 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """One thing that a verified callback tells `tenant`. `account` and `own_id` are the provider's names for it.
+class CallbackItem:
+    """One message, status or change for `tenant` in a verified callback.
 
-    `text` is the part of the callback that tells it, or all of it.
+    `account` and `own_id` are the provider's names for it. `text` is its part of the callback, or all of it.
     """
 
     tenant: str
@@ -59,7 +59,7 @@ class Notice:
     text: str
 
 
-class NotedCallback(BaseModel):
+class StoredCallback(BaseModel):
     """What a callback's item in the outbox holds: the text, headers that matter, and when it came (ISO 8601)."""
 
     model_config = ConfigDict(frozen=True)
@@ -69,8 +69,8 @@ class NotedCallback(BaseModel):
     text: str
 
 
-Verify = Callable[[Callback], Awaitable[list[Notice]]]
-"""Finds out what a callback tells. Raises ApiError 401 for one that its provider did not sign."""
+Verify = Callable[[Callback], Awaitable[list[CallbackItem]]]
+"""The items of a callback. Raises ApiError 401 for one that its provider did not sign."""
 
 
 def invalid_signature() -> ApiError:
@@ -78,28 +78,28 @@ def invalid_signature() -> ApiError:
     return ApiError(401, "invalid_signature", "The signature is missing or wrong.")
 
 
-async def take_in(database: Database, verify: Verify, callback: Callback) -> int:
-    """Verify and note `callback`; returns how much of it was new.
+async def receive(database: Database, verify: Verify, callback: Callback) -> int:
+    """Verify and store `callback`; returns how many items were new.
 
-    Raises ApiError 401 and 413, and Unavailable: the provider tries again then, and what was noted already stays once.
+    Raises ApiError 401 and 413, and Unavailable: the provider retries then, and a stored item stays stored once.
     """
-    if len(callback.body) > MOST_CALLBACK_BYTES:
-        raise payload_too_large(MOST_CALLBACK_BYTES)
-    events = [_event(notice, callback) for notice in await verify(callback)]
-    told = await asyncio.gather(*(publish(database, event) for event in events), return_exceptions=True)
-    for outcome in told:
+    if len(callback.body) > MAX_CALLBACK_BYTES:
+        raise payload_too_large(MAX_CALLBACK_BYTES)
+    events = [_event(item, callback) for item in await verify(callback)]
+    published = await asyncio.gather(*(publish(database, event) for event in events), return_exceptions=True)
+    for outcome in published:
         if isinstance(outcome, BaseException):
             raise outcome
-    return told.count(True)
+    return published.count(True)
 
 
-def _event(notice: Notice, callback: Callback) -> Event:
+def _event(item: CallbackItem, callback: Callback) -> Event:
     # An unreadable byte stays what it is: as half of a surrogate pair, which JSON can spell.
     headers = {name: callback.headers[name] for name in _KEPT_HEADERS if name in callback.headers}
-    content = {"received": iso(callback.received), "headers": headers, "text": notice.text}
-    digest = hashlib.sha256("\0".join((notice.type, notice.account, notice.own_id)).encode(errors="surrogatepass"))
+    content = {"received": iso(callback.received), "headers": headers, "text": item.text}
+    digest = hashlib.sha256("\0".join((item.type, item.account, item.own_id)).encode(errors="surrogatepass"))
     try:
         body = checked_body(json.dumps(content, separators=(",", ":")))
     except ValueError:
         raise payload_too_large(MOST_BYTES) from None
-    return Event(f"cbk_{digest.hexdigest()[:32]}", notice.tenant, notice.type, CALLBACK_SOURCE, callback.received, body)
+    return Event(f"cbk_{digest.hexdigest()[:32]}", item.tenant, item.type, CALLBACK_SOURCE, callback.received, body)

@@ -1,14 +1,14 @@
-"""One attempt: the signed request to the endpoint, and what came of it."""
+"""One attempt: the signed request to the endpoint, and its outcome."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from callmissed.clock import SECOND, Clock
 from callmissed.http.client import SafeClient, SendError
 from callmissed.sealing import Sealer, UnsealError
 from functions.webhooks.delivery import signing
 from functions.webhooks.delivery.schedule import retry_after
+from functions.webhooks.storage.records import Webhook
 
 TIMEOUT_SECONDS = 10
 KEPT_BYTES = 20_480
@@ -18,7 +18,7 @@ _ASKS_FOR_TIME = (429, 503)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt at `at` (epoch microseconds) came to. No `status`: there was no answer, and `error` says why.
+    """Outcome of an attempt at `at` (epoch microseconds). No `status`: there was no answer, and `error` says why.
 
     `wait` are the seconds of the endpoint's `Retry-After`; `answer` is the beginning of its body.
     """
@@ -43,11 +43,9 @@ class Outcome:
 
 
 class Attempting(Protocol):
-    """Who makes attempts."""
+    """Makes attempts."""
 
-    async def make(
-        self, webhook: Mapping[str, Any], *, delivery_id: str, event_type: str, body: str, now: int
-    ) -> Outcome:
+    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: int) -> Outcome:
         """Post `body` to the webhook's URL, signed at `now` (epoch microseconds). A failure is an outcome too."""
         ...
 
@@ -60,21 +58,19 @@ class Attempts:
         self._sealer = sealer
         self._clock = clock
 
-    async def make(
-        self, webhook: Mapping[str, Any], *, delivery_id: str, event_type: str, body: str, now: int
-    ) -> Outcome:
+    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: int) -> Outcome:
         """Post `body` to the webhook's URL, signed at `now` (epoch microseconds) with every secret that is live."""
         payload = body.encode()
         try:
             headers = self._headers(webhook, delivery_id, event_type, payload, now)
         except UnsealError:
-            # An operator's slip that can be mended; the delivery waits for it as for an endpoint that is down.
+            # An operator can put the key back; the delivery waits as for an endpoint that is down.
             return Outcome(now, None, 0, "The webhook's secrets can't be read at the moment.")
         begun = self._clock()
         try:
             answer = await self._client.send(
                 "POST",
-                webhook["url"],
+                webhook.url,
                 headers=headers,
                 body=payload,
                 timeout_seconds=TIMEOUT_SECONDS,
@@ -87,10 +83,9 @@ class Attempts:
         error = None if delivered else f"The endpoint answered {answer.status}."
         return Outcome(now, answer.status, answer.latency_ms, error, answer.body, answer.truncated, wait)
 
-    def _headers(
-        self, webhook: Mapping[str, Any], delivery_id: str, event_type: str, payload: bytes, now: int
-    ) -> dict[str, str]:
+    def _headers(self, webhook: Webhook, delivery_id: str, event_type: str, payload: bytes, now: int) -> dict[str, str]:
         """The owner's headers and ours. Raises UnsealError."""
-        own = {name: self._sealer.unseal(value) for name, value in webhook.get("headers", {}).items()}
-        secrets = [self._sealer.unseal(sealed) for sealed, until in webhook["secrets"] if until is None or until > now]
+        own = {name: self._sealer.unseal(value) for name, value in webhook.headers.items()}
+        live = [secret for secret in webhook.secrets if secret.expires_at is None or secret.expires_at > now]
+        secrets = [self._sealer.unseal(secret.sealed) for secret in live]
         return own | signing.headers(secrets, delivery_id, event_type, payload, now // SECOND)

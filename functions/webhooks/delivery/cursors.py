@@ -1,11 +1,11 @@
-"""Cursors: where a page ended. Opaque to callers; whatever they send is a place among the same webhook's deliveries."""
+"""Cursors: where a page ended. Opaque to callers; any text is a place among the same webhook's deliveries."""
 
 import base64
 import binascii
 import re
 
 from functions.webhooks.delivery.errors import unprocessable
-from functions.webhooks.storage.records import DELIVERY
+from functions.webhooks.storage.records import FIRST_DELIVERY
 
 # The alphabet of callmissed.ids
 _ID = re.compile(r"dlv_[0-9A-HJKMNP-TV-Z]{22}")
@@ -29,7 +29,7 @@ def key_behind(cursor: str) -> str:
         id = ""
     if not is_delivery_id(id):
         raise unprocessable("query", "cursor", "It is none that a page ended with")
-    return DELIVERY + before(id)
+    return FIRST_DELIVERY + before(id)
 
 
 def before(id: str) -> str:

@@ -1,34 +1,19 @@
-"""What the API of webhooks refuses."""
+"""Errors that the API of webhooks and deliveries answers with."""
 
 from callmissed.errors import ApiError
 
 
-def no_such_webhook() -> ApiError:
-    """404: an id of another tenant, of a deleted webhook, and of none read alike."""
+def webhook_not_found() -> ApiError:
+    """404: another tenant's id, a deleted webhook's and an unknown one are answered alike."""
     return ApiError(404, "not_found", "No such webhook.")
 
 
-def no_such_delivery() -> ApiError:
+def delivery_not_found() -> ApiError:
     """404: the webhook has no delivery of this id, or none any more."""
     return ApiError(404, "not_found", "No such delivery.")
 
 
-def no_such_replay() -> ApiError:
-    """404: the webhook has no replay of this id, or none any more."""
-    return ApiError(404, "not_found", "No such replay.")
-
-
-def limit_reached(most: int) -> ApiError:
-    """409: the tenant has as many webhooks as it may."""
-    return ApiError(409, "webhook_limit_reached", f"A tenant has at most {most} webhooks.")
-
-
-def changed_meanwhile() -> ApiError:
-    """409: others changed the webhook each time that we tried."""
-    return ApiError(409, "conflict", "The webhook changed at the same time. Please retry.")
-
-
-def inactive() -> ApiError:
+def webhook_inactive() -> ApiError:
     """400: nothing is replayed to a webhook that is paused or disabled."""
     return ApiError(400, "webhook_inactive", "The webhook is paused or disabled. Activate it first.")
 
@@ -39,6 +24,6 @@ def event_expired() -> ApiError:
 
 
 def unprocessable(where: str, name: str, problem: str) -> ApiError:
-    """422: the value at `name` in the `body` or `query` can't be."""
+    """422: the value at `name` in the `body` or `query` is invalid."""
     details = [{"loc": [where, name], "msg": problem}]
     return ApiError(422, "invalid_request_error", "The request is invalid.", details=details)

@@ -1,43 +1,85 @@
-"""What the queue `webhook-dispatch` carries: orders to look at something, whose truth is in DynamoDB.
+"""Jobs of the queue `webhook-dispatch`. The source of truth is DynamoDB: a job says what to look at.
 
     {"do": "attempt", "t": tenant, "w": webhook, "d": delivery, "e": event, "n": attempts made before this one}
-    {"do": "lane",    "t": tenant, "w": webhook}
+    {"do": "parked",  "t": tenant, "w": webhook}
     {"do": "replay",  "t": tenant, "w": webhook, "r": replay}
 
-A message may come twice, late, or after what it asks for was done: whoever gets it looks first.
+A job may come twice, late, or after its work was done.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from callmissed.aws.attributes import Item
 from callmissed.aws.queues import Message
-from functions.webhooks.storage.records import DELIVERY, LANE, REPLAY, Endpoint, endpoint_of
+from functions.webhooks.storage.due import Due
+from functions.webhooks.storage.records import Endpoint, IndexedDelivery
 
 
-def attempt(endpoint: Endpoint, delivery: Item, *, delay_seconds: int = 0) -> Message:
-    """The order to make the delivery's next attempt."""
-    id = delivery["item"].removeprefix(DELIVERY)
-    return _message(endpoint, "attempt", delay_seconds, d=id, e=delivery["event"], n=delivery["n"])
+@dataclass(frozen=True, slots=True)
+class AttemptJob:
+    """Make the delivery's attempt that follows `attempts` others."""
+
+    endpoint: Endpoint
+    delivery_id: str
+    event_id: str
+    attempts: int
+
+    def message(self, delay_seconds: int = 0) -> Message:
+        """The job as the queue carries it."""
+        return _message(self.endpoint, "attempt", delay_seconds, d=self.delivery_id, e=self.event_id, n=self.attempts)
+
+    @classmethod
+    def of(cls, delivery: IndexedDelivery) -> "AttemptJob":
+        """The job of the delivery's next attempt."""
+        return cls(delivery.endpoint, delivery.id, delivery.event_id, delivery.attempts)
 
 
-def lane(endpoint: Endpoint, *, delay_seconds: int = 0) -> Message:
-    """The order to look whether parked deliveries can go on."""
-    return _message(endpoint, "lane", delay_seconds)
+@dataclass(frozen=True, slots=True)
+class ParkedJob:
+    """Send parked deliveries, if they can be sent."""
+
+    endpoint: Endpoint
+
+    def message(self, delay_seconds: int = 0) -> Message:
+        """The job as the queue carries it."""
+        return _message(self.endpoint, "parked", delay_seconds)
 
 
-def replay(endpoint: Endpoint, id: str, *, delay_seconds: int = 0) -> Message:
-    """The order to go on with a replay."""
-    return _message(endpoint, "replay", delay_seconds, r=id)
+@dataclass(frozen=True, slots=True)
+class ReplayJob:
+    """Continue a replay."""
+
+    endpoint: Endpoint
+    replay_id: str
+
+    def message(self, delay_seconds: int = 0) -> Message:
+        """The job as the queue carries it."""
+        return _message(self.endpoint, "replay", delay_seconds, r=self.replay_id)
 
 
-def of_due(item: Item) -> Message:
-    """The order for an item of the table `deliveries` that is due."""
-    endpoint, key = endpoint_of(item["webhook"]), item["item"]
-    if key == LANE:
-        return lane(endpoint)
-    if key.startswith(REPLAY):
-        return replay(endpoint, key.removeprefix(REPLAY))
-    return attempt(endpoint, item)
+Job = AttemptJob | ParkedJob | ReplayJob
+
+
+def parse(body: Mapping[str, Any]) -> Job:
+    """The job in a message's body. Raises ValueError for an unknown one."""
+    endpoint = Endpoint(body["t"], body["w"])
+    match body["do"]:
+        case "attempt":
+            return AttemptJob(endpoint, body["d"], body["e"], body["n"])
+        case "parked":
+            return ParkedJob(endpoint)
+        case "replay":
+            return ReplayJob(endpoint, body["r"])
+        case unknown:
+            raise ValueError(f"unknown job {unknown!r}")
+
+
+def of_due(due: Due) -> Job:
+    """The job of what is due."""
+    if due.delivery:
+        return AttemptJob.of(due.delivery)
+    return ReplayJob(due.endpoint, due.replay_id) if due.replay_id else ParkedJob(due.endpoint)
 
 
 def _message(endpoint: Endpoint, do: str, delay_seconds: int, **more: Any) -> Message:

@@ -1,117 +1,104 @@
-"""Lanes: where the deliveries of an endpoint wait that does not answer, or of a webhook that is paused.
+"""Parked deliveries: those of an endpoint that does not answer, or of a webhook that is paused.
 
-A parked delivery stands in nobody's way: it is in no queue, only in its endpoint's part of the index, and one item, the
-lane, says that there are some. Whatever parks a delivery moves the lane's `rev` on before, so that a process that dies
-between the two leaves a lane and nothing in it, and never a parked delivery without a lane. The lane goes away when
-nothing parked was found twice, `_EMPTY_FOR` apart, and `rev` stood still.
+A parked delivery is in no queue, only in its webhook's part of the index, and one item marks that there are some.
+Before a delivery is parked, the mark's revision moves on: a process that dies between the two writes leaves a mark
+without parked deliveries, and never a parked delivery without a mark. The mark is removed when no parked delivery was
+found twice, `_EMPTY_FOR` apart, and the revision is the same.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.queues import Sending
 from callmissed.clock import MINUTE, Clock
-from callmissed.platform.tables import DELIVERIES, DUE, WEBHOOKS
-from functions.webhooks.delivery import jobs
-from functions.webhooks.storage.records import LANE, LOST_AFTER, Endpoint, State, due, lane_shard, parked, webhook_key
-from functions.webhooks.storage.repository import Store, at_once
+from functions.webhooks.delivery.concurrency import gather_limited
+from functions.webhooks.delivery.jobs import AttemptJob, ParkedJob
+from functions.webhooks.storage.records import LOST_AFTER, Delivery, Endpoint, IndexedDelivery, ParkedDeliveries
+from functions.webhooks.storage.repository import Repository
 
-_DRAINED_AT_ONCE = 100
+_MAX_DRAINED = 100
 _NEXT_LOOK = MINUTE
 _EMPTY_FOR = 2 * MINUTE
-"""Longer than the 60 s for which a process may run that has moved `rev` on and not parked yet, by clocks that are off
-by 5 s each, and than the index lags behind the table."""
+"""Longer than the 60 s for which a process may run that has moved the revision on and not parked yet, by clocks that
+are off by 5 s each, and than the index lags behind the table."""
 
 _PAUSE_SECONDS = 1
 
-Probe = Callable[[Endpoint, Item], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Attempt this parked delivery, to see whether its endpoint answers again."""
+
+    delivery: IndexedDelivery
 
 
-class Lanes:
-    """Parks deliveries, and lets them go on. Every method raises Unavailable."""
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Send these parked deliveries: their endpoint answers."""
 
-    def __init__(self, store: Store, queue: Sending, clock: Clock) -> None:
-        self._store = store
+    endpoint: Endpoint
+    deliveries: Sequence[IndexedDelivery]
+
+
+class Parking:
+    """The parked deliveries of one stage. Every method raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(self, repository: Repository, queue: Sending, clock: Clock) -> None:
+        self._repository = repository
+        self._deliveries = repository.deliveries
         self._queue = queue
         self._clock = clock
 
-    async def park(self, endpoint: Endpoint, delivery: Item, until: int) -> None:
-        """Let the delivery wait until its endpoint is looked at again, about `until` (epoch microseconds)."""
-        key = {"webhook": endpoint.partition, "item": delivery["item"]}
-        seen = {"state": State.PENDING.value, "n": delivery["n"]}
-        await self._store.keep_lane(endpoint, max(until, self._clock()))  # first: nobody looks for it without a lane
-        await self._store.change(DELIVERIES, key, parked(delivery), seen, gone=("next",))
+    async def mark_parked(self, endpoint: Endpoint, until: int) -> None:
+        """Let parked deliveries be looked for from `until` (epoch microseconds), or from now if that is later."""
+        await self._deliveries.mark_parked(endpoint, max(until, self._clock()))
 
-    async def look(self, endpoint: Endpoint, probe: Probe) -> None:
-        """Let parked deliveries go on: all in turn when the endpoint is well, one when it is time for a probe."""
+    async def park(self, delivery: Delivery, until: int) -> None:
+        """Let the delivery wait until its endpoint's are looked for, about `until` (epoch microseconds)."""
+        await self.mark_parked(delivery.endpoint, until)  # first: a delivery without a mark is never looked for
+        await self._deliveries.park(delivery)
+
+    async def drain_or_probe(self, endpoint: Endpoint) -> Drain | Probe | None:
+        """What to do now with parked deliveries: all in turn when the endpoint answers, one when a probe is due."""
         now = self._clock()
-        lane = await self._store.get(DELIVERIES, _key(endpoint))
-        webhook = await self._store.get(WEBHOOKS, webhook_key(endpoint))
-        if not lane:
-            return
-        if not webhook or not webhook["active"]:
-            await self._take_away(endpoint, lane)
-            return
-        opened = webhook.get("open", 0)
-        if opened > now:
-            await self._look_again(endpoint, opened)
-            return
-        found = await self._parked(endpoint)
+        parked = await self._deliveries.parked(endpoint)
+        webhook = await self._repository.webhooks.get(endpoint)
+        if not parked:
+            return None
+        if not webhook or not webhook.active:
+            await self._deliveries.remove_parked(parked)
+            return None
+        if webhook.open_until and webhook.open_until > now:
+            await self._deliveries.schedule_parked(endpoint, webhook.open_until)
+            return None
+        found = await self._deliveries.oldest_parked(endpoint, _MAX_DRAINED)
         if not found:
-            await self._end(endpoint, lane, now)
-            return
-        await self._look_again(endpoint, now + _NEXT_LOOK)
-        if opened:
-            await probe(endpoint, min(found, key=_attempts))
-        else:
-            await self._drain(endpoint, found)
+            await self._remove_if_empty(parked, now)
+            return None
+        await self._deliveries.schedule_parked(endpoint, now + _NEXT_LOOK)
+        return Probe(min(found, key=_attempts)) if webhook.open_until else Drain(endpoint, found)
 
-    async def release(self, endpoint: Endpoint, delivery: Item) -> Item:
-        """The delivery, pending again, and due in a while if its order gets lost; empty when it is not parked."""
-        key = {"webhook": endpoint.partition, "item": delivery["item"]}
-        new = {"state": State.PENDING.value, **due(endpoint, self._clock() + LOST_AFTER)}
-        freed = await self._store.change(DELIVERIES, key, new, {"state": State.PARKED.value, "n": delivery["n"]})
-        return delivery | new if freed else {}
+    async def drain(self, drain: Drain) -> None:
+        """Enqueue the deliveries, and after them those that are still parked. Raises QueueUnavailable."""
+        released = await gather_limited([self.release(delivery) for delivery in drain.deliveries])
+        jobs = [job.message() for job in released if job]
+        await self._queue.send([*jobs, ParkedJob(drain.endpoint).message(_PAUSE_SECONDS)])
 
-    async def _drain(self, endpoint: Endpoint, found: list[Item]) -> None:
-        released = await at_once([self.release(endpoint, delivery) for delivery in found])
-        orders = [jobs.attempt(endpoint, delivery) for delivery in released if delivery]
-        await self._queue.send([*orders, jobs.lane(endpoint, delay_seconds=_PAUSE_SECONDS)])
+    async def release(self, delivery: IndexedDelivery) -> AttemptJob | None:
+        """The job of a parked delivery, which is pending again, and due if the job is lost; None if not parked."""
+        released = await self._deliveries.release(delivery, self._clock() + LOST_AFTER)
+        return AttemptJob.of(delivery) if released else None
 
-    async def _end(self, endpoint: Endpoint, lane: Item, now: int) -> None:
-        """Take the lane away if it was empty `_EMPTY_FOR` ago too, however often it was looked at between."""
-        since = lane["since"] if lane.get("empty") == lane["rev"] else now
+    async def _remove_if_empty(self, parked: ParkedDeliveries, now: int) -> None:
+        """Remove the mark if nothing was parked `_EMPTY_FOR` ago either, however often it was looked at between."""
+        unchanged = parked.empty_revision == parked.revision
+        since = parked.empty_since if unchanged and parked.empty_since is not None else now
         if now >= since + _EMPTY_FOR:
-            await self._take_away(endpoint, lane)
+            await self._deliveries.remove_parked(parked)
         else:
-            await self._look_again(endpoint, since + _EMPTY_FOR, empty=lane["rev"], since=since)
-
-    async def _take_away(self, endpoint: Endpoint, lane: Item) -> None:
-        """`rev` begins anew with a new lane, which is due at another moment."""
-        await self._store.delete(DELIVERIES, _key(endpoint), {"rev": lane["rev"], "due": lane["due"]})
-
-    async def _look_again(self, endpoint: Endpoint, moment: int, **marks: int) -> None:
-        """Whatever was parked meanwhile is looked at then too."""
-        await self._store.change(DELIVERIES, _key(endpoint), due(endpoint, moment) | marks, {})
-
-    async def _parked(self, endpoint: Endpoint) -> list[Item]:
-        """Some of the oldest parked deliveries, with the attributes that the index shows."""
-        request: dict[str, Any] = {
-            "IndexName": DUE.name,
-            "KeyConditionExpression": "#shard = :lane",
-            "ExpressionAttributeNames": {"#shard": "shard"},
-            "ExpressionAttributeValues": to_item({":lane": lane_shard(endpoint)}),
-            "Limit": _DRAINED_AT_ONCE,
-        }
-        found, _ = await self._store.page(request)
-        return found
+            await self._deliveries.record_empty(parked, since, since + _EMPTY_FOR)
 
 
-def _attempts(delivery: Item) -> int:
+def _attempts(delivery: IndexedDelivery) -> int:
     """The fewer there were, the less a failure is the delivery's own fault: it should not keep all others waiting."""
-    return delivery["n"]
-
-
-def _key(endpoint: Endpoint) -> Item:
-    return {"webhook": endpoint.partition, "item": LANE}
+    return delivery.attempts

@@ -1,4 +1,4 @@
-"""When a failed delivery is tried again: ten attempts over 75.6 hours."""
+"""When a failed delivery is retried: ten attempts over 75.6 hours."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,21 +12,21 @@ WAITS = (5, 5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 * _H
 
 ATTEMPTS = len(WAITS) + 1
 JITTER = 0.2
-"""Share by which a wait is longer or shorter, so that what failed together is not tried together."""
+"""Share by which a wait is longer or shorter, so that deliveries which failed together are not retried together."""
 
-_LONGEST_WAIT = 24 * _HOUR
+_MAX_WAIT = 24 * _HOUR
 
 
-def wait_after(made: int, luck: float, asked: int | None) -> int | None:
+def wait_after(made: int, jitter: float, asked: int | None) -> int | None:
     """Microseconds from attempt number `made` to the next; None when it was the last.
 
-    `luck` is a random number from 0 to 1; `asked` are the seconds of the endpoint's own `Retry-After`, which is kept
+    `jitter` is a random number from 0 to 1; `asked` are the seconds of the endpoint's own `Retry-After`, which is kept
     when it is longer than our wait, up to a day.
     """
     if made >= ATTEMPTS:
         return None
-    wait = WAITS[made - 1] * (1 - JITTER + 2 * JITTER * luck)
-    return int(max(wait, min(asked or 0, _LONGEST_WAIT)) * SECOND)
+    wait = WAITS[made - 1] * (1 - JITTER + 2 * JITTER * jitter)
+    return int(max(wait, min(asked or 0, _MAX_WAIT)) * SECOND)
 
 
 def retry_after(headers: Mapping[str, str], now: int) -> int | None:

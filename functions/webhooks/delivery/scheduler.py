@@ -1,56 +1,37 @@
-"""The timer: each minute it orders what is due by then. An order that gets lost is repeated after a while."""
+"""The scheduler: each minute it enqueues what is due. A job that is lost is enqueued again after `LOST_AFTER`."""
 
-from typing import Any
-
-from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.queues import Sending
 from callmissed.clock import SECOND, Clock, system_clock
-from callmissed.platform.tables import DELIVERIES, DUE
-from functions.webhooks.delivery import jobs
-from functions.webhooks.storage.records import LOST_AFTER, SHARDS, due, endpoint_of
-from functions.webhooks.storage.repository import Store, at_once
+from functions.webhooks.delivery.concurrency import gather_limited
+from functions.webhooks.delivery.jobs import of_due
+from functions.webhooks.storage.records import LOST_AFTER, SHARDS
+from functions.webhooks.storage.repository import Repository
 
 _PAGE = 250
-_LONGEST_RUN = 40 * SECOND
-"""Lambda ends a run after 55 seconds; what it has claimed by then and not ordered would wait for `LOST_AFTER`."""
+_MAX_RUN = 40 * SECOND
+"""Lambda ends a run after 55 seconds; what it has claimed by then and not enqueued would wait for `LOST_AFTER`."""
 
 
-class Timer:
-    """Orders what is due. Raises Unavailable or QueueUnavailable; the next run does what this one did not."""
+class Scheduler:
+    """Enqueues what is due. Raises Unavailable or QueueUnavailable; the next run enqueues the rest."""
 
-    def __init__(self, store: Store, queue: Sending, clock: Clock = system_clock) -> None:
-        self._store = store
+    def __init__(self, repository: Repository, queue: Sending, clock: Clock = system_clock) -> None:
+        self._due = repository.due
         self._queue = queue
         self._clock = clock
 
-    async def ring(self, now: int) -> int:
-        """Order what is due at `now` (epoch microseconds), as long as there is time; returns how much it was."""
-        end = self._clock() + _LONGEST_RUN
-        return sum(await at_once([self._ring(str(shard), now, end) for shard in range(SHARDS)]))
+    async def enqueue_due(self, now: int) -> int:
+        """Enqueue what is due at `now` (epoch microseconds), as long as there is time; returns how many jobs."""
+        end = self._clock() + _MAX_RUN
+        return sum(await gather_limited([self._enqueue_shard(shard, now, end) for shard in range(SHARDS)]))
 
-    async def _ring(self, shard: str, now: int, end: int) -> int:
-        ordered, more = 0, None
+    async def _enqueue_shard(self, shard: int, now: int, end: int) -> int:
+        enqueued, more = 0, None
         while True:
-            found, more = await self._store.page(_request(shard, now, more))
-            claimed = [item for item in await at_once([self._claim(item, now) for item in found]) if item]
-            await self._queue.send([jobs.of_due(item) for item in claimed])
-            ordered += len(claimed)
+            found, more = await self._due.page(shard, now, more, _PAGE)
+            claimed = await gather_limited([self._due.claim(due, now + LOST_AFTER) for due in found])
+            jobs = [of_due(due).message() for due, won in zip(found, claimed, strict=True) if won]
+            await self._queue.send(jobs)
+            enqueued += len(jobs)
             if not more or self._clock() >= end:
-                return ordered
-
-    async def _claim(self, item: Item, now: int) -> Item:
-        """The item, if it is still due and nobody else has ordered it; empty otherwise."""
-        key = {"webhook": item["webhook"], "item": item["item"]}
-        later = due(endpoint_of(item["webhook"]), now + LOST_AFTER)
-        return item if await self._store.change(DELIVERIES, key, later, {"due": item["due"]}) else {}
-
-
-def _request(shard: str, now: int, start: dict[str, Any] | None) -> dict[str, Any]:
-    request: dict[str, Any] = {
-        "IndexName": DUE.name,
-        "KeyConditionExpression": "#shard = :shard AND #due <= :now",
-        "ExpressionAttributeNames": {"#shard": "shard", "#due": "due"},
-        "ExpressionAttributeValues": to_item({":shard": shard, ":now": f"{now:020}"}),
-        "Limit": _PAGE,
-    }
-    return request | ({"ExclusiveStartKey": start} if start else {})
+                return enqueued

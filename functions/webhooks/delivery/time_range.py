@@ -1,13 +1,11 @@
-"""Spans of time that callers name: from `since`, included, to `until`, excluded, by the time of the event."""
+"""Time ranges that callers name: from `since`, included, to `until`, excluded, by the time of the event."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from callmissed.clock import SECOND
 from callmissed.events.outbox import RETENTION
-from callmissed.ids import sortable_prefix
 from functions.webhooks.delivery.errors import unprocessable
-from functions.webhooks.storage.records import DELIVERY
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = 3600 * SECOND
@@ -15,7 +13,7 @@ _DAY = 24 * _HOUR
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeRange:
     """Both ends in epoch microseconds."""
 
     since: int
@@ -23,12 +21,14 @@ class Span:
 
 
 def micros(moment: datetime) -> int:
-    """`moment`, which knows its time zone, in epoch microseconds."""
+    """`moment`, which has a time zone, in epoch microseconds."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def replayable(since: datetime | None, until: datetime | None, now: int, *, failing_since: int | None = None) -> Span:
-    """The span to replay: at most the 30 days for which events are kept. It ends at `now` at the latest.
+def replayable(
+    since: datetime | None, until: datetime | None, now: int, *, failing_since: int | None = None
+) -> TimeRange:
+    """The range to replay: at most the 30 days for which events are kept. It ends at `now` at the latest.
 
     By default it has the last 24 hours, and all the time for which an endpoint was `failing_since` (epoch
     microseconds). Raises ApiError 422.
@@ -40,14 +40,9 @@ def replayable(since: datetime | None, until: datetime | None, now: int, *, fail
     if begin >= end:
         name = "since" if until is None else "until"
         raise unprocessable("body", name, "The span must begin before it ends, and in the past")
-    return Span(begin, end)
+    return TimeRange(begin, end)
 
 
 def _begin(now: int, failing_since: int | None) -> int:
     """Events may be a little older than the first failure to deliver one."""
     return max(now - RETENTION, min(now - _DAY, (failing_since or now) - _HOUR))
-
-
-def key_before(moment: int) -> str:
-    """The sort key between all deliveries before the millisecond `moment` (epoch microseconds) and the others."""
-    return f"{DELIVERY}dlv_{sortable_prefix(max(moment, 0))}"

@@ -1,4 +1,4 @@
-"""The relay: tells the event bus what the outbox's stream tells us, at least once, in the stream's order."""
+"""The relay: publishes the outbox's stream on the event bus, at least once, in the stream's order."""
 
 import asyncio
 import json
@@ -24,9 +24,9 @@ class Relay:
         self._bus = bus
         self._events = events
 
-    async def tell(self, told: Sequence[Change]) -> Sequence[Change]:
-        """Tell all that is new in `told`; returns those from the first on that the bus did not take."""
-        new = [change for change in told if change.operation == "INSERT"]
+    async def publish(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """Publish the new items of `changes`; returns those from the first on that the bus did not take."""
+        new = [change for change in changes if change.operation == "INSERT"]
         for start in range(0, len(new), _BATCH):
             batch = new[start : start + _BATCH]
             taken = await asyncio.to_thread(self._put, batch)
@@ -35,7 +35,7 @@ class Relay:
         return []
 
     def _put(self, batch: Sequence[Change]) -> int:
-        """How many of the batch, from its beginning, the bus took; what it refuses is tried again by itself."""
+        """How many of the batch, from its beginning, the bus took; what it refuses is retried by itself."""
         refused, code = list(range(len(batch))), ""
         for _ in range(_TRIES):
             answer = self._events.put_events(Entries=[self._entry(batch[number].item) for number in refused])

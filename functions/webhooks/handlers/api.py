@@ -1,30 +1,26 @@
 """The function `webhooks`: the API of subscriptions, deliveries and replays."""
 
+from dataclasses import dataclass, fields
 from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
 from mangum import Mangum
 
-from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB
-from callmissed.aws.queues import Sending, SqsQueue
+from callmissed.aws.queues import Sending
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.http.urls import checked_url
 from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
-from callmissed.platform.queues import DISPATCH
 from callmissed.runtime import use_own_loop
-from callmissed.sealing import Sealer
-from callmissed.settings import CoreSettings, from_environment
 from callmissed.web.app import RequestFrame, create_api
 from callmissed.web.idempotency import IdempotencyMiddleware
+from functions.webhooks.composition import Composition, compose
 from functions.webhooks.delivery import routes as deliveries
 from functions.webhooks.delivery.attempts import Attempting, Attempts
 from functions.webhooks.delivery.service import Deliveries
 from functions.webhooks.events import routes as event_types
-from functions.webhooks.parts import Parts
 from functions.webhooks.replays import routes as replays
 from functions.webhooks.replays.service import Replays
 from functions.webhooks.subscriptions import routes as subscriptions
@@ -33,42 +29,54 @@ from functions.webhooks.subscriptions.service import CheckUrl, Subscriptions
 ROUTERS = (event_types.router, subscriptions.router, deliveries.router, replays.router)
 
 
-def create_parts(
-    settings: CoreSettings,
-    database: Database,
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services of one process, which routes find by name in the application's state."""
+
+    subscriptions: Subscriptions
+    deliveries: Deliveries
+    replays: Replays
+    attempts: Attempting
+    clock: Clock
+
+
+def create_services(
+    composition: Composition,
     *,
     check_url: CheckUrl | None = None,
     attempts: Attempting | None = None,
-    dispatch: Sending | None = None,
+    queue: Sending | None = None,
     clock: Clock = system_clock,
-) -> Parts:
-    """The parts of one process, none of which opens a connection before it is used.
+) -> Services:
+    """The services of one process, none of which opens a connection before it is used.
 
     Raises ValueError without a sealing key.
     """
-    dispatch = dispatch or SqsQueue(settings, DISPATCH)
-    sealer = Sealer(settings.sealing_ring)
-    check_url = check_url or partial(checked_url, allow_loopback=settings.allow_loopback)
-    attempts = attempts or Attempts(SafeClient(allow_loopback=settings.allow_loopback), sealer, clock)
-    owned = Subscriptions(database, sealer=sealer, check_url=check_url, dispatch=dispatch)
-    return Parts(
+    repository, sealer = composition.repository, composition.sealer
+    queue = queue or composition.jobs
+    loopback = composition.settings.allow_loopback
+    check_url = check_url or partial(checked_url, allow_loopback=loopback)
+    owned = Subscriptions(repository, sealer=sealer, check_url=check_url, queue=queue)
+    return Services(
         subscriptions=owned,
-        deliveries=Deliveries(database, dispatch),
-        replays=Replays(database, dispatch, owned),
-        attempts=attempts,
+        deliveries=Deliveries(repository, queue),
+        replays=Replays(repository, queue, owned),
+        attempts=attempts or Attempts(SafeClient(allow_loopback=loopback), sealer, clock),
         clock=clock,
     )
 
 
-def create_app(parts: Parts) -> FastAPI:
-    """The application over `parts`."""
-    return create_api("CallMissed webhooks", ROUTERS, parts=parts)
+def create_app(services: Services) -> FastAPI:
+    """The application over `services`."""
+    state = {name: getattr(services, name) for name in (each.name for each in fields(services))}
+    return create_api("CallMissed webhooks", ROUTERS, **state)
 
 
-def create_server(settings: CoreSettings, parts: Parts, database: Database) -> RequestFrame:
+def create_server(composition: Composition, services: Services) -> RequestFrame:
     """The application as it is served: each keyed request runs once. Answers show secrets, so they are kept sealed."""
-    store = IdempotencyStore(database, S3Answers(settings), Sealer(settings.sealing_ring))
-    return RequestFrame(IdempotencyMiddleware(create_app(parts), store, parts.clock))
+    answers = S3Answers(composition.settings)
+    store = IdempotencyStore(composition.database, answers, composition.sealer)
+    return RequestFrame(IdempotencyMiddleware(create_app(services), store, services.clock))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -78,10 +86,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @cache
 def _server() -> Mangum:
-    """Made at the first invocation, on its thread and loop."""
-
-    settings = from_environment()
-    database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
-    server = create_server(settings, create_parts(settings, database), database)
+    """Created at the first invocation, on its thread and loop."""
+    composition = compose()
+    server = create_server(composition, create_services(composition))
     use_own_loop()
     return Mangum(server, lifespan="off")

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from callmissed.runtime import run
-from functions.webhooks.callbacks.worker import Worker
+from functions.webhooks.callbacks.worker import CallbackWorker
 from functions.webhooks.composition import compose
 
 
@@ -15,5 +15,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str,
 
 
 @cache
-def _worker() -> Worker:
-    return Worker(compose().database)
+def _worker() -> CallbackWorker:
+    return CallbackWorker(compose().database)

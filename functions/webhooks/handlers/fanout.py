@@ -8,7 +8,7 @@ from callmissed.clock import system_clock
 from callmissed.observability import get_logger
 from callmissed.runtime import run
 from functions.webhooks.composition import compose
-from functions.webhooks.delivery.fanout import Fanout
+from functions.webhooks.delivery.fanout import Fanout, PublishedEvent
 
 _logger = get_logger("event-fanout")
 
@@ -19,7 +19,7 @@ def handler(event: dict[str, Any], _context: object) -> Failures:
 
 
 async def _fan_out(received: Received) -> None:
-    await _fanout().fan_out(received.body["detail"], again=received.again)
+    await _fanout().fan_out(PublishedEvent(**received.body["detail"]), redelivered=received.again)
 
 
 @cache

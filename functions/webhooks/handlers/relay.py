@@ -13,7 +13,7 @@ from functions.webhooks.events.relay import Relay
 
 def handler(event: dict[str, Any], _context: object) -> Failures:
     """Relay a batch of the outbox's stream. botocore's errors propagate, so that Lambda retries the batch."""
-    return from_here(run(_relay().tell(changes(event))))
+    return from_here(run(_relay().publish(changes(event))))
 
 
 @cache

@@ -1,26 +1,20 @@
-"""Requests and answers of the API of webhooks; docs/api/openapi.json is made from them."""
+"""API models of webhooks; docs/api/openapi.json is made from them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from callmissed.events.types import is_pattern
+from callmissed.clock import iso
+from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.delivery.schemas import EVENTS, TIME, WEBHOOK_ID, EventFilter, RequestModel
+from functions.webhooks.storage.records import Webhook, WebhookStatus
 
 MASK = "****"
 """What is shown of a custom header's value. Sent back, it keeps the value."""
 
-_TIME = "2026-11-25T09:30:00.000Z"
-_WEBHOOK_ID = "wh_5a3e1c9d7f20b4886e11d0aa"
-_DELIVERY_ID = "dlv_01KAWXYZ00ABCDEFGHJKMN"
-_MOST_HEADERS = 10
+_MAX_HEADERS = 10
 _HEADER_NAME = r"^([Aa]uthorization|[Xx]-[A-Za-z0-9-]{1,120})$"
 _HEADER_VALUE = r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"
-
-
-def _known(pattern: str) -> str:
-    if not is_pattern(pattern):
-        raise ValueError("There is no such event type. See GET /api/v1/webhooks/event-types")
-    return pattern
 
 
 def _foreign(name: str) -> str:
@@ -35,14 +29,11 @@ def _distinct(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-EventFilter = Annotated[str, Field(max_length=100), AfterValidator(_known)]
 HeaderName = Annotated[str, Field(pattern=_HEADER_NAME), AfterValidator(_foreign)]
 HeaderValue = Annotated[str, Field(max_length=512, pattern=_HEADER_VALUE)]
-Headers = Annotated[dict[HeaderName, HeaderValue], Field(max_length=_MOST_HEADERS), AfterValidator(_distinct)]
-DeliveryStatus = Literal["pending", "parked", "delivered", "failed"]
+Headers = Annotated[dict[HeaderName, HeaderValue], Field(max_length=_MAX_HEADERS), AfterValidator(_distinct)]
 
 _URL = Field(min_length=1, max_length=2048, description="Public HTTPS URL that gets the events.")
-_EVENTS = "Event types, or filters such as `voice_session.*` and `*` for all."
 _DESCRIPTION = "For people; what the endpoint is for."
 _HEADERS = (
     "Custom headers of every attempt: `Authorization`, or `X-…` but not `X-CallMissed-…`. "
@@ -50,11 +41,7 @@ _HEADERS = (
 )
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class NewWebhook(_Request):
+class NewWebhook(RequestModel):
     """A webhook to create."""
 
     model_config = ConfigDict(
@@ -69,7 +56,7 @@ class NewWebhook(_Request):
     )
 
     url: Annotated[str, _URL]
-    events: list[EventFilter] = Field(min_length=1, max_length=50, description=_EVENTS)
+    events: list[EventFilter] = Field(min_length=1, max_length=50, description=EVENTS)
     description: str = Field(default="", max_length=255, description=_DESCRIPTION)
     headers: Headers = Field(default_factory=dict[str, str], description=_HEADERS)
     is_active: bool = Field(
@@ -77,14 +64,14 @@ class NewWebhook(_Request):
     )
 
 
-class WebhookChanges(_Request):
+class WebhookChanges(RequestModel):
     """What to change of a webhook. A field that is absent or null stays as it is."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"events": ["message.*"], "is_active": True}})
 
     url: Annotated[str, _URL] | None = None
     events: list[EventFilter] | None = Field(
-        default=None, max_length=50, description=f"{_EVENTS} An empty array is all too."
+        default=None, max_length=50, description=f"{EVENTS} An empty array is all too."
     )
     description: str | None = Field(default=None, max_length=255, description=_DESCRIPTION)
     headers: Headers | None = Field(
@@ -97,7 +84,7 @@ class WebhookChanges(_Request):
     )
 
 
-class Rotation(_Request):
+class Rotation(RequestModel):
     """How to rotate a secret."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"overlap_hours": 24}})
@@ -107,40 +94,13 @@ class Rotation(_Request):
     )
 
 
-class Recovery(_Request):
-    """What to recover."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"since": _TIME}})
-
-    since: AwareDatetime | None = Field(
-        default=None,
-        description="Deliveries of events since then, at most 30 days ago. By default since the "
-        "endpoint began to fail, or 24 hours ago if that is earlier.",
-    )
-
-
-class NewReplay(_Request):
-    """Which deliveries to send again."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"since": _TIME, "until": "2026-11-25T12:00:00.000Z", "events": ["message.*"]}}
-    )
-
-    since: AwareDatetime = Field(description="Time of the first event, at most 30 days ago.")
-    until: AwareDatetime | None = Field(
-        default=None, description="Events before then; now by default, and at the latest."
-    )
-    events: list[EventFilter] | None = Field(default=None, max_length=50, description=f"{_EVENTS} All by default.")
-    status: DeliveryStatus | None = Field(default=None, description="Only deliveries in this status. All by default.")
-
-
-class Webhook(BaseModel):
+class WebhookOut(BaseModel):
     """A webhook."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "id": _WEBHOOK_ID,
+                "id": WEBHOOK_ID,
                 "tenant_id": "tnt_3f0c9b7e2d14a8c65b901e77",
                 "url": "https://example.com/hooks/callmissed",
                 "secret": "whse****Nk8=",
@@ -151,8 +111,8 @@ class Webhook(BaseModel):
                 "status": "active",
                 "disabled_reason": None,
                 "failing_since": None,
-                "created_at": _TIME,
-                "updated_at": _TIME,
+                "created_at": TIME,
+                "updated_at": TIME,
             }
         }
     )
@@ -173,137 +133,29 @@ class Webhook(BaseModel):
     created_at: str
     updated_at: str
 
-
-_DELIVERY: dict[str, Any] = {
-    "id": _DELIVERY_ID,
-    "webhook_id": _WEBHOOK_ID,
-    "event": "message.received",
-    "event_id": "evt_01KAWXYZ00ABCDEFGHJKMN",
-    "status": "delivered",
-    "status_code": 200,
-    "attempts": 1,
-    "success": True,
-    "error": None,
-    "created_at": _TIME,
-    "delivered_at": "2026-11-25T09:30:00.412Z",
-    "next_attempt_at": None,
-    "replay_of": None,
-}
-
-
-class _DeliveryFacts(BaseModel):
-    id: str = Field(description="Also in the headers `webhook-id` and `X-CallMissed-Delivery`: the key to dedupe by.")
-    webhook_id: str
-    event: str = Field(description="Type of the event.")
-    event_id: str
-    status: DeliveryStatus = Field(
-        description="`pending`: an attempt is to come. `parked`: waits until the endpoint answers again or the webhook "
-        "is resumed. `delivered`, or `failed` after all attempts."
-    )
-    status_code: int | None = Field(description="HTTP status of the last attempt; null where none came.")
-    success: bool
-    error: str | None = Field(description="Why the last attempt failed.")
-    created_at: str = Field(description="Time of the event.")
-    delivered_at: str | None
-    next_attempt_at: str | None
-    replay_of: str | None = Field(description="The delivery that this one repeats.")
+    @classmethod
+    def of(cls, webhook: Webhook, secret: str | None = None) -> Self:
+        """The webhook, with its `secret` where that is shown in full."""
+        status = webhook.status
+        return cls(
+            id=webhook.endpoint.webhook,
+            tenant_id=webhook.endpoint.tenant,
+            url=webhook.url,
+            secret=secret or webhook.masked_secret,
+            events=list(webhook.events),
+            description=webhook.description,
+            headers=dict.fromkeys(webhook.headers, MASK),
+            is_active=status is WebhookStatus.ACTIVE,
+            status=status.value,
+            disabled_reason=webhook.disabled_reason.value if webhook.disabled_reason else None,
+            failing_since=None if webhook.first_failure_at is None else iso(webhook.first_failure_at),
+            created_at=iso(webhook.created_at),
+            updated_at=iso(webhook.updated_at),
+        )
 
 
-class Delivery(_DeliveryFacts):
-    """One event for one webhook."""
-
-    model_config = ConfigDict(json_schema_extra={"example": _DELIVERY})
-
-    attempts: int = Field(description="Attempts made.")
-
-
-class Attempt(BaseModel):
-    """One HTTP request made for a delivery."""
-
-    number: int
-    at: str
-    status_code: int | None
-    latency_ms: int | None
-    error: str | None
-    response_body: str | None = Field(description="The first 20 KB of the answer, as text.")
-    truncated: bool = Field(description="Whether the answer was longer.")
-
-
-_DELIVERY_DETAIL: dict[str, Any] = {
-    **_DELIVERY,
-    "attempts": [
-        {
-            "number": 1,
-            "at": _TIME,
-            "status_code": 200,
-            "latency_ms": 132,
-            "error": None,
-            "response_body": "ok",
-            "truncated": False,
-        }
-    ],
-    "payload": {"id": "evt_01KAWXYZ00ABCDEFGHJKMN", "event": "message.received", "data": {}},
-}
-
-
-class DeliveryDetail(_DeliveryFacts):
-    """One event for one webhook, with its payload and every attempt."""
-
-    model_config = ConfigDict(json_schema_extra={"example": _DELIVERY_DETAIL})
-
-    attempts: list[Attempt]
-    payload: dict[str, Any] | None = Field(description="The body that is sent; null once the event is 30 days old.")
-
-
-class DeliveryPage(BaseModel):
-    """Deliveries, newest event first."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"data": [_DELIVERY], "next_cursor": _DELIVERY_ID}})
-
-    data: list[Delivery]
-    next_cursor: str | None = Field(
-        description="`cursor` of the next page; null on the last. A filter that matches little can leave a page short, "
-        "or empty, before the last."
-    )
-
-
-class Queued(BaseModel):
-    """A delivery that is on its way."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"delivery_id": _DELIVERY_ID, "status": "queued"}})
-
-    delivery_id: str
-    status: Literal["queued"] = "queued"
-
-
-class Replay(BaseModel):
-    """A run over past deliveries."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": "rpl_9d2f51c07be34a8896f01c55",
-                "kind": "recover",
-                "status": "running",
-                "since": "2026-11-24T09:30:00.000Z",
-                "until": _TIME,
-                "scanned": 0,
-                "queued": 0,
-            }
-        }
-    )
-
-    id: str
-    kind: Literal["recover", "replay"]
-    status: str = Field(description="`running`, then `done`.")
-    since: str
-    until: str
-    scanned: int = Field(description="Deliveries looked at so far.")
-    queued: int = Field(description="Deliveries queued so far.")
-
-
-class TrialResult(BaseModel):
-    """What came of a test."""
+class TestResultOut(BaseModel):
+    """Outcome of a test."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"success": True, "status_code": 200, "latency_ms": 132, "error": None}}
@@ -314,36 +166,12 @@ class TrialResult(BaseModel):
     latency_ms: int | None
     error: str | None
 
-
-class EventType(BaseModel):
-    """A kind of event, and what its `data` holds."""
-
-    name: str
-    version: int
-    description: str
-    schema_: dict[str, Any] = Field(alias="schema", description="JSON Schema of `data`.")
-    example: dict[str, Any]
-
-
-class EventTypes(BaseModel):
-    """All event types."""
-
-    data: list[EventType]
-
-
-class RefusalText(BaseModel):
-    """Why a request was refused."""
-
-    code: str
-    message: str
-    type: str
-    request_id: str
-    details: list[dict[str, Any]] | None = Field(
-        default=None, description="On 422: `loc` and `msg` of everything that is wrong."
-    )
-
-
-class Refusal(BaseModel):
-    """The envelope of every error."""
-
-    error: RefusalText
+    @classmethod
+    def of(cls, outcome: Outcome) -> Self:
+        """The outcome as the API shows it."""
+        return cls(
+            success=outcome.delivered,
+            status_code=outcome.status,
+            latency_ms=outcome.latency_ms,
+            error=outcome.error,
+        )

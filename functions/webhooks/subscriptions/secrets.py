@@ -1,20 +1,19 @@
-"""A webhook's signing secrets, sealed: `[sealed secret, last moment at which it signs]`, the newest first.
+"""A webhook's signing secrets.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#symmetric
 """
 
-from typing import Any
+from collections.abc import Sequence
 
-Secrets = list[list[Any]]
-"""Of the newest, the last moment is None; else it is epoch microseconds."""
+from functions.webhooks.storage.records import SigningSecret
 
 
 def masked(secret: str) -> str:
-    """What is shown of a secret after its first showing."""
+    """What is shown of a secret after it was shown in full once."""
     return f"{secret[:4]}****{secret[-4:]}"
 
 
-def rotated(secrets: Secrets, sealed: str, *, until: int, now: int) -> Secrets:
+def rotated(secrets: Sequence[SigningSecret], sealed: str, *, until: int, now: int) -> list[SigningSecret]:
     """`secrets` once `sealed` is the newest: the one before it signs on to `until`, an earlier one no longer."""
-    earlier = [[secrets[0][0], until]] if until > now else []
-    return [[sealed, None], *earlier]
+    earlier = [secrets[0]._replace(expires_at=until)] if until > now else []
+    return [SigningSecret(sealed), *earlier]

@@ -11,9 +11,10 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message
 from callmissed.clock import MINUTE
 from callmissed.platform.tables import DELIVERIES, physical_name
-from functions.webhooks.storage.records import LANE, LOST_AFTER, REPLAY, Endpoint, State, due, new_delivery
+from functions.webhooks.storage.records import LOST_AFTER, REPLAY_PREFIX, Endpoint, State
 from local.engines import Store
 from local.recovery import send_again
+from tests.support.webhooks.items import new_delivery
 
 NOW = 1_800_000_600_000_000
 ENDPOINT = Endpoint("tnt_1", "wh_1")
@@ -52,11 +53,11 @@ def delivery(id: str, state: State = State.PENDING, **more: Any) -> Item:
 
 
 async def test_everything_unfinished_is_ordered(dynamodb: DynamoDB, tables: Store) -> None:
-    later = due(ENDPOINT, NOW + LOST_AFTER)
+    later = ENDPOINT.due(NOW + LOST_AFTER)
     waiting = [
         delivery("dlv_tried", n=2),
-        {"webhook": ENDPOINT.partition, "item": LANE, **later},
-        {"webhook": ENDPOINT.partition, "item": f"{REPLAY}rpl_1", **later},
+        {**ENDPOINT.parked_key, **later},
+        {"webhook": ENDPOINT.partition, "item": f"{REPLAY_PREFIX}rpl_1", **later},
     ]
     others = [
         *(delivery(f"dlv_{state.value}", state) for state in (State.PARKED, State.DELIVERED, State.FAILED)),
@@ -66,14 +67,14 @@ async def test_everything_unfinished_is_ordered(dynamodb: DynamoDB, tables: Stor
     outgoing = Outgoing()
     assert await send_again(Database(dynamodb, tables.stage), outgoing, NOW) == len(waiting)
     orders = {body["do"]: body for body in outgoing.bodies}
-    assert orders.keys() == {"attempt", "lane", "replay"}
+    assert orders.keys() == {"attempt", "parked", "replay"}
     assert orders["attempt"] == {"do": "attempt", "t": "tnt_1", "w": "wh_1", "d": "dlv_tried", "e": "evt_1", "n": 2}
     assert orders["replay"]["r"] == "rpl_1"
 
 
 async def test_a_retry_is_ordered_for_its_own_time(dynamodb: DynamoDB, tables: Store) -> None:
     def retry(id: str, next: int) -> Item:
-        return delivery(id, n=1, next=next) | due(ENDPOINT, next + LOST_AFTER)
+        return delivery(id, n=1, next=next) | ENDPOINT.due(next + LOST_AFTER)
 
     await put(
         dynamodb,

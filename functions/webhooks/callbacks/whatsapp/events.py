@@ -1,4 +1,4 @@
-"""The events that WhatsApp's callbacks lead to.
+"""The events of WhatsApp's callbacks.
 
 https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
 """
@@ -38,7 +38,7 @@ class Error(_Seen):
 
 
 class Status(_Seen):
-    """What became of a message of ours, whose wamid is `id`."""
+    """Status of a message of the platform, whose wamid is `id`."""
 
     id: str = Field(min_length=1)
     status: str
@@ -67,7 +67,7 @@ class Entry(_Seen):
 
 
 class Body(_Seen):
-    """The text of a noted callback."""
+    """The text of a stored callback."""
 
     entry: list[Entry]
 
@@ -77,7 +77,7 @@ class UnknownFieldError(Exception):
 
 
 def events_of(tenant: str, text: str, now: int) -> list[Event]:
-    """The events that a noted callback tells, known by the wamid so that a redelivery tells nothing new.
+    """The events of a stored callback, known by the wamid so that a redelivery publishes nothing new.
 
     Raises pydantic.ValidationError for a text that can't be read, UnknownFieldError, and ValueError for an event that
     is too large.
@@ -86,11 +86,11 @@ def events_of(tenant: str, text: str, now: int) -> list[Event]:
         new_event(tenant, data, now, unique=unique)
         for entry in Body.model_validate_json(text).entry
         for change in entry.changes
-        for unique, data in _told(change)
+        for unique, data in _event_data(change)
     ]
 
 
-def _told(change: Change) -> Iterator[tuple[str, EventData]]:
+def _event_data(change: Change) -> Iterator[tuple[str, EventData]]:
     value = change.value
     if change.field != "messages" or not (value.messages or value.statuses):
         raise UnknownFieldError
@@ -101,9 +101,9 @@ def _told(change: Change) -> Iterator[tuple[str, EventData]]:
 
 
 def _received(message: Message) -> MessageReceived:
-    told = {"from": message.sender, "message_id": message.id, "type": message.type}
+    fields = {"from": message.sender, "message_id": message.id, "type": message.type}
     text = message.text.body if message.text else None
-    return MessageReceived.model_validate({"channel": "whatsapp", **told, "text": text})
+    return MessageReceived.model_validate({"channel": "whatsapp", **fields, "text": text})
 
 
 def _status(status: Status) -> MessageStatus:

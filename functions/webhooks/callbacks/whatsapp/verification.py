@@ -4,8 +4,8 @@ https://developers.facebook.com/docs/graph-api/webhooks/getting-started: the hea
 `sha256=` and the HMAC-SHA256, in hex, of the body under the app's secret. The body names the phone numbers it is about.
 
 Meta puts several updates into one callback and groups them anew when it retries, so a callback has no id that lasts.
-Its messages and statuses have. Each becomes a notice of its own, known by that id: no regrouping can repeat or hide
-one, no tenant sees another's, and one that can't be processed does not take its neighbours with it.
+Its messages and statuses have. Each becomes an item of its own, known by that id: no regrouping can repeat or hide
+one, no tenant sees another's, and one that can't be processed does not keep the others from being processed.
 """
 
 import hashlib
@@ -19,18 +19,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from callmissed.errors import payload_too_large
 from callmissed.observability import get_logger
 from callmissed.tenancy.credentials import whatsapp_account
-from functions.webhooks.callbacks.receive import MOST_CALLBACK_BYTES, Callback, Notice, invalid_signature
+from functions.webhooks.callbacks.receive import MAX_CALLBACK_BYTES, Callback, CallbackItem, invalid_signature
 from functions.webhooks.callbacks.signers import Signers
 
 WHATSAPP = "callback.whatsapp"
-MOST_NUMBERS = 20
+MAX_NUMBERS = 20
 """Phone numbers in one callback: each costs a look-up before anything is verified."""
 
-MOST_UPDATES = 1_000
+MAX_UPDATES = 1_000
 """Messages and statuses in one callback, as Meta has it."""
 
-_MOST_TOLD_BYTES = 4 * MOST_CALLBACK_BYTES
-"""What the updates of one callback come to: each repeats what they share, such as contacts."""
+_MAX_ITEM_BYTES = 4 * MAX_CALLBACK_BYTES
+"""Size of the items of one callback: each repeats what they share, such as contacts."""
 
 _SIGNATURE = "x-hub-signature-256"
 _logger = get_logger("callbacks")
@@ -81,23 +81,23 @@ class WhatsApp:
     def __init__(self, signers: Signers) -> None:
         self._signers = signers
 
-    async def verify(self, callback: Callback) -> list[Notice]:
-        """See `intake.Verify`. A callback speaks for those numbers only whose secret signed it; others are left out.
+    async def verify(self, callback: Callback) -> list[CallbackItem]:
+        """See `receive.Verify`. A callback speaks for those numbers only whose secret signed it; others are left out.
 
-        Raises ApiError 413 for one that tells more than Meta does.
+        Raises ApiError 413 for one that has more than Meta sends.
         """
         changes = list(_changes(callback.body))
         owners = await self._owners({number for number, _, _ in changes}, callback)
         return _bounded(
-            notice
+            item
             for number, entry, change in changes
             if (tenant := owners.get(number))
-            for notice in _notices(tenant, number, entry, change)
+            for item in _items(tenant, number, entry, change)
         )
 
     async def _owners(self, numbers: set[str], callback: Callback) -> dict[str, str]:
         """Tenants by number. Raises ApiError 401 when none signed."""
-        if not 1 <= len(numbers) <= MOST_NUMBERS:
+        if not 1 <= len(numbers) <= MAX_NUMBERS:
             raise invalid_signature()
         found: dict[str, str] = {}
         for number in sorted(numbers):
@@ -128,25 +128,25 @@ def _changes(body: bytes) -> Iterator[tuple[str, str, Change]]:
                 yield change.value.metadata.phone_number_id, entry.id, change
 
 
-def _bounded(notices: Iterable[Notice]) -> list[Notice]:
-    """All of `notices`. Raises ApiError 413 for too many, or too much in all."""
-    told: list[Notice] = []
-    room = _MOST_TOLD_BYTES
-    for notice in notices:
-        told.append(notice)
-        room -= len(notice.text)
-        if room < 0 or len(told) > MOST_UPDATES:
-            raise payload_too_large(MOST_CALLBACK_BYTES)
-    return told
+def _bounded(items: Iterable[CallbackItem]) -> list[CallbackItem]:
+    """All of `items`. Raises ApiError 413 for too many, or too much in all."""
+    bounded: list[CallbackItem] = []
+    room = _MAX_ITEM_BYTES
+    for item in items:
+        bounded.append(item)
+        room -= len(item.text)
+        if room < 0 or len(bounded) > MAX_UPDATES:
+            raise payload_too_large(MAX_CALLBACK_BYTES)
+    return bounded
 
 
-def _notices(tenant: str, number: str, entry: str, change: Change) -> Iterator[Notice]:
-    """A notice for each message and each status; one for a change that has neither."""
+def _items(tenant: str, number: str, entry: str, change: Change) -> Iterator[CallbackItem]:
+    """An item for each message and each status; one for a change that has neither."""
     account = whatsapp_account(number)
     for own_id, value in _parts(change):
         content = {"field": change.field, "value": value}
         body = {"object": "whatsapp_business_account", "entry": [{"id": entry, "changes": [content]}]}
-        yield Notice(tenant, WHATSAPP, account, own_id, json.dumps(body, separators=(",", ":")))
+        yield CallbackItem(tenant, WHATSAPP, account, own_id, json.dumps(body, separators=(",", ":")))
 
 
 def _parts(change: Change) -> Iterator[tuple[str, dict[str, Any]]]:

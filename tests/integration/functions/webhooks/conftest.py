@@ -9,10 +9,10 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.settings import CoreSettings
 from callmissed.web.app import RequestFrame
-from functions.webhooks.handlers.api import create_app, create_parts
+from functions.webhooks.handlers.api import create_app, create_services
 from local.engines import Store
 from tests.support.webhooks.simulation import Fate, Simulation
-from tests.support.webhooks.subscribers import NOW, RING, Stage, Tenant, check_url
+from tests.support.webhooks.subscribers import NOW, RING, Stage, Tenant, check_url, composition_of
 
 
 @pytest_asyncio.fixture
@@ -42,15 +42,14 @@ async def shared_stage(new_tables: Callable[[], Store]) -> AsyncIterator[Stage]:
     dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
     stage = Stage(store, dynamodb)
     settings = CoreSettings(stage=store.stage, sealing_keys=RING[0].hex())
-    parts = create_parts(
-        settings,
-        Database(dynamodb, store.stage),
+    services = create_services(
+        composition_of(settings, Database(dynamodb, store.stage)),
         check_url=check_url,
         attempts=stage.endpoints,
-        dispatch=stage.queue,
+        queue=stage.queue,
         clock=stage.clock,
     )
-    stage.app = RequestFrame(create_app(parts))
+    stage.app = RequestFrame(create_app(services))
     yield stage
     await dynamodb.close()
 
@@ -59,7 +58,7 @@ async def shared_stage(new_tables: Callable[[], Store]) -> AsyncIterator[Stage]:
 def stage(shared_stage: Stage) -> Iterator[Stage]:
     """The stage at `NOW`, with an empty queue that works."""
     shared_stage.clock.now, shared_stage.queue.down = NOW, False
-    shared_stage.queue.orders()
+    shared_stage.queue.bodies()
     shared_stage.endpoints.posted.clear()
     yield shared_stage
 

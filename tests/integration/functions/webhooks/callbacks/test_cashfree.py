@@ -10,7 +10,7 @@ from tests.support.webhooks.callbacks import CASHFREE, NOW, Stage, by_cashfree, 
 DAY = 24 * 60 * MINUTE
 
 
-async def test_a_payment_is_noted_for_the_platform(stage: Stage) -> None:
+async def test_a_payment_is_stored_for_the_platform(stage: Stage) -> None:
     body = payment()
     headers = by_cashfree(body) | {"x-idempotency-key": "k-1"}
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook as Verifier
 
 from callmissed.clock import SECOND, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.sealing import Sealer
 from functions.webhooks.delivery.attempts import KEPT_BYTES, Attempts, Outcome
 from functions.webhooks.delivery.signing import new_secret
+from functions.webhooks.storage import records
+from functions.webhooks.storage.records import SigningSecret, Webhook
 from tests.support.http.endpoint import Behaviour, Endpoint, serving
 
 SEALER = Sealer((b"a sealing key of some length....",))
@@ -46,15 +48,22 @@ async def attempts() -> AsyncIterator[Attempts]:
 
 
 async def attempt(attempts: Attempts, url: str, **webhook: Any) -> Outcome:
-    item = {"url": url, "secrets": [[SEALER.seal(new_secret()), None]], "headers": {}, **webhook}
     now = system_clock()
-    return await attempts.make(item, delivery_id="dlv_1", event_type="credits.low", body=BODY, now=now)
+    known: dict[str, Any] = {"secrets": [SigningSecret(SEALER.seal(new_secret()))], **webhook}
+    record = Webhook(
+        endpoint=records.Endpoint("tnt_1", "wh_1"), url=url, events=["*"], created_at=now, updated_at=now, **known
+    )
+    return await attempts.make(record, delivery_id="dlv_1", event_type="credits.low", body=BODY, now=now)
 
 
 async def test_an_endpoint_gets_the_event_signed_by_every_live_secret(attempts: Attempts) -> None:
     now = system_clock()
     new, old, over = new_secret(), new_secret(), new_secret()
-    secrets = [[SEALER.seal(new), None], [SEALER.seal(old), now + 60 * SECOND], [SEALER.seal(over), now - 1]]
+    secrets = [
+        SigningSecret(SEALER.seal(new)),
+        SigningSecret(SEALER.seal(old), now + 60 * SECOND),
+        SigningSecret(SEALER.seal(over), now - 1),
+    ]
     own = {"Authorization": SEALER.seal("Bearer t0ken"), "X-Env": SEALER.seal("test")}
 
     async with serving(answering(answer_of("204 No Content"))) as endpoint:
@@ -68,7 +77,7 @@ async def test_an_endpoint_gets_the_event_signed_by_every_live_secret(attempts: 
     assert (line, body.decode()) == ("POST /hooks HTTP/1.1", BODY)
     assert (headers["authorization"], headers["x-env"]) == ("Bearer t0ken", "test")
     for secret in (new, old):
-        Webhook(secret).verify(body, headers)
+        Verifier(secret).verify(body, headers)
     assert len(headers["webhook-signature"].split()) == len(headers["x-callmissed-signature"].split(",")) == 2
     assert (outcome.status, outcome.delivered, outcome.error) == (204, True, None)
 
@@ -131,7 +140,7 @@ async def test_secrets_that_can_t_be_unsealed_send_nothing(attempts: Attempts) -
     foreign = Sealer((b"another sealing key of length...",)).seal(new_secret())
 
     async with serving(answering(answer_of("204 No Content"))) as endpoint:
-        outcome = await attempt(attempts, endpoint.url("127.0.0.1", scheme="http"), secrets=[[foreign, None]])
+        outcome = await attempt(attempts, endpoint.url("127.0.0.1", scheme="http"), secrets=[SigningSecret(foreign)])
 
     assert (outcome.status, outcome.error) == (None, "The webhook's secrets can't be read at the moment.")
     assert endpoint.requests == []

@@ -19,7 +19,7 @@ async def one_event(simulation: Simulation, *, failures: int) -> Endpoint:
     endpoint = await simulation.webhook()
     answers = iter([status(500)] * failures)
     simulation.endpoints.answers[endpoint.webhook] = lambda now: next(answers, ok)(now)
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run(days=60 * MINUTES)
     return endpoint
 
@@ -55,7 +55,7 @@ async def test_a_worker_that_died_before_it_sent_the_next_job_delays_no_attempt(
     """The job comes again after three minutes and sends the next one; the timer would be 15 minutes late."""
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(503, wait=600)
-    send, deaths = simulation.orders.send, list[int]()
+    send, deaths = simulation.jobs.send, list[int]()
 
     async def dying(messages: Sequence[Message]) -> None:
         if messages and messages[0].body["n"] == 1 and not deaths:
@@ -63,8 +63,8 @@ async def test_a_worker_that_died_before_it_sent_the_next_job_delays_no_attempt(
             raise Died
         await send(messages)
 
-    monkeypatch.setattr(simulation.orders, "send", dying)
-    await simulation.tell()
+    monkeypatch.setattr(simulation.jobs, "send", dying)
+    await simulation.publish()
     await simulation.run(days=11 * MINUTES)
 
     first, second = [moment for *_, moment in simulation.endpoints.got]
@@ -76,7 +76,7 @@ async def test_a_worker_that_died_before_it_sent_the_next_job_delays_no_attempt(
 async def test_random_deaths_lose_nothing(new_simulation: New, seed: int) -> None:
     simulation = new_simulation(Fate(share=0.02, seed=seed))
     endpoints = [await simulation.webhook() for _ in range(2)]
-    await simulation.tell(count=100)
+    await simulation.publish(count=100)
 
     await simulation.run(days=120 * MINUTES)
 
@@ -90,9 +90,9 @@ async def test_deaths_while_parking_and_draining_lose_nothing(new_simulation: Ne
     simulation = new_simulation(Fate(share=0.02, seed=7))
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(500)
-    await simulation.tell(count=60)
+    await simulation.publish(count=60)
     await simulation.run(days=10 * MINUTES)
-    await simulation.tell(count=60)
+    await simulation.publish(count=60)
     await simulation.run(days=10 * MINUTES)
 
     simulation.endpoints.answers[endpoint.webhook] = ok
@@ -107,7 +107,7 @@ async def test_a_bus_that_refuses_gets_the_event_again(simulation: Simulation) -
     refusals = iter([True, False, True, True])
     simulation.bus.refuses = lambda: next(refusals, False)
 
-    await simulation.tell(count=25)
+    await simulation.publish(count=25)
     await simulation.run(days=1 * MINUTES)
 
     await simulation.assert_nothing_lost(endpoint)

@@ -5,12 +5,11 @@ from itertools import pairwise
 import pytest
 
 from callmissed.clock import SECOND
-from callmissed.events.outbox import to_record
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
-from functions.webhooks.delivery import jobs
+from functions.webhooks.delivery.jobs import AttemptJob
 from functions.webhooks.delivery.schedule import ATTEMPTS, WAITS
-from functions.webhooks.storage.records import DELIVERY, State, attempt_key
-from tests.support.webhooks.simulation import Simulation, ok, silent, status
+from functions.webhooks.storage.records import DELIVERY_PREFIX, Delivery, State, attempt_key
+from tests.support.webhooks.simulation import Simulation, ok, published, silent, status
 
 HOURS = 1 / 24
 
@@ -21,7 +20,7 @@ async def test_an_event_reaches_every_webhook_that_wants_it_once(simulation: Sim
     others = await simulation.webhook(events=["message.received"])
     strangers = await simulation.webhook(tenant="tnt_2")
 
-    [event] = await simulation.tell()
+    [event] = await simulation.publish()
     await simulation.run()
 
     assert {webhook for webhook, *_ in simulation.endpoints.got} == {all_events.webhook, these.webhook}
@@ -33,7 +32,7 @@ async def test_a_failing_delivery_is_tried_ten_times_over_75_hours(simulation: S
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(500)
 
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run(days=4)
 
     moments = [moment for *_, moment in simulation.endpoints.got]
@@ -53,7 +52,7 @@ async def test_retry_after_is_honoured_when_it_is_longer(simulation: Simulation,
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(503, wait=asked)
 
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run(days=2 * HOURS)
 
     first, second = [moment for *_, moment in simulation.endpoints.got][:2]
@@ -68,12 +67,12 @@ async def test_the_longest_delay_of_the_queue_is_waited_for_in_the_queue(
     simulation.endpoints.answers[endpoint.webhook] = lambda now: (ok if simulation.endpoints.got[1:] else busy)(now)
     busy = status(503, wait=asked)
 
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run(days=2 * HOURS)
 
     first, second = [moment for *_, moment in simulation.endpoints.got]
     assert (second - first) // SECOND == waits
-    assert simulation.orders.sent["attempt"] == 2
+    assert simulation.jobs.sent["attempt"] == 2
     await simulation.assert_nothing_lost(endpoint)
 
 
@@ -82,7 +81,7 @@ async def test_a_worker_whose_clock_is_slow_makes_the_attempt_that_the_queue_wai
 ) -> None:
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(500)
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run()
     first = simulation.now
 
@@ -96,11 +95,11 @@ async def test_a_worker_whose_clock_is_slow_makes_the_attempt_that_the_queue_wai
 async def test_a_job_that_comes_early_makes_no_attempt(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(503, wait=120)
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run()
     [delivery] = await simulation.deliveries(endpoint)
 
-    await simulation.orders.send([jobs.attempt(endpoint, delivery)])
+    await simulation.jobs.send([AttemptJob.of(Delivery.of(delivery)).message()])
     await simulation.run(days=100 / 3600 * HOURS)
     assert len(simulation.endpoints.got) == 1
 
@@ -111,7 +110,7 @@ async def test_a_job_that_comes_early_makes_no_attempt(simulation: Simulation) -
 async def test_every_attempt_is_kept_with_its_answer(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(500)
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run()
     simulation.endpoints.answers[endpoint.webhook] = silent
     await simulation.run(days=0.01 * HOURS)
@@ -120,49 +119,48 @@ async def test_every_attempt_is_kept_with_its_answer(simulation: Simulation) -> 
     await simulation.run(days=1 * HOURS)
 
     [delivery] = await simulation.deliveries(endpoint)
-    id = delivery["item"].removeprefix(DELIVERY)
-    kept = [await simulation.store.get(DELIVERIES, attempt_key(endpoint, id, number)) for number in range(1, 4)]
+    id = delivery["item"].removeprefix(DELIVERY_PREFIX)
+    kept = [await simulation.database.get(DELIVERIES, attempt_key(endpoint, id, number)) for number in range(1, 4)]
     assert delivery["state"] == State.DELIVERED
     assert [attempt.get("status") for attempt in kept] == [500, None, 204]
     assert [attempt.get("answer") for attempt in kept] == ["no", None, None]
     assert kept[1]["error"] == "The endpoint did not answer in time."
 
 
-async def test_an_event_that_is_told_twice_is_delivered_once(simulation: Simulation) -> None:
+async def test_an_event_that_is_published_twice_is_delivered_once(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
-    [event] = await simulation.tell()
+    [event] = await simulation.publish()
     await simulation.run()
 
-    detail = {"id": event.id, "tenant": event.tenant, "type": event.type, "created": event.created}
-    for again in (False, True):
-        await simulation.fanout.fan_out(detail, again=again)
+    for redelivered in (False, True):
+        await simulation.fanout.fan_out(published(event), redelivered=redelivered)
     await simulation.run()
 
     assert len(simulation.endpoints.got) == 1
     await simulation.assert_nothing_lost(endpoint)
 
 
-@pytest.mark.parametrize(("again", "sent"), [(False, 1), (True, 2)], ids=["other copy", "again"])
+@pytest.mark.parametrize(("redelivered", "sent"), [(False, 1), (True, 2)], ids=["other copy", "redelivered"])
 async def test_a_job_is_sent_again_for_an_event_that_the_queue_hands_out_again(
-    simulation: Simulation, again: bool, sent: int
+    simulation: Simulation, redelivered: bool, sent: int
 ) -> None:
     await simulation.webhook()
-    [event] = await simulation.tell()
+    [event] = await simulation.publish()
 
-    await simulation.fanout.fan_out(to_record(event), again=False)
-    await simulation.fanout.fan_out(to_record(event), again=again)
+    await simulation.fanout.fan_out(published(event), redelivered=False)
+    await simulation.fanout.fan_out(published(event), redelivered=redelivered)
 
-    assert simulation.orders.sent["attempt"] == sent
+    assert simulation.jobs.sent["attempt"] == sent
 
 
 async def test_a_deleted_webhook_gets_nothing_more(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(500)
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run()
     key = {"tenant": endpoint.tenant, "webhook": endpoint.webhook}
 
-    assert await simulation.store.delete(WEBHOOKS, key, {})
+    assert await simulation.database.delete_if(WEBHOOKS, key)
     await simulation.run(days=4)
 
     assert len(simulation.endpoints.got) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
-from functions.webhooks.storage.records import Endpoint, State, webhook_key
+from functions.webhooks.storage.records import Endpoint, State
 from tests.support.webhooks.simulation import Fate, Simulation, ok, status
 
 MINUTES = 1 / 24 / 60
@@ -21,8 +21,8 @@ class Answers:
     def __init__(self, simulation: Simulation, monkeypatch: pytest.MonkeyPatch, lost: int) -> None:
         self.asked = 0
         self._lost = lost
-        self._send = simulation.store.database.dynamodb.send
-        monkeypatch.setattr(simulation.store.database.dynamodb, "send", self.send)
+        self._send = simulation.database.dynamodb.send
+        monkeypatch.setattr(simulation.database.dynamodb, "send", self.send)
 
     async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
         self.asked += 1
@@ -38,7 +38,7 @@ async def one_event(simulation: Simulation) -> Endpoint:
     endpoint = await simulation.webhook()
     answers = iter([status(500)])
     simulation.endpoints.answers[endpoint.webhook] = lambda now: next(answers, ok)(now)
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run(days=60 * MINUTES)
     return endpoint
 
@@ -46,10 +46,10 @@ async def one_event(simulation: Simulation) -> Endpoint:
 async def one_parked_event(simulation: Simulation) -> Endpoint:
     """Tell one event to a webhook that is paused, and resumed later."""
     endpoint = await simulation.webhook(active=False)
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run(days=2 * MINUTES)
     await _activate(simulation, endpoint, active=True)
-    await simulation.store.keep_lane(endpoint, simulation.now)
+    await simulation.repository.deliveries.mark_parked(endpoint, simulation.now)
     await simulation.run(days=60 * MINUTES)
     return endpoint
 
@@ -58,7 +58,7 @@ async def one_parked_retry(simulation: Simulation) -> Endpoint:
     """Tell one event to a webhook that is paused after its first attempt, and resumed later."""
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(500)
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run()
     await _activate(simulation, endpoint, active=False)
     await simulation.run(days=0.5 * MINUTES)
@@ -90,7 +90,7 @@ async def test_an_event_that_a_replica_does_not_know_yet_is_not_given_up(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint = await simulation.webhook()
-    send = simulation.store.database.dynamodb.send
+    send = simulation.database.dynamodb.send
 
     async def lagging(operation: str, payload: bytes) -> dict[str, Any]:
         answer = await send(operation, payload)
@@ -99,8 +99,8 @@ async def test_an_event_that_a_replica_does_not_know_yet_is_not_given_up(
                 answer["Responses"][table] = []
         return answer
 
-    monkeypatch.setattr(simulation.store.database.dynamodb, "send", lagging)
-    await simulation.tell()
+    monkeypatch.setattr(simulation.database.dynamodb, "send", lagging)
+    await simulation.publish()
     await simulation.run()
 
     await simulation.assert_nothing_lost(endpoint)
@@ -111,7 +111,7 @@ async def test_what_a_busy_partition_leaves_out_is_asked_for_again(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch, table: Table
 ) -> None:
     endpoint = await simulation.webhook()
-    send, name = simulation.store.database.dynamodb.send, simulation.store.name(table)
+    send, name = simulation.database.dynamodb.send, simulation.database.name(table)
 
     async def busy(operation: str, payload: bytes) -> dict[str, Any]:
         answer = await send(operation, payload)
@@ -120,15 +120,15 @@ async def test_what_a_busy_partition_leaves_out_is_asked_for_again(
             answer["UnprocessedKeys"] = {name: json.loads(payload)["RequestItems"][name]}
         return answer
 
-    monkeypatch.setattr(simulation.store.database.dynamodb, "send", busy)
-    await simulation.tell()
+    monkeypatch.setattr(simulation.database.dynamodb, "send", busy)
+    await simulation.publish()
     await simulation.run()
 
     await simulation.assert_nothing_lost(endpoint)
 
 
 async def _activate(simulation: Simulation, endpoint: Endpoint, *, active: bool) -> None:
-    assert await simulation.store.change(WEBHOOKS, webhook_key(endpoint), {"active": active}, {})
+    assert await simulation.database.update_if(WEBHOOKS, endpoint.key, set={"active": active})
 
 
 async def test_a_put_whose_first_try_was_not_answered_returns_what_another_process_wrote(
@@ -138,9 +138,9 @@ async def test_a_put_whose_first_try_was_not_answered_returns_what_another_proce
     other = {**key, "n": 1}
 
     async def lose() -> None:
-        await simulation.aside.put(DELIVERIES, other)
+        await simulation.tables.put(DELIVERIES, other)
         raise Unavailable("the answer was lost", indeterminate=True)
 
     simulation.dynamodb.before("PutItem", lose)
 
-    assert await simulation.store.put_new(DELIVERIES, {**key, "n": 0}) == other
+    assert await simulation.database.put_new(DELIVERIES, {**key, "n": 0}) == other

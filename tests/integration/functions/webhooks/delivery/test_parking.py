@@ -1,30 +1,19 @@
 """Parked deliveries: what one look at them does, what it costs, and what it leaves alone."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
-from callmissed.aws.attributes import Item
-from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import MINUTE, SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table
-from functions.webhooks.storage.items import update, wake_lane
-from functions.webhooks.storage.records import LANE, Endpoint, State, due, webhook_key
+from functions.webhooks.storage.records import PARKED_KEY, Endpoint, State
 from tests.support.webhooks.jobs import queued_jobs
 from tests.support.webhooks.simulation import Simulation, status
 
 MINUTES = 1 / 24 / 60
-
-
-def lane_key(endpoint: Endpoint) -> Item:
-    return {"webhook": endpoint.partition, "item": LANE}
-
-
-async def look(simulation: Simulation, endpoint: Endpoint) -> None:
-    """Process the job that looks at the parked deliveries."""
-    await simulation.dispatcher.lanes.look(endpoint, simulation.dispatcher.probe)
 
 
 async def parked_deliveries(simulation: Simulation, count: int) -> Endpoint:
@@ -32,19 +21,19 @@ async def parked_deliveries(simulation: Simulation, count: int) -> Endpoint:
     endpoint = await simulation.webhook(active=False)
     await queued_jobs(simulation, count)
     assert await simulation.states(endpoint) == {State.PARKED: count}
-    assert await simulation.aside.change(WEBHOOKS, webhook_key(endpoint), {"active": True}, {})
+    assert await simulation.tables.update_if(WEBHOOKS, endpoint.key, set={"active": True})
     return endpoint
 
 
 async def test_two_looks_release_each_delivery_once(simulation: Simulation) -> None:
     endpoint = await parked_deliveries(simulation, count=3)
     releasing = simulation.of_table(DELIVERIES, State.PENDING.value, "D#")
-    simulation.dynamodb.before("UpdateItem", partial(look, simulation, endpoint), matching=releasing)
+    simulation.dynamodb.before("UpdateItem", partial(simulation.process_parked, endpoint), matching=releasing)
 
-    await look(simulation, endpoint)
+    await simulation.process_parked(endpoint)
 
     assert simulation.dynamodb.pending == 0
-    assert simulation.orders.sent["attempt"] == 3
+    assert simulation.jobs.sent["attempt"] == 3
     await simulation.run(days=10 * MINUTES)
     assert sorted(simulation.endpoints.taken(endpoint.webhook).values()) == [1, 1, 1]
 
@@ -53,16 +42,16 @@ async def test_a_look_that_comes_early_looks_again_when_the_breaker_lets_a_probe
     simulation: Simulation,
 ) -> None:
     moment = simulation.now + 5 * MINUTE
-    endpoint = await simulation.webhook(cf=5, ff=simulation.now, open=moment)
+    endpoint = await simulation.webhook(consecutive_failures=5, first_failure_at=simulation.now, open_until=moment)
     await queued_jobs(simulation, count=3)
     parked = await simulation.deliveries(endpoint)
     simulation.now += 2 * MINUTE
-    assert await simulation.timer.ring(simulation.now) == 0
-    await simulation.aside.change(DELIVERIES, lane_key(endpoint), due(endpoint, simulation.now), {})
-    assert await simulation.timer.ring(simulation.now) == 1
+    assert await simulation.scheduler.enqueue_due(simulation.now) == 0
+    await simulation.tables.update_if(DELIVERIES, endpoint.parked_key, set=endpoint.due(simulation.now))
+    assert await simulation.scheduler.enqueue_due(simulation.now) == 1
 
     await simulation.run()
-    assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["due"] == f"{moment:020}"
+    assert (await simulation.database.get(DELIVERIES, endpoint.parked_key))["due"] == f"{moment:020}"
     await simulation.run(days=2.9 * MINUTES)
 
     assert await simulation.deliveries(endpoint) == parked
@@ -72,13 +61,13 @@ async def test_a_look_that_comes_early_looks_again_when_the_breaker_lets_a_probe
 
 async def test_a_paused_webhook_with_parked_deliveries_costs_few_messages(simulation: Simulation) -> None:
     endpoint = await simulation.webhook(active=False)
-    await simulation.tell(count=3)
+    await simulation.publish(count=3)
 
     await simulation.run(days=60 * MINUTES)
 
     assert await simulation.states(endpoint) == {State.PARKED: 3}
-    assert simulation.orders.sent["lane"] <= 3
-    assert simulation.orders.sent["attempt"] == 0
+    assert simulation.jobs.sent["parked"] <= 3
+    assert simulation.jobs.sent["attempt"] == 0
 
 
 @pytest.mark.parametrize("parks", ["PutItem", "UpdateItem"], ids=["fanout", "sender"])
@@ -87,8 +76,8 @@ async def test_a_delivery_whose_parking_was_not_answered_is_looked_for(
 ) -> None:
     """The write that parks is applied and its answer lost; sent again it is refused."""
     endpoint = await simulation.webhook()
-    opened = {"cf": 5, "ff": simulation.now, "open": simulation.now + MINUTE}
-    open_breaker = partial(simulation.aside.change, WEBHOOKS, webhook_key(endpoint), opened, {})
+    opened = {"consecutive_failures": 5, "first_failure_at": simulation.now, "open_until": simulation.now + MINUTE}
+    open_breaker = partial(simulation.tables.update_if, WEBHOOKS, endpoint.key, set=opened)
     simulation.dynamodb.before("Query" if parks == "PutItem" else "BatchGetItem", open_breaker)
     send, lost = simulation.dynamodb.send, list[str]()
 
@@ -100,11 +89,11 @@ async def test_a_delivery_whose_parking_was_not_answered_is_looked_for(
         return answer
 
     monkeypatch.setattr(simulation.dynamodb, "send", losing)
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run()
     assert lost == [parks]
     assert await simulation.states(endpoint) == {State.PARKED: 1}
-    assert await simulation.store.get(DELIVERIES, lane_key(endpoint)) != {}
+    assert await simulation.database.get(DELIVERIES, endpoint.parked_key) != {}
 
     await simulation.run(days=5 * MINUTES)
 
@@ -114,22 +103,22 @@ async def test_a_delivery_whose_parking_was_not_answered_is_looked_for(
 async def test_a_lane_that_is_parked_into_while_it_was_found_empty_stays(simulation: Simulation) -> None:
     """Only `rev` tells: the lane is due at the same moment as before."""
     endpoint = await empty_lane(simulation)
-    keep = partial(simulation.aside.keep_lane, endpoint, simulation.now + MINUTE)
+    keep = partial(simulation.aside.deliveries.mark_parked, endpoint, simulation.now + MINUTE)
     simulation.dynamodb.before("DeleteItem", keep)
 
-    await look(simulation, endpoint)
+    await simulation.process_parked(endpoint)
 
     assert simulation.dynamodb.pending == 0
-    assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["rev"] == 2
+    assert (await simulation.database.get(DELIVERIES, endpoint.parked_key))["rev"] == 2
 
 
 async def test_a_lane_that_is_parked_into_after_it_was_found_empty_stays(simulation: Simulation) -> None:
     endpoint = await empty_lane(simulation)
-    await simulation.aside.keep_lane(endpoint, simulation.now)
+    await simulation.aside.deliveries.mark_parked(endpoint, simulation.now)
 
-    await look(simulation, endpoint)
+    await simulation.process_parked(endpoint)
 
-    assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["rev"] == 2
+    assert (await simulation.database.get(DELIVERIES, endpoint.parked_key))["rev"] == 2
 
 
 async def test_a_lane_that_came_after_the_one_found_empty_stays(simulation: Simulation) -> None:
@@ -137,22 +126,22 @@ async def test_a_lane_that_came_after_the_one_found_empty_stays(simulation: Simu
     endpoint = await empty_lane(simulation)
 
     async def another() -> None:
-        assert await simulation.aside.delete(DELIVERIES, lane_key(endpoint), {})
-        await simulation.aside.keep_lane(endpoint, simulation.now + MINUTE)
+        assert await simulation.tables.delete_if(DELIVERIES, endpoint.parked_key)
+        await simulation.aside.deliveries.mark_parked(endpoint, simulation.now + MINUTE)
 
     simulation.dynamodb.before("DeleteItem", another)
 
-    await look(simulation, endpoint)
+    await simulation.process_parked(endpoint)
 
     assert simulation.dynamodb.pending == 0
-    assert (await simulation.store.get(DELIVERIES, lane_key(endpoint)))["rev"] == 1
+    assert (await simulation.database.get(DELIVERIES, endpoint.parked_key))["rev"] == 1
 
 
 async def empty_lane(simulation: Simulation) -> Endpoint:
     """A webhook whose lane the next look takes away."""
     endpoint = await simulation.webhook()
-    await simulation.aside.keep_lane(endpoint, simulation.now)
-    await look(simulation, endpoint)
+    await simulation.aside.deliveries.mark_parked(endpoint, simulation.now)
+    await simulation.process_parked(endpoint)
     simulation.now += 2 * MINUTE
     return endpoint
 
@@ -161,14 +150,14 @@ async def test_a_look_leaves_no_lane_where_another_took_it_away(simulation: Simu
     endpoint = await parked_deliveries(simulation, count=1)
     simulation.dynamodb.before(
         "UpdateItem",
-        lambda: simulation.aside.delete(DELIVERIES, lane_key(endpoint), {}),
-        matching=simulation.of_table(DELIVERIES, LANE),
+        lambda: simulation.tables.delete_if(DELIVERIES, endpoint.parked_key),
+        matching=simulation.of_table(DELIVERIES, PARKED_KEY),
     )
 
-    await look(simulation, endpoint)
+    await simulation.process_parked(endpoint)
 
     assert simulation.dynamodb.pending == 0
-    assert await simulation.store.get(DELIVERIES, lane_key(endpoint)) == {}
+    assert await simulation.database.get(DELIVERIES, endpoint.parked_key) == {}
 
 
 @pytest.mark.parametrize(
@@ -182,15 +171,12 @@ async def test_a_webhook_resumed_at_any_moment_of_a_look_gets_what_was_parked(
     endpoint = await simulation.webhook(active=False)
     await queued_jobs(simulation)
     simulation.now += SECOND
-    webhook = await simulation.webhook_item(endpoint)
-    resumed = [
-        update(webhook, {"active": True}),
-        wake_lane(endpoint, simulation.now),
-    ]
-    resume = partial(Database(simulation.plain, simulation.stage).transact, resumed)
+    webhook = await simulation.webhook_record(endpoint)
+    active = replace(webhook, active=True)
+    resume = partial(simulation.aside.webhooks.change, webhook, active, resume_at=simulation.now)
     simulation.dynamodb.before(operation, resume, matching=simulation.of_table(table))
 
-    await look(simulation, endpoint)
+    await simulation.process_parked(endpoint)
     await simulation.run(days=60 * MINUTES)
 
     await simulation.assert_nothing_lost(endpoint)
@@ -199,23 +185,23 @@ async def test_a_webhook_resumed_at_any_moment_of_a_look_gets_what_was_parked(
 @pytest.mark.parametrize("active", [True, False], ids=["breaker", "paused"])
 async def test_parking_one_more_delivery_moves_no_look(simulation: Simulation, active: bool) -> None:
     """The breaker opens anew again and again; whatever is parked then must not put off the look for the others."""
-    endpoint = await simulation.webhook(active=active, open=simulation.now + 5 * MINUTE)
-    await simulation.aside.keep_lane(endpoint, simulation.now + 7 * SECOND)
-    before = await simulation.store.get(DELIVERIES, lane_key(endpoint))
+    endpoint = await simulation.webhook(active=active, open_until=simulation.now + 5 * MINUTE)
+    await simulation.aside.deliveries.mark_parked(endpoint, simulation.now + 7 * SECOND)
+    before = await simulation.database.get(DELIVERIES, endpoint.parked_key)
 
     await queued_jobs(simulation)
 
-    assert await simulation.store.get(DELIVERIES, lane_key(endpoint)) == before | {"rev": 2}
+    assert await simulation.database.get(DELIVERIES, endpoint.parked_key) == before | {"rev": 2}
 
 
 async def test_a_parked_delivery_has_no_next_attempt(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(500)
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run()
     assert "next" in (await simulation.deliveries(endpoint))[0]
 
-    assert await simulation.aside.change(WEBHOOKS, webhook_key(endpoint), {"active": False}, {})
+    assert await simulation.tables.update_if(WEBHOOKS, endpoint.key, set={"active": False})
     await simulation.run(days=1 * MINUTES)
 
     assert await simulation.states(endpoint) == {State.PARKED: 1}

@@ -9,8 +9,8 @@ import pytest
 
 from callmissed.clock import MINUTE, SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
-from functions.webhooks.delivery import jobs
-from functions.webhooks.storage.records import LANE, Endpoint, State, parked, webhook_key
+from functions.webhooks.delivery.jobs import ParkedJob
+from functions.webhooks.storage.records import Delivery, Endpoint, State
 from tests.support.webhooks.simulation import Fate, Simulation
 
 MINUTES = 1 / 24 / 60
@@ -20,14 +20,16 @@ New = Callable[..., Simulation]
 
 async def open_breaker(simulation: Simulation, endpoint: Endpoint, until: int) -> None:
     """What the failures of another delivery do."""
-    new = {"cf": 5, "ff": simulation.now, "open": until}
-    assert await simulation.aside.change(WEBHOOKS, webhook_key(endpoint), new, {})
+    new = {"consecutive_failures": 5, "first_failure_at": simulation.now, "open_until": until}
+    assert await simulation.tables.update_if(WEBHOOKS, endpoint.key, set=new)
 
 
 async def close_breaker(simulation: Simulation, endpoint: Endpoint) -> None:
     """What the success of another delivery does."""
-    assert await simulation.aside.change(WEBHOOKS, webhook_key(endpoint), {"cf": 0}, {}, gone=("ff", "open"))
-    await simulation.orders.send([jobs.lane(endpoint)])
+    assert await simulation.tables.update_if(
+        WEBHOOKS, endpoint.key, set={"consecutive_failures": 0}, remove=("first_failure_at", "open_until")
+    )
+    await simulation.jobs.send([ParkedJob(endpoint).message()])
 
 
 async def parked_by_the_sender(simulation: Simulation, endpoint: Endpoint | None = None) -> Endpoint:
@@ -36,20 +38,22 @@ async def parked_by_the_sender(simulation: Simulation, endpoint: Endpoint | None
     simulation.dynamodb.before(
         "BatchGetItem", lambda: open_breaker(simulation, endpoint, until=simulation.now + MINUTE)
     )
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run()
     return endpoint
 
 
 async def parked_by_the_fanout_and_a_probe(simulation: Simulation) -> Endpoint:
     """The breaker is open. Later another process takes the probe between this one's read and write."""
-    endpoint = await simulation.webhook(cf=5, ff=simulation.now, open=simulation.now + MINUTE)
+    endpoint = await simulation.webhook(
+        consecutive_failures=5, first_failure_at=simulation.now, open_until=simulation.now + MINUTE
+    )
     simulation.dynamodb.before(
         "UpdateItem",
         lambda: open_breaker(simulation, endpoint, until=simulation.now + 15 * SECOND),
-        matching=simulation.of_table(WEBHOOKS, "SET #open"),
+        matching=simulation.of_table(WEBHOOKS, "SET #open_until"),
     )
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run(days=2 * MINUTES)
     return endpoint
 
@@ -75,7 +79,7 @@ async def test_no_delivery_stays_parked_whose_process_died_and_whose_job_is_dead
         assert (await simulation.states(endpoint))[State.PARKED] == 0, number
 
         simulation.events.redrive()
-        simulation.orders.redrive()
+        simulation.jobs.redrive()
         await simulation.run(days=60 * MINUTES)
         await simulation.assert_nothing_lost(endpoint)
 
@@ -100,17 +104,17 @@ async def test_a_slow_process_parks_a_delivery_that_is_still_looked_for(simulati
 
 
 async def test_a_job_that_finds_its_delivery_parked_has_it_looked_for(simulation: Simulation) -> None:
-    """The write that parks is applied after the lane's end; the job is a dead letter that was put back."""
+    """The write that parks is applied after its mark was removed; the job is a dead letter that was put back."""
     endpoint = await simulation.webhook()
 
     async def park_late() -> None:
         [delivery] = await simulation.deliveries(endpoint)
         key = {"webhook": endpoint.partition, "item": delivery["item"]}
-        assert await simulation.aside.change(DELIVERIES, key, parked(delivery), {})
+        assert await simulation.tables.update_if(DELIVERIES, key, set=Delivery.of(delivery).parked)
 
     simulation.dynamodb.before("BatchGetItem", park_late)
-    await simulation.tell()
+    await simulation.publish()
     await simulation.run(days=60 * MINUTES)
 
     await simulation.assert_nothing_lost(endpoint)
-    assert await simulation.store.get(DELIVERIES, {"webhook": endpoint.partition, "item": LANE}) == {}
+    assert await simulation.database.get(DELIVERIES, endpoint.parked_key) == {}

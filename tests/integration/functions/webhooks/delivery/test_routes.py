@@ -12,10 +12,11 @@ from callmissed.aws.dynamodb import DynamoDB, Exchange
 from callmissed.clock import MINUTE, SECOND, iso
 from callmissed.events.outbox import RETENTION
 from callmissed.platform.tables import OUTBOX
-from functions.webhooks.delivery.backstop import BACKSTOP
 from functions.webhooks.delivery.cursors import cursor_after
-from functions.webhooks.delivery.service import Deliveries, Wanted
+from functions.webhooks.delivery.enqueue import SAFETY_DELAY
+from functions.webhooks.delivery.service import Deliveries, DeliveryFilter
 from functions.webhooks.storage.records import Endpoint
+from functions.webhooks.storage.repository import Repository
 from tests.support.webhooks.subscribers import NOW, Stage, Tenant, refused
 
 DAY = 24 * 60 * MINUTE
@@ -153,26 +154,26 @@ async def test_filters_hold_across_pages(
 async def test_a_page_reads_a_bounded_number_of_deliveries(
     stage: Stage, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.webhooks.delivery.service.MOST_READ", 20)
+    monkeypatch.setattr("functions.webhooks.delivery.service.MAX_READ", 20)
     monkeypatch.setattr("functions.webhooks.delivery.service._CHUNK", 10)
     rare = await stage.delivery(endpoint, at=NOW, state="failed")
     for minutes in range(1, 46):
         await stage.delivery(endpoint, at=NOW + minutes * MINUTE)
     queries: list[Exchange] = []
     dynamodb = DynamoDB("us-east-1", stage.store.endpoint, timeout_seconds=30.0, observe=queries.append)
-    deliveries = Deliveries(Database(dynamodb, stage.store.stage), stage.queue)
+    deliveries = Deliveries(Repository(Database(dynamodb, stage.store.stage)), stage.queue)
 
     found: list[list[str]] = []
     cursor = None
     while not found or cursor:
         queries.clear()
-        page = await deliveries.page(endpoint, Wanted(status="failed"), 5, cursor)
-        found.append([delivery["item"] for delivery in page.deliveries])
+        page = await deliveries.page(endpoint, DeliveryFilter(status="failed"), 5, cursor)
+        found.append([delivery.id for delivery in page.deliveries])
         cursor = page.cursor
         assert len(queries) <= 2
     await dynamodb.close()
 
-    assert found == [[], [], [f"D#{rare}"]]
+    assert found == [[], [], [rare]]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ async def test_a_page_reads_a_bounded_number_of_deliveries(
         {"cursor": "AAAA"},
         {"cursor": "ä"},
         {"cursor": "dlv_01KAWXYZ00ABCDEFGHJKMN"},
-        {"cursor": cursor_after("LANE")},
+        {"cursor": cursor_after("PARKED")},
         {"cursor": cursor_after("dlv_01KAWXYZ00ABCDEFGHJKMN#01")},
         {"cursor": cursor_after("dlv_01KAWXYZ00ABCDEFGHJKM\n")},
     ],
@@ -262,7 +263,7 @@ async def test_the_payload_ends_with_the_event(
 
     assert (answer.status_code, answer.json()["payload"]) == (200, None)
     refused(await tenant.call("POST", f"/{webhook['id']}/deliveries/{id}/replay"), 410, "event_expired")
-    assert stage.queue.orders() == []
+    assert stage.queue.bodies() == []
 
 
 async def test_a_replay_is_a_new_delivery(
@@ -280,8 +281,8 @@ async def test_a_replay_is_a_new_delivery(
     assert again != id
     row = await stage.row(endpoint, again)
     assert (row["event"], row["origin"], row["state"], row["n"]) == (event_id, id, "pending", 0)
-    assert row["due"] == f"{NOW + DAY + BACKSTOP:020}"
-    assert stage.queue.orders() == [
+    assert row["due"] == f"{NOW + DAY + SAFETY_DELAY:020}"
+    assert stage.queue.bodies() == [
         {"do": "attempt", "t": tenant.id, "w": webhook["id"], "d": again, "e": event_id, "n": 0}
     ]
     assert (await tenant.call("GET", f"/{webhook['id']}/deliveries/{again}")).json()["replay_of"] == id
@@ -298,7 +299,7 @@ async def test_a_repeated_replay_replays_once(
 
     assert first.json() == again.json() != other.json()
     assert len((await listed(tenant, webhook))["data"]) == 3
-    assert len(stage.queue.orders()) == 2
+    assert len(stage.queue.bodies()) == 2
 
 
 async def test_a_replay_that_cannot_be_queued_is_left_to_the_timer(
@@ -310,7 +311,7 @@ async def test_a_replay_that_cannot_be_queued_is_left_to_the_timer(
     answer = await tenant.call("POST", f"/{webhook['id']}/deliveries/{id}/replay")
 
     assert answer.status_code == 202
-    assert (await stage.row(endpoint, answer.json()["delivery_id"]))["due"] == f"{NOW + BACKSTOP:020}"
+    assert (await stage.row(endpoint, answer.json()["delivery_id"]))["due"] == f"{NOW + SAFETY_DELAY:020}"
 
 
 async def test_nothing_is_replayed_to_a_webhook_that_is_not_active(
@@ -321,13 +322,13 @@ async def test_nothing_is_replayed_to_a_webhook_that_is_not_active(
     await tenant.call("PUT", f"/{webhook['id']}", json={"is_active": False})
     refused(await tenant.call("POST", path), 400, "webhook_inactive")
     await tenant.call("PUT", f"/{webhook['id']}", json={"is_active": True})
-    await stage.fail(endpoint, off="gone")
+    await stage.fail(endpoint, disabled_reason="gone")
     refused(await tenant.call("POST", path), 400, "webhook_inactive")
 
-    assert [order["do"] for order in stage.queue.orders()] == ["lane"]
+    assert [job["do"] for job in stage.queue.bodies()] == ["parked"]
 
 
-@pytest.mark.parametrize("id", ["dlv_01KAWXYZ00ABCDEFGHJKMN", "LANE", "a" * 2000, "%23"])
+@pytest.mark.parametrize("id", ["dlv_01KAWXYZ00ABCDEFGHJKMN", "PARKED", "a" * 2000, "%23"])
 async def test_a_delivery_that_is_not_there(tenant: Tenant, webhook: dict[str, Any], id: str) -> None:
     path = f"/{webhook['id']}/deliveries/{id}"
 

@@ -2,9 +2,10 @@
 
 from callmissed.clock import SECOND
 from callmissed.platform.tables import DELIVERIES
-from functions.webhooks.delivery.scheduler import Timer
-from functions.webhooks.storage.records import State, due, new_delivery
-from functions.webhooks.storage.repository import at_once
+from functions.webhooks.delivery.concurrency import gather_limited
+from functions.webhooks.delivery.scheduler import Scheduler
+from functions.webhooks.storage.records import State
+from tests.support.webhooks.items import new_delivery
 from tests.support.webhooks.simulation import Simulation
 
 
@@ -14,16 +15,16 @@ async def test_a_run_ends_before_its_process_does_with_everything_ordered_that_i
     endpoint = await simulation.webhook()
     event = {"id": "evt_1", "type": "credits.low", "created": simulation.now}
     rows = [new_delivery(endpoint, f"dlv_{n:022}", event, State.PENDING) for n in range(300)]
-    await at_once([simulation.store.put(DELIVERIES, row | due(endpoint, simulation.now)) for row in rows])
+    await gather_limited([simulation.database.put(DELIVERIES, row | endpoint.due(simulation.now)) for row in rows])
 
     def hurried() -> int:
         simulation.now += 60 * SECOND
         return simulation.now
 
-    timer = Timer(simulation.store, simulation.orders, hurried)
+    scheduler = Scheduler(simulation.repository, simulation.jobs, hurried)
     moment = simulation.now
 
-    assert await timer.ring(moment) == 250
-    assert simulation.orders.sent["attempt"] == 250
-    assert await timer.ring(moment) == 50
-    assert simulation.orders.sent["attempt"] == 300
+    assert await scheduler.enqueue_due(moment) == 250
+    assert simulation.jobs.sent["attempt"] == 250
+    assert await scheduler.enqueue_due(moment) == 50
+    assert simulation.jobs.sent["attempt"] == 300

@@ -5,15 +5,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from callmissed.aws.attributes import Item
-from callmissed.batches import Received
 from callmissed.clock import MINUTE, SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
-from functions.webhooks.delivery import jobs
-from functions.webhooks.replays.runner import DONE, RECOVER
-from functions.webhooks.replays.service import REPEAT
-from functions.webhooks.storage.records import REPLAY, Endpoint, State, webhook_key
-from tests.integration.functions.webhooks.delivery.test_circuit_breaker import start_replay
+from functions.webhooks.delivery.jobs import ReplayJob
+from functions.webhooks.storage.records import Endpoint, State
+from functions.webhooks.storage.replays import ReplayKind
 from tests.support.webhooks.jobs import Job, queued_jobs
+from tests.support.webhooks.replays import replay_id, start_replay
 from tests.support.webhooks.simulation import Simulation, status
 
 Writer = Callable[[Simulation], Awaitable[tuple[Endpoint, Job]]]
@@ -21,7 +19,7 @@ Writer = Callable[[Simulation], Awaitable[tuple[Endpoint, Job]]]
 
 async def giving_up(simulation: Simulation) -> tuple[Endpoint, Job]:
     endpoint, job = await recording_a_success(simulation)
-    assert await simulation.aside.delete(WEBHOOKS, webhook_key(endpoint), {})
+    assert await simulation.tables.delete_if(WEBHOOKS, endpoint.key)
     return endpoint, job
 
 
@@ -53,7 +51,7 @@ async def releasing(simulation: Simulation) -> tuple[Endpoint, Job]:
     endpoint = await simulation.webhook(active=False)
     await queued_jobs(simulation)
     await activate(simulation, endpoint, active=True)
-    return endpoint, lambda: simulation.dispatcher.lanes.look(endpoint, simulation.dispatcher.probe)
+    return endpoint, lambda: simulation.process_parked(endpoint)
 
 
 async def recovering(simulation: Simulation) -> tuple[Endpoint, Job]:
@@ -61,13 +59,12 @@ async def recovering(simulation: Simulation) -> tuple[Endpoint, Job]:
     await job()
     await activate(simulation, endpoint, active=True)
     simulation.now += SECOND
-    replay = await start_replay(simulation, endpoint, RECOVER, since=simulation.now - MINUTE)
-    body = jobs.replay(endpoint, _id(replay)).body
-    return endpoint, lambda: simulation.sender.carry_out(Received(body, again=False))
+    replay = await start_replay(simulation, endpoint, ReplayKind.RECOVER, since=simulation.now - MINUTE)
+    return endpoint, lambda: simulation.process(ReplayJob(endpoint, replay_id(replay)))
 
 
 async def activate(simulation: Simulation, endpoint: Endpoint, *, active: bool) -> None:
-    assert await simulation.aside.change(WEBHOOKS, webhook_key(endpoint), {"active": active}, {})
+    assert await simulation.tables.update_if(WEBHOOKS, endpoint.key, set={"active": active})
 
 
 @pytest.mark.parametrize("moved", [{"state": State.DELIVERED.value}, {"n": 7}], ids=lambda moved: next(iter(moved)))
@@ -88,11 +85,11 @@ async def test_a_write_is_refused_when_its_delivery_has_changed(
 ) -> None:
     endpoint, job = await writer(simulation)
     [seen] = await simulation.deliveries(endpoint)
-    queued = simulation.orders.sent["attempt"]
+    queued = simulation.jobs.sent["attempt"]
     key = {name: seen[name] for name in ("webhook", "item")}
     simulation.dynamodb.before(
         "UpdateItem",
-        lambda: simulation.aside.change(DELIVERIES, key, moved, {}),
+        lambda: simulation.tables.update_if(DELIVERIES, key, set=moved),
         matching=simulation.of_table(DELIVERIES, seen["item"]),
     )
 
@@ -100,23 +97,19 @@ async def test_a_write_is_refused_when_its_delivery_has_changed(
 
     assert simulation.dynamodb.pending == 0
     assert await simulation.deliveries(endpoint) == [seen | moved]
-    assert simulation.orders.sent["attempt"] == queued
+    assert simulation.jobs.sent["attempt"] == queued
 
 
-@pytest.mark.parametrize("moved", [{"state": DONE}, {"seen": 7}], ids=lambda moved: next(iter(moved)))
+@pytest.mark.parametrize("moved", [{"state": "done"}, {"seen": 7}], ids=lambda moved: next(iter(moved)))
 async def test_the_progress_of_a_replay_is_refused_when_another_process_has_written_it(
     simulation: Simulation, moved: Item
 ) -> None:
     endpoint = await simulation.webhook()
-    key = await start_replay(simulation, endpoint, REPEAT, since=simulation.now - MINUTE)
-    seen = await simulation.store.get(DELIVERIES, key)
-    simulation.dynamodb.before("UpdateItem", lambda: simulation.aside.change(DELIVERIES, key, moved, {}))
+    key = await start_replay(simulation, endpoint, ReplayKind.REPLAY, since=simulation.now - MINUTE)
+    seen = await simulation.database.get(DELIVERIES, key)
+    simulation.dynamodb.before("UpdateItem", lambda: simulation.tables.update_if(DELIVERIES, key, set=moved))
 
-    await simulation.sender.carry_out(Received(jobs.replay(endpoint, _id(key)).body, again=False))
+    await simulation.process(ReplayJob(endpoint, replay_id(key)))
 
     assert simulation.dynamodb.pending == 0
-    assert await simulation.store.get(DELIVERIES, key) == seen | moved
-
-
-def _id(replay: Item) -> str:
-    return replay["item"].removeprefix(REPLAY)
+    assert await simulation.database.get(DELIVERIES, key) == seen | moved

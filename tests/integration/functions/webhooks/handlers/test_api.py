@@ -10,12 +10,11 @@ import pytest
 from callmissed import runtime
 from callmissed.aws.clients import client
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB
 from callmissed.platform.queues import DISPATCH, physical_queue_name
 from callmissed.platform.tables import IDEMPOTENCY, physical_name
 from callmissed.settings import CoreSettings
+from functions.webhooks.composition import Composition, compose
 from functions.webhooks.handlers import api
-from functions.webhooks.parts import Parts
 from local.engines import Store, dynamodb_client, moto_server
 from tests.support.webhooks.subscribers import NEW, PATH, RING, Endpoints, check_url
 
@@ -41,19 +40,19 @@ def settings(module_tables: Store, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def invoke(settings: CoreSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
     """Invokes the handler on a thread of its own, as a function has one."""
-    create_parts, opened = api.create_parts, list[Database]()
+    create_services, opened = api.create_services, list[Database]()
 
-    def parts(settings: CoreSettings, database: Database) -> Parts:
-        opened.append(database)
-        return create_parts(settings, database, check_url=check_url, attempts=Endpoints())
+    def services(composition: Composition) -> api.Services:
+        opened.append(composition.database)
+        return create_services(composition, check_url=check_url, attempts=Endpoints())
 
     def end() -> None:
         for database in opened:
             runtime.run(database.close())
         runtime._own.runner.close()
 
-    monkeypatch.setattr(api, "from_environment", lambda: settings)
-    monkeypatch.setattr(api, "create_parts", parts)
+    monkeypatch.setattr(api, "compose", lambda: compose(settings))
+    monkeypatch.setattr(api, "create_services", services)
     api._server.cache_clear()
     with ThreadPoolExecutor(1) as thread:
         yield lambda *request, **more: thread.submit(api.handler, event(*request, **more), None).result()
@@ -96,7 +95,7 @@ def test_a_webhook_lives_through_the_handler(invoke: Invoke, settings: CoreSetti
     assert webhook["tenant_id"] == TENANT
     assert json.loads(invoke("PUT", path, {"is_active": False})["body"])["status"] == "paused"
     assert json.loads(invoke("PUT", path, {"is_active": True})["body"])["status"] == "active"
-    assert orders(settings) == [{"do": "lane", "t": TENANT, "w": webhook["id"]}]
+    assert orders(settings) == [{"do": "parked", "t": TENANT, "w": webhook["id"]}]
     assert json.loads(invoke("GET", f"{path}/deliveries", limit="5")["body"]) == {"data": [], "next_cursor": None}
     assert json.loads(invoke("POST", f"{path}/test")["body"])["success"]
     assert invoke("DELETE", path)["statusCode"] == 204
@@ -113,9 +112,7 @@ def test_who_calls_is_what_the_authorizer_said(invoke: Invoke) -> None:
 
 def test_the_deployed_function_refuses_to_start_without_a_sealing_key() -> None:
     with pytest.raises(ValueError, match="sealing key"):
-        api.create_parts(
-            CoreSettings(), Database(DynamoDB("us-east-1"), "test"), check_url=check_url, attempts=Endpoints()
-        )
+        api.create_services(compose(CoreSettings()), check_url=check_url, attempts=Endpoints())
 
 
 def orders(settings: CoreSettings) -> list[dict[str, Any]]:

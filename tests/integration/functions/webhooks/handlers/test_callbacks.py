@@ -53,7 +53,7 @@ def on_a_thread(*calls: Callable[[], Any]) -> list[Any]:
 
 
 @pytest.mark.usefixtures("lambdas")
-def test_a_warm_function_serves_again_and_again_and_what_it_noted_is_worked_off() -> None:
+def test_a_warm_function_serves_again_and_again_and_what_it_stored_is_processed() -> None:
     body = payment()
     event = proxy_event("POST", CASHFREE, body, by_cashfree(body, system_clock()))
     forged = proxy_event("POST", VOICE, b"To=1", {"X-Twilio-Signature": "x"})

@@ -16,8 +16,8 @@ from callmissed.idempotency.requests import HEADER, REPLAYED
 from callmissed.platform.routes import ROUTES, Auth, Route
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table, physical_name
 from callmissed.settings import CoreSettings
-from functions.webhooks.handlers.api import create_parts, create_server
-from tests.support.webhooks.subscribers import NEW, PATH, RING, Stage, Tenant, check_url, refused
+from functions.webhooks.handlers.api import create_server, create_services
+from tests.support.webhooks.subscribers import NEW, PATH, RING, Stage, Tenant, check_url, composition_of, refused
 
 OF_ACCOUNTS = [route for route in ROUTES if route.auth is Auth.ACCOUNT]
 RUN_ONCE = [route for route in OF_ACCOUNTS if route.method not in ("GET", "DELETE")]
@@ -81,17 +81,17 @@ def authorized(app: ASGIApp, tenant: str) -> ASGIApp:
 async def caller(stage: Stage, tenant: Tenant) -> Caller:
     settings = CoreSettings(stage=stage.store.stage, sealing_keys=RING[0].hex())
     database = Database(stage.dynamodb, stage.store.stage)
-    parts = create_parts(
-        settings,
-        database,
+    composition = composition_of(settings, database)
+    services = create_services(
+        composition,
         check_url=check_url,
         attempts=stage.endpoints,
-        dispatch=stage.queue,
+        queue=stage.queue,
         clock=stage.clock,
     )
     webhook = await tenant.webhook()
     delivery_id = await stage.delivery(tenant.endpoint(webhook))
-    return Caller(stage, tenant, webhook, delivery_id, create_server(settings, parts, database))
+    return Caller(stage, tenant, webhook, delivery_id, create_server(composition, services))
 
 
 @pytest.mark.parametrize("route", RUN_ONCE, ids=name_of)

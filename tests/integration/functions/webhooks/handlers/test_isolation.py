@@ -11,7 +11,8 @@ from callmissed.platform.functions import WEBHOOKS_API
 from callmissed.platform.routes import ROUTES, Auth, Route
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks.delivery.attempts import Outcome
-from functions.webhooks.storage.records import COUNT, REPLAY
+from functions.webhooks.storage.records import COUNT, Webhook
+from functions.webhooks.storage.replays import replay_key
 from tests.support.webhooks.subscribers import (
     FORBIDDEN,
     HEADER,
@@ -79,7 +80,7 @@ async def test_every_route_is_served(owner: Owner, stage: Stage) -> None:
 @pytest.mark.parametrize("route", OF_ONE, ids=name_of)
 async def test_a_foreign_webhook_reads_like_none(owner: Owner, stage: Stage, route: Route) -> None:
     before = await everything_of(stage, owner)
-    stage.queue.orders()
+    stage.queue.bodies()
     stranger = stage.tenant()
 
     answers = [await stranger.call(**owner.request(route))]
@@ -88,7 +89,7 @@ async def test_a_foreign_webhook_reads_like_none(owner: Owner, stage: Stage, rou
     assert refused(answers[0], 404, "not_found")["message"] == "No such webhook."
     assert {without_id(answer) for answer in answers} == {without_id(answers[0])}
     assert await everything_of(stage, owner) == before
-    assert stage.queue.orders() == []
+    assert stage.queue.bodies() == []
     assert stage.endpoints.posted == []
 
 
@@ -145,7 +146,7 @@ async def test_a_test_posts_once_and_stores_nothing(owner: Owner, stage: Stage) 
 
     assert answer.json() == {"success": True, "status_code": 200, "latency_ms": 12, "error": None}
     (posted,) = stage.endpoints.posted
-    assert posted["webhook"] == before[0]
+    assert posted["webhook"] == Webhook.of(before[0])
     assert posted["type"] == "test"
     assert posted["id"].startswith("dlv_")
     content = json.loads(posted["body"])
@@ -209,14 +210,14 @@ async def test_secrets_are_in_no_log_list_or_error(tenant: Tenant, stage: Stage,
 
     said = "".join([*(answer.text for answer in answers), *records])
 
-    assert "left to the timer" in said
+    assert "left to the scheduler" in said
     for secret in (created["secret"], rotated, HEADER):
         assert secret not in said
 
 
 async def everything_of(stage: Stage, owner: Owner) -> list[dict[str, Any]]:
     endpoint = owner.tenant.endpoint(owner.webhook)
-    replay = {"webhook": endpoint.partition, "item": REPLAY + owner.ids["replay_id"]}
+    replay = replay_key(endpoint, owner.ids["replay_id"])
     return [
         await stage.webhook(endpoint),
         await stage.row(endpoint, owner.ids["delivery_id"]),

@@ -9,8 +9,8 @@ from callmissed.clock import MINUTE, SECOND, iso
 from callmissed.events.outbox import RETENTION
 from callmissed.ids import sortable_prefix
 from callmissed.platform.tables import DELIVERIES
-from functions.webhooks.delivery.backstop import BACKSTOP
-from functions.webhooks.storage.records import LANE, REPLAY, Endpoint
+from functions.webhooks.delivery.enqueue import SAFETY_DELAY
+from functions.webhooks.storage.records import REPLAY_PREFIX, Endpoint
 from tests.support.webhooks.subscribers import NOW, Stage, Tenant, refused
 
 DAY = 24 * 60 * MINUTE
@@ -28,13 +28,21 @@ def endpoint(tenant: Tenant, webhook: dict[str, Any]) -> Endpoint:
 
 async def begun(stage: Stage, endpoint: Endpoint, id: str) -> dict[str, Any]:
     """The item that the sender goes by."""
-    return await stage.item(DELIVERIES, {"webhook": endpoint.partition, "item": REPLAY + id})
+    return await stage.item(DELIVERIES, {"webhook": endpoint.partition, "item": REPLAY_PREFIX + id})
 
 
 async def test_recovery_activates_drains_and_requeues(
     stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    await stage.fail(endpoint, cf=9, ff=NOW - DAY, open=NOW + MINUTE, off="failing", off_at=NOW, active=False)
+    await stage.fail(
+        endpoint,
+        consecutive_failures=9,
+        first_failure_at=NOW - DAY,
+        open_until=NOW + MINUTE,
+        disabled_reason="failing",
+        disabled_at=NOW,
+        active=False,
+    )
 
     answer = await tenant.call("POST", f"/{webhook['id']}/recover", json={"since": iso(NOW - 3 * DAY)})
 
@@ -51,10 +59,10 @@ async def test_recovery_activates_drains_and_requeues(
     }
     item = await stage.webhook(endpoint)
     assert item["active"]
-    assert not {"cf", "ff", "open", "off", "off_at"} & set(item)
-    assert (await stage.item(DELIVERIES, {"webhook": endpoint.partition, "item": LANE}))["due"] == f"{NOW:020}"
+    assert not {"consecutive_failures", "first_failure_at", "open_until", "disabled_reason", "disabled_at"} & set(item)
+    assert (await stage.item(DELIVERIES, endpoint.parked_key))["due"] == f"{NOW:020}"
     where = {"t": tenant.id, "w": webhook["id"]}
-    assert stage.queue.orders() == [{"do": "lane", **where}, {"do": "replay", **where, "r": id}]
+    assert stage.queue.bodies() == [{"do": "parked", **where}, {"do": "replay", **where, "r": id}]
 
 
 async def test_what_the_sender_finds_of_a_recovery(
@@ -67,7 +75,7 @@ async def test_what_the_sender_finds_of_a_recovery(
     assert item.pop("shard") in set("01234567")
     assert item == {
         "webhook": endpoint.partition,
-        "item": REPLAY + id,
+        "item": REPLAY_PREFIX + id,
         "kind": "recover",
         "created": NOW,
         "since": NOW - DAY,
@@ -78,7 +86,7 @@ async def test_what_the_sender_finds_of_a_recovery(
         "seen": 0,
         "queued": 0,
         "state": "running",
-        "due": f"{NOW + BACKSTOP:020}",
+        "due": f"{NOW + SAFETY_DELAY:020}",
         "ttl": (NOW + RETENTION) // SECOND,
     }
 
@@ -95,7 +103,7 @@ async def test_a_replay_names_span_types_and_status(
     item = await begun(stage, endpoint, id)
     assert (item["kind"], item["events"], item["states"]) == ("replay", ["message.*"], ["delivered"])
     assert (item["since"], item["until"]) == (NOW - 2 * DAY, NOW - DAY)
-    assert stage.queue.orders() == [{"do": "replay", "t": tenant.id, "w": webhook["id"], "r": id}]
+    assert stage.queue.bodies() == [{"do": "replay", "t": tenant.id, "w": webhook["id"], "r": id}]
 
 
 async def test_a_replay_takes_everything_up_to_now_by_default(
@@ -140,7 +148,7 @@ async def test_a_span_that_cannot_be(
 
     (problem,) = refused(answer, 422, "invalid_request_error")["details"]
     assert problem["loc"][:2] == ["body", name]
-    assert stage.queue.orders() == []
+    assert stage.queue.bodies() == []
 
 
 async def test_nothing_is_replayed_to_a_webhook_that_is_not_active(stage: Stage, tenant: Tenant) -> None:
@@ -149,7 +157,7 @@ async def test_nothing_is_replayed_to_a_webhook_that_is_not_active(stage: Stage,
     answer = await tenant.call("POST", f"/{paused['id']}/replays", json={"since": iso(NOW - DAY)})
 
     refused(answer, 400, "webhook_inactive")
-    assert stage.queue.orders() == []
+    assert stage.queue.bodies() == []
 
 
 @pytest.mark.parametrize(("path", "body"), [("recover", {}), ("replays", {"since": iso(NOW - DAY)})])
@@ -165,7 +173,7 @@ async def test_what_is_repeated_begins_once(
     assert (first.status_code, again.status_code) == (202, 202)
     assert again.json() == first.json() | {"scanned": 5}
     assert other.json()["id"] != first.json()["id"]
-    assert sum(order["do"] == "replay" for order in stage.queue.orders()) == 2
+    assert sum(order["do"] == "replay" for order in stage.queue.bodies()) == 2
 
 
 async def test_a_recovery_beside_changes_loses_none(tenant: Tenant, webhook: dict[str, Any]) -> None:

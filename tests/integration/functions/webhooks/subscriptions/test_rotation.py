@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from callmissed.clock import MINUTE
-from functions.webhooks.storage.items import read_webhook
-from functions.webhooks.subscriptions import service as subscriptions
+from functions.webhooks.storage.records import Endpoint, Webhook
+from functions.webhooks.storage.webhooks import WebhookRepository
 from tests.support.webhooks.subscribers import NOW, Stage, Tenant, refused
 
 HOUR = 60 * MINUTE
@@ -84,15 +84,17 @@ async def test_rotations_at_the_same_time_follow_each_other(
     path = f"/{webhook['id']}/rotate"
     all_have_read, reads = asyncio.Barrier(3), 0
 
-    async def read_together(*request: Any) -> dict[str, Any]:
+    get = WebhookRepository.get
+
+    async def read_together(webhooks: WebhookRepository, endpoint: Endpoint) -> Webhook | None:
         nonlocal reads
         reads += 1
-        first, found = reads <= 3, await read_webhook(*request)
+        first, found = reads <= 3, await get(webhooks, endpoint)
         if first:
             await all_have_read.wait()
         return found
 
-    monkeypatch.setattr(subscriptions, "read_webhook", read_together)
+    monkeypatch.setattr(WebhookRepository, "get", read_together)
 
     answers = await asyncio.gather(*(tenant.call("POST", path) for _ in range(3)))
 

@@ -2,16 +2,16 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from callmissed.clock import MINUTE, iso
 from callmissed.platform.tables import DELIVERIES
-from functions.webhooks.storage.items import read_webhook
-from functions.webhooks.storage.records import COUNT, LANE, Endpoint
-from functions.webhooks.subscriptions import service as subscriptions
-from functions.webhooks.subscriptions.service import MOST_WEBHOOKS
+from functions.webhooks.storage.records import COUNT, Endpoint, Webhook
+from functions.webhooks.storage.webhooks import WebhookRepository
+from functions.webhooks.subscriptions.service import MAX_WEBHOOKS
 from tests.support.webhooks.subscribers import FORBIDDEN, HEADER, NEW, NOW, URL, Stage, Tenant, refused
 
 FIELDS = {
@@ -180,10 +180,13 @@ async def test_changes_at_the_same_time_all_last(tenant: Tenant) -> None:
 async def test_a_change_that_always_comes_second_is_refused(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     created = await tenant.webhook()
 
-    async def outdated(*request: Any) -> dict[str, Any]:
-        return await read_webhook(*request) | {"rev": 0}
+    get = WebhookRepository.get
 
-    monkeypatch.setattr(subscriptions, "read_webhook", outdated)
+    async def outdated(webhooks: WebhookRepository, endpoint: Endpoint) -> Webhook | None:
+        found = await get(webhooks, endpoint)
+        return found and replace(found, revision=0)
+
+    monkeypatch.setattr(WebhookRepository, "get", outdated)
     for method, path, body in (
         ("PUT", "", {"description": "two"}),
         ("POST", "/rotate", {}),
@@ -192,50 +195,52 @@ async def test_a_change_that_always_comes_second_is_refused(tenant: Tenant, monk
         refused(await tenant.call(method, f"/{created['id']}{path}", json=body), 409, "conflict")
 
 
-async def test_pausing_sends_nothing_and_resuming_wakes_the_lane(stage: Stage, tenant: Tenant) -> None:
+async def test_pausing_sends_nothing_and_resuming_looks_for_parked_deliveries(stage: Stage, tenant: Tenant) -> None:
     created = await tenant.webhook()
     endpoint, path = tenant.endpoint(created), f"/{created['id']}"
 
     paused = (await tenant.call("PUT", path, json={"is_active": False})).json()
     assert (paused["is_active"], paused["status"]) == (False, "paused")
-    assert stage.queue.orders() == []
-    assert await lane(stage, endpoint) == {}
+    assert stage.queue.bodies() == []
+    assert await parked(stage, endpoint) == {}
 
     resumed = (await tenant.call("PUT", path, json={"is_active": True})).json()
     assert (resumed["is_active"], resumed["status"]) == (True, "active")
-    assert stage.queue.orders() == [{"do": "lane", "t": tenant.id, "w": created["id"]}]
-    assert (await lane(stage, endpoint))["due"] == f"{NOW:020}"
+    assert stage.queue.bodies() == [{"do": "parked", "t": tenant.id, "w": created["id"]}]
+    assert (await parked(stage, endpoint))["due"] == f"{NOW:020}"
 
 
 async def test_activating_what_is_active_changes_nothing_of_its_health(stage: Stage, tenant: Tenant) -> None:
     created = await tenant.webhook()
     endpoint = tenant.endpoint(created)
-    await stage.fail(endpoint, cf=3, ff=NOW - MINUTE)
+    await stage.fail(endpoint, consecutive_failures=3, first_failure_at=NOW - MINUTE)
 
     webhook = (await tenant.call("PUT", f"/{created['id']}", json={"is_active": True})).json()
 
     assert webhook["failing_since"] == iso(NOW - MINUTE)
-    assert (await stage.webhook(endpoint))["cf"] == 3
-    assert stage.queue.orders() == []
+    assert (await stage.webhook(endpoint))["consecutive_failures"] == 3
+    assert stage.queue.bodies() == []
 
 
 async def test_another_url_has_not_failed_yet(stage: Stage, tenant: Tenant) -> None:
     created = await tenant.webhook()
     endpoint, path = tenant.endpoint(created), f"/{created['id']}"
-    failing = {"cf": 9, "ff": NOW - 4 * 24 * 60 * MINUTE, "open": NOW + MINUTE}
+    failing = {"consecutive_failures": 9, "first_failure_at": NOW - 4 * 24 * 60 * MINUTE, "open_until": NOW + MINUTE}
     await stage.fail(endpoint, **failing)
 
     same = (await tenant.call("PUT", path, json={"url": created["url"]})).json()
     assert same["failing_since"] is not None
-    assert stage.queue.orders() == []
+    assert stage.queue.bodies() == []
 
     moved = (await tenant.call("PUT", path, json={"url": f"{URL}/2"})).json()
     assert moved["failing_since"] is None
     assert not failing.keys() & (await stage.webhook(endpoint)).keys()
-    assert stage.queue.orders() == [{"do": "lane", "t": tenant.id, "w": created["id"]}]
+    assert stage.queue.bodies() == [{"do": "parked", "t": tenant.id, "w": created["id"]}]
 
 
-@pytest.mark.parametrize(("off", "status"), [({}, "paused"), ({"off": "gone", "off_at": NOW}, "disabled")])
+@pytest.mark.parametrize(
+    ("off", "status"), [({}, "paused"), ({"disabled_reason": "gone", "disabled_at": NOW}, "disabled")]
+)
 async def test_another_url_alone_activates_nothing(
     stage: Stage, tenant: Tenant, off: dict[str, Any], status: str
 ) -> None:
@@ -245,14 +250,21 @@ async def test_another_url_alone_activates_nothing(
     moved = (await tenant.call("PUT", f"/{created['id']}", json={"url": f"{URL}/2"})).json()
 
     assert (moved["status"], moved["is_active"]) == (status, False)
-    assert stage.queue.orders() == []
+    assert stage.queue.bodies() == []
 
 
 async def test_activating_forgets_why_it_was_disabled(stage: Stage, tenant: Tenant) -> None:
     created = await tenant.webhook()
     endpoint, path = tenant.endpoint(created), f"/{created['id']}"
-    await stage.fail(endpoint, cf=9, ff=NOW - MINUTE, open=NOW + MINUTE, off="failing", off_at=NOW)
-    await stage.put(DELIVERIES, {"webhook": endpoint.partition, "item": LANE, "rev": 7})
+    await stage.fail(
+        endpoint,
+        consecutive_failures=9,
+        first_failure_at=NOW - MINUTE,
+        open_until=NOW + MINUTE,
+        disabled_reason="failing",
+        disabled_at=NOW,
+    )
+    await stage.put(DELIVERIES, {**endpoint.parked_key, "rev": 7})
 
     disabled = (await tenant.call("GET", path)).json()
     assert (disabled["status"], disabled["is_active"], disabled["disabled_reason"]) == ("disabled", False, "failing")
@@ -260,9 +272,11 @@ async def test_activating_forgets_why_it_was_disabled(stage: Stage, tenant: Tena
 
     enabled = (await tenant.call("PUT", path, json={"is_active": True})).json()
     assert (enabled["status"], enabled["disabled_reason"], enabled["failing_since"]) == ("active", None, None)
-    assert not {"cf", "ff", "open", "off", "off_at"} & set(await stage.webhook(endpoint))
-    assert (await lane(stage, endpoint))["rev"] == 8
-    assert stage.queue.orders() == [{"do": "lane", "t": tenant.id, "w": created["id"]}]
+    assert not {"consecutive_failures", "first_failure_at", "open_until", "disabled_reason", "disabled_at"} & set(
+        await stage.webhook(endpoint)
+    )
+    assert (await parked(stage, endpoint))["rev"] == 8
+    assert stage.queue.bodies() == [{"do": "parked", "t": tenant.id, "w": created["id"]}]
 
 
 async def test_a_lost_message_is_left_to_the_timer(stage: Stage, tenant: Tenant) -> None:
@@ -271,7 +285,7 @@ async def test_a_lost_message_is_left_to_the_timer(stage: Stage, tenant: Tenant)
 
     assert (await tenant.call("PUT", f"/{created['id']}", json={"is_active": True})).status_code == 200
 
-    assert (await lane(stage, tenant.endpoint(created)))["due"] == f"{NOW:020}"
+    assert (await parked(stage, tenant.endpoint(created)))["due"] == f"{NOW:020}"
 
 
 async def test_a_deleted_webhook_is_gone(stage: Stage, tenant: Tenant) -> None:
@@ -288,7 +302,7 @@ async def test_a_deleted_webhook_is_gone(stage: Stage, tenant: Tenant) -> None:
 
 
 async def test_creations_at_the_same_time_stop_at_the_limit(stage: Stage, tenant: Tenant) -> None:
-    await asyncio.gather(*(tenant.webhook() for _ in range(MOST_WEBHOOKS - 3)))
+    await asyncio.gather(*(tenant.webhook() for _ in range(MAX_WEBHOOKS - 3)))
 
     answers = await asyncio.gather(*(tenant.call("POST", json=NEW) for _ in range(8)))
 
@@ -296,7 +310,7 @@ async def test_creations_at_the_same_time_stop_at_the_limit(stage: Stage, tenant
     for answer in answers:
         assert answer.status_code == 201 or refused(answer, 409, "webhook_limit_reached")
     webhooks = (await tenant.call("GET")).json()
-    assert len(webhooks) == MOST_WEBHOOKS
+    assert len(webhooks) == MAX_WEBHOOKS
     await tenant.call("DELETE", f"/{webhooks[0]['id']}")
     assert (await tenant.call("POST", json=NEW)).status_code == 201
     refused(await tenant.call("POST", json=NEW), 409, "webhook_limit_reached")
@@ -316,11 +330,11 @@ async def test_a_repeated_creation_creates_once(tenant: Tenant) -> None:
 
 async def test_a_repeated_creation_at_the_limit_still_answers(tenant: Tenant) -> None:
     first = await tenant.call("POST", json=NEW, operation="op_1")
-    await asyncio.gather(*(tenant.webhook() for _ in range(MOST_WEBHOOKS - 1)))
+    await asyncio.gather(*(tenant.webhook() for _ in range(MAX_WEBHOOKS - 1)))
 
     assert (await tenant.call("POST", json=NEW, operation="op_1")).json() == first.json()
     refused(await tenant.call("POST", json=NEW, operation="op_2"), 409, "webhook_limit_reached")
 
 
-async def lane(stage: Stage, endpoint: Endpoint) -> dict[str, Any]:
-    return await stage.item(DELIVERIES, {"webhook": endpoint.partition, "item": LANE})
+async def parked(stage: Stage, endpoint: Endpoint) -> dict[str, Any]:
+    return await stage.item(DELIVERIES, endpoint.parked_key)

@@ -4,13 +4,12 @@ from functools import partial
 
 import pytest
 
-from callmissed.aws.database import Database
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
 from callmissed.idempotency.operation import Operation
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from callmissed.sealing import Sealer
-from functions.webhooks.storage.records import COUNT, LANE, Endpoint, due
+from functions.webhooks.storage.records import COUNT, Endpoint
 from functions.webhooks.subscriptions.schemas import NewWebhook, WebhookChanges
 from functions.webhooks.subscriptions.service import Subscriptions
 from tests.support.webhooks.simulation import Simulation
@@ -19,17 +18,17 @@ from tests.support.webhooks.simulation import Simulation
 @pytest.fixture
 def subscriptions(simulation: Simulation) -> Subscriptions:
     return Subscriptions(
-        Database(simulation.dynamodb, simulation.stage),
+        simulation.repository,
         sealer=Sealer((bytes(range(32)),)),
         check_url=lambda url: url,
-        dispatch=simulation.orders,
+        queue=simulation.jobs,
     )
 
 
 async def create(simulation: Simulation, subscriptions: Subscriptions, *, active: bool = True) -> Endpoint:
     new = NewWebhook(url="https://example.com/", events=["*"], is_active=active)
     shown = await subscriptions.create(simulation.tenant, new, simulation.now, Operation.new())
-    return Endpoint(simulation.tenant, shown.webhook["webhook"])
+    return shown.webhook.endpoint
 
 
 async def test_two_deletions_of_a_webhook_count_it_out_once(
@@ -43,16 +42,16 @@ async def test_two_deletions_of_a_webhook_count_it_out_once(
 
     assert refused.value.status == 404
     assert simulation.dynamodb.pending == 0
-    assert (await simulation.store.get(WEBHOOKS, {"tenant": simulation.tenant, "webhook": COUNT}))["n"] == 1
+    assert (await simulation.database.get(WEBHOOKS, {"tenant": simulation.tenant, "webhook": COUNT}))["n"] == 1
 
 
 async def test_a_webhook_that_is_resumed_gets_what_is_parked_at_once(
     simulation: Simulation, subscriptions: Subscriptions
 ) -> None:
     endpoint = await create(simulation, subscriptions, active=False)
-    await simulation.aside.keep_lane(endpoint, simulation.now + 5 * MINUTE)
+    await simulation.aside.deliveries.mark_parked(endpoint, simulation.now + 5 * MINUTE)
 
     await subscriptions.update(endpoint, WebhookChanges(is_active=True), simulation.now)
 
-    lane = await simulation.store.get(DELIVERIES, {"webhook": endpoint.partition, "item": LANE})
-    assert lane["due"] == due(endpoint, simulation.now)["due"]
+    lane = await simulation.database.get(DELIVERIES, endpoint.parked_key)
+    assert lane["due"] == endpoint.due(simulation.now)["due"]

@@ -1,4 +1,4 @@
-"""Cursors, spans and secrets of the API of webhooks, by their properties."""
+"""Cursors, time ranges and secrets of the API of webhooks, by their properties."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -12,8 +12,8 @@ from callmissed.events.outbox import RETENTION
 from callmissed.ids import sortable_id
 from functions.webhooks.delivery.cursors import before, cursor_after, is_delivery_id, key_behind
 from functions.webhooks.delivery.signing import new_secret
-from functions.webhooks.delivery.time_range import Span, key_before, micros, replayable
-from functions.webhooks.storage.records import DELIVERY, delivery_id
+from functions.webhooks.delivery.time_range import TimeRange, micros, replayable
+from functions.webhooks.storage.records import DELIVERY_PREFIX, SigningSecret, delivery_id, key_before
 from functions.webhooks.subscriptions.secrets import masked, rotated
 
 NOW = 1_795_599_000 * SECOND
@@ -24,7 +24,7 @@ ids = st.builds(lambda at, bits: f"dlv_{sortable_id(at, bits)}", moments, st.int
 
 @given(ids, ids)
 def test_a_page_goes_on_right_behind_its_cursor(last: str, other: str) -> None:
-    assert (DELIVERY + other <= key_behind(cursor_after(last))) == (other < last)
+    assert (DELIVERY_PREFIX + other <= key_behind(cursor_after(last))) == (other < last)
 
 
 @given(ids)
@@ -41,7 +41,7 @@ def test_no_text_leads_anywhere_but_to_deliveries(text: str) -> None:
     except ApiError as refused:
         assert refused.status == 422
         return
-    assert key.startswith(f"{DELIVERY}dlv_")
+    assert key.startswith(f"{DELIVERY_PREFIX}dlv_")
 
 
 @given(st.text(max_size=40))
@@ -53,7 +53,7 @@ def test_only_ids_of_deliveries_are_cursors(text: str) -> None:
 
 @given(moments, moments)
 def test_a_moment_parts_deliveries(at: int, moment: int) -> None:
-    key = DELIVERY + delivery_id(at, "event", "webhook")
+    key = DELIVERY_PREFIX + delivery_id(at, "event", "webhook")
     assert (key > key_before(moment)) == (at // 1000 >= moment // 1000)
 
 
@@ -66,13 +66,13 @@ def test_microseconds_are_exact_in_every_zone(local: datetime, offset: int) -> N
 @pytest.mark.parametrize(
     ("since", "until", "span"),
     [
-        (None, None, Span(NOW - 86_400 * SECOND, NOW)),
-        (NOW - RETENTION, None, Span(NOW - RETENTION, NOW)),
-        (NOW - 5, NOW - 4, Span(NOW - 5, NOW - 4)),
-        (NOW - 5, NOW + 4, Span(NOW - 5, NOW)),
+        (None, None, TimeRange(NOW - 86_400 * SECOND, NOW)),
+        (NOW - RETENTION, None, TimeRange(NOW - RETENTION, NOW)),
+        (NOW - 5, NOW - 4, TimeRange(NOW - 5, NOW - 4)),
+        (NOW - 5, NOW + 4, TimeRange(NOW - 5, NOW)),
     ],
 )
-def test_spans(since: int | None, until: int | None, span: Span) -> None:
+def test_spans(since: int | None, until: int | None, span: TimeRange) -> None:
     assert replayable(moment(since), moment(until), NOW) == span
 
 
@@ -87,9 +87,10 @@ def test_spans_that_cannot_be(since: int, until: int | None) -> None:
 
 
 def test_a_rotation_keeps_the_newest_until_the_overlap_ends() -> None:
-    assert rotated([["a", None]], "b", until=NOW + 1, now=NOW) == [["b", None], ["a", NOW + 1]]
-    assert rotated([["b", None], ["a", NOW + 1]], "c", until=NOW + 9, now=NOW) == [["c", None], ["b", NOW + 9]]
-    assert rotated([["b", None], ["a", NOW + 1]], "c", until=NOW, now=NOW) == [["c", None]]
+    first, both = [SigningSecret("a")], [SigningSecret("b"), SigningSecret("a", NOW + 1)]
+    assert rotated(first, "b", until=NOW + 1, now=NOW) == both
+    assert rotated(both, "c", until=NOW + 9, now=NOW) == [SigningSecret("c"), SigningSecret("b", NOW + 9)]
+    assert rotated(both, "c", until=NOW, now=NOW) == [SigningSecret("c")]
 
 
 def test_a_mask_hides_all_but_the_ends() -> None:

@@ -34,10 +34,10 @@ def inserted(*types: str) -> list[Change]:
     return [Change("INSERT", {"id": f"evt_{type}", "type": type, **common}, type) for type in types]
 
 
-async def test_only_what_was_refused_is_told_again() -> None:
+async def test_only_what_was_refused_is_published_again() -> None:
     bus = Bus({"b": 1, "d": 2})
 
-    left = await Relay("bus", bus).tell(inserted("a", "b", "c", "d"))  # type: ignore[arg-type]
+    left = await Relay("bus", bus).publish(inserted("a", "b", "c", "d"))  # type: ignore[arg-type]
 
     assert left == []
     assert sorted(bus.took) == ["a", "b", "c", "d"]
@@ -47,7 +47,7 @@ async def test_only_what_was_refused_is_told_again() -> None:
 async def test_what_stays_refused_is_left_to_the_stream_with_all_that_follows() -> None:
     bus, told = Bus({"b": 99}), inserted("a", "b", "c", *(f"x{number}" for number in range(10)))
 
-    left = await Relay("bus", bus).tell(told)  # type: ignore[arg-type]
+    left = await Relay("bus", bus).publish(told)  # type: ignore[arg-type]
 
     assert left == told[1:]
     assert bus.took.count("a") == bus.took.count("c") == 1
@@ -55,8 +55,8 @@ async def test_what_stays_refused_is_left_to_the_stream_with_all_that_follows() 
 
 
 @pytest.mark.parametrize("operation", ["MODIFY", "REMOVE"])
-async def test_only_new_items_are_told(operation: str) -> None:
+async def test_only_new_items_are_published(operation: str) -> None:
     bus, [change] = Bus({}), inserted("a")
 
-    assert await Relay("bus", bus).tell([Change(operation, change.item, "1")]) == []  # type: ignore[arg-type]
+    assert await Relay("bus", bus).publish([Change(operation, change.item, "1")]) == []  # type: ignore[arg-type]
     assert bus.asked == []
