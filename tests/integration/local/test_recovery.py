@@ -1,4 +1,4 @@
-"""What waited in a queue when the desk ended is ordered again at its next start."""
+"""Jobs that waited in a queue when the local stack ended are enqueued again at its next start."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -52,7 +52,7 @@ def delivery(id: str, state: State = State.PENDING, **more: Any) -> Item:
     return new_delivery(ENDPOINT, id, EVENT, state) | more
 
 
-async def test_everything_unfinished_is_ordered(dynamodb: DynamoDB, tables: Store) -> None:
+async def test_everything_unfinished_is_enqueued(dynamodb: DynamoDB, tables: Store) -> None:
     later = ENDPOINT.due(NOW + LOST_AFTER)
     waiting = [
         delivery("dlv_tried", n=2),
@@ -66,13 +66,13 @@ async def test_everything_unfinished_is_ordered(dynamodb: DynamoDB, tables: Stor
     await put(dynamodb, tables, *waiting, *others)
     outgoing = Outgoing()
     assert await send_again(Database(dynamodb, tables.stage), outgoing, NOW) == len(waiting)
-    orders = {body["do"]: body for body in outgoing.bodies}
-    assert orders.keys() == {"attempt", "parked", "replay"}
-    assert orders["attempt"] == {"do": "attempt", "t": "tnt_1", "w": "wh_1", "d": "dlv_tried", "e": "evt_1", "n": 2}
-    assert orders["replay"]["r"] == "rpl_1"
+    jobs = {body["do"]: body for body in outgoing.bodies}
+    assert jobs.keys() == {"attempt", "parked", "replay"}
+    assert jobs["attempt"] == {"do": "attempt", "t": "tnt_1", "w": "wh_1", "d": "dlv_tried", "e": "evt_1", "n": 2}
+    assert jobs["replay"]["r"] == "rpl_1"
 
 
-async def test_a_retry_is_ordered_for_its_own_time(dynamodb: DynamoDB, tables: Store) -> None:
+async def test_a_retry_is_enqueued_for_its_own_time(dynamodb: DynamoDB, tables: Store) -> None:
     def retry(id: str, next: int) -> Item:
         return delivery(id, n=1, next=next) | ENDPOINT.due(next + LOST_AFTER)
 

@@ -51,7 +51,7 @@ async def stored(stage: Stage) -> list[Item]:
     return [item for item in await stage.outbox() if item["source"] == CALLBACK_SOURCE]
 
 
-async def told(stage: Stage) -> list[dict[str, Any]]:
+async def published(stage: Stage) -> list[dict[str, Any]]:
     return [json.loads(item["body"]) for item in await stage.outbox() if item["source"] == EVENT_SOURCE]
 
 
@@ -71,7 +71,7 @@ async def test_a_message_becomes_an_event_of_its_tenant(stage: Stage) -> None:
 
     assert await worker(stage).failures(queued(await stored(stage))) == []
 
-    (event,) = await told(stage)
+    (event,) = await published(stage)
     assert event["event"] == "message.received"
     assert event["data"] == {
         "conversation_id": None,
@@ -91,7 +91,7 @@ async def test_statuses_become_events_with_their_reasons(stage: Stage) -> None:
 
     assert await worker(stage).failures(queued(await stored(stage))) == []
 
-    events = {event["data"]["status"]: event["data"] for event in await told(stage)}
+    events = {event["data"]["status"]: event["data"] for event in await published(stage)}
     assert events["read"] == {
         "channel": "whatsapp",
         "message_id": "wamid.1",
@@ -109,7 +109,7 @@ async def test_messages_that_are_no_text_are_published_without_one(stage: Stage)
 
     assert await worker(stage).failures(queued(await stored(stage))) == []
 
-    (event,) = await told(stage)
+    (event,) = await published(stage)
     assert (event["data"]["type"], event["data"]["text"]) == ("image", None)
 
 
@@ -120,7 +120,7 @@ async def test_a_redelivery_tells_nothing_new(stage: Stage) -> None:
         stage.now += moment
         assert await worker(stage).failures(queued(await stored(stage))) == []
 
-    assert len(await told(stage)) == 2
+    assert len(await published(stage)) == 2
 
 
 async def test_what_nothing_processes_fails_alone(stage: Stage) -> None:
@@ -136,7 +136,7 @@ async def test_what_nothing_processes_fails_alone(stage: Stage) -> None:
     kept = {item["id"] for item in items if "history" in item["body"] or item["type"] != "callback.whatsapp"}
     assert len(kept) == 3
     assert set(failed) == {f"message of {id}" for id in kept}
-    assert [event["event"] for event in await told(stage)] == ["message.received"]
+    assert [event["event"] for event in await published(stage)] == ["message.received"]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ async def test_a_dead_endpoint_s_deliveries_wait_in_no_queue(simulation: Simulat
     assert (await simulation.states(endpoint))[State.PARKED] == 50
 
 
-async def test_it_is_probed_by_one_attempt_at_a_time(simulation: Simulation) -> None:
+async def test_a_dead_endpoint_is_probed_by_one_attempt_at_a_time(simulation: Simulation) -> None:
     endpoint = await tripped(simulation)
     await simulation.publish(count=50)
     await simulation.run()
@@ -65,7 +65,7 @@ async def test_it_is_probed_by_one_attempt_at_a_time(simulation: Simulation) -> 
     assert (await simulation.states(endpoint))[State.PARKED] >= 40
 
 
-async def test_when_it_answers_again_everything_arrives(simulation: Simulation) -> None:
+async def test_an_endpoint_that_answers_again_gets_everything(simulation: Simulation) -> None:
     endpoint = await tripped(simulation)
     await simulation.publish(count=150)
     await simulation.run(days=3 * MINUTES)
@@ -80,7 +80,7 @@ async def test_when_it_answers_again_everything_arrives(simulation: Simulation) 
     assert await simulation.database.get(DELIVERIES, endpoint.parked_key) == {}
 
 
-async def test_what_it_never_takes_keeps_it_from_nothing_else(simulation: Simulation) -> None:
+async def test_deliveries_that_an_endpoint_refuses_delay_no_others(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
     refused = {event.body for event in await simulation.publish(count=5)}
 
@@ -96,7 +96,7 @@ async def test_what_it_never_takes_keeps_it_from_nothing_else(simulation: Simula
     assert (await simulation.states(endpoint))[State.DELIVERED] == 20
 
 
-async def test_it_makes_nobody_else_wait(simulation: Simulation) -> None:
+async def test_a_dead_endpoint_delays_no_other_tenant(simulation: Simulation) -> None:
     dead = await tripped(simulation)
     well = await simulation.webhook(tenant="tnt_2")
     await simulation.publish(count=200)
@@ -137,7 +137,7 @@ async def test_a_paused_webhook_collects_and_a_resumed_one_gets_it_all(simulatio
     await simulation.assert_nothing_lost(endpoint)
 
 
-async def test_a_lane_outlasts_an_index_that_lags_however_often_it_is_looked_at(
+async def test_a_mark_of_parked_deliveries_outlasts_an_index_that_lags(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint = await parked(simulation)
@@ -151,15 +151,15 @@ async def test_a_lane_outlasts_an_index_that_lags_however_often_it_is_looked_at(
     await simulation.assert_nothing_lost(endpoint)
 
 
-async def test_who_found_a_lane_empty_leaves_the_one_that_came_after_it(
+async def test_a_process_that_found_nothing_parked_leaves_a_later_mark(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint = await parked(simulation)
     key = endpoint.parked_key
 
     async def another(_endpoint: Endpoint, _limit: int) -> list[IndexedDelivery]:
-        lane = await simulation.database.get(DELIVERIES, key)
-        assert await simulation.database.delete_if(DELIVERIES, key, expected={"rev": lane["rev"]})
+        mark = await simulation.database.get(DELIVERIES, key)
+        assert await simulation.database.delete_if(DELIVERIES, key, expected={"rev": mark["rev"]})
         await simulation.repository.deliveries.mark_parked(endpoint, simulation.now + SECOND)
         return []
 
@@ -190,7 +190,7 @@ async def nothing_yet(_endpoint: Endpoint, _limit: int) -> list[IndexedDelivery]
     return []
 
 
-async def test_five_days_of_failure_disable_it_and_tell_the_others(simulation: Simulation) -> None:
+async def test_a_webhook_is_disabled_after_five_days_of_failure_and_an_event_published(simulation: Simulation) -> None:
     endpoint = await tripped(simulation)
     other = await simulation.webhook(events=["webhook.disabled"])
 
@@ -230,7 +230,7 @@ async def test_a_disabled_webhook_recovers_by_one_call(simulation: Simulation) -
     assert set(simulation.endpoints.taken(endpoint.webhook)) == ids
 
 
-async def test_410_disables_it_at_once(simulation: Simulation) -> None:
+async def test_webhook_is_disabled_on_410(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(410)
 

@@ -15,7 +15,7 @@ FAILURES = 2
 
 
 async def one_event(simulation: Simulation, *, failures: int) -> Endpoint:
-    """Tell one event to an endpoint that fails its first `failures` attempts, and let all settle."""
+    """Publish one event to an endpoint that fails its first `failures` attempts, and let all settle."""
     endpoint = await simulation.webhook()
     answers = iter([status(500)] * failures)
     simulation.endpoints.answers[endpoint.webhook] = lambda now: next(answers, ok)(now)
@@ -52,7 +52,7 @@ async def test_a_death_at_any_step_loses_nothing(new_simulation: New, failures: 
 async def test_a_worker_that_died_before_it_sent_the_next_job_delays_no_attempt(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job comes again after three minutes and sends the next one; the timer would be 15 minutes late."""
+    """The job comes again after three minutes and sends the next one; the scheduler would be 15 minutes late."""
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(503, wait=600)
     send, deaths = simulation.jobs.send, list[int]()

@@ -59,7 +59,7 @@ async def test_retry_after_is_honoured_when_it_is_longer(simulation: Simulation,
     assert waits <= (second - first) // SECOND <= waits + 61
 
 
-@pytest.mark.parametrize(("asked", "waits"), [(900, 900), (901, 960)], ids=["queue", "timer"])
+@pytest.mark.parametrize(("asked", "waits"), [(900, 900), (901, 960)], ids=["queue", "scheduler"])
 async def test_the_longest_delay_of_the_queue_is_waited_for_in_the_queue(
     simulation: Simulation, asked: int, waits: int
 ) -> None:

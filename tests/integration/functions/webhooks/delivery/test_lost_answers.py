@@ -34,7 +34,7 @@ class Answers:
 
 
 async def one_event(simulation: Simulation) -> Endpoint:
-    """Tell one event to an endpoint that fails once."""
+    """Publish one event to an endpoint that fails once."""
     endpoint = await simulation.webhook()
     answers = iter([status(500)])
     simulation.endpoints.answers[endpoint.webhook] = lambda now: next(answers, ok)(now)
@@ -44,7 +44,7 @@ async def one_event(simulation: Simulation) -> Endpoint:
 
 
 async def one_parked_event(simulation: Simulation) -> Endpoint:
-    """Tell one event to a webhook that is paused, and resumed later."""
+    """Publish one event to a webhook that is paused, and resumed later."""
     endpoint = await simulation.webhook(active=False)
     await simulation.publish()
     await simulation.run(days=2 * MINUTES)
@@ -55,7 +55,7 @@ async def one_parked_event(simulation: Simulation) -> Endpoint:
 
 
 async def one_parked_retry(simulation: Simulation) -> Endpoint:
-    """Tell one event to a webhook that is paused after its first attempt, and resumed later."""
+    """Publish one event to a webhook that is paused after its first attempt, and resumed later."""
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(500)
     await simulation.publish()

@@ -1,4 +1,4 @@
-"""Parked deliveries: what one look at them does, what it costs, and what it leaves alone."""
+"""Parked deliveries: what one job does with them, what it costs, and what it leaves alone."""
 
 from dataclasses import replace
 from functools import partial
@@ -25,7 +25,7 @@ async def parked_deliveries(simulation: Simulation, count: int) -> Endpoint:
     return endpoint
 
 
-async def test_two_looks_release_each_delivery_once(simulation: Simulation) -> None:
+async def test_two_jobs_release_each_parked_delivery_once(simulation: Simulation) -> None:
     endpoint = await parked_deliveries(simulation, count=3)
     releasing = simulation.of_table(DELIVERIES, State.PENDING.value, "D#")
     simulation.dynamodb.before("UpdateItem", partial(simulation.process_parked, endpoint), matching=releasing)
@@ -38,7 +38,7 @@ async def test_two_looks_release_each_delivery_once(simulation: Simulation) -> N
     assert sorted(simulation.endpoints.taken(endpoint.webhook).values()) == [1, 1, 1]
 
 
-async def test_a_look_that_comes_early_looks_again_when_the_breaker_lets_a_probe_through(
+async def test_a_job_that_comes_early_is_repeated_when_a_probe_is_due(
     simulation: Simulation,
 ) -> None:
     moment = simulation.now + 5 * MINUTE
@@ -100,9 +100,9 @@ async def test_a_delivery_whose_parking_was_not_answered_is_looked_for(
     await simulation.assert_nothing_lost(endpoint)
 
 
-async def test_a_lane_that_is_parked_into_while_it_was_found_empty_stays(simulation: Simulation) -> None:
-    """Only `rev` tells: the lane is due at the same moment as before."""
-    endpoint = await empty_lane(simulation)
+async def test_a_mark_stays_when_something_is_parked_while_nothing_was_found(simulation: Simulation) -> None:
+    """Only `rev` differs: the mark is due at the same moment as before."""
+    endpoint = await empty_mark(simulation)
     keep = partial(simulation.aside.deliveries.mark_parked, endpoint, simulation.now + MINUTE)
     simulation.dynamodb.before("DeleteItem", keep)
 
@@ -112,8 +112,8 @@ async def test_a_lane_that_is_parked_into_while_it_was_found_empty_stays(simulat
     assert (await simulation.database.get(DELIVERIES, endpoint.parked_key))["rev"] == 2
 
 
-async def test_a_lane_that_is_parked_into_after_it_was_found_empty_stays(simulation: Simulation) -> None:
-    endpoint = await empty_lane(simulation)
+async def test_a_mark_stays_when_something_is_parked_after_nothing_was_found(simulation: Simulation) -> None:
+    endpoint = await empty_mark(simulation)
     await simulation.aside.deliveries.mark_parked(endpoint, simulation.now)
 
     await simulation.process_parked(endpoint)
@@ -121,9 +121,9 @@ async def test_a_lane_that_is_parked_into_after_it_was_found_empty_stays(simulat
     assert (await simulation.database.get(DELIVERIES, endpoint.parked_key))["rev"] == 2
 
 
-async def test_a_lane_that_came_after_the_one_found_empty_stays(simulation: Simulation) -> None:
-    """Only `due` tells: `rev` begins anew."""
-    endpoint = await empty_lane(simulation)
+async def test_a_mark_stays_that_replaced_the_one_that_was_read(simulation: Simulation) -> None:
+    """Only `due` differs: `rev` counts from the beginning."""
+    endpoint = await empty_mark(simulation)
 
     async def another() -> None:
         assert await simulation.tables.delete_if(DELIVERIES, endpoint.parked_key)
@@ -137,8 +137,8 @@ async def test_a_lane_that_came_after_the_one_found_empty_stays(simulation: Simu
     assert (await simulation.database.get(DELIVERIES, endpoint.parked_key))["rev"] == 1
 
 
-async def empty_lane(simulation: Simulation) -> Endpoint:
-    """A webhook whose lane the next look takes away."""
+async def empty_mark(simulation: Simulation) -> Endpoint:
+    """A webhook whose mark of parked deliveries the next job removes."""
     endpoint = await simulation.webhook()
     await simulation.aside.deliveries.mark_parked(endpoint, simulation.now)
     await simulation.process_parked(endpoint)
@@ -146,7 +146,7 @@ async def empty_lane(simulation: Simulation) -> Endpoint:
     return endpoint
 
 
-async def test_a_look_leaves_no_lane_where_another_took_it_away(simulation: Simulation) -> None:
+async def test_a_job_restores_no_mark_that_another_removed(simulation: Simulation) -> None:
     endpoint = await parked_deliveries(simulation, count=1)
     simulation.dynamodb.before(
         "UpdateItem",
@@ -165,7 +165,7 @@ async def test_a_look_leaves_no_lane_where_another_took_it_away(simulation: Simu
     [("GetItem", DELIVERIES), ("GetItem", WEBHOOKS), ("DeleteItem", DELIVERIES)],
     ids=["before both reads", "between the reads", "after both reads"],
 )
-async def test_a_webhook_resumed_at_any_moment_of_a_look_gets_what_was_parked(
+async def test_a_webhook_resumed_at_any_moment_of_a_job_gets_what_was_parked(
     simulation: Simulation, operation: str, table: Table
 ) -> None:
     endpoint = await simulation.webhook(active=False)
@@ -183,8 +183,8 @@ async def test_a_webhook_resumed_at_any_moment_of_a_look_gets_what_was_parked(
 
 
 @pytest.mark.parametrize("active", [True, False], ids=["breaker", "paused"])
-async def test_parking_one_more_delivery_moves_no_look(simulation: Simulation, active: bool) -> None:
-    """The breaker opens anew again and again; whatever is parked then must not put off the look for the others."""
+async def test_parking_one_more_delivery_delays_no_others(simulation: Simulation, active: bool) -> None:
+    """The breaker opens anew again and again; whatever is parked then must not delay the others."""
     endpoint = await simulation.webhook(active=active, open_until=simulation.now + 5 * MINUTE)
     await simulation.aside.deliveries.mark_parked(endpoint, simulation.now + 7 * SECOND)
     before = await simulation.database.get(DELIVERIES, endpoint.parked_key)

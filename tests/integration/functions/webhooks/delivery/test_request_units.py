@@ -1,4 +1,4 @@
-"""What deliveries take of DynamoDB, and that the benchmark's soak tells the truth about them."""
+"""What deliveries take of DynamoDB, and what the benchmark's soak counts of them."""
 
 import pytest
 

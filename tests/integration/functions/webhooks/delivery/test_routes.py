@@ -302,7 +302,7 @@ async def test_a_repeated_replay_replays_once(
     assert len(stage.queue.bodies()) == 2
 
 
-async def test_a_replay_that_cannot_be_queued_is_left_to_the_timer(
+async def test_a_replay_that_cannot_be_queued_is_left_to_the_scheduler(
     stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
     id = await stage.delivery(endpoint)

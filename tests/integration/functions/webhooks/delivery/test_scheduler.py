@@ -1,4 +1,4 @@
-"""The timer, when more is due than one run can order."""
+"""The scheduler, when more is due than one run can enqueue."""
 
 from callmissed.clock import SECOND
 from callmissed.platform.tables import DELIVERIES
@@ -9,7 +9,7 @@ from tests.support.webhooks.items import new_delivery
 from tests.support.webhooks.simulation import Simulation
 
 
-async def test_a_run_ends_before_its_process_does_with_everything_ordered_that_it_claimed(
+async def test_a_run_ends_before_its_process_does_with_everything_enqueued_that_it_claimed(
     simulation: Simulation,
 ) -> None:
     endpoint = await simulation.webhook()

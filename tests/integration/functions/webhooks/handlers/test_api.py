@@ -95,7 +95,7 @@ def test_a_webhook_lives_through_the_handler(invoke: Invoke, settings: CoreSetti
     assert webhook["tenant_id"] == TENANT
     assert json.loads(invoke("PUT", path, {"is_active": False})["body"])["status"] == "paused"
     assert json.loads(invoke("PUT", path, {"is_active": True})["body"])["status"] == "active"
-    assert orders(settings) == [{"do": "parked", "t": TENANT, "w": webhook["id"]}]
+    assert enqueued(settings) == [{"do": "parked", "t": TENANT, "w": webhook["id"]}]
     assert json.loads(invoke("GET", f"{path}/deliveries", limit="5")["body"]) == {"data": [], "next_cursor": None}
     assert json.loads(invoke("POST", f"{path}/test")["body"])["success"]
     assert invoke("DELETE", path)["statusCode"] == 204
@@ -115,7 +115,7 @@ def test_the_deployed_function_refuses_to_start_without_a_sealing_key() -> None:
         api.create_services(compose(CoreSettings()), check_url=check_url, attempts=Endpoints())
 
 
-def orders(settings: CoreSettings) -> list[dict[str, Any]]:
+def enqueued(settings: CoreSettings) -> list[dict[str, Any]]:
     url = f"{settings.queue_base}/{physical_queue_name(settings.stage, DISPATCH.name)}"
     received = client("sqs", settings).receive_message(QueueUrl=url, MaxNumberOfMessages=10)
     return [json.loads(message.get("Body", "")) for message in received.get("Messages", [])]

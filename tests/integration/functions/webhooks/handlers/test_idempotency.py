@@ -48,7 +48,7 @@ class Caller:
         return await self._client.request(route.method, path, headers={HEADER: key}, params=query, json=body)
 
     async def everything(self) -> list[object]:
-        """All that requests change: what is stored, what was ordered, what was sent."""
+        """All that requests change: what is stored, what was enqueued, what was sent."""
         return [
             await self._items(WEBHOOKS, "tenant", self._endpoint.tenant),
             await self._items(DELIVERIES, "webhook", self._endpoint.partition),

@@ -91,7 +91,7 @@ async def test_what_the_sender_finds_of_a_recovery(
     }
 
 
-async def test_a_replay_names_span_types_and_status(
+async def test_a_replay_names_time_range_types_and_status(
     stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
     body = {"since": iso(NOW - 2 * DAY), "until": iso(NOW - DAY), "events": ["message.*"], "status": "delivered"}
@@ -141,7 +141,7 @@ async def test_progress_is_shown(stage: Stage, tenant: Tenant, webhook: dict[str
         ("replays", {"since": iso(NOW - DAY), "events": ["unknown"]}, "events"),
     ],
 )
-async def test_a_span_that_cannot_be(
+async def test_an_invalid_time_range_is_refused(
     stage: Stage, tenant: Tenant, webhook: dict[str, Any], path: str, body: dict[str, Any], name: str
 ) -> None:
     answer = await tenant.call("POST", f"/{webhook['id']}/{path}", json=body)
@@ -173,7 +173,7 @@ async def test_what_is_repeated_begins_once(
     assert (first.status_code, again.status_code) == (202, 202)
     assert again.json() == first.json() | {"scanned": 5}
     assert other.json()["id"] != first.json()["id"]
-    assert sum(order["do"] == "replay" for order in stage.queue.bodies()) == 2
+    assert sum(job["do"] == "replay" for job in stage.queue.bodies()) == 2
 
 
 async def test_a_recovery_beside_changes_loses_none(tenant: Tenant, webhook: dict[str, Any]) -> None:

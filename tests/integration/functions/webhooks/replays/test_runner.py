@@ -20,7 +20,7 @@ DAY = 24 * 3600 * SECOND
 MINUTES = 1 / 24 / 60
 
 
-async def told(simulation: Simulation, count: int) -> Endpoint:
+async def delivered(simulation: Simulation, count: int) -> Endpoint:
     """A webhook that got `count` events a day ago."""
     endpoint = await simulation.webhook()
     await simulation.publish(count=count)
@@ -30,8 +30,8 @@ async def told(simulation: Simulation, count: int) -> Endpoint:
     return endpoint
 
 
-async def test_two_at_the_same_replay_send_everything_once(simulation: Simulation) -> None:
-    endpoint = await told(simulation, 120)
+async def test_two_processes_at_the_same_replay_send_everything_once(simulation: Simulation) -> None:
+    endpoint = await delivered(simulation, 120)
     key = await start_replay(simulation, endpoint, "replay", since=simulation.now - 2 * DAY)
     replayers = [Replayer(simulation.repository, simulation.jobs, simulation.clock) for _ in range(2)]
     await asyncio.gather(*(replayer.run(ReplayJob(endpoint, replay_id(key))) for replayer in replayers))
@@ -71,10 +71,10 @@ async def test_random_deaths_leave_nothing_out(new_simulation: Callable[[Fate], 
     assert (await simulation.database.get(DELIVERIES, key))["state"] == "done"
 
 
-async def test_a_run_ends_before_its_process_does_and_orders_the_rest(
+async def test_a_run_ends_before_its_process_does_and_enqueues_the_rest(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endpoint = await told(simulation, 350)
+    endpoint = await delivered(simulation, 350)
     key = await start_replay(simulation, endpoint, "replay", since=simulation.now - 2 * DAY)
     replayer = Replayer(simulation.repository, simulation.jobs, simulation.clock)
     next_deliveries = simulation.repository.replays.next_deliveries
@@ -94,7 +94,7 @@ async def test_a_run_ends_before_its_process_does_and_orders_the_rest(
 
 
 async def test_a_replay_ends_with_its_webhook(simulation: Simulation) -> None:
-    endpoint = await told(simulation, 20)
+    endpoint = await delivered(simulation, 20)
     key = await start_replay(simulation, endpoint, "replay", since=simulation.now - 2 * DAY)
     assert await simulation.database.delete_if(WEBHOOKS, endpoint.key)
 

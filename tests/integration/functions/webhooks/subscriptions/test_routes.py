@@ -279,7 +279,7 @@ async def test_activating_forgets_why_it_was_disabled(stage: Stage, tenant: Tena
     assert stage.queue.bodies() == [{"do": "parked", "t": tenant.id, "w": created["id"]}]
 
 
-async def test_a_lost_message_is_left_to_the_timer(stage: Stage, tenant: Tenant) -> None:
+async def test_a_lost_message_is_left_to_the_scheduler(stage: Stage, tenant: Tenant) -> None:
     created = await tenant.webhook(is_active=False)
     stage.queue.down = True
 

@@ -53,5 +53,5 @@ async def test_a_webhook_that_is_resumed_gets_what_is_parked_at_once(
 
     await subscriptions.update(endpoint, WebhookChanges(is_active=True), simulation.now)
 
-    lane = await simulation.database.get(DELIVERIES, endpoint.parked_key)
-    assert lane["due"] == endpoint.due(simulation.now)["due"]
+    mark = await simulation.database.get(DELIVERIES, endpoint.parked_key)
+    assert mark["due"] == endpoint.due(simulation.now)["due"]

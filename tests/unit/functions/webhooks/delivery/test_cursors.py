@@ -64,7 +64,7 @@ def test_microseconds_are_exact_in_every_zone(local: datetime, offset: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "span"),
+    ("since", "until", "time_range"),
     [
         (None, None, TimeRange(NOW - 86_400 * SECOND, NOW)),
         (NOW - RETENTION, None, TimeRange(NOW - RETENTION, NOW)),
@@ -72,15 +72,15 @@ def test_microseconds_are_exact_in_every_zone(local: datetime, offset: int) -> N
         (NOW - 5, NOW + 4, TimeRange(NOW - 5, NOW)),
     ],
 )
-def test_spans(since: int | None, until: int | None, span: TimeRange) -> None:
-    assert replayable(moment(since), moment(until), NOW) == span
+def test_time_ranges(since: int | None, until: int | None, time_range: TimeRange) -> None:
+    assert replayable(moment(since), moment(until), NOW) == time_range
 
 
 @pytest.mark.parametrize(
     ("since", "until"),
     [(NOW, None), (NOW + 1, None), (NOW - RETENTION - 1, None), (NOW - 5, NOW - 5), (NOW - 5, NOW - 6)],
 )
-def test_spans_that_cannot_be(since: int, until: int | None) -> None:
+def test_invalid_time_ranges_are_refused(since: int, until: int | None) -> None:
     with pytest.raises(ApiError) as refused:
         replayable(moment(since), moment(until), NOW)
     assert refused.value.status == 422

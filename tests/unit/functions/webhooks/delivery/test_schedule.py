@@ -7,7 +7,7 @@ from functions.webhooks.delivery.schedule import ATTEMPTS, retry_after, wait_aft
 
 
 @pytest.mark.parametrize(
-    ("made", "luck", "asked", "seconds"),
+    ("made", "jitter", "asked", "seconds"),
     [
         (1, 0.5, None, 5),
         (1, 0.0, None, 4),
@@ -17,8 +17,8 @@ from functions.webhooks.delivery.schedule import ATTEMPTS, retry_after, wait_aft
         (2, 0.5, 3, 300),
     ],
 )
-def test_waits(made: int, luck: float, asked: int | None, seconds: int) -> None:
-    assert wait_after(made, luck, asked) == seconds * SECOND
+def test_waits(made: int, jitter: float, asked: int | None, seconds: int) -> None:
+    assert wait_after(made, jitter, asked) == seconds * SECOND
 
 
 def test_there_is_no_wait_after_the_last_attempt() -> None:

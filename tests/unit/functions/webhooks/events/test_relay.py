@@ -45,11 +45,11 @@ async def test_only_what_was_refused_is_published_again() -> None:
 
 
 async def test_what_stays_refused_is_left_to_the_stream_with_all_that_follows() -> None:
-    bus, told = Bus({"b": 99}), inserted("a", "b", "c", *(f"x{number}" for number in range(10)))
+    bus, changes = Bus({"b": 99}), inserted("a", "b", "c", *(f"x{number}" for number in range(10)))
 
-    left = await Relay("bus", bus).publish(told)  # type: ignore[arg-type]
+    left = await Relay("bus", bus).publish(changes)  # type: ignore[arg-type]
 
-    assert left == told[1:]
+    assert left == changes[1:]
     assert bus.took.count("a") == bus.took.count("c") == 1
     assert "x9" not in bus.took  # the next ten wait for these
 
