@@ -1,4 +1,4 @@
-"""What the functions of this slice share: settings, tables, the queue of jobs and sealing."""
+"""What the functions of this slice share: settings, tables and the queue of jobs."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +7,6 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import SqsQueue
 from callmissed.platform.queues import DISPATCH
-from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings, from_environment
 from functions.webhooks.storage.repository import Repository
 
@@ -32,11 +31,6 @@ class Composition:
     def jobs(self) -> SqsQueue:
         """The queue of jobs."""
         return SqsQueue(self.settings, DISPATCH)
-
-    @cached_property
-    def sealer(self) -> Sealer:
-        """Seals and unseals secrets. Raises ValueError without a sealing key."""
-        return Sealer(self.settings.sealing_ring)
 
 
 def compose(settings: CoreSettings | None = None) -> Composition:

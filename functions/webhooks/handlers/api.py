@@ -14,6 +14,7 @@ from callmissed.http.urls import checked_url
 from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.runtime import use_own_loop
+from callmissed.sealing import Sealer
 from callmissed.web.app import RequestFrame, create_api
 from callmissed.web.idempotency import IdempotencyMiddleware
 from functions.webhooks.composition import Composition, compose
@@ -52,7 +53,7 @@ def create_services(
 
     Raises ValueError without a sealing key.
     """
-    repository, sealer = composition.repository, composition.sealer
+    repository, sealer = composition.repository, Sealer(composition.settings.sealing_ring)
     queue = queue or composition.jobs
     loopback = composition.settings.allow_loopback
     check_url = check_url or partial(checked_url, allow_loopback=loopback)
@@ -74,8 +75,8 @@ def create_app(services: Services) -> FastAPI:
 
 def create_server(composition: Composition, services: Services) -> RequestFrame:
     """The application as it is served: each keyed request runs once. Answers show secrets, so they are kept sealed."""
-    answers = S3Answers(composition.settings)
-    store = IdempotencyStore(composition.database, answers, composition.sealer)
+    settings = composition.settings
+    store = IdempotencyStore(composition.database, S3Answers(settings), Sealer(settings.sealing_ring))
     return RequestFrame(IdempotencyMiddleware(create_app(services), store, services.clock))
 
 

@@ -8,6 +8,7 @@ from callmissed.clock import system_clock
 from callmissed.http.client import SafeClient
 from callmissed.observability import get_logger
 from callmissed.runtime import run
+from callmissed.sealing import Sealer
 from functions.webhooks.composition import compose
 from functions.webhooks.delivery import jobs
 from functions.webhooks.delivery.attempts import Attempts
@@ -59,6 +60,6 @@ def _sender() -> Sender:
     composition = compose()
     repository, queue = composition.repository, composition.jobs
     client = SafeClient(allow_loopback=composition.settings.allow_loopback)
-    attempts = Attempts(client, composition.sealer, system_clock)
+    attempts = Attempts(client, Sealer(composition.settings.sealing_ring), system_clock)
     dispatcher = Dispatcher(repository, queue, attempts, system_clock)
     return Sender(dispatcher, Replayer(repository, queue, system_clock))
