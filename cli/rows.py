@@ -4,7 +4,7 @@ from typing import Any
 
 from callmissed.aws.attributes import Item
 from callmissed.clock import iso
-from callmissed.ledger.entries import Account
+from callmissed.ledger.entries import Account, quantities
 from callmissed.ledger.queries import Balance
 from callmissed.money import show
 from cli.output import Row
@@ -109,7 +109,7 @@ def entry_row(entry: Item) -> Row:
 def call_row(entry: Item) -> Row:
     """A call by its ledger entry."""
     usage: dict[str, Any] = entry["usage"]
-    units: dict[str, int] = usage["units"]
+    units = quantities(usage)
     return {
         "id": f"gen_{entry['entry']}",
         "created_at": iso(entry["created"]),
@@ -123,7 +123,7 @@ def call_row(entry: Item) -> Row:
         "outcome": usage["outcome"],
         "streamed": usage.get("streamed", False),
         "sandbox": entry.get("sandbox", False),
-        "key_id": usage["key_id"],
+        "key_id": usage.get("key_id", ""),
     }
 
 

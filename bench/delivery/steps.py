@@ -14,7 +14,7 @@ from callmissed.ids import new_id
 from callmissed.platform.tables import WEBHOOKS
 from functions.webhooks.delivery.schedule import WAITS
 from functions.webhooks.storage.records import Endpoint
-from local.engines import Store as Tables
+from local.aws.tables import StageTables
 from tests.support.webhooks.simulation import Simulation, published, status
 
 EVENT, FANOUT, DELIVERED = "event written", "event fanned out to one webhook", "attempt that succeeds"
@@ -30,7 +30,7 @@ _DRAINED = 100
 class Steps:
     """Weighs steps on one endpoint. `by_name` has what one of each takes."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: StageTables) -> None:
         self.by_name: dict[str, Units] = {}
         self._simulation = Simulation(tables)
         self._scales = Scales(tables.endpoint, tables.stage)

@@ -10,7 +10,7 @@ from callmissed.errors import ApiError
 from callmissed.ids import new_id
 from callmissed.ledger.wallet import new_wallet
 from callmissed.platform.tables import LEDGER, WALLETS, physical_name
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import Crash, Fault, FaultyDynamoDB, tables_in
 from tests.support.wallet_model import Item, WalletModel
 
@@ -21,7 +21,7 @@ Failure = Crash | DynamoError | ApiError
 class World:
     """A tenant's wallets and entries in `store`, seen by a model after every write that arrives."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store, dynamodb: FaultyDynamoDB) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, store: StageTables, dynamodb: FaultyDynamoDB) -> None:
         self.loop = loop
         self.stage = store.stage
         self.dynamodb = dynamodb

@@ -15,8 +15,9 @@ from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.runtime import use_own_loop
 from callmissed.sealing import Sealer
-from callmissed.web.app import RequestFrame, create_api
+from callmissed.web.app import create_api
 from callmissed.web.idempotency import IdempotencyMiddleware
+from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.composition import Composition, compose
 from functions.webhooks.delivery import routes as deliveries
 from functions.webhooks.delivery.attempts import Attempting, Attempts
@@ -73,11 +74,11 @@ def create_app(services: Services) -> FastAPI:
     return create_api("CallMissed webhooks", ROUTERS, **state)
 
 
-def create_server(composition: Composition, services: Services) -> RequestFrame:
+def create_server(composition: Composition, services: Services) -> RequestContextMiddleware:
     """The application as it is served: each keyed request runs once. Answers show secrets, so they are kept sealed."""
     settings = composition.settings
     store = IdempotencyStore(composition.database, S3Answers(settings), Sealer(settings.sealing_ring))
-    return RequestFrame(IdempotencyMiddleware(create_app(services), store, services.clock))
+    return RequestContextMiddleware(IdempotencyMiddleware(create_app(services), store, services.clock))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from callmissed.aws.database import Database
 from callmissed.clock import Clock, system_clock
 from callmissed.runtime import use_own_loop
 from callmissed.settings import CoreSettings
-from callmissed.web.app import RequestFrame, create_api
+from callmissed.web.app import create_api
+from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.callbacks.routes import Callbacks, router
 from functions.webhooks.composition import compose
 
@@ -28,6 +29,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 @cache
-def _served() -> RequestFrame:
+def _served() -> RequestContextMiddleware:
     composition = compose()
-    return RequestFrame(create_app(composition.settings, composition.database))
+    return RequestContextMiddleware(create_app(composition.settings, composition.database))

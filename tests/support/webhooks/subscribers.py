@@ -30,7 +30,7 @@ from functions.webhooks.storage.records import (
     delivery_id,
     delivery_key,
 )
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.webhooks.items import new_delivery
 
 NOW = 1_795_599_000 * SECOND  # 2026-11-25T09:30:00Z
@@ -121,7 +121,7 @@ class Tenant:
 class Stage:
     """The stage: `app` is the API over real tables."""
 
-    def __init__(self, store: Store, dynamodb: DynamoDB) -> None:
+    def __init__(self, store: StageTables, dynamodb: DynamoDB) -> None:
         self.store = store
         self.dynamodb = dynamodb
         self.queue = Queue()

@@ -8,15 +8,15 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.settings import CoreSettings
-from callmissed.web.app import RequestFrame
+from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.handlers.api import create_app, create_services
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.webhooks.simulation import Fate, Simulation
 from tests.support.webhooks.subscribers import NOW, RING, Stage, Tenant, check_url, composition_of
 
 
 @pytest_asyncio.fixture
-async def new_simulation(tables: Store) -> AsyncIterator[Callable[..., Simulation]]:
+async def new_simulation(tables: StageTables) -> AsyncIterator[Callable[..., Simulation]]:
     """Makes simulations on tables that are one test's."""
     made: list[Simulation] = []
 
@@ -36,7 +36,7 @@ async def simulation(new_simulation: Callable[[Fate], Simulation]) -> Simulation
 
 
 @pytest_asyncio.fixture(scope="session")
-async def shared_stage(new_tables: Callable[[], Store]) -> AsyncIterator[Stage]:
+async def shared_stage(new_tables: Callable[[], StageTables]) -> AsyncIterator[Stage]:
     """The stage that the tests of the API share; each has tenants of its own."""
     store = new_tables()
     dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
@@ -49,7 +49,7 @@ async def shared_stage(new_tables: Callable[[], Store]) -> AsyncIterator[Stage]:
         queue=stage.queue,
         clock=stage.clock,
     )
-    stage.app = RequestFrame(create_app(services))
+    stage.app = RequestContextMiddleware(create_app(services))
     yield stage
     await dynamodb.close()
 

@@ -40,7 +40,12 @@ def calling_host(headers: Headers) -> str | None:
 
 def check_domain(item: Item, headers: Headers) -> None:
     """Hold the key's hot `item` to its domain locks. Raises ApiError 403 for a page from elsewhere."""
-    if not is_allowed(item["dom"], calling_host(headers)):
+    check_host(item, calling_host(headers))
+
+
+def check_host(item: Item, host: str | None) -> None:
+    """As `check_domain`, for a page of `host`, or for no page."""
+    if not is_allowed(item["dom"], host):
         raise ApiError(403, "domain_not_allowed", "This API key is locked to other domains.")
 
 

@@ -5,7 +5,7 @@ the accounts sum to zero. A call's entry has the call's id, so it can be written
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from callmissed.aws.attributes import Item
@@ -41,18 +41,27 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class UsageLine:
+    """A `quantity` of `unit` at `price` micro-credits per `per` of them."""
+
+    unit: str
+    quantity: int
+    price: int
+    per: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a call used and at which price: enough to compute its amount again.
 
-    `units` and `prices` have the same names; prices are micro-credits per million units. `estimated` says that the
-    provider reported no usage and the tokens were counted by our tokenizer.
+    The amount is the sum of the lines, rounded half up once (`callmissed.money.cost`). `estimated` says that the
+    provider reported no usage and it was counted here.
     """
 
     service: str
     model: str
     provider: str
-    units: Mapping[str, int] = field(default_factory=dict[str, int])
-    prices: Mapping[str, int] = field(default_factory=dict[str, int])
+    lines: tuple[UsageLine, ...] = ()
     price_version: str = ""
     estimated: bool = False
     outcome: Outcome = Outcome.COMPLETED
@@ -90,8 +99,17 @@ def to_record(entry: Entry) -> Item:
     """The table's item for `entry`; fields that say nothing are left out."""
     record = _telling(entry)
     if entry.usage is not None:
-        record["usage"] = _telling(entry.usage)
+        lines = [
+            {"unit": line.unit, "quantity": line.quantity, "price": line.price, "per": line.per}
+            for line in entry.usage.lines
+        ]
+        record["usage"] = _telling(entry.usage) | {"lines": lines}
     return record
+
+
+def quantities(usage: Item) -> Mapping[str, int]:
+    """Quantity by unit in the `usage` of an entry's item."""
+    return {line["unit"]: line["quantity"] for line in usage["lines"]}
 
 
 def _telling(part: Entry | Usage) -> Item:
