@@ -1,7 +1,7 @@
 """The records of webhooks and deliveries, and how they are stored. Moments are epoch microseconds.
 
-Table `webhooks`: one item a webhook, whose attributes have the names of its fields, but for `active` and `revision`,
-and one item `COUNT` a tenant: n, how many webhooks it has. Whoever queries the table asks for `wh_…` only.
+Table `webhooks`: one item a webhook, whose attributes have the names of its fields, and one item `COUNT` a tenant: n,
+how many webhooks it has. Queries of the table ask for `wh_…` only.
 
 Table `deliveries`: all items of one webhook are in the partition `<tenant>#<webhook id>`.
 
@@ -12,9 +12,9 @@ Table `deliveries`: all items of one webhook are in the partition `<tenant>#<web
                            parked, empty is the rev at which there were none, since the moment when that was first seen
     R#<replay id>          a replay (`replays.py`)
 
-`shard` and `due` put an item into the index: a number as `shard` into what the scheduler enqueues when it is `due`, the
-partition's name into what is parked for its webhook, in the order of `due`, which is the item then. `due`
-is text because keys are. A delivery's id sorts by the time of its event.
+`shard` and `due` put an item into the index. With a number as `shard`, the scheduler enqueues the item when it is `due`.
+With `parked#` and the partition's name, the item is a parked delivery of that webhook, and `due` is its sort key: they
+are read in the order of their events. `due` is text because keys are. A delivery's id sorts by the time of its event.
 """
 
 import hashlib
