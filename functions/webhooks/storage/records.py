@@ -12,8 +12,8 @@ Table `deliveries`: all items of one webhook are in the partition `<tenant>#<web
                            parked, empty is the rev at which there were none, since the moment when that was first seen
     R#<replay id>          a replay (`replays.py`)
 
-`shard` and `due` put an item into the index. With a number as `shard`, the scheduler enqueues the item when
-it is `due`. With `parked#` and the partition's name, the item is a parked delivery of that webhook, and `due` is its sort key: they
+`shard` and `due` put an item into the index. If `shard` is a number, the scheduler enqueues the item when it is `due`.
+With `parked#` and the partition's name, the item is a parked delivery of that webhook, and `due` is its sort key: they
 are read in the order of their events. `due` is text because keys are. A delivery's id sorts by the time of its event.
 """
 
