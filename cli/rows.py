@@ -4,6 +4,7 @@ from typing import Any
 
 from callmissed.aws.attributes import Item
 from callmissed.clock import iso
+from callmissed.keys.records import ApiKey
 from callmissed.ledger.entries import Account
 from callmissed.ledger.queries import Balance
 from callmissed.money import show
@@ -60,17 +61,25 @@ def tenant_row(record: Item) -> Row:
     return {"tenant_id": record["tenant"], **{name: record[name] for name in ("name", "plan", "created_at")}}
 
 
-def key_row(record: Item) -> Row:
+def key_row(record: ApiKey) -> Row:
     """A key without its secret. `rpm` is requests a minute, `budget` credits a month."""
-    names = ("id", "name", "masked", "mode", "permissions", "scopes", "models", "search_providers", "rpm")
-    return {name: record[name] for name in names} | {
-        "rpm_from_plan": record["rpm_from_plan"],
-        "domains": sorted(record["domains"]),
-        "budget": _money(record["budget"]),
-        "expires_at": record["expires_at"],
-        "status": "active" if record["is_active"] else "revoked",
-        "secrets": len(record["hashes"]),
-        "created_at": record["created_at"],
+    return {
+        "id": record.key_id,
+        "name": record.name,
+        "masked": record.masked,
+        "mode": record.mode,
+        "permissions": record.permissions,
+        "scopes": record.scopes,
+        "models": record.models,
+        "search_providers": record.search_providers,
+        "rpm": record.rpm,
+        "rpm_from_plan": record.rpm_from_plan,
+        "domains": sorted(record.domains),
+        "budget": _money(record.budget),
+        "expires_at": record.expires_at,
+        "status": "active" if record.is_active else "revoked",
+        "secrets": len(record.hashes),
+        "created_at": record.created_at,
     }
 
 

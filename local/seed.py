@@ -6,11 +6,11 @@ from callmissed.aws.database import Database
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
 from callmissed.keys.management import KeyManager
-from callmissed.keys.policy import ACTIVE, ANY, KeyPolicy
+from callmissed.keys.policy import ANY, KeyPolicy
+from callmissed.keys.records import read_key_item
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.ledger.grants import grant
 from callmissed.money import CREDIT
-from callmissed.platform.tables import KEYS
 from callmissed.tenancy.plans import Plan, limits
 from callmissed.tenancy.tenants import create_tenant, get_tenant
 
@@ -71,9 +71,9 @@ class Seeder:
         return created.secret
 
     async def _works(self, secret: str) -> bool:
-        item = await self._database.get(KEYS, {"id": key_hash(self._pepper, secret)})
+        key = await read_key_item(self._database, key_hash(self._pepper, secret))
         # A desk of before the scopes has keys without any.
-        return item.get("st") == ACTIVE and item["ex"] > self._clock() and bool(item.get("scp"))
+        return key is not None and key.works(self._clock()) and bool(key.scopes)
 
 
 def _policy(plan: str) -> KeyPolicy:

@@ -61,10 +61,10 @@ class Gateway:
 
 def rate_headers(admitted: Admitted) -> Mapping[str, str]:
     """The key's rate window, as every answer to an admitted call shows it."""
-    return admitted.rate.headers | ({"X-CallMissed-Sandbox": "true"} if admitted.item["mode"] == Mode.TEST else {})
+    return admitted.rate.headers | ({"X-CallMissed-Sandbox": "true"} if admitted.mode == Mode.TEST else {})
 
 
 def _check_policy(admitted: Admitted, permission: Permission | None, headers: Headers) -> None:
-    check_domain(admitted.item, headers)
-    if permission and not {"*", str(permission)} & admitted.item["perm"]:
+    check_domain(admitted.domains, headers)
+    if permission and not {"*", str(permission)} & admitted.permissions:
         raise ApiError(403, "permission_denied", f"This API key lacks the permission '{permission}'.")

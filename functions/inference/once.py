@@ -48,8 +48,8 @@ class Once:
 
         Raises ApiError 409, 503.
         """
-        gateway, item = self._gateway, call.admitted.item
-        request = keyed_request(call.admitted.tenant, item["mode"], self._key, self._fingerprint)
+        gateway = self._gateway
+        request = keyed_request(call.admitted.tenant, call.admitted.mode, self._key, self._fingerprint)
         begun = await gateway.idempotency.begin(request, gateway.clock(), LOCK_SECONDS, call.id)
         if isinstance(begun, Replay):
             await gateway.cashier.give_back(call.admitted, 0)

@@ -90,7 +90,7 @@ class Cashier:
         try:
             await self._admission.give_back(admitted, admitted.charged - spent)
         except DynamoError:
-            _logger.exception("a key's budget share is lost for this month", extra={"key": admitted.item["kid"]})
+            _logger.exception("a key's budget share is lost for this month", extra={"key": admitted.key_id})
 
     def _entry(
         self,
@@ -118,7 +118,7 @@ class Cashier:
             streamed=streamed,
             latency_ms=(now - call.started) // 1000,
             first_byte_ms=(call.first_byte - call.started) // 1000 if call.first_byte else 0,
-            key_id=call.admitted.item["kid"],
+            key_id=call.admitted.key_id,
             upstream_id=route.upstream_id,
         )
         return Entry(

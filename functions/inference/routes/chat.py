@@ -113,17 +113,16 @@ def _is_test(request: Request) -> bool:
 
 def _check_models(admitted: Admitted, plan: Plan) -> None:
     """Check the models against key and plan. Raises ApiError 403."""
-    item = admitted.item
     for model in plan.models:
-        if not {"*", model.id} & item["mdl"]:
+        if not {"*", model.id} & admitted.models:
             raise ApiError(403, "model_not_allowed", f"This API key may not use '{model.id}'.", param="model")
-        if item["plan"] == "free" and not model.free and item["mode"] == Mode.LIVE:
+        if admitted.plan == "free" and not model.free and admitted.mode == Mode.LIVE:
             raise _model_not_available(model.id)
 
 
 async def _set_aside(gateway: Gateway, call: BilledCall, plan: Plan) -> Plan:
     """Hold the dearest outcome. The plan returned may have a shorter implicit limit."""
-    if call.admitted.item["mode"] == Mode.TEST:
+    if call.admitted.mode == Mode.TEST:
         return plan
     begun = gateway.clock()
     try:
@@ -135,7 +134,7 @@ async def _set_aside(gateway: Gateway, call: BilledCall, plan: Plan) -> Plan:
 
 
 async def _hold(gateway: Gateway, call: BilledCall, plan: Plan) -> Plan:
-    tenant, shards = call.admitted.tenant, limits(call.admitted.item["plan"]).wallet_shards
+    tenant, shards = call.admitted.tenant, limits(call.admitted.plan).wallet_shards
     hold = partial(gateway.ledger.hold, tenant, call.id, _SERVICE, shards=shards)
     try:
         call.hold, call.wallet = await hold(plan.estimate)
@@ -181,7 +180,7 @@ def _quota_headers(call: BilledCall) -> dict[str, str]:
     """The plan's month; a warning from 80 and 95 %."""
     if call.wallet is None:
         return {}
-    limit = quotas(call.admitted.item["plan"])[f"q_{_SERVICE}"]
+    limit = quotas(call.admitted.plan)[f"q_{_SERVICE}"]
     if limit >= UNLIMITED:
         return {}
     used = limit - call.wallet.quota_left

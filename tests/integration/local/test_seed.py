@@ -53,8 +53,8 @@ async def test_an_account_that_works_stays_as_it_is(seeder: Seeder) -> None:
 async def test_a_revoked_key_is_renewed_and_the_other_stays(seeder: Seeder, dynamodb: DynamoDB, tables: Store) -> None:
     account = await seeder.account()
     manager = KeyManager(Database(dynamodb, tables.stage), PEPPER)
-    live = next(key for key in await manager.keys_of(account.tenant) if key["mode"] == "live")
-    await manager.revoke(account.tenant, live["id"])
+    live = next(key for key in await manager.keys_of(account.tenant) if key.mode == "live")
+    await manager.revoke(account.tenant, live.key_id)
     renewed = await seeder.still_usable(account)
     assert renewed is not None
     assert (renewed.tenant, renewed.test_key) == (account.tenant, account.test_key)

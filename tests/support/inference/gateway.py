@@ -117,7 +117,7 @@ class Bank:
                 Database(self.dynamodb, self.stage), tenant=tenant, amount=amount, operation_id="start", now=now
             )
         key = await self.key(tenant, mode=mode, **policy)
-        return Account(tenant, key.secret, key.record["id"], await self.wallet(tenant))
+        return Account(tenant, key.secret, key.record.key_id, await self.wallet(tenant))
 
     async def key(self, tenant: str, *, mode: Mode = Mode.LIVE, now: int | None = None, **policy: Any) -> NewKey:
         """One more key of `tenant`, fast enough to stay out of the way unless `rpm` says otherwise."""

@@ -63,7 +63,7 @@ def test_the_parts_outlive_an_invocation(make_key: MakeKey, monkeypatch: pytest.
     again = [authorizer.handler(request(key.secret), None) for _ in range(5)]
 
     assert again == [first] * 5
-    assert first["context"]["key_id"] == key.record["id"]
+    assert first["context"]["key_id"] == key.record.key_id
 
 
 @pytest.mark.parametrize("shown", [None, "garbage", new_secret(Mode.LIVE)], ids=["none", "garbage", "unknown"])
