@@ -69,4 +69,4 @@ async def list_entries(
     entries = await newest_entries(session.database, session.tenant, limit=limit, before=before)
     session.output.rows([entry_row(entry) for entry in entries], ENTRIES)
     if len(entries) == limit:
-        session.output.warn(f"There may be more: --before {entries[-1]['entry']}")
+        session.output.warn(f"There may be more: --before {entries[-1].entry}")

@@ -1,11 +1,9 @@
 """Tenants, keys, balances, entries and calls as the command line shows them. Money is text in credits."""
 
-from typing import Any
-
 from callmissed.aws.attributes import Item
 from callmissed.clock import iso
 from callmissed.keys.records import ApiKey
-from callmissed.ledger.entries import Account
+from callmissed.ledger.entries import Account, LedgerEntry, Usage
 from callmissed.ledger.queries import Balance
 from callmissed.money import show
 from cli.output import Row
@@ -101,38 +99,37 @@ def balance_row(balance: Balance) -> Row:
     }
 
 
-def entry_row(entry: Item) -> Row:
+def entry_row(entry: LedgerEntry) -> Row:
     """A ledger entry; `amount` is negative where money leaves the tenant."""
-    amount = entry["amount"] if entry["credit"] == Account.AVAILABLE else -entry["amount"]
+    amount = entry.amount if entry.credit is Account.AVAILABLE else -entry.amount
     return {
-        "id": entry["entry"],
-        "created_at": iso(entry["created"]),
-        "type": entry["type"],
+        "id": entry.entry,
+        "created_at": iso(entry.created),
+        "type": str(entry.type),
         "amount": show(amount),
-        "description": entry.get("description") or entry.get("usage", {}).get("model", ""),
-        "reference": entry.get("reference", ""),
-        "sandbox": entry.get("sandbox", False),
+        "description": entry.description or (entry.usage.model if entry.usage else ""),
+        "reference": entry.reference,
+        "sandbox": entry.sandbox,
     }
 
 
-def call_row(entry: Item) -> Row:
+def call_row(entry: LedgerEntry, usage: Usage) -> Row:
     """A call by its ledger entry."""
-    usage: dict[str, Any] = entry["usage"]
-    units: dict[str, int] = usage["units"]
+    units = usage.units
     return {
-        "id": f"gen_{entry['entry']}",
-        "created_at": iso(entry["created"]),
-        "model": usage["model"],
-        "provider": usage["provider"],
+        "id": f"gen_{entry.entry}",
+        "created_at": iso(entry.created),
+        "model": usage.model,
+        "provider": usage.provider,
         "tokens_in": units.get("input_tokens", 0) + units.get("cached_input_tokens", 0),
         "tokens_out": units.get("output_tokens", 0),
-        "tokens_estimated": usage.get("estimated", False),
-        "cost": show(entry["amount"]),
-        "latency_ms": usage["latency_ms"],
-        "outcome": usage["outcome"],
-        "streamed": usage.get("streamed", False),
-        "sandbox": entry.get("sandbox", False),
-        "key_id": usage["key_id"],
+        "tokens_estimated": usage.estimated,
+        "cost": show(entry.amount),
+        "latency_ms": usage.latency_ms,
+        "outcome": str(usage.outcome),
+        "streamed": usage.streamed,
+        "sandbox": entry.sandbox,
+        "key_id": usage.key_id,
     }
 
 

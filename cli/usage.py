@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from callmissed.aws.attributes import Item
+from callmissed.ledger.entries import LedgerEntry
 from callmissed.ledger.queries import MOST_ENTRIES, newest_entries
 from callmissed.tenancy.tenants import get_tenant
 from cli.operation import Session, operation
@@ -32,18 +32,20 @@ async def tail(
     _print(session, calls[-limit:], heading=True)
     while follow:
         await asyncio.sleep(interval)
-        seen, calls = {call["entry"] for call in calls}, await _newest(session, window)
-        fresh = [call for call in calls if call["entry"] not in seen]
+        seen, calls = {call.entry for call in calls}, await _newest(session, window)
+        fresh = [call for call in calls if call.entry not in seen]
         if len(fresh) == window:
             session.output.warn("Calls come faster than they are shown: some are left out.")
         _print(session, fresh, heading=False)
 
 
-async def _newest(session: Session, limit: int) -> list[Item]:
+async def _newest(session: Session, limit: int) -> list[LedgerEntry]:
     """The last calls, newest last."""
     found = await newest_entries(session.database, session.tenant, limit=limit, calls_only=True)
     return found[::-1]
 
 
-def _print(session: Session, calls: list[Item], *, heading: bool) -> None:
-    session.output.lines([call_row(call) for call in calls], CALLS, CALL_WIDTHS, heading=heading)
+def _print(session: Session, calls: list[LedgerEntry], *, heading: bool) -> None:
+    session.output.lines(
+        [call_row(call, call.usage) for call in calls if call.usage], CALLS, CALL_WIDTHS, heading=heading
+    )

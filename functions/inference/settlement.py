@@ -15,7 +15,7 @@ from callmissed.clock import Clock
 from callmissed.errors import service_unavailable
 from callmissed.idempotency.store import Run
 from callmissed.keys.admission import Admission, Admitted
-from callmissed.ledger.entries import Account, Entry, EntryType, Outcome, Usage
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Outcome, Usage
 from callmissed.ledger.holds import Hold, Ledger, Settlement, WalletState
 from callmissed.observability import count, get_logger
 from functions.inference.dialects.openai_chat import TokenUsage
@@ -101,7 +101,7 @@ class Cashier:
         outcome: Outcome,
         *,
         streamed: bool,
-    ) -> Entry:
+    ) -> LedgerEntry:
         prices, units = priced(model, used)
         cost = money.cost(*((units[name], prices[name]) for name in units)) if call.hold else 0
         charged = min(cost, call.hold.amount) if call.hold else 0
@@ -121,7 +121,7 @@ class Cashier:
             key_id=call.admitted.key_id,
             upstream_id=route.upstream_id,
         )
-        return Entry(
+        return LedgerEntry(
             call.admitted.tenant,
             call.id,
             EntryType.DEDUCTION,
@@ -136,7 +136,7 @@ class Cashier:
         )
 
     async def _store_and_settle(
-        self, call: BilledCall, entry: Entry, store: Callable[[], Awaitable[None]] | None
+        self, call: BilledCall, entry: LedgerEntry, store: Callable[[], Awaitable[None]] | None
     ) -> None:
         if store:
             try:
@@ -146,7 +146,7 @@ class Cashier:
                 raise
         await self._settle(call, entry)
 
-    async def _settle(self, call: BilledCall, entry: Entry) -> None:
+    async def _settle(self, call: BilledCall, entry: LedgerEntry) -> None:
         if entry.shortfall:
             _logger.error("a call cost more than its hold", extra={"call": call.id, "shortfall": entry.shortfall})
             count("HoldShortfall")

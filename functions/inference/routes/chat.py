@@ -11,7 +11,7 @@ from callmissed.keys.admission import Admitted
 from callmissed.keys.secret import Mode
 from callmissed.ledger.entries import Outcome
 from callmissed.ledger.refusals import HoldRefused
-from callmissed.ledger.wallet import SERVICES, quotas
+from callmissed.ledger.wallet import SERVICES, fresh_quotas
 from callmissed.platform.routes import Permission
 from callmissed.tenancy.plans import UNLIMITED, limits
 from functions.inference.body import parse_object, read_body
@@ -180,7 +180,7 @@ def _quota_headers(call: BilledCall) -> dict[str, str]:
     """The plan's month; a warning from 80 and 95 %."""
     if call.wallet is None:
         return {}
-    limit = quotas(call.admitted.plan)[f"q_{_SERVICE}"]
+    limit = fresh_quotas(call.admitted.plan)[_SERVICE]
     if limit >= UNLIMITED:
         return {}
     used = limit - call.wallet.quota_left

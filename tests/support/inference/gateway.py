@@ -17,7 +17,6 @@ from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.ledger.grants import grant
 from callmissed.ledger.sweep import SweepReport, sweep
-from callmissed.ledger.wallet import held, spent
 from callmissed.money import CREDIT
 from callmissed.platform.tables import KEYS, LEDGER, WALLETS, Table, physical_name
 from callmissed.settings import CoreSettings
@@ -30,6 +29,7 @@ from functions.inference.providers.sandbox import SandboxProvider
 from functions.inference.upstreams import Upstreams
 from local.engines import Store
 from tests.support.threads import uvicorn_serving
+from tests.support.wallet_items import held, spent
 
 PEPPER = b"tests-pepper-of-some-length-....."
 REGION = "us-east-1"

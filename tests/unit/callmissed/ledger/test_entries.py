@@ -5,14 +5,14 @@ from dataclasses import fields
 import pytest
 
 from callmissed.aws.attributes import from_item, to_item
-from callmissed.ledger.entries import Account, Entry, EntryType, Outcome, Usage, to_record, void
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Outcome, Usage, to_record, void
 
 NOVEMBER = 1_794_787_200_000_000
 
 
-def entry(**more: object) -> Entry:
+def entry(**more: object) -> LedgerEntry:
     movement = {"amount": 5, "debit": Account.HELD, "credit": Account.REVENUE, "created": NOVEMBER}
-    return Entry(**{"tenant": "tnt_1", "entry": "call", "type": EntryType.DEDUCTION} | movement | more)  # type: ignore[arg-type]
+    return LedgerEntry(**{"tenant": "tnt_1", "entry": "call", "type": EntryType.DEDUCTION} | movement | more)  # type: ignore[arg-type]
 
 
 def test_a_plain_entry_says_no_more_than_it_must() -> None:

@@ -64,7 +64,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One movement of `amount` micro-credits from `debit` to `credit`, at `created` (epoch microseconds).
 
     `held` is the hold that it resolves, as [amount, attempt]; `shortfall` the part of the cost above the hold,
@@ -86,7 +86,20 @@ class Entry:
     usage: Usage | None = None
 
 
-def to_record(entry: Entry) -> Item:
+def entry_of(item: Item) -> LedgerEntry:
+    """The entry as it was read."""
+    usage, held = item.get("usage"), item.get("held")
+    fields: Item = item | {
+        "type": EntryType(item["type"]),
+        "debit": Account(item["debit"]),
+        "credit": Account(item["credit"]),
+        "held": (held[0], held[1]) if held else None,
+        "usage": Usage(**usage | {"outcome": Outcome(usage["outcome"])}) if usage else None,
+    }
+    return LedgerEntry(**fields)
+
+
+def to_record(entry: LedgerEntry) -> Item:
     """The table's item for `entry`; fields that say nothing are left out."""
     record = _telling(entry)
     if entry.usage is not None:
@@ -94,11 +107,11 @@ def to_record(entry: Entry) -> Item:
     return record
 
 
-def _telling(part: Entry | Usage) -> Item:
+def _telling(part: LedgerEntry | Usage) -> Item:
     fields = ((name, getattr(part, name)) for name in part.__slots__)  # `asdict` copies deeply: 37 calls an entry
     return {name: value for name, value in fields if value is not None and value is not False and value != ""}
 
 
-def void(tenant: str, call_id: str, now: int, reason: str) -> Entry:
+def void(tenant: str, call_id: str, now: int, reason: str) -> LedgerEntry:
     """The entry that closes a call which never settled; it moves nothing."""
-    return Entry(tenant, call_id, EntryType.VOID, 0, Account.HELD, Account.AVAILABLE, now, description=reason)
+    return LedgerEntry(tenant, call_id, EntryType.VOID, 0, Account.HELD, Account.AVAILABLE, now, description=reason)

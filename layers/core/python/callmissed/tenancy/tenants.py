@@ -8,8 +8,9 @@ from callmissed.aws.operations import put_new_operation
 from callmissed.clock import iso, month_of
 from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
+from callmissed.ledger.records import put_new_wallet
 from callmissed.ledger.wallet import new_wallet
-from callmissed.platform.tables import TENANTS, WALLETS
+from callmissed.platform.tables import TENANTS
 from callmissed.tenancy.plans import Plan
 
 RECORD = "TENANT"
@@ -30,7 +31,7 @@ async def create_tenant(database: Database, *, name: str, plan: Plan, now: int) 
     tenant = new_id("tnt")
     record = {"tenant": tenant, "item": RECORD, "name": name, "plan": str(plan), "created_at": iso(now)}
     wallet = new_wallet(tenant, plan, month_of(now))
-    await database.transact([put_new_operation(TENANTS, record), put_new_operation(WALLETS, wallet)])
+    await database.transact([put_new_operation(TENANTS, record), put_new_wallet(wallet)])
     return record
 
 
