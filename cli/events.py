@@ -25,7 +25,7 @@ async def emit(
     ],
 ) -> None:
     """Publish the example of an event type for a tenant, to try what receives it."""
-    tenant = (await get_tenant(session.database, session.tenant))["tenant"]
+    tenant = (await get_tenant(session.database, session.tenant)).tenant_id
     event = new_event(tenant, kind.model_validate(kind.example), session.clock())
     await publish(session.database, event)
     shown = {"event_id": event.id, "event": event.type, "tenant_id": tenant, "timestamp": iso(event.created)}

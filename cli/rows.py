@@ -1,11 +1,11 @@
 """Tenants, keys, balances, entries and calls as the command line shows them. Money is text in credits."""
 
-from callmissed.aws.attributes import Item
 from callmissed.clock import iso
 from callmissed.keys.records import ApiKey
 from callmissed.ledger.entries import Account, LedgerEntry, Usage
 from callmissed.ledger.queries import Balance
 from callmissed.money import show
+from callmissed.tenancy.tenants import Tenant
 from cli.output import Row
 
 TENANTS = {"tenant_id": "tenant", "name": "name", "plan": "plan", "created_at": "created"}
@@ -54,9 +54,14 @@ CALL_WIDTHS = {
 }
 
 
-def tenant_row(record: Item) -> Row:
+def tenant_row(tenant: Tenant) -> Row:
     """A tenant."""
-    return {"tenant_id": record["tenant"], **{name: record[name] for name in ("name", "plan", "created_at")}}
+    return {
+        "tenant_id": tenant.tenant_id,
+        "name": tenant.name,
+        "plan": str(tenant.plan),
+        "created_at": tenant.created_at,
+    }
 
 
 def key_row(record: ApiKey) -> Row:

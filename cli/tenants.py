@@ -33,7 +33,7 @@ async def create(
     now = session.clock()
     record = await create_tenant(session.database, name=name, plan=plan, now=now)
     if credits:
-        await _first_credits(session, record["tenant"], credits, now)
+        await _first_credits(session, record.tenant_id, credits, now)
     session.output.record({**tenant_row(record), "credits": show(credits or 0)})
 
 

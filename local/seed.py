@@ -45,7 +45,7 @@ class Seeder:
     ) -> Account:
         """A new tenant on `plan` with `credits`, and keys with `policy`, else with all scopes at the plan's rate."""
         now = self._clock()
-        tenant: str = (await create_tenant(self._database, name=name, plan=plan, now=now))["tenant"]
+        tenant = (await create_tenant(self._database, name=name, plan=plan, now=now)).tenant_id
         amount = credits * CREDIT
         await grant(self._database, tenant=tenant, amount=amount, operation_id="seed", now=now)
         policy = policy or _policy(plan)
@@ -58,7 +58,7 @@ class Seeder:
             record = await get_tenant(self._database, account.tenant)
         except ApiError:
             return None
-        policy = _policy(record["plan"])
+        policy = _policy(record.plan)
         keys = ((Mode.LIVE, account.live_key), (Mode.TEST, account.test_key))
         live, test = [
             key if await self._works(key) else await self._key(account.tenant, mode, policy) for mode, key in keys
@@ -76,5 +76,5 @@ class Seeder:
         return key is not None and key.works(self._clock()) and bool(key.scopes)
 
 
-def _policy(plan: str) -> KeyPolicy:
+def _policy(plan: Plan) -> KeyPolicy:
     return KeyPolicy(rpm=limits(plan).default_rpm, scopes=ANY)

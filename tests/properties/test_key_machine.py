@@ -332,7 +332,7 @@ def test_a_key_admits_what_it_may_and_no_more_whatever_goes_wrong(
     loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB
 ) -> None:
     made = create_tenant(Database(dynamodb, module_tables.stage), name="tests", plan=Plan.PRO, now=START)
-    tenant = loop.run_until_complete(made)["tenant"]
+    tenant = loop.run_until_complete(made).tenant_id
     met: Counter[Fault | None] = Counter()
     machine: Any = partial(KeyMachine, loop, module_tables, dynamodb, tenant, met)
     run_state_machine_as_test(machine, settings=settings.default)

@@ -70,7 +70,7 @@ def process(loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: Fau
     tenant = loop.run_until_complete(
         create_tenant(Database(dynamodb, stage), name="tests", plan=Plan.PRO, now=NOVEMBER)
     )
-    return Process(dynamodb, stage, tenant["tenant"])
+    return Process(dynamodb, stage, tenant.tenant_id)
 
 
 Run = Callable[[Any], Any]

@@ -110,7 +110,7 @@ class Bank:
     ) -> Account:
         """A fresh tenant with `credits` and one key; `policy` as in `KeyPolicy`."""
         now = system_clock()
-        tenant = (await create_tenant(Database(self.dynamodb, self.stage), name="tests", plan=plan, now=now))["tenant"]
+        tenant = (await create_tenant(Database(self.dynamodb, self.stage), name="tests", plan=plan, now=now)).tenant_id
         if credits:
             amount = round(credits * CREDIT)
             await grant(

@@ -248,7 +248,7 @@ async def test_a_grant_needs_a_wallet(bank: Bank) -> None:
 async def test_a_tenant_whose_creation_arrives_again_late_keeps_its_credits(bank: Bank) -> None:
     bank.dynamodb.faults.extend([LATE])
     made = await create_tenant(Database(bank.dynamodb, bank.stage), name="tests", plan=Plan.FREE, now=NOVEMBER)
-    tenant = made["tenant"]
+    tenant = made.tenant_id
     await grant(Database(bank.dynamodb, bank.stage), tenant=tenant, amount=500, operation_id="one", now=NOVEMBER)
 
     operation, payload = bank.dynamodb.late.pop()

@@ -41,7 +41,7 @@ async def dynamodb(module_tables: Store) -> AsyncIterator[DynamoDB]:
 @pytest.fixture
 def make_tenant(dynamodb: DynamoDB, stage: str) -> MakeTenant:
     async def make(plan: Plan = Plan.PRO, amount: int = 1000) -> str:
-        tenant = (await create_tenant(Database(dynamodb, stage), name="tests", plan=plan, now=NOVEMBER))["tenant"]
+        tenant = (await create_tenant(Database(dynamodb, stage), name="tests", plan=plan, now=NOVEMBER)).tenant_id
         await grant(Database(dynamodb, stage), tenant=tenant, amount=amount, operation_id="start", now=NOVEMBER)
         return tenant
 

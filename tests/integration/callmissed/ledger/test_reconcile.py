@@ -36,7 +36,7 @@ async def dynamodb(tables: Store) -> AsyncIterator[DynamoDB]:
 
 async def _tenant(dynamodb: DynamoDB, stage: str, plan: Plan = Plan.PRO) -> str:
     now = system_clock()
-    tenant = (await create_tenant(Database(dynamodb, stage), name="reconciled", plan=plan, now=now))["tenant"]
+    tenant = (await create_tenant(Database(dynamodb, stage), name="reconciled", plan=plan, now=now)).tenant_id
     await grant(Database(dynamodb, stage), tenant=tenant, amount=GRANTED, operation_id="first", now=now)
     return tenant
 

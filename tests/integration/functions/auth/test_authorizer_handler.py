@@ -38,7 +38,7 @@ def make_key(tables: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeKey
         try:
             tenant = await create_tenant(Database(dynamodb, tables.stage), name="t", plan=Plan.PRO, now=system_clock())
             manager = KeyManager(Database(dynamodb, tables.stage), PEPPER)
-            return await manager.create(tenant["tenant"], name="t", mode=Mode.LIVE, policy=policy, now=system_clock())
+            return await manager.create(tenant.tenant_id, name="t", mode=Mode.LIVE, policy=policy, now=system_clock())
         finally:
             await dynamodb.close()
 

@@ -56,9 +56,9 @@ class Books:
     stage: str
 
     async def tenant(self, plan: Plan = Plan.PRO, *, credits: int = 10_000, budget: int | None = None) -> str:
-        tenant = (await create_tenant(Database(self.dynamodb, self.stage), name="tests", plan=plan, now=NOVEMBER))[
-            "tenant"
-        ]
+        tenant = (
+            await create_tenant(Database(self.dynamodb, self.stage), name="tests", plan=plan, now=NOVEMBER)
+        ).tenant_id
         await self.top_up(tenant, credits, "start")
         if budget is not None:
             await self.give_budget(tenant, budget)

@@ -34,7 +34,7 @@ class Desk:
         self._dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
         self.now = system_clock()
         made = create_tenant(Database(self._dynamodb, store.stage), name="tests", plan=Plan.PRO, now=self.now)
-        self.tenant: str = self._run(made)["tenant"]
+        self.tenant: str = self._run(made).tenant_id
         self._run(
             grant(
                 Database(self._dynamodb, store.stage), tenant=self.tenant, amount=1000, operation_id="one", now=self.now

@@ -56,7 +56,7 @@ class KeyManager:
     async def create(self, tenant: str, *, name: str, mode: Mode, policy: KeyPolicy, now: int) -> NewKey:
         """A new key. Raises ApiError 404 for an unknown tenant, 400 for a name or policy that can't be."""
         name, policy = checked_name(name), checked(policy, now)
-        plan = (await get_tenant(self._database, tenant))["plan"]
+        plan = (await get_tenant(self._database, tenant)).plan
         secret, key_id = new_secret(mode), new_id("key")
         hashed = key_hash(self._pepper, secret)
         item = new_key_item(key_hash=hashed, key_id=key_id, tenant=tenant, plan=plan, mode=mode, policy=policy, now=now)

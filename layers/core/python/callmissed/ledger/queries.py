@@ -46,7 +46,7 @@ async def balance(database: Database, tenant: str, now: int) -> Balance:
     Where a wallet has shards, one that borrows at this moment may be counted before or after it did.
     Raises ApiError 404, Unavailable.
     """
-    plan = (await get_tenant(database, tenant))["plan"]
+    plan = (await get_tenant(database, tenant)).plan
     wallets = await read_wallets(database, tenant, limits(plan).wallet_shards)
     if not wallets or wallets[0].wallet_id != tenant:
         raise ApiError(404, "not_found", "No such tenant.")
