@@ -36,7 +36,7 @@ VENV := .venv/.synced
 NODE_MODULES := node_modules/.installed
 
 comma := ,
-PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency))
+PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */callmissed_ai/calls)
 SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesis-profile=deep
 SOAK_delivery := python -m bench.delivery --soak 10000
 
@@ -102,7 +102,7 @@ need-node:
 			"npm $$(command -v npm || echo none)" >&2; exit 1; }
 
 need-java: $(VENV)
-	@python -c 'from local.engines import EngineError, find_java; find_java()' 2>/dev/null \
+	@python -c 'from local.aws.java import find_java; find_java()' 2>/dev/null \
 		|| { echo "make: Java >= 17 is needed for DynamoDB Local: found $$(java -version 2>&1 | head -n 1)" >&2; exit 1; }
 
 $(UV): | need-python

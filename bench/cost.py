@@ -20,8 +20,10 @@ from callmissed.aws.dynamodb import DynamoDB, Exchange
 from callmissed.keys.secret import Mode, new_secret
 from callmissed.platform.functions import INFERENCE
 from callmissed.settings import from_environment
-from functions.inference.app import create_app, create_gateway
-from local.engines import Store, dynamodb_local
+from callmissed_ai.calls.container import create_container
+from functions.inference.app import create_app
+from local.aws.engines import dynamodb_local
+from local.aws.tables import StageTables
 from local.ports import free_port
 
 PRICES = Path(__file__).parent / "prices.toml"
@@ -182,7 +184,7 @@ async def count_all(endpoint: str, account: ours.Account, milliseconds: Mapping[
     """Drive the real app, in this process, through every class. It reads its settings from the environment."""
     meter = Meter()
     dynamodb = DynamoDB(ours.REGION, endpoint, observe=meter.count)
-    gateway = create_gateway(from_environment(), dynamodb=dynamodb)
+    gateway = create_container(from_environment(), dynamodb=dynamodb)
     transport = httpx2.ASGITransport(create_app(gateway))
     try:
         async with httpx2.AsyncClient(transport=transport, base_url="http://bench") as client:
@@ -202,7 +204,7 @@ def measured(milliseconds: Mapping[str, float]) -> list[Work]:
         endpoint = stack.enter_context(dynamodb_local(scratch / "dynamodb.log"))
         providers = ours.write_providers(f"http://127.0.0.1:{port}/v1", scratch)
         os.environ.update(ours.environment(endpoint, str(providers)))
-        return asyncio.run(count_all(endpoint, ours.seed(Store(endpoint, ours.STAGE)), milliseconds))
+        return asyncio.run(count_all(endpoint, ours.seed(StageTables(endpoint, ours.STAGE)), milliseconds))
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import uvloop
 
 from bench.wire import response, serve
 from callmissed.platform.tables import KEYS, WALLETS, Table, physical_name
-from local.engines import Store, dynamodb_client
+from local.aws.tables import StageTables, dynamodb_client
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -25,7 +25,7 @@ Items = Mapping[str, Mapping[str, Any]]
 """Items in DynamoDB's JSON by table and key."""
 
 
-def record(store: Store, tables: Sequence[Table] = (KEYS, WALLETS)) -> Items:
+def record(store: StageTables, tables: Sequence[Table] = (KEYS, WALLETS)) -> Items:
     """The items of `tables` (if not told, those that every call writes) as they stand in `store`."""
     client = dynamodb_client(store.endpoint)
     return {physical_name(store.stage, table): _items(client, store.stage, table) for table in tables}

@@ -18,7 +18,7 @@ from callmissed.money import CREDIT
 from callmissed.platform.functions import INFERENCE
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store, create_tables
+from local.aws.tables import StageTables, create_tables
 
 STAGE = "bench"
 REGION = "us-east-1"
@@ -70,7 +70,7 @@ def write_providers(upstream: str, scratch: Path) -> Path:
     return path
 
 
-def seed(store: Store) -> Account:
+def seed(store: StageTables) -> Account:
     """Create the tables, and a tenant with credits and keys that no limit stops."""
     create_tables(store)
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")

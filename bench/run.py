@@ -20,7 +20,8 @@ from bench.load import Job, WrongAnswerError
 from bench.measure import DIRECT, OURS, OURS_INSTANT, Case, Figures, GatewayResult, Tally, budgets, figures, latency
 from bench.peers import Gateway
 from bench.servers import BenchError, LoadGenerator, Server, running, split_cores, wait_for_port
-from local.engines import Store, dynamodb_local
+from local.aws.engines import dynamodb_local
+from local.aws.tables import StageTables
 from local.errors import EngineError
 from local.ports import free_port
 
@@ -74,7 +75,7 @@ class Bench:
 
     def start_ours(self, upstream: str) -> tuple[list[Subject], Mapping[str, str]]:
         """Start our gateway twice, on DynamoDB Local and on one that takes no time; with the former's environment."""
-        store = Store(self.stack.enter_context(dynamodb_local(self.scratch / "dynamodb.log")), ours.STAGE)
+        store = StageTables(self.stack.enter_context(dynamodb_local(self.scratch / "dynamodb.log")), ours.STAGE)
         account, providers = ours.seed(store), str(ours.write_providers(upstream, self.scratch))
         env = ours.environment(store.endpoint, providers)
         items = self.scratch / "items.json"

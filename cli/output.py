@@ -1,4 +1,4 @@
-"""What commands print: Rich tables for people, JSON for scripts, and everything that is neither on stderr."""
+"""The output of commands: Rich tables for people, JSON for scripts, warnings and errors on stderr."""
 
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 Row = Mapping[str, Any]
-"""A thing as JSON has it. Money is text in credits, as exact as the ledger."""
+"""One record as JSON has it. Money is text in credits, as exact as the ledger."""
 
 Columns = Mapping[str, str]
 """Headings by the names of a row's fields."""
 
-_LEAST_WIDTH = 240
-"""Columns of a table, however narrow the terminal: ids and secrets stay in one piece, for whoever copies them."""
+_MIN_WIDTH = 240
+"""Columns of a table, however narrow the terminal: ids and secrets stay in one piece and can be copied."""
 
 _NOTHING = "—"
 
@@ -28,11 +28,11 @@ class Output:
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self._console = Console()
-        self._console.width = max(self._console.width, _LEAST_WIDTH)
+        self._console.width = max(self._console.width, _MIN_WIDTH)
         self._errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
     def record(self, row: Row) -> None:
-        """Print one thing."""
+        """Print one record."""
         if self._as_json:
             self._json(row, indent=2)
             return
@@ -42,7 +42,7 @@ class Output:
         self._console.print(grid)
 
     def rows(self, rows: Sequence[Row], columns: Columns) -> None:
-        """Print a list of things; people see the `columns` only."""
+        """Print a list of records; people see the `columns` only."""
         if self._as_json:
             self._json(rows, indent=2)
             return
@@ -51,7 +51,7 @@ class Output:
         self._console.print(table)
 
     def lines(self, rows: Sequence[Row], columns: Columns, widths: Mapping[str, int], *, heading: bool) -> None:
-        """Print things as they come, one line each, in columns at least as wide as `widths`."""
+        """Print records one by one, one line each, in columns at least as wide as `widths`."""
         if self._as_json:
             for row in rows:
                 self._json(row)
@@ -65,17 +65,17 @@ class Output:
 
     @contextmanager
     def progress(self, doing: str, total: int) -> Generator[Callable[[int], None]]:
-        """Show on stderr, to people only, how many of `total` are done; the block is given a function to say that."""
+        """Show on stderr, to people only, how many of `total` are done; the block gets a function to set it."""
         with Progress(console=self._errors, disable=self._as_json) as progress:
             task = progress.add_task(doing, total=total)
             yield lambda done: progress.update(task, completed=done)
 
     def warn(self, text: str) -> None:
-        """Say something to the person, past whatever reads stdout."""
+        """Print a warning on stderr."""
         self._errors.print(Text(text, style="yellow"))
 
     def fail(self, text: str) -> None:
-        """Say why there is nothing else to print."""
+        """Print the reason of a failure on stderr."""
         self._errors.print(Text(f"callmissed: {text}"))
 
     def _json(self, value: Any, indent: int | None = None) -> None:
@@ -89,7 +89,7 @@ def _fill(table: Table, rows: Sequence[Row], columns: Columns) -> None:
 
 
 def _cell(value: Any) -> Text:
-    return Text(_shown(value), overflow="fold")  # as it is: what people named may look like markup
+    return Text(_shown(value), overflow="fold")  # as it is: a name may look like markup
 
 
 def _shown(value: Any) -> str:

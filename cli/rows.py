@@ -120,7 +120,7 @@ def entry_row(entry: LedgerEntry) -> Row:
 
 def call_row(entry: LedgerEntry, usage: Usage) -> Row:
     """A call by its ledger entry."""
-    units = usage.units
+    units = usage.quantities
     return {
         "id": f"gen_{entry.entry}",
         "created_at": iso(entry.created),

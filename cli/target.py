@@ -1,4 +1,4 @@
-"""Which stage a command works on: the desk's, by its state folder, or a deployed one, by its name."""
+"""The stage that a command works on: the local stack's, by its state folder, or a deployed one, by its name."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,17 +7,17 @@ from botocore.credentials import Credentials
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.platform import names
+from callmissed.platform.resources import PEPPERS, SEALING_KEYS
 from callmissed.settings import CoreSettings
-from cli.failures import CommandError
+from cli.errors import CommandError
 
 DEFAULT_STATE = Path(".callmissed")
 DEFAULT_REGION = CoreSettings().region
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A stage. `tenant` is the desk's own; a deployed stage has no tenant that is meant when none is named."""
+class StageTarget:
+    """A stage. `tenant` is the default tenant, which the local stack alone has."""
 
     settings: CoreSettings
     tenant: str | None = None
@@ -30,30 +30,30 @@ class Target:
         return Database(dynamodb, settings.stage)
 
 
-def find_target(state: Path, stage: str | None, region: str) -> Target:
+def find_target(state: Path, stage: str | None, region: str) -> StageTarget:
     """The deployed stage `stage` in `region`, else the stack that runs from `state`.
 
     Raises CommandError when no stack runs from there.
     """
     if stage:
-        return Target(_deployed(stage, region))
-    return _desk(state)
+        return StageTarget(_deployed(stage, region))
+    return _local_stack(state)
 
 
 def _deployed(stage: str, region: str) -> CoreSettings:
     return CoreSettings(
         stage=stage,
         region=region,
-        pepper_secret_arn=names.pepper_secret(stage),
-        sealing_secret_arn=names.sealing_secret(stage),
+        pepper_secret_arn=PEPPERS.physical_name(stage),
+        sealing_secret_arn=SEALING_KEYS.physical_name(stage),
     )
 
 
-def _desk(folder: Path) -> Target:
-    from local.settings import STAGE  # the desk's modules are of no use to a deployed stage
-    from local.state import Announcement, State
+def _local_stack(folder: Path) -> StageTarget:
+    from local.aws.account import REGION, STAGE  # a command on a deployed stage needs no module of the local stack
+    from local.state.folder import Announcement, StateFolder
 
-    state = State(folder)
+    state = StateFolder(folder)
     try:
         announced = Announcement.model_validate_json(state.announcement.read_bytes())
     except FileNotFoundError:
@@ -64,11 +64,11 @@ def _desk(folder: Path) -> Target:
     secrets = state.secrets()
     settings = CoreSettings(
         stage=STAGE,
-        region="us-east-1",
+        region=REGION,
         dynamodb_endpoint=announced.endpoints["dynamodb"],
         aws_endpoint=announced.endpoints.get("aws"),
         queue_base=announced.endpoints.get("queues", ""),
         peppers=secrets.pepper,
         sealing_keys=secrets.sealing_key,
     )
-    return Target(settings, announced.tenant_id, Credentials("local", "local"))
+    return StageTarget(settings, announced.tenant_id, Credentials("local", "local"))

@@ -4,29 +4,24 @@ from rich.console import Console
 from rich.table import Table
 
 from callmissed.platform.functions import FUNCTIONS
-from infra.constructs.bundling import core_layer, function_code, third_party_layer, unzipped_bytes
+from infra.constructs.bundling import function_code, function_layers, unzipped_bytes
 
 MEGABYTE = 1_000_000
 
 
 def sizes() -> dict[str, int]:
     """Unzipped bytes by function, layers included; the Web Adapter's layer, which AWS keeps, is not."""
-    layers = unzipped_bytes(third_party_layer()) + unzipped_bytes(core_layer())
-    return {function.name: layers + unzipped_bytes(function_code(function)) for function in FUNCTIONS}
+    folders = {function.name: [function_code(function), *function_layers(function)] for function in FUNCTIONS}
+    return {name: sum(map(unzipped_bytes, parts)) for name, parts in folders.items()}
 
 
 def main() -> None:
     """Print the table, building what is missing."""
-    table = Table(
-        "function", "MB unzipped", title=f"third-party layer {_megabytes(unzipped_bytes(third_party_layer()))} MB"
-    )
-    for name, size in sizes().items():
-        table.add_row(name, _megabytes(size))
+    table = Table("function", "dependencies", "MB unzipped")
+    weights = sizes()
+    for function in FUNCTIONS:
+        table.add_row(function.name, function.dependencies, f"{weights[function.name] / MEGABYTE:.1f}")
     Console().print(table)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / MEGABYTE:.1f}"
 
 
 if __name__ == "__main__":

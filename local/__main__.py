@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from local.stack import DEFAULT_PORT, DEFAULT_STATE, run
+from local.stack.run import DEFAULT_PORT, DEFAULT_STATE, run
 
 
 def main(

@@ -4,20 +4,20 @@ import errno
 import socket
 from http.client import HTTPConnection, HTTPException
 
-from local.errors import DeskError
+from local.errors import LocalStackError
 
 HOST = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
+    """A port that nobody listened on just before."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return port_of(probe)
 
 
 def bind(port: int) -> socket.socket:
-    """A socket that does not listen yet; port 0 means any free one. Raises `DeskError` when the port is in use."""
+    """A socket that does not listen yet; port 0 means any free one. Raises `LocalStackError` for a port in use."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -34,11 +34,11 @@ def port_of(listener: socket.socket) -> int:
     return port
 
 
-def refused(port: int, error: BaseException | None) -> DeskError:
+def refused(port: int, error: BaseException | None) -> LocalStackError:
     """What to say when `error` keeps us from listening on `port`."""
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return DeskError(f"Port {port} is already in use. Choose another, such as: make dev PORT={port + 123}")
-    return DeskError(f"The stack can't listen on port {port}: {error}")
+        return LocalStackError(f"Port {port} is already in use. Choose another, such as: make dev PORT={port + 123}")
+    return LocalStackError(f"The stack can't listen on port {port}: {error}")
 
 
 def answers(port: int, path: str = "/") -> int | None:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import core
 
 from callmissed.ids import new_id
-from local.engines import Store, create_tables, dynamodb_local, moto_server
-from local.services import Services, create_services
-from tests.support.local_stack import Desk, running
+from local.aws.engines import dynamodb_local, moto_server
+from local.aws.services import StageServices, create_services
+from local.aws.tables import StageTables, create_tables
+from tests.support.local_stack import LocalStack, running
 
 LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
 
@@ -30,7 +31,7 @@ os.environ.update(
 )
 
 
-SESSION_STACKS = {"assembly": "assembly", "large_assembly": "assembly", "desk": "desk", "stack": "stack"}
+SESSION_STACKS = {"assembly": "assembly", "large_assembly": "assembly", "local_stack": "local_stack", "stack": "stack"}
 """Fixtures that take seconds to start: all tests that use one run in the worker of its group."""
 
 
@@ -74,11 +75,11 @@ def dynamodb_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 
 @pytest.fixture(scope="session")
-def new_tables(dynamodb_endpoint: str) -> Callable[[], Store]:
+def new_tables(dynamodb_endpoint: str) -> Callable[[], StageTables]:
     """Makes the platform's tables, empty, in a stage that nobody else uses."""
 
-    def make() -> Store:
-        store = Store(dynamodb_endpoint, new_id("test"))
+    def make() -> StageTables:
+        store = StageTables(dynamodb_endpoint, new_id("test"))
         create_tables(store)
         return store
 
@@ -86,13 +87,13 @@ def new_tables(dynamodb_endpoint: str) -> Callable[[], Store]:
 
 
 @pytest.fixture
-def tables(new_tables: Callable[[], Store]) -> Store:
+def tables(new_tables: Callable[[], StageTables]) -> StageTables:
     """Fresh tables for one test."""
     return new_tables()
 
 
 @pytest.fixture(scope="module")
-def module_tables(new_tables: Callable[[], Store]) -> Store:
+def module_tables(new_tables: Callable[[], StageTables]) -> StageTables:
     """Fresh tables for the tests of one module."""
     return new_tables()
 
@@ -105,16 +106,16 @@ def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def services(aws_endpoint: str) -> Services:
+def services(aws_endpoint: str) -> StageServices:
     """The platform's queues, bus and bucket, empty, in a stage that nobody else uses."""
-    services = Services(aws_endpoint, new_id("test").replace("_", "-"))
+    services = StageServices(aws_endpoint, new_id("test").replace("_", "-"))
     create_services(services)
     return services
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """The whole local stack as `make dev` runs it, for tests that leave its tenant and keys as they are."""
-    folder = tmp_path_factory.mktemp("desk")
-    with running(folder / "state", folder / "output") as desk:
-        yield desk
+    folder = tmp_path_factory.mktemp("local_stack")
+    with running(folder / "state", folder / "output") as local_stack:
+        yield local_stack

@@ -28,7 +28,8 @@ from bench.delivery.worker import Workers
 from bench.ours import STAGE
 from bench.servers import running, split_cores, wait_for_port
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS
-from local.engines import Store, create_tables, dynamodb_local
+from local.aws.engines import dynamodb_local
+from local.aws.tables import StageTables, create_tables
 from local.ports import free_port
 
 ROUNDS = 2
@@ -108,7 +109,7 @@ class Run:
         """A DynamoDB that answers at once, with what is in the real one now."""
         items = self._scratch / "items.json"
         tables = (WEBHOOKS, DELIVERIES, OUTBOX)
-        items.write_text(json.dumps(instant_dynamodb.record(Store(self._dynamodb, STAGE), tables)))
+        items.write_text(json.dumps(instant_dynamodb.record(StageTables(self._dynamodb, STAGE), tables)))
         return self._start("bench.instant_dynamodb", "--items", str(items))
 
     def _start(self, module: str, *options: str) -> str:
@@ -117,8 +118,8 @@ class Run:
         wait_for_port(port, self._stack.enter_context(running(command, {}, log)), log)
         return f"http://127.0.0.1:{port}"
 
-    def _new_tables(self, dynamodb: str, stage: str) -> Store:
-        store = Store(dynamodb, stage)
+    def _new_tables(self, dynamodb: str, stage: str) -> StageTables:
+        store = StageTables(dynamodb, stage)
         create_tables(store)
         return store
 

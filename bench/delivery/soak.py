@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from callmissed.events.outbox import Event
 from functions.webhooks.attempts import Outcome
 from functions.webhooks.records import Endpoint
-from local.engines import Store as Tables
+from local.aws.tables import StageTables
 from tests.support.webhooks.simulation import Fate, Simulation, ok, status
 
 DEATHS_PER_STEP = 1 / 400
@@ -69,7 +69,7 @@ class _Endpoint:
 async def soak(flood: Flood) -> Soak:
     """Tell all events and let everything settle."""
     began, server = time.monotonic(), _Endpoint(flood.seed)
-    simulation = Simulation(Tables(flood.dynamodb, flood.stage), Fate(share=DEATHS_PER_STEP, seed=flood.seed))
+    simulation = Simulation(StageTables(flood.dynamodb, flood.stage), Fate(share=DEATHS_PER_STEP, seed=flood.seed))
     try:
         endpoint = await simulation.webhook()
         simulation.endpoints.answers[endpoint.webhook] = server.answer

@@ -16,7 +16,7 @@ from functions.webhooks import messages
 from functions.webhooks.records import Endpoint, webhook_key
 from functions.webhooks.schedule import WAITS
 from functions.webhooks.store import Store
-from local.engines import Store as Tables
+from local.aws.tables import StageTables
 from tests.support.webhooks.simulation import Simulation, status
 
 EVENT, FANOUT, DELIVERED = "event written", "event fanned out to one webhook", "attempt that succeeds"
@@ -32,7 +32,7 @@ _DRAINED = 100
 class Steps:
     """Weighs steps on one endpoint. `by_name` has what one of each takes."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: StageTables) -> None:
         self.by_name: dict[str, Units] = {}
         self._simulation = Simulation(tables)
         self._scales = Scales(tables.endpoint, tables.stage)

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 
 from callmissed.idempotency.requests import HEADER
+from callmissed_ai.dialects.openai_chat.request import ChatRequest
 from functions.inference.app import ROUTERS
-from functions.inference.dialects.openai_chat import ChatRequest
 
 _EXAMPLE = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
 _CHUNK = 'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'

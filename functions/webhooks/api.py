@@ -18,8 +18,9 @@ from callmissed.platform.queues import DISPATCH
 from callmissed.runtime import use_own_loop
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings, from_environment
-from callmissed.web.app import RequestFrame, create_api
+from callmissed.web.app import create_api
 from callmissed.web.idempotency import IdempotencyMiddleware
+from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.attempts import Attempting, Attempts
 from functions.webhooks.deliveries import Deliveries
 from functions.webhooks.parts import Parts
@@ -62,10 +63,10 @@ def create_app(parts: Parts) -> FastAPI:
     return create_api("CallMissed webhooks", ROUTERS, parts=parts)
 
 
-def create_server(settings: CoreSettings, parts: Parts, database: Database) -> RequestFrame:
+def create_server(settings: CoreSettings, parts: Parts, database: Database) -> RequestContextMiddleware:
     """The application as it is served: each keyed request runs once. Answers show secrets, so they are kept sealed."""
     store = IdempotencyStore(database, S3Answers(settings), Sealer(settings.sealing_ring))
-    return RequestFrame(IdempotencyMiddleware(create_app(parts), store, parts.clock))
+    return RequestContextMiddleware(IdempotencyMiddleware(create_app(parts), store, parts.clock))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

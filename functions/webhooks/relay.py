@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from callmissed.aws.clients import client
 from callmissed.batches import Change, Failures, changes, from_here
 from callmissed.observability import get_logger
-from callmissed.platform import names
+from callmissed.platform.resources import EVENT_BUS
 from callmissed.runtime import run
 from callmissed.settings import from_environment
 
@@ -69,4 +69,4 @@ def handler(event: dict[str, Any], _context: object) -> Failures:
 @cache
 def _relay() -> Relay:
     settings = from_environment()
-    return Relay(names.event_bus(settings.stage), client("events", settings))
+    return Relay(EVENT_BUS.physical_name(settings.stage), client("events", settings))

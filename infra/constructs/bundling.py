@@ -1,25 +1,22 @@
 """The folders that become layers and functions, built once per content and kept under `.build/`.
 
-Nothing here talks to AWS or Docker. The third-party layer needs the package index once; after that, and for
+Nothing here talks to AWS or Docker. A third-party layer needs the package index once; after that, and for
 everything else, building works offline.
 """
 
 import hashlib
 import shutil
-import subprocess
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from callmissed.platform.functions import Function
 from infra.constructs.elf import drop_unmapped_tail
+from infra.constructs.requirements import TRIMMING, layer_requirements, trimming
+from infra.constructs.uv import ROOT, uv
 
-ROOT = Path(__file__).parents[2]
 BUILD = ROOT / ".build"
-_RECIPE = ROOT / "layers" / "deps" / "layer.toml"
 _RUN_SCRIPT = """#!/bin/sh
 export PYTHONPATH="$LAMBDA_TASK_ROOT:/opt/python"
 exec python -m uvicorn {web_app} --host 127.0.0.1 --port "$AWS_LWA_PORT" --loop uvloop --http httptools \\
@@ -29,7 +26,7 @@ exec python -m uvicorn {web_app} --host 127.0.0.1 --port "$AWS_LWA_PORT" --loop 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the third-party layer is built for: uv's names of a platform and a Python version."""
+    """What a third-party layer is built for: uv's names of a platform and a Python version."""
 
     platform: str
     python: str
@@ -39,17 +36,28 @@ LAMBDA = Target("aarch64-manylinux_2_28", "3.13")
 """Amazon Linux 2023 on Graviton has glibc 2.34, so wheels of 2014 and of 2.28 both run; some have only the latter."""
 
 
-def third_party_layer(target: Target = LAMBDA) -> Path:
-    """The folder of the third-party layer. Raises CalledProcessError when uv cannot lock or install."""
-    requirements = _requirements()
-    key = _digest([requirements, _RECIPE.read_text(), str(target), _source(__file__), _source("elf.py")])
-    return _built(f"deps-{target.platform}-{target.python}", key, lambda out: _install(requirements, target, out))
+def third_party_layer(name: str, target: Target = LAMBDA) -> Path:
+    """The folder of the layer that `layers/deps/<name>.toml` describes.
+
+    Raises LayerRecipeError, and CalledProcessError when uv can't read the lock or install.
+    """
+    requirements = layer_requirements(name)
+    key = _digest([requirements, TRIMMING.read_text(), str(target), _source(__file__), _source("elf.py")])
+    return _built(
+        f"deps-{name}-{target.platform}-{target.python}", key, lambda out: _install(requirements, target, out)
+    )
 
 
-def core_layer() -> Path:
-    """The folder of the layer with the shared core."""
-    source = ROOT / "layers" / "core" / "python" / "callmissed"
-    return _built("core", _digest_tree(source), lambda out: _copy(source, out / "python" / "callmissed"))
+def own_layer(name: str) -> Path:
+    """The folder of the layer with the package below `layers/<name>/python`: `core`, or what a function declares."""
+    source = ROOT / "layers" / name / "python"
+    return _built(f"layer-{name}", _digest_tree(source), lambda out: _copy(source, out / "python"))
+
+
+def function_layers(function: Function, target: Target = LAMBDA) -> list[Path]:
+    """The folders of the layers of `function`, in the order of Lambda's search path. The Web Adapter's is AWS's own."""
+    third_party = third_party_layer(function.dependencies, target)
+    return [own_layer("core"), third_party, *map(own_layer, function.layers)]
 
 
 def function_code(function: Function) -> Path:
@@ -91,17 +99,6 @@ def _put_in_place(fresh: Path, done: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@cache
-def _recipe() -> dict[str, list[str]]:
-    return tomllib.loads(_RECIPE.read_text())
-
-
-def _requirements() -> str:
-    leave_out = [flag for name in _recipe()["exclude"] for flag in ("--prune", name)]
-    command = ["export", "--frozen", "--no-default-groups", "--no-emit-project", "--no-annotate", "--no-header"]
-    return _uv([*command, *leave_out])
-
-
 def _install(requirements: str, target: Target, out: Path) -> None:
     packages = out / "python"
     packages.mkdir(parents=True)
@@ -110,16 +107,16 @@ def _install(requirements: str, target: Target, out: Path) -> None:
     # Copies, not links: pruning would reach into uv's cache.
     command = ["pip", "install", "--target", str(packages), "--link-mode", "copy", "--no-deps", "--require-hashes"]
     command += ["--python-platform", target.platform, "--python-version", target.python]
-    _uv([*command, "--only-binary", ":all:", "--requirements", str(listing)])
+    uv([*command, "--only-binary", ":all:", "--requirements", str(listing)])
     listing.unlink()
     _prune(packages)
 
 
 def _prune(packages: Path) -> None:
-    for pattern in _recipe()["prune"]:
+    for pattern in trimming("prune"):
         _remove(packages.glob(pattern))
-    models = packages / "botocore" / "data"
-    _remove(folder for folder in models.iterdir() if folder.is_dir() and folder.name not in _recipe()["aws_services"])
+    models = (packages / "botocore" / "data").glob("*/")
+    _remove(folder for folder in models if folder.name not in trimming("aws_services"))
     for library in packages.rglob("*.so*"):
         drop_unmapped_tail(library)
 
@@ -143,13 +140,6 @@ def _lay_out(function: Function, source: Path, out: Path) -> None:
 
 def _copy(source: Path, to: Path) -> None:
     shutil.copytree(source, to, ignore=shutil.ignore_patterns("__pycache__"))
-
-
-def _uv(arguments: list[str]) -> str:
-    program = shutil.which("uv", path=str(ROOT / ".tools" / "bin")) or shutil.which("uv") or "uv"
-    return subprocess.run(  # noqa: S603 our own arguments for uv
-        [program, "--quiet", *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
 
 
 def _source(name: str) -> str:

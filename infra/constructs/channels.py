@@ -1,4 +1,4 @@
-"""What functions send to, and each function's right to send to exactly its share of it."""
+"""The event bus and the queues, and each function's permission to send to exactly the queues that it declares."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 
 from callmissed.platform.functions import Function
+from callmissed.platform.resources import EVENT_BUS, Resource
 from infra.config import StageConfig
-from infra.constructs.rights import allow
+from infra.constructs.locations import Location, bus_location
+from infra.constructs.permissions import allow
 from infra.constructs.work_queue import WorkQueue
 
 
@@ -20,6 +22,11 @@ class Channels:
     bus: events.EventBus
     queues: Mapping[str, WorkQueue]
 
+    @property
+    def locations(self) -> Mapping[Resource, Location]:
+        """Where the resources of this stack are."""
+        return {EVENT_BUS: bus_location(self.bus)}
+
 
 def environment(declared: Function, config: StageConfig) -> dict[str, str]:
     """The environment variables by which `declared` finds its queues; it makes the bus's name from the stage."""
@@ -29,8 +36,6 @@ def environment(declared: Function, config: StageConfig) -> dict[str, str]:
 
 
 def grant(role: iam.Role, declared: Function, channels: Channels) -> None:
-    """Allow `role` to send where `declared` says it sends, and nowhere else."""
+    """Allow `role` to send to the declared queues, and to no other."""
     for name in declared.sends_to:
         allow(role, channels.queues[name].queue.queue_arn, "sqs:SendMessage")
-    if declared.publishes:
-        allow(role, channels.bus.event_bus_arn, "events:PutEvents")

@@ -1,4 +1,4 @@
-"""Saying why a finding of cdk-nag or cfn-lint is accepted, next to what it is about."""
+"""Acceptance of findings of cdk-nag and cfn-lint, each with its reason, next to the resource."""
 
 from aws_cdk import Acknowledgment, CfnResource, Validations
 from constructs import IConstruct
@@ -10,5 +10,5 @@ def accept(construct: IConstruct, reason: str, *rules: str) -> None:
 
 
 def accept_lint(resource: CfnResource, reason: str, *rules: str) -> None:
-    """Tell cfn-lint to pass over `rules` on `resource`, for `reason`; both go into the template."""
+    """Make cfn-lint ignore `rules` on `resource`, for `reason`; both go into the template."""
     resource.add_metadata("cfn-lint", {"config": {"ignore_checks": list(rules)}, "reason": reason})

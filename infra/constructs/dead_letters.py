@@ -1,4 +1,4 @@
-"""Queues that keep what could not be delivered or done."""
+"""Queues for messages that could not be delivered or processed."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
@@ -7,11 +7,11 @@ from constructs import Construct
 from infra.constructs.checks import accept
 
 
-def dead_letter_queue(scope: Construct, id: str, name: str) -> sqs.Queue:
+def dead_letter_queue(scope: Construct, construct_id: str, name: str) -> sqs.Queue:
     """A queue of that physical name which keeps messages for the 14 days that SQS allows."""
     queue = sqs.Queue(
         scope,
-        id,
+        construct_id,
         queue_name=name,
         retention_period=Duration.days(14),
         encryption=sqs.QueueEncryption.SQS_MANAGED,

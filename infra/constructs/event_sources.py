@@ -1,4 +1,4 @@
-"""What calls a worker: the queues that it works off, and the stream of the table that it follows."""
+"""Event sources of a worker: its queues, and the stream of the table that it follows."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
@@ -6,51 +6,51 @@ from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 
 from infra.constructs.checks import accept
+from infra.constructs.permissions import allow
 from infra.constructs.python_function import PythonFunction
-from infra.constructs.rights import allow
 from infra.constructs.work_queue import WorkQueue
 
 _INSERTS = lambda_.FilterCriteria.filter({"eventName": lambda_.FilterRule.is_equal("INSERT")})
-"""Events and ledger entries are told of once, when they are written; marks on them and their expiry are no news."""
+"""Only new items are events. Later updates of an item and its expiry are not."""
 
 _RECEIVE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _READ_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords", "dynamodb:ListStreams")
 
-_MOST_TRIES = 100
-_MOST_AGE = Duration.hours(6)
-"""Bounds for a record that fails on and on: it leaves the stream, which keeps records for 24 hours, long before that.
-An outage of minutes ends sooner than the tries do, and a record that waits while nothing is called uses up none."""
+_MAX_ATTEMPTS = 100
+_MAX_RECORD_AGE = Duration.hours(6)
+"""Limits for a record that keeps failing. The record leaves the stream long before the stream's 24 hours are over.
+An outage of minutes uses fewer attempts, and a record that waits while no function is called uses none."""
 
-_SIDE_BY_SIDE = 10
-"""Batches of one shard at the same time. Records of one partition key stay in order."""
+_PARALLEL_BATCHES = 10
+"""Concurrent batches of one shard. Records of one partition key stay in order."""
 
 
-def work_off(worker: PythonFunction, source: WorkQueue, at_once: int | None = None) -> None:
-    """Let `source` call `worker`, by at most `at_once` invocations at the same time."""
+def consume_queue(worker: PythonFunction, source: WorkQueue, max_concurrency: int | None = None) -> None:
+    """Let `source` call `worker`, with at most `max_concurrency` concurrent invocations."""
     allow(worker.role, source.queue.queue_arn, *_RECEIVE)
     mapping = worker.alias.add_event_source_mapping(
         f"Queue-{source.declared.name}",
         event_source_arn=source.queue.queue_arn,
         batch_size=source.declared.batch,
-        max_concurrency=at_once,
+        max_concurrency=max_concurrency,
         report_batch_item_failures=True,
     )
     accept(mapping, "The queue has its own dead-letter queue.", "Serverless-LambdaEventSourceMappingDestination")
 
 
-def follow(worker: PythonFunction, table: str, stream: str, failures: sqs.IQueue) -> None:
-    """Let the `stream` (an ARN) of the declared `table` call `worker`; `failures` is told of records given up."""
+def consume_stream(worker: PythonFunction, table: str, stream: str, failures: sqs.IQueue) -> None:
+    """Let the `stream` (an ARN) of the declared `table` call `worker`; `failures` gets records given up."""
     allow(worker.role, stream, *_READ_STREAM)
     worker.alias.add_event_source_mapping(
         f"Stream-{table}",
         event_source_arn=stream,
         starting_position=lambda_.StartingPosition.TRIM_HORIZON,
         batch_size=100,
-        parallelization_factor=_SIDE_BY_SIDE,
+        parallelization_factor=_PARALLEL_BATCHES,
         report_batch_item_failures=True,
         bisect_batch_on_error=True,
-        retry_attempts=_MOST_TRIES,
-        max_record_age=_MOST_AGE,
+        retry_attempts=_MAX_ATTEMPTS,
+        max_record_age=_MAX_RECORD_AGE,
         on_failure=sources.SqsDlq(failures),  # pyright: ignore[reportArgumentType]
         filters=[_INSERTS],
     )

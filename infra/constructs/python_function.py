@@ -1,7 +1,7 @@
 """One declared function as a Lambda: zip, arm64, Python 3.13, its own role, its own logs, and the alias `live`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -13,52 +13,46 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from callmissed.platform import names
 from callmissed.platform.functions import Function
 from callmissed.platform.queues import QUEUES
 from infra.config import StageConfig
 from infra.constructs import bundling, channels, stores
 from infra.constructs.checks import accept, accept_lint
+from infra.constructs.layers import ARCHITECTURE, RUNTIME, Layers
 from infra.constructs.logs import log_group
 
-_RUNTIME = lambda_.Runtime.PYTHON_3_13
-_ARCHITECTURE = lambda_.Architecture.ARM_64
 _MAX_EVENT_AGE = Duration.hours(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What the functions of one stack share. Make one per stack: a layer exported to another could never change."""
+class StackContext:
+    """What all functions of one stack use."""
 
     config: StageConfig
     stores: stores.Stores
     channels: channels.Channels
-    layers: Sequence[lambda_.ILayerVersion]
+    layers: Layers
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """How Lambda starts the code, and what that needs beside the function's own environment and layers."""
+class EntryPoint:
+    """How Lambda starts the code, and what the start needs beside the function's own environment and layers."""
 
     handler: str
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     layers: Sequence[lambda_.ILayerVersion] = ()
 
 
-def setting(scope: Construct, config: StageConfig, data: stores.Stores, events: channels.Channels) -> Setting:
-    """The setting for the functions of the stack `scope`, with its own versions of our two layers."""
-    folders = {"core": bundling.core_layer, "third-party": bundling.third_party_layer}
-    layers = [
-        lambda_.LayerVersion(
-            scope,
-            f"Layer-{name}",
-            code=_code(folder() if config.bundle else bundling.placeholder()),
-            compatible_architectures=[_ARCHITECTURE],
-            compatible_runtimes=[_RUNTIME],
-        )
-        for name, folder in folders.items()
-    ]
-    return Setting(config, data, events, layers)
+def stack_context(
+    scope: Construct,
+    config: StageConfig,
+    data: stores.Stores,
+    events: channels.Channels,
+    functions: Sequence[Function],
+) -> StackContext:
+    """The context of the `functions` of the stack `scope`, with its own versions of the layers that they need."""
+    everything = replace(data, locations={**data.locations, **events.locations})
+    return StackContext(config, everything, events, Layers(scope, config, functions))
 
 
 class PythonFunction(Construct):
@@ -68,20 +62,20 @@ class PythonFunction(Construct):
         self,
         scope: Construct,
         declared: Function,
-        shared: Setting,
+        context: StackContext,
         *,
-        entry: Entry | None = None,
+        entry: EntryPoint | None = None,
         snap_start: bool = False,
         failures: sqs.IQueue | None = None,
     ) -> None:
         super().__init__(scope, declared.name)
         self.declared = declared
-        self.logs = log_group(self, shared.config, declared.name)
+        self.logs = log_group(self, context.config, declared.name)
         self.role = _role(self, self.logs)
-        entry = entry or Entry(declared.handler or "")
-        self.function = _function(self, shared, entry, snap_start=snap_start)
-        stores.grant(self.role, declared, shared.stores, shared.config)
-        channels.grant(self.role, declared, shared.channels)
+        entry = entry or EntryPoint(declared.handler or "")
+        self.function = _function(self, context, entry, snap_start=snap_start)
+        stores.grant(self.role, declared, context.stores)
+        channels.grant(self.role, declared, context.channels)
         self.alias = lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)  # pyright: ignore[reportArgumentType]
         if failures:
             self.alias.configure_async_invoke(
@@ -102,18 +96,18 @@ def _role(scope: Construct, group: logs.LogGroup) -> iam.Role:
     return role
 
 
-def _function(owner: PythonFunction, shared: Setting, entry: Entry, *, snap_start: bool) -> lambda_.Function:
-    declared, config = owner.declared, shared.config
+def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *, snap_start: bool) -> lambda_.Function:
+    declared, config = owner.declared, context.config
     function = lambda_.Function(
         owner,
         "Function",
-        function_name=names.function(config.stage, declared.name),
-        runtime=_RUNTIME,
-        architecture=_ARCHITECTURE,
+        function_name=declared.physical_name(config.stage),
+        runtime=RUNTIME,
+        architecture=ARCHITECTURE,
         handler=entry.handler,
         code=_code(bundling.function_code(declared) if config.bundle else bundling.placeholder()),
-        layers=[*shared.layers, *entry.layers],
-        environment=_environment(declared, shared) | dict(entry.environment),
+        layers=[*context.layers.of(declared), *entry.layers],
+        environment=_environment(declared, context) | dict(entry.environment),
         memory_size=declared.memory_mb,
         timeout=Duration.seconds(declared.timeout_seconds),
         role=owner.role,  # pyright: ignore[reportArgumentType]
@@ -128,12 +122,13 @@ def _function(owner: PythonFunction, shared: Setting, entry: Entry, *, snap_star
     return function
 
 
-def _environment(declared: Function, shared: Setting) -> dict[str, str]:
-    return stores.environment(declared, shared.stores, shared.config) | channels.environment(declared, shared.config)
+def _environment(declared: Function, context: StackContext) -> dict[str, str]:
+    variables = stores.environment(declared, context.stores.locations, context.config)
+    return variables | channels.environment(declared, context.config)
 
 
 def _recursive_loop(declared: Function) -> lambda_.RecursiveLoop | None:
-    """Lambda drops the message that ends a chain of some 16 calls, unless told that the function writes to itself.
+    """Lambda drops the message that ends a chain of some 16 calls, unless the function is declared to write to itself.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
     """

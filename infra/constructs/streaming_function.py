@@ -4,17 +4,17 @@ from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.constructs.python_function import Entry
+from infra.constructs.python_function import EntryPoint
 
 _ADAPTER_ACCOUNT = "753240598075"
 _ADAPTER_LAYER = "LambdaAdapterLayerArm64:30"
 
 
-def streaming_entry(scope: Construct) -> Entry:
-    """The way into a web app: the adapter starts `run.sh`, waits for readiness, and speaks HTTP to the app."""
+def streaming_entry(scope: Construct) -> EntryPoint:
+    """Entry point of a web app: the adapter starts `run.sh`, waits for readiness, and speaks HTTP to the app."""
     stack = Stack.of(scope)
     arn = f"arn:{stack.partition}:lambda:{stack.region}:{_ADAPTER_ACCOUNT}:layer:{_ADAPTER_LAYER}"
-    return Entry(
+    return EntryPoint(
         handler="run.sh",
         environment={
             "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",

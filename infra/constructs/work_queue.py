@@ -1,4 +1,4 @@
-"""One declared queue, and beside it the queue for what its consumer could not do."""
+"""One declared queue with its dead-letter queue."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
@@ -9,7 +9,7 @@ from infra.constructs.dead_letters import dead_letter_queue
 
 
 class WorkQueue(Construct):
-    """`queue` as declared, and `dead_letters`, where a message goes that failed as often as it may."""
+    """`queue` as declared, and `dead_letters` for a message that its consumer failed on every attempt."""
 
     def __init__(self, scope: Construct, declared: Queue, stage: str) -> None:
         super().__init__(scope, f"Queue-{declared.name}")

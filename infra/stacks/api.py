@@ -17,7 +17,7 @@ from infra.constructs.channels import Channels
 from infra.constructs.checks import accept
 from infra.constructs.firewall import rate_limited_by_address
 from infra.constructs.logs import log_group
-from infra.constructs.python_function import PythonFunction, Setting, setting
+from infra.constructs.python_function import PythonFunction, StackContext, stack_context
 from infra.constructs.stores import Stores
 from infra.constructs.streaming_function import streaming_entry
 
@@ -43,8 +43,8 @@ class ApiStack(Stack):
             env=config.environment,
             description="CallMissed: public API and the functions behind it",
         )
-        shared = setting(self, config, stores, channels)
-        self.functions = {function.name: _function(self, function, shared) for function in SERVED}
+        context = stack_context(self, config, stores, channels, SERVED)
+        self.functions = {function.name: _function(self, function, context) for function in SERVED}
         targets = {name: _target(self, function) for name, function in self.functions.items()}
         document = api_document(config.service, routes, targets, targets[AUTHORIZER.name])
         self.api = _rest_api(self, config, document)
@@ -55,9 +55,9 @@ class ApiStack(Stack):
         CfnOutput(self, "BaseUrl", value=self.api.url, description="Base of /v1 and /api/v1")
 
 
-def _function(scope: Construct, declared: Function, shared: Setting) -> PythonFunction:
+def _function(scope: Construct, declared: Function, context: StackContext) -> PythonFunction:
     entry = streaming_entry(scope) if declared.web_app else None
-    return PythonFunction(scope, declared, shared, entry=entry, snap_start=shared.config.snap_start)
+    return PythonFunction(scope, declared, context, entry=entry, snap_start=context.config.snap_start)
 
 
 def _target(stack: Stack, function: PythonFunction) -> Target:

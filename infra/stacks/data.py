@@ -1,4 +1,4 @@
-"""What outlives every deployment: tables, the secrets, the providers file, the bucket of long answers."""
+"""What outlives every deployment: tables, secrets, the providers file, the bucket of long answers."""
 
 from aws_cdk import Duration, RemovalPolicy, SecretValue, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -7,17 +7,32 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from callmissed.platform import names
+from callmissed.platform.resources import (
+    PEPPERS,
+    PROVIDER_KEYS,
+    PROVIDERS_FILE,
+    RESPONSES_BUCKET,
+    SEALING_KEYS,
+    Resource,
+)
 from callmissed.platform.tables import TABLES, Table, physical_name
 from infra.config import StageConfig
 from infra.constructs.checks import accept
-from infra.constructs.stores import Stores, responses_bucket
+from infra.constructs.locations import (
+    Location,
+    bucket_location,
+    bucket_name,
+    object_location,
+    parameter_location,
+    secret_location,
+)
+from infra.constructs.stores import Stores
 
 _NO_PROVIDERS = "# Your own providers and models go here.\n"
 
 
 class DataStack(Stack):
-    """`stores`: the tables, and the places that operators write to. The bucket is found by its name."""
+    """`stores`: the tables, and where the resources are."""
 
     def __init__(self, scope: Construct, config: StageConfig) -> None:
         super().__init__(
@@ -28,14 +43,19 @@ class DataStack(Stack):
             description="CallMissed: tables, secrets, providers file, long answers",
             termination_protection=True,
         )
-        self.stores = Stores(
-            tables={declared.name: _table(self, declared, config.stage) for declared in TABLES},
-            peppers=_pepper_secret(self, config.stage),
-            sealing_keys=_sealing_secret(self, config.stage),
-            provider_keys=_provider_keys_secret(self, config.stage),
-            providers=_providers_parameter(self, config.stage),
-        )
-        _responses_bucket(self, responses_bucket(config))
+        tables = {declared.name: _table(self, declared, config.stage) for declared in TABLES}
+        self.stores = Stores(tables, _locations(self, config))
+
+
+def _locations(scope: Construct, config: StageConfig) -> dict[Resource, Location]:
+    """Build every resource that outlives deployments."""
+    return {
+        PEPPERS: _peppers(scope, config.stage),
+        SEALING_KEYS: _sealing_keys(scope, config.stage),
+        PROVIDER_KEYS: _provider_keys(scope, config.stage),
+        PROVIDERS_FILE: _providers_file(scope, config),
+        RESPONSES_BUCKET: _responses_bucket(scope, config),
+    }
 
 
 def _table(scope: Construct, declared: Table, stage: str) -> dynamodb.Table:
@@ -70,33 +90,33 @@ def _key(name: str) -> dynamodb.Attribute:
     return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
 
 
-def _pepper_secret(scope: Construct, stage: str) -> secretsmanager.Secret:
+def _peppers(scope: Construct, stage: str) -> Location:
     secret = _random_secret(
         scope,
         "Peppers",
-        names.pepper_secret(stage),
+        PEPPERS.physical_name(stage),
         "Peppers of the API keys: hex, comma-separated, the current one first",
     )
     accept(secret, "Rotated by hand: the old pepper stays live until the keys have moved over.", "AwsSolutions-SMG4")
-    return secret
+    return secret_location(secret)
 
 
-def _sealing_secret(scope: Construct, stage: str) -> secretsmanager.Secret:
+def _sealing_keys(scope: Construct, stage: str) -> Location:
     secret = _random_secret(
         scope,
         "SealingKeys",
-        names.sealing_secret(stage),
+        SEALING_KEYS.physical_name(stage),
         "Keys that seal webhooks' secrets: hex, comma-separated, the current one first",
     )
     accept(secret, "Rotated by hand: the old key stays live for what it has sealed.", "AwsSolutions-SMG4")
-    return secret
+    return secret_location(secret)
 
 
-def _random_secret(scope: Construct, id: str, name: str, description: str) -> secretsmanager.Secret:
+def _random_secret(scope: Construct, construct_id: str, name: str, description: str) -> secretsmanager.Secret:
     """A secret that starts as one random key: 32 bytes in hex."""
     return secretsmanager.Secret(
         scope,
-        id,
+        construct_id,
         secret_name=name,
         description=description,
         generate_secret_string=secretsmanager.SecretStringGenerator(
@@ -109,36 +129,38 @@ def _random_secret(scope: Construct, id: str, name: str, description: str) -> se
     )
 
 
-def _provider_keys_secret(scope: Construct, stage: str) -> secretsmanager.Secret:
+def _provider_keys(scope: Construct, stage: str) -> Location:
     secret = secretsmanager.Secret(
         scope,
         "ProviderKeys",
-        secret_name=names.provider_keys_secret(stage),
+        secret_name=PROVIDER_KEYS.physical_name(stage),
         description="API keys of upstream providers: a JSON object by environment variable name",
         secret_string_value=SecretValue.unsafe_plain_text("{}"),
         removal_policy=RemovalPolicy.RETAIN,
     )
     accept(secret, "The providers issue these keys; the operator replaces them.", "AwsSolutions-SMG4")
-    return secret
+    return secret_location(secret)
 
 
-def _providers_parameter(scope: Construct, stage: str) -> ssm.StringParameter:
-    return ssm.StringParameter(
+def _providers_file(scope: Construct, config: StageConfig) -> Location:
+    """The parameter exists also where the stage uses an object instead."""
+    parameter = ssm.StringParameter(
         scope,
         "Providers",
-        parameter_name=names.providers_parameter(stage),
+        parameter_name=PROVIDERS_FILE.physical_name(config.stage),
         description="The providers file (TOML)",
         string_value=_NO_PROVIDERS,
         tier=ssm.ParameterTier.INTELLIGENT_TIERING,
     )
+    return object_location(config.providers_object) if config.providers_object else parameter_location(parameter)
 
 
-def _responses_bucket(scope: Construct, name: str) -> None:
+def _responses_bucket(scope: Construct, config: StageConfig) -> Location:
     """Answers are replayed for 24 hours; S3 expires by whole days, so the second one covers all of them."""
     bucket = s3.Bucket(
         scope,
         "Responses",
-        bucket_name=name,
+        bucket_name=bucket_name(RESPONSES_BUCKET, config),
         encryption=s3.BucketEncryption.S3_MANAGED,
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
@@ -149,3 +171,4 @@ def _responses_bucket(scope: Construct, name: str) -> None:
         removal_policy=RemovalPolicy.RETAIN,
     )
     accept(bucket, "Only functions reach it, which log what they do; nothing stays for long.", "AwsSolutions-S1")
+    return bucket_location(RESPONSES_BUCKET, config)

@@ -1,4 +1,6 @@
-"""The event bus, the queues of work, and the queue for what neither bus nor scheduler could deliver."""
+"""The event bus, the declared queues, and the queue for what neither bus nor scheduler could deliver."""
+
+from collections.abc import Sequence
 
 from aws_cdk import Stack
 from aws_cdk import aws_events as events
@@ -6,8 +8,8 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from callmissed.platform import names
-from callmissed.platform.queues import QUEUES
+from callmissed.platform.queues import QUEUES, Queue, Rule
+from callmissed.platform.resources import EVENT_BUS
 from infra.config import StageConfig
 from infra.constructs.channels import Channels
 from infra.constructs.dead_letters import dead_letter_queue
@@ -17,7 +19,7 @@ from infra.constructs.work_queue import WorkQueue
 class EventsStack(Stack):
     """`channels`: the bus for platform events and the queues; `undelivered`: dead letters of bus and scheduler."""
 
-    def __init__(self, scope: Construct, config: StageConfig) -> None:
+    def __init__(self, scope: Construct, config: StageConfig, queues: Sequence[Queue] = QUEUES) -> None:
         super().__init__(
             scope,
             "events",
@@ -29,15 +31,15 @@ class EventsStack(Stack):
         bus = events.EventBus(
             self,
             "Bus",
-            event_bus_name=names.event_bus(config.stage),
+            event_bus_name=EVENT_BUS.physical_name(config.stage),
             description="Platform events",
             dead_letter_queue=self.undelivered,
         )
         self._accept_dead_letters(bus)
-        self.channels = Channels(bus, {queue.name: WorkQueue(self, queue, config.stage) for queue in QUEUES})
+        self.channels = Channels(bus, {queue.name: WorkQueue(self, queue, config.stage) for queue in queues})
         for queue in self.channels.queues.values():
-            if queue.declared.sources:
-                self._route(bus, queue, config)
+            for name, rule in queue.declared.named_rules():
+                self._route(bus, queue, config, name, rule)
 
     def _accept_dead_letters(self, bus: events.EventBus) -> None:
         """Rules and schedules bring their right to the queue with them, the bus does not."""
@@ -49,14 +51,14 @@ class EventsStack(Stack):
         )
         self.undelivered.add_to_resource_policy(sending)
 
-    def _route(self, bus: events.EventBus, queue: WorkQueue, config: StageConfig) -> None:
-        """Let `bus` put into `queue` the events of its sources."""
+    def _route(self, bus: events.EventBus, queue: WorkQueue, config: StageConfig, name: str, rule: Rule) -> None:
+        """Let `bus` put into `queue` the events that `rule` matches."""
         events.Rule(
             self,
-            f"Rule-{queue.declared.name}",
-            rule_name=config.named(queue.declared.name),
+            f"Rule-{name}",
+            rule_name=config.named(name),
             description=queue.declared.holds,
             event_bus=bus,  # pyright: ignore[reportArgumentType]
-            event_pattern=events.EventPattern(source=list(queue.declared.sources)),
+            event_pattern=events.EventPattern(source=[rule.source], detail_type=list(rule.detail_types) or None),
             targets=[targets.SqsQueue(queue.queue, dead_letter_queue=self.undelivered)],  # pyright: ignore[reportArgumentType]
         )

@@ -1,4 +1,4 @@
-"""Alarms that tell an operator, and a dashboard to look at. What each alarm means: docs/operations.md."""
+"""Alarms for the operator, and a dashboard. What each alarm means: docs/operations.md."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ _OLDEST_SECONDS = 15 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """One alarm: it rings when `metric` exceeds `threshold` in `periods` periods one after the other."""
+class AlarmSpec:
+    """One alarm, raised when `metric` exceeds `threshold` in `periods` periods one after the other."""
 
     name: str
     metric: cloudwatch.IMetric
@@ -44,7 +44,7 @@ class Watch:
 
 
 class ObservabilityStack(Stack):
-    """`topic` is told of every alarm."""
+    """`topic` gets every alarm."""
 
     def __init__(
         self, scope: Construct, config: StageConfig, api: ApiStack, events: EventsStack, workers: WorkersStack
@@ -60,19 +60,19 @@ class ObservabilityStack(Stack):
         queues = list(events.channels.queues.values())
         server_errors = api.api.metric_server_error(period=_FIVE_MINUTES, statistic="Sum")
         self.topic = _topic(self, config)
-        ledger = list(_ledger_watches(config))
-        watches = [
+        ledger = list(_ledger_alarms(config))
+        specs = [
             *ledger,
-            *_function_watches(functions),
-            *_dead_letter_watches({"undelivered": events.undelivered, **workers.failures, **_dead_letters(queues)}),
-            *_queue_watches(queues),
-            *_stream_watches(workers.functions.values()),
-            Watch("api-server-errors", server_errors, "API Gateway answers 5xx.", threshold=5),
+            *_function_alarms(functions),
+            *_dead_letter_alarms({"undelivered": events.undelivered, **workers.failures, **_dead_letters(queues)}),
+            *_queue_alarms(queues),
+            *_stream_alarms(workers.functions.values()),
+            AlarmSpec("api-server-errors", server_errors, "API Gateway answers 5xx.", threshold=5),
         ]
-        for watch in watches:
-            _alarm(self, config, watch).add_alarm_action(actions.SnsAction(self.topic))  # pyright: ignore[reportArgumentType]
+        for spec in specs:
+            _alarm(self, config, spec).add_alarm_action(actions.SnsAction(self.topic))  # pyright: ignore[reportArgumentType]
         board = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=config.service)
-        board.add_widgets(*_api_graphs(api), _graph("Ledger", [watch.metric for watch in ledger]))
+        board.add_widgets(*_api_graphs(api), _graph("Ledger", [spec.metric for spec in ledger]))
         board.add_widgets(*_delivery_graphs(config, queues, workers.functions.values()))
         for function in functions:
             board.add_widgets(*_function_graphs(function))
@@ -87,8 +87,8 @@ def counted(config: StageConfig, name: str) -> cloudwatch.Metric:
     )
 
 
-def _ledger_watches(config: StageConfig) -> Iterator[Watch]:
-    yield Watch(
+def _ledger_alarms(config: StageConfig) -> Iterator[AlarmSpec]:
+    yield AlarmSpec(
         "HoldSweepBacklog",
         counted(config, "HoldSweepBacklog"),
         "Calls keep ending without settling their holds, or the sweep does not run.",
@@ -96,31 +96,33 @@ def _ledger_watches(config: StageConfig) -> Iterator[Watch]:
         periods=5,
         missing=_Missing.BREACHING,
     )
-    yield Watch(
+    yield AlarmSpec(
         "LedgerDrift",
         counted(config, "LedgerDrift"),
         "A wallet differs from the sum of its ledger entries. Stays until a reconciliation finds none.",
         missing=_Missing.IGNORE,
     )
-    yield Watch(
+    yield AlarmSpec(
         "HoldShortfall",
         counted(config, "HoldShortfall"),
         "A call cost more than its hold; the difference was not charged.",
     )
-    yield Watch(
+    yield AlarmSpec(
         "SettledAfterVoid",
         counted(config, "SettledAfterVoid"),
         "A call ended after its hold was swept and released; it was not charged.",
     )
 
 
-def _function_watches(functions: Sequence[PythonFunction]) -> Iterator[Watch]:
+def _function_alarms(functions: Sequence[PythonFunction]) -> Iterator[AlarmSpec]:
     for function in functions:
         name, alias = function.declared.name, function.alias
         # The authorizer refuses a key by an error; where it really fails, the API answers 5xx, which has its alarm.
         if function.declared is not AUTHORIZER:
-            yield Watch(f"{name}-errors", alias.metric_errors(period=_FIVE_MINUTES), f"{name} crashed or timed out.")
-        yield Watch(
+            yield AlarmSpec(
+                f"{name}-errors", alias.metric_errors(period=_FIVE_MINUTES), f"{name} crashed or timed out."
+            )
+        yield AlarmSpec(
             f"{name}-throttles", alias.metric_throttles(period=_FIVE_MINUTES), f"{name} ran out of concurrency."
         )
 
@@ -129,26 +131,28 @@ def _dead_letters(queues: Iterable[WorkQueue]) -> dict[str, sqs.Queue]:
     return {queue.declared.name: queue.dead_letters for queue in queues}
 
 
-def _dead_letter_watches(queues: Mapping[str, sqs.Queue]) -> Iterator[Watch]:
+def _dead_letter_alarms(queues: Mapping[str, sqs.Queue]) -> Iterator[AlarmSpec]:
     for name, queue in queues.items():
         meaning = "Something could not be delivered or done, and is kept for 14 days."
-        yield Watch(f"{name}-dead-letters", _depth(queue), meaning)
+        yield AlarmSpec(f"{name}-dead-letters", _depth(queue), meaning)
 
 
-def _queue_watches(queues: Iterable[WorkQueue]) -> Iterator[Watch]:
+def _queue_alarms(queues: Iterable[WorkQueue]) -> Iterator[AlarmSpec]:
     for queue in queues:
         # Only our own functions delay messages; what the bus brings is due at once.
-        delay = 0 if queue.declared.sources else MOST_DELAY_SECONDS
+        delay = 0 if queue.declared.rules else MOST_DELAY_SECONDS
         meaning = f"{queue.declared.consumer} does not keep up with its queue."
-        yield Watch(f"{queue.declared.name}-oldest", _oldest(queue.queue), meaning, threshold=_OLDEST_SECONDS + delay)
+        yield AlarmSpec(
+            f"{queue.declared.name}-oldest", _oldest(queue.queue), meaning, threshold=_OLDEST_SECONDS + delay
+        )
 
 
-def _stream_watches(workers: Iterable[PythonFunction]) -> Iterator[Watch]:
+def _stream_alarms(workers: Iterable[PythonFunction]) -> Iterator[AlarmSpec]:
     for worker in workers:
         if worker.declared.follows:
             name = worker.declared.name
             meaning = f"{name} does not keep up with the table that it follows, or a record holds it up."
-            yield Watch(f"{name}-lag", _lag(worker), meaning, threshold=5 * 60 * 1000)
+            yield AlarmSpec(f"{name}-lag", _lag(worker), meaning, threshold=5 * 60 * 1000)
 
 
 def _depth(queue: sqs.Queue) -> cloudwatch.Metric:
@@ -165,17 +169,17 @@ def _lag(worker: PythonFunction) -> cloudwatch.Metric:
     return worker.alias.metric("IteratorAge", period=_FIVE_MINUTES, statistic="Maximum")
 
 
-def _alarm(scope: Construct, config: StageConfig, watch: Watch) -> cloudwatch.Alarm:
+def _alarm(scope: Construct, config: StageConfig, spec: AlarmSpec) -> cloudwatch.Alarm:
     return cloudwatch.Alarm(
         scope,
-        f"Alarm-{watch.name}",
-        alarm_name=config.named(watch.name),
-        alarm_description=watch.meaning,
-        metric=watch.metric,
-        threshold=watch.threshold,
+        f"Alarm-{spec.name}",
+        alarm_name=config.named(spec.name),
+        alarm_description=spec.meaning,
+        metric=spec.metric,
+        threshold=spec.threshold,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-        evaluation_periods=watch.periods,
-        treat_missing_data=watch.missing,
+        evaluation_periods=spec.periods,
+        treat_missing_data=spec.missing,
     )
 
 

@@ -10,8 +10,8 @@ from callmissed.platform.functions import FUNCTIONS, SCHEDULES, Function, Schedu
 from callmissed.platform.queues import DISPATCH
 from infra.config import StageConfig
 from infra.constructs.dead_letters import dead_letter_queue
-from infra.constructs.event_sources import follow, work_off
-from infra.constructs.python_function import PythonFunction, Setting, setting
+from infra.constructs.event_sources import consume_queue, consume_stream
+from infra.constructs.python_function import PythonFunction, StackContext, stack_context
 from infra.constructs.stores import Stores
 from infra.constructs.work_queue import WorkQueue
 from infra.stacks.api import SERVED
@@ -34,14 +34,14 @@ class WorkersStack(Stack):
         )
         keeping = [worker for worker in WORKERS if worker.follows or worker.name in _SCHEDULED]
         self.failures = {worker.name: self._failures(worker, config) for worker in keeping}
-        shared = setting(self, config, stores, events.channels)
-        self.functions = {worker.name: self._worker(worker, shared) for worker in WORKERS}
+        context = stack_context(self, config, stores, events.channels, WORKERS)
+        self.functions = {worker.name: self._worker(worker, context) for worker in WORKERS}
         for queue in events.channels.queues.values():
-            self._work_off(queue, config)
+            self._consume_queue(queue, config)
         for worker in WORKERS:
             if table := worker.follows:
                 stream = config.restored_streams.get(table) or stores.tables[table].table_stream_arn or ""
-                follow(self.functions[worker.name], table, stream, self.failures[worker.name])
+                consume_stream(self.functions[worker.name], table, stream, self.failures[worker.name])
         group = scheduler.ScheduleGroup(self, "Schedules", schedule_group_name=config.service)
         for schedule in SCHEDULES:
             self._schedule(schedule, group, events.undelivered)
@@ -49,13 +49,13 @@ class WorkersStack(Stack):
     def _failures(self, worker: Function, config: StageConfig) -> sqs.Queue:
         return dead_letter_queue(self, f"Failures-{worker.name}", config.named(f"{worker.name}-failures"))
 
-    def _worker(self, worker: Function, shared: Setting) -> PythonFunction:
+    def _worker(self, worker: Function, context: StackContext) -> PythonFunction:
         # No SnapStart: nobody waits for these functions, and a snapshot is billed whether used or not.
-        return PythonFunction(self, worker, shared, failures=self.failures.get(worker.name))
+        return PythonFunction(self, worker, context, failures=self.failures.get(worker.name))
 
-    def _work_off(self, queue: WorkQueue, config: StageConfig) -> None:
-        at_once = config.webhooks_at_once if queue.declared is DISPATCH else None
-        work_off(self.functions[queue.declared.consumer], queue, at_once)
+    def _consume_queue(self, queue: WorkQueue, config: StageConfig) -> None:
+        max_concurrency = config.webhooks_at_once if queue.declared is DISPATCH else None
+        consume_queue(self.functions[queue.declared.consumer], queue, max_concurrency)
 
     def _schedule(self, declared: Schedule, group: scheduler.ScheduleGroup, undelivered: sqs.IQueue) -> None:
         event = {"schedule": declared.name, "at": scheduler.ContextAttribute.scheduled_time}

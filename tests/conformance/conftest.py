@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.dynamodb import DynamoDB
-from local.settings import STAGE
-from local.state import State
+from local.aws.account import STAGE
+from local.state.folder import StateFolder
 from tests.support.inference.fixtures import lab, providers_file, upstream
 from tests.support.inference.gateway import REGION, Bank
-from tests.support.local_stack import Desk, running
+from tests.support.local_stack import LocalStack, running
 from tests.support.sdks.interface import Sdk
 from tests.support.sdks.node import node_sdk
 from tests.support.sdks.python import AsyncPythonSdk, PythonSdk
@@ -21,24 +21,24 @@ __all__ = ["lab", "providers_file", "upstream"]
 
 
 @pytest.fixture(scope="session")
-def stack(providers_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def stack(providers_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """`python -m local` with the tests' providers."""
     folder = tmp_path_factory.mktemp("stack")
     environment = {**os.environ, "CALLMISSED_PROVIDERS_FILE": str(providers_file), "LAB_API_KEY": "lab-secret"}
-    with running(folder / "state", folder / "output.txt", environment) as desk:
-        yield desk
+    with running(folder / "state", folder / "output.txt", environment) as local_stack:
+        yield local_stack
 
 
 @pytest.fixture(scope="session")
-def base_url(stack: Desk) -> str:
+def base_url(stack: LocalStack) -> str:
     return stack.announcement["base_url"] + "/v1"
 
 
 @pytest_asyncio.fixture(scope="session")
-async def bank(stack: Desk) -> AsyncIterator[Bank]:
+async def bank(stack: LocalStack) -> AsyncIterator[Bank]:
     """Tenants, keys and money of the running stack."""
     dynamodb = DynamoDB(REGION, stack.announcement["endpoints"]["dynamodb"], timeout_seconds=20)
-    yield Bank(dynamodb, STAGE, bytes.fromhex(State(stack.state).secrets().pepper))
+    yield Bank(dynamodb, STAGE, bytes.fromhex(StateFolder(stack.state).secrets().pepper))
     await dynamodb.close()
 
 

@@ -19,9 +19,19 @@ from pathlib import Path
 import pytest
 from botocore.loaders import Loader
 
-from callmissed.platform.functions import FUNCTIONS, Function
-from infra.constructs.bundling import ROOT, Target, core_layer, function_code, third_party_layer, unzipped_bytes
+from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
+from callmissed.platform.resources import SEALING_KEYS
+from infra.constructs.bundling import (
+    LAMBDA,
+    ROOT,
+    Target,
+    function_code,
+    function_layers,
+    third_party_layer,
+    unzipped_bytes,
+)
 from infra.sizes import sizes
+from tests.support.imports import third_party_imports
 
 pytestmark = pytest.mark.xdist_group("bundle")
 """Two workers would build the same layers at once."""
@@ -47,10 +57,9 @@ def this_machine() -> Target:
     return Target(f"{machine}-{system}", f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
-@pytest.fixture(scope="session")
-def runnable() -> list[Path]:
-    """Layers for this machine, in the order of Lambda's search path behind the function's own code."""
-    return [core_layer() / "python", third_party_layer(this_machine()) / "python"]
+def runnable(function: Function) -> list[Path]:
+    """The function's layers for this machine, in the order of Lambda's search path behind the function's own code."""
+    return [layer / "python" for layer in function_layers(function, this_machine())]
 
 
 def entry_of(function: Function) -> tuple[str, str]:
@@ -62,20 +71,25 @@ def entry_of(function: Function) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
-def test_fits_the_size_budget(function: Function) -> None:
+def test_function_fits_the_size_budget(function: Function) -> None:
     assert sizes()[function.name] <= 90 * MEGABYTE
 
 
-def test_third_party_layer_is_for_arm64_and_python_3_13() -> None:
-    libraries = list(third_party_layer().rglob("*.so"))
-    assert len(libraries) > 10
+EACH_LAYER = pytest.mark.parametrize("name", sorted({function.dependencies for function in FUNCTIONS}))
+
+
+@EACH_LAYER
+def test_third_party_layer_is_for_arm64_and_python_3_13(name: str) -> None:
+    libraries = list(third_party_layer(name).rglob("*.so"))
+    assert len(libraries) > 5
     machine = {int.from_bytes(library.read_bytes()[18:20], "little") for library in libraries}
     assert machine == {0xB7}, "ELF's number for aarch64"
     assert all("cpython-313-" in library.name or "abi3" in library.name for library in libraries)
 
 
-def test_third_party_layer_leaves_out_what_no_function_needs() -> None:
-    packages = third_party_layer() / "python"
+@EACH_LAYER
+def test_third_party_layer_leaves_out_what_no_function_needs(name: str) -> None:
+    packages = third_party_layer(name) / "python"
     assert not (packages / "typer").exists()
     assert not [path for path in packages.rglob("*") if path.name in {"__pycache__", "tests"}]
     services = {path.name for path in (packages / "botocore" / "data").iterdir() if path.is_dir()}
@@ -84,21 +98,47 @@ def test_third_party_layer_leaves_out_what_no_function_needs() -> None:
 
 def aws_services_used() -> set[str]:
     """AWS services that the functions' code names in modules which import boto3."""
-    sources = [*ROOT.glob("functions/**/*.py"), *ROOT.glob("layers/core/**/*.py")]
+    sources = [*ROOT.glob("functions/**/*.py"), *ROOT.glob("layers/*/python/**/*.py")]
     trees = [ast.parse(source.read_text()) for source in sources if "import boto3" in source.read_text()]
     texts = {str(node.value) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     return texts & set(Loader().list_available_services("service-2"))
 
 
-def test_building_again_changes_nothing() -> None:
-    first = third_party_layer()
+WORKERS = [function for function in FUNCTIONS if function.dependencies in ("worker", "publisher", "sender")]
+
+
+@pytest.mark.parametrize("function", WORKERS, ids=lambda function: function.name)
+def test_worker_carries_no_web_framework_and_no_sdk(function: Function) -> None:
+    packages = third_party_layer(function.dependencies) / "python"
+    carried = {path.name for path in packages.iterdir()}
+    assert not carried & {"fastapi", "starlette", "uvicorn", "mangum", "openai", "tiktoken", "jsonschema", "twilio"}
+    assert sizes()[function.name] <= 35 * MEGABYTE
+
+
+def test_authorizer_carries_no_pydantic() -> None:
+    packages = third_party_layer(AUTHORIZER.dependencies) / "python"
+    assert not list(packages.glob("pydantic*"))
+    assert sizes()[AUTHORIZER.name] <= 15 * MEGABYTE
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_layers_hold_what_the_function_imports_at_its_start_or_later(function: Function) -> None:
+    layers = [layer / "python" for layer in function_layers(function, LAMBDA)]
+    present = {path.name.partition(".")[0] for layer in layers for path in layer.iterdir()}
+    reached = third_party_imports(entry_of(function)[0])
+    assert {name: importer for name, importer in reached.items() if name not in present} == {}
+    assert {"aws_lambda_powertools", "boto3"} <= set(reached)
+
+
+def test_second_build_changes_nothing() -> None:
+    first = third_party_layer("worker")
     before = first.stat().st_mtime_ns
-    assert third_party_layer() == first
+    assert third_party_layer("worker") == first
     assert first.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
-def test_holds_its_own_slice_only(function: Function) -> None:
+def test_function_code_holds_its_own_slice_only(function: Function) -> None:
     code = function_code(function)
     assert {path.name for path in (code / "functions").iterdir()} == {"__init__.py", function.slice}
     assert not list(code.rglob("__pycache__"))
@@ -107,17 +147,22 @@ def test_holds_its_own_slice_only(function: Function) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
-def test_entry_imports_from_the_bundle_alone(function: Function, runnable: list[Path]) -> None:
-    search_path = [function_code(function), *runnable]
+def test_entry_imports_from_the_bundle_alone(function: Function) -> None:
+    search_path = [function_code(function), *runnable(function)]
     core, entry = imported(search_path, *entry_of(function))
     assert core.startswith(str(search_path[1]))
     assert entry.startswith(str(search_path[0]))
 
 
-def test_sealing_imports_from_the_layers_alone(runnable: list[Path]) -> None:
+SEALING = [function for function in FUNCTIONS if SEALING_KEYS in function.needs]
+
+
+@pytest.mark.parametrize("function", SEALING, ids=lambda function: function.name)
+def test_sealing_imports_from_the_layers_alone(function: Function) -> None:
     """Its library is compiled, and imported only by those that seal."""
-    _, sealing = imported(runnable, "callmissed.sealing", "Sealer")
-    assert sealing.startswith(str(runnable[0]))
+    layers = runnable(function)
+    _, sealing = imported(layers, "callmissed.sealing", "Sealer")
+    assert sealing.startswith(str(layers[0]))
 
 
 def imported(search_path: list[Path], module: str, attribute: str) -> list[str]:
@@ -184,11 +229,9 @@ def status(port: int, method: str, path: str) -> int:
 
 
 @pytest.mark.parametrize("function", WEB_APPS, ids=lambda function: function.name)
-def test_start_script_serves_what_the_adapter_asks_for(
-    function: Function, runnable: list[Path], tmp_path: Path
-) -> None:
+def test_start_script_serves_what_the_adapter_asks_for(function: Function, tmp_path: Path) -> None:
     assert os.access(function_code(function) / "run.sh", os.X_OK)
-    with started(function, runnable, tmp_path) as port:
+    with started(function, runnable(function), tmp_path) as port:
         assert status(port, "GET", "/healthz") == 200
         assert status(port, "POST", "/_snapstart/before") in range(200, 300)
         assert status(port, "POST", "/_snapstart/after") in range(200, 300)

@@ -37,12 +37,12 @@ def alias_of(assembly: Assembly, function: str) -> str:
     return logical_id
 
 
-def test_has_the_declared_routes_and_no_others(assembly: Assembly) -> None:
+def test_api_has_the_declared_routes_and_no_others(assembly: Assembly) -> None:
     found = {(verb, path) for verb, path in methods(assembly) if verb != "OPTIONS"}
     assert found == {(route.method, route.path) for route in ROUTES}
 
 
-def test_has_preflights_where_the_inference_app_answers_them(assembly: Assembly) -> None:
+def test_api_has_preflights_where_the_inference_app_answers_them(assembly: Assembly) -> None:
     found = {path for verb, path in methods(assembly) if verb == "OPTIONS"}
     assert found == {route.path for route in ROUTES if route.function == "inference"}
     assert not found & {route.path for route in ROUTES if route.auth in (Auth.ACCOUNT, Auth.SIGNED)}
@@ -95,7 +95,7 @@ def test_streaming_routes_belong_to_web_apps() -> None:
     assert not {route.function for route in ROUTES if not route.streaming} & web_apps
 
 
-def test_is_regional_and_passes_bodies_byte_for_byte(assembly: Assembly) -> None:
+def test_api_is_regional_and_passes_bodies_byte_for_byte(assembly: Assembly) -> None:
     [api] = assembly.properties("AWS::ApiGateway::RestApi")
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
     assert api["Parameters"] == {"endpointConfigurationTypes": "REGIONAL"}
@@ -177,7 +177,7 @@ def test_denied_callers_read_the_words_of_the_authorizer(assembly: Assembly) -> 
 @pytest.mark.parametrize(
     "kind", ["AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"]
 )
-def test_callers_are_told_when_to_retry(assembly: Assembly, kind: str) -> None:
+def test_refusals_for_throttling_have_retry_after(assembly: Assembly, kind: str) -> None:
     parameters = gateway_response(assembly, kind)["responseParameters"]
     assert parameters["gatewayresponse.header.Retry-After"] == "'1'"
 

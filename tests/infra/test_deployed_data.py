@@ -2,7 +2,7 @@
 
 import pytest
 
-from callmissed.platform import names
+from callmissed.platform.resources import PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, SEALING_KEYS
 from callmissed.platform.tables import TABLES, create_table_request, physical_name
 from tests.support.assembly import Assembly, Resource
 
@@ -21,12 +21,12 @@ def found(assembly: Assembly, name: str) -> Resource:
     return match
 
 
-def test_no_table_that_is_not_declared(assembly: Assembly) -> None:
+def test_template_has_no_table_that_is_not_declared(assembly: Assembly) -> None:
     assert len(assembly.properties("AWS::DynamoDB::Table")) == len(TABLES)
 
 
 @EACH
-def test_has_the_keys_index_and_stream_that_the_desk_creates(assembly: Assembly, name: str) -> None:
+def test_table_has_the_keys_index_and_stream_of_the_local_stack(assembly: Assembly, name: str) -> None:
     request = create_table_request(assembly.config.stage, BY_NAME[name])
     properties = found(assembly, name)["Properties"]
     assert properties["KeySchema"] == request["KeySchema"]
@@ -38,14 +38,14 @@ def test_has_the_keys_index_and_stream_that_the_desk_creates(assembly: Assembly,
 
 
 @EACH
-def test_expires_items_as_declared(assembly: Assembly, name: str) -> None:
+def test_table_expires_items_as_declared(assembly: Assembly, name: str) -> None:
     declared = BY_NAME[name].ttl_attribute
     expected = {"AttributeName": declared, "Enabled": True} if declared else None
     assert found(assembly, name)["Properties"].get("TimeToLiveSpecification") == expected
 
 
 @EACH
-def test_survives_mistakes(assembly: Assembly, name: str) -> None:
+def test_table_survives_mistakes(assembly: Assembly, name: str) -> None:
     resource = found(assembly, name)
     assert resource["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert resource["Properties"]["DeletionProtectionEnabled"] is True
@@ -56,14 +56,14 @@ def test_survives_mistakes(assembly: Assembly, name: str) -> None:
 def test_first_pepper_and_sealing_key_are_32_random_bytes_in_hex(assembly: Assembly) -> None:
     stage = assembly.config.stage
     secrets = {properties["Name"]: properties for properties in assembly.properties("AWS::SecretsManager::Secret")}
-    random = {names.pepper_secret(stage), names.sealing_secret(stage)}
-    assert set(secrets) == random | {names.provider_keys_secret(stage)}
+    random = {PEPPERS.physical_name(stage), SEALING_KEYS.physical_name(stage)}
+    assert set(secrets) == random | {PROVIDER_KEYS.physical_name(stage)}
     for generator in [secrets[name]["GenerateSecretString"] for name in random]:
         assert generator["PasswordLength"] == 64
         assert generator["ExcludeUppercase"] and generator["ExcludePunctuation"]
         alphabet = set("abcdefghijklmnopqrstuvwxyz0123456789") - set(generator["ExcludeCharacters"])
         assert alphabet == set("0123456789abcdef")
-    assert secrets[names.provider_keys_secret(stage)]["SecretString"] == "{}"
+    assert secrets[PROVIDER_KEYS.physical_name(stage)]["SecretString"] == "{}"
 
 
 def test_secrets_outlive_the_stack(assembly: Assembly) -> None:
@@ -74,7 +74,9 @@ def test_secrets_outlive_the_stack(assembly: Assembly) -> None:
 def test_long_answers_are_private_and_go_after_two_days(assembly: Assembly) -> None:
     [(stack, _, bucket)] = assembly.resources("AWS::S3::Bucket")
     properties = bucket["Properties"]
-    name = names.responses_bucket(assembly.config.stage, "<AWS::AccountId>", assembly.config.region)
+    name = RESPONSES_BUCKET.physical_name(
+        assembly.config.stage, account="<AWS::AccountId>", region=assembly.config.region
+    )
     assert assembly.text(stack, properties["BucketName"]) == name
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     [encryption] = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
@@ -88,10 +90,10 @@ def test_long_answers_are_private_and_go_after_two_days(assembly: Assembly) -> N
 
 
 def test_names_of_buckets_are_short_enough_for_any_stage_and_region() -> None:
-    assert len(names.responses_bucket("a" * 16, "1" * 12, "ap-southeast-1")) <= 63
+    assert len(RESPONSES_BUCKET.physical_name("a" * 16, account="1" * 12, region="ap-southeast-1")) <= 63
 
 
 def test_providers_file_may_grow_past_the_standard_parameter(assembly: Assembly) -> None:
     [parameter] = assembly.properties("AWS::SSM::Parameter")
-    assert parameter["Name"] == names.providers_parameter(assembly.config.stage)
+    assert parameter["Name"] == PROVIDERS_FILE.physical_name(assembly.config.stage)
     assert parameter["Tier"] == "Intelligent-Tiering"

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from callmissed.platform import names
 from callmissed.platform.functions import FUNCTIONS, SCHEDULES, Function
 from callmissed.platform.queues import DISPATCH, QUEUES, Queue, physical_queue_name
+from callmissed.platform.resources import EVENT_BUS
 from callmissed.platform.tables import TABLES, physical_name
 from tests.support.assembly import Assembly
 
@@ -80,7 +80,7 @@ def test_message_stays_hidden_while_its_consumer_may_be_at_it(assembly: Assembly
 @EACH
 def test_queue_calls_its_consumer_and_learns_which_messages_failed(assembly: Assembly, queue: Queue) -> None:
     function, mapping = mappings(assembly)[physical_queue_name(assembly.config.stage, queue.name)]
-    assert function == f"{names.function(assembly.config.stage, queue.consumer)}:live"
+    assert function == f"{FUNCTION_BY_NAME[queue.consumer].physical_name(assembly.config.stage)}:live"
     assert mapping["BatchSize"] == queue.batch
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     at_once = {"MaximumConcurrency": assembly.config.webhooks_at_once} if queue is DISPATCH else None
@@ -88,22 +88,26 @@ def test_queue_calls_its_consumer_and_learns_which_messages_failed(assembly: Ass
 
 
 @EACH
-def test_bus_puts_the_declared_sources_into_the_queue(assembly: Assembly, queue: Queue) -> None:
-    name = f"{assembly.config.service}-{queue.name}"
-    rules = [rule for rule in assembly.properties("AWS::Events::Rule") if rule["Name"] == name]
+def test_bus_puts_the_declared_events_into_the_queue(assembly: Assembly, queue: Queue) -> None:
+    declared = {physical_queue_name(assembly.config.stage, name): rule.pattern for name, rule in queue.named_rules()}
     work = physical_queue_name(assembly.config.stage, queue.name)
-    assert [rule["EventPattern"] for rule in rules] == ([{"source": list(queue.sources)}] if queue.sources else [])
+    rules = [
+        rule
+        for rule in assembly.properties("AWS::Events::Rule")
+        if assembly.text("events", rule["Targets"][0]["Arn"]) == work
+    ]
+    assert {rule["Name"]: rule["EventPattern"] for rule in rules} == declared
     for rule in rules:
         [target] = rule["Targets"]
-        assert assembly.text("events", rule["EventBusName"]) == names.event_bus(assembly.config.stage)
+        assert assembly.text("events", rule["EventBusName"]) == EVENT_BUS.physical_name(assembly.config.stage)
         assert assembly.text("events", target["Arn"]) == work
         assert "Undelivered" in str(target["DeadLetterConfig"]["Arn"])
-    assert senders(assembly, work) == ({name} if queue.sources else set[str]())
+    assert senders(assembly, work) == set(declared)
 
 
 def test_bus_keeps_what_it_cannot_deliver(assembly: Assembly) -> None:
     [bus] = assembly.properties("AWS::Events::EventBus")
-    assert bus["Name"] == names.event_bus(assembly.config.stage) == assembly.config.service
+    assert bus["Name"] == EVENT_BUS.physical_name(assembly.config.stage) == assembly.config.service
     assert "Undelivered" in str(bus["DeadLetterConfig"])
     rules = {rule["Name"] for rule in assembly.properties("AWS::Events::Rule")}
     assert senders(assembly, f"{assembly.config.service}-undelivered") == {bus["Name"], *rules}
@@ -112,14 +116,14 @@ def test_bus_keeps_what_it_cannot_deliver(assembly: Assembly) -> None:
 @EACH_FOLLOWER
 def test_stream_calls_its_follower_from_the_oldest_record_on(assembly: Assembly, function: Function) -> None:
     function_name, mapping = stream_mapping(assembly, function)
-    assert function_name == f"{names.function(assembly.config.stage, function.name)}:live"
+    assert function_name == f"{function.physical_name(assembly.config.stage)}:live"
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["FilterCriteria"] == {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
 
 
 @EACH_FOLLOWER
-def test_record_that_always_fails_leaves_the_stream_and_is_told_of(assembly: Assembly, function: Function) -> None:
+def test_record_that_always_fails_leaves_the_stream_and_is_kept(assembly: Assembly, function: Function) -> None:
     _, mapping = stream_mapping(assembly, function)
     assert mapping["BisectBatchOnFunctionError"] is True
     assert 0 < mapping["MaximumRetryAttempts"] <= 100

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from callmissed.platform import names
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function
 from callmissed.platform.queues import QUEUES, physical_queue_name
+from callmissed.platform.resources import PROVIDERS_FILE, RESOURCES, ResourceKind
+from callmissed.platform.resources import Resource as Declared
 from callmissed.platform.routes import ROUTES
 from callmissed.platform.tables import TABLES, physical_name
 from tests.support.assembly import Assembly, Resource
@@ -19,7 +20,7 @@ EACH = pytest.mark.parametrize("name", BY_NAME)
 
 def found(assembly: Assembly, name: str) -> tuple[str, str, Resource]:
     """Stack, logical id and resource of one declared function."""
-    wanted = names.function(assembly.config.stage, name)
+    wanted = BY_NAME[name].physical_name(assembly.config.stage)
     [match] = [
         entry
         for entry in assembly.resources("AWS::Lambda::Function")
@@ -80,13 +81,13 @@ def on_tables(stage: str, function: Function) -> set[tuple[str, str]]:
     return pairs
 
 
-def test_nothing_runs_that_is_not_declared(assembly: Assembly) -> None:
+def test_template_has_no_function_that_is_not_declared(assembly: Assembly) -> None:
     deployed = {properties["FunctionName"] for properties in assembly.properties("AWS::Lambda::Function")}
-    assert deployed == {names.function(assembly.config.stage, function.name) for function in FUNCTIONS}
+    assert deployed == {function.physical_name(assembly.config.stage) for function in FUNCTIONS}
 
 
 @EACH
-def test_runs_python_3_13_on_arm64_as_declared(assembly: Assembly, name: str) -> None:
+def test_function_runs_python_3_13_on_arm64_as_declared(assembly: Assembly, name: str) -> None:
     properties = found(assembly, name)[2]["Properties"]
     declared = BY_NAME[name]
     assert properties["Architectures"] == ["arm64"]
@@ -98,7 +99,16 @@ def test_runs_python_3_13_on_arm64_as_declared(assembly: Assembly, name: str) ->
 
 
 @EACH
-def test_is_published_as_live_and_old_versions_go(assembly: Assembly, name: str) -> None:
+def test_function_has_the_layers_that_it_declares_and_no_others(assembly: Assembly, name: str) -> None:
+    declared, properties = BY_NAME[name], found(assembly, name)[2]["Properties"]
+    layers = [layer["Ref"] for layer in properties["Layers"] if "Ref" in layer]
+    names = sorted(logical_id.removeprefix("Layer")[:-8] for logical_id in layers)  # CDK adds a hash of 8 characters
+    assert names == sorted(["core", f"deps{declared.dependencies}", *declared.layers])
+    assert len(properties["Layers"]) - len(layers) == (1 if declared.web_app else 0)
+
+
+@EACH
+def test_function_is_published_as_live_and_old_versions_go(assembly: Assembly, name: str) -> None:
     stack, logical_id, _ = found(assembly, name)
     resources = assembly.templates[stack]["Resources"]
     [alias] = [
@@ -113,14 +123,14 @@ def test_is_published_as_live_and_old_versions_go(assembly: Assembly, name: str)
 
 
 @EACH
-def test_snapshots_what_callers_wait_for(assembly: Assembly, name: str) -> None:
+def test_function_with_routes_has_snapshots(assembly: Assembly, name: str) -> None:
     answers = name in {AUTHORIZER.name, *(route.function for route in ROUTES)}
     expected = {"ApplyOn": "PublishedVersions"} if answers else None
     assert found(assembly, name)[2]["Properties"].get("SnapStart") == expected
 
 
 @EACH
-def test_keeps_its_own_logs_for_a_year_and_past_the_stack(assembly: Assembly, name: str) -> None:
+def test_function_keeps_its_own_logs_for_a_year_and_past_the_stack(assembly: Assembly, name: str) -> None:
     stack, _, function = found(assembly, name)
     group = function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
     resource = assembly.templates[stack]["Resources"][group]
@@ -130,12 +140,12 @@ def test_keeps_its_own_logs_for_a_year_and_past_the_stack(assembly: Assembly, na
 
 
 @EACH
-def test_may_do_to_tables_what_is_declared_and_no_more(assembly: Assembly, name: str) -> None:
+def test_function_may_do_to_tables_what_is_declared_and_no_more(assembly: Assembly, name: str) -> None:
     assert allowed(assembly, name, "dynamodb:") == on_tables(assembly.config.stage, BY_NAME[name])
 
 
 @EACH
-def test_sends_to_and_receives_from_declared_queues_only(assembly: Assembly, name: str) -> None:
+def test_function_sends_to_and_receives_from_declared_queues_only(assembly: Assembly, name: str) -> None:
     stage, declared = assembly.config.stage, BY_NAME[name]
     expected = {("sqs:SendMessage", physical_queue_name(stage, queue)) for queue in declared.sends_to}
     for queue in QUEUES:
@@ -151,55 +161,58 @@ def test_sends_to_and_receives_from_declared_queues_only(assembly: Assembly, nam
     assert assembly.text("api", base) == (account if declared.sends_to else "")
 
 
-@EACH
-def test_publishes_on_the_bus_only_if_declared(assembly: Assembly, name: str) -> None:
-    bus = names.event_bus(assembly.config.stage)
-    expected = {("events:PutEvents", bus)} if BY_NAME[name].publishes else set[tuple[str, str]]()
-    assert allowed(assembly, name, "events:") == expected
+def resource_text(assembly: Assembly, resource: Declared) -> str:
+    """What a role's statement names for `resource`, as the assembly's text."""
+    config = assembly.config
+    name = resource.physical_name(config.stage, account="<AWS::AccountId>", region=config.region)
+    return f"arn:<AWS::Partition>:s3:::{name}/*" if resource.kind is ResourceKind.BUCKET else name
 
 
 @EACH
-def test_keeps_long_answers_only_if_declared(assembly: Assembly, name: str) -> None:
-    stage, declared = assembly.config.stage, BY_NAME[name]
-    bucket = names.responses_bucket(stage, "<AWS::AccountId>", assembly.config.region)
-    objects = f"arn:<AWS::Partition>:s3:::{bucket}/*"
-    expected = {("s3:GetObject", objects), ("s3:PutObject", objects)} if declared.keeps_responses else set[Any]()
-    assert allowed(assembly, name, "s3:") == expected
+def test_function_reaches_only_the_resources_that_it_needs(assembly: Assembly, name: str) -> None:
+    reached = {
+        pair for service in ("secretsmanager:", "ssm:", "s3:", "events:") for pair in allowed(assembly, name, service)
+    }
+    needs = BY_NAME[name].needs
+    assert {(action, last_name(text)) for action, text in reached} == {
+        (action, resource_text(assembly, resource)) for resource in needs for action in resource.actions
+    }
+
+
+def last_name(text: str) -> str:
+    """A parameter's ARN ends in its name; other resources are their name already."""
+    return text.partition(":parameter")[2] or text
+
+
+@EACH
+def test_function_finds_only_the_resources_that_it_needs(assembly: Assembly, name: str) -> None:
+    declared = BY_NAME[name]
     environment = found(assembly, name)[2]["Properties"]["Environment"]["Variables"]
-    variable = assembly.text("api", environment.get("CALLMISSED_RESPONSES_BUCKET", ""))
-    assert variable == (bucket if declared.keeps_responses else "")
+    variables = {resource.variable for resource in RESOURCES if resource.variable}
+    assert variables & set(environment) == {need.variable for need in declared.needs if need.variable}
+    for need in declared.needs:
+        if need.variable:
+            value = assembly.text(found(assembly, name)[0], environment[need.variable])
+            assert value == variable_text(assembly, need)
+
+
+def variable_text(assembly: Assembly, resource: Declared) -> str:
+    """What the resource's environment variable holds, as the assembly's text."""
+    text = resource_text(assembly, resource)
+    if resource.kind is ResourceKind.BUCKET:
+        return text.removeprefix("arn:<AWS::Partition>:s3:::").removesuffix("/*")
+    return f"ssm:{text}" if resource is PROVIDERS_FILE else text
 
 
 @EACH
-def test_may_call_itself_over_and_over_only_through_its_own_queue(assembly: Assembly, name: str) -> None:
+def test_function_may_call_itself_over_and_over_only_through_its_own_queue(assembly: Assembly, name: str) -> None:
     own = {queue.name for queue in QUEUES if queue.consumer == name}
     expected = "Allow" if own & set(BY_NAME[name].sends_to) else None
     assert found(assembly, name)[2]["Properties"].get("RecursiveLoop") == expected
 
 
 @EACH
-def test_reads_secrets_and_providers_only_if_declared(assembly: Assembly, name: str) -> None:
-    declared = BY_NAME[name]
-    environment = found(assembly, name)[2]["Properties"]["Environment"]["Variables"]
-    stage = assembly.config.stage
-    secrets = {
-        names.pepper_secret(stage): declared.reads_pepper,
-        names.sealing_secret(stage): declared.unseals,
-        names.provider_keys_secret(stage): declared.reads_providers,
-    }
-    expected = {("secretsmanager:GetSecretValue", secret) for secret, read in secrets.items() if read}
-    assert allowed(assembly, name, "secretsmanager:") == expected
-    assert {action for action, _ in allowed(assembly, name, "ssm:")} == (
-        {"ssm:GetParameter"} if declared.reads_providers else set()
-    )
-    assert ("CALLMISSED_PEPPER_SECRET_ARN" in environment) == declared.reads_pepper
-    assert ("CALLMISSED_SEALING_SECRET_ARN" in environment) == declared.unseals
-    assert ("CALLMISSED_PROVIDERS_FILE" in environment) == declared.reads_providers
-    assert ("CALLMISSED_PROVIDER_KEYS_SECRET_ARN" in environment) == declared.reads_providers
-
-
-@EACH
-def test_has_no_wildcard_but_for_traces_and_objects(assembly: Assembly, name: str) -> None:
+def test_function_has_no_wildcard_but_for_traces_and_objects(assembly: Assembly, name: str) -> None:
     for statement in statements(assembly, name):
         actions = set(listed(statement["Action"]))
         assert not any("*" in action for action in actions)
@@ -210,7 +223,7 @@ def test_has_no_wildcard_but_for_traces_and_objects(assembly: Assembly, name: st
 
 
 @EACH
-def test_knows_its_stage(assembly: Assembly, name: str) -> None:
+def test_function_knows_its_stage(assembly: Assembly, name: str) -> None:
     environment = found(assembly, name)[2]["Properties"]["Environment"]["Variables"]
     assert environment["CALLMISSED_STAGE"] == assembly.config.stage
     assert environment["POWERTOOLS_SERVICE_NAME"] == assembly.config.service

@@ -24,7 +24,7 @@ def alarms(assembly: Assembly) -> dict[str, dict[str, Any]]:
     return {alarm["AlarmName"].removeprefix(f"{assembly.config.service}-"): alarm for alarm in found}
 
 
-def test_no_schedule_that_is_not_declared(assembly: Assembly) -> None:
+def test_template_has_no_schedule_that_is_not_declared(assembly: Assembly) -> None:
     deployed = {schedule["Name"] for schedule in assembly.properties("AWS::Scheduler::Schedule")}
     assert deployed == {schedule.name for schedule in SCHEDULES}
 
@@ -67,7 +67,7 @@ def test_every_function_has_its_alarms(assembly: Assembly, function: str) -> Non
         assert alarm["Threshold"] == 0
 
 
-def test_wrong_keys_are_no_alarm(assembly: Assembly) -> None:
+def test_refused_keys_raise_no_alarm(assembly: Assembly) -> None:
     """The authorizer says 401 by an error; where it really fails, API Gateway answers 503."""
     assert f"{AUTHORIZER.name}-errors" not in alarms(assembly)
     assert alarms(assembly)["api-server-errors"]["MetricName"] == "5XXError"
@@ -88,9 +88,9 @@ def watched_queues(assembly: Assembly, metric: str) -> set[str]:
 
 
 @pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.name)
-def test_waiting_on_purpose_is_no_alarm(assembly: Assembly, queue: Queue) -> None:
+def test_delayed_messages_raise_no_alarm(assembly: Assembly, queue: Queue) -> None:
     alarm = alarms(assembly)[f"{queue.name}-oldest"]
-    on_purpose = 0 if queue.sources else MOST_DELAY_SECONDS
+    on_purpose = 0 if queue.rules else MOST_DELAY_SECONDS
     assert alarm["Threshold"] > on_purpose + 2 * queue.visibility_seconds
 
 
@@ -109,13 +109,13 @@ def test_ledger_has_its_alarms(assembly: Assembly, metric: str) -> None:
     assert alarm["Dimensions"] == [{"Name": "service", "Value": assembly.config.service}]
 
 
-def test_silence_of_the_sweep_is_an_alarm(assembly: Assembly) -> None:
+def test_sweep_that_does_not_run_raises_an_alarm(assembly: Assembly) -> None:
     assert alarms(assembly)["HoldSweepBacklog"]["TreatMissingData"] == "breaching"
     assert alarms(assembly)["LedgerDrift"]["TreatMissingData"] == "ignore"
 
 
 def test_ledger_alarms_watch_what_the_code_counts() -> None:
-    sources = [*ROOT.glob("functions/**/*.py"), *ROOT.glob("layers/core/**/*.py")]
+    sources = [*ROOT.glob("functions/**/*.py"), *ROOT.glob("layers/*/python/**/*.py")]
     assert set().union(*map(metrics_counted, sources)) >= LEDGER_METRICS
 
 
@@ -133,7 +133,7 @@ def metrics_counted(source: Path) -> set[str]:
     }
 
 
-def test_every_alarm_tells_the_operator(assembly: Assembly) -> None:
+def test_every_alarm_notifies_the_operator(assembly: Assembly) -> None:
     [subscription] = assembly.properties("AWS::SNS::Subscription")
     assert subscription["Endpoint"] == assembly.config.alarm_email
     assert all(alarm["AlarmActions"] == [subscription["TopicArn"]] for alarm in alarms(assembly).values())

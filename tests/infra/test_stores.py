@@ -23,9 +23,9 @@ def test_providers_file_may_be_an_object() -> None:
     stores = DataStack(app, config).stores
     stack = Stack(app, "stack", env=config.environment)
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))  # pyright: ignore[reportArgumentType]
-    grant(role, INFERENCE, stores, config)
+    grant(role, INFERENCE, stores)
 
-    variables = environment(INFERENCE, stores, config)
+    variables = environment(INFERENCE, stores.locations, config)
     assert variables["CALLMISSED_PROVIDERS_FILE"] == "s3://settings/callmissed/providers.toml"
     allowed = statements(app, stack)
     [reading] = [statement for statement in allowed if statement["Action"] == "s3:GetObject"]
@@ -50,6 +50,6 @@ def test_new_revision_starts_only_functions_that_read_secrets(revision: str) -> 
 
     config = StageConfig(revision=revision)
     stores = DataStack(App(), config).stores
-    assert environment(INFERENCE, stores, config).get("CALLMISSED_REVISION", "") == revision
-    assert environment(WEBHOOK_SENDER, stores, config).get("CALLMISSED_REVISION", "") == revision
-    assert "CALLMISSED_REVISION" not in environment(LEDGER_SWEEP, stores, config)
+    assert environment(INFERENCE, stores.locations, config).get("CALLMISSED_REVISION", "") == revision
+    assert environment(WEBHOOK_SENDER, stores.locations, config).get("CALLMISSED_REVISION", "") == revision
+    assert "CALLMISSED_REVISION" not in environment(LEDGER_SWEEP, stores.locations, config)

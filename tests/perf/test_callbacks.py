@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.perf.test_modules import DESK, HEAVY, loaded
 from tests.support.counting import CountingDynamoDB
 from tests.support.webhooks.callbacks import (
@@ -32,7 +32,7 @@ Request = tuple[str, bytes, dict[str, str]]
 
 
 @pytest_asyncio.fixture
-async def stage(tables: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+async def stage(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     monkeypatch.setenv("CASHFREE_SECRET_KEY", CASHFREE_SECRET)
     dynamodb = CountingDynamoDB("us-east-1", tables.endpoint)
     stage = Stage(dynamodb, tables.stage)

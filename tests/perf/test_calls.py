@@ -18,7 +18,7 @@ from callmissed.keys.admission import Admission
 from callmissed.keys.rehash import PepperRing
 from callmissed.keys.secret import Mode, new_secret
 from functions.auth.authorizer import authorize
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.authorizer_requests import request as account_request
 from tests.support.counting import Count, CountingDynamoDB
 from tests.support.inference.behaviours import fails, ordinary
@@ -34,7 +34,7 @@ KEYED = {"Idempotency-Key": "counted"}
 
 
 @pytest.fixture(scope="module")
-def dynamodb(store: Store) -> CountingDynamoDB:
+def dynamodb(store: StageTables) -> CountingDynamoDB:
     return CountingDynamoDB(REGION, store.endpoint)
 
 
@@ -44,7 +44,9 @@ def count(dynamodb: CountingDynamoDB) -> Count:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def client(dynamodb: CountingDynamoDB, store: Store, providers_file: Path) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(
+    dynamodb: CountingDynamoDB, store: StageTables, providers_file: Path
+) -> AsyncIterator[httpx2.AsyncClient]:
     with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:
         async with httpx2.AsyncClient(base_url=desk.url, timeout=30, trust_env=False) as client:
             yield client
@@ -285,7 +287,9 @@ async def test_a_remembered_preflight_costs_nothing(
     assert [exchange.operation for exchange in count.exchanges] == ["BatchGetItem"]
 
 
-async def test_an_authorized_request_costs_one_write(bank: Bank, store: Store, authorizing: CountingDynamoDB) -> None:
+async def test_an_authorized_request_costs_one_write(
+    bank: Bank, store: StageTables, authorizing: CountingDynamoDB
+) -> None:
     hooks = frozenset({"webhooks:write"})
     account, slow = await bank.account(scopes=hooks), await bank.account(scopes=hooks, rpm=1)
     foreign = new_secret(Mode.LIVE)
@@ -306,7 +310,7 @@ async def test_an_authorized_request_costs_one_write(bank: Bank, store: Store, a
 
 
 @pytest_asyncio.fixture
-async def authorizing(store: Store) -> AsyncIterator[CountingDynamoDB]:
+async def authorizing(store: StageTables) -> AsyncIterator[CountingDynamoDB]:
     dynamodb = CountingDynamoDB(REGION, store.endpoint)
     yield dynamodb
     await dynamodb.close()

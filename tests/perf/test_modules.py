@@ -9,7 +9,7 @@ import pytest
 
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
 from callmissed.platform.routes import ROUTES
-from local.engines import ROOT
+from local.paths import ROOT
 
 SDKS = {"openai", "anthropic", "twilio", "livekit", "aws_cdk", "boto3", "moto"}
 HEAVY = SDKS | {"tiktoken", "typer", "rich", "jsonschema"}

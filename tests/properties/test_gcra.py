@@ -18,7 +18,7 @@ from callmissed.keys.rates import burst
 from callmissed.keys.records import to_key_item
 from callmissed.keys.secret import Mode
 from callmissed.platform.tables import KEYS
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import FaultyDynamoDB
 
 START = 1_794_787_200 * SECOND
@@ -88,7 +88,7 @@ def moment(reference: ReferenceGcra, clock: int, aim: str, offset: int) -> int:
 
 @given(rpm=st.sampled_from([1, 2, 7, 60, 500, 3000, MOST_RPM]) | st.integers(1, MOST_RPM), steps=STEPS)
 def test_admission_is_gcra(
-    loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB, rpm: int, steps: list[Step]
+    loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB, rpm: int, steps: list[Step]
 ) -> None:
     containers = [Admission(Database(dynamodb, module_tables.stage)) for _ in range(3)]
     reference, clock = ReferenceGcra(rpm), START
@@ -105,7 +105,7 @@ def test_admission_is_gcra(
 
 @pytest.mark.parametrize("rpm", [1, 60, 600])
 def test_calls_at_once_get_the_burst_and_no_more(
-    loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB, rpm: int
+    loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB, rpm: int
 ) -> None:
     containers = [Admission(Database(dynamodb, module_tables.stage)) for _ in range(4)]
     id = loop.run_until_complete(key_of(dynamodb, module_tables.stage, rpm=rpm))

@@ -31,9 +31,9 @@ from callmissed.money import CREDIT
 from callmissed.platform.tables import IDEMPOTENCY, WALLETS, physical_name
 from callmissed.tenancy.plans import Plan as PricePlan
 from callmissed.tenancy.tenants import create_tenant
-from functions.inference.frame import HOLD_MINUTES
-from functions.inference.once import LOCK_SECONDS as CHAT_LOCK_SECONDS
-from local.engines import Store
+from callmissed_ai.calls.call import HOLD_MINUTES
+from callmissed_ai.calls.idempotency import LOCK_SECONDS as CHAT_LOCK_SECONDS
+from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Crash, Fault
 from tests.support.idempotency import Shelf
 from tests.support.inference.gateway import Account, Bank
@@ -103,7 +103,7 @@ class Told:
 class IdempotencyMachine(RuleBasedStateMachine):
     """Two processes serve requests with the same keys."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, store: StageTables) -> None:
         super().__init__()
         self.loop = loop
         self.store = store
@@ -354,6 +354,6 @@ def _code(outcome: Heard | Crash | None) -> str:
     return outcome.code if isinstance(outcome, Heard) else str(outcome)
 
 
-def test_a_key_runs_once_whatever_goes_wrong(loop: asyncio.AbstractEventLoop, module_tables: Store) -> None:
+def test_a_key_runs_once_whatever_goes_wrong(loop: asyncio.AbstractEventLoop, module_tables: StageTables) -> None:
     machine: Any = partial(IdempotencyMachine, loop, module_tables)
     run_state_machine_as_test(machine, settings=settings.default)

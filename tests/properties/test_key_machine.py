@@ -38,7 +38,7 @@ from callmissed.keys.secret import Mode, key_hash
 from callmissed.platform.tables import KEYS, TENANTS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Crash, Fault, FaultyDynamoDB
 
 START = int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND
@@ -100,7 +100,7 @@ class KeyMachine(RuleBasedStateMachine):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        store: Store,
+        store: StageTables,
         dynamodb: FaultyDynamoDB,
         tenant: str,
         met: Counter[Fault | None],
@@ -329,7 +329,7 @@ def _named(outcome: Any) -> str:
 
 
 def test_a_key_admits_what_it_may_and_no_more_whatever_goes_wrong(
-    loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB
+    loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB
 ) -> None:
     made = create_tenant(Database(dynamodb, module_tables.stage), name="tests", plan=Plan.PRO, now=START)
     tenant = loop.run_until_complete(made).tenant_id

@@ -21,7 +21,7 @@ from callmissed.keys.secret import Mode, key_hash
 from callmissed.platform.tables import KEYS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
 
 DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
@@ -65,7 +65,7 @@ def counted(outcomes: Sequence[Any]) -> Counter[str]:
 
 
 @pytest.fixture
-def process(loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB) -> Process:
+def process(loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB) -> Process:
     stage = module_tables.stage
     tenant = loop.run_until_complete(
         create_tenant(Database(dynamodb, stage), name="tests", plan=Plan.PRO, now=NOVEMBER)

@@ -33,7 +33,7 @@ from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
 from tests.support.faulty_tenant import Failure, World
 from tests.support.interleaving import Action
@@ -117,7 +117,7 @@ class WalletMachine(RuleBasedStateMachine):
     past = Bundle("past")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, store: Store, dynamodb: FaultyDynamoDB, met: Counter[str]
+        self, loop: asyncio.AbstractEventLoop, store: StageTables, dynamodb: FaultyDynamoDB, met: Counter[str]
     ) -> None:
         super().__init__()
         self.met = met
@@ -392,7 +392,7 @@ def _named(outcome: Any) -> str:
 
 
 def test_money_is_conserved_whatever_goes_wrong(
-    loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB
+    loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB
 ) -> None:
     met: Counter[str] = Counter()
     machine: Any = partial(WalletMachine, loop, module_tables, dynamodb, met)

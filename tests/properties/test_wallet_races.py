@@ -20,7 +20,7 @@ from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import NO_BUDGET
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import FaultyDynamoDB
 from tests.support.faulty_tenant import World
 from tests.support.wallet_items import held, spent
@@ -31,7 +31,7 @@ Wallet = Callable[..., World]
 
 
 @pytest.fixture
-def wallet(loop: asyncio.AbstractEventLoop, module_tables: Store, dynamodb: FaultyDynamoDB) -> Iterator[Wallet]:
+def wallet(loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB) -> Iterator[Wallet]:
     """Makes a tenant with `credits` and other fields of its wallet as of November."""
     worlds: list[World] = []
 

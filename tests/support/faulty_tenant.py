@@ -9,7 +9,7 @@ from callmissed.aws.dynamodb import DynamoDB, DynamoError
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
 from callmissed.platform.tables import LEDGER, WALLETS, physical_name
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import Crash, Fault, FaultyDynamoDB, tables_in
 from tests.support.wallet_items import new_wallet
 from tests.support.wallet_model import Item, WalletModel
@@ -21,7 +21,7 @@ Failure = Crash | DynamoError | ApiError
 class World:
     """A tenant's wallets and entries in `store`, seen by a model after every write that arrives."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store, dynamodb: FaultyDynamoDB) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, store: StageTables, dynamodb: FaultyDynamoDB) -> None:
         self.loop = loop
         self.stage = store.stage
         self.dynamodb = dynamodb

@@ -18,12 +18,14 @@ from callmissed.aws.database import Database
 from callmissed.errors import service_unavailable
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.settings import CoreSettings
-from callmissed.web.app import RequestFrame, create_api
+from callmissed.web.app import create_api
 from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
-from functions.inference.app import create_app, create_gateway
-from functions.inference.planning import Plan
-from functions.inference.upstreams import Answer
-from local.engines import Store
+from callmissed.web.request_context import RequestContextMiddleware
+from callmissed_ai.calls.container import create_container
+from callmissed_ai.calls.work import Work
+from callmissed_ai.routing.router import UpstreamAnswer
+from functions.inference.app import create_app
+from local.aws.tables import StageTables
 from tests.support.faults import Crash, FaultyDynamoDB
 from tests.support.idempotency import Shelf
 from tests.support.inference.behaviours import completion
@@ -110,7 +112,12 @@ class Lane:
     """One process. `read_clock` is what its clock shows; `late` are the requests under way of all lanes."""
 
     def __init__(
-        self, store: Store, shelf: Shelf, works: Works, late: list[tuple[str, bytes]], read_clock: Callable[[], int]
+        self,
+        store: StageTables,
+        shelf: Shelf,
+        works: Works,
+        late: list[tuple[str, bytes]],
+        read_clock: Callable[[], int],
     ) -> None:
         self.dynamodb = MortalDynamoDB(store.endpoint)
         self.dynamodb.late = late
@@ -195,15 +202,15 @@ class Lane:
         async def create(operation: OperationOf) -> Any:
             return {"id": operation.new_id("thg"), "said": await self._work(operation.id)}
 
-        return RequestFrame(IdempotencyMiddleware(create_api("lane", [router]), self._records, self._clock))
+        return RequestContextMiddleware(IdempotencyMiddleware(create_api("lane", [router]), self._records, self._clock))
 
-    def _chat(self, store: Store) -> ASGIApp:
+    def _chat(self, store: StageTables) -> ASGIApp:
         settings = CoreSettings(
             stage=store.stage, region="us-east-1", dynamodb_endpoint=store.endpoint, peppers=PEPPER.hex()
         )
-        made = create_gateway(settings, self._clock, self.dynamodb)
-        upstreams: Any = _Upstreams(self)
-        return create_app(replace(made, upstreams=upstreams, idempotency=self._records))
+        made = create_container(settings, self._clock, self.dynamodb)
+        router: Any = _Router(self)
+        return create_app(replace(made, router=router, idempotency=self._records))
 
     async def reply(self) -> bytes:
         """What the upstream says at the end of the work."""
@@ -211,14 +218,14 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class _Upstreams:
+class _Router:
     """In the place of the gateway's providers: one that waits for its lane."""
 
     lane: Lane
 
-    async def answer(self, plan: Plan, *, sandboxed: bool) -> Answer:
-        model = plan.models[0]
-        return Answer(model, model.routes[0], _Whole(), await self.lane.reply(), _nothing())
+    async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
+        model = work.models[0]
+        return UpstreamAnswer(model, model.routes[0], _Whole(), await self.lane.reply(), _nothing())
 
 
 class _Whole:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from callmissed.platform.functions import Function
-from local.functions import Context
+from local.lambda_runtime.functions import LambdaContext
 
 Event = dict[str, Any]
 
@@ -22,11 +22,11 @@ def declared(name: str, handler: str, **more: Any) -> Function:
     return Function(name, slice="tests", handler=f"{__name__}.{handler}", **more)
 
 
-def remember(event: Event, _context: Context) -> None:
+def remember(event: Event, _context: LambdaContext) -> None:
     CALLS.append(event)
 
 
-def echo(event: Event, context: Context) -> Event:
+def echo(event: Event, context: LambdaContext) -> Event:
     """Send the body back, and show in headers who was called."""
     CALLS.append(event)
     return {
@@ -38,11 +38,11 @@ def echo(event: Event, context: Context) -> Event:
     }
 
 
-def say_text(_event: Event, _context: Context) -> Event:
+def say_text(_event: Event, _context: LambdaContext) -> Event:
     return {"statusCode": 200, "body": "नमस्ते", "headers": {"content-type": "text/plain; charset=utf-8", "x-flag": True}}
 
 
-def say_nonsense(event: Event, _context: Context) -> Any:
+def say_nonsense(event: Event, _context: LambdaContext) -> Any:
     """Whatever the query asks for that is no answer."""
     return {
         "text": "hello",
@@ -52,26 +52,26 @@ def say_nonsense(event: Event, _context: Context) -> Any:
     }[event["queryStringParameters"]["kind"]]
 
 
-def not_json(_event: Event, _context: Context) -> Any:
+def not_json(_event: Event, _context: LambdaContext) -> Any:
     return {"statusCode": 200, "body": b"bytes"}
 
 
-def explode(event: Event, _context: Context) -> None:
+def explode(event: Event, _context: LambdaContext) -> None:
     CALLS.append(event)
     raise RuntimeError("a defect")
 
 
-def dawdle(_event: Event, context: Context) -> Event:
+def dawdle(_event: Event, context: LambdaContext) -> Event:
     time.sleep(0.3)
     return {"statusCode": 200, "body": str(context.get_remaining_time_in_millis())}
 
 
-def where(_event: Event, _context: Context) -> str:
+def where(_event: Event, _context: LambdaContext) -> str:
     """The name of the thread that runs this."""
     return threading.current_thread().name
 
 
-def fail_named(event: Event, _context: Context) -> Event:
+def fail_named(event: Event, _context: LambdaContext) -> Event:
     """Report the SQS messages whose body says `fail`."""
     CALLS.append(event)
     failed = [record["messageId"] for record in event["Records"] if record["body"].startswith("fail")]
@@ -81,7 +81,7 @@ def fail_named(event: Event, _context: Context) -> Event:
 _SEEN: Counter[str] = Counter()
 
 
-def fail_once(event: Event, _context: Context) -> Event:
+def fail_once(event: Event, _context: LambdaContext) -> Event:
     """Report the stream records of items whose id begins with `once`, when they come for the first time."""
     CALLS.append(event)
     failed: list[str] = []
@@ -93,7 +93,7 @@ def fail_once(event: Event, _context: Context) -> Event:
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 
-def authorize(event: Event, _context: Context) -> Event:
+def authorize(event: Event, _context: LambdaContext) -> Event:
     """Decide as the request's Authorization header says."""
     CALLS.append(event)
     match event["headers"].get("Authorization"):

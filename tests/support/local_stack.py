@@ -15,13 +15,13 @@ from typing import Any
 
 import psutil
 
-from local.engines import ROOT
+from local.paths import ROOT
 
 GUARD_SECONDS = 90
 
 
 @dataclass(frozen=True)
-class Desk:
+class LocalStack:
     """A running `python -m local` with its state folder and output."""
 
     process: subprocess.Popen[bytes]
@@ -53,25 +53,25 @@ class Desk:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
-def launch(state: Path, output: Path, *options: str, env: Mapping[str, str] | None = None) -> Desk:
-    """Start a desk on a free port unless `options` name one."""
+def launch(state: Path, output: Path, *options: str, env: Mapping[str, str] | None = None) -> LocalStack:
+    """Start a local stack on a free port unless `options` name one."""
     command = [sys.executable, "-m", "local", "--data", str(state), *(options or ("--port", "0"))]
     with output.open("wb") as sink:
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=sink, stderr=sink)
-    return Desk(process, state, output)
+    return LocalStack(process, state, output)
 
 
 @contextmanager
-def running(state: Path, output: Path, env: Mapping[str, str] | None = None) -> Generator[Desk]:
-    """A desk that answers; killed at the end if the test has not stopped it."""
-    desk = launch(state, output, env=env)
+def running(state: Path, output: Path, env: Mapping[str, str] | None = None) -> Generator[LocalStack]:
+    """A local stack that answers; killed at the end if the test has not stopped it."""
+    local_stack = launch(state, output, env=env)
     try:
         give_up = time.monotonic() + GUARD_SECONDS
         while not (state / "dev.json").exists():
-            assert desk.process.poll() is None, output.read_text()
+            assert local_stack.process.poll() is None, output.read_text()
             assert time.monotonic() < give_up, output.read_text()
             time.sleep(0.05)
-        yield desk
+        yield local_stack
     finally:
-        desk.process.kill()
-        desk.process.wait()
+        local_stack.process.kill()
+        local_stack.process.wait()

@@ -11,7 +11,7 @@ from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.holds import Hold, Ledger
 from callmissed.ledger.shards import wallet_id
 from callmissed.platform.tables import WALLETS, physical_name
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.wallet_items import held, new_wallet, spent
 
 NOVEMBER = 1_794_787_200_000_000
@@ -35,7 +35,7 @@ def call_in(shard: int, now: int = NOVEMBER) -> str:
 class TenantWallets:
     """A tenant of its own in `store`. `ledger` is a process that never fails; reads are strongly consistent."""
 
-    def __init__(self, store: Store, dynamodb: DynamoDB, *, shards: int = 1) -> None:
+    def __init__(self, store: StageTables, dynamodb: DynamoDB, *, shards: int = 1) -> None:
         self.tenant = new_id("tnt")
         self.shards = shards
         self.ledger = Ledger(Database(dynamodb, store.stage))

@@ -10,7 +10,9 @@ from callmissed.clock import iso
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.ids import is_call_id
 from callmissed.ledger.entries import LedgerEntry, Usage
-from functions.inference.gateway import Gateway
+from callmissed_ai.calls.charges import CACHED_INPUT_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS
+from callmissed_ai.calls.container import Container
+from functions.inference.serving import authenticate
 
 router = APIRouter(tags=["chat"])
 
@@ -23,11 +25,11 @@ async def generation(
 
     404 for an id of another tenant, of a call that failed, and of none.
     """
-    gateway: Gateway = request.app.state.gateway
-    admitted = await gateway.authenticate(request)
+    container: Container = request.app.state.container
+    tenant = await authenticate(request)
     call_id = id.removeprefix("gen_").removeprefix("req_")
     try:
-        entry = await gateway.ledger.entry(admitted.tenant, call_id) if is_call_id(call_id) else None
+        entry = await container.ledger.entry(tenant, call_id) if is_call_id(call_id) else None
     except Unavailable as error:
         raise service_unavailable() from error
     if entry is None or entry.usage is None:
@@ -36,8 +38,8 @@ async def generation(
 
 
 def _rendered(entry: LedgerEntry, usage: Usage) -> dict[str, Any]:
-    units = usage.units
-    cached = units.get("cached_input_tokens", 0)
+    used = usage.quantities
+    cached = used.get(CACHED_INPUT_TOKENS, 0)
     return {
         "id": f"gen_{entry.entry}",
         "request_id": f"req_{entry.entry}",
@@ -47,9 +49,9 @@ def _rendered(entry: LedgerEntry, usage: Usage) -> dict[str, Any]:
         "created_at": iso(entry.created),
         "streamed": usage.streamed,
         "outcome": usage.outcome,
-        "tokens_prompt": units["input_tokens"] + cached,
+        "tokens_prompt": used.get(INPUT_TOKENS, 0) + cached,
         "tokens_cached": cached,
-        "tokens_completion": units["output_tokens"],
+        "tokens_completion": used.get(OUTPUT_TOKENS, 0),
         "tokens_estimated": usage.estimated,
         "cost_credits": money.credits(entry.amount),
         "price_version": usage.price_version,

@@ -11,8 +11,9 @@ from callmissed.errors import ApiError
 from callmissed.money import CREDIT
 from callmissed.tenancy.plans import ModelAccess, Plan, limits
 from callmissed.web.caching import cacheable
-from functions.inference.gateway import Gateway
-from functions.inference.planning import model_not_found
+from callmissed_ai.calls.container import Container
+from callmissed_ai.services.models import model_not_found
+from functions.inference.serving import authenticate
 
 CREDITS_PER_USD = 100
 
@@ -124,13 +125,12 @@ def _restriction(access: ModelAccess, by_category: Mapping[str, Sequence[str]]) 
 
 
 def _catalog(request: Request) -> Catalog:
-    gateway: Gateway = request.app.state.gateway
-    return gateway.catalog
+    container: Container = request.app.state.container
+    return container.catalog
 
 
 async def _any_active_key(request: Request) -> None:
-    gateway: Gateway = request.app.state.gateway
-    await gateway.authenticate(request)
+    await authenticate(request)
 
 
 def _json_example(example: object, description: str = "Successful Response") -> dict[int | str, dict[str, Any]]:

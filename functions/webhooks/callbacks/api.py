@@ -17,7 +17,8 @@ from callmissed.runtime import use_own_loop
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings, from_environment
 from callmissed.tenancy.integrations import Integrations
-from callmissed.web.app import RequestFrame, create_api
+from callmissed.web.app import create_api
+from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.callbacks.accounts import Signers
 from functions.webhooks.callbacks.cashfree import SECRET, Cashfree
 from functions.webhooks.callbacks.intake import Callback, Verify, take_in
@@ -132,9 +133,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 @cache
-def _served() -> RequestFrame:
+def _served() -> RequestContextMiddleware:
     settings = from_environment()
-    return RequestFrame(
+    return RequestContextMiddleware(
         create_app(settings, Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage))
     )
 

@@ -16,12 +16,12 @@ from callmissed.clock import system_clock
 from callmissed.ids import new_call_id
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.secret import key_hash
-from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Usage
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Usage, UsageLine
 from callmissed.ledger.holds import Ledger
 from cli.main import app
-from local.engines import Store, create_tables
-from local.settings import STAGE
-from local.state import Announcement, Secrets, State
+from local.aws.account import STAGE
+from local.aws.tables import StageTables, create_tables
+from local.state.folder import Announcement, LocalSecrets, StateFolder
 
 PEPPER = bytes(range(32))
 T = TypeVar("T")
@@ -57,7 +57,8 @@ class CommandLine:
         now = system_clock()
         call_id = new_call_id(now, 20)
         units = {"input_tokens": 11, "cached_input_tokens": 2, "output_tokens": 7}
-        told = Usage("llm", model, "lab", units, latency_ms=321, key_id="key_0")
+        lines = tuple(UsageLine(unit, quantity, 0, 1_000_000) for unit, quantity in units.items())
+        told = Usage("llm", model, "lab", lines, latency_ms=321, key_id="key_0")
 
         async def bill(dynamodb: DynamoDB) -> str:
             ledger = Ledger(Database(dynamodb, STAGE))
@@ -92,11 +93,11 @@ class CommandLine:
 @pytest.fixture(scope="session")
 def line(dynamodb_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     """The command line of a stack that says it runs, with a tenant of its own."""
-    create_tables(Store(dynamodb_endpoint, STAGE))
+    create_tables(StageTables(dynamodb_endpoint, STAGE))
     folder = tmp_path_factory.mktemp("cli") / "state"
     folder.mkdir()
-    state = State(folder)
-    state.keep(Secrets(pepper=PEPPER.hex()))
+    state = StateFolder(folder)
+    state.store_secrets(LocalSecrets(pepper=PEPPER.hex()))
     announcement = Announcement(
         base_url="http://127.0.0.1:1", live_key="", test_key="", tenant_id="", endpoints={"dynamodb": dynamodb_endpoint}
     )

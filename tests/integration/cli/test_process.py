@@ -44,14 +44,14 @@ def _running(home: Path, *words: str) -> Generator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_the_command_needs_no_credentials_for_the_desk(line: CommandLine, tmp_path: Path) -> None:
+def test_the_command_needs_no_credentials_for_the_local_stack(line: CommandLine, tmp_path: Path) -> None:
     done = _run(tmp_path, "keys", "create", "--name", "process", "--json", "--state", str(line.state))
 
     assert done.returncode == 0, done.stderr
     assert line.call(json.loads(done.stdout)["secret"]).mode == "live"
 
 
-def test_without_a_stack_it_says_how_to_start_one(tmp_path: Path) -> None:
+def test_an_error_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
     done = _run(tmp_path, "credits", "balance")
 
     assert (done.returncode, done.stdout) == (1, "")

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from callmissed.aws.attributes import Item, from_item
 from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Exchange, RequestRefused, TransactionCanceled
 from callmissed.platform.tables import LEDGER, WALLETS, Table, physical_name
-from local.engines import Store, dynamodb_client
+from local.aws.tables import StageTables, dynamodb_client
 
 READS = {"BatchGetItem", "GetItem", "Query", "Scan"}
 STAGE = "{stage}"
@@ -30,7 +30,7 @@ class Outcome:
 class Twins:
     """Sends requests to both and compares what came of them."""
 
-    def __init__(self, theirs: Store, ours: Store) -> None:
+    def __init__(self, theirs: StageTables, ours: StageTables) -> None:
         self.boto3 = dynamodb_client(theirs.endpoint)
         self.ours = DynamoDB("us-east-1", ours.endpoint, timeout_seconds=30.0)
         self.exchanges: list[Exchange] = []

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.dynamodb import DynamoDB
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.inference.behaviours import ordinary
 from tests.support.inference.gateway import REGION, Bank, Desk, gateway_at_work, providers_toml, settings_for
 from tests.support.inference.upstream import FakeUpstream
@@ -18,7 +18,7 @@ __all__ = ["bank", "client", "desk", "lab", "providers_file", "store", "upstream
 
 
 @pytest.fixture(scope="session")
-def store(new_tables: Callable[[], Store]) -> Store:
+def store(new_tables: Callable[[], StageTables]) -> StageTables:
     """The tables that all wire tests share; each test has tenants of its own."""
     return new_tables()
 
@@ -48,7 +48,7 @@ def providers_file(lab: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def desk(store: Store, providers_file: Path) -> Iterator[Desk]:
+def desk(store: StageTables, providers_file: Path) -> Iterator[Desk]:
     """The gateway that most tests share; patient with a busy machine."""
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20)
     with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:
@@ -56,7 +56,7 @@ def desk(store: Store, providers_file: Path) -> Iterator[Desk]:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def bank(store: Store) -> AsyncIterator[Bank]:
+async def bank(store: StageTables) -> AsyncIterator[Bank]:
     """Tenants, keys and money of the shared tables."""
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=10)
     yield Bank(dynamodb, store.stage)

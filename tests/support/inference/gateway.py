@@ -22,12 +22,12 @@ from callmissed.platform.tables import KEYS, LEDGER, WALLETS, Table, physical_na
 from callmissed.settings import CoreSettings
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from functions.inference.app import create_app, create_gateway
-from functions.inference.frame import HOLD_MINUTES
-from functions.inference.gateway import Gateway
-from functions.inference.providers.sandbox import SandboxProvider
-from functions.inference.upstreams import Upstreams
-from local.engines import Store
+from callmissed_ai.calls.call import HOLD_MINUTES
+from callmissed_ai.calls.container import Container, create_container
+from callmissed_ai.providers.sandbox import SandboxProvider
+from callmissed_ai.routing.router import Router
+from functions.inference.app import create_app
+from local.aws.tables import StageTables
 from tests.support.threads import uvicorn_serving
 from tests.support.wallet_items import held, spent
 
@@ -207,11 +207,11 @@ class Desk:
     """A gateway that serves at `url`."""
 
     url: str
-    gateway: Gateway
+    container: Container
     sleeps: Sleeps
 
 
-def settings_for(store: Store, providers_file: Path, peppers: tuple[bytes, ...] = (PEPPER,)) -> CoreSettings:
+def settings_for(store: StageTables, providers_file: Path, peppers: tuple[bytes, ...] = (PEPPER,)) -> CoreSettings:
     """Settings as the environment would give them."""
     return CoreSettings(
         stage=store.stage,
@@ -228,9 +228,9 @@ def gateway_at_work(
 ) -> Generator[Desk]:
     """Serve the application with `settings` until the block ends. Waits between tries are skipped."""
     sleeps = Sleeps()
-    made = create_gateway(settings, clock, dynamodb)
+    made = create_container(settings, clock, dynamodb)
     environment = {"LAB_API_KEY": "lab-secret"}
     sandbox = SandboxProvider(time.time, asyncio.sleep)
-    gateway = replace(made, upstreams=Upstreams(made.catalog, environment, lambda: sandbox, sleeps))
-    with uvicorn_serving(create_app(gateway)) as url:
-        yield Desk(url, gateway, sleeps)
+    container = replace(made, router=Router(made.catalog, environment, lambda: sandbox, sleeps))
+    with uvicorn_serving(create_app(container)) as url:
+        yield Desk(url, container, sleeps)

@@ -7,8 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 
-from functions.inference.providers.sandbox.json_schema import fill_schema
-from functions.inference.providers.sandbox.prompt_values import PromptValues
+from callmissed_ai.providers.sandbox.schema_values.filling import fill_schema
+from callmissed_ai.providers.sandbox.schema_values.prompt_values import PromptValues
 
 PROMPT = 'Send "Guten Tag" to anna@example.org from Delhi to Mumbai on 2026-03-04, 3 bags of 12.5 kg, unit: kelvin'
 TEXT, INT, NUM, NULL = {"type": "string"}, {"type": "integer"}, {"type": "number"}, {"type": "null"}

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from local.engines import ROOT
+from local.paths import ROOT
 from tests.support.sdks.interface import SdkError
 
 CREATE, PARSE = "chat.completions.create", "chat.completions.parse"

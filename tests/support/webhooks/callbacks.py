@@ -25,7 +25,7 @@ from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
 from callmissed.tenancy.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
 from callmissed.tenancy.integrations import Integrations
-from callmissed.web.app import RequestFrame
+from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.callbacks.api import create_app
 
 NOW = 1_795_600_000 * SECOND
@@ -72,7 +72,7 @@ class Stage:
     def app(self) -> ASGIApp:
         if self._app is None:
             settings = CoreSettings(stage=self.name, sealing_keys=SEALING, public_url=self.public_url)
-            self._app = RequestFrame(create_app(settings, self.database, lambda: self.now))
+            self._app = RequestContextMiddleware(create_app(settings, self.database, lambda: self.now))
         return self._app
 
     async def call(

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from local.engines import ROOT
+from local.paths import ROOT
 
 GUARD_SECONDS = 60
 BUILD_SECONDS = 600

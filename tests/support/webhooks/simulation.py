@@ -32,7 +32,7 @@ from functions.webhooks.replaying import Replayer
 from functions.webhooks.sender import Sender
 from functions.webhooks.store import Store, at_once
 from functions.webhooks.timer import Timer
-from local.engines import Store as Tables
+from local.aws.tables import StageTables
 from tests.support.interleaving import InterleavingDynamoDB, Matches
 
 NOVEMBER = 1_794_787_200_000_000
@@ -213,7 +213,7 @@ class Simulation:
     A message that was handed out `tries` times goes to the dead letters.
     """
 
-    def __init__(self, tables: Tables, fate: Fate | None = None, *, tries: int = 1000) -> None:
+    def __init__(self, tables: StageTables, fate: Fate | None = None, *, tries: int = 1000) -> None:
         self.now = NOVEMBER
         self.tenant = new_id("tnt")
         self.fate = fate or Fate()

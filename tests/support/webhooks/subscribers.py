@@ -28,7 +28,7 @@ from functions.webhooks.records import (
     new_delivery,
     webhook_key,
 )
-from local.engines import Store
+from local.aws.tables import StageTables
 
 NOW = 1_795_599_000 * SECOND  # 2026-11-25T09:30:00Z
 RING = (bytes(range(32)),)
@@ -113,7 +113,7 @@ class Tenant:
 class Stage:
     """The stage: `app` is the API over real tables."""
 
-    def __init__(self, store: Store, dynamodb: DynamoDB) -> None:
+    def __init__(self, store: StageTables, dynamodb: DynamoDB) -> None:
         self.store = store
         self.dynamodb = dynamodb
         self.queue = Queue()

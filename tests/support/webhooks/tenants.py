@@ -1,4 +1,4 @@
-"""A tenant of a running desk as its engineers see it: an API key, the command line, an endpoint of their own."""
+"""A tenant of a running local stack as its engineers see it: an API key, the command line, an endpoint of their own."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from tests.support.local_stack import GUARD_SECONDS, Desk
+from tests.support.local_stack import GUARD_SECONDS, LocalStack
 
 COMMAND = Path(sys.executable).with_name("callmissed")
 WEBHOOKS = "/api/v1/webhooks"
@@ -32,10 +32,10 @@ def until(look: Callable[[], Found | None]) -> Found:
     return found
 
 
-def command(desk: Desk, *words: str, **secrets: str) -> Any:
-    """What `callmissed … --json` prints about the desk; `secrets` are variables of its environment."""
+def command(local_stack: LocalStack, *words: str, **secrets: str) -> Any:
+    """What `callmissed … --json` prints about the local stack; `secrets` are variables of its environment."""
     done = subprocess.run(
-        [COMMAND, *words, "--state", str(desk.state), "--json"],
+        [COMMAND, *words, "--state", str(local_stack.state), "--json"],
         env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **secrets},
         capture_output=True,
         text=True,
@@ -114,24 +114,26 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Tenant:
-    """A tenant of the desk, and a client with a key that has the scope `webhooks:write`."""
+    """A tenant of the local stack, and a client with a key that has the scope `webhooks:write`."""
 
-    desk: Desk
+    local_stack: LocalStack
     id: str
     api: httpx2.Client
 
     @classmethod
     @contextmanager
-    def created(cls, desk: Desk, name: str) -> Generator["Tenant"]:
+    def created(cls, local_stack: LocalStack, name: str) -> Generator["Tenant"]:
         """A new tenant, whose client is closed at the end of the block."""
-        id = command(desk, "tenants", "create", "--name", name, "--plan", "pro")["tenant_id"]
-        key = command(desk, "keys", "create", "--tenant", id, "--name", name, "--scopes", "webhooks:write")["secret"]
-        with client(desk, key) as api:
-            yield cls(desk, id, api)
+        id = command(local_stack, "tenants", "create", "--name", name, "--plan", "pro")["tenant_id"]
+        key = command(local_stack, "keys", "create", "--tenant", id, "--name", name, "--scopes", "webhooks:write")[
+            "secret"
+        ]
+        with client(local_stack, key) as api:
+            yield cls(local_stack, id, api)
 
     def emit(self, type: str = "message.received") -> str:
         """Id of a new event."""
-        return command(self.desk, "events", "emit", type, "--tenant", self.id)["event_id"]
+        return command(self.local_stack, "events", "emit", type, "--tenant", self.id)["event_id"]
 
     @contextmanager
     def webhook(self, url: str, *events: str) -> Generator[Webhook]:
@@ -145,9 +147,9 @@ class Tenant:
             assert webhook.call("DELETE").status_code == 204
 
 
-def client(desk: Desk, key: str) -> httpx2.Client:
-    """A client of the desk with this key."""
+def client(local_stack: LocalStack, key: str) -> httpx2.Client:
+    """A client of the local stack with this key."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return httpx2.Client(
-        base_url=desk.announcement["base_url"], headers=headers, trust_env=False, timeout=GUARD_SECONDS
+        base_url=local_stack.announcement["base_url"], headers=headers, trust_env=False, timeout=GUARD_SECONDS
     )

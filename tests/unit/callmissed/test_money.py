@@ -7,23 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callmissed.money import CREDIT, PER_MILLION, ceiling, cost, credits, parse_credits, show
+from callmissed.money import CREDIT, PER_MILLION, Term, ceiling, cost, credits, parse_credits, show
 
 UNITS = st.integers(0, 10**9)
 PRICES = st.integers(0, 10**12)
-TERMS = st.lists(st.tuples(UNITS, PRICES), max_size=6)
+PERS = st.sampled_from([1, 10_000, 1_000_000, 3_600_000]) | st.integers(1, 10**7)
+TERMS = st.lists(st.tuples(UNITS, PRICES, PERS), max_size=6)
 AMOUNTS = st.integers(-(10**20), 10**20)
 
 plain = settings(deadline=None)
 
 
-def exact(terms: list[tuple[int, int]]) -> Fraction:
-    return sum((Fraction(units * price, PER_MILLION) for units, price in terms), Fraction(0))
+def exact(terms: list[Term]) -> Fraction:
+    return sum((Fraction(units * price, per) for units, price, per in terms), Fraction(0))
 
 
 @plain
 @given(TERMS)
-def test_a_cost_is_the_exact_sum_rounded_half_up_once(terms: list[tuple[int, int]]) -> None:
+def test_a_cost_is_the_exact_sum_rounded_half_up_once(terms: list[Term]) -> None:
     whole, rest = divmod(exact(terms), 1)
 
     assert cost(*terms) == whole + (1 if rest >= Fraction(1, 2) else 0)
@@ -34,20 +35,32 @@ def test_a_cost_is_the_exact_sum_rounded_half_up_once(terms: list[tuple[int, int
 def test_a_half_is_rounded_up_and_what_lies_below_it_down(whole: int) -> None:
     half = whole * PER_MILLION + PER_MILLION // 2
 
-    assert (cost((1, half)), cost((1, half - 1))) == (whole + 1, whole)
-    assert (cost((1, half), (0, 5)), cost((1, half - 1), (1, 1))) == (whole + 1, whole + 1)
+    def of(*prices: int) -> int:
+        return cost(*((1, price, PER_MILLION) for price in prices))
+
+    assert (of(half), of(half - 1)) == (whole + 1, whole)
+    assert (of(half, 0), of(half - 1, 1)) == (whole + 1, whole + 1)
 
 
 def test_rounding_is_of_the_sum_and_not_of_its_terms() -> None:
-    assert cost((1, 400_000), (1, 400_000), (1, 400_000)) == 1
-    assert [cost((1, 400_000)), cost(), ceiling()] == [0, 0, 0]
+    term = (1, 400_000, PER_MILLION)
+    assert cost(term, term, term) == 1
+    assert [cost(term), cost(), ceiling()] == [0, 0, 0]
+
+
+def test_terms_of_several_denominators_are_summed_before_they_are_rounded() -> None:
+    second_of_audio, three_characters = (1_000, 1_200, 3_600_000), (3, 500, 10_000)
+
+    assert [cost(second_of_audio), cost(three_characters)] == [0, 0]
+    assert cost(second_of_audio, three_characters, (1, 7, 60)) == 1
+    assert ceiling(second_of_audio, three_characters, (2, 5, 1)) == 11
 
 
 @plain
-@given(st.lists(st.tuples(UNITS, PRICES, st.fractions(0, 1)), max_size=6))
-def test_no_smaller_use_costs_more_than_the_ceiling(terms: list[tuple[int, int, Fraction]]) -> None:
-    most = [(units, price) for units, price, _ in terms]
-    fewer = [(int(units * part), price) for units, price, part in terms]
+@given(st.lists(st.tuples(UNITS, PRICES, PERS, st.fractions(0, 1)), max_size=6))
+def test_no_smaller_use_costs_more_than_the_ceiling(terms: list[tuple[int, int, int, Fraction]]) -> None:
+    most = [(units, price, per) for units, price, per, _ in terms]
+    fewer = [(int(units * part), price, per) for units, price, per, part in terms]
 
     assert cost(*fewer) <= cost(*most) <= ceiling(*most)
     assert 0 <= ceiling(*most) - exact(most) < 1

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 CORE = Path("layers/core/python/callmissed")
-SOURCES = ("layers/core/python", "functions", "cli", "local", "bench")
+SOURCES = ("layers", "functions", "cli", "local", "bench")
 OWNERS = {
     CORE / "keys/records.py": "kid st perm mdl dom prov scp ex bud kb km iv dl tat u ln",
     CORE / "ledger/records.py": "st mon av h gr sp spt bud bl q_llm q_stt q_tts q_image q_search",

@@ -12,19 +12,22 @@ from callmissed.platform.functions import FUNCTIONS, INFERENCE, LEDGER_SWEEP, SC
 from callmissed.platform.routes import ROUTES, STREAM_TIMEOUT_SECONDS
 from callmissed.platform.tables import IDEMPOTENCY
 from callmissed.web import idempotency as below_api
-from functions.inference import once, relay, upstreams
-from functions.inference.frame import HOLD_MINUTES
+from callmissed_ai.answers import events
+from callmissed_ai.calls import idempotency
+from callmissed_ai.calls.call import HOLD_MINUTES
+from callmissed_ai.calls.served import MAX_CALL_SECONDS
+from callmissed_ai.routing import router
 
 API_GATEWAY_SILENCE_SECONDS = 300
 """API Gateway's own: a response that is silent for so long is cut."""
 
-STREAM_END_SECONDS = relay._LONGEST_SECONDS
+STREAM_END_SECONDS = MAX_CALL_SECONDS
 KEYED = [function for function in FUNCTIONS if IDEMPOTENCY.name in function.tables]
 
 
 def lock_seconds(function: Function) -> int:
     """How long a key is locked by a run in `function`."""
-    return once.LOCK_SECONDS if function is INFERENCE else below_api.LOCK_SECONDS
+    return idempotency.LOCK_SECONDS if function is INFERENCE else below_api.LOCK_SECONDS
 
 
 def longest_write_seconds() -> float:
@@ -73,7 +76,7 @@ def test_hold_outlives_the_latest_settlement_of_its_call() -> None:
 
 
 def test_key_of_a_dead_call_is_free_before_its_hold_is_swept() -> None:
-    assert hold_seconds() > once.LOCK_SECONDS + SKEW_SECONDS
+    assert hold_seconds() > idempotency.LOCK_SECONDS + SKEW_SECONDS
 
 
 def test_sweep_ends_before_the_next_one_begins() -> None:
@@ -84,6 +87,6 @@ def test_sweep_ends_before_the_next_one_begins() -> None:
 
 
 def test_gateway_never_cuts_a_call_for_its_silence() -> None:
-    assert upstreams._HEAD_SECONDS < upstreams._SEARCH_SECONDS < API_GATEWAY_SILENCE_SECONDS
-    assert upstreams._SANDBOX_HEAD_SECONDS < upstreams._SEARCH_SECONDS
-    assert 2 * relay._PING_SECONDS < API_GATEWAY_SILENCE_SECONDS
+    assert router._HEAD_SECONDS < router._SEARCH_SECONDS < API_GATEWAY_SILENCE_SECONDS
+    assert router._SANDBOX_HEAD_SECONDS < router._SEARCH_SECONDS
+    assert 2 * events._PING_SECONDS < API_GATEWAY_SILENCE_SECONDS

@@ -7,12 +7,11 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-import local.stack
-from callmissed.platform import names
-from cli.failures import CommandError
+from callmissed.platform.resources import PEPPERS, SEALING_KEYS
+from cli.errors import CommandError
 from cli.main import app
 from cli.target import find_target
-from local.state import Announcement, Secrets, State
+from local.state.folder import Announcement, LocalSecrets, StateFolder
 
 ANNOUNCED = Announcement(
     base_url="http://127.0.0.1:1",
@@ -27,9 +26,9 @@ ANNOUNCED = Announcement(
 )
 
 
-def test_the_desk_is_found_by_its_folder(tmp_path: Path) -> None:
-    state = State(tmp_path)
-    state.keep(Secrets(pepper="ab" * 32, sealing_key="cd" * 32))
+def test_the_local_stack_is_found_by_its_folder(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    state.store_secrets(LocalSecrets(pepper="ab" * 32, sealing_key="cd" * 32))
     state.announce(ANNOUNCED)
 
     target = find_target(tmp_path, None, "eu-west-1")
@@ -43,21 +42,21 @@ def test_the_desk_is_found_by_its_folder(tmp_path: Path) -> None:
     assert target.credentials is not None
 
 
-def test_a_folder_from_which_nothing_runs_is_told(tmp_path: Path) -> None:
-    State(tmp_path).keep(Secrets())
+def test_a_folder_from_which_nothing_runs_is_an_error(tmp_path: Path) -> None:
+    StateFolder(tmp_path).store_secrets(LocalSecrets())
 
     with pytest.raises(CommandError, match="No stack runs from"):
         find_target(tmp_path, None, "eu-west-1")
 
 
-def test_looking_for_a_desk_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_search_for_a_local_stack_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(CommandError):
         find_target(tmp_path / "none", None, "eu-west-1")
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_announcement_is_told(tmp_path: Path) -> None:
+def test_a_damaged_announcement_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "dev.json").write_text("{")
 
     with pytest.raises(CommandError, match="can't be read"):
@@ -67,8 +66,8 @@ def test_a_damaged_announcement_is_told(tmp_path: Path) -> None:
 @mock_aws
 def test_a_deployed_stage_is_found_by_its_name(tmp_path: Path) -> None:
     client = boto3.client("secretsmanager", region_name="eu-west-1")
-    client.create_secret(Name=names.pepper_secret("prod"), SecretString="cd" * 32 + "," + "ab" * 32)
-    client.create_secret(Name=names.sealing_secret("prod"), SecretString="ef" * 32)
+    client.create_secret(Name=PEPPERS.physical_name("prod"), SecretString="cd" * 32 + "," + "ab" * 32)
+    client.create_secret(Name=SEALING_KEYS.physical_name("prod"), SecretString="ef" * 32)
 
     target = find_target(tmp_path, "prod", "eu-west-1")
 
@@ -106,17 +105,3 @@ def test_the_region_may_come_from_the_environment() -> None:
     result = CliRunner(env=variables).invoke(app, ["tenants", "list", "--stage", "prod"])
 
     assert "DynamoDB in sa-east-1" in result.stderr
-
-
-def test_dev_runs_the_stack_as_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    runs: list[tuple[int, Path, bool]] = []
-
-    def run(port: int, state_dir: Path, reset: bool) -> None:
-        runs.append((port, state_dir, reset))
-
-    monkeypatch.setattr(local.stack, "run", run)
-
-    for words in (["dev"], ["dev", "--port", "0", "--state", str(tmp_path), "--reset"]):
-        assert CliRunner().invoke(app, words).exit_code == 0
-
-    assert runs == [(8000, Path(".callmissed"), False), (0, tmp_path, True)]

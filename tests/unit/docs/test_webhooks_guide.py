@@ -11,7 +11,7 @@ from callmissed.events.types import EVENT_TYPES, catalogue
 from callmissed.platform.routes import ROUTES
 from functions.webhooks.schedule import ATTEMPTS, JITTER, WAITS
 from functions.webhooks.signing import headers, new_secret
-from local.engines import ROOT
+from local.paths import ROOT
 
 GUIDE = (ROOT / "docs" / "webhooks.md").read_text()
 RECEIVER = (ROOT / "docs" / "webhooks" / "receive.py").read_text()

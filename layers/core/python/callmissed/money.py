@@ -1,27 +1,39 @@
 """Money is an integer of micro-credits; 1 credit = 1,000,000 micro-credits = 1 INR, 1 USD of list price = 100 credits.
 
-Prices are integers of micro-credits per million units, so that a product of price and usage is exact
-and is rounded once, half up, when a call is settled.
+Prices are integers of micro-credits per so many units, so that the sum over all that a call used is an exact fraction
+and is rounded once, half up, when the call is settled.
 """
 
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
+from math import lcm
 
 CREDIT = 1_000_000
 PER_MILLION = 1_000_000
+"""What token prices are per."""
+
+Term = tuple[int, int, int]
+"""Units, and their price in micro-credits per so many of them: `(units, price, per)`."""
 
 # As many digits as DynamoDB's numbers have. Python's default context would round a longer product in silence.
 _EXACT = Context(prec=38, Emax=38, traps=[Inexact, InvalidOperation, Overflow])
 
 
-def cost(*terms: tuple[int, int]) -> int:
-    """Micro-credits for `(units, price per million units)` terms, rounded half up once over their sum."""
-    total = sum(units * price for units, price in terms)
-    return (total + PER_MILLION // 2) // PER_MILLION
+def cost(*terms: Term) -> int:
+    """Micro-credits for the terms, rounded half up once over their sum."""
+    numerator, denominator = _sum(terms)
+    return (2 * numerator + denominator) // (2 * denominator)
 
 
-def ceiling(*terms: tuple[int, int]) -> int:
+def ceiling(*terms: Term) -> int:
     """Micro-credits that `cost` of the same terms, or of any smaller ones, can't exceed."""
-    return -(-sum(units * price for units, price in terms) // PER_MILLION)
+    numerator, denominator = _sum(terms)
+    return -(-numerator // denominator)
+
+
+def _sum(terms: tuple[Term, ...]) -> tuple[int, int]:
+    """The exact sum as a fraction of two integers."""
+    denominator = lcm(*(per for _, _, per in terms))
+    return sum(units * price * (denominator // per) for units, price, per in terms), denominator
 
 
 def credits(micro_credits: int) -> float:

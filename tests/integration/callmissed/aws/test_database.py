@@ -17,7 +17,7 @@ from callmissed.aws.operations import (
     update_operation,
 )
 from callmissed.platform.tables import DELIVERIES, DUE, OUTBOX, TENANTS
-from local.engines import Store
+from local.aws.tables import StageTables
 
 
 class LossyDynamoDB(DynamoDB):
@@ -43,7 +43,7 @@ class Lossy:
 
 
 @pytest.fixture
-async def lossy(tables: Store) -> AsyncIterator[Lossy]:
+async def lossy(tables: StageTables) -> AsyncIterator[Lossy]:
     dynamodb = LossyDynamoDB("us-east-1", tables.endpoint, timeout_seconds=30.0)
     database = Database(dynamodb, tables.stage)
     yield Lossy(database, dynamodb)

@@ -9,7 +9,7 @@ from callmissed.aws.attributes import from_item, to_item
 from callmissed.aws.dynamodb import ConditionFailed, Exchange
 from callmissed.ids import new_id
 from callmissed.platform.tables import LEDGER, WALLETS, Table
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.aws.two_clients import STAGE, Outcome, Twins, named
 
 FULL: dict[str, Any] = {
@@ -27,7 +27,7 @@ FULL: dict[str, Any] = {
 
 
 @pytest.fixture(scope="session")
-async def twins(new_tables: Callable[[], Store]) -> AsyncIterator[Twins]:
+async def twins(new_tables: Callable[[], StageTables]) -> AsyncIterator[Twins]:
     """Shared by these tests; each has items of its own."""
     twins = Twins(new_tables(), new_tables())
     yield twins

@@ -8,7 +8,7 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.idempotency.store import IdempotencyStore
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.idempotency import Hands, Shelf
 
 
@@ -23,12 +23,12 @@ def shelf() -> Shelf:
 
 
 @pytest_asyncio.fixture
-async def dynamodb(tables: Store) -> AsyncIterator[DynamoDB]:
+async def dynamodb(tables: StageTables) -> AsyncIterator[DynamoDB]:
     dynamodb = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=20)
     yield dynamodb
     await dynamodb.close()
 
 
 @pytest.fixture
-def records(dynamodb: DynamoDB, tables: Store, shelf: Shelf) -> IdempotencyStore:
+def records(dynamodb: DynamoDB, tables: StageTables, shelf: Shelf) -> IdempotencyStore:
     return IdempotencyStore(Database(dynamodb, tables.stage), shelf)

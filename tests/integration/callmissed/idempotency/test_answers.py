@@ -9,7 +9,7 @@ import pytest
 from callmissed.aws.clients import client
 from callmissed.idempotency.answers import AnswersUnavailable, S3Answers
 from callmissed.settings import CoreSettings
-from local.engines import moto_server
+from local.aws.engines import moto_server
 
 
 @pytest.fixture(scope="module")

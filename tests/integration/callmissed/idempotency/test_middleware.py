@@ -16,9 +16,10 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.errors import ApiError
 from callmissed.idempotency.store import IdempotencyStore
-from callmissed.web.app import RequestFrame, create_api
+from callmissed.web.app import create_api
 from callmissed.web.caller import CallerOf
 from callmissed.web.idempotency import LOCK_SECONDS, IdempotencyMiddleware, OperationOf
+from callmissed.web.request_context import RequestContextMiddleware
 from tests.support.idempotency import Hands, Shelf
 
 THINGS = "/api/v1/things"
@@ -79,7 +80,7 @@ class Authorizer:
 
 def served(lab: Lab, records: IdempotencyStore, hands: Hands) -> ASGIApp:
     api = create_api("lab", [router], lab=lab)
-    return Authorizer(RequestFrame(IdempotencyMiddleware(api, records, hands)))
+    return Authorizer(RequestContextMiddleware(IdempotencyMiddleware(api, records, hands)))
 
 
 @pytest.fixture

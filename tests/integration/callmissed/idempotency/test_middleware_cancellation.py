@@ -10,7 +10,7 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.idempotency.store import IdempotencyStore
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.integration.callmissed.idempotency.test_middleware import Lab, client, lab, post
 from tests.support.idempotency import Shelf
 from tests.support.interleaving import InterleavingDynamoDB
@@ -21,7 +21,7 @@ WAIT_SECONDS = 20
 
 
 @pytest_asyncio.fixture
-async def dynamodb(tables: Store) -> AsyncIterator[InterleavingDynamoDB]:
+async def dynamodb(tables: StageTables) -> AsyncIterator[InterleavingDynamoDB]:
     dynamodb = InterleavingDynamoDB(tables.endpoint)
     yield dynamodb
     await dynamodb.close()
@@ -29,7 +29,7 @@ async def dynamodb(tables: Store) -> AsyncIterator[InterleavingDynamoDB]:
 
 
 @pytest.fixture
-def records(dynamodb: DynamoDB, tables: Store, shelf: Shelf) -> IdempotencyStore:
+def records(dynamodb: DynamoDB, tables: StageTables, shelf: Shelf) -> IdempotencyStore:
     return IdempotencyStore(Database(dynamodb, tables.stage), shelf)
 
 

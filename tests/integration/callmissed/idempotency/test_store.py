@@ -12,7 +12,7 @@ from callmissed.errors import ApiError
 from callmissed.idempotency.requests import KeyedRequest, keyed_request
 from callmissed.idempotency.store import RETENTION_SECONDS, IdempotencyStore, Replay, Run
 from callmissed.platform.tables import IDEMPOTENCY, physical_name
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.idempotency import Hands, Shelf
 
 LOCK = 45
@@ -33,7 +33,7 @@ async def refused(records: IdempotencyStore, now: int, code: str, request: Keyed
     return refusal.value
 
 
-async def items(dynamodb: DynamoDB, tables: Store) -> list[dict[str, Any]]:
+async def items(dynamodb: DynamoDB, tables: StageTables) -> list[dict[str, Any]]:
     request = {"TableName": physical_name(tables.stage, IDEMPOTENCY), "ConsistentRead": True}
     return [from_item(item) for item in (await dynamodb.call("Scan", request))["Items"]]
 
@@ -119,7 +119,7 @@ async def test_a_released_key_runs_again_as_the_same_operation(records: Idempote
 
 
 async def test_after_24_hours_the_key_is_new_though_its_record_is_there(
-    records: IdempotencyStore, hands: Hands, dynamodb: DynamoDB, tables: Store
+    records: IdempotencyStore, hands: Hands, dynamodb: DynamoDB, tables: StageTables
 ) -> None:
     first = await begun(records, hands.at)
     await records.complete(first, 200, "", b"old")
@@ -135,7 +135,7 @@ async def test_after_24_hours_the_key_is_new_though_its_record_is_there(
 
 
 async def test_the_retention_counts_from_the_first_begin(
-    records: IdempotencyStore, hands: Hands, dynamodb: DynamoDB, tables: Store
+    records: IdempotencyStore, hands: Hands, dynamodb: DynamoDB, tables: StageTables
 ) -> None:
     await begun(records, hands.at)
     (before,) = await items(dynamodb, tables)
@@ -158,7 +158,7 @@ async def test_a_lock_that_is_held_outlasts_the_retention(records: IdempotencySt
 
 
 async def test_the_table_does_not_keep_the_key(
-    records: IdempotencyStore, hands: Hands, dynamodb: DynamoDB, tables: Store
+    records: IdempotencyStore, hands: Hands, dynamodb: DynamoDB, tables: StageTables
 ) -> None:
     await records.complete(await begun(records, hands.at), 200, "", b"")
 
@@ -217,7 +217,9 @@ class Deaf(DynamoDB):
         return answer
 
 
-async def test_a_lock_of_which_nothing_was_heard_locks_nobody_out(tables: Store, hands: Hands, shelf: Shelf) -> None:
+async def test_a_lock_of_which_nothing_was_heard_locks_nobody_out(
+    tables: StageTables, hands: Hands, shelf: Shelf
+) -> None:
     dynamodb = Deaf("us-east-1", tables.endpoint, attempts=4, timeout_seconds=20)
     records = IdempotencyStore(Database(dynamodb, tables.stage), shelf)
     dynamodb.lost = 4

@@ -18,7 +18,7 @@ from callmissed.keys.secret import Mode, key_hash
 from callmissed.platform.tables import KEYS, ORIGINS, TABLES, Table, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.interleaving import InterleavingDynamoDB
 
 NOVEMBER = 1_794_787_200_000_000
@@ -32,7 +32,7 @@ class Vault:
     """One stage. Reads are strongly consistent; every process of it is a client of its own."""
 
     dynamodb: DynamoDB
-    store: Store
+    store: StageTables
     made: list[DynamoDB]
 
     @property
@@ -95,20 +95,20 @@ class Vault:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def vault(new_tables: Callable[[], Store]) -> AsyncIterator[Vault]:
+async def vault(new_tables: Callable[[], StageTables]) -> AsyncIterator[Vault]:
     """The stage that these tests share; each has tenants of its own."""
     async for vault in _opened(new_tables()):
         yield vault
 
 
 @pytest_asyncio.fixture
-async def lone_vault(tables: Store) -> AsyncIterator[Vault]:
+async def lone_vault(tables: StageTables) -> AsyncIterator[Vault]:
     """A stage of one test, for looking at everything in it."""
     async for vault in _opened(tables):
         yield vault
 
 
-async def _opened(store: Store) -> AsyncIterator[Vault]:
+async def _opened(store: StageTables) -> AsyncIterator[Vault]:
     made = [DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)]
     yield Vault(made[0], store, made)
     for dynamodb in made:

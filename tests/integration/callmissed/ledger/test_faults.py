@@ -24,7 +24,7 @@ from callmissed.ledger.sweep import sweep
 from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import Crash, Fault, FaultyDynamoDB
 from tests.support.wallet_items import held, new_wallet, spent
 
@@ -37,7 +37,7 @@ TENANT = "tnt"
 class Bank:
     """One tenant's wallet behind a DynamoDB that fails on demand."""
 
-    def __init__(self, store: Store, dynamodb: FaultyDynamoDB) -> None:
+    def __init__(self, store: StageTables, dynamodb: FaultyDynamoDB) -> None:
         self.stage, self.dynamodb, self.ledger = store.stage, dynamodb, Ledger(Database(dynamodb, store.stage))
 
     async def open(self, plan: str = "free", **fields: int) -> None:
@@ -87,7 +87,7 @@ def entry_for(hold: Hold, cost: int) -> LedgerEntry:
 
 
 @pytest_asyncio.fixture
-async def bank(tables: Store) -> AsyncIterator[Bank]:
+async def bank(tables: StageTables) -> AsyncIterator[Bank]:
     dynamodb = FaultyDynamoDB(tables.endpoint)
     bank = Bank(tables, dynamodb)
     yield bank

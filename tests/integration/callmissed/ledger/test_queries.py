@@ -19,7 +19,7 @@ from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.tables import StageTables
 
 NOVEMBER = 1_794_787_200_000_000
 MakeTenant = Callable[..., Awaitable[str]]
@@ -27,12 +27,12 @@ DECEMBER = NOVEMBER + 20 * 24 * 60 * MINUTE
 
 
 @pytest.fixture(scope="module")
-def stage(module_tables: Store) -> str:
+def stage(module_tables: StageTables) -> str:
     return module_tables.stage
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def dynamodb(module_tables: Store) -> AsyncIterator[DynamoDB]:
+async def dynamodb(module_tables: StageTables) -> AsyncIterator[DynamoDB]:
     client = DynamoDB("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
     yield client
     await client.close()

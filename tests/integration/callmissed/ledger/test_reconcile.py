@@ -22,13 +22,13 @@ from callmissed.ledger.wallet import Wallet
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
 from callmissed.tenancy.plans import Plan, limits
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.tables import StageTables
 
 GRANTED = 1_000_000
 
 
 @pytest.fixture
-async def dynamodb(tables: Store) -> AsyncIterator[DynamoDB]:
+async def dynamodb(tables: StageTables) -> AsyncIterator[DynamoDB]:
     client = DynamoDB("us-east-1", tables.endpoint)
     yield client
     await client.close()
@@ -85,7 +85,7 @@ async def _tamper(dynamodb: DynamoDB, table: str, key: dict[str, str], name: str
 
 
 @pytest.mark.parametrize("plan", [Plan.PRO, Plan.ENTERPRISE])
-async def test_calls_of_every_fate_are_no_drift(tables: Store, dynamodb: DynamoDB, plan: Plan) -> None:
+async def test_calls_of_every_fate_are_no_drift(tables: StageTables, dynamodb: DynamoDB, plan: Plan) -> None:
     ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage, plan)
     long_ago = system_clock() - 120 * MINUTE
@@ -108,7 +108,7 @@ async def test_calls_of_every_fate_are_no_drift(tables: Store, dynamodb: DynamoD
         assert (report.tenants, report.drifts) == (1, [])
 
 
-async def test_a_call_between_entry_and_wallet_is_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
+async def test_a_call_between_entry_and_wallet_is_no_drift(tables: StageTables, dynamodb: DynamoDB) -> None:
     ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     hold = await _hold(ledger, tenant)
@@ -118,7 +118,7 @@ async def test_a_call_between_entry_and_wallet_is_no_drift(tables: Store, dynamo
     assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
 
 
-async def test_calls_that_run_meanwhile_are_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
+async def test_calls_that_run_meanwhile_are_no_drift(tables: StageTables, dynamodb: DynamoDB) -> None:
     ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage, Plan.ENTERPRISE)
 
@@ -135,7 +135,7 @@ async def test_calls_that_run_meanwhile_are_no_drift(tables: Store, dynamodb: Dy
 
 @pytest.mark.parametrize(("name", "expected"), [("sp", (401, 400)), ("gr", (400, 400))])
 async def test_a_tampered_wallet_is_found_every_night(
-    tables: Store, dynamodb: DynamoDB, name: str, expected: tuple[int, int]
+    tables: StageTables, dynamodb: DynamoDB, name: str, expected: tuple[int, int]
 ) -> None:
     ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
@@ -148,7 +148,7 @@ async def test_a_tampered_wallet_is_found_every_night(
         assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == [drift]
 
 
-async def test_a_tampered_entry_is_found(tables: Store, dynamodb: DynamoDB) -> None:
+async def test_a_tampered_entry_is_found(tables: StageTables, dynamodb: DynamoDB) -> None:
     ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
@@ -159,14 +159,14 @@ async def test_a_tampered_entry_is_found(tables: Store, dynamodb: DynamoDB) -> N
 
 
 @pytest.mark.parametrize("name", ["av", "bl", "bud"])
-async def test_a_wallet_that_contradicts_itself_is_found(tables: Store, dynamodb: DynamoDB, name: str) -> None:
+async def test_a_wallet_that_contradicts_itself_is_found(tables: StageTables, dynamodb: DynamoDB, name: str) -> None:
     tenant = await _tenant(dynamodb, tables.stage)
     await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": tenant}, name, 7)
     drifts = (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts
     assert drifts == [Drift(tenant, 0, 0, GRANTED, GRANTED, 7)]
 
 
-async def test_a_missing_entry_is_found(tables: Store, dynamodb: DynamoDB) -> None:
+async def test_a_missing_entry_is_found(tables: StageTables, dynamodb: DynamoDB) -> None:
     ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
@@ -176,7 +176,7 @@ async def test_a_missing_entry_is_found(tables: Store, dynamodb: DynamoDB) -> No
     assert drifts == [Drift(tenant, 400, 0, GRANTED, GRANTED)]
 
 
-async def test_a_drift_is_found_beside_healthy_tenants(tables: Store, dynamodb: DynamoDB) -> None:
+async def test_a_drift_is_found_beside_healthy_tenants(tables: StageTables, dynamodb: DynamoDB) -> None:
     healthy = [await _tenant(dynamodb, tables.stage, plan) for plan in (Plan.PRO, Plan.ENTERPRISE)]
     tenant = await _tenant(dynamodb, tables.stage)
     await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": tenant}, "gr", 1)
@@ -185,7 +185,7 @@ async def test_a_drift_is_found_beside_healthy_tenants(tables: Store, dynamodb: 
     assert [drift.tenant for drift in report.drifts] == [tenant]
 
 
-async def test_a_call_that_settles_long_after_it_began_is_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
+async def test_a_call_that_settles_long_after_it_began_is_no_drift(tables: StageTables, dynamodb: DynamoDB) -> None:
     ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     long_ago = system_clock() - 120 * MINUTE
@@ -199,7 +199,7 @@ async def test_a_call_that_settles_long_after_it_began_is_no_drift(tables: Store
         assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
 
 
-async def test_a_charge_that_waits_for_a_late_sweep_is_no_drift(tables: Store, dynamodb: DynamoDB) -> None:
+async def test_a_charge_that_waits_for_a_late_sweep_is_no_drift(tables: StageTables, dynamodb: DynamoDB) -> None:
     ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     hold = await _hold(ledger, tenant, started=system_clock() - 120 * MINUTE)
@@ -211,7 +211,7 @@ async def test_a_charge_that_waits_for_a_late_sweep_is_no_drift(tables: Store, d
 
 
 async def test_a_tenant_that_cannot_be_read_hides_no_other(
-    tables: Store, dynamodb: DynamoDB, monkeypatch: pytest.MonkeyPatch
+    tables: StageTables, dynamodb: DynamoDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy, drifted = await _tenant(dynamodb, tables.stage, Plan.ENTERPRISE), await _tenant(dynamodb, tables.stage)
     await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": drifted}, "gr", 1)
@@ -228,7 +228,7 @@ async def test_a_tenant_that_cannot_be_read_hides_no_other(
     assert [drift.tenant for drift in report.drifts] == [drifted]
 
 
-async def test_final_entries_are_summed_once(tables: Store, dynamodb: DynamoDB) -> None:
+async def test_final_entries_are_summed_once(tables: StageTables, dynamodb: DynamoDB) -> None:
     ledger = Ledger(Database(dynamodb, tables.stage))
     tenant = await _tenant(dynamodb, tables.stage)
     await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))

@@ -14,7 +14,7 @@ from callmissed.ledger.holds import Ledger
 from callmissed.ledger.shards import wallet_id
 from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenancy.plans import Plan, limits
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.wallet_items import held, new_wallet
 
 NOVEMBER = 1_794_787_200_000_000
@@ -23,7 +23,7 @@ SHARDS = limits(Plan.ENTERPRISE).wallet_shards
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def dynamodb(module_tables: Store) -> AsyncIterator[DynamoDB]:
+async def dynamodb(module_tables: StageTables) -> AsyncIterator[DynamoDB]:
     client = DynamoDB("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
     yield client
     await client.close()
@@ -35,7 +35,7 @@ async def read(dynamodb: DynamoDB, table: str, id: str) -> dict[str, Any]:
 
 
 async def test_last_months_spending_takes_nothing_off_this_months_budget(
-    dynamodb: DynamoDB, module_tables: Store
+    dynamodb: DynamoDB, module_tables: StageTables
 ) -> None:
     table, ids = physical_name(module_tables.stage, WALLETS), [wallet_id("tnt_months", at) for at in range(SHARDS)]
     for id in ids:

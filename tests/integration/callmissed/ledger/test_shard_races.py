@@ -8,7 +8,7 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.ledger.holds import Hold, Ledger
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
 from tests.support.tenant_wallets import TenantWallets, call_in
 from tests.support.wallet_items import held
@@ -19,7 +19,7 @@ BORROW = [None, None]
 
 
 @pytest_asyncio.fixture
-async def borrower(module_tables: Store) -> AsyncIterator[FaultyDynamoDB]:
+async def borrower(module_tables: StageTables) -> AsyncIterator[FaultyDynamoDB]:
     """The client of the process whose call borrows."""
     dynamodb = FaultyDynamoDB(module_tables.endpoint)
     yield dynamodb
@@ -27,7 +27,7 @@ async def borrower(module_tables: Store) -> AsyncIterator[FaultyDynamoDB]:
 
 
 @pytest_asyncio.fixture
-async def wallets(module_tables: Store) -> AsyncIterator[TenantWallets]:
+async def wallets(module_tables: StageTables) -> AsyncIterator[TenantWallets]:
     """A tenant without wallets yet, as every other process sees it."""
     dynamodb = DynamoDB("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
     yield TenantWallets(module_tables, dynamodb, shards=SHARDS)
@@ -39,7 +39,7 @@ async def open_all(wallets: TenantWallets, fields: Mapping[str, int]) -> None:
         await wallets.open("enterprise", shard=shard, **fields)
 
 
-async def borrow(store: Store, borrower: FaultyDynamoDB, wallets: TenantWallets, amount: int) -> Hold:
+async def borrow(store: StageTables, borrower: FaultyDynamoDB, wallets: TenantWallets, amount: int) -> Hold:
     """Hold `amount` micro-credits in shard 1, which must borrow."""
     ledger = Ledger(Database(borrower, store.stage))
     hold, _ = await ledger.hold(wallets.tenant, call_in(1), "llm", amount, shards=SHARDS)
@@ -47,7 +47,7 @@ async def borrow(store: Store, borrower: FaultyDynamoDB, wallets: TenantWallets,
 
 
 async def test_a_shard_that_is_created_late_does_not_replace_the_one_that_has_credits(
-    module_tables: Store, borrower: FaultyDynamoDB, wallets: TenantWallets
+    module_tables: StageTables, borrower: FaultyDynamoDB, wallets: TenantWallets
 ) -> None:
     await wallets.open("enterprise", av=1000, gr=1000)
     borrower.faults.extend([*BORROW, Fault.DELAY])
@@ -65,7 +65,7 @@ async def test_a_shard_that_is_created_late_does_not_replace_the_one_that_has_cr
     "fields", [{"av": 1000, "gr": 1000}, {"av": 9000, "gr": 9000, "bud": 1000, "bl": 1000}], ids=["credits", "budget"]
 )
 async def test_a_shard_gives_only_what_calls_have_left_it_since_it_was_read(
-    module_tables: Store, borrower: FaultyDynamoDB, wallets: TenantWallets, fields: dict[str, int]
+    module_tables: StageTables, borrower: FaultyDynamoDB, wallets: TenantWallets, fields: dict[str, int]
 ) -> None:
     await open_all(wallets, fields)
     borrower.before("TransactWriteItems", lambda: wallets.hold(400))
@@ -81,7 +81,7 @@ async def test_a_shard_gives_only_what_calls_have_left_it_since_it_was_read(
 
 @pytest.mark.parametrize("conflicts", [1, 4], ids=["once", "until the client gives up"])
 async def test_a_move_that_meets_other_transactions_is_tried_again(
-    module_tables: Store, borrower: FaultyDynamoDB, wallets: TenantWallets, conflicts: int
+    module_tables: StageTables, borrower: FaultyDynamoDB, wallets: TenantWallets, conflicts: int
 ) -> None:
     await open_all(wallets, {"av": 1000, "gr": 1000})
     borrower.faults.extend([*BORROW, *[Fault.CONFLICT] * conflicts])
@@ -93,7 +93,7 @@ async def test_a_move_that_meets_other_transactions_is_tried_again(
 
 
 async def test_a_call_that_others_keep_outrunning_is_not_told_that_credits_lack(
-    module_tables: Store, borrower: FaultyDynamoDB, wallets: TenantWallets
+    module_tables: StageTables, borrower: FaultyDynamoDB, wallets: TenantWallets
 ) -> None:
     await open_all(wallets, {"av": 10_000, "gr": 10_000})
 

@@ -15,7 +15,7 @@ from callmissed.ledger.sweep import sweep
 from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
-from local.engines import Store
+from local.aws.tables import StageTables
 
 NOVEMBER = 1_794_787_200_000_000
 LATER = NOVEMBER + 21 * MINUTE
@@ -37,7 +37,7 @@ async def holds_of(dynamodb: DynamoDB, stage: str, tenant: str) -> dict[str, Any
     return from_item((await dynamodb.call("GetItem", request))["Item"])["h"]
 
 
-async def test_the_others_are_swept_and_the_failure_is_told(module_tables: Store) -> None:
+async def test_the_others_are_swept_and_the_failure_is_told(module_tables: StageTables) -> None:
     stage = module_tables.stage
     dynamodb = Throttling("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
     tenants: list[str] = []

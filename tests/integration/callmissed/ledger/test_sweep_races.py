@@ -11,7 +11,7 @@ from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, SECOND
 from callmissed.ledger.holds import Hold
 from callmissed.ledger.sweep import sweep
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.faults import Crash, Fault, FaultyDynamoDB
 from tests.support.tenant_wallets import HOLD_MINUTES, NOVEMBER, TenantWallets, deduction
 from tests.support.wallet_items import spent
@@ -23,7 +23,7 @@ REQUESTS = {"unsettled": 5, "unsettled last month": 6, "entry written": 3}
 
 
 @pytest_asyncio.fixture
-async def sweeper(module_tables: Store) -> AsyncIterator[FaultyDynamoDB]:
+async def sweeper(module_tables: StageTables) -> AsyncIterator[FaultyDynamoDB]:
     """The client of the process that sweeps."""
     dynamodb = FaultyDynamoDB(module_tables.endpoint)
     yield dynamodb
@@ -31,21 +31,21 @@ async def sweeper(module_tables: Store) -> AsyncIterator[FaultyDynamoDB]:
 
 
 @pytest_asyncio.fixture
-async def dynamodb(module_tables: Store) -> AsyncIterator[DynamoDB]:
+async def dynamodb(module_tables: StageTables) -> AsyncIterator[DynamoDB]:
     """The client of every other process."""
     dynamodb = DynamoDB("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
     yield dynamodb
     await dynamodb.close()
 
 
-async def new_tenant(store: Store, dynamodb: DynamoDB) -> TenantWallets:
+async def new_tenant(store: StageTables, dynamodb: DynamoDB) -> TenantWallets:
     wallets = TenantWallets(store, dynamodb)
     await wallets.open(av=1000, gr=1000)
     return wallets
 
 
 @pytest_asyncio.fixture
-async def wallets(module_tables: Store, dynamodb: DynamoDB) -> TenantWallets:
+async def wallets(module_tables: StageTables, dynamodb: DynamoDB) -> TenantWallets:
     """A tenant with 1000 micro-credits."""
     return await new_tenant(module_tables, dynamodb)
 
@@ -62,7 +62,7 @@ async def hold_of_a_dead_call(wallets: TenantWallets, fate: str) -> Hold:
 
 @pytest.mark.parametrize("dies", [True, False], ids=["only the entry", "entry and wallet"])
 async def test_an_entry_that_arrives_before_the_void_is_charged(
-    module_tables: Store, sweeper: FaultyDynamoDB, wallets: TenantWallets, dies: bool
+    module_tables: StageTables, sweeper: FaultyDynamoDB, wallets: TenantWallets, dies: bool
 ) -> None:
     hold = await wallets.hold(100)
 
@@ -83,7 +83,7 @@ async def test_an_entry_that_arrives_before_the_void_is_charged(
 @pytest.mark.parametrize("fault", [Fault.DIE_AFTER, Fault.DIE_IN_FLIGHT])
 @pytest.mark.parametrize("fate", REQUESTS)
 async def test_a_sweep_that_dies_is_finished_by_the_next(
-    module_tables: Store, dynamodb: DynamoDB, sweeper: FaultyDynamoDB, fate: str, fault: Fault, late: bool
+    module_tables: StageTables, dynamodb: DynamoDB, sweeper: FaultyDynamoDB, fate: str, fault: Fault, late: bool
 ) -> None:
     for step in range(REQUESTS[fate]):
         wallets = await new_tenant(module_tables, dynamodb)
@@ -105,7 +105,7 @@ async def test_a_sweep_that_dies_is_finished_by_the_next(
 
 
 async def test_a_hold_stands_until_its_expiry_and_not_a_moment_longer(
-    module_tables: Store, sweeper: FaultyDynamoDB, wallets: TenantWallets
+    module_tables: StageTables, sweeper: FaultyDynamoDB, wallets: TenantWallets
 ) -> None:
     hold = await wallets.hold(100)
 
@@ -119,7 +119,7 @@ async def test_a_hold_stands_until_its_expiry_and_not_a_moment_longer(
 
 
 async def test_a_sweep_that_cannot_apply_an_entry_raises_and_applies_the_others(
-    module_tables: Store, dynamodb: DynamoDB, sweeper: FaultyDynamoDB
+    module_tables: StageTables, dynamodb: DynamoDB, sweeper: FaultyDynamoDB
 ) -> None:
     tenants = [await new_tenant(module_tables, dynamodb) for _ in range(2)]
     for wallets in tenants:

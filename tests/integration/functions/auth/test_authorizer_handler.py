@@ -18,7 +18,7 @@ from callmissed.runtime import run
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from functions.auth import authorizer
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.authorizer_requests import request
 
 PEPPER = b"tests-pepper-of-some-length-....."
@@ -27,7 +27,7 @@ MakeKey = Callable[..., NewKey]
 
 
 @pytest.fixture
-def make_key(tables: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeKey]:
+def make_key(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeKey]:
     """Makes keys of the stage that the handler finds in its environment."""
     monkeypatch.setenv("CALLMISSED_STAGE", tables.stage)
     monkeypatch.setenv("CALLMISSED_DYNAMODB_ENDPOINT", tables.endpoint)

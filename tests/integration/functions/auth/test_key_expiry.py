@@ -16,7 +16,7 @@ from callmissed.keys.management import NewKey
 from callmissed.keys.secret import key_hash
 from callmissed.platform.tables import KEYS, physical_name
 from functions.auth import expiry
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
 
 HOUR = 60 * MINUTE
@@ -138,7 +138,7 @@ async def test_what_the_scan_costs(lone_vault: Vault) -> None:
 
 
 @pytest.fixture
-def environment(tables: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALLMISSED_STAGE", tables.stage)
     monkeypatch.setenv("CALLMISSED_DYNAMODB_ENDPOINT", tables.endpoint)
 

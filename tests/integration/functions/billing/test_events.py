@@ -26,7 +26,7 @@ from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from functions.billing import events
 from functions.billing.events import Teller
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.interleaving import InterleavingDynamoDB
 
 NOVEMBER = 1_794_787_200_000_000
@@ -109,14 +109,14 @@ def _summary(body: dict[str, Any]) -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def books(module_tables: Store) -> AsyncIterator[Books]:
+async def books(module_tables: StageTables) -> AsyncIterator[Books]:
     dynamodb = DynamoDB("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
     yield Books(dynamodb, module_tables.stage)
     await dynamodb.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def interleaved(module_tables: Store) -> AsyncIterator[InterleavingDynamoDB]:
+async def interleaved(module_tables: StageTables) -> AsyncIterator[InterleavingDynamoDB]:
     interleaved = InterleavingDynamoDB(module_tables.endpoint)
     yield interleaved
     await interleaved.close()
@@ -303,7 +303,7 @@ class Unwell(DynamoDB):
         return await super().send(operation, payload)
 
 
-async def test_what_fails_is_delivered_again_from_its_first_record_on(books: Books, module_tables: Store) -> None:
+async def test_what_fails_is_delivered_again_from_its_first_record_on(books: Books, module_tables: StageTables) -> None:
     first, ill, last = [await books.tenant(budget=100) for _ in range(3)]
     calls = [(first, 40), (first, 40), (ill, 40), (last, 40), (ill, 40), (first, 20), (last, 40)]
     batch = [await books.spend(tenant, credits) for tenant, credits in calls]
@@ -320,7 +320,7 @@ async def test_what_fails_is_delivered_again_from_its_first_record_on(books: Boo
 
 
 @pytest.fixture
-def handled(module_tables: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+def handled(module_tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """The handler in the environment of the books' stage."""
     monkeypatch.setenv("CALLMISSED_STAGE", module_tables.stage)
     monkeypatch.setenv("CALLMISSED_DYNAMODB_ENDPOINT", module_tables.endpoint)
@@ -329,7 +329,7 @@ def handled(module_tables: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     events._teller.cache_clear()
 
 
-def at_the_books(store: Store, work: Callable[[Books], Awaitable[T]]) -> T:
+def at_the_books(store: StageTables, work: Callable[[Books], Awaitable[T]]) -> T:
     """Result of `work` on a loop of its own, as the handler has one."""
 
     async def do() -> T:
@@ -349,7 +349,7 @@ async def one_call(books: Books) -> tuple[str, Change]:
 
 
 def test_the_handler_answers_as_streams_want_it(
-    handled: Callable[..., Any], module_tables: Store, monkeypatch: pytest.MonkeyPatch
+    handled: Callable[..., Any], module_tables: StageTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant, call = at_the_books(module_tables, one_call)
     assert handled([call]) == {"batchItemFailures": []}

@@ -19,7 +19,7 @@ from callmissed.platform.tables import TENANTS, WALLETS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from functions.billing import reconcile, sweep
-from local.engines import Store
+from local.aws.tables import StageTables
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Desk:
     """A tenant in the stage that the handlers find in their environment."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StageTables) -> None:
         self._loop = asyncio.new_event_loop()
         self._stage = store.stage
         self._tenants = physical_name(store.stage, TENANTS)
@@ -76,7 +76,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tables: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setenv("CALLMISSED_STAGE", tables.stage)
     monkeypatch.setenv("CALLMISSED_DYNAMODB_ENDPOINT", tables.endpoint)
     desk = Desk(tables)

@@ -19,9 +19,10 @@ from starlette.types import ASGIApp, Message
 from callmissed.aws.attributes import to_item
 from callmissed.idempotency.requests import keyed_request
 from callmissed.platform.tables import IDEMPOTENCY, physical_name
-from functions.inference import tokens
-from functions.inference.app import create_app, create_gateway
-from local.engines import Store
+from callmissed_ai.calls.container import create_container
+from callmissed_ai.tokens import counting as tokens
+from functions.inference.app import create_app
+from local.aws.tables import StageTables
 from tests.support.aws.dynamodb_proxy import Step, step_of
 from tests.support.inference.behaviours import DONE, WORDS, completion, content_events, fails, reply, streams
 from tests.support.inference.gateway import Account, Bank, settings_for
@@ -128,9 +129,9 @@ class Process:
 
 
 @pytest_asyncio.fixture
-async def process(store: Store, providers_file: Path) -> AsyncIterator[Process]:
+async def process(store: StageTables, providers_file: Path) -> AsyncIterator[Process]:
     dynamodb = InterleavingDynamoDB(store.endpoint)
-    gateway = create_gateway(settings_for(store, providers_file), dynamodb=dynamodb)
+    gateway = create_container(settings_for(store, providers_file), dynamodb=dynamodb)
     yield Process(create_app(gateway), dynamodb, store.stage)
     await gateway.close()
     assert dynamodb.pending == 0

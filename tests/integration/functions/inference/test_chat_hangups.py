@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
-from functions.inference import tokens
+from callmissed_ai.tokens import counting as tokens
 from tests.support.inference.behaviours import (
     DONE,
     WORDS,

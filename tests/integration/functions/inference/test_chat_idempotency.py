@@ -14,9 +14,9 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import system_clock
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.secret import Mode
+from callmissed_ai.calls.idempotency import LOCK_SECONDS
 from functions.inference.app import create_app
-from functions.inference.once import LOCK_SECONDS
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.integration.functions.inference.test_chat_hangups import Caller, closes
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Step
 from tests.support.idempotency import Hands, Shelf
@@ -41,12 +41,12 @@ def hands() -> Hands:
 
 
 @pytest.fixture(scope="module")
-def shelved(store: Store, providers_file: Path, shelf: Shelf, hands: Hands) -> Iterator[str]:
+def shelved(store: StageTables, providers_file: Path, shelf: Shelf, hands: Hands) -> Iterator[str]:
     """A gateway that keeps long answers in memory and reads the time from `hands`."""
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20)
     with gateway_at_work(settings_for(store, providers_file), clock=hands, dynamodb=dynamodb) as desk:
-        records = IdempotencyStore(desk.gateway.database, shelf)
-        with uvicorn_serving(create_app(replace(desk.gateway, idempotency=records))) as url:
+        records = IdempotencyStore(desk.container.database, shelf)
+        with uvicorn_serving(create_app(replace(desk.container, idempotency=records))) as url:
             yield url
 
 
@@ -294,13 +294,15 @@ async def test_a_caller_who_hung_up_gets_the_reply_by_asking_again(
 
 
 @pytest.fixture(scope="module")
-def proxy(store: Store) -> Iterator[DynamoProxy]:
+def proxy(store: StageTables) -> Iterator[DynamoProxy]:
     with DynamoProxy(store.endpoint).serving() as proxy:
         yield proxy
 
 
 @pytest_asyncio.fixture
-async def faulty_client(store: Store, providers_file: Path, proxy: DynamoProxy) -> AsyncIterator[httpx2.AsyncClient]:
+async def faulty_client(
+    store: StageTables, providers_file: Path, proxy: DynamoProxy
+) -> AsyncIterator[httpx2.AsyncClient]:
     dynamodb = DynamoDB(REGION, proxy.url, timeout_seconds=1)
     with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:
         async with httpx2.AsyncClient(base_url=desk.url, timeout=60, trust_env=False) as client:

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from callmissed.platform.routes import MAX_BODY_BYTES
-from functions.inference import relay
-from functions.inference.routes import chat as chat_route
+from callmissed_ai.calls import served
+from functions.inference import serving
 from tests.support.inference.behaviours import DONE, WORDS, completion, content_events, reply, streams
 from tests.support.inference.gateway import Bank
 from tests.support.inference.upstream import FakeUpstream, Gate, until
@@ -107,10 +107,10 @@ async def test_a_defect_of_ours_is_500_in_the_envelope_and_holds_nothing(
     log: list[str],
     streamed: bool,
 ) -> None:
-    async def defective(*_arguments: object) -> None:
+    async def defective(*_arguments: object, **_options: object) -> None:
         raise RuntimeError("a defect that nobody foresaw")
 
-    monkeypatch.setattr(chat_route, "_stream" if streamed else "_whole", defective)
+    monkeypatch.setattr(serving, "event_stream" if streamed else "whole", defective)
     account = await bank.account(budget=10**9)
 
     error = refused(await chat(client, account, stream=streamed), 500, "internal_error", type="api_error")
@@ -125,7 +125,7 @@ async def test_a_stream_that_takes_too_long_is_ended_and_settled(
     client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = await bank.account()
-    monkeypatch.setattr(relay, "_LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(served, "MAX_CALL_SECONDS", 0.5)
     upstream.will(streams([*content_events()[:2], Gate(), DONE]))
 
     response = await chat(client, account, stream=True)
@@ -142,7 +142,7 @@ async def test_a_reply_that_takes_too_long_is_503_and_not_charged(
     client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = await bank.account()
-    monkeypatch.setattr(relay, "_LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(served, "MAX_CALL_SECONDS", 0.5)
     upstream.will(streams([json.dumps(completion()).encode()[:50], Gate()]))
 
     refused(await chat(client, account), 503, "provider_error")

@@ -19,7 +19,8 @@ import pytest
 import pytest_asyncio
 
 from callmissed.keys.secret import key_hash
-from local.engines import ROOT, Store
+from local.aws.tables import StageTables
+from local.paths import ROOT
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Order, Step
 from tests.support.inference.behaviours import DONE, completion, content_events, reply, streams
 from tests.support.inference.gateway import PEPPER, REGION, Account, Bank
@@ -109,7 +110,9 @@ class Scene:
 
 
 @contextmanager
-def gateway_process(proxy: DynamoProxy, store: Store, providers_file: Path, log: Path) -> Generator[tuple[int, str]]:
+def gateway_process(
+    proxy: DynamoProxy, store: StageTables, providers_file: Path, log: Path
+) -> Generator[tuple[int, str]]:
     """The application under uvicorn as a process of its own; yields its id and URL."""
     environment = {
         **os.environ,
@@ -149,7 +152,7 @@ async def listens(url: str) -> bool:
 
 @pytest_asyncio.fixture(scope="module")
 async def dead(
-    lab: FakeUpstream, bank: Bank, store: Store, providers_file: Path, tmp_path_factory: pytest.TempPathFactory
+    lab: FakeUpstream, bank: Bank, store: StageTables, providers_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, Dead]]:
     """The calls of a gateway that was killed, swept before and after what was late arrived."""
     lab.forget()

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.dynamodb import DynamoDB
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Step
 from tests.support.inference.behaviours import DONE, breaks_mid_body
 from tests.support.inference.gateway import REGION, Account, Bank, gateway_at_work, settings_for
@@ -31,7 +31,7 @@ PASSING = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def shared_proxy(store: Store) -> Iterator[DynamoProxy]:
+def shared_proxy(store: StageTables) -> Iterator[DynamoProxy]:
     with DynamoProxy(store.endpoint).serving() as proxy:
         yield proxy
 
@@ -44,7 +44,9 @@ def proxy(shared_proxy: DynamoProxy) -> Iterator[DynamoProxy]:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def client(shared_proxy: DynamoProxy, store: Store, providers_file: Path) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(
+    shared_proxy: DynamoProxy, store: StageTables, providers_file: Path
+) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a gateway whose DynamoDB is behind the proxy, and which soon loses patience with it."""
     dynamodb = DynamoDB(REGION, shared_proxy.url, timeout_seconds=TIMEOUT_SECONDS)
     with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:
@@ -222,7 +224,7 @@ async def test_refusals_stay_refusals_when_the_keys_share_cannot_be_given_back(
 
 
 @pytest.fixture(scope="module")
-def url_without_storage(store: Store, providers_file: Path) -> Iterator[str]:
+def url_without_storage(store: StageTables, providers_file: Path) -> Iterator[str]:
     with listening_socket() as closed:
         dynamodb = DynamoDB(REGION, f"http://127.0.0.1:{closed.getsockname()[1]}", timeout_seconds=TIMEOUT_SECONDS)
         with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:

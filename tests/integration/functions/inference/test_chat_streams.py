@@ -9,9 +9,12 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from callmissed.aws.dynamodb import DynamoDB, Exchange
-from functions.inference import relay, sse, tokens
-from functions.inference.app import create_app, create_gateway
-from local.engines import Store
+from callmissed_ai.answers import events
+from callmissed_ai.calls.container import create_container
+from callmissed_ai.dialects.openai_chat import stream
+from callmissed_ai.tokens import counting as tokens
+from functions.inference.app import create_app
+from local.aws.tables import StageTables
 from tests.support.inference.behaviours import (
     DONE,
     SECRET_TEXT,
@@ -139,7 +142,9 @@ async def test_headers_of_a_stream(client: httpx2.AsyncClient, bank: Bank) -> No
 
 
 @pytest.fixture
-async def order(store: Store, providers_file: Path, bank: Bank) -> AsyncIterator[Callable[[], Awaitable[list[str]]]]:
+async def order(
+    store: StageTables, providers_file: Path, bank: Bank
+) -> AsyncIterator[Callable[[], Awaitable[list[str]]]]:
     """Streams one call and returns in which order writes were answered and the end was sent."""
     seen: list[str] = []
 
@@ -147,7 +152,7 @@ async def order(store: Store, providers_file: Path, bank: Bank) -> AsyncIterator
         seen.append(f"{exchange.operation} {exchange.table.rpartition('-')[2]}")
 
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20, observe=observe)
-    app = create_app(create_gateway(settings_for(store, providers_file), dynamodb=dynamodb))
+    app = create_app(create_container(settings_for(store, providers_file), dynamodb=dynamodb))
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
         async def noting(message: Message) -> None:
@@ -190,7 +195,7 @@ async def test_at_the_moment_the_end_arrives_the_entry_exists(
 async def test_silence_is_filled_with_comments_between_whole_events(
     client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "_PING_SECONDS", 0.01)
+    monkeypatch.setattr(events, "_PING_SECONDS", 0.01)
     account, gate = await bank.account(), Gate()
     first, *rest = whole_stream()
     upstream.will(streams([first + rest[0][:20], gate, rest[0][20:], *rest[1:]]))
@@ -247,7 +252,7 @@ async def test_a_stream_that_breaks_ends_with_an_error_event_and_is_charged_as_f
 async def test_an_event_without_end_is_cut_off(
     client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse, "_LONGEST_EVENT", 100_000)
+    monkeypatch.setattr(stream, "_MAX_EVENT_BYTES", 100_000)
     account = await bank.account()
     upstream.will(endless(b"data: " + b"x" * 5_000))
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from functions.inference import upstreams
+from callmissed_ai.routing import router as upstreams
 from tests.support.inference.behaviours import (
     SECRET_TEXT,
     Behaviour,

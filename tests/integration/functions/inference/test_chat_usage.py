@@ -5,8 +5,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from callmissed.ledger.entries import entry_of
 from callmissed.money import CREDIT
-from functions.inference import tokens
+from callmissed_ai.tokens import counting as tokens
 from tests.support.inference.behaviours import (
     DONE,
     USAGE,
@@ -48,7 +49,11 @@ async def test_reported_tokens_are_charged(
 
     entry = await bank.entry(account.tenant)
     assert entry["amount"] == await bank.assert_balanced(account) == 11 * 50 + 7 * 150
-    assert entry["usage"]["units"] == {"input_tokens": 11, "output_tokens": 7, "cached_input_tokens": 0}
+    assert entry["usage"]["lines"] == [
+        {"unit": "input_tokens", "quantity": 11, "price": 50 * 1_000_000, "per": 1_000_000},
+        {"unit": "output_tokens", "quantity": 7, "price": 150 * 1_000_000, "per": 1_000_000},
+        {"unit": "cached_input_tokens", "quantity": 0, "price": 10 * 1_000_000, "per": 1_000_000},
+    ]
     assert "estimated" not in entry["usage"]
     assert entry["usage"]["outcome"] == "completed"
     assert response.headers["x-generation-id"] == f"gen_{entry['entry']}"
@@ -181,7 +186,9 @@ async def test_everything_that_was_written_is_counted_and_odd_messages_do_no_har
 
     entry = await bank.entry(account.tenant)
     assert entry["usage"]["estimated"] is True
-    assert entry["usage"]["units"]["output_tokens"] > 0
+    usage = entry_of(entry).usage
+    assert usage is not None
+    assert usage.quantities["output_tokens"] > 0
     assert await bank.assert_balanced(account) > 0
 
 

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest_asyncio
 
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.webhooks.simulation import Fate, Simulation
 
 
 @pytest_asyncio.fixture
-async def new_simulation(tables: Store) -> AsyncIterator[Callable[..., Simulation]]:
+async def new_simulation(tables: StageTables) -> AsyncIterator[Callable[..., Simulation]]:
     """Makes simulations on tables that are one test's."""
     made: list[Simulation] = []
 

@@ -6,14 +6,14 @@ from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.clock import SECOND
-from callmissed.events.types import WebhookDisabled
-from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS
+from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks import messages
 from functions.webhooks.attempts import Outcome
 from functions.webhooks.health import Health, Off
 from functions.webhooks.items import update
 from functions.webhooks.records import LANE, Endpoint, State, due, webhook_key
 from functions.webhooks.spans import key_before
+from tests.support.webhooks.jobs import disabled_events
 from tests.support.webhooks.simulation import Simulation, ok, status
 
 MINUTES = 1 / 24 / 60
@@ -198,7 +198,7 @@ async def test_five_days_of_failure_disable_it_and_tell_the_others(simulation: S
 
     webhook = await simulation.webhook_item(endpoint)
     assert (webhook["active"], webhook["off"]) == (False, "failing")
-    [event] = await _disabled_events(simulation)
+    [event] = await disabled_events(simulation)
     assert endpoint.webhook in event["body"]
     simulation.told.clear()
     await simulation.tell_existing(event)
@@ -251,7 +251,7 @@ async def test_410_of_an_address_that_was_left_meanwhile_disables_nothing(simula
     webhook = await simulation.webhook_item(endpoint)
     assert webhook["active"]
     assert "off" not in webhook
-    assert await _disabled_events(simulation) == []
+    assert await disabled_events(simulation) == []
 
 
 async def test_an_owner_who_saw_it_active_does_not_undo_half_of_the_disabling(simulation: Simulation) -> None:
@@ -311,8 +311,3 @@ async def start_replay(simulation: Simulation, endpoint: Endpoint, kind: str, *,
     await simulation.store.put(DELIVERIES, item | due(endpoint, simulation.now + 120 * SECOND))
     await simulation.orders.send([messages.replay(endpoint, key["item"].removeprefix("R#"))])
     return key
-
-
-async def _disabled_events(simulation: Simulation) -> list[Item]:
-    events = Database(simulation.plain, simulation.stage).scan(OUTBOX)
-    return [item async for item in events if item["type"] == WebhookDisabled.event]

@@ -6,10 +6,10 @@ from bench.delivery import steps
 from bench.delivery.soak import Flood, soak
 from bench.delivery.steps import Steps
 from bench.delivery.units import Units
-from local.engines import Store
+from local.aws.tables import StageTables
 
 
-async def test_a_delivery_takes_four_writes_and_six_round_trips(tables: Store) -> None:
+async def test_a_delivery_takes_four_writes_and_six_round_trips(tables: StageTables) -> None:
     found = await Steps(tables).weigh()
 
     delivered = found[steps.EVENT] + found[steps.FANOUT] + found[steps.DELIVERED]
@@ -21,7 +21,7 @@ async def test_a_delivery_takes_four_writes_and_six_round_trips(tables: Store) -
     assert found[steps.TEN].writes == sum((4, 5, 7 * (5 + 3), 4))
 
 
-async def test_a_soak_counts_deaths_and_duplicates_and_loses_nothing(tables: Store) -> None:
+async def test_a_soak_counts_deaths_and_duplicates_and_loses_nothing(tables: StageTables) -> None:
     found = await soak(Flood(tables.endpoint, tables.stage, 300, seed=3))
 
     assert found.lost == 0

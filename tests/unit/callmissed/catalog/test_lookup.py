@@ -12,7 +12,7 @@ from callmissed.catalog.model import (
     resolved,
     routing_suffix,
 )
-from local.engines import ROOT
+from local.paths import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from moto import mock_aws
 
 from callmissed.catalog.loader import CatalogError, load_catalog, read_operator_file
 from callmissed.catalog.model import Category, Price, ProviderRoute
-from local.engines import ROOT
+from local.paths import ROOT
 
 LAB = """
 [providers.lab]

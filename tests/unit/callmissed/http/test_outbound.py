@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from local.engines import ROOT
+from local.paths import ROOT
 
-CORE, PROVIDERS = "layers/core/python/callmissed", "functions/inference/providers"
+CORE, TRANSPORTS = "layers/core/python/callmissed", "layers/ai/python/callmissed_ai/transports"
 WHY = {
     f"{CORE}/http/client.py": "the safe client itself, which judges every address",
     f"{CORE}/aws/dynamodb.py": "calls DynamoDB of the stage's region, or the emulator that the settings name",
-    f"{PROVIDERS}/bare.py": "calls the base URLs of providers, which the operator's catalog names",
-    f"{PROVIDERS}/openai_sdk.py": "calls the base URLs of providers, which the operator's catalog names",
+    f"{TRANSPORTS}/http.py": "calls the base URLs of providers, which the operator's catalog names",
+    f"{TRANSPORTS}/openai_sdk.py": "calls the base URLs of providers, which the operator's catalog names",
 }
 CLIENTS = {
     "aiohttp",
@@ -47,7 +47,7 @@ SETTING = {"allow_loopback": "settings.allow_loopback"}
 
 
 def sources() -> Iterator[Path]:
-    for folder in ("functions", "layers/core"):
+    for folder in ("functions", "layers/core", "layers/ai"):
         yield from (ROOT / folder).rglob("*.py")
 
 

@@ -1,11 +1,21 @@
 """The record of a ledger entry: everything that says something, zeros included."""
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import pytest
 
 from callmissed.aws.attributes import from_item, to_item
-from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Outcome, Usage, to_record, void
+from callmissed.ledger.entries import (
+    Account,
+    EntryType,
+    LedgerEntry,
+    Outcome,
+    Usage,
+    UsageLine,
+    entry_of,
+    to_record,
+    void,
+)
 
 NOVEMBER = 1_794_787_200_000_000
 
@@ -29,12 +39,12 @@ def test_a_plain_entry_says_no_more_than_it_must() -> None:
 
 
 def test_zeros_are_kept() -> None:
-    usage = Usage("llm", "m", "p", units={"input": 0}, prices={"input": 0})
+    usage = Usage("llm", "m", "p", (UsageLine("input", 0, 0, 1),))
 
     record = to_record(entry(amount=0, held=(0, 0), usage=usage))
 
     assert (record["amount"], record["held"], record["shortfall"]) == (0, (0, 0), 0)
-    assert (record["usage"]["units"], record["usage"]["prices"]) == ({"input": 0}, {"input": 0})
+    assert record["usage"]["lines"] == [{"unit": "input", "quantity": 0, "price": 0, "per": 1}]
     assert (record["usage"]["latency_ms"], record["usage"]["first_byte_ms"]) == (0, 0)
 
 
@@ -53,8 +63,7 @@ def test_everything_that_is_said_is_in_the_table() -> None:
         service="llm",
         model="a-model",
         provider="lab",
-        units={"input": 3, "output": 4},
-        prices={"input": 1_000_000, "output": 2_000_000},
+        lines=(UsageLine("input", 3, 1_000_000, 10**6), UsageLine("output", 4, 2_000_000, 10**6)),
         price_version="v1",
         estimated=True,
         outcome=Outcome.CLIENT_CLOSED,
@@ -68,7 +77,10 @@ def test_everything_that_is_said_is_in_the_table() -> None:
 
     stored = from_item(to_item(to_record(full)))
 
-    assert stored["usage"] == {field.name: getattr(usage, field.name) for field in fields(usage)}
+    lines = [asdict(line) for line in usage.lines]
+    assert stored["usage"] == {field.name: getattr(usage, field.name) for field in fields(usage)} | {"lines": lines}
+    assert usage.quantities == {"input": 3, "output": 4}
+    assert entry_of(stored) == full
     assert stored | {"held": (9, 7)} == {
         field.name: stored["usage"] if field.name == "usage" else getattr(full, field.name) for field in fields(full)
     }

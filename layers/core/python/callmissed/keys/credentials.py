@@ -39,7 +39,12 @@ def calling_host(headers: Headers) -> str | None:
 
 def check_domain(locks: Collection[str], headers: Headers) -> None:
     """Hold a call to the key's domain locks. Raises ApiError 403 for a page from elsewhere."""
-    if not is_allowed(locks, calling_host(headers)):
+    check_host(locks, calling_host(headers))
+
+
+def check_host(locks: Collection[str], host: str | None) -> None:
+    """As `check_domain`, for a page of `host`, or for no page."""
+    if not is_allowed(locks, host):
         raise ApiError(403, "domain_not_allowed", "This API key is locked to other domains.")
 
 

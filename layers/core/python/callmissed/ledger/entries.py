@@ -5,7 +5,7 @@ the accounts sum to zero. A call's entry has the call's id, so it can be written
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from callmissed.aws.attributes import Item
@@ -41,18 +41,27 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class UsageLine:
+    """A `quantity` of `unit` at `price` micro-credits per `per` of them."""
+
+    unit: str
+    quantity: int
+    price: int
+    per: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a call used and at which price: enough to compute its amount again.
 
-    `units` and `prices` have the same names; prices are micro-credits per million units. `estimated` says that the
-    provider reported no usage and the tokens were counted by our tokenizer.
+    The amount is the sum of the lines, rounded half up once (`callmissed.money.cost`). `estimated` says that the
+    provider reported no usage and it was counted here.
     """
 
     service: str
     model: str
     provider: str
-    units: Mapping[str, int] = field(default_factory=dict[str, int])
-    prices: Mapping[str, int] = field(default_factory=dict[str, int])
+    lines: tuple[UsageLine, ...] = ()
     price_version: str = ""
     estimated: bool = False
     outcome: Outcome = Outcome.COMPLETED
@@ -61,6 +70,11 @@ class Usage:
     first_byte_ms: int = 0
     key_id: str = ""
     upstream_id: str = ""
+
+    @property
+    def quantities(self) -> Mapping[str, int]:
+        """Quantity by unit."""
+        return {line.unit: line.quantity for line in self.lines}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +108,26 @@ def entry_of(item: Item) -> LedgerEntry:
         "debit": Account(item["debit"]),
         "credit": Account(item["credit"]),
         "held": (held[0], held[1]) if held else None,
-        "usage": Usage(**usage | {"outcome": Outcome(usage["outcome"])}) if usage else None,
+        "usage": _usage_of(usage) if usage else None,
     }
     return LedgerEntry(**fields)
+
+
+def _usage_of(item: Item) -> Usage:
+    lines = tuple(UsageLine(**line) for line in item["lines"])
+    fields: Item = item | {"outcome": Outcome(item["outcome"]), "lines": lines}
+    return Usage(**fields)
 
 
 def to_record(entry: LedgerEntry) -> Item:
     """The table's item for `entry`; fields that say nothing are left out."""
     record = _telling(entry)
     if entry.usage is not None:
-        record["usage"] = _telling(entry.usage)
+        lines = [
+            {"unit": line.unit, "quantity": line.quantity, "price": line.price, "per": line.per}
+            for line in entry.usage.lines
+        ]
+        record["usage"] = _telling(entry.usage) | {"lines": lines}
     return record
 
 

@@ -1,5 +1,5 @@
-"""What exists, declared once as data: tables, functions, routes, schedules.
+"""What exists, declared once as data: tables, resources, routes, functions, schedules, queues.
 
-`infra` turns these declarations into CloudFormation and `local` runs them on one machine,
-so what runs on the desk is what gets deployed.
+`infra` turns the declarations into CloudFormation and `local` runs them on one machine, so the local stack runs what
+is deployed. `functions`, `routes` and `queues` have one module per slice and gather what the slices declare.
 """

@@ -63,7 +63,7 @@ def physical_name(stage: str, table: Table) -> str:
 
 
 def create_table_request(stage: str, table: Table) -> dict[str, Any]:
-    """The `CreateTable` request for `table`, as the desk and the tests create it."""
+    """The `CreateTable` request for `table`, as the local stack and the tests create it."""
     names = [name for name in (table.partition_key, table.sort_key) if name]
     indexed = [table.index.partition_key, table.index.sort_key] if table.index else []
     request: dict[str, Any] = {

@@ -45,9 +45,9 @@ async def create_tenant(database: Database, *, name: str, plan: Plan, now: int) 
     return tenant
 
 
-async def get_tenant(database: Database, tenant_id: str) -> Tenant:
+async def get_tenant(database: Database, tenant_id: str, *, consistent: bool = False) -> Tenant:
     """The tenant. Raises ApiError 404, Unavailable."""
-    record = await database.get(TENANTS, {"tenant": tenant_id, "item": _RECORD}, consistent=False)
+    record = await database.get(TENANTS, {"tenant": tenant_id, "item": _RECORD}, consistent=consistent)
     if not record:
         raise ApiError(404, "not_found", "No such tenant.")
     return _tenant_of(record)

@@ -1,1 +1,1 @@
-"""What the slices' web applications share: callers, refusals, the frame around a request."""
+"""What the slices' web applications share: callers, exception handlers, the context of a request."""

@@ -1,6 +1,6 @@
-"""The Idempotency-Key below `/api/v1`: an ASGI layer between a slice's application and its frame.
+"""The Idempotency-Key below `/api/v1`: an ASGI layer between a slice's application and its request context.
 
-    app = RequestFrame(IdempotencyMiddleware(create_api(…), store))
+    app = RequestContextMiddleware(IdempotencyMiddleware(create_api(…), store))
 
 POST, PUT and PATCH with the header run once in 24 hours. The answer is stored before its first byte leaves, so a caller
 who lost it gets the same bytes again; every answer but 2xx, and every exception, lets the key run again.
@@ -26,7 +26,7 @@ from callmissed.idempotency.requests import HEADER, REPLAYED, checked_key, finge
 from callmissed.idempotency.store import SKEW_SECONDS, IdempotencyStore, Replay, Run
 from callmissed.platform.routes import MAX_BODY_BYTES
 from callmissed.web.caller import authorizer_context
-from callmissed.web.refusals import error_response
+from callmissed.web.exception_handlers import error_response
 
 LOCK_SECONDS = 30 + SKEW_SECONDS + 5
 """Lambda ends these functions after 30 seconds, counted from before the lock; what is above the skew is for luck."""

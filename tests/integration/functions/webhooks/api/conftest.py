@@ -8,14 +8,14 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.settings import CoreSettings
-from callmissed.web.app import RequestFrame
+from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.api import create_app, create_parts
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.webhooks.subscribers import NOW, RING, Stage, Tenant, check_url
 
 
 @pytest_asyncio.fixture(scope="session")
-async def shared_stage(new_tables: Callable[[], Store]) -> AsyncIterator[Stage]:
+async def shared_stage(new_tables: Callable[[], StageTables]) -> AsyncIterator[Stage]:
     store = new_tables()
     dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
     stage = Stage(store, dynamodb)
@@ -28,7 +28,7 @@ async def shared_stage(new_tables: Callable[[], Store]) -> AsyncIterator[Stage]:
         dispatch=stage.queue,
         clock=stage.clock,
     )
-    stage.app = RequestFrame(create_app(parts))
+    stage.app = RequestContextMiddleware(create_app(parts))
     yield stage
     await dynamodb.close()
 

@@ -16,7 +16,8 @@ from callmissed.platform.tables import IDEMPOTENCY, physical_name
 from callmissed.settings import CoreSettings
 from functions.webhooks import api
 from functions.webhooks.parts import Parts
-from local.engines import Store, dynamodb_client, moto_server
+from local.aws.engines import moto_server
+from local.aws.tables import StageTables, dynamodb_client
 from tests.support.webhooks.subscribers import NEW, PATH, RING, Endpoints, check_url
 
 TENANT = "tnt_of_the_handler"
@@ -24,7 +25,7 @@ Invoke = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def settings(module_tables: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreSettings]:
+def settings(module_tables: StageTables, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreSettings]:
     with moto_server(tmp_path_factory.mktemp("moto") / "moto.log") as endpoint:
         settings = CoreSettings(
             stage=module_tables.stage,

@@ -6,12 +6,12 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.dynamodb import DynamoDB
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.webhooks.callbacks import CASHFREE_SECRET, Stage
 
 
 @pytest_asyncio.fixture
-async def stage(tables: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+async def stage(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     monkeypatch.setenv("CASHFREE_SECRET_KEY", CASHFREE_SECRET)
     dynamodb = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=20)
     yield Stage(dynamodb, tables.stage)

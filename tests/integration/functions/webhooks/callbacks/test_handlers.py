@@ -11,7 +11,7 @@ from mangum.types import LambdaContext
 from callmissed import runtime
 from callmissed.clock import system_clock
 from functions.webhooks.callbacks import api, worker
-from local.engines import Store
+from local.aws.tables import StageTables
 from tests.support.webhooks.callbacks import (
     CASHFREE,
     CASHFREE_SECRET,
@@ -26,7 +26,7 @@ Serve = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @pytest.fixture
-def lambdas(tables: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def lambdas(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"STAGE": tables.stage, "DYNAMODB_ENDPOINT": tables.endpoint, "SEALING_KEYS": SEALING}
     for name, value in settings.items():
         monkeypatch.setenv(f"CALLMISSED_{name}", value)

@@ -1,20 +1,21 @@
 """The catalog's routes, through the application with its real envelopes and the official SDK."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from types import SimpleNamespace
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 import openai
 import pytest
 from openai.types import Model as OpenAIModel
-from starlette.requests import Request
 
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Catalog
 from callmissed.clock import system_clock
 from callmissed.errors import invalid_api_key
+from callmissed.keys.admission import Admitted
+from callmissed.keys.policy import KeyPolicy, new_key_item
+from callmissed.keys.secret import Mode, new_secret
 from functions.inference.app import create_app
 from functions.inference.openapi import document
 from functions.inference.routes.models import render_model, render_pricing, usd
@@ -32,22 +33,30 @@ cached_input = 0
 context_window = 8192
 aliases = ["lab"]
 """
-KEY = "cm_test_key"
+KEY = new_secret(Mode.TEST)
+
+
+class Authenticator:
+    """Knows one key, which may do everything."""
+
+    async def admit(self, secret: str, estimate: int, now: int) -> Admitted:
+        if secret != KEY:
+            raise invalid_api_key()
+        policy = new_key_item(
+            key_hash="hash", key_id="key_1", tenant="tnt_1", plan="pro", mode=Mode.TEST, policy=KeyPolicy(), now=now
+        )
+        return Admitted(policy, estimate, now)
 
 
 @dataclass
-class Gateway:
+class Container:
     """What the model routes need of the real one."""
 
     catalog: Catalog
     stage: str = "test"
     clock: Any = system_clock
     database: Any = None
-
-    async def authenticate(self, request: Request) -> object:
-        if request.headers.get("authorization") != f"Bearer {KEY}":
-            raise invalid_api_key()
-        return SimpleNamespace()
+    authenticator: Any = field(default_factory=lambda: Authenticator())
 
     async def close(self) -> None:
         return None
@@ -60,8 +69,8 @@ def catalog() -> Catalog:
 
 @pytest.fixture
 async def http(catalog: Catalog) -> AsyncIterator[httpx2.AsyncClient]:
-    gateway: Any = Gateway(catalog)
-    transport = httpx2.ASGITransport(create_app(gateway))
+    container: Any = Container(catalog)
+    transport = httpx2.ASGITransport(create_app(container))
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
 

@@ -1,0 +1,73 @@
+"""`callmissed credits`."""
+
+import secrets
+from typing import Annotated
+
+import typer
+
+from callmissed.ledger.grants import grant
+from callmissed.ledger.queries import MOST_ENTRIES, balance, newest_entries
+from callmissed.money import show
+from callmissed.tenancy.tenants import get_tenant
+from cli.context import CommandContext
+from cli.option_parsers import credit_amount
+from cli.rows import ENTRIES, balance_row, entry_row
+from cli.stage_command import stage_command
+
+credits = typer.Typer(name="credits", help="A tenant's money.", no_args_is_help=True)
+
+
+@stage_command(credits, "grant")
+async def grant_credits(
+    context: CommandContext,
+    *,
+    amount: Annotated[int, typer.Argument(parser=credit_amount, metavar="CREDITS", help="How many, such as 12.5.")],
+    operation_id: Annotated[
+        str | None, typer.Option(help="Name of this grant: repeated under the same name it grants nothing more.")
+    ] = None,
+    description: Annotated[str, typer.Option(help="What the entry says.")] = "",
+) -> None:
+    """Add credits to a tenant's wallet."""
+    if amount == 0:
+        raise typer.BadParameter("a grant adds more than nothing")
+    name = operation_id or f"cli-{secrets.token_hex(8)}"
+    granted = await grant(
+        context.database,
+        tenant=context.tenant,
+        amount=amount,
+        operation_id=name,
+        now=context.clock(),
+        description=description,
+    )
+    if not granted:
+        context.output.warn(f"The operation {name} was carried out before; nothing was added now.")
+    context.output.record(
+        {
+            "tenant_id": context.tenant,
+            "operation_id": name,
+            "granted": granted,
+            "amount": show(amount if granted else 0),
+            "available": show((await balance(context.database, context.tenant, context.clock())).available),
+        }
+    )
+
+
+@stage_command(credits, "balance")
+async def show_balance(context: CommandContext) -> None:
+    """Show what a tenant has, holds and has spent."""
+    context.output.record(balance_row(await balance(context.database, context.tenant, context.clock())))
+
+
+@stage_command(credits, "entries")
+async def list_entries(
+    context: CommandContext,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ENTRIES, help="How many at most.")] = 20,
+    before: Annotated[str, typer.Option(help="Id of the last entry of the page before.")] = "",
+) -> None:
+    """List a tenant's ledger entries, newest first."""
+    await get_tenant(context.database, context.tenant)
+    entries = await newest_entries(context.database, context.tenant, limit=limit, before=before)
+    context.output.rows([entry_row(entry) for entry in entries], ENTRIES)
+    if len(entries) == limit:
+        context.output.warn(f"There may be more: --before {entries[-1].entry}")

@@ -1,0 +1,78 @@
+"""Commands that work on a stage: options that choose the stage, one run of the coroutine, errors in one line."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from cli.context import CommandContext
+from cli.errors import EXPECTED_ERRORS, explain
+from cli.output import Output
+from cli.target import DEFAULT_REGION, DEFAULT_STATE, StageTarget, find_target
+
+CommandFunction = Callable[..., Awaitable[None]]
+
+
+def stage_command(
+    group: typer.Typer, name: str, *, of_tenant: bool = True
+) -> Callable[[CommandFunction], CommandFunction]:
+    """Register a coroutine function, which takes a CommandContext and keyword options, as `group`'s command `name`.
+
+    Without `of_tenant` the command is not about one tenant, and has no option to name one.
+    """
+    stage_options = [parameter for parameter in _STAGE_OPTIONS if of_tenant or parameter.name != "tenant"]
+
+    def register(function: CommandFunction) -> CommandFunction:
+        def command(**options: Any) -> None:
+            _run(function, options, **{parameter.name: options.pop(parameter.name) for parameter in stage_options})
+
+        parameters = [*list(inspect.signature(function).parameters.values())[1:], *stage_options]
+        typed = cast("Any", command)
+        typed.__doc__ = function.__doc__
+        typed.__signature__ = inspect.Signature(parameters)
+        typed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        group.command(name)(command)
+        return function
+
+    return register
+
+
+def _run(
+    function: CommandFunction,
+    options: dict[str, Any],
+    *,
+    tenant: Annotated[str | None, typer.Option(help="The tenant's id; of the local stack, its own.")] = None,
+    state: Annotated[Path, typer.Option(help="Folder from which the local stack runs.")] = DEFAULT_STATE,
+    stage: Annotated[str | None, typer.Option(help="A deployed stage, instead of the local stack.")] = None,
+    region: Annotated[
+        str, typer.Option(envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="AWS region of the deployed stage.")
+    ] = DEFAULT_REGION,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    output, target = Output(as_json=json), None
+    try:
+        target = find_target(state, stage, region)
+        asyncio.run(_call(function, options, target, output, tenant))
+    except EXPECTED_ERRORS as error:
+        output.fail(explain(error, target.settings if target else None))
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+async def _call(
+    function: CommandFunction, options: dict[str, Any], target: StageTarget, output: Output, tenant: str | None
+) -> None:
+    database = target.connect()
+    try:
+        tenant_id = tenant or target.tenant
+        context = CommandContext(target.settings, database, output, tenant_id, credentials=target.credentials)
+        await function(context, **options)
+    finally:
+        await database.close()
+
+
+_STAGE_OPTIONS = list(inspect.signature(_run).parameters.values())[2:]

@@ -1,5 +1,0 @@
-"""The sandbox: the built-in provider that needs no account and no network. See docs/sandbox.md."""
-
-from functions.inference.providers.sandbox.provider import SandboxProvider
-
-__all__ = ["SandboxProvider"]

@@ -1,0 +1,41 @@
+"""What a request to `/v1` is known by, and the headers that all of its answers have."""
+
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from callmissed.clock import Clock
+from callmissed.web.request_context import RequestContext
+from callmissed_ai.calls.call import AdmittedPayer, new_call
+
+_EXPOSED = (
+    "X-Request-Id, X-Generation-Id, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
+    "X-Quota-Limit, X-Quota-Remaining, X-Usage-Warning, X-CallMissed-Sandbox, Idempotent-Replayed"
+)
+
+
+def new_call_request(clock: Clock) -> RequestContext:
+    """The context of a request, which is a call that begins now; its id is the request's, too."""
+    call = new_call(clock)
+    return RequestContext(f"req_{call.id}", {"call": call.id}, {"call": call})
+
+
+def answer_headers(scope: Scope) -> Sequence[tuple[bytes, bytes]]:
+    """The key's rate window once it is admitted, and CORS headers for pages that may read the answer."""
+    state = scope["state"]
+    headers = [(name.lower().encode(), value.encode()) for name, value in _rate_headers(state["call"].payer).items()]
+    origin = Headers(scope=scope).get("origin")
+    if origin and state.get("readable"):
+        headers += [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-expose-headers", _EXPOSED.encode()),
+            (b"vary", b"Origin"),
+        ]
+    return headers
+
+
+def _rate_headers(payer: AdmittedPayer | None) -> dict[str, str]:
+    if payer is None or payer.key is None:
+        return {}
+    return payer.key.rate.headers | ({"X-CallMissed-Sandbox": "true"} if payer.is_sandboxed else {})

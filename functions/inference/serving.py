@@ -1,0 +1,132 @@
+"""From an HTTP request to the pipeline and back: the key that is shown, the Idempotency-Key, the answer's headers."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
+
+from callmissed.catalog.model import Catalog
+from callmissed.errors import ApiError
+from callmissed.idempotency.requests import HEADER, checked_key, fingerprint
+from callmissed.idempotency.store import Replay
+from callmissed.keys.credentials import calling_host, presented_secret
+from callmissed.ledger.wallet import fresh_quotas
+from callmissed.platform.routes import Permission
+from callmissed.tenancy.plans import UNLIMITED
+from callmissed.web.idempotency import replayed
+from callmissed_ai.answers.events import Closing, EventStream, event_stream
+from callmissed_ai.answers.whole import whole
+from callmissed_ai.calls.call import Call
+from callmissed_ai.calls.container import Container
+from callmissed_ai.calls.idempotency import MEDIA_TYPE, IdempotentCall
+from callmissed_ai.calls.payer import KeyPayer
+from callmissed_ai.calls.pipeline import Answer, run
+from callmissed_ai.calls.work import Work
+from functions.inference.body import parse_object, read_body
+
+Parse = Callable[[Catalog, Mapping[str, Any], int], Work]
+"""A service's work in a JSON body of so many bytes. Raises ApiError."""
+
+
+async def serve(request: Request, permission: Permission, parse: Parse, closing: Closing | None = None) -> Response:
+    """Run the billed call that `request` asks for. `closing` ends the streams of a service that has some.
+
+    Raises ApiError.
+    """
+    container: Container = request.app.state.container
+    raw = await read_body(request)
+    payer, call = _key_payer(request), _call(request)
+    try:
+        work = parse(container.catalog, parse_object(raw), len(raw))
+        call.idempotent = None if work.streamed else _idempotent(container, request, raw)
+    except ApiError:
+        await authenticate(request, permission)  # who may not call learns that first
+        raise
+    answer: Answer[bytes | EventStream] = partial(event_stream, closing=closing) if closing and work.streamed else whole
+    try:
+        return _response(call, work, await run(container, call, payer, work, answer))
+    except ApiError as refused:
+        _hide_from_foreign_pages(request, refused)
+        raise
+
+
+async def authenticate(request: Request, permission: Permission | None = None) -> str:
+    """Admit the request's key for a call that costs nothing; its tenant. Raises ApiError 401, 402, 403, 429, 503."""
+    container: Container = request.app.state.container
+    call = _call(request)
+    try:
+        call.payer = await _key_payer(request).admit(container, permission, 0)
+    except ApiError as refused:
+        _hide_from_foreign_pages(request, refused)
+        raise
+    return call.payer.tenant
+
+
+class _AsgiResponse(Response):
+    """An ASGI application as what a route returns."""
+
+    def __init__(self, app: EventStream) -> None:
+        super().__init__()
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+def _call(request: Request) -> Call:
+    return request.scope["state"]["call"]
+
+
+def _key_payer(request: Request) -> KeyPayer:
+    """The key that the request shows. Raises ApiError 401."""
+    # A page may read a refusal, too: none gets past its preflight unless a key is locked to it.
+    request.scope["state"]["readable"] = True
+    headers = request.headers.items()
+    return KeyPayer(presented_secret(headers), calling_host(headers))
+
+
+def _hide_from_foreign_pages(request: Request, refused: ApiError) -> None:
+    request.scope["state"]["readable"] = refused.code != "domain_not_allowed"
+
+
+def _idempotent(container: Container, request: Request, body: bytes) -> IdempotentCall | None:
+    """The request's Idempotency-Key, if it has one. Raises ApiError 400 for one that can't be a key."""
+    key = checked_key(request.headers.getlist(HEADER))
+    if key is None:
+        return None
+    asked = fingerprint(request.method, request.scope["path"], request.scope["query_string"], body)
+    return IdempotentCall(container.idempotency, key, asked)
+
+
+def _response(call: Call, work: Work, answer: bytes | EventStream | Replay) -> Response:
+    if isinstance(answer, Replay):
+        response = replayed(answer)
+        response.headers["X-Generation-Id"] = f"gen_{answer.call_id}"
+        return response
+    headers = _headers(call, work)
+    if isinstance(answer, bytes):
+        return Response(answer, media_type=MEDIA_TYPE, headers=headers)
+    answer.headers = headers
+    return _AsgiResponse(answer)
+
+
+def _headers(call: Call, work: Work) -> Mapping[str, str]:
+    timing = f"db;dur={call.db_wait / 1000:.3f}, upstream;dur={call.upstream_wait / 1000:.3f}"
+    return {"X-Generation-Id": f"gen_{call.id}", "Server-Timing": timing, **_quota_headers(call, work.quota)}
+
+
+def _quota_headers(call: Call, quota: str) -> dict[str, str]:
+    """The plan's month; a warning from 80 and 95 %."""
+    if call.wallet is None:
+        return {}
+    limit = fresh_quotas(call.admitted.plan)[quota]
+    if limit >= UNLIMITED:
+        return {}
+    used = limit - call.wallet.quota_left
+    headers = {"X-Quota-Limit": str(limit), "X-Quota-Remaining": str(call.wallet.quota_left)}
+    if used * 100 >= limit * 80:
+        severity = "critical" if used * 100 >= limit * 95 else "warning"
+        headers["X-Usage-Warning"] = f"{severity}: {used}/{limit} {quota} calls this month"
+    return headers

@@ -1,0 +1,1 @@
+"""Every billed AI call, as a library without HTTP."""

@@ -1,0 +1,42 @@
+"""A reply as one piece of bytes: the body of an HTTP response, a line of a batch's output."""
+
+import asyncio
+
+from callmissed.ledger.entries import Outcome
+from callmissed_ai.calls.served import Served
+from callmissed_ai.errors import provider_broke_off, unusable_reply
+from callmissed_ai.transports.base import UpstreamUnreachable
+
+_MAX_REPLY_BYTES = 64 * 1024 * 1024
+
+
+async def whole(served: Served) -> bytes:
+    """The whole reply of a call, stored under its Idempotency-Key, if it has one, and settled.
+
+    Raises ApiError 502 for a reply that can't be used, 503 when it breaks off, takes too long or can't be settled.
+    """
+    call, clock = served.call, served.container.clock
+    begun = clock()
+    try:
+        async with asyncio.timeout(served.seconds_left):
+            body = await _read(served)
+    except (UpstreamUnreachable, TimeoutError):
+        raise provider_broke_off() from None
+    finally:
+        await served.upstream.reply.close()
+    call.upstream_wait += clock() - begun
+    await served.settle(Outcome.COMPLETED, body)  # a reply is charged only once every retry gets it
+    return body
+
+
+async def _read(served: Served) -> bytes:
+    meter, size, passed = served.meter, 0, bytearray()
+    async for chunk in served.upstream.chunks():
+        size += len(chunk)
+        if size > _MAX_REPLY_BYTES:
+            raise unusable_reply("too long")
+        passed += meter.feed(chunk)
+    passed += meter.end()
+    if not meter.finished:
+        raise unusable_reply(meter.broken)
+    return bytes(passed)

@@ -1,0 +1,1 @@
+"""The pipeline of a billed call: who pays, what is held, what is charged."""

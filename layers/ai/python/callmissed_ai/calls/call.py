@@ -1,0 +1,64 @@
+"""One billed call on its way, and who pays for it."""
+
+from dataclasses import dataclass
+
+from callmissed.clock import Clock
+from callmissed.ids import new_call_id
+from callmissed.keys.admission import Admitted
+from callmissed.keys.policy import ANY
+from callmissed.ledger.holds import Hold, WalletState
+from callmissed_ai.calls.idempotency import IdempotentCall
+
+HOLD_MINUTES = 20
+"""Lifetime of a call's hold: longer than the longest call, which is API Gateway's 15 minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedPayer:
+    """Who pays for a call, admitted at `now` (epoch microseconds).
+
+    `key` is the API key with what its budget was charged, None where a tenant pays without one. A sandboxed call is
+    answered by the sandbox and costs nothing. `models` are the ids that the payer may use, `*` for all.
+    """
+
+    tenant: str
+    plan: str
+    now: int
+    key_id: str = ""
+    models: frozenset[str] = ANY
+    is_sandboxed: bool = False
+    key: Admitted | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """A billed call: its identity, what is set aside for it, how long things took (microseconds).
+
+    `payer` is None until the call is admitted. `hold` is None for a sandboxed call, which costs nothing; `idempotent`
+    for a call without an Idempotency-Key. From `settling` on the call can't be cancelled: its entry may be written even
+    when nobody heard of it, and a settlement whose reply can't be stored gives back what was set aside by itself.
+    """
+
+    id: str
+    started: int
+    idempotent: IdempotentCall | None = None
+    payer: AdmittedPayer | None = None
+    hold: Hold | None = None
+    wallet: WalletState | None = None
+    first_byte: int = 0
+    db_wait: int = 0
+    upstream_wait: int = 0
+    settling: bool = False
+
+    @property
+    def admitted(self) -> AdmittedPayer:
+        """The payer of a call that is admitted."""
+        if self.payer is None:
+            raise AssertionError("the call is not admitted yet")
+        return self.payer
+
+
+def new_call(clock: Clock) -> Call:
+    """A call that begins now."""
+    started = clock()
+    return Call(new_call_id(started, HOLD_MINUTES), started)

@@ -1,0 +1,75 @@
+"""Everything that the billed calls of one process share."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.catalog.loader import load_catalog, read_operator_file
+from callmissed.catalog.model import Catalog
+from callmissed.clock import Clock, system_clock
+from callmissed.idempotency.answers import S3Answers
+from callmissed.idempotency.store import IdempotencyStore
+from callmissed.keys.admission import Admission
+from callmissed.keys.rehash import PepperRing
+from callmissed.ledger.holds import Ledger
+from callmissed.settings import CoreSettings
+from callmissed_ai.calls.settlement import CallSettlement
+from callmissed_ai.routing.router import Router
+from callmissed_ai.transports.base import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The dependencies of the pipeline. `authenticator` admits keys by secret, `admission` by the id of their item."""
+
+    clock: Clock
+    catalog: Catalog
+    database: Database
+    ledger: Ledger
+    idempotency: IdempotencyStore
+    admission: Admission
+    authenticator: PepperRing
+    settlement: CallSettlement
+    router: Router
+
+    async def close(self) -> None:
+        """Drop every connection, for a snapshot or at the end."""
+        await self.router.close()
+        await self.database.close()
+
+
+def create_container(
+    settings: CoreSettings, clock: Clock = system_clock, dynamodb: DynamoDB | None = None
+) -> Container:
+    """The container of one process, which opens no connection before its first call.
+
+    Raises ValueError without a pepper, CatalogError for a providers file that is wrong.
+    """
+    database = Database(dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    catalog = read_catalog(settings)
+    admission, ledger = Admission(database), Ledger(database)
+    return Container(
+        clock=clock,
+        catalog=catalog,
+        database=database,
+        ledger=ledger,
+        idempotency=IdempotencyStore(database, S3Answers(settings)),
+        admission=admission,
+        authenticator=PepperRing(database, admission, settings.pepper_ring),
+        settlement=CallSettlement(ledger, admission, clock),
+        router=Router(catalog, settings.provider_environment, _open_sandbox),
+    )
+
+
+def read_catalog(settings: CoreSettings) -> Catalog:
+    """The catalog with the operator's providers file on top. Raises CatalogError."""
+    operator_file = read_operator_file(settings.providers_file) if settings.providers_file else None
+    return load_catalog(operator_file, source=settings.providers_file)
+
+
+def _open_sandbox() -> Transport:
+    from callmissed_ai.providers.sandbox import SandboxProvider  # many processes never use it
+
+    return SandboxProvider(time.time, asyncio.sleep)

@@ -1,0 +1,54 @@
+"""Blocking calls with an Idempotency-Key: one run, one charge, as many answers as are asked for.
+
+The order makes it so (docs/decisions/0008-idempotency-and-billed-calls.md): lock the key, hold, ask upstream, store the
+answer under the condition that the lock is still ours, and only then settle.
+"""
+
+import asyncio
+
+from callmissed.idempotency.requests import keyed_request
+from callmissed.idempotency.store import SKEW_SECONDS, IdempotencyStore, Replay, Run
+from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
+
+LOCK_SECONDS = STREAM_TIMEOUT_SECONDS + SKEW_SECONDS + 10
+"""Lambda ends the function after 900 s, and a call that lives elsewhere ends itself before that.
+
+A blocking call may well run that long: API Gateway gives up on it after five minutes of silence, the work goes on, and
+the caller's retry gets the reply.
+"""
+
+MEDIA_TYPE = "application/json"
+
+
+class IdempotentCall:
+    """One call with an Idempotency-Key. `fingerprint` is SHA-256 of what was asked, in hex."""
+
+    def __init__(self, store: IdempotencyStore, key: str, fingerprint: str) -> None:
+        self._store = store
+        self._key = key
+        self._fingerprint = fingerprint
+        self._run: Run | None = None
+
+    async def begin(self, tenant: str, mode: str, call_id: str, now: int) -> Replay | None:
+        """Lock the key at `now` (epoch microseconds), or find the answer that was given. Raises ApiError 409, 503."""
+        request = keyed_request(tenant, mode, self._key, self._fingerprint)
+        begun = await self._store.begin(request, now, LOCK_SECONDS, call_id)
+        if isinstance(begun, Replay):
+            return begun
+        self._run = begun
+        return None
+
+    async def complete(self, body: bytes) -> None:
+        """Store the reply. Raises ApiError 409 or 503: the key may run again then, and nothing may be charged."""
+        if self._run is None:
+            raise AssertionError("the key is not locked")
+        try:
+            await self._store.complete(self._run, 200, MEDIA_TYPE, body)
+        except BaseException:
+            await self._store.release(self._run)
+            raise
+
+    async def release(self) -> None:
+        """Let the key run again after a failure; the release runs to its end also when the task is cancelled."""
+        if self._run:
+            await asyncio.shield(asyncio.ensure_future(self._store.release(self._run)))

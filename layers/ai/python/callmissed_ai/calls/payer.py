@@ -1,0 +1,140 @@
+"""Who pays for a call: an API key that its caller shows, an API key by its id, or a tenant.
+
+KeyPayer         the key's conditional write: authentication, rate, budget; then domain lock and permission
+StoredKeyPayer   the same write, on the item that the key's record names; for work that runs after its request
+TenantPayer      no key; the tenant's plan and quotas, budget and credits by the hold alone
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from callmissed.aws.dynamodb import Unavailable
+from callmissed.errors import ApiError, invalid_api_key, service_unavailable
+from callmissed.keys.admission import Admitted
+from callmissed.keys.credentials import check_host
+from callmissed.keys.records import read_api_key
+from callmissed.keys.secret import Mode
+from callmissed.platform.routes import Permission
+from callmissed.tenancy.tenants import get_tenant
+from callmissed_ai.calls.call import AdmittedPayer
+from callmissed_ai.calls.container import Container
+
+_LOOKS = 4
+"""Times that a stored key is looked up: its newest item changes when it is rotated, or moves to another pepper."""
+
+
+class Payer(Protocol):
+    """Somebody who may pay for a call."""
+
+    async def admit(self, container: Container, permission: Permission | None, estimate: int) -> AdmittedPayer:
+        """Admit one call that may cost `estimate` micro-credits and needs `permission`, if any.
+
+        Raises ApiError 401, 402 (HoldRefused), 403, 429, 503.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPayer:
+    """The API key `secret`, shown by a page of the host `origin`, or by none. One round trip and no read."""
+
+    secret: str
+    origin: str | None = None
+
+    async def admit(self, container: Container, permission: Permission | None, estimate: int) -> AdmittedPayer:
+        """See `Payer.admit`. A test key's budget is not charged: the secret says that it is one."""
+        charged = 0 if self.secret.startswith("cm_test_") else estimate
+        try:
+            admitted = await container.authenticator.admit(self.secret, charged, container.clock())
+            try:
+                check_host(admitted.domains, self.origin)
+                _check_permission(admitted, permission)
+            except ApiError:
+                await container.settlement.refund_key(admitted, 0)
+                raise
+        except Unavailable as error:
+            raise service_unavailable() from error
+        return _payer_of(admitted)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKeyPayer:
+    """The API key `key_id` of `tenant`, as of a batch or a voice session, which know no secret.
+
+    One consistent read of the key's record names its newest item, and the same write as for a shown key admits the call
+    there: revocation, expiry, rate, permission and budget hold. Domain locks don't, because no page calls.
+    """
+
+    tenant: str
+    key_id: str
+
+    async def admit(self, container: Container, permission: Permission | None, estimate: int) -> AdmittedPayer:
+        """See `Payer.admit`."""
+        try:
+            admitted = await self._admit(container, estimate)
+            try:
+                _check_permission(admitted, permission)
+            except ApiError:
+                await container.settlement.refund_key(admitted, 0)
+                raise
+        except Unavailable as error:
+            raise service_unavailable() from error
+        return _payer_of(admitted)
+
+    async def _admit(self, container: Container, estimate: int) -> Admitted:
+        """Admit the key at its newest item, which may change between the read and the write."""
+        seen = ""
+        for _ in range(_LOOKS):
+            newest, mode = await self._newest(container)
+            if newest == seen:
+                raise invalid_api_key()
+            try:
+                return await container.admission.admit(newest, 0 if mode == Mode.TEST else estimate, container.clock())
+            except ApiError as refused:
+                if refused.status != 401:
+                    raise
+                seen = newest
+        raise service_unavailable()
+
+    async def _newest(self, container: Container) -> tuple[str, str]:
+        try:
+            key = await read_api_key(container.database, self.tenant, self.key_id)
+        except ApiError:
+            raise invalid_api_key() from None
+        return key.newest, key.mode
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPayer:
+    """`tenant` itself, as for a bot's turn or a signed-in person: no key, so no rate, permission or key budget.
+
+    The plan decides over models and wallet shards before the hold can be placed, and a hold does not return the plan.
+    So one strongly consistent read of the tenant's record comes first: one read unit, a fifth of what a write costs
+    that finds out and has to be repeated. Whether the tenant is active, its quotas, budget and credits are conditions
+    of the hold.
+    """
+
+    tenant: str
+
+    async def admit(self, container: Container, permission: Permission | None, estimate: int) -> AdmittedPayer:
+        """See `Payer.admit`; raises ApiError 403 for a tenant that does not exist."""
+        now = container.clock()
+        try:
+            tenant = await get_tenant(container.database, self.tenant, consistent=True)
+        except Unavailable as error:
+            raise service_unavailable() from error
+        except ApiError:
+            raise ApiError(403, "account_inactive", "This account is not active.") from None
+        return AdmittedPayer(self.tenant, tenant.plan, now)
+
+
+def _payer_of(admitted: Admitted) -> AdmittedPayer:
+    is_test = admitted.mode == Mode.TEST
+    return AdmittedPayer(
+        admitted.tenant, admitted.plan, admitted.now, admitted.key_id, admitted.models, is_test, admitted
+    )
+
+
+def _check_permission(admitted: Admitted, permission: Permission | None) -> None:
+    if permission and not {"*", str(permission)} & admitted.permissions:
+        raise ApiError(403, "permission_denied", f"This API key lacks the permission '{permission}'.")

@@ -1,0 +1,147 @@
+"""A billed call from admission to settlement (docs/architecture.md).
+
+    admit → [lock the Idempotency-Key] → hold → route → answer: pass on, [store], settle
+                                                     └─ or give everything back
+
+The order matters: nothing is asked of an upstream before the dearest outcome is held, a reply is charged only once it
+is stored for every retry, and a failure after admission gives back what was set aside before it reaches the caller.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from callmissed.aws.dynamodb import Unavailable
+from callmissed.errors import ApiError, service_unavailable
+from callmissed.idempotency.store import Replay
+from callmissed.keys.secret import Mode
+from callmissed.ledger.refusals import HoldRefused
+from callmissed.tenancy.plans import limits
+from callmissed_ai.calls.call import AdmittedPayer, Call
+from callmissed_ai.calls.container import Container
+from callmissed_ai.calls.payer import Payer
+from callmissed_ai.calls.served import Served
+from callmissed_ai.calls.work import Work
+from callmissed_ai.routing.router import UpstreamAnswer
+
+T = TypeVar("T")
+Answer = Callable[[Served], Awaitable[T]]
+"""Where the bytes of a reply go; it settles the call. See `callmissed_ai.answers`."""
+
+
+async def run(container: Container, call: Call, payer: Payer, work: Work, answer: Answer[T]) -> T | Replay:
+    """What `answer` makes of the reply to `work`, or the stored reply of an earlier run of the same request.
+
+    Fills `call` on the way: its payer, hold, wallet and times. Raises ApiError; nothing stays held or charged then,
+    except what DynamoDB does not let go of now and the sweep gives back.
+    """
+    try:
+        work = await _admit(container, call, payer, work)
+    except HoldRefused:
+        if replay := await _replayed(container, call, payer, work):
+            return replay  # what is paid for needs no budget
+        raise
+    try:
+        _check_models(call.admitted, work)
+        if replay := await _begin(container, call):
+            return replay
+        work = await _hold(container, call, work)
+        upstream = await _ask(container, call, work)
+        return await answer(Served(container, call, work, upstream, work.meter(upstream.model)))
+    except BaseException:
+        await _give_up(container, call)
+        raise
+
+
+async def _admit(container: Container, call: Call, payer: Payer, work: Work) -> Work:
+    """Admit the call. The work returned may be shorter, so that the key's budget covers it."""
+    call.payer, work = await _affordable(work, partial(payer.admit, container, work.permission))
+    call.db_wait = container.clock() - call.admitted.now
+    return work
+
+
+async def _replayed(container: Container, call: Call, payer: Payer, work: Work) -> Replay | None:
+    """The answer that the request got before, for a key whose budget would not cover it again."""
+    if call.idempotent is None:
+        return None
+    call.payer = await payer.admit(container, work.permission, 0)
+    _check_models(call.payer, work)
+    replay = await _begin(container, call)
+    await call.idempotent.release()
+    return replay
+
+
+async def _begin(container: Container, call: Call) -> Replay | None:
+    """Lock the call's Idempotency-Key, if it has one; give the budget its charge back where it was answered before."""
+    if call.idempotent is None:
+        return None
+    payer = call.admitted
+    mode = Mode.TEST if payer.is_sandboxed else Mode.LIVE
+    replay = await call.idempotent.begin(payer.tenant, mode, call.id, container.clock())
+    if replay and payer.key:
+        await container.settlement.refund_key(payer.key, 0)
+    return replay
+
+
+async def _hold(container: Container, call: Call, work: Work) -> Work:
+    """Hold the dearest outcome. The work returned may be shorter, so that the wallet covers it."""
+    payer = call.admitted
+    if payer.is_sandboxed:
+        return work
+    begun, shards = container.clock(), limits(payer.plan).wallet_shards
+    hold = partial(container.ledger.hold, payer.tenant, call.id, work.quota, shards=shards)
+    try:
+        (call.hold, call.wallet), work = await _affordable(work, hold)
+    except Unavailable as error:
+        raise service_unavailable() from error
+    finally:
+        call.db_wait += container.clock() - begun
+    return work
+
+
+async def _affordable(work: Work, set_aside: Callable[[int], Awaitable[T]]) -> tuple[T, Work]:
+    """Set the estimate of `work` aside, or of the same work made as short as what is left. Raises HoldRefused."""
+    try:
+        return await set_aside(work.estimate), work
+    except HoldRefused as refused:
+        shorter = work.shorter(refused.affordable)
+        if shorter is None:
+            raise
+    return await set_aside(shorter.estimate), shorter
+
+
+async def _ask(container: Container, call: Call, work: Work) -> UpstreamAnswer:
+    begun = container.clock()
+    upstream = await container.router.answer(work, sandboxed=call.admitted.is_sandboxed)
+    call.first_byte = container.clock()
+    call.upstream_wait = call.first_byte - begun
+    return upstream
+
+
+async def _give_up(container: Container, call: Call) -> None:
+    """Undo what a failed call has set aside; the key is released also when the task is cancelled meanwhile."""
+    if call.settling:
+        return  # its entry, or its stored reply, may be there
+    try:
+        await container.settlement.cancel(call)
+    finally:
+        if call.idempotent:
+            await call.idempotent.release()
+
+
+def _check_models(payer: AdmittedPayer, work: Work) -> None:
+    """Check the models against the payer's key and plan. Raises ApiError 403."""
+    allowed = limits(payer.plan).allows
+    for model in work.models:
+        if not {"*", model.id} & payer.models:
+            raise ApiError(403, "model_not_allowed", f"This API key may not use '{model.id}'.", param="model")
+        if not payer.is_sandboxed and not allowed(model.free):
+            raise _model_not_available(model.id)
+
+
+def _model_not_available(model_id: str) -> ApiError:
+    message = (
+        f"Model '{model_id}' requires a paid plan. See GET /api/v1/models/access for the models of each plan. "
+        "Upgrade to use it."
+    )
+    return ApiError(403, "model_not_available", message, param="model")

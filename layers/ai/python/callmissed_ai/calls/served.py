@@ -1,0 +1,41 @@
+"""A call whose upstream has begun its reply."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from callmissed.clock import SECOND
+from callmissed.ledger.entries import Outcome
+from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
+from callmissed_ai.calls.call import Call
+from callmissed_ai.calls.container import Container
+from callmissed_ai.calls.work import Meter, Work
+from callmissed_ai.routing.router import UpstreamAnswer
+
+MAX_CALL_SECONDS = STREAM_TIMEOUT_SECONDS - 30.0
+"""A call ends so long after its start: what Lambda kills, or what outlives its hold, is never settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What an answer passes on to the caller, reading it with `meter`, and then settles."""
+
+    container: Container
+    call: Call
+    work: Work
+    upstream: UpstreamAnswer
+    meter: Meter
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the call has to end."""
+        return max(0.0, MAX_CALL_SECONDS - (self.container.clock() - self.call.started) / SECOND)
+
+    async def settle(self, outcome: Outcome, body: bytes | None = None) -> None:
+        """Charge what the meter has read, once `body` is stored where the call has an Idempotency-Key.
+
+        Raises ApiError 409 or 503; nothing is charged then.
+        """
+        charges = await self.meter.charges()
+        idempotent = self.call.idempotent
+        store = partial(idempotent.complete, body) if idempotent and body is not None else None
+        await self.container.settlement.settle(self.call, self.work, self.upstream, charges, outcome, store)

@@ -1,0 +1,145 @@
+"""From charges to a settled ledger entry: the one rule of what a call costs (docs/architecture.md).
+
+A call costs what its provider reports; where the provider reports nothing, what we count, and the entry says so. An
+explicit zero stays zero. A failed call costs nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from callmissed.aws.dynamodb import DynamoError
+from callmissed.clock import Clock
+from callmissed.errors import service_unavailable
+from callmissed.keys.admission import Admission, Admitted
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Outcome, Usage
+from callmissed.ledger.holds import Ledger, Settlement
+from callmissed.observability import count, get_logger
+from callmissed_ai.calls.call import Call
+from callmissed_ai.calls.charges import Charges
+from callmissed_ai.calls.work import Work
+from callmissed_ai.routing.router import UpstreamAnswer
+
+_logger = get_logger("inference")
+
+
+class CallSettlement:
+    """Settles calls and gives back what failed ones had set aside."""
+
+    def __init__(self, ledger: Ledger, admission: Admission, clock: Clock) -> None:
+        self._ledger = ledger
+        self._admission = admission
+        self._clock = clock
+
+    async def settle(
+        self,
+        call: Call,
+        work: Work,
+        upstream: UpstreamAnswer,
+        charges: Charges,
+        outcome: Outcome,
+        store: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Charge the call once `store` has stored its reply; a reply that can't be stored is not charged.
+
+        Store and charge run to their end also when the caller's task is cancelled, because a reply that is stored and
+        not charged would be given away. Raises ApiError 503 if the call can't be charged, and what `store` raises.
+        """
+        call.settling = True
+        begun = self._clock()
+        entry = _entry(call, _usage(call, work, upstream, charges, outcome, begun), charges, begun)
+        await asyncio.shield(asyncio.ensure_future(self._store_and_settle(call, entry, store)))
+        call.db_wait += self._clock() - begun
+
+    async def cancel(self, call: Call) -> None:
+        """Give back everything that a failed call had set aside; what can't be now, the sweep does.
+
+        Not for a call whose settlement has begun: the sweep knows whether there is an entry.
+        """
+        begun = self._clock()
+        await asyncio.shield(asyncio.ensure_future(self._cancel(call)))
+        call.db_wait += self._clock() - begun
+
+    async def refund_key(self, key: Admitted, spent: int) -> None:
+        """Return what the key was charged above `spent`; what can't be, the key lacks until the month turns."""
+        try:
+            await self._admission.give_back(key, key.charged - spent)
+        except DynamoError:
+            _logger.exception("a key's budget share is lost for this month", extra={"key": key.key_id})
+
+    async def _refund(self, call: Call, spent: int) -> None:
+        if call.admitted.key:
+            await self.refund_key(call.admitted.key, spent)
+
+    async def _store_and_settle(
+        self, call: Call, entry: LedgerEntry, store: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        if store:
+            try:
+                await store()
+            except BaseException:
+                await self._cancel(call)
+                raise
+        await self._settle(call, entry)
+
+    async def _settle(self, call: Call, entry: LedgerEntry) -> None:
+        if entry.shortfall:
+            _logger.error("a call cost more than its hold", extra={"call": call.id, "shortfall": entry.shortfall})
+            count("HoldShortfall")
+        try:
+            if call.hold is None:
+                await self._ledger.record(entry)
+                return
+            settlement, _ = await asyncio.gather(
+                self._ledger.settle(call.hold, entry), self._refund(call, entry.amount)
+            )
+        except DynamoError as error:
+            _logger.exception("a call could not be settled", extra={"call": call.id})
+            raise service_unavailable() from error
+        if settlement is Settlement.VOIDED:
+            _logger.error("a call settled after its hold was given back", extra={"call": call.id})
+            count("SettledAfterVoid")
+
+    async def _cancel(self, call: Call) -> None:
+        try:
+            if call.hold:
+                await self._ledger.release(call.hold)
+        except DynamoError:
+            _logger.exception("a hold is left to the sweep", extra={"call": call.id})
+        await self._refund(call, 0)
+
+
+def _entry(call: Call, usage: Usage, charges: Charges, now: int) -> LedgerEntry:
+    """The entry of a call at `now`; the cost above the hold is its shortfall."""
+    cost = charges.cost if call.hold else 0
+    charged = min(cost, call.hold.amount) if call.hold else 0
+    return LedgerEntry(
+        call.admitted.tenant,
+        call.id,
+        EntryType.DEDUCTION,
+        charged,
+        Account.HELD,
+        Account.REVENUE,
+        now,
+        held=(call.hold.amount, call.hold.attempt) if call.hold else None,
+        shortfall=cost - charged,
+        sandbox=call.hold is None,
+        usage=usage,
+    )
+
+
+def _usage(call: Call, work: Work, upstream: UpstreamAnswer, charges: Charges, outcome: Outcome, now: int) -> Usage:
+    model, route = upstream.model, upstream.route
+    return Usage(
+        service=work.service,
+        model=model.id,
+        provider=route.provider,
+        lines=tuple(charges.lines),
+        price_version=model.price.version if model.price else "",
+        estimated=charges.estimated,
+        outcome=outcome,
+        streamed=work.streamed,
+        latency_ms=(now - call.started) // 1000,
+        first_byte_ms=(call.first_byte - call.started) // 1000 if call.first_byte else 0,
+        key_id=call.admitted.key_id,
+        upstream_id=route.upstream_id,
+    )

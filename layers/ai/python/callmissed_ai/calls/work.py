@@ -1,0 +1,90 @@
+"""What a service supplies to the pipeline: a priced request, and what reads the usage of its reply."""
+
+from typing import Protocol
+
+from callmissed.catalog.model import Model, ProviderRoute
+from callmissed.platform.routes import Permission
+from callmissed_ai.calls.charges import Charges
+from callmissed_ai.transports.base import UpstreamCall
+
+
+class Meter(Protocol):
+    """Reads one reply on its way through.
+
+    Nothing may be passed on once the reply is `finished`, nor once it is `broken`, which says why it can't be used.
+    """
+
+    @property
+    def finished(self) -> bool:
+        """Whether the reply is complete."""
+        ...
+
+    @property
+    def broken(self) -> str:
+        """Why the reply can't be used, "" while it can."""
+        ...
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take what the upstream sent; returns what may be passed on by now."""
+        ...
+
+    def end(self) -> bytes:
+        """Take the end of the upstream's body; returns what is left to pass on."""
+        ...
+
+    async def charges(self) -> Charges:
+        """What the reply costs so far: what it reports, else what is counted in a thread."""
+        ...
+
+
+class Work(Protocol):
+    """A priced request of one service. `models` are the one asked for and its fallbacks."""
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Models that may serve the call, in the order in which they are tried."""
+        ...
+
+    @property
+    def permission(self) -> Permission:
+        """What an API key needs."""
+        ...
+
+    @property
+    def service(self) -> str:
+        """Name of the service in the ledger."""
+        ...
+
+    @property
+    def quota(self) -> str:
+        """The monthly quota that counts the call."""
+        ...
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the reply is passed on as it comes."""
+        ...
+
+    @property
+    def estimate(self) -> int:
+        """The dearest outcome in micro-credits, over all models that may serve the call."""
+        ...
+
+    def shorter(self, available: int) -> "Work | None":
+        """The same call made so short that `available` micro-credits cover it, or None if that is no use."""
+        ...
+
+    def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
+        """What to send to `route`."""
+        ...
+
+    def check_beginning(self, first: bytes) -> None:
+        """Judge the first piece of a reply with status 200.
+
+        Raises UpstreamUnreachable where another route should be tried, ApiError 502 where no reply begins like this.
+        """
+        ...
+
+    def meter(self, model: Model) -> Meter:
+        """A meter for a reply of `model`."""
+        ...

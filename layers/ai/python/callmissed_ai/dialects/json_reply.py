@@ -1,0 +1,58 @@
+"""A reply that is one JSON object, kept until it is whole; implements `Meter`."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from callmissed_ai.calls.charges import Charges
+
+
+class UnusableReply(Exception):
+    """The reply is no answer to the request; says why, in words for the operator's log."""
+
+
+Pass = Callable[[bytes, dict[str, Any]], bytes]
+"""What to pass on of a whole reply: its bytes, or others. Raises UnusableReply."""
+
+
+class JsonReplyMeter:
+    """Passes nothing on before the end, then what `passed` makes of the whole reply."""
+
+    def __init__(self, passed: Pass, charge: Callable[[dict[str, Any]], Awaitable[Charges]]) -> None:
+        self.finished = False
+        self.broken = ""
+        self._passed = passed
+        self._charge = charge
+        self._body = bytearray()
+        self._reply: dict[str, Any] = {}
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Keep what the upstream sent; returns b""."""
+        self._body += chunk
+        return b""
+
+    def end(self) -> bytes:
+        """Read the whole reply; returns what to pass on of it."""
+        body, self._body = bytes(self._body), bytearray()
+        try:
+            self._reply = _object(body)
+            passed = self._passed(body, self._reply)
+        except UnusableReply as error:
+            self.broken = str(error)
+            return b""
+        self.finished = True
+        return passed
+
+    async def charges(self) -> Charges:
+        """See `Meter.charges`."""
+        return await self._charge(self._reply)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        reply: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        raise UnusableReply("not JSON") from None
+    if not isinstance(reply, dict):
+        raise UnusableReply("no object")
+    return cast("dict[str, Any]", reply)

@@ -1,0 +1,27 @@
+"""What callers hear of an upstream that fails after it began to answer.
+
+ApiError
+├─ 502 upstream_error    it answered, and the answer can't be used
+└─ 503 provider_error    it broke off
+"""
+
+from callmissed.errors import ApiError
+from callmissed.observability import get_logger
+
+_logger = get_logger("inference")
+
+
+def unusable_reply(why: str) -> ApiError:
+    """502, logged: the upstream answered, and the answer can't be used."""
+    _logger.error("unusable upstream answer", extra={"why": why})
+    return ApiError(502, "upstream_error", "The model's provider sent an unusable reply. Nothing was charged.")
+
+
+def provider_broke_off() -> ApiError:
+    """503: a blocking reply broke off or took too long."""
+    return ApiError(503, "provider_error", "The model's provider broke off. Nothing was charged.")
+
+
+def provider_broke_off_midstream() -> ApiError:
+    """503: a stream broke off; what came is charged."""
+    return ApiError(503, "provider_error", "The model's provider broke off in the midst of its reply.")

@@ -1,0 +1,84 @@
+"""What the messages of a request say: the last user message, images, instructions, tool results, prompt tokens."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from callmissed_ai.dialects.openai_chat.typed_request import (
+    AssistantMessage,
+    ImagePart,
+    Message,
+    SystemMessage,
+    ToolMessage,
+    TypedChatRequest,
+    UserMessage,
+    text_of,
+)
+from callmissed_ai.providers.sandbox import tokens
+from callmissed_ai.providers.sandbox.images import Image, read_image
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The messages of a request at a glance.
+
+    `images` are those of the last user message, `tool_results` the texts that came after it. `tokens` counts all
+    texts, names, tool calls, images, tools and the schema of the reply, by the sandbox's own tokens.
+    """
+
+    count: int
+    last_user_text: str
+    system_text: str
+    images: tuple[Image, ...]
+    tool_results: tuple[str, ...]
+    tokens: int
+
+
+def read_conversation(request: TypedChatRequest, body: Mapping[str, Any]) -> Conversation:
+    """The conversation in `request`, whose JSON is `body`. Raises Rejected for an image that can't be read."""
+    messages = request.messages
+    images = {index: _images(message, index) for index, message in enumerate(messages)}
+    last = max((index for index, message in enumerate(messages) if isinstance(message, UserMessage)), default=-1)
+    systems = [text_of(message.content) for message in messages if isinstance(message, SystemMessage)]
+    seen = sum(image.tokens for found in images.values() for image in found)
+    offered = sum(_json_tokens(body.get(name)) for name in ("tools", "response_format"))
+    return Conversation(
+        count=len(messages),
+        last_user_text=text_of(messages[last].content) if last >= 0 else "",
+        system_text="\n".join(systems),
+        images=images.get(last, ()),
+        tool_results=tuple(_results(messages[last + 1 :])),
+        tokens=sum(map(_message_tokens, messages)) + seen + offered,
+    )
+
+
+def _images(message: Message, index: int) -> tuple[Image, ...]:
+    if not isinstance(message, UserMessage) or isinstance(message.content, str):
+        return ()
+    return tuple(
+        read_image(part.image_url, f"messages[{index}].content[{at}].image_url.url")
+        for at, part in enumerate(message.content)
+        if isinstance(part, ImagePart)
+    )
+
+
+def _results(messages: Sequence[Message]) -> list[str]:
+    """Tool results at the end of the conversation; none when the assistant has answered them already."""
+    if not messages or not isinstance(messages[-1], ToolMessage):
+        return []
+    return [text_of(message.content) for message in messages if isinstance(message, ToolMessage)]
+
+
+def _message_tokens(message: Message) -> int:
+    texts = [text_of(message.content)]
+    if not isinstance(message, ToolMessage):
+        texts.append(message.name or "")
+    if isinstance(message, AssistantMessage):
+        for call in message.tool_calls or ():
+            texts += [call.function.name, call.function.arguments]
+    return sum(map(tokens.count, texts))
+
+
+def _json_tokens(value: object) -> int:
+    return tokens.count(json.dumps(value, ensure_ascii=False, separators=(",", ":"))) if value else 0

@@ -1,0 +1,89 @@
+"""Failures and odd replies on demand, ordered by words such as `sandbox:rate_limit` in the last user message."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from callmissed_ai.transports.base import UpstreamUnreachable
+
+_ORDER = re.compile(r"\bsandbox:([a-z_]{1,40})(?:[ \t]+(\d{1,9}))?")
+_USUAL_SLOW_MS = 1_000
+_MOST_SLOW_MS = 5_000
+_USUAL_LONG_TOKENS = 1_000
+_MOST_LONG_TOKENS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An HTTP error in OpenAI's words."""
+
+    status: int
+    message: str
+    type: str
+    code: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+FAILURES: Mapping[str, Failure] = {
+    "rate_limit": Failure(
+        429, "Rate limit reached, as the prompt asked.", "requests", "rate_limit_exceeded", {"retry-after": "2"}
+    ),
+    "error": Failure(500, "The server had an error while processing your request, as it asked.", "server_error"),
+    "overload": Failure(503, "The engine is overloaded, as the prompt asked.", "server_error", "overloaded"),
+    "bad_request": Failure(400, "The request is refused, as it asked.", "invalid_request_error", "invalid_value"),
+    "auth": Failure(
+        401, "Incorrect API key provided, as the prompt asked.", "invalid_request_error", "invalid_api_key"
+    ),
+}
+_ODDITIES = frozenset({"timeout", "garbage", "cut", "no_usage", "slow", "long"})
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """The orders in a prompt, with the number that stood behind each."""
+
+    given: Mapping[str, int | None]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.given
+
+    @property
+    def failure(self) -> Failure | None:
+        """The HTTP error to answer with: the first one ordered."""
+        return next((FAILURES[name] for name in self.given if name in FAILURES), None)
+
+    @property
+    def delay_seconds(self) -> float | None:
+        """Wait before each chunk, at most 5 seconds; None when nothing was ordered."""
+        if "slow" not in self.given:
+            return None
+        number = self.given["slow"]
+        return min(_USUAL_SLOW_MS if number is None else number, _MOST_SLOW_MS) / 1_000
+
+    @property
+    def long_tokens(self) -> int | None:
+        """Tokens of a reply of ordered length, at most 20,000; None when nothing was ordered."""
+        if "long" not in self.given:
+            return None
+        number = self.given["long"]
+        return min(_USUAL_LONG_TOKENS if number is None else number, _MOST_LONG_TOKENS)
+
+    @property
+    def unknown(self) -> list[str]:
+        """Orders that the sandbox doesn't know."""
+        return [name for name in self.given if name not in FAILURES and name not in _ODDITIES]
+
+
+def read_orders(text: str) -> Orders:
+    """The orders in `text`; of several with one name the first counts."""
+    given: dict[str, int | None] = {}
+    for name, number in _ORDER.findall(text):
+        given.setdefault(name, int(number) if number else None)
+    return Orders(given)
+
+
+def break_off(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The first half of `parts`, then UpstreamUnreachable."""
+    whole = list(parts)
+    yield from whole[: len(whole) // 2]
+    raise UpstreamUnreachable("the reply broke off, as the prompt asked")

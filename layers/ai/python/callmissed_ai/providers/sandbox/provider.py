@@ -1,0 +1,128 @@
+"""The sandbox as a provider: from a call to a reply, without an account, a network or any state."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
+from callmissed_ai.providers.sandbox.completion import completion_body
+from callmissed_ai.providers.sandbox.conversation import read_conversation
+from callmissed_ai.providers.sandbox.failures import Failure, Orders, break_off, read_orders
+from callmissed_ai.providers.sandbox.rejection import Rejected
+from callmissed_ai.providers.sandbox.reply import Reply, check_response_format, compose, digests
+from callmissed_ai.providers.sandbox.rules import parse_request
+from callmissed_ai.providers.sandbox.stream import events
+from callmissed_ai.providers.sandbox.tools import check_tools
+from callmissed_ai.transports.base import UpstreamCall, UpstreamUnreachable
+
+_CHUNK_SECONDS = 0.015
+_JSON = {"content-type": "application/json"}
+_EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+_GARBAGE = b"<html><body><h1>502 Bad Gateway</h1><p>garbage, as the prompt asked</p></body></html>"
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class SandboxReply:
+    """An answer of the sandbox; implements `UpstreamReply`. `delay_seconds` passes before each chunk."""
+
+    status: int
+    headers: Mapping[str, str]
+    parts: Iterable[bytes]
+    sleep: Sleep
+    delay_seconds: float = 0.0
+    closed: bool = False
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body, piece by piece. Raises UpstreamUnreachable where the prompt ordered a cut."""
+        for part in self.parts:
+            if self.delay_seconds:
+                await self.sleep(self.delay_seconds)
+            if self.closed:
+                return
+            yield part
+
+    async def close(self) -> None:
+        """End the body; nothing more is written."""
+        self.closed = True
+
+
+class SandboxProvider:
+    """Answers chat completions by fixed rules; implements `Transport`.
+
+    `clock` gives seconds since 1970 and sets `created`; `sleep` paces the chunks of a stream.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time, sleep: Sleep = asyncio.sleep) -> None:
+        self._clock = clock
+        self._sleep = sleep
+
+    async def send(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
+        """Answer `call`. Raises UpstreamUnreachable after the deadline when the prompt orders a timeout."""
+        if call.path != "/chat/completions":
+            failure = Failure(404, f"Unknown request URL: POST {call.path}.", "invalid_request_error", "unknown_url")
+            return self._failed(failure)
+        try:
+            return await self._answer(call, deadline_seconds)
+        except Rejected as error:
+            return self._refused(error)
+        except RecursionError:
+            return self._refused(Rejected("The request is nested too deeply."))
+
+    async def close(self) -> None:
+        """Nothing to drop."""
+
+    async def _answer(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
+        digest, wording = digests(call.body)
+        request = parse_request(call.body)
+        check_tools(request)
+        check_response_format(request)
+        conversation = read_conversation(request, call.body)
+        orders = read_orders(conversation.last_user_text)
+        if "timeout" in orders:
+            await self._sleep(deadline_seconds)
+            raise UpstreamUnreachable("no answer in time, as the prompt asked")
+        if orders.failure:
+            return self._failed(orders.failure)
+        if "garbage" in orders:
+            return self._garbage(request)
+        choices = compose(request, conversation, orders, wording)
+        reply = Reply(digest, int(self._clock()), request.model, choices, conversation.tokens)
+        return self._streamed(reply, request, orders) if request.stream else self._whole(reply, request, orders)
+
+    def _streamed(self, reply: Reply, request: TypedChatRequest, orders: Orders) -> SandboxReply:
+        parts = events(reply, request, with_usage=request.wants_usage and "no_usage" not in orders)
+        delay = _CHUNK_SECONDS if orders.delay_seconds is None else orders.delay_seconds
+        headers = {**_EVENTS, "x-request-id": f"req_{reply.digest[:32]}"}
+        return SandboxReply(200, headers, break_off(parts) if "cut" in orders else parts, self._sleep, delay)
+
+    def _whole(self, reply: Reply, request: TypedChatRequest, orders: Orders) -> SandboxReply:
+        body = completion_body(reply, request, with_usage="no_usage" not in orders)
+        headers = {**_JSON, "content-length": str(len(body)), "x-request-id": f"req_{reply.digest[:32]}"}
+        middle = len(body) // 2
+        parts = break_off([body[:middle], body[middle:]]) if "cut" in orders else [body]
+        return SandboxReply(200, headers, parts, self._sleep, orders.delay_seconds or 0.0)
+
+    def _garbage(self, request: TypedChatRequest) -> SandboxReply:
+        if request.stream:
+            return SandboxReply(200, _EVENTS, [b"data: " + _GARBAGE + b"\n\n"], self._sleep)
+        return SandboxReply(200, _JSON, [_GARBAGE], self._sleep)
+
+    def _refused(self, error: Rejected) -> SandboxReply:
+        return self._error(400, _error_object(error.message, "invalid_request_error", error.param, error.code), {})
+
+    def _failed(self, failure: Failure) -> SandboxReply:
+        error = _error_object(failure.message, failure.type, None, failure.code)
+        return self._error(failure.status, error, failure.headers)
+
+    def _error(self, status: int, error: Mapping[str, Any], headers: Mapping[str, str]) -> SandboxReply:
+        body = json.dumps({"error": error}).encode()
+        return SandboxReply(status, {**_JSON, **headers, "content-length": str(len(body))}, [body], self._sleep)
+
+
+def _error_object(message: str, kind: str, param: str | None, code: str | None) -> dict[str, Any]:
+    return {"message": message, "type": kind, "param": param, "code": code}

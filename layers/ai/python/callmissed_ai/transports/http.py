@@ -1,0 +1,77 @@
+"""The bare transport: aiohttp to any OpenAI-compatible base URL, a quarter of the SDK's CPU per call
+(docs/decisions/0004-upstream-transport.md).
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+
+from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamUnreachable
+
+_CONNECT_SECONDS = 5.0
+_SILENCE_SECONDS = 600.0
+_FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    response: aiohttp.ClientResponse
+
+    @property
+    def status(self) -> int:
+        return self.response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {name.lower(): value for name, value in self.response.headers.items()}
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self.response.content.iter_any():
+                yield chunk
+        except _FAILURES as error:
+            raise UpstreamUnreachable(f"the body broke off: {type(error).__name__}") from error
+
+    async def close(self) -> None:
+        self.response.close() if not self.response.content.at_eof() else self.response.release()
+
+
+class HttpTransport:
+    """Sends JSON to `base_url` with a bearer key, through a connection pool that it shares with nobody."""
+
+    def __init__(self, base_url: str, api_key: str | None, headers: Mapping[str, str]) -> None:
+        self._base_url = base_url.rstrip("/")
+        authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._headers = {"Content-Type": "application/json", **authorization, **headers}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:
+        """See `Transport.send`."""
+        payload = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode()
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                return _Reply(await self._pool().post(self._base_url + call.path, data=payload, allow_redirects=False))
+        except _FAILURES as error:
+            raise UpstreamUnreachable(f"{type(error).__name__}: {error}") from error
+
+    async def close(self) -> None:
+        """Drop the connections; the next call makes new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=512, keepalive_timeout=30),
+                cookie_jar=aiohttp.DummyCookieJar(),  # one caller's cookies are not for the next
+                timeout=timeout,
+                headers=self._headers,
+                skip_auto_headers=("User-Agent",),
+                read_bufsize=2**18,
+            )
+        return self._session

@@ -1,0 +1,76 @@
+"""The official `openai` SDK as a transport, in raw mode: for upstreams whose ways the SDK knows better than we.
+
+Its import costs more than a second of CPU, so it is the choice of a provider's row (`transport = "openai_sdk"`).
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import cast
+
+import httpx2
+import openai
+from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
+
+from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamUnreachable
+
+_NO_KEY = "none"
+"""The SDK insists on a key; servers on a desk ignore it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    response: httpx2.Response
+
+    @property
+    def status(self) -> int:
+        return self.response.status_code
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.response.headers
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self.response.aiter_bytes():
+                yield chunk
+        except httpx2.HTTPError as error:
+            raise UpstreamUnreachable(f"the body broke off: {type(error).__name__}") from error
+
+    async def close(self) -> None:
+        await self.response.aclose()
+
+
+class OpenAiSdkTransport:
+    """Sends through one `AsyncOpenAI`, without the SDK's own retries: the gateway has the budget for those."""
+
+    def __init__(self, base_url: str, api_key: str | None, headers: Mapping[str, str]) -> None:
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # one caller's cookies are not for the next
+        self._client = AsyncOpenAI(
+            base_url=base_url,
+            api_key=api_key or _NO_KEY,
+            default_headers=dict(headers),
+            max_retries=0,
+            http_client=DefaultAsyncHttpxClient(cookies=no_cookies, follow_redirects=False),
+        )
+
+    async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:
+        """See `Transport.send`."""
+        try:
+            response: object = await self._client.post(
+                call.path,
+                cast_to=httpx2.Response,
+                body=dict(call.body),
+                options={"timeout": deadline_seconds},
+                stream=True,
+                stream_cls=AsyncStream[object],
+            )
+        except openai.APIStatusError as error:
+            return _Reply(error.response)
+        except openai.APIConnectionError as error:
+            raise UpstreamUnreachable(f"{type(error).__name__}: {error}") from error
+        return _Reply(cast(httpx2.Response, response))
+
+    async def close(self) -> None:
+        """Drop the connections; the next call makes new ones."""
+        await self._client.close()

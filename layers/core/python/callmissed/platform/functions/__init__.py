@@ -1,0 +1,39 @@
+"""The deployable functions with what each may do to which table and resource, and the schedules that call them."""
+
+from callmissed.platform.functions import auth, billing, inference, webhooks
+from callmissed.platform.functions.auth import AUTHORIZER, KEY_EXPIRY
+from callmissed.platform.functions.billing import LEDGER_EVENTS, LEDGER_RECONCILE, LEDGER_SWEEP
+from callmissed.platform.functions.function import Function, Schedule
+from callmissed.platform.functions.inference import INFERENCE
+from callmissed.platform.functions.webhooks import (
+    CALLBACK_WORKER,
+    CALLBACKS_API,
+    EVENT_FANOUT,
+    EVENT_RELAY,
+    WEBHOOK_SENDER,
+    WEBHOOK_TIMER,
+    WEBHOOKS_API,
+)
+
+FUNCTIONS = (*inference.FUNCTIONS, *billing.FUNCTIONS, *auth.FUNCTIONS, *webhooks.FUNCTIONS)
+SCHEDULES = (*billing.SCHEDULES, *webhooks.SCHEDULES, *auth.SCHEDULES)
+
+__all__ = [
+    "AUTHORIZER",
+    "CALLBACKS_API",
+    "CALLBACK_WORKER",
+    "EVENT_FANOUT",
+    "EVENT_RELAY",
+    "FUNCTIONS",
+    "INFERENCE",
+    "KEY_EXPIRY",
+    "LEDGER_EVENTS",
+    "LEDGER_RECONCILE",
+    "LEDGER_SWEEP",
+    "SCHEDULES",
+    "WEBHOOKS_API",
+    "WEBHOOK_SENDER",
+    "WEBHOOK_TIMER",
+    "Function",
+    "Schedule",
+]

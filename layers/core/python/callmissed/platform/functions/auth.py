@@ -1,0 +1,25 @@
+"""The auth slice's functions and schedules."""
+
+from callmissed.platform.functions.function import ADMIT_KEYS, Function, Schedule
+from callmissed.platform.resources import PEPPERS
+from callmissed.platform.tables import KEYS, OUTBOX, TENANTS
+
+KEY_EXPIRY = Function(
+    "key-expiry",
+    slice="auth",
+    handler="functions.auth.expiry.handler",
+    dependencies="publisher",
+    timeout_seconds=300,
+    tables={KEYS.name: ("dynamodb:Scan",), TENANTS.name: ("dynamodb:GetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
+)
+AUTHORIZER = Function(
+    "authorizer",
+    slice="auth",
+    handler="functions.auth.authorizer.handler",
+    timeout_seconds=10,
+    tables={KEYS.name: ADMIT_KEYS, TENANTS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem")},
+    needs=(PEPPERS,),
+)
+
+FUNCTIONS = (KEY_EXPIRY, AUTHORIZER)
+SCHEDULES = (Schedule("key-expiry", KEY_EXPIRY.name, "rate(1 hour)", "publish that API keys have expired"),)

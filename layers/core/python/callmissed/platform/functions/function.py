@@ -1,0 +1,53 @@
+"""A deployable function and a schedule, as the slices declare them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from callmissed.platform.resources import Resource
+
+READ = ("dynamodb:GetItem", "dynamodb:Query")
+READ_WRITE = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query")
+IDEMPOTENT_ANSWERS = ("dynamodb:PutItem", "dynamodb:UpdateItem")
+"""What a function that honours Idempotency-Key does to the table `idempotency`."""
+ADMIT_KEYS = ("dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem")
+"""What admission does to the table `keys`; putting and deleting belong to a pepper's rotation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One Lambda function.
+
+    `web_app` names an ASGI application that runs under uvicorn behind the Lambda Web Adapter and streams;
+    `handler` a plain Lambda handler; exactly one of them is set. `dependencies` names the third-party layer, which
+    `layers/deps/<name>.toml` describes; `layers` names folders of `layers/` that it needs beside the core. `tables`
+    maps a table's name to the DynamoDB actions that its role allows, which hold for the table's index too. `needs`
+    lists the other resources. `follows` names the table whose stream calls the function; the queues that call it name
+    it as their consumer. `sends_to` names the queues that it may write to.
+    """
+
+    name: str
+    slice: str
+    web_app: str | None = None
+    handler: str | None = None
+    dependencies: str = "worker"
+    layers: tuple[str, ...] = ()
+    memory_mb: int = 512
+    timeout_seconds: int = 30
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    needs: tuple[Resource, ...] = ()
+    follows: str | None = None
+    sends_to: tuple[str, ...] = ()
+
+    def physical_name(self, stage: str) -> str:
+        """Name of the Lambda function in `stage`."""
+        return f"callmissed-{stage}-{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A function called on time by EventBridge Scheduler with `{"schedule": name, "at": ISO time}`."""
+
+    name: str
+    function: str
+    expression: str
+    meaning: str

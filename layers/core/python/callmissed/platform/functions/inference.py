@@ -1,0 +1,26 @@
+"""The inference slice's functions."""
+
+from callmissed.platform.functions.function import ADMIT_KEYS, IDEMPOTENT_ANSWERS, Function
+from callmissed.platform.resources import PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET
+from callmissed.platform.tables import IDEMPOTENCY, KEYS, LEDGER, ORIGINS, TENANTS, WALLETS
+
+INFERENCE = Function(
+    "inference",
+    slice="inference",
+    web_app="functions.inference.app:app",
+    dependencies="inference",
+    layers=("ai",),
+    memory_mb=1024,
+    timeout_seconds=900,
+    tables={
+        KEYS.name: ADMIT_KEYS,
+        WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+        LEDGER.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
+        TENANTS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem"),
+        ORIGINS.name: ("dynamodb:BatchGetItem",),
+        IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
+    },
+    needs=(PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET),
+)
+
+FUNCTIONS = (INFERENCE,)

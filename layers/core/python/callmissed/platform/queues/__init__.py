@@ -1,0 +1,20 @@
+"""The SQS queues, and what ends in them. Every queue has a dead-letter queue beside it, `<name>-dead`."""
+
+from callmissed.platform.queues import webhooks
+from callmissed.platform.queues.queue import Queue, Rule, physical_queue_name
+from callmissed.platform.queues.sources import CALLBACK_SOURCE, EVENT_SOURCE
+from callmissed.platform.queues.webhooks import CALLBACKS, DISPATCH, FANOUT
+
+QUEUES = (*webhooks.QUEUES,)
+
+__all__ = [
+    "CALLBACKS",
+    "CALLBACK_SOURCE",
+    "DISPATCH",
+    "EVENT_SOURCE",
+    "FANOUT",
+    "QUEUES",
+    "Queue",
+    "Rule",
+    "physical_queue_name",
+]

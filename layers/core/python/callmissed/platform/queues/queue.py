@@ -1,0 +1,54 @@
+"""An SQS queue and what the event bus puts into it, as the slices declare them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Events that the bus puts into a queue: those of `source` whose type is in `detail_types`, or all if it is empty.
+
+    Put all types of one source into one rule: an event that two rules of a queue match comes twice.
+    """
+
+    source: str
+    detail_types: tuple[str, ...] = ()
+
+    @property
+    def pattern(self) -> dict[str, list[str]]:
+        """EventBridge's event pattern. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html"""
+        types = {"detail-type": list(self.detail_types)} if self.detail_types else {}
+        return {"source": [self.source], **types}
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A standard queue whose messages one function processes, `batch` at a time.
+
+    A message that its consumer fails `tries` times goes to the dead-letter queue. The event bus puts the events that
+    `rules` match into the queue. `visibility_seconds` is at least six times the consumer's timeout, as AWS asks:
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    """
+
+    name: str
+    consumer: str
+    visibility_seconds: int
+    batch: int = 10
+    tries: int = 5
+    rules: tuple[Rule, ...] = ()
+    holds: str = ""
+
+    @property
+    def dead_letters(self) -> str:
+        """Name of the dead-letter queue."""
+        return f"{self.name}-dead"
+
+    def named_rules(self) -> Iterator[tuple[str, Rule]]:
+        """The rules with their names. The first rule has the queue's name, the others add their number."""
+        for number, rule in enumerate(self.rules, start=1):
+            yield (self.name if number == 1 else f"{self.name}-{number}"), rule
+
+
+def physical_queue_name(stage: str, name: str) -> str:
+    """Name in `stage` of the queue, or dead-letter queue, that is declared as `name`."""
+    return f"callmissed-{stage}-{name}"

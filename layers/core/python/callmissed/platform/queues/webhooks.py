@@ -1,0 +1,27 @@
+"""The webhooks slice's queues."""
+
+from callmissed.platform.queues.queue import Queue, Rule
+from callmissed.platform.queues.sources import CALLBACK_SOURCE, EVENT_SOURCE
+
+FANOUT = Queue(
+    "event-fanout",
+    consumer="event-fanout",
+    visibility_seconds=180,
+    rules=(Rule(EVENT_SOURCE),),
+    holds="events whose webhooks are to be found",
+)
+DISPATCH = Queue(
+    "webhook-dispatch",
+    consumer="webhook-sender",
+    visibility_seconds=360,
+    holds="deliveries to attempt now, lanes to look at, replays to go on with; fair between tenants",
+)
+CALLBACKS = Queue(
+    "callbacks",
+    consumer="callback-worker",
+    visibility_seconds=180,
+    rules=(Rule(CALLBACK_SOURCE),),
+    holds="verified callbacks of providers",
+)
+
+QUEUES = (FANOUT, DISPATCH, CALLBACKS)

@@ -1,0 +1,18 @@
+"""The inference slice's routes: AI calls, and the models that they may name."""
+
+from callmissed.platform.routes.route import Auth, Permission, Route
+
+
+def _route(method: str, path: str, auth: Auth, permission: Permission | None = None) -> Route:
+    return Route(method, path, "inference", auth, permission, streaming=True)
+
+
+ROUTES = (
+    _route("POST", "/v1/chat/completions", Auth.KEY, Permission.LLM),
+    _route("GET", "/v1/models", Auth.KEY),
+    _route("GET", "/v1/models/{model_id+}", Auth.KEY),
+    _route("GET", "/v1/generation", Auth.KEY),
+    _route("GET", "/api/v1/models", Auth.PUBLIC),
+    _route("GET", "/api/v1/models/access", Auth.PUBLIC),
+    _route("GET", "/api/v1/models/{model_id+}", Auth.PUBLIC),
+)

@@ -1,0 +1,57 @@
+"""A route, who may call it, and the limits that hold for all routes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Auth(StrEnum):
+    """Who may call a route."""
+
+    PUBLIC = "public"
+    KEY = "key"
+    """An API key, which the function itself admits together with the rate and the budget of the call."""
+    ACCOUNT = "account"
+    """An API key with the route's scope, which the authorizer admits before the function is called."""
+    SIGNED = "signed"
+    """A provider's signature over the body, which the function checks."""
+
+
+class Permission(StrEnum):
+    """An AI service that an API key may call."""
+
+    LLM = "llm"
+    STT = "stt"
+    TTS = "tts"
+    SEARCH = "search"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method and path. `{name}` matches a segment, `{name+}` the rest of the path, slashes included.
+
+    `function` is the name of the function, which this module does not import: the core reads routes when it starts.
+    `permission` is None where any active key will do; `scope` is what a key needs on an ACCOUNT route. `streaming`
+    routes use API Gateway's STREAM transfer mode, which all routes of a web app need and no others: `infra` refuses
+    a table that says otherwise.
+    """
+
+    method: str
+    path: str
+    function: str
+    auth: Auth
+    permission: Permission | None = None
+    scope: str | None = None
+    streaming: bool = False
+
+    @property
+    def has_preflight(self) -> bool:
+        """Whether OPTIONS is answered on the path: keys' domain locks do that, which the inference function knows."""
+        return self.function == "inference" and self.auth in (Auth.KEY, Auth.PUBLIC)
+
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Largest request body of a direct call; API Gateway and Lambda allow little more."""
+
+STREAM_TIMEOUT_SECONDS = 900
+"""A streamed call's longest life, the longest that API Gateway's STREAM mode and Lambda allow."""

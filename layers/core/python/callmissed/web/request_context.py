@@ -1,0 +1,87 @@
+"""The outermost layer of every web application: a request's id, and the envelope of what nobody caught.
+
+RequestContextMiddleware(app)                                       below /api/v1
+RequestContextMiddleware(app, new_context=…, headers=…, log_as=…)   where a request has more than an id
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from callmissed.ids import new_id
+from callmissed.observability import get_logger
+from callmissed.web.exception_handlers import error_response, internal_error
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """What is known of a request before it is served.
+
+    `request_id` and `state` are put into `scope["state"]`; `logged` names the request in logs.
+    """
+
+    request_id: str
+    logged: Mapping[str, str]
+    state: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def new_request() -> RequestContext:
+    """The context of a request that has an id and nothing else."""
+    request_id = f"req_{new_id('api').removeprefix('api_')}"
+    return RequestContext(request_id, {"request": request_id})
+
+
+def _no_headers(_scope: Scope) -> Headers:
+    return ()
+
+
+class RequestContextMiddleware:
+    """Gives each request its context and each answer `X-Request-Id`; turns what is raised into an envelope.
+
+    `headers` are further ones, asked for when an answer starts. `log_as` is the logger's name. An exception after an
+    answer has begun is raised to the server, which cuts the answer off; one after its end is only logged.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        new_context: Callable[[], RequestContext] = new_request,
+        headers: Callable[[Scope], Headers] = _no_headers,
+        log_as: str = "web",
+    ) -> None:
+        self._app = app
+        self._new_context = new_context
+        self._headers = headers
+        self._logger = get_logger(log_as)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        context = self._new_context()
+        scope.setdefault("state", {}).update(context.state, request_id=context.request_id)
+        begun = ended = False
+
+        async def decorated(message: Message) -> None:
+            nonlocal begun, ended
+            if message["type"] == "http.response.start":
+                begun = True
+                own = (b"x-request-id", context.request_id.encode())
+                message["headers"] = [*message["headers"], own, *self._headers(scope)]
+            ended = message["type"] == "http.response.body" and not message.get("more_body")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, decorated)
+        except Exception:
+            self._logger.exception("unexpected failure", extra={**context.logged, "path": scope["path"]})
+            if begun and not ended:
+                raise
+            if not begun:
+                await error_response(scope, internal_error())(scope, receive, decorated)

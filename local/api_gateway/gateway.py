@@ -1,0 +1,141 @@
+"""The gateway in front of the functions.
+
+It serves the declared routes and no others, reads a body whole and up to the platform's limit before anything else,
+calls the authorizer where a route asks for it, ends calls at the platform's longest time, and passes streamed responses
+on chunk by chunk.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from callmissed.errors import ApiError, envelope, payload_too_large, service_unavailable
+from callmissed.ids import new_id
+from callmissed.platform.routes import MAX_BODY_BYTES, ROUTES, STREAM_TIMEOUT_SECONDS, Auth, Route
+from local.api_gateway.events import HttpRequest
+from local.api_gateway.proxy_integration import http_request
+from local.api_gateway.resources import find_route, resources
+
+Authorize = Callable[[HttpRequest], Awaitable[dict[str, str]]]
+
+BUFFERED_TIMEOUT_SECONDS = 29
+"""How long API Gateway waits for a function that does not stream."""
+
+_MAX_DRAINED_BYTES = 16 * MAX_BODY_BYTES
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+async def no_authorizer(_request: HttpRequest) -> dict[str, str]:
+    """The authorizer of a gateway that has none. Raises ApiError 503."""
+    raise service_unavailable()
+
+
+class ApiGateway:
+    """An ASGI app over `apps`, which are named as in the route table.
+
+    `authorize` is called before routes of accounts, `timeout_seconds` is the longest time of a streamed call, and
+    `buffered_seconds` that of any other.
+    """
+
+    def __init__(
+        self,
+        apps: Mapping[str, ASGIApp],
+        routes: Sequence[Route] = ROUTES,
+        timeout_seconds: float = STREAM_TIMEOUT_SECONDS,
+        *,
+        authorize: Authorize = no_authorizer,
+        buffered_seconds: float = BUFFERED_TIMEOUT_SECONDS,
+    ) -> None:
+        self._apps = apps
+        self._paths = resources(routes)
+        self._authorize = authorize
+        self._seconds = {True: timeout_seconds, False: buffered_seconds}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        response = _ClientResponse(send, f"req_{new_id('gw')}")
+        try:
+            await self._serve(scope, receive, response)
+        except ApiError as error:
+            await response.refuse(scope, receive, error)
+        except ClientGoneError:
+            return
+
+    async def _serve(self, scope: Scope, receive: Receive, response: "_ClientResponse") -> None:
+        route, parameters = find_route(self._paths, scope["method"], scope["raw_path"].decode("latin-1"))
+        body = await _whole_body(scope, receive)
+        found = {"resource": route.path, "path_params": parameters, "request_id": response.request_id}
+        inner = {**_without_gateway_headers(scope), **found}
+        if route.auth is Auth.ACCOUNT:
+            inner["authorizer"] = await self._authorize(http_request(inner))
+        try:
+            async with asyncio.timeout(self._seconds[route.streaming]):
+                await self._apps[route.function](inner, _replay(body, receive), response.send)
+        except TimeoutError:
+            raise service_unavailable() from None
+
+
+class _ClientResponse:
+    """The response to the client, which always has a request id."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self.request_id = request_id
+        self._send = send
+        self._begun = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._begun = True
+            MutableHeaders(scope=message).setdefault("X-Request-Id", self.request_id)
+        await self._send(message)
+
+    async def refuse(self, scope: Scope, receive: Receive, error: ApiError) -> None:
+        """Respond with the envelope of the path. A response that has begun is broken off instead."""
+        if self._begun:
+            raise ConnectionAbortedError("the call took longer than the platform allows")
+        body = envelope(scope["path"], error, self.request_id)
+        await JSONResponse(body, error.status, error.headers)(scope, receive, self.send)
+
+
+def _without_gateway_headers(scope: Scope) -> Scope:
+    """The request without the headers that only API Gateway and the Lambda Web Adapter may set."""
+    headers = [(name, value) for name, value in scope["headers"] if not name.startswith(b"x-amzn-")]
+    return {**scope, "headers": headers}
+
+
+async def _whole_body(scope: Scope, receive: Receive) -> bytes:
+    """The body. Raises ApiError 413, ClientGoneError.
+
+    A body that is too large is read on for a while, because a client that is still sending would miss the response.
+    """
+    body, size, more = bytearray(), 0, True
+    announced = Headers(scope=scope).get("content-length", "0")
+    while more and size <= _MAX_DRAINED_BYTES and int(announced) <= _MAX_DRAINED_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        size += len(message.get("body", b""))
+        if size <= MAX_BODY_BYTES:
+            body += message.get("body", b"")
+        more = message.get("more_body", False)
+    if more or size > MAX_BODY_BYTES:
+        raise payload_too_large(MAX_BODY_BYTES)
+    return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that returns `body` at once, and then the messages of the connection, such as its end."""
+    unread = [body]
+
+    async def from_memory() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        return await receive()
+
+    return from_memory

@@ -1,0 +1,48 @@
+"""The OpenAPI document of the whole API, merged from the documents of the slices.
+
+`python -m local.api_gateway.openapi` writes it to docs/api/openapi.json; a test holds that it is current.
+"""
+
+import json
+from typing import Any
+
+from functions.inference import openapi as inference
+from functions.webhooks import openapi as webhooks
+from local.paths import ROOT
+
+TARGET = ROOT / "docs" / "api" / "openapi.json"
+
+_PARTS = (inference.document, webhooks.document)
+_DESCRIPTION = "One metered API for many model providers. Errors carry `error.code` and `error.request_id`."
+_KEY = {"type": "http", "scheme": "bearer", "description": "An API key, `cm_live_…` or `cm_test_…`."}
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document. Raises ValueError when two slices define one path or name differently."""
+    paths: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
+    for part in (describe() for describe in _PARTS):
+        _add(paths, part["paths"])
+        _add(schemas, part["components"]["schemas"])
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "CallMissed",
+            "description": _DESCRIPTION,
+            "version": "0.1.0",
+        },
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": {"key": _KEY}},
+    }
+
+
+def _add(whole: dict[str, Any], part: dict[str, Any]) -> None:
+    clashes = [name for name in part if name in whole and whole[name] != part[name]]
+    if clashes:
+        raise ValueError(f"two slices describe {', '.join(clashes)}")
+    whole |= part
+
+
+if __name__ == "__main__":
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    TARGET.write_text(json.dumps(document(), indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,5 @@
+"""The AWS account that the engines stand in for, and the one stage in it."""
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+STAGE = "local"

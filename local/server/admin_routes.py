@@ -1,0 +1,74 @@
+"""`/_local`: what a developer may do to the local stack by hand. A deployed stage has no such routes."""
+
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
+from callmissed.clock import iso
+from callmissed.platform.tables import OUTBOX
+from local.lambda_runtime.functions import LambdaFunctions
+from local.lambda_runtime.schedules import run_schedule, schedule_names
+
+
+def create_admin_app(functions: LambdaFunctions, database: Database) -> Starlette:
+    """The application below `/_local`."""
+    app = Starlette(
+        routes=[
+            Route("/_local/schedules/{name}", _run_by_hand, methods=["POST"]),
+            Route("/_local/outbox", _show_outbox, methods=["GET"]),
+        ]
+    )
+    app.state.functions, app.state.database = functions, database
+    return app
+
+
+async def _show_outbox(request: Request) -> JSONResponse:
+    """GET /_local/outbox?after=<event id>: all tenants' events, newest last; with `after`, those after that event.
+
+    `body` is the text that webhooks receive.
+    """
+    _refuse_web_pages(request)
+    database: Database = request.app.state.database
+    events = sorted([event async for event in database.scan(OUTBOX, consistent=True)], key=_creation)
+    if after := request.query_params.get("after"):
+        known = [event["id"] for event in events]
+        if after not in known:
+            raise HTTPException(404, "'after' is the id of an event in the outbox.")
+        events = events[known.index(after) + 1 :]
+    return JSONResponse({"events": [{**event, "created": iso(event["created"])} for event in events]})
+
+
+def _creation(event: Item) -> tuple[int, str]:
+    return event["created"], event["id"]
+
+
+def _refuse_web_pages(request: Request) -> None:
+    if "origin" in request.headers:
+        raise HTTPException(403, "The local stack takes no orders from web pages.")
+
+
+async def _run_by_hand(request: Request) -> JSONResponse:
+    """POST /_local/schedules/{name}?at=<ISO time>: run the real handler for a time, by default now."""
+    _refuse_web_pages(request)
+    name = request.path_params["name"]
+    if name not in schedule_names():
+        raise HTTPException(404, f"No such schedule; there are {', '.join(schedule_names())}.")
+    at = _time(request.query_params.get("at"))
+    result = await run_schedule(request.app.state.functions, name, at)
+    return JSONResponse({"schedule": name, "at": at.isoformat(), "result": result})
+
+
+def _time(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        time = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + of an offset arrives as a space
+    except ValueError:
+        raise HTTPException(400, "'at' is an ISO 8601 time, such as 2026-12-01T00:00:00Z.") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""One run of the local stack: the engines, the platform over them, the environment and the web server."""

@@ -1,0 +1,63 @@
+"""The environment variables that a deployed function has, set on this process."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from callmissed.settings import CoreSettings, from_environment
+from local.aws.account import REGION
+from local.aws.services import StageServices
+from local.aws.tables import StageTables
+from local.state.folder import LocalSecrets
+
+_PASSED_THROUGH = ("CALLMISSED_PROVIDERS_FILE", "CALLMISSED_LOG_LEVEL")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEndpoints:
+    """Where the functions find tables, services and secrets, and the URL at which the stack is reached."""
+
+    tables: StageTables
+    services: StageServices
+    secrets: LocalSecrets
+    public_url: str
+
+
+def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
+    """The variables with which functions use `endpoints`."""
+    return {
+        "CALLMISSED_STAGE": endpoints.tables.stage,
+        "CALLMISSED_DYNAMODB_ENDPOINT": endpoints.tables.endpoint,
+        "CALLMISSED_AWS_ENDPOINT": endpoints.services.endpoint,
+        "CALLMISSED_QUEUE_BASE": endpoints.services.queue_base,
+        "CALLMISSED_RESPONSES_BUCKET": endpoints.services.bucket,
+        "CALLMISSED_PEPPERS": endpoints.secrets.pepper,
+        "CALLMISSED_SEALING_KEYS": endpoints.secrets.sealing_key,
+        "CALLMISSED_PUBLIC_URL": endpoints.public_url,
+        # A developer's webhook endpoint is most often on the same machine.
+        "CALLMISSED_ALLOW_LOOPBACK": "true",
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # Metrics are log lines for CloudWatch, which does not read terminals.
+        "POWERTOOLS_METRICS_DISABLED": "true",
+        "POWERTOOLS_LOG_LEVEL": os.environ.get("CALLMISSED_LOG_LEVEL") or "WARNING",
+    }
+
+
+def clear_aws_environment() -> None:
+    """Remove variables of a deployed stage and AWS credentials: neither functions nor engines may use them."""
+    for name in list(os.environ):
+        if name.startswith(("CALLMISSED_", "AWS_")) and name not in _PASSED_THROUGH:
+            del os.environ[name]
+
+
+def apply_environment(endpoints: LocalEndpoints) -> CoreSettings:
+    """Replace this process's environment by that of `endpoints`, for the handlers; return the settings.
+
+    Raises pydantic.ValidationError.
+    """
+    clear_aws_environment()
+    os.environ.update(environment(endpoints))
+    return from_environment()

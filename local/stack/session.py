@@ -1,0 +1,103 @@
+"""One run of the stack above its engines: the functions, their event source mappings, and the developer's tenant."""
+
+import asyncio
+import logging
+import socket
+from dataclasses import dataclass
+
+import uvloop
+from rich.console import Console
+from starlette.types import ASGIApp
+
+from callmissed.aws.queues import SqsQueue
+from callmissed.clock import system_clock
+from callmissed.platform.functions import INFERENCE
+from callmissed.platform.queues import DISPATCH
+from callmissed.settings import CoreSettings
+from callmissed_ai.calls.container import Container, create_container
+from functions.inference.app import create_app
+from local.aws.services import create_services
+from local.aws.tables import create_tables
+from local.lambda_runtime.schedules import run_schedules
+from local.server.admin_routes import create_admin_app
+from local.server.local_server import LocalServer, create_local_app
+from local.stack.banner import show_banner
+from local.stack.environment import LocalEndpoints, apply_environment
+from local.stack.platform import LocalPlatform
+from local.state.folder import Announcement, StateFolder
+from local.state.redrive import redrive_deliveries
+from local.state.seed import SeededTenant, Seeder
+
+_GRACE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Dependencies:
+    endpoints: LocalEndpoints
+    settings: CoreSettings
+    platform: LocalPlatform
+    inference: Container
+
+
+def run_session(listener: socket.socket, state: StateFolder, endpoints: LocalEndpoints, console: Console) -> None:
+    """Serve on `listener` until a signal says stop. Raises LocalStackError, CatalogError."""
+    settings = apply_environment(endpoints)
+    inference = create_container(settings)
+    create_tables(endpoints.tables)
+    create_services(endpoints.services)
+    platform = LocalPlatform(endpoints.tables, endpoints.services)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(listener, state, _Dependencies(endpoints, settings, platform, inference), console))
+    finally:
+        platform.close(_GRACE_SECONDS)
+        # Handlers leave their connections open, because Lambda never ends them in order; asyncio would log that.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+
+async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dependencies, console: Console) -> None:
+    database, settings = dependencies.inference.database, dependencies.settings
+    tenant = await _tenant(state, Seeder(database, settings.pepper_ring[0]))
+    await redrive_deliveries(database, SqsQueue(settings, DISPATCH), system_clock())
+    server = LocalServer(_app(dependencies), listener)
+    dependencies.platform.mappings.start()
+    schedules = asyncio.create_task(run_schedules(dependencies.platform.functions))
+    try:
+        await server.start()
+        announcement = _announcement(tenant, dependencies.endpoints)
+        show_banner(console, announcement, state.folder)
+        server.announce(state, announcement)
+        await server.ended()
+    finally:
+        schedules.cancel()
+        await server.close()
+
+
+def _app(dependencies: _Dependencies) -> ASGIApp:
+    inference, platform = dependencies.inference, dependencies.platform
+    web_app = create_app(inference)
+    admin = create_admin_app(platform.functions, inference.database)
+    return create_local_app(admin, platform.gateway({INFERENCE.name: web_app}), lifespan=web_app)
+
+
+async def _tenant(state: StateFolder, seeder: Seeder) -> SeededTenant:
+    """The tenant of the last run, with new keys for those that no longer work; otherwise a new tenant."""
+    secrets = state.secrets()
+    tenant = await seeder.renew_keys(secrets.account) if secrets.account else None
+    tenant = tenant or await seeder.create_tenant()
+    state.store_secrets(secrets.model_copy(update={"account": tenant}))
+    return tenant
+
+
+def _announcement(tenant: SeededTenant, endpoints: LocalEndpoints) -> Announcement:
+    return Announcement(
+        base_url=endpoints.public_url,
+        live_key=tenant.live_key,
+        test_key=tenant.test_key,
+        tenant_id=tenant.tenant,
+        endpoints={
+            "dynamodb": endpoints.tables.endpoint,
+            "aws": endpoints.services.endpoint,
+            "queues": endpoints.services.queue_base,
+        },
+    )

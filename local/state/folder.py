@@ -1,0 +1,119 @@
+"""The state folder: the files of the database, the secrets, and the announcement that the stack answers.
+
+<STATE>/dynamodb/      files of DynamoDB Local
+<STATE>/logs/          output of the engines
+<STATE>/secrets.json   pepper, sealing key, tenant and API keys; kept across restarts, readable by its owner only
+<STATE>/dev.json       where the stack answers, and with which keys; exists only while it does
+"""
+
+import fcntl
+import secrets
+import shutil
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from local.errors import LocalStackError
+from local.state.seed import SeededTenant
+
+
+class LocalSecrets(BaseModel):
+    """Secrets that are kept across restarts. Pepper and sealing key are hex; `account` is None until one is seeded."""
+
+    pepper: str = Field(default_factory=lambda: secrets.token_hex(32))
+    sealing_key: str = Field(default_factory=lambda: secrets.token_hex(32))
+    account: SeededTenant | None = None
+
+
+class Announcement(BaseModel):
+    """The content of `dev.json`. There are no users yet, hence no owner to sign in as."""
+
+    base_url: str
+    live_key: str
+    test_key: str
+    tenant_id: str
+    owner_email: str | None = None
+    owner_password: str | None = None
+    endpoints: dict[str, str]
+
+
+class StateFolder:
+    """The files of one state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.dynamodb = folder / "dynamodb"
+        self.logs = folder / "logs"
+        self.announcement = folder / "dev.json"
+        self._secrets = folder / "secrets.json"
+
+    def secrets(self) -> LocalSecrets:
+        """The secrets; missing ones are created and stored. Raises `LocalStackError` when the file is damaged."""
+        try:
+            found = LocalSecrets.model_validate_json(self._secrets.read_bytes())
+        except FileNotFoundError:
+            found = LocalSecrets()
+        except ValueError:
+            raise LocalStackError(f"{self._secrets} is damaged; start afresh with: make dev ARGS=--reset") from None
+        if found.model_fields_set < {"pepper", "sealing_key"}:
+            self.store_secrets(found)
+        return found
+
+    def store_secrets(self, secrets: LocalSecrets) -> None:
+        """Store `secrets` for the next start."""
+        _write(self._secrets, secrets)
+
+    def announce(self, announcement: Announcement) -> None:
+        """Write the announcement: the stack answers."""
+        _write(self.announcement, announcement)
+
+    def withdraw(self) -> None:
+        """Remove the announcement: the stack does not answer."""
+        self.announcement.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove the data and the secrets."""
+        shutil.rmtree(self.dynamodb, ignore_errors=True)
+        self._secrets.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_state(folder: Path) -> Generator[StateFolder]:
+    """The state in `folder`, which belongs to this process until the block ends. Raises `LocalStackError` if in use."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / ".gitignore").write_text("*\n")
+    state = StateFolder(folder)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LocalStackError(
+                f"The state folder {folder} is in use by another stack; choose another STATE."
+            ) from None
+        state.withdraw()
+        with _withdrawn_at_death(state):
+            yield state
+
+
+@contextmanager
+def _withdrawn_at_death(state: StateFolder) -> Generator[None]:
+    """Remove the announcement at the end of the block, or, by a shell, when this process is killed."""
+    script = 'read -r _; rm -f "$1"'
+    command = ["/bin/sh", "-c", script, "withdraw", str(state.announcement.resolve())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):  # noqa: S603
+        try:
+            yield
+        finally:
+            state.withdraw()
+
+
+def _write(path: Path, content: BaseModel) -> None:
+    """Replace `path` atomically; only its owner can read it."""
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_text(content.model_dump_json(indent=2) + "\n")
+    draft.replace(path)

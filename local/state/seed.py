@@ -1,0 +1,80 @@
+"""The developer's tenant, with credits, a live key and a test key."""
+
+from dataclasses import dataclass
+
+from callmissed.aws.database import Database
+from callmissed.clock import Clock, system_clock
+from callmissed.errors import ApiError
+from callmissed.keys.management import KeyManager
+from callmissed.keys.policy import ANY, KeyPolicy
+from callmissed.keys.records import read_key_item
+from callmissed.keys.secret import Mode, key_hash
+from callmissed.ledger.grants import grant
+from callmissed.money import CREDIT
+from callmissed.tenancy.plans import Plan, limits
+from callmissed.tenancy.tenants import create_tenant, get_tenant
+
+CREDITS = 1_000
+_TENANT_NAME = "Local stack"
+
+
+@dataclass(frozen=True, slots=True)
+class SeededTenant:
+    """A tenant with one live and one test key."""
+
+    tenant: str
+    live_key: str
+    test_key: str
+
+
+class Seeder:
+    """Seeds one stage. `pepper` is the current one. Every method raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(self, database: Database, pepper: bytes, clock: Clock = system_clock) -> None:
+        self._database = database
+        self._pepper = pepper
+        self._clock = clock
+
+    async def create_tenant(
+        self,
+        name: str = _TENANT_NAME,
+        *,
+        plan: Plan = Plan.PRO,
+        credits: int = CREDITS,
+        policy: KeyPolicy | None = None,
+    ) -> SeededTenant:
+        """A new tenant on `plan` with `credits`, and keys with `policy`, by default all scopes at the plan's rate."""
+        now = self._clock()
+        tenant = (await create_tenant(self._database, name=name, plan=plan, now=now)).tenant_id
+        amount = credits * CREDIT
+        await grant(self._database, tenant=tenant, amount=amount, operation_id="seed", now=now)
+        policy = policy or _policy(plan)
+        live, test = [await self._key(tenant, mode, policy) for mode in (Mode.LIVE, Mode.TEST)]
+        return SeededTenant(tenant, live, test)
+
+    async def renew_keys(self, seeded: SeededTenant) -> SeededTenant | None:
+        """`seeded` with new keys for those that no longer work; None when the tenant does not exist."""
+        try:
+            record = await get_tenant(self._database, seeded.tenant)
+        except ApiError:
+            return None
+        policy = _policy(record.plan)
+        keys = ((Mode.LIVE, seeded.live_key), (Mode.TEST, seeded.test_key))
+        live, test = [
+            key if await self._works(key) else await self._key(seeded.tenant, mode, policy) for mode, key in keys
+        ]
+        return SeededTenant(seeded.tenant, live, test)
+
+    async def _key(self, tenant: str, mode: Mode, policy: KeyPolicy) -> str:
+        manager = KeyManager(self._database, self._pepper)
+        created = await manager.create(tenant, name=f"seeded {mode}", mode=mode, policy=policy, now=self._clock())
+        return created.secret
+
+    async def _works(self, secret: str) -> bool:
+        key = await read_key_item(self._database, key_hash(self._pepper, secret))
+        # Keys that were seeded before scopes existed have none.
+        return key is not None and key.works(self._clock()) and bool(key.scopes)
+
+
+def _policy(plan: Plan) -> KeyPolicy:
+    return KeyPolicy(rpm=limits(plan).default_rpm, scopes=ANY)

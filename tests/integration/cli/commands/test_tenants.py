@@ -1,0 +1,21 @@
+"""`callmissed tenants` on real tables."""
+
+from tests.integration.cli.conftest import CommandLine
+
+
+def test_a_tenant_is_created_listed_and_shown(line: CommandLine) -> None:
+    made = line.json("tenants", "create", "--name", "  Blue Kettle ", "--plan", "starter", "--credits", "12.5")
+
+    assert made["tenant_id"].startswith("tnt_")
+    assert (made["name"], made["plan"], made["credits"]) == ("Blue Kettle", "starter", "12.5")
+    listed = line.json("tenants", "list")
+    assert {name: made[name] for name in ("tenant_id", "name", "plan", "created_at")} in listed
+    assert [row["created_at"] for row in listed] == sorted(row["created_at"] for row in listed)
+    shown = line.json("tenants", "show", "--tenant", made["tenant_id"])
+    assert (shown["name"], shown["available"], shown["granted"], shown["held"]) == ("Blue Kettle", "12.5", "12.5", "0")
+
+
+def test_without_a_name_the_local_stacks_own_tenant_is_meant(line: CommandLine) -> None:
+    assert line.json("tenants", "show") == line.json(
+        "tenants", "show", "--tenant", line.json("credits", "balance")["tenant_id"]
+    )

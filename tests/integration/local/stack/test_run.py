@@ -1,0 +1,221 @@
+"""`make dev` as a developer meets it: one command, a file that says when it answers, and nothing left behind."""
+
+import itertools
+import json
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import psutil
+
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import SECOND, iso, system_clock
+from callmissed.events.outbox import new_event, publish
+from callmissed.events.types import CreditsLow
+from callmissed.ids import expires_at, new_call_id
+from callmissed.ledger.holds import Ledger
+from local.aws.tables import dynamodb_client
+from local.paths import ROOT
+from tests.support.local_stack import GUARD_SECONDS, LocalStack, launch, running
+
+CHAT = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}]}
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return psutil.wait_procs(processes, timeout=15)[1] == []
+
+
+def refusal(local_stack: LocalStack) -> tuple[int, list[str]]:
+    """Exit code and last lines of a local stack that does not start."""
+    code = local_stack.process.wait(GUARD_SECONDS)
+    return code, [line for line in local_stack.output.read_text().splitlines() if line.startswith("callmissed:")]
+
+
+def test_the_announcement_says_where_and_with_which_keys(local_stack: LocalStack) -> None:
+    announcement = local_stack.announcement
+    assert announcement.keys() == {
+        "base_url",
+        "live_key",
+        "test_key",
+        "owner_email",
+        "owner_password",
+        "tenant_id",
+        "endpoints",
+    }
+    assert announcement["live_key"].startswith("cm_live_")
+    assert announcement["test_key"].startswith("cm_test_")
+    endpoints = announcement["endpoints"]
+    assert endpoints["dynamodb"].startswith("http://127.0.0.1:")
+    assert endpoints["queues"] == f"{endpoints['aws']}/123456789012"
+    for name in ("dev.json", "secrets.json"):
+        assert stat.S_IMODE((local_stack.state / name).stat().st_mode) == 0o600
+
+
+def test_the_terminal_shows_the_key_and_how_to_call(local_stack: LocalStack) -> None:
+    shown = local_stack.output.read_text()
+    announcement = local_stack.announcement
+    assert f'-H "Authorization: Bearer {announcement["live_key"]}"' in shown
+    assert f'OpenAI(base_url="{announcement["base_url"]}/v1", api_key="{announcement["live_key"]}")' in shown
+    assert f'baseURL: "{announcement["base_url"]}/v1"' in shown
+    assert announcement["test_key"] in shown
+
+
+def printed(local_stack: LocalStack, title: str) -> str:
+    """The text below the rule that begins with `title`."""
+    lines = local_stack.output.read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(title) and "──" in line)
+    return "\n".join(itertools.takewhile(lambda line: "──" not in line, lines[start + 1 :]))
+
+
+def run_by_hand(*command: str) -> str:
+    """Standard output of `command`, run where the repository is."""
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=GUARD_SECONDS).stdout
+
+
+def test_the_printed_curl_line_streams_a_reply(local_stack: LocalStack) -> None:
+    answer = run_by_hand("/bin/sh", "-c", printed(local_stack, "curl"))
+    assert answer.startswith("data: {")
+    assert "data: [DONE]" in answer
+
+
+def test_the_printed_snippets_stream_a_reply(local_stack: LocalStack) -> None:
+    python = run_by_hand(sys.executable, "-c", printed(local_stack, "Python"))
+    node = run_by_hand("node", "--input-type=module", "--eval", printed(local_stack, "Node"))
+    assert python.strip() == node.strip() != ""
+
+
+def test_the_printed_command_shows_the_credits_go_down(local_stack: LocalStack) -> None:
+    command = printed(local_stack, "What the calls have cost").splitlines()[0]
+    before = json.loads(run_by_hand("/bin/sh", "-c", f"{command} --json"))
+    assert local_stack.post("/v1/chat/completions", CHAT)[0] == 200
+    after = json.loads(run_by_hand("/bin/sh", "-c", f"{command} --json"))
+    assert Decimal(after["available"]) < Decimal(before["available"])
+
+
+def test_a_call_is_served_by_the_real_app_and_billed(local_stack: LocalStack) -> None:
+    status, answer = local_stack.post("/v1/chat/completions", CHAT)
+    assert status == 200
+    assert answer["choices"][0]["message"]["content"]
+
+
+async def test_a_schedule_run_by_hand_resolves_an_expired_hold(local_stack: LocalStack) -> None:
+    announcement = local_stack.announcement
+    dynamodb = DynamoDB("us-east-1", announcement["endpoints"]["dynamodb"])
+    call = new_call_id(system_clock(), 1)
+    try:
+        await Ledger(Database(dynamodb, "local")).hold(announcement["tenant_id"], call, "llm", 1000)
+    finally:
+        await dynamodb.close()
+    early = local_stack.post("/_local/schedules/hold-sweep")[1]
+    late = local_stack.post(f"/_local/schedules/hold-sweep?at={iso(expires_at(call) + SECOND)}")[1]
+    assert (early["result"]["voided"], late["result"]["voided"]) == (0, 1)
+
+
+async def test_the_outbox_can_be_read_from_an_event_on(local_stack: LocalStack) -> None:
+    dynamodb = DynamoDB("us-east-1", local_stack.announcement["endpoints"]["dynamodb"])
+    tenant, now = local_stack.announcement["tenant_id"], system_clock()
+    low = CreditsLow(available_credits=1.5, threshold_credits=2)
+    events = [new_event(tenant, low, now - age * SECOND) for age in (1, 0)]
+    try:
+        for event in reversed(events):
+            assert await publish(Database(dynamodb, "local"), event)
+    finally:
+        await dynamodb.close()
+    older, newer = events
+    shown = local_stack.get("/_local/outbox")[1]["events"]
+    mine = [event for event in shown if event["id"] in (older.id, newer.id)]
+    assert [event["id"] for event in mine] == [older.id, newer.id]
+    assert (mine[0]["tenant"], mine[0]["type"], mine[0]["body"]) == (tenant, "credits.low", older.body)
+    rest = local_stack.get(f"/_local/outbox?after={older.id}")[1]["events"]
+    assert newer.id in [event["id"] for event in rest]
+    assert older.id not in [event["id"] for event in rest]
+    assert local_stack.get("/_local/outbox?after=evt_unknown")[0] == 404
+    assert local_stack.get("/_local/outbox", Origin="https://example.com")[0] == 403
+
+
+def test_bad_requests_to_admin_routes_are_refused(local_stack: LocalStack) -> None:
+    assert local_stack.post("/_local/schedules/nope")[0] == 404
+    assert local_stack.post("/_local/schedules/hold-sweep?at=tomorrow")[0] == 400
+    assert local_stack.post("/_local/schedules/hold-sweep", Origin="https://example.com")[0] == 403
+
+
+def test_an_account_s_route_is_served_by_its_function_after_the_authorizer(local_stack: LocalStack) -> None:
+    assert local_stack.get("/api/v1/webhooks")[0] == 200
+    assert local_stack.get("/api/v1/webhooks", Authorization="Bearer cm_live_nonsense")[0] == 401
+    assert local_stack.get("/api/v1/webhooks/event-types")[0] == 200
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, lines = refusal(launch(tmp_path / "state", tmp_path / "output", "--port", str(port)))
+    assert (code, len(lines)) == (1, 1)
+    assert f"Port {port} is already in use" in lines[0]
+
+
+def test_a_state_in_use_is_one_clear_line(local_stack: LocalStack, tmp_path: Path) -> None:
+    code, lines = refusal(launch(local_stack.state, tmp_path / "output"))
+    assert (code, len(lines)) == (1, 1)
+    assert "in use by another stack" in lines[0]
+    assert local_stack.post("/v1/chat/completions", CHAT)[0] == 200
+
+
+def test_a_wrong_providers_file_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> None:
+    providers = tmp_path / "providers.toml"
+    providers.write_text("[providers.lab]\ndialect = 3\n")
+    local_stack = launch(tmp_path / "state", tmp_path / "output", env={"CALLMISSED_PROVIDERS_FILE": str(providers)})
+    code, lines = refusal(local_stack)
+    assert (code, len(lines)) == (1, 1), local_stack.output.read_text()
+    assert "providers.toml" in lines[0]
+    assert not (local_stack.state / "dev.json").exists()
+
+
+def test_a_second_stack_is_killed_started_again_and_ended(local_stack: LocalStack, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with running(state, tmp_path / "first") as second:
+        first = second.announcement
+        assert first["base_url"] != local_stack.announcement["base_url"]
+        assert second.post("/v1/chat/completions", CHAT)[0] == 200
+        assert local_stack.post("/v1/chat/completions", CHAT, Authorization=f"Bearer {first['live_key']}")[0] == 401
+        family = second.family()
+        assert any(process.name() == "java" for process in family)
+        assert len([process for process in family if process.name().startswith("python")]) == 1
+        second.process.kill()
+        assert gone(family)
+        assert not (state / "dev.json").exists()
+    with running(state, tmp_path / "second", env={"CALLMISSED_STAGE": "prod", "AWS_PROFILE": "nobody"}) as second:
+        again = second.announcement
+        kept = ("live_key", "test_key", "tenant_id")
+        assert [again[name] for name in kept] == [first[name] for name in kept]
+        assert deductions(second) == 1
+        family = second.family()
+        second.process.send_signal(signal.SIGTERM)
+        assert second.process.wait(15) == 0
+        assert gone(family)
+    assert sorted(path.name for path in state.iterdir()) == [".gitignore", "dynamodb", "lock", "logs", "secrets.json"]
+
+
+def deductions(local_stack: LocalStack) -> int:
+    """Billed calls in the local stack's ledger."""
+    client = dynamodb_client(local_stack.announcement["endpoints"]["dynamodb"])
+    entries = client.scan(TableName="callmissed-local-ledger")["Items"]
+    return len([entry for entry in entries if entry["type"] == {"S": "deduction"}])
+
+
+def test_a_stack_without_java_warns_and_serves_on_moto(tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "sleep"):
+        (tools / name).symlink_to(shutil.which(name) or "")
+    with running(tmp_path / "state", tmp_path / "output", env={"PATH": str(tools)}) as local_stack:
+        assert "Falling back to moto" in local_stack.output.read_text()
+        assert local_stack.post("/v1/chat/completions", CHAT)[0] == 200
+        assert local_stack.announcement["endpoints"]["aws"] == local_stack.announcement["endpoints"]["dynamodb"]
+        local_stack.process.send_signal(signal.SIGINT)
+        assert local_stack.process.wait(15) == 0

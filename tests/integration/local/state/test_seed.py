@@ -1,0 +1,88 @@
+"""Seeding: a tenant with credits and keys, and keys renewed when they no longer work."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from callmissed.aws.attributes import from_item
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import MINUTE, system_clock
+from callmissed.keys.management import KeyManager
+from callmissed.keys.policy import KeyPolicy
+from callmissed.money import CREDIT
+from callmissed.platform.tables import KEYS, WALLETS, physical_name
+from callmissed.tenancy.plans import Plan
+from local.aws.tables import StageTables, dynamodb_client
+from local.state.seed import SeededTenant, Seeder
+
+PEPPER = bytes(32)
+
+
+@pytest.fixture
+async def dynamodb(tables: StageTables) -> AsyncIterator[DynamoDB]:
+    client = DynamoDB("us-east-1", tables.endpoint)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def seeder(dynamodb: DynamoDB, tables: StageTables) -> Seeder:
+    return Seeder(Database(dynamodb, tables.stage), PEPPER)
+
+
+async def test_an_account_has_its_credits_and_a_key_of_each_mode(seeder: Seeder, tables: StageTables) -> None:
+    account = await seeder.create_tenant(plan=Plan.STARTER, credits=7, policy=KeyPolicy(rpm=11))
+    client = dynamodb_client(tables.endpoint)
+    wallet = client.get_item(TableName=physical_name(tables.stage, WALLETS), Key={"id": {"S": account.tenant}})
+    keys = client.scan(TableName=physical_name(tables.stage, KEYS))["Items"]
+    assert from_item(wallet.get("Item", {}))["av"] == 7 * CREDIT
+    assert sorted((key["mode"], key["plan"], key["rpm"]) for key in map(from_item, keys)) == [
+        ("live", "starter", 11),
+        ("test", "starter", 11),
+    ]
+    assert account.live_key.startswith("cm_live_")
+    assert account.test_key.startswith("cm_test_")
+
+
+async def test_an_account_that_works_stays_as_it_is(seeder: Seeder) -> None:
+    account = await seeder.create_tenant()
+    assert await seeder.renew_keys(account) == account
+
+
+async def test_a_revoked_key_is_renewed_and_the_other_stays(
+    seeder: Seeder, dynamodb: DynamoDB, tables: StageTables
+) -> None:
+    account = await seeder.create_tenant()
+    manager = KeyManager(Database(dynamodb, tables.stage), PEPPER)
+    live = next(key for key in await manager.keys_of(account.tenant) if key.mode == "live")
+    await manager.revoke(account.tenant, live.key_id)
+    renewed = await seeder.renew_keys(account)
+    assert renewed is not None
+    assert (renewed.tenant, renewed.test_key) == (account.tenant, account.test_key)
+    assert renewed.live_key != account.live_key
+    assert await seeder.renew_keys(renewed) == renewed
+
+
+async def test_an_expired_key_is_renewed(seeder: Seeder, dynamodb: DynamoDB, tables: StageTables) -> None:
+    expiry = system_clock() + MINUTE
+    account = await seeder.create_tenant(policy=KeyPolicy(expires=expiry))
+    renewed = await Seeder(Database(dynamodb, tables.stage), PEPPER, clock=lambda: expiry).renew_keys(account)
+    assert renewed is not None
+    assert {renewed.live_key, renewed.test_key}.isdisjoint({account.live_key, account.test_key})
+
+
+async def test_keys_have_every_scope_and_older_ones_without_any_are_renewed(
+    seeder: Seeder, tables: StageTables
+) -> None:
+    account = await seeder.create_tenant(policy=KeyPolicy(rpm=11))
+    renewed = await seeder.renew_keys(account)
+    keys = dynamodb_client(tables.endpoint).scan(TableName=physical_name(tables.stage, KEYS))["Items"]
+    assert renewed is not None
+    assert {renewed.live_key, renewed.test_key}.isdisjoint({account.live_key, account.test_key})
+    assert sorted(str(from_item(key).get("scp")) for key in keys) == ["None"] * 2 + [str(frozenset("*"))] * 2
+
+
+async def test_an_account_of_other_tables_is_unknown(seeder: Seeder) -> None:
+    account = await seeder.create_tenant()
+    assert await seeder.renew_keys(SeededTenant("tnt_gone", account.live_key, account.test_key)) is None

@@ -1,0 +1,48 @@
+"""The rows of resources: what each grants, and that the settings read each variable."""
+
+from dataclasses import fields
+
+import pytest
+
+from callmissed.platform.functions import EVENT_RELAY, FUNCTIONS, INFERENCE, LEDGER_SWEEP
+from callmissed.platform.resources import (
+    EVENT_BUS,
+    PEPPERS,
+    PROVIDER_KEYS,
+    PROVIDERS_FILE,
+    RESOURCES,
+    RESPONSES_BUCKET,
+    SEALING_KEYS,
+    Resource,
+)
+from callmissed.settings import CoreSettings, from_environment
+
+
+def test_resources_grant_reading_of_secrets_and_no_more() -> None:
+    for secret in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS):
+        assert secret.actions == ("secretsmanager:GetSecretValue",)
+    assert PROVIDERS_FILE.actions == ("ssm:GetParameter",)
+    assert RESPONSES_BUCKET.actions == ("s3:GetObject", "s3:PutObject")
+    assert EVENT_BUS.actions == ("events:PutEvents",)
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.name)
+def test_settings_read_the_variable_of_the_resource(resource: Resource) -> None:
+    if resource.variable is None:
+        assert resource is EVENT_BUS
+        return
+    settings = from_environment({resource.variable: "where"})
+    assert "where" in [getattr(settings, each.name) for each in fields(CoreSettings)]
+
+
+def test_resources_have_names_and_variables_of_their_own() -> None:
+    names = [resource.physical_name("dev", account="1", region="eu-west-1") for resource in RESOURCES]
+    variables = [resource.variable for resource in RESOURCES if resource.variable]
+    assert len(set(names)) == len(names)
+    assert len(set(variables)) == len(variables)
+    assert {need for function in FUNCTIONS for need in function.needs} == set(RESOURCES)
+
+
+def test_functions_that_read_secrets_at_their_start_are_known() -> None:
+    assert any(need.read_at_start for need in INFERENCE.needs)
+    assert not any(need.read_at_start for need in (*EVENT_RELAY.needs, *LEDGER_SWEEP.needs))

@@ -1,0 +1,60 @@
+"""What a call may cost at most is never less than what it can cost, whatever the body holds."""
+
+import json
+from typing import Any
+
+import pytest
+
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.catalog.loader import load_catalog
+from callmissed.ids import new_call_id
+from callmissed.ledger.holds import Ledger
+from callmissed_ai.dialects.openai_chat.request import IMAGE_TOKENS
+from callmissed_ai.services.chat import ChatWork, parse
+
+_CATALOG = load_catalog()
+
+
+def _work(part: dict[str, Any]) -> tuple[ChatWork, int]:
+    text = {"type": "text", "text": "hello"}
+    body = {"model": "sandbox", "max_tokens": 10, "messages": [{"role": "user", "content": [text, part]}]}
+    size = len(json.dumps(body, separators=(",", ":")))
+    return parse(_CATALOG, body, size), size
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"url": [1e15] * 50_000},  # Python writes each of these in 18 characters, a caller may in 4
+        {"url": {"a": [1e15] * 50_000}},
+        [1e15] * 50_000,
+        {"url": 1e15},
+        {},
+        None,
+    ],
+)
+def test_an_image_whose_url_is_no_text_takes_nothing_off_the_bound(image: object) -> None:
+    work, size = _work({"type": "image_url", "image_url": image})
+    assert work.input_tokens >= size + IMAGE_TOKENS
+
+
+def test_the_bytes_of_an_image_are_counted_as_an_image() -> None:
+    url = "data:image/png;base64," + "A" * 100_000
+    work, size = _work({"type": "image_url", "image_url": {"url": url}})
+    assert IMAGE_TOKENS < work.input_tokens < size
+
+
+@pytest.mark.parametrize("kind", ["file", "video_url", "document_url", "something_new"])
+def test_a_part_that_stands_for_more_than_it_is_long_is_bounded_by_the_window(kind: str) -> None:
+    work, _ = _work({"type": kind, kind: {"url": "https://example.com/thousand-pages.pdf"}})
+    model = work.models[0]
+    assert model.context_window is not None
+    assert model.price is not None
+    assert work.estimate * 1_000_000 >= model.context_window * model.price.input
+
+
+async def test_a_hold_below_zero_is_refused_before_it_is_sent() -> None:
+    ledger = Ledger(Database(DynamoDB("us-east-1", "http://127.0.0.1:9"), "test"))
+    with pytest.raises(ValueError, match="negative"):
+        await ledger.hold("tnt_1", new_call_id(0, 20), "llm", -1)

@@ -1,0 +1,64 @@
+"""The published documents are the ones that the code makes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from callmissed.events.types import EVENT_TYPES
+from callmissed.platform.routes import ROUTES, Auth
+from functions.webhooks import schemas
+from local.api_gateway import openapi
+
+
+def test_document_is_current() -> None:
+    """Fails when routes or models changed and docs/api was not written anew."""
+    assert json.loads(openapi.TARGET.read_text()) == openapi.document(), "run: python -m local.api_gateway.openapi"
+
+
+def test_document_of_event_types_is_current() -> None:
+    """Fails when event types changed and docs/api was not written anew."""
+    document = schemas.document()
+
+    assert json.loads(schemas.TARGET.read_text()) == document, "run: python -m functions.webhooks.schemas"
+    assert [kind["name"] for kind in document["data"]] == list(EVENT_TYPES)
+
+
+def test_document_has_every_route_of_the_route_table() -> None:
+    """What the route table declares is documented, and nothing else is; what providers call is not for anybody else."""
+    documented = {(method.upper(), path) for path, method, _ in operations()}
+    declared = {(route.method, route.path.replace("+}", "}")) for route in ROUTES if route.auth is not Auth.SIGNED}
+    assert documented == declared
+
+
+def test_document_asks_for_a_key_where_the_route_table_does() -> None:
+    keyed = {(method.upper(), path) for path, method, operation in operations() if "security" in operation}
+    declared = {
+        (route.method, route.path.replace("+}", "}")) for route in ROUTES if route.auth in (Auth.KEY, Auth.ACCOUNT)
+    }
+    assert keyed == declared
+
+
+@pytest.mark.parametrize("part", ["requestBody", "200", "201", "202"])
+def test_bodies_and_answers_of_webhooks_have_an_example(part: str) -> None:
+    document = openapi.document()
+    found = 0
+    for path, _, operation in operations():
+        content = (operation.get(part) or operation["responses"].get(part) or {}).get("content")
+        if path.startswith("/api/v1/webhooks") and path != "/api/v1/webhooks/event-types" and content:
+            assert '"example"' in json.dumps(resolved(document, content["application/json"]["schema"])), path
+            found += 1
+    assert found
+
+
+def operations() -> list[tuple[str, str, dict[str, Any]]]:
+    """Path, method and description of everything that is documented."""
+    paths = openapi.document()["paths"]
+    return [(path, method, described) for path, methods in paths.items() for method, described in methods.items()]
+
+
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The models that `schema` names."""
+    text = json.dumps(schema)
+    schemas_by_name = document["components"]["schemas"]
+    return [found for name, found in schemas_by_name.items() if f'"#/components/schemas/{name}"' in text]
