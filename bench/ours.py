@@ -81,7 +81,7 @@ def seed(store: StageTables) -> Account:
 async def _seed(endpoint: str) -> Account:
     database, now = Database(DynamoDB(REGION, endpoint), STAGE), system_clock()
     try:
-        tenant = (await create_tenant(database, name="Benchmark", plan=Plan.PRO, now=now))["tenant"]
+        tenant = (await create_tenant(database, name="Benchmark", plan=Plan.PRO, now=now)).tenant_id
         await grant(database, tenant=tenant, amount=CREDITS * CREDIT, operation_id="seed", now=now)
         manager = KeyManager(database, bytes.fromhex(PEPPER))
         policy = KeyPolicy(rpm=REQUESTS_PER_MINUTE)

@@ -1,12 +1,11 @@
 """Tenants, keys, balances, entries and calls as the command line shows them. Money is text in credits."""
 
-from typing import Any
-
-from callmissed.aws.attributes import Item
 from callmissed.clock import iso
-from callmissed.ledger.entries import Account, quantities
+from callmissed.keys.records import ApiKey
+from callmissed.ledger.entries import Account, LedgerEntry, Usage
 from callmissed.ledger.queries import Balance
 from callmissed.money import show
+from callmissed.tenancy.tenants import Tenant
 from cli.output import Row
 
 TENANTS = {"tenant_id": "tenant", "name": "name", "plan": "plan", "created_at": "created"}
@@ -55,22 +54,35 @@ CALL_WIDTHS = {
 }
 
 
-def tenant_row(record: Item) -> Row:
+def tenant_row(tenant: Tenant) -> Row:
     """A tenant."""
-    return {"tenant_id": record["tenant"], **{name: record[name] for name in ("name", "plan", "created_at")}}
+    return {
+        "tenant_id": tenant.tenant_id,
+        "name": tenant.name,
+        "plan": str(tenant.plan),
+        "created_at": tenant.created_at,
+    }
 
 
-def key_row(record: Item) -> Row:
+def key_row(record: ApiKey) -> Row:
     """A key without its secret. `rpm` is requests a minute, `budget` credits a month."""
-    names = ("id", "name", "masked", "mode", "permissions", "scopes", "models", "search_providers", "rpm")
-    return {name: record[name] for name in names} | {
-        "rpm_from_plan": record["rpm_from_plan"],
-        "domains": sorted(record["domains"]),
-        "budget": _money(record["budget"]),
-        "expires_at": record["expires_at"],
-        "status": "active" if record["is_active"] else "revoked",
-        "secrets": len(record["hashes"]),
-        "created_at": record["created_at"],
+    return {
+        "id": record.key_id,
+        "name": record.name,
+        "masked": record.masked,
+        "mode": record.mode,
+        "permissions": record.permissions,
+        "scopes": record.scopes,
+        "models": record.models,
+        "search_providers": record.search_providers,
+        "rpm": record.rpm,
+        "rpm_from_plan": record.rpm_from_plan,
+        "domains": sorted(record.domains),
+        "budget": _money(record.budget),
+        "expires_at": record.expires_at,
+        "status": "active" if record.is_active else "revoked",
+        "secrets": len(record.hashes),
+        "created_at": record.created_at,
     }
 
 
@@ -92,38 +104,37 @@ def balance_row(balance: Balance) -> Row:
     }
 
 
-def entry_row(entry: Item) -> Row:
+def entry_row(entry: LedgerEntry) -> Row:
     """A ledger entry; `amount` is negative where money leaves the tenant."""
-    amount = entry["amount"] if entry["credit"] == Account.AVAILABLE else -entry["amount"]
+    amount = entry.amount if entry.credit is Account.AVAILABLE else -entry.amount
     return {
-        "id": entry["entry"],
-        "created_at": iso(entry["created"]),
-        "type": entry["type"],
+        "id": entry.entry,
+        "created_at": iso(entry.created),
+        "type": str(entry.type),
         "amount": show(amount),
-        "description": entry.get("description") or entry.get("usage", {}).get("model", ""),
-        "reference": entry.get("reference", ""),
-        "sandbox": entry.get("sandbox", False),
+        "description": entry.description or (entry.usage.model if entry.usage else ""),
+        "reference": entry.reference,
+        "sandbox": entry.sandbox,
     }
 
 
-def call_row(entry: Item) -> Row:
+def call_row(entry: LedgerEntry, usage: Usage) -> Row:
     """A call by its ledger entry."""
-    usage: dict[str, Any] = entry["usage"]
-    units = quantities(usage)
+    units = usage.quantities
     return {
-        "id": f"gen_{entry['entry']}",
-        "created_at": iso(entry["created"]),
-        "model": usage["model"],
-        "provider": usage["provider"],
+        "id": f"gen_{entry.entry}",
+        "created_at": iso(entry.created),
+        "model": usage.model,
+        "provider": usage.provider,
         "tokens_in": units.get("input_tokens", 0) + units.get("cached_input_tokens", 0),
         "tokens_out": units.get("output_tokens", 0),
-        "tokens_estimated": usage.get("estimated", False),
-        "cost": show(entry["amount"]),
-        "latency_ms": usage["latency_ms"],
-        "outcome": usage["outcome"],
-        "streamed": usage.get("streamed", False),
-        "sandbox": entry.get("sandbox", False),
-        "key_id": usage.get("key_id", ""),
+        "tokens_estimated": usage.estimated,
+        "cost": show(entry.amount),
+        "latency_ms": usage.latency_ms,
+        "outcome": str(usage.outcome),
+        "streamed": usage.streamed,
+        "sandbox": entry.sandbox,
+        "key_id": usage.key_id,
     }
 
 

@@ -26,7 +26,7 @@ async def emit(
     ],
 ) -> None:
     """Publish the example of an event type for a tenant, to try what receives it."""
-    tenant = (await get_tenant(context.database, context.tenant))["tenant"]
+    tenant = (await get_tenant(context.database, context.tenant)).tenant_id
     event = new_event(tenant, kind.model_validate(kind.example), context.clock())
     await publish(context.database, event)
     shown = {"event_id": event.id, "event": event.type, "tenant_id": tenant, "timestamp": iso(event.created)}

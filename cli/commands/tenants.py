@@ -34,7 +34,7 @@ async def create(
     now = context.clock()
     record = await create_tenant(context.database, name=name, plan=plan, now=now)
     if credits:
-        await _first_credits(context, record["tenant"], credits, now)
+        await _first_credits(context, record.tenant_id, credits, now)
     context.output.record({**tenant_row(record), "credits": show(credits or 0)})
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from callmissed.aws.attributes import Item
+from callmissed.ledger.entries import LedgerEntry
 from callmissed.ledger.queries import MOST_ENTRIES, newest_entries
 from callmissed.tenancy.tenants import get_tenant
 from cli.context import CommandContext
@@ -33,18 +33,19 @@ async def tail(
     _print(context, calls[-limit:], heading=True)
     while follow:
         await asyncio.sleep(interval)
-        seen, calls = {call["entry"] for call in calls}, await _newest(context, window)
-        fresh = [call for call in calls if call["entry"] not in seen]
+        seen, calls = {call.entry for call in calls}, await _newest(context, window)
+        fresh = [call for call in calls if call.entry not in seen]
         if len(fresh) == window:
             context.output.warn("Calls come faster than they are shown: some are left out.")
         _print(context, fresh, heading=False)
 
 
-async def _newest(context: CommandContext, limit: int) -> list[Item]:
+async def _newest(context: CommandContext, limit: int) -> list[LedgerEntry]:
     """The last calls, newest last."""
     found = await newest_entries(context.database, context.tenant, limit=limit, calls_only=True)
     return found[::-1]
 
 
-def _print(context: CommandContext, calls: list[Item], *, heading: bool) -> None:
-    context.output.lines([call_row(call) for call in calls], CALLS, CALL_WIDTHS, heading=heading)
+def _print(context: CommandContext, calls: list[LedgerEntry], *, heading: bool) -> None:
+    rows = [call_row(call, call.usage) for call in calls if call.usage]
+    context.output.lines(rows, CALLS, CALL_WIDTHS, heading=heading)

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import system_clock
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission, RateLimited
 from callmissed.keys.credentials import Headers, check_domain, presented_secret
+from callmissed.keys.records import KeyItem
 from callmissed.keys.rehash import PepperRing
 from callmissed.platform.routes import ROUTES, Auth, Route
 from callmissed.runtime import run
@@ -47,26 +47,26 @@ async def authorize(event: Mapping[str, Any], ring: PepperRing, now: int) -> Pol
     Raises ApiError 401, Unavailable when DynamoDB does not answer, LookupError for a route that has no authorizer.
     """
     route, headers = _route(event), _headers(event)
-    item, wait = await _caller(headers, ring, now)
+    key, wait = await _caller(headers, ring, now)
     try:
-        check_domain(item, headers)
-        _check_scope(item, route)
+        check_domain(key.domains, headers)
+        _check_scope(key, route)
     except ApiError as refused:
         refusal = {"code": refused.code, "message": refused.message, "type": refused.type}
-        return _policy(event, "Deny", item, refusal)
-    return _policy(event, "Allow", item, _identity(item) | wait)
+        return _policy(event, "Deny", key, refusal)
+    return _policy(event, "Allow", key, _identity(key) | wait)
 
 
-async def _caller(headers: Headers, ring: PepperRing, now: int) -> tuple[Item, dict[str, str]]:
-    """The hot item of the caller's key, and how long it must wait. Raises ApiError 401, Unavailable.
+async def _caller(headers: Headers, ring: PepperRing, now: int) -> tuple[KeyItem, dict[str, str]]:
+    """The caller's key, and how long it must wait. Raises ApiError 401, Unavailable.
 
     Whatever is not an API key is refused. This is where the token of a signed-in user would be told from one.
     """
     secret = presented_secret(headers)
     try:
-        return (await ring.admit(secret, 0, now)).item, {}
+        return (await ring.admit(secret, 0, now)).key, {}
     except RateLimited as limited:
-        return limited.item, {"retry_after": limited.headers["Retry-After"]}
+        return limited.key, {"retry_after": limited.headers["Retry-After"]}
 
 
 def _route(event: Mapping[str, Any]) -> Route:
@@ -81,28 +81,28 @@ def _headers(event: Mapping[str, Any]) -> Headers:
     return [(name.lower(), value) for name, values in repeated.items() for value in values]
 
 
-def _check_scope(item: Item, route: Route) -> None:
-    if route.scope and not {"*", route.scope} & item.get("scp", frozenset()):
+def _check_scope(key: KeyItem, route: Route) -> None:
+    if route.scope and not {"*", route.scope} & key.scopes:
         message = f"API key missing required scope: {route.scope}. "
         remedy = "Add it under the key's 'Permissions' section in your dashboard."
         raise ApiError(403, "permission_denied", message + remedy)
 
 
-def _identity(item: Item) -> dict[str, str]:
+def _identity(key: KeyItem) -> dict[str, str]:
     """What functions learn of the caller; API Gateway passes strings only."""
     return {
-        "tenant": item["t"],
-        "key_id": item["kid"],
-        "mode": item["mode"],
-        "plan": item["plan"],
-        "scopes": ",".join(sorted(item.get("scp", ()))),
+        "tenant": key.tenant,
+        "key_id": key.key_id,
+        "mode": key.mode,
+        "plan": key.plan,
+        "scopes": ",".join(sorted(key.scopes)),
     }
 
 
-def _policy(event: Mapping[str, Any], effect: str, item: Item, context: Mapping[str, str]) -> Policy:
+def _policy(event: Mapping[str, Any], effect: str, key: KeyItem, context: Mapping[str, str]) -> Policy:
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
     return {
-        "principalId": item["kid"],
+        "principalId": key.key_id,
         "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
         "context": dict(context),
     }

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, DynamoError, Unavailable
 from callmissed.batches import Change, Failures, changes, from_here
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import new_event, publish
+from callmissed.ledger.entries import LedgerEntry, entry_of
 from callmissed.ledger.queries import Balance, total
 from callmissed.ledger.shards import read_wallets
 from callmissed.ledger.thresholds import crossings, moves_money, settled
@@ -49,7 +49,7 @@ class Teller:
         """Look at every tenant charged in the stream's `entries`. Returns the first that failed, if any."""
         for tenant, charged in _charged(entries).items():
             try:
-                await self._look_at(tenant, [change.item for change in charged])
+                await self._look_at(tenant, [entry_of(change.item) for change in charged])
             except DynamoError:
                 _logger.warning("a tenant's thresholds could not be looked at", extra={"tenant": tenant}, exc_info=True)
                 return charged[0]
@@ -59,7 +59,7 @@ class Teller:
         """Drop the connections."""
         await self._database.close()
 
-    async def _look_at(self, tenant: str, entries: list[Item]) -> None:
+    async def _look_at(self, tenant: str, entries: list[LedgerEntry]) -> None:
         balance = await _balance(self._database, tenant, entries)
         for crossing in crossings(balance, self._low_credits) if balance else ():
             event = new_event(tenant, crossing.data, self._clock(), unique=crossing.unique)
@@ -77,12 +77,12 @@ def _charged(entries: Sequence[Change]) -> dict[str, list[Change]]:
     """Entries that moved money by tenant, in the order of the tenants' first ones."""
     found: dict[str, list[Change]] = {}
     for change in entries:
-        if change.operation == "INSERT" and moves_money(change.item):
+        if change.operation == "INSERT" and moves_money(entry_of(change.item)):
             found.setdefault(change.item["tenant"], []).append(change)
     return found
 
 
-async def _balance(database: Database, tenant: str, entries: list[Item]) -> Balance | None:
+async def _balance(database: Database, tenant: str, entries: list[LedgerEntry]) -> Balance | None:
     """The tenant's balance after `entries`; None when it has no wallet. Raises Unavailable.
 
     Shards are looked at until two looks agree on what they were given in all: one that borrows between the reads of a
@@ -100,11 +100,11 @@ async def _balance(database: Database, tenant: str, entries: list[Item]) -> Bala
     raise Unavailable("the shards kept changing", indeterminate=False)
 
 
-async def _look(database: Database, tenant: str, entries: list[Item], shards: int) -> Balance | None:
+async def _look(database: Database, tenant: str, entries: list[LedgerEntry], shards: int) -> Balance | None:
     wallets = await read_wallets(database, tenant, shards)
     if not wallets:
         return None
-    month = max(wallet["mon"] for wallet in wallets)
+    month = max(wallet.month for wallet in wallets)
     return total([settled(wallet, entries) for wallet in wallets], month)
 
 

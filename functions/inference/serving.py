@@ -12,7 +12,7 @@ from callmissed.errors import ApiError
 from callmissed.idempotency.requests import HEADER, checked_key, fingerprint
 from callmissed.idempotency.store import Replay
 from callmissed.keys.credentials import calling_host, presented_secret
-from callmissed.ledger.wallet import quota_name, quotas
+from callmissed.ledger.wallet import fresh_quotas
 from callmissed.platform.routes import Permission
 from callmissed.tenancy.plans import UNLIMITED
 from callmissed.web.idempotency import replayed
@@ -122,7 +122,7 @@ def _quota_headers(call: Call, quota: str) -> dict[str, str]:
     left = call.wallet.quota_left if call.wallet else None
     if left is None:
         return {}
-    limit = quotas(call.admitted.plan)[quota_name(quota)]
+    limit = fresh_quotas(call.admitted.plan)[quota]
     if limit >= UNLIMITED:
         return {}
     used = limit - left

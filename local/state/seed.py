@@ -6,11 +6,11 @@ from callmissed.aws.database import Database
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
 from callmissed.keys.management import KeyManager
-from callmissed.keys.policy import ACTIVE, ANY, KeyPolicy
+from callmissed.keys.policy import ANY, KeyPolicy
+from callmissed.keys.records import read_key_item
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.ledger.grants import grant
 from callmissed.money import CREDIT
-from callmissed.platform.tables import KEYS
 from callmissed.tenancy.plans import Plan, limits
 from callmissed.tenancy.tenants import create_tenant, get_tenant
 
@@ -45,7 +45,7 @@ class Seeder:
     ) -> SeededTenant:
         """A new tenant on `plan` with `credits`, and keys with `policy`, by default all scopes at the plan's rate."""
         now = self._clock()
-        tenant: str = (await create_tenant(self._database, name=name, plan=plan, now=now))["tenant"]
+        tenant = (await create_tenant(self._database, name=name, plan=plan, now=now)).tenant_id
         amount = credits * CREDIT
         await grant(self._database, tenant=tenant, amount=amount, operation_id="seed", now=now)
         policy = policy or _policy(plan)
@@ -58,7 +58,7 @@ class Seeder:
             record = await get_tenant(self._database, seeded.tenant)
         except ApiError:
             return None
-        policy = _policy(record["plan"])
+        policy = _policy(record.plan)
         keys = ((Mode.LIVE, seeded.live_key), (Mode.TEST, seeded.test_key))
         live, test = [
             key if await self._works(key) else await self._key(seeded.tenant, mode, policy) for mode, key in keys
@@ -71,10 +71,10 @@ class Seeder:
         return created.secret
 
     async def _works(self, secret: str) -> bool:
-        item = await self._database.get(KEYS, {"id": key_hash(self._pepper, secret)})
+        key = await read_key_item(self._database, key_hash(self._pepper, secret))
         # Keys that were seeded before scopes existed have none.
-        return item.get("st") == ACTIVE and item["ex"] > self._clock() and bool(item.get("scp"))
+        return key is not None and key.works(self._clock()) and bool(key.scopes)
 
 
-def _policy(plan: str) -> KeyPolicy:
+def _policy(plan: Plan) -> KeyPolicy:
     return KeyPolicy(rpm=limits(plan).default_rpm, scopes=ANY)

@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callmissed.aws.attributes import to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, SECOND
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
 from callmissed.keys.admission import Admission, Admitted
-from callmissed.keys.policy import MOST_RPM, KeyPolicy, burst, key_item
+from callmissed.keys.policy import MOST_RPM, KeyPolicy, new_key_item
+from callmissed.keys.rates import burst
+from callmissed.keys.records import to_key_item
 from callmissed.keys.secret import Mode
-from callmissed.platform.tables import KEYS, physical_name
+from callmissed.platform.tables import KEYS
 from local.aws.tables import StageTables
 from tests.support.faults import FaultyDynamoDB
 
@@ -58,8 +59,10 @@ class ReferenceGcra:
 async def key_of(dynamodb: DynamoDB, stage: str, **policy: Any) -> str:
     """Id of a new key item."""
     id = new_id("hash")
-    item = key_item(id=id, key_id="k", tenant="t", plan="pro", mode=Mode.LIVE, policy=KeyPolicy(**policy), now=START)
-    await dynamodb.call("PutItem", {"TableName": physical_name(stage, KEYS), "Item": to_item(item)})
+    item = new_key_item(
+        key_hash=id, key_id="k", tenant="t", plan="pro", mode=Mode.LIVE, policy=KeyPolicy(**policy), now=START
+    )
+    await Database(dynamodb, stage).put(KEYS, to_key_item(item))
     return id
 
 

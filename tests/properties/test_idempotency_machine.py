@@ -323,10 +323,10 @@ class IdempotencyMachine(RuleBasedStateMachine):
     async def _account(self) -> Account:
         """A tenant with credits and a key, as of the machine's time."""
         database = Database(self.plain, self.store.stage)
-        tenant = (await create_tenant(database, name="tests", plan=PricePlan.PRO, now=START))["tenant"]
+        tenant = (await create_tenant(database, name="tests", plan=PricePlan.PRO, now=START)).tenant_id
         await grant(database, tenant=tenant, amount=1000 * CREDIT, operation_id="start", now=START)
         key = await self.bank.key(tenant, now=START, budget=1000 * CREDIT)
-        return Account(tenant, key.secret, key.record["id"], await self.bank.wallet(tenant))
+        return Account(tenant, key.secret, key.record.key_id, await self.bank.wallet(tenant))
 
     def _let_all_arrive(self) -> None:
         while self.late:

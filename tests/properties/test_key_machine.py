@@ -32,7 +32,8 @@ from callmissed.clock import MINUTE, SECOND, month_of, seconds_to_next_month
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.management import KeyManager, NewKey
-from callmissed.keys.policy import ACTIVE, NEVER, KeyPolicy, month_budget
+from callmissed.keys.policy import NEVER, KeyPolicy
+from callmissed.keys.records import ACTIVE, key_item_of
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.platform.tables import KEYS, TENANTS, physical_name
 from callmissed.tenancy.plans import Plan
@@ -145,7 +146,7 @@ class KeyMachine(RuleBasedStateMachine):
         policy = KeyPolicy(rpm=rpm, budget=budget, expires=self.expiry)
         made = self.manager.create(self.tenant, name="tests", mode=Mode.LIVE, policy=policy, now=START)
         key = self._now(made)
-        self.key_id = key.record["id"]
+        self.key_id = key.record.key_id
         self._learn(key)
         for fate in fates:
             for call in self._call(Attempt(0, 0, 0, 0, estimate, ())):
@@ -235,19 +236,19 @@ class KeyMachine(RuleBasedStateMachine):
         if not isinstance(outcome, Admitted):
             return []
         assert not {"revoked", "expired"} & reasons
-        self.outstanding[outcome.item["km"]] += outcome.charged
+        self.outstanding[outcome.month] += outcome.charged
         return [Call(outcome, attempt.container)]
 
     def _refund(self, call: Call, share: int, fate: Fault | None) -> None:
         """Give back what the call did not cost: in the table or still under way, it is there once at most."""
-        admitted, month = call.admitted, call.admitted.item["km"]
+        admitted, month = call.admitted, call.admitted.month
         cost = admitted.charged * share // 100
         amount = admitted.charged - cost
         self.outstanding[month] -= admitted.charged
         self.spent[month] += cost
-        before, under_way = self._item(admitted.hash), len(self.dynamodb.late)
+        before, under_way = self._item(admitted.key_hash), len(self.dynamodb.late)
         self._attempt(self.containers[call.container].give_back(admitted, amount), (fate,))
-        came = self._item(admitted.hash)["kb"] - before["kb"] if before else 0
+        came = self._item(admitted.key_hash)["kb"] - before["kb"] if before else 0
         coming = amount * (len(self.dynamodb.late) - under_way)
         self.lost[month] += amount - came
         if not before or not admitted.has_budget or not amount:
@@ -306,7 +307,7 @@ class KeyMachine(RuleBasedStateMachine):
 
 
 def _left(item: Item, month: int) -> int:
-    return item["kb"] if item["km"] >= month else month_budget(item, month)
+    return item["kb"] if item["km"] >= month else key_item_of(item).month_budget(month)
 
 
 def _last_month(item: Item) -> int:
@@ -331,7 +332,7 @@ def test_a_key_admits_what_it_may_and_no_more_whatever_goes_wrong(
     loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB
 ) -> None:
     made = create_tenant(Database(dynamodb, module_tables.stage), name="tests", plan=Plan.PRO, now=START)
-    tenant = loop.run_until_complete(made)["tenant"]
+    tenant = loop.run_until_complete(made).tenant_id
     met: Counter[Fault | None] = Counter()
     machine: Any = partial(KeyMachine, loop, module_tables, dynamodb, tenant, met)
     run_state_machine_as_test(machine, settings=settings.default)

@@ -70,7 +70,7 @@ def process(loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamod
     tenant = loop.run_until_complete(
         create_tenant(Database(dynamodb, stage), name="tests", plan=Plan.PRO, now=NOVEMBER)
     )
-    return Process(dynamodb, stage, tenant["tenant"])
+    return Process(dynamodb, stage, tenant.tenant_id)
 
 
 Run = Callable[[Any], Any]
@@ -91,7 +91,7 @@ def test_no_call_that_starts_after_a_revocation_is_admitted(
         await process.calls(key.secret, [0] * before, NOVEMBER)
         running = asyncio.ensure_future(process.calls(key.secret, [0] * during, NOVEMBER + SECOND))
         await asyncio.sleep(0)
-        await process.manager.revoke(process.tenant, key.record["id"])
+        await process.manager.revoke(process.tenant, key.record.key_id)
         outcomes = await process.calls(key.secret, [0] * late_starts, NOVEMBER + 2 * SECOND)
         counted(await running)
         return outcomes
@@ -109,13 +109,13 @@ def test_a_revocation_ends_secrets_that_are_rotated_meanwhile(
     async def race() -> list[Any]:
         key = await process.key(budget=1000)
         rotations = [
-            process.manager.rotate(process.tenant, key.record["id"], overlap_minutes=overlap, now=NOVEMBER)
+            process.manager.rotate(process.tenant, key.record.key_id, overlap_minutes=overlap, now=NOVEMBER)
             for overlap in overlaps
         ]
         running = asyncio.gather(*rotations, process.calls(key.secret, [1] * during, NOVEMBER), return_exceptions=True)
         for _ in range(lead):
             await process.item(key.secret)  # let the rotation get a few round trips ahead
-        await process.manager.revoke(process.tenant, key.record["id"])
+        await process.manager.revoke(process.tenant, key.record.key_id)
         made = [new.secret for new in await running if isinstance(new, NewKey)]
         outcomes = [await process.calls(secret, [0], NOVEMBER + SECOND) for secret in [key.secret, *made]]
         return [outcome for one in outcomes for outcome in one]
@@ -165,7 +165,7 @@ def test_a_rotation_between_calls_creates_no_budget(
     async def race() -> tuple[int, int]:
         key = await process.key(budget=1000)
         await process.calls(key.secret, [spent], NOVEMBER)
-        rotation = process.manager.rotate(process.tenant, key.record["id"], overlap_minutes=overlap, now=NOVEMBER)
+        rotation = process.manager.rotate(process.tenant, key.record.key_id, overlap_minutes=overlap, now=NOVEMBER)
         rotated, outcomes = await asyncio.gather(rotation, process.calls(key.secret, [7] * calls, NOVEMBER))
         secrets = [key.secret, rotated.secret]
         left = [(await process.item(secret)).get("kb", 0) for secret in secrets]

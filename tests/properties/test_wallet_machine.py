@@ -27,16 +27,17 @@ from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, SECOND, month_of, seconds_to_next_month
 from callmissed.errors import ApiError
 from callmissed.ids import expires_at, new_call_id
-from callmissed.ledger.entries import Account, Entry, EntryType
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.ledger.sweep import sweep
-from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, quota_name, quotas
+from callmissed.ledger.wallet import ACTIVE, NO_BUDGET
 from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
 from tests.support.faulty_tenant import Failure, World
 from tests.support.interleaving import Action
+from tests.support.wallet_items import quota_name, quotas
 
 START = int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND
 SKEW = st.integers(-5, 5).map(lambda seconds: seconds * SECOND)
@@ -356,11 +357,11 @@ class WalletMachine(RuleBasedStateMachine):
         assert any(faults) or outcome is None
         return (lambda: self.ledger.release(hold), outcome is None)
 
-    def _entry(self, hold: Hold, share: int) -> Entry:
+    def _entry(self, hold: Hold, share: int) -> LedgerEntry:
         cost = hold.amount * share // 100
         tag = (hold.amount, hold.attempt)
         kind, debit, credit = EntryType.DEDUCTION, Account.HELD, Account.REVENUE
-        return Entry(hold.tenant, hold.call_id, kind, cost, debit, credit, self.clock, held=tag)
+        return LedgerEntry(hold.tenant, hold.call_id, kind, cost, debit, credit, self.clock, held=tag)
 
     def _check_settled(self, call: Call, settlement: Settlement) -> None:
         entry = self.world.model.entries[call.id]

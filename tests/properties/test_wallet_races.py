@@ -15,14 +15,15 @@ from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, SECOND, month_of
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
-from callmissed.ledger.entries import Account, Entry, EntryType
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.sweep import sweep
-from callmissed.ledger.wallet import NO_BUDGET, held, spent
+from callmissed.ledger.wallet import NO_BUDGET
 from local.aws.tables import StageTables
 from tests.support.faults import FaultyDynamoDB
 from tests.support.faulty_tenant import World
+from tests.support.wallet_items import held, spent
 
 DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
 FEW = settings(max_examples=max(5, settings().max_examples // 6))
@@ -73,11 +74,11 @@ def counted(outcomes: Sequence[Any]) -> Counter[str]:
     return Counter(outcome.code if isinstance(outcome, ApiError) else "held" for outcome in outcomes)
 
 
-def entry_for(hold: Hold, cost: int) -> Entry:
+def entry_for(hold: Hold, cost: int) -> LedgerEntry:
     """The entry that settles `hold`."""
     tag = (hold.amount, hold.attempt)
     kind, now = EntryType.DEDUCTION, DECEMBER
-    return Entry(hold.tenant, hold.call_id, kind, cost, Account.HELD, Account.REVENUE, now, held=tag)
+    return LedgerEntry(hold.tenant, hold.call_id, kind, cost, Account.HELD, Account.REVENUE, now, held=tag)
 
 
 @given(

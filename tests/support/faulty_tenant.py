@@ -8,10 +8,10 @@ from callmissed.aws.attributes import from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB, DynamoError
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
-from callmissed.ledger.wallet import new_wallet
 from callmissed.platform.tables import LEDGER, WALLETS, physical_name
 from local.aws.tables import StageTables
 from tests.support.faults import Crash, Fault, FaultyDynamoDB, tables_in
+from tests.support.wallet_items import new_wallet
 from tests.support.wallet_model import Item, WalletModel
 
 T = TypeVar("T")

@@ -7,12 +7,12 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import month_of
 from callmissed.ids import new_call_id, new_id, started_at
-from callmissed.ledger.entries import Account, Entry, EntryType
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.holds import Hold, Ledger
 from callmissed.ledger.shards import wallet_id
-from callmissed.ledger.wallet import held, new_wallet, spent
 from callmissed.platform.tables import WALLETS, physical_name
 from local.aws.tables import StageTables
+from tests.support.wallet_items import held, new_wallet, spent
 
 NOVEMBER = 1_794_787_200_000_000
 """16 November 2026, 00:00 UTC, in epoch microseconds."""
@@ -20,11 +20,11 @@ NOVEMBER = 1_794_787_200_000_000
 HOLD_MINUTES = 20
 
 
-def deduction(hold: Hold, cost: int) -> Entry:
+def deduction(hold: Hold, cost: int) -> LedgerEntry:
     """The entry that settles `hold` at `cost` micro-credits."""
     tag, created = (hold.amount, hold.attempt), started_at(hold.call_id)
     kind, debit, credit = EntryType.DEDUCTION, Account.HELD, Account.REVENUE
-    return Entry(hold.tenant, hold.call_id, kind, cost, debit, credit, created, held=tag)
+    return LedgerEntry(hold.tenant, hold.call_id, kind, cost, debit, credit, created, held=tag)
 
 
 def call_in(shard: int, now: int = NOVEMBER) -> str:
@@ -66,4 +66,4 @@ class TenantWallets:
         """Micro-credits that the call's entry says."""
         entry = await self.ledger.entry(self.tenant, call_id)
         assert entry is not None
-        return entry["amount"]
+        return entry.amount

@@ -13,7 +13,8 @@ from hypothesis import event
 from callmissed.clock import month_of
 from callmissed.ids import started_at
 from callmissed.ledger.entries import EntryType
-from callmissed.ledger.wallet import ACTIVE, held, quota_name, quotas, spent
+from callmissed.ledger.wallet import ACTIVE
+from tests.support.wallet_items import held, quota_name, quotas, spent
 
 Item = dict[str, Any]
 GRANTS = {EntryType.ADMIN, EntryType.PURCHASE, EntryType.SIGNUP_BONUS, EntryType.PLAN_GRANT}

@@ -5,12 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Query, Request
 
 from callmissed import money
-from callmissed.aws.attributes import Item
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import iso
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.ids import is_call_id
-from callmissed.ledger.entries import quantities
+from callmissed.ledger.entries import LedgerEntry, Usage
 from callmissed_ai.calls.charges import CACHED_INPUT_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS
 from callmissed_ai.calls.container import Container
 from functions.inference.serving import authenticate
@@ -33,31 +32,30 @@ async def generation(
         entry = await container.ledger.entry(tenant, call_id) if is_call_id(call_id) else None
     except Unavailable as error:
         raise service_unavailable() from error
-    if entry is None or "usage" not in entry:
+    if entry is None or entry.usage is None:
         raise ApiError(404, "not_found", "No such generation.", param="id")
-    return {"data": _rendered(entry)}
+    return {"data": _rendered(entry, entry.usage)}
 
 
-def _rendered(entry: Item) -> dict[str, Any]:
-    usage = entry["usage"]
-    used = quantities(usage)
+def _rendered(entry: LedgerEntry, usage: Usage) -> dict[str, Any]:
+    used = usage.quantities
     cached = used.get(CACHED_INPUT_TOKENS, 0)
     return {
-        "id": f"gen_{entry['entry']}",
-        "request_id": f"req_{entry['entry']}",
-        "model": usage["model"],
-        "provider": usage["provider"],
-        "upstream_model": usage["upstream_id"],
-        "created_at": iso(entry["created"]),
-        "streamed": usage.get("streamed", False),
-        "outcome": usage["outcome"],
+        "id": f"gen_{entry.entry}",
+        "request_id": f"req_{entry.entry}",
+        "model": usage.model,
+        "provider": usage.provider,
+        "upstream_model": usage.upstream_id,
+        "created_at": iso(entry.created),
+        "streamed": usage.streamed,
+        "outcome": usage.outcome,
         "tokens_prompt": used.get(INPUT_TOKENS, 0) + cached,
         "tokens_cached": cached,
         "tokens_completion": used.get(OUTPUT_TOKENS, 0),
-        "tokens_estimated": usage.get("estimated", False),
-        "cost_credits": money.credits(entry["amount"]),
-        "price_version": usage["price_version"],
-        "latency_ms": usage["latency_ms"],
-        "first_byte_ms": usage["first_byte_ms"],
-        "sandbox": entry.get("sandbox", False),
+        "tokens_estimated": usage.estimated,
+        "cost_credits": money.credits(entry.amount),
+        "price_version": usage.price_version,
+        "latency_ms": usage.latency_ms,
+        "first_byte_ms": usage.first_byte_ms,
+        "sandbox": entry.sandbox,
     }

@@ -16,7 +16,7 @@ from callmissed.clock import system_clock
 from callmissed.ids import new_call_id
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.secret import key_hash
-from callmissed.ledger.entries import Account, Entry, EntryType, Usage, UsageLine
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Usage, UsageLine
 from callmissed.ledger.holds import Ledger
 from cli.main import app
 from local.aws.account import STAGE
@@ -63,7 +63,7 @@ class CommandLine:
         async def bill(dynamodb: DynamoDB) -> str:
             ledger = Ledger(Database(dynamodb, STAGE))
             hold, _ = await ledger.hold(tenant, call_id, "llm", amount + 5)
-            entry = Entry(
+            entry = LedgerEntry(
                 tenant,
                 call_id,
                 EntryType.DEDUCTION,

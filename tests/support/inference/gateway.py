@@ -17,7 +17,6 @@ from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.ledger.grants import grant
 from callmissed.ledger.sweep import SweepReport, sweep
-from callmissed.ledger.wallet import held, spent
 from callmissed.money import CREDIT
 from callmissed.platform.tables import KEYS, LEDGER, WALLETS, Table, physical_name
 from callmissed.settings import CoreSettings
@@ -30,6 +29,7 @@ from callmissed_ai.routing.router import Router
 from functions.inference.app import create_app
 from local.aws.tables import StageTables
 from tests.support.threads import uvicorn_serving
+from tests.support.wallet_items import held, spent
 
 PEPPER = b"tests-pepper-of-some-length-....."
 REGION = "us-east-1"
@@ -112,14 +112,14 @@ class Bank:
     ) -> Account:
         """A fresh tenant with `credits` and one key; `policy` as in `KeyPolicy`."""
         now = system_clock()
-        tenant = (await create_tenant(Database(self.dynamodb, self.stage), name="tests", plan=plan, now=now))["tenant"]
+        tenant = (await create_tenant(Database(self.dynamodb, self.stage), name="tests", plan=plan, now=now)).tenant_id
         if credits:
             amount = round(credits * CREDIT)
             await grant(
                 Database(self.dynamodb, self.stage), tenant=tenant, amount=amount, operation_id="start", now=now
             )
         key = await self.key(tenant, mode=mode, **policy)
-        return Account(tenant, key.secret, key.record["id"], await self.wallet(tenant))
+        return Account(tenant, key.secret, key.record.key_id, await self.wallet(tenant))
 
     async def key(self, tenant: str, *, mode: Mode = Mode.LIVE, now: int | None = None, **policy: Any) -> NewKey:
         """One more key of `tenant`, fast enough to stay out of the way unless `rpm` says otherwise."""

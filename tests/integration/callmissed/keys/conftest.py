@@ -54,7 +54,7 @@ class Vault:
 
     async def tenant(self, plan: Plan = Plan.PRO) -> str:
         record = await create_tenant(Database(self.dynamodb, self.store.stage), name="tests", plan=plan, now=NOVEMBER)
-        return record["tenant"]
+        return record.tenant_id
 
     async def key(self, tenant: str | None = None, *, mode: Mode = Mode.LIVE, **policy: Any) -> NewKey:
         return await self.manager.create(

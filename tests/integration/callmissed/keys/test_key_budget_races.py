@@ -17,7 +17,7 @@ LOAN, SCOPES = {"ln": [202612, 40]}, {"scp": {"bots:read"}}
 
 
 async def rotate(vault: Vault, key: NewKey, *, overlap: int = 0, now: int = NOVEMBER) -> NewKey:
-    return await vault.manager.rotate(key.record["tenant"], key.record["id"], overlap_minutes=overlap, now=now)
+    return await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=overlap, now=now)
 
 
 async def left_in_december(vault: Vault, *keys: NewKey) -> int:
@@ -88,7 +88,7 @@ async def test_a_rotation_keeps_scopes_that_the_key_got_since_it_was_read(vault:
     interleaved.before("TransactWriteItems", partial(write, vault, key, SCOPES))
 
     manager, record = vault.managed_by(interleaved), key.record
-    new = await manager.rotate(record["tenant"], record["id"], overlap_minutes=overlap, now=NOVEMBER)
+    new = await manager.rotate(record.tenant, record.key_id, overlap_minutes=overlap, now=NOVEMBER)
 
     assert interleaved.pending == 0
     assert (await vault.hot(new.secret))["scp"] == SCOPES["scp"]

@@ -23,7 +23,7 @@ async def test_a_new_key_works_and_says_which_kind_it_is(vault: Vault, mode: Mod
 
     assert is_well_formed(key.secret)
     assert key.secret.startswith(f"cm_{mode}_")
-    assert (await vault.call(key.secret)).item["mode"] == mode
+    assert (await vault.call(key.secret)).mode == mode
 
 
 async def test_a_list_shows_what_a_key_may_do_and_not_what_it_is(vault: Vault) -> None:
@@ -41,9 +41,9 @@ async def test_a_list_shows_what_a_key_may_do_and_not_what_it_is(vault: Vault) -
 
     first, second = await vault.manager.keys_of(tenant)
 
-    assert {first["id"], second["id"]} == {plain.record["id"], tight.record["id"]}
-    record = second if second["id"] == tight.record["id"] else first
-    shown = {name: record[name] for name in ("permissions", "scopes", "domains", "models", "rpm", "budget")}
+    assert {first.key_id, second.key_id} == {plain.record.key_id, tight.record.key_id}
+    record = second if second.key_id == tight.record.key_id else first
+    shown = {name: getattr(record, name) for name in ("permissions", "scopes", "domains", "models", "rpm", "budget")}
     assert shown == {
         "permissions": ["llm", "stt"],
         "scopes": ["bots:read"],
@@ -52,15 +52,15 @@ async def test_a_list_shows_what_a_key_may_do_and_not_what_it_is(vault: Vault) -
         "rpm": 7,
         "budget": 5_000_000,
     }
-    assert record["expires_at"] == "2026-11-16T00:01:00.000Z"
-    assert record["masked"] == f"{tight.secret[:12]}…{tight.secret[-4:]}"
+    assert record.expires_at == "2026-11-16T00:01:00.000Z"
+    assert record.masked == f"{tight.secret[:12]}…{tight.secret[-4:]}"
 
 
 async def test_a_key_without_limits_says_so(vault: Vault) -> None:
     record = (await vault.key()).record
 
-    assert (record["budget"], record["expires_at"], record["permissions"]) == (None, None, ["*"])
-    assert (record["scopes"], record["models"], record["domains"]) == ([], ["*"], frozenset({"*"}))
+    assert (record.budget, record.expires_at, record.permissions) == (None, None, ["*"])
+    assert (record.scopes, record.models, record.domains) == ([], ["*"], frozenset({"*"}))
 
 
 @pytest.mark.parametrize(("plan", "rpm"), [(Plan.FREE, 60), (Plan.STARTER, 500), (Plan.ENTERPRISE, 10_000)])
@@ -69,9 +69,9 @@ async def test_without_a_rate_a_key_has_the_plans(vault: Vault, plan: Plan, rpm:
 
     key, own = await vault.key(tenant), await vault.key(tenant, rpm=9)
 
-    assert (await vault.call(key.secret)).rate.limit == key.record["rpm"] == rpm
-    assert (await vault.call(own.secret)).rate.limit == own.record["rpm"] == 9
-    assert (key.record["rpm_from_plan"], own.record["rpm_from_plan"]) == (True, False)
+    assert (await vault.call(key.secret)).rate.limit == key.record.rpm == rpm
+    assert (await vault.call(own.secret)).rate.limit == own.record.rpm == 9
+    assert (key.record.rpm_from_plan, own.record.rpm_from_plan) == (True, False)
 
 
 async def test_a_revoked_key_is_refused_from_the_next_call_on(vault: Vault) -> None:
@@ -79,25 +79,25 @@ async def test_a_revoked_key_is_refused_from_the_next_call_on(vault: Vault) -> N
     process = vault.ring(OLD)
     await process.admit(key.secret, 0, NOVEMBER)
 
-    revoked = await vault.manager.revoke(key.record["tenant"], key.record["id"])
+    revoked = await vault.manager.revoke(key.record.tenant, key.record.key_id)
 
-    assert not revoked["is_active"]
+    assert not revoked.is_active
     with pytest.raises(ApiError) as refused:
         await process.admit(key.secret, 0, NOVEMBER)
     assert (refused.value.status, refused.value.code) == (401, "invalid_api_key")
-    (listed,) = await vault.manager.keys_of(key.record["tenant"])
-    assert not listed["is_active"]
+    (listed,) = await vault.manager.keys_of(key.record.tenant)
+    assert not listed.is_active
 
 
 async def test_revoking_twice_is_the_same_as_once(vault: Vault) -> None:
     key = await vault.key()
-    tenant, key_id = key.record["tenant"], key.record["id"]
+    tenant, key_id = key.record.tenant, key.record.key_id
     await vault.manager.revoke(tenant, key_id)
     before = await vault.hot(key.secret)
 
     again = await vault.manager.revoke(tenant, key_id)
 
-    assert not again["is_active"]
+    assert not again.is_active
     assert await vault.hot(key.secret) == before
 
 
@@ -110,13 +110,13 @@ async def test_an_expired_key_is_refused(vault: Vault) -> None:
 
 async def test_another_tenants_key_does_not_exist(vault: Vault) -> None:
     key, stranger = await vault.key(), await vault.tenant()
-    manager, key_id = vault.manager, key.record["id"]
+    manager, key_id = vault.manager, key.record.key_id
 
     for attempt in (
         manager.get(stranger, key_id),
         manager.revoke(stranger, key_id),
         manager.rotate(stranger, key_id, overlap_minutes=0, now=NOVEMBER),
-        manager.get(key.record["tenant"], UNKNOWN),
+        manager.get(key.record.tenant, UNKNOWN),
     ):
         with pytest.raises(ApiError) as refused:
             await attempt
@@ -136,15 +136,15 @@ async def test_domain_locks_are_in_the_index_as_long_as_a_key_has_them(vault: Va
     shared, own = "*.index.example.com", "own.index.example.com"
     first = await vault.key(domains=frozenset({shared, own}))
     second = await vault.key(domains=frozenset({shared}))
-    assert await vault.origin(shared) == {first.record["id"], second.record["id"]}
+    assert await vault.origin(shared) == {first.record.key_id, second.record.key_id}
 
-    await vault.manager.rotate(first.record["tenant"], first.record["id"], overlap_minutes=5, now=NOVEMBER)
-    assert await vault.origin(own) == {first.record["id"]}
-    await vault.manager.revoke(first.record["tenant"], first.record["id"])
-    await vault.manager.revoke(first.record["tenant"], first.record["id"])
+    await vault.manager.rotate(first.record.tenant, first.record.key_id, overlap_minutes=5, now=NOVEMBER)
+    assert await vault.origin(own) == {first.record.key_id}
+    await vault.manager.revoke(first.record.tenant, first.record.key_id)
+    await vault.manager.revoke(first.record.tenant, first.record.key_id)
 
     assert await vault.origin(own) == frozenset()
-    assert await vault.origin(shared) == {second.record["id"]}
+    assert await vault.origin(shared) == {second.record.key_id}
 
 
 async def test_a_key_for_every_origin_is_not_in_the_index(vault: Vault) -> None:
@@ -198,14 +198,14 @@ async def test_the_most_that_a_key_may_have_fits(vault: Vault) -> None:
     key = await vault.key(rpm=60_000, budget=0, domains=domains)
 
     assert await vault.refusal(key.secret, 1) == "budget_exceeded"
-    await vault.manager.revoke(key.record["tenant"], key.record["id"])
+    await vault.manager.revoke(key.record.tenant, key.record.key_id)
     assert await vault.origin("49.most.example.com") == frozenset()
 
 
 async def test_no_table_holds_a_secret_or_what_it_could_be_found_by(lone_vault: Vault) -> None:
     tenant = await lone_vault.tenant()
     key = await lone_vault.key(tenant, domains=frozenset({"scan.example.com"}), budget=10)
-    rotated = await lone_vault.manager.rotate(tenant, key.record["id"], overlap_minutes=60, now=NOVEMBER)
+    rotated = await lone_vault.manager.rotate(tenant, key.record.key_id, overlap_minutes=60, now=NOVEMBER)
     await lone_vault.call(key.secret)
     await lone_vault.call(rotated.secret)
 

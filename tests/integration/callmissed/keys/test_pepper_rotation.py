@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission
 from callmissed.keys.management import NewKey
+from callmissed.keys.records import ApiKey, to_key_item
 from callmissed.keys.secret import Mode, key_hash, new_secret
 from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
 
@@ -28,8 +28,8 @@ async def places(vault: Vault, key: NewKey) -> list[bytes]:
     return [pepper for pepper in (OLD, NEW, NEWEST) if await vault.hot(key.secret, pepper)]
 
 
-async def record_of(vault: Vault, key: NewKey) -> dict[str, Any]:
-    return await vault.manager.get(key.record["tenant"], key.record["id"])
+async def record_of(vault: Vault, key: NewKey) -> ApiKey:
+    return await vault.manager.get(key.record.tenant, key.record.key_id)
 
 
 async def test_a_key_moves_on_its_first_call_with_all_that_it_is(vault: Vault) -> None:
@@ -41,11 +41,12 @@ async def test_a_key_moves_on_its_first_call_with_all_that_it_is(vault: Vault) -
     hash = key_hash(NEW, key.secret)
     assert await places(vault, key) == [NEW]
     after = await vault.hot(key.secret, NEW)
-    assert after == admitted.item | {"id": hash}
+    assert after == to_key_item(admitted.key)
+    assert admitted.key_hash == hash
     assert after == before | {"id": hash, "kb": 70, "tat": after["tat"], "u": after["u"]}
     record = await record_of(vault, key)
-    assert (record["hashes"], record["newest"]) == ({hash}, hash)
-    assert await vault.origin("move.example.com") == {key.record["id"]}
+    assert (record.hashes, record.newest) == ({hash}, hash)
+    assert await vault.origin("move.example.com") == {key.record.key_id}
     assert await vault.refusal(key.secret, 70, NOVEMBER, NEW) == "admitted"
 
 
@@ -53,9 +54,9 @@ async def test_a_moved_key_is_revoked_and_rotated_like_any_other(vault: Vault) -
     key = await vault.key()
     await moved(vault, key)
 
-    new = await vault.manager.rotate(key.record["tenant"], key.record["id"], overlap_minutes=60, now=NOVEMBER)
+    new = await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=60, now=NOVEMBER)
     assert await vault.refusal(key.secret, 0, NOVEMBER, NEW, OLD) == "admitted"
-    await vault.manager.revoke(key.record["tenant"], key.record["id"])
+    await vault.manager.revoke(key.record.tenant, key.record.key_id)
 
     for secret in (key.secret, new.secret):
         assert await vault.refusal(secret, 0, NOVEMBER, NEW, OLD) == "invalid_api_key"
@@ -63,27 +64,27 @@ async def test_a_moved_key_is_revoked_and_rotated_like_any_other(vault: Vault) -
 
 async def test_both_secrets_of_an_overlap_move(vault: Vault) -> None:
     key = await vault.key()
-    new = await vault.manager.rotate(key.record["tenant"], key.record["id"], overlap_minutes=60, now=NOVEMBER)
+    new = await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=60, now=NOVEMBER)
 
     await moved(vault, key)
-    assert (await record_of(vault, key))["newest"] == key_hash(OLD, new.secret)
+    assert (await record_of(vault, key)).newest == key_hash(OLD, new.secret)
     await moved(vault, new)
 
     record = await record_of(vault, key)
-    assert record["hashes"] == {key_hash(NEW, key.secret), key_hash(NEW, new.secret)}
-    assert record["newest"] == key_hash(NEW, new.secret)
+    assert record.hashes == {key_hash(NEW, key.secret), key_hash(NEW, new.secret)}
+    assert record.newest == key_hash(NEW, new.secret)
     assert await vault.refusal(key.secret, 0, NOVEMBER + 60 * MINUTE, NEW) == "invalid_api_key"
 
 
 async def test_both_secrets_of_an_overlap_may_move_at_once(vault: Vault) -> None:
     key, interleaved = await vault.key(), vault.interleaved()
-    new = await vault.manager.rotate(key.record["tenant"], key.record["id"], overlap_minutes=60, now=NOVEMBER)
+    new = await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=60, now=NOVEMBER)
     interleaved.before("TransactWriteItems", partial(moved, vault, new))
 
     await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER)
-    await vault.manager.revoke(key.record["tenant"], key.record["id"])
+    await vault.manager.revoke(key.record.tenant, key.record.key_id)
 
-    assert (await record_of(vault, key))["hashes"] == {key_hash(NEW, key.secret), key_hash(NEW, new.secret)}
+    assert (await record_of(vault, key)).hashes == {key_hash(NEW, key.secret), key_hash(NEW, new.secret)}
     for secret in (key.secret, new.secret):
         assert await vault.refusal(secret, 0, NOVEMBER, NEW, OLD) == "invalid_api_key"
 
@@ -143,20 +144,20 @@ async def test_the_rate_moves_with_the_key(vault: Vault) -> None:
 
 async def test_a_revocation_during_the_move_is_not_lost(vault: Vault) -> None:
     key, interleaved = await vault.key(), vault.interleaved()
-    interleaved.before("TransactWriteItems", partial(vault.manager.revoke, key.record["tenant"], key.record["id"]))
+    interleaved.before("TransactWriteItems", partial(vault.manager.revoke, key.record.tenant, key.record.key_id))
 
     await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER)
 
     assert await places(vault, key) == [OLD]
     assert await vault.refusal(key.secret, 0, NOVEMBER, NEW, OLD) == "invalid_api_key"
-    assert not (await record_of(vault, key))["is_active"]
+    assert not (await record_of(vault, key)).is_active
 
 
 async def test_a_move_during_a_revocation_does_not_save_the_key(vault: Vault) -> None:
     key, interleaved = await vault.key(), vault.interleaved()
     interleaved.before("TransactWriteItems", partial(moved, vault, key))
 
-    await vault.managed_by(interleaved).revoke(key.record["tenant"], key.record["id"])
+    await vault.managed_by(interleaved).revoke(key.record.tenant, key.record.key_id)
 
     assert await places(vault, key) == [NEW]
     assert await vault.refusal(key.secret, 0, NOVEMBER, NEW, OLD) == "invalid_api_key"
@@ -168,7 +169,7 @@ async def test_a_rotation_during_the_move_keeps_the_budget_whole(vault: Vault, o
     made: list[NewKey] = []
 
     async def rotate() -> None:
-        rotation = vault.manager.rotate(key.record["tenant"], key.record["id"], overlap_minutes=overlap, now=NOVEMBER)
+        rotation = vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=overlap, now=NOVEMBER)
         made.append(await rotation)
 
     interleaved.before("TransactWriteItems", rotate)
@@ -182,7 +183,7 @@ async def test_a_rotation_during_the_move_keeps_the_budget_whole(vault: Vault, o
     assert sum(left) == 80
     assert await vault.refusal(key.secret, 0, NOVEMBER, NEW, OLD) == ("admitted" if overlap else "invalid_api_key")
     assert await vault.refusal(made[0].secret, 0, NOVEMBER, NEW, OLD) == "admitted"
-    assert len((await record_of(vault, key))["hashes"]) == (2 if overlap else 1)
+    assert len((await record_of(vault, key)).hashes) == (2 if overlap else 1)
 
 
 async def test_a_move_during_a_rotation_is_followed(vault: Vault) -> None:
@@ -190,7 +191,7 @@ async def test_a_move_during_a_rotation_is_followed(vault: Vault) -> None:
     interleaved.before("TransactWriteItems", partial(moved, vault, key))
 
     new = await vault.managed_by(interleaved).rotate(
-        key.record["tenant"], key.record["id"], overlap_minutes=0, now=NOVEMBER
+        key.record.tenant, key.record.key_id, overlap_minutes=0, now=NOVEMBER
     )
 
     assert await places(vault, key) == []
@@ -231,7 +232,7 @@ async def test_a_move_that_dynamodb_refuses_does_not_touch_the_call(vault: Vault
 
     admitted = await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER)
 
-    assert admitted.item["kid"] == key.record["id"]
+    assert admitted.key_id == key.record.key_id
     assert await places(vault, key) == [OLD]
 
 
@@ -246,7 +247,7 @@ async def test_a_key_that_moves_between_two_looks_is_not_missed(vault: Vault) ->
 
         admitted = await process.admit(key.secret, 0, NOVEMBER)
 
-        assert admitted.hash == key_hash(NEW, key.secret)
+        assert admitted.key_hash == key_hash(NEW, key.secret)
 
 
 async def test_what_a_process_remembers_of_a_keys_place_may_be_outdated(vault: Vault) -> None:
@@ -256,8 +257,8 @@ async def test_what_a_process_remembers_of_a_keys_place_may_be_outdated(vault: V
     await process.admit(key.secret, 0, NOVEMBER)
     await moved(vault, key)
 
-    assert (await process.admit(key.secret, 0, NOVEMBER)).hash == key_hash(NEW, key.secret)
-    await vault.manager.revoke(key.record["tenant"], key.record["id"])
+    assert (await process.admit(key.secret, 0, NOVEMBER)).key_hash == key_hash(NEW, key.secret)
+    await vault.manager.revoke(key.record.tenant, key.record.key_id)
     with pytest.raises(ApiError) as refused:
         await process.admit(key.secret, 0, NOVEMBER)
     assert refused.value.status == 401
@@ -279,7 +280,7 @@ async def test_a_refund_follows_a_key_that_moved_during_the_call(vault: Vault, p
     key, interleaved = await vault.key(budget=100), vault.interleaved()
     interleaved.before("TransactWriteItems", *[partial(vault.call, key.secret)] * 4)
     admitted = await vault.ring(*peppers, dynamodb=interleaved).admit(key.secret, 30, NOVEMBER)
-    assert admitted.hash == key_hash(OLD, key.secret)
+    assert admitted.key_hash == key_hash(OLD, key.secret)
     await moved(vault, key)
 
     await Admission(Database(vault.dynamodb, vault.store.stage)).give_back(admitted, 30)
@@ -327,7 +328,7 @@ async def test_many_calls_at_once_all_pass_and_leave_one_item(vault: Vault) -> N
     admission = Admission(Database(vault.dynamodb, vault.store.stage))
     await asyncio.gather(*(admission.give_back(call, 5) for call in admitted))
     assert (await vault.hot(key.secret, place))["kb"] == 1000 - 240
-    assert len((await record_of(vault, key))["hashes"]) == 1
+    assert len((await record_of(vault, key)).hashes) == 1
 
 
 async def test_no_call_passes_after_a_revocation_amid_many_returned(vault: Vault) -> None:
@@ -335,7 +336,7 @@ async def test_no_call_passes_after_a_revocation_amid_many_returned(vault: Vault
         key = await vault.key(rpm=60_000)
         processes = [vault.ring(NEW, OLD, dynamodb=vault.interleaved()) for _ in range(3)]
         calls = [process.admit(key.secret, 0, NOVEMBER) for process in processes for _ in range(6)]
-        revocation = vault.manager.revoke(key.record["tenant"], key.record["id"])
+        revocation = vault.manager.revoke(key.record.tenant, key.record.key_id)
 
         outcomes = await asyncio.gather(*calls[:9], revocation, *calls[9:], return_exceptions=True)
 

@@ -15,11 +15,11 @@ MONTHS_END = NOVEMBER + 15 * DAY
 
 
 async def rotated(vault: Vault, key: NewKey, overlap_minutes: int = 0, now: int = NOVEMBER) -> NewKey:
-    return await vault.manager.rotate(key.record["tenant"], key.record["id"], overlap_minutes=overlap_minutes, now=now)
+    return await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=overlap_minutes, now=now)
 
 
 async def revoked(vault: Vault, key: NewKey) -> None:
-    await vault.manager.revoke(key.record["tenant"], key.record["id"])
+    await vault.manager.revoke(key.record.tenant, key.record.key_id)
 
 
 async def test_without_an_overlap_the_old_secret_ends_at_once(vault: Vault) -> None:
@@ -27,13 +27,13 @@ async def test_without_an_overlap_the_old_secret_ends_at_once(vault: Vault) -> N
 
     new = await rotated(vault, key)
 
-    assert new.record["id"] == key.record["id"]
+    assert new.record.key_id == key.record.key_id
     assert new.secret.startswith("cm_test_")
     assert await vault.refusal(key.secret) == "invalid_api_key"
-    item = (await vault.call(new.secret)).item
-    assert (item["rpm"], item["perm"], item["kid"]) == (5, {"llm"}, key.record["id"])
-    (listed,) = await vault.manager.keys_of(key.record["tenant"])
-    assert listed["masked"].endswith(new.secret[-4:])
+    admitted = await vault.call(new.secret)
+    assert (admitted.rate.limit, admitted.permissions, admitted.key_id) == (5, {"llm"}, key.record.key_id)
+    (listed,) = await vault.manager.keys_of(key.record.tenant)
+    assert listed.masked.endswith(new.secret[-4:])
 
 
 async def test_with_an_overlap_both_work_until_it_ends(vault: Vault) -> None:
@@ -140,7 +140,7 @@ async def test_secrets_do_not_pile_up(vault: Vault) -> None:
 
     assert await vault.refusal(last.secret) == "admitted"
     assert await vault.refusal(key.secret) == "invalid_api_key"
-    assert len((await vault.manager.get(key.record["tenant"], key.record["id"]))["hashes"]) == 1
+    assert len((await vault.manager.get(key.record.tenant, key.record.key_id)).hashes) == 1
 
 
 async def test_revoking_during_an_overlap_ends_both(vault: Vault) -> None:
@@ -176,14 +176,14 @@ async def test_of_two_rotations_at_once_one_wins_and_one_is_told(vault: Vault, o
     interleaved.before("TransactWriteItems", win)
     with pytest.raises(ApiError) as refused:
         await vault.managed_by(interleaved).rotate(
-            key.record["tenant"], key.record["id"], overlap_minutes=overlap, now=NOVEMBER
+            key.record.tenant, key.record.key_id, overlap_minutes=overlap, now=NOVEMBER
         )
 
     assert (refused.value.status, refused.value.code) == (409, "conflict")
     assert await vault.refusal(winner[0].secret) == "admitted"
-    record = await vault.manager.get(key.record["tenant"], key.record["id"])
-    assert len(record["hashes"]) == (2 if overlap else 1)
-    assert record["masked"] == winner[0].record["masked"]
+    record = await vault.manager.get(key.record.tenant, key.record.key_id)
+    assert len(record.hashes) == (2 if overlap else 1)
+    assert record.masked == winner[0].record.masked
 
 
 @pytest.mark.parametrize("overlap", [0, 60])
@@ -193,12 +193,12 @@ async def test_a_revocation_during_a_rotation_ends_the_key(vault: Vault, overlap
 
     with pytest.raises(ApiError) as refused:
         await vault.managed_by(interleaved).rotate(
-            key.record["tenant"], key.record["id"], overlap_minutes=overlap, now=NOVEMBER
+            key.record.tenant, key.record.key_id, overlap_minutes=overlap, now=NOVEMBER
         )
 
     assert (refused.value.status, refused.value.message) == (409, "A revoked key can't be rotated.")
-    record = await vault.manager.get(key.record["tenant"], key.record["id"])
-    assert (record["is_active"], len(record["hashes"])) == (False, 1)
+    record = await vault.manager.get(key.record.tenant, key.record.key_id)
+    assert (record.is_active, len(record.hashes)) == (False, 1)
     assert await vault.refusal(key.secret) == "invalid_api_key"
 
 
@@ -211,7 +211,7 @@ async def test_a_rotation_during_a_revocation_does_not_save_the_key(vault: Vault
         made.append(await rotated(vault, key, overlap))
 
     interleaved.before("TransactWriteItems", rotate)
-    await vault.managed_by(interleaved).revoke(key.record["tenant"], key.record["id"])
+    await vault.managed_by(interleaved).revoke(key.record.tenant, key.record.key_id)
 
     assert [await vault.refusal(secret) for secret in (key.secret, made[0].secret)] == ["invalid_api_key"] * 2
 
@@ -222,7 +222,7 @@ async def test_a_call_during_a_rotation_is_neither_lost_nor_in_the_way(vault: Va
     interleaved.before("TransactWriteItems", partial(vault.call, key.secret, 10), partial(vault.call, key.secret, 20))
 
     new = await vault.managed_by(interleaved).rotate(
-        key.record["tenant"], key.record["id"], overlap_minutes=overlap, now=NOVEMBER
+        key.record.tenant, key.record.key_id, overlap_minutes=overlap, now=NOVEMBER
     )
 
     left = [(await vault.hot(secret)).get("kb", 0) for secret in (key.secret, new.secret)]
@@ -234,6 +234,6 @@ async def test_calls_do_not_hinder_the_rotation_of_a_key_without_a_budget(vault:
     key, interleaved = await vault.key(), vault.interleaved()
     interleaved.before("TransactWriteItems", partial(vault.call, key.secret, 10))
 
-    await vault.managed_by(interleaved).rotate(key.record["tenant"], key.record["id"], overlap_minutes=60, now=NOVEMBER)
+    await vault.managed_by(interleaved).rotate(key.record.tenant, key.record.key_id, overlap_minutes=60, now=NOVEMBER)
 
     assert interleaved.sent["TransactWriteItems"] == 1

@@ -16,17 +16,17 @@ from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.clock import MINUTE, SECOND, month_of
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
-from callmissed.ledger.entries import Account, Entry, EntryType
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.shards import wallet_id
 from callmissed.ledger.sweep import sweep
-from callmissed.ledger.wallet import held, new_wallet, spent
 from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenancy.plans import Plan
 from callmissed.tenancy.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.faults import Crash, Fault, FaultyDynamoDB
+from tests.support.wallet_items import held, new_wallet, spent
 
 NOVEMBER = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp()) * SECOND
 DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
@@ -80,10 +80,10 @@ class Bank:
         return physical_name(self.stage, WALLETS)
 
 
-def entry_for(hold: Hold, cost: int) -> Entry:
+def entry_for(hold: Hold, cost: int) -> LedgerEntry:
     tag = (hold.amount, hold.attempt)
     kind = EntryType.DEDUCTION
-    return Entry(TENANT, hold.call_id, kind, cost, Account.HELD, Account.REVENUE, NOVEMBER, held=tag)
+    return LedgerEntry(TENANT, hold.call_id, kind, cost, Account.HELD, Account.REVENUE, NOVEMBER, held=tag)
 
 
 @pytest_asyncio.fixture
@@ -248,7 +248,7 @@ async def test_a_grant_needs_a_wallet(bank: Bank) -> None:
 async def test_a_tenant_whose_creation_arrives_again_late_keeps_its_credits(bank: Bank) -> None:
     bank.dynamodb.faults.extend([LATE])
     made = await create_tenant(Database(bank.dynamodb, bank.stage), name="tests", plan=Plan.FREE, now=NOVEMBER)
-    tenant = made["tenant"]
+    tenant = made.tenant_id
     await grant(Database(bank.dynamodb, bank.stage), tenant=tenant, amount=500, operation_id="one", now=NOVEMBER)
 
     operation, payload = bank.dynamodb.late.pop()

@@ -11,7 +11,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
-from callmissed.ledger.entries import Account, Entry, EntryType, Usage
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Usage
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.queries import balance, newest_entries
@@ -41,7 +41,7 @@ async def dynamodb(module_tables: StageTables) -> AsyncIterator[DynamoDB]:
 @pytest.fixture
 def make_tenant(dynamodb: DynamoDB, stage: str) -> MakeTenant:
     async def make(plan: Plan = Plan.PRO, amount: int = 1000) -> str:
-        tenant = (await create_tenant(Database(dynamodb, stage), name="tests", plan=plan, now=NOVEMBER))["tenant"]
+        tenant = (await create_tenant(Database(dynamodb, stage), name="tests", plan=plan, now=NOVEMBER)).tenant_id
         await grant(Database(dynamodb, stage), tenant=tenant, amount=amount, operation_id="start", now=NOVEMBER)
         return tenant
 
@@ -51,7 +51,7 @@ def make_tenant(dynamodb: DynamoDB, stage: str) -> MakeTenant:
 async def spend(ledger: Ledger, tenant: str, amount: int, *, now: int = NOVEMBER, shards: int = 1) -> str:
     call_id = new_call_id(now, 20)
     hold, _ = await ledger.hold(tenant, call_id, "llm", amount, shards=shards)
-    entry = Entry(
+    entry = LedgerEntry(
         tenant,
         call_id,
         EntryType.DEDUCTION,
@@ -118,7 +118,7 @@ async def test_pages_join_without_gap_or_overlap(dynamodb: DynamoDB, stage: str,
 
     pages, before = [], ""
     while page := await newest_entries(Database(dynamodb, stage), tenant, limit=3, before=before):
-        pages.append([entry["entry"] for entry in page])
+        pages.append([entry.entry for entry in page])
         before = pages[-1][-1]
 
     assert [len(page) for page in pages] == [3, 3, 2]
@@ -135,7 +135,7 @@ async def test_calls_only_leaves_out_what_is_no_call(dynamodb: DynamoDB, stage: 
 
     found = await newest_entries(Database(dynamodb, stage), tenant, limit=2, calls_only=True)
 
-    assert [entry["entry"] for entry in found] == calls
+    assert [entry.entry for entry in found] == calls
 
 
 @pytest.mark.parametrize("limit", [0, 1001])

@@ -12,13 +12,13 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, system_clock
 from callmissed.ids import new_call_id
-from callmissed.ledger.entries import Account, Entry, EntryType
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger
 from callmissed.ledger.queries import read_wallets
 from callmissed.ledger.reconcile import Drift, reconcile
 from callmissed.ledger.sweep import sweep
-from callmissed.ledger.wallet import spent
+from callmissed.ledger.wallet import Wallet
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
 from callmissed.tenancy.plans import Plan, limits
 from callmissed.tenancy.tenants import create_tenant
@@ -36,7 +36,7 @@ async def dynamodb(tables: StageTables) -> AsyncIterator[DynamoDB]:
 
 async def _tenant(dynamodb: DynamoDB, stage: str, plan: Plan = Plan.PRO) -> str:
     now = system_clock()
-    tenant = (await create_tenant(Database(dynamodb, stage), name="reconciled", plan=plan, now=now))["tenant"]
+    tenant = (await create_tenant(Database(dynamodb, stage), name="reconciled", plan=plan, now=now)).tenant_id
     await grant(Database(dynamodb, stage), tenant=tenant, amount=GRANTED, operation_id="first", now=now)
     return tenant
 
@@ -46,8 +46,8 @@ async def _hold(ledger: Ledger, tenant: str, plan: Plan = Plan.PRO, *, started: 
     return (await ledger.hold(tenant, call_id, "llm", 1_000, shards=limits(plan).wallet_shards))[0]
 
 
-def _entry(hold: Hold, cost: int) -> Entry:
-    return Entry(
+def _entry(hold: Hold, cost: int) -> LedgerEntry:
+    return LedgerEntry(
         hold.tenant,
         hold.call_id,
         EntryType.DEDUCTION,
@@ -59,7 +59,7 @@ def _entry(hold: Hold, cost: int) -> Entry:
     )
 
 
-async def _wallets(dynamodb: DynamoDB, stage: str, tenant: str, plan: Plan) -> list[Item]:
+async def _wallets(dynamodb: DynamoDB, stage: str, tenant: str, plan: Plan) -> list[Wallet]:
     return await read_wallets(Database(dynamodb, stage), tenant, limits(plan).wallet_shards)
 
 
@@ -100,9 +100,9 @@ async def test_calls_of_every_fate_are_no_drift(tables: StageTables, dynamodb: D
     entries = Counter((entry["type"], entry["amount"]) for entry in await _entries(dynamodb, tables.stage, tenant))
     assert entries == {("admin", GRANTED): 1, ("void", 0): 1, **{("deduction", cost): 2 for cost in (0, 400, 1_000)}}
     wallets = await _wallets(dynamodb, tables.stage, tenant, plan)
-    assert sum(wallet["av"] for wallet in wallets) == GRANTED - 2_800 - standing.amount
-    assert sum(map(spent, wallets)) == 2_800
-    assert [call_id for wallet in wallets for call_id in wallet["h"]] == [standing.call_id]
+    assert sum(wallet.available for wallet in wallets) == GRANTED - 2_800 - standing.amount
+    assert sum(wallet.spent_ever for wallet in wallets) == 2_800
+    assert [call_id for wallet in wallets for call_id in wallet.holds] == [standing.call_id]
     for _ in range(2):
         report = await reconcile(Database(dynamodb, tables.stage), system_clock())
         assert (report.tenants, report.drifts) == (1, [])

@@ -12,10 +12,10 @@ from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.shards import wallet_id
-from callmissed.ledger.wallet import held, new_wallet
 from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenancy.plans import Plan, limits
 from local.aws.tables import StageTables
+from tests.support.wallet_items import held, new_wallet
 
 NOVEMBER = 1_794_787_200_000_000
 DECEMBER = NOVEMBER + 20 * 24 * 60 * MINUTE

@@ -8,10 +8,10 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.ledger.holds import Hold, Ledger
-from callmissed.ledger.wallet import held
 from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
 from tests.support.tenant_wallets import TenantWallets, call_in
+from tests.support.wallet_items import held
 
 SHARDS = 2
 BORROW = [None, None]
@@ -58,7 +58,7 @@ async def test_a_shard_that_is_created_late_does_not_replace_the_one_that_has_cr
     await borrower.deliver_late(0)
 
     assert await wallets.wallet(1) == before
-    assert (before["av"], before["h"]) == (450, {hold.call_id: hold.tag})
+    assert (before["av"], before["h"]) == (450, {hold.call_id: list(hold.token)})
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ async def test_a_move_that_meets_other_transactions_is_tried_again(
     hold = await borrow(module_tables, borrower, wallets, 1500)
 
     assert not borrower.faults
-    assert (await wallets.wallet(1))["h"] == {hold.call_id: hold.tag}
+    assert (await wallets.wallet(1))["h"] == {hold.call_id: list(hold.token)}
 
 
 async def test_a_call_that_others_keep_outrunning_is_not_told_that_credits_lack(

@@ -42,7 +42,7 @@ async def test_the_others_are_swept_and_the_failure_is_told(module_tables: Stage
     dynamodb = Throttling("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
     tenants: list[str] = []
     for _ in range(4):
-        tenant = (await create_tenant(Database(dynamodb, stage), name="tests", plan=Plan.PRO, now=NOVEMBER))["tenant"]
+        tenant = (await create_tenant(Database(dynamodb, stage), name="tests", plan=Plan.PRO, now=NOVEMBER)).tenant_id
         await grant(Database(dynamodb, stage), tenant=tenant, amount=1000, operation_id="start", now=NOVEMBER)
         await Ledger(Database(dynamodb, stage)).hold(tenant, new_call_id(NOVEMBER, 20), "llm", 100)
         tenants.append(tenant)

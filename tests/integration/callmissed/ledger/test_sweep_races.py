@@ -11,10 +11,10 @@ from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, SECOND
 from callmissed.ledger.holds import Hold
 from callmissed.ledger.sweep import sweep
-from callmissed.ledger.wallet import spent
 from local.aws.tables import StageTables
 from tests.support.faults import Crash, Fault, FaultyDynamoDB
 from tests.support.tenant_wallets import HOLD_MINUTES, NOVEMBER, TenantWallets, deduction
+from tests.support.wallet_items import spent
 
 EXPIRY = NOVEMBER + HOLD_MINUTES * MINUTE
 DECEMBER = NOVEMBER + 15 * 24 * 60 * MINUTE
@@ -111,7 +111,7 @@ async def test_a_hold_stands_until_its_expiry_and_not_a_moment_longer(
 
     for early in (SECOND, 1):
         assert (await sweep(Database(sweeper, module_tables.stage), EXPIRY - early)).backlog == 0
-    assert (await wallets.wallet())["h"] == {hold.call_id: hold.tag}
+    assert (await wallets.wallet())["h"] == {hold.call_id: list(hold.token)}
     assert (await sweep(Database(sweeper, module_tables.stage), EXPIRY)).voided == 1
 
     wallet = await wallets.wallet()

@@ -24,9 +24,9 @@ def test_a_key_is_created_with_every_option(line: CommandLine) -> None:
     assert (made["scopes"], made["models"]) == (["bots:read"], ["sandbox"])
     assert made["domains"] == ["*.example.com", "localhost"]
     assert (made["rpm"], made["rpm_from_plan"], made["budget"], made["status"]) == (30, False, "2.5", "active")
-    item = line.call(secret).item
-    assert (item["rpm"], item["bud"], item["scp"]) == (30, 2_500_000, {"bots:read"})
-    assert 29.9 * DAY < item["ex"] - system_clock() <= 30 * DAY
+    key = line.call(secret).key
+    assert (key.rpm, key.budget, key.scopes) == (30, 2_500_000, {"bots:read"})
+    assert 29.9 * DAY < key.expires - system_clock() <= 30 * DAY
     (listed,) = line.json("keys", "list", "--tenant", tenant)
     assert listed == made
 
@@ -70,7 +70,7 @@ def test_rotation_keeps_the_key_and_changes_the_secret(line: CommandLine) -> Non
 
     second = line.json("keys", "rotate", made["id"], "--overlap-minutes", "5", "--tenant", tenant)
     assert (second["id"], second["secrets"]) == (made["id"], 2)
-    assert line.call(made["secret"]).item["kid"] == line.call(second["secret"]).item["kid"] == made["id"]
+    assert line.call(made["secret"]).key_id == line.call(second["secret"]).key_id == made["id"]
 
     third = line.json("keys", "rotate", made["id"], "--tenant", tenant)
     assert third["secrets"] == 1

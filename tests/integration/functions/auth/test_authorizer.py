@@ -45,7 +45,7 @@ async def test_a_key_with_the_scope_is_let_through_and_introduced(vault: Vault, 
     policy = await asked(vault, request(key.secret))
 
     assert policy == {
-        "principalId": key.record["id"],
+        "principalId": key.record.key_id,
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [
@@ -54,7 +54,7 @@ async def test_a_key_with_the_scope_is_let_through_and_introduced(vault: Vault, 
         },
         "context": {
             "tenant": tenant,
-            "key_id": key.record["id"],
+            "key_id": key.record.key_id,
             "mode": str(mode),
             "plan": "starter",
             "scopes": "bots:read,webhooks:write",
@@ -80,7 +80,7 @@ async def test_a_missing_scope_is_a_deny_that_says_what_is_missing(vault: Vault)
     policy = await asked(vault, request(key.secret, "DELETE", "/api/v1/webhooks/{webhook_id}"))
 
     assert effect(policy) == "Deny"
-    assert policy["principalId"] == key.record["id"]
+    assert policy["principalId"] == key.record.key_id
     assert policy["context"] == {"code": "permission_denied", "message": SCOPE_MISSING, "type": "permission_error"}
 
 
@@ -170,7 +170,7 @@ async def test_a_revoked_key_is_refused_from_its_next_call_on(vault: Vault) -> N
     key, ring = await vault.key(scopes=HOOKS), vault.ring(OLD)
     assert effect(await authorize(request(key.secret), ring, NOVEMBER)) == "Allow"
 
-    await vault.manager.revoke(key.record["tenant"], key.record["id"])
+    await vault.manager.revoke(key.record.tenant, key.record.key_id)
 
     with pytest.raises(ApiError) as refused:
         await authorize(request(key.secret), ring, NOVEMBER + SECOND)
@@ -181,11 +181,11 @@ async def test_a_rotated_keys_old_secret_lives_for_ten_minutes_and_no_longer(vau
     key, ring = await vault.key(scopes=HOOKS), vault.ring(OLD)
     end = NOVEMBER + 10 * MINUTE
 
-    new = await vault.manager.rotate(key.record["tenant"], key.record["id"], overlap_minutes=10, now=NOVEMBER)
+    new = await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=10, now=NOVEMBER)
 
     for secret in (key.secret, new.secret):
         policy = await authorize(request(secret), ring, end - 1)
-        assert (effect(policy), policy["context"]["key_id"]) == ("Allow", key.record["id"])
+        assert (effect(policy), policy["context"]["key_id"]) == ("Allow", key.record.key_id)
     assert effect(await authorize(request(new.secret), ring, end + SECOND)) == "Allow"
     with pytest.raises(ApiError) as refused:
         await authorize(request(key.secret), ring, end)
@@ -236,7 +236,7 @@ async def test_of_calls_at_once_no_more_pass_than_the_rate_allows(vault: Vault) 
 
 async def test_a_revocation_among_calls_lets_none_through_that_came_after_it(vault: Vault) -> None:
     key, interleaved = await vault.key(scopes=HOOKS), vault.interleaved()
-    interleaved.before("UpdateItem", lambda: vault.manager.revoke(key.record["tenant"], key.record["id"]))
+    interleaved.before("UpdateItem", lambda: vault.manager.revoke(key.record.tenant, key.record.key_id))
 
     with pytest.raises(ApiError) as refused:
         await authorize(request(key.secret), vault.ring(OLD, dynamodb=interleaved), NOVEMBER)
@@ -249,7 +249,7 @@ async def test_a_key_under_an_older_pepper_is_let_through(vault: Vault) -> None:
 
     for second in range(3):
         assert effect(await authorize(request(key.secret), ring, NOVEMBER + second * SECOND)) == "Allow"
-    assert (await vault.hot(key.secret, NEW))["kid"] == key.record["id"]
+    assert (await vault.hot(key.secret, NEW))["kid"] == key.record.key_id
 
 
 @pytest.mark.parametrize(("method", "resource"), [("GET", "/v1/models"), ("PATCH", "/api/v1/webhooks"), ("GET", "/")])

@@ -38,7 +38,7 @@ def make_key(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iterator[M
         try:
             tenant = await create_tenant(Database(dynamodb, tables.stage), name="t", plan=Plan.PRO, now=system_clock())
             manager = KeyManager(Database(dynamodb, tables.stage), PEPPER)
-            return await manager.create(tenant["tenant"], name="t", mode=Mode.LIVE, policy=policy, now=system_clock())
+            return await manager.create(tenant.tenant_id, name="t", mode=Mode.LIVE, policy=policy, now=system_clock())
         finally:
             await dynamodb.close()
 
@@ -63,7 +63,7 @@ def test_the_parts_outlive_an_invocation(make_key: MakeKey, monkeypatch: pytest.
     again = [authorizer.handler(request(key.secret), None) for _ in range(5)]
 
     assert again == [first] * 5
-    assert first["context"]["key_id"] == key.record["id"]
+    assert first["context"]["key_id"] == key.record.key_id
 
 
 @pytest.mark.parametrize("shown", [None, "garbage", new_secret(Mode.LIVE)], ids=["none", "garbage", "unknown"])

@@ -32,7 +32,7 @@ async def told(vault: Vault) -> list[Item]:
 
 
 async def rotated(vault: Vault, key: NewKey, overlap_minutes: int, now: int = NOVEMBER) -> NewKey:
-    return await vault.manager.rotate(key.record["tenant"], key.record["id"], overlap_minutes=overlap_minutes, now=now)
+    return await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=overlap_minutes, now=now)
 
 
 async def test_an_expired_key_is_told_of_with_its_time(lone_vault: Vault) -> None:
@@ -45,8 +45,8 @@ async def test_an_expired_key_is_told_of_with_its_time(lone_vault: Vault) -> Non
 
     (event,) = await told(lone_vault)
     body = json.loads(event["body"])
-    assert (event["tenant"], event["type"]) == (key.record["tenant"], "api_key.expired")
-    assert body["data"] == {"key_id": key.record["id"], "expired_at": iso(END)}
+    assert (event["tenant"], event["type"]) == (key.record.tenant, "api_key.expired")
+    assert body["data"] == {"key_id": key.record.key_id, "expired_at": iso(END)}
     assert body["timestamp"] == iso(END)
     assert key.secret not in event["body"]
 
@@ -91,14 +91,14 @@ async def test_secrets_that_end_with_their_key_are_one_event(lone_vault: Vault) 
 
 async def test_a_revoked_key_does_not_expire(lone_vault: Vault) -> None:
     key = await lone_vault.key(expires=END)
-    await lone_vault.manager.revoke(key.record["tenant"], key.record["id"])
+    await lone_vault.manager.revoke(key.record.tenant, key.record.key_id)
 
     assert await looked(lone_vault) == ExpiryReport(0, 0)
 
 
 async def test_a_key_that_is_revoked_while_it_is_looked_at_is_not_told_of(lone_vault: Vault) -> None:
     key, interleaved = await lone_vault.key(expires=END), lone_vault.interleaved()
-    interleaved.before("GetItem", lambda: lone_vault.manager.revoke(key.record["tenant"], key.record["id"]))
+    interleaved.before("GetItem", lambda: lone_vault.manager.revoke(key.record.tenant, key.record.key_id))
 
     report = await tell_expired(Database(interleaved, lone_vault.store.stage), END)
 

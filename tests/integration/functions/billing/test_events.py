@@ -16,7 +16,7 @@ from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.batches import Change
 from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
-from callmissed.ledger.entries import Account, Entry, EntryType, to_record
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger
 from callmissed.money import CREDIT
@@ -56,9 +56,9 @@ class Books:
     stage: str
 
     async def tenant(self, plan: Plan = Plan.PRO, *, credits: int = 10_000, budget: int | None = None) -> str:
-        tenant = (await create_tenant(Database(self.dynamodb, self.stage), name="tests", plan=plan, now=NOVEMBER))[
-            "tenant"
-        ]
+        tenant = (
+            await create_tenant(Database(self.dynamodb, self.stage), name="tests", plan=plan, now=NOVEMBER)
+        ).tenant_id
         await self.top_up(tenant, credits, "start")
         if budget is not None:
             await self.give_budget(tenant, budget)
@@ -77,12 +77,12 @@ class Books:
         }
         await self.dynamodb.call("UpdateItem", request)
 
-    async def hold(self, tenant: str, credits: int, now: int = NOVEMBER, shards: int = 1) -> tuple[Hold, Entry]:
+    async def hold(self, tenant: str, credits: int, now: int = NOVEMBER, shards: int = 1) -> tuple[Hold, LedgerEntry]:
         """A call on its way, and the entry that will settle it."""
         ledger, call = Ledger(Database(self.dynamodb, self.stage)), new_call_id(now, 20)
         hold, _ = await ledger.hold(tenant, call, "llm", credits * CREDIT, shards=shards)
         moved = (EntryType.DEDUCTION, hold.amount, Account.HELD, Account.REVENUE)
-        return hold, Entry(tenant, call, *moved, now, held=(hold.amount, hold.attempt))
+        return hold, LedgerEntry(tenant, call, *moved, now, held=(hold.amount, hold.attempt))
 
     async def spend(self, tenant: str, credits: int, now: int = NOVEMBER, shards: int = 1) -> Change:
         """A settled call's record."""

@@ -12,7 +12,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, iso, system_clock
 from callmissed.ids import new_call_id
-from callmissed.ledger.entries import Account, Entry, EntryType
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Ledger, Settlement
 from callmissed.platform.tables import TENANTS, WALLETS, physical_name
@@ -34,7 +34,7 @@ class Desk:
         self._dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
         self.now = system_clock()
         made = create_tenant(Database(self._dynamodb, store.stage), name="tests", plan=Plan.PRO, now=self.now)
-        self.tenant: str = self._run(made)["tenant"]
+        self.tenant: str = self._run(made).tenant_id
         self._run(
             grant(
                 Database(self._dynamodb, store.stage), tenant=self.tenant, amount=1000, operation_id="one", now=self.now
@@ -49,7 +49,7 @@ class Desk:
         ledger = Ledger(Database(self._dynamodb, self._stage))
         hold, _ = self._run(ledger.hold(self.tenant, new_call_id(began, 1), "llm", 100))
         moved = (EntryType.DEDUCTION, cost, Account.HELD, Account.REVENUE)
-        entry = Entry(self.tenant, hold.call_id, *moved, began, held=(hold.amount, hold.attempt))
+        entry = LedgerEntry(self.tenant, hold.call_id, *moved, began, held=(hold.amount, hold.attempt))
         assert self._run(ledger.settle(hold, entry)) is Settlement.APPLIED
 
     def reconciled(self) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from callmissed.ledger.entries import quantities
+from callmissed.ledger.entries import entry_of
 from callmissed.money import CREDIT
 from callmissed_ai.tokens import counting as tokens
 from tests.support.inference.behaviours import (
@@ -186,7 +186,9 @@ async def test_everything_that_was_written_is_counted_and_odd_messages_do_no_har
 
     entry = await bank.entry(account.tenant)
     assert entry["usage"]["estimated"] is True
-    assert quantities(entry["usage"])["output_tokens"] > 0
+    usage = entry_of(entry).usage
+    assert usage is not None
+    assert usage.quantities["output_tokens"] > 0
     assert await bank.assert_balanced(account) > 0
 
 

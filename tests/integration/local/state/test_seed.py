@@ -55,8 +55,8 @@ async def test_a_revoked_key_is_renewed_and_the_other_stays(
 ) -> None:
     account = await seeder.create_tenant()
     manager = KeyManager(Database(dynamodb, tables.stage), PEPPER)
-    live = next(key for key in await manager.keys_of(account.tenant) if key["mode"] == "live")
-    await manager.revoke(account.tenant, live["id"])
+    live = next(key for key in await manager.keys_of(account.tenant) if key.mode == "live")
+    await manager.revoke(account.tenant, live.key_id)
     renewed = await seeder.renew_keys(account)
     assert renewed is not None
     assert (renewed.tenant, renewed.test_key) == (account.tenant, account.test_key)

@@ -5,14 +5,24 @@ from dataclasses import asdict, fields
 import pytest
 
 from callmissed.aws.attributes import from_item, to_item
-from callmissed.ledger.entries import Account, Entry, EntryType, Outcome, Usage, UsageLine, quantities, to_record, void
+from callmissed.ledger.entries import (
+    Account,
+    EntryType,
+    LedgerEntry,
+    Outcome,
+    Usage,
+    UsageLine,
+    entry_of,
+    to_record,
+    void,
+)
 
 NOVEMBER = 1_794_787_200_000_000
 
 
-def entry(**more: object) -> Entry:
+def entry(**more: object) -> LedgerEntry:
     movement = {"amount": 5, "debit": Account.HELD, "credit": Account.REVENUE, "created": NOVEMBER}
-    return Entry(**{"tenant": "tnt_1", "entry": "call", "type": EntryType.DEDUCTION} | movement | more)  # type: ignore[arg-type]
+    return LedgerEntry(**{"tenant": "tnt_1", "entry": "call", "type": EntryType.DEDUCTION} | movement | more)  # type: ignore[arg-type]
 
 
 def test_a_plain_entry_says_no_more_than_it_must() -> None:
@@ -69,7 +79,8 @@ def test_everything_that_is_said_is_in_the_table() -> None:
 
     lines = [asdict(line) for line in usage.lines]
     assert stored["usage"] == {field.name: getattr(usage, field.name) for field in fields(usage)} | {"lines": lines}
-    assert quantities(stored["usage"]) == {"input": 3, "output": 4}
+    assert usage.quantities == {"input": 3, "output": 4}
+    assert entry_of(stored) == full
     assert stored | {"held": (9, 7)} == {
         field.name: stored["usage"] if field.name == "usage" else getattr(full, field.name) for field in fields(full)
     }

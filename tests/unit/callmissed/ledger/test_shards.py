@@ -1,46 +1,51 @@
 """Levelling a tenant's wallets: nothing is made, nothing is lost, nobody goes below zero, and the taker can pay."""
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callmissed.ids import new_call_id
-from callmissed.ledger.shards import owner, shard_of, shares, wallet_id
-from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.ledger.shards import Shift, owner, shard_of, shares, wallet_id
+from callmissed.ledger.wallet import NO_BUDGET, Wallet, new_wallet
 
 MONEY = st.integers(0, 10**15)
-NAMES = ("av", "bl")
+CREDITS, BUDGET = 0, 1
+
+
+def wallet(available: int, left: int, budget: int = 10**15) -> Wallet:
+    return replace(new_wallet("tnt_1", "enterprise", 202611, budget=budget), available=available, budget_left=left)
 
 
 @st.composite
-def borrowings(draw: st.DrawFn, *, budgeted: bool) -> tuple[list[dict[str, Any]], int, int]:
+def borrowings(draw: st.DrawFn, *, budgeted: bool) -> tuple[list[Wallet], int, int]:
     """Wallets, the taker, and a need that all of them together can pay."""
     shards = draw(st.integers(1, 8))
-    wallets: list[dict[str, Any]] = [{"av": draw(MONEY), "bl": draw(MONEY), "bud": 10**15} for _ in range(shards)]
+    wallets = [wallet(draw(MONEY), draw(MONEY)) for _ in range(shards)]
     if not budgeted:
-        for wallet in wallets:
-            wallet |= {"bud": NO_BUDGET, "bl": NO_BUDGET - draw(MONEY)}
-    most = min(sum(wallet[name] for wallet in wallets) for name in (NAMES if budgeted else ("av",)))
+        wallets = [wallet(each.available, NO_BUDGET - draw(MONEY), NO_BUDGET) for each in wallets]
+    sums = [sum(each.available for each in wallets), sum(each.budget_left for each in wallets)]
+    most = min(sums) if budgeted else sums[CREDITS]
     return wallets, draw(st.integers(0, shards - 1)), draw(st.integers(0, most) | st.just(most))
 
 
-def after(wallets: list[dict[str, Any]], changes: list[dict[str, int]], name: str) -> list[int]:
-    return [wallet[name] + change[name] for wallet, change in zip(wallets, changes, strict=True)]
+def after(wallets: list[Wallet], changes: list[Shift], kind: int) -> list[int]:
+    before = [(each.available, each.budget_left)[kind] for each in wallets]
+    return [amount + change[kind] for amount, change in zip(before, changes, strict=True)]
 
 
 @settings(deadline=None)
 @given(borrowings(budgeted=True))
-def test_wallets_with_a_budget(borrowing: tuple[list[dict[str, Any]], int, int]) -> None:
+def test_wallets_with_a_budget(borrowing: tuple[list[Wallet], int, int]) -> None:
     wallets, taker, need = borrowing
 
     changes = shares(wallets, taker, need)
 
-    for name in NAMES:
-        left = after(wallets, changes, name)
+    for kind in (CREDITS, BUDGET):
+        left = after(wallets, changes, kind)
         others = {amount for shard, amount in enumerate(left) if shard != taker}
-        assert sum(change[name] for change in changes) == 0
+        assert sum(change[kind] for change in changes) == 0
         assert min(left) >= 0
         assert left[taker] >= need
         assert len(others) <= 1
@@ -49,23 +54,23 @@ def test_wallets_with_a_budget(borrowing: tuple[list[dict[str, Any]], int, int])
 
 @settings(deadline=None)
 @given(borrowings(budgeted=False))
-def test_wallets_without_a_budget_share_their_credits_only(borrowing: tuple[list[dict[str, Any]], int, int]) -> None:
+def test_wallets_without_a_budget_share_their_credits_only(borrowing: tuple[list[Wallet], int, int]) -> None:
     wallets, taker, need = borrowing
 
     changes = shares(wallets, taker, need)
 
-    left = after(wallets, changes, "av")
-    assert sum(left) == sum(wallet["av"] for wallet in wallets)
+    left = after(wallets, changes, CREDITS)
+    assert sum(left) == sum(each.available for each in wallets)
     assert min(left) >= 0
     assert left[taker] >= need
-    assert [change["bl"] for change in changes] == [0] * len(wallets)
+    assert [change.budget for change in changes] == [0] * len(wallets)
 
 
 @settings(deadline=None)
 @given(borrowings(budgeted=True))
-def test_the_wallets_themselves_are_left_alone(borrowing: tuple[list[dict[str, Any]], int, int]) -> None:
+def test_the_wallets_themselves_are_left_alone(borrowing: tuple[list[Wallet], int, int]) -> None:
     wallets, taker, need = borrowing
-    before = [dict(wallet) for wallet in wallets]
+    before = list(wallets)
 
     shares(wallets, taker, need)
 
@@ -73,13 +78,13 @@ def test_the_wallets_themselves_are_left_alone(borrowing: tuple[list[dict[str, A
 
 
 def test_a_sum_that_is_just_enough_collapses_into_the_taker() -> None:
-    wallets = [{"av": av, "bl": bl, "bud": 100} for av, bl in [(3, 10), (4, 0), (5, 2)]]
+    wallets = [wallet(available, left, 100) for available, left in [(3, 10), (4, 0), (5, 2)]]
 
-    assert shares(wallets, 1, 12) == [{"av": -3, "bl": -10}, {"av": 8, "bl": 12}, {"av": -5, "bl": -2}]
+    assert shares(wallets, 1, 12) == [Shift(-3, -10), Shift(8, 12), Shift(-5, -2)]
 
 
 def test_levelling_what_is_level_changes_nothing() -> None:
-    assert shares([{"av": 7, "bl": 9, "bud": 100}] * 4, 2, 0) == [{"av": 0, "bl": 0}] * 4
+    assert shares([wallet(7, 9, 100)] * 4, 2, 0) == [Shift(0, 0)] * 4
 
 
 @pytest.mark.parametrize("shard", range(8))

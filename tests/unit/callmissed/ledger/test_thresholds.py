@@ -1,8 +1,7 @@
 """When tenants are told of their money: at, not before; and of what, so that nothing is told twice."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,9 +10,10 @@ from hypothesis import strategies as st
 from callmissed.clock import SECOND
 from callmissed.events.outbox import new_event, to_record
 from callmissed.events.types import BudgetAlert
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.queries import Balance, total
 from callmissed.ledger.thresholds import crossings, moves_money, settled
-from callmissed.ledger.wallet import held, new_wallet, spent
+from callmissed.ledger.wallet import HoldToken, new_wallet
 from callmissed.money import CREDIT
 
 MONEY = st.integers(0, 10**12)
@@ -35,6 +35,11 @@ def balance(*, spent: int = 0, budget: int | None = None, left: int = 10**12, fl
         budget_left=None if budget is None else budget - spent - flying,
         quotas_left={},
     )
+
+
+def charge(call_id: str, amount: int, held: tuple[int, int] | None) -> LedgerEntry:
+    kind, debit, credit = EntryType.DEDUCTION, Account.HELD, Account.REVENUE
+    return LedgerEntry("tnt_1", call_id, kind, amount, debit, credit, 0, held=held)
 
 
 def told(found: Balance, low_credits: int = 50) -> list[tuple[str, str]]:
@@ -118,49 +123,53 @@ def test_spending_more_never_takes_a_threshold_back(spent: int, budget: int, mor
 
 
 @pytest.mark.parametrize(
-    ("entry", "moves"),
+    ("kind", "amount", "sandbox", "moves"),
     [
-        ({"type": "deduction", "amount": 1}, True),
-        ({"type": "deduction", "amount": 0}, False),
-        ({"type": "deduction", "amount": 0, "sandbox": True}, False),
-        ({"type": "void", "amount": 0}, False),
-        ({"type": "purchase", "amount": 100}, False),
+        (EntryType.DEDUCTION, 1, False, True),
+        (EntryType.DEDUCTION, 0, False, False),
+        (EntryType.DEDUCTION, 0, True, False),
+        (EntryType.DEDUCTION, 1, True, False),
+        (EntryType.VOID, 0, False, False),
+        (EntryType.PURCHASE, 100, False, False),
     ],
 )
-def test_which_entries_can_bring_a_threshold_about(entry: Mapping[str, object], moves: bool) -> None:
-    assert moves_money(entry) is moves
+def test_which_entries_can_bring_a_threshold_about(kind: EntryType, amount: int, sandbox: bool, moves: bool) -> None:
+    assert moves_money(replace(charge("call", amount, None), type=kind, sandbox=sandbox)) is moves
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), max_size=5), st.data())
 def test_a_wallet_after_its_entries_keeps_its_equations(calls: list[tuple[int, int]], data: st.DataObject) -> None:
-    holds: dict[str, Any] = {f"call-{number}": [max(pair), number, "llm"] for number, pair in enumerate(calls)}
-    set_aside = sum(tag[0] for tag in holds.values())
-    wallet = new_wallet("tnt_1", "pro", 202611) | {"gr": 10**9, "av": 10**9 - set_aside, "h": holds}
-    wallet |= {"bud": 10**8, "bl": 10**8 - set_aside}
-    entries: list[dict[str, Any]] = [
-        {"entry": f"call-{number}", "amount": min(pair), "held": [max(pair), number]}
-        for number, pair in enumerate(calls)
-    ]
+    holds = {f"call-{number}": HoldToken(max(pair), number, "llm") for number, pair in enumerate(calls)}
+    set_aside = sum(token.amount for token in holds.values())
+    wallet = replace(
+        new_wallet("tnt_1", "pro", 202611, budget=10**8),
+        granted=10**9,
+        available=10**9 - set_aside,
+        budget_left=10**8 - set_aside,
+        holds=holds,
+    )
+    entries = [charge(f"call-{number}", min(pair), (max(pair), number)) for number, pair in enumerate(calls)]
     written = data.draw(st.lists(st.sampled_from(entries))) if entries else []
 
     after = settled(wallet, written)
 
-    assert after["av"] + held(after) + spent(after) == after["gr"]
-    assert after["bl"] + held(after) + after["sp"] == after["bud"]
-    assert after["sp"] == sum(each["amount"] for each in entries if each in written)
+    assert after.available + after.held + after.spent_ever == after.granted
+    assert after.budget_left + after.held + after.spent == after.budget
+    assert after.imbalance == 0
+    assert after.spent == sum(each.amount for each in entries if each in written)
     assert settled(after, written) == after
 
 
-@pytest.mark.parametrize("entry", [{"entry": "a", "amount": 1, "held": [5, 2]}, {"entry": "b", "amount": 1}])
-def test_an_entry_of_another_attempt_resolves_nothing(entry: dict[str, Any]) -> None:
-    wallet = new_wallet("tnt_1", "pro", 202611) | {"h": {"a": [5, 1, "llm"]}}
+@pytest.mark.parametrize(("call_id", "held"), [("a", (5, 2)), ("b", None)])
+def test_an_entry_of_another_attempt_resolves_nothing(call_id: str, held: tuple[int, int] | None) -> None:
+    wallet = replace(new_wallet("tnt_1", "pro", 202611), holds={"a": HoldToken(5, 1, "llm")})
 
-    assert settled(wallet, [entry]) == wallet
+    assert settled(wallet, [charge(call_id, 1, held)]) == wallet
 
 
 def test_a_shard_that_no_call_has_turned_yet_counts_for_the_month_before() -> None:
-    turned = new_wallet("tnt_1", "enterprise", 202612) | {"bud": 500 * CREDIT, "bl": 500 * CREDIT}
-    behind = turned | {"id": "tnt_1#1", "mon": 202611, "sp": 499 * CREDIT, "bl": CREDIT}
+    turned = new_wallet("tnt_1", "enterprise", 202612, budget=500 * CREDIT)
+    behind = replace(turned, wallet_id="tnt_1#1", month=202611, spent=499 * CREDIT, budget_left=CREDIT)
 
     assert not list(crossings(total([turned, behind], 202612), 0))
     assert [name for name, _ in told(total([behind], 202611), 0)] == ["budget.alert", "budget.alert", "budget.exceeded"]

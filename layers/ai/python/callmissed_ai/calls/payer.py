@@ -12,11 +12,10 @@ from callmissed.aws.dynamodb import Unavailable
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys.admission import Admitted
 from callmissed.keys.credentials import check_host
-from callmissed.keys.records import read_record
+from callmissed.keys.records import read_api_key
 from callmissed.keys.secret import Mode
 from callmissed.platform.routes import Permission
-from callmissed.platform.tables import TENANTS
-from callmissed.tenancy.tenants import RECORD
+from callmissed.tenancy.tenants import get_tenant
 from callmissed_ai.calls.call import AdmittedPayer
 from callmissed_ai.calls.container import Container
 
@@ -48,7 +47,7 @@ class KeyPayer:
         try:
             admitted = await container.authenticator.admit(self.secret, charged, container.clock())
             try:
-                check_host(admitted.item, self.origin)
+                check_host(admitted.domains, self.origin)
                 _check_permission(admitted, permission)
             except ApiError:
                 await container.settlement.refund_key(admitted, 0)
@@ -99,10 +98,10 @@ class StoredKeyPayer:
 
     async def _newest(self, container: Container) -> tuple[str, str]:
         try:
-            record = await read_record(container.database, self.tenant, self.key_id)
+            key = await read_api_key(container.database, self.tenant, self.key_id)
         except ApiError:
             raise invalid_api_key() from None
-        return record["newest"], record["mode"]
+        return key.newest, key.mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +120,21 @@ class TenantPayer:
         """See `Payer.admit`; raises ApiError 403 for a tenant that does not exist."""
         now = container.clock()
         try:
-            record = await container.database.get(TENANTS, {"tenant": self.tenant, "item": RECORD})
+            tenant = await get_tenant(container.database, self.tenant, consistent=True)
         except Unavailable as error:
             raise service_unavailable() from error
-        if not record:
-            raise ApiError(403, "account_inactive", "This account is not active.")
-        return AdmittedPayer(self.tenant, record["plan"], now)
+        except ApiError:
+            raise ApiError(403, "account_inactive", "This account is not active.") from None
+        return AdmittedPayer(self.tenant, tenant.plan, now)
 
 
 def _payer_of(admitted: Admitted) -> AdmittedPayer:
-    item = admitted.item
-    is_test = item["mode"] == Mode.TEST
-    return AdmittedPayer(admitted.tenant, item["plan"], admitted.now, item["kid"], item["mdl"], is_test, admitted)
+    is_test = admitted.mode == Mode.TEST
+    return AdmittedPayer(
+        admitted.tenant, admitted.plan, admitted.now, admitted.key_id, admitted.models, is_test, admitted
+    )
 
 
 def _check_permission(admitted: Admitted, permission: Permission | None) -> None:
-    if permission and not {"*", str(permission)} & admitted.item["perm"]:
+    if permission and not {"*", str(permission)} & admitted.permissions:
         raise ApiError(403, "permission_denied", f"This API key lacks the permission '{permission}'.")

@@ -11,7 +11,7 @@ from callmissed.aws.dynamodb import DynamoError
 from callmissed.clock import Clock
 from callmissed.errors import service_unavailable
 from callmissed.keys.admission import Admission, Admitted
-from callmissed.ledger.entries import Account, Entry, EntryType, Outcome, Usage
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Outcome, Usage
 from callmissed.ledger.holds import Ledger, Settlement
 from callmissed.observability import count, get_logger
 from callmissed_ai.calls.call import Call
@@ -64,13 +64,15 @@ class CallSettlement:
         try:
             await self._admission.give_back(key, key.charged - spent)
         except DynamoError:
-            _logger.exception("a key's budget share is lost for this month", extra={"key": key.item["kid"]})
+            _logger.exception("a key's budget share is lost for this month", extra={"key": key.key_id})
 
     async def _refund(self, call: Call, spent: int) -> None:
         if call.admitted.key:
             await self.refund_key(call.admitted.key, spent)
 
-    async def _store_and_settle(self, call: Call, entry: Entry, store: Callable[[], Awaitable[None]] | None) -> None:
+    async def _store_and_settle(
+        self, call: Call, entry: LedgerEntry, store: Callable[[], Awaitable[None]] | None
+    ) -> None:
         if store:
             try:
                 await store()
@@ -79,7 +81,7 @@ class CallSettlement:
                 raise
         await self._settle(call, entry)
 
-    async def _settle(self, call: Call, entry: Entry) -> None:
+    async def _settle(self, call: Call, entry: LedgerEntry) -> None:
         if entry.shortfall:
             _logger.error("a call cost more than its hold", extra={"call": call.id, "shortfall": entry.shortfall})
             count("HoldShortfall")
@@ -106,11 +108,11 @@ class CallSettlement:
         await self._refund(call, 0)
 
 
-def _entry(call: Call, usage: Usage, charges: Charges, now: int) -> Entry:
+def _entry(call: Call, usage: Usage, charges: Charges, now: int) -> LedgerEntry:
     """The entry of a call at `now`; the cost above the hold is its shortfall."""
     cost = charges.cost if call.hold else 0
     charged = min(cost, call.hold.amount) if call.hold else 0
-    return Entry(
+    return LedgerEntry(
         call.admitted.tenant,
         call.id,
         EntryType.DEDUCTION,

@@ -8,36 +8,42 @@
 
 A lock whose time is over is taken over by the next begin. Each run has a token of its own in its conditions (fencing),
 so a run that comes back from the dead neither completes nor releases what is another's.
-
-An item, by its letters: `id` tenant and key, hashed; `fp` fingerprint of the request; `op` seed of operation ids, drawn
-when the key is first seen and kept until the record expires; `st` state; `o` token of the run; `lk` end of its lock
-(epoch microseconds); `cid` id of the billed call; `sc`, `ct`, `b` the answer's status, type and body; `far` says that
-the body lies in S3; `ttl` epoch seconds, 24 hours after the key was first seen.
 """
 
 import secrets
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.attributes import Item, from_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed, DynamoError, Unavailable
 from callmissed.clock import SECOND
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.idempotency.answers import AnswersUnavailable, LongAnswers
 from callmissed.idempotency.operation import Operation, derived
+from callmissed.idempotency.records import (
+    DONE,
+    RUNNING,
+    IdempotencyRecord,
+    Lock,
+    complete_request,
+    lock_request,
+    record_of,
+    release_request,
+    renewal_request,
+    seed_of,
+)
 from callmissed.idempotency.requests import HEADER, KeyedRequest
 from callmissed.observability import get_logger
 from callmissed.platform.tables import IDEMPOTENCY
 
 RETENTION_SECONDS = 24 * 3600
-MOST_INLINE_BYTES = 100 * 1024
+MAX_INLINE_BYTES = 100 * 1024
 """The longest body that the record itself keeps; DynamoDB takes items of 400 KB."""
 
 SKEW_SECONDS = 10
 """Two clocks that are each off by five seconds differ by so much: a lock outlives its run's process by more."""
 
-_RUNNING, _FREE, _DONE = "r", "f", "d"
 _TRIES = 4
 _RETRY_SECONDS = 5
 _logger = get_logger("idempotency")
@@ -98,26 +104,26 @@ class IdempotencyStore:
         are over. Raises ApiError 409 while another run has the lock or for another request, 503 when nothing was
         locked that we know of; one more round trip then undoes a lock that we may not know of.
         """
-        record = _new_record(request, secrets.token_hex(8), now, lock_seconds, call_id)
+        lock = _new_lock(request, now, lock_seconds, call_id)
         try:
-            return await self._begun(record, request, now)
+            return await self._begun(lock, request, now)
         except Unavailable as error:
             if error.indeterminate:
-                await self.release(_run(record, record["op"]))
+                await self.release(_run(lock, lock.seed))
             raise service_unavailable() from error
 
-    async def _begun(self, record: Item, request: KeyedRequest, now: int) -> Run | Replay:
+    async def _begun(self, lock: Lock, request: KeyedRequest, now: int) -> Run | Replay:
         for _ in range(_TRIES):
             try:
-                locked = await self._call("UpdateItem", _lock(self._table, record, now))
-                return _run(record, locked["op"])
+                locked = await self._call("UpdateItem", lock_request(self._table, lock, now))
+                return _run(lock, seed_of(locked))
             except ConditionFailed as refused:
-                item = refused.item
-            if not _is_over(item, now):
-                return await self._judged(item, request, now)
+                record = record_of(refused.item)
+            if not record.is_over(now):
+                return await self._answered(record, request, now)
             try:
-                await self._call("PutItem", _renewal(self._table, record, item["op"], now))
-                return _run(record, record["op"])
+                await self._call("PutItem", renewal_request(self._table, lock, record.seed, now))
+                return _run(lock, lock.seed)
             except ConditionFailed:
                 continue  # another run renewed it first
         raise service_unavailable()
@@ -125,28 +131,28 @@ class IdempotencyStore:
     async def complete(self, run: Run, status: int, content_type: str, body: bytes) -> None:
         """Keep the run's answer, before anybody gets it. Safe to repeat.
 
-        Bodies above `MOST_INLINE_BYTES` go to S3 first. Raises ApiError 409 when another run has taken the lock over,
+        Bodies above `MAX_INLINE_BYTES` go to S3 first. Raises ApiError 409 when another run has taken the lock over,
         503 when the answer may not be kept. Either way the caller must not get it.
         """
-        body = self._sealing.seal_bytes(body) if self._sealing else body
-        values: dict[str, Any] = {":sc": status, ":ct": content_type, ":done": _DONE}
-        if len(body) > MOST_INLINE_BYTES:
-            await self._keep(run, body)
-            values[":far"] = True
-        else:
-            values[":b"] = body
-        update = "SET " + ", ".join([*(f"{name[1:]} = {name}" for name in values if name != ":done"), "st = :done"])
+        stored: bytes | None = self._sealing.seal_bytes(body) if self._sealing else body
+        if len(stored) > MAX_INLINE_BYTES:
+            await self._keep(run, stored)
+            stored = None
+        request = complete_request(
+            self._table, run.record, run.owner, status=status, content_type=content_type, body=stored
+        )
         try:
-            await self._call("UpdateItem", self._owned(run, f"{update} REMOVE lk", values))
+            await self._call("UpdateItem", request)
         except Unavailable as error:
             raise service_unavailable() from error
         except ConditionFailed as refused:
-            if refused.item.get("o") != run.owner or refused.item["st"] != _DONE:
+            record = record_of(refused.item) if refused.item else None
+            if not record or record.owner != run.owner or record.state != DONE:
                 raise in_progress(1) from None
 
     async def release(self, run: Run) -> None:
         """Let the key run again. What can't be released now is free when its lock ends."""
-        request = self._owned(run, "SET st = :free REMOVE o, lk", {":free": _FREE})
+        request = release_request(self._table, run.record, run.owner)
         try:
             await self._dynamodb.call("UpdateItem", request)
         except ConditionFailed:
@@ -154,14 +160,14 @@ class IdempotencyStore:
         except DynamoError:
             _logger.exception("a key stays locked until its lock ends")
 
-    async def _judged(self, item: Item, request: KeyedRequest, now: int) -> Replay:
-        if item["fp"] != request.fingerprint:
+    async def _answered(self, record: IdempotencyRecord, request: KeyedRequest, now: int) -> Replay:
+        if record.fingerprint != request.fingerprint:
             raise _conflict()
-        if item["st"] == _RUNNING:
-            raise in_progress(-(-(item["lk"] - now) // SECOND))
-        stored = await self._find(item) if item.get("far") else item["b"]
+        if record.state == RUNNING:
+            raise in_progress(-(-(record.locked_until - now) // SECOND))
+        stored = await self._find(record) if record.body is None else record.body
         body = self._sealing.unseal_bytes(stored) if self._sealing else stored
-        return Replay(item["sc"], item["ct"], body, item["cid"])
+        return Replay(record.status, record.content_type, body, record.call_id)
 
     async def _keep(self, run: Run, body: bytes) -> None:
         try:
@@ -170,9 +176,9 @@ class IdempotencyStore:
             _logger.exception("a long answer could not be kept")
             raise service_unavailable() from error
 
-    async def _find(self, item: Item) -> bytes:
+    async def _find(self, record: IdempotencyRecord) -> bytes:
         try:
-            return await self._long_answers.find(f"{item['id']}/{item['o']}")
+            return await self._long_answers.find(f"{record.record_id}/{record.owner}")
         except AnswersUnavailable as error:
             _logger.exception("a long answer could not be found")
             raise service_unavailable() from error
@@ -180,17 +186,6 @@ class IdempotencyStore:
     async def _call(self, operation: str, request: dict[str, Any]) -> Item:
         answer = await self._dynamodb.call(operation, request)
         return from_item(answer.get("Attributes", {}))
-
-    def _owned(self, run: Run, update: str, values: dict[str, Any]) -> dict[str, Any]:
-        """An update of a record that `run` still has."""
-        return {
-            "TableName": self._table,
-            "Key": to_item({"id": run.record}),
-            "UpdateExpression": update,
-            "ConditionExpression": "o = :o AND st = :running",
-            "ExpressionAttributeValues": to_item(values | {":o": run.owner, ":running": _RUNNING}),
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
 
 
 def in_progress(seconds: int) -> ApiError:
@@ -205,51 +200,17 @@ def _conflict() -> ApiError:
     return ApiError(409, "idempotency_conflict", message)
 
 
-def _new_record(request: KeyedRequest, owner: str, now: int, lock_seconds: int, call_id: str) -> Item:
-    return {
-        "id": request.record,
-        "fp": request.fingerprint,
-        "op": secrets.token_hex(8),
-        "st": _RUNNING,
-        "o": owner,
-        "lk": now + lock_seconds * SECOND,
-        "cid": call_id,
-        "ttl": now // SECOND + RETENTION_SECONDS,
-    }
+def _new_lock(request: KeyedRequest, now: int, lock_seconds: int, call_id: str) -> Lock:
+    return Lock(
+        record_id=request.record,
+        fingerprint=request.fingerprint,
+        seed=secrets.token_hex(8),
+        owner=secrets.token_hex(8),
+        until=now + lock_seconds * SECOND,
+        call_id=call_id,
+        ends=now // SECOND + RETENTION_SECONDS,
+    )
 
 
-def _lock(table: str, record: Item, now: int) -> dict[str, Any]:
-    """Lock a key that is new, free, left by a dead run of this request, or locked by an earlier try of ours."""
-    values = {f":{name}": value for name, value in record.items() if name != "id"}
-    return {
-        "TableName": table,
-        "Key": to_item({"id": record["id"]}),
-        "UpdateExpression": "SET o = :o, lk = :lk, st = :st, fp = :fp, cid = :cid,"
-        " op = if_not_exists(op, :op), #ttl = if_not_exists(#ttl, :ttl)",
-        "ConditionExpression": "attribute_not_exists(id) OR (#ttl > :today AND"
-        " (st = :free OR (st = :st AND fp = :fp AND (lk <= :now OR o = :o))))",
-        "ExpressionAttributeNames": {"#ttl": "ttl"},
-        "ExpressionAttributeValues": to_item(values | {":now": now, ":today": now // SECOND, ":free": _FREE}),
-        "ReturnValues": "UPDATED_NEW",
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
-
-
-def _renewal(table: str, record: Item, old_seed: str, now: int) -> dict[str, Any]:
-    """Put the record in the place of one whose 24 hours are over and that DynamoDB has not deleted yet."""
-    values = {":old": old_seed, ":running": _RUNNING, ":now": now, ":today": now // SECOND}
-    return {
-        "TableName": table,
-        "Item": to_item(record),
-        "ConditionExpression": "op = :old AND #ttl <= :today AND (st <> :running OR lk <= :now)",
-        "ExpressionAttributeNames": {"#ttl": "ttl"},
-        "ExpressionAttributeValues": to_item(values),
-    }
-
-
-def _run(record: Item, seed: str) -> Run:
-    return Run(record["id"], record["o"], Operation(derived(seed, record["fp"])[:32]))
-
-
-def _is_over(item: Item, now: int) -> bool:
-    return item["ttl"] <= now // SECOND and not (item["st"] == _RUNNING and item["lk"] > now)
+def _run(lock: Lock, seed: str) -> Run:
+    return Run(lock.record_id, lock.owner, Operation(derived(seed, lock.fingerprint)[:32]))

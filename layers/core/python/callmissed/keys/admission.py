@@ -6,76 +6,97 @@ and until when a limited one must wait, so that refused callers cost no writes.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
-from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.attributes import from_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
 from callmissed.clock import SECOND, month_of
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
-from callmissed.keys.policy import ACTIVE, month_budget
+from callmissed.keys.rates import RateState
+from callmissed.keys.records import KeyItem, admit_request, key_item_of, refund_request, start_month
 from callmissed.ledger.refusals import HoldRefused
-from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import show
 from callmissed.platform.tables import KEYS
 
 _REMEMBERED_KEYS = 4096
 _TRIES = 4
-_LIMITED = frozenset({"rpm", "iv", "tat", "u", "t", "kid", "mode", "plan", "dom", "scp"})
-"""What is remembered of a limited key: its rate, and what is checked and told of a call that it refuses."""
 
-
-@dataclass(frozen=True, slots=True)
-class RateState:
-    """The key's window: requests a minute, calls it may still make at once, microseconds until it is full again."""
-
-    limit: int
-    remaining: int
-    reset: int
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The window as answers show it; the reset is in seconds from now, rounded up."""
-        return {
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
-            "X-RateLimit-Reset": str(-(-self.reset // SECOND)),
-        }
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A key that passed, with its policy as the write returned it. `charged` was taken from the key's budget.
+    """A `key` that passed, as the write returned it. `charged` micro-credits were taken from its budget at `now`.
 
     `elsewhere` are the ids to which the key may move before the call ends (callmissed.keys.rehash).
     """
 
-    hash: str
-    item: Item
+    key: KeyItem
     charged: int
     now: int
     elsewhere: tuple[str, ...] = ()
 
     @property
+    def key_hash(self) -> str:
+        """Id of the key's hot item."""
+        return self.key.key_hash
+
+    @property
+    def key_id(self) -> str:
+        """Public id of the key."""
+        return self.key.key_id
+
+    @property
     def tenant(self) -> str:
         """Tenant of the key."""
-        return self.item["t"]
+        return self.key.tenant
+
+    @property
+    def mode(self) -> str:
+        """`live` or `test`."""
+        return self.key.mode
+
+    @property
+    def plan(self) -> str:
+        """The tenant's plan."""
+        return self.key.plan
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """AI services that the key may call, `*` for all."""
+        return self.key.permissions
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Models that the key may call, `*` for all."""
+        return self.key.models
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """Domain locks of the key, `*` for none."""
+        return self.key.domains
+
+    @property
+    def month(self) -> int:
+        """Month for which the key's budget was charged, such as 202611."""
+        return self.key.month
 
     @property
     def has_budget(self) -> bool:
         """Whether the key has a monthly budget of its own."""
-        return self.item["bud"] < NO_BUDGET
+        return self.key.has_budget
 
     @property
     def rate(self) -> RateState:
         """State of the rate limit after this call."""
-        return _rate(self.item, self.now)
+        return self.key.rate(self.now)
 
 
 class RateLimited(ApiError):
-    """429: the key is above its rate. `item` is what is known of its hot item, the policy of its calls included."""
+    """429: the `key` is above its rate. It is as this process saw it last, the policy of its calls included."""
 
-    item: Item
+    key: KeyItem
 
 
 class Admission:
@@ -83,31 +104,33 @@ class Admission:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dynamodb = database.dynamodb
         self._table = database.name(KEYS)
-        self._tat: dict[str, int] = {}
-        self._limited: dict[str, Item] = {}
+        self._arrivals: dict[str, int] = {}
+        self._limited: dict[str, KeyItem] = {}
 
-    async def admit(self, hash: str, estimate: int, now: int) -> Admitted:
+    async def admit(self, key_hash: str, estimate: int, now: int) -> Admitted:
         """Let one call of the key through at `now` (epoch microseconds), charging `estimate` to its budget.
 
         One round trip, two when the remembered branch was wrong. Raises ApiError 401 for a key that is unknown,
         revoked or expired, RateLimited above its rate, HoldRefused above its budget; Unavailable when DynamoDB does not
         answer.
         """
-        limited = self._limited.get(hash)
-        if limited and limited["u"] > now:
+        limited = self._limited.get(key_hash)
+        if limited and limited.conforms_at > now:
             raise rate_limited(limited, now)
         month = month_of(now)
         for _ in range(_TRIES):
-            busy = self._tat.get(hash, 0) >= now
+            busy = self._arrivals.get(key_hash, 0) >= now
+            request = admit_request(self._table, key_hash, estimate, now, month, busy=busy)
             try:
-                item = await self._write(hash, estimate, now, month, busy=busy)
+                answer = await self._database.dynamodb.call("UpdateItem", request)
             except ConditionFailed as refused:
-                month = await self._learn(hash, refused.item, estimate, now, month)
+                key = key_item_of(refused.item) if refused.item else None
+                month = await self._learn(key, estimate, now, month)
             else:
-                self._remember(self._tat, hash, item["tat"])
-                return Admitted(hash, item, estimate, now)
+                key = key_item_of(from_item(answer["Attributes"]))
+                _remember(self._arrivals, key_hash, key.arrival)
+                return Admitted(key, estimate, now)
         raise service_unavailable()
 
     async def give_back(self, admitted: Admitted, amount: int) -> None:
@@ -118,70 +141,35 @@ class Admission:
         """
         if amount <= 0 or not admitted.has_budget:
             return
-        for hash in (admitted.hash, *admitted.elsewhere):
-            request: dict[str, Any] = {
-                "TableName": self._table,
-                "Key": to_item({"id": hash}),
-                "UpdateExpression": "SET kb = kb + :amount",
-                "ConditionExpression": "km = :month",
-                "ExpressionAttributeValues": to_item({":amount": amount, ":month": admitted.item["km"]}),
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
+        for key_hash in (admitted.key_hash, *admitted.elsewhere):
+            request = refund_request(self._table, key_hash, amount, admitted.month)
             try:
-                await self._dynamodb.call("UpdateItem", request, resend_indeterminate=False)
+                await self._database.dynamodb.call("UpdateItem", request, resend_indeterminate=False)
             except ConditionFailed as refused:
                 if not refused.item:
                     continue  # the key moved
             return  # given back, or the month turned, and the budget with it
 
-    async def _write(self, hash: str, estimate: int, now: int, month: int, *, busy: bool) -> Item:
-        if busy:
-            update, branch = "SET tat = tat + iv, u = u + iv, kb = kb - :cost", "tat >= :now AND u <= :now"
-        else:
-            update, branch = "SET tat = iv + :now, u = dl + :now, kb = kb - :cost", "tat < :now"
-        values = {":now": now, ":cost": estimate, ":month": month, ":active": ACTIVE}
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": to_item({"id": hash}),
-            "UpdateExpression": update,
-            "ConditionExpression": f"st = :active AND ex > :now AND km = :month AND kb >= :cost AND {branch}",
-            "ExpressionAttributeValues": to_item(values),
-            "ReturnValues": "ALL_NEW",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        answer = await self._dynamodb.call("UpdateItem", request)
-        return from_item(answer["Attributes"])
-
-    async def _learn(self, hash: str, item: Item, estimate: int, now: int, month: int) -> int:
-        """Find out from the item why it refused; returns the month to try again with, or raises the refusal."""
-        if not item or item["st"] != ACTIVE or item["ex"] <= now:
+    async def _learn(self, key: KeyItem | None, estimate: int, now: int, month: int) -> int:
+        """Find out from the key why it refused; returns the month to try again with, or raises the refusal."""
+        if not key or not key.works(now):
             raise invalid_api_key()
-        if item["km"] < month:
-            await self._turn_month(hash, item, month)
+        if key.month < month:
+            await start_month(self._database, key, month)
             return month
-        if item["km"] == month and item["kb"] < estimate:
-            raise _over_budget(item["kb"], estimate)
-        self._remember(self._tat, hash, item["tat"])
-        if item["tat"] >= now and item["u"] > now:
-            item = {name: value for name, value in item.items() if name in _LIMITED}
-            self._remember(self._limited, hash, item)
-            raise rate_limited(item, now)
-        return item["km"]
-
-    async def _turn_month(self, hash: str, item: Item, month: int) -> None:
-        """Start the month; does nothing when another call did so first."""
-        fresh, expected = {"km": month, "kb": month_budget(item, month)}, {"km": item["km"], "bud": item["bud"]}
-        await self._database.update_if(KEYS, {"id": hash}, set=fresh, expected=expected)
-
-    def _remember(self, memory: dict[str, Any], hash: str, value: Any) -> None:
-        if len(memory) >= _REMEMBERED_KEYS and hash not in memory:
-            memory.pop(next(iter(memory)))
-        memory[hash] = value
+        if key.month == month and key.budget_left < estimate:
+            raise _over_budget(key.budget_left, estimate)
+        _remember(self._arrivals, key.key_hash, key.arrival)
+        if key.arrival >= now and key.conforms_at > now:
+            _remember(self._limited, key.key_hash, key)
+            raise rate_limited(key, now)
+        return key.month
 
 
-def _rate(item: Item, now: int) -> RateState:
-    remaining = max(0, (now - item["u"]) // item["iv"] + 1)
-    return RateState(item["rpm"], remaining, max(0, item["tat"] - now))
+def _remember(memory: dict[str, T], key_hash: str, value: T) -> None:
+    if len(memory) >= _REMEMBERED_KEYS and key_hash not in memory:
+        memory.pop(next(iter(memory)))
+    memory[key_hash] = value
 
 
 def _over_budget(left: int, estimate: int) -> HoldRefused:
@@ -194,11 +182,11 @@ def _over_budget(left: int, estimate: int) -> HoldRefused:
     return refused
 
 
-def rate_limited(item: Item, now: int) -> RateLimited:
-    """429 at `now` (epoch microseconds) for the key whose rate the hot `item` tells."""
-    seconds = max(1, -(-(item["u"] - now) // SECOND))
-    headers = {"Retry-After": str(seconds)} | _rate(item, now).headers
+def rate_limited(key: KeyItem, now: int) -> RateLimited:
+    """429 at `now` (epoch microseconds) for a key above its rate."""
+    seconds = max(1, -(-(key.conforms_at - now) // SECOND))
+    headers = {"Retry-After": str(seconds)} | key.rate(now).headers
     message = f"Rate limit reached. Retry in {seconds} s."
     refused = RateLimited(429, "rate_limit_exceeded", message, headers=headers)
-    refused.item = item
+    refused.key = key
     return refused

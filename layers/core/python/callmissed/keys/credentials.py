@@ -1,8 +1,7 @@
 """Which key a request shows, and from where it comes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from callmissed.aws.attributes import Item
 from callmissed.errors import ApiError, invalid_api_key
 from callmissed.keys.domains import is_allowed, origin_host
 from callmissed.keys.secret import is_well_formed
@@ -38,14 +37,14 @@ def calling_host(headers: Headers) -> str | None:
     return origin_host(origin, referer)
 
 
-def check_domain(item: Item, headers: Headers) -> None:
-    """Hold the key's hot `item` to its domain locks. Raises ApiError 403 for a page from elsewhere."""
-    check_host(item, calling_host(headers))
+def check_domain(locks: Collection[str], headers: Headers) -> None:
+    """Hold a call to the key's domain locks. Raises ApiError 403 for a page from elsewhere."""
+    check_host(locks, calling_host(headers))
 
 
-def check_host(item: Item, host: str | None) -> None:
+def check_host(locks: Collection[str], host: str | None) -> None:
     """As `check_domain`, for a page of `host`, or for no page."""
-    if not is_allowed(item["dom"], host):
+    if not is_allowed(locks, host):
         raise ApiError(403, "domain_not_allowed", "This API key is locked to other domains.")
 
 

@@ -6,16 +6,13 @@ Nothing happens when a key expires: its calls are refused from then on. So it is
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from callmissed.aws.attributes import Item
-from callmissed.aws.comparisons import between
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoError
 from callmissed.clock import MINUTE, iso
 from callmissed.errors import ApiError
 from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import ApiKeyExpired
-from callmissed.keys.policy import ACTIVE
-from callmissed.keys.records import read_record
+from callmissed.keys.records import KeyItem, expired_between, key_item_of, read_api_key
 from callmissed.platform.tables import KEYS
 
 LOOKS_BACK = 25 * 60 * MINUTE
@@ -39,10 +36,10 @@ async def tell_expired(database: Database, now: int) -> ExpiryReport:
     """
     report = ExpiryReport()
     failure: ApiError | DynamoError | None = None
-    async for item in _ended(database, now):
+    async for key in _ended(database, now):
         report.ended += 1
         try:
-            report.told += await _tell(database, item, now)
+            report.told += await _tell(database, key, now)
         except (ApiError, DynamoError) as error:
             failure = error
     if failure:
@@ -50,16 +47,16 @@ async def tell_expired(database: Database, now: int) -> ExpiryReport:
     return report
 
 
-def _ended(database: Database, now: int) -> AsyncIterator[Item]:
+async def _ended(database: Database, now: int) -> AsyncIterator[KeyItem]:
     """Hot items that ended by time, of keys that expired or whose earlier secrets did; eventually consistent."""
-    ended = {"st": ACTIVE, "ex": between(now - LOOKS_BACK + 1, now)}
-    return database.scan(KEYS, where=ended, attributes=("t", "kid", "ex"))
+    async for item in database.scan(KEYS, where=expired_between(now - LOOKS_BACK, now)):
+        yield key_item_of(item)
 
 
-async def _tell(database: Database, item: Item, now: int) -> bool:
-    """Tell of the item's key, if it is the key that expired and not an earlier secret whose overlap is over."""
-    record = await read_record(database, item["t"], item["kid"])
-    if not record["is_active"] or record["expires_at"] != iso(item["ex"]):
+async def _tell(database: Database, key: KeyItem, now: int) -> bool:
+    """Tell of the key, if it is the key that expired and not an earlier secret whose overlap is over."""
+    record, expired_at = await read_api_key(database, key.tenant, key.key_id), iso(key.expires)
+    if not record.is_active or record.expires_at != expired_at:
         return False
-    data = ApiKeyExpired(key_id=item["kid"], expired_at=iso(item["ex"]))
-    return await publish(database, new_event(item["t"], data, now, unique=f"{item['kid']} {item['ex']}"))
+    data = ApiKeyExpired(key_id=key.key_id, expired_at=expired_at)
+    return await publish(database, new_event(key.tenant, data, now, unique=f"{key.key_id} {key.expires}"))

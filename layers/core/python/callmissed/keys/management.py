@@ -5,21 +5,27 @@ Every change writes both and the index of domain locks in one transaction; a cha
 call, looks again and repeats itself where it still means the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
-from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
-from callmissed.keys import records
-from callmissed.keys.policy import ANY, OPTIONAL, REVOKED, KeyPolicy, checked, key_item
-from callmissed.keys.rotation import Handover, hand_over
+from callmissed.keys.policy import KeyPolicy, checked, new_api_key, new_key_item
+from callmissed.keys.records import (
+    ApiKey,
+    create_operations,
+    put_key_item,
+    read_api_key,
+    read_api_keys,
+    read_key_item,
+    revoke_operations,
+    share_operation,
+    update_api_key,
+)
+from callmissed.keys.rotation import RotationPlan, plan_rotation
 from callmissed.keys.secret import Mode, key_hash, masked, new_secret
-from callmissed.ledger.wallet import NO_BUDGET
-from callmissed.platform.tables import KEYS, ORIGINS, TENANTS
 from callmissed.tenancy.tenants import checked_name, get_tenant
 
 MAX_OVERLAP_MINUTES = 24 * 60
@@ -27,15 +33,13 @@ MOST_SECRETS = 5
 """Earlier secrets of one key that may work beside the new one."""
 
 _TRIES = 10
-_HOT = frozenset({"id", "tat", "u"})
-_HOT_BUDGET = frozenset({"kb", "km"})
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
     """A key's record with its secret, which is shown this once."""
 
-    record: Item
+    record: ApiKey
     secret: str
 
 
@@ -52,35 +56,33 @@ class KeyManager:
     async def create(self, tenant: str, *, name: str, mode: Mode, policy: KeyPolicy, now: int) -> NewKey:
         """A new key. Raises ApiError 404 for an unknown tenant, 400 for a name or policy that can't be."""
         name, policy = checked_name(name), checked(policy, now)
-        plan = (await get_tenant(self._database, tenant))["plan"]
+        plan = (await get_tenant(self._database, tenant)).plan
         secret, key_id = new_secret(mode), new_id("key")
-        hash = key_hash(self._pepper, secret)
-        item = key_item(id=hash, key_id=key_id, tenant=tenant, plan=plan, mode=mode, policy=policy, now=now)
-        record = records.key_record(item, name=name, mask=masked(secret), policy=policy, now=now)
-        operations = [put_new_operation(TENANTS, record), put_new_operation(KEYS, item)]
-        operations += [_lock_origin(pattern, key_id) for pattern in sorted(policy.domains - ANY)]
-        await self._database.transact(operations)
+        hashed = key_hash(self._pepper, secret)
+        item = new_key_item(key_hash=hashed, key_id=key_id, tenant=tenant, plan=plan, mode=mode, policy=policy, now=now)
+        record = new_api_key(item, name=name, masked=masked(secret), policy=policy, now=now)
+        await self._database.transact(create_operations(item, record))
         return NewKey(record, secret)
 
-    async def get(self, tenant: str, key_id: str) -> Item:
+    async def get(self, tenant: str, key_id: str) -> ApiKey:
         """The key's record. Raises ApiError 404."""
-        return await records.read_record(self._database, tenant, key_id)
+        return await read_api_key(self._database, tenant, key_id)
 
-    async def keys_of(self, tenant: str) -> list[Item]:
+    async def keys_of(self, tenant: str) -> list[ApiKey]:
         """Records of the tenant's keys, revoked ones included, oldest first."""
-        return await records.read_records(self._database, tenant)
+        return await read_api_keys(self._database, tenant)
 
-    async def revoke(self, tenant: str, key_id: str) -> Item:
+    async def revoke(self, tenant: str, key_id: str) -> ApiKey:
         """End every secret of the key; the next call with one is refused. Safe to repeat. Raises ApiError 404, 409."""
         for _ in range(_TRIES):
             record = await self.get(tenant, key_id)
-            if not record["is_active"]:
+            if not record.is_active:
                 return record
             try:
-                await self._database.transact(_revocation(record))
+                await self._database.transact(revoke_operations(record))
             except TransactionCanceled:
                 continue  # a secret was rotated or moved meanwhile: it must end too
-            return record | {"is_active": False}
+            return replace(record, is_active=False)
         raise _changed_meanwhile()
 
     async def rotate(self, tenant: str, key_id: str, *, overlap_minutes: int, now: int) -> NewKey:
@@ -93,86 +95,41 @@ class KeyManager:
         if not 0 <= overlap_minutes <= MAX_OVERLAP_MINUTES:
             raise invalid_request(f"The overlap is 0 to {MAX_OVERLAP_MINUTES} minutes.", "overlap_minutes")
         record = await self.get(tenant, key_id)
-        secret, mask = new_secret(Mode(record["mode"])), record["masked"]
+        secret, mask = new_secret(Mode(record.mode)), record.masked
         for _ in range(_TRIES):
-            handover = await self._handover(record, secret, overlap_minutes * MINUTE, now)
-            if handover and await self._carry_out(record, handover, secret):
-                return NewKey(record | _new_record(handover, secret), secret)
+            plan = await self._plan(record, secret, overlap_minutes * MINUTE, now)
+            if plan and await self._carry_out(record, plan, masked(secret)):
+                fresh = plan.fresh.key_hash
+                return NewKey(replace(record, masked=masked(secret), hashes=plan.hashes, newest=fresh), secret)
             record = await self.get(tenant, key_id)
-            if record["masked"] != mask:
+            if record.masked != mask:
                 break  # it was another rotation that came between, not a call or a move to another pepper
         raise _changed_meanwhile()
 
-    async def _handover(self, record: Item, secret: str, overlap: int, now: int) -> Handover | None:
+    async def _plan(self, record: ApiKey, secret: str, overlap: int, now: int) -> RotationPlan | None:
         """Plan a rotation; None when the items are no longer those of the record."""
-        if not record["is_active"]:
+        if not record.is_active:
             raise ApiError(409, "conflict", "A revoked key can't be rotated.")
-        found = [await self._database.get(KEYS, {"id": id}) for id in record["hashes"]]
+        found = [await read_key_item(self._database, each) for each in record.hashes]
         items = [item for item in found if item]
-        newest = next((item for item in items if item["id"] == record["newest"]), None)
+        newest = next((item for item in items if item.key_hash == record.newest), None)
         if newest is None or len(items) < len(found):
             return None
-        if newest["ex"] <= now:
+        if newest.expires <= now:
             raise ApiError(409, "conflict", "An expired key can't be rotated.")
-        if overlap and sum(item["ex"] > now for item in items) > MOST_SECRETS:
+        if overlap and sum(item.expires > now for item in items) > MOST_SECRETS:
             raise ApiError(409, "conflict", f"{MOST_SECRETS} earlier secrets still work. Rotate without an overlap.")
-        return hand_over(items, newest, key_hash(self._pepper, secret), overlap=overlap, now=now)
+        return plan_rotation(items, newest, key_hash(self._pepper, secret), overlap=overlap, now=now)
 
-    async def _carry_out(self, record: Item, handover: Handover, secret: str) -> bool:
+    async def _carry_out(self, record: ApiKey, plan: RotationPlan, mask: str) -> bool:
         """Rotate as planned; False when something came between."""
+        changed = update_api_key(record, masked=mask, hashes=plan.hashes, newest=plan.fresh.key_hash)
+        shared = [share_operation(before, after) for before, after in plan.earlier]
         try:
-            await self._database.transact(_rotation(record, handover, secret))
+            await self._database.transact([put_key_item(plan.fresh), changed, *shared])
         except TransactionCanceled:
             return False
         return True
-
-
-def _rotation(record: Item, handover: Handover, secret: str) -> list[WriteOperation]:
-    operations = [put_new_operation(KEYS, handover.fresh), _update_record(record, _new_record(handover, secret))]
-    for item, change in handover.earlier:
-        key, expected, missing = {"id": item["id"]}, _lasting(item), OPTIONAL - item.keys()
-        operations.append(
-            update_operation(KEYS, key, set=change, expected=expected, must_not_exist=missing)
-            if change
-            else delete_operation(KEYS, key, expected=expected, must_not_exist=missing)
-        )
-    return operations
-
-
-def _revocation(record: Item) -> list[WriteOperation]:
-    key_id = record["id"]
-    operations = [
-        update_operation(KEYS, {"id": hash}, set={"st": REVOKED}, expected={"kid": key_id})
-        for hash in sorted(record["hashes"])
-    ]
-    operations += [_unlock_origin(pattern, key_id) for pattern in sorted(record["domains"] - ANY)]
-    return [*operations, _update_record(record, {"is_active": False})]
-
-
-def _update_record(record: Item, changes: Item) -> WriteOperation:
-    key = {"tenant": record["tenant"], "item": record["item"]}
-    expected = {"hashes": record["hashes"], "is_active": True}
-    return update_operation(TENANTS, key, set=changes, expected=expected)
-
-
-def _lock_origin(pattern: str, key_id: str) -> WriteOperation:
-    return update_operation(ORIGINS, {"pattern": pattern}, add={"key_ids": frozenset({key_id})}, upsert=True)
-
-
-def _unlock_origin(pattern: str, key_id: str) -> WriteOperation:
-    return update_operation(ORIGINS, {"pattern": pattern}, discard={"key_ids": frozenset({key_id})}, upsert=True)
-
-
-def _new_record(handover: Handover, secret: str) -> Item:
-    lasting = {item["id"] for item, change in handover.earlier if change}
-    hashes = frozenset({handover.fresh["id"], *lasting})
-    return {"masked": masked(secret), "hashes": hashes, "newest": handover.fresh["id"]}
-
-
-def _lasting(item: Item) -> Item:
-    """What of the hot item must be as it was read: all that a rotation copies or shares out."""
-    moving = _HOT if item["bud"] < NO_BUDGET else _HOT | _HOT_BUDGET
-    return {name: value for name, value in item.items() if name not in moving}
 
 
 def _changed_meanwhile() -> ApiError:

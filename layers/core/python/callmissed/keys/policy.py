@@ -1,24 +1,13 @@
-"""The key item: one per live secret, written once a call, so its names are letters.
-
-    id    HMAC of the secret              kid   the key's public id       t     tenant
-    st    `active` or `revoked`           mode  `live` or `test`          plan  the tenant's plan
-    perm  permissions, `*` for all        mdl   allowed models, `*`       dom   domain locks, `*` for none
-    prov  allowed search providers, `*`   scp   scopes                    ex    expiry in epoch microseconds
-    rpm   requests a minute               bud   monthly budget            kb    what is left of it, for month km
-    iv    microseconds per request        dl    iv - burst tolerance
-    tat   theoretical arrival time        u     first moment at which the next call conforms: tat + dl - iv
-    ln    [month, micro-credits] of the budget lent to an earlier secret for that month; only after a rotation
-
-Rate limiting is GCRA (ITU-T I.371, Annex A): a call conforms when tat - tolerance <= now.
-"""
+"""The policy of a key: what it may do, how fast, for how long and for how much."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from callmissed.aws.attributes import Item
-from callmissed.clock import MINUTE, month_of
+from callmissed.clock import iso, month_of
 from callmissed.errors import invalid_request
 from callmissed.keys.domains import lockable
+from callmissed.keys.rates import interval_of, tolerance_of
+from callmissed.keys.records import ACTIVE, ApiKey, KeyItem
 from callmissed.keys.secret import Mode
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.platform.routes import Permission
@@ -27,12 +16,6 @@ from callmissed.tenancy.plans import limits
 ANY = frozenset({"*"})
 NEVER = 10**18
 """An expiry that no clock reaches."""
-
-OPTIONAL = frozenset({"scp", "ln"})
-"""Attributes that not every key item has."""
-
-ACTIVE = "active"
-REVOKED = "revoked"
 
 PERMISSIONS = frozenset(map(str, Permission))
 SCOPES = frozenset(
@@ -54,7 +37,6 @@ MOST_NAMES = 50
 """Domain locks, or models, of one key: every lock is a part of one transaction, every name a part of the hot item."""
 
 _LONGEST_NAME = 128
-_BURST_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,48 +79,58 @@ def checked(policy: KeyPolicy, now: int) -> KeyPolicy:
     )
 
 
-def burst(rpm: int) -> int:
-    """Calls that may come at once: ten seconds' worth, at least one."""
-    return max(1, rpm * _BURST_SECONDS // 60)
-
-
-def rate(rpm: int) -> dict[str, int]:
-    """The item's rate parameters for `rpm` calls a minute."""
-    interval = MINUTE // rpm
-    tolerance = interval * (burst(rpm) - 1)
-    return {"rpm": rpm, "iv": interval, "dl": interval - tolerance}
-
-
-def month_budget(item: Item, month: int) -> int:
-    """Micro-credits with which the hot `item` begins `month`, such as 202611."""
-    lent_month, lent = item.get("ln", (0, 0))
-    return item["bud"] - (lent if lent_month == month else 0)
-
-
-def key_item(*, id: str, key_id: str, tenant: str, plan: str, mode: Mode, policy: KeyPolicy, now: int) -> Item:
-    """The hot item of a new key. Empty scopes are left out, because DynamoDB has no empty sets."""
+def new_key_item(
+    *, key_hash: str, key_id: str, tenant: str, plan: str, mode: Mode, policy: KeyPolicy, now: int
+) -> KeyItem:
+    """The hot item of a new key's first secret."""
     rpm = limits(plan).default_rpm if policy.rpm is None else policy.rpm
     budget = NO_BUDGET if policy.budget is None else policy.budget
-    item: Item = {
-        "id": id,
-        "kid": key_id,
-        "t": tenant,
-        "plan": plan,
-        "st": ACTIVE,
-        "mode": str(mode),
-        "perm": policy.permissions,
-        "dom": policy.domains,
-        "mdl": policy.models,
-        "prov": policy.search_providers,
-        "ex": policy.expires,
-        "bud": budget,
-        "kb": budget,
-        "km": month_of(now),
-        "tat": 0,
-        "u": 0,
-        **rate(rpm),
-    }
-    return item | ({"scp": policy.scopes} if policy.scopes else {})
+    return KeyItem(
+        key_hash=key_hash,
+        key_id=key_id,
+        tenant=tenant,
+        plan=plan,
+        status=ACTIVE,
+        mode=str(mode),
+        permissions=policy.permissions,
+        scopes=policy.scopes,
+        domains=policy.domains,
+        models=policy.models,
+        search_providers=policy.search_providers,
+        expires=policy.expires,
+        rpm=rpm,
+        budget=budget,
+        budget_left=budget,
+        month=month_of(now),
+        interval=interval_of(rpm),
+        delay=interval_of(rpm) - tolerance_of(rpm),
+        arrival=0,
+        conforms_at=0,
+    )
+
+
+def new_api_key(item: KeyItem, *, name: str, masked: str, policy: KeyPolicy, now: int) -> ApiKey:
+    """The record of a new key whose first secret has the hot `item`."""
+    return ApiKey(
+        tenant=item.tenant,
+        key_id=item.key_id,
+        name=name,
+        mode=item.mode,
+        masked=masked,
+        hashes=frozenset({item.key_hash}),
+        newest=item.key_hash,
+        permissions=sorted(policy.permissions),
+        scopes=sorted(policy.scopes),
+        domains=policy.domains,
+        models=sorted(policy.models),
+        search_providers=sorted(policy.search_providers),
+        rpm=item.rpm,
+        rpm_from_plan=policy.rpm is None,
+        budget=policy.budget,
+        expires_at=iso(item.expires) if item.expires < NEVER else None,
+        is_active=True,
+        created_at=iso(now),
+    )
 
 
 def _simplified(names: frozenset[str]) -> frozenset[str]:

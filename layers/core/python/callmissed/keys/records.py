@@ -1,56 +1,293 @@
-"""The key's record among its tenant's items.
+"""Items of keys: one hot item for each live secret, and one record for each key among its tenant's items.
 
-The record never changes during calls. `hashes` are the ids of the hot items of its secrets, `newest` is the current
-one's; every change of a key writes record, items and the index of domain locks together, on the condition that
-`hashes` are as they were read. So a change can't miss a secret that another change made or moved at the same time.
+The hot item, in the table `keys`, is written once a call, so its names are letters:
+
+    id    HMAC of the secret              kid   the key's public id       t     tenant
+    st    `active` or `revoked`           mode  `live` or `test`          plan  the tenant's plan
+    perm  permissions, `*` for all        mdl   allowed models, `*`       dom   domain locks, `*` for none
+    prov  allowed search providers, `*`   scp   scopes                    ex    expiry in epoch microseconds
+    rpm   requests a minute               bud   monthly budget            kb    what is left of it, for month km
+    iv    microseconds per request        dl    iv - burst tolerance
+    tat   theoretical arrival time        u     first moment at which the next call conforms: tat + dl - iv
+    ln    [month, micro-credits] of the budget lent to an earlier secret for that month; only after a rotation
+
+The record, in the table `tenants`, never changes during calls. Its `hashes` are the ids of its secrets' hot items,
+`newest` is the current one's. Every change of a key writes record, items and the index of domain locks together, on
+the condition that `hashes` are as they were read. So a change can't miss a secret that another change made or moved at
+the same time.
 """
 
-from callmissed.aws.attributes import Item
-from callmissed.aws.comparisons import begins_with
-from callmissed.aws.database import Database
-from callmissed.clock import iso
-from callmissed.errors import ApiError
-from callmissed.keys.policy import NEVER, KeyPolicy
-from callmissed.ledger.wallet import NO_BUDGET
-from callmissed.platform.tables import TENANTS
+from dataclasses import dataclass, replace
+from operator import attrgetter, itemgetter
+from typing import Any
 
+from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.comparisons import Comparison, begins_with, between
+from callmissed.aws.database import Database
+from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
+from callmissed.errors import ApiError
+from callmissed.keys.rates import RateState
+from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.platform.tables import KEYS, ORIGINS, TENANTS
+
+ACTIVE = "active"
+REVOKED = "revoked"
 _PREFIX = "KEY#"
 
+_NO_SCOPES = frozenset[str]()
+_LETTERS = {
+    "key_hash": "id",
+    "key_id": "kid",
+    "tenant": "t",
+    "plan": "plan",
+    "status": "st",
+    "mode": "mode",
+    "permissions": "perm",
+    "domains": "dom",
+    "models": "mdl",
+    "search_providers": "prov",
+    "expires": "ex",
+    "rpm": "rpm",
+    "budget": "bud",
+    "budget_left": "kb",
+    "month": "km",
+    "interval": "iv",
+    "delay": "dl",
+    "arrival": "tat",
+    "conforms_at": "u",
+}
+_values = itemgetter(*_LETTERS.values())
+_fields = attrgetter(*_LETTERS)
+_OPTIONAL = frozenset({"scp", "ln"})
+_MOVING = frozenset({"id", "tat", "u"})
+_MOVING_BUDGET = frozenset({"kb", "km"})
 
-def key_record(item: Item, *, name: str, mask: str, policy: KeyPolicy, now: int) -> Item:
-    """The record of a new key whose hot item is `item`: what lists show, and where its secrets are."""
+
+@dataclass(frozen=True, slots=True)
+class KeyItem:
+    """The hot item of one secret: policy, rate and budget. Moments and intervals are microseconds.
+
+    `budget_left` counts for `month`, such as 202611. `lent` are a month and the micro-credits of its budget that an
+    earlier secret has; `delay` is the interval less the burst tolerance, `conforms_at` arrival + delay - interval.
+    """
+
+    key_hash: str
+    key_id: str
+    tenant: str
+    plan: str
+    status: str
+    mode: str
+    permissions: frozenset[str]
+    domains: frozenset[str]
+    models: frozenset[str]
+    search_providers: frozenset[str]
+    expires: int
+    rpm: int
+    budget: int
+    budget_left: int
+    month: int
+    interval: int
+    delay: int
+    arrival: int
+    conforms_at: int
+    scopes: frozenset[str] = _NO_SCOPES
+    lent: tuple[int, int] | None = None
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether the key has a monthly budget of its own."""
+        return self.budget < NO_BUDGET
+
+    def works(self, now: int) -> bool:
+        """Whether the secret is neither revoked nor expired at `now` (epoch microseconds)."""
+        return self.status == ACTIVE and self.expires > now
+
+    def rate(self, now: int) -> RateState:
+        """The rate's window at `now` (epoch microseconds)."""
+        remaining = max(0, (now - self.conforms_at) // self.interval + 1)
+        return RateState(self.rpm, remaining, max(0, self.arrival - now))
+
+    def month_budget(self, month: int) -> int:
+        """Micro-credits with which the secret begins `month`, such as 202611."""
+        return self.budget - (self.lent[1] if self.lent and self.lent[0] == month else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as its record has it. `hashes` are the ids of its secrets' items; times are ISO 8601, `budget` monthly."""
+
+    tenant: str
+    key_id: str
+    name: str
+    mode: str
+    masked: str
+    hashes: frozenset[str]
+    newest: str
+    permissions: list[str]
+    scopes: list[str]
+    domains: frozenset[str]
+    models: list[str]
+    search_providers: list[str]
+    rpm: int
+    rpm_from_plan: bool
+    budget: int | None
+    expires_at: str | None
+    is_active: bool
+    created_at: str
+
+
+def key_item_of(item: Item) -> KeyItem:
+    """The hot item as it was read."""
+    lent = item.get("ln")
+    return KeyItem(*_values(item), scopes=item.get("scp", _NO_SCOPES), lent=tuple(lent) if lent else None)
+
+
+def to_key_item(key: KeyItem) -> Item:
+    """The hot item as it is stored. Empty scopes are left out, because DynamoDB has no empty sets."""
+    item: Item = dict(zip(_LETTERS.values(), _fields(key), strict=True))
+    item |= {"scp": key.scopes} if key.scopes else {}
+    return item | ({"ln": list(key.lent)} if key.lent else {})
+
+
+async def read_key_item(database: Database, key_hash: str) -> KeyItem | None:
+    """The hot item, strongly consistent. Raises Unavailable."""
+    item = await database.get(KEYS, {"id": key_hash})
+    return key_item_of(item) if item else None
+
+
+async def read_api_key(database: Database, tenant: str, key_id: str) -> ApiKey:
+    """The key's record, strongly consistent. Raises ApiError 404, Unavailable."""
+    item = await database.get(TENANTS, _record_key(tenant, key_id))
+    if not item:
+        raise ApiError(404, "not_found", "No such key.")
+    return _api_key_of(item)
+
+
+async def read_api_keys(database: Database, tenant: str) -> list[ApiKey]:
+    """Records of the tenant's keys, revoked ones included, oldest first. Raises Unavailable."""
+    found = [_api_key_of(item) async for item in database.query(TENANTS, tenant, sort=begins_with(_PREFIX))]
+    return sorted(found, key=lambda key: (key.created_at, key.key_id))
+
+
+def create_operations(item: KeyItem, key: ApiKey) -> list[WriteOperation]:
+    """Operations that write a new key, its first secret and its domain locks."""
+    return [
+        put_new_operation(TENANTS, _to_record(key)),
+        put_new_operation(KEYS, to_key_item(item)),
+        *(_lock(pattern, key.key_id) for pattern in _locks(key)),
+    ]
+
+
+def revoke_operations(key: ApiKey) -> list[WriteOperation]:
+    """Operations that end every secret of the key."""
+    ended = [
+        update_operation(KEYS, {"id": key_hash}, set={"st": REVOKED}, expected={"kid": key.key_id})
+        for key_hash in sorted(key.hashes)
+    ]
+    unlocked = [_unlock(pattern, key.key_id) for pattern in _locks(key)]
+    return [*ended, *unlocked, update_api_key(key, is_active=False)]
+
+
+def update_api_key(key: ApiKey, **changes: Any) -> WriteOperation:
+    """The operation that changes the record of an active key whose secrets are still those of `key`."""
+    expected = {"hashes": key.hashes, "is_active": True}
+    return update_operation(TENANTS, _record_key(key.tenant, key.key_id), set=changes, expected=expected)
+
+
+def put_key_item(item: KeyItem) -> WriteOperation:
+    """The operation that writes the hot item of a new secret."""
+    return put_new_operation(KEYS, to_key_item(item))
+
+
+def share_operation(before: KeyItem, after: KeyItem | None) -> WriteOperation:
+    """The operation that changes an earlier secret's item to `after`, or ends it, if only its calls changed it.
+
+    What a rotation copies or shares out must be as it was read.
+    """
+    stored, moving = to_key_item(before), _MOVING if before.has_budget else _MOVING | _MOVING_BUDGET
+    expected = {name: value for name, value in stored.items() if name not in moving}
+    missing, key = _OPTIONAL - stored.keys(), {"id": before.key_hash}
+    if after is None:
+        return delete_operation(KEYS, key, expected=expected, must_not_exist=missing)
+    changes = {name: value for name, value in to_key_item(after).items() if stored.get(name) != value}
+    changes["ex"] = after.expires  # an update changes something
+    return update_operation(KEYS, key, set=changes, expected=expected, must_not_exist=missing)
+
+
+def move_operations(item: KeyItem, key: ApiKey, key_hash: str) -> list[WriteOperation]:
+    """Operations that move a secret's item to the id `key_hash`, if nothing about it has changed."""
+    stored = to_key_item(item)
+    expected = {name: value for name, value in stored.items() if name != "id"}
+    hashes = (key.hashes - {item.key_hash}) | {key_hash}
+    newest = key_hash if key.newest == item.key_hash else key.newest
+    return [
+        put_key_item(replace(item, key_hash=key_hash)),
+        delete_operation(KEYS, {"id": item.key_hash}, expected=expected, must_not_exist=_OPTIONAL - stored.keys()),
+        update_api_key(key, hashes=hashes, newest=newest),
+    ]
+
+
+def admit_request(table: str, key_hash: str, estimate: int, now: int, month: int, *, busy: bool) -> dict[str, Any]:
+    """`UpdateItem` that admits one call at `now` (epoch microseconds) and charges `estimate` micro-credits."""
+    if busy:
+        update, branch = "SET tat = tat + iv, u = u + iv, kb = kb - :cost", "tat >= :now AND u <= :now"
+    else:
+        update, branch = "SET tat = iv + :now, u = dl + :now, kb = kb - :cost", "tat < :now"
+    values = {":now": now, ":cost": estimate, ":month": month, ":active": ACTIVE}
     return {
-        "tenant": item["t"],
-        "item": _PREFIX + item["kid"],
-        "id": item["kid"],
-        "name": name,
-        "mode": item["mode"],
-        "masked": mask,
-        "hashes": frozenset({item["id"]}),
-        "newest": item["id"],
-        "permissions": sorted(policy.permissions),
-        "scopes": sorted(policy.scopes),
-        "domains": policy.domains,
-        "models": sorted(policy.models),
-        "search_providers": sorted(policy.search_providers),
-        "rpm": item["rpm"],
-        "rpm_from_plan": policy.rpm is None,
-        "budget": item["bud"] if item["bud"] < NO_BUDGET else None,
-        "expires_at": iso(item["ex"]) if item["ex"] < NEVER else None,
-        "is_active": True,
-        "created_at": iso(now),
+        "TableName": table,
+        "Key": {"id": {"S": key_hash}},
+        "UpdateExpression": update,
+        "ConditionExpression": f"st = :active AND ex > :now AND km = :month AND kb >= :cost AND {branch}",
+        "ExpressionAttributeValues": to_item(values),
+        "ReturnValues": "ALL_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
 
-async def read_record(database: Database, tenant: str, key_id: str) -> Item:
-    """The key's record, strongly consistent. Raises ApiError 404, Unavailable."""
-    record = await database.get(TENANTS, {"tenant": tenant, "item": _PREFIX + key_id})
-    if not record:
-        raise ApiError(404, "not_found", "No such key.")
-    return record
+def refund_request(table: str, key_hash: str, amount: int, month: int) -> dict[str, Any]:
+    """`UpdateItem` that returns `amount` micro-credits to the budget of `month`, if that month still counts."""
+    return {
+        "TableName": table,
+        "Key": {"id": {"S": key_hash}},
+        "UpdateExpression": "SET kb = kb + :amount",
+        "ConditionExpression": "km = :month",
+        "ExpressionAttributeValues": to_item({":amount": amount, ":month": month}),
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
 
 
-async def read_records(database: Database, tenant: str) -> list[Item]:
-    """Records of the tenant's keys, revoked ones included, oldest first. Raises Unavailable."""
-    records = [record async for record in database.query(TENANTS, tenant, sort=begins_with(_PREFIX))]
-    return sorted(records, key=lambda record: (record["created_at"], record["id"]))
+async def start_month(database: Database, item: KeyItem, month: int) -> None:
+    """Give the secret its budget of `month`; does nothing when another call did so first. Raises Unavailable."""
+    fresh, expected = {"km": month, "kb": item.month_budget(month)}, {"km": item.month, "bud": item.budget}
+    await database.update_if(KEYS, {"id": item.key_hash}, set=fresh, expected=expected)
+
+
+def expired_between(after: int, until: int) -> dict[str, str | Comparison]:
+    """The filter for items of secrets that expired after `after` and by `until` (epoch microseconds)."""
+    return {"st": ACTIVE, "ex": between(after + 1, until)}
+
+
+def _record_key(tenant: str, key_id: str) -> Item:
+    return {"tenant": tenant, "item": _PREFIX + key_id}
+
+
+def _to_record(key: ApiKey) -> Item:
+    record = {name: getattr(key, name) for name in ApiKey.__slots__ if name != "key_id"}
+    return record | {"item": _PREFIX + key.key_id, "id": key.key_id}
+
+
+def _api_key_of(item: Item) -> ApiKey:
+    return ApiKey(**{name: item["id" if name == "key_id" else name] for name in ApiKey.__slots__})
+
+
+def _locks(key: ApiKey) -> list[str]:
+    return sorted(key.domains - {"*"})
+
+
+def _lock(pattern: str, key_id: str) -> WriteOperation:
+    return update_operation(ORIGINS, {"pattern": pattern}, add={"key_ids": frozenset({key_id})}, upsert=True)
+
+
+def _unlock(pattern: str, key_id: str) -> WriteOperation:
+    return update_operation(ORIGINS, {"pattern": pattern}, discard={"key_ids": frozenset({key_id})}, upsert=True)

@@ -11,18 +11,14 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoError, TransactionCanceled
-from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
-from callmissed.keys import records
 from callmissed.keys.admission import Admission, Admitted
-from callmissed.keys.policy import ACTIVE, OPTIONAL
+from callmissed.keys.records import ACTIVE, move_operations, read_api_key, read_key_item
 from callmissed.keys.secret import key_hash
 from callmissed.observability import get_logger
-from callmissed.platform.tables import KEYS, TENANTS
 
 _REMEMBERED_KEYS = 4096
 _LOOKS = 4
@@ -71,12 +67,12 @@ class PepperRing:
         Raises Unavailable; the key is then under one of the two ids, never under both.
         """
         for _ in range(_MOVES):
-            item = await self._database.get(KEYS, {"id": admitted.hash})
-            if item.get("st") != ACTIVE:
+            item = await read_key_item(self._database, admitted.key_hash)
+            if item is None or item.status != ACTIVE:
                 return False
-            record = await records.read_record(self._database, item["t"], item["kid"])
+            api_key = await read_api_key(self._database, item.tenant, item.key_id)
             try:
-                await self._database.transact(_move_operations(item, record, current))
+                await self._database.transact(move_operations(item, api_key, current))
             except TransactionCanceled:
                 continue
             return True
@@ -84,26 +80,26 @@ class PepperRing:
 
     async def _locate(self, hashes: list[str], now: int) -> str:
         """The id under which the key works. Raises ApiError 401 when there is none."""
-        for hash in reversed(hashes):
-            item = await self._database.get(KEYS, {"id": hash})
-            if item.get("st") == ACTIVE and item["ex"] > now:
-                return hash
+        for hashed in reversed(hashes):
+            item = await read_key_item(self._database, hashed)
+            if item and item.works(now):
+                return hashed
         raise invalid_api_key()
 
     async def _brought_home(self, admitted: Admitted, hashes: list[str]) -> Admitted:
         """Move the key unless it is at home or was tried to move just now."""
-        current, found = hashes[0], admitted.hash
-        admitted = replace(admitted, elsewhere=tuple(hash for hash in hashes if hash != found))
+        current, found = hashes[0], admitted.key_hash
+        admitted = replace(admitted, elsewhere=tuple(each for each in hashes if each != found))
         if found == current or self._move_after.get(current, 0) > admitted.now:
             return admitted
         self._remember(self._move_after, current, admitted.now + _PAUSE)
         if not await self._moved(admitted, current):
             return admitted
         self._saw(current, current)
-        return replace(admitted, hash=current, elsewhere=tuple(hashes[1:]))
+        return replace(admitted, key=replace(admitted.key, key_hash=current), elsewhere=tuple(hashes[1:]))
 
     async def _moved(self, admitted: Admitted, current: str) -> bool:
-        key_id = admitted.item["kid"]
+        key_id = admitted.key_id
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 moved = await self.move(admitted, current)
@@ -124,18 +120,3 @@ class PepperRing:
         if len(memory) >= _REMEMBERED_KEYS and key not in memory:
             memory.pop(next(iter(memory)))
         memory[key] = value
-
-
-def _move_operations(item: Item, record: Item, current: str) -> list[WriteOperation]:
-    old = item["id"]
-    seen = {name: value for name, value in item.items() if name != "id"}
-    changes: Item = {"hashes": (record["hashes"] - {old}) | {current}}
-    if record["newest"] == old:
-        changes["newest"] = current
-    key = {"tenant": record["tenant"], "item": record["item"]}
-    unchanged = {"hashes": record["hashes"], "is_active": True}
-    return [
-        put_new_operation(KEYS, item | {"id": current}),
-        delete_operation(KEYS, {"id": old}, expected=seen, must_not_exist=OPTIONAL - item.keys()),
-        update_operation(TENANTS, key, set=changes, expected=unchanged),
-    ]

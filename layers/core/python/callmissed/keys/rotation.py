@@ -1,63 +1,72 @@
-"""What a rotation does to a key's hot items: who has which part of the monthly budget afterwards.
+"""What a rotation does to a key's secrets: who has which part of the monthly budget afterwards.
 
 The parts never sum to more than the key had, also when the month turns while two secrets work: each earlier one then
 gets a share of the next month, and the new one so much less, for that month only.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from callmissed.aws.attributes import Item
 from callmissed.clock import month_of, month_start
-from callmissed.keys.policy import month_budget
-from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.keys.records import KeyItem
 
 
 @dataclass(frozen=True, slots=True)
-class Handover:
-    """The new secret's hot item, and each earlier one with its changes, or with None where it ends at once."""
+class RotationPlan:
+    """The new secret's hot item, and each earlier one as it is and will be, or with None where it ends at once."""
 
-    fresh: Item
-    earlier: list[tuple[Item, Item | None]]
+    fresh: KeyItem
+    earlier: list[tuple[KeyItem, KeyItem | None]]
+
+    @property
+    def hashes(self) -> frozenset[str]:
+        """Ids of the secrets that work afterwards."""
+        return frozenset({self.fresh.key_hash, *(after.key_hash for _, after in self.earlier if after)})
 
 
-def hand_over(items: list[Item], newest: Item, hash: str, *, overlap: int, now: int) -> Handover:
-    """Plan a new secret of id `hash` for the key that has `items`, of which `newest` has its policy.
+def plan_rotation(items: list[KeyItem], newest: KeyItem, key_hash: str, *, overlap: int, now: int) -> RotationPlan:
+    """Plan a new secret of id `key_hash` for the key that has `items`, of which `newest` has its policy.
 
     Earlier secrets work at most `overlap` microseconds longer, and keep half of what they have of the budget.
     """
-    now = max(now, *(month_start(item["km"]) for item in items))  # a month that a faster clock has begun goes on
-    staying = [item for item in items if overlap and item["ex"] > now]
-    changes: dict[str, Item] = {item["id"]: {"ex": min(item["ex"], now + overlap)} for item in staying}
-    fresh = {name: value for name, value in newest.items() if name != "ln"}
-    fresh |= {"id": hash, "tat": 0, "u": 0, "km": month_of(now), "kb": newest["bud"]}
-    if newest["bud"] < NO_BUDGET:
-        _split(items, fresh, changes, now)
-        _lend(fresh, changes, month_of(now + overlap))
-    return Handover(fresh, [(item, changes.get(item["id"])) for item in items])
+    now = max(now, *(month_start(item.month) for item in items))  # a month that a faster clock has begun goes on
+    staying = {item.key_hash: _ending(item, now + overlap) for item in items if overlap and item.expires > now}
+    month, budget = month_of(now), newest.budget
+    fresh = replace(newest, key_hash=key_hash, arrival=0, conforms_at=0, month=month, budget_left=budget, lent=None)
+    if newest.has_budget:
+        fresh = _split(items, fresh, staying, now)
+        fresh = _lend(fresh, staying, month_of(now + overlap))
+    return RotationPlan(fresh, [(item, staying.get(item.key_hash)) for item in items])
 
 
-def _split(items: list[Item], fresh: Item, changes: dict[str, Item], now: int) -> None:
-    """Share out what is left of this month."""
-    left = {item["id"]: _left(item, fresh["km"], now) for item in items}
-    for id, change in changes.items():
-        change |= {"km": fresh["km"], "kb": left[id] // 2}
-    fresh["kb"] = sum(left.values()) - sum(change["kb"] for change in changes.values())
+def _ending(item: KeyItem, end: int) -> KeyItem:
+    return replace(item, expires=min(item.expires, end))
 
 
-def _lend(fresh: Item, changes: dict[str, Item], ending: int) -> None:
+def _split(items: Iterable[KeyItem], fresh: KeyItem, staying: dict[str, KeyItem], now: int) -> KeyItem:
+    """Share out what is left of this month; returns the new secret with its part."""
+    left = {item.key_hash: _left(item, fresh.month, now) for item in items}
+    for key_hash, item in staying.items():
+        staying[key_hash] = replace(item, month=fresh.month, budget_left=left[key_hash] // 2)
+    kept = sum(item.budget_left for item in staying.values())
+    return replace(fresh, budget_left=sum(left.values()) - kept)
+
+
+def _lend(fresh: KeyItem, staying: dict[str, KeyItem], ending: int) -> KeyItem:
     """Share out the month in which the overlap ends, if it is another one, with the secrets that live to see it.
 
-    What an earlier rotation lent for that month is shared out anew.
+    What an earlier rotation lent for that month is shared out anew. Returns the new secret with its part.
     """
-    heirs = [change for change in changes.values() if month_of(change["ex"] - 1) > fresh["km"]]
-    if heirs:
-        share = fresh["bud"] // (len(heirs) + 1)
-        for change in heirs:
-            change |= {"bud": share, "ln": [ending, 0]}
-        fresh["ln"] = [ending, share * len(heirs)]
+    heirs = [item for item in staying.values() if month_of(item.expires - 1) > fresh.month]
+    if not heirs:
+        return fresh
+    share = fresh.budget // (len(heirs) + 1)
+    for item in heirs:
+        staying[item.key_hash] = replace(item, budget=share, lent=(ending, 0))
+    return replace(fresh, lent=(ending, share * len(heirs)))
 
 
-def _left(item: Item, month: int, now: int) -> int:
-    if item["km"] >= month:
-        return item["kb"]
-    return month_budget(item, month) if item["ex"] > now else 0
+def _left(item: KeyItem, month: int, now: int) -> int:
+    if item.month >= month:
+        return item.budget_left
+    return item.month_budget(month) if item.expires > now else 0

@@ -71,9 +71,14 @@ class Usage:
     key_id: str = ""
     upstream_id: str = ""
 
+    @property
+    def quantities(self) -> Mapping[str, int]:
+        """Quantity by unit."""
+        return {line.unit: line.quantity for line in self.lines}
+
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One movement of `amount` micro-credits from `debit` to `credit`, at `created` (epoch microseconds).
 
     `held` is the hold that it resolves, as [amount, attempt]; `shortfall` the part of the cost above the hold,
@@ -95,7 +100,26 @@ class Entry:
     usage: Usage | None = None
 
 
-def to_record(entry: Entry) -> Item:
+def entry_of(item: Item) -> LedgerEntry:
+    """The entry as it was read."""
+    usage, held = item.get("usage"), item.get("held")
+    fields: Item = item | {
+        "type": EntryType(item["type"]),
+        "debit": Account(item["debit"]),
+        "credit": Account(item["credit"]),
+        "held": (held[0], held[1]) if held else None,
+        "usage": _usage_of(usage) if usage else None,
+    }
+    return LedgerEntry(**fields)
+
+
+def _usage_of(item: Item) -> Usage:
+    lines = tuple(UsageLine(**line) for line in item["lines"])
+    fields: Item = item | {"outcome": Outcome(item["outcome"]), "lines": lines}
+    return Usage(**fields)
+
+
+def to_record(entry: LedgerEntry) -> Item:
     """The table's item for `entry`; fields that say nothing are left out."""
     record = _telling(entry)
     if entry.usage is not None:
@@ -107,16 +131,11 @@ def to_record(entry: Entry) -> Item:
     return record
 
 
-def quantities(usage: Item) -> Mapping[str, int]:
-    """Quantity by unit in the `usage` of an entry's item."""
-    return {line["unit"]: line["quantity"] for line in usage["lines"]}
-
-
-def _telling(part: Entry | Usage) -> Item:
+def _telling(part: LedgerEntry | Usage) -> Item:
     fields = ((name, getattr(part, name)) for name in part.__slots__)  # `asdict` copies deeply: 37 calls an entry
     return {name: value for name, value in fields if value is not None and value is not False and value != ""}
 
 
-def void(tenant: str, call_id: str, now: int, reason: str) -> Entry:
+def void(tenant: str, call_id: str, now: int, reason: str) -> LedgerEntry:
     """The entry that closes a call which never settled; it moves nothing."""
-    return Entry(tenant, call_id, EntryType.VOID, 0, Account.HELD, Account.AVAILABLE, now, description=reason)
+    return LedgerEntry(tenant, call_id, EntryType.VOID, 0, Account.HELD, Account.AVAILABLE, now, description=reason)

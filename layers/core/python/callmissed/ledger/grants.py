@@ -2,12 +2,13 @@
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
-from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation, update_operation
+from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
-from callmissed.ledger.entries import Account, Entry, EntryType, to_record
+from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
+from callmissed.ledger.records import grant_operation
 from callmissed.ledger.wallet import NO_BUDGET
-from callmissed.platform.tables import LEDGER, TENANTS, WALLETS
+from callmissed.platform.tables import LEDGER, TENANTS
 
 _SOURCES = {EntryType.PURCHASE: Account.PAYMENTS}
 
@@ -29,7 +30,7 @@ async def grant(
     """
     if not 1 <= amount < NO_BUDGET:
         raise ValueError("a grant adds at least one micro-credit, and less than a trillion credits")
-    entry = Entry(
+    entry = LedgerEntry(
         tenant,
         new_call_id(now, 1),
         kind,
@@ -49,10 +50,10 @@ async def grant(
     return True
 
 
-def _operations(entry: Entry) -> list[WriteOperation]:
+def _operations(entry: LedgerEntry) -> list[WriteOperation]:
     payment = {"tenant": entry.tenant, "item": f"PAYMENT#{entry.reference}", "entry": entry.entry}
     return [
         put_new_operation(TENANTS, payment),
         put_operation(LEDGER, to_record(entry)),
-        update_operation(WALLETS, {"id": entry.tenant}, add={"av": entry.amount, "gr": entry.amount}),
+        grant_operation(entry.tenant, entry.amount),
     ]

@@ -10,17 +10,17 @@ the one that was settled, and the sweeper gives it back instead of charging agai
 import secrets
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
-from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.attributes import to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed, RequestRefused, Unavailable
 from callmissed.clock import month_of
 from callmissed.ids import started_at
-from callmissed.ledger.entries import Entry, EntryType, to_record
+from callmissed.ledger.entries import EntryType, LedgerEntry, entry_of, to_record
+from callmissed.ledger.records import held_state, hold_request, resolve_request, start_month, wallet_of
 from callmissed.ledger.refusals import HoldRefused, WalletMissing, refusal
 from callmissed.ledger.shards import Shards, shard_of, wallet_id
-from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, quota_name, turn_month
+from callmissed.ledger.wallet import HoldToken, Wallet
 from callmissed.platform.tables import LEDGER, WALLETS
 
 _TRIES = 6
@@ -43,9 +43,14 @@ class Hold:
     shard: int = 0
 
     @property
-    def tag(self) -> list[int | str]:
-        """What stands in the wallet for this hold."""
-        return [self.amount, self.attempt, self.service]
+    def wallet_id(self) -> str:
+        """Id of the wallet that the hold is in."""
+        return wallet_id(self.tenant, self.shard)
+
+    @property
+    def token(self) -> HoldToken:
+        """What stands in the wallet for this hold, and for no other attempt to place it: a fencing token."""
+        return HoldToken(self.amount, self.attempt, self.service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ class Ledger:
         except HoldRefused as outrun:  # the shards together had enough, so this refusal would be untrue
             raise Unavailable("other calls kept taking what the shard borrowed", indeterminate=False) from outrun
 
-    async def settle(self, hold: Hold, entry: Entry) -> Settlement:
+    async def settle(self, hold: Hold, entry: LedgerEntry) -> Settlement:
         """Charge `entry.amount`, at most the hold, and give the rest back. Safe to repeat.
 
         Two round trips. Raises Unavailable when the entry could not be written: it may still arrive, so the hold is
@@ -114,7 +119,7 @@ class Ledger:
         try:
             await self._put(entry)
         except ConditionFailed as earlier:
-            return await self._settled_before(hold, earlier.item)
+            return await self._settled_before(hold, entry_of(earlier.item))
         return await self._apply_or_leave(hold, entry.amount)
 
     async def release(self, hold: Hold) -> None:
@@ -125,19 +130,21 @@ class Ledger:
         try:
             await self._resolve(hold, 0, quota_month=month_of(started_at(hold.call_id)))
         except ConditionFailed as refused:
-            if refused.item.get("h", {}).get(hold.call_id) == hold.tag:  # only the month stood in the way
+            wallet = wallet_of(refused.item) if refused.item else None
+            if wallet and wallet.holds.get(hold.call_id) == hold.token:  # only the month stood in the way
                 await self.apply(hold, 0)
 
-    async def record(self, entry: Entry) -> None:
+    async def record(self, entry: LedgerEntry) -> None:
         """Write an entry that moves no money, such as a sandbox call's. Raises Unavailable."""
         try:
             await self._put(entry)
         except ConditionFailed:
             return
 
-    async def entry(self, tenant: str, entry: str) -> Item | None:
+    async def entry(self, tenant: str, entry_id: str) -> LedgerEntry | None:
         """The entry, strongly consistent, or None. Raises Unavailable."""
-        return await self._database.get(LEDGER, {"tenant": tenant, "entry": entry}) or None
+        item = await self._database.get(LEDGER, {"tenant": tenant, "entry": entry_id})
+        return entry_of(item) if item else None
 
     async def _hold(self, wanted: Hold) -> tuple[Hold, WalletState]:
         month = month_of(started_at(wanted.call_id))
@@ -149,41 +156,26 @@ class Ledger:
                 if not error.indeterminate or attempt == _TRIES:
                     raise
             except ConditionFailed as refused:
-                wallet = refused.item
-                if hold.call_id in wallet.get("h", {}):
-                    return _standing(wallet, hold), _state(wallet, hold.service)
+                wallet = wallet_of(refused.item) if refused.item else None
+                if wallet and hold.call_id in wallet.holds:
+                    return _standing(wallet, hold), WalletState(wallet.available, wallet.quotas.get(hold.service))
                 month = await self._current_month(wallet, month, hold)
         raise Unavailable("the wallet's month kept turning", indeterminate=False)
 
     async def _place(self, hold: Hold, month: int) -> WalletState:
-        values = {":a": hold.amount, ":month": month, ":active": ACTIVE, ":tag": hold.tag}
-        names, counted, has_quota = {"#id": hold.call_id}, "", ""
-        if hold.service != NO_QUOTA:
-            values[":one"], names["#q"] = 1, quota_name(hold.service)
-            counted, has_quota = ", #q = #q - :one", " AND #q >= :one"
-        request: dict[str, Any] = {
-            "TableName": self._wallets,
-            "Key": to_item({"id": wallet_id(hold.tenant, hold.shard)}),
-            "UpdateExpression": f"SET av = av - :a, bl = bl - :a{counted}, h.#id = :tag",
-            "ConditionExpression": f"st = :active AND mon = :month{has_quota} AND av >= :a AND bl >= :a"
-            " AND attribute_not_exists(h.#id)",
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": to_item(values),
-            "ReturnValues": "UPDATED_NEW",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
+        request = hold_request(self._wallets, hold.wallet_id, hold.call_id, hold.token, month)
         answer = await self._dynamodb.call("UpdateItem", request, resend_indeterminate=False)
-        return _state(from_item(answer["Attributes"]), hold.service)
+        return WalletState(*held_state(answer, hold.service))
 
-    async def _current_month(self, wallet: Item, month: int, hold: Hold) -> int:
+    async def _current_month(self, wallet: Wallet | None, month: int, hold: Hold) -> int:
         """Month to try the hold again with. Raises the refusal when the month was not what stood in the way."""
-        if not wallet or wallet["mon"] == month:
+        if not wallet or wallet.month == month:
             raise refusal(wallet, hold.service, hold.amount, started_at(hold.call_id))
-        if wallet["mon"] < month:
-            await turn_month(self._database, wallet, month)
-        return max(wallet["mon"], month)
+        if wallet.month < month:
+            await start_month(self._database, wallet, month)
+        return max(wallet.month, month)
 
-    async def _put(self, entry: Entry) -> None:
+    async def _put(self, entry: LedgerEntry) -> None:
         request = {
             "TableName": self._ledger,
             "Item": to_item(to_record(entry)),
@@ -206,12 +198,12 @@ class Ledger:
             return Settlement.PENDING
         return Settlement.APPLIED
 
-    async def _settled_before(self, hold: Hold, entry: Item) -> Settlement:
+    async def _settled_before(self, hold: Hold, entry: LedgerEntry) -> Settlement:
         """What the entry that is there means for the hold: an entry charges the one hold that it names."""
-        if entry["type"] == EntryType.VOID:
+        if entry.type is EntryType.VOID:
             return Settlement.VOIDED
-        if entry.get("held") == [hold.amount, hold.attempt]:
-            return await self._apply_or_leave(hold, entry["amount"])
+        if entry.held == (hold.amount, hold.attempt):
+            return await self._apply_or_leave(hold, entry.amount)
         try:
             await self.release(hold)
         except (Unavailable, RequestRefused):
@@ -223,32 +215,12 @@ class Ledger:
 
         With `quota_month` the call is also taken off the month's quota, if that month still counts.
         """
-        update = "SET av = av + :back, bl = bl + :back, sp = sp + :cost"
-        condition = "h.#id = :tag"
-        names = {"#id": hold.call_id}
-        values: dict[str, Any] = {":back": hold.amount - cost, ":cost": cost, ":tag": hold.tag}
-        if quota_month is not None and hold.service != NO_QUOTA:
-            update += ", #q = #q + :one"
-            condition += " AND mon = :month"
-            names["#q"] = quota_name(hold.service)
-            values |= {":one": 1, ":month": quota_month}
-        request: dict[str, Any] = {
-            "TableName": self._wallets,
-            "Key": to_item({"id": wallet_id(hold.tenant, hold.shard)}),
-            "UpdateExpression": f"{update} REMOVE h.#id",
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": to_item(values),
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
+        request = resolve_request(
+            self._wallets, hold.wallet_id, hold.call_id, hold.token, cost, quota_month=quota_month
+        )
         await self._dynamodb.call("UpdateItem", request)
 
 
-def _standing(wallet: Item, wanted: Hold) -> Hold:
-    amount, attempt, service = wallet["h"][wanted.call_id]
+def _standing(wallet: Wallet, wanted: Hold) -> Hold:
+    amount, attempt, service = wallet.holds[wanted.call_id]
     return replace(wanted, service=service, amount=amount, attempt=attempt)
-
-
-def _state(wallet: Item, service: str) -> WalletState:
-    left = None if service == NO_QUOTA else wallet[quota_name(service)]
-    return WalletState(available=wallet["av"], quota_left=left)

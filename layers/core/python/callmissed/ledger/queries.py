@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import EXISTS, below
 from callmissed.aws.database import Database, KeySelection
 from callmissed.clock import month_of
 from callmissed.errors import ApiError
+from callmissed.ledger.entries import LedgerEntry, entry_of
 from callmissed.ledger.shards import read_wallets
-from callmissed.ledger.wallet import NO_BUDGET, SERVICES, held, quota_name, quotas, spent
+from callmissed.ledger.wallet import SERVICES, Wallet, fresh_quotas
 from callmissed.platform.tables import LEDGER
 from callmissed.tenancy.plans import UNLIMITED, limits
 from callmissed.tenancy.tenants import get_tenant
@@ -46,16 +46,16 @@ async def balance(database: Database, tenant: str, now: int) -> Balance:
     Where a wallet has shards, one that borrows at this moment may be counted before or after it did.
     Raises ApiError 404, Unavailable.
     """
-    plan = (await get_tenant(database, tenant))["plan"]
+    plan = (await get_tenant(database, tenant)).plan
     wallets = await read_wallets(database, tenant, limits(plan).wallet_shards)
-    if not wallets or wallets[0]["id"] != tenant:
+    if not wallets or wallets[0].wallet_id != tenant:
         raise ApiError(404, "not_found", "No such tenant.")
     return total(wallets, month_of(now))
 
 
 async def newest_entries(
     database: Database, tenant: str, *, limit: int, before: str = "", calls_only: bool = False
-) -> list[Item]:
+) -> list[LedgerEntry]:
     """At most `limit` entries of the tenant, newest first, eventually consistent.
 
     `before` is the entry after which the last page ended. `calls_only` leaves out all but billed and sandbox calls.
@@ -68,38 +68,35 @@ async def newest_entries(
         selection["sort"] = below(before)
     if calls_only:
         selection["where"] = {"usage": EXISTS}
-    entries: list[Item] = []
+    entries: list[LedgerEntry] = []
     async with aclosing(database.query(LEDGER, tenant, **selection)) as found:
-        async for entry in found:
-            entries.append(entry)
+        async for item in found:
+            entries.append(entry_of(item))
             if len(entries) == limit:
                 break
     return entries
 
 
-def total(wallets: Sequence[Item], month: int) -> Balance:
+def total(wallets: Sequence[Wallet], month: int) -> Balance:
     """One balance over a tenant's wallets, which are all, as of `month`, such as 202611.
 
     A month that no call has turned yet begins with nothing spent.
     """
     first = wallets[0]
-    budgeted = first["bud"] < NO_BUDGET
-    spent_before = sum(wallet["sp"] for wallet in wallets if wallet["mon"] < month)
-    monthly = limits(first["plan"]).monthly_quotas
-    counters = quotas(first["plan"]) if first["mon"] < month else first
+    spent_before = sum(wallet.spent for wallet in wallets if wallet.month < month)
+    monthly = limits(first.plan).monthly_quotas
+    counters = fresh_quotas(first.plan) if first.month < month else first.quotas
     return Balance(
-        tenant=first["id"],
-        plan=first["plan"],
-        status=first["st"],
-        available=sum(wallet["av"] for wallet in wallets),
-        held=sum(map(held, wallets)),
-        granted=sum(wallet["gr"] for wallet in wallets),
-        spent_ever=sum(map(spent, wallets)),
-        month=max(month, *(wallet["mon"] for wallet in wallets)),
-        spent=sum(wallet["sp"] for wallet in wallets) - spent_before,
-        budget=sum(wallet["bud"] for wallet in wallets) if budgeted else None,
-        budget_left=sum(wallet["bl"] for wallet in wallets) + spent_before if budgeted else None,
-        quotas_left={
-            service: counters[quota_name(service)] if monthly[service] < UNLIMITED else None for service in SERVICES
-        },
+        tenant=first.wallet_id,
+        plan=first.plan,
+        status=first.status,
+        available=sum(wallet.available for wallet in wallets),
+        held=sum(wallet.held for wallet in wallets),
+        granted=sum(wallet.granted for wallet in wallets),
+        spent_ever=sum(wallet.spent_ever for wallet in wallets),
+        month=max(month, *(wallet.month for wallet in wallets)),
+        spent=sum(wallet.spent for wallet in wallets) - spent_before,
+        budget=sum(wallet.budget for wallet in wallets) if first.has_budget else None,
+        budget_left=sum(wallet.budget_left for wallet in wallets) + spent_before if first.has_budget else None,
+        quotas_left={service: counters[service] if monthly[service] < UNLIMITED else None for service in SERVICES},
     )

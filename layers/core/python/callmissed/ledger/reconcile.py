@@ -16,9 +16,10 @@ from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType
+from callmissed.ledger.records import wallet_of
 from callmissed.ledger.shards import owner, wallet_id
 from callmissed.ledger.sweep import wallets
-from callmissed.ledger.wallet import held, spent
+from callmissed.ledger.wallet import Wallet
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS
 from callmissed.tenancy.plans import limits
 
@@ -85,8 +86,8 @@ async def _tenants(database: Database) -> dict[str, int]:
     """Each tenant with the number of wallets that it has or, when its plan spreads them, may get at any moment."""
     shards: dict[str, int] = {}
     async for wallet in wallets(database):
-        tenant, shard = owner(wallet["id"])
-        shards[tenant] = max(shards.get(tenant, 0), shard + 1, limits(wallet["plan"]).wallet_shards)
+        tenant, shard = owner(wallet.wallet_id)
+        shards[tenant] = max(shards.get(tenant, 0), shard + 1, limits(wallet.plan).wallet_shards)
     return shards
 
 
@@ -99,7 +100,7 @@ async def _compare(database: Database, tenant: str, shards: int, now: int, mark:
     charged = final["charged"] + fresh.charged
     applied = charged - sum(amount for call_id, amount in fresh.pending.items() if call_id in standing)
     credited = final["credited"] + fresh.credited
-    drift = Drift(tenant, _spent(after), charged, _granted(after), credited, sum(map(_imbalance, after)))
+    drift = Drift(tenant, _spent(after), charged, _granted(after), credited, sum(wallet.imbalance for wallet in after))
     agrees = _spent(before) <= charged and applied <= drift.spent and _granted(before) <= credited <= drift.granted
     if not agrees or drift.imbalance:
         return drift
@@ -129,12 +130,13 @@ def _entries(database: Database, tenant: str, after: str) -> AsyncIterator[Item]
     return database.query(LEDGER, tenant, sort=above(after), attributes=attributes, consistent=True)
 
 
-async def _read(database: Database, tenant: str, shards: int) -> list[Item]:
+async def _read(database: Database, tenant: str, shards: int) -> list[Wallet]:
     """The wallets as they are at one moment: shards lend to each other, so single reads could miss a loan."""
     if shards == 1:  # a transaction would fail whenever it met a call
-        wallet = await database.get(WALLETS, {"id": tenant})
-        return [wallet] if wallet else []
-    return await database.get_all_at_once(WALLETS, [{"id": wallet_id(tenant, shard)} for shard in range(shards)])
+        item = await database.get(WALLETS, {"id": tenant})
+        return [wallet_of(item)] if item else []
+    keys = [{"id": wallet_id(tenant, shard)} for shard in range(shards)]
+    return [wallet_of(item) for item in await database.get_all_at_once(WALLETS, keys)]
 
 
 async def _mark(database: Database, tenant: str) -> Item:
@@ -150,20 +152,13 @@ def _cut(now: int) -> str:
     return new_call_id(now - _SETTLED_AFTER, 1, 0)[:10]
 
 
-def _held(shards: Iterable[Item]) -> set[str]:
-    return {call_id for wallet in shards for call_id in wallet["h"]}
+def _held(shards: Iterable[Wallet]) -> set[str]:
+    return {call_id for wallet in shards for call_id in wallet.holds}
 
 
-def _spent(shards: Iterable[Item]) -> int:
-    return sum(map(spent, shards))
+def _spent(shards: Iterable[Wallet]) -> int:
+    return sum(wallet.spent_ever for wallet in shards)
 
 
-def _granted(shards: Iterable[Item]) -> int:
-    return sum(wallet["gr"] for wallet in shards)
-
-
-def _imbalance(wallet: Item) -> int:
-    """By how much the wallet's two equations fail (callmissed.ledger.wallet)."""
-    credits = wallet["av"] + held(wallet) + spent(wallet) - wallet["gr"]
-    budget = wallet["bl"] + held(wallet) + wallet["sp"] - wallet["bud"]
-    return abs(credits) + abs(budget)
+def _granted(shards: Iterable[Wallet]) -> int:
+    return sum(wallet.granted for wallet in shards)

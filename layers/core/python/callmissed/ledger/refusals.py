@@ -1,10 +1,8 @@
 """Why a wallet refused a hold, in the caller's words, read from the wallet as the failed write returned it."""
 
-from typing import Any
-
 from callmissed.clock import seconds_to_next_month
 from callmissed.errors import ApiError
-from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, quota_name
+from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, Wallet
 from callmissed.money import show
 from callmissed.tenancy.plans import Plan, limits
 
@@ -19,25 +17,29 @@ class WalletMissing(ApiError):
     """403: there is no such wallet."""
 
 
-def refusal(wallet: dict[str, Any], service: str, amount: int, now: int) -> ApiError:
+def refusal(wallet: Wallet | None, service: str, amount: int, now: int) -> ApiError:
     """The error for a hold of `amount` micro-credits that `wallet` refused at `now` (epoch microseconds).
 
-    An empty wallet is an unknown tenant.
+    No wallet is an unknown tenant.
     """
     if not wallet:
         return WalletMissing(403, "account_inactive", "This account is not active.")
-    if wallet["st"] != ACTIVE:
+    if wallet.status != ACTIVE:
         return ApiError(403, "account_inactive", "This account is not active.")
-    if service != NO_QUOTA and wallet[quota_name(service)] < 1:
-        return _quota_exceeded(wallet["plan"], service, now)
-    if wallet["av"] < amount:
-        code, left, remedy = "insufficient_credits", f"{show(wallet['av'])} are available", "Add credits"
+    if service != NO_QUOTA and wallet.quotas[service] < 1:
+        return _quota_exceeded(wallet.plan, service, now)
+    if wallet.available < amount:
+        code, left, remedy = "insufficient_credits", f"{show(wallet.available)} are available", "Add credits"
     else:
-        code, left, remedy = "budget_exceeded", f"{show(wallet['bl'])} are left of this month's budget", "Raise it"
+        code, left, remedy = (
+            "budget_exceeded",
+            f"{show(wallet.budget_left)} are left of this month's budget",
+            "Raise it",
+        )
     refused = HoldRefused(
         402, code, f"This call may cost up to {show(amount)} credits and {left}. {remedy}, or make it smaller."
     )
-    refused.affordable = min(wallet["av"], wallet["bl"])
+    refused.affordable = min(wallet.available, wallet.budget_left)
     return refused
 
 

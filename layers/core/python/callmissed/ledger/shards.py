@@ -9,16 +9,17 @@ it into this one. Shards are for plans without monthly quotas; levelling does no
 
 import asyncio
 import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from callmissed.aws.attributes import Item
-from callmissed.aws.comparisons import at_least
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
-from callmissed.aws.operations import WriteOperation, update_operation
 from callmissed.clock import month_of
+from callmissed.ledger.records import put_new_wallet, shift_operation, start_month, wallet_of
 from callmissed.ledger.refusals import refusal
-from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, quotas, turn_month
+from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, Wallet, new_wallet
 from callmissed.platform.tables import WALLETS
 
 _BORROW_TRIES = 10
@@ -40,27 +41,37 @@ def shard_of(call_id: str, shards: int) -> int:
     return int(call_id[-1:].encode()[0]) % shards
 
 
-def shares(wallets: list[Item], taker: int, need: int) -> list[dict[str, int]]:
-    """By how much each wallet's `av` and `bl` change so that the taker can hold `need` and the rest is level.
+class Shift(NamedTuple):
+    """By how many micro-credits a wallet's credits and its budget change."""
 
-    The changes of each name sum to zero and leave no wallet below zero. The taker ends with `need` and a level share
-    of what is left, so a sum that is just enough collapses into it. A wallet without a budget needs no share of one.
+    credits: int
+    budget: int
+
+
+def shares(wallets: Sequence[Wallet], taker: int, need: int) -> list[Shift]:
+    """By how much each wallet changes so that the taker can hold `need` micro-credits and the rest is level.
+
+    The changes of credits, and of budgets, sum to zero and leave no wallet below zero. The taker ends with `need` and
+    a level share of what is left, so a sum that is just enough collapses into it. A wallet without a budget needs no
+    share of one.
     """
-    changes: list[dict[str, int]] = [{"av": 0, "bl": 0} for _ in wallets]
-    for name in ("av", "bl"):
-        if name == "bl" and wallets[0]["bud"] >= NO_BUDGET:
-            continue
-        rest = sum(wallet[name] for wallet in wallets) - need
-        level, odd = divmod(rest, len(wallets))
-        for shard, wallet in enumerate(wallets):
-            target = level + (need + odd if shard == taker else 0)
-            changes[shard][name] = target - wallet[name]
-    return changes
+    credits = _levelled([wallet.available for wallet in wallets], taker, need)
+    budgets = [0] * len(wallets)
+    if wallets[0].has_budget:
+        budgets = _levelled([wallet.budget_left for wallet in wallets], taker, need)
+    return [Shift(*each) for each in zip(credits, budgets, strict=True)]
 
 
-async def read_wallets(database: Database, tenant: str, shards: int) -> list[Item]:
+def _levelled(amounts: Sequence[int], taker: int, need: int) -> list[int]:
+    level, odd = divmod(sum(amounts) - need, len(amounts))
+    targets = [level + (need + odd if shard == taker else 0) for shard in range(len(amounts))]
+    return [target - amount for target, amount in zip(targets, amounts, strict=True)]
+
+
+async def read_wallets(database: Database, tenant: str, shards: int) -> list[Wallet]:
     """Those of the tenant's wallets that exist, in order, strongly consistent. Raises Unavailable."""
-    return await database.get_all(WALLETS, [{"id": wallet_id(tenant, shard)} for shard in range(shards)])
+    found = await database.get_all(WALLETS, [{"id": wallet_id(tenant, shard)} for shard in range(shards)])
+    return [wallet_of(item) for item in found]
 
 
 class Shards:
@@ -85,7 +96,7 @@ class Shards:
             if await self._turned(wallets, month_of(now)):
                 continue
             total = _sum(wallets)
-            if total["st"] != ACTIVE or min(total["av"], total["bl"]) < need:
+            if total.status != ACTIVE or min(total.available, total.budget_left) < need:
                 raise refusal(total, service, need, now)
             try:
                 await self._move(wallets, shares(wallets, taker, need))
@@ -95,53 +106,45 @@ class Shards:
             return
         raise Unavailable("the shards kept changing", indeterminate=False)
 
-    async def _read(self, tenant: str, shards: int) -> list[Item]:
+    async def _read(self, tenant: str, shards: int) -> list[Wallet]:
         """All shards in order, strongly consistent; one that is missing is made."""
         ids = [wallet_id(tenant, shard) for shard in range(shards)]
-        found = {wallet["id"]: wallet for wallet in await read_wallets(self._database, tenant, shards)}
+        found = {wallet.wallet_id: wallet for wallet in await read_wallets(self._database, tenant, shards)}
         if len(found) == shards:
             return list(found.values())
         if tenant not in found:
             raise Unavailable("the wallets could not be read", indeterminate=False)
-        for id in ids:
-            if id not in found:
-                await self._create(id, found[tenant])
+        for each in ids:
+            if each not in found:
+                await self._create(each, found[tenant])
         return await self._read(tenant, shards)
 
-    async def _turned(self, wallets: list[Item], month: int) -> bool:
+    async def _turned(self, wallets: list[Wallet], month: int) -> bool:
         """Start the month in the shards that had no call in it yet, or they would seem to have spent their budget."""
-        behind = [wallet for wallet in wallets if wallet["mon"] < month]
+        behind = [wallet for wallet in wallets if wallet.month < month]
         for wallet in behind:
-            await turn_month(self._database, wallet, month)
+            await start_month(self._database, wallet, month)
         return bool(behind)
 
-    async def _create(self, id: str, primary: Item) -> None:
-        budget = NO_BUDGET if primary["bud"] >= NO_BUDGET else 0
-        money = {"av": 0, "gr": 0, "sp": 0, "spt": 0, "bud": budget, "bl": budget}
-        wallet: Item = {"id": id, **{name: primary[name] for name in ("plan", "st", "mon")}, "h": {}, **money}
-        await self._database.put_new(WALLETS, wallet | quotas(primary["plan"]))
+    async def _create(self, wallet_id: str, primary: Wallet) -> None:
+        """Write an empty shard; does nothing when another call did so first."""
+        budget = 0 if primary.has_budget else NO_BUDGET
+        wallet = new_wallet(wallet_id, primary.plan, primary.month, budget=budget, status=primary.status)
+        await self._database.write_if(put_new_wallet(wallet))
 
-    async def _move(self, wallets: list[Item], changes: list[dict[str, int]]) -> None:
-        """Apply the changes if every giver still has what it gives."""
+    async def _move(self, wallets: list[Wallet], shifts: list[Shift]) -> None:
+        """Apply the shifts if every giver still has what it gives."""
         operations = [
-            _change(wallet["id"], change)
-            for wallet, change in zip(wallets, changes, strict=True)
-            if any(change.values())
+            shift_operation(wallet.wallet_id, *shift)
+            for wallet, shift in zip(wallets, shifts, strict=True)
+            if any(shift)
         ]
         if operations:
             await self._database.transact(operations)
 
 
-def _change(id: str, change: dict[str, int]) -> WriteOperation:
-    more = {"av": change["av"], "gr": change["av"], "bl": change["bl"], "bud": change["bl"]}
-    given = {name: at_least(max(0, -change[name])) for name in ("av", "bl")}
-    return update_operation(WALLETS, {"id": id}, add=more, expected=given)
-
-
-def _sum(wallets: list[Item]) -> Item:
+def _sum(wallets: list[Wallet]) -> Wallet:
     """One wallet with what all have together, for a refusal's words."""
-    budgeted = wallets[0]["bud"] < NO_BUDGET
-    return wallets[0] | {
-        "av": sum(wallet["av"] for wallet in wallets),
-        "bl": sum(wallet["bl"] for wallet in wallets) if budgeted else NO_BUDGET,
-    }
+    first, left = wallets[0], sum(wallet.budget_left for wallet in wallets)
+    available = sum(wallet.available for wallet in wallets)
+    return replace(first, available=available, budget_left=left if first.has_budget else NO_BUDGET)

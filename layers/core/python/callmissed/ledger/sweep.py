@@ -7,13 +7,14 @@ so that a settlement that comes too late finds it, and given back.
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoError
 from callmissed.ids import expires_at
 from callmissed.ledger.entries import EntryType, void
 from callmissed.ledger.holds import Hold, Ledger
+from callmissed.ledger.records import wallet_of
 from callmissed.ledger.shards import owner
+from callmissed.ledger.wallet import Wallet
 from callmissed.platform.tables import WALLETS
 
 
@@ -44,11 +45,10 @@ async def sweep(database: Database, now: int) -> SweepReport:
     failure: DynamoError | None = None
     async for wallet in wallets(database):
         report.wallets += 1
-        tenant, shard = owner(wallet["id"])
-        for call_id, tag in wallet["h"].items():
+        tenant, shard = owner(wallet.wallet_id)
+        for call_id, token in wallet.holds.items():
             if expires_at(call_id) <= now:
-                amount, attempt, service = tag
-                hold = Hold(tenant, call_id, service, amount, attempt, shard)
+                hold = Hold(tenant, call_id, token.service, token.amount, token.attempt, shard)
                 try:
                     await _resolve(ledger, hold, now, report)
                 except DynamoError as error:
@@ -58,9 +58,10 @@ async def sweep(database: Database, now: int) -> SweepReport:
     return report
 
 
-def wallets(database: Database) -> AsyncIterator[Item]:
+async def wallets(database: Database) -> AsyncIterator[Wallet]:
     """Every wallet, eventually consistent."""
-    return database.scan(WALLETS)
+    async for item in database.scan(WALLETS):
+        yield wallet_of(item)
 
 
 async def _resolve(ledger: Ledger, hold: Hold, now: int, report: SweepReport) -> None:
@@ -70,11 +71,11 @@ async def _resolve(ledger: Ledger, hold: Hold, now: int, report: SweepReport) ->
         entry = await ledger.entry(hold.tenant, hold.call_id)
     if entry is None:
         raise AssertionError("an entry that was just written can't be missing")
-    if entry["type"] == EntryType.VOID:
+    if entry.type is EntryType.VOID:
         await ledger.release(hold)
         report.voided += 1
-    elif entry["held"] == [hold.amount, hold.attempt]:
-        await ledger.apply(hold, entry["amount"])
+    elif entry.held == (hold.amount, hold.attempt):
+        await ledger.apply(hold, entry.amount)
         report.applied += 1
     else:
         await ledger.release(hold)

@@ -9,13 +9,13 @@ micro-credit: a call is refused when the most that it may cost does not fit, whi
 told when little enough is left that calls are being refused: 10 credits are what a long call to a dear model may cost.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
-from callmissed.aws.attributes import Item
 from callmissed.events.types import BudgetAlert, BudgetExceeded, CreditsLow, EventData
-from callmissed.ledger.entries import EntryType
+from callmissed.ledger.entries import EntryType, LedgerEntry
 from callmissed.ledger.queries import Balance
+from callmissed.ledger.wallet import Wallet
 from callmissed.money import CREDIT, credits
 
 ALERTS = (80, 95)
@@ -32,20 +32,24 @@ class Crossing:
     unique: str
 
 
-def moves_money(entry: Mapping[str, object]) -> bool:
+def moves_money(entry: LedgerEntry) -> bool:
     """Whether the entry may bring a tenant past a threshold: a call that cost something."""
-    return entry["type"] == EntryType.DEDUCTION and entry["amount"] != 0 and not entry.get("sandbox")
+    return entry.type is EntryType.DEDUCTION and entry.amount != 0 and not entry.sandbox
 
 
-def settled(wallet: Item, entries: Collection[Item]) -> Item:
+def settled(wallet: Wallet, entries: Collection[LedgerEntry]) -> Wallet:
     """`wallet` as it will be after `entries`, which are written before it: holds that they resolve are resolved."""
     for entry in entries:
-        hold = wallet["h"].get(entry["entry"])
-        if hold and hold[:2] == entry.get("held"):
-            back = hold[0] - entry["amount"]
-            rest = {call: tag for call, tag in wallet["h"].items() if call != entry["entry"]}
-            moved = {"av": wallet["av"] + back, "bl": wallet["bl"] + back, "sp": wallet["sp"] + entry["amount"]}
-            wallet = wallet | moved | {"h": rest}
+        token = wallet.holds.get(entry.entry)
+        if token and (token.amount, token.attempt) == entry.held:
+            back = token.amount - entry.amount
+            wallet = replace(
+                wallet,
+                available=wallet.available + back,
+                budget_left=wallet.budget_left + back,
+                spent=wallet.spent + entry.amount,
+                holds={call_id: other for call_id, other in wallet.holds.items() if call_id != entry.entry},
+            )
     return wallet
 
 

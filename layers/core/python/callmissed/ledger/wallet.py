@@ -1,23 +1,13 @@
-"""The wallet item: one per tenant, written twice a call, so its names are letters.
+"""The wallet: a tenant's credits, its month's budget and quotas, and what calls in flight hold of them.
 
-id      tenant                      plan  the tenant's plan
-st      status, `active` or why not mon   month that the counters count, such as 202611
-av      available micro-credits     h     holds: call id -> [amount, attempt, service]
-gr      granted, all time           sp    spent this month     spt  spent in the months before
-bud     monthly budget              bl    what is left of it
-q_<service>  calls left this month
-
-av + sum(h) + sp + spt = gr  and  bl + sum(h) + sp = bud  at every read: each write moves between two of them.
+available + held + spent_ever = granted  and  budget_left + held + spent = budget  at every read: each write moves
+between two of them.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import ConditionFailed
-from callmissed.platform.tables import WALLETS
 from callmissed.tenancy.plans import Plan, limits
 
 NO_BUDGET = 10**18
@@ -29,49 +19,77 @@ NO_QUOTA = ""
 """In the place of a service: the call counts in no month's quota."""
 
 
-def quota_name(service: str) -> str:
-    """Name of the attribute that counts the calls left of `service`."""
-    return f"q_{service}"
+class HoldToken(NamedTuple):
+    """What stands in the wallet for a hold: micro-credits, the number of the attempt that placed it, the service."""
+
+    amount: int
+    attempt: int
+    service: str
 
 
-def quotas(plan: str) -> dict[str, int]:
-    """Fresh month counters of `plan`."""
-    monthly = limits(Plan(plan)).monthly_quotas
-    return {quota_name(service): monthly[service] for service in SERVICES}
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """One wallet of a tenant. Amounts are micro-credits; `spent` and `quotas` (calls left) are of `month`.
 
-
-def new_wallet(tenant: str, plan: str, month: int) -> Item:
-    """A wallet with nothing in it."""
-    money = {"av": 0, "gr": 0, "sp": 0, "spt": 0, "bud": NO_BUDGET, "bl": NO_BUDGET}
-    return {"id": tenant, "plan": plan, "st": ACTIVE, "mon": month, "h": {}, **money, **quotas(plan)}
-
-
-def held(wallet: Mapping[str, Any]) -> int:
-    """Sum of the holds in micro-credits."""
-    return sum(amount for amount, _attempt, _service in wallet["h"].values())
-
-
-def spent(wallet: Mapping[str, Any]) -> int:
-    """Micro-credits spent, all time."""
-    return wallet["sp"] + wallet["spt"]
-
-
-async def turn_month(database: Database, wallet: Mapping[str, Any], month: int) -> None:
-    """Start `month`: counters begin anew, and holds in flight count for the new month. Raises Unavailable.
-
-    Does nothing when another call started it first.
+    `month` is such as 202611, `spent_before` is what the months before spent, `holds` are by call id. `status` is
+    `active` or why not.
     """
-    fresh = quotas(wallet["plan"])
-    names = {f"#{name}": name for name in fresh}
-    values = {f":{name}": left for name, left in fresh.items()}
-    counters = ", ".join(f"#{name} = :{name}" for name in fresh)
-    request = {
-        "TableName": database.name(WALLETS),
-        "Key": to_item({"id": wallet["id"]}),
-        "UpdateExpression": f"SET mon = :new, spt = spt + sp, bl = bl + sp, sp = :zero, {counters}",
-        "ConditionExpression": "mon = :old",
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": to_item({":new": month, ":old": wallet["mon"], ":zero": 0, **values}),
-    }
-    with suppress(ConditionFailed):
-        await database.dynamodb.call("UpdateItem", request)
+
+    wallet_id: str
+    plan: str
+    status: str
+    month: int
+    available: int
+    granted: int
+    spent: int
+    spent_before: int
+    budget: int
+    budget_left: int
+    holds: Mapping[str, HoldToken]
+    quotas: Mapping[str, int]
+
+    @property
+    def held(self) -> int:
+        """Sum of the holds."""
+        return sum(token.amount for token in self.holds.values())
+
+    @property
+    def spent_ever(self) -> int:
+        """Micro-credits spent, all time."""
+        return self.spent + self.spent_before
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether there is a monthly budget."""
+        return self.budget < NO_BUDGET
+
+    @property
+    def imbalance(self) -> int:
+        """By how much the wallet's two equations fail."""
+        credits = self.available + self.held + self.spent_ever - self.granted
+        budget = self.budget_left + self.held + self.spent - self.budget
+        return abs(credits) + abs(budget)
+
+
+def fresh_quotas(plan: str) -> dict[str, int]:
+    """Calls of each service that a month of `plan` begins with."""
+    monthly = limits(Plan(plan)).monthly_quotas
+    return {service: monthly[service] for service in SERVICES}
+
+
+def new_wallet(wallet_id: str, plan: str, month: int, *, budget: int = NO_BUDGET, status: str = ACTIVE) -> Wallet:
+    """A wallet with nothing in it."""
+    return Wallet(
+        wallet_id=wallet_id,
+        plan=str(plan),
+        status=status,
+        month=month,
+        available=0,
+        granted=0,
+        spent=0,
+        spent_before=0,
+        budget=budget,
+        budget_left=budget,
+        holds={},
+        quotas=fresh_quotas(plan),
+    )

@@ -12,6 +12,7 @@ which people make up, may have several.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,22 @@ from callmissed.tenancy.credentials import Credentials, WhatsAppCredentials, mas
 
 _PREFIX = "INTEGRATION#"
 _ACCOUNT = "ACCOUNT"
-_BOOKKEEPING = frozenset({"tenant", "item", "account", "verifier", "rev", "updated_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """A tenant's credentials of `provider` as they are stored: `fields` by name, the secret ones sealed.
+
+    `revision` counts changes, `verifier` is the account of WhatsApp's verify token; `updated_at` is ISO 8601.
+    """
+
+    tenant: str
+    provider: str
+    account: str
+    verifier: str | None
+    fields: Mapping[str, Any]
+    revision: int
+    updated_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +71,25 @@ class Integrations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save(self, tenant: str, credentials: Credentials, sealer: Sealer, now: int) -> Item:
-        """Save `credentials` in the place of those before; returns their record.
+    async def save(self, tenant: str, credentials: Credentials, sealer: Sealer, now: int) -> Integration:
+        """Save `credentials` in the place of those before.
 
         Raises ApiError 409 when the account belongs to another tenant, or the integration changed at the same time.
         """
-        seen = await self.get(tenant, credentials.provider)
-        record = _record(tenant, credentials, sealer, now, rev=seen.get("rev", 0) + 1)
-        operations = [_put_record(record, seen), _put_account(record, credentials), *_moved(record, seen)]
+        before = await self.get(tenant, credentials.provider)
+        saved = _integration(tenant, credentials, sealer, now, revision=before.revision + 1 if before else 1)
+        operations = [_put_record(saved, before), _put_account(saved, credentials), *_moved(saved, before)]
         try:
             await self._database.transact(operations)
         except TransactionCanceled as error:
             taken = error.reasons[1] == "ConditionalCheckFailed"
             raise _taken() if taken else _changed_meanwhile() from None
-        return record
+        return saved
 
-    async def get(self, tenant: str, provider: str) -> Item:
-        """The tenant's record for `provider`, strongly consistent; empty when there is none."""
-        return await self._database.get(TENANTS, {"tenant": tenant, "item": _PREFIX + provider})
+    async def get(self, tenant: str, provider: str) -> Integration | None:
+        """The tenant's credentials of `provider`, strongly consistent."""
+        record = await self._database.get(TENANTS, {"tenant": tenant, "item": _PREFIX + provider})
+        return _integration_of(record) if record else None
 
     async def find(self, account: str) -> Account | None:
         """The account as it is now, strongly consistent."""
@@ -87,43 +104,42 @@ class Integrations:
         return await self._database.get(TENANTS, _account_key(account))
 
 
-def shown(record: Item, kind: type[Credentials], sealer: Sealer) -> dict[str, Any]:
+def shown(integration: Integration, kind: type[Credentials], sealer: Sealer) -> dict[str, Any]:
     """The credentials as people see them, secrets masked. Raises UnsealError."""
-    seen = {name: value for name, value in record.items() if name not in _BOOKKEEPING}
-    return seen | {name: masked(sealer.unseal(seen[name]) if seen[name] else "") for name in kind.secrets}
+    fields = integration.fields
+    secrets = {name: masked(sealer.unseal(fields[name]) if fields[name] else "") for name in kind.secrets}
+    return {**fields, **secrets}
 
 
-def _put_record(record: Item, before: Item) -> WriteOperation:
+def _put_record(integration: Integration, before: Integration | None) -> WriteOperation:
+    record = _to_record(integration)
     if before:
-        return put_operation(TENANTS, record, expected={"rev": before["rev"]})
+        return put_operation(TENANTS, record, expected={"rev": before.revision})
     return put_new_operation(TENANTS, record)
 
 
-def _put_account(record: Item, credentials: Credentials) -> WriteOperation:
-    account = {
-        "tenant": record["account"],
-        "item": _ACCOUNT,
-        "owner": record["tenant"],
-        "secret": record[credentials.signing],
-        "allow_unsigned": record.get("allow_unsigned", False),
+def _put_account(integration: Integration, credentials: Credentials) -> WriteOperation:
+    account = _account_key(integration.account) | {
+        "owner": integration.tenant,
+        "secret": integration.fields[credentials.signing],
+        "allow_unsigned": integration.fields.get("allow_unsigned", False),
     }
-    return put_operation(TENANTS, account, expected={"owner": missing_or(equal(record["tenant"]))})
+    return put_operation(TENANTS, account, expected={"owner": missing_or(equal(integration.tenant))})
 
 
-def _moved(record: Item, seen: Item) -> list[WriteOperation]:
+def _moved(after: Integration, before: Integration | None) -> list[WriteOperation]:
     """Lead the new account and verify token to the tenant, and the earlier ones nowhere."""
-    tenant = record["tenant"]
     operations: list[WriteOperation] = []
-    if seen and seen["account"] != record["account"]:
-        operations.append(delete_operation(TENANTS, _account_key(seen["account"]), expected={"owner": tenant}))
-    before, after = seen.get("verifier"), record.get("verifier")
-    if before == after:
+    if before and before.account != after.account:
+        operations.append(delete_operation(TENANTS, _account_key(before.account), expected={"owner": after.tenant}))
+    earlier = before.verifier if before else None
+    if earlier == after.verifier:
         return operations
-    owners = {"owners": frozenset({tenant})}
-    if before:
-        operations.append(update_operation(TENANTS, _account_key(before), discard=owners, upsert=True))
-    if after:
-        operations.append(update_operation(TENANTS, _account_key(after), add=owners, upsert=True))
+    owners = {"owners": frozenset({after.tenant})}
+    if earlier:
+        operations.append(update_operation(TENANTS, _account_key(earlier), discard=owners, upsert=True))
+    if after.verifier:
+        operations.append(update_operation(TENANTS, _account_key(after.verifier), add=owners, upsert=True))
     return operations
 
 
@@ -131,21 +147,44 @@ def _account_key(account: str) -> Item:
     return {"tenant": account, "item": _ACCOUNT}
 
 
-def _record(tenant: str, credentials: Credentials, sealer: Sealer, now: int, *, rev: int) -> Item:
+def _integration(tenant: str, credentials: Credentials, sealer: Sealer, now: int, *, revision: int) -> Integration:
     fields = credentials.model_dump()
     sealed = {name: sealer.seal(fields[name]) if fields[name] else None for name in credentials.secrets}
-    record = {
-        "tenant": tenant,
-        "item": _PREFIX + credentials.provider,
-        **fields,
-        **sealed,
-        "account": credentials.account,
-        "rev": rev,
-        "updated_at": iso(now),
+    verifier = _verifier(credentials.verify_token) if isinstance(credentials, WhatsAppCredentials) else None
+    return Integration(
+        tenant=tenant,
+        provider=credentials.provider,
+        account=credentials.account,
+        verifier=verifier,
+        fields={**fields, **sealed},
+        revision=revision,
+        updated_at=iso(now),
+    )
+
+
+def _to_record(integration: Integration) -> Item:
+    verifier = {"verifier": integration.verifier} if integration.verifier else {}
+    return {
+        "tenant": integration.tenant,
+        "item": _PREFIX + integration.provider,
+        "account": integration.account,
+        "fields": dict(integration.fields),
+        "rev": integration.revision,
+        "updated_at": integration.updated_at,
+        **verifier,
     }
-    if isinstance(credentials, WhatsAppCredentials):
-        record["verifier"] = _verifier(credentials.verify_token)
-    return record
+
+
+def _integration_of(record: Item) -> Integration:
+    return Integration(
+        tenant=record["tenant"],
+        provider=record["item"].removeprefix(_PREFIX),
+        account=record["account"],
+        verifier=record.get("verifier"),
+        fields=record["fields"],
+        revision=record["rev"],
+        updated_at=record["updated_at"],
+    )
 
 
 def _verifier(token: str) -> str:

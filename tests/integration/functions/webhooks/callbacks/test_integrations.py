@@ -10,7 +10,7 @@ from callmissed.errors import ApiError
 from callmissed.ids import new_id
 from callmissed.sealing import Sealer
 from callmissed.tenancy.credentials import TwilioCredentials, WhatsAppCredentials, masked, whatsapp_account
-from callmissed.tenancy.integrations import Account, Integrations, shown
+from callmissed.tenancy.integrations import Account, Integration, Integrations, shown
 from tests.support.webhooks.callbacks import APP_SECRET, NOW, Stage, twilio_credentials, whatsapp_credentials
 
 SEALER = Sealer((bytes(32),))
@@ -25,10 +25,11 @@ async def test_secrets_are_sealed_and_shown_masked(book: Integrations) -> None:
     record = await book.save("tnt_1", whatsapp_credentials(app_secret=""), SEALER, NOW)
 
     kept = await book.get("tnt_1", "whatsapp")
+    assert kept is not None
     assert kept == record
     assert "EAAG-token" not in str(kept)
     assert "blue-kettle" not in str(kept)
-    assert SEALER.unseal(kept["access_token"]) == "EAAG-token"
+    assert SEALER.unseal(kept.fields["access_token"]) == "EAAG-token"
     assert shown(kept, WhatsAppCredentials, SEALER) == {
         "phone_number_id": "1066",
         "access_token": "EAAG••••••••oken",
@@ -79,10 +80,10 @@ async def test_of_many_tenants_at_once_one_gets_the_number(book: Integrations) -
         *(book.save(tenant, whatsapp_credentials(), SEALER, NOW) for tenant in tenants), return_exceptions=True
     )
 
-    saved = [outcome for outcome in outcomes if isinstance(outcome, dict)]
+    saved = [outcome for outcome in outcomes if isinstance(outcome, Integration)]
     account = await book.find(whatsapp_account("1066"))
     assert account is not None
-    assert [record["tenant"] for record in saved] == [account.tenant]
+    assert [integration.tenant for integration in saved] == [account.tenant]
     assert {outcome.status for outcome in outcomes if isinstance(outcome, ApiError)} == {409}
 
 
@@ -95,7 +96,8 @@ async def test_of_two_changes_at_once_none_is_half_done(book: Integrations) -> N
 
     kept = await book.get("tnt_1", "whatsapp")
     found = [number for number in ["0", *numbers] if await book.find(whatsapp_account(number))]
-    assert found == [kept["phone_number_id"]]
+    assert kept is not None
+    assert found == [kept.fields["phone_number_id"]]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from callmissed.catalog.model import Catalog
 from callmissed.clock import system_clock
 from callmissed.errors import invalid_api_key
 from callmissed.keys.admission import Admitted
-from callmissed.keys.policy import KeyPolicy, key_item
+from callmissed.keys.policy import KeyPolicy, new_key_item
 from callmissed.keys.secret import Mode, new_secret
 from functions.inference.app import create_app
 from functions.inference.openapi import document
@@ -42,10 +42,10 @@ class Authenticator:
     async def admit(self, secret: str, estimate: int, now: int) -> Admitted:
         if secret != KEY:
             raise invalid_api_key()
-        policy = key_item(
-            id="hash", key_id="key_1", tenant="tnt_1", plan="pro", mode=Mode.TEST, policy=KeyPolicy(), now=now
+        policy = new_key_item(
+            key_hash="hash", key_id="key_1", tenant="tnt_1", plan="pro", mode=Mode.TEST, policy=KeyPolicy(), now=now
         )
-        return Admitted("hash", policy, estimate, now)
+        return Admitted(policy, estimate, now)
 
 
 @dataclass

@@ -1,0 +1,145 @@
+"""The stored form of wallets, and the requests that change them.
+
+A wallet is written twice a call, so its names are letters:
+
+id      tenant, or tenant#shard     plan  the tenant's plan
+st      status, `active` or why not mon   month that the counters count, such as 202611
+av      available micro-credits     h     holds: call id -> [amount, attempt, service]
+gr      granted, all time           sp    spent this month     spt  spent in the months before
+bud     monthly budget              bl    what is left of it
+q_<service>  calls left this month
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from callmissed.aws.attributes import Item, to_item
+from callmissed.aws.comparisons import at_least
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import ConditionFailed
+from callmissed.aws.operations import WriteOperation, put_new_operation, update_operation
+from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, SERVICES, HoldToken, Wallet, fresh_quotas
+from callmissed.platform.tables import WALLETS
+
+_LETTERS = {
+    "wallet_id": "id",
+    "plan": "plan",
+    "status": "st",
+    "month": "mon",
+    "available": "av",
+    "granted": "gr",
+    "spent": "sp",
+    "spent_before": "spt",
+    "budget": "bud",
+    "budget_left": "bl",
+}
+
+
+def wallet_of(item: Item) -> Wallet:
+    """The wallet as it was read."""
+    fields = {name: item[letter] for name, letter in _LETTERS.items()}
+    holds = {call_id: HoldToken(*token) for call_id, token in item["h"].items()}
+    return Wallet(**fields, holds=holds, quotas={service: item[_quota(service)] for service in SERVICES})
+
+
+def to_wallet_item(wallet: Wallet) -> Item:
+    """The wallet as it is stored."""
+    item: Item = {letter: getattr(wallet, name) for name, letter in _LETTERS.items()}
+    quotas = {_quota(service): left for service, left in wallet.quotas.items()}
+    return item | quotas | {"h": {call_id: list(token) for call_id, token in wallet.holds.items()}}
+
+
+def put_new_wallet(wallet: Wallet) -> WriteOperation:
+    """The operation that writes a wallet where there is none."""
+    return put_new_operation(WALLETS, to_wallet_item(wallet))
+
+
+def grant_operation(wallet_id: str, amount: int) -> WriteOperation:
+    """The operation that adds `amount` micro-credits to a wallet that exists."""
+    return update_operation(WALLETS, {"id": wallet_id}, add={"av": amount, "gr": amount})
+
+
+def shift_operation(wallet_id: str, credits: int, budget: int) -> WriteOperation:
+    """The operation that moves micro-credits and budget into the wallet, or out of one that still has them."""
+    more = {"av": credits, "gr": credits, "bl": budget, "bud": budget}
+    given = {"av": at_least(max(0, -credits)), "bl": at_least(max(0, -budget))}
+    return update_operation(WALLETS, {"id": wallet_id}, add=more, expected=given)
+
+
+def hold_request(table: str, wallet_id: str, call_id: str, token: HoldToken, month: int) -> dict[str, Any]:
+    """`UpdateItem` that places a hold, if the wallet is active, has enough and counts for `month`."""
+    values: dict[str, Any] = {":a": token.amount, ":month": month, ":active": ACTIVE, ":tag": token}
+    names, counted, has_quota = {"#id": call_id}, "", ""
+    if token.service != NO_QUOTA:
+        values[":one"], names["#q"] = 1, _quota(token.service)
+        counted, has_quota = ", #q = #q - :one", " AND #q >= :one"
+    return {
+        "TableName": table,
+        "Key": {"id": {"S": wallet_id}},
+        "UpdateExpression": f"SET av = av - :a, bl = bl - :a{counted}, h.#id = :tag",
+        "ConditionExpression": f"st = :active AND mon = :month{has_quota} AND av >= :a AND bl >= :a"
+        " AND attribute_not_exists(h.#id)",
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": to_item(values),
+        "ReturnValues": "UPDATED_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def held_state(answer: Mapping[str, Any], service: str) -> tuple[int, int | None]:
+    """Available micro-credits, and calls left this month if they are counted, from the answer to `hold_request`."""
+    attributes = answer["Attributes"]
+    left = None if service == NO_QUOTA else int(attributes[_quota(service)]["N"])
+    return int(attributes["av"]["N"]), left
+
+
+def resolve_request(
+    table: str, wallet_id: str, call_id: str, token: HoldToken, cost: int, *, quota_month: int | None = None
+) -> dict[str, Any]:
+    """`UpdateItem` that turns a hold into `cost` spent and the rest available, once.
+
+    With `quota_month` the call is also taken off the month's quota, if that month still counts.
+    """
+    update = "SET av = av + :back, bl = bl + :back, sp = sp + :cost"
+    condition = "h.#id = :tag"
+    names = {"#id": call_id}
+    values: dict[str, Any] = {":back": token.amount - cost, ":cost": cost, ":tag": token}
+    if quota_month is not None and token.service != NO_QUOTA:
+        update += ", #q = #q + :one"
+        condition += " AND mon = :month"
+        names["#q"] = _quota(token.service)
+        values |= {":one": 1, ":month": quota_month}
+    return {
+        "TableName": table,
+        "Key": {"id": {"S": wallet_id}},
+        "UpdateExpression": f"{update} REMOVE h.#id",
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": to_item(values),
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+async def start_month(database: Database, wallet: Wallet, month: int) -> None:
+    """Start `month`: counters begin anew, and holds in flight count for the new month. Raises Unavailable.
+
+    Does nothing when another call started it first.
+    """
+    fresh = {_quota(service): left for service, left in fresh_quotas(wallet.plan).items()}
+    counters = ", ".join(f"#{name} = :{name}" for name in fresh)
+    values = {":new": month, ":old": wallet.month, ":zero": 0, **{f":{name}": left for name, left in fresh.items()}}
+    request = {
+        "TableName": database.name(WALLETS),
+        "Key": to_item({"id": wallet.wallet_id}),
+        "UpdateExpression": f"SET mon = :new, spt = spt + sp, bl = bl + sp, sp = :zero, {counters}",
+        "ConditionExpression": "mon = :old",
+        "ExpressionAttributeNames": {f"#{name}": name for name in fresh},
+        "ExpressionAttributeValues": to_item(values),
+    }
+    with suppress(ConditionFailed):
+        await database.dynamodb.call("UpdateItem", request)
+
+
+def _quota(service: str) -> str:
+    return f"q_{service}"
