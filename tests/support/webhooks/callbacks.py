@@ -26,7 +26,7 @@ from callmissed.settings import CoreSettings
 from callmissed.tenancy.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
 from callmissed.tenancy.integrations import Integrations
 from callmissed.web.request_context import RequestContextMiddleware
-from functions.webhooks.callbacks.api import create_app
+from functions.webhooks.handlers.callbacks_api import create_app
 
 NOW = 1_795_600_000 * SECOND
 SEALING = "5e" * 32
