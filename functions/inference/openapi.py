@@ -6,10 +6,19 @@ from fastapi import FastAPI
 
 from callmissed.idempotency.requests import HEADER
 from callmissed_ai.dialects.openai_chat.request import ChatRequest
+from callmissed_ai.dialects.openai_embeddings.request import EmbeddingsRequest
 from functions.inference.app import ROUTERS
 
-_EXAMPLE = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
+_CHAT_EXAMPLE = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
 _CHUNK = 'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'
+
+_EMBEDDINGS_EXAMPLE = {"model": "sandbox-embedding", "input": ["Hello!", "Goodbye!"], "dimensions": 256}
+_VECTORS = {
+    "object": "list",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.1, -0.2]}],
+    "model": "hashed-ngrams",
+    "usage": {"prompt_tokens": 2, "total_tokens": 2},
+}
 
 _KEY = {
     "name": HEADER,
@@ -26,9 +35,11 @@ def document() -> dict[str, Any]:
         api.include_router(router)
     schema = api.openapi()
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-    request = ChatRequest.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas |= request.pop("$defs", {}) | {"ChatRequest": request}
+    for model in (ChatRequest, EmbeddingsRequest):
+        request = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= request.pop("$defs", {}) | {model.__name__: request}
     _describe_chat(schema["paths"]["/v1/chat/completions"]["post"])
+    _describe_embeddings(schema["paths"]["/v1/embeddings"]["post"])
     for path, operations in schema["paths"].items():
         if path.startswith("/v1/"):
             for operation in operations.values():
@@ -38,19 +49,27 @@ def document() -> dict[str, Any]:
 
 def _describe_chat(operation: dict[str, Any]) -> None:
     """The body and answers that the route reads and writes as bytes, which FastAPI therefore can't see."""
-    body = {"schema": {"$ref": "#/components/schemas/ChatRequest"}, "example": _EXAMPLE}
+    content = {
+        "application/json": {"schema": {"type": "object"}},
+        "text/event-stream": {"schema": {"type": "string"}, "example": _CHUNK},
+    }
+    description = "A `chat.completion`, or its chunks as server-sent events when `stream` is true."
+    _describe(operation, "ChatRequest", _CHAT_EXAMPLE, {"description": description, "content": content})
+
+
+def _describe_embeddings(operation: dict[str, Any]) -> None:
+    """As `_describe_chat`."""
+    content = {"application/json": {"schema": {"type": "object"}, "example": _VECTORS}}
+    answer = {"description": "A list with one `embedding` an input, in their order.", "content": content}
+    _describe(operation, "EmbeddingsRequest", _EMBEDDINGS_EXAMPLE, answer)
+
+
+def _describe(operation: dict[str, Any], schema: str, example: object, answer: dict[str, Any]) -> None:
+    body = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
     operation["parameters"] = [_KEY]
     operation["requestBody"] = {"required": True, "content": {"application/json": body}}
-    operation["responses"] = {
-        "200": {
-            "description": "A `chat.completion`, or its chunks as server-sent events when `stream` is true.",
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "text/event-stream": {"schema": {"type": "string"}, "example": _CHUNK},
-            },
-        },
-        **{status: {"description": meaning} for status, meaning in _REFUSALS.items()},
-    }
+    refusals = {status: {"description": meaning} for status, meaning in _REFUSALS.items()}
+    operation["responses"] = {"200": answer, **refusals}
 
 
 _REFUSALS = {

@@ -119,13 +119,14 @@ def _headers(call: Call, work: Work) -> Mapping[str, str]:
 
 def _quota_headers(call: Call, quota: str) -> dict[str, str]:
     """The plan's month; a warning from 80 and 95 %."""
-    if call.wallet is None:
+    left = call.wallet.quota_left if call.wallet else None
+    if left is None:
         return {}
     limit = fresh_quotas(call.admitted.plan)[quota]
     if limit >= UNLIMITED:
         return {}
-    used = limit - call.wallet.quota_left
-    headers = {"X-Quota-Limit": str(limit), "X-Quota-Remaining": str(call.wallet.quota_left)}
+    used = limit - left
+    headers = {"X-Quota-Limit": str(limit), "X-Quota-Remaining": str(left)}
     if used * 100 >= limit * 80:
         severity = "critical" if used * 100 >= limit * 95 else "warning"
         headers["X-Usage-Warning"] = f"{severity}: {used}/{limit} {quota} calls this month"

@@ -1,7 +1,8 @@
 """What a call asks of DynamoDB: round trips, reads, transactions and write units, counted and never timed."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -17,6 +18,7 @@ from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission
 from callmissed.keys.rehash import PepperRing
 from callmissed.keys.secret import Mode, new_secret
+from callmissed.platform.routes import ROUTES
 from functions.auth.authorizer import authorize
 from local.aws.tables import StageTables
 from tests.support.authorizer_requests import request as account_request
@@ -24,10 +26,14 @@ from tests.support.counting import Count, CountingDynamoDB
 from tests.support.inference.behaviours import fails, ordinary
 from tests.support.inference.gateway import PEPPER, REGION, Account, Bank, gateway_at_work, settings_for
 from tests.support.inference.upstream import FakeUpstream, Received
-from tests.support.inference.wire import chat, refused
+from tests.support.inference.wire import CHAT, EMBEDDINGS, chat, embed, refused
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
 BUDGETS = pytest.mark.parametrize("budget", [None, 10**10], ids=["no budget", "budget"])
+SERVICES = pytest.mark.parametrize(
+    "call", [chat, partial(chat, stream=True), embed], ids=["chat blocking", "chat streaming", "embeddings"]
+)
+BilledCall = Callable[[httpx2.AsyncClient, Account], Awaitable[httpx2.Response]]
 ADMIT, HOLD, ENTRY, APPLY = "UpdateItem keys", "UpdateItem wallets", "PutItem ledger", "UpdateItem wallets"
 KEEP = "UpdateItem idempotency"
 KEYED = {"Idempotency-Key": "counted"}
@@ -65,14 +71,14 @@ def asked(upstream: FakeUpstream, dynamodb: CountingDynamoDB) -> Iterator[FakeUp
     upstream.otherwise = ordinary
 
 
-@STREAMED
+@SERVICES
 @BUDGETS
-async def test_a_billed_call(
-    client: httpx2.AsyncClient, bank: Bank, count: Count, asked: FakeUpstream, streamed: bool, budget: int | None
+async def test_billed_call_of_every_service(
+    client: httpx2.AsyncClient, bank: Bank, count: Count, asked: FakeUpstream, call: BilledCall, budget: int | None
 ) -> None:
     account = await bank.account(budget=budget)
 
-    assert (await chat(client, account, stream=streamed)).status_code == 200
+    assert (await call(client, account)).status_code == 200
 
     assert count.before_upstream == 2
     assert count.operations[:2] == [ADMIT, HOLD]
@@ -81,6 +87,12 @@ async def test_a_billed_call(
     assert count.rounds == 4
     assert (count.reads, count.transactions) == (0, 0)
     assert count.units == len(count.exchanges) <= 5
+
+
+def test_every_service_is_counted() -> None:
+    billed = {route.path for route in ROUTES if route.permission}
+
+    assert billed == {CHAT, EMBEDDINGS}
 
 
 @BUDGETS

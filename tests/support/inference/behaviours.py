@@ -10,6 +10,7 @@ from aiohttp import web
 from tests.support.inference.upstream import Behaviour, Gate, Received
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+EMBEDDING_USAGE = {"prompt_tokens": 8, "total_tokens": 8}
 WORDS = ("Hello", " there", ",", " friend")
 DONE = b"data: [DONE]\n\n"
 SECRET_TEXT = "internal-upstream-detail-4711"
@@ -26,6 +27,13 @@ def completion(content: str | None = "Hello there", *, usage: Any = USAGE, **mes
         "finish_reason": "tool_calls" if "tool_calls" in message else "stop",
     }
     body = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "upstream", "choices": [choice]}
+    return body if usage is None else body | {"usage": usage}
+
+
+def vectors(count: int = 1, *, usage: Any = EMBEDDING_USAGE, **more: Any) -> dict[str, Any]:
+    """As many embeddings of four dimensions; without `usage` when that is None."""
+    data = [{"object": "embedding", "index": index, "embedding": [1.0, 0.5, -0.25, index]} for index in range(count)]
+    body = {"object": "list", "data": data, "model": "upstream", **more}
     return body if usage is None else body | {"usage": usage}
 
 
@@ -149,11 +157,17 @@ def garbles_head() -> Behaviour:
 async def ordinary(request: web.Request, received: Received) -> web.StreamResponse:
     """What an upstream does when all is well: answers in the shape that was asked for."""
     asked = received.body
+    if received.path.endswith("/embeddings"):
+        return await reply(vectors(_input_count(asked["input"])))(request, received)
     if not asked.get("stream"):
         return await reply(completion())(request, received)
     wants_usage = (asked.get("stream_options") or {}).get("include_usage")
     pieces = whole_stream() if wants_usage else [*content_events(), DONE]
     return await streams(pieces)(request, received)
+
+
+def _input_count(value: Any) -> int:
+    return len(value) if isinstance(value, list) and not isinstance(value[0], int) else 1
 
 
 def endless(piece: bytes) -> Behaviour:

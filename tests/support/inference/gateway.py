@@ -47,6 +47,8 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "keyless-chat": {"provider": "keyless"},
     "sdk-chat": {"provider": "sdk"},
     "named-chat": {"provider": "named"},
+    "lab-embedding": {"provider": "lab", "category": "embedding", "context_window": 8192, "dimensions": 4},
+    "sdk-embedding": {"provider": "sdk", "category": "embedding", "context_window": 8192},
 }
 _TWO_ROUTES = (("lab", "first-name"), ("second", "second-name"))
 

@@ -11,6 +11,8 @@ from tests.support.inference.gateway import Account
 
 CHAT = "/v1/chat/completions"
 HELLO: Mapping[str, Any] = {"model": "lab-chat", "messages": [{"role": "user", "content": "Hello"}]}
+EMBEDDINGS = "/v1/embeddings"
+TEXTS: Mapping[str, Any] = {"model": "lab-embedding", "input": ["Hello", "there"]}
 IMAGE: Mapping[str, Any] = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
 
@@ -19,6 +21,13 @@ async def chat(
 ) -> httpx2.Response:
     """A chat call of `account`, whose body is `HELLO` with `fields` changed."""
     return await client.post(CHAT, json={**HELLO, **fields}, headers={**account.headers, **(headers or {})})
+
+
+async def embed(
+    client: httpx2.AsyncClient, account: Account, headers: Mapping[str, str] | None = None, **fields: Any
+) -> httpx2.Response:
+    """An embeddings call of `account`, whose body is `TEXTS` with `fields` changed."""
+    return await client.post(EMBEDDINGS, json={**TEXTS, **fields}, headers={**account.headers, **(headers or {})})
 
 
 def refused(

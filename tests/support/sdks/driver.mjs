@@ -43,7 +43,7 @@ async function serve({ id, base_url, key, retries, path, args }) {
   try {
     const result = await method(client, path)(...args);
     if (result[Symbol.asyncIterator] && result.controller) return await passOn(id, result);
-    say(id, { result: result.data && result.object === "list" ? result.data : result, request_id: result._request_id });
+    say(id, { result: path.endsWith(".list") ? result.data : result, request_id: result._request_id });
   } catch (error) {
     say(id, { error: described(error) });
   }

@@ -10,7 +10,7 @@ from callmissed.platform.functions import INFERENCE
 from callmissed.platform.routes import ROUTES, Auth, Route
 from tests.support.inference.gateway import Account, Bank
 from tests.support.inference.upstream import FakeUpstream
-from tests.support.inference.wire import HELLO, chat, refused
+from tests.support.inference.wire import EMBEDDINGS, HELLO, TEXTS, chat, refused
 
 SERVED = [route for route in ROUTES if route.function == INFERENCE.name]
 SECRET_PROMPT = "the first tenant's own words"
@@ -34,6 +34,11 @@ class Tenants:
         return await self.client.request(route.method, path, headers=headers, **more)
 
 
+def body_for(route: Route) -> Mapping[str, Any]:
+    """A body that the route takes."""
+    return TEXTS if route.path == EMBEDDINGS else HELLO
+
+
 Check = Callable[[Tenants, Route], Awaitable[None]]
 
 
@@ -41,7 +46,7 @@ async def charges_only_the_caller(tenants: Tenants, route: Route) -> None:
     owner_before = await tenants.bank.wallet(tenants.owner.tenant)
     owner_entries = await tenants.bank.entries(tenants.owner.tenant)
 
-    response = await tenants.request(route, tenants.stranger, json=HELLO)
+    response = await tenants.request(route, tenants.stranger, json=body_for(route))
 
     assert response.status_code == 200
     assert SECRET_PROMPT not in response.text
@@ -66,6 +71,7 @@ async def is_the_same_for_all(tenants: Tenants, route: Route) -> None:
 
 CHECKS: Mapping[tuple[str, str], Check] = {
     ("POST", "/v1/chat/completions"): charges_only_the_caller,
+    ("POST", "/v1/embeddings"): charges_only_the_caller,
     ("GET", "/v1/generation"): finds_only_the_callers_own,
     ("GET", "/v1/models"): is_the_same_for_all,
     ("GET", "/v1/models/{model_id+}"): is_the_same_for_all,
@@ -94,7 +100,7 @@ async def test_a_stranger_sees_nothing(tenants: Tenants, route: Route) -> None:
 
 @pytest.mark.parametrize("route", [route for route in SERVED if route.auth is Auth.KEY], ids=lambda route: route.path)
 async def test_a_route_for_keys_asks_for_one(tenants: Tenants, route: Route) -> None:
-    more = {"json": HELLO} if route.method == "POST" else {"params": {"id": tenants.call_id}}
+    more = {"json": body_for(route)} if route.method == "POST" else {"params": {"id": tenants.call_id}}
 
     refused(await tenants.request(route, None, **more), 401, "invalid_api_key")
 
@@ -104,4 +110,4 @@ async def test_a_route_with_a_permission_asks_for_it(tenants: Tenants, route: Ro
     others = frozenset({"llm", "stt", "tts", "search", "image"}) - {str(route.permission)}
     account = await tenants.bank.account(permissions=others)
 
-    refused(await tenants.request(route, account, json=HELLO), 403, "permission_denied")
+    refused(await tenants.request(route, account, json=body_for(route)), 403, "permission_denied")

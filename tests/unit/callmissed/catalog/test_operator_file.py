@@ -76,6 +76,14 @@ def test_every_optional_field_is_taken() -> None:
     assert model.supports_vision
 
 
+def test_embedding_model_needs_no_output_price() -> None:
+    row = LAB.replace("output = 2.0", 'category = "embedding"\ndimensions = 768')
+    model = load_catalog(row).models["lab-chat"]
+
+    assert (model.category, model.dimensions, model.max_output_tokens) == (Category.EMBEDDING, 768, 0)
+    assert model.price == Price(1_000_000, 0, None, "i1000000-o0")
+
+
 @pytest.mark.parametrize(
     ("written", "micro_credits"),
     [("35.0", 35_000_000), ("7", 7_000_000), ("0", 0), ("0.1", 100_000), ("0.000001", 1), ("1e2", 100_000_000)],
@@ -151,6 +159,8 @@ MISTAKES = [
         "input = 1.0\ncached_input = 1.5",
         "models row 1 (lab-chat): cached_input: must not be above input",
     ),
+    ("128000", "128000\ndimensions = 768", "models row 1 (lab-chat): dimensions: only embedding models have them"),
+    ("128000", '128000\ncategory = "stt"', "models row 1 (lab-chat): category: Input should be 'llm' or 'embedding'"),
     ("128000", "10\nmax_output_tokens = 11", "(lab-chat): max_output_tokens: must not be above context_window"),
     ("128000", '10\naliases = ["gpt-4o"]', "models (lab-chat): aliases: 'gpt-4o' is taken already"),
     ("128000", '10\naliases = ["openai-gpt-image-2"]', "(lab-chat): aliases: 'openai-gpt-image-2' is taken already"),

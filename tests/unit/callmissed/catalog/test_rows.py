@@ -79,9 +79,12 @@ sdxl-lightning                image          -  free         0.04
 dreamshaper-8-lcm             image          -  free         0.04
 nano-banana-2                 image          -  -            0.067
 nano-banana-pro               image          -  -            0.134
+text-embedding-3-small        embedding   8192  free         0.02/0.00
+text-embedding-3-large        embedding   8192  free         0.13/0.00
 """
 ROWS = [(line[:30].strip(), *line[30:].split(maxsplit=2)) for line in PRICE_LIST.strip().splitlines()]
 SANDBOX = {"sandbox", "sandbox-paid"}
+EMBEDDINGS = {"text-embedding-3-small": 1_536, "text-embedding-3-large": 3_072, "sandbox-embedding": 1_024}
 FREE_LLMS = """auto sarvam-30b sarvam-105b kimi-k2.5 kimi-k2.6 kimi-k2.7-code glm-4.7-flash glm-5.2 gpt-oss-120b
     nemotron-3-super gemma-4-26b-a4b-it mistral-small-3.1"""
 FREE_SPEECH = "saaras:v3 whisper-large-v3-turbo nova-3 bulbul:v3 aura-2-en aura-2-es melotts"
@@ -102,17 +105,23 @@ def micro_credits(usd: str) -> int:
 def test_the_catalog_has_the_listed_models_and_the_sandbox(catalog: Catalog) -> None:
     listed = {row[0] for row in ROWS}
 
-    assert len(listed) == 64
-    assert set(catalog.models) == listed | SANDBOX
+    assert len(listed) == 64 + 2
+    assert set(catalog.models) == listed | SANDBOX | {"sandbox-embedding"}
     counts = {category: len(catalog.listed(category)) for category in Category}
-    assert counts == {Category.LLM: 42 + 2, Category.STT: 7, Category.TTS: 5, Category.IMAGE: 10}
+    assert counts == {
+        Category.LLM: 42 + 2,
+        Category.STT: 7,
+        Category.TTS: 5,
+        Category.IMAGE: 10,
+        Category.EMBEDDING: len(EMBEDDINGS),
+    }
 
 
 def test_the_free_list_is_exact(catalog: Catalog) -> None:
     published = f"{FREE_LLMS} {FREE_SPEECH} {FREE_IMAGES}".split()
 
     assert len(published) == 25
-    assert {model.id for model in catalog.listed(free=True)} == {*published, "sandbox"}
+    assert {model.id for model in catalog.listed(free=True)} == {*published, "sandbox", *EMBEDDINGS}
 
 
 @pytest.mark.parametrize(("model_id", "category", "window", "rest"), ROWS, ids=[row[0] for row in ROWS])
@@ -137,7 +146,7 @@ def prices_of(model: Model) -> list[tuple[str, int]]:
 def expected_prices(model: Model, price: str) -> list[tuple[str, int]]:
     if price == "varies":
         return []
-    units = ("input", "output", "minute") if model.category is Category.LLM else (UNITS[model.category],)
+    units = ("input", "output", "minute") if model.price else (UNITS[model.category],)
     return [(unit, micro_credits(usd)) for unit, usd in zip(units, price.split("/"), strict=False)]
 
 
@@ -177,6 +186,9 @@ def test_every_row_makes_sense(catalog: Catalog) -> None:
 def test_prices_are_positive_and_bounded(catalog: Catalog) -> None:
     for model in catalog.models.values():
         for unit, amount in prices_of(model):
+            if unit == "output" and model.category is Category.EMBEDDING:
+                assert amount == 0, model.id
+                continue
             assert 0 < amount <= MAX_CREDITS_PER_MILLION_TOKENS * 1_000_000, (model.id, unit)
 
 
@@ -184,6 +196,14 @@ def test_chat_models_are_served_by_chat_providers(catalog: Catalog) -> None:
     for model in catalog.listed(Category.LLM):
         if not model.realtime:
             assert {catalog.providers[route.provider].dialect for route in model.routes} == {"openai_chat"}, model.id
+
+
+def test_embedding_models_have_dimensions_and_no_output(catalog: Catalog) -> None:
+    assert {model.id: model.dimensions for model in catalog.models.values() if model.dimensions} == EMBEDDINGS
+    for model in catalog.listed(Category.EMBEDDING):
+        assert model.free, model.id
+        assert {catalog.providers[route.provider].dialect for route in model.routes} == {"openai_chat"}, model.id
+        assert not (model.supports_streaming or model.supports_tools or model.supports_reasoning), model.id
 
 
 def test_realtime_models_are_marked(catalog: Catalog) -> None:
@@ -248,5 +268,5 @@ def test_price_versions_spell_the_price_out(catalog: Catalog) -> None:
 def test_row_files_stay_readable() -> None:
     files = list((Path(callmissed.catalog.__file__).parent / "rows").glob("*.toml"))
 
-    assert len(files) == 7
+    assert len(files) == 8
     assert all(len(file.read_text().splitlines()) <= 400 for file in files)

@@ -49,6 +49,16 @@ def token_charges(model: Model, used: TokenUsage) -> Charges:
     return Charges(lines, used.estimated)
 
 
+def input_charges(model: Model, tokens: int, *, estimated: bool) -> Charges:
+    """Charges for a model that only reads. Raises ValueError as `token_charges` does."""
+    return Charges([UsageLine(INPUT_TOKENS, tokens, token_price(model).input, PER_TOKENS)], estimated)
+
+
+def max_input_cost(model: Model, tokens: int) -> int:
+    """Micro-credits that reading so many tokens costs at most. Raises ValueError as `token_charges` does."""
+    return money.ceiling((tokens, token_price(model).input, PER_TOKENS))
+
+
 def max_token_cost(model: Model, input_tokens: int, output_tokens: int) -> int:
     """Micro-credits that no call within these limits costs more than. Raises ValueError as `token_charges` does."""
     price = token_price(model)

@@ -23,7 +23,7 @@ from callmissed.catalog.model import (
 from callmissed.catalog.prices import micro_credits, token_price, unit_price
 
 _ROWS = Path(__file__).parent / "rows"
-_MODEL_FILES = ("direct", "frontier", "realtime", "audio", "image", "sandbox")
+_MODEL_FILES = ("direct", "frontier", "realtime", "audio", "image", "embedding", "sandbox")
 
 
 def load_catalog(

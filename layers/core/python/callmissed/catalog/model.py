@@ -26,6 +26,7 @@ class Category(StrEnum):
     STT = "stt"
     TTS = "tts"
     IMAGE = "image"
+    EMBEDDING = "embedding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ class Model:
     for models that aren't priced by the token, and for `openrouter/auto`, whose price is the chosen model's.
     `reasoning_efforts` maps what a caller asks for to what is sent, "" meaning that the field is dropped; None
     forwards it as it is. `status` is `live` or `maintenance`; in maintenance, `fallback` is the id to advise.
-    `realtime` models speak over sockets only. `created` is in epoch seconds.
+    `realtime` models speak over sockets only. `dimensions` is the size of an embedding model's vectors, None where it
+    is not known; its `context_window` bounds each input. `created` is in epoch seconds.
     """
 
     id: str
@@ -91,6 +93,7 @@ class Model:
     realtime: bool = False
     aliases: tuple[str, ...] = ()
     output_limit_field: str = "max_tokens"
+    dimensions: int | None = None
     created: int = LISTED_SINCE
 
 

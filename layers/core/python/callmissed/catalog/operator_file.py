@@ -33,6 +33,7 @@ MAX_CREDITS_PER_MILLION_TOKENS = 1_000_000
 """Over a hundred times the dearest list price there is: more is a slip of the decimal point."""
 
 _MAX_TOKENS = 100_000_000
+_MAX_DIMENSIONS = 65_536
 _SHARE_OF_WINDOW = 4
 """A model whose row states no `max_output_tokens` writes a quarter of its window, which leaves room for the prompt."""
 
@@ -90,6 +91,7 @@ class _ModelRow(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     id: _Id
+    category: Literal["llm", "embedding"] = "llm"
     provider: _Text
     upstream_id: _Text
     input: _Credits = Decimal(0)
@@ -107,6 +109,7 @@ class _ModelRow(BaseModel):
     supports_vision: bool = False
     aliases: list[_Id] = []
     output_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    dimensions: Annotated[int, Field(ge=1, le=_MAX_DIMENSIONS)] | None = None
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -114,6 +117,8 @@ class _ModelRow(BaseModel):
             raise ValueError("cached_input: must not be above input")
         if self.max_output_tokens is not None and self.max_output_tokens > self.context_window:
             raise ValueError("max_output_tokens: must not be above context_window")
+        if self.dimensions is not None and self.category != "embedding":
+            raise ValueError("dimensions: only embedding models have them")
         return self
 
 
@@ -177,7 +182,7 @@ def _check_place(row: _ModelRow, earlier: list[_ModelRow], where: str) -> None:
     """The first row of an id has the price; a further one has another provider and may only repeat the rest."""
     if not earlier:
         for name in _PRICED_FIELDS:
-            if name not in row.model_fields_set:
+            if name not in row.model_fields_set and not (name == "output" and row.category == "embedding"):
                 raise CatalogError(f"{where}: {name}: Field required")
         return
     if any(route.provider == row.provider for route in earlier):
@@ -190,21 +195,27 @@ def _check_place(row: _ModelRow, earlier: list[_ModelRow], where: str) -> None:
 def _model(rows: list[_ModelRow]) -> Model:
     row = rows[0]
     fields = row.model_dump(
-        include={"description", "free", "output_limit_field", "context_window"}
+        include={"description", "free", "output_limit_field", "context_window", "dimensions"}
         | {name for name in _ModelRow.model_fields if name.startswith("supports_")}
     )
     cached = None if row.cached_input is None else micro_credits(row.cached_input)
     return Model(
         id=row.id,
         name=row.name or row.id,
-        category=Category.LLM,
+        category=Category(row.category),
         routes=tuple(ProviderRoute(route.provider, route.upstream_id) for route in rows),
-        max_output_tokens=row.max_output_tokens or max(1, row.context_window // _SHARE_OF_WINDOW),
+        max_output_tokens=_max_output_tokens(row),
         owned_by=row.owned_by or row.provider,
         price=token_price(micro_credits(row.input), micro_credits(row.output), cached),
         aliases=tuple(row.aliases),
         **fields,
     )
+
+
+def _max_output_tokens(row: _ModelRow) -> int:
+    if row.category == "embedding":
+        return 0
+    return row.max_output_tokens or max(1, row.context_window // _SHARE_OF_WINDOW)
 
 
 def _check_aliases(models: Mapping[str, Model], built_in: Catalog, source: str) -> None:

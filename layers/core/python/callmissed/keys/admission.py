@@ -175,7 +175,7 @@ def _remember(memory: dict[str, T], key_hash: str, value: T) -> None:
 def _over_budget(left: int, estimate: int) -> HoldRefused:
     message = (
         f"This call may cost up to {show(estimate)} credits and {show(left)} are left of this key's monthly budget. "
-        "Raise it, or lower max_tokens."
+        "Raise it, or make the call smaller."
     )
     refused = HoldRefused(402, "budget_exceeded", message)
     refused.affordable = left

@@ -55,10 +55,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class WalletState:
-    """What a hold's answer tells: micro-credits still available, calls of the service left this month."""
+    """What a hold's answer tells: micro-credits still available, calls of the service left this month, if counted."""
 
     available: int
-    quota_left: int
+    quota_left: int | None
 
 
 class Settlement(StrEnum):
@@ -84,7 +84,7 @@ class Ledger:
     async def hold(
         self, tenant: str, call_id: str, service: str, amount: int, *, shards: int = 1
     ) -> tuple[Hold, WalletState]:
-        """Set `amount` aside for the call, in one of the tenant's `shards`.
+        """Set `amount` aside for the call, in one of the tenant's `shards`, and count it in the quota of `service`.
 
         One round trip unless the month turned, an answer was lost or the shard had to borrow.
         Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB does or other calls keep
@@ -158,7 +158,7 @@ class Ledger:
             except ConditionFailed as refused:
                 wallet = wallet_of(refused.item) if refused.item else None
                 if wallet and hold.call_id in wallet.holds:
-                    return _standing(wallet, hold), WalletState(wallet.available, wallet.quotas[hold.service])
+                    return _standing(wallet, hold), WalletState(wallet.available, wallet.quotas.get(hold.service))
                 month = await self._current_month(wallet, month, hold)
         raise Unavailable("the wallet's month kept turning", indeterminate=False)
 

@@ -19,7 +19,7 @@ from callmissed.aws.comparisons import at_least
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
 from callmissed.aws.operations import WriteOperation, put_new_operation, update_operation
-from callmissed.ledger.wallet import ACTIVE, SERVICES, HoldToken, Wallet, fresh_quotas
+from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, SERVICES, HoldToken, Wallet, fresh_quotas
 from callmissed.platform.tables import WALLETS
 
 _LETTERS = {
@@ -69,24 +69,29 @@ def shift_operation(wallet_id: str, credits: int, budget: int) -> WriteOperation
 
 def hold_request(table: str, wallet_id: str, call_id: str, token: HoldToken, month: int) -> dict[str, Any]:
     """`UpdateItem` that places a hold, if the wallet is active, has enough and counts for `month`."""
-    values = {":a": token.amount, ":one": 1, ":month": month, ":active": ACTIVE, ":tag": token}
+    values = {":a": token.amount, ":month": month, ":active": ACTIVE, ":tag": token}
+    names, counted, has_quota = {"#id": call_id}, "", ""
+    if token.service != NO_QUOTA:
+        values[":one"], names["#q"] = 1, _quota(token.service)
+        counted, has_quota = ", #q = #q - :one", " AND #q >= :one"
     return {
         "TableName": table,
         "Key": {"id": {"S": wallet_id}},
-        "UpdateExpression": "SET av = av - :a, bl = bl - :a, #q = #q - :one, h.#id = :tag",
-        "ConditionExpression": "st = :active AND mon = :month AND #q >= :one AND av >= :a AND bl >= :a"
+        "UpdateExpression": f"SET av = av - :a, bl = bl - :a{counted}, h.#id = :tag",
+        "ConditionExpression": f"st = :active AND mon = :month{has_quota} AND av >= :a AND bl >= :a"
         " AND attribute_not_exists(h.#id)",
-        "ExpressionAttributeNames": {"#q": _quota(token.service), "#id": call_id},
+        "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": to_item(values),
         "ReturnValues": "UPDATED_NEW",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
 
-def held_state(answer: Mapping[str, Any], service: str) -> tuple[int, int]:
+def held_state(answer: Mapping[str, Any], service: str) -> tuple[int, int | None]:
     """Available micro-credits, and calls of the service left this month, from the answer to `hold_request`."""
     attributes = answer["Attributes"]
-    return int(attributes["av"]["N"]), int(attributes[_quota(service)]["N"])
+    left = None if service == NO_QUOTA else int(attributes[_quota(service)]["N"])
+    return int(attributes["av"]["N"]), left
 
 
 def resolve_request(
@@ -100,7 +105,7 @@ def resolve_request(
     condition = "h.#id = :tag"
     names = {"#id": call_id}
     values: dict[str, Any] = {":back": token.amount - cost, ":cost": cost, ":tag": token}
-    if quota_month is not None:
+    if quota_month is not None and token.service != NO_QUOTA:
         update += ", #q = #q + :one"
         condition += " AND mon = :month"
         names["#q"] = _quota(token.service)

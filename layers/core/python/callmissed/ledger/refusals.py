@@ -26,7 +26,7 @@ def refusal(wallet: Wallet | None, service: str, amount: int, now: int) -> ApiEr
         return WalletMissing(403, "account_inactive", "This account is not active.")
     if wallet.status != ACTIVE:
         return ApiError(403, "account_inactive", "This account is not active.")
-    if wallet.quotas[service] < 1:
+    if wallet.has_used_up(service):
         return _quota_exceeded(wallet.plan, service, now)
     if wallet.available < amount:
         code, left, remedy = "insufficient_credits", f"{show(wallet.available)} are available", "Add credits"
@@ -37,7 +37,7 @@ def refusal(wallet: Wallet | None, service: str, amount: int, now: int) -> ApiEr
             "Raise it",
         )
     refused = HoldRefused(
-        402, code, f"This call may cost up to {show(amount)} credits and {left}. {remedy}, or lower max_tokens."
+        402, code, f"This call may cost up to {show(amount)} credits and {left}. {remedy}, or make it smaller."
     )
     refused.affordable = min(wallet.available, wallet.budget_left)
     return refused

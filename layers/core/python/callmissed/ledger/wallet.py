@@ -15,6 +15,8 @@ NO_BUDGET = 10**18
 
 ACTIVE = "active"
 SERVICES = ("llm", "stt", "tts", "image", "search")
+NO_QUOTA = ""
+"""In the place of a service: the call counts in no month's quota."""
 
 
 class HoldToken(NamedTuple):
@@ -55,6 +57,10 @@ class Wallet:
     def spent_ever(self) -> int:
         """Micro-credits spent, all time."""
         return self.spent + self.spent_before
+
+    def has_used_up(self, service: str) -> bool:
+        """Whether no calls of `service` are left this month."""
+        return service != NO_QUOTA and self.quotas[service] < 1
 
     @property
     def has_budget(self) -> bool:

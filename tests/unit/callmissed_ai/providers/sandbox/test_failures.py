@@ -120,6 +120,6 @@ async def test_unknown_orders_are_named(desk):
 
 
 async def test_other_paths_are_not_found(desk):
-    reply = await desk.send({}, path="/embeddings")
+    reply = await desk.send({}, path="/moderations")
     (content,) = [chunk async for chunk in reply.chunks()]
     assert (reply.status, json.loads(content)["error"]["code"]) == (404, "unknown_url")

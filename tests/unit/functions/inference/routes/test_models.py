@@ -184,12 +184,12 @@ def test_dollars_show_every_digit_of_the_dearest_and_the_cheapest_price() -> Non
 @pytest.mark.parametrize(
     ("query", "count"),
     [
-        ("", 67),
+        ("", 70),
         ("?category=llm", 45),
         ("?category=stt", 7),
         ("?category=tts", 5),
         ("?category=image", 10),
-        ("?free=true", 26),
+        ("?free=true", 29),
         ("?free=false", 41),
         ("?category=image&free=true", 6),
         ("?category=stt&free=false", 4),
@@ -227,10 +227,10 @@ async def test_access_tells_each_plan_its_models(http: httpx2.AsyncClient, catal
     assert list(plans) == ["free", "starter", "pro", "enterprise"]
     assert plans["free"]["models"] == [model.id for model in catalog.listed(free=True)]
     assert plans["free"]["by_category"]["tts"] == ["bulbul:v3", "aura-2-en", "aura-2-es", "melotts"]
-    assert plans["free"]["restriction"] == "26 models across 4 categories"
+    assert plans["free"]["restriction"] == "29 models across 5 categories"
     assert plans["starter"]["models"] == plans["pro"]["models"] == list(catalog.models)
-    assert plans["pro"]["restriction"] == "All 67 models"
-    assert plans["enterprise"]["restriction"] == "All 67 models + custom models"
+    assert plans["pro"]["restriction"] == "All 70 models"
+    assert plans["enterprise"]["restriction"] == "All 70 models + custom models"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/models", "/api/v1/models/access", "/api/v1/models/gpt-4o"])

@@ -7,11 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
+from callmissed_ai.dialects.openai_chat import request as chat
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
+from callmissed_ai.dialects.openai_embeddings import request as embeddings
 from callmissed_ai.providers.sandbox.completion import completion_body
 from callmissed_ai.providers.sandbox.conversation import read_conversation
+from callmissed_ai.providers.sandbox.embedding import embeddings_body
 from callmissed_ai.providers.sandbox.failures import Failure, Orders, break_off, read_orders
-from callmissed_ai.providers.sandbox.rejection import Rejected
+from callmissed_ai.providers.sandbox.rejection import Rejected, rejection_of
 from callmissed_ai.providers.sandbox.reply import Reply, check_response_format, compose, digests
 from callmissed_ai.providers.sandbox.rules import parse_request
 from callmissed_ai.providers.sandbox.stream import events
@@ -52,7 +57,7 @@ class SandboxReply:
 
 
 class SandboxProvider:
-    """Answers chat completions by fixed rules; implements `Transport`.
+    """Answers chat completions and embeddings by fixed rules; implements `Transport`.
 
     `clock` gives seconds since 1970 and sets `created`; `sleep` paces the chunks of a stream.
     """
@@ -63,11 +68,12 @@ class SandboxProvider:
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
         """Answer `call`. Raises UpstreamUnreachable after the deadline when the prompt orders a timeout."""
-        if call.path != "/chat/completions":
+        answer = {chat.PATH: self._chat, embeddings.PATH: self._embeddings}.get(call.path)
+        if answer is None:
             failure = Failure(404, f"Unknown request URL: POST {call.path}.", "invalid_request_error", "unknown_url")
             return self._failed(failure)
         try:
-            return await self._answer(call, deadline_seconds)
+            return await answer(call.body, deadline_seconds)
         except Rejected as error:
             return self._refused(error)
         except RecursionError:
@@ -76,23 +82,34 @@ class SandboxProvider:
     async def close(self) -> None:
         """Nothing to drop."""
 
-    async def _answer(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
-        digest, wording = digests(call.body)
-        request = parse_request(call.body)
+    async def _chat(self, body: Mapping[str, Any], deadline_seconds: float) -> SandboxReply:
+        digest, wording = digests(body)
+        request = parse_request(body)
         check_tools(request)
         check_response_format(request)
-        conversation = read_conversation(request, call.body)
+        conversation = read_conversation(request, body)
         orders = read_orders(conversation.last_user_text)
+        if failed := await self._failure(orders, deadline_seconds, streamed=bool(request.stream)):
+            return failed
+        choices = compose(request, conversation, orders, wording)
+        reply = Reply(digest, int(self._clock()), request.model, choices, conversation.tokens)
+        return self._streamed(reply, request, orders) if request.stream else self._whole(reply, request, orders)
+
+    async def _embeddings(self, body: Mapping[str, Any], deadline_seconds: float) -> SandboxReply:
+        request = _embeddings_request(body)
+        orders = read_orders(next((text for text in reversed(request.inputs) if isinstance(text, str)), ""))
+        if failed := await self._failure(orders, deadline_seconds, streamed=False):
+            return failed
+        return self._json(embeddings_body(request, with_usage="no_usage" not in orders), orders)
+
+    async def _failure(self, orders: Orders, deadline_seconds: float, *, streamed: bool) -> SandboxReply | None:
+        """The failure that was ordered, if any. Raises UpstreamUnreachable for a timeout."""
         if "timeout" in orders:
             await self._sleep(deadline_seconds)
             raise UpstreamUnreachable("no answer in time, as the prompt asked")
         if orders.failure:
             return self._failed(orders.failure)
-        if "garbage" in orders:
-            return self._garbage(request)
-        choices = compose(request, conversation, orders, wording)
-        reply = Reply(digest, int(self._clock()), request.model, choices, conversation.tokens)
-        return self._streamed(reply, request, orders) if request.stream else self._whole(reply, request, orders)
+        return self._garbage(streamed=streamed) if "garbage" in orders else None
 
     def _streamed(self, reply: Reply, request: TypedChatRequest, orders: Orders) -> SandboxReply:
         parts = events(reply, request, with_usage=request.wants_usage and "no_usage" not in orders)
@@ -102,13 +119,16 @@ class SandboxProvider:
 
     def _whole(self, reply: Reply, request: TypedChatRequest, orders: Orders) -> SandboxReply:
         body = completion_body(reply, request, with_usage="no_usage" not in orders)
-        headers = {**_JSON, "content-length": str(len(body)), "x-request-id": f"req_{reply.digest[:32]}"}
+        return self._json(body, orders, {"x-request-id": f"req_{reply.digest[:32]}"})
+
+    def _json(self, body: bytes, orders: Orders, more: Mapping[str, str] | None = None) -> SandboxReply:
+        headers = {**_JSON, "content-length": str(len(body)), **(more or {})}
         middle = len(body) // 2
         parts = break_off([body[:middle], body[middle:]]) if "cut" in orders else [body]
         return SandboxReply(200, headers, parts, self._sleep, orders.delay_seconds or 0.0)
 
-    def _garbage(self, request: TypedChatRequest) -> SandboxReply:
-        if request.stream:
+    def _garbage(self, *, streamed: bool) -> SandboxReply:
+        if streamed:
             return SandboxReply(200, _EVENTS, [b"data: " + _GARBAGE + b"\n\n"], self._sleep)
         return SandboxReply(200, _JSON, [_GARBAGE], self._sleep)
 
@@ -122,6 +142,13 @@ class SandboxProvider:
     def _error(self, status: int, error: Mapping[str, Any], headers: Mapping[str, str]) -> SandboxReply:
         body = json.dumps({"error": error}).encode()
         return SandboxReply(status, {**_JSON, **headers, "content-length": str(len(body))}, [body], self._sleep)
+
+
+def _embeddings_request(body: Mapping[str, Any]) -> embeddings.EmbeddingsRequest:
+    try:
+        return embeddings.EmbeddingsRequest.model_validate(body)
+    except ValidationError as error:
+        raise rejection_of(error) from None
 
 
 def _error_object(message: str, kind: str, param: str | None, code: str | None) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The OpenAI embeddings dialect. https://platform.openai.com/docs/api-reference/embeddings"""

@@ -1,0 +1,63 @@
+"""Vectors on the wire: lists of numbers, or base64 of little-endian float32."""
+
+import base64
+import binascii
+import struct
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any, Literal, cast
+
+from callmissed_ai.dialects.json_reply import UnusableReply
+
+Encoding = Literal["float", "base64"]
+_FLOAT_BYTES = 4
+
+
+def encoded(vector: Sequence[float], encoding: Encoding) -> list[float] | str:
+    """`vector` as an answer has it."""
+    return list(vector) if encoding == "float" else base64.b64encode(_packed(vector)).decode()
+
+
+def converted(value: object, encoding: Encoding) -> list[float] | str:
+    """The vector `value` of a reply in the encoding that was asked for; the value itself where it is in it already.
+
+    Raises UnusableReply for what is no vector.
+    """
+    if isinstance(value, str):
+        data = _decoded(value)
+        return value if encoding == "base64" else list(struct.unpack(f"<{len(data) // _FLOAT_BYTES}f", data))
+    vector = _numbers(value)
+    return vector if encoding == "float" else encoded(vector, "base64")
+
+
+def dimensions_of(value: list[float] | str) -> int:
+    """How many numbers an encoded vector has."""
+    return len(value) if isinstance(value, list) else len(_decoded(value)) // _FLOAT_BYTES
+
+
+def _packed(vector: Sequence[float]) -> bytes:
+    try:
+        return struct.pack(f"<{len(vector)}f", *vector)
+    except OverflowError:
+        raise UnusableReply("a number beyond float32") from None
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise UnusableReply("an embedding that is not base64") from None
+    if len(data) % _FLOAT_BYTES:
+        raise UnusableReply("an embedding that is no float32")
+    return data
+
+
+def _numbers(value: object) -> list[float]:
+    """The vector that JSON's `value` is. A batch has 200,000 numbers, so they are judged without a loop of ours."""
+    vector = cast("list[Any]", value) if isinstance(value, list) else []
+    try:
+        if not vector or not {*map(type, vector)} <= {int, float} or not isfinite(sum(vector)):
+            raise UnusableReply("an embedding that is no vector")
+    except OverflowError:
+        raise UnusableReply("a number beyond float32") from None
+    return vector

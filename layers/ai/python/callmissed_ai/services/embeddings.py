@@ -1,0 +1,102 @@
+"""Embeddings as a billed service: credits only, no monthly quota, and no fallback, because models' vectors differ."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from callmissed.catalog.model import Catalog, Category, Model, ProviderRoute
+from callmissed.errors import invalid_request
+from callmissed.ledger.wallet import NO_QUOTA
+from callmissed.platform.routes import Permission
+from callmissed_ai.calls.charges import Charges, input_charges, max_input_cost
+from callmissed_ai.calls.work import Meter
+from callmissed_ai.dialects.json_reply import JsonReplyMeter
+from callmissed_ai.dialects.openai_embeddings.reply import converted_reply, read_input_tokens
+from callmissed_ai.dialects.openai_embeddings.request import PATH, EmbeddingsRequest, parse_embeddings
+from callmissed_ai.services.models import in_service, model_not_found
+from callmissed_ai.tokens import counting
+from callmissed_ai.transports.base import UpstreamCall
+
+PERMISSION = Permission.LLM
+
+_BASE64_PROVIDERS = frozenset({"openai", "azure"})
+"""Providers that are known to send base64 when asked; others are asked for numbers, which all of them send."""
+
+_SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingsWork:
+    """A priced embeddings call; implements `Work`."""
+
+    body: Mapping[str, Any]
+    request: EmbeddingsRequest
+    model: Model
+
+    permission = PERMISSION
+    service = "embedding"
+    quota = NO_QUOTA
+    streamed = False
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The one model that may serve the call."""
+        return (self.model,)
+
+    @property
+    def estimate(self) -> int:
+        """The dearest outcome in micro-credits."""
+        return max_input_cost(self.model, self.request.max_tokens(self.model.context_window))
+
+    def shorter(self, available: int) -> None:
+        """None: every input is embedded whole."""
+
+    def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
+        """The caller's body with the upstream's model id, and the encoding that the upstream understands.
+
+        The sandbox has no models, so it is told how long this one's vectors are.
+        """
+        base64 = self.request.encoding_format == "base64" and route.provider in _BASE64_PROVIDERS
+        body = {**self.body, "model": route.upstream_id, "encoding_format": "base64" if base64 else "float"}
+        if route.provider == _SANDBOX and model.dimensions:
+            body["dimensions"] = self.request.dimensions or model.dimensions
+        return UpstreamCall(PATH, body)
+
+    def check_beginning(self, first: bytes) -> None:
+        """See `Work.check_beginning`; a reply is judged when it is whole."""
+
+    def meter(self, model: Model) -> Meter:
+        """A meter for the reply."""
+        wanted = partial(
+            converted_reply,
+            inputs=len(self.request.inputs),
+            encoding=self.request.encoding_format,
+            dimensions=self.request.dimensions,
+        )
+        return JsonReplyMeter(wanted, self._charges)
+
+    async def _charges(self, reply: Mapping[str, Any]) -> Charges:
+        """Charges by the tokens that the reply reports, else by our own count, made in a thread."""
+        reported = read_input_tokens(reply.get("usage"))
+        tokens = await asyncio.to_thread(self._counted) if reported is None else reported
+        return input_charges(self.model, tokens, estimated=reported is None)
+
+    def _counted(self) -> int:
+        return sum(counting.count_text(each) if isinstance(each, str) else len(each) for each in self.request.inputs)
+
+
+def parse(catalog: Catalog, body: Mapping[str, Any], _size: int) -> EmbeddingsWork:
+    """The work of an embeddings `body`. Raises ApiError 400, 404 or 503 for what the model can't do."""
+    request = parse_embeddings(body)
+    model = catalog.find(request.model)
+    if model is None:
+        raise model_not_found(request.model)
+    if model.category is not Category.EMBEDDING or model.price is None:
+        raise invalid_request(f"The model '{model.id}' can't be used for embeddings.", "model")
+    in_service([model])
+    if request.dimensions and model.dimensions and request.dimensions > model.dimensions:
+        message = f"The model '{model.id}' has {model.dimensions} dimensions at most."
+        raise invalid_request(message, "dimensions")
+    return EmbeddingsWork(body, request, model)

@@ -1,0 +1,83 @@
+"""Embeddings work: what each kind of upstream is asked for, and a hold that covers every outcome."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callmissed.catalog.loader import load_catalog
+from callmissed.catalog.model import Catalog, Category, ProviderRoute
+from callmissed.catalog.prices import token_price
+from callmissed.errors import ApiError
+from callmissed_ai.services.embeddings import EmbeddingsWork, parse
+
+CATALOG = load_catalog()
+MODELS = CATALOG.listed(Category.EMBEDDING)
+SMALL = CATALOG.models["text-embedding-3-small"]
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+inputs = st.lists(texts, min_size=1, max_size=4) | st.lists(st.integers(0, 10**5), min_size=1, max_size=40)
+
+
+def work_of(value: Any = "Hello", **fields: Any) -> EmbeddingsWork:
+    return parse(CATALOG, {"model": SMALL.id, "input": value, **fields}, 0)
+
+
+@given(inputs, st.integers(0, 10**12), st.sampled_from(MODELS))
+def test_our_own_count_never_costs_more_than_the_hold(value: Any, price: int, model: Any) -> None:
+    work = replace(work_of(value), model=replace(model, price=token_price(price, 0)))
+
+    charges = asyncio.run(work.meter(work.model).charges())
+
+    assert charges.estimated
+    assert charges.cost <= work.estimate
+
+
+def test_work_cannot_be_made_shorter() -> None:
+    assert work_of().shorter(10**9) is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "asked", "sent"),
+    [
+        ("openai", "base64", "base64"),
+        ("azure", "base64", "base64"),
+        ("openai", "float", "float"),
+        ("lab", "base64", "float"),
+        ("sandbox", "base64", "float"),
+    ],
+)
+def test_upstream_is_asked_for_the_encoding_that_it_understands(provider: str, asked: str, sent: str) -> None:
+    request = work_of(encoding_format=asked, user="u").request_for(SMALL, ProviderRoute(provider, "upstream-id"))
+
+    assert request.path == "/embeddings"
+    assert request.body["encoding_format"] == sent
+    assert (request.body["model"], request.body["user"]) == ("upstream-id", "u")
+
+
+@pytest.mark.parametrize(("fields", "sent"), [({}, 1536), ({"dimensions": 8}, 8)])
+def test_sandbox_is_told_the_size_of_the_models_vectors(fields: dict[str, int], sent: int) -> None:
+    work = work_of(**fields)
+
+    assert work.request_for(SMALL, ProviderRoute("sandbox", SMALL.id)).body["dimensions"] == sent
+    assert work.request_for(SMALL, ProviderRoute("openai", SMALL.id)).body.get("dimensions") == fields.get("dimensions")
+
+
+def test_model_under_maintenance_is_503() -> None:
+    catalog = Catalog({SMALL.id: replace(SMALL, status="maintenance")}, CATALOG.providers)
+
+    with pytest.raises(ApiError) as refused:
+        parse(catalog, {"model": SMALL.id, "input": "Hello"}, 0)
+
+    assert (refused.value.status, refused.value.code) == (503, "model_under_maintenance")
+
+
+def test_dimensions_of_a_model_whose_own_are_not_known_are_passed_on() -> None:
+    catalog = Catalog({SMALL.id: replace(SMALL, dimensions=None)}, CATALOG.providers)
+    work = parse(catalog, {"model": SMALL.id, "input": "Hello", "dimensions": 9999}, 0)
+
+    assert work.request_for(work.model, ProviderRoute("lab", "x")).body["dimensions"] == 9999
+    assert "dimensions" not in work_of().request_for(work.model, ProviderRoute("sandbox", "x")).body
