@@ -8,7 +8,7 @@ import typer
 from callmissed.ledger.grants import grant
 from callmissed.ledger.queries import MOST_ENTRIES, balance, newest_entries
 from callmissed.money import show
-from callmissed.tenancy.tenants import get_tenant
+from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
 from cli.option_parsers import credit_amount
 from cli.rows import ENTRIES, balance_row, entry_row

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from callmissed.integrations.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
+from callmissed.integrations.repository import Integrations, shown
 from callmissed.sealing import Sealer
-from callmissed.tenancy.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
-from callmissed.tenancy.integrations import Integrations, shown
-from callmissed.tenancy.tenants import get_tenant
+from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
 from cli.errors import CommandError
 from cli.output import Row

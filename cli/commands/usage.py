@@ -7,7 +7,7 @@ import typer
 
 from callmissed.ledger.entries import LedgerEntry
 from callmissed.ledger.queries import MOST_ENTRIES, newest_entries
-from callmissed.tenancy.tenants import get_tenant
+from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
 from cli.rows import CALL_WIDTHS, CALLS, call_row
 from cli.stage_command import stage_command

@@ -16,14 +16,14 @@ from typing import Any
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.runtime import run
 from callmissed.clock import system_clock
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission, RateLimited
+from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.keys.credentials import Headers, check_domain, presented_secret
 from callmissed.keys.records import KeyItem
-from callmissed.keys.rehash import PepperRing
 from callmissed.platform.routes import ROUTES, Auth, Route
-from callmissed.runtime import run
 from callmissed.settings import from_environment
 
 Policy = dict[str, Any]
@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], _context: object) -> Policy:
     raise Exception("Unauthorized")  # the text is API Gateway's protocol
 
 
-async def authorize(event: Mapping[str, Any], ring: PepperRing, now: int) -> Policy:
+async def authorize(event: Mapping[str, Any], ring: KeyAuthenticator, now: int) -> Policy:
     """The policy for the request of `event` at `now` (epoch microseconds). One write.
 
     Raises ApiError 401, Unavailable when DynamoDB does not answer, LookupError for a route that has no authorizer.
@@ -57,7 +57,7 @@ async def authorize(event: Mapping[str, Any], ring: PepperRing, now: int) -> Pol
     return _policy(event, "Allow", key, _identity(key) | wait)
 
 
-async def _caller(headers: Headers, ring: PepperRing, now: int) -> tuple[KeyItem, dict[str, str]]:
+async def _caller(headers: Headers, ring: KeyAuthenticator, now: int) -> tuple[KeyItem, dict[str, str]]:
     """The caller's key, and how long it must wait. Raises ApiError 401, Unavailable.
 
     Whatever is not an API key is refused. This is where the token of a signed-in user would be told from one.
@@ -109,8 +109,8 @@ def _policy(event: Mapping[str, Any], effect: str, key: KeyItem, context: Mappin
 
 
 @cache
-def _ring() -> PepperRing:
+def _ring() -> KeyAuthenticator:
     """This process's memory of keys, with its connection and peppers. Raises ValueError without a pepper."""
     settings = from_environment()
     database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
-    return PepperRing(database, Admission(database), settings.pepper_ring)
+    return KeyAuthenticator(database, Admission(database), settings.pepper_ring)

@@ -5,9 +5,9 @@ from typing import Any
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.schedules import at_micros
 from callmissed.keys.expiry import ExpiryReport, tell_expired
 from callmissed.observability import get_logger
-from callmissed.schedules import at_micros
 from callmissed.settings import CoreSettings, from_environment
 
 _logger = get_logger("key-expiry")

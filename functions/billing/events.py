@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from callmissed.aws.batches import Change, Failures, changes, from_here
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, DynamoError, Unavailable
-from callmissed.batches import Change, Failures, changes, from_here
+from callmissed.aws.runtime import run
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import new_event, publish
 from callmissed.ledger.entries import LedgerEntry, entry_of
@@ -20,9 +21,8 @@ from callmissed.ledger.queries import Balance, total
 from callmissed.ledger.shards import read_wallets
 from callmissed.ledger.thresholds import crossings, moves_money, settled
 from callmissed.observability import get_logger
-from callmissed.runtime import run
+from callmissed.plans.plans import limits
 from callmissed.settings import from_environment
-from callmissed.tenancy.plans import limits
 
 _LOOKS = 4
 _REMEMBERED = 10_000

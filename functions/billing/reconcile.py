@@ -6,9 +6,9 @@ from typing import Any
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.schedules import at_micros
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.observability import count, get_logger
-from callmissed.schedules import at_micros
 from callmissed.settings import CoreSettings, from_environment
 
 _logger = get_logger("ledger-reconcile")

@@ -9,13 +9,13 @@ from mangum import Mangum
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Sending, SqsQueue
+from callmissed.aws.runtime import use_own_loop
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.http.urls import checked_url
 from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.platform.queues import DISPATCH
-from callmissed.runtime import use_own_loop
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings, from_environment
 from callmissed.web.app import create_api

@@ -4,16 +4,16 @@ from functools import cache
 from typing import Any
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.batches import Failures, Received, each_message
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message, Sending, SqsQueue
-from callmissed.batches import Failures, Received, each_message
+from callmissed.aws.runtime import run
 from callmissed.clock import SECOND, Clock, system_clock
 from callmissed.events.types import WebhookDisabled, matches
 from callmissed.observability import get_logger
 from callmissed.platform.queues import DISPATCH
 from callmissed.platform.tables import DELIVERIES
-from callmissed.runtime import run
 from callmissed.settings import from_environment
 from functions.webhooks import messages
 from functions.webhooks.items import webhooks_of

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from callmissed.aws.batches import Change, Failures, changes, from_here
 from callmissed.aws.clients import client
-from callmissed.batches import Change, Failures, changes, from_here
+from callmissed.aws.runtime import run
 from callmissed.observability import get_logger
 from callmissed.platform.resources import EVENT_BUS
-from callmissed.runtime import run
 from callmissed.settings import from_environment
 
 if TYPE_CHECKING:

@@ -3,15 +3,15 @@
 from functools import cache
 from typing import Any
 
+from callmissed.aws.batches import Failures, Received, each_message
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import SqsQueue
-from callmissed.batches import Failures, Received, each_message
+from callmissed.aws.runtime import run
 from callmissed.clock import system_clock
 from callmissed.http.client import SafeClient
 from callmissed.observability import get_logger
 from callmissed.platform.queues import DISPATCH
-from callmissed.runtime import run
 from callmissed.sealing import Sealer
 from callmissed.settings import from_environment
 from functions.webhooks.attempts import Attempts

@@ -7,12 +7,12 @@ from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Sending, SqsQueue
+from callmissed.aws.runtime import run
+from callmissed.aws.schedules import at_micros
 from callmissed.clock import SECOND, Clock, system_clock
 from callmissed.observability import get_logger
 from callmissed.platform.queues import DISPATCH
 from callmissed.platform.tables import DELIVERIES, DUE
-from callmissed.runtime import run
-from callmissed.schedules import at_micros
 from callmissed.settings import from_environment
 from functions.webhooks import messages
 from functions.webhooks.records import LOST_AFTER, SHARDS, due, endpoint_of

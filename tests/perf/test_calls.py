@@ -16,7 +16,7 @@ from callmissed.catalog.model import Category, Model
 from callmissed.clock import system_clock
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission
-from callmissed.keys.rehash import PepperRing
+from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.keys.secret import Mode, new_secret
 from callmissed.platform.routes import ROUTES
 from functions.auth.authorizer import authorize
@@ -305,7 +305,9 @@ async def test_an_authorized_request_costs_one_write(
     hooks = frozenset({"webhooks:write"})
     account, slow = await bank.account(scopes=hooks), await bank.account(scopes=hooks, rpm=1)
     foreign = new_secret(Mode.LIVE)
-    ring = PepperRing(Database(authorizing, store.stage), Admission(Database(authorizing, store.stage)), (PEPPER,))
+    ring = KeyAuthenticator(
+        Database(authorizing, store.stage), Admission(Database(authorizing, store.stage)), (PEPPER,)
+    )
 
     async def cost(secret: str) -> tuple[int, int, float]:
         count = authorizing.restart()

@@ -18,9 +18,9 @@ from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import MOST_RPM, KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, physical_name
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
 

@@ -11,12 +11,12 @@ from starlette.responses import PlainTextResponse, Response
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.runtime import use_own_loop
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
-from callmissed.runtime import use_own_loop
+from callmissed.integrations.repository import Integrations
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings, from_environment
-from callmissed.tenancy.integrations import Integrations
 from callmissed.web.app import create_api
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.callbacks.accounts import Signers

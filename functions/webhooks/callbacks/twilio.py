@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from starlette.datastructures import ImmutableMultiDict
 
-from callmissed.tenancy.credentials import twilio_account
+from callmissed.integrations.credentials import twilio_account
 from functions.webhooks.callbacks.accounts import Signers
 from functions.webhooks.callbacks.intake import Callback, Notice, invalid_signature
 

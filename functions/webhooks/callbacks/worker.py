@@ -12,11 +12,11 @@ from typing import Any
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.aws.runtime import run
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import publish
 from callmissed.observability import get_logger
 from callmissed.platform.tables import OUTBOX
-from callmissed.runtime import run
 from callmissed.settings import from_environment
 from functions.webhooks.callbacks.intake import NotedCallback
 from functions.webhooks.callbacks.whatsapp_events import UnknownFieldError, events_of

@@ -9,8 +9,8 @@ from callmissed.clock import MINUTE, SECOND
 from callmissed.errors import ApiError
 from callmissed.keys.management import NewKey
 from callmissed.keys.secret import Mode, new_secret
+from callmissed.plans.plans import Plan
 from callmissed.platform.routes import ROUTES, Auth
-from callmissed.tenancy.plans import Plan
 from functions.auth.authorizer import Policy, authorize
 from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
 from tests.support.authorizer_requests import ARN, request

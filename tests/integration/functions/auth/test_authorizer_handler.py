@@ -10,13 +10,13 @@ import pytest
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, RequestRefused, Unavailable
+from callmissed.aws.runtime import run
 from callmissed.clock import system_clock
 from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, new_secret
-from callmissed.runtime import run
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.plans.plans import Plan
+from callmissed.tenants.tenants import create_tenant
 from functions.auth import authorizer
 from local.aws.tables import StageTables
 from tests.support.authorizer_requests import request

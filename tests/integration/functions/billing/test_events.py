@@ -11,19 +11,19 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.batches import Change
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
-from callmissed.batches import Change
+from callmissed.aws.runtime import run
 from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger
 from callmissed.money import CREDIT
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import OUTBOX, WALLETS, physical_name
-from callmissed.runtime import run
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from functions.billing import events
 from functions.billing.events import Teller
 from local.aws.tables import StageTables

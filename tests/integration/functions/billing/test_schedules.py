@@ -15,9 +15,9 @@ from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Ledger, Settlement
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import TENANTS, WALLETS, physical_name
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from functions.billing import reconcile, sweep
 from local.aws.tables import StageTables
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from callmissed.aws.attributes import Item
-from callmissed.batches import Received
+from callmissed.aws.batches import Received
 from callmissed.clock import MINUTE, SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks import messages

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import Item
-from callmissed.batches import each_message
+from callmissed.aws.batches import each_message
 from callmissed.clock import SECOND
 from callmissed.observability import get_logger
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS

@@ -12,7 +12,7 @@ from callmissed.clock import Clock, system_clock
 from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.admission import Admission
-from callmissed.keys.rehash import PepperRing
+from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.ledger.holds import Ledger
 from callmissed.settings import CoreSettings
 from callmissed_ai.calls.settlement import CallSettlement
@@ -30,7 +30,7 @@ class Container:
     ledger: Ledger
     idempotency: IdempotencyStore
     admission: Admission
-    authenticator: PepperRing
+    authenticator: KeyAuthenticator
     settlement: CallSettlement
     router: Router
 
@@ -57,7 +57,7 @@ def create_container(
         ledger=ledger,
         idempotency=IdempotencyStore(database, S3Answers(settings)),
         admission=admission,
-        authenticator=PepperRing(database, admission, settings.pepper_ring),
+        authenticator=KeyAuthenticator(database, admission, settings.pepper_ring),
         settlement=CallSettlement(ledger, admission, clock),
         router=Router(catalog, settings.provider_environment, _open_sandbox),
     )

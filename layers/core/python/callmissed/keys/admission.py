@@ -15,7 +15,7 @@ from callmissed.clock import SECOND, month_of
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys.rates import RateState
 from callmissed.keys.records import KeyItem, admit_request, key_item_of, refund_request, start_month
-from callmissed.ledger.refusals import HoldRefused
+from callmissed.ledger.errors import HoldRefused
 from callmissed.money import show
 from callmissed.platform.tables import KEYS
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 class Admitted:
     """A `key` that passed, as the write returned it. `charged` micro-credits were taken from its budget at `now`.
 
-    `elsewhere` are the ids to which the key may move before the call ends (callmissed.keys.rehash).
+    `elsewhere` are the ids to which the key may move before the call ends (callmissed.keys.authenticate).
     """
 
     key: KeyItem

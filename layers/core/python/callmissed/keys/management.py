@@ -24,9 +24,9 @@ from callmissed.keys.records import (
     share_operation,
     update_api_key,
 )
-from callmissed.keys.rotation import RotationPlan, plan_rotation
 from callmissed.keys.secret import Mode, key_hash, masked, new_secret
-from callmissed.tenancy.tenants import checked_name, get_tenant
+from callmissed.keys.secret_rotation import RotationPlan, plan_rotation
+from callmissed.tenants.tenants import checked_name, get_tenant
 
 MAX_OVERLAP_MINUTES = 24 * 60
 MOST_SECRETS = 5

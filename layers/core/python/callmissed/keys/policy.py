@@ -10,8 +10,8 @@ from callmissed.keys.rates import interval_of, tolerance_of
 from callmissed.keys.records import ACTIVE, ApiKey, KeyItem
 from callmissed.keys.secret import Mode
 from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.plans.plans import limits
 from callmissed.platform.routes import Permission
-from callmissed.tenancy.plans import limits
 
 ANY = frozenset({"*"})
 NEVER = 10**18

@@ -11,9 +11,9 @@ from callmissed.errors import ApiError
 from callmissed.ledger.entries import LedgerEntry, entry_of
 from callmissed.ledger.shards import read_wallets
 from callmissed.ledger.wallet import SERVICES, Wallet, fresh_quotas
+from callmissed.plans.plans import UNLIMITED, limits
 from callmissed.platform.tables import LEDGER
-from callmissed.tenancy.plans import UNLIMITED, limits
-from callmissed.tenancy.tenants import get_tenant
+from callmissed.tenants.tenants import get_tenant
 
 MOST_ENTRIES = 1000
 """Entries that one question may ask for."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from callmissed.tenancy.plans import Plan, limits
+from callmissed.plans.plans import Plan, limits
 
 NO_BUDGET = 10**18
 """Budget of a tenant or key without one: a ceiling in micro-credits that no month can reach."""

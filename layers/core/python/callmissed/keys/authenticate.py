@@ -29,7 +29,7 @@ _PAUSE = MINUTE
 _logger = get_logger("keys")
 
 
-class PepperRing:
+class KeyAuthenticator:
     """Admits calls of keys under any of the live `peppers`, the current one first. Share one per process."""
 
     def __init__(self, database: Database, admission: Admission, peppers: tuple[bytes, ...]) -> None:

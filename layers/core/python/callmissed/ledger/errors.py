@@ -4,7 +4,7 @@ from callmissed.clock import seconds_to_next_month
 from callmissed.errors import ApiError
 from callmissed.ledger.wallet import ACTIVE, Wallet
 from callmissed.money import show
-from callmissed.tenancy.plans import Plan, limits
+from callmissed.plans.plans import Plan, limits
 
 
 class HoldRefused(ApiError):
