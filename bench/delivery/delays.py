@@ -47,7 +47,7 @@ async def measure(scene: Scene) -> list[float]:
     try:
         await _pace(stage, scene.quiet, 10, scene.pace)  # opens connections
         await _arrivals(scene.receiver, 10)
-        await stage.orders.send([Message(body, group=body["t"]) for body in scene.burst])
+        await stage.jobs.send([Message(body, group=body["t"]) for body in scene.burst])
         if scene.dead and not scene.burst:
             tasks.append(asyncio.create_task(_pace(stage, scene.dead, scene.count, scene.pace)))
         told = dict(await _pace(stage, scene.quiet, scene.count, scene.pace))
@@ -62,7 +62,7 @@ def _workers(stage: Stage, scene: Scene) -> list[Coroutine[Any, Any, None]]:
     fanouts = [stage.work(stage.events, stage.fan_out) for _ in range(WORKERS)]
     if scene.scales:
         return [*fanouts, _scale(stage)]
-    return [*fanouts, *(stage.work(stage.orders, stage.sender.carry_out) for _ in range(WORKERS))]
+    return [*fanouts, *(stage.work(stage.jobs, stage.sender.process) for _ in range(WORKERS))]
 
 
 async def _scale(stage: Stage) -> None:
@@ -70,15 +70,15 @@ async def _scale(stage: Stage) -> None:
     async with asyncio.TaskGroup() as senders:
         while True:
             for _ in range(new):
-                senders.create_task(stage.work(stage.orders, stage.sender.carry_out))
+                senders.create_task(stage.work(stage.jobs, stage.sender.process))
             await asyncio.sleep(1)
-            new = STEP if len(stage.orders) else 0
+            new = STEP if len(stage.jobs) else 0
 
 
 async def _ring(stage: Stage) -> None:
     """The timer, which on AWS rings each minute; more often here, so that probes are made while we measure."""
     while True:
-        await stage.timer.ring(system_clock())
+        await stage.scheduler.enqueue_due(system_clock())
         await asyncio.sleep(RING_SECONDS)
 
 

@@ -10,9 +10,9 @@ from bench.delivery.delays import Scene
 from callmissed.clock import SECOND, system_clock
 from callmissed.events.outbox import to_record
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
-from functions.webhooks import messages
-from functions.webhooks.records import LANE, Endpoint, State, due, webhook_key
-from functions.webhooks.store import Store
+from functions.webhooks.delivery.jobs import AttemptJob
+from functions.webhooks.storage.records import Endpoint, State
+from functions.webhooks.storage.repository import Repository
 
 T = TypeVar("T")
 Body = dict[str, Any]
@@ -82,10 +82,10 @@ class Scenery:
         """How many attempts have failed since the scene beside `dead` was set."""
         return self._with_store(lambda store: _failures(store, dead)) - TRIPPED
 
-    def _with_store(self, act: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+    def _with_store(self, act: Callable[[Repository], Coroutine[Any, Any, T]]) -> T:
         return asyncio.run(_act(self._dynamodb, act))
 
-    async def _work(self, store: Store) -> tuple[list[Body], list[Body]]:
+    async def _work(self, store: Repository) -> tuple[list[Body], list[Body]]:
         endpoint = await seeding.webhook(store, f"{self._receiver}/ok")
         count = self._counts.messages + self._counts.warm_up
         told = await seeding.events(store, endpoint, count)
@@ -93,38 +93,38 @@ class Scenery:
         new = await seeding.events(store, endpoint, count)
         shown = ("id", "tenant", "type", "created")
         details = [{name: to_record(event)[name] for name in shown} for event in new]
-        return [messages.attempt(endpoint, each).body for each in made], [{"detail": detail} for detail in details]
+        return [AttemptJob.of(each).message().body for each in made], [{"detail": detail} for detail in details]
 
-    async def _dead_tenant(self, store: Store) -> Endpoint:
+    async def _dead_tenant(self, store: Repository) -> Endpoint:
         endpoint = await seeding.webhook(store, f"{self._receiver}/hang")
         told = await seeding.events(store, endpoint, PARKED_EVENTS)
         copies = self._counts.parked // PARKED_EVENTS
         await seeding.deliveries(store, endpoint, told, State.PARKED, copies=copies)
         return endpoint
 
-    async def _burst(self, store: Store) -> tuple[Endpoint, list[Body]]:
+    async def _burst(self, store: Repository) -> tuple[Endpoint, list[Body]]:
         endpoint = await seeding.webhook(store, f"{self._receiver}/hang")
         told = await seeding.events(store, endpoint, self._counts.burst)
         made = await seeding.deliveries(store, endpoint, told, State.PENDING)
-        return endpoint, [messages.attempt(endpoint, each).body for each in made]
+        return endpoint, [AttemptJob.of(each).message().body for each in made]
 
 
-async def _act(dynamodb: str, act: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
-    store = seeding.open_store(dynamodb)
+async def _act(dynamodb: str, act: Callable[[Repository], Coroutine[Any, Any, T]]) -> T:
+    store = seeding.open_repository(dynamodb)
     try:
         return await act(store)
     finally:
         await store.database.close()
 
 
-async def _keep_open(store: Store, endpoint: Endpoint) -> None:
+async def _keep_open(store: Repository, endpoint: Endpoint) -> None:
     now = system_clock()
     opens = now + OPENS_AFTER_SECONDS * SECOND
-    failing = {"cf": TRIPPED, "ff": now - FAILED_SECONDS * SECOND, "open": opens}
-    await store.change(WEBHOOKS, webhook_key(endpoint), failing, {})
-    lane = {"webhook": endpoint.partition, "item": LANE, "rev": 1, **due(endpoint, opens)}
-    await store.put(DELIVERIES, lane)
+    failing = {"consecutive_failures": TRIPPED, "first_failure_at": now - FAILED_SECONDS * SECOND, "open_until": opens}
+    await store.database.update_if(WEBHOOKS, endpoint.key, set=failing)
+    await store.database.put(DELIVERIES, {**endpoint.parked_key, "rev": 1, **endpoint.due(opens)})
 
 
-async def _failures(store: Store, endpoint: Endpoint) -> int:
-    return (await store.get(WEBHOOKS, webhook_key(endpoint)))["cf"]
+async def _failures(store: Repository, endpoint: Endpoint) -> int:
+    webhook = await store.webhooks.get(endpoint)
+    return webhook.consecutive_failures or 0 if webhook else 0

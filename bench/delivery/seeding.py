@@ -14,14 +14,15 @@ from callmissed.events.types import MessageReceived
 from callmissed.ids import new_id
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
 from callmissed.sealing import Sealer
-from functions.webhooks import signing
-from functions.webhooks.records import Endpoint, State, delivery_id, new_delivery
-from functions.webhooks.store import Store, at_once
+from functions.webhooks.delivery import signing
+from functions.webhooks.delivery.concurrency import gather_limited
+from functions.webhooks.storage.records import Delivery, Endpoint, SigningSecret, State, Webhook, delivery_id
+from functions.webhooks.storage.repository import Repository
 
 SEALING_KEY = PEPPER
 DATA = MessageReceived.model_validate(MessageReceived.example)
 _BATCH = 25
-_LANES = 8
+_WRITERS = 8
 
 
 def sealer() -> Sealer:
@@ -29,22 +30,29 @@ def sealer() -> Sealer:
     return Sealer((bytes.fromhex(SEALING_KEY),))
 
 
-def open_store(endpoint: str) -> Store:
+def open_repository(endpoint: str) -> Repository:
     """The benchmark's tables at `endpoint`; patient, because a busy machine is no failure."""
-    return Store(Database(DynamoDB(REGION, endpoint, timeout_seconds=30.0), STAGE))
+    return Repository(Database(DynamoDB(REGION, endpoint, timeout_seconds=30.0), STAGE))
 
 
-async def webhook(store: Store, url: str, **more: Any) -> Endpoint:
+async def webhook(store: Repository, url: str, **more: Any) -> Endpoint:
     """A new tenant with one webhook that gets everything at `url`."""
     endpoint = Endpoint(new_id("tnt"), new_id("wh"))
-    secrets = [[sealer().seal(signing.new_secret()), None]]
-    item: Item = {"tenant": endpoint.tenant, "webhook": endpoint.webhook, "url": url, "events": ["*"], "rev": 1}
-    item |= {"active": True, "created_at": system_clock(), "secrets": secrets}
-    await store.put(WEBHOOKS, item | more)
+    now = system_clock()
+    webhook = Webhook(
+        endpoint=endpoint,
+        url=url,
+        events=["*"],
+        secrets=[SigningSecret(sealer().seal(signing.new_secret()))],
+        created_at=now,
+        updated_at=now,
+        **more,
+    )
+    await store.database.put(WEBHOOKS, webhook.item)
     return endpoint
 
 
-async def events(store: Store, endpoint: Endpoint, count: int) -> list[Event]:
+async def events(store: Repository, endpoint: Endpoint, count: int) -> list[Event]:
     """`count` events of the tenant that nobody has fanned out."""
     now = system_clock()
     made = [new_event(endpoint.tenant, DATA, now + number) for number in range(count)]
@@ -53,29 +61,37 @@ async def events(store: Store, endpoint: Endpoint, count: int) -> list[Event]:
 
 
 async def deliveries(
-    store: Store, endpoint: Endpoint, told: Iterable[Event], state: State, *, copies: int = 1
-) -> list[Item]:
-    """Deliveries of the events `told` that nobody has attempted, each event's `copies` times."""
-    made = [_delivery(endpoint, event, state, copy) for event in told for copy in range(copies)]
-    await write(store, DELIVERIES, made)
+    store: Repository, endpoint: Endpoint, events: Iterable[Event], state: State, *, copies: int = 1
+) -> list[Delivery]:
+    """Deliveries of the events that nobody has attempted, each event's `copies` times."""
+    made = [_delivery(endpoint, event, state, copy) for event in events for copy in range(copies)]
+    await write(store, DELIVERIES, [delivery.item for delivery in made])
     return made
 
 
-def _delivery(endpoint: Endpoint, event: Event, state: State, copy: int) -> Item:
-    id = delivery_id(event.created, event.id, endpoint.webhook, str(copy))
-    return new_delivery(endpoint, id, to_record(event), state)
+def _delivery(endpoint: Endpoint, event: Event, state: State, copy: int) -> Delivery:
+    return Delivery(
+        endpoint=endpoint,
+        id=delivery_id(event.created, event.id, endpoint.webhook, str(copy)),
+        event_id=event.id,
+        event_type=event.type,
+        created_at=event.created,
+        state=state,
+    )
 
 
-async def write(store: Store, table: Table, made: Iterable[Item]) -> None:
+async def write(store: Repository, table: Table, made: Iterable[Item]) -> None:
     """Write the items in batches. Raises RuntimeError when DynamoDB leaves any out."""
     batches = batched(made, _BATCH)
-    await at_once([_write_all(store, table, batches) for _ in range(_LANES)])
+    await gather_limited([_write_all(store, table, batches) for _ in range(_WRITERS)])
 
 
-async def _write_all(store: Store, table: Table, batches: Iterator[list[Item]]) -> None:
+async def _write_all(store: Repository, table: Table, batches: Iterator[list[Item]]) -> None:
     for batch in batches:
         puts = [{"PutRequest": {"Item": to_item(item)}} for item in batch]
-        answer = await store.database.dynamodb.call("BatchWriteItem", {"RequestItems": {store.name(table): puts}})
+        answer = await store.database.dynamodb.call(
+            "BatchWriteItem", {"RequestItems": {store.database.name(table): puts}}
+        )
         if answer.get("UnprocessedItems"):
             raise RuntimeError("DynamoDB left items out of a batch")
 

@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 
 from callmissed.events.outbox import Event
-from functions.webhooks.attempts import Outcome
-from functions.webhooks.records import Endpoint
+from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.storage.records import Endpoint
 from local.aws.tables import StageTables
 from tests.support.webhooks.simulation import Fate, Simulation, ok, status
 
@@ -73,7 +73,7 @@ async def soak(flood: Flood) -> Soak:
     try:
         endpoint = await simulation.webhook()
         simulation.endpoints.answers[endpoint.webhook] = server.answer
-        told = await simulation.tell(count=flood.count)
+        told = await simulation.publish(count=flood.count)
         await simulation.run(days=HALF_A_DAY, steps=100 * flood.count)
         lost = await _lost(simulation, endpoint, told)
     finally:

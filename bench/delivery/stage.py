@@ -1,4 +1,4 @@
-"""One stage in this process: the real functions from the outbox to the endpoint, and what works off its queues."""
+"""One stage in this process: the real functions from the outbox to the endpoint, and the consumers of its queues."""
 
 import asyncio
 import json
@@ -7,20 +7,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from bench.delivery.queueing import MemoryQueue
-from bench.delivery.seeding import DATA, open_store, sealer
+from bench.delivery.seeding import DATA, open_repository, sealer
 from callmissed.aws.batches import Change, Received, each_message
 from callmissed.aws.queues import Message
 from callmissed.clock import system_clock
 from callmissed.events.outbox import new_event, publish, to_record
 from callmissed.http.client import SafeClient
 from callmissed.observability import get_logger
-from functions.webhooks.attempts import Attempts
-from functions.webhooks.dispatch import Dispatcher
-from functions.webhooks.fanout import Fanout
-from functions.webhooks.relay import Relay
-from functions.webhooks.replaying import Replayer
-from functions.webhooks.sender import Sender
-from functions.webhooks.timer import Timer
+from functions.webhooks.delivery.attempts import Attempts
+from functions.webhooks.delivery.dispatch import Dispatcher
+from functions.webhooks.delivery.fanout import Fanout, PublishedEvent
+from functions.webhooks.delivery.scheduler import Scheduler
+from functions.webhooks.events.relay import Relay
+from functions.webhooks.handlers.sender import Sender
+from functions.webhooks.replays.runner import Replayer
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
@@ -29,30 +29,31 @@ _logger = get_logger("bench")
 
 
 class Stage:
-    """Its queue of orders is `fair` between tenants, or not."""
+    """Its queue of jobs is `fair` between tenants, or not."""
 
     def __init__(self, dynamodb: str, *, fair: bool = True) -> None:
-        self.store = open_store(dynamodb)
+        self.repository = open_repository(dynamodb)
         self.events = MemoryQueue(fair=False)
-        self.orders = MemoryQueue(fair=fair)
+        self.jobs = MemoryQueue(fair=fair)
         self._client = SafeClient(allow_loopback=True)
         attempts = Attempts(self._client, sealer(), system_clock)
-        dispatcher = Dispatcher(self.store, self.orders, attempts, system_clock)
-        self.sender = Sender(dispatcher, Replayer(self.store, self.orders, system_clock))
-        self.fanout = Fanout(self.store, self.orders, system_clock)
-        self.timer = Timer(self.store, self.orders)
+        repository = self.repository
+        dispatcher = Dispatcher(repository, self.jobs, attempts, system_clock)
+        self.sender = Sender(dispatcher, Replayer(repository, self.jobs, system_clock))
+        self.fanout = Fanout(repository, self.jobs, system_clock)
+        self.scheduler = Scheduler(repository, self.jobs)
         self._relay = Relay("bus", cast("EventBridgeClient", _Bus(self.events)))
 
     async def tell(self, tenant: str) -> tuple[str, float]:
         """Write an event to the outbox and hand it to the relay; its id, and the moment (monotonic) before that."""
         event, began = new_event(tenant, DATA, system_clock()), time.monotonic()
-        await publish(self.store.database, event)
-        await self._relay.tell([Change("INSERT", to_record(event), "0")])
+        await publish(self.repository.database, event)
+        await self._relay.publish([Change("INSERT", to_record(event), "0")])
         return event.id, began
 
     async def fan_out(self, received: Received) -> None:
         """What the function `event-fanout` does with a message."""
-        await self.fanout.fan_out(received.body["detail"], again=received.again)
+        await self.fanout.fan_out(PublishedEvent(**received.body["detail"]), redelivered=received.again)
 
     async def work(self, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]], batches: int = -1) -> None:
         """Work off batches of `queue` one after the other: so many, or for ever."""
@@ -64,7 +65,7 @@ class Stage:
     async def close(self) -> None:
         """Drop all connections."""
         await self._client.close()
-        await self.store.database.close()
+        await self.repository.database.close()
 
 
 class _Bus:

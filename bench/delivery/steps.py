@@ -8,16 +8,14 @@ from callmissed.aws.attributes import Item
 from callmissed.aws.batches import Received
 from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, SECOND
-from callmissed.events.outbox import new_event, publish, to_record
+from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import MessageReceived
 from callmissed.ids import new_id
 from callmissed.platform.tables import WEBHOOKS
-from functions.webhooks import messages
-from functions.webhooks.records import Endpoint, webhook_key
-from functions.webhooks.schedule import WAITS
-from functions.webhooks.store import Store
+from functions.webhooks.delivery.schedule import WAITS
+from functions.webhooks.storage.records import Endpoint
 from local.aws.tables import StageTables
-from tests.support.webhooks.simulation import Simulation, status
+from tests.support.webhooks.simulation import Simulation, published, status
 
 EVENT, FANOUT, DELIVERED = "event written", "event fanned out to one webhook", "attempt that succeeds"
 FIRST, SOON = "first failed attempt, next in 5 s", "second failed attempt, next in 5 min"
@@ -36,8 +34,8 @@ class Steps:
         self.by_name: dict[str, Units] = {}
         self._simulation = Simulation(tables)
         self._scales = Scales(tables.endpoint, tables.stage)
-        self._simulation.store.database.dynamodb = self._scales
-        self._aside = Store(Database(self._simulation.plain, tables.stage))
+        self._simulation.database.dynamodb = self._scales
+        self._aside = self._simulation.tables
 
     async def weigh(self) -> Mapping[str, Units]:
         """Go through all steps."""
@@ -65,7 +63,7 @@ class Steps:
         for name, wait in zip((FIRST, SOON, *[LATER] * 7, LAST), (*WAITS, 0), strict=True):
             await self._work_off(name)
             total += self.by_name[name]
-            await self._set(endpoint, {"cf": 0}, gone=("ff",))
+            await self._set(endpoint, {"consecutive_failures": 0}, gone=("first_failure_at",))
             simulation.now += wait * SECOND + MINUTE
             if name == LATER:
                 await self._ring()
@@ -74,21 +72,21 @@ class Steps:
 
     async def _ring(self) -> None:
         """What one due delivery adds to a round of the timer."""
-        await self._simulation.timer.ring(0)
+        await self._simulation.scheduler.enqueue_due(0)
         idle = self._scales.taken()
-        await self._simulation.timer.ring(self._simulation.now)
+        await self._simulation.scheduler.enqueue_due(self._simulation.now)
         self.by_name[TIMER] = self._scales.taken() + idle.times(-1)
 
     async def _parking(self) -> None:
         simulation = self._simulation
         endpoint = await simulation.webhook(new_id("tnt"))
         await self._tell(endpoint)
-        await self._set(endpoint, {"open": simulation.now + 5 * MINUTE})
+        await self._set(endpoint, {"open_until": simulation.now + 5 * MINUTE})
         await self._work_off(PARKED_ORDER)
         for _ in range(_DRAINED):
             await self._tell(endpoint, "", PARKED)
-        await self._set(endpoint, {"cf": 0}, gone=("open",))
-        await simulation.sender.carry_out(Received(messages.lane(endpoint).body, again=False))
+        await self._set(endpoint, {"consecutive_failures": 0}, gone=("open_until",))
+        await simulation.process_parked(endpoint)
         released = self._scales.taken().times(1 / _DRAINED)
         await self._work_off(DRAINED)
         self.by_name[DRAINED] += released
@@ -98,20 +96,20 @@ class Steps:
         event = new_event(endpoint.tenant, MessageReceived.model_validate(MessageReceived.example), simulation.now)
         await publish(Database(self._scales, simulation.stage), event)
         self._note(written)
-        await simulation.fanout.fan_out(to_record(event), again=False)
+        await simulation.fanout.fan_out(published(event), redelivered=False)
         self._note(fanned_out)
 
     async def _work_off(self, name: str) -> None:
         """Carry out every order that is there, and note what one took."""
-        event = self._simulation.orders.receive(most=1000)
+        event = self._simulation.jobs.receive(most=1000)
         for record in event["Records"]:
-            await self._simulation.sender.carry_out(Received(json.loads(record["body"]), again=False))
-        self._simulation.orders.settle(event, {"batchItemFailures": []})
+            await self._simulation.sender.process(Received(json.loads(record["body"]), again=False))
+        self._simulation.jobs.settle(event, {"batchItemFailures": []})
         self._note(name, share=1 / len(event["Records"]))
 
     async def _set(self, endpoint: Endpoint, new: Item, gone: Sequence[str] = ()) -> None:
         """Change the webhook, unweighed."""
-        assert await self._aside.change(WEBHOOKS, webhook_key(endpoint), new, {}, gone=gone)
+        assert await self._aside.update_if(WEBHOOKS, endpoint.key, set=new, remove=gone)
 
     def _note(self, name: str, share: float = 1.0) -> None:
         taken = self._scales.taken().times(share)

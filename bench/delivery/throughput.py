@@ -43,7 +43,7 @@ class Rate:
 async def deliver(load: Load) -> Rate:
     """Make the first attempts of deliveries."""
     stage = Stage(load.dynamodb)
-    return await _timed(stage, stage.orders, stage.sender.carry_out, load)
+    return await _timed(stage, stage.jobs, stage.sender.process, load)
 
 
 async def fan_out(load: Load) -> Rate:

@@ -1,10 +1,10 @@
-"""What the OpenAPI document says of webhooks, from the same routes and models that serve them."""
+"""The OpenAPI document of webhooks, from the routes and models that serve them."""
 
 from typing import Any
 
 from fastapi import FastAPI
 
-from functions.webhooks.api import ROUTERS
+from functions.webhooks.handlers.api import ROUTERS
 
 _KEYLESS = "/api/v1/webhooks/event-types"
 _NOT_OURS = ("HTTPValidationError", "ValidationError")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.webhooks.signing import headers
+from functions.webhooks.delivery.signing import headers
 from tests.support.webhooks.receivers import (
     SECRET,
     SOURCES,

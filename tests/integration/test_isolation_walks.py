@@ -4,8 +4,8 @@ from collections import Counter
 
 from callmissed.platform.routes import ROUTES
 from tests.integration.functions.inference import test_tenant_isolation as inference
-from tests.integration.functions.webhooks.api import test_isolation as webhooks
 from tests.integration.functions.webhooks.callbacks import test_isolation as callbacks
+from tests.integration.functions.webhooks.handlers import test_isolation as webhooks
 
 WALKS = (callbacks.SERVED, inference.SERVED, webhooks.SERVED)
 

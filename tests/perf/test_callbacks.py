@@ -93,8 +93,8 @@ async def test_a_batch_of_messages_takes_one_read_and_waits_for_its_writes_toget
 
 
 def test_the_functions_start_without_what_few_callbacks_need() -> None:
-    served = loaded("from functions.webhooks.callbacks.api import handler")
-    worked = loaded("from functions.webhooks.callbacks.worker import handler")
+    served = loaded("from functions.webhooks.handlers.callbacks_api import handler")
+    worked = loaded("from functions.webhooks.handlers.callback_worker import handler")
 
     assert not served & (HEAVY | DESK)
     assert not worked & (HEAVY | DESK | {"fastapi", "starlette", "mangum"})

@@ -1,1 +1,1 @@
-"""What providers tell us: callbacks are verified, noted once in the outbox, and worked off from there."""
+"""Callbacks of providers: verified, stored once in the outbox, and processed from there."""

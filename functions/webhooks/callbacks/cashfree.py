@@ -2,7 +2,7 @@
 
 https://www.cashfree.com/docs/api-reference/payments/latest/payments/webhooks: the header `x-webhook-signature` is
 base64 of the HMAC-SHA256 of `x-webhook-timestamp` and the body under the account's secret. The account is the
-platform's, which sells credits; whose payment it is, the worker learns from the order.
+platform's, which sells credits; the worker finds the payment's tenant by the purchase order.
 """
 
 import base64
@@ -14,15 +14,15 @@ from typing import Any
 
 from callmissed.clock import MINUTE, SECOND
 from callmissed.observability import get_logger
-from functions.webhooks.callbacks.intake import Callback, Notice, invalid_signature
+from functions.webhooks.callbacks.receive import Callback, CallbackItem, invalid_signature
 
 CASHFREE = "callback.cashfree"
 SECRET = "CASHFREE_SECRET_KEY"  # noqa: S105  the name of it
 PLATFORM = "@platform"
 """Stands for the tenant of what is nobody's yet."""
 
-_OLDEST = 24 * 60 * MINUTE
-_NEWEST = 5 * MINUTE
+_MAX_AGE = 24 * 60 * MINUTE
+_MAX_SKEW = 5 * MINUTE
 _ACCOUNT = "@cashfree"
 _MILLISECONDS_FROM = 10**11
 _logger = get_logger("callbacks")
@@ -34,8 +34,8 @@ class Cashfree:
     def __init__(self, secret: Callable[[], str]) -> None:
         self._secret = secret
 
-    async def verify(self, callback: Callback) -> list[Notice]:
-        """See `intake.Verify`.
+    async def verify(self, callback: Callback) -> list[CallbackItem]:
+        """See `receive.Verify`.
 
         A timestamp may be a day old, because retries need not carry a new one: within that day, and for the 30 days
         that the outbox remembers, a repeated callback is known by the payment's id.
@@ -46,7 +46,7 @@ class Cashfree:
         if not secret or not _timely(callback) or not _signed(secret, callback):
             raise invalid_signature()
         text = callback.body.decode(errors="surrogateescape")
-        return [Notice(PLATFORM, CASHFREE, _ACCOUNT, _own_id(callback.body), text)]
+        return [CallbackItem(PLATFORM, CASHFREE, _ACCOUNT, _own_id(callback.body), text)]
 
 
 def _signed(secret: str, callback: Callback) -> bool:
@@ -62,7 +62,7 @@ def _timely(callback: Callback) -> bool:
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 20):
         return False
     unit = SECOND // 1000 if int(stamp) >= _MILLISECONDS_FROM else SECOND
-    return -_OLDEST <= int(stamp) * unit - callback.received <= _NEWEST
+    return -_MAX_AGE <= int(stamp) * unit - callback.received <= _MAX_SKEW
 
 
 def _own_id(body: bytes) -> str:

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import ImmutableMultiDict
 
 from callmissed.integrations.credentials import twilio_account
-from functions.webhooks.callbacks.accounts import Signers
-from functions.webhooks.callbacks.intake import Callback, Notice, invalid_signature
+from functions.webhooks.callbacks.receive import Callback, CallbackItem, invalid_signature
+from functions.webhooks.callbacks.signers import Signers
 
 VOICE = "callback.twilio.voice"
 STATUS = "callback.twilio.status"
@@ -23,8 +23,8 @@ NO_BOT = (
 )
 """TwiML (https://www.twilio.com/docs/voice/twiml) for a number that no bot answers yet."""
 
-_MOST_FIELDS = 200
-_LONGEST_NAME = 100
+_MAX_FIELDS = 200
+_MAX_NAME_LENGTH = 100
 
 Form = ImmutableMultiDict[str, str]
 _Validate = Callable[[str, Form, str], bool]
@@ -36,23 +36,23 @@ class Twilio:
     def __init__(self, signers: Signers) -> None:
         self._signers = signers
 
-    async def verify_voice(self, callback: Callback) -> list[Notice]:
-        """See `intake.Verify`: a call comes in. A call is told once, however often Twilio asks what to do with it."""
+    async def verify_voice(self, callback: Callback) -> list[CallbackItem]:
+        """See `receive.Verify`: a call comes in. It is stored once, however often Twilio asks what to do with it."""
         form = _form(callback)
-        return [await self._notice(VOICE, form, callback, _required(form, "CallSid"))]
+        return [await self._item(VOICE, form, callback, _required(form, "CallSid"))]
 
-    async def verify_status(self, callback: Callback) -> list[Notice]:
-        """See `intake.Verify`: a call's status changed. Each change is told once."""
+    async def verify_status(self, callback: Callback) -> list[CallbackItem]:
+        """See `receive.Verify`: a call's status changed. Each change is stored once."""
         form = _form(callback)
         names = (_required(form, "CallSid"), form.get("CallStatus", ""), form.get("SequenceNumber", ""))
-        return [await self._notice(STATUS, form, callback, "\0".join(names))]
+        return [await self._item(STATUS, form, callback, "\0".join(names))]
 
-    async def _notice(self, type: str, form: Form, callback: Callback, own_id: str) -> Notice:
+    async def _item(self, type: str, form: Form, callback: Callback, own_id: str) -> CallbackItem:
         account = twilio_account(_required(form, "AccountSid"), _our_number(form))
         tenant = await self._signers.tenant(account, lambda secret: _signed(secret, form, callback))
         if tenant is None:
             raise invalid_signature()
-        return Notice(tenant, type, account, own_id, callback.body.decode(errors="surrogateescape"))
+        return CallbackItem(tenant, type, account, own_id, callback.body.decode(errors="surrogateescape"))
 
 
 def _signed(secret: str, form: Form, callback: Callback) -> bool:
@@ -67,9 +67,7 @@ def _signed(secret: str, form: Form, callback: Callback) -> bool:
 def _form(callback: Callback) -> Form:
     """The fields, repeated and empty ones included. Raises ApiError 401 for what is no form."""
     try:
-        return ImmutableMultiDict(
-            parse_qsl(callback.body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
-        )
+        return ImmutableMultiDict(parse_qsl(callback.body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError:
         raise invalid_signature() from None
 
@@ -81,6 +79,6 @@ def _our_number(form: Form) -> str:
 
 def _required(form: Form, name: str) -> str:
     value = form.get(name, "")
-    if not 1 <= len(value) <= _LONGEST_NAME:
+    if not 1 <= len(value) <= _MAX_NAME_LENGTH:
         raise invalid_signature()
     return value

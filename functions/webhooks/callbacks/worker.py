@@ -1,38 +1,35 @@
-"""The function `callback-worker`: works off the queue `callbacks`.
+"""The worker of the queue `callbacks`.
 
-A message names a noted callback, whose text is in the outbox. What can't be processed fails, and SQS moves it to
+A message names a stored callback, whose text is in the outbox. What can't be processed fails, and SQS moves it to
 `callbacks-dead` after its tries: `callmissed dlq` shows it there and sends it back when there is a processor for it.
 """
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
 from typing import Any
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB, Unavailable
-from callmissed.aws.runtime import run
+from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import publish
 from callmissed.observability import get_logger
 from callmissed.platform.tables import OUTBOX
-from callmissed.settings import from_environment
-from functions.webhooks.callbacks.intake import NotedCallback
-from functions.webhooks.callbacks.whatsapp_events import UnknownFieldError, events_of
+from functions.webhooks.callbacks.receive import StoredCallback
+from functions.webhooks.callbacks.whatsapp.events import UnknownFieldError, events_of
 
 _logger = get_logger("callback-worker")
 
-Process = Callable[[str, NotedCallback], Awaitable[None]]
-"""Does what a noted callback of a tenant asks for."""
+Process = Callable[[str, StoredCallback], Awaitable[None]]
+"""Processes a stored callback of a tenant."""
 
 
 class UnprocessableError(Exception):
-    """Nothing can be done about a callback, now and by trying again; the message says why in our own words."""
+    """A callback can't be processed, now and by retrying; the message says why without what the callback says."""
 
 
-class Worker:
-    """Works off noted callbacks of one stage. What it does twice has the effect of once."""
+class CallbackWorker:
+    """Processes stored callbacks of one stage. Processing one twice has the effect of once."""
 
     def __init__(self, database: Database, clock: Clock = system_clock) -> None:
         self._database = database
@@ -40,22 +37,22 @@ class Worker:
         self._processors: Mapping[str, Process] = {"callback.whatsapp": self._whatsapp}
 
     async def failures(self, records: list[dict[str, Any]]) -> list[str]:
-        """Work off SQS's `records`; returns the ids of those that failed."""
-        return [record["messageId"] for record in records if not await self._work_off(record)]
+        """Process SQS's `records`; returns the ids of those that failed."""
+        return [record["messageId"] for record in records if not await self._process_record(record)]
 
-    async def _work_off(self, record: dict[str, Any]) -> bool:
+    async def _process_record(self, record: dict[str, Any]) -> bool:
         try:
-            noted = await self._noted(record)
-            await self._process(noted)
+            stored = await self._stored(record)
+            await self._process(stored)
         except (UnprocessableError, Unavailable) as error:
-            _tell(record, error)
+            _log_failure(record, error)
             return False
-        except Exception:  # one callback's failure is not its neighbours'
+        except Exception:  # one callback's failure is not the others'
             _logger.exception("unexpected failure", extra={"message_id": record["messageId"]})
             return False
         return True
 
-    async def _noted(self, record: dict[str, Any]) -> Item:
+    async def _stored(self, record: dict[str, Any]) -> Item:
         """The outbox's item that the message names, which EventBridge has put under `detail`."""
         try:
             message = json.loads(record["body"])
@@ -72,11 +69,11 @@ class Worker:
         if process is None:
             raise UnprocessableError(f"nothing processes {item['type']} yet")
         try:
-            await process(item["tenant"], NotedCallback.model_validate_json(item["body"]))
+            await process(item["tenant"], StoredCallback.model_validate_json(item["body"]))
         except ValueError as error:  # its message may hold what was said, so it goes nowhere
             raise UnprocessableError(f"the text can't be read: {type(error).__name__}") from None
 
-    async def _whatsapp(self, tenant: str, callback: NotedCallback) -> None:
+    async def _whatsapp(self, tenant: str, callback: StoredCallback) -> None:
         try:
             events = events_of(tenant, callback.text, self._clock())
         except UnknownFieldError:
@@ -85,19 +82,7 @@ class Worker:
             await publish(self._database, event)
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
-    """Work off a batch; SQS tries again what is named in the answer."""
-    failed = run(_worker().failures(event["Records"]))
-    return {"batchItemFailures": [{"itemIdentifier": id} for id in failed]}
-
-
-def _tell(record: dict[str, Any], error: Exception) -> None:
-    """Say why, at the first try only: the others fail for the same reason."""
+def _log_failure(record: dict[str, Any], error: Exception) -> None:
+    """Log the reason at the first try only: the others fail for the same reason."""
     if record.get("attributes", {}).get("ApproximateReceiveCount", "1") == "1":
         _logger.warning("a callback failed", extra={"message_id": record["messageId"], "reason": str(error)})
-
-
-@cache
-def _worker() -> Worker:
-    settings = from_environment()
-    return Worker(Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage))

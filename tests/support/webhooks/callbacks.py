@@ -26,7 +26,7 @@ from callmissed.platform.tables import OUTBOX
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
 from callmissed.web.request_context import RequestContextMiddleware
-from functions.webhooks.callbacks.api import create_app
+from functions.webhooks.handlers.callbacks_api import create_app
 
 NOW = 1_795_600_000 * SECOND
 SEALING = "5e" * 32

@@ -7,22 +7,21 @@ from functools import partial
 from callmissed.aws.attributes import Item
 from callmissed.aws.batches import Received
 from callmissed.aws.database import Database
-from callmissed.events.outbox import to_record
 from callmissed.events.types import WebhookDisabled
 from callmissed.platform.tables import OUTBOX
-from tests.support.webhooks.simulation import Simulation
+from tests.support.webhooks.simulation import Simulation, published
 
 Job = Callable[[], Awaitable[None]]
 
 
 async def queued_jobs(simulation: Simulation, count: int = 1) -> list[Job]:
     """Publish `count` events and fan them out. Each result processes the job of one delivery, as one worker does."""
-    for event in await simulation.tell(count=count):
-        await simulation.fanout.fan_out(to_record(event), again=False)
-    received = simulation.orders.receive(most=1000)
-    simulation.orders.settle(received, {"batchItemFailures": []})
+    for event in await simulation.publish(count=count):
+        await simulation.fanout.fan_out(published(event), redelivered=False)
+    received = simulation.jobs.receive(most=1000)
+    simulation.jobs.settle(received, {"batchItemFailures": []})
     bodies = [json.loads(record["body"]) for record in received["Records"]]
-    return [partial(simulation.sender.carry_out, Received(body, again=False)) for body in bodies]
+    return [partial(simulation.sender.process, Received(body, again=False)) for body in bodies]
 
 
 async def disabled_events(simulation: Simulation) -> list[Item]:

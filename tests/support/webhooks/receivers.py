@@ -118,9 +118,9 @@ def build_go(folder: Path) -> Path:
         "HOME": str(folder),
         "GOCACHE": str(ROOT / ".build" / "go"),
         "GOPATH": str(folder / "path"),
-        "GOENV": "off",
+        "GOENV": "disabled_reason",
         "GOFLAGS": "",
-        "GOPROXY": "off",
+        "GOPROXY": "disabled_reason",
         "GOTOOLCHAIN": "local",
         "CGO_ENABLED": "0",
     }

@@ -1,4 +1,4 @@
-"""The way of an event without AWS but with all its troubles: queues that deliver twice, processes that die anywhere.
+"""The way of an event without AWS but with its faults: queues that deliver twice, processes that die at any step.
 
 The tables are real. SQS, the bus, the stream and time are simulated, so that days pass in seconds: a queue hides what
 it handed out, hands it out again when nobody deleted it, and counts; a stream repeats a batch until it is taken.
@@ -23,15 +23,17 @@ from callmissed.events.types import CreditsLow
 from callmissed.ids import new_id
 from callmissed.observability import get_logger
 from callmissed.platform.tables import DELIVERIES, DUE, WEBHOOKS, Table
-from functions.webhooks.attempts import Outcome
-from functions.webhooks.dispatch import Dispatcher
-from functions.webhooks.fanout import Fanout
-from functions.webhooks.records import DELIVERY, Endpoint, State
-from functions.webhooks.relay import Relay
-from functions.webhooks.replaying import Replayer
-from functions.webhooks.sender import Sender
-from functions.webhooks.store import Store, at_once
-from functions.webhooks.timer import Timer
+from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.delivery.concurrency import gather_limited
+from functions.webhooks.delivery.dispatch import Dispatcher
+from functions.webhooks.delivery.fanout import Fanout, PublishedEvent
+from functions.webhooks.delivery.jobs import Job, ParkedJob
+from functions.webhooks.delivery.scheduler import Scheduler
+from functions.webhooks.events.relay import Relay
+from functions.webhooks.handlers.sender import Sender
+from functions.webhooks.replays.runner import Replayer
+from functions.webhooks.storage.records import DELIVERY_PREFIX, Endpoint, State, Webhook
+from functions.webhooks.storage.repository import Repository
 from local.aws.tables import StageTables
 from tests.support.interleaving import InterleavingDynamoDB, Matches
 
@@ -181,18 +183,22 @@ class Endpoints:
     answers: dict[str, Callable[[int], Outcome]] = field(default_factory=dict[str, Callable[[int], Outcome]])
     got: list[tuple[str, str, str, int]] = field(default_factory=list[tuple[str, str, str, int]])
 
-    async def make(
-        self, webhook: Mapping[str, Any], *, delivery_id: str, event_type: str, body: str, now: int
-    ) -> Outcome:
+    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: int) -> Outcome:
         self.fate.step()
-        self.got.append((webhook["webhook"], delivery_id, body, now))
-        outcome = self.answers.get(webhook["webhook"], ok)(now)
+        id = webhook.endpoint.webhook
+        self.got.append((id, delivery_id, body, now))
+        outcome = self.answers.get(id, ok)(now)
         self.fate.step()
         return outcome
 
     def taken(self, webhook: str) -> Counter[str]:
         """How often each delivery's id reached the webhook."""
         return Counter(id for to, id, _, _ in self.got if to == webhook)
+
+
+def published(event: Event) -> PublishedEvent:
+    """What the bus carries of `event`."""
+    return PublishedEvent(event.id, event.tenant, event.type, event.created)
 
 
 def ok(now: int) -> Outcome:
@@ -220,15 +226,17 @@ class Simulation:
         self.stage = tables.stage
         self.plain = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=60.0)
         self.dynamodb = MortalDynamoDB(tables.endpoint, self.fate)
-        self.store = Store(Database(self.dynamodb, self.stage))
-        self.aside = Store(Database(self.plain, self.stage))
+        self.database = Database(self.dynamodb, self.stage)
+        self.repository = Repository(self.database)
+        self.tables = Database(self.plain, self.stage)
+        self.aside = Repository(self.tables)
         self.events = MemoryQueue(self.clock, self.fate, tries)
-        self.orders = MemoryQueue(self.clock, self.fate, tries)
+        self.jobs = MemoryQueue(self.clock, self.fate, tries)
         self.endpoints = Endpoints(self.clock, self.fate)
         self.bus = Bus(self.events, self.fate)
-        self.told: list[Event] = []
+        self.published: list[Event] = []
         self._stream: list[Change] = []
-        self._rung = self.now
+        self._scheduled = self.now
         self.restart()
 
     def clock(self) -> int:
@@ -241,32 +249,38 @@ class Simulation:
             return self.now - slow_seconds * SECOND
 
         self.relay = Relay("bus", self.bus)  # type: ignore[arg-type]
-        self.fanout = Fanout(self.store, self.orders, self.clock)
-        self.dispatcher = Dispatcher(self.store, self.orders, self.endpoints, clock, lambda: 0.5)
-        self.sender = Sender(self.dispatcher, Replayer(self.store, self.orders, clock))
-        self.timer = Timer(self.store, self.orders)
+        self.fanout = Fanout(self.repository, self.jobs, self.clock)
+        self.dispatcher = Dispatcher(self.repository, self.jobs, self.endpoints, clock, lambda: 0.5)
+        self.sender = Sender(self.dispatcher, Replayer(self.repository, self.jobs, clock))
+        self.scheduler = Scheduler(self.repository, self.jobs)
 
     async def webhook(self, tenant: str = "", events: Sequence[str] = ("*",), **more: Any) -> Endpoint:
         tenant = tenant or self.tenant
         endpoint = Endpoint(tenant, new_id("wh"))
-        item = {"tenant": tenant, "webhook": endpoint.webhook, "url": "https://example.com/", "events": list(events)}
-        item |= {"active": True, "created_at": self.now, "rev": 1, "secrets": [], **more}
-        await self.plain.call("PutItem", {"TableName": self.store.name(WEBHOOKS), "Item": to_item(item)})
+        webhook = Webhook(
+            endpoint=endpoint,
+            url="https://example.com/",
+            events=list(events),
+            created_at=self.now,
+            updated_at=self.now,
+            **more,
+        )
+        await self.tables.put(WEBHOOKS, webhook.item)
         return endpoint
 
-    async def tell(self, tenant: str = "", count: int = 1) -> list[Event]:
+    async def publish(self, tenant: str = "", count: int = 1) -> list[Event]:
         """Publish `count` events, as a feature would."""
-        told = [
+        events = [
             new_event(tenant or self.tenant, CreditsLow(available_credits=n, threshold_credits=50), self.now)
             for n in range(count)
         ]
-        assert all(await at_once([publish(Database(self.plain, self.stage), event) for event in told]))
-        self._stream += [Change("INSERT", to_record(event), event.id) for event in told]
-        self.told += told
-        return told
+        assert all(await gather_limited([publish(self.tables, event) for event in events]))
+        self._stream += [Change("INSERT", to_record(event), event.id) for event in events]
+        self.published += events
+        return events
 
-    async def tell_existing(self, item: Item) -> None:
-        """Let the stream tell an item that is in the outbox."""
+    async def publish_existing(self, item: Item) -> None:
+        """Let the stream show an item that is in the outbox."""
         self._stream.append(Change("INSERT", item, str(len(self._stream))))
 
     async def run(self, days: float = 0.0, *, steps: int = 100_000) -> None:
@@ -280,15 +294,15 @@ class Simulation:
                 self.now = max(self.now, end)
                 return
             self.now = max(self.now, moment)
-            await self._ring()
+            await self._schedule()
         raise AssertionError("it never comes to rest")
 
     async def deliveries(self, endpoint: Endpoint) -> list[Item]:
         request = {
-            "TableName": self.store.name(DELIVERIES),
+            "TableName": self.tables.name(DELIVERIES),
             "KeyConditionExpression": "webhook = :w AND begins_with(#i, :p)",
             "ExpressionAttributeNames": {"#i": "item"},
-            "ExpressionAttributeValues": to_item({":w": endpoint.partition, ":p": DELIVERY}),
+            "ExpressionAttributeValues": to_item({":w": endpoint.partition, ":p": DELIVERY_PREFIX}),
             "ConsistentRead": True,
         }
         found: list[Item] = []
@@ -303,26 +317,35 @@ class Simulation:
         return Counter(delivery["state"] for delivery in await self.deliveries(endpoint))
 
     async def webhook_item(self, endpoint: Endpoint) -> Item:
-        key = to_item({"tenant": endpoint.tenant, "webhook": endpoint.webhook})
-        request = {"TableName": self.store.name(WEBHOOKS), "Key": key, "ConsistentRead": True}
-        return from_item((await self.plain.call("GetItem", request)).get("Item", {}))
+        return await self.tables.get(WEBHOOKS, endpoint.key)
+
+    async def webhook_record(self, endpoint: Endpoint) -> Webhook:
+        return Webhook.of(await self.webhook_item(endpoint))
 
     def of_table(self, table: Table, *words: str) -> Matches:
         """Selects requests for one item of `table` in which all `words` occur."""
         return lambda request: (
-            request.get("TableName") == self.store.name(table) and all(word in str(request) for word in words)
+            request.get("TableName") == self.tables.name(table) and all(word in str(request) for word in words)
         )
 
     async def assert_nothing_lost(self, *endpoints: Endpoint) -> None:
-        """Every event told reached every endpoint, each under one id only, and is recorded so."""
+        """Every published event reached every endpoint, each under one id only, and is recorded so."""
         for endpoint in endpoints:
             bodies: dict[str, set[str]] = defaultdict(set)
             for to, id, body, _ in self.endpoints.got:
                 if to == endpoint.webhook:
                     bodies[id].add(body)
-            assert {body for (body,) in bodies.values()} == {event.body for event in self.told}
-            assert len(bodies) == len(self.told)
-            assert await self.states(endpoint) == {State.DELIVERED.value: len(self.told)}
+            assert {body for (body,) in bodies.values()} == {event.body for event in self.published}
+            assert len(bodies) == len(self.published)
+            assert await self.states(endpoint) == {State.DELIVERED.value: len(self.published)}
+
+    async def process(self, job: Job) -> None:
+        """Process one job, as the sender does."""
+        await self.sender.process(Received(job.message().body, again=False))
+
+    async def process_parked(self, endpoint: Endpoint) -> None:
+        """Process the job that looks for parked deliveries."""
+        await self.process(ParkedJob(endpoint))
 
     async def close(self) -> None:
         await self.plain.close()
@@ -332,7 +355,7 @@ class Simulation:
         """Whether there was anything to do at this moment."""
         relayed = await self._relay()
         fanned = await self._consume(self.events, self._fan_out)
-        sent = await self._consume(self.orders, self.sender.carry_out)
+        sent = await self._consume(self.jobs, self.sender.process)
         return relayed or fanned or sent
 
     async def _relay(self) -> bool:
@@ -340,7 +363,7 @@ class Simulation:
         if not batch:
             return False
         try:
-            left = await self.relay.tell(batch)
+            left = await self.relay.publish(batch)
         except Died:
             self.restart()
             return True
@@ -349,7 +372,7 @@ class Simulation:
         return True
 
     async def _fan_out(self, received: Received) -> None:
-        await self.fanout.fan_out(received.body["detail"], again=received.again)
+        await self.fanout.fan_out(PublishedEvent(**received.body["detail"]), redelivered=received.again)
 
     async def _consume(self, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]]) -> bool:
         event = queue.receive()
@@ -361,21 +384,21 @@ class Simulation:
         return bool(event["Records"])
 
     async def _next_moment(self) -> int:
-        """When there is something to do: a message comes into sight, or the timer would find something due."""
-        moments = [moment for queue in (self.events, self.orders) if (moment := queue.next_visible) is not None]
+        """When there is something to do: a message comes into sight, or the scheduler would find something due."""
+        moments = [moment for queue in (self.events, self.jobs) if (moment := queue.next_visible) is not None]
         due = [int(item["due"]) for item in await self.indexed() if item["shard"].isdigit()]
-        rings = [max(self._rung, -(-moment // MINUTE) * MINUTE - MINUTE) + MINUTE for moment in due]
-        return min([*moments, *rings], default=self.now + 10**15)
+        runs = [max(self._scheduled, -(-moment // MINUTE) * MINUTE - MINUTE) + MINUTE for moment in due]
+        return min([*moments, *runs], default=self.now + 10**15)
 
     async def indexed(self) -> list[Item]:
-        """What the index shows: what the timer starts, and what is parked."""
-        return [item async for item in Database(self.plain, self.stage).scan(DELIVERIES, index=DUE)]
+        """What the index shows: what the scheduler enqueues, and what is parked."""
+        return [item async for item in self.tables.scan(DELIVERIES, index=DUE)]
 
-    async def _ring(self) -> None:
-        if self.now < self._rung + MINUTE:
+    async def _schedule(self) -> None:
+        if self.now < self._scheduled + MINUTE:
             return
-        self._rung = self.now
+        self._scheduled = self.now
         try:
-            await self.timer.ring(self.now)
+            await self.scheduler.enqueue_due(self.now)
         except Died:
             self.restart()

@@ -1,6 +1,6 @@
 """A stage with its API of webhooks, tenants who call it, and a look at what is behind it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,7 @@ import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message, QueueUnavailable
 from callmissed.clock import MINUTE, SECOND
@@ -18,17 +19,19 @@ from callmissed.idempotency.operation import Operation
 from callmissed.ids import new_id
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table, physical_name
 from callmissed.sealing import Sealer
-from functions.webhooks.attempts import Outcome
-from functions.webhooks.records import (
+from callmissed.settings import CoreSettings
+from functions.webhooks.composition import Composition, compose
+from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.storage.records import (
     Endpoint,
     State,
+    Webhook,
     attempt_key,
     delivery_id,
     delivery_key,
-    new_delivery,
-    webhook_key,
 )
 from local.aws.tables import StageTables
+from tests.support.webhooks.items import new_delivery
 
 NOW = 1_795_599_000 * SECOND  # 2026-11-25T09:30:00Z
 RING = (bytes(range(32)),)
@@ -46,6 +49,13 @@ def check_url(text: str) -> str:
     return text
 
 
+def composition_of(settings: CoreSettings, database: Database) -> Composition:
+    """The dependencies of a process that uses this `database`."""
+    composition = compose(settings)
+    composition.__dict__["database"] = database
+    return composition
+
+
 class Queue:
     """Takes messages, unless it is down."""
 
@@ -58,7 +68,7 @@ class Queue:
             raise QueueUnavailable("down")
         self.sent += messages
 
-    def orders(self) -> list[dict[str, Any]]:
+    def bodies(self) -> list[dict[str, Any]]:
         """Bodies of what was sent since the last look."""
         sent, self.sent = self.sent, []
         return [message.body for message in sent]
@@ -71,9 +81,7 @@ class Endpoints:
     outcome: Outcome = field(default_factory=lambda: Outcome(NOW, 200, 12))
     posted: list[dict[str, Any]] = field(default_factory=list)
 
-    async def make(
-        self, webhook: Mapping[str, Any], *, delivery_id: str, event_type: str, body: str, now: int
-    ) -> Outcome:
+    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: int) -> Outcome:
         self.posted.append({"webhook": webhook, "id": delivery_id, "type": event_type, "body": body})
         return self.outcome
 
@@ -136,7 +144,7 @@ class Stage:
         return from_item((await self.dynamodb.call("GetItem", request)).get("Item", {}))
 
     async def webhook(self, endpoint: Endpoint) -> Item:
-        return await self.item(WEBHOOKS, webhook_key(endpoint))
+        return await self.item(WEBHOOKS, endpoint.key)
 
     async def put(self, table: Table, item: Item) -> None:
         request = {"TableName": physical_name(self.store.stage, table), "Item": to_item(item)}

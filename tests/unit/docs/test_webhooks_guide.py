@@ -9,8 +9,8 @@ import pytest
 from callmissed.events.outbox import new_event
 from callmissed.events.types import EVENT_TYPES, catalogue
 from callmissed.platform.routes import ROUTES
-from functions.webhooks.schedule import ATTEMPTS, JITTER, WAITS
-from functions.webhooks.signing import headers, new_secret
+from functions.webhooks.delivery.schedule import ATTEMPTS, JITTER, WAITS
+from functions.webhooks.delivery.signing import headers, new_secret
 from local.paths import ROOT
 
 GUIDE = (ROOT / "docs" / "webhooks.md").read_text()

@@ -1,4 +1,4 @@
-"""A delivery that waited in a queue when the local stack ended is enqueued again at the next start."""
+"""Jobs that waited in a queue when the local stack ended are enqueued again at its next start."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -11,9 +11,10 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message
 from callmissed.clock import MINUTE
 from callmissed.platform.tables import DELIVERIES, physical_name
-from functions.webhooks.records import LANE, LOST_AFTER, REPLAY, Endpoint, State, due, new_delivery
+from functions.webhooks.storage.records import LOST_AFTER, REPLAY_PREFIX, Endpoint, State
 from local.aws.tables import StageTables
 from local.state.redrive import redrive_deliveries
+from tests.support.webhooks.items import new_delivery
 
 NOW = 1_800_000_600_000_000
 ENDPOINT = Endpoint("tnt_1", "wh_1")
@@ -51,12 +52,12 @@ def delivery(id: str, state: State = State.PENDING, **more: Any) -> Item:
     return new_delivery(ENDPOINT, id, EVENT, state) | more
 
 
-async def test_every_unfinished_item_is_enqueued(dynamodb: DynamoDB, tables: StageTables) -> None:
-    later = due(ENDPOINT, NOW + LOST_AFTER)
+async def test_everything_unfinished_is_enqueued(dynamodb: DynamoDB, tables: StageTables) -> None:
+    later = ENDPOINT.due(NOW + LOST_AFTER)
     waiting = [
         delivery("dlv_tried", n=2),
-        {"webhook": ENDPOINT.partition, "item": LANE, **later},
-        {"webhook": ENDPOINT.partition, "item": f"{REPLAY}rpl_1", **later},
+        {**ENDPOINT.parked_key, **later},
+        {"webhook": ENDPOINT.partition, "item": f"{REPLAY_PREFIX}rpl_1", **later},
     ]
     others = [
         *(delivery(f"dlv_{state.value}", state) for state in (State.PARKED, State.DELIVERED, State.FAILED)),
@@ -66,14 +67,14 @@ async def test_every_unfinished_item_is_enqueued(dynamodb: DynamoDB, tables: Sta
     outgoing = Outgoing()
     assert await redrive_deliveries(Database(dynamodb, tables.stage), outgoing, NOW) == len(waiting)
     jobs = {body["do"]: body for body in outgoing.bodies}
-    assert jobs.keys() == {"attempt", "lane", "replay"}
+    assert jobs.keys() == {"attempt", "parked", "replay"}
     assert jobs["attempt"] == {"do": "attempt", "t": "tnt_1", "w": "wh_1", "d": "dlv_tried", "e": "evt_1", "n": 2}
     assert jobs["replay"]["r"] == "rpl_1"
 
 
 async def test_a_retry_is_enqueued_for_its_own_time(dynamodb: DynamoDB, tables: StageTables) -> None:
     def retry(id: str, next: int) -> Item:
-        return delivery(id, n=1, next=next) | due(ENDPOINT, next + LOST_AFTER)
+        return delivery(id, n=1, next=next) | ENDPOINT.due(next + LOST_AFTER)
 
     await put(
         dynamodb,

@@ -7,7 +7,7 @@ import pytest
 
 from callmissed.events.types import EVENT_TYPES
 from callmissed.platform.routes import ROUTES, Auth
-from functions.webhooks import schemas
+from functions.webhooks.events import document as schemas
 from local.api_gateway import openapi
 
 
@@ -20,7 +20,7 @@ def test_document_of_event_types_is_current() -> None:
     """Fails when event types changed and docs/api was not written anew."""
     document = schemas.document()
 
-    assert json.loads(schemas.TARGET.read_text()) == document, "run: python -m functions.webhooks.schemas"
+    assert json.loads(schemas.TARGET.read_text()) == document, "run: python -m functions.webhooks.events.document"
     assert [kind["name"] for kind in document["data"]] == list(EVENT_TYPES)
 
 

@@ -51,7 +51,7 @@ DELIVERIES = Table(
     "item",
     ttl_attribute="ttl",
     index=DUE,
-    holds="deliveries, attempts, replays and lanes of a webhook, for 30 days; what is due is in the index",
+    holds="deliveries, attempts and replays of a webhook, for 30 days; what is due is in the index",
 )
 
 TABLES = (KEYS, WALLETS, LEDGER, TENANTS, ORIGINS, IDEMPOTENCY, OUTBOX, WEBHOOKS, DELIVERIES)

@@ -10,7 +10,7 @@ from tests.support.webhooks.callbacks import CASHFREE, NOW, Stage, by_cashfree, 
 DAY = 24 * 60 * MINUTE
 
 
-async def test_a_payment_is_noted_for_the_platform(stage: Stage) -> None:
+async def test_a_payment_is_stored_for_the_platform(stage: Stage) -> None:
     body = payment()
     headers = by_cashfree(body) | {"x-idempotency-key": "k-1"}
 
@@ -41,7 +41,7 @@ async def test_another_payment_or_another_outcome_is_another_callback(stage: Sta
 
 
 @pytest.mark.parametrize("id", ["null", '""', "{}", "true"])
-async def test_payments_without_an_id_are_known_by_what_is_told(stage: Stage, id: str) -> None:
+async def test_payments_without_an_id_are_known_by_their_content(stage: Stage, id: str) -> None:
     for order in ("cm_1", "cm_2"):
         data = f'{{"order":{{"order_id":"{order}"}},"payment":{{"cf_payment_id":{id}}}}}'
         body = f'{{"type":"PAYMENT_USER_DROPPED_WEBHOOK","data":{data}}}'.encode()

@@ -89,7 +89,7 @@ async def test_a_strangers_secret_signs_nothing_of_the_owners(stage: Stage, rout
 
 
 @pytest.mark.parametrize("route", POSTED, ids=lambda route: route.path)
-async def test_without_a_signature_nothing_is_noted(stage: Stage, route: Route) -> None:
+async def test_without_a_signature_nothing_is_stored(stage: Stage, route: Route) -> None:
     await owner_and_stranger(stage)
     signed, owners_secret = CALLBACKS[route.method, route.path]
     body, headers = signed(owners_secret)

@@ -20,7 +20,7 @@ from tests.support.webhooks.callbacks import (
 DIRECT = f"https://{DOMAIN}/prod"
 
 
-async def test_a_call_is_noted_and_answered_politely(stage: Stage) -> None:
+async def test_a_call_is_stored_and_answered_politely(stage: Stage) -> None:
     tenant = await stage.save(twilio_credentials())
     body, headers = by_twilio(DIRECT + VOICE, call_form())
 
@@ -30,10 +30,10 @@ async def test_a_call_is_noted_and_answered_politely(stage: Stage) -> None:
     assert [verb.tag for verb in ElementTree.fromstring(answer.text)] == ["Say", "Hangup"]
     (item,) = await stage.outbox()
     assert (item["tenant"], item["type"]) == (tenant, "callback.twilio.voice")
-    noted = json.loads(item["body"])
-    assert dict(parse_qsl(noted["text"]))["CallSid"] == "CA0001"
-    assert noted["headers"]["i-twilio-idempotency-token"] == "t-1"
-    assert "x-twilio-signature" not in noted["headers"]
+    stored = json.loads(item["body"])
+    assert dict(parse_qsl(stored["text"]))["CallSid"] == "CA0001"
+    assert stored["headers"]["i-twilio-idempotency-token"] == "t-1"
+    assert "x-twilio-signature" not in stored["headers"]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_what_is_no_form_is_refused(stage: Stage, body: bytes) -> None:
     assert (await stage.post(VOICE, body, {"X-Twilio-Signature": "x"})).status == 401
 
 
-async def test_a_call_is_noted_once_and_answered_each_time(stage: Stage) -> None:
+async def test_a_call_is_stored_once_and_answered_each_time(stage: Stage) -> None:
     await stage.save(twilio_credentials())
     body, headers = by_twilio(DIRECT + VOICE, call_form())
 
@@ -128,7 +128,7 @@ async def test_a_call_is_noted_once_and_answered_each_time(stage: Stage) -> None
     assert len(await stage.outbox()) == 1
 
 
-async def test_each_change_of_a_call_is_noted_once(stage: Stage) -> None:
+async def test_each_change_of_a_call_is_stored_once(stage: Stage) -> None:
     tenant = await stage.save(twilio_credentials())
     steps = [("ringing", "0"), ("in-progress", "1"), ("in-progress", "1"), ("completed", "2")]
 
@@ -137,9 +137,9 @@ async def test_each_change_of_a_call_is_noted_once(stage: Stage) -> None:
         answer = await stage.post(STATUS, body, headers)
         assert (answer.status, answer.text) == (204, "")
 
-    noted = await stage.outbox()
-    assert {(item["tenant"], item["type"]) for item in noted} == {(tenant, "callback.twilio.status")}
-    assert len(noted) == 3
+    stored = await stage.outbox()
+    assert {(item["tenant"], item["type"]) for item in stored} == {(tenant, "callback.twilio.status")}
+    assert len(stored) == 3
 
 
 async def test_of_a_call_that_we_placed_our_number_is_the_caller(stage: Stage) -> None:

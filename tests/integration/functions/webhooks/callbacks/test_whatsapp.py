@@ -1,4 +1,4 @@
-"""Callbacks of WhatsApp: the handshake, the signature, whose they are, and that each is noted once."""
+"""Callbacks of WhatsApp: the handshake, the signature, whose they are, and that each is stored once."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ import json
 import pytest
 
 from callmissed.clock import SECOND
-from functions.webhooks.callbacks.whatsapp import MOST_UPDATES
+from functions.webhooks.callbacks.whatsapp.verification import MAX_UPDATES
 from tests.support.webhooks.callbacks import (
     WHATSAPP,
     Stage,
@@ -56,7 +56,7 @@ async def test_a_token_that_two_tenants_chose_lasts_as_long_as_one_has_it(stage:
 
 
 @pytest.mark.parametrize("binary", [True, False], ids=["base64", "text"])
-async def test_a_message_is_noted_for_its_tenant(stage: Stage, binary: bool) -> None:
+async def test_a_message_is_stored_for_its_tenant(stage: Stage, binary: bool) -> None:
     tenant = await stage.save(whatsapp_credentials())
     body = body_of(change(messages=[message("wamid.1", "Grüße 🫖")]))
 
@@ -65,10 +65,10 @@ async def test_a_message_is_noted_for_its_tenant(stage: Stage, binary: bool) -> 
     assert (answer.status, answer.text) == (200, "")
     (item,) = await stage.outbox()
     assert (item["tenant"], item["type"], item["source"]) == (tenant, "callback.whatsapp", "callmissed.callbacks")
-    noted = json.loads(item["body"])
-    assert noted["headers"] == {"content-type": "application/json"}
-    assert noted["received"] == "2026-11-25T09:46:40.000Z"
-    assert json.loads(noted["text"]) == json.loads(body)
+    stored = json.loads(item["body"])
+    assert stored["headers"] == {"content-type": "application/json"}
+    assert stored["received"] == "2026-11-25T09:46:40.000Z"
+    assert json.loads(stored["text"]) == json.loads(body)
 
 
 @pytest.mark.parametrize(
@@ -186,11 +186,11 @@ async def test_numbers_of_several_tenants_behind_one_app_get_what_is_theirs(stag
 
     assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 200
 
-    noted = {item["tenant"]: item["body"] for item in await stage.outbox()}
-    assert set(noted) == set(tenants.values())
+    stored = {item["tenant"]: item["body"] for item in await stage.outbox()}
+    assert set(stored) == set(tenants.values())
     for number, tenant in tenants.items():
-        assert f"for {number}" in noted[tenant]
-        assert noted[tenant].count("for ") == 1
+        assert f"for {number}" in stored[tenant]
+        assert stored[tenant].count("for ") == 1
 
 
 async def test_nobody_can_speak_for_a_number_whose_secret_he_lacks(stage: Stage) -> None:
@@ -227,7 +227,7 @@ async def test_a_large_callback_is_taken_apart_and_a_large_message_refused(stage
         assert (answer.status, answer.code) == (413, "file_too_large")
 
 
-async def test_a_change_without_messages_is_noted_whole(stage: Stage) -> None:
+async def test_a_change_without_messages_is_stored_whole(stage: Stage) -> None:
     await stage.save(whatsapp_credentials())
     body = body_of(change(field="history", history=[{"phase": 1}]), change(errors=[{"code": 131}]))
 
@@ -259,6 +259,6 @@ async def test_what_messages_share_does_not_multiply_without_bound(stage: Stage)
 
 async def test_a_callback_with_more_updates_than_meta_sends_is_refused(stage: Stage) -> None:
     await stage.save(whatsapp_credentials())
-    body = body_of(change(messages=[{}] * (MOST_UPDATES + 1)))
+    body = body_of(change(messages=[{}] * (MAX_UPDATES + 1)))
 
     assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 413

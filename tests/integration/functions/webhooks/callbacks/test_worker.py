@@ -1,4 +1,4 @@
-"""The queue `callbacks`: what becomes of noted callbacks, and what is left for the dead-letter queue."""
+"""The queue `callbacks`: what becomes of stored callbacks, and what is left for the dead-letter queue."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.events.outbox import Event, publish
 from callmissed.platform.queues import CALLBACK_SOURCE, EVENT_SOURCE
-from functions.webhooks.callbacks.worker import Worker
+from functions.webhooks.callbacks.worker import CallbackWorker
 from tests.support.webhooks.callbacks import (
     CASHFREE,
     DOMAIN,
@@ -47,16 +47,16 @@ def queued(items: Sequence[Item], receives: int = 1) -> list[dict[str, Any]]:
     ]
 
 
-async def noted(stage: Stage) -> list[Item]:
+async def stored(stage: Stage) -> list[Item]:
     return [item for item in await stage.outbox() if item["source"] == CALLBACK_SOURCE]
 
 
-async def told(stage: Stage) -> list[dict[str, Any]]:
+async def published(stage: Stage) -> list[dict[str, Any]]:
     return [json.loads(item["body"]) for item in await stage.outbox() if item["source"] == EVENT_SOURCE]
 
 
-def worker(stage: Stage) -> Worker:
-    return Worker(Database(stage.dynamodb, stage.name), lambda: stage.now)
+def worker(stage: Stage) -> CallbackWorker:
+    return CallbackWorker(Database(stage.dynamodb, stage.name), lambda: stage.now)
 
 
 async def take(stage: Stage, *changes: dict[str, Any]) -> str:
@@ -69,9 +69,9 @@ async def take(stage: Stage, *changes: dict[str, Any]) -> str:
 async def test_a_message_becomes_an_event_of_its_tenant(stage: Stage) -> None:
     tenant = await take(stage, change(messages=[message("wamid.1", "नमस्ते")]))
 
-    assert await worker(stage).failures(queued(await noted(stage))) == []
+    assert await worker(stage).failures(queued(await stored(stage))) == []
 
-    (event,) = await told(stage)
+    (event,) = await published(stage)
     assert event["event"] == "message.received"
     assert event["data"] == {
         "conversation_id": None,
@@ -89,9 +89,9 @@ async def test_statuses_become_events_with_their_reasons(stage: Stage) -> None:
     errors = [{"code": 131047, "title": "Re-engagement message", "message": "x", "error_data": {}}]
     await take(stage, change(statuses=[status("wamid.1", "read"), status("wamid.1", "failed", errors=errors)]))
 
-    assert await worker(stage).failures(queued(await noted(stage))) == []
+    assert await worker(stage).failures(queued(await stored(stage))) == []
 
-    events = {event["data"]["status"]: event["data"] for event in await told(stage)}
+    events = {event["data"]["status"]: event["data"] for event in await published(stage)}
     assert events["read"] == {
         "channel": "whatsapp",
         "message_id": "wamid.1",
@@ -102,14 +102,14 @@ async def test_statuses_become_events_with_their_reasons(stage: Stage) -> None:
     assert events["failed"]["error"] == "131047 Re-engagement message"
 
 
-async def test_messages_that_are_no_text_are_told_without_one(stage: Stage) -> None:
+async def test_messages_that_are_no_text_are_published_without_one(stage: Stage) -> None:
     image = {**message("wamid.1"), "type": "image", "image": {"id": "1"}}
     del image["text"]
     await take(stage, change(messages=[image]))
 
-    assert await worker(stage).failures(queued(await noted(stage))) == []
+    assert await worker(stage).failures(queued(await stored(stage))) == []
 
-    (event,) = await told(stage)
+    (event,) = await published(stage)
     assert (event["data"]["type"], event["data"]["text"]) == ("image", None)
 
 
@@ -118,9 +118,9 @@ async def test_a_redelivery_tells_nothing_new(stage: Stage) -> None:
 
     for moment in range(3):
         stage.now += moment
-        assert await worker(stage).failures(queued(await noted(stage))) == []
+        assert await worker(stage).failures(queued(await stored(stage))) == []
 
-    assert len(await told(stage)) == 2
+    assert len(await published(stage)) == 2
 
 
 async def test_what_nothing_processes_fails_alone(stage: Stage) -> None:
@@ -129,14 +129,14 @@ async def test_what_nothing_processes_fails_alone(stage: Stage) -> None:
     form, signed = by_twilio(f"https://{DOMAIN}/prod{VOICE}", call_form())
     assert (await stage.post(VOICE, form, signed)).status == 200
     assert (await stage.post(CASHFREE, payment(), by_cashfree(payment()))).status == 200
-    items = await noted(stage)
+    items = await stored(stage)
 
     failed = await worker(stage).failures(queued(items))
 
     kept = {item["id"] for item in items if "history" in item["body"] or item["type"] != "callback.whatsapp"}
     assert len(kept) == 3
     assert set(failed) == {f"message of {id}" for id in kept}
-    assert [event["event"] for event in await told(stage)] == ["message.received"]
+    assert [event["event"] for event in await published(stage)] == ["message.received"]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ async def test_a_text_that_can_not_be_read_fails_and_its_reason_is_logged_once_w
     await publish(Database(stage.dynamodb, stage.name), event)
 
     for receives in (1, 2, 3):
-        assert len(await worker(stage).failures(queued(await noted(stage), receives))) == 1
+        assert len(await worker(stage).failures(queued(await stored(stage), receives))) == 1
 
     (line,) = [vars(record) for record in caplog.records]
     assert line["reason"]
@@ -178,7 +178,7 @@ async def test_what_dynamodb_does_not_answer_is_tried_again(stage: Stage) -> Non
         async def call(self, operation: str, request: dict[str, Any], *, resend_indeterminate: bool = True) -> Any:
             raise Unavailable("silence", indeterminate=True)
 
-    silent = Worker(Database(Silent("us-east-1", "http://127.0.0.1:1"), stage.name))
+    silent = CallbackWorker(Database(Silent("us-east-1", "http://127.0.0.1:1"), stage.name))
 
-    assert len(await silent.failures(queued(await noted(stage)))) == 1
-    assert await worker(stage).failures(queued(await noted(stage))) == []
+    assert len(await silent.failures(queued(await stored(stage)))) == 1
+    assert await worker(stage).failures(queued(await stored(stage))) == []

@@ -10,8 +10,8 @@ from callmissed.platform.functions.webhooks import (
     CALLBACKS_API,
     EVENT_FANOUT,
     EVENT_RELAY,
+    WEBHOOK_SCHEDULER,
     WEBHOOK_SENDER,
-    WEBHOOK_TIMER,
     WEBHOOKS_API,
 )
 
@@ -32,8 +32,8 @@ __all__ = [
     "LEDGER_SWEEP",
     "SCHEDULES",
     "WEBHOOKS_API",
+    "WEBHOOK_SCHEDULER",
     "WEBHOOK_SENDER",
-    "WEBHOOK_TIMER",
     "Function",
     "Schedule",
 ]

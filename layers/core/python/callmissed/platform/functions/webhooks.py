@@ -8,7 +8,7 @@ from callmissed.platform.tables import DELIVERIES, IDEMPOTENCY, OUTBOX, TENANTS,
 WEBHOOKS_API = Function(
     "webhooks",
     slice="webhooks",
-    handler="functions.webhooks.api.handler",
+    handler="functions.webhooks.handlers.api.handler",
     dependencies="api",
     memory_mb=1024,
     tables={
@@ -23,7 +23,7 @@ WEBHOOKS_API = Function(
 CALLBACKS_API = Function(
     "callbacks",
     slice="webhooks",
-    handler="functions.webhooks.callbacks.api.handler",
+    handler="functions.webhooks.handlers.callbacks_api.handler",
     dependencies="callbacks",
     memory_mb=1024,
     timeout_seconds=10,
@@ -33,21 +33,21 @@ CALLBACKS_API = Function(
 CALLBACK_WORKER = Function(
     "callback-worker",
     slice="webhooks",
-    handler="functions.webhooks.callbacks.worker.handler",
+    handler="functions.webhooks.handlers.callback_worker.handler",
     dependencies="publisher",
     tables={OUTBOX.name: ("dynamodb:GetItem", "dynamodb:PutItem")},
 )
 EVENT_RELAY = Function(
     "event-relay",
     slice="webhooks",
-    handler="functions.webhooks.relay.handler",
+    handler="functions.webhooks.handlers.relay.handler",
     needs=(EVENT_BUS,),
     follows=OUTBOX.name,
 )
 EVENT_FANOUT = Function(
     "event-fanout",
     slice="webhooks",
-    handler="functions.webhooks.fanout.handler",
+    handler="functions.webhooks.handlers.fanout.handler",
     dependencies="publisher",
     tables={WEBHOOKS.name: ("dynamodb:Query",), DELIVERIES.name: ("dynamodb:PutItem", "dynamodb:UpdateItem")},
     sends_to=(DISPATCH.name,),
@@ -55,7 +55,7 @@ EVENT_FANOUT = Function(
 WEBHOOK_SENDER = Function(
     "webhook-sender",
     slice="webhooks",
-    handler="functions.webhooks.sender.handler",
+    handler="functions.webhooks.handlers.sender.handler",
     dependencies="sender",
     timeout_seconds=60,
     tables={
@@ -66,10 +66,10 @@ WEBHOOK_SENDER = Function(
     needs=(SEALING_KEYS,),
     sends_to=(DISPATCH.name,),
 )
-WEBHOOK_TIMER = Function(
-    "webhook-timer",
+WEBHOOK_SCHEDULER = Function(
+    "webhook-scheduler",
     slice="webhooks",
-    handler="functions.webhooks.timer.handler",
+    handler="functions.webhooks.handlers.scheduler.handler",
     dependencies="publisher",
     timeout_seconds=55,
     tables={DELIVERIES.name: ("dynamodb:Query", "dynamodb:UpdateItem")},
@@ -83,8 +83,8 @@ FUNCTIONS = (
     EVENT_RELAY,
     EVENT_FANOUT,
     WEBHOOK_SENDER,
-    WEBHOOK_TIMER,
+    WEBHOOK_SCHEDULER,
 )
 SCHEDULES = (
-    Schedule("webhook-timer", WEBHOOK_TIMER.name, "rate(1 minute)", "start attempts, lanes and replays that are due"),
+    Schedule("webhook-scheduler", WEBHOOK_SCHEDULER.name, "rate(1 minute)", "enqueue deliveries that are due"),
 )

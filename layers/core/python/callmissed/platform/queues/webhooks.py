@@ -14,7 +14,7 @@ DISPATCH = Queue(
     "webhook-dispatch",
     consumer="webhook-sender",
     visibility_seconds=360,
-    holds="deliveries to attempt now, lanes to look at, replays to go on with; fair between tenants",
+    holds="deliveries to attempt now, parked ones to send, replays to continue; fair between tenants",
 )
 CALLBACKS = Queue(
     "callbacks",

@@ -1,0 +1,105 @@
+"""The one path of every callback: verify, store, answer.
+
+A callback is stored by one conditional write. Its item in the outbox has an id that follows from the provider's own id:
+a retry finds the item and adds nothing, and two of them at once make one item. The outbox's stream takes the item to
+the queue `callbacks`: nothing can be lost between the answer to the provider and the queue.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from callmissed.aws.database import Database
+from callmissed.clock import iso
+from callmissed.errors import ApiError, payload_too_large
+from callmissed.events.outbox import MOST_BYTES, Event, checked_body, publish
+from callmissed.platform.queues import CALLBACK_SOURCE
+
+MAX_CALLBACK_BYTES = 3 * 1024 * 1024
+"""The largest callback: Meta sends up to 3 MB, which become many events of at most 200 KB each."""
+
+_KEPT_HEADERS = (
+    "content-type",
+    "i-twilio-idempotency-token",
+    "x-idempotency-key",
+    "x-webhook-timestamp",
+    "x-webhook-version",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A provider's request as it came, to the last byte.
+
+    Names of `headers` are in lower case. `urls` are those under which the provider may have called us, with their
+    query; `received` is in epoch microseconds.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes
+    urls: Sequence[str]
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackItem:
+    """One message, status or change for `tenant` in a verified callback.
+
+    `account` and `own_id` are the provider's names for it. `text` is its part of the callback, or all of it.
+    """
+
+    tenant: str
+    type: str
+    account: str
+    own_id: str
+    text: str
+
+
+class StoredCallback(BaseModel):
+    """What a callback's item in the outbox holds: the text, headers that matter, and when it came (ISO 8601)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    received: str
+    headers: dict[str, str]
+    text: str
+
+
+Verify = Callable[[Callback], Awaitable[list[CallbackItem]]]
+"""The items of a callback. Raises ApiError 401 for one that its provider did not sign."""
+
+
+def invalid_signature() -> ApiError:
+    """401: it can't be shown that the provider sent this. The answer never says why."""
+    return ApiError(401, "invalid_signature", "The signature is missing or wrong.")
+
+
+async def receive(database: Database, verify: Verify, callback: Callback) -> int:
+    """Verify and store `callback`; returns how many items were new.
+
+    Raises ApiError 401 and 413, and Unavailable: the provider retries then, and a stored item stays stored once.
+    """
+    if len(callback.body) > MAX_CALLBACK_BYTES:
+        raise payload_too_large(MAX_CALLBACK_BYTES)
+    events = [_event(item, callback) for item in await verify(callback)]
+    published = await asyncio.gather(*(publish(database, event) for event in events), return_exceptions=True)
+    for outcome in published:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return published.count(True)
+
+
+def _event(item: CallbackItem, callback: Callback) -> Event:
+    # An unreadable byte stays what it is: as half of a surrogate pair, which JSON can spell.
+    headers = {name: callback.headers[name] for name in _KEPT_HEADERS if name in callback.headers}
+    content = {"received": iso(callback.received), "headers": headers, "text": item.text}
+    digest = hashlib.sha256("\0".join((item.type, item.account, item.own_id)).encode(errors="surrogatepass"))
+    try:
+        body = checked_body(json.dumps(content, separators=(",", ":")))
+    except ValueError:
+        raise payload_too_large(MOST_BYTES) from None
+    return Event(f"cbk_{digest.hexdigest()[:32]}", item.tenant, item.type, CALLBACK_SOURCE, callback.received, body)

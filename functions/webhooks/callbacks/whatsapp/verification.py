@@ -1,0 +1,172 @@
+"""Callbacks of the WhatsApp Cloud API.
+
+https://developers.facebook.com/docs/graph-api/webhooks/getting-started: the header `X-Hub-Signature-256` is
+`sha256=` and the HMAC-SHA256, in hex, of the body under the app's secret. The body names the phone numbers it is about.
+
+Meta puts several updates into one callback and groups them anew when it retries, so a callback has no id that lasts.
+Its messages and statuses have. Each becomes an item of its own, known by that id: no regrouping can repeat or hide
+one, no tenant sees another's, and one that can't be processed does not keep the others from being processed.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from callmissed.errors import payload_too_large
+from callmissed.integrations.credentials import whatsapp_account
+from callmissed.observability import get_logger
+from functions.webhooks.callbacks.receive import MAX_CALLBACK_BYTES, Callback, CallbackItem, invalid_signature
+from functions.webhooks.callbacks.signers import Signers
+
+WHATSAPP = "callback.whatsapp"
+MAX_NUMBERS = 20
+"""Phone numbers in one callback: each costs a look-up before anything is verified."""
+
+MAX_UPDATES = 1_000
+"""Messages and statuses in one callback, as Meta has it."""
+
+_MAX_ITEM_BYTES = 4 * MAX_CALLBACK_BYTES
+"""Size of the items of one callback: each repeats what they share, such as contacts."""
+
+_SIGNATURE = "x-hub-signature-256"
+_logger = get_logger("callbacks")
+
+
+class _Open(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Metadata(_Open):
+    """The phone number of ours that a change is about."""
+
+    phone_number_id: str = Field(min_length=1, max_length=100)
+
+
+class Value(_Open):
+    """What changed. Statuses and messages stay as they came: the worker reads them."""
+
+    metadata: Metadata | None = None
+    messages: list[dict[str, Any]] = []
+    statuses: list[dict[str, Any]] = []
+
+
+class Change(_Open):
+    """A change of the field to which the app subscribes."""
+
+    field: str
+    value: Value
+
+
+class Entry(_Open):
+    """Changes of one WhatsApp Business account."""
+
+    id: str
+    changes: list[Change]
+
+
+class Body(_Open):
+    """A callback's body."""
+
+    object: str
+    entry: list[Entry]
+
+
+class WhatsApp:
+    """Verifies callbacks of WhatsApp and takes them apart."""
+
+    def __init__(self, signers: Signers) -> None:
+        self._signers = signers
+
+    async def verify(self, callback: Callback) -> list[CallbackItem]:
+        """See `receive.Verify`. A callback speaks for those numbers only whose secret signed it; others are left out.
+
+        Raises ApiError 413 for one that has more than Meta sends.
+        """
+        changes = list(_changes(callback.body))
+        owners = await self._owners({number for number, _, _ in changes}, callback)
+        return _bounded(
+            item
+            for number, entry, change in changes
+            if (tenant := owners.get(number))
+            for item in _items(tenant, number, entry, change)
+        )
+
+    async def _owners(self, numbers: set[str], callback: Callback) -> dict[str, str]:
+        """Tenants by number. Raises ApiError 401 when none signed."""
+        if not 1 <= len(numbers) <= MAX_NUMBERS:
+            raise invalid_signature()
+        found: dict[str, str] = {}
+        for number in sorted(numbers):
+            tenant = await self._signers.tenant(whatsapp_account(number), lambda secret: _signed(secret, callback))
+            if tenant:
+                found[number] = tenant
+        if not found:
+            raise invalid_signature()
+        if unsigned := len(numbers) - len(found):
+            _logger.warning("left out what was signed for other numbers only", extra={"numbers": unsigned})
+        return found
+
+
+def _signed(secret: str, callback: Callback) -> bool:
+    expected = "sha256=" + hmac.digest(secret.encode(), callback.body, "sha256").hex()
+    return hmac.compare_digest(expected.encode(), callback.headers.get(_SIGNATURE, "").encode())
+
+
+def _changes(body: bytes) -> Iterator[tuple[str, str, Change]]:
+    """Number, Business account and change, of each change that names a number. Raises ApiError 401 for other bodies."""
+    try:
+        parsed = Body.model_validate(json.loads(body))
+    except (ValueError, RecursionError):
+        raise invalid_signature() from None  # whose it is can't be told, so neither who should have signed it
+    for entry in parsed.entry:
+        for change in entry.changes:
+            if change.value.metadata:
+                yield change.value.metadata.phone_number_id, entry.id, change
+
+
+def _bounded(items: Iterable[CallbackItem]) -> list[CallbackItem]:
+    """All of `items`. Raises ApiError 413 for too many, or too much in all."""
+    bounded: list[CallbackItem] = []
+    room = _MAX_ITEM_BYTES
+    for item in items:
+        bounded.append(item)
+        room -= len(item.text)
+        if room < 0 or len(bounded) > MAX_UPDATES:
+            raise payload_too_large(MAX_CALLBACK_BYTES)
+    return bounded
+
+
+def _items(tenant: str, number: str, entry: str, change: Change) -> Iterator[CallbackItem]:
+    """An item for each message and each status; one for a change that has neither."""
+    account = whatsapp_account(number)
+    for own_id, value in _parts(change):
+        content = {"field": change.field, "value": value}
+        body = {"object": "whatsapp_business_account", "entry": [{"id": entry, "changes": [content]}]}
+        yield CallbackItem(tenant, WHATSAPP, account, own_id, json.dumps(body, separators=(",", ":")))
+
+
+def _parts(change: Change) -> Iterator[tuple[str, dict[str, Any]]]:
+    whole = change.value.model_dump(exclude_unset=True)
+    around = {name: value for name, value in whole.items() if name not in ("messages", "statuses")}
+    for message in change.value.messages:
+        yield f"message\0{_own_id(message, 'id')}", around | {"messages": [message]}
+    for status in change.value.statuses:
+        yield f"status\0{_own_id(status, 'id', 'status', 'recipient_id')}", around | {"statuses": [status]}
+    if not change.value.messages and not change.value.statuses:
+        yield f"change\0{change.field}\0{_digest(whole)}", whole
+
+
+def _own_id(part: dict[str, Any], *names: str) -> str:
+    """The provider's name for `part`; its content's digest where it has none."""
+    id = part.get("id")
+    if not isinstance(id, str) or not id:
+        return _digest(part)
+    return "\0".join(str(part.get(name, "")) for name in names)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

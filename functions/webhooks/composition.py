@@ -1,0 +1,38 @@
+"""What the functions of this slice share: settings, tables and the queue of jobs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.queues import SqsQueue
+from callmissed.platform.queues import DISPATCH
+from callmissed.settings import CoreSettings, from_environment
+from functions.webhooks.storage.repository import Repository
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The dependencies of one process. Each is made when a handler asks for it; none opens a connection before use."""
+
+    settings: CoreSettings
+
+    @cached_property
+    def database(self) -> Database:
+        """The tables of the stage."""
+        return Database(DynamoDB(self.settings.region, self.settings.dynamodb_endpoint), self.settings.stage)
+
+    @cached_property
+    def repository(self) -> Repository:
+        """Webhooks and deliveries."""
+        return Repository(self.database)
+
+    @cached_property
+    def jobs(self) -> SqsQueue:
+        """The queue of jobs."""
+        return SqsQueue(self.settings, DISPATCH)
+
+
+def compose(settings: CoreSettings | None = None) -> Composition:
+    """The dependencies under `settings`, by default those of the environment. Raises ValueError for a wrong one."""
+    return Composition(settings or from_environment())

@@ -1,0 +1,73 @@
+"""The circuit breaker of an endpoint, and the end of a webhook whose endpoint is gone.
+
+After `_MAX_FAILURES` failed attempts in a row nothing is sent for a while, and then one attempt at a time, until one
+succeeds (https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker). The pauses grow with the time for
+which the endpoint has failed. Five days of nothing but failure disable the webhook.
+"""
+
+from callmissed.clock import MINUTE, SECOND, iso
+from callmissed.events.outbox import new_event
+from callmissed.events.types import WebhookDisabled
+from callmissed.observability import count
+from functions.webhooks.storage.records import DisabledReason, Endpoint, Webhook
+from functions.webhooks.storage.repository import Repository
+
+PATIENCE = 5 * 24 * 3600 * SECOND
+"""Time of nothing but failure, in microseconds, after which a webhook is disabled."""
+
+_MAX_FAILURES = 5
+_MIN_PAUSE = 30 * SECOND
+_MAX_PAUSE = 5 * MINUTE
+_PROBE_TAKES = 15 * SECOND
+
+
+class CircuitBreaker:
+    """The circuit breakers of one stage. Every method raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._webhooks = repository.webhooks
+
+    async def may_probe(self, webhook: Webhook, now: int) -> bool:
+        """Whether this attempt is the one that an open breaker lets through. One process wins."""
+        due = now >= (webhook.open_until or 0)
+        return due and await self._webhooks.move_open_until(webhook, now + _PROBE_TAKES)
+
+    async def record_success(self, webhook: Webhook) -> bool:
+        """Forget earlier failures; True when the breaker was open."""
+        if not webhook.consecutive_failures:
+            return False
+        await self._webhooks.forget_failures(webhook.endpoint)
+        return webhook.open_until is not None
+
+    async def record_failure(self, endpoint: Endpoint, now: int) -> int | None:
+        """Count a failed attempt. The moment until which this one opened the breaker; None if it did not."""
+        webhook = await self._webhooks.count_failure(endpoint, now)
+        if webhook is None:
+            return None
+        since = now if webhook.first_failure_at is None else webhook.first_failure_at
+        if since <= now - PATIENCE:
+            await self.disable(webhook, DisabledReason.FAILING, now)
+            return None
+        if (webhook.consecutive_failures or 0) < _MAX_FAILURES:
+            return None
+        until = now + min(max((now - since) // 2, _MIN_PAUSE), _MAX_PAUSE)
+        return until if await self._open(webhook, until, now) else None
+
+    async def disable(self, webhook: Webhook, reason: DisabledReason, now: int) -> None:
+        """Disable the webhook as it was read, and publish an event for the tenant's other webhooks. Safe to repeat."""
+        since = webhook.first_failure_at
+        data = WebhookDisabled(
+            webhook_id=webhook.endpoint.webhook,
+            url=webhook.url,
+            reason=reason.value,
+            failing_since=iso(since) if since else None,
+            disabled_at=iso(now),
+        )
+        if await self._webhooks.disable(webhook, reason, now, new_event(webhook.endpoint.tenant, data, now)):
+            count("EndpointDisabled")
+
+    async def _open(self, webhook: Webhook, until: int, now: int) -> bool:
+        """Whether this failure opened the breaker, or opened it anew."""
+        if (webhook.open_until or 0) > now + _PROBE_TAKES:
+            return False
+        return await self._webhooks.move_open_until(webhook, until)

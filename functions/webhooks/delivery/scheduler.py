@@ -1,0 +1,37 @@
+"""The scheduler: each minute it enqueues what is due. A job that is lost is enqueued again after `LOST_AFTER`."""
+
+from callmissed.aws.queues import Sending
+from callmissed.clock import SECOND, Clock, system_clock
+from functions.webhooks.delivery.concurrency import gather_limited
+from functions.webhooks.delivery.jobs import of_due
+from functions.webhooks.storage.records import LOST_AFTER, SHARDS
+from functions.webhooks.storage.repository import Repository
+
+_PAGE = 250
+_MAX_RUN = 40 * SECOND
+"""Lambda ends a run after 55 seconds; what it has claimed by then and not enqueued would wait for `LOST_AFTER`."""
+
+
+class Scheduler:
+    """Enqueues what is due. Raises Unavailable or QueueUnavailable; the next run enqueues the rest."""
+
+    def __init__(self, repository: Repository, queue: Sending, clock: Clock = system_clock) -> None:
+        self._due = repository.due
+        self._queue = queue
+        self._clock = clock
+
+    async def enqueue_due(self, now: int) -> int:
+        """Enqueue what is due at `now` (epoch microseconds), as long as there is time; returns how many jobs."""
+        end = self._clock() + _MAX_RUN
+        return sum(await gather_limited([self._enqueue_shard(shard, now, end) for shard in range(SHARDS)]))
+
+    async def _enqueue_shard(self, shard: int, now: int, end: int) -> int:
+        enqueued, more = 0, None
+        while True:
+            found, more = await self._due.page(shard, now, more, _PAGE)
+            claimed = await gather_limited([self._due.claim(due, now + LOST_AFTER) for due in found])
+            jobs = [of_due(due).message() for due, won in zip(found, claimed, strict=True) if won]
+            await self._queue.send(jobs)
+            enqueued += len(jobs)
+            if not more or self._clock() >= end:
+                return enqueued

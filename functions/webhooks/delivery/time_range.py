@@ -1,0 +1,48 @@
+"""Time ranges that callers name: from `since`, included, to `until`, excluded, by the time of the event."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from callmissed.clock import SECOND
+from callmissed.events.outbox import RETENTION
+from functions.webhooks.delivery.errors import unprocessable
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = 3600 * SECOND
+_DAY = 24 * _HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """Both ends in epoch microseconds."""
+
+    since: int
+    until: int
+
+
+def micros(moment: datetime) -> int:
+    """`moment`, which has a time zone, in epoch microseconds."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def replayable(
+    since: datetime | None, until: datetime | None, now: int, *, failing_since: int | None = None
+) -> TimeRange:
+    """The range to replay: at most the 30 days for which events are kept. It ends at `now` at the latest.
+
+    By default it has the last 24 hours, and all the time for which an endpoint was `failing_since` (epoch
+    microseconds). Raises ApiError 422.
+    """
+    begin = _begin(now, failing_since) if since is None else micros(since)
+    end = now if until is None else min(micros(until), now)
+    if begin < now - RETENTION:
+        raise unprocessable("body", "since", "Events are kept for 30 days")
+    if begin >= end:
+        name = "since" if until is None else "until"
+        raise unprocessable("body", name, "The span must begin before it ends, and in the past")
+    return TimeRange(begin, end)
+
+
+def _begin(now: int, failing_since: int | None) -> int:
+    """Events may be a little older than the first failure to deliver one."""
+    return max(now - RETENTION, min(now - _DAY, (failing_since or now) - _HOUR))

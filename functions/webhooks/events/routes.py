@@ -1,0 +1,15 @@
+"""GET /api/v1/webhooks/event-types: what can be subscribed to."""
+
+from fastapi import APIRouter, Request, Response
+
+from callmissed.events.types import catalogue
+from callmissed.web.caching import cacheable
+from functions.webhooks.events.schemas import EventTypesOut
+
+router = APIRouter(tags=["webhooks"])
+
+
+@router.get("/api/v1/webhooks/event-types", summary="List event types", response_model=EventTypesOut)
+async def list_event_types(request: Request) -> Response:
+    """Every event type with a JSON Schema and an example of its `data`; public."""
+    return cacheable(request, {"data": catalogue()})

@@ -1,0 +1,95 @@
+"""The function `webhooks`: the API of subscriptions, deliveries and replays."""
+
+from dataclasses import dataclass, fields
+from functools import cache, partial
+from typing import Any
+
+from fastapi import FastAPI
+from mangum import Mangum
+
+from callmissed.aws.queues import Sending
+from callmissed.aws.runtime import use_own_loop
+from callmissed.clock import Clock, system_clock
+from callmissed.http.client import SafeClient
+from callmissed.http.urls import checked_url
+from callmissed.idempotency.answers import S3Answers
+from callmissed.idempotency.store import IdempotencyStore
+from callmissed.sealing import Sealer
+from callmissed.web.app import create_api
+from callmissed.web.idempotency import IdempotencyMiddleware
+from callmissed.web.request_context import RequestContextMiddleware
+from functions.webhooks.composition import Composition, compose
+from functions.webhooks.delivery import routes as deliveries
+from functions.webhooks.delivery.attempts import Attempting, Attempts
+from functions.webhooks.delivery.service import Deliveries
+from functions.webhooks.events import routes as event_types
+from functions.webhooks.replays import routes as replays
+from functions.webhooks.replays.service import Replays
+from functions.webhooks.subscriptions import routes as subscriptions
+from functions.webhooks.subscriptions.service import CheckUrl, Subscriptions
+
+ROUTERS = (event_types.router, subscriptions.router, deliveries.router, replays.router)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services of one process, which routes find by name in the application's state."""
+
+    subscriptions: Subscriptions
+    deliveries: Deliveries
+    replays: Replays
+    attempts: Attempting
+    clock: Clock
+
+
+def create_services(
+    composition: Composition,
+    *,
+    check_url: CheckUrl | None = None,
+    attempts: Attempting | None = None,
+    queue: Sending | None = None,
+    clock: Clock = system_clock,
+) -> Services:
+    """The services of one process, none of which opens a connection before it is used.
+
+    Raises ValueError without a sealing key.
+    """
+    repository, sealer = composition.repository, Sealer(composition.settings.sealing_ring)
+    queue = queue or composition.jobs
+    loopback = composition.settings.allow_loopback
+    check_url = check_url or partial(checked_url, allow_loopback=loopback)
+    owned = Subscriptions(repository, sealer=sealer, check_url=check_url, queue=queue)
+    return Services(
+        subscriptions=owned,
+        deliveries=Deliveries(repository, queue),
+        replays=Replays(repository, queue, owned),
+        attempts=attempts or Attempts(SafeClient(allow_loopback=loopback), sealer, clock),
+        clock=clock,
+    )
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over `services`."""
+    state = {name: getattr(services, name) for name in (each.name for each in fields(services))}
+    return create_api("CallMissed webhooks", ROUTERS, **state)
+
+
+def create_server(composition: Composition, services: Services) -> RequestContextMiddleware:
+    """The application as it is served: each keyed request runs once. Answers show secrets, so they are kept sealed."""
+    settings = composition.settings
+    store = IdempotencyStore(composition.database, S3Answers(settings), Sealer(settings.sealing_ring))
+    return RequestContextMiddleware(IdempotencyMiddleware(create_app(services), store, services.clock))
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one request of API Gateway."""
+    return _server()(event, context)
+
+
+@cache
+def _server() -> Mangum:
+    """Created at the first invocation, on its thread and loop."""
+    composition = compose()
+    server = create_server(composition, create_services(composition))
+    use_own_loop()
+    return Mangum(server, lifespan="off")

@@ -1,0 +1,19 @@
+"""The function `callback-worker`: processes the queue `callbacks`."""
+
+from functools import cache
+from typing import Any
+
+from callmissed.aws.runtime import run
+from functions.webhooks.callbacks.worker import CallbackWorker
+from functions.webhooks.composition import compose
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+    """Process a batch; SQS retries the messages that the answer names."""
+    failed = run(_worker().failures(event["Records"]))
+    return {"batchItemFailures": [{"itemIdentifier": id} for id in failed]}
+
+
+@cache
+def _worker() -> CallbackWorker:
+    return CallbackWorker(compose().database)

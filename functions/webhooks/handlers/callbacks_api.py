@@ -1,0 +1,34 @@
+"""The function `callbacks`: the API that WhatsApp, Twilio and Cashfree call."""
+
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI
+from mangum import Mangum
+from mangum.types import LambdaContext
+
+from callmissed.aws.database import Database
+from callmissed.aws.runtime import use_own_loop
+from callmissed.clock import Clock, system_clock
+from callmissed.settings import CoreSettings
+from callmissed.web.app import create_api
+from callmissed.web.request_context import RequestContextMiddleware
+from functions.webhooks.callbacks.routes import Callbacks, router
+from functions.webhooks.composition import compose
+
+
+def create_app(settings: CoreSettings, database: Database, clock: Clock = system_clock) -> FastAPI:
+    """The application, without its frame."""
+    return create_api("CallMissed callbacks", [router], callbacks=Callbacks(settings, database, clock))
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Serve one request of API Gateway."""
+    use_own_loop()
+    return Mangum(_served(), lifespan="off")(event, context)
+
+
+@cache
+def _served() -> RequestContextMiddleware:
+    composition = compose()
+    return RequestContextMiddleware(create_app(composition.settings, composition.database))

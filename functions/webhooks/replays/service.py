@@ -1,0 +1,103 @@
+"""Replays: runs over a webhook's past deliveries. Here they are started and read; `runner` does the work.
+
+Both kinds go through the deliveries of a time range, oldest first:
+
+    recover   the webhook is active again, and what failed is queued under its own delivery id
+    replay    the selected ones are sent again, as new deliveries that name the old ones
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from callmissed.aws.queues import Sending
+from callmissed.idempotency.operation import Operation
+from functions.webhooks.delivery.enqueue import SAFETY_DELAY, enqueue_best_effort
+from functions.webhooks.delivery.errors import webhook_inactive
+from functions.webhooks.delivery.jobs import ReplayJob
+from functions.webhooks.delivery.time_range import TimeRange
+from functions.webhooks.replays.errors import replay_not_found
+from functions.webhooks.storage.errors import AlreadyExists
+from functions.webhooks.storage.records import Endpoint, State, Webhook, WebhookStatus, key_before
+from functions.webhooks.storage.replays import Replay, ReplayKind
+from functions.webhooks.storage.repository import Repository
+from functions.webhooks.subscriptions.service import Change, Subscriptions
+
+_ID = re.compile(r"rpl_[0-9a-f]{24}")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Deliveries of a time range whose type one of `events` matches and whose state is one of `states`."""
+
+    time_range: TimeRange
+    events: Sequence[str] = ("*",)
+    states: Sequence[State] = tuple(State)
+
+
+class Replays:
+    """The replays of one stage. Every method raises Unavailable when DynamoDB does not answer.
+
+    What is started twice for the same `operation` is started once.
+    """
+
+    def __init__(self, repository: Repository, queue: Sending, subscriptions: Subscriptions) -> None:
+        self._replays = repository.replays
+        self._queue = queue
+        self._subscriptions = subscriptions
+
+    async def recover(self, endpoint: Endpoint, time_range: TimeRange, now: int, operation: Operation) -> Replay:
+        """Activate the webhook, send what is parked, and start to queue again what failed in the time range.
+
+        All of it or nothing. Raises ApiError 404, 409.
+        """
+        selection = Selection(time_range, states=[State.FAILED])
+        replay = _new_replay(endpoint, ReplayKind.RECOVER, selection, now, operation)
+
+        def activate(webhook: Webhook) -> Change:
+            return Change(replace(webhook, active=True), resumed=True, replay=(replay, now + SAFETY_DELAY))
+
+        try:
+            await self._subscriptions.change(endpoint, activate, now)
+        except AlreadyExists:
+            return await self._stored(endpoint, replay.id)
+        await enqueue_best_effort(self._queue, ReplayJob(endpoint, replay.id).message())
+        return replay
+
+    async def start(self, endpoint: Endpoint, selection: Selection, now: int, operation: Operation) -> Replay:
+        """Start to send the selected deliveries again. Raises ApiError 400 for a webhook that is not active, 404."""
+        webhook = await self._subscriptions.get(endpoint)
+        if webhook.status is not WebhookStatus.ACTIVE:
+            raise webhook_inactive()
+        replay = _new_replay(endpoint, ReplayKind.REPLAY, selection, now, operation)
+        if not await self._replays.put_new(replay, now + SAFETY_DELAY):
+            return await self._stored(endpoint, replay.id)
+        await enqueue_best_effort(self._queue, ReplayJob(endpoint, replay.id).message())
+        return replay
+
+    async def get(self, endpoint: Endpoint, id: str) -> Replay:
+        """The replay and its progress. Raises ApiError 404."""
+        await self._subscriptions.get(endpoint)
+        if not _ID.fullmatch(id):
+            raise replay_not_found()
+        return await self._stored(endpoint, id)
+
+    async def _stored(self, endpoint: Endpoint, id: str) -> Replay:
+        found = await self._replays.get(endpoint, id)
+        if not found:
+            raise replay_not_found()
+        return found
+
+
+def _new_replay(endpoint: Endpoint, kind: ReplayKind, selection: Selection, now: int, operation: Operation) -> Replay:
+    return Replay(
+        endpoint=endpoint,
+        id=operation.new_id("rpl"),
+        kind=kind,
+        created_at=now,
+        since=selection.time_range.since,
+        until=selection.time_range.until,
+        events=list(selection.events),
+        states=list(selection.states),
+        cursor=key_before(selection.time_range.since),
+    )

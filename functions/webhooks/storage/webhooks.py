@@ -1,0 +1,161 @@
+"""Reads and conditional writes of webhooks."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from callmissed.aws.attributes import Item
+from callmissed.aws.comparisons import begins_with, below, missing_or
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import ConditionFailed, TransactionCanceled
+from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
+from callmissed.events.outbox import Event, publish_operation
+from callmissed.platform.tables import WEBHOOKS
+from functions.webhooks.storage.deliveries import resume_operation
+from functions.webhooks.storage.errors import AlreadyExists, LimitReached, RevisionChanged
+from functions.webhooks.storage.records import (
+    FAILURES,
+    WEBHOOK,
+    WEBHOOK_PREFIX,
+    DisabledReason,
+    Endpoint,
+    Webhook,
+    count_key,
+)
+from functions.webhooks.storage.replays import Replay, put_replay_operation
+
+_REFUSED = "ConditionalCheckFailed"
+_NO_FAILURES: Item = {
+    "consecutive_failures": None,
+    "first_failure_at": None,
+    "open_until": None,
+    "disabled_reason": None,
+    "disabled_at": None,
+}
+
+
+class WebhookRepository:
+    """The webhooks of one stage. Every method raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, endpoint: Endpoint) -> Webhook | None:
+        """The webhook, strongly consistent."""
+        item = await self._database.get(WEBHOOKS, endpoint.key)
+        return Webhook.of(item) if item else None
+
+    async def of_tenant(self, tenant: str) -> list[Webhook]:
+        """The tenant's webhooks, oldest first, strongly consistent."""
+        query = self._database.query(WEBHOOKS, tenant, sort=begins_with(WEBHOOK_PREFIX), consistent=True)
+        found = [Webhook.of(item) async for item in query]
+        return sorted(found, key=lambda webhook: (webhook.created_at, webhook.endpoint.webhook))
+
+    async def create(self, webhook: Webhook, max_webhooks: int) -> None:
+        """Write a new webhook and count it. Raises AlreadyExists, and LimitReached at `max_webhooks`.
+
+        The count is an item that every creation and deletion changes in its own transaction, so that of any number at
+        the same time only as many pass as there is room for.
+        """
+        room = {"n": missing_or(below(max_webhooks))}
+        counted = update_operation(
+            WEBHOOKS, count_key(webhook.endpoint.tenant), add={"n": 1}, expected=room, upsert=True
+        )
+        try:
+            await self._database.transact([put_new_operation(WEBHOOKS, webhook.item), counted])
+        except TransactionCanceled as canceled:
+            raise AlreadyExists if canceled.reasons[0] == _REFUSED else LimitReached from canceled
+
+    async def change(
+        self, before: Webhook, after: Webhook, *, resume_at: int | None = None, replay: tuple[Replay, int] | None = None
+    ) -> Webhook:
+        """The webhook changed from `before` to `after`, if nobody has changed or disabled it since.
+
+        With `resume_at`, earlier failures are forgotten and parked deliveries are looked for from then. With `replay`,
+        a new replay and the moment when the scheduler enqueues it, both are written or neither. Raises
+        RevisionChanged, and AlreadyExists for the replay.
+        """
+        after = replace(after, revision=before.revision + 1)
+        operations = [_change_operation(before, after, () if resume_at is None else FAILURES)]
+        operations += [] if resume_at is None else [resume_operation(before.endpoint, resume_at)]
+        operations += [put_replay_operation(*replay)] if replay else []
+        try:
+            await self._database.transact(operations)
+        except TransactionCanceled as canceled:
+            if canceled.reasons[0] == _REFUSED:
+                raise RevisionChanged from canceled
+            if replay and canceled.reasons[-1] == _REFUSED:
+                raise AlreadyExists from canceled
+            raise
+        return after if resume_at is None else replace(after, **_NO_FAILURES)
+
+    async def delete(self, endpoint: Endpoint) -> bool:
+        """Delete the webhook and count it out; False when there is none."""
+        counted = update_operation(WEBHOOKS, count_key(endpoint.tenant), add={"n": -1}, upsert=True)
+        try:
+            await self._database.transact([delete_operation(WEBHOOKS, endpoint.key), counted])
+        except TransactionCanceled:
+            return False
+        return True
+
+    async def move_open_until(self, webhook: Webhook, until: int) -> bool:
+        """Open the circuit breaker until then; False when it was opened or closed since the webhook was read."""
+        seen = WEBHOOK.encode(open_until=webhook.open_until)
+        absent = () if seen else WEBHOOK.names("open_until")
+        return await self._database.update_if(
+            WEBHOOKS,
+            webhook.endpoint.key,
+            set=WEBHOOK.encode(open_until=until),
+            expected=seen,
+            must_not_exist=absent,
+        )
+
+    async def count_failure(self, endpoint: Endpoint, now: int) -> Webhook | None:
+        """The webhook with one more failed attempt; None when it was deleted."""
+        try:
+            item = await self._database.update(
+                WEBHOOKS,
+                endpoint.key,
+                add=WEBHOOK.encode(consecutive_failures=1),
+                set_missing=WEBHOOK.encode(first_failure_at=now),
+            )
+        except ConditionFailed:
+            return None
+        return Webhook.of(item)
+
+    async def forget_failures(self, endpoint: Endpoint) -> None:
+        """Close the circuit breaker and count failures from the beginning."""
+        await self._database.update_if(
+            WEBHOOKS,
+            endpoint.key,
+            set=WEBHOOK.encode(consecutive_failures=0),
+            remove=WEBHOOK.names("first_failure_at", "open_until"),
+        )
+
+    async def disable(self, webhook: Webhook, reason: DisabledReason, now: int, event: Event) -> bool:
+        """Disable an active webhook and publish `event`, both or neither.
+
+        False when it is inactive, has another URL, or was deleted.
+        """
+        try:
+            await self._database.transact([_disable_operation(webhook, reason, now), publish_operation(event)])
+        except TransactionCanceled:
+            return False
+        return True
+
+
+def _change_operation(before: Webhook, after: Webhook, forgotten: Sequence[str]) -> WriteOperation:
+    values, removed = WEBHOOK.changes(before, after)
+    expected = WEBHOOK.encode(revision=before.revision)
+    return update_operation(WEBHOOKS, before.endpoint.key, set=values, remove=(*removed, *forgotten), expected=expected)
+
+
+def _disable_operation(webhook: Webhook, reason: DisabledReason, now: int) -> WriteOperation:
+    """The revision moves on: an owner who saw the webhook active has to look again."""
+    return update_operation(
+        WEBHOOKS,
+        webhook.endpoint.key,
+        set=WEBHOOK.encode(active=False, disabled_reason=reason, disabled_at=now, updated_at=now),
+        add=WEBHOOK.encode(revision=1),
+        remove=WEBHOOK.names("open_until"),
+        expected=WEBHOOK.encode(active=True, url=webhook.url),
+    )

@@ -1,0 +1,198 @@
+"""A tenant's webhooks: creating, changing, rotating, deleting.
+
+Every change names the revision that it read, and is made again on the webhook as it is when another change came first:
+of two changes of different fields both last.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from callmissed.aws.queues import Sending
+from callmissed.clock import MINUTE
+from callmissed.idempotency.operation import Operation
+from callmissed.sealing import Sealer
+from functions.webhooks.delivery.enqueue import enqueue_best_effort
+from functions.webhooks.delivery.errors import unprocessable, webhook_not_found
+from functions.webhooks.delivery.jobs import ParkedJob
+from functions.webhooks.delivery.service import find_webhook
+from functions.webhooks.delivery.signing import new_secret
+from functions.webhooks.storage.errors import AlreadyExists, LimitReached, RevisionChanged
+from functions.webhooks.storage.records import Endpoint, SigningSecret, Webhook, WebhookStatus
+from functions.webhooks.storage.replays import Replay
+from functions.webhooks.storage.repository import Repository
+from functions.webhooks.subscriptions.errors import webhook_changed, webhook_limit_reached
+from functions.webhooks.subscriptions.schemas import MASK, NewWebhook, WebhookChanges
+from functions.webhooks.subscriptions.secrets import masked, rotated
+
+MAX_WEBHOOKS = 50
+"""Webhooks of one tenant."""
+
+CheckUrl = Callable[[str], object]
+"""Raises ApiError 400 `url_rejected` for a URL that is never called."""
+
+_HOUR = 60 * MINUTE
+_TRIES = 5
+_ALL = ["*"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookWithSecret:
+    """A webhook with its newest secret, which is shown this once."""
+
+    webhook: Webhook
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The webhook as it becomes. One that is resumed forgets its failures and sends what is parked.
+
+    `replay` is written in the same transaction, with the moment when the scheduler enqueues it.
+    """
+
+    webhook: Webhook
+    resumed: bool = False
+    replay: tuple[Replay, int] | None = None
+
+
+class Subscriptions:
+    """The webhooks of one stage. Every method raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(self, repository: Repository, *, sealer: Sealer, check_url: CheckUrl, queue: Sending) -> None:
+        self._repository = repository
+        self._webhooks = repository.webhooks
+        self._sealer = sealer
+        self._check_url = check_url
+        self._queue = queue
+
+    async def all_of(self, tenant: str) -> list[Webhook]:
+        """The tenant's webhooks, oldest first."""
+        return await self._webhooks.of_tenant(tenant)
+
+    async def get(self, endpoint: Endpoint) -> Webhook:
+        """The webhook. Raises ApiError 404."""
+        return await find_webhook(self._repository, endpoint)
+
+    async def create(self, tenant: str, new: NewWebhook, now: int, operation: Operation) -> WebhookWithSecret:
+        """A new webhook with its secret; the same again for the same `operation`.
+
+        Raises ApiError 400 for its URL, 409 when the tenant has as many as it may, 422 for its headers.
+        """
+        self._check_url(new.url)
+        id, secret = operation.new_id("wh"), new_secret()
+        webhook = self._new(Endpoint(tenant, id), new, secret, now)
+        try:
+            await self._webhooks.create(webhook, MAX_WEBHOOKS)
+        except LimitReached as limit:
+            raise webhook_limit_reached(MAX_WEBHOOKS) from limit
+        except AlreadyExists:
+            return self._with_secret(await self.get(webhook.endpoint))
+        return WebhookWithSecret(webhook, secret)
+
+    async def update(self, endpoint: Endpoint, changes: WebhookChanges, now: int) -> Webhook:
+        """The webhook after `changes`. Raises ApiError 400 for its URL, 404, 409, 422 for its headers."""
+        if changes.url is not None:
+            self._check_url(changes.url)
+
+        def change(webhook: Webhook) -> Change:
+            changed = replace(webhook, **self._changed_fields(webhook, changes))
+            return Change(changed, resumed=_resumes(webhook, changes))
+
+        return await self.change(endpoint, change, now)
+
+    async def rotate(self, endpoint: Endpoint, overlap_hours: int, now: int, operation: Operation) -> WebhookWithSecret:
+        """The webhook with a new secret, beside which the one before it signs for `overlap_hours` (0 to 24).
+
+        The same secret again for the same `operation`. Raises ApiError 404, 409.
+        """
+        secret = new_secret()
+
+        def change(webhook: Webhook) -> Change | None:
+            if webhook.rotation_id == operation.id:
+                return None
+            until = now + overlap_hours * _HOUR
+            secrets = rotated(webhook.secrets, self._sealer.seal(secret), until=until, now=now)
+            return Change(replace(webhook, secrets=secrets, masked_secret=masked(secret), rotation_id=operation.id))
+
+        return self._with_secret(await self.change(endpoint, change, now))
+
+    async def delete(self, endpoint: Endpoint) -> None:
+        """End the webhook; what is queued for it is dropped. Raises ApiError 404."""
+        await self.get(endpoint)
+        if not await self._webhooks.delete(endpoint):
+            raise webhook_not_found()
+
+    async def change(self, endpoint: Endpoint, change_of: Callable[[Webhook], Change | None], now: int) -> Webhook:
+        """The webhook after the change that `change_of` returns for it as it is; as it is for None.
+
+        Raises ApiError 404, 409 when others change it during each try, and AlreadyExists for the change's replay.
+        """
+        for _ in range(_TRIES):
+            webhook = await self.get(endpoint)
+            change = change_of(webhook)
+            if change is None:
+                return webhook
+            try:
+                return await self._write(webhook, change, now)
+            except RevisionChanged:
+                continue
+        raise webhook_changed()
+
+    async def _write(self, webhook: Webhook, change: Change, now: int) -> Webhook:
+        changed = await self._webhooks.change(
+            webhook,
+            replace(change.webhook, updated_at=now),
+            resume_at=now if change.resumed else None,
+            replay=change.replay,
+        )
+        if change.resumed:
+            await enqueue_best_effort(self._queue, ParkedJob(webhook.endpoint).message())
+        return changed
+
+    def _new(self, endpoint: Endpoint, new: NewWebhook, secret: str, now: int) -> Webhook:
+        return Webhook(
+            endpoint=endpoint,
+            url=new.url,
+            events=_simplified(new.events),
+            description=new.description,
+            headers=self._sealed(new.headers, {}),
+            active=new.is_active,
+            secrets=[SigningSecret(self._sealer.seal(secret))],
+            masked_secret=masked(secret),
+            created_at=now,
+            updated_at=now,
+        )
+
+    def _changed_fields(self, webhook: Webhook, changes: WebhookChanges) -> dict[str, Any]:
+        fields: dict[str, Any] = {"url": changes.url, "description": changes.description, "active": changes.is_active}
+        if changes.events is not None:
+            fields["events"] = _simplified(changes.events)
+        if changes.headers is not None:
+            fields["headers"] = self._sealed(changes.headers, webhook.headers)
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def _sealed(self, headers: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
+        """`headers` with sealed values; a masked value keeps the one that is `stored`. Raises ApiError 422."""
+        kept = {name.lower(): sealed for name, sealed in stored.items()}
+        for name, value in headers.items():
+            if value == MASK and name.lower() not in kept:
+                raise unprocessable("body", "headers", f"There is no stored value of '{name}' to keep")
+        return {
+            name: kept[name.lower()] if value == MASK else self._sealer.seal(value) for name, value in headers.items()
+        }
+
+    def _with_secret(self, webhook: Webhook) -> WebhookWithSecret:
+        return WebhookWithSecret(webhook, self._sealer.unseal(webhook.secrets[0].sealed))
+
+
+def _resumes(webhook: Webhook, changes: WebhookChanges) -> bool:
+    """Whether earlier failures say nothing any more: the webhook becomes active, or is active and has another URL."""
+    if webhook.status is not WebhookStatus.ACTIVE:
+        return changes.is_active is True
+    return changes.is_active is not False and changes.url not in (None, webhook.url)
+
+
+def _simplified(events: Collection[str]) -> list[str]:
+    """Each filter once; one that selects everything, or no filter at all, stands for everything."""
+    return _ALL if not events or "*" in events else list(dict.fromkeys(events))

@@ -1,0 +1,194 @@
+"""Beginning recoveries and replays, and looking at them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from callmissed.clock import MINUTE, SECOND, iso
+from callmissed.events.outbox import RETENTION
+from callmissed.ids import sortable_prefix
+from callmissed.platform.tables import DELIVERIES
+from functions.webhooks.delivery.enqueue import SAFETY_DELAY
+from functions.webhooks.storage.records import REPLAY_PREFIX, Endpoint
+from tests.support.webhooks.subscribers import NOW, Stage, Tenant, refused
+
+DAY = 24 * 60 * MINUTE
+
+
+@pytest.fixture
+async def webhook(tenant: Tenant) -> dict[str, Any]:
+    return await tenant.webhook()
+
+
+@pytest.fixture
+def endpoint(tenant: Tenant, webhook: dict[str, Any]) -> Endpoint:
+    return tenant.endpoint(webhook)
+
+
+async def begun(stage: Stage, endpoint: Endpoint, id: str) -> dict[str, Any]:
+    """The item that the sender goes by."""
+    return await stage.item(DELIVERIES, {"webhook": endpoint.partition, "item": REPLAY_PREFIX + id})
+
+
+async def test_recovery_activates_drains_and_requeues(
+    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+) -> None:
+    await stage.fail(
+        endpoint,
+        consecutive_failures=9,
+        first_failure_at=NOW - DAY,
+        open_until=NOW + MINUTE,
+        disabled_reason="failing",
+        disabled_at=NOW,
+        active=False,
+    )
+
+    answer = await tenant.call("POST", f"/{webhook['id']}/recover", json={"since": iso(NOW - 3 * DAY)})
+
+    assert answer.status_code == 202
+    id = answer.json()["id"]
+    assert answer.json() == {
+        "id": id,
+        "kind": "recover",
+        "status": "running",
+        "since": iso(NOW - 3 * DAY),
+        "until": iso(NOW),
+        "scanned": 0,
+        "queued": 0,
+    }
+    item = await stage.webhook(endpoint)
+    assert item["active"]
+    assert not {"consecutive_failures", "first_failure_at", "open_until", "disabled_reason", "disabled_at"} & set(item)
+    assert (await stage.item(DELIVERIES, endpoint.parked_key))["due"] == f"{NOW:020}"
+    where = {"t": tenant.id, "w": webhook["id"]}
+    assert stage.queue.bodies() == [{"do": "parked", **where}, {"do": "replay", **where, "r": id}]
+
+
+async def test_what_the_sender_finds_of_a_recovery(
+    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+) -> None:
+    id = (await tenant.call("POST", f"/{webhook['id']}/recover")).json()["id"]
+
+    item = await begun(stage, endpoint, id)
+
+    assert item.pop("shard") in set("01234567")
+    assert item == {
+        "webhook": endpoint.partition,
+        "item": REPLAY_PREFIX + id,
+        "kind": "recover",
+        "created": NOW,
+        "since": NOW - DAY,
+        "until": NOW,
+        "events": ["*"],
+        "states": ["failed"],
+        "cursor": f"D#dlv_{sortable_prefix(NOW - DAY)}",
+        "seen": 0,
+        "queued": 0,
+        "state": "running",
+        "due": f"{NOW + SAFETY_DELAY:020}",
+        "ttl": (NOW + RETENTION) // SECOND,
+    }
+
+
+async def test_a_replay_names_time_range_types_and_status(
+    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+) -> None:
+    body = {"since": iso(NOW - 2 * DAY), "until": iso(NOW - DAY), "events": ["message.*"], "status": "delivered"}
+
+    answer = await tenant.call("POST", f"/{webhook['id']}/replays", json=body)
+
+    assert answer.status_code == 202
+    id = answer.json()["id"]
+    item = await begun(stage, endpoint, id)
+    assert (item["kind"], item["events"], item["states"]) == ("replay", ["message.*"], ["delivered"])
+    assert (item["since"], item["until"]) == (NOW - 2 * DAY, NOW - DAY)
+    assert stage.queue.bodies() == [{"do": "replay", "t": tenant.id, "w": webhook["id"], "r": id}]
+
+
+async def test_a_replay_takes_everything_up_to_now_by_default(
+    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+) -> None:
+    for body in ({"since": iso(NOW - RETENTION)}, {"since": iso(NOW - RETENTION), "until": iso(NOW + DAY)}):
+        id = (await tenant.call("POST", f"/{webhook['id']}/replays", json=body)).json()["id"]
+
+        item = await begun(stage, endpoint, id)
+        assert (item["since"], item["until"], item["events"]) == (NOW - RETENTION, NOW, ["*"])
+        assert item["states"] == ["pending", "parked", "delivered", "failed"]
+
+
+async def test_progress_is_shown(stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint) -> None:
+    id = (await tenant.call("POST", f"/{webhook['id']}/recover")).json()["id"]
+    await stage.put(DELIVERIES, await begun(stage, endpoint, id) | {"seen": 40, "queued": 7, "state": "done"})
+
+    answer = (await tenant.call("GET", f"/{webhook['id']}/replays/{id}")).json()
+
+    assert (answer["scanned"], answer["queued"], answer["status"]) == (40, 7, "done")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("recover", {"since": iso(NOW - RETENTION - SECOND)}, "since"),
+        ("recover", {"since": iso(NOW)}, "since"),
+        ("recover", {"since": "2026-11-25T09:30:00"}, "since"),
+        ("recover", {"until": iso(NOW)}, "until"),
+        ("replays", {}, "since"),
+        ("replays", {"since": iso(NOW - RETENTION - SECOND)}, "since"),
+        ("replays", {"since": iso(NOW - DAY), "until": iso(NOW - DAY)}, "until"),
+        ("replays", {"since": iso(NOW + DAY), "until": iso(NOW + 2 * DAY)}, "until"),
+        ("replays", {"since": iso(NOW - DAY), "status": "unknown"}, "status"),
+        ("replays", {"since": iso(NOW - DAY), "events": ["unknown"]}, "events"),
+    ],
+)
+async def test_an_invalid_time_range_is_refused(
+    stage: Stage, tenant: Tenant, webhook: dict[str, Any], path: str, body: dict[str, Any], name: str
+) -> None:
+    answer = await tenant.call("POST", f"/{webhook['id']}/{path}", json=body)
+
+    (problem,) = refused(answer, 422, "invalid_request_error")["details"]
+    assert problem["loc"][:2] == ["body", name]
+    assert stage.queue.bodies() == []
+
+
+async def test_nothing_is_replayed_to_a_webhook_that_is_not_active(stage: Stage, tenant: Tenant) -> None:
+    paused = await tenant.webhook(is_active=False)
+
+    answer = await tenant.call("POST", f"/{paused['id']}/replays", json={"since": iso(NOW - DAY)})
+
+    refused(answer, 400, "webhook_inactive")
+    assert stage.queue.bodies() == []
+
+
+@pytest.mark.parametrize(("path", "body"), [("recover", {}), ("replays", {"since": iso(NOW - DAY)})])
+async def test_what_is_repeated_begins_once(
+    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint, path: str, body: dict[str, Any]
+) -> None:
+    first = await tenant.call("POST", f"/{webhook['id']}/{path}", operation="op_1", json=body)
+    await stage.put(DELIVERIES, await begun(stage, endpoint, first.json()["id"]) | {"seen": 5})
+    stage.clock.now += MINUTE
+    again = await tenant.call("POST", f"/{webhook['id']}/{path}", operation="op_1", json=body)
+    other = await tenant.call("POST", f"/{webhook['id']}/{path}", operation="op_2", json=body)
+
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json() == first.json() | {"scanned": 5}
+    assert other.json()["id"] != first.json()["id"]
+    assert sum(job["do"] == "replay" for job in stage.queue.bodies()) == 2
+
+
+async def test_a_recovery_beside_changes_loses_none(tenant: Tenant, webhook: dict[str, Any]) -> None:
+    path = f"/{webhook['id']}"
+    await tenant.call("PUT", path, json={"is_active": False})
+
+    answers = await asyncio.gather(
+        tenant.call("POST", f"{path}/recover"), tenant.call("PUT", path, json={"description": "two"})
+    )
+
+    assert [answer.status_code for answer in answers] == [202, 200]
+    changed = (await tenant.call("GET", path)).json()
+    assert (changed["description"], changed["status"]) == ("two", "active")
+
+
+@pytest.mark.parametrize("id", ["rpl_" + "0" * 24, "unknown", "a" * 2000])
+async def test_a_replay_that_is_not_there(tenant: Tenant, webhook: dict[str, Any], id: str) -> None:
+    refused(await tenant.call("GET", f"/{webhook['id']}/replays/{id}"), 404, "not_found")

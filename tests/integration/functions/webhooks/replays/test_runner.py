@@ -1,0 +1,106 @@
+"""Replays at work: side by side, in bounded runs, and after their webhook is gone."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from callmissed.aws.batches import each_message
+from callmissed.clock import SECOND
+from callmissed.observability import get_logger
+from callmissed.platform.tables import DELIVERIES, WEBHOOKS
+from functions.webhooks.delivery.jobs import ReplayJob
+from functions.webhooks.replays.runner import Replayer
+from functions.webhooks.storage.records import Delivery, Endpoint, State
+from functions.webhooks.storage.replays import Replay
+from tests.support.webhooks.replays import replay_id, start_replay
+from tests.support.webhooks.simulation import Fate, Simulation, ok, status
+
+DAY = 24 * 3600 * SECOND
+MINUTES = 1 / 24 / 60
+
+
+async def delivered(simulation: Simulation, count: int) -> Endpoint:
+    """A webhook that got `count` events a day ago."""
+    endpoint = await simulation.webhook()
+    await simulation.publish(count=count)
+    await simulation.run()
+    simulation.endpoints.got.clear()
+    simulation.now += DAY
+    return endpoint
+
+
+async def test_two_processes_at_the_same_replay_send_everything_once(simulation: Simulation) -> None:
+    endpoint = await delivered(simulation, 120)
+    key = await start_replay(simulation, endpoint, "replay", since=simulation.now - 2 * DAY)
+    replayers = [Replayer(simulation.repository, simulation.jobs, simulation.clock) for _ in range(2)]
+    await asyncio.gather(*(replayer.run(ReplayJob(endpoint, replay_id(key))) for replayer in replayers))
+
+    many_senders = simulation.jobs.receive(most=1000)
+    await each_message(many_senders, simulation.sender.process, get_logger("test"))
+    await simulation.run(days=60 * MINUTES)
+
+    assert len(simulation.endpoints.taken(endpoint.webhook)) == 120
+    assert len(simulation.endpoints.got) == 120
+    assert (await simulation.database.get(DELIVERIES, key))["state"] == "done"
+
+
+@pytest.mark.parametrize("kind", ["replay", "recover"])
+async def test_random_deaths_leave_nothing_out(new_simulation: Callable[[Fate], Simulation], kind: str) -> None:
+    simulation = new_simulation(fate := Fate(seed=5))
+    endpoint = await simulation.webhook()
+    await simulation.publish(count=150)
+    simulation.endpoints.answers[endpoint.webhook] = status(410 if kind == "recover" else 200)
+    await simulation.run()
+    if kind == "recover":
+        await simulation.database.update_if(WEBHOOKS, endpoint.key, set={"active": True}, remove=("disabled_reason",))
+        await simulation.repository.deliveries.mark_parked(endpoint, simulation.now)
+        simulation.endpoints.answers[endpoint.webhook] = ok
+    simulation.endpoints.got.clear()
+    simulation.now += DAY
+    key = await start_replay(simulation, endpoint, kind, since=simulation.now - 2 * DAY)
+
+    fate.share = 0.01
+    await simulation.run(days=0.5)
+    fate.share = 0.0
+    await simulation.run(days=0.5)
+
+    assert fate.deaths > 5
+    assert len(simulation.endpoints.taken(endpoint.webhook)) == 150
+    assert set(await simulation.states(endpoint)) == {State.DELIVERED}
+    assert (await simulation.database.get(DELIVERIES, key))["state"] == "done"
+
+
+async def test_a_run_ends_before_its_process_does_and_enqueues_the_rest(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = await delivered(simulation, 350)
+    key = await start_replay(simulation, endpoint, "replay", since=simulation.now - 2 * DAY)
+    replayer = Replayer(simulation.repository, simulation.jobs, simulation.clock)
+    next_deliveries = simulation.repository.replays.next_deliveries
+
+    async def slow(replay: Replay, limit: int) -> tuple[list[Delivery], bool]:
+        simulation.now += 15 * SECOND
+        return await next_deliveries(replay, limit)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(simulation.repository.replays, "next_deliveries", slow)
+        await replayer.run(ReplayJob(endpoint, replay_id(key)))
+
+    replay = await simulation.database.get(DELIVERIES, key)
+    assert (replay["state"], replay["seen"]) == ("running", 200)
+    await simulation.run(days=60 * MINUTES)
+    assert len(simulation.endpoints.taken(endpoint.webhook)) == 350
+
+
+async def test_a_replay_ends_with_its_webhook(simulation: Simulation) -> None:
+    endpoint = await delivered(simulation, 20)
+    key = await start_replay(simulation, endpoint, "replay", since=simulation.now - 2 * DAY)
+    assert await simulation.database.delete_if(WEBHOOKS, endpoint.key)
+
+    await simulation.run(days=60 * MINUTES)
+
+    assert len(await simulation.deliveries(endpoint)) == 20
+    replay = await simulation.database.get(DELIVERIES, key)
+    assert replay["state"] == "done"
+    assert "due" not in replay
