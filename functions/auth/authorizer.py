@@ -17,6 +17,7 @@ from typing import Any
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.runtime import run
+from callmissed.aws.secrets import pepper_ring
 from callmissed.clock import system_clock
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission, RateLimited
@@ -113,4 +114,4 @@ def _ring() -> KeyAuthenticator:
     """This process's memory of keys, with its connection and peppers. Raises ValueError without a pepper."""
     settings = from_environment()
     database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
-    return KeyAuthenticator(database, Admission(database), settings.pepper_ring)
+    return KeyAuthenticator(database, Admission(database), pepper_ring(settings))

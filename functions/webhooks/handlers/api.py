@@ -9,6 +9,7 @@ from mangum import Mangum
 
 from callmissed.aws.queues import Sending
 from callmissed.aws.runtime import use_own_loop
+from callmissed.aws.secrets import sealing_ring
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.http.urls import checked_url
@@ -54,7 +55,7 @@ def create_services(
 
     Raises ValueError without a sealing key.
     """
-    repository, sealer = composition.repository, Sealer(composition.settings.sealing_ring)
+    repository, sealer = composition.repository, Sealer(sealing_ring(composition.settings))
     queue = queue or composition.jobs
     loopback = composition.settings.allow_loopback
     check_url = check_url or partial(checked_url, allow_loopback=loopback)
@@ -77,7 +78,7 @@ def create_app(services: Services) -> FastAPI:
 def create_server(composition: Composition, services: Services) -> RequestContextMiddleware:
     """The application as it is served: each keyed request runs once. Answers show secrets, so they are kept sealed."""
     settings = composition.settings
-    store = IdempotencyStore(composition.database, S3Answers(settings), Sealer(settings.sealing_ring))
+    store = IdempotencyStore(composition.database, S3Answers(settings), Sealer(sealing_ring(settings)))
     return RequestContextMiddleware(IdempotencyMiddleware(create_app(services), store, services.clock))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from callmissed.aws.batches import Failures, Received, each_message
 from callmissed.aws.runtime import run
+from callmissed.aws.secrets import sealing_ring
 from callmissed.clock import system_clock
 from callmissed.http.client import SafeClient
 from callmissed.observability import get_logger
@@ -60,6 +61,6 @@ def _sender() -> Sender:
     composition = compose()
     repository, queue = composition.repository, composition.jobs
     client = SafeClient(allow_loopback=composition.settings.allow_loopback)
-    attempts = Attempts(client, Sealer(composition.settings.sealing_ring), system_clock)
+    attempts = Attempts(client, Sealer(sealing_ring(composition.settings)), system_clock)
     dispatcher = Dispatcher(repository, queue, attempts, system_clock)
     return Sender(dispatcher, Replayer(repository, queue, system_clock))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.secrets import pepper_ring, provider_environment
 from callmissed.catalog.loader import load_catalog, read_operator_file
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock, system_clock
@@ -57,9 +58,9 @@ def create_container(
         ledger=ledger,
         idempotency=IdempotencyStore(database, S3Answers(settings)),
         admission=admission,
-        authenticator=KeyAuthenticator(database, admission, settings.pepper_ring),
+        authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),
-        router=Router(catalog, settings.provider_environment, _open_sandbox),
+        router=Router(catalog, provider_environment(settings), _open_sandbox),
     )
 
 

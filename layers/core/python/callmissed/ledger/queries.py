@@ -13,7 +13,6 @@ from callmissed.ledger.shards import read_wallets
 from callmissed.ledger.wallet import SERVICES, Wallet, fresh_quotas
 from callmissed.plans.plans import UNLIMITED, limits
 from callmissed.platform.tables import LEDGER
-from callmissed.tenants.tenants import get_tenant
 
 MOST_ENTRIES = 1000
 """Entries that one question may ask for."""
@@ -46,10 +45,11 @@ async def balance(database: Database, tenant: str, now: int) -> Balance:
     Where a wallet has shards, one that borrows at this moment may be counted before or after it did.
     Raises ApiError 404, Unavailable.
     """
-    plan = (await get_tenant(database, tenant)).plan
-    wallets = await read_wallets(database, tenant, limits(plan).wallet_shards)
-    if not wallets or wallets[0].wallet_id != tenant:
+    wallets = await read_wallets(database, tenant, 1)
+    if not wallets:
         raise ApiError(404, "not_found", "No such tenant.")
+    if (shards := limits(wallets[0].plan).wallet_shards) > 1:
+        wallets = await read_wallets(database, tenant, shards)
     return total(wallets, month_of(now))
 
 
