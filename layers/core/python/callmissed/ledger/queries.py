@@ -14,7 +14,7 @@ from callmissed.ledger.wallet import SERVICES, Wallet, fresh_quotas
 from callmissed.plans.plans import UNLIMITED, limits
 from callmissed.platform.tables import LEDGER
 
-MOST_ENTRIES = 1000
+MAX_ENTRIES = 1000
 """Entries that one question may ask for."""
 
 
@@ -61,8 +61,8 @@ async def newest_entries(
     `before` is the entry after which the last page ended. `calls_only` leaves out all but billed and sandbox calls.
     Raises ValueError for a limit outside 1 to 1000, Unavailable.
     """
-    if not 1 <= limit <= MOST_ENTRIES:
-        raise ValueError(f"the limit is 1 to {MOST_ENTRIES}")
+    if not 1 <= limit <= MAX_ENTRIES:
+        raise ValueError(f"the limit is 1 to {MAX_ENTRIES}")
     selection: KeySelection = {"newest_first": True, "limit": limit}
     if before:
         selection["sort"] = below(before)
