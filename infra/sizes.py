@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from callmissed.platform.functions import FUNCTIONS
-from infra.constructs.bundling import function_code, function_layers, unzipped_bytes
+from infra.bundling.assets import function_code, function_layers, unzipped_bytes
 
 MEGABYTE = 1_000_000
 

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from callmissed.errors import invalid_request, payload_too_large
 from callmissed.platform.routes import MAX_BODY_BYTES
 
-DEEPEST = 100
+MAX_DEPTH = 100
 """Levels of nesting that a body may have: far below where any parser's or writer's stack ends, ours included."""
 
 
@@ -39,7 +39,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         value: Any = json.loads(
             raw.decode(), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant
         )
-        if raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_deeper(value, DEEPEST):
+        if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
             raise RecursionError
         if b"\\u" in raw:
             json.dumps(value, ensure_ascii=False).encode()

@@ -4,7 +4,7 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_wafv2 as wafv2
 
 from infra.config import StageConfig
-from infra.constructs.gateway_responses import refusal_body
+from infra.openapi.gateway_responses import refusal_body
 
 _WINDOW_SECONDS = 60
 _BODY = "too-many-requests"

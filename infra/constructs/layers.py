@@ -8,8 +8,8 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from callmissed.platform.functions import Function
+from infra.bundling import assets
 from infra.config import StageConfig
-from infra.constructs import bundling
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 ARCHITECTURE = lambda_.Architecture.ARM_64
@@ -25,9 +25,9 @@ class Layers:
         self._config = config
         own = _sorted([_CORE], *(function.layers for function in functions))
         third_party = _sorted(function.dependencies for function in functions)
-        self._own = {name: self._layer(name, partial(bundling.own_layer, name)) for name in own}
+        self._own = {name: self._layer(name, partial(assets.own_layer, name)) for name in own}
         self._third_party = {
-            name: self._layer(f"deps-{name}", partial(bundling.third_party_layer, name)) for name in third_party
+            name: self._layer(f"deps-{name}", partial(assets.third_party_layer, name)) for name in third_party
         }
 
     def of(self, function: Function) -> list[lambda_.ILayerVersion]:
@@ -39,7 +39,7 @@ class Layers:
         return lambda_.LayerVersion(  # pyright: ignore[reportReturnType]
             self._scope,
             f"Layer-{name}",
-            code=lambda_.Code.from_asset(str(folder() if self._config.bundle else bundling.placeholder())),
+            code=lambda_.Code.from_asset(str(folder() if self._config.bundle else assets.placeholder())),
             compatible_architectures=[ARCHITECTURE],
             compatible_runtimes=[RUNTIME],
         )

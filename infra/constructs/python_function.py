@@ -15,8 +15,9 @@ from constructs import Construct
 
 from callmissed.platform.functions import Function
 from callmissed.platform.queues import QUEUES
+from infra.bundling import assets
 from infra.config import StageConfig
-from infra.constructs import bundling, channels, stores
+from infra.constructs import channels, stores
 from infra.constructs.checks import accept, accept_lint
 from infra.constructs.layers import ARCHITECTURE, RUNTIME, Layers
 from infra.constructs.logs import log_group
@@ -105,7 +106,7 @@ def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *
         runtime=RUNTIME,
         architecture=ARCHITECTURE,
         handler=entry.handler,
-        code=_code(bundling.function_code(declared) if config.bundle else bundling.placeholder()),
+        code=_code(assets.function_code(declared) if config.bundle else assets.placeholder()),
         layers=[*context.layers.of(declared), *entry.layers],
         environment=_environment(declared, context) | dict(entry.environment),
         memory_size=declared.memory_mb,

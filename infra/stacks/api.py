@@ -12,7 +12,6 @@ from constructs import Construct
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
 from callmissed.platform.routes import ROUTES, Route
 from infra.config import StageConfig
-from infra.constructs.api_document import Target, api_document
 from infra.constructs.channels import Channels
 from infra.constructs.checks import accept
 from infra.constructs.firewall import rate_limited_by_address
@@ -20,6 +19,7 @@ from infra.constructs.logs import log_group
 from infra.constructs.python_function import PythonFunction, StackContext, stack_context
 from infra.constructs.stores import Stores
 from infra.constructs.streaming_function import streaming_entry
+from infra.openapi.document import Target, api_document
 
 _BEHIND_ROUTES = {route.function for route in ROUTES}
 SERVED = tuple(function for function in FUNCTIONS if function.name in {*_BEHIND_ROUTES, AUTHORIZER.name})

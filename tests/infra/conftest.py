@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from callmissed.platform.routes import ROUTES, Route
+from infra.bundling.assets import ROOT
 from infra.config import StageConfig
-from infra.constructs.bundling import ROOT
 from tests.support.assembly import Assembly
 from tests.support.route_tables import LARGE_TABLE
 

@@ -10,7 +10,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 from callmissed.platform.functions import AUTHORIZER, CALLBACKS_API, FUNCTIONS, INFERENCE, WEBHOOKS_API
 from callmissed.platform.routes import ROUTES, Auth, Route
 from infra.config import StageConfig
-from infra.constructs.api_document import RouteTableError, Target, api_document, api_resources
+from infra.openapi.document import RouteTableError, Target, api_document, api_resources
 from tests.support.assembly import Assembly
 from tests.support.route_tables import LARGE_TABLE
 

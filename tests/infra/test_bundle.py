@@ -21,7 +21,7 @@ from botocore.loaders import Loader
 
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
 from callmissed.platform.resources import SEALING_KEYS
-from infra.constructs.bundling import (
+from infra.bundling.assets import (
     LAMBDA,
     ROOT,
     Target,

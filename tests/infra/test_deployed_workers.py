@@ -11,7 +11,7 @@ from callmissed.aws.queues import MAX_DELAY_SECONDS
 from callmissed.observability import NAMESPACE
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function, Schedule
 from callmissed.platform.queues import QUEUES, Queue, physical_queue_name
-from infra.constructs.bundling import ROOT
+from infra.bundling.assets import ROOT
 from tests.support.assembly import Assembly
 
 FOLLOWERS = [function for function in FUNCTIONS if function.follows]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from callmissed.platform.functions import FUNCTIONS
-from infra.constructs import requirements
-from infra.constructs.requirements import DEPS, LayerRecipeError, layer_requirements, listed_distributions
+from infra.bundling import requirements
+from infra.bundling.requirements import DEPS, LayerRecipeError, layer_requirements, listed_distributions
 
 
 def distributions(name: str) -> set[str]:

@@ -1,8 +1,8 @@
 """The operator's guide knows what there is to operate."""
 
 from callmissed.platform.tables import TABLES
+from infra.bundling.assets import ROOT
 from infra.config import StageConfig
-from infra.constructs.bundling import ROOT
 from tests.support.assembly import Assembly
 
 GUIDE = (ROOT / "docs" / "operations.md").read_text()

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.constructs.bundling import ROOT
+from infra.bundling.assets import ROOT
 
 _FOLDERS = (ROOT, *sorted(ROOT.glob("layers/*/python")))
 _OURS = {"callmissed", "callmissed_ai", "functions"}

@@ -55,16 +55,15 @@ def create_services(
 
     Raises ValueError without a sealing key.
     """
-    repository, sealer = composition.repository, Sealer(sealing_ring(composition.settings))
-    queue = queue or composition.jobs
-    loopback = composition.settings.allow_loopback
-    check_url = check_url or partial(checked_url, allow_loopback=loopback)
+    settings, repository = composition.settings, composition.repository
+    sealer, queue = Sealer(sealing_ring(settings)), queue or composition.jobs
+    check_url = check_url or partial(checked_url, allow_loopback=settings.allow_loopback)
     owned = Subscriptions(repository, sealer=sealer, check_url=check_url, queue=queue)
     return Services(
         subscriptions=owned,
         deliveries=Deliveries(repository, queue),
         replays=Replays(repository, queue, owned),
-        attempts=attempts or Attempts(SafeClient(allow_loopback=loopback), sealer, clock),
+        attempts=attempts or Attempts(SafeClient(allow_loopback=settings.allow_loopback), sealer, clock),
         clock=clock,
     )
 

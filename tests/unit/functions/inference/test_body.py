@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callmissed.errors import ApiError
-from functions.inference.body import DEEPEST, parse_object
+from functions.inference.body import MAX_DEPTH, parse_object
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 scalars = (
@@ -75,17 +75,17 @@ def test_a_doubled_key_is_refused_wherever_it_stands(inner: dict[str, Any], key:
 
 
 @pytest.mark.parametrize("bracket", ["[]", "{}"])
-@pytest.mark.parametrize("depth", [1, 2, DEEPEST - 1, DEEPEST, DEEPEST + 1, 2 * DEEPEST, 100_000])
+@pytest.mark.parametrize("depth", [1, 2, MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1, 2 * MAX_DEPTH, 100_000])
 def test_nesting_is_allowed_to_a_depth(bracket: str, depth: int) -> None:
     opening = bracket[0] if bracket == "[]" else '{"a":'
     inner = opening * (depth - 1) + ("1" if bracket == "{}" and depth > 1 else "") + bracket[1] * (depth - 1)
 
     read = tried(f'{{"x": {inner or 1}}}'.encode())
 
-    assert (read is not None) == (depth <= DEEPEST)
+    assert (read is not None) == (depth <= MAX_DEPTH)
 
 
-@given(st.integers(DEEPEST, 400))
+@given(st.integers(MAX_DEPTH, 400))
 def test_width_is_not_depth(width: int) -> None:
     wide = {"messages": [{"role": "user", "content": [{"type": "text", "text": "[{["}]}] * width}
 

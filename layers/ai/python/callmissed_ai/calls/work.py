@@ -79,7 +79,7 @@ class Work(Protocol):
         ...
 
     def check_beginning(self, first: bytes) -> None:
-        """Judge the first piece of a reply with status 200.
+        """Check the first piece of a reply with status 200.
 
         Raises UpstreamUnreachable where another route should be tried, ApiError 502 where no reply begins like this.
         """

@@ -65,7 +65,7 @@ class EmbeddingsWork:
         return UpstreamCall(PATH, body)
 
     def check_beginning(self, first: bytes) -> None:
-        """See `Work.check_beginning`; a reply is judged when it is whole."""
+        """See `Work.check_beginning`; a reply is checked when it is whole."""
 
     def meter(self, model: Model) -> Meter:
         """A meter for the reply."""

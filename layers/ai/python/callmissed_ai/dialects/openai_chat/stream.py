@@ -123,7 +123,7 @@ def closing(error: ApiError | None, request_id: str) -> bytes:
 
 
 def check_beginning(first: bytes) -> None:
-    """Judge the first piece of a stream.
+    """Check the first piece of a stream.
 
     Raises UpstreamUnreachable when it holds an error and nothing but comments before it, ApiError 502 when its first
     event is no chunk of a reply.

@@ -53,7 +53,7 @@ def _decoded(text: str) -> bytes:
 
 
 def _numbers(value: object) -> list[float]:
-    """The vector that JSON's `value` is. A batch has 200,000 numbers, so they are judged without a loop of ours."""
+    """The vector that JSON's `value` is. A batch has 200,000 numbers, so they are checked without a loop of ours."""
     vector = cast("list[Any]", value) if isinstance(value, list) else []
     try:
         if not vector or not {*map(type, vector)} <= {int, float} or not isfinite(sum(vector)):

@@ -8,9 +8,9 @@ from callmissed_ai.transports.base import UpstreamUnreachable
 
 _ORDER = re.compile(r"\bsandbox:([a-z_]{1,40})(?:[ \t]+(\d{1,9}))?")
 _USUAL_SLOW_MS = 1_000
-_MOST_SLOW_MS = 5_000
+_MAX_SLOW_MS = 5_000
 _USUAL_LONG_TOKENS = 1_000
-_MOST_LONG_TOKENS = 20_000
+_MAX_LONG_TOKENS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Orders:
         if "slow" not in self.given:
             return None
         number = self.given["slow"]
-        return min(_USUAL_SLOW_MS if number is None else number, _MOST_SLOW_MS) / 1_000
+        return min(_USUAL_SLOW_MS if number is None else number, _MAX_SLOW_MS) / 1_000
 
     @property
     def long_tokens(self) -> int | None:
@@ -66,7 +66,7 @@ class Orders:
         if "long" not in self.given:
             return None
         number = self.given["long"]
-        return min(_USUAL_LONG_TOKENS if number is None else number, _MOST_LONG_TOKENS)
+        return min(_USUAL_LONG_TOKENS if number is None else number, _MAX_LONG_TOKENS)
 
     @property
     def unknown(self) -> list[str]:

@@ -21,7 +21,7 @@ _COMMON_WORDS = """
 """
 _COMMON = frozenset(_COMMON_WORDS.split())
 _DESCRIPTION_WORDS = 2
-_LONGEST_TEXT = 20_000
+_MAX_TEXT_LENGTH = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _spoken_of(functions: Sequence[Function], text: str) -> list[Function]:
 
 def _is_named(function: Function, text: str) -> bool:
     name = re.escape(function.name)
-    return re.search(rf"(?<![\w-]){name}(?![\w-])", text[:_LONGEST_TEXT], re.IGNORECASE) is not None
+    return re.search(rf"(?<![\w-]){name}(?![\w-])", text[:_MAX_TEXT_LENGTH], re.IGNORECASE) is not None
 
 
 def _likeness(function: Function, said: set[str]) -> int:
@@ -95,7 +95,7 @@ def _name_words(function: Function) -> set[str]:
 
 def _words(text: str) -> list[str]:
     """Words of four letters or more that carry meaning, without a plural `s`."""
-    found = re.findall(r"[^\W\d_]{4,40}", text[:_LONGEST_TEXT].casefold())
+    found = re.findall(r"[^\W\d_]{4,40}", text[:_MAX_TEXT_LENGTH].casefold())
     return [word.removesuffix("s") for word in found if word not in _COMMON]
 
 

@@ -19,8 +19,8 @@ _CLOSINGS = (
     "For a real answer, use a live key and a model.",
     "Its usage is counted as a model's would be.",
 )
-_LONGEST_QUOTE = 240
-_LONGEST_RESULT = 600
+_MAX_QUOTE_LENGTH = 240
+_MAX_RESULT_LENGTH = 600
 
 
 def reply_text(request: TypedChatRequest, conversation: Conversation, orders: Orders, variation: int) -> str:
@@ -29,7 +29,7 @@ def reply_text(request: TypedChatRequest, conversation: Conversation, orders: Or
         return _long_text(orders.long_tokens, request.n or 1, variation)
     parts = [
         _OPENINGS[variation % len(_OPENINGS)],
-        *(f"A tool answered: {_quote(result, _LONGEST_RESULT)}." for result in conversation.tool_results),
+        *(f"A tool answered: {_quote(result, _MAX_RESULT_LENGTH)}." for result in conversation.tool_results),
         _heard(conversation),
         *(f"It came with {image.description}." for image in conversation.images),
         _instructed(conversation),
@@ -62,13 +62,13 @@ def _heard(conversation: Conversation) -> str:
     if not conversation.last_user_text:
         return f"{sent}, and the user says nothing in words."
     words = _number(len(conversation.last_user_text.split()), "word")
-    return f"{sent}; the last user message has {words}: {_quote(conversation.last_user_text, _LONGEST_QUOTE)}."
+    return f"{sent}; the last user message has {words}: {_quote(conversation.last_user_text, _MAX_QUOTE_LENGTH)}."
 
 
 def _instructed(conversation: Conversation) -> str:
     if not conversation.system_text:
         return ""
-    return f"The system prompt was seen, though not followed: {_quote(conversation.system_text, _LONGEST_QUOTE)}."
+    return f"The system prompt was seen, though not followed: {_quote(conversation.system_text, _MAX_QUOTE_LENGTH)}."
 
 
 def _offered(request: TypedChatRequest, conversation: Conversation) -> str:

@@ -1,6 +1,6 @@
 """Judging JSON schemas and values against them, safely for schemas that strangers send.
 
-The jsonschema library does the judging; it is loaded at first use. Of a schema's regular expressions only tame ones
+The jsonschema library validates; it is loaded at first use. Of a schema's regular expressions only tame ones
 are run, others hold for the texts that were written for them. No
 reference leaves the schema, and following references is bounded.
 """
@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from callmissed_ai.providers.sandbox.schema_values.patterns import is_tame, matches
 
-_LONGEST_SCHEMA = 100_000
-_MOST_STEPS = 5_000
+_MAX_SCHEMA_BYTES = 100_000
+_MAX_STEPS = 5_000
 _REFUSED = ('"patternProperties":', '"$schema":', '"$recursiveRef":')
 _NOT_STRICT = ("allOf", "not", "dependentRequired", "dependentSchemas", "if", "then", "else")
 _JsonSchema = Mapping[str, Any] | bool
@@ -27,14 +27,14 @@ class TooLargeError(Exception):
     """Filling a schema takes more steps than the sandbox affords."""
 
 
-class Judge:
+class FitCheck:
     """Says whether values fit parts of one schema. Raises SchemaError for a schema that isn't one."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         rules = {name: rule for name, rule in schema.items() if name != "$schema"}
         text = json.dumps(rules, separators=(",", ":"))
-        if len(text) > _LONGEST_SCHEMA:
-            raise SchemaError(f"the schema is longer than {_LONGEST_SCHEMA} bytes")
+        if len(text) > _MAX_SCHEMA_BYTES:
+            raise SchemaError(f"the schema is longer than {_MAX_SCHEMA_BYTES} bytes")
         refused = next((word for word in _REFUSED if word in text), None)
         if refused:
             raise SchemaError(f"{refused[1:-2]!r} is not supported by the sandbox")
@@ -43,7 +43,7 @@ class Judge:
         self._validator = self._make_validator(schema, rules)
 
     def fits(self, value: object, schema: _JsonSchema) -> bool:
-        """Whether `value` fits `schema`, a part of the schema that the judge was made for."""
+        """Whether `value` fits `schema`, a part of the schema that it was made for."""
         try:
             return self._validator.evolve(schema=schema).is_valid(value)
         except import_module("referencing.exceptions").Unresolvable:
@@ -56,7 +56,7 @@ class Judge:
     def step(self) -> None:
         """Count one step of work. Raises TooLargeError when there have been too many."""
         self._steps += 1
-        if self._steps > _MOST_STEPS:
+        if self._steps > _MAX_STEPS:
             raise TooLargeError("the schema is too large, or unfolds to something too large")
 
     def _make_validator(self, schema: Mapping[str, Any], rules: Mapping[str, Any]) -> Any:

@@ -1,20 +1,20 @@
-"""Values that fit a JSON schema: taken from the prompt where they fit, made up where not, always judged.
+"""Values that fit a JSON schema: taken from the prompt where they fit, made up where not, always validated.
 
-Depth-first with alternatives: every part offers candidates, the first that the judge accepts is kept.
+Depth-first with alternatives: every part offers candidates, the first valid one is kept.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from callmissed_ai.providers.sandbox.schema_values.checks import Judge, SchemaError, TooLargeError
+from callmissed_ai.providers.sandbox.schema_values.checks import FitCheck, SchemaError, TooLargeError
 from callmissed_ai.providers.sandbox.schema_values.merging import JsonSchema, Rules, flatten, merge, types_of
 from callmissed_ai.providers.sandbox.schema_values.prompt_values import PromptValues
 from callmissed_ai.providers.sandbox.schema_values.scalars import numbers, patterned_texts, texts, usual_kind
 
-_DEEPEST = 24
+_MAX_DEPTH = 24
 _DEEP = 4
-_MOST_FROM_PROMPT = 10
+_MAX_FROM_PROMPT = 10
 _OBJECT_WORDS = frozenset({"properties", "required", "additionalProperties", "minProperties", "propertyNames"})
 _ARRAY_WORDS = frozenset({"items", "prefixItems", "minItems", "uniqueItems", "contains"})
 _NUMBER_WORDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
@@ -39,15 +39,15 @@ class _Filler:
     def __init__(self, root: Mapping[str, Any], values: PromptValues) -> None:
         self._root = root
         self._values = values
-        self._judge = Judge(root)
+        self._check = FitCheck(root)
 
     def value(self, schema: JsonSchema, name: str, nth: int, depth: int) -> Any:
-        if depth > _DEEPEST:
+        if depth > _MAX_DEPTH:
             raise SchemaError("the schema has no end")
-        rules = flatten(self._root, schema, self._judge.step)
+        rules = flatten(self._root, schema, self._check.step)
         for candidate in self._candidates(rules, name, nth, depth):
-            self._judge.step()
-            if self._judge.fits(candidate, schema):
+            self._check.step()
+            if self._check.fits(candidate, schema):
                 return candidate
         raise SchemaError(f"the sandbox finds no value for '{name}'" if name else "the sandbox finds no value")
 
@@ -72,7 +72,7 @@ class _Filler:
     def _alternatives(self, rules: Rules, branches: list[JsonSchema], name: str, nth: int, depth: int) -> Iterator[Any]:
         for branch in _in_order(branches, nth, depth):
             try:
-                merged = merge(rules, flatten(self._root, branch, self._judge.step))
+                merged = merge(rules, flatten(self._root, branch, self._check.step))
                 yield self.value(merged, name, nth, depth)
             except SchemaError:
                 continue
@@ -104,7 +104,7 @@ class _Filler:
 
     def _patterned(self, rules: Rules, nth: int) -> Iterator[str]:
         for text in patterned_texts(rules, self._values, nth):
-            self._judge.trust(text, rules["pattern"])
+            self._check.trust(text, rules["pattern"])
             yield text
 
     def _objects(self, rules: Rules, nth: int, depth: int) -> Iterator[dict[str, Any]]:
@@ -162,7 +162,7 @@ class _Filler:
         item: Mapping[str, Any] = rest if isinstance(rest, Mapping) else {}
         kind = usual_kind(item) if item.get("type") in ("string", "integer", "number") else ""
         usual = 0 if depth >= _DEEP or rest is False or ("items" not in rules and not prefix) else 1
-        likely = max(usual, prefix, min(self._values.left(kind), _MOST_FROM_PROMPT), least)
+        likely = max(usual, prefix, min(self._values.left(kind), _MAX_FROM_PROMPT), least)
         return min(likely, rules.get("maxItems", likely))
 
 

@@ -11,11 +11,11 @@ from importlib import import_module
 from typing import Any
 
 _parser: Any = import_module("re._parser")
-_MOST_STEPS = 5_000
-_LONGEST_MATCHED = 100
-_MOST_WAYS = _LONGEST_MATCHED**3
+_MAX_STEPS = 5_000
+_MAX_MATCHED_LENGTH = 100
+_MAX_WAYS = _MAX_MATCHED_LENGTH**3
 _SINGLE = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN", "AT", "GROUPREF"})
-_MOST_REPEATS = 2_000
+_MAX_REPEATS = 2_000
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_.@/#"
 _CATEGORIES: Mapping[str, Callable[[str], bool]] = {
     "CATEGORY_DIGIT": str.isdigit,
@@ -38,7 +38,7 @@ def matching_texts(pattern: str, lengths: range) -> Iterator[str]:
     except (re.error, RecursionError, OverflowError):
         raise UnmatchableError(f"the pattern '{pattern[:80]}' can't be read") from None
     writer = _Writer()
-    for extra in range(min(_MOST_REPEATS, lengths.stop)):
+    for extra in range(min(_MAX_REPEATS, lengths.stop)):
         text = writer.sequence(tree, extra)
         if len(text) in lengths:
             yield text
@@ -47,14 +47,14 @@ def matching_texts(pattern: str, lengths: range) -> Iterator[str]:
 def is_tame(pattern: str) -> bool:
     """Whether running `pattern` on a short text is cheap for certain."""
     try:
-        return _ways(_parser.parse(pattern)) <= _MOST_WAYS
+        return _ways(_parser.parse(pattern)) <= _MAX_WAYS
     except (re.error, RecursionError, OverflowError):
         return False
 
 
 def matches(pattern: str, text: str) -> bool:
     """Whether a tame `pattern` is found in `text`; a text too long to be sure is taken not to match."""
-    return len(text) <= _LONGEST_MATCHED and re.search(pattern, text) is not None
+    return len(text) <= _MAX_MATCHED_LENGTH and re.search(pattern, text) is not None
 
 
 def _ways(tree: Any) -> int:
@@ -64,14 +64,14 @@ def _ways(tree: Any) -> int:
 
 def _ways_of(operation: str, value: Any) -> int:
     if operation in ("MAX_REPEAT", "MIN_REPEAT"):
-        least, most = value[0], min(int(value[1]), _LONGEST_MATCHED)
-        inner = min(_ways(value[2]), _MOST_WAYS)
+        least, most = value[0], min(int(value[1]), _MAX_MATCHED_LENGTH)
+        inner = min(_ways(value[2]), _MAX_WAYS)
         return max(1, most - least + 1) * inner**most
     if operation == "SUBPATTERN":
         return _ways(value[-1])
     if operation == "BRANCH":
         return sum(map(_ways, value[1]))
-    return 1 if operation in _SINGLE else _MOST_WAYS + 1
+    return 1 if operation in _SINGLE else _MAX_WAYS + 1
 
 
 class _Writer:
@@ -126,7 +126,7 @@ class _Writer:
 
     def _step(self) -> bool:
         self._steps += 1
-        if self._steps > _MOST_STEPS:
+        if self._steps > _MAX_STEPS:
             raise UnmatchableError("the pattern's shortest text is too long")
         return True
 

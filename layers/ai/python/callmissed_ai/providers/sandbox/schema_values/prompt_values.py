@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypeGuard, cast
 
 Scalar = str | int | float | bool
-_LONGEST_TEXT = 20_000
+_MAX_TEXT_LENGTH = 20_000
 _CAPITALISED = r"[A-ZÀ-Þ](?:[^\W_]|['-])*(?!\w)"
 _FIND = re.compile(
     rf"""
@@ -39,7 +39,7 @@ class PromptValues:
     """
 
     def __init__(self, text: str, results: Iterable[str] = (), skipped: Collection[str] = ()) -> None:
-        self.text = text[:_LONGEST_TEXT]
+        self.text = text[:_MAX_TEXT_LENGTH]
         self._folded = self.text.casefold().replace("_", " ")
         self._found: dict[str, list[str]] = {}
         for match in _FIND.finditer(self.text):

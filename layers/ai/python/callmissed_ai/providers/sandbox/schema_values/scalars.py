@@ -11,7 +11,7 @@ from callmissed_ai.providers.sandbox.schema_values.patterns import UnmatchableEr
 from callmissed_ai.providers.sandbox.schema_values.prompt_values import PromptValues
 
 _TRIES = 40
-_LONGEST_TEXT = 10_000
+_MAX_TEXT_LENGTH = 10_000
 _WHOLE_TEXT = frozenset({"query", "q", "text", "message", "prompt", "question", "input", "content", "body"})
 _FORMATS = {
     "date": "2025-01-{day}",
@@ -91,7 +91,7 @@ def usual_kind(rules: Mapping[str, Any]) -> str:
 
 
 def _lengths(rules: Mapping[str, Any]) -> range:
-    return range(rules.get("minLength", 0), min(rules.get("maxLength", _LONGEST_TEXT), _LONGEST_TEXT) + 1)
+    return range(rules.get("minLength", 0), min(rules.get("maxLength", _MAX_TEXT_LENGTH), _MAX_TEXT_LENGTH) + 1)
 
 
 def _by_format(name: str, lengths: range, values: PromptValues, nth: int) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from infra.constructs.uv import ROOT, uv
+from infra.bundling.uv import ROOT, uv
 
 DEPS = ROOT / "layers" / "deps"
 TRIMMING = DEPS / "trimming.toml"

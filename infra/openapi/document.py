@@ -11,7 +11,7 @@ from typing import Any
 
 from callmissed.platform.functions import Function
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS, Auth, Route
-from infra.constructs.gateway_responses import gateway_responses
+from infra.openapi.gateway_responses import gateway_responses
 
 BUFFERED_TIMEOUT_SECONDS = 29
 """The longest time that API Gateway waits for a function that does not stream."""

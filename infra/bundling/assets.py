@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callmissed.platform.functions import Function
-from infra.constructs.elf import drop_unmapped_tail
-from infra.constructs.requirements import TRIMMING, layer_requirements, trimming
-from infra.constructs.uv import ROOT, uv
+from infra.bundling.elf import drop_unmapped_tail
+from infra.bundling.requirements import TRIMMING, layer_requirements, trimming
+from infra.bundling.uv import ROOT, uv
 
 BUILD = ROOT / ".build"
 _RUN_SCRIPT = """#!/bin/sh
