@@ -59,8 +59,8 @@ def handler(event: dict[str, Any], _context: object) -> Failures:
 @cache
 def _sender() -> Sender:
     composition = compose()
-    repository, queue = composition.repository, composition.jobs
-    client = SafeClient(allow_loopback=composition.settings.allow_loopback)
-    attempts = Attempts(client, Sealer(sealing_ring(composition.settings)), system_clock)
+    settings, repository, queue = composition.settings, composition.repository, composition.jobs
+    client = SafeClient(allow_loopback=settings.allow_loopback)
+    attempts = Attempts(client, Sealer(sealing_ring(settings)), system_clock)
     dispatcher = Dispatcher(repository, queue, attempts, system_clock)
     return Sender(dispatcher, Replayer(repository, queue, system_clock))
