@@ -15,9 +15,9 @@ from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode
 from callmissed.ledger.grants import grant
 from callmissed.money import CREDIT
+from callmissed.plans.plans import Plan
 from callmissed.platform.functions import INFERENCE
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables, create_tables
 
 STAGE = "bench"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from botocore.credentials import Credentials
 
 from callmissed.aws.database import Database
+from callmissed.aws.secrets import pepper_ring
 from callmissed.clock import Clock, system_clock
 from callmissed.keys.management import KeyManager
 from callmissed.settings import CoreSettings
@@ -41,7 +42,7 @@ class CommandContext:
 
     def keys(self, *, hashing: bool = False) -> KeyManager:
         """The stage's keys. Only with `hashing` are the peppers read, which new secrets need."""
-        pepper = self.settings.pepper_ring[0] if hashing else b""
+        pepper = pepper_ring(self.settings)[0] if hashing else b""
         return KeyManager(self.database, pepper)
 
     def sqs(self) -> "SQSClient":

@@ -5,7 +5,7 @@ from callmissed.keys.records import ApiKey
 from callmissed.ledger.entries import Account, LedgerEntry, Usage
 from callmissed.ledger.queries import Balance
 from callmissed.money import show
-from callmissed.tenancy.tenants import Tenant
+from callmissed.tenants.tenants import Tenant
 from cli.output import Row
 
 TENANTS = {"tenant_id": "tenant", "name": "name", "plan": "plan", "created_at": "created"}

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from callmissed.aws.batches import Failures
 from callmissed.aws.queues import Message
-from callmissed.batches import Failures
 from callmissed.platform.queues import DISPATCH
 
 

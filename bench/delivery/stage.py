@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bench.delivery.queueing import MemoryQueue
 from bench.delivery.seeding import DATA, open_repository, sealer
+from callmissed.aws.batches import Change, Received, each_message
 from callmissed.aws.queues import Message
-from callmissed.batches import Change, Received, each_message
 from callmissed.clock import system_clock
 from callmissed.events.outbox import new_event, publish, to_record
 from callmissed.http.client import SafeClient

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from bench.delivery.units import Scales, Units
 from callmissed.aws.attributes import Item
+from callmissed.aws.batches import Received
 from callmissed.aws.database import Database
-from callmissed.batches import Received
 from callmissed.clock import MINUTE, SECOND
 from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import MessageReceived

@@ -7,8 +7,8 @@ from typing import Any
 
 from bench.delivery.queueing import MemoryQueue
 from bench.delivery.stage import Stage
+from callmissed.aws.batches import Received
 from callmissed.aws.queues import Message
-from callmissed.batches import Received
 from callmissed.platform.queues import DISPATCH
 
 

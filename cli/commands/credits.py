@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from callmissed.ledger.grants import grant
-from callmissed.ledger.queries import MOST_ENTRIES, balance, newest_entries
+from callmissed.ledger.queries import MAX_ENTRIES, balance, newest_entries
 from callmissed.money import show
-from callmissed.tenancy.tenants import get_tenant
+from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
 from cli.option_parsers import credit_amount
 from cli.rows import ENTRIES, balance_row, entry_row
@@ -62,7 +62,7 @@ async def show_balance(context: CommandContext) -> None:
 async def list_entries(
     context: CommandContext,
     *,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_ENTRIES, help="How many at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_ENTRIES, help="How many at most.")] = 20,
     before: Annotated[str, typer.Option(help="Id of the last entry of the page before.")] = "",
 ) -> None:
     """List a tenant's ledger entries, newest first."""

@@ -7,7 +7,7 @@ import typer
 from callmissed.clock import iso
 from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import EventData
-from callmissed.tenancy.tenants import get_tenant
+from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
 from cli.option_parsers import event_type
 from cli.stage_command import stage_command

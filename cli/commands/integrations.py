@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from callmissed.aws.secrets import sealing_ring
+from callmissed.integrations.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
+from callmissed.integrations.repository import Integrations, shown
 from callmissed.sealing import Sealer
-from callmissed.tenancy.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
-from callmissed.tenancy.integrations import Integrations, shown
-from callmissed.tenancy.tenants import get_tenant
+from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
 from cli.errors import CommandError
 from cli.output import Row
@@ -94,4 +95,4 @@ async def _save(context: CommandContext, kind: type[Credentials], fields: Row) -
 
 
 def _sealer(context: CommandContext) -> Sealer:
-    return Sealer(context.settings.sealing_ring)
+    return Sealer(sealing_ring(context.settings))

@@ -9,8 +9,8 @@ from callmissed.aws.dynamodb import DynamoError
 from callmissed.ledger.grants import grant
 from callmissed.ledger.queries import balance
 from callmissed.money import show
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant, get_tenant, list_tenants
+from callmissed.plans.plans import Plan
+from callmissed.tenants.tenants import create_tenant, get_tenant, list_tenants
 from cli.context import CommandContext
 from cli.errors import CommandError, explain
 from cli.option_parsers import credit_amount

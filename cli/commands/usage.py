@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from callmissed.ledger.entries import LedgerEntry
-from callmissed.ledger.queries import MOST_ENTRIES, newest_entries
-from callmissed.tenancy.tenants import get_tenant
+from callmissed.ledger.queries import MAX_ENTRIES, newest_entries
+from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
 from cli.rows import CALL_WIDTHS, CALLS, call_row
 from cli.stage_command import stage_command
@@ -22,7 +22,7 @@ usage = typer.Typer(name="usage", help="What a tenant's calls used and cost.", n
 async def tail(
     context: CommandContext,
     *,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_ENTRIES, help="How many calls to begin with.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_ENTRIES, help="How many calls to begin with.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as calls are settled, until Ctrl-C.")] = False,
     interval: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
 ) -> None:

@@ -11,74 +11,65 @@ Nothing is cached, here or in API Gateway: a revoked key is refused from its nex
 """
 
 from collections.abc import Mapping
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
-from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import system_clock
 from callmissed.errors import ApiError
-from callmissed.keys.admission import Admission, RateLimited
+from callmissed.keys.admission import RateLimited
+from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.keys.credentials import Headers, check_domain, presented_secret
 from callmissed.keys.records import KeyItem
-from callmissed.keys.rehash import PepperRing
 from callmissed.platform.routes import ROUTES, Auth, Route
-from callmissed.runtime import run
-from callmissed.settings import from_environment
 
 Policy = dict[str, Any]
 
 _ROUTES = {(route.method, route.path): route for route in ROUTES if route.auth is Auth.ACCOUNT}
 
 
-def handler(event: dict[str, Any], _context: object) -> Policy:
-    """The policy for one request. Raises Exception("Unauthorized") for 401, and others where nothing can be said."""
-    try:
-        return run(authorize(event, _ring(), system_clock()))
-    except ApiError as refused:
-        if refused.status != 401:
-            raise
-    raise Exception("Unauthorized")  # the text is API Gateway's protocol
+@dataclass(frozen=True, slots=True)
+class AuthorizerRequest:
+    """A request that API Gateway asks about: its route, its headers, and the ARN that a policy names."""
+
+    route: Route
+    headers: Headers
+    arn: str
 
 
-async def authorize(event: Mapping[str, Any], ring: PepperRing, now: int) -> Policy:
-    """The policy for the request of `event` at `now` (epoch microseconds). One write.
-
-    Raises ApiError 401, Unavailable when DynamoDB does not answer, LookupError for a route that has no authorizer.
-    """
-    route, headers = _route(event), _headers(event)
-    key, wait = await _caller(headers, ring, now)
-    try:
-        check_domain(key.domains, headers)
-        _check_scope(key, route)
-    except ApiError as refused:
-        refusal = {"code": refused.code, "message": refused.message, "type": refused.type}
-        return _policy(event, "Deny", key, refusal)
-    return _policy(event, "Allow", key, _identity(key) | wait)
-
-
-async def _caller(headers: Headers, ring: PepperRing, now: int) -> tuple[KeyItem, dict[str, str]]:
-    """The caller's key, and how long it must wait. Raises ApiError 401, Unavailable.
-
-    Whatever is not an API key is refused. This is where the token of a signed-in user would be told from one.
-    """
-    secret = presented_secret(headers)
-    try:
-        return (await ring.admit(secret, 0, now)).key, {}
-    except RateLimited as limited:
-        return limited.key, {"retry_after": limited.headers["Retry-After"]}
-
-
-def _route(event: Mapping[str, Any]) -> Route:
+def request_of(event: Mapping[str, Any]) -> AuthorizerRequest:
+    """The request of `event`. Raises LookupError for a route that has no authorizer."""
     method, path = event["httpMethod"], event["resource"]
     if (method, path) not in _ROUTES:
         raise LookupError(f"{method} {path} has no authorizer")
-    return _ROUTES[method, path]
-
-
-def _headers(event: Mapping[str, Any]) -> Headers:
     repeated: Mapping[str, list[str]] = event.get("multiValueHeaders") or {}
-    return [(name.lower(), value) for name, values in repeated.items() for value in values]
+    headers = [(name.lower(), value) for name, values in repeated.items() for value in values]
+    return AuthorizerRequest(_ROUTES[method, path], headers, event["methodArn"])
+
+
+async def authorize(request: AuthorizerRequest, authenticator: KeyAuthenticator, now: int) -> Policy:
+    """The policy for `request` at `now` (epoch microseconds). One write.
+
+    Raises ApiError 401, Unavailable when DynamoDB does not answer.
+    """
+    key, wait = await _caller(request.headers, authenticator, now)
+    try:
+        check_domain(key.domains, request.headers)
+        _check_scope(key, request.route)
+    except ApiError as refused:
+        refusal = {"code": refused.code, "message": refused.message, "type": refused.type}
+        return _policy(request.arn, "Deny", key, refusal)
+    return _policy(request.arn, "Allow", key, _identity(key) | wait)
+
+
+async def _caller(headers: Headers, authenticator: KeyAuthenticator, now: int) -> tuple[KeyItem, dict[str, str]]:
+    """The caller's key, and how long it must wait. Raises ApiError 401, Unavailable.
+
+    Whatever is not an API key is refused. This is where the token of a signed-in user would be recognised.
+    """
+    secret = presented_secret(headers)
+    try:
+        return (await authenticator.admit(secret, 0, now)).key, {}
+    except RateLimited as limited:
+        return limited.key, {"retry_after": limited.headers["Retry-After"]}
 
 
 def _check_scope(key: KeyItem, route: Route) -> None:
@@ -99,18 +90,10 @@ def _identity(key: KeyItem) -> dict[str, str]:
     }
 
 
-def _policy(event: Mapping[str, Any], effect: str, key: KeyItem, context: Mapping[str, str]) -> Policy:
-    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
+def _policy(arn: str, effect: str, key: KeyItem, context: Mapping[str, str]) -> Policy:
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": arn}
     return {
         "principalId": key.key_id,
         "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
         "context": dict(context),
     }
-
-
-@cache
-def _ring() -> PepperRing:
-    """This process's memory of keys, with its connection and peppers. Raises ValueError without a pepper."""
-    settings = from_environment()
-    database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
-    return PepperRing(database, Admission(database), settings.pepper_ring)

@@ -13,8 +13,8 @@ from callmissed.idempotency.requests import HEADER, checked_key, fingerprint
 from callmissed.idempotency.store import Replay
 from callmissed.keys.credentials import calling_host, presented_secret
 from callmissed.ledger.wallet import fresh_quotas
+from callmissed.plans.plans import UNLIMITED
 from callmissed.platform.routes import Permission
-from callmissed.tenancy.plans import UNLIMITED
 from callmissed.web.idempotency import replayed
 from callmissed_ai.answers.events import Closing, EventStream, event_stream
 from callmissed_ai.answers.whole import whole

@@ -13,7 +13,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from callmissed.aws.queues import MOST_DELAY_SECONDS
+from callmissed.aws.queues import MAX_DELAY_SECONDS
 from callmissed.observability import NAMESPACE
 from callmissed.platform.functions import AUTHORIZER
 from infra.config import StageConfig
@@ -140,7 +140,7 @@ def _dead_letter_alarms(queues: Mapping[str, sqs.Queue]) -> Iterator[AlarmSpec]:
 def _queue_alarms(queues: Iterable[WorkQueue]) -> Iterator[AlarmSpec]:
     for queue in queues:
         # Only our own functions delay messages; what the bus brings is due at once.
-        delay = 0 if queue.declared.rules else MOST_DELAY_SECONDS
+        delay = 0 if queue.declared.rules else MAX_DELAY_SECONDS
         meaning = f"{queue.declared.consumer} does not keep up with its queue."
         yield AlarmSpec(
             f"{queue.declared.name}-oldest", _oldest(queue.queue), meaning, threshold=_OLDEST_SECONDS + delay

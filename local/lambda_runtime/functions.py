@@ -1,6 +1,6 @@
 """The declared functions that have a handler, each in an execution environment of its own, which is a thread.
 
-Handlers keep an event loop and clients for it (`callmissed.runtime`), so each function has one thread, and is never
+Handlers keep an event loop and clients for it (`callmissed.aws.runtime`), so each function has one thread, and is never
 called while it is running.
 """
 

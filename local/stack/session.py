@@ -10,6 +10,7 @@ from rich.console import Console
 from starlette.types import ASGIApp
 
 from callmissed.aws.queues import SqsQueue
+from callmissed.aws.secrets import pepper_ring
 from callmissed.clock import system_clock
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.queues import DISPATCH
@@ -57,7 +58,7 @@ def run_session(listener: socket.socket, state: StateFolder, endpoints: LocalEnd
 
 async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dependencies, console: Console) -> None:
     database, settings = dependencies.inference.database, dependencies.settings
-    tenant = await _tenant(state, Seeder(database, settings.pepper_ring[0]))
+    tenant = await _tenant(state, Seeder(database, pepper_ring(settings)[0]))
     await redrive_deliveries(database, SqsQueue(settings, DISPATCH), system_clock())
     server = LocalServer(_app(dependencies), listener)
     dependencies.platform.mappings.start()

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
-from callmissed.aws.queues import MOST_DELAY_SECONDS, Sending
+from callmissed.aws.queues import MAX_DELAY_SECONDS, Sending
 from callmissed.clock import SECOND
 from callmissed.platform.tables import DELIVERIES
 from functions.webhooks.delivery.jobs import of_due
@@ -34,7 +34,7 @@ def _wait(item: Item, now: int) -> int | None:
     """Seconds until `item` is due; None beyond the maximum delay of a queue."""
     next_attempt_at = Delivery.of(item).next_attempt_at if item["item"].startswith(DELIVERY_PREFIX) else None
     seconds = max(0, -(-((next_attempt_at or now) - now) // SECOND))
-    return seconds if seconds <= MOST_DELAY_SECONDS else None
+    return seconds if seconds <= MAX_DELAY_SECONDS else None
 
 
 def _is_unfinished(item: Item) -> bool:

@@ -11,8 +11,8 @@ from callmissed.keys.records import read_key_item
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.ledger.grants import grant
 from callmissed.money import CREDIT
-from callmissed.tenancy.plans import Plan, limits
-from callmissed.tenancy.tenants import create_tenant, get_tenant
+from callmissed.plans.plans import Plan, limits
+from callmissed.tenants.tenants import create_tenant, get_tenant
 
 CREDITS = 1_000
 _TENANT_NAME = "Local stack"

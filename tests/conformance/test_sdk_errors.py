@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.keys.secret import Mode, new_secret
-from callmissed.tenancy.plans import Plan
+from callmissed.plans.plans import Plan
 from tests.support.inference.behaviours import SECRET_TEXT, fails, says
 from tests.support.inference.gateway import Account, Bank
 from tests.support.inference.upstream import FakeUpstream

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callmissed.aws.queues import MOST_DELAY_SECONDS
+from callmissed.aws.queues import MAX_DELAY_SECONDS
 from callmissed.observability import NAMESPACE
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function, Schedule
 from callmissed.platform.queues import QUEUES, Queue, physical_queue_name
@@ -90,7 +90,7 @@ def watched_queues(assembly: Assembly, metric: str) -> set[str]:
 @pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.name)
 def test_delayed_messages_raise_no_alarm(assembly: Assembly, queue: Queue) -> None:
     alarm = alarms(assembly)[f"{queue.name}-oldest"]
-    on_purpose = 0 if queue.rules else MOST_DELAY_SECONDS
+    on_purpose = 0 if queue.rules else MAX_DELAY_SECONDS
     assert alarm["Threshold"] > on_purpose + 2 * queue.visibility_seconds
 
 

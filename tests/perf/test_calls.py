@@ -16,10 +16,10 @@ from callmissed.catalog.model import Category, Model
 from callmissed.clock import system_clock
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission
-from callmissed.keys.rehash import PepperRing
+from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.keys.secret import Mode, new_secret
 from callmissed.platform.routes import ROUTES
-from functions.auth.authorizer import authorize
+from functions.auth.authorizer import authorize, request_of
 from local.aws.tables import StageTables
 from tests.support.authorizer_requests import request as account_request
 from tests.support.counting import Count, CountingDynamoDB
@@ -305,12 +305,14 @@ async def test_an_authorized_request_costs_one_write(
     hooks = frozenset({"webhooks:write"})
     account, slow = await bank.account(scopes=hooks), await bank.account(scopes=hooks, rpm=1)
     foreign = new_secret(Mode.LIVE)
-    ring = PepperRing(Database(authorizing, store.stage), Admission(Database(authorizing, store.stage)), (PEPPER,))
+    ring = KeyAuthenticator(
+        Database(authorizing, store.stage), Admission(Database(authorizing, store.stage)), (PEPPER,)
+    )
 
     async def cost(secret: str) -> tuple[int, int, float]:
         count = authorizing.restart()
         with suppress(ApiError):
-            await authorize(account_request(secret), ring, system_clock())
+            await authorize(request_of(account_request(secret)), ring, system_clock())
         assert count.reads == count.transactions == 0
         return count.rounds, len(count.spans), count.units
 

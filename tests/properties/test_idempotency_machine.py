@@ -28,9 +28,9 @@ from callmissed.ledger.entries import EntryType
 from callmissed.ledger.grants import grant
 from callmissed.ledger.sweep import sweep
 from callmissed.money import CREDIT
+from callmissed.plans.plans import Plan as PricePlan
 from callmissed.platform.tables import IDEMPOTENCY, WALLETS, physical_name
-from callmissed.tenancy.plans import Plan as PricePlan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.calls.idempotency import LOCK_SECONDS as CHAT_LOCK_SECONDS
 from local.aws.tables import StageTables

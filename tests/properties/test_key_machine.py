@@ -35,9 +35,9 @@ from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import NEVER, KeyPolicy
 from callmissed.keys.records import ACTIVE, key_item_of
 from callmissed.keys.secret import Mode, key_hash
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, TENANTS, physical_name
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Crash, Fault, FaultyDynamoDB
 

@@ -16,11 +16,11 @@ from callmissed.clock import SECOND, month_of
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.management import KeyManager, NewKey
-from callmissed.keys.policy import MOST_RPM, KeyPolicy
+from callmissed.keys.policy import MAX_RPM, KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, physical_name
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
 
@@ -40,7 +40,7 @@ class Process:
 
     async def key(self, budget: int | None = None) -> NewKey:
         """A key made in November that is fast enough for everything here."""
-        policy = KeyPolicy(rpm=MOST_RPM, budget=budget)
+        policy = KeyPolicy(rpm=MAX_RPM, budget=budget)
         return await self.manager.create(self.tenant, name="tests", mode=Mode.LIVE, policy=policy, now=NOVEMBER)
 
     async def calls(self, secret: str, estimates: Sequence[int], now: int) -> list[Any]:

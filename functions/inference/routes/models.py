@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from callmissed.catalog.model import Catalog, Category, Model, Price, UnitPrice
 from callmissed.errors import ApiError
 from callmissed.money import CREDIT
-from callmissed.tenancy.plans import ModelAccess, Plan, limits
+from callmissed.plans.plans import ModelAccess, Plan, limits
 from callmissed.web.caching import cacheable
 from callmissed_ai.calls.container import Container
 from callmissed_ai.services.models import model_not_found

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from callmissed.aws.database import Database
 from callmissed.clock import iso
 from callmissed.errors import ApiError, payload_too_large
-from callmissed.events.outbox import MOST_BYTES, Event, checked_body, publish
+from callmissed.events.outbox import MAX_EVENT_BYTES, Event, checked_body, publish
 from callmissed.platform.queues import CALLBACK_SOURCE
 
 MAX_CALLBACK_BYTES = 3 * 1024 * 1024
@@ -101,5 +101,5 @@ def _event(item: CallbackItem, callback: Callback) -> Event:
     try:
         body = checked_body(json.dumps(content, separators=(",", ":")))
     except ValueError:
-        raise payload_too_large(MOST_BYTES) from None
+        raise payload_too_large(MAX_EVENT_BYTES) from None
     return Event(f"cbk_{digest.hexdigest()[:32]}", item.tenant, item.type, CALLBACK_SOURCE, callback.received, body)

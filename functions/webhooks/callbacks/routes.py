@@ -7,11 +7,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from callmissed.aws.database import Database
+from callmissed.aws.secrets import provider_environment, sealing_ring
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
+from callmissed.integrations.repository import Integrations
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
-from callmissed.tenancy.integrations import Integrations
 from functions.webhooks.callbacks.cashfree import SECRET, Cashfree
 from functions.webhooks.callbacks.receive import Callback, Verify, receive
 from functions.webhooks.callbacks.signers import Signers
@@ -27,10 +28,10 @@ class Callbacks:
 
     def __init__(self, settings: CoreSettings, database: Database, clock: Clock = system_clock) -> None:
         self.integrations = Integrations(database)
-        signers = Signers(self.integrations, Sealer(settings.sealing_ring), clock)
+        signers = Signers(self.integrations, Sealer(sealing_ring(settings)), clock)
         self.whatsapp = WhatsApp(signers)
         self.twilio = Twilio(signers)
-        self.cashfree = Cashfree(lambda: settings.provider_environment.get(SECRET, ""))
+        self.cashfree = Cashfree(lambda: provider_environment(settings).get(SECRET, ""))
         self._settings = settings
         self._database = database
         self._clock = clock

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from callmissed.clock import SECOND, Clock
+from callmissed.integrations.repository import Account, Integrations
 from callmissed.sealing import Sealer
-from callmissed.tenancy.integrations import Account, Integrations
 
 _REMEMBERED = 30 * SECOND
 _MOST = 1_000

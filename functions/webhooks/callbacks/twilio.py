@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from starlette.datastructures import ImmutableMultiDict
 
-from callmissed.tenancy.credentials import twilio_account
+from callmissed.integrations.credentials import twilio_account
 from functions.webhooks.callbacks.receive import Callback, CallbackItem, invalid_signature
 from functions.webhooks.callbacks.signers import Signers
 

@@ -74,7 +74,7 @@ class Attempts:
                 headers=headers,
                 body=payload,
                 timeout_seconds=TIMEOUT_SECONDS,
-                most_bytes=KEPT_BYTES,
+                max_bytes=KEPT_BYTES,
             )
         except SendError as error:
             return Outcome(now, None, (self._clock() - begun) // 1000, str(error))

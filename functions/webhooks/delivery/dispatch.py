@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from callmissed.aws.queues import MOST_DELAY_SECONDS, Sending
+from callmissed.aws.queues import MAX_DELAY_SECONDS, Sending
 from callmissed.clock import SECOND, Clock
 from callmissed.events.outbox import Event
 from functions.webhooks.delivery.attempts import Attempting, Outcome
@@ -98,7 +98,7 @@ class Dispatcher:
         else:
             await self._retry(delivery, outcome, now, wait)
         if open_until:
-            seconds = min(MOST_DELAY_SECONDS, _seconds(open_until - now) + 1)
+            seconds = min(MAX_DELAY_SECONDS, _seconds(open_until - now) + 1)
             await self._queue.send([ParkedJob(webhook.endpoint).message(seconds)])
 
     async def _count_failure(self, webhook: Webhook, outcome: Outcome, now: int) -> int | None:
@@ -123,13 +123,13 @@ class Dispatcher:
         """Enqueue the next attempt, if the queue can wait for it; else the scheduler does."""
         next_attempt_at = now if delivery.next_attempt_at is None else delivery.next_attempt_at
         seconds = max(0, _seconds(next_attempt_at - now))
-        if seconds <= MOST_DELAY_SECONDS:
+        if seconds <= MAX_DELAY_SECONDS:
             await self._queue.send([AttemptJob.of(delivery).message(seconds)])
 
 
 def _due_at(now: int, wait: int) -> int:
     """When the scheduler enqueues the next attempt. What waits in the queue is due only in case its job is lost."""
-    return now + wait + (LOST_AFTER if wait <= MOST_DELAY_SECONDS * SECOND else 0)
+    return now + wait + (LOST_AFTER if wait <= MAX_DELAY_SECONDS * SECOND else 0)
 
 
 def _seconds(micros: int) -> int:

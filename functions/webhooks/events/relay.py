@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from callmissed.batches import Change
+from callmissed.aws.batches import Change
 from callmissed.observability import get_logger
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ from fastapi import FastAPI
 from mangum import Mangum
 
 from callmissed.aws.queues import Sending
+from callmissed.aws.runtime import use_own_loop
+from callmissed.aws.secrets import sealing_ring
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.http.urls import checked_url
 from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
-from callmissed.runtime import use_own_loop
 from callmissed.sealing import Sealer
 from callmissed.web.app import create_api
 from callmissed.web.idempotency import IdempotencyMiddleware
@@ -55,7 +56,7 @@ def create_services(
     Raises ValueError without a sealing key.
     """
     settings, repository = composition.settings, composition.repository
-    sealer, queue = Sealer(settings.sealing_ring), queue or composition.jobs
+    sealer, queue = Sealer(sealing_ring(settings)), queue or composition.jobs
     check_url = check_url or partial(checked_url, allow_loopback=settings.allow_loopback)
     owned = Subscriptions(repository, sealer=sealer, check_url=check_url, queue=queue)
     return Services(
@@ -76,7 +77,7 @@ def create_app(services: Services) -> FastAPI:
 def create_server(composition: Composition, services: Services) -> RequestContextMiddleware:
     """The application as it is served: each keyed request runs once. Answers show secrets, so they are kept sealed."""
     settings = composition.settings
-    store = IdempotencyStore(composition.database, S3Answers(settings), Sealer(settings.sealing_ring))
+    store = IdempotencyStore(composition.database, S3Answers(settings), Sealer(sealing_ring(settings)))
     return RequestContextMiddleware(IdempotencyMiddleware(create_app(services), store, services.clock))
 
 

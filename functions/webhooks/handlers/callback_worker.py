@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from callmissed.runtime import run
+from callmissed.aws.runtime import run
 from functions.webhooks.callbacks.worker import CallbackWorker
 from functions.webhooks.composition import compose
 

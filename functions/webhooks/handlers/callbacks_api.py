@@ -8,8 +8,8 @@ from mangum import Mangum
 from mangum.types import LambdaContext
 
 from callmissed.aws.database import Database
+from callmissed.aws.runtime import use_own_loop
 from callmissed.clock import Clock, system_clock
-from callmissed.runtime import use_own_loop
 from callmissed.settings import CoreSettings
 from callmissed.web.app import create_api
 from callmissed.web.request_context import RequestContextMiddleware

@@ -3,10 +3,10 @@
 from functools import cache
 from typing import Any
 
-from callmissed.batches import Failures, Received, each_message
+from callmissed.aws.batches import Failures, Received, each_message
+from callmissed.aws.runtime import run
 from callmissed.clock import system_clock
 from callmissed.observability import get_logger
-from callmissed.runtime import run
 from functions.webhooks.composition import compose
 from functions.webhooks.delivery.fanout import Fanout, PublishedEvent
 

@@ -3,10 +3,10 @@
 from functools import cache
 from typing import Any
 
+from callmissed.aws.batches import Failures, changes, from_here
 from callmissed.aws.clients import client
-from callmissed.batches import Failures, changes, from_here
+from callmissed.aws.runtime import run
 from callmissed.platform.resources import EVENT_BUS
-from callmissed.runtime import run
 from callmissed.settings import from_environment
 from functions.webhooks.events.relay import Relay
 

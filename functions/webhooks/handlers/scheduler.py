@@ -3,9 +3,9 @@
 from functools import cache
 from typing import Any
 
+from callmissed.aws.runtime import run
+from callmissed.aws.schedules import at_micros
 from callmissed.observability import get_logger
-from callmissed.runtime import run
-from callmissed.schedules import at_micros
 from functions.webhooks.composition import compose
 from functions.webhooks.delivery.scheduler import Scheduler
 

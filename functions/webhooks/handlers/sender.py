@@ -3,11 +3,12 @@
 from functools import cache
 from typing import Any
 
-from callmissed.batches import Failures, Received, each_message
+from callmissed.aws.batches import Failures, Received, each_message
+from callmissed.aws.runtime import run
+from callmissed.aws.secrets import sealing_ring
 from callmissed.clock import system_clock
 from callmissed.http.client import SafeClient
 from callmissed.observability import get_logger
-from callmissed.runtime import run
 from callmissed.sealing import Sealer
 from functions.webhooks.composition import compose
 from functions.webhooks.delivery import jobs
@@ -58,8 +59,8 @@ def handler(event: dict[str, Any], _context: object) -> Failures:
 @cache
 def _sender() -> Sender:
     composition = compose()
-    repository, queue = composition.repository, composition.jobs
-    client = SafeClient(allow_loopback=composition.settings.allow_loopback)
-    attempts = Attempts(client, Sealer(composition.settings.sealing_ring), system_clock)
+    settings, repository, queue = composition.settings, composition.repository, composition.jobs
+    client = SafeClient(allow_loopback=settings.allow_loopback)
+    attempts = Attempts(client, Sealer(sealing_ring(settings)), system_clock)
     dispatcher = Dispatcher(repository, queue, attempts, system_clock)
     return Sender(dispatcher, Replayer(repository, queue, system_clock))

@@ -18,10 +18,10 @@ from callmissed.keys.secret import Mode, key_hash
 from callmissed.ledger.grants import grant
 from callmissed.ledger.sweep import SweepReport, sweep
 from callmissed.money import CREDIT
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, LEDGER, WALLETS, Table, physical_name
 from callmissed.settings import CoreSettings
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.calls.container import Container, create_container
 from callmissed_ai.providers.sandbox import SandboxProvider

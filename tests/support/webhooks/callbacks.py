@@ -20,11 +20,11 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import SECOND
 from callmissed.ids import new_id
+from callmissed.integrations.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
+from callmissed.integrations.repository import Integrations
 from callmissed.platform.tables import OUTBOX
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
-from callmissed.tenancy.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
-from callmissed.tenancy.integrations import Integrations
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.handlers.callbacks_api import create_app
 

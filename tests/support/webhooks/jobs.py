@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.batches import Received
 from callmissed.aws.database import Database
-from callmissed.batches import Received
 from callmissed.events.types import WebhookDisabled
 from callmissed.platform.tables import OUTBOX
 from tests.support.webhooks.simulation import Simulation, published

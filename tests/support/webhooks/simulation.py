@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.batches import Change, Failures, Received, each_message
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message
-from callmissed.batches import Change, Failures, Received, each_message
 from callmissed.clock import MINUTE, SECOND
 from callmissed.events.outbox import Event, new_event, publish, to_record
 from callmissed.events.types import CreditsLow

@@ -8,9 +8,9 @@ def test_every_deployable_function_and_the_reference_are_measured():
     assert {
         REFERENCE,
         CLIENT,
-        "functions.auth.authorizer",
+        "functions.auth.handlers.authorizer",
         "functions.inference.app",
-        "functions.billing.sweep",
+        "functions.billing.handlers.ledger_sweep",
     } <= names
 
 

@@ -6,6 +6,7 @@ from dataclasses import FrozenInstanceError, asdict
 import pytest
 
 from callmissed.aws import secrets
+from callmissed.aws.secrets import pepper_ring, provider_environment
 from callmissed.settings import CoreSettings, aws_credentials, from_environment
 
 ONE, OTHER = b"pepper of sixteen bytes"[:16], b"another pepper, longer than sixteen bytes"
@@ -23,6 +24,13 @@ class Vault:
     def read(self, arn: str, region: str) -> str:
         self.asked.append((arn, region))
         return self.texts[arn]
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory() -> None:
+    """Nothing is remembered of another test's secrets."""
+    pepper_ring.cache_clear()
+    provider_environment.cache_clear()
 
 
 @pytest.fixture
@@ -104,7 +112,7 @@ def test_a_wrong_variable_is_named(variable: str) -> None:
     ],
 )
 def test_peppers_stand_in_order_the_current_one_first(text: str, ring: tuple[bytes, ...]) -> None:
-    assert CoreSettings(peppers=text).pepper_ring == ring
+    assert pepper_ring(CoreSettings(peppers=text)) == ring
 
 
 @pytest.mark.parametrize(
@@ -112,13 +120,13 @@ def test_peppers_stand_in_order_the_current_one_first(text: str, ring: tuple[byt
 )
 def test_bad_peppers_stop_the_start(text: str) -> None:
     with pytest.raises(ValueError, match=NO_PEPPER):
-        _ = CoreSettings(peppers=text).pepper_ring
+        _ = pepper_ring(CoreSettings(peppers=text))
 
 
 @pytest.mark.parametrize("text", [ONE[:15].hex(), "g" * 31 + "7"])
 def test_a_bad_pepper_is_not_told(text: str) -> None:
     with pytest.raises(ValueError, match=NO_PEPPER) as refused:
-        _ = CoreSettings(peppers=text).pepper_ring
+        _ = pepper_ring(CoreSettings(peppers=text))
 
     assert text not in str(refused.value)
 
@@ -127,12 +135,12 @@ def test_a_deployed_process_reads_its_peppers_from_the_secret_once(vault: Vault)
     vault.texts[ARN] = f"{ONE.hex()},{OTHER.hex()}"
     settings = CoreSettings(pepper_secret_arn=ARN, region="eu-west-1")
 
-    assert settings.pepper_ring == settings.pepper_ring == (ONE, OTHER)
+    assert pepper_ring(settings) == pepper_ring(settings) == (ONE, OTHER)
     assert vault.asked == [(ARN, "eu-west-1")]
 
 
 def test_peppers_of_the_environment_come_before_the_secret(vault: Vault) -> None:
-    assert CoreSettings(peppers=ONE.hex(), pepper_secret_arn=ARN).pepper_ring == (ONE,)
+    assert pepper_ring(CoreSettings(peppers=ONE.hex(), pepper_secret_arn=ARN)) == (ONE,)
     assert vault.asked == []
 
 
@@ -140,7 +148,7 @@ def test_an_empty_secret_is_no_pepper(vault: Vault) -> None:
     vault.texts[ARN] = ""
 
     with pytest.raises(ValueError, match="at least one pepper"):
-        _ = CoreSettings(pepper_secret_arn=ARN).pepper_ring
+        _ = pepper_ring(CoreSettings(pepper_secret_arn=ARN))
 
 
 def test_provider_keys_are_looked_up_in_the_secret_and_then_in_the_environment(
@@ -152,9 +160,9 @@ def test_provider_keys_are_looked_up_in_the_secret_and_then_in_the_environment(
 
     plain, deployed = CoreSettings(), CoreSettings(provider_keys_secret_arn=ARN)
 
-    assert plain.provider_environment["LAB_API_KEY"] == "from the environment"
-    assert deployed.provider_environment["LAB_API_KEY"] == "from the secret"
-    assert deployed.provider_environment["OTHER_API_KEY"] == "from the environment"
+    assert provider_environment(plain)["LAB_API_KEY"] == "from the environment"
+    assert provider_environment(deployed)["LAB_API_KEY"] == "from the secret"
+    assert provider_environment(deployed)["OTHER_API_KEY"] == "from the environment"
     assert len(vault.asked) == 1
 
 
@@ -162,7 +170,7 @@ def test_an_empty_secret_holds_no_provider_keys(vault: Vault, monkeypatch: pytes
     monkeypatch.setenv("LAB_API_KEY", "from the environment")
     vault.texts[ARN] = ""
 
-    assert CoreSettings(provider_keys_secret_arn=ARN).provider_environment["LAB_API_KEY"] == "from the environment"
+    assert provider_environment(CoreSettings(provider_keys_secret_arn=ARN))["LAB_API_KEY"] == "from the environment"
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from callmissed.errors import payload_too_large
+from callmissed.integrations.credentials import whatsapp_account
 from callmissed.observability import get_logger
-from callmissed.tenancy.credentials import whatsapp_account
 from functions.webhooks.callbacks.receive import MAX_CALLBACK_BYTES, Callback, CallbackItem, invalid_signature
 from functions.webhooks.callbacks.signers import Signers
 

@@ -6,7 +6,6 @@ No Pydantic here: importing it would be a third of the authorizer's start.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 from typing import Any
 
 
@@ -38,23 +37,6 @@ class CoreSettings:
     snapshotted: bool = False
     allow_loopback: bool = False
 
-    @cached_property
-    def pepper_ring(self) -> tuple[bytes, ...]:
-        """The live peppers, the current one first. Raises ValueError when there is none or one is too short."""
-        return _ring("pepper", self.peppers or _secret(self.pepper_secret_arn, self.region), 16)
-
-    @cached_property
-    def sealing_ring(self) -> tuple[bytes, ...]:
-        """The live sealing keys, the current one first. Raises ValueError as `pepper_ring` does."""
-        return _ring("sealing key", self.sealing_keys or _secret(self.sealing_secret_arn, self.region), 32)
-
-    @cached_property
-    def provider_environment(self) -> Mapping[str, str]:
-        """Where providers' API keys are looked up: the environment, and above it the provider-keys secret."""
-        if not self.provider_keys_secret_arn:
-            return os.environ
-        return {**os.environ, **_secret_object(self.provider_keys_secret_arn, self.region)}
-
 
 def from_environment(environment: Mapping[str, str] | None = None) -> CoreSettings:
     """Settings of this process. Raises ValueError naming a variable that is wrong."""
@@ -81,13 +63,6 @@ def aws_credentials(environment: Mapping[str, str] | None = None) -> tuple[str, 
     return access_key, secret_key, source.get("AWS_SESSION_TOKEN") or None
 
 
-def _ring(kind: str, text: str, least_bytes: int) -> tuple[bytes, ...]:
-    ring = tuple(bytes.fromhex(part.strip()) for part in text.split(",") if part.strip())
-    if not ring or any(len(key) < least_bytes for key in ring):
-        raise ValueError(f"at least one {kind} of {least_bytes} bytes or more, in hex, is needed")
-    return ring
-
-
 _BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 _PARSERS: Mapping[Any, Callable[[str], Any]] = {bool: lambda text: _BOOLEANS[text.lower()], int: int}
 
@@ -97,15 +72,3 @@ def _parsed(variable: str, text: str, parse: Callable[[str], Any]) -> Any:
         return parse(text)
     except (KeyError, ValueError):
         raise ValueError(f"{variable} can't be {text[:80]!r}") from None
-
-
-def _secret(arn: str, region: str) -> str:
-    from callmissed.aws.secrets import read_secret  # boto3 is needed only where secrets come from AWS
-
-    return read_secret(arn, region) if arn else ""
-
-
-def _secret_object(arn: str, region: str) -> dict[str, str]:
-    import json
-
-    return json.loads(_secret(arn, region) or "{}")

@@ -134,21 +134,21 @@ async def test_an_offer_to_switch_protocols_is_not_taken(client: SafeClient, tls
 @pytest.mark.parametrize("size", [0, 1, 99, 100])
 async def test_a_body_within_the_bound_is_whole(client: SafeClient, tls: ssl.SSLContext, size: int) -> None:
     async with serving(answering(HEAD + b"Content-Length: %d\r\n\r\n" % size + b"a" * size), tls) as endpoint:
-        answer = await client.send("GET", endpoint.url("hooks.test"), most_bytes=100)
+        answer = await client.send("GET", endpoint.url("hooks.test"), max_bytes=100)
     assert (answer.body, answer.truncated) == (b"a" * size, False)
 
 
 @pytest.mark.parametrize("head", [HEAD + b"\r\n", HEAD + b"Content-Length: 9999999999\r\n\r\n"])
 async def test_an_endless_body_ends_at_the_bound(client: SafeClient, tls: ssl.SSLContext, head: bytes) -> None:
     async with serving(saying(head, b"a" * 10_000), tls) as endpoint:
-        answer = await client.send("GET", endpoint.url("hooks.test"), most_bytes=20_480)
+        answer = await client.send("GET", endpoint.url("hooks.test"), max_bytes=20_480)
         await endpoint.left.wait()
     assert (answer.status, answer.body, answer.truncated) == (200, b"a" * 20_480, True)
 
 
 async def test_endless_chunks_end_at_the_bound(client: SafeClient, tls: ssl.SSLContext) -> None:
     async with serving(saying(CHUNKED, b"1\r\na\r\n" * 1000), tls) as endpoint:
-        answer = await client.send("GET", endpoint.url("hooks.test"), most_bytes=5)
+        answer = await client.send("GET", endpoint.url("hooks.test"), max_bytes=5)
         await endpoint.left.wait()
     assert (answer.body, answer.truncated) == (b"aaaaa", True)
 

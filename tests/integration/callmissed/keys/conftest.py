@@ -11,13 +11,13 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission, Admitted
+from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import KeyPolicy
-from callmissed.keys.rehash import PepperRing
 from callmissed.keys.secret import Mode, key_hash
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, ORIGINS, TABLES, Table, physical_name
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.interleaving import InterleavingDynamoDB
 
@@ -47,10 +47,12 @@ class Vault:
     def managed_by(self, dynamodb: DynamoDB) -> KeyManager:
         return KeyManager(Database(dynamodb, self.store.stage), OLD)
 
-    def ring(self, *peppers: bytes, dynamodb: DynamoDB | None = None) -> PepperRing:
+    def ring(self, *peppers: bytes, dynamodb: DynamoDB | None = None) -> KeyAuthenticator:
         """A process of the gateway, which remembers nothing yet."""
         client = dynamodb or self.dynamodb
-        return PepperRing(Database(client, self.store.stage), Admission(Database(client, self.store.stage)), peppers)
+        return KeyAuthenticator(
+            Database(client, self.store.stage), Admission(Database(client, self.store.stage)), peppers
+        )
 
     async def tenant(self, plan: Plan = Plan.PRO) -> str:
         record = await create_tenant(Database(self.dynamodb, self.store.stage), name="tests", plan=plan, now=NOVEMBER)

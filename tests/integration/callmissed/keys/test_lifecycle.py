@@ -11,7 +11,7 @@ from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, is_well_formed, key_hash
-from callmissed.tenancy.plans import Plan
+from callmissed.plans.plans import Plan
 from tests.integration.callmissed.keys.conftest import NOVEMBER, OLD, Vault
 
 UNKNOWN = "key_" + "0" * 24

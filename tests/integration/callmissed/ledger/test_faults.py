@@ -21,9 +21,9 @@ from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.shards import wallet_id
 from callmissed.ledger.sweep import sweep
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import WALLETS, physical_name
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.faults import Crash, Fault, FaultyDynamoDB
 from tests.support.wallet_items import held, new_wallet, spent

@@ -16,9 +16,9 @@ from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.queries import balance, newest_entries
 from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import WALLETS, physical_name
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 
 NOVEMBER = 1_794_787_200_000_000

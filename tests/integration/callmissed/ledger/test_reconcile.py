@@ -19,9 +19,9 @@ from callmissed.ledger.queries import read_wallets
 from callmissed.ledger.reconcile import Drift, reconcile
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import Wallet
+from callmissed.plans.plans import Plan, limits
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
-from callmissed.tenancy.plans import Plan, limits
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 
 GRANTED = 1_000_000

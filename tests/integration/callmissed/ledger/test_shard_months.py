@@ -12,8 +12,8 @@ from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.shards import wallet_id
+from callmissed.plans.plans import Plan, limits
 from callmissed.platform.tables import WALLETS, physical_name
-from callmissed.tenancy.plans import Plan, limits
 from local.aws.tables import StageTables
 from tests.support.wallet_items import held, new_wallet
 

@@ -12,9 +12,9 @@ from callmissed.ids import new_call_id
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.sweep import sweep
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import WALLETS, physical_name
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
+from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 
 NOVEMBER = 1_794_787_200_000_000

@@ -3,8 +3,8 @@
 import pytest
 
 from callmissed.aws.attributes import to_item
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import TENANTS, physical_name
-from callmissed.tenancy.plans import Plan
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import TenantPayer
 from tests.integration.callmissed_ai.conftest import Process

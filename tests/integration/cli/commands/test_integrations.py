@@ -4,8 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from callmissed.aws.database import Database
-from callmissed.tenancy.credentials import whatsapp_account
-from callmissed.tenancy.integrations import Integrations
+from callmissed.integrations.credentials import whatsapp_account
+from callmissed.integrations.repository import Integrations
 from cli.main import app
 from local.aws.account import STAGE
 from tests.integration.cli.conftest import CommandLine

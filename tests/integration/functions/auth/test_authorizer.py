@@ -7,11 +7,13 @@ import pytest
 
 from callmissed.clock import MINUTE, SECOND
 from callmissed.errors import ApiError
+from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.keys.management import NewKey
 from callmissed.keys.secret import Mode, new_secret
+from callmissed.plans.plans import Plan
 from callmissed.platform.routes import ROUTES, Auth
-from callmissed.tenancy.plans import Plan
-from functions.auth.authorizer import Policy, authorize
+from functions.auth import authorizer
+from functions.auth.authorizer import Policy, request_of
 from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
 from tests.support.authorizer_requests import ARN, request
 
@@ -19,6 +21,10 @@ HOOKS = frozenset({"webhooks:write"})
 SCOPE_MISSING = (
     "API key missing required scope: webhooks:write. Add it under the key's 'Permissions' section in your dashboard."
 )
+
+
+async def authorize(event: dict[str, Any], authenticator: KeyAuthenticator, now: int) -> Policy:
+    return await authorizer.authorize(request_of(event), authenticator, now)
 
 
 async def asked(vault: Vault, event: dict[str, Any], now: int = NOVEMBER) -> Policy:

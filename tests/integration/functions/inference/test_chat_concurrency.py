@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from callmissed.money import CREDIT
-from callmissed.tenancy.plans import Plan
+from callmissed.plans.plans import Plan
 from tests.support.inference.behaviours import completion, ordinary, reply
 from tests.support.inference.gateway import Account, Bank
 from tests.support.inference.upstream import FakeUpstream, Gate, until

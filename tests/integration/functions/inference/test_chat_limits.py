@@ -8,7 +8,7 @@ import pytest
 
 from callmissed.clock import seconds_to_next_month, system_clock
 from callmissed.money import CREDIT
-from callmissed.tenancy.plans import Plan
+from callmissed.plans.plans import Plan
 from tests.support.inference.gateway import Account, Bank
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import chat, refused

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.keys.secret import Mode
-from callmissed.tenancy.plans import Plan
+from callmissed.plans.plans import Plan
 from tests.support.inference.behaviours import DONE
 from tests.support.inference.gateway import Account, Bank
 from tests.support.inference.upstream import FakeUpstream

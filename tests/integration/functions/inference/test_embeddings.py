@@ -14,7 +14,7 @@ from callmissed.ids import new_call_id
 from callmissed.keys.secret import Mode
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.wallet import NO_QUOTA
-from callmissed.tenancy.plans import Plan
+from callmissed.plans.plans import Plan
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.tokens import counting
 from tests.support.inference.behaviours import EMBEDDING_USAGE, breaks_mid_body, fails, reply, says, vectors

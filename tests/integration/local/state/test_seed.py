@@ -11,8 +11,8 @@ from callmissed.clock import MINUTE, system_clock
 from callmissed.keys.management import KeyManager
 from callmissed.keys.policy import KeyPolicy
 from callmissed.money import CREDIT
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, WALLETS, physical_name
-from callmissed.tenancy.plans import Plan
 from local.aws.tables import StageTables, dynamodb_client
 from local.state.seed import SeededTenant, Seeder
 

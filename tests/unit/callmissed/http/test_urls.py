@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from callmissed.errors import ApiError
 from callmissed.http.addresses import is_public
-from callmissed.http.urls import LONGEST_URL, checked_url
+from callmissed.http.urls import MAX_URL_LENGTH, checked_url
 
 NOT_HTTPS = [
     "http://hooks.example.com/",
@@ -213,8 +213,8 @@ def test_a_public_url_passes(text: str, host: str, port: int) -> None:
 
 def test_length_is_bounded() -> None:
     start = "https://hooks.example.com/"
-    assert len(str(checked_url(start.ljust(LONGEST_URL, "a")))) == LONGEST_URL
-    rejection(start.ljust(LONGEST_URL + 1, "a"))
+    assert len(str(checked_url(start.ljust(MAX_URL_LENGTH, "a")))) == MAX_URL_LENGTH
+    rejection(start.ljust(MAX_URL_LENGTH + 1, "a"))
     rejection("")
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.secrets import pepper_ring, provider_environment
 from callmissed.catalog.loader import load_catalog, read_operator_file
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock, system_clock
 from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.admission import Admission
-from callmissed.keys.rehash import PepperRing
+from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.ledger.holds import Ledger
 from callmissed.settings import CoreSettings
 from callmissed_ai.calls.settlement import CallSettlement
@@ -30,7 +31,7 @@ class Container:
     ledger: Ledger
     idempotency: IdempotencyStore
     admission: Admission
-    authenticator: PepperRing
+    authenticator: KeyAuthenticator
     settlement: CallSettlement
     router: Router
 
@@ -57,9 +58,9 @@ def create_container(
         ledger=ledger,
         idempotency=IdempotencyStore(database, S3Answers(settings)),
         admission=admission,
-        authenticator=PepperRing(database, admission, settings.pepper_ring),
+        authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),
-        router=Router(catalog, settings.provider_environment, _open_sandbox),
+        router=Router(catalog, provider_environment(settings), _open_sandbox),
     )
 
 

@@ -15,7 +15,7 @@ from callmissed.keys.credentials import check_host
 from callmissed.keys.records import read_api_key
 from callmissed.keys.secret import Mode
 from callmissed.platform.routes import Permission
-from callmissed.tenancy.tenants import get_tenant
+from callmissed.tenants.tenants import get_tenant
 from callmissed_ai.calls.call import AdmittedPayer
 from callmissed_ai.calls.container import Container
 

@@ -15,8 +15,8 @@ from callmissed.aws.dynamodb import Unavailable
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.idempotency.store import Replay
 from callmissed.keys.secret import Mode
-from callmissed.ledger.refusals import HoldRefused
-from callmissed.tenancy.plans import limits
+from callmissed.ledger.errors import HoldRefused
+from callmissed.plans.plans import limits
 from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import Payer

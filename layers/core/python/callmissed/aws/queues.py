@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
     from types_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-MOST_DELAY_SECONDS = 900
+MAX_DELAY_SECONDS = 900
 """The longest time for which SQS hides a new message."""
 
 _BATCH = 10

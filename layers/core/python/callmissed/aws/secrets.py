@@ -1,14 +1,61 @@
-"""AWS Secrets Manager, read once at start."""
+"""What a process must know and its settings only name: peppers, sealing keys and the providers' API keys.
 
+On one machine they are settings themselves; a deployed process reads them from AWS Secrets Manager, once. Only
+composition roots come here, and hand on what they got.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
+from callmissed.settings import CoreSettings
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
+_MIN_PEPPER_BYTES = 16
+_MIN_SEALING_KEY_BYTES = 32
+
+
+@cache
+def pepper_ring(settings: CoreSettings) -> tuple[bytes, ...]:
+    """The live peppers, the current one first. Raises ValueError when there is none or one is too short."""
+    text = settings.peppers or _text(settings.pepper_secret_arn, settings.region)
+    return _ring("pepper", text, _MIN_PEPPER_BYTES)
+
+
+@cache
+def sealing_ring(settings: CoreSettings) -> tuple[bytes, ...]:
+    """The live sealing keys, the current one first. Raises ValueError as `pepper_ring` does."""
+    text = settings.sealing_keys or _text(settings.sealing_secret_arn, settings.region)
+    return _ring("sealing key", text, _MIN_SEALING_KEY_BYTES)
+
+
+@cache
+def provider_environment(settings: CoreSettings) -> Mapping[str, str]:
+    """Where providers' API keys are looked up: the environment, and above it the provider-keys secret."""
+    if not settings.provider_keys_secret_arn:
+        return os.environ
+    keys: dict[str, str] = json.loads(_text(settings.provider_keys_secret_arn, settings.region) or "{}")
+    return {**os.environ, **keys}
+
 
 def read_secret(arn: str, region: str) -> str:
     """The secret's current text. Raises botocore.exceptions.ClientError."""
+    import boto3  # a tenth of a second, which only processes need whose secrets are in AWS
+
     client: SecretsManagerClient = boto3.client("secretsmanager", region_name=region)  # pyright: ignore[reportUnknownMemberType]
     return client.get_secret_value(SecretId=arn)["SecretString"]
+
+
+def _text(arn: str, region: str) -> str:
+    return read_secret(arn, region) if arn else ""
+
+
+def _ring(kind: str, text: str, min_bytes: int) -> tuple[bytes, ...]:
+    ring = tuple(bytes.fromhex(part.strip()) for part in text.split(",") if part.strip())
+    if not ring or any(len(key) < min_bytes for key in ring):
+        raise ValueError(f"at least one {kind} of {min_bytes} bytes or more, in hex, is needed")
+    return ring

@@ -24,7 +24,7 @@ RETENTION = 30 * 24 * 3600 * SECOND
 _REMEMBERED = RETENTION + 2 * 24 * 3600 * SECOND
 """How long an event keeps its id from being told again: what is told once a month outlives the longest month."""
 
-MOST_BYTES = 200 * 1024
+MAX_EVENT_BYTES = 200 * 1024
 """The largest body: EventBridge takes 256 KB with what goes around it."""
 
 
@@ -43,7 +43,7 @@ class Event:
 def new_event(tenant: str, data: EventData, now: int, *, unique: str | None = None) -> Event:
     """The event that `data` tells of. With `unique`, the same text makes the same id: such an event is told once.
 
-    Raises ValueError for a body over `MOST_BYTES`.
+    Raises ValueError for a body over `MAX_EVENT_BYTES`.
     """
     id = f"evt_{sortable_id(now)}" if unique is None else f"evt_{_digest(tenant, data.event, unique)}"
     content = {
@@ -58,8 +58,8 @@ def new_event(tenant: str, data: EventData, now: int, *, unique: str | None = No
 
 def checked_body(body: str) -> str:
     """`body`, if the bus can carry it. Raises ValueError."""
-    if len(body.encode()) > MOST_BYTES:
-        raise ValueError(f"an event has at most {MOST_BYTES} bytes")
+    if len(body.encode()) > MAX_EVENT_BYTES:
+        raise ValueError(f"an event has at most {MAX_EVENT_BYTES} bytes")
     return body
 
 

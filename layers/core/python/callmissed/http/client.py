@@ -64,9 +64,9 @@ _OUR_HEADERS = frozenset(
 )
 _NOT_ADDED = ("Accept", "Content-Type", "User-Agent")
 _KEEPALIVE_SECONDS = 4
-_LONGEST_HEADER = 8190
-_MOST_HEADERS = 100
-_MOST_ADDRESSES = 8
+_MAX_HEADER_LENGTH = 8190
+_MAX_HEADERS = 100
+_MAX_ADDRESSES = 8
 
 
 class SendError(Exception):
@@ -181,9 +181,9 @@ class SafeClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout_seconds: float = 10,
-        most_bytes: int = 20_480,
+        max_bytes: int = 20_480,
     ) -> Answer:
-        """The endpoint's answer with the first `most_bytes` bytes of its body. Raises SendError.
+        """The endpoint's answer with the first `max_bytes` bytes of its body. Raises SendError.
 
         `timeout_seconds` is the deadline of the whole call. A request is sent once, but for a GET or the like that met
         a kept connection just closed. Headers that frame the message are ours: a caller who names one is refused.
@@ -193,7 +193,7 @@ class SafeClient:
         try:
             async with asyncio.timeout(timeout_seconds):
                 response = await self._pool().request(method, target, headers=headers, data=body, allow_redirects=False)
-                content, truncated = await _first_bytes(response, most_bytes)
+                content, truncated = await _first_bytes(response, max_bytes)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _meaning(error) from error
         latency_ms = round((time.perf_counter() - started) * 1000)
@@ -256,7 +256,7 @@ class _JudgingResolver(AbstractResolver):
             raise OSError("no addresses")
         if not all(self._is_allowed(result["host"]) for result in results):
             raise _NotAllowed
-        return results[:_MOST_ADDRESSES]
+        return results[:_MAX_ADDRESSES]
 
     async def close(self) -> None:
         """Release what the resolver beneath holds."""
@@ -272,9 +272,9 @@ def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,
-        max_line_size=_LONGEST_HEADER,
-        max_field_size=_LONGEST_HEADER,
-        max_headers=_MOST_HEADERS,
+        max_line_size=_MAX_HEADER_LENGTH,
+        max_field_size=_MAX_HEADER_LENGTH,
+        max_headers=_MAX_HEADERS,
     )
 
 
@@ -292,14 +292,14 @@ def _is_sendable(name: str, value: str) -> bool:
     return bool(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value))
 
 
-async def _first_bytes(response: aiohttp.ClientResponse, most_bytes: int) -> tuple[bytes, bool]:
-    """The body up to `most_bytes`, and whether there was more. The connection goes back to the pool, or ends."""
+async def _first_bytes(response: aiohttp.ClientResponse, max_bytes: int) -> tuple[bytes, bool]:
+    """The body up to `max_bytes`, and whether there was more. The connection goes back to the pool, or ends."""
     body = bytearray()
     try:
         async for chunk in response.content.iter_any():
             body += chunk
-            if len(body) > most_bytes:
-                return bytes(body[:most_bytes]), True
+            if len(body) > max_bytes:
+                return bytes(body[:max_bytes]), True
         return bytes(body), False
     finally:
         response.close()

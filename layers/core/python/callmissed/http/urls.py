@@ -13,7 +13,7 @@ from yarl import URL
 from callmissed.errors import ApiError, invalid_request
 from callmissed.http.addresses import is_loopback, is_public
 
-LONGEST_URL = 2048
+MAX_URL_LENGTH = 2048
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?:\[(?P<ipv6>[0-9a-f]*:[0-9a-f:.]+)\]|(?P<host>[a-z0-9.-]+))(?::(?P<port>[0-9]{1,5}))?"
@@ -24,7 +24,7 @@ _URL = re.compile(
 _CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}")
-_LONGEST_NAME = 253
+_MAX_NAME_LENGTH = 253
 # https://url.spec.whatwg.org/#ends-in-a-number-checker: to a resolver such a name is an IPv4 address
 _NUMERIC_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _LOCAL_ENDS = (
@@ -49,8 +49,8 @@ def checked_url(text: str, *, allow_loopback: bool = False) -> URL:
     `allow_loopback` also admits `localhost`, 127.0.0.0/8 and ::1, over https or plain http. Raises ApiError 400
     `url_rejected`, whose message says what is wrong with the text and never what a name stands for.
     """
-    if not 1 <= len(text) <= LONGEST_URL:
-        raise _rejected(f"A URL has 1 to {LONGEST_URL} characters.")
+    if not 1 <= len(text) <= MAX_URL_LENGTH:
+        raise _rejected(f"A URL has 1 to {MAX_URL_LENGTH} characters.")
     if not _CHARACTERS.fullmatch(text):
         raise _rejected("The URL has characters that have to be percent-encoded, or in a host name written as xn--.")
     if "#" in text:
@@ -75,7 +75,7 @@ def _check_host(scheme: str, host: str, allow_loopback: bool) -> None:
 
 
 def _is_public_name(host: str) -> bool:
-    if len(host) > _LONGEST_NAME or not _NAME.fullmatch(host) or _NUMERIC_END.fullmatch(host):
+    if len(host) > _MAX_NAME_LENGTH or not _NAME.fullmatch(host) or _NUMERIC_END.fullmatch(host):
         return False
     return not host.endswith(_LOCAL_ENDS)
 

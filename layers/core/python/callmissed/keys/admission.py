@@ -6,30 +6,27 @@ and until when a limited one must wait, so that refused callers cost no writes.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 from callmissed.aws.attributes import from_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
 from callmissed.clock import SECOND, month_of
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
+from callmissed.keys.memory import remember
 from callmissed.keys.rates import RateState
 from callmissed.keys.records import KeyItem, admit_request, key_item_of, refund_request, start_month
-from callmissed.ledger.refusals import HoldRefused
+from callmissed.ledger.errors import HoldRefused
 from callmissed.money import show
 from callmissed.platform.tables import KEYS
 
-_REMEMBERED_KEYS = 4096
 _TRIES = 4
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """A `key` that passed, as the write returned it. `charged` micro-credits were taken from its budget at `now`.
 
-    `elsewhere` are the ids to which the key may move before the call ends (callmissed.keys.rehash).
+    `elsewhere` are the ids to which the key may move before the call ends (callmissed.keys.pepper_rotation).
     """
 
     key: KeyItem
@@ -129,7 +126,7 @@ class Admission:
                 month = await self._learn(key, estimate, now, month)
             else:
                 key = key_item_of(from_item(answer["Attributes"]))
-                _remember(self._arrivals, key_hash, key.arrival)
+                remember(self._arrivals, key_hash, key.arrival)
                 return Admitted(key, estimate, now)
         raise service_unavailable()
 
@@ -159,17 +156,11 @@ class Admission:
             return month
         if key.month == month and key.budget_left < estimate:
             raise _over_budget(key.budget_left, estimate)
-        _remember(self._arrivals, key.key_hash, key.arrival)
+        remember(self._arrivals, key.key_hash, key.arrival)
         if key.arrival >= now and key.conforms_at > now:
-            _remember(self._limited, key.key_hash, key)
+            remember(self._limited, key.key_hash, key)
             raise rate_limited(key, now)
         return key.month
-
-
-def _remember(memory: dict[str, T], key_hash: str, value: T) -> None:
-    if len(memory) >= _REMEMBERED_KEYS and key_hash not in memory:
-        memory.pop(next(iter(memory)))
-    memory[key_hash] = value
 
 
 def _over_budget(left: int, estimate: int) -> HoldRefused:

@@ -12,14 +12,14 @@ from callmissed.errors import invalid_request
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PATTERN = re.compile(rf"(\*\.)?({_LABEL}\.)*{_LABEL}")
-_MOST_LABELS = 12
-_LONGEST_HOST = 253
+_MAX_LABELS = 12
+_MAX_HOST_LENGTH = 253
 
 
 def lockable(text: str) -> str:
     """The canonical form of a domain lock. Raises ApiError 400 for anything that isn't a host or `*.` and a host."""
     pattern = text.strip().lower().rstrip(".")
-    if len(pattern) > _LONGEST_HOST or not _PATTERN.fullmatch(pattern):
+    if len(pattern) > _MAX_HOST_LENGTH or not _PATTERN.fullmatch(pattern):
         shown = text[:80].encode(errors="replace").decode()
         raise invalid_request(f"'{shown}' is not a host name, nor '*.' and a host name.", "allowed_domains")
     return pattern
@@ -31,13 +31,13 @@ def origin_host(origin: str | None, referer: str | None) -> str | None:
         host = (urlsplit(origin or referer or "").hostname or "").rstrip(".")
     except ValueError:
         return None
-    return host if host and len(host) <= _LONGEST_HOST and "*" not in host else None
+    return host if host and len(host) <= _MAX_HOST_LENGTH and "*" not in host else None
 
 
 def patterns_for(host: str) -> list[str]:
     """Every lock that would admit `host`."""
     labels = host.split(".")
-    if len(labels) > _MOST_LABELS:
+    if len(labels) > _MAX_LABELS:
         return [host]
     return [host] + ["*." + ".".join(labels[start:]) for start in range(1, len(labels))]
 

@@ -1,4 +1,4 @@
-"""Telling tenants of keys that have expired.
+"""Publishing that keys have expired.
 
 Nothing happens when a key expires: its calls are refused from then on. So it is looked for afterwards.
 """
@@ -21,17 +21,17 @@ LOOKS_BACK = 25 * 60 * MINUTE
 
 @dataclass(slots=True)
 class ExpiryReport:
-    """What one look found: secrets that had ended, and keys whose tenants were told now."""
+    """What one look found: secrets that had ended, and keys whose expiry was published now."""
 
     ended: int = 0
-    told: int = 0
+    published: int = 0
 
 
-async def tell_expired(database: Database, now: int) -> ExpiryReport:
+async def publish_expired(database: Database, now: int) -> ExpiryReport:
     """Publish `api_key.expired` for keys that expired in the 25 hours up to `now` (epoch microseconds).
 
-    A key is told of once, however often and at the same time this runs. Reads the whole table of keys, half a read
-    unit per 4 KB: 10,000 secrets cost about 500 units an hour; and one unit for each secret that had ended.
+    A key's expiry is published once, however often and at the same time this runs. Reads the whole table of keys,
+    half a read unit per 4 KB: 10,000 secrets cost about 500 units an hour; and one unit for each secret that had ended.
     A key that can't be looked at does not keep the others waiting; its error is raised at the end.
     """
     report = ExpiryReport()
@@ -39,7 +39,7 @@ async def tell_expired(database: Database, now: int) -> ExpiryReport:
     async for key in _ended(database, now):
         report.ended += 1
         try:
-            report.told += await _tell(database, key, now)
+            report.published += await _publish(database, key, now)
         except (ApiError, DynamoError) as error:
             failure = error
     if failure:
@@ -53,8 +53,8 @@ async def _ended(database: Database, now: int) -> AsyncIterator[KeyItem]:
         yield key_item_of(item)
 
 
-async def _tell(database: Database, key: KeyItem, now: int) -> bool:
-    """Tell of the key, if it is the key that expired and not an earlier secret whose overlap is over."""
+async def _publish(database: Database, key: KeyItem, now: int) -> bool:
+    """Publish it of the key, if it is the key that expired and not an earlier secret whose overlap is over."""
     record, expired_at = await read_api_key(database, key.tenant, key.key_id), iso(key.expires)
     if not record.is_active or record.expires_at != expired_at:
         return False

@@ -24,12 +24,12 @@ from callmissed.keys.records import (
     share_operation,
     update_api_key,
 )
-from callmissed.keys.rotation import RotationPlan, plan_rotation
 from callmissed.keys.secret import Mode, key_hash, masked, new_secret
-from callmissed.tenancy.tenants import checked_name, get_tenant
+from callmissed.keys.secret_rotation import RotationPlan, plan_rotation
+from callmissed.tenants.tenants import checked_name, get_tenant
 
 MAX_OVERLAP_MINUTES = 24 * 60
-MOST_SECRETS = 5
+MAX_EARLIER_SECRETS = 5
 """Earlier secrets of one key that may work beside the new one."""
 
 _TRIES = 10
@@ -117,8 +117,10 @@ class KeyManager:
             return None
         if newest.expires <= now:
             raise ApiError(409, "conflict", "An expired key can't be rotated.")
-        if overlap and sum(item.expires > now for item in items) > MOST_SECRETS:
-            raise ApiError(409, "conflict", f"{MOST_SECRETS} earlier secrets still work. Rotate without an overlap.")
+        if overlap and sum(item.expires > now for item in items) > MAX_EARLIER_SECRETS:
+            raise ApiError(
+                409, "conflict", f"{MAX_EARLIER_SECRETS} earlier secrets still work. Rotate without an overlap."
+            )
         return plan_rotation(items, newest, key_hash(self._pepper, secret), overlap=overlap, now=now)
 
     async def _carry_out(self, record: ApiKey, plan: RotationPlan, mask: str) -> bool:

@@ -10,8 +10,8 @@ from callmissed.keys.rates import interval_of, tolerance_of
 from callmissed.keys.records import ACTIVE, ApiKey, KeyItem
 from callmissed.keys.secret import Mode
 from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.plans.plans import limits
 from callmissed.platform.routes import Permission
-from callmissed.tenancy.plans import limits
 
 ANY = frozenset({"*"})
 NEVER = 10**18
@@ -32,11 +32,11 @@ SCOPES = frozenset(
         "whatsapp:send",
     }
 )
-MOST_RPM = 60_000
-MOST_NAMES = 50
+MAX_RPM = 60_000
+MAX_NAMES = 50
 """Domain locks, or models, of one key: every lock is a part of one transaction, every name a part of the hot item."""
 
-_LONGEST_NAME = 128
+_MAX_NAME_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def checked(policy: KeyPolicy, now: int) -> KeyPolicy:
     _require_names("allowed_models", policy.models)
     _require_names("search_providers", policy.search_providers)
     _require_count("allowed_domains", policy.domains)
-    if policy.rpm is not None and not 1 <= policy.rpm <= MOST_RPM:
-        raise invalid_request(f"A rate limit is 1 to {MOST_RPM} requests a minute.", "rate_limit_rpm")
+    if policy.rpm is not None and not 1 <= policy.rpm <= MAX_RPM:
+        raise invalid_request(f"A rate limit is 1 to {MAX_RPM} requests a minute.", "rate_limit_rpm")
     if policy.budget is not None and not 0 <= policy.budget < NO_BUDGET:
         raise invalid_request("A budget is at least 0 credits and less than a trillion.", "budget_limit")
     if policy.expires <= now:
@@ -151,13 +151,13 @@ def _require_known(kind: str, names: Collection[str], known: Collection[str], *,
 def _require_names(field_name: str, names: Collection[str]) -> None:
     _require_count(field_name, names)
     for name in names:
-        if not 1 <= len(name) <= _LONGEST_NAME or not name.isascii() or not name.isprintable():
+        if not 1 <= len(name) <= _MAX_NAME_LENGTH or not name.isascii() or not name.isprintable():
             raise invalid_request(f"'{_shown(name)}' in '{field_name}' can't be a name.", field_name)
 
 
 def _require_count(field_name: str, names: Collection[str]) -> None:
-    if not 1 <= len(names) <= MOST_NAMES:
-        raise invalid_request(f"'{field_name}' has 1 to {MOST_NAMES} names, or '*' for all.", field_name)
+    if not 1 <= len(names) <= MAX_NAMES:
+        raise invalid_request(f"'{field_name}' has 1 to {MAX_NAMES} names, or '*' for all.", field_name)
 
 
 def _shown(name: str) -> str:

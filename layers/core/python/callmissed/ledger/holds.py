@@ -17,8 +17,8 @@ from callmissed.aws.dynamodb import ConditionFailed, RequestRefused, Unavailable
 from callmissed.clock import month_of
 from callmissed.ids import started_at
 from callmissed.ledger.entries import EntryType, LedgerEntry, entry_of, to_record
+from callmissed.ledger.errors import HoldRefused, WalletMissing, refusal
 from callmissed.ledger.records import held_state, hold_request, resolve_request, start_month, wallet_of
-from callmissed.ledger.refusals import HoldRefused, WalletMissing, refusal
 from callmissed.ledger.shards import Shards, shard_of, wallet_id
 from callmissed.ledger.wallet import HoldToken, Wallet
 from callmissed.platform.tables import LEDGER, WALLETS

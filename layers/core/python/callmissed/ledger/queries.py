@@ -11,11 +11,10 @@ from callmissed.errors import ApiError
 from callmissed.ledger.entries import LedgerEntry, entry_of
 from callmissed.ledger.shards import read_wallets
 from callmissed.ledger.wallet import SERVICES, Wallet, fresh_quotas
+from callmissed.plans.plans import UNLIMITED, limits
 from callmissed.platform.tables import LEDGER
-from callmissed.tenancy.plans import UNLIMITED, limits
-from callmissed.tenancy.tenants import get_tenant
 
-MOST_ENTRIES = 1000
+MAX_ENTRIES = 1000
 """Entries that one question may ask for."""
 
 
@@ -46,10 +45,11 @@ async def balance(database: Database, tenant: str, now: int) -> Balance:
     Where a wallet has shards, one that borrows at this moment may be counted before or after it did.
     Raises ApiError 404, Unavailable.
     """
-    plan = (await get_tenant(database, tenant)).plan
-    wallets = await read_wallets(database, tenant, limits(plan).wallet_shards)
-    if not wallets or wallets[0].wallet_id != tenant:
+    wallets = await read_wallets(database, tenant, 1)
+    if not wallets:
         raise ApiError(404, "not_found", "No such tenant.")
+    if (shards := limits(wallets[0].plan).wallet_shards) > 1:
+        wallets = await read_wallets(database, tenant, shards)
     return total(wallets, month_of(now))
 
 
@@ -61,8 +61,8 @@ async def newest_entries(
     `before` is the entry after which the last page ended. `calls_only` leaves out all but billed and sandbox calls.
     Raises ValueError for a limit outside 1 to 1000, Unavailable.
     """
-    if not 1 <= limit <= MOST_ENTRIES:
-        raise ValueError(f"the limit is 1 to {MOST_ENTRIES}")
+    if not 1 <= limit <= MAX_ENTRIES:
+        raise ValueError(f"the limit is 1 to {MAX_ENTRIES}")
     selection: KeySelection = {"newest_first": True, "limit": limit}
     if before:
         selection["sort"] = below(before)

@@ -20,8 +20,8 @@ from callmissed.ledger.records import wallet_of
 from callmissed.ledger.shards import owner, wallet_id
 from callmissed.ledger.sweep import wallets
 from callmissed.ledger.wallet import Wallet
+from callmissed.plans.plans import limits
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS
-from callmissed.tenancy.plans import limits
 
 _MARK = "RECONCILED"
 _SETTLED_AFTER = 60 * MINUTE

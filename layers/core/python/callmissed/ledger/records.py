@@ -69,7 +69,7 @@ def shift_operation(wallet_id: str, credits: int, budget: int) -> WriteOperation
 
 def hold_request(table: str, wallet_id: str, call_id: str, token: HoldToken, month: int) -> dict[str, Any]:
     """`UpdateItem` that places a hold, if the wallet is active, has enough and counts for `month`."""
-    values: dict[str, Any] = {":a": token.amount, ":month": month, ":active": ACTIVE, ":tag": token}
+    values = {":a": token.amount, ":month": month, ":active": ACTIVE, ":tag": token}
     names, counted, has_quota = {"#id": call_id}, "", ""
     if token.service != NO_QUOTA:
         values[":one"], names["#q"] = 1, _quota(token.service)
@@ -88,7 +88,7 @@ def hold_request(table: str, wallet_id: str, call_id: str, token: HoldToken, mon
 
 
 def held_state(answer: Mapping[str, Any], service: str) -> tuple[int, int | None]:
-    """Available micro-credits, and calls left this month if they are counted, from the answer to `hold_request`."""
+    """Available micro-credits, and calls of the service left this month, from the answer to `hold_request`."""
     attributes = answer["Attributes"]
     left = None if service == NO_QUOTA else int(attributes[_quota(service)]["N"])
     return int(attributes["av"]["N"]), left

@@ -17,8 +17,8 @@ from weakref import WeakValueDictionary
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.clock import month_of
+from callmissed.ledger.errors import refusal
 from callmissed.ledger.records import put_new_wallet, shift_operation, start_month, wallet_of
-from callmissed.ledger.refusals import refusal
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, Wallet, new_wallet
 from callmissed.platform.tables import WALLETS
 

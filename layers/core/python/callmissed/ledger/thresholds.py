@@ -21,7 +21,7 @@ from callmissed.money import CREDIT, credits
 ALERTS = (80, 95)
 """Percentages of the month's budget at which tenants are told."""
 
-_MOST_LEFT = 10 * CREDIT
+_MAX_LEFT = 10 * CREDIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def _of_budget(balance: Balance, budget: int) -> Iterator[Crossing]:
                 remaining_credits=rest,
             )
             yield Crossing(alert, f"{period} {percent} {budget}")
-    if left <= 0 or (left * 100 < budget and left <= _MOST_LEFT):
+    if left <= 0 or (left * 100 < budget and left <= _MAX_LEFT):
         exceeded = BudgetExceeded(
             period=period, monthly_budget_credits=whole, period_used_credits=used, remaining_credits=rest
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from callmissed.tenancy.plans import Plan, limits
+from callmissed.plans.plans import Plan, limits
 
 NO_BUDGET = 10**18
 """Budget of a tenant or key without one: a ceiling in micro-credits that no month can reach."""
@@ -57,6 +57,10 @@ class Wallet:
     def spent_ever(self) -> int:
         """Micro-credits spent, all time."""
         return self.spent + self.spent_before
+
+    def has_used_up(self, service: str) -> bool:
+        """Whether no calls of `service` are left this month."""
+        return service != NO_QUOTA and self.quotas[service] < 1
 
     @property
     def has_budget(self) -> bool:

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from callmissed.aws.database import Database
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
+from callmissed.integrations.credentials import TwilioCredentials, WhatsAppCredentials, masked, whatsapp_account
+from callmissed.integrations.repository import Account, Integration, Integrations, shown
 from callmissed.sealing import Sealer
-from callmissed.tenancy.credentials import TwilioCredentials, WhatsAppCredentials, masked, whatsapp_account
-from callmissed.tenancy.integrations import Account, Integration, Integrations, shown
 from tests.support.webhooks.callbacks import APP_SECRET, NOW, Stage, twilio_credentials, whatsapp_credentials
 
 SEALER = Sealer((bytes(32),))

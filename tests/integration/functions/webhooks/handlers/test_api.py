@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callmissed import runtime
+from callmissed.aws import runtime
 from callmissed.aws.clients import client
 from callmissed.aws.database import Database
 from callmissed.platform.queues import DISPATCH, physical_queue_name

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from mangum.types import LambdaContext
 
-from callmissed import runtime
+from callmissed.aws import runtime
 from callmissed.clock import system_clock
 from functions.webhooks.handlers import callback_worker as worker
 from functions.webhooks.handlers import callbacks_api as api

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from callmissed.batches import each_message
+from callmissed.aws.batches import each_message
 from callmissed.clock import SECOND
 from callmissed.observability import get_logger
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from callmissed.batches import Change
+from callmissed.aws.batches import Change
 from functions.webhooks.events.relay import Relay
 
 

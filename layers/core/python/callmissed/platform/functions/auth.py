@@ -7,7 +7,7 @@ from callmissed.platform.tables import KEYS, OUTBOX, TENANTS
 KEY_EXPIRY = Function(
     "key-expiry",
     slice="auth",
-    handler="functions.auth.expiry.handler",
+    handler="functions.auth.handlers.key_expiry.handler",
     dependencies="publisher",
     timeout_seconds=300,
     tables={KEYS.name: ("dynamodb:Scan",), TENANTS.name: ("dynamodb:GetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
@@ -15,7 +15,7 @@ KEY_EXPIRY = Function(
 AUTHORIZER = Function(
     "authorizer",
     slice="auth",
-    handler="functions.auth.authorizer.handler",
+    handler="functions.auth.handlers.authorizer.handler",
     timeout_seconds=10,
     tables={KEYS.name: ADMIT_KEYS, TENANTS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem")},
     needs=(PEPPERS,),

@@ -6,7 +6,7 @@ from callmissed.platform.tables import LEDGER, OUTBOX, TENANTS, WALLETS
 LEDGER_SWEEP = Function(
     "ledger-sweep",
     slice="billing",
-    handler="functions.billing.sweep.handler",
+    handler="functions.billing.handlers.ledger_sweep.handler",
     timeout_seconds=55,
     tables={
         WALLETS.name: ("dynamodb:Scan", "dynamodb:UpdateItem"),
@@ -16,7 +16,7 @@ LEDGER_SWEEP = Function(
 LEDGER_RECONCILE = Function(
     "ledger-reconcile",
     slice="billing",
-    handler="functions.billing.reconcile.handler",
+    handler="functions.billing.handlers.ledger_reconcile.handler",
     memory_mb=1024,
     timeout_seconds=900,
     tables={
@@ -28,7 +28,7 @@ LEDGER_RECONCILE = Function(
 LEDGER_EVENTS = Function(
     "ledger-events",
     slice="billing",
-    handler="functions.billing.events.handler",
+    handler="functions.billing.handlers.ledger_events.handler",
     dependencies="publisher",
     tables={WALLETS.name: ("dynamodb:BatchGetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
     follows=LEDGER.name,

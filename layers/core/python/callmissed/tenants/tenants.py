@@ -11,8 +11,8 @@ from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
 from callmissed.ledger.records import put_new_wallet
 from callmissed.ledger.wallet import new_wallet
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import TENANTS
-from callmissed.tenancy.plans import Plan
 
 _RECORD = "TENANT"
 _MAX_NAME = 255

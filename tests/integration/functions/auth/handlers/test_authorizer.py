@@ -10,14 +10,15 @@ import pytest
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, RequestRefused, Unavailable
+from callmissed.aws.runtime import run
 from callmissed.clock import system_clock
 from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, new_secret
-from callmissed.runtime import run
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
-from functions.auth import authorizer
+from callmissed.plans.plans import Plan
+from callmissed.tenants.tenants import create_tenant
+from functions.auth.composition import composed
+from functions.auth.handlers import authorizer
 from local.aws.tables import StageTables
 from tests.support.authorizer_requests import request
 
@@ -44,8 +45,8 @@ def make_key(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iterator[M
 
     yield lambda **policy: asyncio.run(make(KeyPolicy(**policy)))
     with suppress(ValueError):
-        run(authorizer._ring()._database.close())
-    authorizer._ring.cache_clear()
+        run(composed().database.close())
+    composed.cache_clear()
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -110,7 +111,7 @@ def test_secrets_are_neither_printed_nor_raised(
     for secret in (gone, gone[:-1], key.secret):
         if secret == key.secret:
             failing(monkeypatch, Unavailable("no answer", indeterminate=True))
-            authorizer._ring()._admission._limited.clear()
+            composed().authenticator._admission._limited.clear()
         with pytest.raises(Exception) as failed:
             authorizer.handler(request(secret), None)
         told.append("".join(traceback.format_exception(failed.value)))

@@ -2,7 +2,7 @@
 
 import json
 
-from callmissed.batches import Received, each_message
+from callmissed.aws.batches import Received, each_message
 from callmissed.observability import get_logger
 
 

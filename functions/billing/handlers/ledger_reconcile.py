@@ -5,18 +5,17 @@ from dataclasses import asdict
 from typing import Any
 
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.schedules import at_micros
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.observability import count, get_logger
-from callmissed.schedules import at_micros
-from callmissed.settings import CoreSettings, from_environment
+from functions.billing.composition import compose
 
 _logger = get_logger("ledger-reconcile")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Reconcile as of `event["at"]` (ISO 8601). Raises when a wallet can't be read, so that the schedule retries."""
-    report = asyncio.run(_reconcile(from_environment(), at_micros(event)))
+    report = asyncio.run(_reconcile(compose().database, at_micros(event)))
     for drift in report.drifts:
         _logger.error("a wallet and its entries disagree", extra=asdict(drift))
     count("LedgerDrift", len(report.drifts))
@@ -25,8 +24,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     return {"tenants": report.tenants, "drifts": len(report.drifts)}
 
 
-async def _reconcile(settings: CoreSettings, now: int) -> ReconcileReport:
-    database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+async def _reconcile(database: Database, now: int) -> ReconcileReport:
     try:
         return await reconcile(database, now)
     finally:

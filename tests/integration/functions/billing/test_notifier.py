@@ -11,21 +11,22 @@ import pytest
 import pytest_asyncio
 
 from callmissed.aws.attributes import Item, from_item, to_item
+from callmissed.aws.batches import Change
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
-from callmissed.batches import Change
+from callmissed.aws.runtime import run
 from callmissed.clock import MINUTE
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger
 from callmissed.money import CREDIT
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import OUTBOX, WALLETS, physical_name
-from callmissed.runtime import run
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
-from functions.billing import events
-from functions.billing.events import Teller
+from callmissed.tenants.tenants import create_tenant
+from functions.billing.composition import composed
+from functions.billing.handlers import ledger_events
+from functions.billing.notifier import ThresholdNotifier
 from local.aws.tables import StageTables
 from tests.support.interleaving import InterleavingDynamoDB
 
@@ -90,9 +91,9 @@ class Books:
         await Ledger(Database(self.dynamodb, self.stage)).settle(hold, entry)
         return record(to_record(entry))
 
-    def teller(self, dynamodb: DynamoDB | None = None, low_credits: int = 50) -> Teller:
+    def notifier(self, dynamodb: DynamoDB | None = None, low_credits: int = 50) -> ThresholdNotifier:
         """A process that remembers nothing yet."""
-        return Teller(Database(dynamodb or self.dynamodb, self.stage), low_credits, lambda: NOVEMBER)
+        return ThresholdNotifier(Database(dynamodb or self.dynamodb, self.stage), low_credits, lambda: NOVEMBER)
 
     async def told(self, tenant: str) -> list[str]:
         """What the outbox has for the tenant."""
@@ -123,45 +124,45 @@ async def interleaved(module_tables: StageTables) -> AsyncIterator[InterleavingD
 
 
 async def test_thresholds_are_told_as_they_are_passed(books: Books) -> None:
-    tenant, teller = await books.tenant(budget=1000), books.teller()
+    tenant, teller = await books.tenant(budget=1000), books.notifier()
 
     for credits, expected in ((799, 0), (1, 1), (149, 1), (1, 2), (40, 2), (1, 3), (9, 3)):
-        assert await teller.tell([await books.spend(tenant, credits)]) is None
+        assert await teller.notify([await books.spend(tenant, credits)]) is None
         assert len(await books.told(tenant)) == expected
     assert await books.told(tenant) == ["budget.alert 80 2026-11", "budget.alert 95 2026-11", "budget.exceeded 2026-11"]
 
 
 async def test_a_new_month_and_a_new_budget_are_told_of_anew(books: Books) -> None:
     tenant = await books.tenant(budget=1000)
-    await books.teller().tell([await books.spend(tenant, 800)])
+    await books.notifier().notify([await books.spend(tenant, 800)])
     await books.give_budget(tenant, 900, spent=800)
-    await books.teller().tell([await books.spend(tenant, 1)])
+    await books.notifier().notify([await books.spend(tenant, 1)])
     assert await books.told(tenant) == ["budget.alert 80 2026-11"] * 2
 
-    await books.teller().tell([await books.spend(tenant, 1, DECEMBER)])
-    await books.teller().tell([await books.spend(tenant, 799, DECEMBER)])
+    await books.notifier().notify([await books.spend(tenant, 1, DECEMBER)])
+    await books.notifier().notify([await books.spend(tenant, 799, DECEMBER)])
 
     assert await books.told(tenant) == ["budget.alert 80 2026-11"] * 2 + ["budget.alert 80 2026-12"]
 
 
 async def test_few_credits_are_told_of_once_after_each_top_up(books: Books) -> None:
-    tenant, teller = await books.tenant(credits=100), books.teller()
+    tenant, teller = await books.tenant(credits=100), books.notifier()
 
     for credits in (50, 1, 1, 1):
-        await teller.tell([await books.spend(tenant, credits)])
+        await teller.notify([await books.spend(tenant, credits)])
     assert await books.told(tenant) == ["credits.low"]
 
     await books.top_up(tenant, 10, "second")
-    await teller.tell([await books.spend(tenant, 1)])
+    await teller.notify([await books.spend(tenant, 1)])
     assert await books.told(tenant) == ["credits.low"]
-    await teller.tell([await books.spend(tenant, 20)])
+    await teller.notify([await books.spend(tenant, 20)])
     assert await books.told(tenant) == ["credits.low"] * 2
 
 
 async def test_the_threshold_is_the_operators(books: Books) -> None:
     tenant = await books.tenant(credits=100)
 
-    await books.teller(low_credits=99).tell([await books.spend(tenant, 2)])
+    await books.notifier(low_credits=99).notify([await books.spend(tenant, 2)])
 
     assert await books.told(tenant) == ["credits.low"]
 
@@ -171,7 +172,7 @@ async def test_what_is_delivered_again_or_at_once_is_told_once(books: Books) -> 
     batch = [await books.spend(tenant, 240) for _ in range(4)]
     last = [await books.spend(tenant, 31)]
 
-    again = [books.teller().tell(part) for part in (batch, last, batch[:1], batch + last, last, batch) * 2]
+    again = [books.notifier().notify(part) for part in (batch, last, batch[:1], batch + last, last, batch) * 2]
     assert await asyncio.gather(*again) == [None] * 12
 
     assert len(await books.told(tenant)) == len(set(await books.told(tenant))) == 4
@@ -181,7 +182,7 @@ async def test_an_entry_whose_wallet_lags_counts(books: Books) -> None:
     tenant = await books.tenant(budget=1000)
     (_, entry), _ = await books.hold(tenant, 800), await books.hold(tenant, 190)
 
-    await books.teller().tell([record(to_record(entry))])
+    await books.notifier().notify([record(to_record(entry))])
 
     assert await books.told(tenant) == ["budget.alert 80 2026-11"]
 
@@ -190,7 +191,7 @@ async def test_calls_in_flight_are_not_spent(books: Books) -> None:
     tenant = await books.tenant(credits=1000, budget=1000)
     await books.hold(tenant, 990)
 
-    await books.teller().tell([await books.spend(tenant, 1)])
+    await books.notifier().notify([await books.spend(tenant, 1)])
 
     assert await books.told(tenant) == []
 
@@ -198,7 +199,7 @@ async def test_calls_in_flight_are_not_spent(books: Books) -> None:
 async def test_without_a_budget_there_are_no_budget_events(books: Books) -> None:
     tenant = await books.tenant(credits=1000)
 
-    await books.teller().tell([await books.spend(tenant, 999)])
+    await books.notifier().notify([await books.spend(tenant, 999)])
 
     assert await books.told(tenant) == ["credits.low"]
 
@@ -214,10 +215,10 @@ async def test_what_moves_no_money_is_not_looked_at(
     tenant = await books.tenant(credits=10, budget=10)
     _, entry = await books.hold(tenant, 10)
 
-    assert await books.teller(interleaved).tell([record(to_record(entry) | change)]) is None
+    assert await books.notifier(interleaved).notify([record(to_record(entry) | change)]) is None
     assert (await books.told(tenant), not interleaved.sent) == ([], True)
 
-    assert await books.teller(interleaved).tell([record(to_record(entry))]) is None
+    assert await books.notifier(interleaved).notify([record(to_record(entry))]) is None
     assert (await books.told(tenant))[-1] == "credits.low"
     assert interleaved.sent["BatchGetItem"] == 1
 
@@ -225,10 +226,10 @@ async def test_what_moves_no_money_is_not_looked_at(
 async def test_only_new_entries_are_looked_at(books: Books, interleaved: InterleavingDynamoDB) -> None:
     _, entry = await books.hold(await books.tenant(), 10)
 
-    await books.teller(interleaved).tell([record(to_record(entry), name) for name in ("MODIFY", "REMOVE")])
+    await books.notifier(interleaved).notify([record(to_record(entry), name) for name in ("MODIFY", "REMOVE")])
     assert not interleaved.sent
 
-    await books.teller(interleaved).tell([record(to_record(entry), "INSERT")])
+    await books.notifier(interleaved).notify([record(to_record(entry), "INSERT")])
     assert interleaved.sent == {"BatchGetItem": 1}
 
 
@@ -237,10 +238,10 @@ async def test_a_wallet_is_read_once_a_batch_and_an_event_written_once_a_process
 ) -> None:
     tenant, other = await books.tenant(budget=100), await books.tenant()
     batch = [await books.spend(tenant, 20) for _ in range(4)] + [await books.spend(other, 1)]
-    teller = books.teller(interleaved)
+    teller = books.notifier(interleaved)
 
     for _ in range(3):
-        await teller.tell(batch)
+        await teller.notify(batch)
 
     assert interleaved.sent == {"BatchGetItem": 6, "PutItem": 1}
 
@@ -248,17 +249,17 @@ async def test_a_wallet_is_read_once_a_batch_and_an_event_written_once_a_process
 async def test_a_tenant_without_a_wallet_does_not_hold_up_the_stream(books: Books) -> None:
     _, entry = await books.hold(await books.tenant(), 10)
 
-    assert await books.teller().tell([record(to_record(entry) | {"tenant": "tnt_gone"})]) is None
+    assert await books.notifier().notify([record(to_record(entry) | {"tenant": "tnt_gone"})]) is None
 
 
 async def test_all_shards_are_one_budget(books: Books, interleaved: InterleavingDynamoDB) -> None:
     tenant = await books.tenant(Plan.ENTERPRISE, budget=1000)
     batch = [await books.spend(tenant, 100, shards=8) for _ in range(7)]
-    await books.teller(interleaved).tell(batch)
+    await books.notifier(interleaved).notify(batch)
     assert await books.told(tenant) == []
     assert interleaved.sent["BatchGetItem"] == 3
 
-    await books.teller().tell([await books.spend(tenant, 100, shards=8)])
+    await books.notifier().notify([await books.spend(tenant, 100, shards=8)])
 
     assert await books.told(tenant) == ["budget.alert 80 2026-11"]
 
@@ -266,7 +267,7 @@ async def test_all_shards_are_one_budget(books: Books, interleaved: Interleaving
 async def test_a_tenant_with_one_of_its_shards_is_told_too(books: Books) -> None:
     tenant = await books.tenant(Plan.ENTERPRISE, budget=1000)
 
-    await books.teller().tell([await books.spend(tenant, 800)])
+    await books.notifier().notify([await books.spend(tenant, 800)])
 
     assert await books.told(tenant) == ["budget.alert 80 2026-11"]
 
@@ -277,7 +278,7 @@ async def test_shards_that_level_while_they_are_read_make_no_events_of_their_own
 
     async def reading() -> None:
         for _ in range(15):
-            failed = await books.teller().tell(batch)
+            failed = await books.notifier().notify(batch)
             assert failed in (None, batch[0])
 
     async def levelling() -> None:
@@ -309,12 +310,12 @@ async def test_what_fails_is_delivered_again_from_its_first_record_on(books: Boo
     batch = [await books.spend(tenant, credits) for tenant, credits in calls]
     unwell = Unwell(module_tables.endpoint, ill)
 
-    failed = await books.teller(unwell).tell(batch)
+    failed = await books.notifier(unwell).notify(batch)
     await unwell.close()
 
     assert failed == batch[2]
     assert len(await books.told(first)) == 3
-    assert await books.teller().tell(batch[2:]) is None
+    assert await books.notifier().notify(batch[2:]) is None
     for tenant, events_told in ((first, 3), (ill, 1), (last, 1)):
         assert len(await books.told(tenant)) == events_told
 
@@ -324,9 +325,9 @@ def handled(module_tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iter
     """The handler in the environment of the books' stage."""
     monkeypatch.setenv("CALLMISSED_STAGE", module_tables.stage)
     monkeypatch.setenv("CALLMISSED_DYNAMODB_ENDPOINT", module_tables.endpoint)
-    yield lambda entries: events.handler({"Records": [streamed(entry) for entry in entries]}, None)
-    run(events._teller().close())
-    events._teller.cache_clear()
+    yield lambda entries: ledger_events.handler({"Records": [streamed(entry) for entry in entries]}, None)
+    run(composed().database.close())
+    composed.cache_clear()
 
 
 def at_the_books(store: StageTables, work: Callable[[Books], Awaitable[T]]) -> T:

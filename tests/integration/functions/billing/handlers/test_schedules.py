@@ -15,10 +15,10 @@ from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Ledger, Settlement
+from callmissed.plans.plans import Plan
 from callmissed.platform.tables import TENANTS, WALLETS, physical_name
-from callmissed.tenancy.plans import Plan
-from callmissed.tenancy.tenants import create_tenant
-from functions.billing import reconcile, sweep
+from callmissed.tenants.tenants import create_tenant
+from functions.billing.handlers import ledger_reconcile, ledger_sweep
 from local.aws.tables import StageTables
 
 T = TypeVar("T")
@@ -100,17 +100,17 @@ def metrics(printed: str) -> dict[str, float]:
 
 def test_the_sweep_measures_its_backlog(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     desk.hold()
-    swept = sweep.handler(event("hold-sweep", desk.now + 2 * MINUTE), None)
+    swept = ledger_sweep.handler(event("hold-sweep", desk.now + 2 * MINUTE), None)
     assert swept == {"wallets": 1, "applied": 0, "voided": 1, "duplicates": 0}
     assert metrics(capsys.readouterr().out)["HoldSweepBacklog"] == 1
-    sweep.handler(event("hold-sweep", desk.now + 3 * MINUTE), None)
+    ledger_sweep.handler(event("hold-sweep", desk.now + 3 * MINUTE), None)
     assert metrics(capsys.readouterr().out)["HoldSweepBacklog"] == 0
 
 
 def test_a_night_without_drift_measures_zero(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     desk.hold()
     desk.charge(60, began=desk.now - 120 * MINUTE)
-    assert reconcile.handler(event("ledger-reconcile", desk.now), None) == {"tenants": 1, "drifts": 0}
+    assert ledger_reconcile.handler(event("ledger-reconcile", desk.now), None) == {"tenants": 1, "drifts": 0}
     assert metrics(capsys.readouterr().out)["LedgerDrift"] == 0
     assert desk.reconciled() == 60, "the night has summed what the tenant was charged"
 
@@ -119,9 +119,9 @@ def test_a_drift_is_measured_and_logged(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged: list[dict[str, Any]] = []
-    monkeypatch.setattr(reconcile._logger, "error", lambda _, extra: logged.append(extra))
+    monkeypatch.setattr(ledger_reconcile._logger, "error", lambda _, extra: logged.append(extra))
     desk.tamper()
-    assert reconcile.handler(event("ledger-reconcile", desk.now), None) == {"tenants": 1, "drifts": 1}
+    assert ledger_reconcile.handler(event("ledger-reconcile", desk.now), None) == {"tenants": 1, "drifts": 1}
     assert metrics(capsys.readouterr().out)["LedgerDrift"] == 1
     drift = {"tenant": desk.tenant, "spent": 1, "charged": 0, "granted": 1000, "credited": 1000, "imbalance": 2}
     assert logged == [drift]
@@ -139,11 +139,11 @@ def test_a_night_that_could_not_read_everything_fails_after_it_measured(
 
     monkeypatch.setattr(DynamoDB, "call", unwell)
     with pytest.raises(RuntimeError, match="1 of 1"):
-        reconcile.handler(event("ledger-reconcile", desk.now), None)
+        ledger_reconcile.handler(event("ledger-reconcile", desk.now), None)
     assert metrics(capsys.readouterr().out)["LedgerDrift"] == 0
 
 
-@pytest.mark.parametrize("handler", [sweep.handler, reconcile.handler])
+@pytest.mark.parametrize("handler", [ledger_sweep.handler, ledger_reconcile.handler])
 @pytest.mark.parametrize("wrong", [{}, {"at": "yesterday"}])
 def test_an_event_without_a_time_is_an_error(desk: Desk, handler: Any, wrong: dict[str, str]) -> None:
     with pytest.raises((KeyError, ValueError)):

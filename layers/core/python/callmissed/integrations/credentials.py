@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 _MASK = "•" * 8
-_LEAST_SHOWN = 9
+_MIN_SHOWN_LENGTH = 9
 
 
 class Credentials(BaseModel):
@@ -79,4 +79,4 @@ def masked(secret: str) -> str | None:
     """A secret as it is shown: its first and last four characters, none of a short one, None where there is none."""
     if not secret:
         return None
-    return _MASK if len(secret) < _LEAST_SHOWN else f"{secret[:4]}{_MASK}{secret[-4:]}"
+    return _MASK if len(secret) < _MIN_SHOWN_LENGTH else f"{secret[:4]}{_MASK}{secret[-4:]}"

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from callmissed.tenancy.plans import UNLIMITED, ModelAccess, Plan, limits
+from callmissed.plans.plans import UNLIMITED, ModelAccess, Plan, limits
 
 MB = 1024 * 1024
 

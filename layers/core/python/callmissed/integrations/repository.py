@@ -29,9 +29,9 @@ from callmissed.aws.operations import (
 )
 from callmissed.clock import iso
 from callmissed.errors import ApiError
+from callmissed.integrations.credentials import Credentials, WhatsAppCredentials, masked
 from callmissed.platform.tables import TENANTS
 from callmissed.sealing import Sealer
-from callmissed.tenancy.credentials import Credentials, WhatsAppCredentials, masked
 
 _PREFIX = "INTEGRATION#"
 _ACCOUNT = "ACCOUNT"

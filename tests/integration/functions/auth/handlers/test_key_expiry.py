@@ -11,11 +11,11 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import MINUTE, iso, system_clock
 from callmissed.errors import ApiError
-from callmissed.keys.expiry import LOOKS_BACK, ExpiryReport, tell_expired
+from callmissed.keys.expiry import LOOKS_BACK, ExpiryReport, publish_expired
 from callmissed.keys.management import NewKey
 from callmissed.keys.secret import key_hash
 from callmissed.platform.tables import KEYS, physical_name
-from functions.auth import expiry
+from functions.auth.handlers import key_expiry
 from local.aws.tables import StageTables
 from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
 
@@ -24,7 +24,7 @@ END = NOVEMBER + 2 * HOUR
 
 
 async def looked(vault: Vault, now: int = END) -> ExpiryReport:
-    return await tell_expired(Database(vault.dynamodb, vault.store.stage), now)
+    return await publish_expired(Database(vault.dynamodb, vault.store.stage), now)
 
 
 async def told(vault: Vault) -> list[Item]:
@@ -58,7 +58,7 @@ async def test_runs_that_overlap_or_repeat_tell_once(lone_vault: Vault) -> None:
 
     reports = await asyncio.gather(*[looked(lone_vault, END + hour * HOUR) for hour in (0, 0, 0, 1, 2, 24)])
 
-    assert sum(report.told for report in reports) == len(await told(lone_vault)) == 5
+    assert sum(report.published for report in reports) == len(await told(lone_vault)) == 5
     assert await looked(lone_vault, END + 3 * HOUR) == ExpiryReport(5, 0)
 
 
@@ -68,7 +68,7 @@ async def test_runs_that_overlap_or_repeat_tell_once(lone_vault: Vault) -> None:
 async def test_how_far_a_run_looks_back(lone_vault: Vault, late: int, ended: int) -> None:
     await lone_vault.key(expires=END)
 
-    assert (await looked(lone_vault, END + late)).told == ended
+    assert (await looked(lone_vault, END + late)).published == ended
 
 
 async def test_the_end_of_an_overlap_is_not_the_keys(lone_vault: Vault) -> None:
@@ -100,7 +100,7 @@ async def test_a_key_that_is_revoked_while_it_is_looked_at_is_not_told_of(lone_v
     key, interleaved = await lone_vault.key(expires=END), lone_vault.interleaved()
     interleaved.before("GetItem", lambda: lone_vault.manager.revoke(key.record.tenant, key.record.key_id))
 
-    report = await tell_expired(Database(interleaved, lone_vault.store.stage), END)
+    report = await publish_expired(Database(interleaved, lone_vault.store.stage), END)
 
     assert report == ExpiryReport(1, 0)
     assert await told(lone_vault) == []
@@ -145,14 +145,17 @@ def environment(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("environment")
 def test_the_schedule_reports_what_it_found() -> None:
-    assert expiry.handler({"schedule": "key-expiry", "at": iso(system_clock())}, None) == {"ended": 0, "told": 0}
+    assert key_expiry.handler({"schedule": "key-expiry", "at": iso(system_clock())}, None) == {
+        "ended": 0,
+        "published": 0,
+    }
 
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("wrong", [{}, {"at": "yesterday"}])
 def test_an_event_without_a_time_is_an_error(wrong: dict[str, str]) -> None:
     with pytest.raises((KeyError, ValueError)):
-        expiry.handler(wrong, None)
+        key_expiry.handler(wrong, None)
 
 
 @pytest.mark.usefixtures("environment")
@@ -163,4 +166,4 @@ def test_a_run_that_could_not_read_fails(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("callmissed.aws.dynamodb.DynamoDB.send", unwell)
 
     with pytest.raises(Unavailable):
-        expiry.handler({"at": iso(NOVEMBER)}, None)
+        key_expiry.handler({"at": iso(NOVEMBER)}, None)

@@ -1,84 +1,72 @@
-"""The function `ledger-events`: follows the ledger's stream, and tells tenants of thresholds that they have passed.
+"""Publishes thresholds of money that tenants have passed, from the ledger's entries.
 
-Entries come in batches, at least once; an event's id says which passing it tells of, so it is told once. What a batch
-costs: a strongly consistent read of each wallet that was charged in it (8 of a tenant with shards, twice), and a write
-for each threshold that this process does not know to be told.
-https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+Entries come in batches, at least once; an event's id says which passing it is about, so it is published once. The cost
+of a batch: a strongly consistent read of each wallet that was charged in it (8 of a tenant with shards, twice), and a
+write for each threshold that this process has not published itself.
 """
 
 from collections.abc import Sequence
-from functools import cache
-from typing import Any
 
+from callmissed.aws.batches import Change
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB, DynamoError, Unavailable
-from callmissed.batches import Change, Failures, changes, from_here
-from callmissed.clock import Clock, system_clock
+from callmissed.aws.dynamodb import DynamoError, Unavailable
+from callmissed.clock import Clock
 from callmissed.events.outbox import new_event, publish
 from callmissed.ledger.entries import LedgerEntry, entry_of
 from callmissed.ledger.queries import Balance, total
 from callmissed.ledger.shards import read_wallets
 from callmissed.ledger.thresholds import crossings, moves_money, settled
 from callmissed.observability import get_logger
-from callmissed.runtime import run
-from callmissed.settings import from_environment
-from callmissed.tenancy.plans import limits
+from callmissed.plans.plans import limits
 
 _LOOKS = 4
 _REMEMBERED = 10_000
 
 _logger = get_logger("ledger-events")
 
-
-def handler(event: dict[str, Any], _context: object) -> Failures:
-    """Tell of what the batch's entries brought about. What fails, and all that follows it, is delivered again."""
-    failed = run(_teller().tell(changes(event)))
-    return from_here([failed] if failed else [])
+Charged = list[tuple[Change, LedgerEntry]]
+"""Entries that charged one tenant, each with its record in the stream."""
 
 
-class Teller:
-    """Tells the tenants of one stage. Share one per process: it remembers what it told."""
+class ThresholdNotifier:
+    """Notifies the tenants of one stage. Share one per process: it remembers what it published."""
 
     def __init__(self, database: Database, low_credits: int, clock: Clock) -> None:
         self._database = database
         self._low_credits = low_credits
         self._clock = clock
-        self._told: set[str] = set()
+        self._published: set[str] = set()
 
-    async def tell(self, entries: Sequence[Change]) -> Change | None:
-        """Look at every tenant charged in the stream's `entries`. Returns the first that failed, if any."""
-        for tenant, charged in _charged(entries).items():
+    async def notify(self, records: Sequence[Change]) -> Change | None:
+        """Look at every tenant charged in the stream's `records`. Returns the first that failed, if any."""
+        for tenant, charged in _charged(records).items():
             try:
-                await self._look_at(tenant, [entry_of(change.item) for change in charged])
+                await self._look_at(tenant, [entry for _, entry in charged])
             except DynamoError:
                 _logger.warning("a tenant's thresholds could not be looked at", extra={"tenant": tenant}, exc_info=True)
-                return charged[0]
+                return charged[0][0]
         return None
-
-    async def close(self) -> None:
-        """Drop the connections."""
-        await self._database.close()
 
     async def _look_at(self, tenant: str, entries: list[LedgerEntry]) -> None:
         balance = await _balance(self._database, tenant, entries)
         for crossing in crossings(balance, self._low_credits) if balance else ():
             event = new_event(tenant, crossing.data, self._clock(), unique=crossing.unique)
-            if event.id not in self._told:
+            if event.id not in self._published:
                 await publish(self._database, event)
                 self._remember(event.id)
 
     def _remember(self, event_id: str) -> None:
-        if len(self._told) >= _REMEMBERED:
-            self._told.clear()
-        self._told.add(event_id)
+        if len(self._published) >= _REMEMBERED:
+            self._published.clear()
+        self._published.add(event_id)
 
 
-def _charged(entries: Sequence[Change]) -> dict[str, list[Change]]:
+def _charged(records: Sequence[Change]) -> dict[str, Charged]:
     """Entries that moved money by tenant, in the order of the tenants' first ones."""
-    found: dict[str, list[Change]] = {}
-    for change in entries:
-        if change.operation == "INSERT" and moves_money(entry_of(change.item)):
-            found.setdefault(change.item["tenant"], []).append(change)
+    found: dict[str, Charged] = {}
+    for record in records:
+        if record.operation == "INSERT" and moves_money(entry := entry_of(record.item)):
+            found.setdefault(entry.tenant, []).append((record, entry))
     return found
 
 
@@ -106,10 +94,3 @@ async def _look(database: Database, tenant: str, entries: list[LedgerEntry], sha
         return None
     month = max(wallet.month for wallet in wallets)
     return total([settled(wallet, entries) for wallet in wallets], month)
-
-
-@cache
-def _teller() -> Teller:
-    settings = from_environment()
-    database = Database(DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
-    return Teller(database, settings.low_credits, system_clock)

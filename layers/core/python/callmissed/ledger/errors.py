@@ -2,9 +2,9 @@
 
 from callmissed.clock import seconds_to_next_month
 from callmissed.errors import ApiError
-from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, Wallet
+from callmissed.ledger.wallet import ACTIVE, Wallet
 from callmissed.money import show
-from callmissed.tenancy.plans import Plan, limits
+from callmissed.plans.plans import Plan, limits
 
 
 class HoldRefused(ApiError):
@@ -26,7 +26,7 @@ def refusal(wallet: Wallet | None, service: str, amount: int, now: int) -> ApiEr
         return WalletMissing(403, "account_inactive", "This account is not active.")
     if wallet.status != ACTIVE:
         return ApiError(403, "account_inactive", "This account is not active.")
-    if service != NO_QUOTA and wallet.quotas[service] < 1:
+    if wallet.has_used_up(service):
         return _quota_exceeded(wallet.plan, service, now)
     if wallet.available < amount:
         code, left, remedy = "insufficient_credits", f"{show(wallet.available)} are available", "Add credits"

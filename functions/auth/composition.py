@@ -1,0 +1,39 @@
+"""What the functions of this slice share: settings, tables and the memory of keys."""
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.aws.secrets import pepper_ring
+from callmissed.keys.admission import Admission
+from callmissed.keys.authenticate import KeyAuthenticator
+from callmissed.settings import CoreSettings, from_environment
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The dependencies of one process. Each is made when a handler asks for it; none opens a connection before use."""
+
+    settings: CoreSettings
+
+    @cached_property
+    def database(self) -> Database:
+        """The tables of the stage."""
+        return Database(DynamoDB(self.settings.region, self.settings.dynamodb_endpoint), self.settings.stage)
+
+    @cached_property
+    def authenticator(self) -> KeyAuthenticator:
+        """Admits API keys. Raises ValueError without a pepper."""
+        return KeyAuthenticator(self.database, Admission(self.database), pepper_ring(self.settings))
+
+
+def compose(settings: CoreSettings | None = None) -> Composition:
+    """The dependencies under `settings`, by default those of the environment. Raises ValueError for a wrong one."""
+    return Composition(settings or from_environment())
+
+
+@cache
+def composed() -> Composition:
+    """The dependencies of this process, made at its first invocation."""
+    return compose()

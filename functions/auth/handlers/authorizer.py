@@ -1,0 +1,19 @@
+"""The function `authorizer`: the REQUEST authorizer of the routes that ask for `Auth.ACCOUNT`."""
+
+from typing import Any
+
+from callmissed.aws.runtime import run
+from callmissed.clock import system_clock
+from callmissed.errors import ApiError
+from functions.auth.authorizer import Policy, authorize, request_of
+from functions.auth.composition import composed
+
+
+def handler(event: dict[str, Any], _context: object) -> Policy:
+    """The policy for one request. Raises Exception("Unauthorized") for 401, and others where nothing can be said."""
+    try:
+        return run(authorize(request_of(event), composed().authenticator, system_clock()))
+    except ApiError as refused:
+        if refused.status != 401:
+            raise
+    raise Exception("Unauthorized")  # the text is API Gateway's protocol

@@ -1,0 +1,27 @@
+"""The schedule `key-expiry`: publishes that API keys have expired, each hour."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+from callmissed.aws.database import Database
+from callmissed.aws.schedules import at_micros
+from callmissed.keys.expiry import ExpiryReport, publish_expired
+from callmissed.observability import get_logger
+from functions.auth.composition import compose
+
+_logger = get_logger("key-expiry")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Look as of `event["at"]` (ISO 8601). Raises when a key can't be looked at, so that the schedule retries."""
+    result = asdict(asyncio.run(_publish(compose().database, at_micros(event))))
+    _logger.info("looked for expired keys", extra=result)
+    return result
+
+
+async def _publish(database: Database, now: int) -> ExpiryReport:
+    try:
+        return await publish_expired(database, now)
+    finally:
+        await database.close()

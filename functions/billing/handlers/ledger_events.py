@@ -1,0 +1,16 @@
+"""The function `ledger-events`: follows the ledger's stream, and publishes thresholds that tenants have passed.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+"""
+
+from typing import Any
+
+from callmissed.aws.batches import Failures, changes, from_here
+from callmissed.aws.runtime import run
+from functions.billing.composition import composed
+
+
+def handler(event: dict[str, Any], _context: object) -> Failures:
+    """Publish what the batch's entries brought about. What fails, and all that follows it, is delivered again."""
+    failed = run(composed().notifier.notify(changes(event)))
+    return from_here([failed] if failed else [])

@@ -1,0 +1,1 @@
+"""Bots: not built yet. The import rules already hold it apart from the other slices."""

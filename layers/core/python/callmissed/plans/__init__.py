@@ -1,0 +1,1 @@
+"""What a tenant can subscribe to, and what it allows."""

@@ -1,1 +1,0 @@
-"""Tenants: what a plan allows, and the records of tenants and their keys."""

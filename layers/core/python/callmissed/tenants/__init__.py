@@ -1,0 +1,1 @@
+"""Tenants: the organisations to whom everything belongs."""
