@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from local.aws.tables import StageTables
-from tests.perf.test_modules import DESK, HEAVY, loaded
+from tests.perf.test_modules import HEAVY, LOCAL, loaded
 from tests.support.counting import CountingDynamoDB
 from tests.support.webhooks.callbacks import (
     CASHFREE,
@@ -96,5 +96,5 @@ def test_the_functions_start_without_what_few_callbacks_need() -> None:
     served = loaded("from functions.webhooks.handlers.callbacks_api import handler")
     worked = loaded("from functions.webhooks.handlers.callback_worker import handler")
 
-    assert not served & (HEAVY | DESK)
-    assert not worked & (HEAVY | DESK | {"fastapi", "starlette", "mangum"})
+    assert not served & (HEAVY | LOCAL)
+    assert not worked & (HEAVY | LOCAL | {"fastapi", "starlette", "mangum"})

@@ -53,8 +53,8 @@ def count(dynamodb: CountingDynamoDB) -> Count:
 async def client(
     dynamodb: CountingDynamoDB, store: StageTables, providers_file: Path
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:
-        async with httpx2.AsyncClient(base_url=desk.url, timeout=30, trust_env=False) as client:
+    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as gateway:
+        async with httpx2.AsyncClient(base_url=gateway.url, timeout=30, trust_env=False) as client:
             yield client
 
 

@@ -14,7 +14,7 @@ from local.paths import ROOT
 SDKS = {"openai", "anthropic", "twilio", "livekit", "aws_cdk", "boto3", "moto"}
 HEAVY = SDKS | {"tiktoken", "typer", "rich", "jsonschema"}
 WEB = {"fastapi", "starlette", "uvicorn", "httpx2"}
-DESK = {"local", "cli", "infra", "bench", "tests"}
+LOCAL = {"local", "cli", "infra", "bench", "tests"}
 
 SERVED = {route.function for route in ROUTES}
 WEB_APPS = [function for function in FUNCTIONS if function.name in SERVED]
@@ -44,7 +44,7 @@ def entry_of(function: Function) -> str:
 def test_an_application_starts_without_what_few_calls_need(function: Function) -> None:
     modules = loaded(entry_of(function))
 
-    assert not modules & (HEAVY | DESK)
+    assert not modules & (HEAVY | LOCAL)
     assert {"fastapi", "callmissed", "functions"} <= modules
 
 
@@ -52,19 +52,19 @@ def test_an_application_starts_without_what_few_calls_need(function: Function) -
 def test_a_handler_starts_without_a_web_framework(function: Function) -> None:
     modules = loaded(entry_of(function))
 
-    assert not modules & (HEAVY - {"boto3"} | WEB | DESK)
+    assert not modules & (HEAVY - {"boto3"} | WEB | LOCAL)
     assert {"callmissed", "functions"} <= modules
 
 
 def test_the_client_for_users_urls_needs_neither_a_web_framework_nor_boto3() -> None:
     modules = loaded("import callmissed.http.client")
 
-    assert not modules & (HEAVY | WEB | DESK | {"botocore", "pydantic"})
+    assert not modules & (HEAVY | WEB | LOCAL | {"botocore", "pydantic"})
     assert {"callmissed", "aiohttp"} <= modules
 
 
 def test_the_authorizer_loads_what_it_needs_and_no_more() -> None:
     modules = loaded(entry_of(AUTHORIZER))
 
-    assert not modules & (HEAVY | WEB | DESK | {"mangum", "pydantic"})
+    assert not modules & (HEAVY | WEB | LOCAL | {"mangum", "pydantic"})
     assert {"callmissed", "functions", "aiohttp"} <= modules

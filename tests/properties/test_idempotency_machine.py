@@ -37,7 +37,7 @@ from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Crash, Fault
 from tests.support.idempotency import Shelf
 from tests.support.inference.gateway import Account, Bank
-from tests.support.keyed_processes import CHAT, PEPPER, SIZES, THINGS, Asked, End, Heard, Lane, Works
+from tests.support.keyed_processes import CHAT, PEPPER, SIZES, THINGS, Asked, End, Heard, Process, Works
 
 START = int(datetime(2026, 11, 10, 12, tzinfo=UTC).timestamp()) * SECOND
 PATHS = st.sampled_from([CHAT, THINGS])
@@ -62,7 +62,7 @@ class Plan:
 
     seconds: int
     body: bytes
-    lane: int
+    process: int
     beginning: Faults
     lingers: bool
     end: End
@@ -74,7 +74,7 @@ PLANS = st.builds(
     Plan,
     seconds=SECONDS,
     body=st.sampled_from([*BODIES[:1] * 3, BODIES[1]]),
-    lane=st.integers(0, LANES - 1),
+    process=st.integers(0, LANES - 1),
     beginning=BEGINNING,
     lingers=st.booleans(),
     end=ENDS,
@@ -97,7 +97,7 @@ class Told:
     answer: bytes | None = None
     body: bytes | None = None
     released: bool = False
-    latest: Lane | None = None
+    latest: Process | None = None
 
 
 class IdempotencyMachine(RuleBasedStateMachine):
@@ -116,7 +116,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
         self.before: set[str] = set()
         self.answered: dict[str, str] = {}
         self.account: Account | None = None
-        self.dead: list[Lane] = []
+        self.dead: list[Process] = []
 
     @initialize(
         skews=st.lists(SKEW, min_size=LANES, max_size=LANES),
@@ -127,7 +127,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
         """A tenant with credits, processes whose clocks are off, and some keys' stories."""
         self.account = self._now(self._account())
         self.skews = skews
-        self.lanes = [self._lane(number) for number in range(LANES)]
+        self.processes = [self._lane(number) for number in range(LANES)]
         for ghost in ghosts:
             self._haunt(ghost)
         for path, plans in stories:
@@ -144,28 +144,28 @@ class IdempotencyMachine(RuleBasedStateMachine):
     @rule(path=PATHS, bodies=st.lists(st.sampled_from(BODIES), min_size=2, max_size=2), faults=BEGINNING)
     def start_at_once(self, path: str, bodies: list[bytes], faults: Faults) -> None:
         """Idle processes get requests with one new key at the same moment."""
-        if any(lane.asked for lane in self.lanes):
+        if any(process.asked for process in self.processes):
             return
         key = self._new_key(path)
-        self.lanes[0].dynamodb.faults.extend(faults)
+        self.processes[0].dynamodb.faults.extend(faults)
         requests = [Asked(path, key, body, self.clock) for body in bodies]
-        outcomes = self._now(_all([self._request(request, lane) for lane, request in enumerate(requests)]))
-        for lane, (request, outcome) in enumerate(zip(requests, outcomes, strict=True)):
-            self._judge(request, lane, outcome, clean=False)
-        assert sum(lane.asked is not None for lane in self.lanes) <= 1
+        outcomes = self._now(_all([self._request(request, process) for process, request in enumerate(requests)]))
+        for process, (request, outcome) in enumerate(zip(requests, outcomes, strict=True)):
+            self._judge(request, process, outcome, clean=False)
+        assert sum(process.asked is not None for process in self.processes) <= 1
 
     @rule(which=st.integers(0, 20))
     def arrive_late(self, which: int) -> None:
         """A request whose answer was lost arrives after all."""
         if self.late:
-            self._now(self.lanes[0].dynamodb.deliver_late(which))
+            self._now(self.processes[0].dynamodb.deliver_late(which))
             for told in self.told.values():
                 told.released = False
 
     @rule()
     def next_day(self) -> None:
         """The 24 hours of every key are over, though no record has been deleted."""
-        if any(lane.asked for lane in self.lanes):
+        if any(process.asked for process in self.processes):
             return
         self._let_all_arrive()
         self._check()
@@ -198,12 +198,12 @@ class IdempotencyMachine(RuleBasedStateMachine):
 
     def _go_on(self, path: str, key: str, plan: Plan) -> None:
         self.clock += plan.seconds * SECOND
-        if not self.lanes[plan.lane].asked:
-            self._start(Asked(path, key, plan.body, self.clock), plan.lane, plan.beginning)
+        if not self.processes[plan.process].asked:
+            self._start(Asked(path, key, plan.body, self.clock), plan.process, plan.beginning)
         elif plan.lingers:
             return
-        if self.lanes[plan.lane].asked and not plan.lingers:
-            self._finish(plan.lane, plan.end, plan.ending)
+        if self.processes[plan.process].asked and not plan.lingers:
+            self._finish(plan.process, plan.end, plan.ending)
         for _ in range(min(plan.arriving, len(self.late))):
             self.arrive_late(0)
         self._check()
@@ -215,15 +215,15 @@ class IdempotencyMachine(RuleBasedStateMachine):
         self.clock += (LIFETIMES[path] + seconds) * SECOND
         self._start(Asked(path, key, BODIES[0], self.clock), 1, ())
         order = [(1, heir_ends), (0, ends)] if heir_first else [(0, ends), (1, heir_ends)]
-        for lane, end in order:
-            if self.lanes[lane].asked:
-                self._finish(lane, end, ending if lane == 1 else ())
+        for process, end in order:
+            if self.processes[process].asked:
+                self._finish(process, end, ending if process == 1 else ())
                 self._check()
 
     def _quieten(self) -> None:
-        for lane in range(LANES):
-            if self.lanes[lane].asked:
-                self._finish(lane, End.DIES, ())
+        for process in range(LANES):
+            if self.processes[process].asked:
+                self._finish(process, End.DIES, ())
         self._let_all_arrive()
         self.clock += (CHAT_LOCK_SECONDS + SKEW_SECONDS) * SECOND
         for path, key in self.told:
@@ -239,42 +239,42 @@ class IdempotencyMachine(RuleBasedStateMachine):
         assert isinstance(heard, Heard)
         return heard
 
-    def _start(self, request: Asked, lane: int, faults: Faults) -> Heard | Crash | None:
+    def _start(self, request: Asked, process: int, faults: Faults) -> Heard | Crash | None:
         must_run = self.told[request[:2]].released and not any(faults)
-        self.lanes[lane].dynamodb.faults.extend(faults)
-        outcome = self._now(self._request(request, lane))
+        self.processes[process].dynamodb.faults.extend(faults)
+        outcome = self._now(self._request(request, process))
         if must_run:
             event("a released key runs again")
             assert outcome is None or _code(outcome) == "rate_limit_exceeded", outcome
-        self._judge(request, lane, outcome, clean=False)
+        self._judge(request, process, outcome, clean=False)
         return outcome
 
-    def _request(self, request: Asked, lane: int) -> Coroutine[Any, Any, Heard | Crash | None]:
-        self.told[request[:2]].latest = self.lanes[lane]
-        return self.lanes[lane].start(request, {"tenant": self._known.tenant, "x-api-key": self._known.secret})
+    def _request(self, request: Asked, process: int) -> Coroutine[Any, Any, Heard | Crash | None]:
+        self.told[request[:2]].latest = self.processes[process]
+        return self.processes[process].start(request, {"tenant": self._known.tenant, "x-api-key": self._known.secret})
 
-    def _finish(self, lane: int, end: End, faults: Faults) -> Heard | Crash:
-        request = self.lanes[lane].asked
+    def _finish(self, process: int, end: End, faults: Faults) -> Heard | Crash:
+        request = self.processes[process].asked
         assert request
-        self.lanes[lane].dynamodb.faults.extend(faults)
-        outcome = self._now(self.lanes[lane].finish(end))
+        self.processes[process].dynamodb.faults.extend(faults)
+        outcome = self._now(self.processes[process].finish(end))
         clean = not any(faults) and end not in SIZES
         event(f"{end.name} under {'some' if any(faults) else 'no'} faults: {_code(outcome) or 'success'}")
-        self._judge(request, lane, outcome, clean=clean)
+        self._judge(request, process, outcome, clean=clean)
         return outcome
 
-    def _judge(self, request: Asked, lane: int, outcome: Heard | Crash | None, *, clean: bool) -> None:
+    def _judge(self, request: Asked, process: int, outcome: Heard | Crash | None, *, clean: bool) -> None:
         """Hold what the caller got against what others got. `clean` work failed and nothing else did."""
-        self.lanes[lane].dynamodb.faults.clear()
+        self.processes[process].dynamodb.faults.clear()
         told = self.told[request[:2]]
-        others = [other.asked for other in self.lanes if other is not self.lanes[lane] and other.asked]
+        others = [other.asked for other in self.processes if other is not self.processes[process] and other.asked]
         rivals = [other for other in others if other.key == request.key]
-        alone = told.latest is self.lanes[lane] and not rivals and not self.late
+        alone = told.latest is self.processes[process] and not rivals and not self.late
         told.released = clean and alone and isinstance(outcome, Heard)
         if outcome is None:
             self._check_overlap(rivals)
         elif isinstance(outcome, Crash):
-            self._bury(lane)
+            self._bury(process)
         elif outcome.status < 300:
             event("replayed" if outcome.replayed else "answered")
             assert told.answer in (None, outcome.body)
@@ -287,10 +287,10 @@ class IdempotencyMachine(RuleBasedStateMachine):
             event("the lock of a run that should be dead was taken over")
             assert self.clock - rival.at >= LIFETIMES[rival.path] * SECOND
 
-    def _bury(self, lane: int) -> None:
+    def _bury(self, process: int) -> None:
         event("a process died")
-        self.dead.append(self.lanes[lane])
-        self.lanes[lane] = self._lane(lane)
+        self.dead.append(self.processes[process])
+        self.processes[process] = self._lane(process)
 
     def _check(self) -> None:
         assert all(len(operations) == 1 for operations in self.works.effects.values())
@@ -330,10 +330,10 @@ class IdempotencyMachine(RuleBasedStateMachine):
 
     def _let_all_arrive(self) -> None:
         while self.late:
-            self._now(self.lanes[0].dynamodb.deliver_late(0))
+            self._now(self.processes[0].dynamodb.deliver_late(0))
 
-    def _lane(self, number: int) -> Lane:
-        return Lane(self.store, self.shelf, self.works, self.late, lambda: self.clock + self.skews[number] * SECOND)
+    def _lane(self, number: int) -> Process:
+        return Process(self.store, self.shelf, self.works, self.late, lambda: self.clock + self.skews[number] * SECOND)
 
     def _now(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)
@@ -341,8 +341,8 @@ class IdempotencyMachine(RuleBasedStateMachine):
     async def _end(self) -> None:
         key = to_item({"id": self._known.tenant})
         await self.plain.call("DeleteItem", {"TableName": physical_name(self.store.stage, WALLETS), "Key": key})
-        for lane in (*self.lanes, *self.dead):
-            await lane.dynamodb.close()
+        for process in (*self.processes, *self.dead):
+            await process.dynamodb.close()
         await self.plain.close()
 
 

@@ -1,6 +1,6 @@
 """Processes that serve keyed requests, each with a clock of its own, and that die as processes do: at once, for good.
 
-A lane serves one request at a time, through the real applications: a blocking chat call of the inference gateway, or a
+A process serves one request at a time, through the real applications: a blocking chat call of the inference gateway, or a
 route below `/api/v1` behind the middleware. The work itself waits for the test to say how it ends.
 """
 
@@ -55,7 +55,7 @@ _WITH_EFFECT = {*SIZES, End.FAILS_AFTER_EFFECT, End.BREAKS_AFTER_EFFECT, End.DIE
 
 @dataclass
 class Works:
-    """What the works of all lanes did: under which ids a request had its effect, and how many replies."""
+    """What the works of all processes did: under which ids a request had its effect, and how many replies."""
 
     effects: dict[tuple[str, bytes], set[str]] = field(default_factory=dict[tuple[str, bytes], set[str]])
     runs: int = 0
@@ -85,7 +85,7 @@ class Heard:
 
 
 class Asked(NamedTuple):
-    """A request that a lane serves since `at` (microseconds of the true time)."""
+    """A request that a process serves since `at` (microseconds of the true time)."""
 
     path: str
     key: str
@@ -108,8 +108,8 @@ class MortalDynamoDB(FaultyDynamoDB):
             raise
 
 
-class Lane:
-    """One process. `read_clock` is what its clock shows; `late` are the requests under way of all lanes."""
+class Process:
+    """One process. `read_clock` is what its clock shows; `late` are the requests under way of all processes."""
 
     def __init__(
         self,
@@ -202,7 +202,9 @@ class Lane:
         async def create(operation: OperationOf) -> Any:
             return {"id": operation.new_id("thg"), "said": await self._work(operation.id)}
 
-        return RequestContextMiddleware(IdempotencyMiddleware(create_api("lane", [router]), self._records, self._clock))
+        return RequestContextMiddleware(
+            IdempotencyMiddleware(create_api("process", [router]), self._records, self._clock)
+        )
 
     def _chat(self, store: StageTables) -> ASGIApp:
         settings = CoreSettings(
@@ -219,13 +221,13 @@ class Lane:
 
 @dataclass(frozen=True)
 class _Router:
-    """In the place of the gateway's providers: one that waits for its lane."""
+    """In the place of the gateway's providers: one that waits for its process."""
 
-    lane: Lane
+    process: Process
 
     async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
         model = work.models[0]
-        return UpstreamAnswer(model, model.routes[0], _Whole(), await self.lane.reply(), _nothing())
+        return UpstreamAnswer(model, model.routes[0], _Whole(), await self.process.reply(), _nothing())
 
 
 class _Whole:

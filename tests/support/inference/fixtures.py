@@ -10,11 +10,11 @@ import pytest_asyncio
 from callmissed.aws.dynamodb import DynamoDB
 from local.aws.tables import StageTables
 from tests.support.inference.behaviours import ordinary
-from tests.support.inference.gateway import REGION, Bank, Desk, gateway_at_work, providers_toml, settings_for
+from tests.support.inference.gateway import REGION, Bank, ServedGateway, gateway_at_work, providers_toml, settings_for
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.threads import listening_socket
 
-__all__ = ["bank", "client", "desk", "lab", "providers_file", "store", "upstream"]
+__all__ = ["bank", "client", "gateway", "lab", "providers_file", "store", "upstream"]
 
 
 @pytest.fixture(scope="session")
@@ -48,11 +48,11 @@ def providers_file(lab: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def desk(store: StageTables, providers_file: Path) -> Iterator[Desk]:
+def gateway(store: StageTables, providers_file: Path) -> Iterator[ServedGateway]:
     """The gateway that most tests share; patient with a busy machine."""
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20)
-    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:
-        yield desk
+    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as gateway:
+        yield gateway
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -64,7 +64,7 @@ async def bank(store: StageTables) -> AsyncIterator[Bank]:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def client(desk: Desk) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(gateway: ServedGateway) -> AsyncIterator[httpx2.AsyncClient]:
     """An HTTP client of the shared gateway."""
-    async with httpx2.AsyncClient(base_url=desk.url, timeout=30, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=30, trust_env=False) as client:
         yield client

@@ -1,4 +1,4 @@
-"""The gateway on a desk for tests: the real application under uvicorn, real tables, a scripted upstream."""
+"""The gateway for tests: the real application under uvicorn, real tables, a scripted upstream."""
 
 import asyncio
 import time
@@ -205,7 +205,7 @@ class Sleeps:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ServedGateway:
     """A gateway that serves at `url`."""
 
     url: str
@@ -227,7 +227,7 @@ def settings_for(store: StageTables, providers_file: Path, peppers: tuple[bytes,
 @contextmanager
 def gateway_at_work(
     settings: CoreSettings, *, clock: Clock = system_clock, dynamodb: DynamoDB | None = None
-) -> Generator[Desk]:
+) -> Generator[ServedGateway]:
     """Serve the application with `settings` until the block ends. Waits between tries are skipped."""
     sleeps = Sleeps()
     made = create_container(settings, clock, dynamodb)
@@ -235,4 +235,4 @@ def gateway_at_work(
     sandbox = SandboxProvider(time.time, asyncio.sleep)
     container = replace(made, router=Router(made.catalog, environment, lambda: sandbox, sleeps))
     with uvicorn_serving(create_app(container)) as url:
-        yield Desk(url, container, sleeps)
+        yield ServedGateway(url, container, sleeps)

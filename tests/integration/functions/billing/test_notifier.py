@@ -124,10 +124,10 @@ async def interleaved(module_tables: StageTables) -> AsyncIterator[InterleavingD
 
 
 async def test_thresholds_are_told_as_they_are_passed(books: Books) -> None:
-    tenant, teller = await books.tenant(budget=1000), books.notifier()
+    tenant, notifier = await books.tenant(budget=1000), books.notifier()
 
     for credits, expected in ((799, 0), (1, 1), (149, 1), (1, 2), (40, 2), (1, 3), (9, 3)):
-        assert await teller.notify([await books.spend(tenant, credits)]) is None
+        assert await notifier.notify([await books.spend(tenant, credits)]) is None
         assert len(await books.told(tenant)) == expected
     assert await books.told(tenant) == ["budget.alert 80 2026-11", "budget.alert 95 2026-11", "budget.exceeded 2026-11"]
 
@@ -146,16 +146,16 @@ async def test_a_new_month_and_a_new_budget_are_told_of_anew(books: Books) -> No
 
 
 async def test_few_credits_are_told_of_once_after_each_top_up(books: Books) -> None:
-    tenant, teller = await books.tenant(credits=100), books.notifier()
+    tenant, notifier = await books.tenant(credits=100), books.notifier()
 
     for credits in (50, 1, 1, 1):
-        await teller.notify([await books.spend(tenant, credits)])
+        await notifier.notify([await books.spend(tenant, credits)])
     assert await books.told(tenant) == ["credits.low"]
 
     await books.top_up(tenant, 10, "second")
-    await teller.notify([await books.spend(tenant, 1)])
+    await notifier.notify([await books.spend(tenant, 1)])
     assert await books.told(tenant) == ["credits.low"]
-    await teller.notify([await books.spend(tenant, 20)])
+    await notifier.notify([await books.spend(tenant, 20)])
     assert await books.told(tenant) == ["credits.low"] * 2
 
 
@@ -238,10 +238,10 @@ async def test_a_wallet_is_read_once_a_batch_and_an_event_written_once_a_process
 ) -> None:
     tenant, other = await books.tenant(budget=100), await books.tenant()
     batch = [await books.spend(tenant, 20) for _ in range(4)] + [await books.spend(other, 1)]
-    teller = books.notifier(interleaved)
+    notifier = books.notifier(interleaved)
 
     for _ in range(3):
-        await teller.notify(batch)
+        await notifier.notify(batch)
 
     assert interleaved.sent == {"BatchGetItem": 6, "PutItem": 1}
 

@@ -15,5 +15,5 @@ from tests.support.inference.gateway import PEPPER, REGION, gateway_at_work, set
 def second_pepper_url(store: StageTables, providers_file: Path) -> Iterator[str]:
     """A gateway in the midst of a pepper's rotation: the tests' pepper is the old one."""
     settings = settings_for(store, providers_file, (b"a new pepper of some length", PEPPER))
-    with gateway_at_work(settings, dynamodb=DynamoDB(REGION, store.endpoint, timeout_seconds=20)) as desk:
-        yield desk.url
+    with gateway_at_work(settings, dynamodb=DynamoDB(REGION, store.endpoint, timeout_seconds=20)) as gateway:
+        yield gateway.url

@@ -24,7 +24,7 @@ from tests.support.inference.behaviours import (
     streams,
     whole_stream,
 )
-from tests.support.inference.gateway import Account, Bank, Desk
+from tests.support.inference.gateway import Account, Bank, ServedGateway
 from tests.support.inference.upstream import FakeUpstream, Gate, eventually, until
 from tests.support.inference.wire import CHAT, HELLO
 
@@ -44,7 +44,7 @@ class Caller:
 
     async def send(self, account: Account, length: int, body: bytes) -> None:
         """Send a head that promises `length` bytes, and `body`."""
-        lines = [f"POST {CHAT} HTTP/1.1", "Host: desk", f"X-Api-Key: {account.secret}", f"Content-Length: {length}"]
+        lines = [f"POST {CHAT} HTTP/1.1", "Host: gateway", f"X-Api-Key: {account.secret}", f"Content-Length: {length}"]
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         await self.writer.drain()
 
@@ -62,8 +62,8 @@ def resets(writer: asyncio.StreamWriter) -> None:
 
 
 @pytest_asyncio.fixture
-async def caller(desk: Desk) -> AsyncIterator[Caller]:
-    address = urlsplit(desk.url)
+async def caller(gateway: ServedGateway) -> AsyncIterator[Caller]:
+    address = urlsplit(gateway.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     yield Caller(reader, writer)
     writer.close()

@@ -21,7 +21,7 @@ from tests.integration.functions.inference.test_chat_hangups import Caller, clos
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Step
 from tests.support.idempotency import Hands, Shelf
 from tests.support.inference.behaviours import completion, fails, reply
-from tests.support.inference.gateway import REGION, Account, Bank, Desk, gateway_at_work, settings_for
+from tests.support.inference.gateway import REGION, Account, Bank, ServedGateway, gateway_at_work, settings_for
 from tests.support.inference.upstream import FakeUpstream, Gate, eventually
 from tests.support.inference.wire import CHAT, HELLO, chat, refused
 from tests.support.threads import uvicorn_serving
@@ -44,9 +44,9 @@ def hands() -> Hands:
 def shelved(store: StageTables, providers_file: Path, shelf: Shelf, hands: Hands) -> Iterator[str]:
     """A gateway that keeps long answers in memory and reads the time from `hands`."""
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20)
-    with gateway_at_work(settings_for(store, providers_file), clock=hands, dynamodb=dynamodb) as desk:
-        records = IdempotencyStore(desk.container.database, shelf)
-        with uvicorn_serving(create_app(replace(desk.container, idempotency=records))) as url:
+    with gateway_at_work(settings_for(store, providers_file), clock=hands, dynamodb=dynamodb) as gateway:
+        records = IdempotencyStore(gateway.container.database, shelf)
+        with uvicorn_serving(create_app(replace(gateway.container, idempotency=records))) as url:
             yield url
 
 
@@ -270,14 +270,14 @@ async def test_streams_ignore_the_header(client: httpx2.AsyncClient, bank: Bank,
 
 
 async def test_a_caller_who_hung_up_gets_the_reply_by_asking_again(
-    client: httpx2.AsyncClient, desk: Desk, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, gateway: ServedGateway, bank: Bank, upstream: FakeUpstream
 ) -> None:
     account, gate = await bank.account(), Gate()
     upstream.will(reply(completion("kept for you"), gate=gate))
-    url = httpx2.URL(desk.url)
+    url = httpx2.URL(gateway.url)
     caller = Caller(*await asyncio.open_connection(url.host, url.port))
     body = json.dumps(HELLO).encode()
-    lines = [f"POST {CHAT} HTTP/1.1", "Host: desk", f"X-Api-Key: {account.secret}", "Idempotency-Key: order-4711"]
+    lines = [f"POST {CHAT} HTTP/1.1", "Host: gateway", f"X-Api-Key: {account.secret}", "Idempotency-Key: order-4711"]
     caller.writer.write("\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body)
     await gate.reached()
     closes(caller.writer)
@@ -304,8 +304,8 @@ async def faulty_client(
     store: StageTables, providers_file: Path, proxy: DynamoProxy
 ) -> AsyncIterator[httpx2.AsyncClient]:
     dynamodb = DynamoDB(REGION, proxy.url, timeout_seconds=1)
-    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:
-        async with httpx2.AsyncClient(base_url=desk.url, timeout=60, trust_env=False) as client:
+    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as gateway:
+        async with httpx2.AsyncClient(base_url=gateway.url, timeout=60, trust_env=False) as client:
             yield client
     await proxy.heal()
 

@@ -49,8 +49,8 @@ async def client(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a gateway whose DynamoDB is behind the proxy, and which soon loses patience with it."""
     dynamodb = DynamoDB(REGION, shared_proxy.url, timeout_seconds=TIMEOUT_SECONDS)
-    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:
-        async with httpx2.AsyncClient(base_url=desk.url, timeout=30, trust_env=False) as client:
+    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as gateway:
+        async with httpx2.AsyncClient(base_url=gateway.url, timeout=30, trust_env=False) as client:
             yield client
 
 
@@ -227,8 +227,8 @@ async def test_refusals_stay_refusals_when_the_keys_share_cannot_be_given_back(
 def url_without_storage(store: StageTables, providers_file: Path) -> Iterator[str]:
     with listening_socket() as closed:
         dynamodb = DynamoDB(REGION, f"http://127.0.0.1:{closed.getsockname()[1]}", timeout_seconds=TIMEOUT_SECONDS)
-        with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as desk:
-            yield desk.url
+        with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as gateway:
+            yield gateway.url
 
 
 @pytest.mark.parametrize(

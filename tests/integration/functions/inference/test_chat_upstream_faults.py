@@ -22,7 +22,7 @@ from tests.support.inference.behaviours import (
     says,
     streams,
 )
-from tests.support.inference.gateway import Bank, Desk
+from tests.support.inference.gateway import Bank, ServedGateway
 from tests.support.inference.upstream import FakeUpstream, until
 from tests.support.inference.wire import chat, events_of, refused
 
@@ -148,16 +148,16 @@ async def test_a_second_try_that_succeeds_is_charged_once(
 
 
 async def test_waits_between_tries_are_short(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, desk: Desk
+    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, gateway: ServedGateway
 ) -> None:
     account = await bank.account()
-    desk.sleeps.taken.clear()
+    gateway.sleeps.taken.clear()
     upstream.will(*[fails(500)] * 6)
 
     refused(await chat(client, account, models=["second-chat", "lab-free"]), 503, "provider_error")
 
-    assert len(desk.sleeps.taken) == 5
-    assert all(0 < seconds <= 0.5 for seconds in desk.sleeps.taken)
+    assert len(gateway.sleeps.taken) == 5
+    assert all(0 < seconds <= 0.5 for seconds in gateway.sleeps.taken)
 
 
 @STREAMED

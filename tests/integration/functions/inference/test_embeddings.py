@@ -18,7 +18,7 @@ from callmissed.plans.plans import Plan
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.tokens import counting
 from tests.support.inference.behaviours import EMBEDDING_USAGE, breaks_mid_body, fails, reply, says, vectors
-from tests.support.inference.gateway import Bank, Desk
+from tests.support.inference.gateway import Bank, ServedGateway
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import chat, embed, refused
 
@@ -306,10 +306,10 @@ async def test_generation_tells_tokens_and_cost(client: httpx2.AsyncClient, bank
 
 @pytest.mark.parametrize("model", ["lab-embedding", "sdk-embedding"])
 async def test_official_sdk_decodes_the_base64_that_it_asks_for(
-    desk: Desk, bank: Bank, upstream: FakeUpstream, model: str
+    gateway: ServedGateway, bank: Bank, upstream: FakeUpstream, model: str
 ) -> None:
     account = await bank.account()
-    async with openai.AsyncOpenAI(base_url=f"{desk.url}/v1", api_key=account.secret, max_retries=0) as sdk:
+    async with openai.AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=account.secret, max_retries=0) as sdk:
         made = await sdk.embeddings.create(model=model, input=["Hello", "there"])
         plain = await sdk.embeddings.create(model=model, input=[1, 2, 3], encoding_format="float")
 

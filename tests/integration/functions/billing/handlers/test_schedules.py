@@ -24,7 +24,7 @@ from local.aws.tables import StageTables
 T = TypeVar("T")
 
 
-class Desk:
+class BilledTenant:
     """A tenant in the stage that the handlers find in their environment."""
 
     def __init__(self, store: StageTables) -> None:
@@ -76,12 +76,12 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def billed_tenant(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iterator[BilledTenant]:
     monkeypatch.setenv("CALLMISSED_STAGE", tables.stage)
     monkeypatch.setenv("CALLMISSED_DYNAMODB_ENDPOINT", tables.endpoint)
-    desk = Desk(tables)
-    yield desk
-    desk.close()
+    billed_tenant = BilledTenant(tables)
+    yield billed_tenant
+    billed_tenant.close()
 
 
 def event(schedule: str, micros: int) -> dict[str, str]:
@@ -98,37 +98,44 @@ def metrics(printed: str) -> dict[str, float]:
     return measured
 
 
-def test_the_sweep_measures_its_backlog(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    desk.hold()
-    swept = ledger_sweep.handler(event("hold-sweep", desk.now + 2 * MINUTE), None)
+def test_the_sweep_measures_its_backlog(billed_tenant: BilledTenant, capsys: pytest.CaptureFixture[str]) -> None:
+    billed_tenant.hold()
+    swept = ledger_sweep.handler(event("hold-sweep", billed_tenant.now + 2 * MINUTE), None)
     assert swept == {"wallets": 1, "applied": 0, "voided": 1, "duplicates": 0}
     assert metrics(capsys.readouterr().out)["HoldSweepBacklog"] == 1
-    ledger_sweep.handler(event("hold-sweep", desk.now + 3 * MINUTE), None)
+    ledger_sweep.handler(event("hold-sweep", billed_tenant.now + 3 * MINUTE), None)
     assert metrics(capsys.readouterr().out)["HoldSweepBacklog"] == 0
 
 
-def test_a_night_without_drift_measures_zero(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    desk.hold()
-    desk.charge(60, began=desk.now - 120 * MINUTE)
-    assert ledger_reconcile.handler(event("ledger-reconcile", desk.now), None) == {"tenants": 1, "drifts": 0}
+def test_a_night_without_drift_measures_zero(billed_tenant: BilledTenant, capsys: pytest.CaptureFixture[str]) -> None:
+    billed_tenant.hold()
+    billed_tenant.charge(60, began=billed_tenant.now - 120 * MINUTE)
+    assert ledger_reconcile.handler(event("ledger-reconcile", billed_tenant.now), None) == {"tenants": 1, "drifts": 0}
     assert metrics(capsys.readouterr().out)["LedgerDrift"] == 0
-    assert desk.reconciled() == 60, "the night has summed what the tenant was charged"
+    assert billed_tenant.reconciled() == 60, "the night has summed what the tenant was charged"
 
 
 def test_a_drift_is_measured_and_logged(
-    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    billed_tenant: BilledTenant, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged: list[dict[str, Any]] = []
     monkeypatch.setattr(ledger_reconcile._logger, "error", lambda _, extra: logged.append(extra))
-    desk.tamper()
-    assert ledger_reconcile.handler(event("ledger-reconcile", desk.now), None) == {"tenants": 1, "drifts": 1}
+    billed_tenant.tamper()
+    assert ledger_reconcile.handler(event("ledger-reconcile", billed_tenant.now), None) == {"tenants": 1, "drifts": 1}
     assert metrics(capsys.readouterr().out)["LedgerDrift"] == 1
-    drift = {"tenant": desk.tenant, "spent": 1, "charged": 0, "granted": 1000, "credited": 1000, "imbalance": 2}
+    drift = {
+        "tenant": billed_tenant.tenant,
+        "spent": 1,
+        "charged": 0,
+        "granted": 1000,
+        "credited": 1000,
+        "imbalance": 2,
+    }
     assert logged == [drift]
 
 
 def test_a_night_that_could_not_read_everything_fails_after_it_measured(
-    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    billed_tenant: BilledTenant, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = DynamoDB.call
 
@@ -139,12 +146,12 @@ def test_a_night_that_could_not_read_everything_fails_after_it_measured(
 
     monkeypatch.setattr(DynamoDB, "call", unwell)
     with pytest.raises(RuntimeError, match="1 of 1"):
-        ledger_reconcile.handler(event("ledger-reconcile", desk.now), None)
+        ledger_reconcile.handler(event("ledger-reconcile", billed_tenant.now), None)
     assert metrics(capsys.readouterr().out)["LedgerDrift"] == 0
 
 
 @pytest.mark.parametrize("handler", [ledger_sweep.handler, ledger_reconcile.handler])
 @pytest.mark.parametrize("wrong", [{}, {"at": "yesterday"}])
-def test_an_event_without_a_time_is_an_error(desk: Desk, handler: Any, wrong: dict[str, str]) -> None:
+def test_an_event_without_a_time_is_an_error(billed_tenant: BilledTenant, handler: Any, wrong: dict[str, str]) -> None:
     with pytest.raises((KeyError, ValueError)):
         handler(wrong, None)

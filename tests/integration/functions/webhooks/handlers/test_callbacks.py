@@ -1,4 +1,4 @@
-"""The handlers as Lambda calls them, on a thread of their own as on the desk."""
+"""The handlers as Lambda calls them, on a thread of their own as in the local stack."""
 
 import json
 from collections.abc import Callable

@@ -13,7 +13,7 @@ NOW = 1_700_000_000
 
 
 @dataclass
-class Desk:
+class SandboxClient:
     """A sandbox and the seconds it slept."""
 
     slept: list[float] = field(default_factory=list)
@@ -60,5 +60,5 @@ def chat(prompt: str = "Hello there", **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def sandbox() -> SandboxClient:
+    return SandboxClient()

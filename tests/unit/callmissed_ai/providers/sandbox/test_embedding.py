@@ -14,8 +14,8 @@ from callmissed_ai.providers.sandbox.embedding import MODEL, embed
 from callmissed_ai.transports.base import UpstreamUnreachable
 
 
-async def asked(desk: Any, value: Any, status: int = 200, **fields: Any) -> dict[str, Any]:
-    reply = await desk.send({"model": "sandbox-embedding", "input": value, **fields}, "/embeddings")
+async def asked(sandbox: Any, value: Any, status: int = 200, **fields: Any) -> dict[str, Any]:
+    reply = await sandbox.send({"model": "sandbox-embedding", "input": value, **fields}, "/embeddings")
     content = b"".join([chunk async for chunk in reply.chunks()])
     assert reply.status == status, content
     return json.loads(content)
@@ -48,8 +48,8 @@ def test_token_lists_with_tokens_in_common_are_nearer_than_others() -> None:
     assert cosine(first, embed([1, 2, 3, 4, 9], 1024)) > cosine(first, embed([10, 20, 30, 40], 1024)) + 0.2
 
 
-async def test_reply_names_what_made_the_vectors_and_counts_tokens(desk: Any) -> None:
-    reply = await asked(desk, ["Hello there", [1, 2, 3]][:1])
+async def test_reply_names_what_made_the_vectors_and_counts_tokens(sandbox: Any) -> None:
+    reply = await asked(sandbox, ["Hello there", [1, 2, 3]][:1])
 
     assert reply["model"] == MODEL
     assert reply["usage"] == {"prompt_tokens": 2, "total_tokens": 2}
@@ -57,41 +57,41 @@ async def test_reply_names_what_made_the_vectors_and_counts_tokens(desk: Any) ->
     assert len(reply["data"][0]["embedding"]) == 1024
 
 
-async def test_base64_is_the_same_vectors_as_float32(desk: Any) -> None:
-    floats = await asked(desk, ["a b", "c d"], dimensions=8)
-    packed = await asked(desk, ["a b", "c d"], dimensions=8, encoding_format="base64")
+async def test_base64_is_the_same_vectors_as_float32(sandbox: Any) -> None:
+    floats = await asked(sandbox, ["a b", "c d"], dimensions=8)
+    packed = await asked(sandbox, ["a b", "c d"], dimensions=8, encoding_format="base64")
 
     for one, other in zip(floats["data"], packed["data"], strict=True):
         unpacked = struct.unpack("<8f", base64.b64decode(other["embedding"]))
         assert unpacked == pytest.approx(one["embedding"], abs=1e-6)
 
 
-async def test_tokens_of_a_token_list_are_its_length(desk: Any) -> None:
-    assert (await asked(desk, [[1, 2, 3], [4]]))["usage"]["prompt_tokens"] == 4
+async def test_tokens_of_a_token_list_are_its_length(sandbox: Any) -> None:
+    assert (await asked(sandbox, [[1, 2, 3], [4]]))["usage"]["prompt_tokens"] == 4
 
 
 @pytest.mark.parametrize(
     ("order", "status"), [("rate_limit", 429), ("error", 500), ("bad_request", 400), ("auth", 401)]
 )
-async def test_failures_are_ordered_as_in_chat(desk: Any, order: str, status: int) -> None:
-    assert "error" in await asked(desk, ["x", f"sandbox:{order}"], status)
+async def test_failures_are_ordered_as_in_chat(sandbox: Any, order: str, status: int) -> None:
+    assert "error" in await asked(sandbox, ["x", f"sandbox:{order}"], status)
 
 
-async def test_usage_is_left_out_on_demand(desk: Any) -> None:
-    assert "usage" not in await asked(desk, "sandbox:no_usage")
+async def test_usage_is_left_out_on_demand(sandbox: Any) -> None:
+    assert "usage" not in await asked(sandbox, "sandbox:no_usage")
 
 
-async def test_reply_is_garbage_or_late_or_cut_on_demand(desk: Any) -> None:
-    reply = await desk.send({"model": "m", "input": "sandbox:garbage"}, "/embeddings")
+async def test_reply_is_garbage_or_late_or_cut_on_demand(sandbox: Any) -> None:
+    reply = await sandbox.send({"model": "m", "input": "sandbox:garbage"}, "/embeddings")
     assert b"<html>" in b"".join([chunk async for chunk in reply.chunks()])
     with pytest.raises(UpstreamUnreachable):
-        await desk.send({"model": "m", "input": "sandbox:timeout"}, "/embeddings")
-    reply = await desk.send({"model": "m", "input": "sandbox:cut"}, "/embeddings")
+        await sandbox.send({"model": "m", "input": "sandbox:timeout"}, "/embeddings")
+    reply = await sandbox.send({"model": "m", "input": "sandbox:cut"}, "/embeddings")
     with pytest.raises(UpstreamUnreachable):
         _ = [chunk async for chunk in reply.chunks()]
 
 
-async def test_wrong_request_is_refused_as_openai_refuses(desk: Any) -> None:
-    error = (await asked(desk, [], 400))["error"]
+async def test_wrong_request_is_refused_as_openai_refuses(sandbox: Any) -> None:
+    error = (await asked(sandbox, [], 400))["error"]
 
     assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", "input", "empty_array")

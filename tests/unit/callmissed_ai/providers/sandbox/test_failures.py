@@ -21,23 +21,23 @@ def chat(prompt: str, **fields) -> dict:
         ("auth", 401, "invalid_request_error", "invalid_api_key"),
     ],
 )
-async def test_http_errors_on_demand(desk, order, status, kind, code, stream):
-    found, headers, content = await desk.raw(chat(f"please sandbox:{order} now", stream=stream))
+async def test_http_errors_on_demand(sandbox, order, status, kind, code, stream):
+    found, headers, content = await sandbox.raw(chat(f"please sandbox:{order} now", stream=stream))
     error = json.loads(content)["error"]
     assert (found, error["type"], error["code"]) == (status, kind, code)
     assert headers["content-type"] == "application/json"
     assert headers.get("retry-after") == ("2" if order == "rate_limit" else None)
 
 
-async def test_timeout_waits_for_the_deadline_and_then_gives_up(desk):
+async def test_timeout_waits_for_the_deadline_and_then_gives_up(sandbox):
     with pytest.raises(UpstreamUnreachable):
-        await desk.send(chat("sandbox:timeout"))
-    assert desk.slept == [30.0]
+        await sandbox.send(chat("sandbox:timeout"))
+    assert sandbox.slept == [30.0]
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_garbage_is_no_json(desk, stream):
-    status, headers, content = await desk.raw(chat("sandbox:garbage", stream=stream))
+async def test_garbage_is_no_json(sandbox, stream):
+    status, headers, content = await sandbox.raw(chat("sandbox:garbage", stream=stream))
     assert status == 200
     assert headers["content-type"].startswith("text/event-stream" if stream else "application/json")
     with pytest.raises(ValueError, match="Expecting value"):
@@ -45,9 +45,9 @@ async def test_garbage_is_no_json(desk, stream):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_cut_breaks_off_half_way(desk, stream):
+async def test_cut_breaks_off_half_way(sandbox, stream):
     body = chat("sandbox:cut", stream=stream, seed=3)
-    reply = await desk.send(body)
+    reply = await sandbox.send(body)
     received = b""
     with pytest.raises(UpstreamUnreachable):
         async for chunk in reply.chunks():
@@ -59,9 +59,9 @@ async def test_cut_breaks_off_half_way(desk, stream):
     assert (length is None) if stream else (0 < len(received) < int(length))
 
 
-async def test_no_usage(desk):
-    assert "usage" not in await desk.ask("sandbox:no_usage")
-    chunks = await desk.stream("sandbox:no_usage", stream_options={"include_usage": True})
+async def test_no_usage(sandbox):
+    assert "usage" not in await sandbox.ask("sandbox:no_usage")
+    chunks = await sandbox.stream("sandbox:no_usage", stream_options={"include_usage": True})
     assert not any("usage" in chunk for chunk in chunks)
     assert all(chunk["choices"] for chunk in chunks)
 
@@ -69,57 +69,57 @@ async def test_no_usage(desk):
 @pytest.mark.parametrize(
     ("order", "seconds"), [("slow 40", 0.04), ("slow", 1.0), ("slow 0", 0.0), ("slow 99999", 5.0), ("slow\n9", 1.0)]
 )
-async def test_slow_sets_the_delay_of_each_chunk(desk, order, seconds):
-    chunks = await desk.stream(f"sandbox:{order}")
-    assert desk.slept == ([seconds] * (len(chunks) + 1) if seconds else [])
+async def test_slow_sets_the_delay_of_each_chunk(sandbox, order, seconds):
+    chunks = await sandbox.stream(f"sandbox:{order}")
+    assert sandbox.slept == ([seconds] * (len(chunks) + 1) if seconds else [])
 
 
-async def test_a_slow_blocking_reply_waits_once(desk):
-    await desk.ask("sandbox:slow 250")
-    assert desk.slept == [0.25]
+async def test_a_slow_blocking_reply_waits_once(sandbox):
+    await sandbox.ask("sandbox:slow 250")
+    assert sandbox.slept == [0.25]
 
 
 @pytest.mark.parametrize(
     ("order", "expected"), [("long 500", 500), ("long 3", 3), ("long", 1000), ("long 999999", 20_000), ("long 0", 0)]
 )
-async def test_long_sets_the_number_of_tokens(desk, order, expected):
-    reply = await desk.ask(f"sandbox:{order}")
+async def test_long_sets_the_number_of_tokens(sandbox, order, expected):
+    reply = await sandbox.ask(f"sandbox:{order}")
     (choice,) = reply["choices"]
     assert choice["finish_reason"] == "stop"
     assert reply["usage"]["completion_tokens"] == tokens.count(choice["message"]["content"]) == expected
 
 
-async def test_long_respects_the_limit_and_is_shared_among_choices(desk):
-    limited = await desk.ask("sandbox:long 500", max_tokens=20)
+async def test_long_respects_the_limit_and_is_shared_among_choices(sandbox):
+    limited = await sandbox.ask("sandbox:long 500", max_tokens=20)
     assert limited["usage"]["completion_tokens"] == 20
     assert limited["choices"][0]["finish_reason"] == "length"
-    shared = await desk.ask("sandbox:long 20000", n=128)
+    shared = await sandbox.ask("sandbox:long 20000", n=128)
     assert shared["usage"]["completion_tokens"] <= 20_000
 
 
-async def test_slow_and_long_together(desk):
-    chunks = await desk.stream("sandbox:slow 5 sandbox:long 10")
+async def test_slow_and_long_together(sandbox):
+    chunks = await sandbox.stream("sandbox:slow 5 sandbox:long 10")
     assert len(chunks) == 12
-    assert set(desk.slept) == {0.005}
+    assert set(sandbox.slept) == {0.005}
 
 
-async def test_only_the_last_user_message_orders(desk):
+async def test_only_the_last_user_message_orders(sandbox):
     messages = [
         {"role": "system", "content": "sandbox:error"},
         {"role": "user", "content": "sandbox:error"},
         {"role": "assistant", "content": "sandbox:error"},
         {"role": "user", "content": [{"type": "text", "text": "fine"}]},
     ]
-    assert (await desk.raw({"model": "m", "messages": messages}))[0] == 200
-    assert (await desk.raw({"model": "m", "messages": messages[:2]}))[0] == 500
+    assert (await sandbox.raw({"model": "m", "messages": messages}))[0] == 200
+    assert (await sandbox.raw({"model": "m", "messages": messages[:2]}))[0] == 500
 
 
-async def test_unknown_orders_are_named(desk):
-    text = (await desk.ask("sandbox:flaky 3"))["choices"][0]["message"]["content"]
+async def test_unknown_orders_are_named(sandbox):
+    text = (await sandbox.ask("sandbox:flaky 3"))["choices"][0]["message"]["content"]
     assert "knows no order `sandbox:flaky`" in text
 
 
-async def test_other_paths_are_not_found(desk):
-    reply = await desk.send({}, path="/moderations")
+async def test_other_paths_are_not_found(sandbox):
+    reply = await sandbox.send({}, path="/moderations")
     (content,) = [chunk async for chunk in reply.chunks()]
     assert (reply.status, json.loads(content)["error"]["code"]) == (404, "unknown_url")

@@ -51,15 +51,15 @@ def test_broken_files_are_read_or_refused_but_never_crash(data, kind, at):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-async def test_sees_the_size(desk, kind):
+async def test_sees_the_size(sandbox, kind):
     data = drawn(kind, 640, 480)
-    reply = await desk.ask(messages=message(data_url(data, kind.lower())))
+    reply = await sandbox.ask(messages=message(data_url(data, kind.lower())))
     name = "WebP" if kind == "WEBP" else kind
     assert f"an image of 640×480 {name}" in reply["choices"][0]["message"]["content"]  # noqa: RUF001
 
 
-async def test_says_that_it_has_no_network(desk):
-    reply = await desk.ask(messages=message("https://example.com/cat.png"))
+async def test_says_that_it_has_no_network(sandbox):
+    reply = await sandbox.ask(messages=message("https://example.com/cat.png"))
     text = reply["choices"][0]["message"]["content"]
     assert "https://example.com/cat.png" in text
     assert "the sandbox has no network" in text
@@ -75,17 +75,17 @@ async def test_says_that_it_has_no_network(desk):
         ((1024, 1024), "low", 85),
     ],
 )
-async def test_images_cost_tokens_by_size(desk, size, detail, expected):
+async def test_images_cost_tokens_by_size(sandbox, size, detail, expected):
     data = drawn("PNG", *size) + b"\0" * 2000
-    reply = await desk.ask(messages=message(data_url(data), detail=detail))
-    plain = await desk.ask(messages=message())
+    reply = await sandbox.ask(messages=message(data_url(data), detail=detail))
+    plain = await sandbox.ask(messages=message())
     assert reply["usage"]["prompt_tokens"] - plain["usage"]["prompt_tokens"] == expected
 
 
-async def test_an_image_never_costs_more_tokens_than_its_url_has_bytes(desk):
+async def test_an_image_never_costs_more_tokens_than_its_url_has_bytes(sandbox):
     url = "http://a.b/c"
     tiny = data_url(drawn("GIF", 1, 1)[:10])
-    reply, plain = await desk.ask(messages=message(url, tiny)), await desk.ask(messages=message())
+    reply, plain = await sandbox.ask(messages=message(url, tiny)), await sandbox.ask(messages=message())
     assert reply["usage"]["prompt_tokens"] - plain["usage"]["prompt_tokens"] == len(url) + len(tiny)
 
 
@@ -101,6 +101,6 @@ async def test_an_image_never_costs_more_tokens_than_its_url_has_bytes(desk):
         ("", "invalid_image_url"),
     ],
 )
-async def test_refuses_what_is_no_image(desk, url, code):
-    error = await desk.refusal(messages=message(url))
+async def test_refuses_what_is_no_image(sandbox, url, code):
+    error = await sandbox.refusal(messages=message(url))
     assert (error["code"], error["param"]) == (code, "messages[0].content[1].image_url.url")

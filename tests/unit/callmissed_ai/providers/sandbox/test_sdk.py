@@ -45,16 +45,16 @@ def user(prompt: str) -> list[ChatCompletionMessageParam]:
     return [{"role": "user", "content": prompt}]
 
 
-async def answered(desk, request: httpx2.Request) -> tuple[int, dict[str, str], AsyncIterator[bytes]]:
+async def answered(sandbox, request: httpx2.Request) -> tuple[int, dict[str, str], AsyncIterator[bytes]]:
     path = request.url.path.removeprefix("/v1")
-    reply = await desk.provider.send(UpstreamCall(path, json.loads(request.content)), 30.0)
+    reply = await sandbox.provider.send(UpstreamCall(path, json.loads(request.content)), 30.0)
     return reply.status, dict(reply.headers), reply.chunks()
 
 
 @pytest.fixture
-def client(desk) -> Iterator[openai.OpenAI]:
+def client(sandbox) -> Iterator[openai.OpenAI]:
     async def whole(request: httpx2.Request) -> httpx2.Response:
-        status, headers, chunks = await answered(desk, request)
+        status, headers, chunks = await answered(sandbox, request)
         return httpx2.Response(status, headers=headers, content=b"".join([chunk async for chunk in chunks]))
 
     transport = httpx2.MockTransport(lambda request: asyncio.run(whole(request)))
@@ -65,9 +65,9 @@ def client(desk) -> Iterator[openai.OpenAI]:
 
 
 @pytest.fixture
-async def async_client(desk) -> AsyncIterator[openai.AsyncOpenAI]:
+async def async_client(sandbox) -> AsyncIterator[openai.AsyncOpenAI]:
     async def handler(request: httpx2.Request) -> httpx2.Response:
-        status, headers, chunks = await answered(desk, request)
+        status, headers, chunks = await answered(sandbox, request)
         return httpx2.Response(status, headers=headers, content=chunks)
 
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))

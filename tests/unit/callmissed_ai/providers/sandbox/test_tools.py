@@ -41,28 +41,28 @@ def called(reply: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         ("The forecast of love", []),
     ],
 )
-async def test_auto_calls_what_the_message_speaks_of(desk, prompt, expected):
-    assert called(await desk.ask(prompt, tools=[WEATHER, BOOK])) == expected
+async def test_auto_calls_what_the_message_speaks_of(sandbox, prompt, expected):
+    assert called(await sandbox.ask(prompt, tools=[WEATHER, BOOK])) == expected
 
 
-async def test_a_message_that_names_two_functions_calls_both(desk):
+async def test_a_message_that_names_two_functions_calls_both(sandbox):
     prompt = "Weather and time in Rome, please"
-    assert called(await desk.ask(prompt, tools=[WEATHER, BOOK, CLOCK])) == [
+    assert called(await sandbox.ask(prompt, tools=[WEATHER, BOOK, CLOCK])) == [
         ("get_weather", {"city": "Rome"}),
         ("get_time", {"city": "Rome"}),
     ]
-    alone = await desk.ask(prompt, tools=[WEATHER, BOOK, CLOCK], parallel_tool_calls=False)
+    alone = await sandbox.ask(prompt, tools=[WEATHER, BOOK, CLOCK], parallel_tool_calls=False)
     assert called(alone) == [("get_weather", {"city": "Rome"})]
 
 
-async def test_ids_of_calls_differ(desk):
-    reply = await desk.ask("Weather and time", tools=[WEATHER, CLOCK], n=2)
+async def test_ids_of_calls_differ(sandbox):
+    reply = await sandbox.ask("Weather and time", tools=[WEATHER, CLOCK], n=2)
     ids = [call["id"] for choice in reply["choices"] for call in choice["message"]["tool_calls"]]
     assert len(set(ids)) == 4
 
 
-async def test_none_never_calls(desk):
-    reply = await desk.ask("get_weather!", tools=[WEATHER], tool_choice="none")
+async def test_none_never_calls(sandbox):
+    reply = await sandbox.ask("get_weather!", tools=[WEATHER], tool_choice="none")
     assert called(reply) == []
     assert "No function is called, of 1 on offer (get_weather)" in reply["choices"][0]["message"]["content"]
 
@@ -70,15 +70,15 @@ async def test_none_never_calls(desk):
 @pytest.mark.parametrize(
     "choice", ["required", {"type": "function", "function": {"name": "book_table"}}], ids=["required", "named"]
 )
-async def test_required_and_named_always_call(desk, choice):
-    ((name, arguments),) = called(await desk.ask("Hello", tools=[BOOK, WEATHER], tool_choice=choice))
+async def test_required_and_named_always_call(sandbox, choice):
+    ((name, arguments),) = called(await sandbox.ask("Hello", tools=[BOOK, WEATHER], tool_choice=choice))
     assert name == "book_table"
     assert isinstance(arguments["guests"], int)
     assert arguments["restaurant"]
 
 
-async def test_content_is_null_beside_calls(desk):
-    reply = await desk.ask("weather", tools=[WEATHER])
+async def test_content_is_null_beside_calls(sandbox):
+    reply = await sandbox.ask("weather", tools=[WEATHER])
     assert reply["choices"][0]["message"]["content"] is None
 
 
@@ -92,29 +92,29 @@ def after_a_call(*more: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-async def test_answers_from_the_tool_result_instead_of_calling_again(desk):
-    reply = await desk.ask(messages=after_a_call(), tools=[WEATHER])
+async def test_answers_from_the_tool_result_instead_of_calling_again(sandbox):
+    reply = await sandbox.ask(messages=after_a_call(), tools=[WEATHER])
     assert called(reply) == []
     assert 'A tool answered: “{"celsius": 21}”' in reply["choices"][0]["message"]["content"]
 
 
-async def test_calls_again_for_the_next_question(desk):
+async def test_calls_again_for_the_next_question(sandbox):
     further = [{"role": "assistant", "content": "21."}, {"role": "user", "content": "And the weather in Oslo?"}]
-    assert called(await desk.ask(messages=after_a_call(*further), tools=[WEATHER])) == [
+    assert called(await sandbox.ask(messages=after_a_call(*further), tools=[WEATHER])) == [
         ("get_weather", {"city": "Oslo"})
     ]
 
 
-async def test_structured_replies_take_values_from_the_tool_result(desk):
+async def test_structured_replies_take_values_from_the_tool_result(sandbox):
     schema = {"type": "object", "properties": {"celsius": {"type": "integer"}, "city": TEXT}}
     wanted = {"type": "json_schema", "json_schema": {"name": "report", "schema": schema}}
-    reply = await desk.ask(messages=after_a_call(), tools=[WEATHER], response_format=wanted)
+    reply = await sandbox.ask(messages=after_a_call(), tools=[WEATHER], response_format=wanted)
     assert json.loads(reply["choices"][0]["message"]["content"]) == {"celsius": 21, "city": "Rome"}
 
 
-async def test_arguments_are_cut_by_the_limit(desk):
-    whole = await desk.ask("weather in Rome", tools=[WEATHER])
-    reply = await desk.ask("weather in Rome", tools=[WEATHER], max_tokens=5)
+async def test_arguments_are_cut_by_the_limit(sandbox):
+    whole = await sandbox.ask("weather in Rome", tools=[WEATHER])
+    reply = await sandbox.ask("weather in Rome", tools=[WEATHER], max_tokens=5)
     (choice,) = reply["choices"]
     assert choice["finish_reason"] == "length"
     complete = whole["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]
@@ -122,7 +122,7 @@ async def test_arguments_are_cut_by_the_limit(desk):
     assert complete.startswith(cut)
     assert cut != complete
     assert reply["usage"]["completion_tokens"] == 5
-    none = await desk.ask("weather in Rome", tools=[WEATHER], max_tokens=1)
+    none = await sandbox.ask("weather in Rome", tools=[WEATHER], max_tokens=1)
     assert none["choices"][0]["message"] == {
         "role": "assistant",
         "content": None,
@@ -131,24 +131,24 @@ async def test_arguments_are_cut_by_the_limit(desk):
     }
 
 
-async def test_a_function_without_parameters(desk):
+async def test_a_function_without_parameters(sandbox):
     ping = {"type": "function", "function": {"name": "ping"}}
-    assert called(await desk.ask("ping", tools=[ping])) == [("ping", {})]
+    assert called(await sandbox.ask("ping", tools=[ping])) == [("ping", {})]
 
 
-async def test_tools_count_as_prompt(desk):
-    plain, offered = await desk.ask("Hello"), await desk.ask("Hello", tools=[WEATHER])
+async def test_tools_count_as_prompt(sandbox):
+    plain, offered = await sandbox.ask("Hello"), await sandbox.ask("Hello", tools=[WEATHER])
     assert offered["usage"]["prompt_tokens"] > plain["usage"]["prompt_tokens"] + 20
 
 
-async def test_optional_arguments_are_given_when_the_message_speaks_of_them(desk):
+async def test_optional_arguments_are_given_when_the_message_speaks_of_them(sandbox):
     tool = function("get_weather", city=TEXT, unit={"enum": ["celsius", "fahrenheit"]}, days={"type": "integer"})
     tool["function"]["parameters"]["required"] = ["city"]
-    assert called(await desk.ask("weather in Rome", tools=[tool])) == [("get_weather", {"city": "Rome"})]
-    assert called(await desk.ask("weather in Rome in Fahrenheit", tools=[tool])) == [
+    assert called(await sandbox.ask("weather in Rome", tools=[tool])) == [("get_weather", {"city": "Rome"})]
+    assert called(await sandbox.ask("weather in Rome in Fahrenheit", tools=[tool])) == [
         ("get_weather", {"city": "Rome", "unit": "fahrenheit"})
     ]
-    assert called(await desk.ask("weather in Rome, days: 3", tools=[tool])) == [
+    assert called(await sandbox.ask("weather in Rome, days: 3", tools=[tool])) == [
         ("get_weather", {"city": "Rome", "days": 3})
     ]
 
@@ -171,9 +171,9 @@ async def test_optional_arguments_are_given_when_the_message_speaks_of_them(desk
         ({"type": "object", "required": ["a"], "properties": {"a": False}}, None, "no value fits"),
     ],
 )
-async def test_wrong_parameters_are_refused_by_name(desk, parameters, strict, part):
+async def test_wrong_parameters_are_refused_by_name(sandbox, parameters, strict, part):
     tool = {"type": "function", "function": {"name": "get_weather", "parameters": parameters, "strict": strict}}
-    error = await desk.refusal("weather", tools=[tool])
+    error = await sandbox.refusal("weather", tools=[tool])
     assert "Invalid schema for function 'get_weather'" in error["message"]
     assert part in error["message"]
     assert (error["param"], error["code"]) == ("tools[0].function.parameters", "invalid_function_parameters")

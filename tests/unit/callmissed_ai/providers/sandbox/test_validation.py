@@ -81,8 +81,8 @@ IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
         ({"reasoning_effort": "huge"}, "reasoning_effort", "invalid_value"),
     ],
 )
-async def test_refused_as_openai_refuses(desk, fields: dict[str, Any], param, code):
-    error = await desk.refusal(**fields)
+async def test_refused_as_openai_refuses(sandbox, fields: dict[str, Any], param, code):
+    error = await sandbox.refusal(**fields)
     assert error["message"]
     assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", param, code)
 
@@ -98,18 +98,18 @@ async def test_refused_as_openai_refuses(desk, fields: dict[str, Any], param, co
         {"messages": [USER, {"role": "assistant", "content": "Yes?", "reasoning_content": "Hm"}, USER]},
     ],
 )
-async def test_accepted_as_openai_and_gateways_accept(desk, fields):
-    assert (await desk.ask(**fields))["choices"][0]["finish_reason"] == "stop"
+async def test_accepted_as_openai_and_gateways_accept(sandbox, fields):
+    assert (await sandbox.ask(**fields))["choices"][0]["finish_reason"] == "stop"
 
 
-async def test_a_missing_model(desk):
-    status, _, content = await desk.raw({"messages": [USER]})
+async def test_a_missing_model(sandbox):
+    status, _, content = await sandbox.raw({"messages": [USER]})
     assert (status, b"Missing required parameter: 'model'" in content) == (400, True)
 
 
-async def test_nesting_without_end(desk):
+async def test_nesting_without_end(sandbox):
     schema: dict[str, Any] = {"type": "object"}
     for _ in range(3_000):
         schema = {"type": "object", "properties": {"a": schema}}
     tool = {"type": "function", "function": {"name": "look", "parameters": schema}}
-    assert (await desk.refusal("look", tools=[tool]))["type"] == "invalid_request_error"
+    assert (await sandbox.refusal("look", tools=[tool]))["type"] == "invalid_request_error"
