@@ -1,7 +1,7 @@
 """Processes that serve keyed requests, each with a clock of its own, and that die as processes do: at once, for good.
 
-A process serves one request at a time, through the real applications: a blocking chat call of the inference gateway, or a
-route below `/api/v1` behind the middleware. The work itself waits for the test to say how it ends.
+A process serves one request at a time, through the real applications: a blocking chat call of the inference gateway, or
+a route below `/api/v1` behind the middleware. The work itself waits for the test to say how it ends.
 """
 
 import asyncio
