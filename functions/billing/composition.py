@@ -1,13 +1,14 @@
-"""What the functions of this slice share: settings, tables, and the memory of published thresholds."""
+"""What the functions of this slice share: settings and tables.
+
+The notifier is made by its handler, because event types need Pydantic, which the schedules' layer does not have.
+"""
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import system_clock
 from callmissed.settings import CoreSettings, from_environment
-from functions.billing.notifier import ThresholdNotifier
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,7 @@ class Composition:
         """The tables of the stage."""
         return Database(DynamoDB(self.settings.region, self.settings.dynamodb_endpoint), self.settings.stage)
 
-    @cached_property
-    def notifier(self) -> ThresholdNotifier:
-        """Publishes passed thresholds, each once."""
-        return ThresholdNotifier(self.database, self.settings.low_credits, system_clock)
-
 
 def compose(settings: CoreSettings | None = None) -> Composition:
     """The dependencies under `settings`, by default those of the environment. Raises ValueError for a wrong one."""
     return Composition(settings or from_environment())
-
-
-@cache
-def composed() -> Composition:
-    """The dependencies of this process, made at its first invocation."""
-    return compose()

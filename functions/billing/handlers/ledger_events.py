@@ -3,14 +3,24 @@
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 
+from functools import cache
 from typing import Any
 
 from callmissed.aws.batches import Failures, changes, from_here
 from callmissed.aws.runtime import run
-from functions.billing.composition import composed
+from callmissed.clock import system_clock
+from functions.billing.composition import compose
+from functions.billing.notifier import ThresholdNotifier
 
 
 def handler(event: dict[str, Any], _context: object) -> Failures:
     """Publish what the batch's entries brought about. What fails, and all that follows it, is delivered again."""
-    failed = run(composed().notifier.notify(changes(event)))
+    failed = run(notifier().notify(changes(event)))
     return from_here([failed] if failed else [])
+
+
+@cache
+def notifier() -> ThresholdNotifier:
+    """Publishes passed thresholds, each once; made at the first invocation of this process."""
+    composition = compose()
+    return ThresholdNotifier(composition.database, composition.settings.low_credits, system_clock)
