@@ -4,7 +4,7 @@ The notifier is made by its handler, because event types need Pydantic, which th
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
@@ -26,3 +26,9 @@ class Composition:
 def compose(settings: CoreSettings | None = None) -> Composition:
     """The dependencies under `settings`, by default those of the environment. Raises ValueError for a wrong one."""
     return Composition(settings or from_environment())
+
+
+@cache
+def composed() -> Composition:
+    """The dependencies of this process, made at its first invocation."""
+    return compose()

@@ -9,7 +9,7 @@ from typing import Any
 from callmissed.aws.batches import Failures, changes, from_here
 from callmissed.aws.runtime import run
 from callmissed.clock import system_clock
-from functions.billing.composition import compose
+from functions.billing.composition import composed
 from functions.billing.notifier import ThresholdNotifier
 
 
@@ -22,5 +22,5 @@ def handler(event: dict[str, Any], _context: object) -> Failures:
 @cache
 def notifier() -> ThresholdNotifier:
     """Publishes passed thresholds, each once; made at the first invocation of this process."""
-    composition = compose()
+    composition = composed()
     return ThresholdNotifier(composition.database, composition.settings.low_credits, system_clock)

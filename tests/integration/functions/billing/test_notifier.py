@@ -24,6 +24,7 @@ from callmissed.money import CREDIT
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import OUTBOX, WALLETS, physical_name
 from callmissed.tenants.tenants import create_tenant
+from functions.billing.composition import composed
 from functions.billing.handlers import ledger_events
 from functions.billing.handlers.ledger_events import notifier as process_notifier
 from functions.billing.notifier import ThresholdNotifier
@@ -326,7 +327,8 @@ def handled(module_tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv("CALLMISSED_STAGE", module_tables.stage)
     monkeypatch.setenv("CALLMISSED_DYNAMODB_ENDPOINT", module_tables.endpoint)
     yield lambda entries: ledger_events.handler({"Records": [streamed(entry) for entry in entries]}, None)
-    run(process_notifier().database.close())
+    run(composed().database.close())
+    composed.cache_clear()
     process_notifier.cache_clear()
 
 
