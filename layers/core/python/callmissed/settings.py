@@ -15,9 +15,9 @@ class CoreSettings:
 
     `snapshotted` says that Lambda freezes the started process and restores it many times (SnapStart). `aws_endpoint`
     stands in for every AWS service but DynamoDB, `queue_base` is the URL of the account's queues without their names.
-    `allow_loopback` lets user-given URLs reach this machine, which only the desk may. `public_url` is where callers
-    find the API, which a function can't know behind a custom domain; Twilio signs it. Tenants are told when they have
-    fewer than `low_credits` credits.
+    `allow_loopback` lets user-given URLs reach this machine, which only the local stack may. `public_url` is where
+    callers find the API, which a function can't know behind a custom domain; Twilio signs it. Tenants are told when
+    they have fewer than `low_credits` credits.
     """
 
     stage: str = "local"

@@ -15,7 +15,7 @@ from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamUnreachable
 
 _NO_KEY = "none"
-"""The SDK insists on a key; servers on a desk ignore it."""
+"""The SDK insists on a key; servers on the local stack ignore it."""
 
 
 @dataclass(frozen=True, slots=True)

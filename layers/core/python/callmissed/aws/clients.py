@@ -29,7 +29,7 @@ def client(
 @overload
 def client(service: Literal["s3"], settings: CoreSettings, credentials: Credentials | None = None) -> "S3Client": ...
 def client(service: str, settings: CoreSettings, credentials: Credentials | None = None) -> Any:
-    """A new client for `service`, at the desk's stand-in for AWS where there is one.
+    """A new client for `service`, at the local stack's stand-in for AWS where there is one.
 
     `credentials` are used instead of those that boto3 finds.
     """

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 _THREADS = 64
 
-_own = threading.local()  # Lambda has one thread a process; the desk has one a function
+_own = threading.local()  # Lambda has one thread a process; the local stack has one a function
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

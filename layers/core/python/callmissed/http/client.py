@@ -164,7 +164,7 @@ class SafeClient:
         resolver: AbstractResolver | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`allow_loopback`, for the desk alone, admits this machine, over plain http too. `is_allowed` takes the
+        """`allow_loopback`, for the local stack alone, admits this machine, over plain http too. `is_allowed` takes the
         judge's place, `resolver` the system's, `tls` that of the system's trust store: for tests.
         """
         self._allow_loopback = allow_loopback
