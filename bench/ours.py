@@ -14,7 +14,7 @@ from callmissed.keys.management import KeyManager
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode
 from callmissed.ledger.grants import grant
-from callmissed.money import CREDIT
+from callmissed.money import CREDIT, MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.functions import INFERENCE
 from callmissed.tenants.tenants import create_tenant
@@ -82,7 +82,7 @@ async def _seed(endpoint: str) -> Account:
     database, now = Database(DynamoDB(REGION, endpoint), STAGE), system_clock()
     try:
         tenant = (await create_tenant(database, name="Benchmark", plan=Plan.PRO, now=now)).tenant_id
-        await grant(database, tenant=tenant, amount=CREDITS * CREDIT, operation_id="seed", now=now)
+        await grant(database, tenant=tenant, amount=MicroCredits(CREDITS * CREDIT), operation_id="seed", now=now)
         manager = KeyManager(database, bytes.fromhex(PEPPER))
         policy = KeyPolicy(rpm=REQUESTS_PER_MINUTE)
         live, test = [

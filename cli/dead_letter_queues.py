@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from callmissed.clock import iso
+from callmissed.clock import Micros, iso
 from callmissed.platform.functions import FUNCTIONS
 from callmissed.platform.queues import QUEUES, physical_queue_name
 from cli.errors import CommandError
@@ -119,7 +119,7 @@ def message_row(message: "MessageTypeDef") -> Row:
     attributes = message.get("MessageAttributes", {})
     return {
         "id": message.get("MessageId"),
-        "sent_at": iso(sent_at(message)),
+        "sent_at": iso(Micros(sent_at(message))),
         "receive_count": int(system.get("ApproximateReceiveCount", 0)),
         "group": system.get("MessageGroupId"),
         "attributes": {name: value.get("StringValue") for name, value in attributes.items()},

@@ -4,7 +4,7 @@ from callmissed.clock import iso
 from callmissed.keys.records import ApiKey
 from callmissed.ledger.entries import Account, LedgerEntry, Usage
 from callmissed.ledger.queries import Balance
-from callmissed.money import show
+from callmissed.money import MicroCredits, show
 from callmissed.tenants.tenants import Tenant
 from cli.output import Row
 
@@ -111,7 +111,7 @@ def entry_row(entry: LedgerEntry) -> Row:
         "id": entry.entry,
         "created_at": iso(entry.created),
         "type": str(entry.type),
-        "amount": show(amount),
+        "amount": show(MicroCredits(amount)),
         "description": entry.description or (entry.usage.model if entry.usage else ""),
         "reference": entry.reference,
         "sandbox": entry.sandbox,
@@ -138,5 +138,5 @@ def call_row(entry: LedgerEntry, usage: Usage) -> Row:
     }
 
 
-def _money(micro_credits: int | None) -> str | None:
-    return None if micro_credits is None else show(micro_credits)
+def _money(amount: MicroCredits | None) -> str | None:
+    return None if amount is None else show(amount)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from bench.delivery import seeding
 from bench.delivery.delays import Scene
-from callmissed.clock import SECOND, system_clock
+from callmissed.clock import SECOND, Micros, system_clock
 from callmissed.events.outbox import to_record
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks.delivery.jobs import AttemptJob
@@ -122,7 +122,7 @@ async def _keep_open(store: Repository, endpoint: Endpoint) -> None:
     opens = now + OPENS_AFTER_SECONDS * SECOND
     failing = {"consecutive_failures": TRIPPED, "first_failure_at": now - FAILED_SECONDS * SECOND, "open_until": opens}
     await store.database.update_if(WEBHOOKS, endpoint.key, set=failing)
-    await store.database.put(DELIVERIES, {**endpoint.parked_key, "rev": 1, **endpoint.due(opens)})
+    await store.database.put(DELIVERIES, {**endpoint.parked_key, "rev": 1, **endpoint.due(Micros(opens))})
 
 
 async def _failures(store: Repository, endpoint: Endpoint) -> int:

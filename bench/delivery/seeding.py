@@ -8,7 +8,7 @@ from bench.ours import PEPPER, REGION, STAGE
 from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import system_clock
+from callmissed.clock import Micros, system_clock
 from callmissed.events.outbox import Event, new_event, to_record
 from callmissed.events.types import MessageReceived
 from callmissed.ids import new_id
@@ -55,7 +55,7 @@ async def webhook(store: Repository, url: str, **more: Any) -> Endpoint:
 async def events(store: Repository, endpoint: Endpoint, count: int) -> list[Event]:
     """`count` events of the tenant that nobody has fanned out."""
     now = system_clock()
-    made = [new_event(endpoint.tenant, DATA, now + number) for number in range(count)]
+    made = [new_event(endpoint.tenant, DATA, Micros(now + number)) for number in range(count)]
     await write(store, OUTBOX, map(to_record, made))
     return made
 

@@ -8,6 +8,7 @@ import random
 import time
 from dataclasses import dataclass
 
+from callmissed.clock import Micros
 from callmissed.events.outbox import Event
 from functions.webhooks.delivery.attempts import Outcome
 from functions.webhooks.storage.records import Endpoint
@@ -57,10 +58,10 @@ class _Endpoint:
 
     def __init__(self, seed: int) -> None:
         self.taken = 0
-        self._luck = random.Random(seed)
+        self._random = random.Random(seed)
 
-    def answer(self, now: int) -> Outcome:
-        if self._luck.random() < FAILURES_PER_ATTEMPT:
+    def answer(self, now: Micros) -> Outcome:
+        if self._random.random() < FAILURES_PER_ATTEMPT:
             return status(500)(now)
         self.taken += 1
         return ok(now)

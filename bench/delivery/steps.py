@@ -7,7 +7,7 @@ from bench.delivery.units import Scales, Units
 from callmissed.aws.attributes import Item
 from callmissed.aws.batches import Received
 from callmissed.aws.database import Database
-from callmissed.clock import MINUTE, SECOND
+from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import MessageReceived
 from callmissed.ids import new_id
@@ -72,9 +72,9 @@ class Steps:
 
     async def _ring(self) -> None:
         """What one due delivery adds to a round of the timer."""
-        await self._simulation.scheduler.enqueue_due(0)
+        await self._simulation.scheduler.enqueue_due(Micros(0))
         idle = self._scales.taken()
-        await self._simulation.scheduler.enqueue_due(self._simulation.now)
+        await self._simulation.scheduler.enqueue_due(Micros(self._simulation.now))
         self.by_name[TIMER] = self._scales.taken() + idle.times(-1)
 
     async def _parking(self) -> None:
@@ -93,7 +93,9 @@ class Steps:
 
     async def _tell(self, endpoint: Endpoint, written: str = "", fanned_out: str = "") -> None:
         simulation = self._simulation
-        event = new_event(endpoint.tenant, MessageReceived.model_validate(MessageReceived.example), simulation.now)
+        event = new_event(
+            endpoint.tenant, MessageReceived.model_validate(MessageReceived.example), Micros(simulation.now)
+        )
         await publish(Database(self._scales, simulation.stage), event)
         self._note(written)
         await simulation.fanout.fan_out(published(event), redelivered=False)

@@ -7,7 +7,7 @@ import typer
 
 from callmissed.ledger.grants import grant
 from callmissed.ledger.queries import MAX_ENTRIES, balance, newest_entries
-from callmissed.money import show
+from callmissed.money import MicroCredits, show
 from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
 from cli.option_parsers import credit_amount
@@ -34,7 +34,7 @@ async def grant_credits(
     granted = await grant(
         context.database,
         tenant=context.tenant,
-        amount=amount,
+        amount=MicroCredits(amount),
         operation_id=name,
         now=context.clock(),
         description=description,
@@ -46,7 +46,7 @@ async def grant_credits(
             "tenant_id": context.tenant,
             "operation_id": name,
             "granted": granted,
-            "amount": show(amount if granted else 0),
+            "amount": show(MicroCredits(amount if granted else 0)),
             "available": show((await balance(context.database, context.tenant, context.clock())).available),
         }
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from callmissed.clock import SECOND, iso
+from callmissed.clock import SECOND, Micros, iso
 from cli.context import CommandContext
 from cli.dead_letter_queues import (
     NAMES,
@@ -89,7 +89,7 @@ def _queue_row(queue: DeadLetterQueue, now: int) -> Row:
     return {
         "queue": queue.name,
         "messages": depth,
-        "oldest_at": iso(oldest) if oldest else None,
+        "oldest_at": iso(Micros(oldest)) if oldest else None,
         "age_seconds": max(0, now - oldest) // SECOND if oldest else None,
         "source": queue.source,
     }

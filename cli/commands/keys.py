@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.keys.management import MAX_OVERLAP_MINUTES, NewKey
 from callmissed.keys.policy import ANY, NEVER, KeyPolicy
 from callmissed.keys.secret import Mode
+from callmissed.money import MicroCredits
 from cli.context import CommandContext
 from cli.option_parsers import credit_amount, name_list
 from cli.rows import KEYS, key_row
@@ -53,8 +54,8 @@ async def create(
         domains=_or_any(domains),
         models=_or_any(models),
         rpm=rpm,
-        budget=budget,
-        expires=NEVER if expires_days is None else now + expires_days * _DAY,
+        budget=None if budget is None else MicroCredits(budget),
+        expires=NEVER if expires_days is None else Micros(now + expires_days * _DAY),
     )
     manager = context.keys(hashing=True)
     _hand_over(context, await manager.create(context.tenant, name=name, mode=mode, policy=policy, now=now))

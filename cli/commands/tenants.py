@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from callmissed.aws.dynamodb import DynamoError
+from callmissed.clock import Micros
 from callmissed.ledger.grants import grant
 from callmissed.ledger.queries import balance
-from callmissed.money import show
+from callmissed.money import MicroCredits, show
 from callmissed.plans.plans import Plan
 from callmissed.tenants.tenants import create_tenant, get_tenant, list_tenants
 from cli.context import CommandContext
@@ -34,8 +35,8 @@ async def create(
     now = context.clock()
     record = await create_tenant(context.database, name=name, plan=plan, now=now)
     if credits:
-        await _first_credits(context, record.tenant_id, credits, now)
-    context.output.record({**tenant_row(record), "credits": show(credits or 0)})
+        await _first_credits(context, record.tenant_id, MicroCredits(credits), now)
+    context.output.record({**tenant_row(record), "credits": show(MicroCredits(credits or 0))})
 
 
 @stage_command(tenants, "list", of_tenant=False)
@@ -53,7 +54,7 @@ async def show_one(context: CommandContext) -> None:
     context.output.record({**tenant_row(record), **balance_row(money)})
 
 
-async def _first_credits(context: CommandContext, tenant: str, amount: int, now: int) -> None:
+async def _first_credits(context: CommandContext, tenant: str, amount: MicroCredits, now: Micros) -> None:
     operation_id = f"cli-{secrets.token_hex(8)}"
     try:
         await grant(context.database, tenant=tenant, amount=amount, operation_id=operation_id, now=now)

@@ -14,11 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.keys.admission import RateLimited
 from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.keys.credentials import Headers, check_domain, presented_secret
 from callmissed.keys.records import KeyItem
+from callmissed.money import NOTHING
 from callmissed.platform.routes import ROUTES, Auth, Route
 
 Policy = dict[str, Any]
@@ -45,8 +47,8 @@ def request_of(event: Mapping[str, Any]) -> AuthorizerRequest:
     return AuthorizerRequest(_ROUTES[method, path], headers, event["methodArn"])
 
 
-async def authorize(request: AuthorizerRequest, authenticator: KeyAuthenticator, now: int) -> Policy:
-    """The policy for `request` at `now` (epoch microseconds). One write.
+async def authorize(request: AuthorizerRequest, authenticator: KeyAuthenticator, now: Micros) -> Policy:
+    """The policy for `request` at `now`. One write.
 
     Raises ApiError 401, Unavailable when DynamoDB does not answer.
     """
@@ -60,14 +62,14 @@ async def authorize(request: AuthorizerRequest, authenticator: KeyAuthenticator,
     return _policy(request.arn, "Allow", key, _identity(key) | wait)
 
 
-async def _caller(headers: Headers, authenticator: KeyAuthenticator, now: int) -> tuple[KeyItem, dict[str, str]]:
+async def _caller(headers: Headers, authenticator: KeyAuthenticator, now: Micros) -> tuple[KeyItem, dict[str, str]]:
     """The caller's key, and how long it must wait. Raises ApiError 401, Unavailable.
 
     Whatever is not an API key is refused. This is where the token of a signed-in user would be recognised.
     """
     secret = presented_secret(headers)
     try:
-        return (await authenticator.admit(secret, 0, now)).key, {}
+        return (await authenticator.admit(secret, NOTHING, now)).key, {}
     except RateLimited as limited:
         return limited.key, {"retry_after": limited.headers["Retry-After"]}
 

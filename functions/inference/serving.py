@@ -13,6 +13,7 @@ from callmissed.idempotency.requests import HEADER, checked_key, fingerprint
 from callmissed.idempotency.store import Replay
 from callmissed.keys.credentials import calling_host, presented_secret
 from callmissed.ledger.wallet import fresh_quotas
+from callmissed.money import NOTHING
 from callmissed.plans.plans import UNLIMITED
 from callmissed.platform.routes import Permission
 from callmissed.web.idempotency import replayed
@@ -57,7 +58,7 @@ async def authenticate(request: Request, permission: Permission | None = None) -
     container: Container = request.app.state.container
     call = _call(request)
     try:
-        call.payer = await _key_payer(request).admit(container, permission, 0)
+        call.payer = await _key_payer(request).admit(container, permission, NOTHING)
     except ApiError as refused:
         _hide_from_foreign_pages(request, refused)
         raise

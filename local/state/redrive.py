@@ -18,7 +18,7 @@ from functions.webhooks.storage.records import DELIVERY_PREFIX, PARKED_KEY, REPL
 
 
 async def redrive_deliveries(database: Database, dispatch: Sending, now: int) -> int:
-    """Enqueue every unfinished item of the table `deliveries` at `now` (epoch microseconds); returns how many.
+    """Enqueue every unfinished item of the table `deliveries` at `now`; returns how many.
 
     An attempt is delayed until it is due; attempts beyond a queue's maximum delay are left to the webhook scheduler.
     The consumer reads the item first, so a duplicate message is harmless. Raises Unavailable, QueueUnavailable.

@@ -10,7 +10,7 @@ from callmissed.keys.policy import ANY, KeyPolicy
 from callmissed.keys.records import read_key_item
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.ledger.grants import grant
-from callmissed.money import CREDIT
+from callmissed.money import CREDIT, MicroCredits
 from callmissed.plans.plans import Plan, limits
 from callmissed.tenants.tenants import create_tenant, get_tenant
 
@@ -47,7 +47,7 @@ class Seeder:
         now = self._clock()
         tenant = (await create_tenant(self._database, name=name, plan=plan, now=now)).tenant_id
         amount = credits * CREDIT
-        await grant(self._database, tenant=tenant, amount=amount, operation_id="seed", now=now)
+        await grant(self._database, tenant=tenant, amount=MicroCredits(amount), operation_id="seed", now=now)
         policy = policy or _policy(plan)
         live, test = [await self._key(tenant, mode, policy) for mode in (Mode.LIVE, Mode.TEST)]
         return SeededTenant(tenant, live, test)

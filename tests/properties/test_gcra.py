@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import MINUTE, SECOND
+from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
 from callmissed.keys.admission import Admission, Admitted
@@ -17,11 +17,12 @@ from callmissed.keys.policy import MAX_RPM, KeyPolicy, new_key_item
 from callmissed.keys.rates import burst
 from callmissed.keys.records import to_key_item
 from callmissed.keys.secret import Mode
+from callmissed.money import MicroCredits
 from callmissed.platform.tables import KEYS
 from local.aws.tables import StageTables
 from tests.support.faults import FaultyDynamoDB
 
-START = 1_794_787_200 * SECOND
+START = Micros(1_794_787_200 * SECOND)
 SKEW = 5 * SECOND
 Step = tuple[str, int, int]
 
@@ -69,7 +70,7 @@ async def key_of(dynamodb: DynamoDB, stage: str, **policy: Any) -> str:
 async def admitted_by(admission: Admission, id: str, now: int) -> Admitted | None:
     """The admission, or None when the rate was the reason against it."""
     try:
-        return await admission.admit(id, 0, now)
+        return await admission.admit(id, MicroCredits(0), Micros(now))
     except ApiError as refused:
         assert refused.code == "rate_limit_exceeded"
         return None

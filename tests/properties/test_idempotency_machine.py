@@ -21,13 +21,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import MINUTE, SECOND
+from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.idempotency.requests import keyed_request
 from callmissed.idempotency.store import RETENTION_SECONDS, SKEW_SECONDS
 from callmissed.ledger.entries import EntryType
 from callmissed.ledger.grants import grant
 from callmissed.ledger.sweep import sweep
-from callmissed.money import CREDIT
+from callmissed.money import CREDIT, MicroCredits
 from callmissed.plans.plans import Plan as PricePlan
 from callmissed.platform.tables import IDEMPOTENCY, WALLETS, physical_name
 from callmissed.tenants.tenants import create_tenant
@@ -39,7 +39,7 @@ from tests.support.idempotency import Shelf
 from tests.support.inference.gateway import Account, Bank
 from tests.support.keyed_processes import CHAT, PEPPER, SIZES, THINGS, Asked, End, Heard, Process, Works
 
-START = int(datetime(2026, 11, 10, 12, tzinfo=UTC).timestamp()) * SECOND
+START = Micros(int(datetime(2026, 11, 10, 12, tzinfo=UTC).timestamp()) * SECOND)
 PATHS = st.sampled_from([CHAT, THINGS])
 LIFETIMES = {CHAT: 900, THINGS: 30}
 LANES = 2
@@ -127,7 +127,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
         """A tenant with credits, processes whose clocks are off, and some keys' stories."""
         self.account = self._now(self._account())
         self.skews = skews
-        self.processes = [self._lane(number) for number in range(LANES)]
+        self.processes = [self._process(number) for number in range(LANES)]
         for ghost in ghosts:
             self._haunt(ghost)
         for path, plans in stories:
@@ -170,7 +170,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
         self._let_all_arrive()
         self._check()
         self.clock += (RETENTION_SECONDS + 3 * SKEW_SECONDS + CHAT_LOCK_SECONDS) * SECOND
-        self._now(sweep(Database(self.plain, self.store.stage), self.clock))
+        self._now(sweep(Database(self.plain, self.store.stage), Micros(self.clock)))
         self.works.effects.clear()
         self.before = self._charged()
         self.answered.clear()
@@ -230,7 +230,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
             answers = [self._answer_of(Asked(path, key, body, self.clock)) for body in BODIES]
             assert any(answer.status < 300 for answer in answers), answers
         self._check()
-        self._now(sweep(Database(self.plain, self.store.stage), self.clock + (HOLD_MINUTES + 1) * MINUTE))
+        self._now(sweep(Database(self.plain, self.store.stage), Micros(self.clock + (HOLD_MINUTES + 1) * MINUTE)))
         self._now(self.bank.assert_balanced(self._known))
 
     def _answer_of(self, request: Asked) -> Heard:
@@ -290,7 +290,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
     def _bury(self, process: int) -> None:
         event("a process died")
         self.dead.append(self.processes[process])
-        self.processes[process] = self._lane(process)
+        self.processes[process] = self._process(process)
 
     def _check(self) -> None:
         assert all(len(operations) == 1 for operations in self.works.effects.values())
@@ -324,7 +324,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
         """A tenant with credits and a key, as of the machine's time."""
         database = Database(self.plain, self.store.stage)
         tenant = (await create_tenant(database, name="tests", plan=PricePlan.PRO, now=START)).tenant_id
-        await grant(database, tenant=tenant, amount=1000 * CREDIT, operation_id="start", now=START)
+        await grant(database, tenant=tenant, amount=MicroCredits(1000 * CREDIT), operation_id="start", now=START)
         key = await self.bank.key(tenant, now=START, budget=1000 * CREDIT)
         return Account(tenant, key.secret, key.record.key_id, await self.bank.wallet(tenant))
 
@@ -332,8 +332,11 @@ class IdempotencyMachine(RuleBasedStateMachine):
         while self.late:
             self._now(self.processes[0].dynamodb.deliver_late(0))
 
-    def _lane(self, number: int) -> Process:
-        return Process(self.store, self.shelf, self.works, self.late, lambda: self.clock + self.skews[number] * SECOND)
+    def _process(self, number: int) -> Process:
+        def read_clock() -> Micros:
+            return Micros(self.clock + self.skews[number] * SECOND)
+
+        return Process(self.store, self.shelf, self.works, self.late, read_clock)
 
     def _now(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)

@@ -28,20 +28,21 @@ from hypothesis.stateful import (
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, DynamoError
-from callmissed.clock import MINUTE, SECOND, month_of, seconds_to_next_month
+from callmissed.clock import MINUTE, SECOND, Micros, month_of, seconds_to_next_month
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import NEVER, KeyPolicy
 from callmissed.keys.records import ACTIVE, key_item_of
 from callmissed.keys.secret import Mode, key_hash
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, TENANTS, physical_name
 from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Crash, Fault, FaultyDynamoDB
 
-START = int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND
+START = Micros(int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND)
 SKEW = 5 * SECOND
 SKEWS = st.integers(-5, 5).map(lambda seconds: seconds * SECOND)
 PEPPER = b"a pepper of some length"
@@ -143,7 +144,9 @@ class KeyMachine(RuleBasedStateMachine):
         """A key, a call for each of the fates of its refund, and calls that are not refunded yet."""
         self.budget = budget
         self.expiry = START + lifetime * MINUTE if lifetime else NEVER
-        policy = KeyPolicy(rpm=rpm, budget=budget, expires=self.expiry)
+        policy = KeyPolicy(
+            rpm=rpm, budget=None if budget is None else MicroCredits(budget), expires=Micros(self.expiry)
+        )
         made = self.manager.create(self.tenant, name="tests", mode=Mode.LIVE, policy=policy, now=START)
         key = self._now(made)
         self.key_id = key.record.key_id
@@ -167,7 +170,9 @@ class KeyMachine(RuleBasedStateMachine):
     def rotate(self, minutes: int, skew: int, faults: Faults) -> None:
         """The owner asks for a new secret."""
         now = self.clock + skew
-        rotated = self._try(self.manager.rotate(self.tenant, self.key_id, overlap_minutes=minutes, now=now), faults)
+        rotated = self._try(
+            self.manager.rotate(self.tenant, self.key_id, overlap_minutes=minutes, now=Micros(now)), faults
+        )
         event(f"rotated under {'some' if any(faults) else 'no'} faults: {_named(rotated)}")
         if isinstance(rotated, NewKey):
             if not minutes:
@@ -193,7 +198,7 @@ class KeyMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 20, 300, None]), offset=st.integers(-5, 5))
     def wait(self, seconds: int | None, offset: int) -> None:
         """Time passes; or the month is about to turn, or just has."""
-        self.clock += (seconds or seconds_to_next_month(self.clock) + offset) * SECOND
+        self.clock += (seconds or seconds_to_next_month(Micros(self.clock)) + offset) * SECOND
 
     @invariant()
     def nothing_is_overspent(self) -> None:
@@ -201,7 +206,7 @@ class KeyMachine(RuleBasedStateMachine):
         if self.budget is None or not self.hashes:
             return
         items = self._items()
-        current = max([month_of(self.clock - SKEW), *(item["km"] for item in items)])
+        current = max([month_of(Micros(self.clock - SKEW)), *(item["km"] for item in items)])
         for month in self.spent | self.outstanding:
             assert self.spent[month] + self.outstanding[month] <= self.budget
         gone = self.spent[current] + self.outstanding[current]
@@ -228,7 +233,7 @@ class KeyMachine(RuleBasedStateMachine):
         hash = self.hashes[attempt.secret % len(self.hashes)]
         now = self.clock + attempt.skew
         reasons = self._reasons(hash, attempt.estimate, now)
-        work = self.containers[attempt.container].admit(hash, attempt.estimate, now)
+        work = self.containers[attempt.container].admit(hash, MicroCredits(attempt.estimate), Micros(now))
         outcome = self._try(work, attempt.admitting)
         event(f"called under {'some' if any(attempt.admitting) else 'no'} faults: {_named(outcome)}")
         if not any(attempt.admitting):
@@ -247,7 +252,7 @@ class KeyMachine(RuleBasedStateMachine):
         self.outstanding[month] -= admitted.charged
         self.spent[month] += cost
         before, under_way = self._item(admitted.key_hash), len(self.dynamodb.late)
-        self._attempt(self.containers[call.container].give_back(admitted, amount), (fate,))
+        self._attempt(self.containers[call.container].give_back(admitted, MicroCredits(amount)), (fate,))
         came = self._item(admitted.key_hash)["kb"] - before["kb"] if before else 0
         coming = amount * (len(self.dynamodb.late) - under_way)
         self.lost[month] += amount - came
@@ -264,7 +269,7 @@ class KeyMachine(RuleBasedStateMachine):
         if hash in self.dead or not item or item["st"] != ACTIVE:
             return {"revoked"}
         reasons = {"expired"} if item["ex"] <= now else set[str]()
-        if _left(item, max(month_of(now), item["km"])) < estimate:
+        if _left(item, max(month_of(Micros(now)), item["km"])) < estimate:
             reasons.add("over budget")
         if item["tat"] >= now and item["u"] > now:
             reasons.add("limited")

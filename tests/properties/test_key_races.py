@@ -12,20 +12,21 @@ from hypothesis import strategies as st
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
-from callmissed.clock import SECOND, month_of
+from callmissed.clock import SECOND, Micros, month_of
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import MAX_RPM, KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, physical_name
 from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
 
-DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
-NOVEMBER = DECEMBER - 60 * SECOND
+DECEMBER = Micros(int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND)
+NOVEMBER = Micros(DECEMBER - 60 * SECOND)
 PEPPER = b"a pepper of some length"
 FEW = settings(max_examples=max(5, settings().max_examples // 6))
 
@@ -40,13 +41,16 @@ class Process:
 
     async def key(self, budget: int | None = None) -> NewKey:
         """A key made in November that is fast enough for everything here."""
-        policy = KeyPolicy(rpm=MAX_RPM, budget=budget)
+        policy = KeyPolicy(rpm=MAX_RPM, budget=None if budget is None else MicroCredits(budget))
         return await self.manager.create(self.tenant, name="tests", mode=Mode.LIVE, policy=policy, now=NOVEMBER)
 
     async def calls(self, secret: str, estimates: Sequence[int], now: int) -> list[Any]:
         """Outcomes of one call for each estimate, all at once, over all containers."""
         id = key_hash(PEPPER, secret)
-        admissions = [self.containers[n % 3].admit(id, estimate, now + n) for n, estimate in enumerate(estimates)]
+        admissions = [
+            self.containers[n % 3].admit(id, MicroCredits(estimate), Micros(now + n))
+            for n, estimate in enumerate(estimates)
+        ]
         return await asyncio.gather(*admissions, return_exceptions=True)
 
     async def item(self, secret: str) -> Item:
@@ -150,10 +154,10 @@ def test_a_month_turns_once_however_many_calls_come(
     assert counted(outcomes) == {"admitted": len(estimates)}
     while process.dynamodb.late:
         run(process.dynamodb.deliver_late(0))
-    run(process.containers[0].give_back(first, spent))  # a refund for November must not reach December
+    run(process.containers[0].give_back(first, MicroCredits(spent)))  # a refund for November must not reach December
     item = run(process.item(key.secret))
     assert (item["km"], item["kb"]) == (month_of(DECEMBER), 1000 - sum(estimates))
-    run(process.containers[0].give_back(outcomes[0], estimates[0]))
+    run(process.containers[0].give_back(outcomes[0], MicroCredits(estimates[0])))
     assert run(process.item(key.secret))["kb"] == 1000 - sum(estimates[1:])
 
 

@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callmissed.clock import MINUTE, SECOND, month_of
+from callmissed.clock import MINUTE, SECOND, Micros, month_of
 from callmissed.keys.policy import NEVER, KeyPolicy, new_key_item
 from callmissed.keys.records import KeyItem
 from callmissed.keys.secret import Mode
 from callmissed.keys.secret_rotation import plan_rotation
+from callmissed.money import MicroCredits
 
-DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
-START = DECEMBER - 40 * MINUTE
+DECEMBER = Micros(int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND)
+START = Micros(DECEMBER - 40 * MINUTE)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,13 @@ def left(items: list[KeyItem], month: int) -> int:
 @given(budget=st.integers(0, 1000), steps=STEPS)
 def test_no_budget_is_created_or_lost(budget: int, steps: list[Step]) -> None:
     item = new_key_item(
-        key_hash="0", key_id="k", tenant="t", plan="pro", mode=Mode.LIVE, policy=KeyPolicy(budget=budget), now=START
+        key_hash="0",
+        key_id="k",
+        tenant="t",
+        plan="pro",
+        mode=Mode.LIVE,
+        policy=KeyPolicy(budget=MicroCredits(budget)),
+        now=START,
     )
     items, now, spent = [item], START, {month_of(START): 0, month_of(DECEMBER): 0}
     for number, step in enumerate(steps, 1):
@@ -60,13 +67,13 @@ def test_no_budget_is_created_or_lost(budget: int, steps: list[Step]) -> None:
         items = [item for item in items if item.expires > now]
         for caller in step.callers:
             index = caller % len(items)
-            called = turned(items[index], month_of(now))
-            spent[month_of(now)] += called.budget_left // 3
+            called = turned(items[index], month_of(Micros(now)))
+            spent[month_of(Micros(now))] += called.budget_left // 3
             items[index] = replace(called, budget_left=called.budget_left - called.budget_left // 3)
         if step.overlap is not None:
-            plan = plan_rotation(items, items[-1], str(number), overlap=step.overlap * MINUTE, now=now)
+            plan = plan_rotation(items, items[-1], str(number), overlap=step.overlap * MINUTE, now=Micros(now))
             items = [after for _, after in plan.earlier if after] + [plan.fresh]
-        assert left(items, month_of(now)) + spent[month_of(now)] <= budget
+        assert left(items, month_of(Micros(now))) + spent[month_of(Micros(now))] <= budget
         alive = [item for item in items if item.expires > DECEMBER]
         assert now >= DECEMBER or left(alive, month_of(DECEMBER)) == budget
         assert items[-1].expires == NEVER

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from callmissed.aws.database import Database
-from callmissed.clock import MINUTE, SECOND, month_of, seconds_to_next_month
+from callmissed.clock import MINUTE, SECOND, Micros, month_of, seconds_to_next_month
 from callmissed.errors import ApiError
 from callmissed.ids import expires_at, new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
@@ -33,13 +33,14 @@ from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET
+from callmissed.money import MicroCredits
 from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
 from tests.support.faulty_tenant import Failure, World
 from tests.support.interleaving import Action
 from tests.support.wallet_items import quota_name, quotas
 
-START = int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND
+START = Micros(int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND)
 SKEW = st.integers(-5, 5).map(lambda seconds: seconds * SECOND)
 _LATE, _LOST = Fault.DELAY, Fault.LOSE_ANSWER
 LOSSES = st.sampled_from(
@@ -201,15 +202,15 @@ class WalletMachine(RuleBasedStateMachine):
     def sweep(self, skew: int, faults: Faults) -> Any:
         """The sweeper runs, by its own clock."""
         at = self.clock + skew
-        outcome = self.world.attempt(sweep(Database(self.world.dynamodb, self.world.stage), at), faults)
+        outcome = self.world.attempt(sweep(Database(self.world.dynamodb, self.world.stage), Micros(at)), faults)
         assert any(faults) or not isinstance(outcome, Failure)
-        return (lambda: sweep(Database(self.world.dynamodb, self.world.stage), at), False)
+        return (lambda: sweep(Database(self.world.dynamodb, self.world.stage), Micros(at)), False)
 
     @rule(skew=SKEW, faults=FAULTS)
     def reconcile(self, skew: int, faults: Faults) -> None:
         """The nightly comparison; nothing that is under way is a drift."""
         report = self.world.attempt(
-            reconcile(Database(self.world.dynamodb, self.world.stage), self.clock + skew), faults
+            reconcile(Database(self.world.dynamodb, self.world.stage), Micros(self.clock + skew)), faults
         )
         assert any(faults) or isinstance(report, ReconcileReport)
         assert not isinstance(report, ReconcileReport) or report.drifts == []
@@ -231,7 +232,7 @@ class WalletMachine(RuleBasedStateMachine):
     @rule(seconds=st.integers(1, 120) | st.none(), offset=st.integers(-5, 5))
     def wait(self, seconds: int | None, offset: int) -> None:
         """Time passes; holds expire. Or the month is about to turn, or just has."""
-        self.clock += (seconds or seconds_to_next_month(self.clock) + offset) * SECOND
+        self.clock += (seconds or seconds_to_next_month(Micros(self.clock)) + offset) * SECOND
 
     @rule(status=st.sampled_from([ACTIVE, ACTIVE, "suspended"]))
     def suspend(self, status: str) -> None:
@@ -258,19 +259,23 @@ class WalletMachine(RuleBasedStateMachine):
     def _quieten(self) -> None:
         self._let_arrive(len(self.world.dynamodb.late))
         end = max(self.clock, self.latest_expiry) + MINUTE
-        self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), end))
-        again = self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), end))
+        self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), Micros(end)))
+        again = self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), Micros(end)))
         assert again.backlog == 0
         self.world.look()
         self.world.model.check_quiet()
-        assert self.world.now(reconcile(Database(self.world.dynamodb, self.world.stage), end)).drifts == []
+        assert self.world.now(reconcile(Database(self.world.dynamodb, self.world.stage), Micros(end))).drifts == []
 
     def _grant(self, operation: str, amount: int) -> Coroutine[Any, Any, bool]:
         stage, tenant = self.world.stage, self.world.tenant
         work = partial(
-            grant, Database(self.world.dynamodb, stage), tenant=tenant, amount=amount, operation_id=operation
+            grant,
+            Database(self.world.dynamodb, stage),
+            tenant=tenant,
+            amount=MicroCredits(amount),
+            operation_id=operation,
         )
-        return work(now=self.clock)
+        return work(now=Micros(self.clock))
 
     def _suspend(self, status: str) -> None:
         for wallet in list(self.world.model.wallets.values()):
@@ -297,7 +302,7 @@ class WalletMachine(RuleBasedStateMachine):
         arrival = self._entry_in_flight(call, call.hold, share, dies=dies)
         dynamodb = self.world.dynamodb
         dynamodb.before("PutItem", arrival, matching=lambda request: request["Item"]["entry"]["S"] == call.id)
-        self.world.now(sweep(Database(dynamodb, self.world.stage), self.clock))
+        self.world.now(sweep(Database(dynamodb, self.world.stage), Micros(self.clock)))
         assert dynamodb.pending == 0
         entry = self.world.model.entries[call.id]
         assert (entry["type"], self.world.model.pending(entry)) == (EntryType.DEDUCTION, False)
@@ -319,12 +324,12 @@ class WalletMachine(RuleBasedStateMachine):
 
     def _serve(self, plan: Plan) -> Call:
         self.started += 1
-        id = new_call_id(self.clock + plan.skew, plan.minutes, random_bits=self.started)
+        id = new_call_id(Micros(self.clock + plan.skew), plan.minutes, random_bits=self.started)
         self.latest_expiry = max(self.latest_expiry, expires_at(id))
         call = Call(id, self._hold(id, plan))
         if plan.seconds:
             self.clock += plan.seconds * SECOND
-            self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), self.clock))
+            self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), Micros(self.clock)))
         if call.hold and plan.then == "settle":
             self._settle(call, call.hold, plan.share, plan.resolving)
         elif call.hold and plan.then == "release":
@@ -333,8 +338,8 @@ class WalletMachine(RuleBasedStateMachine):
         return call
 
     def _hold(self, id: str, plan: Plan) -> Hold | None:
-        expected = self._refusal(month_of(self.clock + plan.skew), plan.amount)
-        work = self.ledger.hold(self.world.tenant, id, "llm", plan.amount, shards=self.shards)
+        expected = self._refusal(month_of(Micros(self.clock + plan.skew)), plan.amount)
+        work = self.ledger.hold(self.world.tenant, id, "llm", MicroCredits(plan.amount), shards=self.shards)
         held = self.world.attempt(work, plan.placing)
         event(f"hold under {'some' if any(plan.placing) else 'no'} faults: {_named(held)}")
         if not any(plan.placing):
@@ -361,7 +366,9 @@ class WalletMachine(RuleBasedStateMachine):
         cost = hold.amount * share // 100
         tag = (hold.amount, hold.attempt)
         kind, debit, credit = EntryType.DEDUCTION, Account.HELD, Account.REVENUE
-        return LedgerEntry(hold.tenant, hold.call_id, kind, cost, debit, credit, self.clock, held=tag)
+        return LedgerEntry(
+            hold.tenant, hold.call_id, kind, MicroCredits(cost), debit, credit, Micros(self.clock), held=tag
+        )
 
     def _check_settled(self, call: Call, settlement: Settlement) -> None:
         entry = self.world.model.entries[call.id]

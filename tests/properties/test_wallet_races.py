@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from callmissed.aws.database import Database
-from callmissed.clock import MINUTE, SECOND, month_of
+from callmissed.clock import MINUTE, SECOND, Micros, month_of
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
@@ -20,12 +20,13 @@ from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.money import MicroCredits
 from local.aws.tables import StageTables
 from tests.support.faults import FaultyDynamoDB
 from tests.support.faulty_tenant import World
 from tests.support.wallet_items import held, spent
 
-DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
+DECEMBER = Micros(int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND)
 FEW = settings(max_examples=max(5, settings().max_examples // 6))
 Wallet = Callable[..., World]
 
@@ -38,7 +39,7 @@ def wallet(loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb
     def make(credits: int, plan: str = "free", **fields: int) -> World:
         world = World(loop, module_tables, dynamodb)
         dynamodb.arrived = None
-        world.start(plan, month_of(DECEMBER - 1), **fields)
+        world.start(plan, month_of(Micros(DECEMBER - 1)), **fields)
         worlds.append(world)
         if credits:
             world.now(grant_once(world, credits, "first"))
@@ -52,7 +53,11 @@ def wallet(loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb
 async def grant_once(world: World, amount: int, operation: str) -> bool:
     """Grant as an operator would."""
     return await grant(
-        Database(world.dynamodb, world.stage), tenant=world.tenant, amount=amount, operation_id=operation, now=DECEMBER
+        Database(world.dynamodb, world.stage),
+        tenant=world.tenant,
+        amount=MicroCredits(amount),
+        operation_id=operation,
+        now=DECEMBER,
     )
 
 
@@ -61,7 +66,10 @@ async def hold_all(world: World, amounts: Sequence[int], shards: int = 1, first:
     ledger = Ledger(Database(world.dynamodb, world.stage))
     ids = [new_call_id(DECEMBER, 1, first + number) for number in range(len(amounts))]
     return await asyncio.gather(
-        *(ledger.hold(world.tenant, id, "llm", amount, shards=shards) for id, amount in zip(ids, amounts, strict=True)),
+        *(
+            ledger.hold(world.tenant, id, "llm", MicroCredits(amount), shards=shards)
+            for id, amount in zip(ids, amounts, strict=True)
+        ),
         return_exceptions=True,
     )
 
@@ -78,7 +86,9 @@ def entry_for(hold: Hold, cost: int) -> LedgerEntry:
     """The entry that settles `hold`."""
     tag = (hold.amount, hold.attempt)
     kind, now = EntryType.DEDUCTION, DECEMBER
-    return LedgerEntry(hold.tenant, hold.call_id, kind, cost, Account.HELD, Account.REVENUE, now, held=tag)
+    return LedgerEntry(
+        hold.tenant, hold.call_id, kind, MicroCredits(cost), Account.HELD, Account.REVENUE, now, held=tag
+    )
 
 
 @given(
@@ -132,11 +142,11 @@ def test_a_month_turns_once_and_conserves_the_sum(
 ) -> None:
     world = wallet(10_000, bud=budget, bl=budget)
     ledger = Ledger(Database(world.dynamodb, world.stage))
-    november = [new_call_id(DECEMBER - MINUTE, 3, 500 + number) for number in range(len(standing) + 1)]
-    hold, _ = world.now(ledger.hold(world.tenant, november[0], "llm", spent_before))
+    november = [new_call_id(Micros(DECEMBER - MINUTE), 3, 500 + number) for number in range(len(standing) + 1)]
+    hold, _ = world.now(ledger.hold(world.tenant, november[0], "llm", MicroCredits(spent_before)))
     assert world.now(ledger.settle(hold, entry_for(hold, spent_before))) is Settlement.APPLIED
     for id, amount in zip(november[1:], standing, strict=True):
-        world.now(ledger.hold(world.tenant, id, "llm", amount))
+        world.now(ledger.hold(world.tenant, id, "llm", MicroCredits(amount)))
     outcomes = world.now(hold_all(world, arriving))
     assert counted(outcomes)["held"] == len(arriving)
     after = world.reload().wallets[world.tenant]
@@ -154,8 +164,8 @@ def test_a_call_is_charged_once_whoever_settles_it(
 ) -> None:
     world = wallet(1000)
     ledger = Ledger(Database(world.dynamodb, world.stage))
-    hold, _ = world.now(ledger.hold(world.tenant, new_call_id(DECEMBER, 1), "llm", 100))
-    expired = partial(sweep, Database(world.dynamodb, world.stage), DECEMBER + 2 * MINUTE)
+    hold, _ = world.now(ledger.hold(world.tenant, new_call_id(DECEMBER, 1), "llm", MicroCredits(100)))
+    expired = partial(sweep, Database(world.dynamodb, world.stage), Micros(DECEMBER + 2 * MINUTE))
     if swept_before:
         world.dynamodb.before("PutItem", *[expired] * settlers, matching=lambda request: "held" in request["Item"])
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from callmissed.clock import SECOND, system_clock
+from callmissed.clock import SECOND, Micros, system_clock
 from callmissed.idempotency.answers import AnswersUnavailable
 
 
@@ -33,8 +33,8 @@ class Hands:
 
     at: int = field(default_factory=system_clock)
 
-    def __call__(self) -> int:
-        return self.at
+    def __call__(self) -> Micros:
+        return Micros(self.at)
 
     def turn(self, seconds: float) -> None:
         self.at += round(seconds * SECOND)

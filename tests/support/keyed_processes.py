@@ -6,7 +6,7 @@ a route below `/api/v1` behind the middleware. The work itself waits for the tes
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp, Message
 
 from callmissed.aws.database import Database
+from callmissed.clock import Clock
 from callmissed.errors import service_unavailable
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.settings import CoreSettings
@@ -117,7 +118,7 @@ class Process:
         shelf: Shelf,
         works: Works,
         late: list[tuple[str, bytes]],
-        read_clock: Callable[[], int],
+        read_clock: Clock,
     ) -> None:
         self.dynamodb = MortalDynamoDB(store.endpoint)
         self.dynamodb.late = late

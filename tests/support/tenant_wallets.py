@@ -5,16 +5,17 @@ from typing import Any
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import month_of
+from callmissed.clock import Micros, month_of
 from callmissed.ids import new_call_id, new_id, started_at
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.holds import Hold, Ledger
 from callmissed.ledger.shards import wallet_id
+from callmissed.money import MicroCredits
 from callmissed.platform.tables import WALLETS, physical_name
 from local.aws.tables import StageTables
 from tests.support.wallet_items import held, new_wallet, spent
 
-NOVEMBER = 1_794_787_200_000_000
+NOVEMBER = Micros(1_794_787_200_000_000)
 """16 November 2026, 00:00 UTC, in epoch microseconds."""
 
 HOLD_MINUTES = 20
@@ -24,12 +25,12 @@ def deduction(hold: Hold, cost: int) -> LedgerEntry:
     """The entry that settles `hold` at `cost` micro-credits."""
     tag, created = (hold.amount, hold.attempt), started_at(hold.call_id)
     kind, debit, credit = EntryType.DEDUCTION, Account.HELD, Account.REVENUE
-    return LedgerEntry(hold.tenant, hold.call_id, kind, cost, debit, credit, created, held=tag)
+    return LedgerEntry(hold.tenant, hold.call_id, kind, MicroCredits(cost), debit, credit, created, held=tag)
 
 
 def call_in(shard: int, now: int = NOVEMBER) -> str:
     """Id of a new call that starts at `now` (epoch microseconds) and holds in `shard` of at most eight."""
-    return new_call_id(now, HOLD_MINUTES)[:-1] + "01234567"[shard]
+    return new_call_id(Micros(now), HOLD_MINUTES)[:-1] + "01234567"[shard]
 
 
 class TenantWallets:
@@ -49,7 +50,9 @@ class TenantWallets:
 
     async def hold(self, amount: int, *, shard: int = 0, now: int = NOVEMBER) -> Hold:
         """Hold `amount` micro-credits for a new call that starts at `now` (epoch microseconds)."""
-        hold, _ = await self.ledger.hold(self.tenant, call_in(shard, now), "llm", amount, shards=self.shards)
+        hold, _ = await self.ledger.hold(
+            self.tenant, call_in(shard, now), "llm", MicroCredits(amount), shards=self.shards
+        )
         return hold
 
     async def wallet(self, shard: int = 0) -> Item:

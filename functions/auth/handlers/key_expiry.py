@@ -6,6 +6,7 @@ from typing import Any
 
 from callmissed.aws.database import Database
 from callmissed.aws.schedules import at_micros
+from callmissed.clock import Micros
 from callmissed.keys.expiry import ExpiryReport, publish_expired
 from callmissed.observability import get_logger
 from functions.auth.composition import compose
@@ -20,7 +21,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     return result
 
 
-async def _publish(database: Database, now: int) -> ExpiryReport:
+async def _publish(database: Database, now: Micros) -> ExpiryReport:
     try:
         return await publish_expired(database, now)
     finally:

@@ -6,6 +6,7 @@ from typing import Any
 
 from callmissed.aws.database import Database
 from callmissed.aws.schedules import at_micros
+from callmissed.clock import Micros
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
 from callmissed.observability import count, get_logger
 from functions.billing.composition import compose
@@ -24,7 +25,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     return {"tenants": report.tenants, "drifts": len(report.drifts)}
 
 
-async def _reconcile(database: Database, now: int) -> ReconcileReport:
+async def _reconcile(database: Database, now: Micros) -> ReconcileReport:
     try:
         return await reconcile(database, now)
     finally:

@@ -6,6 +6,7 @@ from typing import Any
 
 from callmissed.aws.database import Database
 from callmissed.aws.schedules import at_micros
+from callmissed.clock import Micros
 from callmissed.ledger.sweep import SweepReport, sweep
 from callmissed.observability import count, get_logger
 from functions.billing.composition import compose
@@ -22,7 +23,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     return result
 
 
-async def _sweep(database: Database, now: int) -> SweepReport:
+async def _sweep(database: Database, now: Micros) -> SweepReport:
     try:
         return await sweep(database, now)
     finally:

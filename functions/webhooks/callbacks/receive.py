@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from callmissed.aws.database import Database
-from callmissed.clock import iso
+from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError, payload_too_large
 from callmissed.events.outbox import MAX_EVENT_BYTES, Event, checked_body, publish
 from callmissed.platform.queues import CALLBACK_SOURCE
@@ -42,7 +42,7 @@ class Callback:
     headers: Mapping[str, str]
     body: bytes
     urls: Sequence[str]
-    received: int
+    received: Micros
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from callmissed.clock import SECOND, Clock
+from callmissed.clock import SECOND, Clock, Micros
 from callmissed.http.client import SafeClient, SendError
 from callmissed.sealing import Sealer, UnsealError
 from functions.webhooks.delivery import signing
@@ -23,7 +23,7 @@ class Outcome:
     `wait` are the seconds of the endpoint's `Retry-After`; `answer` is the beginning of its body.
     """
 
-    at: int
+    at: Micros
     status: int | None
     latency_ms: int
     error: str | None = None
@@ -45,8 +45,8 @@ class Outcome:
 class Attempting(Protocol):
     """Makes attempts."""
 
-    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: int) -> Outcome:
-        """Post `body` to the webhook's URL, signed at `now` (epoch microseconds). A failure is an outcome too."""
+    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: Micros) -> Outcome:
+        """Post `body` to the webhook's URL, signed at `now`. A failure is an outcome too."""
         ...
 
 
@@ -58,8 +58,8 @@ class Attempts:
         self._sealer = sealer
         self._clock = clock
 
-    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: int) -> Outcome:
-        """Post `body` to the webhook's URL, signed at `now` (epoch microseconds) with every secret that is live."""
+    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: Micros) -> Outcome:
+        """Post `body` to the webhook's URL, signed at `now` with every secret that is live."""
         payload = body.encode()
         try:
             headers = self._headers(webhook, delivery_id, event_type, payload, now)
@@ -83,7 +83,9 @@ class Attempts:
         error = None if delivered else f"The endpoint answered {answer.status}."
         return Outcome(now, answer.status, answer.latency_ms, error, answer.body, answer.truncated, wait)
 
-    def _headers(self, webhook: Webhook, delivery_id: str, event_type: str, payload: bytes, now: int) -> dict[str, str]:
+    def _headers(
+        self, webhook: Webhook, delivery_id: str, event_type: str, payload: bytes, now: Micros
+    ) -> dict[str, str]:
         """The owner's headers and ours. Raises UnsealError."""
         own = {name: self._sealer.unseal(value) for name, value in webhook.headers.items()}
         live = [secret for secret in webhook.secrets if secret.expires_at is None or secret.expires_at > now]

@@ -5,7 +5,7 @@ succeeds (https://learn.microsoft.com/azure/architecture/patterns/circuit-breake
 which the endpoint has failed. Five days of nothing but failure disable the webhook.
 """
 
-from callmissed.clock import MINUTE, SECOND, iso
+from callmissed.clock import MINUTE, SECOND, Micros, iso
 from callmissed.events.outbox import new_event
 from callmissed.events.types import WebhookDisabled
 from callmissed.observability import count
@@ -27,10 +27,10 @@ class CircuitBreaker:
     def __init__(self, repository: Repository) -> None:
         self._webhooks = repository.webhooks
 
-    async def may_probe(self, webhook: Webhook, now: int) -> bool:
+    async def may_probe(self, webhook: Webhook, now: Micros) -> bool:
         """Whether this attempt is the one that an open breaker lets through. One process wins."""
         due = now >= (webhook.open_until or 0)
-        return due and await self._webhooks.move_open_until(webhook, now + _PROBE_TAKES)
+        return due and await self._webhooks.move_open_until(webhook, Micros(now + _PROBE_TAKES))
 
     async def record_success(self, webhook: Webhook) -> bool:
         """Forget earlier failures; True when the breaker was open."""
@@ -39,7 +39,7 @@ class CircuitBreaker:
         await self._webhooks.forget_failures(webhook.endpoint)
         return webhook.open_until is not None
 
-    async def record_failure(self, endpoint: Endpoint, now: int) -> int | None:
+    async def record_failure(self, endpoint: Endpoint, now: Micros) -> Micros | None:
         """Count a failed attempt. The moment until which this one opened the breaker; None if it did not."""
         webhook = await self._webhooks.count_failure(endpoint, now)
         if webhook is None:
@@ -50,10 +50,10 @@ class CircuitBreaker:
             return None
         if (webhook.consecutive_failures or 0) < _MAX_FAILURES:
             return None
-        until = now + min(max((now - since) // 2, _MIN_PAUSE), _MAX_PAUSE)
+        until = Micros(now + min(max((now - since) // 2, _MIN_PAUSE), _MAX_PAUSE))
         return until if await self._open(webhook, until, now) else None
 
-    async def disable(self, webhook: Webhook, reason: DisabledReason, now: int) -> None:
+    async def disable(self, webhook: Webhook, reason: DisabledReason, now: Micros) -> None:
         """Disable the webhook as it was read, and publish an event for the tenant's other webhooks. Safe to repeat."""
         since = webhook.first_failure_at
         data = WebhookDisabled(
@@ -66,7 +66,7 @@ class CircuitBreaker:
         if await self._webhooks.disable(webhook, reason, now, new_event(webhook.endpoint.tenant, data, now)):
             count("EndpointDisabled")
 
-    async def _open(self, webhook: Webhook, until: int, now: int) -> bool:
+    async def _open(self, webhook: Webhook, until: Micros, now: Micros) -> bool:
         """Whether this failure opened the breaker, or opened it anew."""
         if (webhook.open_until or 0) > now + _PROBE_TAKES:
             return False

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from callmissed.aws.queues import MAX_DELAY_SECONDS, Sending
-from callmissed.clock import SECOND, Clock
+from callmissed.clock import SECOND, Clock, Micros
 from callmissed.events.outbox import Event
 from functions.webhooks.delivery.attempts import Attempting, Outcome
 from functions.webhooks.delivery.circuit_breaker import CircuitBreaker
@@ -61,7 +61,7 @@ class Dispatcher:
         if (delivery.next_attempt_at or 0) <= now + _SKEW:
             await self._attempt_or_park(context, delivery, now)
 
-    async def _attempt_or_park(self, context: AttemptContext, delivery: Delivery, now: int) -> None:
+    async def _attempt_or_park(self, context: AttemptContext, delivery: Delivery, now: Micros) -> None:
         webhook, event = context.webhook, context.event
         if not webhook or not event:
             error = "The webhook was deleted." if event else "The event has expired."
@@ -73,7 +73,7 @@ class Dispatcher:
         else:
             await self._attempt(webhook, delivery, event, now)
 
-    async def _attempt(self, webhook: Webhook, delivery: Delivery, event: Event, now: int) -> None:
+    async def _attempt(self, webhook: Webhook, delivery: Delivery, event: Event, now: Micros) -> None:
         outcome = await self._attempts.make(
             webhook, delivery_id=delivery.id, event_type=event.type, body=event.body, now=now
         )
@@ -101,14 +101,14 @@ class Dispatcher:
             seconds = min(MAX_DELAY_SECONDS, _seconds(open_until - now) + 1)
             await self._queue.send([ParkedJob(webhook.endpoint).message(seconds)])
 
-    async def _count_failure(self, webhook: Webhook, outcome: Outcome, now: int) -> int | None:
+    async def _count_failure(self, webhook: Webhook, outcome: Outcome, now: Micros) -> Micros | None:
         """The moment until which this failure opened the circuit breaker."""
         if not outcome.gone:
             return await self._breaker.record_failure(webhook.endpoint, now)
         await self._breaker.disable(webhook, DisabledReason.GONE, now)
         return None
 
-    async def _retry(self, delivery: Delivery, outcome: Outcome, now: int, wait: int) -> None:
+    async def _retry(self, delivery: Delivery, outcome: Outcome, now: Micros, wait: int) -> None:
         after = replace(
             delivery,
             attempts=delivery.attempts + 1,
@@ -119,7 +119,7 @@ class Dispatcher:
         if await self._deliveries.record_retry(delivery, after, _due_at(now, wait)):
             await self._enqueue_next(after, now)
 
-    async def _enqueue_next(self, delivery: Delivery, now: int) -> None:
+    async def _enqueue_next(self, delivery: Delivery, now: Micros) -> None:
         """Enqueue the next attempt, if the queue can wait for it; else the scheduler does."""
         next_attempt_at = now if delivery.next_attempt_at is None else delivery.next_attempt_at
         seconds = max(0, _seconds(next_attempt_at - now))
@@ -127,9 +127,9 @@ class Dispatcher:
             await self._queue.send([AttemptJob.of(delivery).message(seconds)])
 
 
-def _due_at(now: int, wait: int) -> int:
+def _due_at(now: Micros, wait: int) -> Micros:
     """When the scheduler enqueues the next attempt. What waits in the queue is due only in case its job is lost."""
-    return now + wait + (LOST_AFTER if wait <= MAX_DELAY_SECONDS * SECOND else 0)
+    return Micros(now + wait + (LOST_AFTER if wait <= MAX_DELAY_SECONDS * SECOND else 0))
 
 
 def _seconds(micros: int) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from callmissed.aws.queues import Message, Sending
-from callmissed.clock import SECOND, Clock
+from callmissed.clock import SECOND, Clock, Micros
 from callmissed.events.types import WebhookDisabled, matches
 from functions.webhooks.delivery.concurrency import gather_limited
 from functions.webhooks.delivery.jobs import AttemptJob
@@ -21,7 +21,7 @@ class PublishedEvent:
     id: str
     tenant: str
     type: str
-    created: int
+    created: Micros
 
 
 class Fanout:
@@ -45,13 +45,13 @@ class Fanout:
         jobs = await gather_limited([self._write(webhook, event, now, uncertain=uncertain) for webhook in chosen])
         await self._queue.send([job for job in jobs if job])
 
-    async def _write(self, webhook: Webhook, event: PublishedEvent, now: int, *, uncertain: bool) -> Message | None:
+    async def _write(self, webhook: Webhook, event: PublishedEvent, now: Micros, *, uncertain: bool) -> Message | None:
         open_until = webhook.open_until or 0
         waits = not webhook.active or open_until > now
         delivery = _new_delivery(webhook, event, State.PARKED if waits else State.PENDING)
         if waits:
             # First, as in `Parking.park`.
-            await self._repository.deliveries.mark_parked(webhook.endpoint, max(open_until, now))
+            await self._repository.deliveries.mark_parked(webhook.endpoint, Micros(max(open_until, now)))
         existing = await self._repository.deliveries.put_new(delivery)
         if existing and not uncertain:
             return None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callmissed.aws.queues import Sending
-from callmissed.clock import MINUTE, Clock
+from callmissed.clock import MINUTE, Clock, Micros
 from functions.webhooks.delivery.concurrency import gather_limited
 from functions.webhooks.delivery.jobs import AttemptJob, ParkedJob
 from functions.webhooks.storage.records import LOST_AFTER, Delivery, Endpoint, IndexedDelivery, ParkedDeliveries
@@ -49,12 +49,12 @@ class Parking:
         self._queue = queue
         self._clock = clock
 
-    async def mark_parked(self, endpoint: Endpoint, until: int) -> None:
-        """Let parked deliveries be looked for from `until` (epoch microseconds), or from now if that is later."""
+    async def mark_parked(self, endpoint: Endpoint, until: Micros) -> None:
+        """Let parked deliveries be looked for from `until`, or from now if that is later."""
         await self._deliveries.mark_parked(endpoint, max(until, self._clock()))
 
-    async def park(self, delivery: Delivery, until: int) -> None:
-        """Let the delivery wait until its endpoint's are looked for, about `until` (epoch microseconds)."""
+    async def park(self, delivery: Delivery, until: Micros) -> None:
+        """Let the delivery wait until its endpoint's are looked for, about `until`."""
         await self.mark_parked(delivery.endpoint, until)  # first: a delivery without a mark is never looked for
         await self._deliveries.park(delivery)
 
@@ -75,7 +75,7 @@ class Parking:
         if not found:
             await self._remove_if_empty(parked, now)
             return None
-        await self._deliveries.schedule_parked(endpoint, now + _NEXT_LOOK)
+        await self._deliveries.schedule_parked(endpoint, Micros(now + _NEXT_LOOK))
         return Probe(min(found, key=_attempts)) if webhook.open_until else Drain(endpoint, found)
 
     async def drain(self, drain: Drain) -> None:
@@ -86,17 +86,17 @@ class Parking:
 
     async def release(self, delivery: IndexedDelivery) -> AttemptJob | None:
         """The job of a parked delivery, which is pending again, and due if the job is lost; None if not parked."""
-        released = await self._deliveries.release(delivery, self._clock() + LOST_AFTER)
+        released = await self._deliveries.release(delivery, Micros(self._clock() + LOST_AFTER))
         return AttemptJob.of(delivery) if released else None
 
-    async def _remove_if_empty(self, parked: ParkedDeliveries, now: int) -> None:
+    async def _remove_if_empty(self, parked: ParkedDeliveries, now: Micros) -> None:
         """Remove the mark if nothing was parked `_EMPTY_FOR` ago either, however often it was looked at between."""
         unchanged = parked.empty_revision == parked.revision
         since = parked.empty_since if unchanged and parked.empty_since is not None else now
         if now >= since + _EMPTY_FOR:
             await self._deliveries.remove_parked(parked)
         else:
-            await self._deliveries.record_empty(parked, since, since + _EMPTY_FOR)
+            await self._deliveries.record_empty(parked, since, Micros(since + _EMPTY_FOR))
 
 
 def _attempts(delivery: IndexedDelivery) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 
 _MINUTE, _HOUR = 60, 3600
 WAITS = (5, 5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 * _HOUR, 20 * _HOUR, 24 * _HOUR)
@@ -29,8 +29,8 @@ def wait_after(made: int, jitter: float, asked: int | None) -> int | None:
     return int(max(wait, min(asked or 0, _MAX_WAIT)) * SECOND)
 
 
-def retry_after(headers: Mapping[str, str], now: int) -> int | None:
-    """Seconds of a `Retry-After` header (RFC 9110, section 10.2.3), from `now` (epoch microseconds); None without one.
+def retry_after(headers: Mapping[str, str], now: Micros) -> int | None:
+    """Seconds of a `Retry-After` header (RFC 9110, section 10.2.3), from `now`; None without one.
 
     Names in `headers` are in lower case.
     """

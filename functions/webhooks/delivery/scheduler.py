@@ -1,7 +1,7 @@
 """The scheduler: each minute it enqueues what is due. A job that is lost is enqueued again after `LOST_AFTER`."""
 
 from callmissed.aws.queues import Sending
-from callmissed.clock import SECOND, Clock, system_clock
+from callmissed.clock import SECOND, Clock, Micros, system_clock
 from functions.webhooks.delivery.concurrency import gather_limited
 from functions.webhooks.delivery.jobs import of_due
 from functions.webhooks.storage.records import LOST_AFTER, SHARDS
@@ -20,16 +20,16 @@ class Scheduler:
         self._queue = queue
         self._clock = clock
 
-    async def enqueue_due(self, now: int) -> int:
-        """Enqueue what is due at `now` (epoch microseconds), as long as there is time; returns how many jobs."""
-        end = self._clock() + _MAX_RUN
+    async def enqueue_due(self, now: Micros) -> int:
+        """Enqueue what is due at `now`, as long as there is time; returns how many jobs."""
+        end = Micros(self._clock() + _MAX_RUN)
         return sum(await gather_limited([self._enqueue_shard(shard, now, end) for shard in range(SHARDS)]))
 
-    async def _enqueue_shard(self, shard: int, now: int, end: int) -> int:
+    async def _enqueue_shard(self, shard: int, now: Micros, end: Micros) -> int:
         enqueued, more = 0, None
         while True:
             found, more = await self._due.page(shard, now, more, _PAGE)
-            claimed = await gather_limited([self._due.claim(due, now + LOST_AFTER) for due in found])
+            claimed = await gather_limited([self._due.claim(due, Micros(now + LOST_AFTER)) for due in found])
             jobs = [of_due(due).message() for due, won in zip(found, claimed, strict=True) if won]
             await self._queue.send(jobs)
             enqueued += len(jobs)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from callmissed.clock import iso
+from callmissed.clock import Micros, iso
 from callmissed.events.outbox import Event
 from callmissed.events.types import is_pattern
 from functions.webhooks.delivery.service import Page
@@ -185,5 +185,5 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _time(moment: int | None) -> str | None:
+def _time(moment: Micros | None) -> str | None:
     return None if moment is None else iso(moment)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from callmissed.aws.queues import Sending
+from callmissed.clock import Micros
 from callmissed.events.outbox import RETENTION, Event
 from callmissed.idempotency.operation import Operation
 from functions.webhooks.delivery.cursors import before, cursor_after, is_delivery_id, key_behind
@@ -45,8 +46,8 @@ class DeliveryFilter:
 
     status: str | None = None
     event: str | None = None
-    since: int | None = None
-    until: int | None = None
+    since: Micros | None = None
+    until: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,13 @@ class Deliveries:
         """The delivery's attempts in order."""
         return await self._repository.deliveries.attempts(endpoint, id)
 
-    async def event(self, tenant: str, id: str, now: int) -> Event | None:
+    async def event(self, tenant: str, id: str, now: Micros) -> Event | None:
         """The tenant's event as the outbox keeps it; None when it is no longer kept."""
         event = await self._repository.event(id)
         kept = event and event.tenant == tenant and event.created + RETENTION > now
         return event if kept else None
 
-    async def replay(self, webhook: Webhook, id: str, now: int, operation: Operation) -> str:
+    async def replay(self, webhook: Webhook, id: str, now: Micros, operation: Operation) -> str:
         """Id of a new delivery that sends delivery `id` again; the same for the same `operation`.
 
         Raises ApiError 404, 400 for a webhook that is paused or disabled, 410 when the event is no longer kept.
@@ -139,7 +140,7 @@ class Deliveries:
             replay_of=id,
         )
         # An existing one was written by an earlier try of the same request; the scheduler enqueues it.
-        if not await self._repository.deliveries.put_new(copy, now + SAFETY_DELAY):
+        if not await self._repository.deliveries.put_new(copy, Micros(now + SAFETY_DELAY)):
             await enqueue_best_effort(self._queue, AttemptJob.of(copy).message())
         return copy.id
 

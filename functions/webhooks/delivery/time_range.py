@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from callmissed.events.outbox import RETENTION
 from functions.webhooks.delivery.errors import unprocessable
 
@@ -16,17 +16,17 @@ _DAY = 24 * _HOUR
 class TimeRange:
     """Both ends in epoch microseconds."""
 
-    since: int
-    until: int
+    since: Micros
+    until: Micros
 
 
-def micros(moment: datetime) -> int:
+def micros(moment: datetime) -> Micros:
     """`moment`, which has a time zone, in epoch microseconds."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return Micros((moment - _EPOCH) // timedelta(microseconds=1))
 
 
 def replayable(
-    since: datetime | None, until: datetime | None, now: int, *, failing_since: int | None = None
+    since: datetime | None, until: datetime | None, now: Micros, *, failing_since: Micros | None = None
 ) -> TimeRange:
     """The range to replay: at most the 30 days for which events are kept. It ends at `now` at the latest.
 
@@ -43,6 +43,6 @@ def replayable(
     return TimeRange(begin, end)
 
 
-def _begin(now: int, failing_since: int | None) -> int:
+def _begin(now: Micros, failing_since: Micros | None) -> Micros:
     """Events may be a little older than the first failure to deliver one."""
-    return max(now - RETENTION, min(now - _DAY, (failing_since or now) - _HOUR))
+    return Micros(max(now - RETENTION, min(now - _DAY, (failing_since or now) - _HOUR)))

@@ -9,7 +9,7 @@ scheduler enqueues what was written by one that died then. Nothing is enqueued t
 """
 
 from callmissed.aws.queues import Sending
-from callmissed.clock import SECOND, Clock
+from callmissed.clock import SECOND, Clock, Micros
 from callmissed.events.types import matches
 from functions.webhooks.delivery.concurrency import gather_limited
 from functions.webhooks.delivery.jobs import AttemptJob, ReplayJob
@@ -59,17 +59,17 @@ class Replayer:
             await self._repository.replays.finish(replay, scanned=scanned, queued=queued)
             return False
         return await self._repository.replays.advance(
-            replay, scanned=scanned, queued=queued, last=found[-1], due_at=self._clock() + LOST_AFTER
+            replay, scanned=scanned, queued=queued, last=found[-1], due_at=Micros(self._clock() + LOST_AFTER)
         )
 
     async def _repeat(self, replay: Replay, delivery: Delivery) -> AttemptJob | None:
         """The job of the delivery, or of its copy; None when another process has it."""
         due_at = self._clock() + LOST_AFTER
         if replay.kind is ReplayKind.RECOVER:
-            recovered = await self._repository.deliveries.recover(delivery, due_at)
+            recovered = await self._repository.deliveries.recover(delivery, Micros(due_at))
             return AttemptJob.of(delivery) if recovered else None
         copy = _copy(replay, delivery)
-        return None if await self._repository.deliveries.put_new(copy, due_at) else AttemptJob.of(copy)
+        return None if await self._repository.deliveries.put_new(copy, Micros(due_at)) else AttemptJob.of(copy)
 
 
 def _copy(replay: Replay, delivery: Delivery) -> Delivery:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from callmissed.aws.queues import Sending
+from callmissed.clock import Micros
 from callmissed.idempotency.operation import Operation
 from functions.webhooks.delivery.enqueue import SAFETY_DELAY, enqueue_best_effort
 from functions.webhooks.delivery.errors import webhook_inactive
@@ -46,7 +47,7 @@ class Replays:
         self._queue = queue
         self._subscriptions = subscriptions
 
-    async def recover(self, endpoint: Endpoint, time_range: TimeRange, now: int, operation: Operation) -> Replay:
+    async def recover(self, endpoint: Endpoint, time_range: TimeRange, now: Micros, operation: Operation) -> Replay:
         """Activate the webhook, send what is parked, and start to queue again what failed in the time range.
 
         All of it or nothing. Raises ApiError 404, 409.
@@ -55,7 +56,7 @@ class Replays:
         replay = _new_replay(endpoint, ReplayKind.RECOVER, selection, now, operation)
 
         def activate(webhook: Webhook) -> Change:
-            return Change(replace(webhook, active=True), resumed=True, replay=(replay, now + SAFETY_DELAY))
+            return Change(replace(webhook, active=True), resumed=True, replay=(replay, Micros(now + SAFETY_DELAY)))
 
         try:
             await self._subscriptions.change(endpoint, activate, now)
@@ -64,13 +65,13 @@ class Replays:
         await enqueue_best_effort(self._queue, ReplayJob(endpoint, replay.id).message())
         return replay
 
-    async def start(self, endpoint: Endpoint, selection: Selection, now: int, operation: Operation) -> Replay:
+    async def start(self, endpoint: Endpoint, selection: Selection, now: Micros, operation: Operation) -> Replay:
         """Start to send the selected deliveries again. Raises ApiError 400 for a webhook that is not active, 404."""
         webhook = await self._subscriptions.get(endpoint)
         if webhook.status is not WebhookStatus.ACTIVE:
             raise webhook_inactive()
         replay = _new_replay(endpoint, ReplayKind.REPLAY, selection, now, operation)
-        if not await self._replays.put_new(replay, now + SAFETY_DELAY):
+        if not await self._replays.put_new(replay, Micros(now + SAFETY_DELAY)):
             return await self._stored(endpoint, replay.id)
         await enqueue_best_effort(self._queue, ReplayJob(endpoint, replay.id).message())
         return replay
@@ -89,7 +90,9 @@ class Replays:
         return found
 
 
-def _new_replay(endpoint: Endpoint, kind: ReplayKind, selection: Selection, now: int, operation: Operation) -> Replay:
+def _new_replay(
+    endpoint: Endpoint, kind: ReplayKind, selection: Selection, now: Micros, operation: Operation
+) -> Replay:
     return Replay(
         endpoint=endpoint,
         id=operation.new_id("rpl"),

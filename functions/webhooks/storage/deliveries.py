@@ -6,6 +6,7 @@ from callmissed.aws.attributes import Item, from_item
 from callmissed.aws.comparisons import Comparison, begins_with, between
 from callmissed.aws.database import Database
 from callmissed.aws.operations import WriteOperation, update_operation
+from callmissed.clock import Micros
 from callmissed.platform.tables import DELIVERIES, DUE
 from functions.webhooks.storage.records import (
     DELIVERY,
@@ -73,7 +74,7 @@ class DeliveryRepository:
         query = self._database.query(DELIVERIES, endpoint.partition, sort=prefix, consistent=True)
         return [Attempt.of(item) async for item in query]
 
-    async def put_new(self, delivery: Delivery, due_at: int | None = None) -> Delivery | None:
+    async def put_new(self, delivery: Delivery, due_at: Micros | None = None) -> Delivery | None:
         """Write the delivery, which the scheduler enqueues at `due_at`; the one that exists is returned instead."""
         due = {} if due_at is None else delivery.endpoint.due(due_at)
         existing = await self._database.put_new(DELIVERIES, delivery.item | due)
@@ -83,19 +84,19 @@ class DeliveryRepository:
         """Write the attempt, over an earlier one with the same number."""
         await self._database.put(DELIVERIES, attempt.item(delivery))
 
-    async def record_success(self, delivery: Delivery, status_code: int | None, now: int) -> bool:
+    async def record_success(self, delivery: Delivery, status_code: int | None, now: Micros) -> bool:
         """Count the attempt that delivered."""
         done = DELIVERY.encode(
             state=State.DELIVERED, finished_at=now, status_code=status_code, attempts=delivery.attempts + 1
         )
         return await self._end(delivery, done, "next_attempt_at", "error")
 
-    async def record_retry(self, before: Delivery, after: Delivery, due_at: int) -> bool:
+    async def record_retry(self, before: Delivery, after: Delivery, due_at: Micros) -> bool:
         """Count a failed attempt which another one follows; the scheduler enqueues that one at `due_at`."""
         values, removed = DELIVERY.changes(before, after)
         return await self._update(before, values | before.endpoint.due(due_at), removed)
 
-    async def record_failure(self, delivery: Delivery, status_code: int | None, error: str | None, now: int) -> bool:
+    async def record_failure(self, delivery: Delivery, status_code: int | None, error: str | None, now: Micros) -> bool:
         """Count the last attempt, which failed."""
         done = DELIVERY.encode(
             state=State.FAILED,
@@ -106,7 +107,7 @@ class DeliveryRepository:
         )
         return await self._end(delivery, done, "next_attempt_at")
 
-    async def give_up(self, delivery: Delivery, error: str, now: int) -> bool:
+    async def give_up(self, delivery: Delivery, error: str, now: Micros) -> bool:
         """Fail a delivery that can't be attempted."""
         done = DELIVERY.encode(state=State.FAILED, finished_at=now, error=error)
         return await self._end(delivery, done, "next_attempt_at")
@@ -115,12 +116,12 @@ class DeliveryRepository:
         """Let a pending delivery wait among the parked ones."""
         return await self._update(delivery, delivery.parked, DELIVERY.names("next_attempt_at"))
 
-    async def release(self, delivery: IndexedDelivery, due_at: int) -> bool:
+    async def release(self, delivery: IndexedDelivery, due_at: Micros) -> bool:
         """Make a parked delivery pending again; the scheduler enqueues it at `due_at`."""
         pending = DELIVERY.encode(state=State.PENDING) | delivery.endpoint.due(due_at)
         return await self._update(delivery, pending, expected=State.PARKED)
 
-    async def recover(self, delivery: Delivery, due_at: int) -> bool:
+    async def recover(self, delivery: Delivery, due_at: Micros) -> bool:
         """Make a failed delivery pending again, in a fresh schedule; the scheduler enqueues it at `due_at`."""
         pending = DELIVERY.encode(state=State.PENDING, attempts_before_recovery=delivery.attempts)
         return await self._update(
@@ -137,7 +138,7 @@ class DeliveryRepository:
         page = await self._database.page(DELIVERIES, endpoint.parked_shard, index=DUE, limit=limit)
         return [IndexedDelivery.of(item) for item in page.items]
 
-    async def mark_parked(self, endpoint: Endpoint, moment: int) -> None:
+    async def mark_parked(self, endpoint: Endpoint, moment: Micros) -> None:
         """Mark that something was parked, which is looked for from `moment`, unless another moment is marked.
 
         The revision moves on, so that a process which found nothing parked before does not remove the mark.
@@ -150,11 +151,11 @@ class DeliveryRepository:
             upsert=True,
         )
 
-    async def schedule_parked(self, endpoint: Endpoint, moment: int) -> None:
+    async def schedule_parked(self, endpoint: Endpoint, moment: Micros) -> None:
         """Let parked deliveries be looked for at `moment`, whatever was parked meanwhile."""
         await self._database.update_if(DELIVERIES, endpoint.parked_key, set=endpoint.due(moment))
 
-    async def record_empty(self, parked: ParkedDeliveries, since: int, moment: int) -> None:
+    async def record_empty(self, parked: ParkedDeliveries, since: Micros, moment: Micros) -> None:
         """Record that nothing was parked since then, and let the next look be at `moment`."""
         empty = PARKED.encode(empty_revision=parked.revision, empty_since=since)
         endpoint = parked.endpoint
@@ -180,7 +181,7 @@ class DeliveryRepository:
         return await self._database.update_if(DELIVERIES, delivery.key, set=values, remove=removed, expected=unchanged)
 
 
-def resume_operation(endpoint: Endpoint, now: int) -> WriteOperation:
+def resume_operation(endpoint: Endpoint, now: Micros) -> WriteOperation:
     """The operation that has parked deliveries looked for from `now`, whether any are marked or not."""
     return update_operation(
         DELIVERIES, endpoint.parked_key, set=endpoint.due(now), add=PARKED.encode(revision=1), upsert=True

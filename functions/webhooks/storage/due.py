@@ -7,6 +7,7 @@ from typing import Any, Self
 from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import at_most
 from callmissed.aws.database import Database
+from callmissed.clock import Micros
 from callmissed.platform.tables import DELIVERIES, DUE
 from functions.webhooks.storage.records import DELIVERY_PREFIX, REPLAY_PREFIX, Endpoint, IndexedDelivery, due_text
 
@@ -39,7 +40,7 @@ class DueRepository:
         self._database = database
 
     async def page(
-        self, shard: int, now: int, start: Mapping[str, Any] | None, limit: int
+        self, shard: int, now: Micros, start: Mapping[str, Any] | None, limit: int
     ) -> tuple[list[Due], Mapping[str, Any] | None]:
         """At most `limit` items of the shard that are due at `now`, and where the next page starts."""
         page = await self._database.page(
@@ -47,7 +48,7 @@ class DueRepository:
         )
         return [Due.of(item) for item in page.items], page.next
 
-    async def claim(self, due: Due, until: int) -> bool:
+    async def claim(self, due: Due, until: Micros) -> bool:
         """Make the item due at `until` instead; False when it is no longer due as it was read."""
         return await self._database.update_if(
             DELIVERIES, due.key, set=due.endpoint.due(until), expected={"due": due.due}

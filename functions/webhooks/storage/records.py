@@ -24,7 +24,7 @@ from enum import StrEnum
 from typing import NamedTuple, Self
 
 from callmissed.aws.attributes import Item
-from callmissed.clock import MINUTE, SECOND
+from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.events.outbox import RETENTION
 from callmissed.ids import sortable_id, sortable_prefix
 from functions.webhooks.storage.attributes import Attributes
@@ -72,7 +72,7 @@ class Endpoint:
         """The part of the index with its parked deliveries."""
         return f"parked#{self.partition}"
 
-    def due(self, moment: int) -> Item:
+    def due(self, moment: Micros) -> Item:
         """The attributes that let the scheduler enqueue an item of this webhook at `moment`."""
         shard = int.from_bytes(hashlib.sha256(self.partition.encode()).digest()[:4]) % SHARDS
         return {"shard": str(shard), "due": due_text(moment)}
@@ -84,7 +84,7 @@ class Endpoint:
         return cls(tenant, webhook)
 
 
-def due_text(moment: int) -> str:
+def due_text(moment: Micros) -> str:
     """`moment` as the index sorts it."""
     return f"{moment:020}"
 
@@ -132,14 +132,14 @@ class Webhook:
     secrets: Sequence[SigningSecret] = ()
     masked_secret: str = ""
     active: bool = True
-    created_at: int
-    updated_at: int
+    created_at: Micros
+    updated_at: Micros
     revision: int = 1
     consecutive_failures: int | None = None
-    first_failure_at: int | None = None
-    open_until: int | None = None
+    first_failure_at: Micros | None = None
+    open_until: Micros | None = None
     disabled_reason: DisabledReason | None = None
-    disabled_at: int | None = None
+    disabled_at: Micros | None = None
     rotation_id: str | None = None
 
     @property
@@ -217,13 +217,13 @@ class Delivery(IndexedDelivery):
     """
 
     event_type: str
-    created_at: int
+    created_at: Micros
     state: State
     attempts_before_recovery: int | None = None
-    next_attempt_at: int | None = None
+    next_attempt_at: Micros | None = None
     status_code: int | None = None
     error: str | None = None
-    finished_at: int | None = None
+    finished_at: Micros | None = None
     replay_of: str | None = None
 
     @property
@@ -259,7 +259,7 @@ DELIVERY = Attributes(
 )
 
 
-def delivery_id(created_at: int, *origins: str) -> str:
+def delivery_id(created_at: Micros, *origins: str) -> str:
     """Id of the delivery that `origins` (such as event and webhook) lead to: the same for the same."""
     digest = hashlib.sha256("\0".join(origins).encode()).digest()
     return f"dlv_{sortable_id(created_at, int.from_bytes(digest[:8]) >> 4)}"
@@ -274,9 +274,9 @@ FIRST_DELIVERY, LAST_DELIVERY = DELIVERY_PREFIX, f"{DELIVERY_PREFIX}~"
 """Sort keys before and after those of all deliveries of a webhook."""
 
 
-def key_before(moment: int) -> str:
+def key_before(moment: Micros) -> str:
     """The sort key between all deliveries before the millisecond `moment` and the others."""
-    return f"{DELIVERY_PREFIX}dlv_{sortable_prefix(max(moment, 0))}"
+    return f"{DELIVERY_PREFIX}dlv_{sortable_prefix(Micros(max(moment, 0)))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,7 +284,7 @@ class Attempt:
     """One HTTP request made for a delivery; the first is number 1. No `status_code`: there was no answer."""
 
     number: int
-    at: int
+    at: Micros
     status_code: int | None = None
     latency_ms: int | None = None
     error: str | None = None
@@ -330,10 +330,10 @@ class ParkedDeliveries:
     """
 
     endpoint: Endpoint
-    due_at: int
+    due_at: Micros
     revision: int
     empty_revision: int | None = None
-    empty_since: int | None = None
+    empty_since: Micros | None = None
 
     @property
     def due(self) -> str:
@@ -344,7 +344,7 @@ class ParkedDeliveries:
     def of(cls, item: Item) -> Self:
         """The mark that is stored as `item`."""
         endpoint = Endpoint.of_partition(item["webhook"])
-        return cls(endpoint=endpoint, due_at=int(item["due"]), **PARKED.decode(item))
+        return cls(endpoint=endpoint, due_at=Micros(int(item["due"])), **PARKED.decode(item))
 
 
 PARKED = Attributes(revision="rev", empty_revision="empty", empty_since="since")

@@ -14,7 +14,7 @@ from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import between
 from callmissed.aws.database import Database
 from callmissed.aws.operations import WriteOperation, put_new_operation
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from callmissed.events.outbox import RETENTION
 from callmissed.platform.tables import DELIVERIES
 from functions.webhooks.storage.attributes import Attributes
@@ -49,9 +49,9 @@ class Replay:
     endpoint: Endpoint
     id: str
     kind: ReplayKind
-    created_at: int
-    since: int
-    until: int
+    created_at: Micros
+    since: Micros
+    until: Micros
     events: Sequence[str]
     states: Sequence[State]
     cursor: str
@@ -101,7 +101,7 @@ def replay_key(endpoint: Endpoint, replay_id: str) -> Item:
     return {"webhook": endpoint.partition, "item": REPLAY_PREFIX + replay_id}
 
 
-def put_replay_operation(replay: Replay, due_at: int) -> WriteOperation:
+def put_replay_operation(replay: Replay, due_at: Micros) -> WriteOperation:
     """The operation that writes a new replay, which the scheduler enqueues at `due_at`."""
     return put_new_operation(DELIVERIES, replay.item | replay.endpoint.due(due_at))
 
@@ -117,7 +117,7 @@ class ReplayRepository:
         item = await self._database.get(DELIVERIES, replay_key(endpoint, replay_id))
         return Replay.of(item) if item else None
 
-    async def put_new(self, replay: Replay, due_at: int) -> bool:
+    async def put_new(self, replay: Replay, due_at: Micros) -> bool:
         """Write the replay, which the scheduler enqueues at `due_at`; False when it exists."""
         return not await self._database.put_new(DELIVERIES, replay.item | replay.endpoint.due(due_at))
 
@@ -129,7 +129,7 @@ class ReplayRepository:
         )
         return [Delivery.of(item) for item in page.items], page.next is not None
 
-    async def advance(self, replay: Replay, *, scanned: int, queued: int, last: Delivery, due_at: int) -> bool:
+    async def advance(self, replay: Replay, *, scanned: int, queued: int, last: Delivery, due_at: Micros) -> bool:
         """Record what was done up to the delivery `last`; False when another process has recorded it."""
         progress = REPLAY.encode(scanned=scanned, queued=queued, cursor=last.key["item"])
         return await self._database.update_if(

@@ -8,6 +8,7 @@ from callmissed.aws.comparisons import begins_with, below, missing_or
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed, TransactionCanceled
 from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
+from callmissed.clock import Micros
 from callmissed.events.outbox import Event, publish_operation
 from callmissed.platform.tables import WEBHOOKS
 from functions.webhooks.storage.deliveries import resume_operation
@@ -66,7 +67,12 @@ class WebhookRepository:
             raise AlreadyExists if canceled.reasons[0] == _REFUSED else LimitReached from canceled
 
     async def change(
-        self, before: Webhook, after: Webhook, *, resume_at: int | None = None, replay: tuple[Replay, int] | None = None
+        self,
+        before: Webhook,
+        after: Webhook,
+        *,
+        resume_at: Micros | None = None,
+        replay: tuple[Replay, Micros] | None = None,
     ) -> Webhook:
         """The webhook changed from `before` to `after`, if nobody has changed or disabled it since.
 
@@ -97,7 +103,7 @@ class WebhookRepository:
             return False
         return True
 
-    async def move_open_until(self, webhook: Webhook, until: int) -> bool:
+    async def move_open_until(self, webhook: Webhook, until: Micros) -> bool:
         """Open the circuit breaker until then; False when it was opened or closed since the webhook was read."""
         seen = WEBHOOK.encode(open_until=webhook.open_until)
         absent = () if seen else WEBHOOK.names("open_until")
@@ -109,7 +115,7 @@ class WebhookRepository:
             must_not_exist=absent,
         )
 
-    async def count_failure(self, endpoint: Endpoint, now: int) -> Webhook | None:
+    async def count_failure(self, endpoint: Endpoint, now: Micros) -> Webhook | None:
         """The webhook with one more failed attempt; None when it was deleted."""
         try:
             item = await self._database.update(
@@ -131,7 +137,7 @@ class WebhookRepository:
             remove=WEBHOOK.names("first_failure_at", "open_until"),
         )
 
-    async def disable(self, webhook: Webhook, reason: DisabledReason, now: int, event: Event) -> bool:
+    async def disable(self, webhook: Webhook, reason: DisabledReason, now: Micros, event: Event) -> bool:
         """Disable an active webhook and publish `event`, both or neither.
 
         False when it is inactive, has another URL, or was deleted.
@@ -149,7 +155,7 @@ def _change_operation(before: Webhook, after: Webhook, forgotten: Sequence[str])
     return update_operation(WEBHOOKS, before.endpoint.key, set=values, remove=(*removed, *forgotten), expected=expected)
 
 
-def _disable_operation(webhook: Webhook, reason: DisabledReason, now: int) -> WriteOperation:
+def _disable_operation(webhook: Webhook, reason: DisabledReason, now: Micros) -> WriteOperation:
     """The revision moves on: an owner who saw the webhook active has to look again."""
     return update_operation(
         WEBHOOKS,

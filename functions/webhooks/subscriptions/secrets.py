@@ -5,6 +5,7 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 
 from collections.abc import Sequence
 
+from callmissed.clock import Micros
 from functions.webhooks.storage.records import SigningSecret
 
 
@@ -13,7 +14,7 @@ def masked(secret: str) -> str:
     return f"{secret[:4]}****{secret[-4:]}"
 
 
-def rotated(secrets: Sequence[SigningSecret], sealed: str, *, until: int, now: int) -> list[SigningSecret]:
+def rotated(secrets: Sequence[SigningSecret], sealed: str, *, until: Micros, now: Micros) -> list[SigningSecret]:
     """`secrets` once `sealed` is the newest: the one before it signs on to `until`, an earlier one no longer."""
     earlier = [secrets[0]._replace(expires_at=until)] if until > now else []
     return [SigningSecret(sealed), *earlier]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from callmissed.aws.queues import Sending
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.idempotency.operation import Operation
 from callmissed.sealing import Sealer
 from functions.webhooks.delivery.enqueue import enqueue_best_effort
@@ -53,7 +53,7 @@ class Change:
 
     webhook: Webhook
     resumed: bool = False
-    replay: tuple[Replay, int] | None = None
+    replay: tuple[Replay, Micros] | None = None
 
 
 class Subscriptions:
@@ -74,7 +74,7 @@ class Subscriptions:
         """The webhook. Raises ApiError 404."""
         return await find_webhook(self._repository, endpoint)
 
-    async def create(self, tenant: str, new: NewWebhook, now: int, operation: Operation) -> WebhookWithSecret:
+    async def create(self, tenant: str, new: NewWebhook, now: Micros, operation: Operation) -> WebhookWithSecret:
         """A new webhook with its secret; the same again for the same `operation`.
 
         Raises ApiError 400 for its URL, 409 when the tenant has as many as it may, 422 for its headers.
@@ -90,7 +90,7 @@ class Subscriptions:
             return self._with_secret(await self.get(webhook.endpoint))
         return WebhookWithSecret(webhook, secret)
 
-    async def update(self, endpoint: Endpoint, changes: WebhookChanges, now: int) -> Webhook:
+    async def update(self, endpoint: Endpoint, changes: WebhookChanges, now: Micros) -> Webhook:
         """The webhook after `changes`. Raises ApiError 400 for its URL, 404, 409, 422 for its headers."""
         if changes.url is not None:
             self._check_url(changes.url)
@@ -101,7 +101,9 @@ class Subscriptions:
 
         return await self.change(endpoint, change, now)
 
-    async def rotate(self, endpoint: Endpoint, overlap_hours: int, now: int, operation: Operation) -> WebhookWithSecret:
+    async def rotate(
+        self, endpoint: Endpoint, overlap_hours: int, now: Micros, operation: Operation
+    ) -> WebhookWithSecret:
         """The webhook with a new secret, beside which the one before it signs for `overlap_hours` (0 to 24).
 
         The same secret again for the same `operation`. Raises ApiError 404, 409.
@@ -111,7 +113,7 @@ class Subscriptions:
         def change(webhook: Webhook) -> Change | None:
             if webhook.rotation_id == operation.id:
                 return None
-            until = now + overlap_hours * _HOUR
+            until = Micros(now + overlap_hours * _HOUR)
             secrets = rotated(webhook.secrets, self._sealer.seal(secret), until=until, now=now)
             return Change(replace(webhook, secrets=secrets, masked_secret=masked(secret), rotation_id=operation.id))
 
@@ -123,7 +125,7 @@ class Subscriptions:
         if not await self._webhooks.delete(endpoint):
             raise webhook_not_found()
 
-    async def change(self, endpoint: Endpoint, change_of: Callable[[Webhook], Change | None], now: int) -> Webhook:
+    async def change(self, endpoint: Endpoint, change_of: Callable[[Webhook], Change | None], now: Micros) -> Webhook:
         """The webhook after the change that `change_of` returns for it as it is; as it is for None.
 
         Raises ApiError 404, 409 when others change it during each try, and AlreadyExists for the change's replay.
@@ -139,7 +141,7 @@ class Subscriptions:
                 continue
         raise webhook_changed()
 
-    async def _write(self, webhook: Webhook, change: Change, now: int) -> Webhook:
+    async def _write(self, webhook: Webhook, change: Change, now: Micros) -> Webhook:
         changed = await self._webhooks.change(
             webhook,
             replace(change.webhook, updated_at=now),
@@ -150,7 +152,7 @@ class Subscriptions:
             await enqueue_best_effort(self._queue, ParkedJob(webhook.endpoint).message())
         return changed
 
-    def _new(self, endpoint: Endpoint, new: NewWebhook, secret: str, now: int) -> Webhook:
+    def _new(self, endpoint: Endpoint, new: NewWebhook, secret: str, now: Micros) -> Webhook:
         return Webhook(
             endpoint=endpoint,
             url=new.url,

@@ -18,6 +18,7 @@ from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.secret import key_hash
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Usage, UsageLine
 from callmissed.ledger.holds import Ledger
+from callmissed.money import MicroCredits
 from cli.main import app
 from local.aws.account import STAGE
 from local.aws.tables import StageTables, create_tables
@@ -49,7 +50,9 @@ class CommandLine:
     def call(self, secret: str, cost: int = 0) -> Admitted:
         """Admit one call of a key, as the gateway would. Raises ApiError."""
         return self.work(
-            lambda dynamodb: Admission(Database(dynamodb, STAGE)).admit(key_hash(PEPPER, secret), cost, system_clock())
+            lambda dynamodb: Admission(Database(dynamodb, STAGE)).admit(
+                key_hash(PEPPER, secret), MicroCredits(cost), system_clock()
+            )
         )
 
     def settle(self, tenant: str, model: str, amount: int) -> str:
@@ -62,12 +65,12 @@ class CommandLine:
 
         async def bill(dynamodb: DynamoDB) -> str:
             ledger = Ledger(Database(dynamodb, STAGE))
-            hold, _ = await ledger.hold(tenant, call_id, "llm", amount + 5)
+            hold, _ = await ledger.hold(tenant, call_id, "llm", MicroCredits(amount + 5))
             entry = LedgerEntry(
                 tenant,
                 call_id,
                 EntryType.DEDUCTION,
-                amount,
+                MicroCredits(amount),
                 Account.HELD,
                 Account.REVENUE,
                 now,

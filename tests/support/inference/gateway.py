@@ -11,13 +11,13 @@ from typing import Any
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import MINUTE, Clock, system_clock
+from callmissed.clock import MINUTE, Clock, Micros, system_clock
 from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.ledger.grants import grant
 from callmissed.ledger.sweep import SweepReport, sweep
-from callmissed.money import CREDIT
+from callmissed.money import CREDIT, MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, LEDGER, WALLETS, Table, physical_name
 from callmissed.settings import CoreSettings
@@ -116,7 +116,11 @@ class Bank:
         if credits:
             amount = round(credits * CREDIT)
             await grant(
-                Database(self.dynamodb, self.stage), tenant=tenant, amount=amount, operation_id="start", now=now
+                Database(self.dynamodb, self.stage),
+                tenant=tenant,
+                amount=MicroCredits(amount),
+                operation_id="start",
+                now=now,
             )
         key = await self.key(tenant, mode=mode, **policy)
         return Account(tenant, key.secret, key.record.key_id, await self.wallet(tenant))
@@ -125,7 +129,7 @@ class Bank:
         """One more key of `tenant`, fast enough to stay out of the way unless `rpm` says otherwise."""
         settings: dict[str, Any] = {"rpm": 60_000, **policy}
         return await self.keys.create(
-            tenant, name="tests", mode=mode, policy=KeyPolicy(**settings), now=now or system_clock()
+            tenant, name="tests", mode=mode, policy=KeyPolicy(**settings), now=Micros(now or system_clock())
         )
 
     async def key_item(self, secret: str) -> Item:
@@ -172,7 +176,7 @@ class Bank:
 
     async def sweep(self) -> SweepReport:
         """Sweep as it will be when every hold of now has expired."""
-        return await sweep(Database(self.dynamodb, self.stage), system_clock() + (HOLD_MINUTES + 1) * MINUTE)
+        return await sweep(Database(self.dynamodb, self.stage), Micros(system_clock() + (HOLD_MINUTES + 1) * MINUTE))
 
     async def assert_untouched(self, account: Account) -> None:
         """Nothing is held, nothing charged, no quota used, nothing written."""

@@ -18,7 +18,7 @@ from twilio.request_validator import RequestValidator
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from callmissed.ids import new_id
 from callmissed.integrations.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
 from callmissed.integrations.repository import Integrations
@@ -28,7 +28,7 @@ from callmissed.settings import CoreSettings
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.handlers.callbacks_api import create_app
 
-NOW = 1_795_600_000 * SECOND
+NOW = Micros(1_795_600_000 * SECOND)
 SEALING = "5e" * 32
 WHATSAPP = "/api/v1/webhooks/whatsapp"
 VOICE = "/api/v1/webhooks/twilio/voice"
@@ -72,7 +72,7 @@ class Stage:
     def app(self) -> ASGIApp:
         if self._app is None:
             settings = CoreSettings(stage=self.name, sealing_keys=SEALING, public_url=self.public_url)
-            self._app = RequestContextMiddleware(create_app(settings, self.database, lambda: self.now))
+            self._app = RequestContextMiddleware(create_app(settings, self.database, lambda: Micros(self.now)))
         return self._app
 
     async def call(

@@ -17,7 +17,7 @@ from callmissed.aws.batches import Change, Failures, Received, each_message
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message
-from callmissed.clock import MINUTE, SECOND
+from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.events.outbox import Event, new_event, publish, to_record
 from callmissed.events.types import CreditsLow
 from callmissed.ids import new_id
@@ -37,7 +37,7 @@ from functions.webhooks.storage.repository import Repository
 from local.aws.tables import StageTables
 from tests.support.interleaving import InterleavingDynamoDB, Matches
 
-NOVEMBER = 1_794_787_200_000_000
+NOVEMBER = Micros(1_794_787_200_000_000)
 _VISIBILITY = 180 * SECOND
 _TRIES = 5
 _READS = ("BatchGetItem", "GetItem", "Query")
@@ -180,10 +180,10 @@ class Endpoints:
 
     clock: Callable[[], int]
     fate: Fate
-    answers: dict[str, Callable[[int], Outcome]] = field(default_factory=dict[str, Callable[[int], Outcome]])
+    answers: dict[str, Callable[[Micros], Outcome]] = field(default_factory=dict[str, Callable[[Micros], Outcome]])
     got: list[tuple[str, str, str, int]] = field(default_factory=list[tuple[str, str, str, int]])
 
-    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: int) -> Outcome:
+    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: Micros) -> Outcome:
         self.fate.step()
         id = webhook.endpoint.webhook
         self.got.append((id, delivery_id, body, now))
@@ -201,16 +201,16 @@ def published(event: Event) -> PublishedEvent:
     return PublishedEvent(event.id, event.tenant, event.type, event.created)
 
 
-def ok(now: int) -> Outcome:
-    return Outcome(now, 204, 7)
+def ok(now: Micros) -> Outcome:
+    return Outcome(Micros(now), 204, 7)
 
 
-def status(code: int, wait: int | None = None) -> Callable[[int], Outcome]:
-    return lambda now: Outcome(now, code, 7, f"The endpoint answered {code}.", b"no", wait=wait)
+def status(code: int, wait: int | None = None) -> Callable[[Micros], Outcome]:
+    return lambda now: Outcome(Micros(now), code, 7, f"The endpoint answered {code}.", b"no", wait=wait)
 
 
-def silent(now: int) -> Outcome:
-    return Outcome(now, None, 10_000, "The endpoint did not answer in time.")
+def silent(now: Micros) -> Outcome:
+    return Outcome(Micros(now), None, 10_000, "The endpoint did not answer in time.")
 
 
 class Simulation:
@@ -220,7 +220,7 @@ class Simulation:
     """
 
     def __init__(self, tables: StageTables, fate: Fate | None = None, *, tries: int = 1000) -> None:
-        self.now = NOVEMBER
+        self.now: int = NOVEMBER
         self.tenant = new_id("tnt")
         self.fate = fate or Fate()
         self.stage = tables.stage
@@ -239,14 +239,14 @@ class Simulation:
         self._scheduled = self.now
         self.restart()
 
-    def clock(self) -> int:
-        return self.now
+    def clock(self) -> Micros:
+        return Micros(self.now)
 
     def restart(self, *, slow_seconds: int = 0) -> None:
         """New processes, which remember nothing. The clocks of the senders are `slow_seconds` behind."""
 
-        def clock() -> int:
-            return self.now - slow_seconds * SECOND
+        def clock() -> Micros:
+            return Micros(self.now - slow_seconds * SECOND)
 
         self.relay = Relay("bus", self.bus)  # type: ignore[arg-type]
         self.fanout = Fanout(self.repository, self.jobs, self.clock)
@@ -261,8 +261,8 @@ class Simulation:
             endpoint=endpoint,
             url="https://example.com/",
             events=list(events),
-            created_at=self.now,
-            updated_at=self.now,
+            created_at=Micros(self.now),
+            updated_at=Micros(self.now),
             **more,
         )
         await self.tables.put(WEBHOOKS, webhook.item)
@@ -271,7 +271,7 @@ class Simulation:
     async def publish(self, tenant: str = "", count: int = 1) -> list[Event]:
         """Publish `count` events, as a feature would."""
         events = [
-            new_event(tenant or self.tenant, CreditsLow(available_credits=n, threshold_credits=50), self.now)
+            new_event(tenant or self.tenant, CreditsLow(available_credits=n, threshold_credits=50), Micros(self.now))
             for n in range(count)
         ]
         assert all(await gather_limited([publish(self.tables, event) for event in events]))
@@ -399,6 +399,6 @@ class Simulation:
             return
         self._scheduled = self.now
         try:
-            await self.scheduler.enqueue_due(self.now)
+            await self.scheduler.enqueue_due(Micros(self.now))
         except Died:
             self.restart()

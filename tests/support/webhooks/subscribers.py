@@ -11,7 +11,7 @@ from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message, QueueUnavailable
-from callmissed.clock import MINUTE, SECOND
+from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.events.outbox import Event, new_event, to_record
 from callmissed.events.types import EVENT_TYPES
@@ -33,7 +33,7 @@ from functions.webhooks.storage.records import (
 from local.aws.tables import StageTables
 from tests.support.webhooks.items import new_delivery
 
-NOW = 1_795_599_000 * SECOND  # 2026-11-25T09:30:00Z
+NOW = Micros(1_795_599_000 * SECOND)  # 2026-11-25T09:30:00Z
 RING = (bytes(range(32)),)
 PATH = "/api/v1/webhooks"
 URL = "https://example.com/hooks"
@@ -90,10 +90,10 @@ class Clock:
     """A clock that stands."""
 
     def __init__(self) -> None:
-        self.now = NOW
+        self.now: int = NOW
 
-    def __call__(self) -> int:
-        return self.now
+    def __call__(self) -> Micros:
+        return Micros(self.now)
 
 
 @dataclass
@@ -157,7 +157,7 @@ class Stage:
     async def event(self, tenant: str, type: str = "message.received", at: int = NOW) -> Event:
         """An event in the outbox."""
         kind = EVENT_TYPES[type]
-        event = new_event(tenant, kind.model_validate(kind.example), at)
+        event = new_event(tenant, kind.model_validate(kind.example), Micros(at))
         await self.put(OUTBOX, to_record(event))
         return event
 
@@ -166,7 +166,7 @@ class Stage:
     ) -> str:
         """A delivered delivery, unless `attributes` say otherwise; returns its id."""
         event = await self.event(endpoint.tenant, type, at)
-        id = delivery_id(at, event.id, endpoint.webhook)
+        id = delivery_id(Micros(at), event.id, endpoint.webhook)
         done = {"n": 1, "code": 200, "done": at + SECOND}
         await self.put(DELIVERIES, new_delivery(endpoint, id, to_record(event), State.DELIVERED) | done | attributes)
         return id

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.ids import MAX_LIFETIME_MINUTES, expires_at, is_call_id, new_call_id, new_id, started_at
 
-NOVEMBER = 1_794_787_200_123_456
+NOVEMBER = Micros(1_794_787_200_123_456)
 MOMENTS = st.integers(0, 2**45 * 1000)
 LIFETIMES = st.integers(1, MAX_LIFETIME_MINUTES)
 RANDOM = st.integers(0, 2**60 - 1)
@@ -19,7 +19,7 @@ plain = settings(deadline=None)
 @plain
 @given(MOMENTS, LIFETIMES, RANDOM)
 def test_an_id_tells_its_start_to_the_millisecond_and_its_holds_end(now: int, lifetime: int, random: int) -> None:
-    call_id = new_call_id(now, lifetime, random)
+    call_id = new_call_id(Micros(now), lifetime, random)
 
     assert started_at(call_id) == now // 1000 * 1000
     assert expires_at(call_id) == started_at(call_id) + lifetime * MINUTE
@@ -32,7 +32,10 @@ def test_an_id_tells_its_start_to_the_millisecond_and_its_holds_end(now: int, li
 def test_ids_sort_by_the_millisecond_in_which_their_calls_start(
     one: int, other: int, lifetime: int, other_lifetime: int, random: int, other_random: int
 ) -> None:
-    earlier, later = new_call_id(one, lifetime, random), new_call_id(other, other_lifetime, other_random)
+    earlier, later = (
+        new_call_id(Micros(one), lifetime, random),
+        new_call_id(Micros(other), other_lifetime, other_random),
+    )
 
     if one // 1000 != other // 1000:
         assert (earlier < later) == (one < other)
@@ -45,9 +48,9 @@ def test_ids_of_one_moment_differ_exactly_when_their_randomness_does(random: int
 
 
 def test_an_id_is_spelled_as_crockford_does() -> None:
-    assert new_call_id(0, 1, 0) == "000000000001000000000000"
-    assert new_call_id(31_000, 32, 2**60 - 1) == "000000000Z10ZZZZZZZZZZZZ"
-    assert new_call_id(1_000, MAX_LIFETIME_MINUTES, 31) == "0000000001ZZ00000000000Z"
+    assert new_call_id(Micros(0), 1, 0) == "000000000001000000000000"
+    assert new_call_id(Micros(31_000), 32, 2**60 - 1) == "000000000Z10ZZZZZZZZZZZZ"
+    assert new_call_id(Micros(1_000), MAX_LIFETIME_MINUTES, 31) == "0000000001ZZ00000000000Z"
 
 
 def test_randomness_is_drawn_when_none_is_given() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callmissed.money import CREDIT, PER_MILLION, Term, ceiling, cost, credits, parse_credits, show
+from callmissed.money import CREDIT, PER_MILLION, MicroCredits, Term, ceiling, cost, credits, parse_credits, show
 
 UNITS = st.integers(0, 10**9)
 PRICES = st.integers(0, 10**12)
@@ -69,7 +69,7 @@ def test_no_smaller_use_costs_more_than_the_ceiling(terms: list[tuple[int, int, 
 @plain
 @given(AMOUNTS)
 def test_what_is_shown_reads_as_the_same_amount(amount: int) -> None:
-    text = show(amount)
+    text = show(MicroCredits(amount))
 
     assert parse_credits(text) == amount
     assert Fraction(text) == Fraction(amount, CREDIT)
@@ -81,7 +81,7 @@ def test_what_is_shown_reads_as_the_same_amount(amount: int) -> None:
     [(0, "0"), (35, "0.000035"), (12_500_000, "12.5"), (10**12, "1000000"), (-1, "-0.000001"), (CREDIT, "1")],
 )
 def test_amounts_as_people_read_them(amount: int, text: str) -> None:
-    assert show(amount) == text
+    assert show(MicroCredits(amount)) == text
 
 
 @pytest.mark.parametrize(
@@ -117,4 +117,4 @@ def test_amounts_that_no_table_can_hold_are_refused(text: str) -> None:
 @plain
 @given(AMOUNTS)
 def test_credits_in_json_are_the_nearest_float(amount: int) -> None:
-    assert credits(amount) == float(Decimal(amount) / CREDIT)
+    assert credits(MicroCredits(amount)) == float(Decimal(amount) / CREDIT)

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from callmissed.aws import dynamodb
-from callmissed.clock import MINUTE, SECOND
+from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.idempotency.store import RETENTION_SECONDS, SKEW_SECONDS
 from callmissed.ids import expires_at, new_call_id, started_at
 from callmissed.platform.functions import FUNCTIONS, INFERENCE, LEDGER_SWEEP, SCHEDULES, Function
@@ -39,7 +39,7 @@ def longest_write_seconds() -> float:
 
 def hold_seconds() -> float:
     """How long the sweeper leaves a call's hold alone."""
-    call_id = new_call_id(0, HOLD_MINUTES)
+    call_id = new_call_id(Micros(0), HOLD_MINUTES)
     return (expires_at(call_id) - started_at(call_id)) / SECOND
 
 

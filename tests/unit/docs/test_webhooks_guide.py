@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from callmissed.clock import Micros
 from callmissed.events.outbox import new_event
 from callmissed.events.types import EVENT_TYPES, catalogue
 from callmissed.platform.routes import ROUTES
@@ -39,7 +40,7 @@ def test_the_example_is_an_event_of_today() -> None:
     example = json.loads(blocks("json")[0])
 
     kind = EVENT_TYPES[example["event"]]
-    made = json.loads(new_event("tnt_1", kind.model_validate(example["data"]), 0).body)
+    made = json.loads(new_event("tnt_1", kind.model_validate(example["data"]), Micros(0)).body)
     assert [*made] == [*example]
     assert made["data"] == example["data"]
     assert (len(made["id"]), made["version"]) == (len(example["id"]), example["version"])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from callmissed.clock import Micros
 from callmissed.events.outbox import Event, new_event
 from callmissed.events.types import EventData, MessageReceived, MessageStatus
 
@@ -76,7 +77,7 @@ class UnknownFieldError(Exception):
     """A change of a field that nothing processes."""
 
 
-def events_of(tenant: str, text: str, now: int) -> list[Event]:
+def events_of(tenant: str, text: str, now: Micros) -> list[Event]:
     """The events of a stored callback, known by the wamid so that a redelivery publishes nothing new.
 
     Raises pydantic.ValidationError for a text that can't be read, UnknownFieldError, and ValueError for an event that

@@ -7,7 +7,7 @@ knows from the id alone when a hold has expired; twelve of randomness.
 
 import secrets
 
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
@@ -15,8 +15,8 @@ _RANDOM_BITS = 60
 MAX_LIFETIME_MINUTES = 32 * 32 - 1
 
 
-def new_call_id(now: int, lifetime_minutes: int, random_bits: int | None = None) -> str:
-    """Id of a call that starts at `now` (epoch microseconds) and whose hold lives `lifetime_minutes` (1 to 1023).
+def new_call_id(now: Micros, lifetime_minutes: int, random_bits: int | None = None) -> str:
+    """Id of a call that starts at `now` and whose hold lives `lifetime_minutes` (1 to 1023).
 
     `random_bits` (60 bits) is drawn unless given, as it is when a retry must arrive at the same id.
     """
@@ -26,14 +26,14 @@ def new_call_id(now: int, lifetime_minutes: int, random_bits: int | None = None)
     return sortable_prefix(now) + _encode(lifetime_minutes, 2) + _encode(bits, 12)
 
 
-def started_at(call_id: str) -> int:
+def started_at(call_id: str) -> Micros:
     """Start of the call in epoch microseconds, exact to the millisecond."""
-    return _decode(call_id[:10]) * 1000
+    return Micros(_decode(call_id[:10]) * 1000)
 
 
-def expires_at(call_id: str) -> int:
+def expires_at(call_id: str) -> Micros:
     """Moment, in epoch microseconds, from which the sweeper may resolve the call's hold."""
-    return started_at(call_id) + _decode(call_id[10:12]) * MINUTE
+    return Micros(started_at(call_id) + _decode(call_id[10:12]) * MINUTE)
 
 
 def is_call_id(text: str) -> bool:
@@ -41,8 +41,8 @@ def is_call_id(text: str) -> bool:
     return len(text) == 24 and all(letter in _VALUES for letter in text)
 
 
-def sortable_id(now: int, random_bits: int | None = None) -> str:
-    """22 characters that sort by time: ten of milliseconds at `now` (epoch microseconds), twelve of randomness.
+def sortable_id(now: Micros, random_bits: int | None = None) -> str:
+    """22 characters that sort by time: ten of milliseconds at `now`, twelve of randomness.
 
     `random_bits` (60 bits) is drawn unless given, as it is where the same thing must get the same id.
     """
@@ -50,8 +50,8 @@ def sortable_id(now: int, random_bits: int | None = None) -> str:
     return sortable_prefix(now) + _encode(bits, 12)
 
 
-def sortable_prefix(now: int) -> str:
-    """What every sortable id of the millisecond `now` (epoch microseconds) begins with."""
+def sortable_prefix(now: Micros) -> str:
+    """What every sortable id of the millisecond `now` begins with."""
     return _encode(now // 1000, 10)
 
 

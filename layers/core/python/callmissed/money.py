@@ -4,9 +4,15 @@ Prices are integers of micro-credits per so many units, so that the sum over all
 and is rounded once, half up, when the call is settled.
 """
 
+from collections.abc import Iterable
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 from math import lcm
+from typing import NewType
 
+MicroCredits = NewType("MicroCredits", int)
+"""An amount of money: millionths of a credit."""
+
+NOTHING = MicroCredits(0)
 CREDIT = 1_000_000
 PER_MILLION = 1_000_000
 """What token prices are per."""
@@ -18,16 +24,16 @@ Term = tuple[int, int, int]
 _EXACT = Context(prec=38, Emax=38, traps=[Inexact, InvalidOperation, Overflow])
 
 
-def cost(*terms: Term) -> int:
-    """Micro-credits for the terms, rounded half up once over their sum."""
+def cost(*terms: Term) -> MicroCredits:
+    """What the terms cost, rounded half up once over their sum."""
     numerator, denominator = _sum(terms)
-    return (2 * numerator + denominator) // (2 * denominator)
+    return MicroCredits((2 * numerator + denominator) // (2 * denominator))
 
 
-def ceiling(*terms: Term) -> int:
-    """Micro-credits that `cost` of the same terms, or of any smaller ones, can't exceed."""
+def ceiling(*terms: Term) -> MicroCredits:
+    """An amount that `cost` of the same terms, or of any smaller ones, can't exceed."""
     numerator, denominator = _sum(terms)
-    return -(-numerator // denominator)
+    return MicroCredits(-(-numerator // denominator))
 
 
 def _sum(terms: tuple[Term, ...]) -> tuple[int, int]:
@@ -36,22 +42,27 @@ def _sum(terms: tuple[Term, ...]) -> tuple[int, int]:
     return sum(units * price * (denominator // per) for units, price, per in terms), denominator
 
 
-def credits(micro_credits: int) -> float:
+def total(amounts: Iterable[MicroCredits]) -> MicroCredits:
+    """The sum of the amounts."""
+    return MicroCredits(sum(amounts))
+
+
+def credits(amount: MicroCredits) -> float:
     """Credits for an answer's JSON; rendering only, never computed with."""
-    return micro_credits / CREDIT
+    return amount / CREDIT
 
 
-def show(micro_credits: int) -> str:
+def show(amount: MicroCredits) -> str:
     """Credits as people read them: `12.5`, `0.000035`."""
-    return f"{(Decimal(micro_credits) / CREDIT).normalize():f}"
+    return f"{(Decimal(amount) / CREDIT).normalize():f}"
 
 
-def parse_credits(text: str) -> int:
-    """Micro-credits of a decimal number of credits. Raises ValueError when it is none or has more than six decimals."""
+def parse_credits(text: str) -> MicroCredits:
+    """The amount of a decimal number of credits. Raises ValueError for no number and for more than six decimals."""
     try:
         amount = _EXACT.multiply(Decimal(text), Decimal(CREDIT))
     except DecimalException as error:
         raise ValueError("not a number of credits") from error
     if not amount.is_finite() or amount != amount.to_integral_value():
         raise ValueError("credits have at most six decimals")
-    return int(amount)
+    return MicroCredits(int(amount))

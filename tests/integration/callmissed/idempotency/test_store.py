@@ -8,6 +8,7 @@ import pytest
 from callmissed.aws.attributes import from_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.idempotency.requests import KeyedRequest, keyed_request
 from callmissed.idempotency.store import RETENTION_SECONDS, IdempotencyStore, Replay, Run
@@ -21,14 +22,14 @@ OTHER = keyed_request("tnt_a", "live", "some-key", "0" * 64)
 
 
 async def begun(records: IdempotencyStore, now: int, request: KeyedRequest = FIRST) -> Run:
-    run = await records.begin(request, now, LOCK, "call")
+    run = await records.begin(request, Micros(now), LOCK, "call")
     assert isinstance(run, Run)
     return run
 
 
 async def refused(records: IdempotencyStore, now: int, code: str, request: KeyedRequest = FIRST) -> ApiError:
     with pytest.raises(ApiError) as refusal:
-        await records.begin(request, now, LOCK)
+        await records.begin(request, Micros(now), LOCK)
     assert (refusal.value.status, refusal.value.code) == (409, code)
     return refusal.value
 
@@ -46,7 +47,7 @@ async def test_an_answer_comes_back_as_it_was(
 
     await records.complete(run, 201, "application/x", body)
 
-    assert await records.begin(FIRST, hands.at, LOCK) == Replay(201, "application/x", body, "call")
+    assert await records.begin(FIRST, Micros(hands.at), LOCK) == Replay(201, "application/x", body, "call")
     assert list(shelf.kept) == ([run.answer_name] if len(body) > 102_400 else [])
     await refused(records, hands.at, "idempotency_conflict", OTHER)
 
@@ -61,7 +62,9 @@ async def test_a_second_run_waits_for_the_first(records: IdempotencyStore, hands
 
 
 async def test_of_many_at_once_one_runs(records: IdempotencyStore, hands: Hands) -> None:
-    outcomes = await asyncio.gather(*(records.begin(FIRST, hands.at, LOCK) for _ in range(20)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(records.begin(FIRST, Micros(hands.at), LOCK) for _ in range(20)), return_exceptions=True
+    )
 
     runs = [outcome for outcome in outcomes if isinstance(outcome, Run)]
     refusals = [outcome.code for outcome in outcomes if isinstance(outcome, ApiError)]
@@ -92,7 +95,7 @@ async def test_a_run_that_lost_its_lock_neither_completes_nor_releases(records: 
     await records.complete(heir, 200, "", b"heir")
     with pytest.raises(ApiError):
         await records.complete(ghost, 200, "", b"ghost")
-    replay = await records.begin(FIRST, hands.at, LOCK)
+    replay = await records.begin(FIRST, Micros(hands.at), LOCK)
     assert isinstance(replay, Replay)
     assert replay.body == b"heir"
 
@@ -104,7 +107,7 @@ async def test_completing_twice_is_completing_once(records: IdempotencyStore, ha
         await records.complete(run, 200, "", b"once")
     await records.release(run)
 
-    assert isinstance(await records.begin(FIRST, hands.at, LOCK), Replay)
+    assert isinstance(await records.begin(FIRST, Micros(hands.at), LOCK), Replay)
 
 
 async def test_a_released_key_runs_again_as_the_same_operation(records: IdempotencyStore, hands: Hands) -> None:
@@ -124,7 +127,7 @@ async def test_after_24_hours_the_key_is_new_though_its_record_is_there(
     first = await begun(records, hands.at)
     await records.complete(first, 200, "", b"old")
     hands.turn(RETENTION_SECONDS - 1)
-    assert isinstance(await records.begin(FIRST, hands.at, LOCK), Replay)
+    assert isinstance(await records.begin(FIRST, Micros(hands.at), LOCK), Replay)
     hands.turn(1)
 
     second = await begun(records, hands.at, OTHER)
@@ -186,18 +189,18 @@ async def test_an_answer_that_the_bucket_does_not_give_is_503_for_now(
     shelf.shut = True
 
     with pytest.raises(ApiError) as refusal:
-        await records.begin(FIRST, hands.at, LOCK)
+        await records.begin(FIRST, Micros(hands.at), LOCK)
 
     assert refusal.value.status == 503
     shelf.shut = False
-    assert isinstance(await records.begin(FIRST, hands.at, LOCK), Replay)
+    assert isinstance(await records.begin(FIRST, Micros(hands.at), LOCK), Replay)
 
 
 async def test_without_the_table_nothing_is_begun(hands: Hands, shelf: Shelf) -> None:
     dynamodb = DynamoDB("us-east-1", "http://127.0.0.1:9", attempts=1)
     try:
         with pytest.raises(ApiError) as refusal:
-            await IdempotencyStore(Database(dynamodb, "test"), shelf).begin(FIRST, hands.at, LOCK)
+            await IdempotencyStore(Database(dynamodb, "test"), shelf).begin(FIRST, Micros(hands.at), LOCK)
     finally:
         await dynamodb.close()
 
@@ -225,7 +228,7 @@ async def test_a_lock_of_which_nothing_was_heard_locks_nobody_out(
     dynamodb.lost = 4
     try:
         with pytest.raises(ApiError) as refusal:
-            await records.begin(FIRST, hands.at, LOCK)
+            await records.begin(FIRST, Micros(hands.at), LOCK)
         run = await begun(records, hands.at)
     finally:
         await dynamodb.close()

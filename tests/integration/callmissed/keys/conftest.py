@@ -9,19 +9,21 @@ import pytest_asyncio
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, ORIGINS, TABLES, Table, physical_name
 from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.interleaving import InterleavingDynamoDB
 
-NOVEMBER = 1_794_787_200_000_000
+NOVEMBER = Micros(1_794_787_200_000_000)
 """16 November 2026, 00:00 UTC, in epoch microseconds."""
 
 OLD, NEW = b"old pepper of some length", b"new pepper of some length"
@@ -65,7 +67,7 @@ class Vault:
 
     async def call(self, secret: str, cost: int = 0, now: int = NOVEMBER, *peppers: bytes) -> Admitted:
         """One call by a fresh process."""
-        return await self.ring(*(peppers or (OLD,))).admit(secret, cost, now)
+        return await self.ring(*(peppers or (OLD,))).admit(secret, MicroCredits(cost), Micros(now))
 
     async def refusal(self, secret: str, cost: int = 0, now: int = NOVEMBER, *peppers: bytes) -> str:
         """Code with which a call is refused; `admitted` when it isn't."""

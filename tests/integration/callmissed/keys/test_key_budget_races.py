@@ -6,18 +6,19 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import to_item
-from callmissed.clock import MINUTE, SECOND
+from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.keys.management import NewKey
 from callmissed.keys.secret import key_hash
+from callmissed.money import MicroCredits
 from callmissed.platform.tables import KEYS, physical_name
 from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
 
-DECEMBER = NOVEMBER + 15 * 24 * 60 * MINUTE
+DECEMBER = Micros(NOVEMBER + 15 * 24 * 60 * MINUTE)
 LOAN, SCOPES = {"ln": [202612, 40]}, {"scp": {"bots:read"}}
 
 
 async def rotate(vault: Vault, key: NewKey, *, overlap: int = 0, now: int = NOVEMBER) -> NewKey:
-    return await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=overlap, now=now)
+    return await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=overlap, now=Micros(now))
 
 
 async def left_in_december(vault: Vault, *keys: NewKey) -> int:
@@ -53,7 +54,7 @@ async def test_a_rotation_before_the_months_turn_is_written_gives_the_budget_onc
     interleaved.before(
         "UpdateItem", rotated, matching=lambda request: "#km" in request.get("ExpressionAttributeNames", {})
     )
-    await vault.ring(OLD, dynamodb=interleaved).admit(key.secret, 30, DECEMBER)
+    await vault.ring(OLD, dynamodb=interleaved).admit(key.secret, MicroCredits(30), DECEMBER)
 
     assert interleaved.pending == 0
     assert 30 + await left_in_december(vault, key, made[0]) == 100
@@ -74,7 +75,7 @@ async def test_a_move_keeps_what_the_key_got_since_it_was_read(vault: Vault, arr
     key, interleaved = await vault.key(budget=100), vault.interleaved()
     interleaved.before("TransactWriteItems", partial(write, vault, key, arrived))
 
-    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER)
+    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, MicroCredits(0), NOVEMBER)
 
     assert interleaved.pending == 0
     moved = await vault.hot(key.secret, NEW)

@@ -11,6 +11,7 @@ from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, is_well_formed, key_hash
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
 from tests.integration.callmissed.keys.conftest import NOVEMBER, OLD, Vault
 
@@ -77,13 +78,13 @@ async def test_without_a_rate_a_key_has_the_plans(vault: Vault, plan: Plan, rpm:
 async def test_a_revoked_key_is_refused_from_the_next_call_on(vault: Vault) -> None:
     key = await vault.key()
     process = vault.ring(OLD)
-    await process.admit(key.secret, 0, NOVEMBER)
+    await process.admit(key.secret, MicroCredits(0), NOVEMBER)
 
     revoked = await vault.manager.revoke(key.record.tenant, key.record.key_id)
 
     assert not revoked.is_active
     with pytest.raises(ApiError) as refused:
-        await process.admit(key.secret, 0, NOVEMBER)
+        await process.admit(key.secret, MicroCredits(0), NOVEMBER)
     assert (refused.value.status, refused.value.code) == (401, "invalid_api_key")
     (listed,) = await vault.manager.keys_of(key.record.tenant)
     assert not listed.is_active

@@ -7,12 +7,13 @@ import pytest
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.errors import ApiError
 from callmissed.keys.admission import Admission
 from callmissed.keys.management import NewKey
 from callmissed.keys.records import ApiKey, to_key_item
 from callmissed.keys.secret import Mode, key_hash, new_secret
+from callmissed.money import MicroCredits
 from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
 
 NEWEST = b"newest pepper of some length"
@@ -81,7 +82,7 @@ async def test_both_secrets_of_an_overlap_may_move_at_once(vault: Vault) -> None
     new = await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=60, now=NOVEMBER)
     interleaved.before("TransactWriteItems", partial(moved, vault, new))
 
-    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER)
+    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, MicroCredits(0), NOVEMBER)
     await vault.manager.revoke(key.record.tenant, key.record.key_id)
 
     assert (await record_of(vault, key)).hashes == {key_hash(NEW, key.secret), key_hash(NEW, new.secret)}
@@ -96,7 +97,7 @@ async def test_an_unknown_key_costs_one_failed_write_and_a_read_for_each_pepper(
     interleaved = vault.interleaved()
 
     with pytest.raises(ApiError) as refused:
-        await vault.ring(*peppers, dynamodb=interleaved).admit(new_secret(Mode.LIVE), 0, NOVEMBER)
+        await vault.ring(*peppers, dynamodb=interleaved).admit(new_secret(Mode.LIVE), MicroCredits(0), NOVEMBER)
 
     assert refused.value.status == 401
     assert interleaved.sent == {"UpdateItem": 1} | ({"GetItem": reads} if reads else {})
@@ -106,7 +107,7 @@ async def test_a_moved_key_costs_no_more_than_with_one_pepper(vault: Vault) -> N
     key, interleaved = await vault.key(), vault.interleaved()
     await moved(vault, key)
 
-    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER + MINUTE)
+    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, MicroCredits(0), Micros(NOVEMBER + MINUTE))
 
     assert interleaved.sent == {"UpdateItem": 1}
 
@@ -116,7 +117,7 @@ async def test_a_key_is_moved_once(vault: Vault) -> None:
     process = vault.ring(NEW, OLD, dynamodb=interleaved)
 
     for minute in range(3):
-        await process.admit(key.secret, 0, NOVEMBER + minute * MINUTE)
+        await process.admit(key.secret, MicroCredits(0), Micros(NOVEMBER + minute * MINUTE))
 
     assert interleaved.sent["TransactWriteItems"] == 1
     assert interleaved.sent["UpdateItem"] == 4
@@ -129,7 +130,7 @@ async def test_a_limited_key_is_refused_without_a_request_wherever_it_is(vault: 
 
     for requests in (3, 3, 3):
         with pytest.raises(ApiError) as refused:
-            await process.admit(key.secret, 0, NOVEMBER)
+            await process.admit(key.secret, MicroCredits(0), NOVEMBER)
         assert refused.value.code == "rate_limit_exceeded"
         assert interleaved.sent.total() == requests
 
@@ -146,7 +147,7 @@ async def test_a_revocation_during_the_move_is_not_lost(vault: Vault) -> None:
     key, interleaved = await vault.key(), vault.interleaved()
     interleaved.before("TransactWriteItems", partial(vault.manager.revoke, key.record.tenant, key.record.key_id))
 
-    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER)
+    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, MicroCredits(0), NOVEMBER)
 
     assert await places(vault, key) == [OLD]
     assert await vault.refusal(key.secret, 0, NOVEMBER, NEW, OLD) == "invalid_api_key"
@@ -173,7 +174,7 @@ async def test_a_rotation_during_the_move_keeps_the_budget_whole(vault: Vault, o
         made.append(await rotation)
 
     interleaved.before("TransactWriteItems", rotate)
-    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 20, NOVEMBER)
+    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, MicroCredits(20), NOVEMBER)
 
     left = [
         (await vault.hot(secret, pepper)).get("kb", 0)
@@ -202,7 +203,7 @@ async def test_calls_during_the_move_are_charged_once(vault: Vault) -> None:
     key, interleaved = await vault.key(budget=100), vault.interleaved()
     interleaved.before("TransactWriteItems", *[partial(vault.call, key.secret, 10)] * 2)
 
-    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 10, NOVEMBER)
+    await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, MicroCredits(10), NOVEMBER)
 
     assert await places(vault, key) == [NEW]
     assert (await vault.hot(key.secret, NEW))["kb"] == 70
@@ -213,10 +214,10 @@ async def test_a_key_too_busy_to_move_works_on_and_moves_later(vault: Vault) -> 
     process = vault.ring(NEW, OLD, dynamodb=interleaved)
     interleaved.before("TransactWriteItems", *[partial(vault.call, key.secret, 1)] * 4)
 
-    await process.admit(key.secret, 1, NOVEMBER)
-    await process.admit(key.secret, 1, NOVEMBER + MINUTE - 1)
+    await process.admit(key.secret, MicroCredits(1), NOVEMBER)
+    await process.admit(key.secret, MicroCredits(1), Micros(NOVEMBER + MINUTE - 1))
     assert (await places(vault, key), interleaved.sent["TransactWriteItems"]) == ([OLD], 4)
-    await process.admit(key.secret, 1, NOVEMBER + MINUTE)
+    await process.admit(key.secret, MicroCredits(1), Micros(NOVEMBER + MINUTE))
 
     assert await places(vault, key) == [NEW]
     assert (await vault.hot(key.secret, NEW))["kb"] == 100 - 7
@@ -230,7 +231,7 @@ async def test_a_move_that_dynamodb_refuses_does_not_touch_the_call(vault: Vault
 
     interleaved.before("TransactWriteItems", *[fail] * 4)
 
-    admitted = await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 0, NOVEMBER)
+    admitted = await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, MicroCredits(0), NOVEMBER)
 
     assert admitted.key_id == key.record.key_id
     assert await places(vault, key) == [OLD]
@@ -245,7 +246,7 @@ async def test_a_key_that_moves_between_two_looks_is_not_missed(vault: Vault) ->
         else:
             interleaved.before(operation, partial(moved, vault, key))
 
-        admitted = await process.admit(key.secret, 0, NOVEMBER)
+        admitted = await process.admit(key.secret, MicroCredits(0), NOVEMBER)
 
         assert admitted.key_hash == key_hash(NEW, key.secret)
 
@@ -254,13 +255,13 @@ async def test_what_a_process_remembers_of_a_keys_place_may_be_outdated(vault: V
     key, interleaved = await vault.key(), vault.interleaved()
     process = vault.ring(NEW, OLD, dynamodb=interleaved)
     interleaved.before("TransactWriteItems", *[partial(vault.call, key.secret)] * 4)
-    await process.admit(key.secret, 0, NOVEMBER)
+    await process.admit(key.secret, MicroCredits(0), NOVEMBER)
     await moved(vault, key)
 
-    assert (await process.admit(key.secret, 0, NOVEMBER)).key_hash == key_hash(NEW, key.secret)
+    assert (await process.admit(key.secret, MicroCredits(0), NOVEMBER)).key_hash == key_hash(NEW, key.secret)
     await vault.manager.revoke(key.record.tenant, key.record.key_id)
     with pytest.raises(ApiError) as refused:
-        await process.admit(key.secret, 0, NOVEMBER)
+        await process.admit(key.secret, MicroCredits(0), NOVEMBER)
     assert refused.value.status == 401
 
 
@@ -268,10 +269,10 @@ async def test_of_two_moves_at_once_one_wins_and_both_calls_pass(vault: Vault) -
     key, interleaved = await vault.key(budget=100), vault.interleaved()
     interleaved.before("TransactWriteItems", partial(vault.call, key.secret, 10, NOVEMBER, NEW, OLD))
 
-    admitted = await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, 30, NOVEMBER)
+    admitted = await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, MicroCredits(30), NOVEMBER)
 
     assert await places(vault, key) == [NEW]
-    await Admission(Database(vault.dynamodb, vault.store.stage)).give_back(admitted, 25)
+    await Admission(Database(vault.dynamodb, vault.store.stage)).give_back(admitted, MicroCredits(25))
     assert (await vault.hot(key.secret, NEW))["kb"] == 100 - 10 - 30 + 25
 
 
@@ -279,11 +280,11 @@ async def test_of_two_moves_at_once_one_wins_and_both_calls_pass(vault: Vault) -
 async def test_a_refund_follows_a_key_that_moved_during_the_call(vault: Vault, peppers: tuple[bytes, ...]) -> None:
     key, interleaved = await vault.key(budget=100), vault.interleaved()
     interleaved.before("TransactWriteItems", *[partial(vault.call, key.secret)] * 4)
-    admitted = await vault.ring(*peppers, dynamodb=interleaved).admit(key.secret, 30, NOVEMBER)
+    admitted = await vault.ring(*peppers, dynamodb=interleaved).admit(key.secret, MicroCredits(30), NOVEMBER)
     assert admitted.key_hash == key_hash(OLD, key.secret)
     await moved(vault, key)
 
-    await Admission(Database(vault.dynamodb, vault.store.stage)).give_back(admitted, 30)
+    await Admission(Database(vault.dynamodb, vault.store.stage)).give_back(admitted, MicroCredits(30))
 
     assert (await vault.hot(key.secret, NEW))["kb"] == 100
 
@@ -295,10 +296,10 @@ async def test_a_refund_of_last_month_is_not_paid_into_this_one(vault: Vault) ->
     current = await vault.call(key.secret, 40, december, NEW, OLD)
     admission = Admission(Database(vault.dynamodb, vault.store.stage))
 
-    await admission.give_back(admitted, 30)
+    await admission.give_back(admitted, MicroCredits(30))
     assert (await vault.hot(key.secret, NEW))["kb"] == 60
 
-    await admission.give_back(current, 25)
+    await admission.give_back(current, MicroCredits(25))
     assert (await vault.hot(key.secret, NEW))["kb"] == 85
 
 
@@ -307,11 +308,11 @@ async def test_old_and_new_versions_side_by_side_never_refuse_nor_double(vault: 
     processes = [vault.ring(NEW, OLD), vault.ring(OLD, NEW)]
 
     for turn in range(6):
-        await processes[turn % 2].admit(key.secret, 100, NOVEMBER + turn * 2 * MINUTE)
+        await processes[turn % 2].admit(key.secret, MicroCredits(100), Micros(NOVEMBER + turn * 2 * MINUTE))
         (place,) = await places(vault, key)
         assert (await vault.hot(key.secret, place))["kb"] == 1000 - 100 * (turn + 1)
 
-    await processes[0].admit(key.secret, 0, NOVEMBER + 20 * MINUTE)
+    await processes[0].admit(key.secret, MicroCredits(0), Micros(NOVEMBER + 20 * MINUTE))
     assert await places(vault, key) == [NEW]
 
 
@@ -320,13 +321,13 @@ async def test_many_calls_at_once_all_pass_and_leave_one_item(vault: Vault) -> N
     processes = [vault.ring(NEW, OLD, dynamodb=vault.interleaved()) for _ in range(3)]
     processes.append(vault.ring(OLD, NEW, dynamodb=vault.interleaved()))
 
-    calls = [process.admit(key.secret, 10, NOVEMBER) for process in processes for _ in range(12)]
+    calls = [process.admit(key.secret, MicroCredits(10), NOVEMBER) for process in processes for _ in range(12)]
     admitted = await asyncio.gather(*calls)
 
     (place,) = await places(vault, key)
     assert (await vault.hot(key.secret, place))["kb"] == 1000 - 480
     admission = Admission(Database(vault.dynamodb, vault.store.stage))
-    await asyncio.gather(*(admission.give_back(call, 5) for call in admitted))
+    await asyncio.gather(*(admission.give_back(call, MicroCredits(5)) for call in admitted))
     assert (await vault.hot(key.secret, place))["kb"] == 1000 - 240
     assert len((await record_of(vault, key)).hashes) == 1
 
@@ -335,7 +336,7 @@ async def test_no_call_passes_after_a_revocation_amid_many_returned(vault: Vault
     for _ in range(5):
         key = await vault.key(rpm=60_000)
         processes = [vault.ring(NEW, OLD, dynamodb=vault.interleaved()) for _ in range(3)]
-        calls = [process.admit(key.secret, 0, NOVEMBER) for process in processes for _ in range(6)]
+        calls = [process.admit(key.secret, MicroCredits(0), NOVEMBER) for process in processes for _ in range(6)]
         revocation = vault.manager.revoke(key.record.tenant, key.record.key_id)
 
         outcomes = await asyncio.gather(*calls[:9], revocation, *calls[9:], return_exceptions=True)
@@ -345,5 +346,5 @@ async def test_no_call_passes_after_a_revocation_amid_many_returned(vault: Vault
         assert len(await places(vault, key)) == 1
         for process in processes:
             with pytest.raises(ApiError) as refused:
-                await process.admit(key.secret, 0, NOVEMBER)
+                await process.admit(key.secret, MicroCredits(0), NOVEMBER)
             assert refused.value.status == 401

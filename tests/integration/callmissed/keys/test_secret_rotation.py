@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.errors import ApiError
 from callmissed.keys.management import NewKey
 from callmissed.keys.secret import Mode
@@ -15,7 +15,9 @@ MONTHS_END = NOVEMBER + 15 * DAY
 
 
 async def rotated(vault: Vault, key: NewKey, overlap_minutes: int = 0, now: int = NOVEMBER) -> NewKey:
-    return await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=overlap_minutes, now=now)
+    return await vault.manager.rotate(
+        key.record.tenant, key.record.key_id, overlap_minutes=overlap_minutes, now=Micros(now)
+    )
 
 
 async def revoked(vault: Vault, key: NewKey) -> None:

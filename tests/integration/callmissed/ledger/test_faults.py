@@ -13,7 +13,7 @@ import pytest_asyncio
 from callmissed.aws.attributes import from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
-from callmissed.clock import MINUTE, SECOND, month_of
+from callmissed.clock import MINUTE, SECOND, Micros, month_of
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
@@ -21,6 +21,7 @@ from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.shards import wallet_id
 from callmissed.ledger.sweep import sweep
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenants.tenants import create_tenant
@@ -28,8 +29,8 @@ from local.aws.tables import StageTables
 from tests.support.faults import Crash, Fault, FaultyDynamoDB
 from tests.support.wallet_items import held, new_wallet, spent
 
-NOVEMBER = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp()) * SECOND
-DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND
+NOVEMBER = Micros(int(datetime(2026, 11, 20, tzinfo=UTC).timestamp()) * SECOND)
+DECEMBER = Micros(int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND)
 LATE, LOST, NEVER, THROTTLED = Fault.DELAY, Fault.LOSE_ANSWER, Fault.LOSE_REQUEST, Fault.THROTTLE
 TENANT = "tnt"
 
@@ -53,13 +54,17 @@ class Bank:
 
     async def grant(self, amount: int, operation: str = "one") -> bool:
         return await grant(
-            Database(self.dynamodb, self.stage), tenant=TENANT, amount=amount, operation_id=operation, now=NOVEMBER
+            Database(self.dynamodb, self.stage),
+            tenant=TENANT,
+            amount=MicroCredits(amount),
+            operation_id=operation,
+            now=NOVEMBER,
         )
 
     async def hold(self, amount: int, *faults: Fault | None, id: str = "") -> Hold:
         self.dynamodb.faults.extend(faults)
         id = id or new_call_id(NOVEMBER, 1)
-        hold, _ = await self.ledger.hold(TENANT, id, "llm", amount)
+        hold, _ = await self.ledger.hold(TENANT, id, "llm", MicroCredits(amount))
         return hold
 
     async def settle(self, hold: Hold, cost: int, *faults: Fault | None) -> Settlement:
@@ -72,7 +77,7 @@ class Bank:
             await self.dynamodb.deliver_late(0)
 
     async def sweep(self) -> tuple[int, int, int]:
-        report = await sweep(Database(self.dynamodb, self.stage), NOVEMBER + 5 * MINUTE)
+        report = await sweep(Database(self.dynamodb, self.stage), Micros(NOVEMBER + 5 * MINUTE))
         return report.applied, report.voided, report.duplicates
 
     @property
@@ -83,7 +88,9 @@ class Bank:
 def entry_for(hold: Hold, cost: int) -> LedgerEntry:
     tag = (hold.amount, hold.attempt)
     kind = EntryType.DEDUCTION
-    return LedgerEntry(TENANT, hold.call_id, kind, cost, Account.HELD, Account.REVENUE, NOVEMBER, held=tag)
+    return LedgerEntry(
+        TENANT, hold.call_id, kind, MicroCredits(cost), Account.HELD, Account.REVENUE, NOVEMBER, held=tag
+    )
 
 
 @pytest_asyncio.fixture
@@ -249,7 +256,9 @@ async def test_a_tenant_whose_creation_arrives_again_late_keeps_its_credits(bank
     bank.dynamodb.faults.extend([LATE])
     made = await create_tenant(Database(bank.dynamodb, bank.stage), name="tests", plan=Plan.FREE, now=NOVEMBER)
     tenant = made.tenant_id
-    await grant(Database(bank.dynamodb, bank.stage), tenant=tenant, amount=500, operation_id="one", now=NOVEMBER)
+    await grant(
+        Database(bank.dynamodb, bank.stage), tenant=tenant, amount=MicroCredits(500), operation_id="one", now=NOVEMBER
+    )
 
     operation, payload = bank.dynamodb.late.pop()
     request = json.loads(payload)
@@ -267,10 +276,12 @@ async def test_shards_that_slept_through_the_month_lend_their_new_budget(bank: B
         await bank.put(new_wallet(wallet_id(TENANT, shard), "enterprise", month_of(NOVEMBER)) | used_up)
     for call in range(4):
         id = new_call_id(DECEMBER, 1, random_bits=0)
-        hold, _ = await bank.ledger.hold(TENANT, id[:-1] + "0123"[call], "llm", 900 if call else 1300, shards=4)
+        hold, _ = await bank.ledger.hold(
+            TENANT, id[:-1] + "0123"[call], "llm", MicroCredits(900 if call else 1300), shards=4
+        )
         assert hold.amount in (900, 1300)
     with pytest.raises(ApiError) as refused:
-        await bank.ledger.hold(TENANT, new_call_id(DECEMBER, 1), "llm", 1, shards=4)
+        await bank.ledger.hold(TENANT, new_call_id(DECEMBER, 1), "llm", MicroCredits(1), shards=4)
     assert refused.value.code == "budget_exceeded"
     shards = [await bank.wallet(wallet_id(TENANT, shard)) for shard in range(4)]
     assert sum(wallet["bud"] for wallet in shards) == 4000

@@ -8,7 +8,7 @@ import pytest_asyncio
 from callmissed.aws.attributes import to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Usage
@@ -16,14 +16,15 @@ from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.queries import balance, newest_entries
 from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 
-NOVEMBER = 1_794_787_200_000_000
+NOVEMBER = Micros(1_794_787_200_000_000)
 MakeTenant = Callable[..., Awaitable[str]]
-DECEMBER = NOVEMBER + 20 * 24 * 60 * MINUTE
+DECEMBER = Micros(NOVEMBER + 20 * 24 * 60 * MINUTE)
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +43,25 @@ async def dynamodb(module_tables: StageTables) -> AsyncIterator[DynamoDB]:
 def make_tenant(dynamodb: DynamoDB, stage: str) -> MakeTenant:
     async def make(plan: Plan = Plan.PRO, amount: int = 1000) -> str:
         tenant = (await create_tenant(Database(dynamodb, stage), name="tests", plan=plan, now=NOVEMBER)).tenant_id
-        await grant(Database(dynamodb, stage), tenant=tenant, amount=amount, operation_id="start", now=NOVEMBER)
+        await grant(
+            Database(dynamodb, stage), tenant=tenant, amount=MicroCredits(amount), operation_id="start", now=NOVEMBER
+        )
         return tenant
 
     return make
 
 
 async def spend(ledger: Ledger, tenant: str, amount: int, *, now: int = NOVEMBER, shards: int = 1) -> str:
-    call_id = new_call_id(now, 20)
-    hold, _ = await ledger.hold(tenant, call_id, "llm", amount, shards=shards)
+    call_id = new_call_id(Micros(now), 20)
+    hold, _ = await ledger.hold(tenant, call_id, "llm", MicroCredits(amount), shards=shards)
     entry = LedgerEntry(
         tenant,
         call_id,
         EntryType.DEDUCTION,
-        amount,
+        MicroCredits(amount),
         Account.HELD,
         Account.REVENUE,
-        now,
+        Micros(now),
         held=(hold.amount, hold.attempt),
         usage=Usage("llm", "lab-chat", "lab"),
     )
@@ -69,7 +72,7 @@ async def spend(ledger: Ledger, tenant: str, amount: int, *, now: int = NOVEMBER
 async def test_a_balance_tells_held_from_spent(dynamodb: DynamoDB, stage: str, make_tenant: MakeTenant) -> None:
     tenant, ledger = await make_tenant(), Ledger(Database(dynamodb, stage))
     await spend(ledger, tenant, 300)
-    await ledger.hold(tenant, new_call_id(NOVEMBER, 20), "llm", 50)
+    await ledger.hold(tenant, new_call_id(NOVEMBER, 20), "llm", MicroCredits(50))
 
     found = await balance(Database(dynamodb, stage), tenant, NOVEMBER)
 
@@ -130,7 +133,11 @@ async def test_calls_only_leaves_out_what_is_no_call(dynamodb: DynamoDB, stage: 
     calls = [await spend(ledger, tenant, 1, now=NOVEMBER + 1000)]
     for n in range(5):
         await grant(
-            Database(dynamodb, stage), tenant=tenant, amount=1, operation_id=f"more-{n}", now=NOVEMBER + 2000 + n * 1000
+            Database(dynamodb, stage),
+            tenant=tenant,
+            amount=MicroCredits(1),
+            operation_id=f"more-{n}",
+            now=Micros(NOVEMBER + 2000 + n * 1000),
         )
 
     found = await newest_entries(Database(dynamodb, stage), tenant, limit=2, calls_only=True)

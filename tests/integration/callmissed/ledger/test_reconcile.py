@@ -10,7 +10,7 @@ import pytest
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
-from callmissed.clock import MINUTE, system_clock
+from callmissed.clock import MINUTE, Micros, system_clock
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
@@ -19,6 +19,7 @@ from callmissed.ledger.queries import read_wallets
 from callmissed.ledger.reconcile import Drift, reconcile
 from callmissed.ledger.sweep import sweep
 from callmissed.ledger.wallet import Wallet
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan, limits
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS, physical_name
 from callmissed.tenants.tenants import create_tenant
@@ -37,13 +38,13 @@ async def dynamodb(tables: StageTables) -> AsyncIterator[DynamoDB]:
 async def _tenant(dynamodb: DynamoDB, stage: str, plan: Plan = Plan.PRO) -> str:
     now = system_clock()
     tenant = (await create_tenant(Database(dynamodb, stage), name="reconciled", plan=plan, now=now)).tenant_id
-    await grant(Database(dynamodb, stage), tenant=tenant, amount=GRANTED, operation_id="first", now=now)
+    await grant(Database(dynamodb, stage), tenant=tenant, amount=MicroCredits(GRANTED), operation_id="first", now=now)
     return tenant
 
 
 async def _hold(ledger: Ledger, tenant: str, plan: Plan = Plan.PRO, *, started: int | None = None) -> Hold:
-    call_id = new_call_id(started or system_clock(), 20)
-    return (await ledger.hold(tenant, call_id, "llm", 1_000, shards=limits(plan).wallet_shards))[0]
+    call_id = new_call_id(Micros(started or system_clock()), 20)
+    return (await ledger.hold(tenant, call_id, "llm", MicroCredits(1_000), shards=limits(plan).wallet_shards))[0]
 
 
 def _entry(hold: Hold, cost: int) -> LedgerEntry:
@@ -51,12 +52,16 @@ def _entry(hold: Hold, cost: int) -> LedgerEntry:
         hold.tenant,
         hold.call_id,
         EntryType.DEDUCTION,
-        cost,
+        MicroCredits(cost),
         Account.HELD,
         Account.REVENUE,
         system_clock(),
         held=(hold.amount, hold.attempt),
     )
+
+
+def _drift(tenant: str, *amounts: int) -> Drift:
+    return Drift(tenant, *map(MicroCredits, amounts))
 
 
 async def _wallets(dynamodb: DynamoDB, stage: str, tenant: str, plan: Plan) -> list[Wallet]:
@@ -114,7 +119,7 @@ async def test_a_call_between_entry_and_wallet_is_no_drift(tables: StageTables, 
     hold = await _hold(ledger, tenant)
     await ledger.record(_entry(hold, 400))
     assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
-    await ledger.apply(hold, 400)
+    await ledger.apply(hold, MicroCredits(400))
     assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
 
 
@@ -143,7 +148,7 @@ async def test_a_tampered_wallet_is_found_every_night(
     await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": tenant}, name, 1)
     granted = GRANTED + (name == "gr")
     imbalance = 2 if name == "sp" else 1  # what is spent stands in both equations
-    drift = Drift(tenant, *expected, granted, GRANTED, imbalance)
+    drift = _drift(tenant, *expected, granted, GRANTED, imbalance)
     for _ in range(2):
         assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == [drift]
 
@@ -155,7 +160,7 @@ async def test_a_tampered_entry_is_found(tables: StageTables, dynamodb: DynamoDB
     key = {"tenant": tenant, "entry": hold.call_id}
     await _tamper(dynamodb, physical_name(tables.stage, LEDGER), key, "amount", 5)
     drifts = (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts
-    assert drifts == [Drift(tenant, 400, 405, GRANTED, GRANTED)]
+    assert drifts == [_drift(tenant, 400, 405, GRANTED, GRANTED)]
 
 
 @pytest.mark.parametrize("name", ["av", "bl", "bud"])
@@ -163,7 +168,7 @@ async def test_a_wallet_that_contradicts_itself_is_found(tables: StageTables, dy
     tenant = await _tenant(dynamodb, tables.stage)
     await _tamper(dynamodb, physical_name(tables.stage, WALLETS), {"id": tenant}, name, 7)
     drifts = (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts
-    assert drifts == [Drift(tenant, 0, 0, GRANTED, GRANTED, 7)]
+    assert drifts == [_drift(tenant, 0, 0, GRANTED, GRANTED, 7)]
 
 
 async def test_a_missing_entry_is_found(tables: StageTables, dynamodb: DynamoDB) -> None:
@@ -173,7 +178,7 @@ async def test_a_missing_entry_is_found(tables: StageTables, dynamodb: DynamoDB)
     key = to_item({"tenant": tenant, "entry": hold.call_id})
     await dynamodb.call("DeleteItem", {"TableName": physical_name(tables.stage, LEDGER), "Key": key})
     drifts = (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts
-    assert drifts == [Drift(tenant, 400, 0, GRANTED, GRANTED)]
+    assert drifts == [_drift(tenant, 400, 0, GRANTED, GRANTED)]
 
 
 async def test_a_drift_is_found_beside_healthy_tenants(tables: StageTables, dynamodb: DynamoDB) -> None:
@@ -193,7 +198,7 @@ async def test_a_call_that_settles_long_after_it_began_is_no_drift(tables: Stage
     await ledger.settle(later := await _hold(ledger, tenant, started=long_ago + MINUTE), _entry(later, 400))
     await ledger.release(early)
     assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
-    again = (await ledger.hold(tenant, early.call_id, "llm", 1_000))[0]
+    again = (await ledger.hold(tenant, early.call_id, "llm", MicroCredits(1_000)))[0]
     await ledger.settle(again, _entry(again, 300))
     for _ in range(2):
         assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
@@ -233,10 +238,10 @@ async def test_final_entries_are_summed_once(tables: StageTables, dynamodb: Dyna
     tenant = await _tenant(dynamodb, tables.stage)
     await ledger.settle(hold := await _hold(ledger, tenant), _entry(hold, 400))
     tomorrow = system_clock() + 24 * 60 * MINUTE
-    assert (await reconcile(Database(dynamodb, tables.stage), tomorrow)).drifts == []
+    assert (await reconcile(Database(dynamodb, tables.stage), Micros(tomorrow))).drifts == []
     mark = to_item({"tenant": tenant, "item": "RECONCILED"})
     answer = await dynamodb.call("GetItem", {"TableName": physical_name(tables.stage, TENANTS), "Key": mark})
     assert answer["Item"]["charged"] == {"N": "400"}
     assert answer["Item"]["upto"] == {"S": hold.call_id}
     await _tamper(dynamodb, physical_name(tables.stage, LEDGER), {"tenant": tenant, "entry": hold.call_id}, "amount", 5)
-    assert (await reconcile(Database(dynamodb, tables.stage), tomorrow)).drifts == []
+    assert (await reconcile(Database(dynamodb, tables.stage), Micros(tomorrow))).drifts == []

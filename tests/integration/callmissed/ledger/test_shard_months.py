@@ -8,17 +8,18 @@ import pytest_asyncio
 from callmissed.aws.attributes import from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.ids import new_call_id
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.shards import wallet_id
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan, limits
 from callmissed.platform.tables import WALLETS, physical_name
 from local.aws.tables import StageTables
 from tests.support.wallet_items import held, new_wallet
 
-NOVEMBER = 1_794_787_200_000_000
-DECEMBER = NOVEMBER + 20 * 24 * 60 * MINUTE
+NOVEMBER = Micros(1_794_787_200_000_000)
+DECEMBER = Micros(NOVEMBER + 20 * 24 * 60 * MINUTE)
 SHARDS = limits(Plan.ENTERPRISE).wallet_shards
 
 
@@ -44,7 +45,9 @@ async def test_last_months_spending_takes_nothing_off_this_months_budget(
         await dynamodb.call("PutItem", {"TableName": table, "Item": to_item(wallet)})
 
     ledger = Ledger(Database(dynamodb, module_tables.stage))
-    hold, _ = await ledger.hold("tnt_months", new_call_id(DECEMBER, 20), "llm", SHARDS * 1000, shards=SHARDS)
+    hold, _ = await ledger.hold(
+        "tnt_months", new_call_id(DECEMBER, 20), "llm", MicroCredits(SHARDS * 1000), shards=SHARDS
+    )
 
     wallets = [await read(dynamodb, table, id) for id in ids]
     assert hold.amount == SHARDS * 1000

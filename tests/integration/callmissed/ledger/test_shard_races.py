@@ -8,6 +8,7 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.ledger.holds import Hold, Ledger
+from callmissed.money import MicroCredits
 from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
 from tests.support.tenant_wallets import TenantWallets, call_in
@@ -42,7 +43,7 @@ async def open_all(wallets: TenantWallets, fields: Mapping[str, int]) -> None:
 async def borrow(store: StageTables, borrower: FaultyDynamoDB, wallets: TenantWallets, amount: int) -> Hold:
     """Hold `amount` micro-credits in shard 1, which must borrow."""
     ledger = Ledger(Database(borrower, store.stage))
-    hold, _ = await ledger.hold(wallets.tenant, call_in(1), "llm", amount, shards=SHARDS)
+    hold, _ = await ledger.hold(wallets.tenant, call_in(1), "llm", MicroCredits(amount), shards=SHARDS)
     return hold
 
 

@@ -7,17 +7,18 @@ import pytest
 from callmissed.aws.attributes import from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.ids import new_call_id
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.sweep import sweep
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import WALLETS, physical_name
 from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 
-NOVEMBER = 1_794_787_200_000_000
+NOVEMBER = Micros(1_794_787_200_000_000)
 LATER = NOVEMBER + 21 * MINUTE
 
 
@@ -43,18 +44,20 @@ async def test_the_others_are_swept_and_the_failure_is_told(module_tables: Stage
     tenants: list[str] = []
     for _ in range(4):
         tenant = (await create_tenant(Database(dynamodb, stage), name="tests", plan=Plan.PRO, now=NOVEMBER)).tenant_id
-        await grant(Database(dynamodb, stage), tenant=tenant, amount=1000, operation_id="start", now=NOVEMBER)
-        await Ledger(Database(dynamodb, stage)).hold(tenant, new_call_id(NOVEMBER, 20), "llm", 100)
+        await grant(
+            Database(dynamodb, stage), tenant=tenant, amount=MicroCredits(1000), operation_id="start", now=NOVEMBER
+        )
+        await Ledger(Database(dynamodb, stage)).hold(tenant, new_call_id(NOVEMBER, 20), "llm", MicroCredits(100))
         tenants.append(tenant)
 
     for stuck in tenants[::3]:  # wherever these stand in the scan, another one stands behind one of them
         dynamodb.hot = dynamodb.hot | {stuck}
     with pytest.raises(Unavailable):
-        await sweep(Database(dynamodb, stage), LATER)
+        await sweep(Database(dynamodb, stage), Micros(LATER))
     left = [bool(await holds_of(dynamodb, stage, tenant)) for tenant in tenants]
     assert left == [True, False, False, True]
 
     dynamodb.hot = frozenset()
-    assert (await sweep(Database(dynamodb, stage), LATER)).backlog == 2
+    assert (await sweep(Database(dynamodb, stage), Micros(LATER))).backlog == 2
     assert not any([await holds_of(dynamodb, stage, tenant) for tenant in tenants])
     await dynamodb.close()

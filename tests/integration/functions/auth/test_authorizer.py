@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from callmissed.clock import MINUTE, SECOND
+from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.keys.management import NewKey
@@ -24,7 +24,7 @@ SCOPE_MISSING = (
 
 
 async def authorize(event: dict[str, Any], authenticator: KeyAuthenticator, now: int) -> Policy:
-    return await authorizer.authorize(request_of(event), authenticator, now)
+    return await authorizer.authorize(request_of(event), authenticator, Micros(now))
 
 
 async def asked(vault: Vault, event: dict[str, Any], now: int = NOVEMBER) -> Policy:

@@ -15,12 +15,12 @@ from callmissed.aws.batches import Change
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.aws.runtime import run
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger
-from callmissed.money import CREDIT
+from callmissed.money import CREDIT, MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import OUTBOX, WALLETS, physical_name
 from callmissed.tenants.tenants import create_tenant
@@ -31,8 +31,8 @@ from functions.billing.notifier import ThresholdNotifier
 from local.aws.tables import StageTables
 from tests.support.interleaving import InterleavingDynamoDB
 
-NOVEMBER = 1_794_787_200_000_000
-DECEMBER = NOVEMBER + 20 * 24 * 60 * MINUTE
+NOVEMBER = Micros(1_794_787_200_000_000)
+DECEMBER = Micros(NOVEMBER + 20 * 24 * 60 * MINUTE)
 T = TypeVar("T")
 _numbers = itertools.count(100_000)
 
@@ -68,7 +68,13 @@ class Books:
 
     async def top_up(self, tenant: str, credits: int, name: str) -> None:
         amount = credits * CREDIT
-        await grant(Database(self.dynamodb, self.stage), tenant=tenant, amount=amount, operation_id=name, now=NOVEMBER)
+        await grant(
+            Database(self.dynamodb, self.stage),
+            tenant=tenant,
+            amount=MicroCredits(amount),
+            operation_id=name,
+            now=NOVEMBER,
+        )
 
     async def give_budget(self, tenant: str, credits: int, spent: int = 0) -> None:
         request = {
@@ -81,10 +87,10 @@ class Books:
 
     async def hold(self, tenant: str, credits: int, now: int = NOVEMBER, shards: int = 1) -> tuple[Hold, LedgerEntry]:
         """A call on its way, and the entry that will settle it."""
-        ledger, call = Ledger(Database(self.dynamodb, self.stage)), new_call_id(now, 20)
-        hold, _ = await ledger.hold(tenant, call, "llm", credits * CREDIT, shards=shards)
+        ledger, call = Ledger(Database(self.dynamodb, self.stage)), new_call_id(Micros(now), 20)
+        hold, _ = await ledger.hold(tenant, call, "llm", MicroCredits(credits * CREDIT), shards=shards)
         moved = (EntryType.DEDUCTION, hold.amount, Account.HELD, Account.REVENUE)
-        return hold, LedgerEntry(tenant, call, *moved, now, held=(hold.amount, hold.attempt))
+        return hold, LedgerEntry(tenant, call, *moved, Micros(now), held=(hold.amount, hold.attempt))
 
     async def spend(self, tenant: str, credits: int, now: int = NOVEMBER, shards: int = 1) -> Change:
         """A settled call's record."""

@@ -14,6 +14,7 @@ from callmissed.ids import new_call_id
 from callmissed.keys.secret import Mode
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.wallet import NO_QUOTA
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.tokens import counting
@@ -236,7 +237,7 @@ async def test_failed_call_leaves_quotas_alone(client: httpx2.AsyncClient, bank:
 async def test_hold_of_a_process_that_died_is_swept(bank: Bank) -> None:
     account = await bank.account()
     ledger = Ledger(Database(bank.dynamodb, bank.stage))
-    await ledger.hold(account.tenant, new_call_id(system_clock(), HOLD_MINUTES), NO_QUOTA, 5_000)
+    await ledger.hold(account.tenant, new_call_id(system_clock(), HOLD_MINUTES), NO_QUOTA, MicroCredits(5_000))
 
     await bank.sweep()
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from callmissed.clock import iso
+from callmissed.clock import Micros, iso
 from callmissed.ids import new_call_id
 from callmissed.keys.secret import Mode
 from tests.support.inference.behaviours import USAGE, completion, content_events, fails, reply, streams
@@ -86,7 +86,7 @@ async def test_another_tenants_call_does_not_exist(client: httpx2.AsyncClient, b
     call = await chat(client, account)
 
     foreign = await ask(client, stranger, call.headers["x-generation-id"])
-    absent = await ask(client, stranger, f"gen_{new_call_id(0, 1)}")
+    absent = await ask(client, stranger, f"gen_{new_call_id(Micros(0), 1)}")
 
     errors = [refused(response, 404, "not_found", param="id") for response in (foreign, absent)]
     assert len({error["message"] for error in errors}) == 1

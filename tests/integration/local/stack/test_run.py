@@ -15,11 +15,12 @@ import psutil
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import SECOND, iso, system_clock
+from callmissed.clock import SECOND, Micros, iso, system_clock
 from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import CreditsLow
 from callmissed.ids import expires_at, new_call_id
 from callmissed.ledger.holds import Ledger
+from callmissed.money import MicroCredits
 from local.aws.tables import dynamodb_client
 from local.paths import ROOT
 from tests.support.local_stack import GUARD_SECONDS, LocalStack, launch, running
@@ -109,11 +110,11 @@ async def test_a_schedule_run_by_hand_resolves_an_expired_hold(local_stack: Loca
     dynamodb = DynamoDB("us-east-1", announcement["endpoints"]["dynamodb"])
     call = new_call_id(system_clock(), 1)
     try:
-        await Ledger(Database(dynamodb, "local")).hold(announcement["tenant_id"], call, "llm", 1000)
+        await Ledger(Database(dynamodb, "local")).hold(announcement["tenant_id"], call, "llm", MicroCredits(1000))
     finally:
         await dynamodb.close()
     early = local_stack.post("/_local/schedules/hold-sweep")[1]
-    late = local_stack.post(f"/_local/schedules/hold-sweep?at={iso(expires_at(call) + SECOND)}")[1]
+    late = local_stack.post(f"/_local/schedules/hold-sweep?at={iso(Micros(expires_at(call) + SECOND))}")[1]
     assert (early["result"]["voided"], late["result"]["voided"]) == (0, 1)
 
 
@@ -121,7 +122,7 @@ async def test_the_outbox_can_be_read_from_an_event_on(local_stack: LocalStack) 
     dynamodb = DynamoDB("us-east-1", local_stack.announcement["endpoints"]["dynamodb"])
     tenant, now = local_stack.announcement["tenant_id"], system_clock()
     low = CreditsLow(available_credits=1.5, threshold_credits=2)
-    events = [new_event(tenant, low, now - age * SECOND) for age in (1, 0)]
+    events = [new_event(tenant, low, Micros(now - age * SECOND)) for age in (1, 0)]
     try:
         for event in reversed(events):
             assert await publish(Database(dynamodb, "local"), event)

@@ -9,14 +9,14 @@ from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.platform.tables import DELIVERIES, physical_name
 from functions.webhooks.storage.records import LOST_AFTER, REPLAY_PREFIX, Endpoint, State
 from local.aws.tables import StageTables
 from local.state.redrive import redrive_deliveries
 from tests.support.webhooks.items import new_delivery
 
-NOW = 1_800_000_600_000_000
+NOW = Micros(1_800_000_600_000_000)
 ENDPOINT = Endpoint("tnt_1", "wh_1")
 EVENT: Item = {"id": "evt_1", "type": "budget.alert", "created": 1_800_000_000_000_000}
 
@@ -53,7 +53,7 @@ def delivery(id: str, state: State = State.PENDING, **more: Any) -> Item:
 
 
 async def test_everything_unfinished_is_enqueued(dynamodb: DynamoDB, tables: StageTables) -> None:
-    later = ENDPOINT.due(NOW + LOST_AFTER)
+    later = ENDPOINT.due(Micros(NOW + LOST_AFTER))
     waiting = [
         delivery("dlv_tried", n=2),
         {**ENDPOINT.parked_key, **later},
@@ -74,7 +74,7 @@ async def test_everything_unfinished_is_enqueued(dynamodb: DynamoDB, tables: Sta
 
 async def test_a_retry_is_enqueued_for_its_own_time(dynamodb: DynamoDB, tables: StageTables) -> None:
     def retry(id: str, next: int) -> Item:
-        return delivery(id, n=1, next=next) | ENDPOINT.due(next + LOST_AFTER)
+        return delivery(id, n=1, next=next) | ENDPOINT.due(Micros(next + LOST_AFTER))
 
     await put(
         dynamodb,

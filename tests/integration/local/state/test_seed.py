@@ -7,7 +7,7 @@ import pytest
 from callmissed.aws.attributes import from_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.clock import MINUTE, system_clock
+from callmissed.clock import MINUTE, Micros, system_clock
 from callmissed.keys.management import KeyManager
 from callmissed.keys.policy import KeyPolicy
 from callmissed.money import CREDIT
@@ -65,7 +65,7 @@ async def test_a_revoked_key_is_renewed_and_the_other_stays(
 
 
 async def test_an_expired_key_is_renewed(seeder: Seeder, dynamodb: DynamoDB, tables: StageTables) -> None:
-    expiry = system_clock() + MINUTE
+    expiry = Micros(system_clock() + MINUTE)
     account = await seeder.create_tenant(policy=KeyPolicy(expires=expiry))
     renewed = await Seeder(Database(dynamodb, tables.stage), PEPPER, clock=lambda: expiry).renew_keys(account)
     assert renewed is not None

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 import pytest
 
 from callmissed.aws.attributes import from_item, to_item
+from callmissed.clock import Micros
 from callmissed.ledger.entries import (
     Account,
     EntryType,
@@ -17,7 +18,7 @@ from callmissed.ledger.entries import (
     void,
 )
 
-NOVEMBER = 1_794_787_200_000_000
+NOVEMBER = Micros(1_794_787_200_000_000)
 
 
 def entry(**more: object) -> LedgerEntry:

@@ -6,16 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callmissed.clock import Micros
 from callmissed.ids import new_call_id
 from callmissed.ledger.shards import Shift, owner, shard_of, shares, wallet_id
 from callmissed.ledger.wallet import NO_BUDGET, Wallet, new_wallet
+from callmissed.money import MicroCredits
 
 MONEY = st.integers(0, 10**15)
 CREDITS, BUDGET = 0, 1
 
 
 def wallet(available: int, left: int, budget: int = 10**15) -> Wallet:
-    return replace(new_wallet("tnt_1", "enterprise", 202611, budget=budget), available=available, budget_left=left)
+    return replace(
+        new_wallet("tnt_1", "enterprise", 202611, budget=MicroCredits(budget)), available=available, budget_left=left
+    )
 
 
 @st.composite
@@ -40,7 +44,7 @@ def after(wallets: list[Wallet], changes: list[Shift], kind: int) -> list[int]:
 def test_wallets_with_a_budget(borrowing: tuple[list[Wallet], int, int]) -> None:
     wallets, taker, need = borrowing
 
-    changes = shares(wallets, taker, need)
+    changes = shares(wallets, taker, MicroCredits(need))
 
     for kind in (CREDITS, BUDGET):
         left = after(wallets, changes, kind)
@@ -57,7 +61,7 @@ def test_wallets_with_a_budget(borrowing: tuple[list[Wallet], int, int]) -> None
 def test_wallets_without_a_budget_share_their_credits_only(borrowing: tuple[list[Wallet], int, int]) -> None:
     wallets, taker, need = borrowing
 
-    changes = shares(wallets, taker, need)
+    changes = shares(wallets, taker, MicroCredits(need))
 
     left = after(wallets, changes, CREDITS)
     assert sum(left) == sum(each.available for each in wallets)
@@ -72,7 +76,7 @@ def test_the_wallets_themselves_are_left_alone(borrowing: tuple[list[Wallet], in
     wallets, taker, need = borrowing
     before = list(wallets)
 
-    shares(wallets, taker, need)
+    shares(wallets, taker, MicroCredits(need))
 
     assert wallets == before
 
@@ -80,11 +84,11 @@ def test_the_wallets_themselves_are_left_alone(borrowing: tuple[list[Wallet], in
 def test_a_sum_that_is_just_enough_collapses_into_the_taker() -> None:
     wallets = [wallet(available, left, 100) for available, left in [(3, 10), (4, 0), (5, 2)]]
 
-    assert shares(wallets, 1, 12) == [Shift(-3, -10), Shift(8, 12), Shift(-5, -2)]
+    assert shares(wallets, 1, MicroCredits(12)) == [Shift(-3, -10), Shift(8, 12), Shift(-5, -2)]
 
 
 def test_levelling_what_is_level_changes_nothing() -> None:
-    assert shares([wallet(7, 9, 100)] * 4, 2, 0) == [Shift(0, 0)] * 4
+    assert shares([wallet(7, 9, 100)] * 4, 2, MicroCredits(0)) == [Shift(0, 0)] * 4
 
 
 @pytest.mark.parametrize("shard", range(8))
@@ -95,7 +99,7 @@ def test_a_wallets_id_names_tenant_and_shard(shard: int) -> None:
 
 @pytest.mark.parametrize("shards", [1, 2, 8])
 def test_calls_spread_over_all_shards_and_stay_in_theirs(shards: int) -> None:
-    ids = [new_call_id(0, 1, random) for random in range(32)]
+    ids = [new_call_id(Micros(0), 1, random) for random in range(32)]
 
     found = [shard_of(call_id, shards) for call_id in ids]
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from callmissed.events.outbox import new_event, to_record
 from callmissed.events.types import BudgetAlert
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.queries import Balance, total
 from callmissed.ledger.thresholds import crossings, moves_money, settled
 from callmissed.ledger.wallet import HoldToken, new_wallet
-from callmissed.money import CREDIT
+from callmissed.money import CREDIT, MicroCredits
 
 MONEY = st.integers(0, 10**12)
 
@@ -25,21 +25,21 @@ def balance(*, spent: int = 0, budget: int | None = None, left: int = 10**12, fl
         tenant="tnt_1",
         plan="pro",
         status="active",
-        available=left - flying,
-        held=flying,
-        granted=gr,
-        spent_ever=spent,
+        available=MicroCredits(left - flying),
+        held=MicroCredits(flying),
+        granted=MicroCredits(gr),
+        spent_ever=MicroCredits(spent),
         month=202611,
-        spent=spent,
-        budget=budget,
-        budget_left=None if budget is None else budget - spent - flying,
+        spent=MicroCredits(spent),
+        budget=None if budget is None else MicroCredits(budget),
+        budget_left=None if budget is None else MicroCredits(budget - spent - flying),
         quotas_left={},
     )
 
 
 def charge(call_id: str, amount: int, held: tuple[int, int] | None) -> LedgerEntry:
     kind, debit, credit = EntryType.DEDUCTION, Account.HELD, Account.REVENUE
-    return LedgerEntry("tnt_1", call_id, kind, amount, debit, credit, 0, held=held)
+    return LedgerEntry("tnt_1", call_id, kind, MicroCredits(amount), debit, credit, Micros(0), held=held)
 
 
 def told(found: Balance, low_credits: int = 50) -> list[tuple[str, str]]:
@@ -139,10 +139,10 @@ def test_which_entries_can_bring_a_threshold_about(kind: EntryType, amount: int,
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), max_size=5), st.data())
 def test_a_wallet_after_its_entries_keeps_its_equations(calls: list[tuple[int, int]], data: st.DataObject) -> None:
-    holds = {f"call-{number}": HoldToken(max(pair), number, "llm") for number, pair in enumerate(calls)}
+    holds = {f"call-{number}": HoldToken(MicroCredits(max(pair)), number, "llm") for number, pair in enumerate(calls)}
     set_aside = sum(token.amount for token in holds.values())
     wallet = replace(
-        new_wallet("tnt_1", "pro", 202611, budget=10**8),
+        new_wallet("tnt_1", "pro", 202611, budget=MicroCredits(10**8)),
         granted=10**9,
         available=10**9 - set_aside,
         budget_left=10**8 - set_aside,
@@ -162,13 +162,13 @@ def test_a_wallet_after_its_entries_keeps_its_equations(calls: list[tuple[int, i
 
 @pytest.mark.parametrize(("call_id", "held"), [("a", (5, 2)), ("b", None)])
 def test_an_entry_of_another_attempt_resolves_nothing(call_id: str, held: tuple[int, int] | None) -> None:
-    wallet = replace(new_wallet("tnt_1", "pro", 202611), holds={"a": HoldToken(5, 1, "llm")})
+    wallet = replace(new_wallet("tnt_1", "pro", 202611), holds={"a": HoldToken(MicroCredits(5), 1, "llm")})
 
     assert settled(wallet, [charge(call_id, 1, held)]) == wallet
 
 
 def test_a_shard_that_no_call_has_turned_yet_counts_for_the_month_before() -> None:
-    turned = new_wallet("tnt_1", "enterprise", 202612, budget=500 * CREDIT)
+    turned = new_wallet("tnt_1", "enterprise", 202612, budget=MicroCredits(500 * CREDIT))
     behind = replace(turned, wallet_id="tnt_1#1", month=202611, spent=499 * CREDIT, budget_left=CREDIT)
 
     assert not list(crossings(total([turned, behind], 202612), 0))
@@ -179,6 +179,6 @@ def test_what_is_told_once_a_month_is_remembered_to_the_end_of_the_longest() -> 
     first = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp())
     alert = BudgetAlert.model_validate(BudgetAlert.example)
 
-    record = to_record(new_event("tnt_1", alert, first * SECOND, unique="2026-12 80"))
+    record = to_record(new_event("tnt_1", alert, Micros(first * SECOND), unique="2026-12 80"))
 
     assert record["ttl"] >= int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())

@@ -8,8 +8,10 @@ import pytest
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.loader import load_catalog
+from callmissed.clock import Micros
 from callmissed.ids import new_call_id
 from callmissed.ledger.holds import Ledger
+from callmissed.money import MicroCredits
 from callmissed_ai.dialects.openai_chat.request import IMAGE_TOKENS
 from callmissed_ai.services.chat import ChatWork, parse
 
@@ -57,4 +59,4 @@ def test_a_part_that_stands_for_more_than_it_is_long_is_bounded_by_the_window(ki
 async def test_a_hold_below_zero_is_refused_before_it_is_sent() -> None:
     ledger = Ledger(Database(DynamoDB("us-east-1", "http://127.0.0.1:9"), "test"))
     with pytest.raises(ValueError, match="negative"):
-        await ledger.hold("tnt_1", new_call_id(0, 20), "llm", -1)
+        await ledger.hold("tnt_1", new_call_id(Micros(0), 20), "llm", MicroCredits(-1))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Category, Model
 from callmissed.catalog.prices import token_price
+from callmissed.money import MicroCredits
 from callmissed_ai.calls.charges import token_charges
 from callmissed_ai.dialects.openai_chat.request import GATEWAY_FIELDS, LIMIT_FIELDS
 from callmissed_ai.services.chat import DEFAULT_OUTPUT_TOKENS, MIN_OUTPUT_TOKENS, ChatWork, parse
@@ -76,7 +77,7 @@ def test_the_dearest_outcome_of_every_row_is_covered(model: Model) -> None:
 
 @given(works(), st.integers(0, 10**13))
 def test_a_shortened_reply_is_affordable_and_no_longer_than_before(work: ChatWork, available: int) -> None:
-    shorter = work.shorter(available)
+    shorter = work.shorter(MicroCredits(available))
 
     if shorter is None:
         least = replace(work, output_tokens=min(MIN_OUTPUT_TOKENS, work.output_tokens))
@@ -89,7 +90,7 @@ def test_a_shortened_reply_is_affordable_and_no_longer_than_before(work: ChatWor
 
 @given(st.data(), works())
 def test_a_shortened_reply_still_covers_every_outcome(data: st.DataObject, work: ChatWork) -> None:
-    shorter = work.shorter(data.draw(st.integers(0, work.estimate)))
+    shorter = work.shorter(MicroCredits(data.draw(st.integers(0, work.estimate))))
 
     if shorter is not None:
         assert cost(*data.draw(outcomes(shorter))) <= shorter.estimate

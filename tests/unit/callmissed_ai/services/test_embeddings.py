@@ -12,6 +12,7 @@ from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Catalog, Category, ProviderRoute
 from callmissed.catalog.prices import token_price
 from callmissed.errors import ApiError
+from callmissed.money import MicroCredits
 from callmissed_ai.services.embeddings import EmbeddingsWork, parse
 
 CATALOG = load_catalog()
@@ -37,7 +38,7 @@ def test_our_own_count_never_costs_more_than_the_hold(value: Any, price: int, mo
 
 
 def test_work_cannot_be_made_shorter() -> None:
-    assert work_of().shorter(10**9) is None
+    assert work_of().shorter(MicroCredits(10**9)) is None
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from callmissed.clock import Clock
+from callmissed.clock import Clock, Micros
 from callmissed.ids import new_call_id
 from callmissed.keys.admission import Admitted
 from callmissed.keys.policy import ANY
@@ -15,7 +15,7 @@ HOLD_MINUTES = 20
 
 @dataclass(frozen=True, slots=True)
 class AdmittedPayer:
-    """Who pays for a call, admitted at `now` (epoch microseconds).
+    """Who pays for a call, admitted at `now`.
 
     `key` is the API key with what its budget was charged, None where a tenant pays without one. A sandboxed call is
     answered by the sandbox and costs nothing. `models` are the ids that the payer may use, `*` for all.
@@ -23,7 +23,7 @@ class AdmittedPayer:
 
     tenant: str
     plan: str
-    now: int
+    now: Micros
     key_id: str = ""
     models: frozenset[str] = ANY
     is_sandboxed: bool = False
@@ -40,12 +40,12 @@ class Call:
     """
 
     id: str
-    started: int
+    started: Micros
     idempotent: IdempotentCall | None = None
     payer: AdmittedPayer | None = None
     hold: Hold | None = None
     wallet: WalletState | None = None
-    first_byte: int = 0
+    first_byte: Micros | None = None
     db_wait: int = 0
     upstream_wait: int = 0
     settling: bool = False

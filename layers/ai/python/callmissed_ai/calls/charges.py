@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from callmissed import money
 from callmissed.catalog.model import Model, Price
 from callmissed.ledger.entries import UsageLine
+from callmissed.money import MicroCredits
 from callmissed_ai.tokens.usage import TokenUsage
 
 PER_TOKENS = 1_000_000
@@ -31,7 +32,7 @@ class Charges:
     estimated: bool = False
 
     @property
-    def cost(self) -> int:
+    def cost(self) -> MicroCredits:
         """Micro-credits."""
         return money.cost(*((line.quantity, line.price, line.per) for line in self.lines))
 
@@ -54,12 +55,12 @@ def input_charges(model: Model, tokens: int, *, estimated: bool) -> Charges:
     return Charges([UsageLine(INPUT_TOKENS, tokens, token_price(model).input, PER_TOKENS)], estimated)
 
 
-def max_input_cost(model: Model, tokens: int) -> int:
+def max_input_cost(model: Model, tokens: int) -> MicroCredits:
     """Micro-credits that reading so many tokens costs at most. Raises ValueError as `token_charges` does."""
     return money.ceiling((tokens, token_price(model).input, PER_TOKENS))
 
 
-def max_token_cost(model: Model, input_tokens: int, output_tokens: int) -> int:
+def max_token_cost(model: Model, input_tokens: int, output_tokens: int) -> MicroCredits:
     """Micro-credits that no call within these limits costs more than. Raises ValueError as `token_charges` does."""
     price = token_price(model)
     dearest_input = max(price.input, price.cached_input or 0)

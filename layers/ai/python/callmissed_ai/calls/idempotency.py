@@ -6,6 +6,7 @@ answer under the condition that the lock is still ours, and only then settle.
 
 import asyncio
 
+from callmissed.clock import Micros
 from callmissed.idempotency.requests import keyed_request
 from callmissed.idempotency.store import SKEW_SECONDS, IdempotencyStore, Replay, Run
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
@@ -29,8 +30,8 @@ class IdempotentCall:
         self._fingerprint = fingerprint
         self._run: Run | None = None
 
-    async def begin(self, tenant: str, mode: str, call_id: str, now: int) -> Replay | None:
-        """Lock the key at `now` (epoch microseconds), or find the answer that was given. Raises ApiError 409, 503."""
+    async def begin(self, tenant: str, mode: str, call_id: str, now: Micros) -> Replay | None:
+        """Lock the key at `now`, or find the answer that was given. Raises ApiError 409, 503."""
         request = keyed_request(tenant, mode, self._key, self._fingerprint)
         begun = await self._store.begin(request, now, LOCK_SECONDS, call_id)
         if isinstance(begun, Replay):

@@ -14,6 +14,7 @@ from callmissed.keys.admission import Admitted
 from callmissed.keys.credentials import check_host
 from callmissed.keys.records import read_api_key
 from callmissed.keys.secret import Mode
+from callmissed.money import NOTHING, MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed.tenants.tenants import get_tenant
 from callmissed_ai.calls.call import AdmittedPayer
@@ -26,8 +27,8 @@ _LOOKS = 4
 class Payer(Protocol):
     """Somebody who may pay for a call."""
 
-    async def admit(self, container: Container, permission: Permission | None, estimate: int) -> AdmittedPayer:
-        """Admit one call that may cost `estimate` micro-credits and needs `permission`, if any.
+    async def admit(self, container: Container, permission: Permission | None, estimate: MicroCredits) -> AdmittedPayer:
+        """Admit one call that may cost `estimate` and needs `permission`, if any.
 
         Raises ApiError 401, 402 (HoldRefused), 403, 429, 503.
         """
@@ -41,16 +42,16 @@ class KeyPayer:
     secret: str
     origin: str | None = None
 
-    async def admit(self, container: Container, permission: Permission | None, estimate: int) -> AdmittedPayer:
+    async def admit(self, container: Container, permission: Permission | None, estimate: MicroCredits) -> AdmittedPayer:
         """See `Payer.admit`. A test key's budget is not charged: the secret says that it is one."""
-        charged = 0 if self.secret.startswith("cm_test_") else estimate
+        charged = NOTHING if self.secret.startswith("cm_test_") else estimate
         try:
             admitted = await container.authenticator.admit(self.secret, charged, container.clock())
             try:
                 check_host(admitted.domains, self.origin)
                 _check_permission(admitted, permission)
             except ApiError:
-                await container.settlement.refund_key(admitted, 0)
+                await container.settlement.refund_key(admitted, NOTHING)
                 raise
         except Unavailable as error:
             raise service_unavailable() from error
@@ -68,20 +69,20 @@ class StoredKeyPayer:
     tenant: str
     key_id: str
 
-    async def admit(self, container: Container, permission: Permission | None, estimate: int) -> AdmittedPayer:
+    async def admit(self, container: Container, permission: Permission | None, estimate: MicroCredits) -> AdmittedPayer:
         """See `Payer.admit`."""
         try:
             admitted = await self._admit(container, estimate)
             try:
                 _check_permission(admitted, permission)
             except ApiError:
-                await container.settlement.refund_key(admitted, 0)
+                await container.settlement.refund_key(admitted, NOTHING)
                 raise
         except Unavailable as error:
             raise service_unavailable() from error
         return _payer_of(admitted)
 
-    async def _admit(self, container: Container, estimate: int) -> Admitted:
+    async def _admit(self, container: Container, estimate: MicroCredits) -> Admitted:
         """Admit the key at its newest item, which may change between the read and the write."""
         seen = ""
         for _ in range(_LOOKS):
@@ -89,7 +90,9 @@ class StoredKeyPayer:
             if newest == seen:
                 raise invalid_api_key()
             try:
-                return await container.admission.admit(newest, 0 if mode == Mode.TEST else estimate, container.clock())
+                return await container.admission.admit(
+                    newest, NOTHING if mode == Mode.TEST else estimate, container.clock()
+                )
             except ApiError as refused:
                 if refused.status != 401:
                     raise
@@ -116,7 +119,7 @@ class TenantPayer:
 
     tenant: str
 
-    async def admit(self, container: Container, permission: Permission | None, estimate: int) -> AdmittedPayer:
+    async def admit(self, container: Container, permission: Permission | None, estimate: MicroCredits) -> AdmittedPayer:
         """See `Payer.admit`; raises ApiError 403 for a tenant that does not exist."""
         now = container.clock()
         try:

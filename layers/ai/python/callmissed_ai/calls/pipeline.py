@@ -16,6 +16,7 @@ from callmissed.errors import ApiError, service_unavailable
 from callmissed.idempotency.store import Replay
 from callmissed.keys.secret import Mode
 from callmissed.ledger.errors import HoldRefused
+from callmissed.money import NOTHING, MicroCredits
 from callmissed.plans.plans import limits
 from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
@@ -64,7 +65,7 @@ async def _replayed(container: Container, call: Call, payer: Payer, work: Work) 
     """The answer that the request got before, for a key whose budget would not cover it again."""
     if call.idempotent is None:
         return None
-    call.payer = await payer.admit(container, work.permission, 0)
+    call.payer = await payer.admit(container, work.permission, NOTHING)
     _check_models(call.payer, work)
     replay = await _begin(container, call)
     await call.idempotent.release()
@@ -79,7 +80,7 @@ async def _begin(container: Container, call: Call) -> Replay | None:
     mode = Mode.TEST if payer.is_sandboxed else Mode.LIVE
     replay = await call.idempotent.begin(payer.tenant, mode, call.id, container.clock())
     if replay and payer.key:
-        await container.settlement.refund_key(payer.key, 0)
+        await container.settlement.refund_key(payer.key, NOTHING)
     return replay
 
 
@@ -99,7 +100,7 @@ async def _hold(container: Container, call: Call, work: Work) -> Work:
     return work
 
 
-async def _affordable(work: Work, set_aside: Callable[[int], Awaitable[T]]) -> tuple[T, Work]:
+async def _affordable(work: Work, set_aside: Callable[[MicroCredits], Awaitable[T]]) -> tuple[T, Work]:
     """Set the estimate of `work` aside, or of the same work made as short as what is left. Raises HoldRefused."""
     try:
         return await set_aside(work.estimate), work

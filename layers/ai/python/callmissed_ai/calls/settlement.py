@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from callmissed.aws.dynamodb import DynamoError
-from callmissed.clock import Clock
+from callmissed.clock import Clock, Micros
 from callmissed.errors import service_unavailable
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Outcome, Usage
 from callmissed.ledger.holds import Ledger, Settlement
+from callmissed.money import NOTHING, MicroCredits
 from callmissed.observability import count, get_logger
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.charges import Charges
@@ -59,14 +60,14 @@ class CallSettlement:
         await asyncio.shield(asyncio.ensure_future(self._cancel(call)))
         call.db_wait += self._clock() - begun
 
-    async def refund_key(self, key: Admitted, spent: int) -> None:
+    async def refund_key(self, key: Admitted, spent: MicroCredits) -> None:
         """Return what the key was charged above `spent`; what can't be, the key lacks until the month turns."""
         try:
-            await self._admission.give_back(key, key.charged - spent)
+            await self._admission.give_back(key, MicroCredits(key.charged - spent))
         except DynamoError:
             _logger.exception("a key's budget share is lost for this month", extra={"key": key.key_id})
 
-    async def _refund(self, call: Call, spent: int) -> None:
+    async def _refund(self, call: Call, spent: MicroCredits) -> None:
         if call.admitted.key:
             await self.refund_key(call.admitted.key, spent)
 
@@ -105,13 +106,13 @@ class CallSettlement:
                 await self._ledger.release(call.hold)
         except DynamoError:
             _logger.exception("a hold is left to the sweep", extra={"call": call.id})
-        await self._refund(call, 0)
+        await self._refund(call, NOTHING)
 
 
-def _entry(call: Call, usage: Usage, charges: Charges, now: int) -> LedgerEntry:
+def _entry(call: Call, usage: Usage, charges: Charges, now: Micros) -> LedgerEntry:
     """The entry of a call at `now`; the cost above the hold is its shortfall."""
-    cost = charges.cost if call.hold else 0
-    charged = min(cost, call.hold.amount) if call.hold else 0
+    cost = charges.cost if call.hold else NOTHING
+    charged = min(cost, call.hold.amount) if call.hold else NOTHING
     return LedgerEntry(
         call.admitted.tenant,
         call.id,
@@ -121,13 +122,13 @@ def _entry(call: Call, usage: Usage, charges: Charges, now: int) -> LedgerEntry:
         Account.REVENUE,
         now,
         held=(call.hold.amount, call.hold.attempt) if call.hold else None,
-        shortfall=cost - charged,
+        shortfall=MicroCredits(cost - charged),
         sandbox=call.hold is None,
         usage=usage,
     )
 
 
-def _usage(call: Call, work: Work, upstream: UpstreamAnswer, charges: Charges, outcome: Outcome, now: int) -> Usage:
+def _usage(call: Call, work: Work, upstream: UpstreamAnswer, charges: Charges, outcome: Outcome, now: Micros) -> Usage:
     model, route = upstream.model, upstream.route
     return Usage(
         service=work.service,

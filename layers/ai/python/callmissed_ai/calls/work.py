@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from callmissed.catalog.model import Model, ProviderRoute
+from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.calls.charges import Charges
 from callmissed_ai.transports.base import UpstreamCall
@@ -66,11 +67,11 @@ class Work(Protocol):
         ...
 
     @property
-    def estimate(self) -> int:
+    def estimate(self) -> MicroCredits:
         """The dearest outcome in micro-credits, over all models that may serve the call."""
         ...
 
-    def shorter(self, available: int) -> "Work | None":
+    def shorter(self, available: MicroCredits) -> "Work | None":
         """The same call made so short that `available` micro-credits cover it, or None if that is no use."""
         ...
 

@@ -9,6 +9,7 @@ from typing import Any
 from callmissed import money
 from callmissed.catalog.model import Catalog, Category, Model, ProviderRoute, routing_suffix
 from callmissed.errors import invalid_request
+from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.calls.charges import Charges, max_token_cost, token_charges, token_price
 from callmissed_ai.calls.work import Meter
@@ -63,11 +64,11 @@ class ChatWork:
     quota = "llm"
 
     @property
-    def estimate(self) -> int:
+    def estimate(self) -> MicroCredits:
         """The dearest outcome in micro-credits, over all models that may serve the call."""
         return max(max_token_cost(model, self.input_tokens, self.output_tokens * self.choices) for model in self.models)
 
-    def shorter(self, available: int) -> "ChatWork | None":
+    def shorter(self, available: MicroCredits) -> "ChatWork | None":
         """The same call with a shorter reply that `available` micro-credits cover, or None if that is no use."""
         if not self.implicit_limit or self.output_tokens <= MIN_OUTPUT_TOKENS:
             return None

@@ -9,6 +9,7 @@ from typing import Any
 from callmissed.catalog.model import Catalog, Category, Model, ProviderRoute
 from callmissed.errors import invalid_request
 from callmissed.ledger.wallet import NO_QUOTA
+from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.calls.charges import Charges, input_charges, max_input_cost
 from callmissed_ai.calls.work import Meter
@@ -46,11 +47,11 @@ class EmbeddingsWork:
         return (self.model,)
 
     @property
-    def estimate(self) -> int:
+    def estimate(self) -> MicroCredits:
         """The dearest outcome in micro-credits."""
         return max_input_cost(self.model, self.request.max_tokens(self.model.context_window))
 
-    def shorter(self, available: int) -> None:
+    def shorter(self, available: MicroCredits) -> None:
         """None: every input is embedded whole."""
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 
 
-def at_micros(event: dict[str, Any]) -> int:
-    """The schedule's time in epoch microseconds. Raises KeyError, ValueError."""
-    return int(datetime.fromisoformat(event["at"]).timestamp() * SECOND)
+def at_micros(event: dict[str, Any]) -> Micros:
+    """The schedule's time. Raises KeyError, ValueError."""
+    return Micros(int(datetime.fromisoformat(event["at"]).timestamp() * SECOND))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.operations import WriteOperation, put_new_operation
-from callmissed.clock import SECOND, iso
+from callmissed.clock import SECOND, Micros, iso
 from callmissed.events.types import EventData
 from callmissed.ids import sortable_id
 from callmissed.platform.queues import EVENT_SOURCE
@@ -30,17 +30,17 @@ MAX_EVENT_BYTES = 200 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to `tenant` at `created` (epoch microseconds). `body` is the JSON that webhooks get."""
+    """Something that happened to `tenant` at `created`. `body` is the JSON that webhooks get."""
 
     id: str
     tenant: str
     type: str
     source: str
-    created: int
+    created: Micros
     body: str
 
 
-def new_event(tenant: str, data: EventData, now: int, *, unique: str | None = None) -> Event:
+def new_event(tenant: str, data: EventData, now: Micros, *, unique: str | None = None) -> Event:
     """The event that `data` tells of. With `unique`, the same text makes the same id: such an event is told once.
 
     Raises ValueError for a body over `MAX_EVENT_BYTES`.

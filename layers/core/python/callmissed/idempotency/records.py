@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 
 RUNNING, FREE, DONE = "r", "f", "d"
 
@@ -23,7 +23,7 @@ class Lock:
     fingerprint: str
     seed: str
     owner: str
-    until: int
+    until: Micros
     call_id: str
     ends: int
 
@@ -37,15 +37,15 @@ class IdempotencyRecord:
     seed: str
     state: str
     owner: str
-    locked_until: int
+    locked_until: Micros
     call_id: str
     ends: int
     status: int = 0
     content_type: str = ""
     body: bytes | None = None
 
-    def is_over(self, now: int) -> bool:
-        """Whether its 24 hours are over at `now` (epoch microseconds), and no run is under way."""
+    def is_over(self, now: Micros) -> bool:
+        """Whether its 24 hours are over at `now`, and no run is under way."""
         return self.ends <= now // SECOND and not (self.state == RUNNING and self.locked_until > now)
 
 
@@ -71,7 +71,7 @@ def seed_of(attributes: Item) -> str:
     return attributes["op"]
 
 
-def lock_request(table: str, lock: Lock, now: int) -> dict[str, Any]:
+def lock_request(table: str, lock: Lock, now: Micros) -> dict[str, Any]:
     """Lock a key that is new, free, left by a dead run of this request, or locked by an earlier try of ours."""
     values = {f":{name}": value for name, value in _to_item(lock).items() if name != "id"}
     return {
@@ -88,7 +88,7 @@ def lock_request(table: str, lock: Lock, now: int) -> dict[str, Any]:
     }
 
 
-def renewal_request(table: str, lock: Lock, old_seed: str, now: int) -> dict[str, Any]:
+def renewal_request(table: str, lock: Lock, old_seed: str, now: Micros) -> dict[str, Any]:
     """Put a locked record in the place of one whose 24 hours are over and that DynamoDB has not deleted yet."""
     values = {":old": old_seed, ":running": RUNNING, ":now": now, ":today": now // SECOND}
     return {

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from callmissed.aws.attributes import Item, from_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed, DynamoError, Unavailable
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.idempotency.answers import AnswersUnavailable, LongAnswers
 from callmissed.idempotency.operation import Operation, derived
@@ -97,8 +97,8 @@ class IdempotencyStore:
         self._table = database.name(IDEMPOTENCY)
         self._long_answers = long_answers
 
-    async def begin(self, request: KeyedRequest, now: int, lock_seconds: int, call_id: str = "") -> Run | Replay:
-        """Lock the request's key at `now` (epoch microseconds), or find the answer that was given.
+    async def begin(self, request: KeyedRequest, now: Micros, lock_seconds: int, call_id: str = "") -> Run | Replay:
+        """Lock the request's key at `now`, or find the answer that was given.
 
         The lock must outlive the process of the run by `SKEW_SECONDS`. A second round trip for a key whose 24 hours
         are over. Raises ApiError 409 while another run has the lock or for another request, 503 when nothing was
@@ -112,7 +112,7 @@ class IdempotencyStore:
                 await self.release(_run(lock, lock.seed))
             raise service_unavailable() from error
 
-    async def _begun(self, lock: Lock, request: KeyedRequest, now: int) -> Run | Replay:
+    async def _begun(self, lock: Lock, request: KeyedRequest, now: Micros) -> Run | Replay:
         for _ in range(_TRIES):
             try:
                 locked = await self._call("UpdateItem", lock_request(self._table, lock, now))
@@ -160,7 +160,7 @@ class IdempotencyStore:
         except DynamoError:
             _logger.exception("a key stays locked until its lock ends")
 
-    async def _answered(self, record: IdempotencyRecord, request: KeyedRequest, now: int) -> Replay:
+    async def _answered(self, record: IdempotencyRecord, request: KeyedRequest, now: Micros) -> Replay:
         if record.fingerprint != request.fingerprint:
             raise _conflict()
         if record.state == RUNNING:
@@ -200,13 +200,13 @@ def _conflict() -> ApiError:
     return ApiError(409, "idempotency_conflict", message)
 
 
-def _new_lock(request: KeyedRequest, now: int, lock_seconds: int, call_id: str) -> Lock:
+def _new_lock(request: KeyedRequest, now: Micros, lock_seconds: int, call_id: str) -> Lock:
     return Lock(
         record_id=request.record,
         fingerprint=request.fingerprint,
         seed=secrets.token_hex(8),
         owner=secrets.token_hex(8),
-        until=now + lock_seconds * SECOND,
+        until=Micros(now + lock_seconds * SECOND),
         call_id=call_id,
         ends=now // SECOND + RETENTION_SECONDS,
     )

@@ -27,7 +27,7 @@ from callmissed.aws.operations import (
     put_operation,
     update_operation,
 )
-from callmissed.clock import iso
+from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError
 from callmissed.integrations.credentials import Credentials, WhatsAppCredentials, masked
 from callmissed.platform.tables import TENANTS
@@ -71,7 +71,7 @@ class Integrations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save(self, tenant: str, credentials: Credentials, sealer: Sealer, now: int) -> Integration:
+    async def save(self, tenant: str, credentials: Credentials, sealer: Sealer, now: Micros) -> Integration:
         """Save `credentials` in the place of those before.
 
         Raises ApiError 409 when the account belongs to another tenant, or the integration changed at the same time.
@@ -147,7 +147,7 @@ def _account_key(account: str) -> Item:
     return {"tenant": account, "item": _ACCOUNT}
 
 
-def _integration(tenant: str, credentials: Credentials, sealer: Sealer, now: int, *, revision: int) -> Integration:
+def _integration(tenant: str, credentials: Credentials, sealer: Sealer, now: Micros, *, revision: int) -> Integration:
     fields = credentials.model_dump()
     sealed = {name: sealer.seal(fields[name]) if fields[name] else None for name in credentials.secrets}
     verifier = _verifier(credentials.verify_token) if isinstance(credentials, WhatsAppCredentials) else None

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from callmissed.aws.attributes import from_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
-from callmissed.clock import SECOND, month_of
+from callmissed.clock import SECOND, Micros, month_of
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys.memory import remember
 from callmissed.keys.rates import RateState
 from callmissed.keys.records import KeyItem, admit_request, key_item_of, refund_request, start_month
 from callmissed.ledger.errors import HoldRefused
-from callmissed.money import show
+from callmissed.money import MicroCredits, show
 from callmissed.platform.tables import KEYS
 
 _TRIES = 4
@@ -30,8 +30,8 @@ class Admitted:
     """
 
     key: KeyItem
-    charged: int
-    now: int
+    charged: MicroCredits
+    now: Micros
     elsewhere: tuple[str, ...] = ()
 
     @property
@@ -105,8 +105,8 @@ class Admission:
         self._arrivals: dict[str, int] = {}
         self._limited: dict[str, KeyItem] = {}
 
-    async def admit(self, key_hash: str, estimate: int, now: int) -> Admitted:
-        """Let one call of the key through at `now` (epoch microseconds), charging `estimate` to its budget.
+    async def admit(self, key_hash: str, estimate: MicroCredits, now: Micros) -> Admitted:
+        """Let one call of the key through at `now`, charging `estimate` to its budget.
 
         One round trip, two when the remembered branch was wrong. Raises ApiError 401 for a key that is unknown,
         revoked or expired, RateLimited above its rate, HoldRefused above its budget; Unavailable when DynamoDB does not
@@ -130,8 +130,8 @@ class Admission:
                 return Admitted(key, estimate, now)
         raise service_unavailable()
 
-    async def give_back(self, admitted: Admitted, amount: int) -> None:
-        """Return `amount` micro-credits to the key's budget for this month, at most once.
+    async def give_back(self, admitted: Admitted, amount: MicroCredits) -> None:
+        """Return `amount` to the key's budget for this month, at most once.
 
         It is sent once and never again: a lost answer leaves the key with less to spend until its month turns, never
         with more. Does nothing for a key without a budget. Raises Unavailable.
@@ -147,7 +147,7 @@ class Admission:
                     continue  # the key moved
             return  # given back, or the month turned, and the budget with it
 
-    async def _learn(self, key: KeyItem | None, estimate: int, now: int, month: int) -> int:
+    async def _learn(self, key: KeyItem | None, estimate: MicroCredits, now: Micros, month: int) -> int:
         """Find out from the key why it refused; returns the month to try again with, or raises the refusal."""
         if not key or not key.works(now):
             raise invalid_api_key()
@@ -163,7 +163,7 @@ class Admission:
         return key.month
 
 
-def _over_budget(left: int, estimate: int) -> HoldRefused:
+def _over_budget(left: MicroCredits, estimate: MicroCredits) -> HoldRefused:
     message = (
         f"This call may cost up to {show(estimate)} credits and {show(left)} are left of this key's monthly budget. "
         "Raise it, or make the call smaller."
@@ -173,8 +173,8 @@ def _over_budget(left: int, estimate: int) -> HoldRefused:
     return refused
 
 
-def rate_limited(key: KeyItem, now: int) -> RateLimited:
-    """429 at `now` (epoch microseconds) for a key above its rate."""
+def rate_limited(key: KeyItem, now: Micros) -> RateLimited:
+    """429 at `now` for a key above its rate."""
     seconds = max(1, -(-(key.conforms_at - now) // SECOND))
     headers = {"Retry-After": str(seconds)} | key.rate(now).headers
     message = f"Rate limit reached. Retry in {seconds} s."

@@ -6,12 +6,14 @@ moves meanwhile is not missed.
 """
 
 from callmissed.aws.database import Database
+from callmissed.clock import Micros
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.memory import remember
 from callmissed.keys.pepper_rotation import PepperRotation
 from callmissed.keys.records import read_key_item
 from callmissed.keys.secret import key_hash
+from callmissed.money import MicroCredits
 
 _LOOKS = 4
 
@@ -26,7 +28,7 @@ class KeyAuthenticator:
         self._rotation = PepperRotation(database)
         self._homes: dict[str, str] = {}
 
-    async def admit(self, secret: str, estimate: int, now: int) -> Admitted:
+    async def admit(self, secret: str, estimate: MicroCredits, now: Micros) -> Admitted:
         """As `Admission.admit`, for the key of `secret`.
 
         An unknown key costs one failed write and, while there are several peppers, a read for each. A key under an
@@ -50,7 +52,7 @@ class KeyAuthenticator:
                 return admitted
         raise service_unavailable()
 
-    async def _locate(self, hashes: list[str], now: int) -> str:
+    async def _locate(self, hashes: list[str], now: Micros) -> str:
         """The id under which the key works. Raises ApiError 401 when there is none."""
         for hashed in reversed(hashes):
             item = await read_key_item(self._database, hashed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoError
-from callmissed.clock import MINUTE, iso
+from callmissed.clock import MINUTE, Micros, iso
 from callmissed.errors import ApiError
 from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import ApiKeyExpired
@@ -27,8 +27,8 @@ class ExpiryReport:
     published: int = 0
 
 
-async def publish_expired(database: Database, now: int) -> ExpiryReport:
-    """Publish `api_key.expired` for keys that expired in the 25 hours up to `now` (epoch microseconds).
+async def publish_expired(database: Database, now: Micros) -> ExpiryReport:
+    """Publish `api_key.expired` for keys that expired in the 25 hours up to `now`.
 
     A key's expiry is published once, however often and at the same time this runs. Reads the whole table of keys,
     half a read unit per 4 KB: 10,000 secrets cost about 500 units an hour; and one unit for each secret that had ended.
@@ -47,13 +47,13 @@ async def publish_expired(database: Database, now: int) -> ExpiryReport:
     return report
 
 
-async def _ended(database: Database, now: int) -> AsyncIterator[KeyItem]:
+async def _ended(database: Database, now: Micros) -> AsyncIterator[KeyItem]:
     """Hot items that ended by time, of keys that expired or whose earlier secrets did; eventually consistent."""
-    async for item in database.scan(KEYS, where=expired_between(now - LOOKS_BACK, now)):
+    async for item in database.scan(KEYS, where=expired_between(Micros(now - LOOKS_BACK), now)):
         yield key_item_of(item)
 
 
-async def _publish(database: Database, key: KeyItem, now: int) -> bool:
+async def _publish(database: Database, key: KeyItem, now: Micros) -> bool:
     """Publish it of the key, if it is the key that expired and not an earlier secret whose overlap is over."""
     record, expired_at = await read_api_key(database, key.tenant, key.key_id), iso(key.expires)
     if not record.is_active or record.expires_at != expired_at:

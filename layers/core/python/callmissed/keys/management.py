@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
 from callmissed.keys.policy import KeyPolicy, checked, new_api_key, new_key_item
@@ -53,7 +53,7 @@ class KeyManager:
         self._database = database
         self._pepper = pepper
 
-    async def create(self, tenant: str, *, name: str, mode: Mode, policy: KeyPolicy, now: int) -> NewKey:
+    async def create(self, tenant: str, *, name: str, mode: Mode, policy: KeyPolicy, now: Micros) -> NewKey:
         """A new key. Raises ApiError 404 for an unknown tenant, 400 for a name or policy that can't be."""
         name, policy = checked_name(name), checked(policy, now)
         plan = (await get_tenant(self._database, tenant)).plan
@@ -85,7 +85,7 @@ class KeyManager:
             return replace(record, is_active=False)
         raise _changed_meanwhile()
 
-    async def rotate(self, tenant: str, key_id: str, *, overlap_minutes: int, now: int) -> NewKey:
+    async def rotate(self, tenant: str, key_id: str, *, overlap_minutes: int, now: Micros) -> NewKey:
         """A new secret for the key; earlier ones work at most `overlap_minutes` longer (0 to 1440).
 
         What is left of the key's monthly budget moves to the new secret, except that with an overlap the earlier ones
@@ -106,7 +106,7 @@ class KeyManager:
                 break  # it was another rotation that came between, not a call or a move to another pepper
         raise _changed_meanwhile()
 
-    async def _plan(self, record: ApiKey, secret: str, overlap: int, now: int) -> RotationPlan | None:
+    async def _plan(self, record: ApiKey, secret: str, overlap: int, now: Micros) -> RotationPlan | None:
         """Plan a rotation; None when the items are no longer those of the record."""
         if not record.is_active:
             raise ApiError(409, "conflict", "A revoked key can't be rotated.")

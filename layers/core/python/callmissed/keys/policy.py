@@ -3,18 +3,19 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from callmissed.clock import iso, month_of
+from callmissed.clock import Micros, iso, month_of
 from callmissed.errors import invalid_request
 from callmissed.keys.domains import lockable
 from callmissed.keys.rates import interval_of, tolerance_of
 from callmissed.keys.records import ACTIVE, ApiKey, KeyItem
 from callmissed.keys.secret import Mode
 from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import limits
 from callmissed.platform.routes import Permission
 
 ANY = frozenset({"*"})
-NEVER = 10**18
+NEVER = Micros(10**18)
 """An expiry that no clock reaches."""
 
 PERMISSIONS = frozenset(map(str, Permission))
@@ -49,14 +50,14 @@ class KeyPolicy:
     models: frozenset[str] = ANY
     search_providers: frozenset[str] = ANY
     rpm: int | None = None
-    budget: int | None = None
-    expires: int = NEVER
+    budget: MicroCredits | None = None
+    expires: Micros = NEVER
 
 
-def checked(policy: KeyPolicy, now: int) -> KeyPolicy:
+def checked(policy: KeyPolicy, now: Micros) -> KeyPolicy:
     """`policy` as it is kept: an asterisk stands alone, domain locks are canonical.
 
-    Raises ApiError 400, whose `param` names the field, for what no key may have at `now` (epoch microseconds).
+    Raises ApiError 400, whose `param` names the field, for what no key may have at `now`.
     """
     _require_known("permission", policy.permissions, PERMISSIONS)
     _require_known("scope", policy.scopes, SCOPES, may_be_empty=True)
@@ -80,7 +81,7 @@ def checked(policy: KeyPolicy, now: int) -> KeyPolicy:
 
 
 def new_key_item(
-    *, key_hash: str, key_id: str, tenant: str, plan: str, mode: Mode, policy: KeyPolicy, now: int
+    *, key_hash: str, key_id: str, tenant: str, plan: str, mode: Mode, policy: KeyPolicy, now: Micros
 ) -> KeyItem:
     """The hot item of a new key's first secret."""
     rpm = limits(plan).default_rpm if policy.rpm is None else policy.rpm
@@ -104,12 +105,12 @@ def new_key_item(
         month=month_of(now),
         interval=interval_of(rpm),
         delay=interval_of(rpm) - tolerance_of(rpm),
-        arrival=0,
-        conforms_at=0,
+        arrival=Micros(0),
+        conforms_at=Micros(0),
     )
 
 
-def new_api_key(item: KeyItem, *, name: str, masked: str, policy: KeyPolicy, now: int) -> ApiKey:
+def new_api_key(item: KeyItem, *, name: str, masked: str, policy: KeyPolicy, now: Micros) -> ApiKey:
     """The record of a new key whose first secret has the hot `item`."""
     return ApiKey(
         tenant=item.tenant,

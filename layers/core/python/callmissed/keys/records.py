@@ -25,9 +25,11 @@ from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.comparisons import Comparison, begins_with, between
 from callmissed.aws.database import Database
 from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
+from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.keys.rates import RateState
 from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.money import MicroCredits
 from callmissed.platform.tables import KEYS, ORIGINS, TENANTS
 
 ACTIVE = "active"
@@ -81,15 +83,15 @@ class KeyItem:
     domains: frozenset[str]
     models: frozenset[str]
     search_providers: frozenset[str]
-    expires: int
+    expires: Micros
     rpm: int
-    budget: int
-    budget_left: int
+    budget: MicroCredits
+    budget_left: MicroCredits
     month: int
     interval: int
     delay: int
-    arrival: int
-    conforms_at: int
+    arrival: Micros
+    conforms_at: Micros
     scopes: frozenset[str] = _NO_SCOPES
     lent: tuple[int, int] | None = None
 
@@ -98,12 +100,12 @@ class KeyItem:
         """Whether the key has a monthly budget of its own."""
         return self.budget < NO_BUDGET
 
-    def works(self, now: int) -> bool:
-        """Whether the secret is neither revoked nor expired at `now` (epoch microseconds)."""
+    def works(self, now: Micros) -> bool:
+        """Whether the secret is neither revoked nor expired at `now`."""
         return self.status == ACTIVE and self.expires > now
 
-    def rate(self, now: int) -> RateState:
-        """The rate's window at `now` (epoch microseconds)."""
+    def rate(self, now: Micros) -> RateState:
+        """The rate's window at `now`."""
         remaining = max(0, (now - self.conforms_at) // self.interval + 1)
         return RateState(self.rpm, remaining, max(0, self.arrival - now))
 
@@ -130,7 +132,7 @@ class ApiKey:
     search_providers: list[str]
     rpm: int
     rpm_from_plan: bool
-    budget: int | None
+    budget: MicroCredits | None
     expires_at: str | None
     is_active: bool
     created_at: str
@@ -227,8 +229,10 @@ def move_operations(item: KeyItem, key: ApiKey, key_hash: str) -> list[WriteOper
     ]
 
 
-def admit_request(table: str, key_hash: str, estimate: int, now: int, month: int, *, busy: bool) -> dict[str, Any]:
-    """`UpdateItem` that admits one call at `now` (epoch microseconds) and charges `estimate` micro-credits."""
+def admit_request(
+    table: str, key_hash: str, estimate: MicroCredits, now: Micros, month: int, *, busy: bool
+) -> dict[str, Any]:
+    """`UpdateItem` that admits one call at `now` and charges `estimate`."""
     if busy:
         update, branch = "SET tat = tat + iv, u = u + iv, kb = kb - :cost", "tat >= :now AND u <= :now"
     else:
@@ -245,8 +249,8 @@ def admit_request(table: str, key_hash: str, estimate: int, now: int, month: int
     }
 
 
-def refund_request(table: str, key_hash: str, amount: int, month: int) -> dict[str, Any]:
-    """`UpdateItem` that returns `amount` micro-credits to the budget of `month`, if that month still counts."""
+def refund_request(table: str, key_hash: str, amount: MicroCredits, month: int) -> dict[str, Any]:
+    """`UpdateItem` that returns `amount` to the budget of `month`, if that month still counts."""
     return {
         "TableName": table,
         "Key": {"id": {"S": key_hash}},
@@ -263,8 +267,8 @@ async def start_month(database: Database, item: KeyItem, month: int) -> None:
     await database.update_if(KEYS, {"id": item.key_hash}, set=fresh, expected=expected)
 
 
-def expired_between(after: int, until: int) -> dict[str, str | Comparison]:
-    """The filter for items of secrets that expired after `after` and by `until` (epoch microseconds)."""
+def expired_between(after: Micros, until: Micros) -> dict[str, str | Comparison]:
+    """The filter for items of secrets that expired after `after` and by `until`."""
     return {"st": ACTIVE, "ex": between(after + 1, until)}
 
 

@@ -7,7 +7,7 @@ gets a share of the next month, and the new one so much less, for that month onl
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from callmissed.clock import month_of, month_start
+from callmissed.clock import Micros, month_of, month_start
 from callmissed.keys.records import KeyItem
 
 
@@ -24,26 +24,29 @@ class RotationPlan:
         return frozenset({self.fresh.key_hash, *(after.key_hash for _, after in self.earlier if after)})
 
 
-def plan_rotation(items: list[KeyItem], newest: KeyItem, key_hash: str, *, overlap: int, now: int) -> RotationPlan:
+def plan_rotation(items: list[KeyItem], newest: KeyItem, key_hash: str, *, overlap: int, now: Micros) -> RotationPlan:
     """Plan a new secret of id `key_hash` for the key that has `items`, of which `newest` has its policy.
 
     Earlier secrets work at most `overlap` microseconds longer, and keep half of what they have of the budget.
     """
     now = max(now, *(month_start(item.month) for item in items))  # a month that a faster clock has begun goes on
-    staying = {item.key_hash: _ending(item, now + overlap) for item in items if overlap and item.expires > now}
+    end = Micros(now + overlap)
+    staying = {item.key_hash: _ending(item, end) for item in items if overlap and item.expires > now}
     month, budget = month_of(now), newest.budget
-    fresh = replace(newest, key_hash=key_hash, arrival=0, conforms_at=0, month=month, budget_left=budget, lent=None)
+    fresh = replace(
+        newest, key_hash=key_hash, arrival=Micros(0), conforms_at=Micros(0), month=month, budget_left=budget, lent=None
+    )
     if newest.has_budget:
         fresh = _split(items, fresh, staying, now)
-        fresh = _lend(fresh, staying, month_of(now + overlap))
+        fresh = _lend(fresh, staying, month_of(end))
     return RotationPlan(fresh, [(item, staying.get(item.key_hash)) for item in items])
 
 
-def _ending(item: KeyItem, end: int) -> KeyItem:
+def _ending(item: KeyItem, end: Micros) -> KeyItem:
     return replace(item, expires=min(item.expires, end))
 
 
-def _split(items: Iterable[KeyItem], fresh: KeyItem, staying: dict[str, KeyItem], now: int) -> KeyItem:
+def _split(items: Iterable[KeyItem], fresh: KeyItem, staying: dict[str, KeyItem], now: Micros) -> KeyItem:
     """Share out what is left of this month; returns the new secret with its part."""
     left = {item.key_hash: _left(item, fresh.month, now) for item in items}
     for key_hash, item in staying.items():
@@ -57,7 +60,7 @@ def _lend(fresh: KeyItem, staying: dict[str, KeyItem], ending: int) -> KeyItem:
 
     What an earlier rotation lent for that month is shared out anew. Returns the new secret with its part.
     """
-    heirs = [item for item in staying.values() if month_of(item.expires - 1) > fresh.month]
+    heirs = [item for item in staying.values() if month_of(Micros(item.expires - 1)) > fresh.month]
     if not heirs:
         return fresh
     share = fresh.budget // (len(heirs) + 1)
@@ -66,7 +69,7 @@ def _lend(fresh: KeyItem, staying: dict[str, KeyItem], ending: int) -> KeyItem:
     return replace(fresh, lent=(ending, share * len(heirs)))
 
 
-def _left(item: KeyItem, month: int, now: int) -> int:
+def _left(item: KeyItem, month: int, now: Micros) -> int:
     if item.month >= month:
         return item.budget_left
     return item.month_budget(month) if item.expires > now else 0

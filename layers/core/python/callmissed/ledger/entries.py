@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from callmissed.aws.attributes import Item
+from callmissed.clock import Micros
+from callmissed.money import NOTHING, MicroCredits
 
 
 class Account(StrEnum):
@@ -79,7 +81,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One movement of `amount` micro-credits from `debit` to `credit`, at `created` (epoch microseconds).
+    """One movement of `amount` from `debit` to `credit`, at `created`.
 
     `held` is the hold that it resolves, as [amount, attempt]; `shortfall` the part of the cost above the hold,
     which nobody pays.
@@ -88,12 +90,12 @@ class LedgerEntry:
     tenant: str
     entry: str
     type: EntryType
-    amount: int
+    amount: MicroCredits
     debit: Account
     credit: Account
-    created: int
+    created: Micros
     held: tuple[int, int] | None = None
-    shortfall: int = 0
+    shortfall: MicroCredits = NOTHING
     description: str = ""
     reference: str = ""
     sandbox: bool = False
@@ -136,6 +138,8 @@ def _telling(part: LedgerEntry | Usage) -> Item:
     return {name: value for name, value in fields if value is not None and value is not False and value != ""}
 
 
-def void(tenant: str, call_id: str, now: int, reason: str) -> LedgerEntry:
+def void(tenant: str, call_id: str, now: Micros, reason: str) -> LedgerEntry:
     """The entry that closes a call which never settled; it moves nothing."""
-    return LedgerEntry(tenant, call_id, EntryType.VOID, 0, Account.HELD, Account.AVAILABLE, now, description=reason)
+    return LedgerEntry(
+        tenant, call_id, EntryType.VOID, NOTHING, Account.HELD, Account.AVAILABLE, now, description=reason
+    )

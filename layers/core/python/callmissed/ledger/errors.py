@@ -1,24 +1,24 @@
 """Why a wallet refused a hold, in the caller's words, read from the wallet as the failed write returned it."""
 
-from callmissed.clock import seconds_to_next_month
+from callmissed.clock import Micros, seconds_to_next_month
 from callmissed.errors import ApiError
 from callmissed.ledger.wallet import ACTIVE, Wallet
-from callmissed.money import show
+from callmissed.money import NOTHING, MicroCredits, show
 from callmissed.plans.plans import Plan, limits
 
 
 class HoldRefused(ApiError):
-    """402: the call may cost more than wallet or key have left. `affordable` micro-credits would have passed."""
+    """402: the call may cost more than wallet or key have left. `affordable` would have passed."""
 
-    affordable = 0
+    affordable: MicroCredits = NOTHING
 
 
 class WalletMissing(ApiError):
     """403: there is no such wallet."""
 
 
-def refusal(wallet: Wallet | None, service: str, amount: int, now: int) -> ApiError:
-    """The error for a hold of `amount` micro-credits that `wallet` refused at `now` (epoch microseconds).
+def refusal(wallet: Wallet | None, service: str, amount: MicroCredits, now: Micros) -> ApiError:
+    """The error for a hold of `amount` that `wallet` refused at `now`.
 
     No wallet is an unknown tenant.
     """
@@ -43,7 +43,7 @@ def refusal(wallet: Wallet | None, service: str, amount: int, now: int) -> ApiEr
     return refused
 
 
-def _quota_exceeded(plan: str, service: str, now: int) -> ApiError:
+def _quota_exceeded(plan: str, service: str, now: Micros) -> ApiError:
     limit = limits(Plan(plan)).monthly_quotas[service]
     wait = seconds_to_next_month(now)
     message = f"Plan limit exceeded: {limit}/{limit} {service} calls this month."

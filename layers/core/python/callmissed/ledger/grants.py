@@ -3,11 +3,13 @@
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation
+from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
 from callmissed.ledger.records import grant_operation
 from callmissed.ledger.wallet import NO_BUDGET
+from callmissed.money import MicroCredits
 from callmissed.platform.tables import LEDGER, TENANTS
 
 _SOURCES = {EntryType.PURCHASE: Account.PAYMENTS}
@@ -17,13 +19,13 @@ async def grant(
     database: Database,
     *,
     tenant: str,
-    amount: int,
+    amount: MicroCredits,
     operation_id: str,
-    now: int,
+    now: Micros,
     kind: EntryType = EntryType.ADMIN,
     description: str = "",
 ) -> bool:
-    """Add `amount` micro-credits to the wallet. False when `operation_id` was already carried out for this tenant.
+    """Add `amount` to the wallet. False when `operation_id` was already carried out for this tenant.
 
     Raises ApiError 404 for an unknown tenant, ValueError for an amount below 1 or of a trillion credits, which is a
     slip and would leave the digits that DynamoDB stores, Unavailable when DynamoDB fails.

@@ -21,6 +21,7 @@ from callmissed.ledger.errors import HoldRefused, WalletMissing, refusal
 from callmissed.ledger.records import held_state, hold_request, resolve_request, start_month, wallet_of
 from callmissed.ledger.shards import Shards, shard_of, wallet_id
 from callmissed.ledger.wallet import HoldToken, Wallet
+from callmissed.money import NOTHING, MicroCredits
 from callmissed.platform.tables import LEDGER, WALLETS
 
 _TRIES = 6
@@ -30,7 +31,7 @@ _BORROWS = 3
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """`amount` micro-credits of `tenant`, set aside for one call in one shard of its wallet.
+    """`amount` of `tenant`, set aside for one call in one shard of its wallet.
 
     `attempt` is a number that no other attempt to place this hold has, in this process or another.
     """
@@ -38,7 +39,7 @@ class Hold:
     tenant: str
     call_id: str
     service: str
-    amount: int
+    amount: MicroCredits
     attempt: int
     shard: int = 0
 
@@ -55,9 +56,9 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class WalletState:
-    """What a hold's answer tells: micro-credits still available, calls of the service left this month, if counted."""
+    """What a hold's answer says: what is still available, calls of the service left this month, if counted."""
 
-    available: int
+    available: MicroCredits
     quota_left: int | None
 
 
@@ -72,7 +73,7 @@ class Settlement(StrEnum):
 
 
 class Ledger:
-    """Moves money for one stage. Amounts are micro-credits."""
+    """Moves money for one stage."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -82,7 +83,7 @@ class Ledger:
         self._ledger = database.name(LEDGER)
 
     async def hold(
-        self, tenant: str, call_id: str, service: str, amount: int, *, shards: int = 1
+        self, tenant: str, call_id: str, service: str, amount: MicroCredits, *, shards: int = 1
     ) -> tuple[Hold, WalletState]:
         """Set `amount` aside for the call, in one of the tenant's `shards`, and count it in the quota of `service`.
 
@@ -128,11 +129,11 @@ class Ledger:
         Not for a call that `settle` was tried for, whatever came of it: its entry may be written.
         """
         try:
-            await self._resolve(hold, 0, quota_month=month_of(started_at(hold.call_id)))
+            await self._resolve(hold, NOTHING, quota_month=month_of(started_at(hold.call_id)))
         except ConditionFailed as refused:
             wallet = wallet_of(refused.item) if refused.item else None
             if wallet and wallet.holds.get(hold.call_id) == hold.token:  # only the month stood in the way
-                await self.apply(hold, 0)
+                await self.apply(hold, NOTHING)
 
     async def record(self, entry: LedgerEntry) -> None:
         """Write an entry that moves no money, such as a sandbox call's. Raises Unavailable."""
@@ -184,14 +185,14 @@ class Ledger:
         }
         await self._dynamodb.call("PutItem", request)
 
-    async def apply(self, hold: Hold, cost: int) -> None:
+    async def apply(self, hold: Hold, cost: MicroCredits) -> None:
         """Bring the wallet in line with an entry of `cost` that is written. Safe to repeat. Raises Unavailable."""
         try:
             await self._resolve(hold, cost)
         except ConditionFailed:
             return  # an earlier try of ours, or the sweeper's, did
 
-    async def _apply_or_leave(self, hold: Hold, cost: int) -> Settlement:
+    async def _apply_or_leave(self, hold: Hold, cost: MicroCredits) -> Settlement:
         try:
             await self.apply(hold, cost)
         except (Unavailable, RequestRefused):  # either way the entry stands, and the sweeper comes back to the hold
@@ -210,7 +211,7 @@ class Ledger:
             return Settlement.PENDING
         return Settlement.APPLIED
 
-    async def _resolve(self, hold: Hold, cost: int, *, quota_month: int | None = None) -> None:
+    async def _resolve(self, hold: Hold, cost: MicroCredits, *, quota_month: int | None = None) -> None:
         """Turn the hold into `cost` spent and the rest available, in one write that can only happen once.
 
         With `quota_month` the call is also taken off the month's quota, if that month still counts.

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from callmissed.aws.comparisons import EXISTS, below
 from callmissed.aws.database import Database, KeySelection
-from callmissed.clock import month_of
+from callmissed.clock import Micros, month_of
 from callmissed.errors import ApiError
 from callmissed.ledger.entries import LedgerEntry, entry_of
 from callmissed.ledger.shards import read_wallets
 from callmissed.ledger.wallet import SERVICES, Wallet, fresh_quotas
+from callmissed.money import MicroCredits
+from callmissed.money import total as add
 from callmissed.plans.plans import UNLIMITED, limits
 from callmissed.platform.tables import LEDGER
 
@@ -20,7 +22,7 @@ MAX_ENTRIES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """A tenant's money in micro-credits. `spent` and `quotas_left` are of `month`, such as 202611.
+    """A tenant's money. `spent` and `quotas_left` are of `month`, such as 202611.
 
     `available + held + spent_ever = granted`. None stands for no monthly budget, and for a quota without limit.
     """
@@ -28,19 +30,19 @@ class Balance:
     tenant: str
     plan: str
     status: str
-    available: int
-    held: int
-    granted: int
-    spent_ever: int
+    available: MicroCredits
+    held: MicroCredits
+    granted: MicroCredits
+    spent_ever: MicroCredits
     month: int
-    spent: int
-    budget: int | None
-    budget_left: int | None
+    spent: MicroCredits
+    budget: MicroCredits | None
+    budget_left: MicroCredits | None
     quotas_left: Mapping[str, int | None]
 
 
-async def balance(database: Database, tenant: str, now: int) -> Balance:
-    """The tenant's balance at `now` (epoch microseconds), strongly consistent.
+async def balance(database: Database, tenant: str, now: Micros) -> Balance:
+    """The tenant's balance at `now`, strongly consistent.
 
     Where a wallet has shards, one that borrows at this moment may be counted before or after it did.
     Raises ApiError 404, Unavailable.
@@ -83,20 +85,20 @@ def total(wallets: Sequence[Wallet], month: int) -> Balance:
     A month that no call has turned yet begins with nothing spent.
     """
     first = wallets[0]
-    spent_before = sum(wallet.spent for wallet in wallets if wallet.month < month)
+    spent_before = add(wallet.spent for wallet in wallets if wallet.month < month)
     monthly = limits(first.plan).monthly_quotas
     counters = fresh_quotas(first.plan) if first.month < month else first.quotas
     return Balance(
         tenant=first.wallet_id,
         plan=first.plan,
         status=first.status,
-        available=sum(wallet.available for wallet in wallets),
-        held=sum(wallet.held for wallet in wallets),
-        granted=sum(wallet.granted for wallet in wallets),
-        spent_ever=sum(wallet.spent_ever for wallet in wallets),
+        available=add(wallet.available for wallet in wallets),
+        held=add(wallet.held for wallet in wallets),
+        granted=add(wallet.granted for wallet in wallets),
+        spent_ever=add(wallet.spent_ever for wallet in wallets),
         month=max(month, *(wallet.month for wallet in wallets)),
-        spent=sum(wallet.spent for wallet in wallets) - spent_before,
-        budget=sum(wallet.budget for wallet in wallets) if first.has_budget else None,
-        budget_left=sum(wallet.budget_left for wallet in wallets) + spent_before if first.has_budget else None,
+        spent=add(wallet.spent for wallet in wallets if wallet.month >= month),
+        budget=add(wallet.budget for wallet in wallets) if first.has_budget else None,
+        budget_left=add([*(wallet.budget_left for wallet in wallets), spent_before]) if first.has_budget else None,
         quotas_left={service: counters[service] if monthly[service] < UNLIMITED else None for service in SERVICES},
     )

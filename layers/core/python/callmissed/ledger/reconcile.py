@@ -13,13 +13,14 @@ from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import above
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType
 from callmissed.ledger.records import wallet_of
 from callmissed.ledger.shards import owner, wallet_id
 from callmissed.ledger.sweep import wallets
 from callmissed.ledger.wallet import Wallet
+from callmissed.money import NOTHING, MicroCredits, total
 from callmissed.plans.plans import limits
 from callmissed.platform.tables import LEDGER, TENANTS, WALLETS
 
@@ -37,11 +38,11 @@ class Drift:
     """
 
     tenant: str
-    spent: int
-    charged: int
-    granted: int
-    credited: int
-    imbalance: int = 0
+    spent: MicroCredits
+    charged: MicroCredits
+    granted: MicroCredits
+    credited: MicroCredits
+    imbalance: MicroCredits = NOTHING
 
 
 @dataclass(slots=True)
@@ -62,8 +63,8 @@ class _Sums:
     pending: dict[str, int]
 
 
-async def reconcile(database: Database, now: int) -> ReconcileReport:
-    """Compare every tenant at `now` (epoch microseconds). Raises Unavailable when wallets can't be listed.
+async def reconcile(database: Database, now: Micros) -> ReconcileReport:
+    """Compare every tenant at `now`. Raises Unavailable when wallets can't be listed.
 
     Entries that are final are summed once and remembered with the tenant, so a night reads the day's entries. Where
     the remembered sums disagree, all entries are counted again: a call may have settled long after it began.
@@ -91,7 +92,7 @@ async def _tenants(database: Database) -> dict[str, int]:
     return shards
 
 
-async def _compare(database: Database, tenant: str, shards: int, now: int, mark: Item) -> Drift | None:
+async def _compare(database: Database, tenant: str, shards: int, now: Micros, mark: Item) -> Drift | None:
     """The drift when entries since the mark are counted; without one, the mark is moved."""
     before = await _read(database, tenant, shards)
     final, fresh = await _sum(database, tenant, mark, min([_cut(now), *_held(before)]))
@@ -100,7 +101,9 @@ async def _compare(database: Database, tenant: str, shards: int, now: int, mark:
     charged = final["charged"] + fresh.charged
     applied = charged - sum(amount for call_id, amount in fresh.pending.items() if call_id in standing)
     credited = final["credited"] + fresh.credited
-    drift = Drift(tenant, _spent(after), charged, _granted(after), credited, sum(wallet.imbalance for wallet in after))
+    drift = Drift(
+        tenant, _spent(after), charged, _granted(after), credited, total(wallet.imbalance for wallet in after)
+    )
     agrees = _spent(before) <= charged and applied <= drift.spent and _granted(before) <= credited <= drift.granted
     if not agrees or drift.imbalance:
         return drift
@@ -148,17 +151,17 @@ def _new_mark(tenant: str) -> Item:
     return {"tenant": tenant, "item": _MARK, "upto": " ", "charged": 0, "credited": 0}
 
 
-def _cut(now: int) -> str:
-    return new_call_id(now - _SETTLED_AFTER, 1, 0)[:10]
+def _cut(now: Micros) -> str:
+    return new_call_id(Micros(now - _SETTLED_AFTER), 1, 0)[:10]
 
 
 def _held(shards: Iterable[Wallet]) -> set[str]:
     return {call_id for wallet in shards for call_id in wallet.holds}
 
 
-def _spent(shards: Iterable[Wallet]) -> int:
-    return sum(wallet.spent_ever for wallet in shards)
+def _spent(shards: Iterable[Wallet]) -> MicroCredits:
+    return total(wallet.spent_ever for wallet in shards)
 
 
-def _granted(shards: Iterable[Wallet]) -> int:
-    return sum(wallet.granted for wallet in shards)
+def _granted(shards: Iterable[Wallet]) -> MicroCredits:
+    return total(wallet.granted for wallet in shards)

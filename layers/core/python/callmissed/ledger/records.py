@@ -20,6 +20,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
 from callmissed.aws.operations import WriteOperation, put_new_operation, update_operation
 from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, SERVICES, HoldToken, Wallet, fresh_quotas
+from callmissed.money import MicroCredits
 from callmissed.platform.tables import WALLETS
 
 _LETTERS = {
@@ -55,8 +56,8 @@ def put_new_wallet(wallet: Wallet) -> WriteOperation:
     return put_new_operation(WALLETS, to_wallet_item(wallet))
 
 
-def grant_operation(wallet_id: str, amount: int) -> WriteOperation:
-    """The operation that adds `amount` micro-credits to a wallet that exists."""
+def grant_operation(wallet_id: str, amount: MicroCredits) -> WriteOperation:
+    """The operation that adds `amount` to a wallet that exists."""
     return update_operation(WALLETS, {"id": wallet_id}, add={"av": amount, "gr": amount})
 
 
@@ -87,15 +88,15 @@ def hold_request(table: str, wallet_id: str, call_id: str, token: HoldToken, mon
     }
 
 
-def held_state(answer: Mapping[str, Any], service: str) -> tuple[int, int | None]:
+def held_state(answer: Mapping[str, Any], service: str) -> tuple[MicroCredits, int | None]:
     """Available micro-credits, and calls of the service left this month, from the answer to `hold_request`."""
     attributes = answer["Attributes"]
     left = None if service == NO_QUOTA else int(attributes[_quota(service)]["N"])
-    return int(attributes["av"]["N"]), left
+    return MicroCredits(int(attributes["av"]["N"])), left
 
 
 def resolve_request(
-    table: str, wallet_id: str, call_id: str, token: HoldToken, cost: int, *, quota_month: int | None = None
+    table: str, wallet_id: str, call_id: str, token: HoldToken, cost: MicroCredits, *, quota_month: int | None = None
 ) -> dict[str, Any]:
     """`UpdateItem` that turns a hold into `cost` spent and the rest available, once.
 

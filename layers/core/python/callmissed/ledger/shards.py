@@ -16,10 +16,11 @@ from weakref import WeakValueDictionary
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
-from callmissed.clock import month_of
+from callmissed.clock import Micros, month_of
 from callmissed.ledger.errors import refusal
 from callmissed.ledger.records import put_new_wallet, shift_operation, start_month, wallet_of
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, Wallet, new_wallet
+from callmissed.money import NOTHING, MicroCredits, total
 from callmissed.platform.tables import WALLETS
 
 _BORROW_TRIES = 10
@@ -48,8 +49,8 @@ class Shift(NamedTuple):
     budget: int
 
 
-def shares(wallets: Sequence[Wallet], taker: int, need: int) -> list[Shift]:
-    """By how much each wallet changes so that the taker can hold `need` micro-credits and the rest is level.
+def shares(wallets: Sequence[Wallet], taker: int, need: MicroCredits) -> list[Shift]:
+    """By how much each wallet changes so that the taker can hold `need` and the rest is level.
 
     The changes of credits, and of budgets, sum to zero and leave no wallet below zero. The taker ends with `need` and
     a level share of what is left, so a sum that is just enough collapses into it. A wallet without a budget needs no
@@ -62,7 +63,7 @@ def shares(wallets: Sequence[Wallet], taker: int, need: int) -> list[Shift]:
     return [Shift(*each) for each in zip(credits, budgets, strict=True)]
 
 
-def _levelled(amounts: Sequence[int], taker: int, need: int) -> list[int]:
+def _levelled(amounts: Sequence[int], taker: int, need: MicroCredits) -> list[int]:
     level, odd = divmod(sum(amounts) - need, len(amounts))
     targets = [level + (need + odd if shard == taker else 0) for shard in range(len(amounts))]
     return [target - amount for target, amount in zip(targets, amounts, strict=True)]
@@ -81,8 +82,8 @@ class Shards:
         self._database = database
         self._borrowing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def borrow(self, tenant: str, taker: int, shards: int, service: str, need: int, now: int) -> None:
-        """Bring at least `need` micro-credits into the shard `taker`, in one transaction.
+    async def borrow(self, tenant: str, taker: int, shards: int, service: str, need: MicroCredits, now: Micros) -> None:
+        """Bring at least `need` into the shard `taker`, in one transaction.
 
         Raises the wallet's refusal (ApiError) when all shards together can't pay, Unavailable when other calls
         keep changing them.
@@ -90,7 +91,9 @@ class Shards:
         async with self._borrowing.setdefault(tenant, asyncio.Lock()):  # calls of one process take turns
             await self._borrow(tenant, taker, shards, service, need, now)
 
-    async def _borrow(self, tenant: str, taker: int, shards: int, service: str, need: int, now: int) -> None:
+    async def _borrow(
+        self, tenant: str, taker: int, shards: int, service: str, need: MicroCredits, now: Micros
+    ) -> None:
         for _ in range(_BORROW_TRIES):
             wallets = await self._read(tenant, shards)
             if await self._turned(wallets, month_of(now)):
@@ -128,7 +131,7 @@ class Shards:
 
     async def _create(self, wallet_id: str, primary: Wallet) -> None:
         """Write an empty shard; does nothing when another call did so first."""
-        budget = 0 if primary.has_budget else NO_BUDGET
+        budget = NOTHING if primary.has_budget else NO_BUDGET
         wallet = new_wallet(wallet_id, primary.plan, primary.month, budget=budget, status=primary.status)
         await self._database.write_if(put_new_wallet(wallet))
 
@@ -145,6 +148,6 @@ class Shards:
 
 def _sum(wallets: list[Wallet]) -> Wallet:
     """One wallet with what all have together, for a refusal's words."""
-    first, left = wallets[0], sum(wallet.budget_left for wallet in wallets)
-    available = sum(wallet.available for wallet in wallets)
+    first, left = wallets[0], total(wallet.budget_left for wallet in wallets)
+    available = total(wallet.available for wallet in wallets)
     return replace(first, available=available, budget_left=left if first.has_budget else NO_BUDGET)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoError
+from callmissed.clock import Micros
 from callmissed.ids import expires_at
 from callmissed.ledger.entries import EntryType, void
 from callmissed.ledger.holds import Hold, Ledger
@@ -33,8 +34,8 @@ class SweepReport:
         return self.applied + self.voided + self.duplicates
 
 
-async def sweep(database: Database, now: int) -> SweepReport:
-    """Resolve every hold that has expired at `now` (epoch microseconds). Safe to run twice at once.
+async def sweep(database: Database, now: Micros) -> SweepReport:
+    """Resolve every hold that has expired at `now`. Safe to run twice at once.
 
     Reads all wallets: half a read unit per 4 KB, so 10,000 tenants cost about 600 units a minute.
     A hold that can't be resolved now does not keep the others waiting; its DynamoError is raised at the end.
@@ -64,7 +65,7 @@ async def wallets(database: Database) -> AsyncIterator[Wallet]:
         yield wallet_of(item)
 
 
-async def _resolve(ledger: Ledger, hold: Hold, now: int, report: SweepReport) -> None:
+async def _resolve(ledger: Ledger, hold: Hold, now: Micros, report: SweepReport) -> None:
     entry = await ledger.entry(hold.tenant, hold.call_id)
     if entry is None:
         await ledger.record(void(hold.tenant, hold.call_id, now, "the call never settled"))

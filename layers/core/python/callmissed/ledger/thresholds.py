@@ -16,7 +16,7 @@ from callmissed.events.types import BudgetAlert, BudgetExceeded, CreditsLow, Eve
 from callmissed.ledger.entries import EntryType, LedgerEntry
 from callmissed.ledger.queries import Balance
 from callmissed.ledger.wallet import Wallet
-from callmissed.money import CREDIT, credits
+from callmissed.money import CREDIT, MicroCredits, credits
 
 ALERTS = (80, 95)
 """Percentages of the month's budget at which tenants are told."""
@@ -57,14 +57,14 @@ def crossings(balance: Balance, low_credits: int) -> Iterator[Crossing]:
     """Every threshold that `balance` is past. `low_credits` is in credits."""
     if balance.budget is not None:
         yield from _of_budget(balance, balance.budget)
-    left = balance.available + balance.held
+    left = MicroCredits(balance.available + balance.held)
     if left < low_credits * CREDIT:
         data = CreditsLow(available_credits=credits(left), threshold_credits=float(low_credits))
         yield Crossing(data, str(balance.granted))
 
 
-def _of_budget(balance: Balance, budget: int) -> Iterator[Crossing]:
-    left = budget - balance.spent
+def _of_budget(balance: Balance, budget: MicroCredits) -> Iterator[Crossing]:
+    left = MicroCredits(budget - balance.spent)
     period = f"{balance.month // 100}-{balance.month % 100:02}"
     used, whole, rest = credits(balance.spent), credits(budget), credits(left)
     for percent in ALERTS:

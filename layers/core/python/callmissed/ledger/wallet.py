@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from callmissed.money import NOTHING, MicroCredits, total
 from callmissed.plans.plans import Plan, limits
 
-NO_BUDGET = 10**18
-"""Budget of a tenant or key without one: a ceiling in micro-credits that no month can reach."""
+NO_BUDGET = MicroCredits(10**18)
+"""Budget of a tenant or key without one: a ceiling that no month can reach."""
 
 ACTIVE = "active"
 SERVICES = ("llm", "stt", "tts", "image", "search")
@@ -20,16 +21,16 @@ NO_QUOTA = ""
 
 
 class HoldToken(NamedTuple):
-    """What stands in the wallet for a hold: micro-credits, the number of the attempt that placed it, the service."""
+    """What stands in the wallet for a hold: its amount, the number of the attempt that placed it, the service."""
 
-    amount: int
+    amount: MicroCredits
     attempt: int
     service: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """One wallet of a tenant. Amounts are micro-credits; `spent` and `quotas` (calls left) are of `month`.
+    """One wallet of a tenant. `spent` and `quotas` (calls left) are of `month`.
 
     `month` is such as 202611, `spent_before` is what the months before spent, `holds` are by call id. `status` is
     `active` or why not.
@@ -39,24 +40,24 @@ class Wallet:
     plan: str
     status: str
     month: int
-    available: int
-    granted: int
-    spent: int
-    spent_before: int
-    budget: int
-    budget_left: int
+    available: MicroCredits
+    granted: MicroCredits
+    spent: MicroCredits
+    spent_before: MicroCredits
+    budget: MicroCredits
+    budget_left: MicroCredits
     holds: Mapping[str, HoldToken]
     quotas: Mapping[str, int]
 
     @property
-    def held(self) -> int:
+    def held(self) -> MicroCredits:
         """Sum of the holds."""
-        return sum(token.amount for token in self.holds.values())
+        return total(token.amount for token in self.holds.values())
 
     @property
-    def spent_ever(self) -> int:
-        """Micro-credits spent, all time."""
-        return self.spent + self.spent_before
+    def spent_ever(self) -> MicroCredits:
+        """Spent, all time."""
+        return MicroCredits(self.spent + self.spent_before)
 
     def has_used_up(self, service: str) -> bool:
         """Whether no calls of `service` are left this month."""
@@ -68,11 +69,11 @@ class Wallet:
         return self.budget < NO_BUDGET
 
     @property
-    def imbalance(self) -> int:
+    def imbalance(self) -> MicroCredits:
         """By how much the wallet's two equations fail."""
         credits = self.available + self.held + self.spent_ever - self.granted
         budget = self.budget_left + self.held + self.spent - self.budget
-        return abs(credits) + abs(budget)
+        return MicroCredits(abs(credits) + abs(budget))
 
 
 def fresh_quotas(plan: str) -> dict[str, int]:
@@ -81,17 +82,19 @@ def fresh_quotas(plan: str) -> dict[str, int]:
     return {service: monthly[service] for service in SERVICES}
 
 
-def new_wallet(wallet_id: str, plan: str, month: int, *, budget: int = NO_BUDGET, status: str = ACTIVE) -> Wallet:
+def new_wallet(
+    wallet_id: str, plan: str, month: int, *, budget: MicroCredits = NO_BUDGET, status: str = ACTIVE
+) -> Wallet:
     """A wallet with nothing in it."""
     return Wallet(
         wallet_id=wallet_id,
         plan=str(plan),
         status=status,
         month=month,
-        available=0,
-        granted=0,
-        spent=0,
-        spent_before=0,
+        available=NOTHING,
+        granted=NOTHING,
+        spent=NOTHING,
+        spent_before=NOTHING,
         budget=budget,
         budget_left=budget,
         holds={},

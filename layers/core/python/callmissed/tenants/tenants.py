@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.operations import put_new_operation
-from callmissed.clock import iso, month_of
+from callmissed.clock import Micros, iso, month_of
 from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
 from callmissed.ledger.records import put_new_wallet
@@ -36,7 +36,7 @@ def checked_name(name: str) -> str:
     return name
 
 
-async def create_tenant(database: Database, *, name: str, plan: Plan, now: int) -> Tenant:
+async def create_tenant(database: Database, *, name: str, plan: Plan, now: Micros) -> Tenant:
     """A new tenant with an empty wallet, both or neither. Raises ApiError 400 for a bad name, Unavailable."""
     name = checked_name(name)
     tenant = Tenant(new_id("tnt"), name, plan, iso(now))

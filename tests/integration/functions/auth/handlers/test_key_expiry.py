@@ -9,7 +9,7 @@ import pytest
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
-from callmissed.clock import MINUTE, iso, system_clock
+from callmissed.clock import MINUTE, Micros, iso, system_clock
 from callmissed.errors import ApiError
 from callmissed.keys.expiry import LOOKS_BACK, ExpiryReport, publish_expired
 from callmissed.keys.management import NewKey
@@ -20,11 +20,11 @@ from local.aws.tables import StageTables
 from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
 
 HOUR = 60 * MINUTE
-END = NOVEMBER + 2 * HOUR
+END = Micros(NOVEMBER + 2 * HOUR)
 
 
 async def looked(vault: Vault, now: int = END) -> ExpiryReport:
-    return await publish_expired(Database(vault.dynamodb, vault.store.stage), now)
+    return await publish_expired(Database(vault.dynamodb, vault.store.stage), Micros(now))
 
 
 async def told(vault: Vault) -> list[Item]:
@@ -32,7 +32,9 @@ async def told(vault: Vault) -> list[Item]:
 
 
 async def rotated(vault: Vault, key: NewKey, overlap_minutes: int, now: int = NOVEMBER) -> NewKey:
-    return await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=overlap_minutes, now=now)
+    return await vault.manager.rotate(
+        key.record.tenant, key.record.key_id, overlap_minutes=overlap_minutes, now=Micros(now)
+    )
 
 
 async def test_an_expired_key_is_told_of_with_its_time(lone_vault: Vault) -> None:

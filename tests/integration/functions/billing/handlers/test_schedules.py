@@ -10,11 +10,12 @@ import pytest
 from callmissed.aws.attributes import from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
-from callmissed.clock import MINUTE, iso, system_clock
+from callmissed.clock import MINUTE, Micros, iso, system_clock
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Ledger, Settlement
+from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import TENANTS, WALLETS, physical_name
 from callmissed.tenants.tenants import create_tenant
@@ -37,19 +38,31 @@ class BilledTenant:
         self.tenant: str = self._run(made).tenant_id
         self._run(
             grant(
-                Database(self._dynamodb, store.stage), tenant=self.tenant, amount=1000, operation_id="one", now=self.now
+                Database(self._dynamodb, store.stage),
+                tenant=self.tenant,
+                amount=MicroCredits(1000),
+                operation_id="one",
+                now=self.now,
             )
         )
 
     def hold(self) -> None:
         ledger = Ledger(Database(self._dynamodb, self._stage))
-        self._run(ledger.hold(self.tenant, new_call_id(self.now, 1), "llm", 100))
+        self._run(ledger.hold(self.tenant, new_call_id(self.now, 1), "llm", MicroCredits(100)))
 
     def charge(self, cost: int, began: int) -> None:
         ledger = Ledger(Database(self._dynamodb, self._stage))
-        hold, _ = self._run(ledger.hold(self.tenant, new_call_id(began, 1), "llm", 100))
-        moved = (EntryType.DEDUCTION, cost, Account.HELD, Account.REVENUE)
-        entry = LedgerEntry(self.tenant, hold.call_id, *moved, began, held=(hold.amount, hold.attempt))
+        hold, _ = self._run(ledger.hold(self.tenant, new_call_id(Micros(began), 1), "llm", MicroCredits(100)))
+        entry = LedgerEntry(
+            self.tenant,
+            hold.call_id,
+            EntryType.DEDUCTION,
+            MicroCredits(cost),
+            Account.HELD,
+            Account.REVENUE,
+            Micros(began),
+            held=(hold.amount, hold.attempt),
+        )
         assert self._run(ledger.settle(hold, entry)) is Settlement.APPLIED
 
     def reconciled(self) -> int:
@@ -86,7 +99,7 @@ def billed_tenant(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def event(schedule: str, micros: int) -> dict[str, str]:
     """What EventBridge Scheduler sends."""
-    return {"schedule": schedule, "at": iso(micros)}
+    return {"schedule": schedule, "at": iso(Micros(micros))}
 
 
 def metrics(printed: str) -> dict[str, float]:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from callmissed.aws.database import Database
+from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
 from callmissed.integrations.credentials import TwilioCredentials, WhatsAppCredentials, masked, whatsapp_account
@@ -53,7 +54,7 @@ async def test_an_account_leads_to_its_tenant(book: Integrations) -> None:
 
 async def test_another_number_takes_the_place_of_the_first_which_is_free_then(book: Integrations) -> None:
     await book.save("tnt_1", whatsapp_credentials("1"), SEALER, NOW)
-    await book.save("tnt_1", whatsapp_credentials("2"), SEALER, NOW + 1)
+    await book.save("tnt_1", whatsapp_credentials("2"), SEALER, Micros(NOW + 1))
 
     assert await book.find(whatsapp_account("1")) is None
     await book.save("tnt_2", whatsapp_credentials("1"), SEALER, NOW)

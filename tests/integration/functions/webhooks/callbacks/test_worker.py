@@ -9,6 +9,7 @@ import pytest
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.clock import Micros
 from callmissed.events.outbox import Event, publish
 from callmissed.platform.queues import CALLBACK_SOURCE, EVENT_SOURCE
 from functions.webhooks.callbacks.worker import CallbackWorker
@@ -56,7 +57,7 @@ async def published(stage: Stage) -> list[dict[str, Any]]:
 
 
 def worker(stage: Stage) -> CallbackWorker:
-    return CallbackWorker(Database(stage.dynamodb, stage.name), lambda: stage.now)
+    return CallbackWorker(Database(stage.dynamodb, stage.name), lambda: Micros(stage.now))
 
 
 async def take(stage: Stage, *changes: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from callmissed.events.types import WebhookDisabled
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS
 from functions.webhooks.delivery.attempts import Outcome
@@ -37,7 +37,7 @@ async def resume(simulation: Simulation, endpoint: Endpoint) -> None:
     assert await simulation.database.update_if(
         WEBHOOKS, endpoint.key, set={"active": True, "consecutive_failures": 0}, remove=gone
     )
-    await simulation.repository.deliveries.mark_parked(endpoint, simulation.now)
+    await simulation.repository.deliveries.mark_parked(endpoint, Micros(simulation.now))
     await simulation.jobs.send([ParkedJob(endpoint).message()])
 
 
@@ -84,7 +84,7 @@ async def test_deliveries_that_an_endpoint_refuses_delay_no_others(simulation: S
     endpoint = await simulation.webhook()
     refused = {event.body for event in await simulation.publish(count=5)}
 
-    def answer(now: int) -> Outcome:
+    def answer(now: Micros) -> Outcome:
         return status(400)(now) if simulation.endpoints.got[-1][2] in refused else ok(now)
 
     simulation.endpoints.answers[endpoint.webhook] = answer
@@ -160,7 +160,7 @@ async def test_a_process_that_found_nothing_parked_leaves_a_later_mark(
     async def another(_endpoint: Endpoint, _limit: int) -> list[IndexedDelivery]:
         mark = await simulation.database.get(DELIVERIES, key)
         assert await simulation.database.delete_if(DELIVERIES, key, expected={"rev": mark["rev"]})
-        await simulation.repository.deliveries.mark_parked(endpoint, simulation.now + SECOND)
+        await simulation.repository.deliveries.mark_parked(endpoint, Micros(simulation.now + SECOND))
         return []
 
     with monkeypatch.context() as slow:
@@ -249,7 +249,7 @@ async def test_410_of_an_address_that_was_left_meanwhile_disables_nothing(simula
     moved = {"url": "https://example.org/"}
     assert await simulation.database.update_if(WEBHOOKS, endpoint.key, set=moved)
 
-    await CircuitBreaker(simulation.repository).disable(seen, DisabledReason.GONE, simulation.now)
+    await CircuitBreaker(simulation.repository).disable(seen, DisabledReason.GONE, Micros(simulation.now))
 
     webhook = await simulation.webhook_item(endpoint)
     assert webhook["active"]
@@ -260,7 +260,7 @@ async def test_410_of_an_address_that_was_left_meanwhile_disables_nothing(simula
 async def test_an_owner_who_saw_it_active_does_not_undo_half_of_the_disabling(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
     seen = await simulation.webhook_record(endpoint)
-    await CircuitBreaker(simulation.repository).disable(seen, DisabledReason.GONE, simulation.now)
+    await CircuitBreaker(simulation.repository).disable(seen, DisabledReason.GONE, Micros(simulation.now))
 
     with pytest.raises(RevisionChanged):
         await simulation.aside.webhooks.change(seen, replace(seen, active=True, description="CRM"))

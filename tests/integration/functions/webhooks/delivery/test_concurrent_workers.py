@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.attributes import Item
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks.delivery.circuit_breaker import PATIENCE, CircuitBreaker
 from functions.webhooks.storage.records import PARKED_KEY, Endpoint, State, delivery_key
@@ -70,11 +70,11 @@ async def test_two_failures_trip_the_breaker_once(simulation: Simulation, open_u
     breaker, moments = CircuitBreaker(simulation.repository), list[int | None]()
 
     async def other() -> None:
-        moments.append(await breaker.record_failure(endpoint, now))
+        moments.append(await breaker.record_failure(endpoint, Micros(now)))
 
     simulation.dynamodb.before("UpdateItem", other, matching=simulation.of_table(WEBHOOKS, "SET #open_until"))
 
-    assert await breaker.record_failure(endpoint, now + SECOND) is None
+    assert await breaker.record_failure(endpoint, Micros(now + SECOND)) is None
 
     assert (await simulation.webhook_item(endpoint))["open_until"] == moments[0] == now + 30 * SECOND
 
@@ -82,10 +82,10 @@ async def test_two_failures_trip_the_breaker_once(simulation: Simulation, open_u
 async def test_a_failure_of_an_attempt_made_before_the_trip_prolongs_no_pause(simulation: Simulation) -> None:
     endpoint = await simulation.webhook(consecutive_failures=4, first_failure_at=simulation.now)
     breaker = CircuitBreaker(simulation.repository)
-    until = await breaker.record_failure(endpoint, simulation.now)
+    until = await breaker.record_failure(endpoint, Micros(simulation.now))
 
     assert until == simulation.now + 30 * SECOND
-    assert await breaker.record_failure(endpoint, simulation.now + 10 * SECOND) is None
+    assert await breaker.record_failure(endpoint, Micros(simulation.now + 10 * SECOND)) is None
 
     assert (await simulation.webhook_item(endpoint))["open_until"] == until
 
@@ -107,9 +107,9 @@ async def test_two_disablings_publish_one_event(simulation: Simulation) -> None:
 async def test_two_failures_after_five_days_publish_one_event(simulation: Simulation) -> None:
     endpoint = await simulation.webhook(consecutive_failures=50, first_failure_at=simulation.now - PATIENCE)
     breaker = CircuitBreaker(simulation.repository)
-    simulation.dynamodb.before("TransactWriteItems", partial(breaker.record_failure, endpoint, simulation.now))
+    simulation.dynamodb.before("TransactWriteItems", partial(breaker.record_failure, endpoint, Micros(simulation.now)))
 
-    assert await breaker.record_failure(endpoint, simulation.now) is None
+    assert await breaker.record_failure(endpoint, Micros(simulation.now)) is None
 
     assert simulation.dynamodb.pending == 0
     assert len(await disabled_events(simulation)) == 1
@@ -167,10 +167,10 @@ async def assert_nothing_is_left_of(simulation: Simulation, endpoint: Endpoint, 
 
 async def test_two_schedulers_send_one_job(simulation: Simulation) -> None:
     endpoint = await due_delivery(simulation)
-    again = partial(simulation.scheduler.enqueue_due, simulation.now)
+    again = partial(simulation.scheduler.enqueue_due, Micros(simulation.now))
     simulation.dynamodb.before("UpdateItem", again, matching=simulation.of_table(DELIVERIES, endpoint.partition))
 
-    assert await simulation.scheduler.enqueue_due(simulation.now) == 0
+    assert await simulation.scheduler.enqueue_due(Micros(simulation.now)) == 0
 
     assert simulation.dynamodb.pending == 0
     assert simulation.jobs.sent["attempt"] == 1
@@ -182,7 +182,7 @@ async def test_a_delivery_that_ends_while_the_scheduler_reads_is_due_no_more(sim
     end = partial(simulation.tables.update_if, DELIVERIES, key, set={"state": "delivered"}, remove=("shard", "due"))
     simulation.dynamodb.before("UpdateItem", end, matching=simulation.of_table(DELIVERIES, endpoint.partition))
 
-    assert await simulation.scheduler.enqueue_due(simulation.now) == 0
+    assert await simulation.scheduler.enqueue_due(Micros(simulation.now)) == 0
 
     assert "due" not in await simulation.database.get(DELIVERIES, key)
     assert len(simulation.jobs) == 0
@@ -192,5 +192,5 @@ async def due_delivery(simulation: Simulation) -> Endpoint:
     endpoint = await simulation.webhook()
     event = {"id": "evt_1", "type": "credits.low", "created": simulation.now}
     delivery = new_delivery(endpoint, "dlv_1", event, State.PENDING)
-    await simulation.tables.put(DELIVERIES, delivery | endpoint.due(simulation.now))
+    await simulation.tables.put(DELIVERIES, delivery | endpoint.due(Micros(simulation.now)))
     return endpoint

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from callmissed.aws.queues import Message
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from functions.webhooks.storage.records import Endpoint
 from tests.support.webhooks.simulation import Died, Fate, Simulation, ok, status
 
@@ -18,7 +18,7 @@ async def one_event(simulation: Simulation, *, failures: int) -> Endpoint:
     """Publish one event to an endpoint that fails its first `failures` attempts, and let all settle."""
     endpoint = await simulation.webhook()
     answers = iter([status(500)] * failures)
-    simulation.endpoints.answers[endpoint.webhook] = lambda now: next(answers, ok)(now)
+    simulation.endpoints.answers[endpoint.webhook] = lambda now: next(answers, ok)(Micros(now))
     await simulation.publish()
     await simulation.run(days=60 * MINUTES)
     return endpoint

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks.delivery.jobs import AttemptJob
 from functions.webhooks.delivery.schedule import ATTEMPTS, WAITS
@@ -64,7 +64,9 @@ async def test_the_longest_delay_of_the_queue_is_waited_for_in_the_queue(
     simulation: Simulation, asked: int, waits: int
 ) -> None:
     endpoint = await simulation.webhook()
-    simulation.endpoints.answers[endpoint.webhook] = lambda now: (ok if simulation.endpoints.got[1:] else busy)(now)
+    simulation.endpoints.answers[endpoint.webhook] = lambda now: (ok if simulation.endpoints.got[1:] else busy)(
+        Micros(now)
+    )
     busy = status(503, wait=asked)
 
     await simulation.publish()

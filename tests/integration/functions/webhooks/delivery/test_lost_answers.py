@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.dynamodb import Unavailable
+from callmissed.clock import Micros
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
 from functions.webhooks.storage.records import Endpoint, State
 from tests.support.webhooks.simulation import Fate, Simulation, ok, status
@@ -37,7 +38,7 @@ async def one_event(simulation: Simulation) -> Endpoint:
     """Publish one event to an endpoint that fails once."""
     endpoint = await simulation.webhook()
     answers = iter([status(500)])
-    simulation.endpoints.answers[endpoint.webhook] = lambda now: next(answers, ok)(now)
+    simulation.endpoints.answers[endpoint.webhook] = lambda now: next(answers, ok)(Micros(now))
     await simulation.publish()
     await simulation.run(days=60 * MINUTES)
     return endpoint
@@ -49,7 +50,7 @@ async def one_parked_event(simulation: Simulation) -> Endpoint:
     await simulation.publish()
     await simulation.run(days=2 * MINUTES)
     await _activate(simulation, endpoint, active=True)
-    await simulation.repository.deliveries.mark_parked(endpoint, simulation.now)
+    await simulation.repository.deliveries.mark_parked(endpoint, Micros(simulation.now))
     await simulation.run(days=60 * MINUTES)
     return endpoint
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from callmissed.aws.dynamodb import Unavailable
-from callmissed.clock import MINUTE, SECOND
+from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table
 from functions.webhooks.storage.records import PARKED_KEY, Endpoint, State
 from tests.support.webhooks.jobs import queued_jobs
@@ -46,9 +46,9 @@ async def test_a_job_that_comes_early_is_repeated_when_a_probe_is_due(
     await queued_jobs(simulation, count=3)
     parked = await simulation.deliveries(endpoint)
     simulation.now += 2 * MINUTE
-    assert await simulation.scheduler.enqueue_due(simulation.now) == 0
-    await simulation.tables.update_if(DELIVERIES, endpoint.parked_key, set=endpoint.due(simulation.now))
-    assert await simulation.scheduler.enqueue_due(simulation.now) == 1
+    assert await simulation.scheduler.enqueue_due(Micros(simulation.now)) == 0
+    await simulation.tables.update_if(DELIVERIES, endpoint.parked_key, set=endpoint.due(Micros(simulation.now)))
+    assert await simulation.scheduler.enqueue_due(Micros(simulation.now)) == 1
 
     await simulation.run()
     assert (await simulation.database.get(DELIVERIES, endpoint.parked_key))["due"] == f"{moment:020}"
@@ -103,7 +103,7 @@ async def test_a_delivery_whose_parking_was_not_answered_is_looked_for(
 async def test_a_mark_stays_when_something_is_parked_while_nothing_was_found(simulation: Simulation) -> None:
     """Only `rev` differs: the mark is due at the same moment as before."""
     endpoint = await empty_mark(simulation)
-    keep = partial(simulation.aside.deliveries.mark_parked, endpoint, simulation.now + MINUTE)
+    keep = partial(simulation.aside.deliveries.mark_parked, endpoint, Micros(simulation.now + MINUTE))
     simulation.dynamodb.before("DeleteItem", keep)
 
     await simulation.process_parked(endpoint)
@@ -114,7 +114,7 @@ async def test_a_mark_stays_when_something_is_parked_while_nothing_was_found(sim
 
 async def test_a_mark_stays_when_something_is_parked_after_nothing_was_found(simulation: Simulation) -> None:
     endpoint = await empty_mark(simulation)
-    await simulation.aside.deliveries.mark_parked(endpoint, simulation.now)
+    await simulation.aside.deliveries.mark_parked(endpoint, Micros(simulation.now))
 
     await simulation.process_parked(endpoint)
 
@@ -127,7 +127,7 @@ async def test_a_mark_stays_that_replaced_the_one_that_was_read(simulation: Simu
 
     async def another() -> None:
         assert await simulation.tables.delete_if(DELIVERIES, endpoint.parked_key)
-        await simulation.aside.deliveries.mark_parked(endpoint, simulation.now + MINUTE)
+        await simulation.aside.deliveries.mark_parked(endpoint, Micros(simulation.now + MINUTE))
 
     simulation.dynamodb.before("DeleteItem", another)
 
@@ -140,7 +140,7 @@ async def test_a_mark_stays_that_replaced_the_one_that_was_read(simulation: Simu
 async def empty_mark(simulation: Simulation) -> Endpoint:
     """A webhook whose mark of parked deliveries the next job removes."""
     endpoint = await simulation.webhook()
-    await simulation.aside.deliveries.mark_parked(endpoint, simulation.now)
+    await simulation.aside.deliveries.mark_parked(endpoint, Micros(simulation.now))
     await simulation.process_parked(endpoint)
     simulation.now += 2 * MINUTE
     return endpoint
@@ -173,7 +173,7 @@ async def test_a_webhook_resumed_at_any_moment_of_a_job_gets_what_was_parked(
     simulation.now += SECOND
     webhook = await simulation.webhook_record(endpoint)
     active = replace(webhook, active=True)
-    resume = partial(simulation.aside.webhooks.change, webhook, active, resume_at=simulation.now)
+    resume = partial(simulation.aside.webhooks.change, webhook, active, resume_at=Micros(simulation.now))
     simulation.dynamodb.before(operation, resume, matching=simulation.of_table(table))
 
     await simulation.process_parked(endpoint)
@@ -186,7 +186,7 @@ async def test_a_webhook_resumed_at_any_moment_of_a_job_gets_what_was_parked(
 async def test_parking_one_more_delivery_delays_no_others(simulation: Simulation, active: bool) -> None:
     """The breaker opens anew again and again; whatever is parked then must not delay the others."""
     endpoint = await simulation.webhook(active=active, open_until=simulation.now + 5 * MINUTE)
-    await simulation.aside.deliveries.mark_parked(endpoint, simulation.now + 7 * SECOND)
+    await simulation.aside.deliveries.mark_parked(endpoint, Micros(simulation.now + 7 * SECOND))
     before = await simulation.database.get(DELIVERIES, endpoint.parked_key)
 
     await queued_jobs(simulation)

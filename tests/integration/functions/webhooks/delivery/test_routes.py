@@ -9,7 +9,7 @@ import pytest
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Exchange
-from callmissed.clock import MINUTE, SECOND, iso
+from callmissed.clock import MINUTE, SECOND, Micros, iso
 from callmissed.events.outbox import RETENTION
 from callmissed.platform.tables import OUTBOX
 from functions.webhooks.delivery.cursors import cursor_after
@@ -72,7 +72,7 @@ async def test_a_delivery_in_a_list(stage: Stage, tenant: Tenant, webhook: dict[
         "success": True,
         "error": None,
         "created_at": iso(NOW),
-        "delivered_at": iso(NOW + SECOND),
+        "delivered_at": iso(Micros(NOW + SECOND)),
         "next_attempt_at": None,
         "replay_of": None,
     }
@@ -82,7 +82,7 @@ async def test_a_delivery_in_a_list(stage: Stage, tenant: Tenant, webhook: dict[
         False,
         "HTTP 503",
     )
-    assert (second["delivered_at"], second["next_attempt_at"]) == (None, iso(NOW + 2 * MINUTE))
+    assert (second["delivered_at"], second["next_attempt_at"]) == (None, iso(Micros(NOW + 2 * MINUTE)))
     assert second["replay_of"] == delivered
 
 
@@ -122,10 +122,10 @@ async def test_filters(stage: Stage, tenant: Tenant, webhook: dict[str, Any], en
     assert await ids(event="*") == [low, sent, received]
     assert await ids(status="failed") == [low, sent]
     assert await ids(status="failed", event="message.*") == [sent]
-    assert await ids(since=iso(NOW + MINUTE)) == [low, sent]
-    assert await ids(until=iso(NOW + MINUTE)) == [received]
-    assert await ids(since=iso(NOW + MINUTE), until=iso(NOW + 2 * MINUTE), status="failed") == [sent]
-    assert await ids(since=iso(NOW + MINUTE), until=iso(NOW)) == []
+    assert await ids(since=iso(Micros(NOW + MINUTE))) == [low, sent]
+    assert await ids(until=iso(Micros(NOW + MINUTE))) == [received]
+    assert await ids(since=iso(Micros(NOW + MINUTE)), until=iso(Micros(NOW + 2 * MINUTE)), status="failed") == [sent]
+    assert await ids(since=iso(Micros(NOW + MINUTE)), until=iso(NOW)) == []
     assert await ids(since="0001-01-01T00:00:00Z", until="9999-12-31T23:59:59Z") == [low, sent, received]
 
 
@@ -231,7 +231,7 @@ async def test_one_delivery_with_its_attempts_and_payload(
     assert answer.pop("attempts") == [
         {
             "number": 1,
-            "at": iso(NOW + MINUTE),
+            "at": iso(Micros(NOW + MINUTE)),
             "status_code": None,
             "latency_ms": 10_000,
             "error": "The endpoint did not answer in time.",
@@ -240,7 +240,7 @@ async def test_one_delivery_with_its_attempts_and_payload(
         },
         {
             "number": 2,
-            "at": iso(NOW + 2 * MINUTE),
+            "at": iso(Micros(NOW + 2 * MINUTE)),
             "status_code": 200,
             "latency_ms": 31,
             "error": None,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from callmissed.clock import MINUTE, SECOND, iso
+from callmissed.clock import MINUTE, SECOND, Micros, iso
 from callmissed.events.outbox import RETENTION
 from callmissed.ids import sortable_prefix
 from callmissed.platform.tables import DELIVERIES
@@ -44,7 +44,7 @@ async def test_recovery_activates_drains_and_requeues(
         active=False,
     )
 
-    answer = await tenant.call("POST", f"/{webhook['id']}/recover", json={"since": iso(NOW - 3 * DAY)})
+    answer = await tenant.call("POST", f"/{webhook['id']}/recover", json={"since": iso(Micros(NOW - 3 * DAY))})
 
     assert answer.status_code == 202
     id = answer.json()["id"]
@@ -52,7 +52,7 @@ async def test_recovery_activates_drains_and_requeues(
         "id": id,
         "kind": "recover",
         "status": "running",
-        "since": iso(NOW - 3 * DAY),
+        "since": iso(Micros(NOW - 3 * DAY)),
         "until": iso(NOW),
         "scanned": 0,
         "queued": 0,
@@ -82,7 +82,7 @@ async def test_what_the_sender_finds_of_a_recovery(
         "until": NOW,
         "events": ["*"],
         "states": ["failed"],
-        "cursor": f"D#dlv_{sortable_prefix(NOW - DAY)}",
+        "cursor": f"D#dlv_{sortable_prefix(Micros(NOW - DAY))}",
         "seen": 0,
         "queued": 0,
         "state": "running",
@@ -94,7 +94,12 @@ async def test_what_the_sender_finds_of_a_recovery(
 async def test_a_replay_names_time_range_types_and_status(
     stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    body = {"since": iso(NOW - 2 * DAY), "until": iso(NOW - DAY), "events": ["message.*"], "status": "delivered"}
+    body = {
+        "since": iso(Micros(NOW - 2 * DAY)),
+        "until": iso(Micros(NOW - DAY)),
+        "events": ["message.*"],
+        "status": "delivered",
+    }
 
     answer = await tenant.call("POST", f"/{webhook['id']}/replays", json=body)
 
@@ -109,7 +114,10 @@ async def test_a_replay_names_time_range_types_and_status(
 async def test_a_replay_takes_everything_up_to_now_by_default(
     stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    for body in ({"since": iso(NOW - RETENTION)}, {"since": iso(NOW - RETENTION), "until": iso(NOW + DAY)}):
+    for body in (
+        {"since": iso(Micros(NOW - RETENTION))},
+        {"since": iso(Micros(NOW - RETENTION)), "until": iso(Micros(NOW + DAY))},
+    ):
         id = (await tenant.call("POST", f"/{webhook['id']}/replays", json=body)).json()["id"]
 
         item = await begun(stage, endpoint, id)
@@ -129,16 +137,16 @@ async def test_progress_is_shown(stage: Stage, tenant: Tenant, webhook: dict[str
 @pytest.mark.parametrize(
     ("path", "body", "name"),
     [
-        ("recover", {"since": iso(NOW - RETENTION - SECOND)}, "since"),
+        ("recover", {"since": iso(Micros(NOW - RETENTION - SECOND))}, "since"),
         ("recover", {"since": iso(NOW)}, "since"),
         ("recover", {"since": "2026-11-25T09:30:00"}, "since"),
         ("recover", {"until": iso(NOW)}, "until"),
         ("replays", {}, "since"),
-        ("replays", {"since": iso(NOW - RETENTION - SECOND)}, "since"),
-        ("replays", {"since": iso(NOW - DAY), "until": iso(NOW - DAY)}, "until"),
-        ("replays", {"since": iso(NOW + DAY), "until": iso(NOW + 2 * DAY)}, "until"),
-        ("replays", {"since": iso(NOW - DAY), "status": "unknown"}, "status"),
-        ("replays", {"since": iso(NOW - DAY), "events": ["unknown"]}, "events"),
+        ("replays", {"since": iso(Micros(NOW - RETENTION - SECOND))}, "since"),
+        ("replays", {"since": iso(Micros(NOW - DAY)), "until": iso(Micros(NOW - DAY))}, "until"),
+        ("replays", {"since": iso(Micros(NOW + DAY)), "until": iso(Micros(NOW + 2 * DAY))}, "until"),
+        ("replays", {"since": iso(Micros(NOW - DAY)), "status": "unknown"}, "status"),
+        ("replays", {"since": iso(Micros(NOW - DAY)), "events": ["unknown"]}, "events"),
     ],
 )
 async def test_an_invalid_time_range_is_refused(
@@ -154,13 +162,13 @@ async def test_an_invalid_time_range_is_refused(
 async def test_nothing_is_replayed_to_a_webhook_that_is_not_active(stage: Stage, tenant: Tenant) -> None:
     paused = await tenant.webhook(is_active=False)
 
-    answer = await tenant.call("POST", f"/{paused['id']}/replays", json={"since": iso(NOW - DAY)})
+    answer = await tenant.call("POST", f"/{paused['id']}/replays", json={"since": iso(Micros(NOW - DAY))})
 
     refused(answer, 400, "webhook_inactive")
     assert stage.queue.bodies() == []
 
 
-@pytest.mark.parametrize(("path", "body"), [("recover", {}), ("replays", {"since": iso(NOW - DAY)})])
+@pytest.mark.parametrize(("path", "body"), [("recover", {}), ("replays", {"since": iso(Micros(NOW - DAY))})])
 async def test_what_is_repeated_begins_once(
     stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint, path: str, body: dict[str, Any]
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from callmissed.aws.batches import each_message
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from callmissed.observability import get_logger
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks.delivery.jobs import ReplayJob
@@ -54,7 +54,7 @@ async def test_random_deaths_leave_nothing_out(new_simulation: Callable[[Fate], 
     await simulation.run()
     if kind == "recover":
         await simulation.database.update_if(WEBHOOKS, endpoint.key, set={"active": True}, remove=("disabled_reason",))
-        await simulation.repository.deliveries.mark_parked(endpoint, simulation.now)
+        await simulation.repository.deliveries.mark_parked(endpoint, Micros(simulation.now))
         simulation.endpoints.answers[endpoint.webhook] = ok
     simulation.endpoints.got.clear()
     simulation.now += DAY

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callmissed.clock import MINUTE, iso
+from callmissed.clock import MINUTE, Micros, iso
 from callmissed.platform.tables import DELIVERIES
 from functions.webhooks.storage.records import COUNT, Endpoint, Webhook
 from functions.webhooks.storage.webhooks import WebhookRepository
@@ -140,7 +140,7 @@ async def test_a_change_changes_what_it_names(stage: Stage, tenant: Tenant) -> N
         "PUT", f"/{created['id']}", json={"url": f"{URL}/2", "events": [], "description": "two"}
     )
 
-    now = {"url": f"{URL}/2", "events": ["*"], "description": "two", "updated_at": iso(NOW + MINUTE)}
+    now = {"url": f"{URL}/2", "events": ["*"], "description": "two", "updated_at": iso(Micros(NOW + MINUTE))}
     masked = f"{created['secret'][:4]}****{created['secret'][-4:]}"
     assert changed.json() == created | now | {"secret": masked}
     assert (await tenant.call("GET", f"/{created['id']}")).json() == changed.json()
@@ -217,7 +217,7 @@ async def test_activating_what_is_active_changes_nothing_of_its_health(stage: St
 
     webhook = (await tenant.call("PUT", f"/{created['id']}", json={"is_active": True})).json()
 
-    assert webhook["failing_since"] == iso(NOW - MINUTE)
+    assert webhook["failing_since"] == iso(Micros(NOW - MINUTE))
     assert (await stage.webhook(endpoint))["consecutive_failures"] == 3
     assert stage.queue.bodies() == []
 
@@ -268,7 +268,7 @@ async def test_activating_forgets_why_it_was_disabled(stage: Stage, tenant: Tena
 
     disabled = (await tenant.call("GET", path)).json()
     assert (disabled["status"], disabled["is_active"], disabled["disabled_reason"]) == ("disabled", False, "failing")
-    assert disabled["failing_since"] == iso(NOW - MINUTE)
+    assert disabled["failing_since"] == iso(Micros(NOW - MINUTE))
 
     enabled = (await tenant.call("PUT", path, json={"is_active": True})).json()
     assert (enabled["status"], enabled["disabled_reason"], enabled["failing_since"]) == ("active", None, None)

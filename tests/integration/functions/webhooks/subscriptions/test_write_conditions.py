@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from callmissed.clock import MINUTE
+from callmissed.clock import MINUTE, Micros
 from callmissed.errors import ApiError
 from callmissed.idempotency.operation import Operation
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
@@ -27,7 +27,7 @@ def subscriptions(simulation: Simulation) -> Subscriptions:
 
 async def create(simulation: Simulation, subscriptions: Subscriptions, *, active: bool = True) -> Endpoint:
     new = NewWebhook(url="https://example.com/", events=["*"], is_active=active)
-    shown = await subscriptions.create(simulation.tenant, new, simulation.now, Operation.new())
+    shown = await subscriptions.create(simulation.tenant, new, Micros(simulation.now), Operation.new())
     return shown.webhook.endpoint
 
 
@@ -49,9 +49,9 @@ async def test_a_webhook_that_is_resumed_gets_what_is_parked_at_once(
     simulation: Simulation, subscriptions: Subscriptions
 ) -> None:
     endpoint = await create(simulation, subscriptions, active=False)
-    await simulation.aside.deliveries.mark_parked(endpoint, simulation.now + 5 * MINUTE)
+    await simulation.aside.deliveries.mark_parked(endpoint, Micros(simulation.now + 5 * MINUTE))
 
-    await subscriptions.update(endpoint, WebhookChanges(is_active=True), simulation.now)
+    await subscriptions.update(endpoint, WebhookChanges(is_active=True), Micros(simulation.now))
 
     mark = await simulation.database.get(DELIVERIES, endpoint.parked_key)
-    assert mark["due"] == endpoint.due(simulation.now)["due"]
+    assert mark["due"] == endpoint.due(Micros(simulation.now))["due"]

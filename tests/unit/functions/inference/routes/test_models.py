@@ -11,11 +11,12 @@ from openai.types import Model as OpenAIModel
 
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Catalog
-from callmissed.clock import system_clock
+from callmissed.clock import Micros, system_clock
 from callmissed.errors import invalid_api_key
 from callmissed.keys.admission import Admitted
 from callmissed.keys.policy import KeyPolicy, new_key_item
 from callmissed.keys.secret import Mode, new_secret
+from callmissed.money import MicroCredits
 from functions.inference.app import create_app
 from functions.inference.openapi import document
 from functions.inference.routes.models import render_model, render_pricing, usd
@@ -43,9 +44,15 @@ class Authenticator:
         if secret != KEY:
             raise invalid_api_key()
         policy = new_key_item(
-            key_hash="hash", key_id="key_1", tenant="tnt_1", plan="pro", mode=Mode.TEST, policy=KeyPolicy(), now=now
+            key_hash="hash",
+            key_id="key_1",
+            tenant="tnt_1",
+            plan="pro",
+            mode=Mode.TEST,
+            policy=KeyPolicy(),
+            now=Micros(now),
         )
-        return Admitted(policy, estimate, now)
+        return Admitted(policy, MicroCredits(estimate), Micros(now))
 
 
 @dataclass

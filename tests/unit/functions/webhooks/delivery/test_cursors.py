@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.events.outbox import RETENTION
 from callmissed.ids import sortable_id
@@ -16,7 +16,7 @@ from functions.webhooks.delivery.time_range import TimeRange, micros, replayable
 from functions.webhooks.storage.records import DELIVERY_PREFIX, SigningSecret, delivery_id, key_before
 from functions.webhooks.subscriptions.secrets import masked, rotated
 
-NOW = 1_795_599_000 * SECOND
+NOW = Micros(1_795_599_000 * SECOND)
 LATEST = 4_000_000_000 * SECOND
 moments = st.integers(0, LATEST)
 ids = st.builds(lambda at, bits: f"dlv_{sortable_id(at, bits)}", moments, st.integers(0, 2**60 - 1))
@@ -53,8 +53,8 @@ def test_only_ids_of_deliveries_are_cursors(text: str) -> None:
 
 @given(moments, moments)
 def test_a_moment_parts_deliveries(at: int, moment: int) -> None:
-    key = DELIVERY_PREFIX + delivery_id(at, "event", "webhook")
-    assert (key > key_before(moment)) == (at // 1000 >= moment // 1000)
+    key = DELIVERY_PREFIX + delivery_id(Micros(at), "event", "webhook")
+    assert (key > key_before(Micros(moment))) == (at // 1000 >= moment // 1000)
 
 
 @given(st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)), st.integers(-720, 720))
@@ -66,10 +66,10 @@ def test_microseconds_are_exact_in_every_zone(local: datetime, offset: int) -> N
 @pytest.mark.parametrize(
     ("since", "until", "time_range"),
     [
-        (None, None, TimeRange(NOW - 86_400 * SECOND, NOW)),
-        (NOW - RETENTION, None, TimeRange(NOW - RETENTION, NOW)),
-        (NOW - 5, NOW - 4, TimeRange(NOW - 5, NOW - 4)),
-        (NOW - 5, NOW + 4, TimeRange(NOW - 5, NOW)),
+        (None, None, TimeRange(Micros(NOW - 86_400 * SECOND), NOW)),
+        (NOW - RETENTION, None, TimeRange(Micros(NOW - RETENTION), NOW)),
+        (NOW - 5, NOW - 4, TimeRange(Micros(NOW - 5), Micros(NOW - 4))),
+        (NOW - 5, NOW + 4, TimeRange(Micros(NOW - 5), NOW)),
     ],
 )
 def test_time_ranges(since: int | None, until: int | None, time_range: TimeRange) -> None:
@@ -88,8 +88,8 @@ def test_invalid_time_ranges_are_refused(since: int, until: int | None) -> None:
 
 def test_a_rotation_keeps_the_newest_until_the_overlap_ends() -> None:
     first, both = [SigningSecret("a")], [SigningSecret("b"), SigningSecret("a", NOW + 1)]
-    assert rotated(first, "b", until=NOW + 1, now=NOW) == both
-    assert rotated(both, "c", until=NOW + 9, now=NOW) == [SigningSecret("c"), SigningSecret("b", NOW + 9)]
+    assert rotated(first, "b", until=Micros(NOW + 1), now=NOW) == both
+    assert rotated(both, "c", until=Micros(NOW + 9), now=NOW) == [SigningSecret("c"), SigningSecret("b", NOW + 9)]
     assert rotated(both, "c", until=NOW, now=NOW) == [SigningSecret("c")]
 
 

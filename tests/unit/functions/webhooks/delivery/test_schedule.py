@@ -2,7 +2,7 @@
 
 import pytest
 
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from functions.webhooks.delivery.schedule import ATTEMPTS, retry_after, wait_after
 
 
@@ -43,5 +43,5 @@ def test_there_is_no_wait_after_the_last_attempt() -> None:
     ],
 )
 def test_retry_after(text: str, seconds: int | None) -> None:
-    assert retry_after({"retry-after": text}, 1_794_787_200 * SECOND) == seconds
-    assert retry_after({}, 0) is None
+    assert retry_after({"retry-after": text}, Micros(1_794_787_200 * SECOND)) == seconds
+    assert retry_after({}, Micros(0)) is None

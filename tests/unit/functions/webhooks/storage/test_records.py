@@ -3,7 +3,7 @@
 import pytest
 
 from callmissed.aws.attributes import from_item, to_item
-from callmissed.clock import SECOND
+from callmissed.clock import SECOND, Micros
 from callmissed.events.outbox import RETENTION
 from functions.webhooks.storage.records import (
     WEBHOOK,
@@ -18,7 +18,7 @@ from functions.webhooks.storage.records import (
 )
 from functions.webhooks.storage.replays import Replay, ReplayKind, ReplayState
 
-NOW = 1_795_599_000 * SECOND
+NOW = Micros(1_795_599_000 * SECOND)
 ENDPOINT = Endpoint("tnt_1", "wh_1")
 NEW = Webhook(endpoint=ENDPOINT, url="https://example.com/", events=["*"], created_at=NOW, updated_at=NOW, secrets=[])
 DISABLED = Webhook(
@@ -35,7 +35,7 @@ DISABLED = Webhook(
     revision=3,
     consecutive_failures=7,
     first_failure_at=NOW,
-    open_until=NOW + SECOND,
+    open_until=Micros(NOW + SECOND),
     disabled_reason=DisabledReason.FAILING,
     disabled_at=NOW,
     rotation_id="op_1",
@@ -49,7 +49,7 @@ DELIVERY = Delivery(
     created_at=NOW,
     state=State.PENDING,
     attempts_before_recovery=1,
-    next_attempt_at=NOW + SECOND,
+    next_attempt_at=Micros(NOW + SECOND),
     status_code=500,
     error="The endpoint answered 500.",
     replay_of="dlv_0",
@@ -59,7 +59,7 @@ REPLAY = Replay(
     id="rpl_1",
     kind=ReplayKind.RECOVER,
     created_at=NOW,
-    since=NOW - SECOND,
+    since=Micros(NOW - SECOND),
     until=NOW,
     events=["*"],
     states=[State.FAILED],
