@@ -69,7 +69,7 @@ lint: setup ## Check format, lint, types and import rules.
 	pyright
 	lint-imports
 
-format: setup ## Format the code and mend what ruff can mend.
+format: setup ## Format the code and fix what ruff can fix.
 	ruff format
 	ruff check --fix
 

@@ -26,7 +26,7 @@ Items = Mapping[str, Mapping[str, Any]]
 
 
 def record(store: StageTables, tables: Sequence[Table] = (KEYS, WALLETS)) -> Items:
-    """The items of `tables` (if not told, those that every call writes) as they stand in `store`."""
+    """The items of `tables` (by default those that every call writes) as they stand in `store`."""
     client = dynamodb_client(store.endpoint)
     return {physical_name(store.stage, table): _items(client, store.stage, table) for table in tables}
 

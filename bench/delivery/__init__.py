@@ -1,6 +1,6 @@
 """The delivery numbers: what a delivery takes in time, CPU, DynamoDB units and dollars, and whether one is ever lost.
 
-`python -m bench.delivery` runs the real relay, fan-out, sender and timer against DynamoDB Local and endpoints on
+`python -m bench.delivery` runs the real relay, fan-out, sender and scheduler against DynamoDB Local and endpoints on
 loopback. The outbox's stream and the event bus are handed over in the process, and so is the queue: no emulator of SQS
 is fast or fair enough to measure beside, so `queueing` keeps SQS's promises instead. What SQS, EventBridge and the
 stream add on AWS is therefore in none of the delays.

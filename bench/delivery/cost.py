@@ -1,7 +1,7 @@
 """USD per million deliveries, from the counted units and what each step asks of the other services.
 
 A delivery here is one event for one webhook. SQS bills a request for every send, receive and delete of up to ten
-messages; the bus sends each event to the fan-out's queue by itself, and the fan-out orders each event's deliveries by
+messages; the bus sends each event to the fan-out's queue by itself, and the fan-out enqueues each event's deliveries by
 itself, so those two are never shared.
 """
 
@@ -46,8 +46,8 @@ class Assumed:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """What one delivery takes from the sender: `attempts`, each an order of its own that the endpoint answers after
-    `answer_ms`. The orders in `shared` were sent in full batches, the others one by one.
+    """What one delivery takes from the sender: `attempts`, each a job of its own that the endpoint answers after
+    `answer_ms`. The jobs in `shared` were sent in full batches, the others one by one.
     """
 
     units: Units
@@ -102,8 +102,8 @@ def dynamodb_cost(units: Units, prices: Prices) -> float:
 def long_waits(units: Mapping[str, Units], prices: Prices, assumed: Assumed) -> dict[str, float]:
     """What the seven long waits of a million deliveries cost beyond their attempts, in USD, kept in either way.
 
-    The index is written with each failed attempt's record, and the timer claims what is due before it orders it. A
-    schedule is created by the sender and sends its order by itself.
+    The index is written with each failed attempt's record, and the scheduler claims what is due before it enqueues it. A
+    schedule is created by the sender and sends its job by itself.
     """
     recorded = Units(index_writes=units[steps.LATER].index_writes)
     fair = prices.queue_requests + prices.fair_requests
@@ -117,7 +117,7 @@ def long_waits(units: Mapping[str, Units], prices: Prices, assumed: Assumed) -> 
 
 
 def _queue_requests(path: Path, prices: Prices, assumed: Assumed) -> float:
-    """Requests with a message group cost more; we count all at the queue of orders as such."""
+    """Requests with a message group cost more; we count all at the queue of jobs as such."""
     received_and_deleted = 2 / assumed.batch
     sent = path.attempts - path.shared + path.shared / assumed.batch
     orders = sent + path.attempts * received_and_deleted

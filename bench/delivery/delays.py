@@ -24,8 +24,8 @@ class Scene:
     """`count` events of the tenant `quiet`, `pace` a second on average.
 
     `dead` is a tenant whose endpoint never answers: it tells as many events as the quiet one at the same pace, when it
-    is set, and has the orders `burst` in the queue when all begins. Eight senders work side by side, each on a batch of
-    ten; where `scales` is set, five, and five more each second for as long as orders wait, as Lambda adds them.
+    is set, and has the jobs `burst` in the queue when all begins. Eight senders work side by side, each on a batch of
+    ten; where `scales` is set, five, and five more each second for as long as jobs wait, as Lambda adds them.
     """
 
     dynamodb: str
@@ -76,7 +76,7 @@ async def _scale(stage: Stage) -> None:
 
 
 async def _ring(stage: Stage) -> None:
-    """The timer, which on AWS rings each minute; more often here, so that probes are made while we measure."""
+    """The scheduler, which on AWS runs each minute; more often here, so that probes are made while we measure."""
     while True:
         await stage.scheduler.enqueue_due(system_clock())
         await asyncio.sleep(RING_SECONDS)

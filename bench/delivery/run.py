@@ -80,7 +80,7 @@ class Run:
         }
 
     def _delays(self) -> tuple[dict[str, Delay], int]:
-        """Alone and beside the dead in turns, then the moment of death; and how many probes hung meanwhile."""
+        """Alone and beside the dead in turns, then the outage start; and how many probes hung meanwhile."""
         scenery, quiet = self._scenery, self._scenery.quiet_tenant()
         self._console.print(f"parking {self._counts.parked} deliveries")
         dead, failures = scenery.dead_tenant(), 0

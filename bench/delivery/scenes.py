@@ -25,7 +25,7 @@ OPENS_AFTER_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much of everything: messages and those before that warm up, parked deliveries, orders of a burst, events."""
+    """How much of everything: messages and those before that warm up, parked deliveries, jobs of a burst, events."""
 
     messages: int = 1500
     warm_up: int = 200
@@ -49,7 +49,7 @@ class Scenery:
         self._counts = counts
 
     def work(self) -> tuple[list[Body], list[Body]]:
-        """Orders for first attempts at an endpoint that is well, and messages for the fan-out."""
+        """Jobs for first attempts at an endpoint that is well, and messages for the fan-out."""
         return self._with_store(self._work)
 
     def quiet_tenant(self) -> Endpoint:
@@ -72,7 +72,7 @@ class Scenery:
         return Scene(self._dynamodb, self._receiver, quiet.tenant, counts.events, counts.pace, dead=dead.tenant)
 
     def beside_burst(self, quiet: Endpoint, *, fair: bool, scales: bool) -> Scene:
-        """A neighbour that was well until now dies with thousands of orders in the queue."""
+        """Outage start: an endpoint stops responding with thousands of its jobs in the queue."""
         dead, orders = self._with_store(self._burst)
         counts = self._counts
         scene = (self._dynamodb, self._receiver, quiet.tenant, counts.burst_events, counts.pace)

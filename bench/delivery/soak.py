@@ -1,7 +1,7 @@
 """Thousands of events through processes that die at random steps: how many are lost, and how many come twice.
 
 Time, SQS, the stream and the bus are simulated (`tests/support/webhooks/simulation.py`), the tables are real. One
-attempt in fifty fails, so that retries and the timer take part.
+attempt in fifty fails, so that retries and the scheduler take part.
 """
 
 import random

@@ -56,7 +56,7 @@ class Stage:
         await self.fanout.fan_out(PublishedEvent(**received.body["detail"]), redelivered=received.again)
 
     async def work(self, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]], batches: int = -1) -> None:
-        """Work off batches of `queue` one after the other: so many, or for ever."""
+        """Process batches of `queue` one after the other: so many, or for ever."""
         while batches:
             event = await queue.receive()
             queue.settle(event, await each_message(event, work, _logger))

@@ -71,7 +71,7 @@ class Steps:
         self.by_name[TEN] = total
 
     async def _ring(self) -> None:
-        """What one due delivery adds to a round of the timer."""
+        """What one due delivery adds to a round of the scheduler."""
         await self._simulation.scheduler.enqueue_due(Micros(0))
         idle = self._scales.taken()
         await self._simulation.scheduler.enqueue_due(Micros(self._simulation.now))
@@ -102,7 +102,7 @@ class Steps:
         self._note(fanned_out)
 
     async def _work_off(self, name: str) -> None:
-        """Carry out every order that is there, and note what one took."""
+        """Process every job that is there, and record what one took."""
         event = self._simulation.jobs.receive(most=1000)
         for record in event["Records"]:
             await self._simulation.sender.process(Received(json.loads(record["body"]), again=False))

@@ -1,4 +1,4 @@
-"""How many messages a worker works off in a second, and what of its CPU one takes."""
+"""How many messages a worker processes in a second, and what of its CPU one takes."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +14,7 @@ from callmissed.platform.queues import DISPATCH
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Messages to work off: orders for the sender, or what the bus sends the fan-out. The first `warm_up` count not."""
+    """Messages to process: jobs for the sender, or what the bus sends the fan-out. The first `warm_up` count not."""
 
     dynamodb: str
     bodies: Sequence[dict[str, Any]]
