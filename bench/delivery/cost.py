@@ -102,8 +102,8 @@ def dynamodb_cost(units: Units, prices: Prices) -> float:
 def long_waits(units: Mapping[str, Units], prices: Prices, assumed: Assumed) -> dict[str, float]:
     """What the seven long waits of a million deliveries cost beyond their attempts, in USD, kept in either way.
 
-    The index is written with each failed attempt's record, and the scheduler claims what is due before it enqueues it. A
-    schedule is created by the sender and sends its job by itself.
+    The index is written with each failed attempt's record, and the scheduler claims what is due before it enqueues
+    it. A schedule is created by the sender and sends its job by itself.
     """
     recorded = Units(index_writes=units[steps.LATER].index_writes)
     fair = prices.queue_requests + prices.fair_requests
