@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from callmissed.clock import Micros
 from callmissed.events.outbox import Event
-from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.delivery.attempts import AttemptOutcome
 from functions.webhooks.storage.records import Endpoint
 from local.aws.tables import StageTables
 from tests.support.webhooks.simulation import Fate, Simulation, ok, status
@@ -60,7 +60,7 @@ class _Endpoint:
         self.taken = 0
         self._random = random.Random(seed)
 
-    def answer(self, now: Micros) -> Outcome:
+    def answer(self, now: Micros) -> AttemptOutcome:
         if self._random.random() < FAILURES_PER_ATTEMPT:
             return status(500)(now)
         self.taken += 1

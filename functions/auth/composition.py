@@ -12,7 +12,7 @@ from callmissed.settings import CoreSettings, from_environment
 
 
 @dataclass(frozen=True)
-class Composition:
+class AuthComposition:
     """The dependencies of one process. Each is made when a handler asks for it; none opens a connection before use."""
 
     settings: CoreSettings
@@ -28,12 +28,12 @@ class Composition:
         return KeyAuthenticator(self.database, Admission(self.database), pepper_ring(self.settings))
 
 
-def compose(settings: CoreSettings | None = None) -> Composition:
+def compose(settings: CoreSettings | None = None) -> AuthComposition:
     """The dependencies under `settings`, by default those of the environment. Raises ValueError for a wrong one."""
-    return Composition(settings or from_environment())
+    return AuthComposition(settings or from_environment())
 
 
 @cache
-def composed() -> Composition:
+def composed() -> AuthComposition:
     """The dependencies of this process, made at its first invocation."""
     return compose()

@@ -12,7 +12,7 @@ from callmissed.settings import CoreSettings, from_environment
 
 
 @dataclass(frozen=True)
-class Composition:
+class BillingComposition:
     """The dependencies of one process. Each is made when a handler asks for it; none opens a connection before use."""
 
     settings: CoreSettings
@@ -23,12 +23,12 @@ class Composition:
         return Database(DynamoDB(self.settings.region, self.settings.dynamodb_endpoint), self.settings.stage)
 
 
-def compose(settings: CoreSettings | None = None) -> Composition:
+def compose(settings: CoreSettings | None = None) -> BillingComposition:
     """The dependencies under `settings`, by default those of the environment. Raises ValueError for a wrong one."""
-    return Composition(settings or from_environment())
+    return BillingComposition(settings or from_environment())
 
 
 @cache
-def composed() -> Composition:
+def composed() -> BillingComposition:
     """The dependencies of this process, made at its first invocation."""
     return compose()

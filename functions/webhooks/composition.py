@@ -12,7 +12,7 @@ from functions.webhooks.storage.repository import Repository
 
 
 @dataclass(frozen=True)
-class Composition:
+class WebhooksComposition:
     """The dependencies of one process. Each is made when a handler asks for it; none opens a connection before use."""
 
     settings: CoreSettings
@@ -33,6 +33,6 @@ class Composition:
         return SqsQueue(self.settings, DISPATCH)
 
 
-def compose(settings: CoreSettings | None = None) -> Composition:
+def compose(settings: CoreSettings | None = None) -> WebhooksComposition:
     """The dependencies under `settings`, by default those of the environment. Raises ValueError for a wrong one."""
-    return Composition(settings or from_environment())
+    return WebhooksComposition(settings or from_environment())

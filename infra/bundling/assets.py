@@ -25,18 +25,18 @@ exec python -m uvicorn {web_app} --host 127.0.0.1 --port "$AWS_LWA_PORT" --loop 
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class BuildTarget:
     """What a third-party layer is built for: uv's names of a platform and a Python version."""
 
     platform: str
     python: str
 
 
-LAMBDA = Target("aarch64-manylinux_2_28", "3.13")
+LAMBDA = BuildTarget("aarch64-manylinux_2_28", "3.13")
 """Amazon Linux 2023 on Graviton has glibc 2.34, so wheels of 2014 and of 2.28 both run; some have only the latter."""
 
 
-def third_party_layer(name: str, target: Target = LAMBDA) -> Path:
+def third_party_layer(name: str, target: BuildTarget = LAMBDA) -> Path:
     """The folder of the layer that `layers/deps/<name>.toml` describes.
 
     Raises LayerRecipeError, and CalledProcessError when uv can't read the lock or install.
@@ -54,7 +54,7 @@ def own_layer(name: str) -> Path:
     return _built(f"layer-{name}", _digest_tree(source), lambda out: _copy(source, out / "python"))
 
 
-def function_layers(function: Function, target: Target = LAMBDA) -> list[Path]:
+def function_layers(function: Function, target: BuildTarget = LAMBDA) -> list[Path]:
     """The folders of the layers of `function`, in the order of Lambda's search path. The Web Adapter's is AWS's own."""
     third_party = third_party_layer(function.dependencies, target)
     return [own_layer("core"), third_party, *map(own_layer, function.layers)]
@@ -99,7 +99,7 @@ def _put_in_place(fresh: Path, done: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _install(requirements: str, target: Target, out: Path) -> None:
+def _install(requirements: str, target: BuildTarget, out: Path) -> None:
     packages = out / "python"
     packages.mkdir(parents=True)
     listing = out / "requirements.txt"

@@ -28,7 +28,7 @@ class RouteTableError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class IntegrationTarget:
     """A function as API Gateway calls it.
 
     `alias_arn` is the ARN of its alias, and `lambda_arn` what comes before the API version in an integration's URI:
@@ -53,7 +53,7 @@ class Target:
 
 
 def api_document(
-    title: str, routes: Sequence[Route], targets: Mapping[str, Target], authorizer: Target
+    title: str, routes: Sequence[Route], targets: Mapping[str, IntegrationTarget], authorizer: IntegrationTarget
 ) -> dict[str, Any]:
     """OpenAPI 3.0 document of `routes`, and of OPTIONS beside those that browsers call from other origins.
 
@@ -97,7 +97,7 @@ def _refuse_repeated_operations(operations: Sequence[Route]) -> None:
         raise RouteTableError(f"declared more than once: {', '.join(repeated)}")
 
 
-def _refuse_wrong_transfer_modes(routes: Sequence[Route], targets: Mapping[str, Target]) -> None:
+def _refuse_wrong_transfer_modes(routes: Sequence[Route], targets: Mapping[str, IntegrationTarget]) -> None:
     """Raise for a route whose mode is not its function's: API Gateway answers 502 on it, always."""
     for route in routes:
         if route.streaming != targets[route.function].streams:
@@ -121,7 +121,7 @@ def _refuse_too_many_resources(routes: Sequence[Route]) -> None:
         raise RouteTableError(f"the routes need {count} resources, and API Gateway allows {MAX_API_RESOURCES}")
 
 
-def _operation(route: Route, target: Target) -> dict[str, Any]:
+def _operation(route: Route, target: IntegrationTarget) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "responses": {"200": {"description": "The answer of the function."}},
         "x-amazon-apigateway-integration": _integration(target),
@@ -135,7 +135,7 @@ def _operation(route: Route, target: Target) -> dict[str, Any]:
     return operation
 
 
-def _integration(target: Target) -> dict[str, Any]:
+def _integration(target: IntegrationTarget) -> dict[str, Any]:
     seconds = STREAM_TIMEOUT_SECONDS if target.streams else BUFFERED_TIMEOUT_SECONDS
     return {
         "type": "aws_proxy",
@@ -146,7 +146,7 @@ def _integration(target: Target) -> dict[str, Any]:
     }
 
 
-def _authorizer(target: Target) -> dict[str, Any]:
+def _authorizer(target: IntegrationTarget) -> dict[str, Any]:
     """Security scheme of the authorizer, which is asked anew about every request: a revoked key is refused at once.
 
     It names no identity source, because a request that lacks one is refused unasked, and a key comes in either

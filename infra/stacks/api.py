@@ -19,7 +19,7 @@ from infra.constructs.logs import log_group
 from infra.constructs.python_function import PythonFunction, StackContext, stack_context
 from infra.constructs.stores import Stores
 from infra.constructs.streaming_function import streaming_entry
-from infra.openapi.document import Target, api_document
+from infra.openapi.document import IntegrationTarget, api_document
 
 _BEHIND_ROUTES = {route.function for route in ROUTES}
 SERVED = tuple(function for function in FUNCTIONS if function.name in {*_BEHIND_ROUTES, AUTHORIZER.name})
@@ -60,9 +60,9 @@ def _function(scope: Construct, declared: Function, context: StackContext) -> Py
     return PythonFunction(scope, declared, context, entry=entry, snap_start=context.config.snap_start)
 
 
-def _target(stack: Stack, function: PythonFunction) -> Target:
+def _target(stack: Stack, function: PythonFunction) -> IntegrationTarget:
     lambda_arn = f"arn:{stack.partition}:apigateway:{stack.region}:lambda:path"
-    return Target(function.declared, function.alias.function_arn, lambda_arn)
+    return IntegrationTarget(function.declared, function.alias.function_arn, lambda_arn)
 
 
 def _rest_api(scope: Construct, config: StageConfig, document: dict[str, Any]) -> apigateway.SpecRestApi:

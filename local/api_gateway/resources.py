@@ -14,23 +14,23 @@ _NAME = re.compile(r"\{(\w+)(\+?)\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class ApiResource:
     """A path template with the routes of its methods."""
 
     pattern: re.Pattern[str]
     routes: tuple[Route, ...]
 
 
-def resources(routes: Sequence[Route]) -> list[Resource]:
+def resources(routes: Sequence[Route]) -> list[ApiResource]:
     """The templates of `routes`, in the order in which they are tried."""
     templates = sorted({route.path for route in routes}, key=_rank)
     return [
-        Resource(_pattern(template), tuple(route for route in routes if route.path == template))
+        ApiResource(_pattern(template), tuple(route for route in routes if route.path == template))
         for template in templates
     ]
 
 
-def find_route(resources: Sequence[Resource], method: str, path: str) -> tuple[Route, dict[str, str]]:
+def find_route(resources: Sequence[ApiResource], method: str, path: str) -> tuple[Route, dict[str, str]]:
     """The route for `path` (percent-encoded), and the values of its template's names, encoded as in the path.
 
     Preflights go to the function of the resource, because the response depends on the keys' domain locks.

@@ -10,7 +10,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 from callmissed.platform.functions import AUTHORIZER, CALLBACKS_API, FUNCTIONS, INFERENCE, WEBHOOKS_API
 from callmissed.platform.routes import ROUTES, Auth, Route
 from infra.config import StageConfig
-from infra.openapi.document import RouteTableError, Target, api_document, api_resources
+from infra.openapi.document import IntegrationTarget, RouteTableError, api_document, api_resources
 from tests.support.assembly import Assembly
 from tests.support.route_tables import LARGE_TABLE
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 INTEGRATION = "x-amazon-apigateway-integration"
 LAMBDA_ARN = "arn:aws:apigateway:ap-south-1:lambda:path"
-TARGETS = {function.name: Target(function, f"arn:{function.name}:live", LAMBDA_ARN) for function in FUNCTIONS}
+TARGETS = {
+    function.name: IntegrationTarget(function, f"arn:{function.name}:live", LAMBDA_ARN) for function in FUNCTIONS
+}
 MAX_TEMPLATE_BYTES = 1_000_000
 
 BUFFERED_ROUTE_OF_A_WEB_APP = Route("GET", "/v1/wrong", INFERENCE.name, Auth.KEY)

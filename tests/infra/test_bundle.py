@@ -24,7 +24,7 @@ from callmissed.platform.resources import SEALING_KEYS
 from infra.bundling.assets import (
     LAMBDA,
     ROOT,
-    Target,
+    BuildTarget,
     function_code,
     function_layers,
     third_party_layer,
@@ -50,11 +50,11 @@ print(sys.modules["callmissed"].__file__, entry.__file__)
 """
 
 
-def this_machine() -> Target:
+def this_machine() -> BuildTarget:
     """The target that this interpreter can import."""
     machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
     system = "apple-darwin" if sys.platform == "darwin" else "manylinux_2_28"
-    return Target(f"{machine}-{system}", f"{sys.version_info.major}.{sys.version_info.minor}")
+    return BuildTarget(f"{machine}-{system}", f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
 def runnable(function: Function) -> list[Path]:

@@ -42,7 +42,7 @@ from tests.support.keyed_processes import CHAT, PEPPER, SIZES, THINGS, Asked, En
 START = Micros(int(datetime(2026, 11, 10, 12, tzinfo=UTC).timestamp()) * SECOND)
 PATHS = st.sampled_from([CHAT, THINGS])
 LIFETIMES = {CHAT: 900, THINGS: 30}
-LANES = 2
+PROCESSES = 2
 SKEW = st.sampled_from([-5, 5, 0, 3])
 Faults = Sequence[Fault | None]
 BODIES = [
@@ -74,7 +74,7 @@ PLANS = st.builds(
     Plan,
     seconds=SECONDS,
     body=st.sampled_from([*BODIES[:1] * 3, BODIES[1]]),
-    process=st.integers(0, LANES - 1),
+    process=st.integers(0, PROCESSES - 1),
     beginning=BEGINNING,
     lingers=st.booleans(),
     end=ENDS,
@@ -119,7 +119,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
         self.dead: list[Process] = []
 
     @initialize(
-        skews=st.lists(SKEW, min_size=LANES, max_size=LANES),
+        skews=st.lists(SKEW, min_size=PROCESSES, max_size=PROCESSES),
         stories=st.lists(STORIES, min_size=2, max_size=5),
         ghosts=st.lists(GHOSTS, min_size=1, max_size=2),
     )
@@ -127,7 +127,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
         """A tenant with credits, processes whose clocks are off, and some keys' stories."""
         self.account = self._now(self._account())
         self.skews = skews
-        self.processes = [self._process(number) for number in range(LANES)]
+        self.processes = [self._process(number) for number in range(PROCESSES)]
         for ghost in ghosts:
             self._haunt(ghost)
         for path, plans in stories:
@@ -221,7 +221,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
                 self._check()
 
     def _quieten(self) -> None:
-        for process in range(LANES):
+        for process in range(PROCESSES):
             if self.processes[process].asked:
                 self._finish(process, End.DIES, ())
         self._let_all_arrive()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from callmissed.clock import SECOND, Clock
-from callmissed.integrations.repository import Account, Integrations
+from callmissed.integrations.repository import Integrations, ProviderAccount
 from callmissed.sealing import Sealer
 
 _REMEMBERED = 30 * SECOND
@@ -25,7 +25,7 @@ class Signers:
         self._integrations = integrations
         self._sealer = sealer
         self._clock = clock
-        self._remembered: dict[str, tuple[int, Account]] = {}
+        self._remembered: dict[str, tuple[int, ProviderAccount]] = {}
 
     async def tenant(self, account: str, signed: Signed) -> str | None:
         """The tenant of `account` if a callback is `signed` as that demands. Raises Unavailable, UnsealError."""
@@ -40,10 +40,10 @@ class Signers:
             self._remember(account, known)
         return known.tenant
 
-    def _passes(self, account: Account, signed: Signed) -> bool:
+    def _passes(self, account: ProviderAccount, signed: Signed) -> bool:
         return signed(self._sealer.unseal(account.secret)) if account.secret else account.allow_unsigned
 
-    def _remember(self, account: str, known: Account) -> None:
+    def _remember(self, account: str, known: ProviderAccount) -> None:
         if len(self._remembered) >= _MOST:
             self._remembered.clear()
         self._remembered[account] = (self._clock() + _REMEMBERED, known)

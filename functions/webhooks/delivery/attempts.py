@@ -17,7 +17,7 @@ _ASKS_FOR_TIME = (429, 503)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptOutcome:
     """Outcome of an attempt at `at` (epoch microseconds). No `status`: there was no answer, and `error` says why.
 
     `wait` are the seconds of the endpoint's `Retry-After`; `answer` is the beginning of its body.
@@ -45,7 +45,9 @@ class Outcome:
 class Attempting(Protocol):
     """Makes attempts."""
 
-    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: Micros) -> Outcome:
+    async def make(
+        self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: Micros
+    ) -> AttemptOutcome:
         """Post `body` to the webhook's URL, signed at `now`. A failure is an outcome too."""
         ...
 
@@ -58,14 +60,16 @@ class Attempts:
         self._sealer = sealer
         self._clock = clock
 
-    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: Micros) -> Outcome:
+    async def make(
+        self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: Micros
+    ) -> AttemptOutcome:
         """Post `body` to the webhook's URL, signed at `now` with every secret that is live."""
         payload = body.encode()
         try:
             headers = self._headers(webhook, delivery_id, event_type, payload, now)
         except UnsealError:
             # An operator can put the key back; the delivery waits as for an endpoint that is down.
-            return Outcome(now, None, 0, "The webhook's secrets can't be read at the moment.")
+            return AttemptOutcome(now, None, 0, "The webhook's secrets can't be read at the moment.")
         begun = self._clock()
         try:
             answer = await self._client.send(
@@ -77,11 +81,11 @@ class Attempts:
                 max_bytes=KEPT_BYTES,
             )
         except SendError as error:
-            return Outcome(now, None, (self._clock() - begun) // 1000, str(error))
+            return AttemptOutcome(now, None, (self._clock() - begun) // 1000, str(error))
         wait = retry_after(answer.headers, now) if answer.status in _ASKS_FOR_TIME else None
         delivered = 200 <= answer.status < 300
         error = None if delivered else f"The endpoint answered {answer.status}."
-        return Outcome(now, answer.status, answer.latency_ms, error, answer.body, answer.truncated, wait)
+        return AttemptOutcome(now, answer.status, answer.latency_ms, error, answer.body, answer.truncated, wait)
 
     def _headers(
         self, webhook: Webhook, delivery_id: str, event_type: str, payload: bytes, now: Micros

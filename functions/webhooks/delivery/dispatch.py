@@ -12,7 +12,7 @@ from dataclasses import replace
 from callmissed.aws.queues import MAX_DELAY_SECONDS, Sending
 from callmissed.clock import SECOND, Clock, Micros
 from callmissed.events.outbox import Event
-from functions.webhooks.delivery.attempts import Attempting, Outcome
+from functions.webhooks.delivery.attempts import Attempting, AttemptOutcome
 from functions.webhooks.delivery.circuit_breaker import CircuitBreaker
 from functions.webhooks.delivery.jobs import AttemptJob, ParkedJob
 from functions.webhooks.delivery.parking import Parking
@@ -83,12 +83,12 @@ class Dispatcher:
         else:
             await self._failed(webhook, delivery, outcome)
 
-    async def _delivered(self, webhook: Webhook, delivery: Delivery, outcome: Outcome) -> None:
+    async def _delivered(self, webhook: Webhook, delivery: Delivery, outcome: AttemptOutcome) -> None:
         await self._deliveries.record_success(delivery, outcome.status, self._clock())
         if await self._breaker.record_success(webhook):
             await self._queue.send([ParkedJob(webhook.endpoint).message()])
 
-    async def _failed(self, webhook: Webhook, delivery: Delivery, outcome: Outcome) -> None:
+    async def _failed(self, webhook: Webhook, delivery: Delivery, outcome: AttemptOutcome) -> None:
         now = self._clock()
         open_until = await self._count_failure(webhook, outcome, now)
         made = delivery.attempts + 1 - (delivery.attempts_before_recovery or 0)
@@ -101,14 +101,14 @@ class Dispatcher:
             seconds = min(MAX_DELAY_SECONDS, _seconds(open_until - now) + 1)
             await self._queue.send([ParkedJob(webhook.endpoint).message(seconds)])
 
-    async def _count_failure(self, webhook: Webhook, outcome: Outcome, now: Micros) -> Micros | None:
+    async def _count_failure(self, webhook: Webhook, outcome: AttemptOutcome, now: Micros) -> Micros | None:
         """The moment until which this failure opened the circuit breaker."""
         if not outcome.gone:
             return await self._breaker.record_failure(webhook.endpoint, now)
         await self._breaker.disable(webhook, DisabledReason.GONE, now)
         return None
 
-    async def _retry(self, delivery: Delivery, outcome: Outcome, now: Micros, wait: int) -> None:
+    async def _retry(self, delivery: Delivery, outcome: AttemptOutcome, now: Micros, wait: int) -> None:
         after = replace(
             delivery,
             attempts=delivery.attempts + 1,
@@ -136,7 +136,7 @@ def _seconds(micros: int) -> int:
     return -(-micros // SECOND)
 
 
-def _record(delivery: Delivery, outcome: Outcome) -> Attempt:
+def _record(delivery: Delivery, outcome: AttemptOutcome) -> Attempt:
     return Attempt(
         number=delivery.attempts + 1,
         at=outcome.at,

@@ -19,10 +19,10 @@ from callmissed.sealing import Sealer
 from callmissed.web.app import create_api
 from callmissed.web.idempotency import IdempotencyMiddleware
 from callmissed.web.request_context import RequestContextMiddleware
-from functions.webhooks.composition import Composition, compose
-from functions.webhooks.delivery import routes as deliveries
+from functions.webhooks.composition import WebhooksComposition, compose
+from functions.webhooks.deliveries import routes as deliveries
+from functions.webhooks.deliveries.service import Deliveries
 from functions.webhooks.delivery.attempts import Attempting, Attempts
-from functions.webhooks.delivery.service import Deliveries
 from functions.webhooks.events import routes as event_types
 from functions.webhooks.replays import routes as replays
 from functions.webhooks.replays.service import Replays
@@ -44,7 +44,7 @@ class Services:
 
 
 def create_services(
-    composition: Composition,
+    composition: WebhooksComposition,
     *,
     check_url: CheckUrl | None = None,
     attempts: Attempting | None = None,
@@ -74,7 +74,7 @@ def create_app(services: Services) -> FastAPI:
     return create_api("CallMissed webhooks", ROUTERS, **state)
 
 
-def create_server(composition: Composition, services: Services) -> RequestContextMiddleware:
+def create_server(composition: WebhooksComposition, services: Services) -> RequestContextMiddleware:
     """The application as it is served: each keyed request runs once. Answers show secrets, so they are kept sealed."""
     settings = composition.settings
     store = IdempotencyStore(composition.database, S3Answers(settings), Sealer(sealing_ring(settings)))

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request
 
 from callmissed.web.idempotency import OperationOf
-from functions.webhooks.delivery.routes import ClockOf, EndpointOf
-from functions.webhooks.delivery.time_range import replayable
+from functions.webhooks.deliveries.routes import ClockOf, EndpointOf
+from functions.webhooks.deliveries.time_range import replayable
 from functions.webhooks.error_responses import error_responses
 from functions.webhooks.replays.schemas import NewReplay, Recovery, ReplayOut
-from functions.webhooks.replays.service import Replays, Selection
+from functions.webhooks.replays.service import Replays, ReplaySelection
 from functions.webhooks.storage.records import State
 from functions.webhooks.subscriptions.routes import SubscriptionsOf
 
@@ -61,7 +61,7 @@ async def start_replay(
 ) -> ReplayOut:
     """Send every delivery of a span again, as new deliveries whose `replay_of` names the old one."""
     now = clock()
-    selection = Selection(
+    selection = ReplaySelection(
         replayable(new.since, new.until, now),
         events=new.events or ["*"],
         states=[State(new.status)] if new.status else tuple(State),

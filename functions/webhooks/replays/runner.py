@@ -14,7 +14,7 @@ from callmissed.events.types import matches
 from functions.webhooks.delivery.concurrency import gather_limited
 from functions.webhooks.delivery.jobs import AttemptJob, ReplayJob
 from functions.webhooks.storage.records import LOST_AFTER, Delivery, State, delivery_id
-from functions.webhooks.storage.replays import Replay, ReplayKind, ReplayState
+from functions.webhooks.storage.replays import DeliveryReplay, ReplayKind, ReplayState
 from functions.webhooks.storage.repository import Repository
 
 _PAGE = 100
@@ -48,7 +48,7 @@ class Replayer:
                 break
         await self._queue.send([job.message(_PAUSE_SECONDS)])
 
-    async def _page(self, replay: Replay) -> bool:
+    async def _page(self, replay: DeliveryReplay) -> bool:
         """Do one page; False when it was the last, or another process has done it."""
         found, more = await self._repository.replays.next_deliveries(replay, _PAGE)
         selected = [delivery for delivery in found if _selects(replay, delivery)]
@@ -62,7 +62,7 @@ class Replayer:
             replay, scanned=scanned, queued=queued, last=found[-1], due_at=Micros(self._clock() + LOST_AFTER)
         )
 
-    async def _repeat(self, replay: Replay, delivery: Delivery) -> AttemptJob | None:
+    async def _repeat(self, replay: DeliveryReplay, delivery: Delivery) -> AttemptJob | None:
         """The job of the delivery, or of its copy; None when another process has it."""
         due_at = self._clock() + LOST_AFTER
         if replay.kind is ReplayKind.RECOVER:
@@ -72,7 +72,7 @@ class Replayer:
         return None if await self._repository.deliveries.put_new(copy, Micros(due_at)) else AttemptJob.of(copy)
 
 
-def _copy(replay: Replay, delivery: Delivery) -> Delivery:
+def _copy(replay: DeliveryReplay, delivery: Delivery) -> Delivery:
     """A new delivery of the same event."""
     return Delivery(
         endpoint=replay.endpoint,
@@ -85,7 +85,7 @@ def _copy(replay: Replay, delivery: Delivery) -> Delivery:
     )
 
 
-def _selects(replay: Replay, delivery: Delivery) -> bool:
+def _selects(replay: DeliveryReplay, delivery: Delivery) -> bool:
     """Whether the replay selects the delivery. A copy is not replayed itself: this replay may have made it."""
     selected = delivery.state in replay.states and any(
         matches(pattern, delivery.event_type) for pattern in replay.events

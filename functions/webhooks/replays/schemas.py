@@ -5,8 +5,8 @@ from typing import Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from callmissed.clock import iso
-from functions.webhooks.delivery.schemas import EVENTS, TIME, DeliveryStatus, EventFilter, RequestModel
-from functions.webhooks.storage.replays import Replay
+from functions.webhooks.deliveries.schemas import EVENTS, TIME, DeliveryStatus, EventFilter, RequestModel
+from functions.webhooks.storage.replays import DeliveryReplay
 
 
 class Recovery(RequestModel):
@@ -62,7 +62,7 @@ class ReplayOut(BaseModel):
     queued: int = Field(description="Deliveries queued so far.")
 
     @classmethod
-    def of(cls, replay: Replay) -> Self:
+    def of(cls, replay: DeliveryReplay) -> Self:
         """The replay and its progress."""
         return cls(
             id=replay.id,

@@ -13,22 +13,22 @@ from dataclasses import dataclass, replace
 from callmissed.aws.queues import Sending
 from callmissed.clock import Micros
 from callmissed.idempotency.operation import Operation
+from functions.webhooks.deliveries.errors import webhook_inactive
+from functions.webhooks.deliveries.time_range import TimeRange
 from functions.webhooks.delivery.enqueue import SAFETY_DELAY, enqueue_best_effort
-from functions.webhooks.delivery.errors import webhook_inactive
 from functions.webhooks.delivery.jobs import ReplayJob
-from functions.webhooks.delivery.time_range import TimeRange
 from functions.webhooks.replays.errors import replay_not_found
 from functions.webhooks.storage.errors import AlreadyExists
 from functions.webhooks.storage.records import Endpoint, State, Webhook, WebhookStatus, key_before
-from functions.webhooks.storage.replays import Replay, ReplayKind
+from functions.webhooks.storage.replays import DeliveryReplay, ReplayKind
 from functions.webhooks.storage.repository import Repository
-from functions.webhooks.subscriptions.service import Change, Subscriptions
+from functions.webhooks.subscriptions.service import Subscriptions, WebhookChange
 
 _ID = re.compile(r"rpl_[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ReplaySelection:
     """Deliveries of a time range whose type one of `events` matches and whose state is one of `states`."""
 
     time_range: TimeRange
@@ -47,16 +47,20 @@ class Replays:
         self._queue = queue
         self._subscriptions = subscriptions
 
-    async def recover(self, endpoint: Endpoint, time_range: TimeRange, now: Micros, operation: Operation) -> Replay:
+    async def recover(
+        self, endpoint: Endpoint, time_range: TimeRange, now: Micros, operation: Operation
+    ) -> DeliveryReplay:
         """Activate the webhook, send what is parked, and start to queue again what failed in the time range.
 
         All of it or nothing. Raises ApiError 404, 409.
         """
-        selection = Selection(time_range, states=[State.FAILED])
+        selection = ReplaySelection(time_range, states=[State.FAILED])
         replay = _new_replay(endpoint, ReplayKind.RECOVER, selection, now, operation)
 
-        def activate(webhook: Webhook) -> Change:
-            return Change(replace(webhook, active=True), resumed=True, replay=(replay, Micros(now + SAFETY_DELAY)))
+        def activate(webhook: Webhook) -> WebhookChange:
+            return WebhookChange(
+                replace(webhook, active=True), resumed=True, replay=(replay, Micros(now + SAFETY_DELAY))
+            )
 
         try:
             await self._subscriptions.change(endpoint, activate, now)
@@ -65,7 +69,9 @@ class Replays:
         await enqueue_best_effort(self._queue, ReplayJob(endpoint, replay.id).message())
         return replay
 
-    async def start(self, endpoint: Endpoint, selection: Selection, now: Micros, operation: Operation) -> Replay:
+    async def start(
+        self, endpoint: Endpoint, selection: ReplaySelection, now: Micros, operation: Operation
+    ) -> DeliveryReplay:
         """Start to send the selected deliveries again. Raises ApiError 400 for a webhook that is not active, 404."""
         webhook = await self._subscriptions.get(endpoint)
         if webhook.status is not WebhookStatus.ACTIVE:
@@ -76,14 +82,14 @@ class Replays:
         await enqueue_best_effort(self._queue, ReplayJob(endpoint, replay.id).message())
         return replay
 
-    async def get(self, endpoint: Endpoint, id: str) -> Replay:
+    async def get(self, endpoint: Endpoint, id: str) -> DeliveryReplay:
         """The replay and its progress. Raises ApiError 404."""
         await self._subscriptions.get(endpoint)
         if not _ID.fullmatch(id):
             raise replay_not_found()
         return await self._stored(endpoint, id)
 
-    async def _stored(self, endpoint: Endpoint, id: str) -> Replay:
+    async def _stored(self, endpoint: Endpoint, id: str) -> DeliveryReplay:
         found = await self._replays.get(endpoint, id)
         if not found:
             raise replay_not_found()
@@ -91,9 +97,9 @@ class Replays:
 
 
 def _new_replay(
-    endpoint: Endpoint, kind: ReplayKind, selection: Selection, now: Micros, operation: Operation
-) -> Replay:
-    return Replay(
+    endpoint: Endpoint, kind: ReplayKind, selection: ReplaySelection, now: Micros, operation: Operation
+) -> DeliveryReplay:
+    return DeliveryReplay(
         endpoint=endpoint,
         id=operation.new_id("rpl"),
         kind=kind,

@@ -39,7 +39,7 @@ class ReplayState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class DeliveryReplay:
     """A run over a webhook's deliveries of events from `since` to before `until`, oldest first.
 
     Deliveries are selected whose type one of `events` matches and whose state is one of `states`. The run continues
@@ -101,7 +101,7 @@ def replay_key(endpoint: Endpoint, replay_id: str) -> Item:
     return {"webhook": endpoint.partition, "item": REPLAY_PREFIX + replay_id}
 
 
-def put_replay_operation(replay: Replay, due_at: Micros) -> WriteOperation:
+def put_replay_operation(replay: DeliveryReplay, due_at: Micros) -> WriteOperation:
     """The operation that writes a new replay, which the scheduler enqueues at `due_at`."""
     return put_new_operation(DELIVERIES, replay.item | replay.endpoint.due(due_at))
 
@@ -112,16 +112,16 @@ class ReplayRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, endpoint: Endpoint, replay_id: str) -> Replay | None:
+    async def get(self, endpoint: Endpoint, replay_id: str) -> DeliveryReplay | None:
         """The replay, strongly consistent."""
         item = await self._database.get(DELIVERIES, replay_key(endpoint, replay_id))
-        return Replay.of(item) if item else None
+        return DeliveryReplay.of(item) if item else None
 
-    async def put_new(self, replay: Replay, due_at: Micros) -> bool:
+    async def put_new(self, replay: DeliveryReplay, due_at: Micros) -> bool:
         """Write the replay, which the scheduler enqueues at `due_at`; False when it exists."""
         return not await self._database.put_new(DELIVERIES, replay.item | replay.endpoint.due(due_at))
 
-    async def next_deliveries(self, replay: Replay, limit: int) -> tuple[list[Delivery], bool]:
+    async def next_deliveries(self, replay: DeliveryReplay, limit: int) -> tuple[list[Delivery], bool]:
         """At most `limit` deliveries behind the cursor, oldest first, and whether there may be more."""
         first, last = f"{replay.cursor}!", key_before(replay.until)  # no key lies between the cursor and its "!"
         page = await self._database.page(
@@ -129,14 +129,16 @@ class ReplayRepository:
         )
         return [Delivery.of(item) for item in page.items], page.next is not None
 
-    async def advance(self, replay: Replay, *, scanned: int, queued: int, last: Delivery, due_at: Micros) -> bool:
+    async def advance(
+        self, replay: DeliveryReplay, *, scanned: int, queued: int, last: Delivery, due_at: Micros
+    ) -> bool:
         """Record what was done up to the delivery `last`; False when another process has recorded it."""
         progress = REPLAY.encode(scanned=scanned, queued=queued, cursor=last.key["item"])
         return await self._database.update_if(
             DELIVERIES, replay.key, set=progress | replay.endpoint.due(due_at), expected=_unchanged(replay)
         )
 
-    async def finish(self, replay: Replay, *, scanned: int, queued: int) -> bool:
+    async def finish(self, replay: DeliveryReplay, *, scanned: int, queued: int) -> bool:
         """Record that all was done; False when another process has recorded progress."""
         progress = REPLAY.encode(scanned=scanned, queued=queued, state=ReplayState.DONE)
         return await self._database.update_if(
@@ -154,5 +156,5 @@ class ReplayRepository:
         )
 
 
-def _unchanged(replay: Replay) -> Item:
+def _unchanged(replay: DeliveryReplay) -> Item:
     return REPLAY.encode(state=ReplayState.RUNNING, scanned=replay.scanned)

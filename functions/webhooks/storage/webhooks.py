@@ -22,7 +22,7 @@ from functions.webhooks.storage.records import (
     Webhook,
     count_key,
 )
-from functions.webhooks.storage.replays import Replay, put_replay_operation
+from functions.webhooks.storage.replays import DeliveryReplay, put_replay_operation
 
 _REFUSED = "ConditionalCheckFailed"
 _NO_FAILURES: Item = {
@@ -72,7 +72,7 @@ class WebhookRepository:
         after: Webhook,
         *,
         resume_at: Micros | None = None,
-        replay: tuple[Replay, Micros] | None = None,
+        replay: tuple[DeliveryReplay, Micros] | None = None,
     ) -> Webhook:
         """The webhook changed from `before` to `after`, if nobody has changed or disabled it since.
 

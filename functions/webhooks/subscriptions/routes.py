@@ -6,8 +6,8 @@ from fastapi import APIRouter, Body, Depends, Request
 
 from callmissed.web.caller import CallerOf
 from callmissed.web.idempotency import OperationOf
+from functions.webhooks.deliveries.routes import ClockOf, EndpointOf
 from functions.webhooks.delivery.attempts import Attempting
-from functions.webhooks.delivery.routes import ClockOf, EndpointOf
 from functions.webhooks.error_responses import error_responses
 from functions.webhooks.subscriptions.schemas import NewWebhook, Rotation, TestResultOut, WebhookChanges, WebhookOut
 from functions.webhooks.subscriptions.service import Subscriptions

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from callmissed.clock import iso
-from functions.webhooks.delivery.attempts import Outcome
-from functions.webhooks.delivery.schemas import EVENTS, TIME, WEBHOOK_ID, EventFilter, RequestModel
+from functions.webhooks.deliveries.schemas import EVENTS, TIME, WEBHOOK_ID, EventFilter, RequestModel
+from functions.webhooks.delivery.attempts import AttemptOutcome
 from functions.webhooks.storage.records import Webhook, WebhookStatus
 
 MASK = "****"
@@ -167,7 +167,7 @@ class TestResultOut(BaseModel):
     error: str | None
 
     @classmethod
-    def of(cls, outcome: Outcome) -> Self:
+    def of(cls, outcome: AttemptOutcome) -> Self:
         """The outcome as the API shows it."""
         return cls(
             success=outcome.delivered,

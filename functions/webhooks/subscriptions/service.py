@@ -12,14 +12,14 @@ from callmissed.aws.queues import Sending
 from callmissed.clock import MINUTE, Micros
 from callmissed.idempotency.operation import Operation
 from callmissed.sealing import Sealer
+from functions.webhooks.deliveries.errors import unprocessable, webhook_not_found
+from functions.webhooks.deliveries.service import find_webhook
 from functions.webhooks.delivery.enqueue import enqueue_best_effort
-from functions.webhooks.delivery.errors import unprocessable, webhook_not_found
 from functions.webhooks.delivery.jobs import ParkedJob
-from functions.webhooks.delivery.service import find_webhook
 from functions.webhooks.delivery.signing import new_secret
 from functions.webhooks.storage.errors import AlreadyExists, LimitReached, RevisionChanged
 from functions.webhooks.storage.records import Endpoint, SigningSecret, Webhook, WebhookStatus
-from functions.webhooks.storage.replays import Replay
+from functions.webhooks.storage.replays import DeliveryReplay
 from functions.webhooks.storage.repository import Repository
 from functions.webhooks.subscriptions.errors import webhook_changed, webhook_limit_reached
 from functions.webhooks.subscriptions.schemas import MASK, NewWebhook, WebhookChanges
@@ -45,7 +45,7 @@ class WebhookWithSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WebhookChange:
     """The webhook as it becomes. One that is resumed forgets its failures and sends what is parked.
 
     `replay` is written in the same transaction, with the moment when the scheduler enqueues it.
@@ -53,7 +53,7 @@ class Change:
 
     webhook: Webhook
     resumed: bool = False
-    replay: tuple[Replay, Micros] | None = None
+    replay: tuple[DeliveryReplay, Micros] | None = None
 
 
 class Subscriptions:
@@ -95,9 +95,9 @@ class Subscriptions:
         if changes.url is not None:
             self._check_url(changes.url)
 
-        def change(webhook: Webhook) -> Change:
+        def change(webhook: Webhook) -> WebhookChange:
             changed = replace(webhook, **self._changed_fields(webhook, changes))
-            return Change(changed, resumed=_resumes(webhook, changes))
+            return WebhookChange(changed, resumed=_resumes(webhook, changes))
 
         return await self.change(endpoint, change, now)
 
@@ -110,12 +110,14 @@ class Subscriptions:
         """
         secret = new_secret()
 
-        def change(webhook: Webhook) -> Change | None:
+        def change(webhook: Webhook) -> WebhookChange | None:
             if webhook.rotation_id == operation.id:
                 return None
             until = Micros(now + overlap_hours * _HOUR)
             secrets = rotated(webhook.secrets, self._sealer.seal(secret), until=until, now=now)
-            return Change(replace(webhook, secrets=secrets, masked_secret=masked(secret), rotation_id=operation.id))
+            return WebhookChange(
+                replace(webhook, secrets=secrets, masked_secret=masked(secret), rotation_id=operation.id)
+            )
 
         return self._with_secret(await self.change(endpoint, change, now))
 
@@ -125,7 +127,9 @@ class Subscriptions:
         if not await self._webhooks.delete(endpoint):
             raise webhook_not_found()
 
-    async def change(self, endpoint: Endpoint, change_of: Callable[[Webhook], Change | None], now: Micros) -> Webhook:
+    async def change(
+        self, endpoint: Endpoint, change_of: Callable[[Webhook], WebhookChange | None], now: Micros
+    ) -> Webhook:
         """The webhook after the change that `change_of` returns for it as it is; as it is for None.
 
         Raises ApiError 404, 409 when others change it during each try, and AlreadyExists for the change's replay.
@@ -141,7 +145,7 @@ class Subscriptions:
                 continue
         raise webhook_changed()
 
-    async def _write(self, webhook: Webhook, change: Change, now: Micros) -> Webhook:
+    async def _write(self, webhook: Webhook, change: WebhookChange, now: Micros) -> Webhook:
         changed = await self._webhooks.change(
             webhook,
             replace(change.webhook, updated_at=now),

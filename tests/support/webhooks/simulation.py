@@ -23,7 +23,7 @@ from callmissed.events.types import CreditsLow
 from callmissed.ids import new_id
 from callmissed.observability import get_logger
 from callmissed.platform.tables import DELIVERIES, DUE, WEBHOOKS, Table
-from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.delivery.attempts import AttemptOutcome
 from functions.webhooks.delivery.concurrency import gather_limited
 from functions.webhooks.delivery.dispatch import Dispatcher
 from functions.webhooks.delivery.fanout import Fanout, PublishedEvent
@@ -180,10 +180,14 @@ class Endpoints:
 
     clock: Callable[[], int]
     fate: Fate
-    answers: dict[str, Callable[[Micros], Outcome]] = field(default_factory=dict[str, Callable[[Micros], Outcome]])
+    answers: dict[str, Callable[[Micros], AttemptOutcome]] = field(
+        default_factory=dict[str, Callable[[Micros], AttemptOutcome]]
+    )
     got: list[tuple[str, str, str, int]] = field(default_factory=list[tuple[str, str, str, int]])
 
-    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: Micros) -> Outcome:
+    async def make(
+        self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: Micros
+    ) -> AttemptOutcome:
         self.fate.step()
         id = webhook.endpoint.webhook
         self.got.append((id, delivery_id, body, now))
@@ -201,16 +205,16 @@ def published(event: Event) -> PublishedEvent:
     return PublishedEvent(event.id, event.tenant, event.type, event.created)
 
 
-def ok(now: Micros) -> Outcome:
-    return Outcome(Micros(now), 204, 7)
+def ok(now: Micros) -> AttemptOutcome:
+    return AttemptOutcome(Micros(now), 204, 7)
 
 
-def status(code: int, wait: int | None = None) -> Callable[[Micros], Outcome]:
-    return lambda now: Outcome(Micros(now), code, 7, f"The endpoint answered {code}.", b"no", wait=wait)
+def status(code: int, wait: int | None = None) -> Callable[[Micros], AttemptOutcome]:
+    return lambda now: AttemptOutcome(Micros(now), code, 7, f"The endpoint answered {code}.", b"no", wait=wait)
 
 
-def silent(now: Micros) -> Outcome:
-    return Outcome(Micros(now), None, 10_000, "The endpoint did not answer in time.")
+def silent(now: Micros) -> AttemptOutcome:
+    return AttemptOutcome(Micros(now), None, 10_000, "The endpoint did not answer in time.")
 
 
 class Simulation:

@@ -20,8 +20,8 @@ from callmissed.ids import new_id
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table, physical_name
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
-from functions.webhooks.composition import Composition, compose
-from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.composition import WebhooksComposition, compose
+from functions.webhooks.delivery.attempts import AttemptOutcome
 from functions.webhooks.storage.records import (
     Endpoint,
     State,
@@ -49,7 +49,7 @@ def check_url(text: str) -> str:
     return text
 
 
-def composition_of(settings: CoreSettings, database: Database) -> Composition:
+def composition_of(settings: CoreSettings, database: Database) -> WebhooksComposition:
     """The dependencies of a process that uses this `database`."""
     composition = compose(settings)
     composition.__dict__["database"] = database
@@ -78,10 +78,10 @@ class Queue:
 class Endpoints:
     """Answers tests in place of the sender's attempts."""
 
-    outcome: Outcome = field(default_factory=lambda: Outcome(NOW, 200, 12))
+    outcome: AttemptOutcome = field(default_factory=lambda: AttemptOutcome(NOW, 200, 12))
     posted: list[dict[str, Any]] = field(default_factory=list)
 
-    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: int) -> Outcome:
+    async def make(self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: int) -> AttemptOutcome:
         self.posted.append({"webhook": webhook, "id": delivery_id, "type": event_type, "body": body})
         return self.outcome
 

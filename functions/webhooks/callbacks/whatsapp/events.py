@@ -22,7 +22,7 @@ class Text(_Seen):
     body: str
 
 
-class Message(_Seen):
+class WhatsAppMessage(_Seen):
     """A message of an end user. `sender` is the digits of a phone number, `id` the wamid."""
 
     sender: str = Field(alias="from", min_length=1)
@@ -47,30 +47,30 @@ class Status(_Seen):
     errors: list[Error] = []
 
 
-class Value(_Seen):
+class MessagesValue(_Seen):
     """A change of the field `messages`."""
 
-    messages: list[Message] = []
+    messages: list[WhatsAppMessage] = []
     statuses: list[Status] = []
 
 
-class Change(_Seen):
+class MessagesChange(_Seen):
     """A change of a field."""
 
     field: str
-    value: Value
+    value: MessagesValue
 
 
-class Entry(_Seen):
+class BusinessAccountEntry(_Seen):
     """Changes of one WhatsApp Business account."""
 
-    changes: list[Change]
+    changes: list[MessagesChange]
 
 
-class Body(_Seen):
+class StoredBody(_Seen):
     """The text of a stored callback."""
 
-    entry: list[Entry]
+    entry: list[BusinessAccountEntry]
 
 
 class UnknownFieldError(Exception):
@@ -85,13 +85,13 @@ def events_of(tenant: str, text: str, now: Micros) -> list[Event]:
     """
     return [
         new_event(tenant, data, now, unique=unique)
-        for entry in Body.model_validate_json(text).entry
+        for entry in StoredBody.model_validate_json(text).entry
         for change in entry.changes
         for unique, data in _event_data(change)
     ]
 
 
-def _event_data(change: Change) -> Iterator[tuple[str, EventData]]:
+def _event_data(change: MessagesChange) -> Iterator[tuple[str, EventData]]:
     value = change.value
     if change.field != "messages" or not (value.messages or value.statuses):
         raise UnknownFieldError
@@ -101,7 +101,7 @@ def _event_data(change: Change) -> Iterator[tuple[str, EventData]]:
         yield f"{status.id}\0{status.status}\0{status.recipient_id}", _status(status)
 
 
-def _received(message: Message) -> MessageReceived:
+def _received(message: WhatsAppMessage) -> MessageReceived:
     fields = {"from": message.sender, "message_id": message.id, "type": message.type}
     text = message.text.body if message.text else None
     return MessageReceived.model_validate({"channel": "whatsapp", **fields, "text": text})

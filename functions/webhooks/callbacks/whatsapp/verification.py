@@ -46,7 +46,7 @@ class Metadata(_Open):
     phone_number_id: str = Field(min_length=1, max_length=100)
 
 
-class Value(_Open):
+class SignedValue(_Open):
     """What changed. Statuses and messages stay as they came: the worker reads them."""
 
     metadata: Metadata | None = None
@@ -54,25 +54,25 @@ class Value(_Open):
     statuses: list[dict[str, Any]] = []
 
 
-class Change(_Open):
+class SignedChange(_Open):
     """A change of the field to which the app subscribes."""
 
     field: str
-    value: Value
+    value: SignedValue
 
 
-class Entry(_Open):
+class SignedEntry(_Open):
     """Changes of one WhatsApp Business account."""
 
     id: str
-    changes: list[Change]
+    changes: list[SignedChange]
 
 
-class Body(_Open):
+class SignedBody(_Open):
     """A callback's body."""
 
     object: str
-    entry: list[Entry]
+    entry: list[SignedEntry]
 
 
 class WhatsApp:
@@ -116,10 +116,10 @@ def _signed(secret: str, callback: Callback) -> bool:
     return hmac.compare_digest(expected.encode(), callback.headers.get(_SIGNATURE, "").encode())
 
 
-def _changes(body: bytes) -> Iterator[tuple[str, str, Change]]:
+def _changes(body: bytes) -> Iterator[tuple[str, str, SignedChange]]:
     """Number, Business account and change, of each change that names a number. Raises ApiError 401 for other bodies."""
     try:
-        parsed = Body.model_validate(json.loads(body))
+        parsed = SignedBody.model_validate(json.loads(body))
     except (ValueError, RecursionError):
         raise invalid_signature() from None  # whose it is can't be told, so neither who should have signed it
     for entry in parsed.entry:
@@ -140,7 +140,7 @@ def _bounded(items: Iterable[CallbackItem]) -> list[CallbackItem]:
     return bounded
 
 
-def _items(tenant: str, number: str, entry: str, change: Change) -> Iterator[CallbackItem]:
+def _items(tenant: str, number: str, entry: str, change: SignedChange) -> Iterator[CallbackItem]:
     """An item for each message and each status; one for a change that has neither."""
     account = whatsapp_account(number)
     for own_id, value in _parts(change):
@@ -149,7 +149,7 @@ def _items(tenant: str, number: str, entry: str, change: Change) -> Iterator[Cal
         yield CallbackItem(tenant, WHATSAPP, account, own_id, json.dumps(body, separators=(",", ":")))
 
 
-def _parts(change: Change) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parts(change: SignedChange) -> Iterator[tuple[str, dict[str, Any]]]:
     whole = change.value.model_dump(exclude_unset=True)
     around = {name: value for name, value in whole.items() if name not in ("messages", "statuses")}
     for message in change.value.messages:

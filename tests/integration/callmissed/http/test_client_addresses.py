@@ -8,7 +8,7 @@ from aiohttp import ThreadedResolver
 from yarl import URL
 
 from callmissed.http import client as module
-from callmissed.http.client import AddressRefused, NotConnected, NotResolved, RequestRefused, SafeClient, SendError
+from callmissed.http.client import AddressRefused, InvalidRequest, NotConnected, NotResolved, SafeClient, SendError
 from tests.integration.callmissed.http.conftest import Certified
 from tests.support.http.endpoint import OK, Names, answering, once_then_hanging_up, serving
 
@@ -123,7 +123,7 @@ async def test_a_literal_is_refused_by_the_check(opened: list[int], address: str
     host = f"[{address}]" if ":" in address else address
     error = await refused(SafeClient(resolver=names), f"https://{host}/")
 
-    assert (type(error), opened, names.asked) == (RequestRefused, [], [])
+    assert (type(error), opened, names.asked) == (InvalidRequest, [], [])
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -142,7 +142,7 @@ async def test_no_spelling_of_loopback_passes_the_check(opened: list[int], host:
     async with serving(answering(OK)) as private:
         error = await refused(SafeClient(), private.url(host))
 
-    assert (type(error), opened, private.connections) == (RequestRefused, [], 0)
+    assert (type(error), opened, private.connections) == (InvalidRequest, [], 0)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -152,7 +152,7 @@ async def test_no_spelling_of_loopback_is_connected_to(opened: list[int], host: 
     async with serving(answering(OK)) as private:
         error = await refused(SafeClient(resolver=ThreadedResolver()), private.url(host, scheme=scheme))
 
-    assert isinstance(error, AddressRefused | NotResolved | RequestRefused)
+    assert isinstance(error, AddressRefused | NotResolved | InvalidRequest)
     assert (opened, private.connections) == ([], 0)
 
 
@@ -262,10 +262,10 @@ async def test_the_desk_calls_itself(
         if scheme == "https":
             assert endpoint.names == [None], "an address is no server name"
     assert endpoint.connections == 1
-    assert type(await refused(SafeClient(tls=trusting), endpoint.url(literal))) is RequestRefused
+    assert type(await refused(SafeClient(tls=trusting), endpoint.url(literal))) is InvalidRequest
 
 
 async def test_plain_http_is_for_the_desk_itself(opened: list[int]) -> None:
     client = SafeClient(allow_loopback=True, resolver=Names(hooks=[["127.0.0.1"]]))
-    assert type(await refused(client, "http://hooks.test/")) is RequestRefused
+    assert type(await refused(client, "http://hooks.test/")) is InvalidRequest
     assert opened == []

@@ -13,8 +13,8 @@ from callmissed.http.client import (
     Answer,
     AnswerGarbled,
     HungUp,
+    InvalidRequest,
     NotConnected,
-    RequestRefused,
     SafeClient,
     TimedOut,
 )
@@ -326,14 +326,14 @@ async def test_a_header_that_frames_or_breaks_the_message_is_never_sent(
     client: SafeClient, tls: ssl.SSLContext, headers: dict[str, str]
 ) -> None:
     async with serving(answering(OK), tls) as endpoint:
-        with pytest.raises(RequestRefused):
+        with pytest.raises(InvalidRequest):
             await client.send("POST", endpoint.url("hooks.test"), headers=headers, body=b"{}")
     assert endpoint.connections == 0
 
 
 @pytest.mark.parametrize("method", ["", "get", "CONNECT", "TRACE", "GET ", "GET / HTTP/1.1\r\nX:", "PRI"], ids=ascii)
 async def test_an_unknown_method_is_never_sent(client: SafeClient, method: str) -> None:
-    with pytest.raises(RequestRefused):
+    with pytest.raises(InvalidRequest):
         await client.send(method, "https://hooks.test/")
 
 

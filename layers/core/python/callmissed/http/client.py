@@ -78,7 +78,7 @@ class SendError(Exception):
         super().__init__(message or self.message)
 
 
-class RequestRefused(SendError):
+class InvalidRequest(SendError):
     """The request itself is none that we send."""
 
     message = "The request has a method, header or URL that is not allowed."
@@ -133,7 +133,7 @@ _MEANINGS: tuple[tuple[type[Exception], type[SendError]], ...] = (
     (aiohttp.ClientConnectorError, NotConnected),
     (aiohttp.ClientResponseError, AnswerGarbled),
     (aiohttp.ClientPayloadError, AnswerGarbled),
-    (aiohttp.InvalidURL, RequestRefused),
+    (aiohttp.InvalidURL, InvalidRequest),
     (Exception, HungUp),
 )
 
@@ -207,11 +207,11 @@ class SafeClient:
 
     def _checked(self, method: str, url: str, headers: Mapping[str, str]) -> URL:
         if method not in _METHODS or not all(_is_sendable(*header) for header in headers.items()):
-            raise RequestRefused
+            raise InvalidRequest
         try:
             return checked_url(url, allow_loopback=self._allow_loopback)
         except ApiError as error:
-            raise RequestRefused(error.message) from error
+            raise InvalidRequest(error.message) from error
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -54,7 +54,7 @@ class Integration:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ProviderAccount:
     """Whose callbacks an account's are, and how they are known: by a signature with `secret` (sealed).
 
     Without a secret they are trusted only if `allow_unsigned`.
@@ -91,10 +91,10 @@ class Integrations:
         record = await self._database.get(TENANTS, {"tenant": tenant, "item": _PREFIX + provider})
         return _integration_of(record) if record else None
 
-    async def find(self, account: str) -> Account | None:
+    async def find(self, account: str) -> ProviderAccount | None:
         """The account as it is now, strongly consistent."""
         item = await self._account(account)
-        return Account(item["owner"], item["secret"], item["allow_unsigned"]) if item else None
+        return ProviderAccount(item["owner"], item["secret"], item["allow_unsigned"]) if item else None
 
     async def knows_verify_token(self, token: str) -> bool:
         """Whether a tenant chose `token` for Meta's handshake."""

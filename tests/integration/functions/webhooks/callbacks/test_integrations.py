@@ -10,7 +10,7 @@ from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
 from callmissed.integrations.credentials import TwilioCredentials, WhatsAppCredentials, masked, whatsapp_account
-from callmissed.integrations.repository import Account, Integration, Integrations, shown
+from callmissed.integrations.repository import Integration, Integrations, ProviderAccount, shown
 from callmissed.sealing import Sealer
 from tests.support.webhooks.callbacks import APP_SECRET, NOW, Stage, twilio_credentials, whatsapp_credentials
 
@@ -48,7 +48,7 @@ async def test_an_account_leads_to_its_tenant(book: Integrations) -> None:
     assert found is not None
     assert found.secret
     assert (found.tenant, SEALER.unseal(found.secret), found.allow_unsigned) == ("tnt_1", APP_SECRET, False)
-    assert isinstance(await book.find("@twilio#AC0123#+14155550100"), Account)
+    assert isinstance(await book.find("@twilio#AC0123#+14155550100"), ProviderAccount)
     assert await book.find(whatsapp_account("1067")) is None
 
 

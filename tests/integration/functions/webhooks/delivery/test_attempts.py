@@ -11,7 +11,7 @@ from standardwebhooks import Webhook as Verifier
 from callmissed.clock import SECOND, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.sealing import Sealer
-from functions.webhooks.delivery.attempts import KEPT_BYTES, Attempts, Outcome
+from functions.webhooks.delivery.attempts import KEPT_BYTES, AttemptOutcome, Attempts
 from functions.webhooks.delivery.signing import new_secret
 from functions.webhooks.storage import records
 from functions.webhooks.storage.records import SigningSecret, Webhook
@@ -47,7 +47,7 @@ async def attempts() -> AsyncIterator[Attempts]:
     await client.close()
 
 
-async def attempt(attempts: Attempts, url: str, **webhook: Any) -> Outcome:
+async def attempt(attempts: Attempts, url: str, **webhook: Any) -> AttemptOutcome:
     now = system_clock()
     known: dict[str, Any] = {"secrets": [SigningSecret(SEALER.seal(new_secret()))], **webhook}
     record = Webhook(

@@ -9,7 +9,7 @@ from callmissed.aws.database import Database
 from callmissed.clock import SECOND, Micros
 from callmissed.events.types import WebhookDisabled
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS
-from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.delivery.attempts import AttemptOutcome
 from functions.webhooks.delivery.circuit_breaker import CircuitBreaker
 from functions.webhooks.delivery.jobs import ParkedJob
 from functions.webhooks.storage.errors import RevisionChanged
@@ -84,7 +84,7 @@ async def test_deliveries_that_an_endpoint_refuses_delay_no_others(simulation: S
     endpoint = await simulation.webhook()
     refused = {event.body for event in await simulation.publish(count=5)}
 
-    def answer(now: Micros) -> Outcome:
+    def answer(now: Micros) -> AttemptOutcome:
         return status(400)(now) if simulation.endpoints.got[-1][2] in refused else ok(now)
 
     simulation.endpoints.answers[endpoint.webhook] = answer

@@ -13,7 +13,7 @@ from callmissed.aws.database import Database
 from callmissed.platform.queues import DISPATCH, physical_queue_name
 from callmissed.platform.tables import IDEMPOTENCY, physical_name
 from callmissed.settings import CoreSettings
-from functions.webhooks.composition import Composition, compose
+from functions.webhooks.composition import WebhooksComposition, compose
 from functions.webhooks.handlers import api
 from local.aws.engines import moto_server
 from local.aws.tables import StageTables, dynamodb_client
@@ -43,7 +43,7 @@ def invoke(settings: CoreSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """Invokes the handler on a thread of its own, as a function has one."""
     create_services, opened = api.create_services, list[Database]()
 
-    def services(composition: Composition) -> api.Services:
+    def services(composition: WebhooksComposition) -> api.Services:
         opened.append(composition.database)
         return create_services(composition, check_url=check_url, attempts=Endpoints())
 

@@ -10,7 +10,7 @@ import pytest
 from callmissed.platform.functions import WEBHOOKS_API
 from callmissed.platform.routes import ROUTES, Auth, Route
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
-from functions.webhooks.delivery.attempts import Outcome
+from functions.webhooks.delivery.attempts import AttemptOutcome
 from functions.webhooks.storage.records import COUNT, Webhook
 from functions.webhooks.storage.replays import replay_key
 from tests.support.webhooks.subscribers import (
@@ -159,7 +159,7 @@ async def test_a_test_posts_once_and_stores_nothing(owner: Owner, stage: Stage) 
 async def test_a_failed_test_is_an_answer_too(
     owner: Owner, stage: Stage, monkeypatch: pytest.MonkeyPatch, status: int | None, error: str
 ) -> None:
-    monkeypatch.setattr(stage.endpoints, "outcome", Outcome(NOW, status, 7, error))
+    monkeypatch.setattr(stage.endpoints, "outcome", AttemptOutcome(NOW, status, 7, error))
 
     answer = await owner.tenant.call("POST", f"/{owner.webhook['id']}/test")
 

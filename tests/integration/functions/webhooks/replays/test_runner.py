@@ -12,7 +12,7 @@ from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks.delivery.jobs import ReplayJob
 from functions.webhooks.replays.runner import Replayer
 from functions.webhooks.storage.records import Delivery, Endpoint, State
-from functions.webhooks.storage.replays import Replay
+from functions.webhooks.storage.replays import DeliveryReplay
 from tests.support.webhooks.replays import replay_id, start_replay
 from tests.support.webhooks.simulation import Fate, Simulation, ok, status
 
@@ -79,7 +79,7 @@ async def test_a_run_ends_before_its_process_does_and_enqueues_the_rest(
     replayer = Replayer(simulation.repository, simulation.jobs, simulation.clock)
     next_deliveries = simulation.repository.replays.next_deliveries
 
-    async def slow(replay: Replay, limit: int) -> tuple[list[Delivery], bool]:
+    async def slow(replay: DeliveryReplay, limit: int) -> tuple[list[Delivery], bool]:
         simulation.now += 15 * SECOND
         return await next_deliveries(replay, limit)
 

@@ -16,7 +16,7 @@ from functions.webhooks.storage.records import (
     Webhook,
     WebhookStatus,
 )
-from functions.webhooks.storage.replays import Replay, ReplayKind, ReplayState
+from functions.webhooks.storage.replays import DeliveryReplay, ReplayKind, ReplayState
 
 NOW = Micros(1_795_599_000 * SECOND)
 ENDPOINT = Endpoint("tnt_1", "wh_1")
@@ -54,7 +54,7 @@ DELIVERY = Delivery(
     error="The endpoint answered 500.",
     replay_of="dlv_0",
 )
-REPLAY = Replay(
+REPLAY = DeliveryReplay(
     endpoint=ENDPOINT,
     id="rpl_1",
     kind=ReplayKind.RECOVER,
@@ -71,7 +71,7 @@ REPLAY = Replay(
 
 
 @pytest.mark.parametrize("record", [NEW, DISABLED, DELIVERY, REPLAY], ids=["new", "disabled", "delivery", "replay"])
-def test_a_record_is_decoded_to_what_was_encoded(record: Webhook | Delivery | Replay) -> None:
+def test_a_record_is_decoded_to_what_was_encoded(record: Webhook | Delivery | DeliveryReplay) -> None:
     decoded = type(record).of(from_item(to_item(record.item)))
 
     assert decoded == record

@@ -137,7 +137,7 @@ Message = Annotated[
 ]
 
 
-class Function(_Strict):
+class ToolFunction(_Strict):
     """A function that may be called. `parameters` is a JSON schema."""
 
     name: _Name
@@ -150,7 +150,7 @@ class Tool(_Strict):
     """A tool on offer; the sandbox knows functions."""
 
     type: Literal["function"]
-    function: Function
+    function: ToolFunction
 
 
 class _NamedFunction(_Strict):

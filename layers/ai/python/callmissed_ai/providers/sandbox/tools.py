@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from callmissed_ai.dialects.openai_chat.typed_request import Function, NamedChoice, TypedChatRequest
+from callmissed_ai.dialects.openai_chat.typed_request import NamedChoice, ToolFunction, TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.conversation import Conversation
 from callmissed_ai.providers.sandbox.rejection import Rejected
@@ -57,7 +57,9 @@ def choose_calls(request: TypedChatRequest, conversation: Conversation) -> list[
     return [_call(function, functions.index(function), conversation) for function in chosen]
 
 
-def _chosen(request: TypedChatRequest, functions: Sequence[Function], conversation: Conversation) -> list[Function]:
+def _chosen(
+    request: TypedChatRequest, functions: Sequence[ToolFunction], conversation: Conversation
+) -> list[ToolFunction]:
     choice = request.tool_choice or "auto"
     if not functions or choice == "none" or (choice == "auto" and conversation.tool_results):
         return []
@@ -69,7 +71,7 @@ def _chosen(request: TypedChatRequest, functions: Sequence[Function], conversati
     return spoken_of[:1] if request.parallel_tool_calls is False else spoken_of
 
 
-def _spoken_of(functions: Sequence[Function], text: str) -> list[Function]:
+def _spoken_of(functions: Sequence[ToolFunction], text: str) -> list[ToolFunction]:
     """The functions that `text` names, in order of the tools; else the one whose description it shares most with."""
     said = set(_words(text))
     named = [function for function in functions if _is_named(function, text) or (_name_words(function) or {""}) <= said]
@@ -79,17 +81,17 @@ def _spoken_of(functions: Sequence[Function], text: str) -> list[Function]:
     return [best] if _likeness(best, said) >= _DESCRIPTION_WORDS else []
 
 
-def _is_named(function: Function, text: str) -> bool:
+def _is_named(function: ToolFunction, text: str) -> bool:
     name = re.escape(function.name)
     return re.search(rf"(?<![\w-]){name}(?![\w-])", text[:_MAX_TEXT_LENGTH], re.IGNORECASE) is not None
 
 
-def _likeness(function: Function, said: set[str]) -> int:
+def _likeness(function: ToolFunction, said: set[str]) -> int:
     """Shared words with the description, a shared word of the name counting double."""
     return len(set(_words(function.description or "")) & said) + _DESCRIPTION_WORDS * len(_name_words(function) & said)
 
 
-def _name_words(function: Function) -> set[str]:
+def _name_words(function: ToolFunction) -> set[str]:
     return set(_words(re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]", " ", function.name)))
 
 
@@ -99,7 +101,7 @@ def _words(text: str) -> list[str]:
     return [word.removesuffix("s") for word in found if word not in _COMMON]
 
 
-def _call(function: Function, index: int, conversation: Conversation) -> ToolCall:
+def _call(function: ToolFunction, index: int, conversation: Conversation) -> ToolCall:
     schema, said = function.parameters or {"type": "object"}, conversation.last_user_text
     try:
         return ToolCall(function.name, fitting_json(schema, said, conversation.tool_results, (function.name,)))
@@ -107,6 +109,6 @@ def _call(function: Function, index: int, conversation: Conversation) -> ToolCal
         raise _wrong_schema(function, index, error) from None
 
 
-def _wrong_schema(function: Function, index: int, error: SchemaError) -> Rejected:
+def _wrong_schema(function: ToolFunction, index: int, error: SchemaError) -> Rejected:
     message = f"Invalid schema for function '{function.name}': {error}"
     return Rejected(message, f"tools[{index}].function.parameters", "invalid_function_parameters")

@@ -7,14 +7,14 @@ from callmissed.aws.queues import Sending
 from callmissed.clock import Micros
 from callmissed.events.outbox import RETENTION, Event
 from callmissed.idempotency.operation import Operation
-from functions.webhooks.delivery.cursors import before, cursor_after, is_delivery_id, key_behind
-from functions.webhooks.delivery.enqueue import SAFETY_DELAY, enqueue_best_effort
-from functions.webhooks.delivery.errors import (
+from functions.webhooks.deliveries.cursors import before, cursor_after, is_delivery_id, key_behind
+from functions.webhooks.deliveries.errors import (
     delivery_not_found,
     event_expired,
     webhook_inactive,
     webhook_not_found,
 )
+from functions.webhooks.delivery.enqueue import SAFETY_DELAY, enqueue_best_effort
 from functions.webhooks.delivery.jobs import AttemptJob
 from functions.webhooks.storage.records import (
     FIRST_DELIVERY,

@@ -10,9 +10,9 @@ from callmissed.clock import SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.events.outbox import RETENTION
 from callmissed.ids import sortable_id
-from functions.webhooks.delivery.cursors import before, cursor_after, is_delivery_id, key_behind
+from functions.webhooks.deliveries.cursors import before, cursor_after, is_delivery_id, key_behind
+from functions.webhooks.deliveries.time_range import TimeRange, micros, replayable
 from functions.webhooks.delivery.signing import new_secret
-from functions.webhooks.delivery.time_range import TimeRange, micros, replayable
 from functions.webhooks.storage.records import DELIVERY_PREFIX, SigningSecret, delivery_id, key_before
 from functions.webhooks.subscriptions.secrets import masked, rotated
 

@@ -8,15 +8,15 @@ from pydantic import AwareDatetime
 from callmissed.clock import Clock
 from callmissed.web.caller import CallerOf
 from callmissed.web.idempotency import OperationOf
-from functions.webhooks.delivery.schemas import (
+from functions.webhooks.deliveries.schemas import (
     DeliveryDetailOut,
     DeliveryPageOut,
     DeliveryStatus,
     EventFilter,
     QueuedDeliveryOut,
 )
-from functions.webhooks.delivery.service import Deliveries, DeliveryFilter
-from functions.webhooks.delivery.time_range import micros
+from functions.webhooks.deliveries.service import Deliveries, DeliveryFilter
+from functions.webhooks.deliveries.time_range import micros
 from functions.webhooks.error_responses import error_responses
 from functions.webhooks.storage.records import Endpoint
 

@@ -12,9 +12,9 @@ from callmissed.aws.dynamodb import DynamoDB, Exchange
 from callmissed.clock import MINUTE, SECOND, Micros, iso
 from callmissed.events.outbox import RETENTION
 from callmissed.platform.tables import OUTBOX
-from functions.webhooks.delivery.cursors import cursor_after
+from functions.webhooks.deliveries.cursors import cursor_after
+from functions.webhooks.deliveries.service import Deliveries, DeliveryFilter
 from functions.webhooks.delivery.enqueue import SAFETY_DELAY
-from functions.webhooks.delivery.service import Deliveries, DeliveryFilter
 from functions.webhooks.storage.records import Endpoint
 from functions.webhooks.storage.repository import Repository
 from tests.support.webhooks.subscribers import NOW, Stage, Tenant, refused
@@ -140,7 +140,7 @@ async def test_filters_hold_across_pages(
     chunk: int,
     limit: int,
 ) -> None:
-    monkeypatch.setattr("functions.webhooks.delivery.service._CHUNK", chunk)
+    monkeypatch.setattr("functions.webhooks.deliveries.service._CHUNK", chunk)
     ids = [
         await stage.delivery(endpoint, at=NOW + minutes * MINUTE, state="failed" if minutes % 3 else "delivered")
         for minutes in range(12)
@@ -154,8 +154,8 @@ async def test_filters_hold_across_pages(
 async def test_a_page_reads_a_bounded_number_of_deliveries(
     stage: Stage, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.webhooks.delivery.service.MAX_READ", 20)
-    monkeypatch.setattr("functions.webhooks.delivery.service._CHUNK", 10)
+    monkeypatch.setattr("functions.webhooks.deliveries.service.MAX_READ", 20)
+    monkeypatch.setattr("functions.webhooks.deliveries.service._CHUNK", 10)
     rare = await stage.delivery(endpoint, at=NOW, state="failed")
     for minutes in range(1, 46):
         await stage.delivery(endpoint, at=NOW + minutes * MINUTE)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from callmissed.clock import Micros, iso
 from callmissed.events.outbox import Event
 from callmissed.events.types import is_pattern
-from functions.webhooks.delivery.service import Page
+from functions.webhooks.deliveries.service import Page
 from functions.webhooks.storage.records import Attempt, Delivery, State
 
 TIME = "2026-11-25T09:30:00.000Z"

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 
-from functions.webhooks.delivery.errors import unprocessable
+from functions.webhooks.deliveries.errors import unprocessable
 from functions.webhooks.storage.records import FIRST_DELIVERY
 
 # The alphabet of callmissed.ids

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from callmissed.clock import SECOND, Micros
 from callmissed.events.outbox import RETENTION
-from functions.webhooks.delivery.errors import unprocessable
+from functions.webhooks.deliveries.errors import unprocessable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = 3600 * SECOND
