@@ -23,6 +23,7 @@ class InterleavingDynamoDB(DynamoDB):
 
     def __init__(self, endpoint: str, *, timeout_seconds: float = 30.0) -> None:
         super().__init__("us-east-1", endpoint, timeout_seconds=timeout_seconds)
+        self.endpoint = endpoint
         self.sent: Counter[str] = Counter()
         self._actions: defaultdict[str, list[tuple[Matches, Action]]] = defaultdict(list)
 

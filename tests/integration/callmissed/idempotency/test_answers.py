@@ -40,3 +40,12 @@ async def test_a_bucket_that_is_not_there_takes_nothing(settings: CoreSettings, 
 
     with pytest.raises(AnswersUnavailable):
         await answers.keep("record/owner", b"body")
+
+
+async def test_one_client_serves_all_answers_of_a_process(settings: CoreSettings) -> None:
+    answers = S3Answers(settings)
+
+    await answers.keep("record/first", b"first")
+    await answers.keep("record/second", b"second")
+
+    assert (await answers.find("record/first"), await answers.find("record/second")) == (b"first", b"second")

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest_asyncio
 
 from callmissed.aws.attributes import from_item, to_item
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
+from callmissed.aws.dynamodb import DynamoDB, TransactionCanceled, Unavailable
 from callmissed.clock import MINUTE, SECOND, Micros, month_of
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
@@ -286,3 +287,43 @@ async def test_shards_that_slept_through_the_month_lend_their_new_budget(bank: B
     shards = [await bank.wallet(wallet_id(TENANT, shard)) for shard in range(4)]
     assert sum(wallet["bud"] for wallet in shards) == 4000
     assert all(wallet["bl"] + held(wallet) + wallet["sp"] == wallet["bud"] for wallet in shards)
+
+
+@pytest.mark.parametrize("amount", [0, -1, 10**18])
+async def test_a_grant_of_an_amount_that_is_a_slip_is_refused(bank: Bank, amount: int) -> None:
+    await bank.open()
+
+    with pytest.raises(ValueError, match="a grant adds"):
+        await bank.grant(amount)
+
+    assert (await bank.wallet())["gr"] == 0
+
+
+async def test_a_hold_ends_when_the_month_is_another_each_time(bank: Bank) -> None:
+    await bank.open(av=1000, gr=1000)
+    wallet = await bank.wallet()
+    writer = DynamoDB("us-east-1", bank.dynamodb.endpoint, timeout_seconds=30.0)
+
+    async def turn(month: int) -> None:
+        item = to_item(wallet | {"mon": month})
+        await writer.call("PutItem", {"TableName": physical_name(bank.stage, WALLETS), "Item": item})
+
+    months = [partial(turn, month) for month in range(203001, 203007)]
+    bank.dynamodb.before("UpdateItem", *months)
+    with pytest.raises(Unavailable):
+        await bank.hold(100)
+    await writer.close()
+
+    assert bank.dynamodb.pending == 0
+    assert (await bank.wallet())["h"] == {}
+
+
+async def test_a_hold_that_an_entry_of_another_attempt_settles_is_left_to_the_sweep(bank: Bank) -> None:
+    await bank.open(av=1000, gr=1000)
+    hold = await bank.hold(100)
+    await bank.ledger.record(replace(entry_for(hold, 40), held=(hold.amount, hold.attempt + 1)))
+
+    assert await bank.settle(hold, 40, None, *[NEVER] * 8) is Settlement.PENDING
+    bank.dynamodb.faults.clear()
+
+    assert held(await bank.wallet()) == 100

@@ -8,10 +8,11 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.ledger.holds import Hold, Ledger
-from callmissed.money import MicroCredits
+from callmissed.ledger.shards import Shards
+from callmissed.money import NOTHING, MicroCredits
 from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
-from tests.support.tenant_wallets import TenantWallets, call_in
+from tests.support.tenant_wallets import NOVEMBER, TenantWallets, call_in
 from tests.support.wallet_items import held
 
 SHARDS = 2
@@ -108,3 +109,41 @@ async def test_a_call_that_others_keep_outrunning_is_not_told_that_credits_lack(
 
     assert borrower.pending == 0
     assert sum([(await wallets.wallet(shard))["av"] for shard in range(SHARDS)]) >= 11_000
+
+
+async def test_a_borrow_ends_when_others_change_the_shards_each_time(
+    module_tables: StageTables, borrower: FaultyDynamoDB, wallets: TenantWallets
+) -> None:
+    await open_all(wallets, {"av": 1_000_000, "gr": 1_000_000})
+    need = 1_000_100
+
+    async def take_a_little_more_than_is_left() -> None:
+        rest = sum([(await wallets.wallet(shard))["av"] for shard in range(SHARDS)]) - need
+        await wallets.hold(rest // 2 + 1)
+
+    borrower.before("TransactWriteItems", *[take_a_little_more_than_is_left] * 10)
+    with pytest.raises(Unavailable):
+        await borrow(module_tables, borrower, wallets, need)
+
+    assert (borrower.pending, borrower.sent["TransactWriteItems"]) == (0, 10)
+    assert held(await wallets.wallet(1)) == 0
+
+
+async def test_wallets_of_a_tenant_that_has_none_are_not_made_up(
+    module_tables: StageTables, borrower: FaultyDynamoDB, wallets: TenantWallets
+) -> None:
+    with pytest.raises(Unavailable):
+        await borrow(module_tables, borrower, wallets, 100)
+
+    assert borrower.sent["PutItem"] == 0
+
+
+async def test_shards_that_are_level_already_need_no_transaction(
+    module_tables: StageTables, borrower: FaultyDynamoDB, wallets: TenantWallets
+) -> None:
+    await open_all(wallets, {"av": 1000, "gr": 1000})
+
+    await Shards(Database(borrower, module_tables.stage)).borrow(wallets.tenant, 1, SHARDS, "llm", NOTHING, NOVEMBER)
+
+    assert borrower.sent["TransactWriteItems"] == 0
+    assert [(await wallets.wallet(shard))["av"] for shard in range(SHARDS)] == [1000, 1000]

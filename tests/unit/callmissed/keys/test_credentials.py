@@ -93,3 +93,10 @@ def test_a_lock_is_canonical_or_refused(text: str) -> None:
 )
 def test_which_host_calls(origin: str | None, referer: str | None, host: str | None) -> None:
     assert origin_host(origin, referer) == host
+
+
+def test_host_of_many_labels_has_no_wildcard_pattern() -> None:
+    host = ".".join(["a"] * 13)
+
+    assert patterns_for(host) == [host]
+    assert len(patterns_for(host.removeprefix("a."))) == 12
