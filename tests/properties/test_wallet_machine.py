@@ -27,7 +27,7 @@ from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, SECOND, Micros, month_of, seconds_to_next_month
 from callmissed.errors import ApiError
 from callmissed.ids import expires_at, new_call_id
-from callmissed.ledger.entries import Account, EntryType, LedgerEntry
+from callmissed.ledger.entries import EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.reconcile import ReconcileReport, reconcile
@@ -38,6 +38,7 @@ from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
 from tests.support.faulty_tenant import Failure, World
 from tests.support.interleaving import Action
+from tests.support.tenant_wallets import deduction
 from tests.support.wallet_items import quota_name, quotas
 
 START = Micros(int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND)
@@ -363,12 +364,7 @@ class WalletMachine(RuleBasedStateMachine):
         return (lambda: self.ledger.release(hold), outcome is None)
 
     def _entry(self, hold: Hold, share: int) -> LedgerEntry:
-        cost = hold.amount * share // 100
-        tag = (hold.amount, hold.attempt)
-        kind, debit, credit = EntryType.DEDUCTION, Account.HELD, Account.REVENUE
-        return LedgerEntry(
-            hold.tenant, hold.call_id, kind, MicroCredits(cost), debit, credit, Micros(self.clock), held=tag
-        )
+        return replace(deduction(hold, hold.amount * share // 100), created=Micros(self.clock))
 
     def _check_settled(self, call: Call, settlement: Settlement) -> None:
         entry = self.world.model.entries[call.id]

@@ -12,11 +12,13 @@ from callmissed.errors import ApiError
 from callmissed.idempotency.requests import keyed_request
 from callmissed.idempotency.store import IdempotencyStore, Run
 from local.aws.tables import StageTables
+from tests.support.faults import Fault, FaultyDynamoDB
 from tests.support.idempotency import Shelf
 from tests.support.interleaving import InterleavingDynamoDB
 
 NOW = system_clock()
 LATER = Micros(NOW + 60 * SECOND)
+DAY = 25 * 3600 * SECOND
 REQUEST = keyed_request("tnt_a", "live", "some-key", "f" * 64)
 
 
@@ -49,6 +51,46 @@ async def test_a_lock_that_another_run_took_over_first_is_in_progress(
         await late_records.begin(REQUEST, LATER, 10)
 
     assert (refused.value.code, interleaved.pending) == ("idempotency_in_progress", 0)
+
+
+async def test_a_record_of_yesterday_that_another_run_renewed_first_is_in_progress(
+    records: IdempotencyStore, late_records: IdempotencyStore, interleaved: InterleavingDynamoDB
+) -> None:
+    await begin(records, NOW)
+    interleaved.before("PutItem", partial(begin, records, NOW + DAY))
+
+    with pytest.raises(ApiError) as refused:
+        await late_records.begin(REQUEST, Micros(NOW + DAY), 10)
+
+    assert (refused.value.code, interleaved.pending) == ("idempotency_in_progress", 0)
+
+
+async def test_a_record_that_others_renew_each_time_is_unavailable(
+    records: IdempotencyStore, late_records: IdempotencyStore, interleaved: InterleavingDynamoDB
+) -> None:
+    await begin(records, NOW)
+    interleaved.before("PutItem", *[partial(begin, records, NOW + day * DAY) for day in range(1, 5)])
+
+    with pytest.raises(ApiError) as refused:
+        await late_records.begin(REQUEST, Micros(NOW + 6 * DAY), 10)
+
+    assert (refused.value.status, interleaved.pending) == (503, 0)
+
+
+async def test_a_lock_that_cannot_be_released_now_ends_by_itself(
+    records: IdempotencyStore, tables: StageTables
+) -> None:
+    unwell = FaultyDynamoDB(tables.endpoint)
+    run = await begin(records, NOW)
+    unwell.faults.extend([Fault.LOSE_REQUEST] * 4)
+
+    await IdempotencyStore(Database(unwell, tables.stage), Shelf()).release(run)
+    await unwell.close()
+
+    assert not unwell.faults
+    with pytest.raises(ApiError):
+        await records.begin(REQUEST, NOW, 10)
+    await begin(records, LATER)
 
 
 async def test_a_run_releases_no_lock_but_its_own(records: IdempotencyStore) -> None:

@@ -197,6 +197,7 @@ async def test_embedding_model_cannot_chat(client: httpx2.AsyncClient, bank: Ban
     account = await bank.account()
 
     refused(await chat(client, account, model="lab-embedding"), 400, "invalid_request_error", param="model")
+    await bank.assert_untouched(account)
 
 
 async def test_dimensions_are_asked_for_and_checked(
