@@ -36,7 +36,7 @@ from callmissed.ledger.wallet import ACTIVE, NO_BUDGET
 from callmissed.money import MicroCredits
 from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
-from tests.support.faulty_tenant import Failure, World
+from tests.support.faulty_tenant import Failure, World, outcome_name
 from tests.support.interleaving import Action
 from tests.support.tenant_wallets import deduction
 from tests.support.wallet_items import quota_name, quotas
@@ -342,7 +342,7 @@ class WalletMachine(RuleBasedStateMachine):
         expected = self._refusal(month_of(Micros(self.clock + plan.skew)), plan.amount)
         work = self.ledger.hold(self.world.tenant, id, "llm", MicroCredits(plan.amount), shards=self.shards)
         held = self.world.attempt(work, plan.placing)
-        event(f"hold under {'some' if any(plan.placing) else 'no'} faults: {_named(held)}")
+        event(f"hold under {'some' if any(plan.placing) else 'no'} faults: {outcome_name(held)}")
         if not any(plan.placing):
             assert (held.code if isinstance(held, ApiError) else None) == expected
         return held[0] if isinstance(held, tuple) else None
@@ -351,7 +351,7 @@ class WalletMachine(RuleBasedStateMachine):
         call.settling = True
         entry = self._entry(hold, share)
         settlement = self.world.attempt(self.ledger.settle(hold, entry), faults)
-        event(f"settle under {'some' if any(faults) else 'no'} faults: {_named(settlement)}")
+        event(f"settle under {'some' if any(faults) else 'no'} faults: {outcome_name(settlement)}")
         if isinstance(settlement, Settlement):
             self._check_settled(call, settlement)
         assert any(faults) or settlement in (Settlement.APPLIED, Settlement.VOIDED)
@@ -386,12 +386,6 @@ class WalletMachine(RuleBasedStateMachine):
     @staticmethod
     def _fresh(wallet: dict[str, Any]) -> dict[str, Any]:
         return {"bl": wallet["bl"] + wallet["sp"], "sp": 0, **quotas(wallet["plan"])}
-
-
-def _named(outcome: Any) -> str:
-    if isinstance(outcome, ApiError):
-        return outcome.code
-    return str(outcome) if isinstance(outcome, Settlement) else type(outcome).__name__
 
 
 def test_money_is_conserved_whatever_goes_wrong(

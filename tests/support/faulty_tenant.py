@@ -8,6 +8,7 @@ from callmissed.aws.attributes import from_item, to_item
 from callmissed.aws.dynamodb import DynamoDB, DynamoError
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
+from callmissed.ledger.holds import Settlement
 from callmissed.platform.tables import LEDGER, WALLETS, physical_name
 from local.aws.tables import StageTables
 from tests.support.faults import Crash, Fault, FaultyDynamoDB, tables_in
@@ -16,6 +17,13 @@ from tests.support.wallet_model import Item, WalletModel
 
 T = TypeVar("T")
 Failure = Crash | DynamoError | ApiError
+
+
+def outcome_name(outcome: object) -> str:
+    """Name of what came of a step: a refusal's code, a settlement, or the type."""
+    if isinstance(outcome, ApiError):
+        return outcome.code
+    return str(outcome) if isinstance(outcome, Settlement) else type(outcome).__name__
 
 
 class World:
