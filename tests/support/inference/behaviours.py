@@ -95,13 +95,22 @@ def says(body: bytes, content_type: str = "text/html", status: int = 200) -> Beh
 
 
 def streams(pieces: Iterable[Piece], *, breaks: bool = False) -> Behaviour:
-    """Server-sent events, each piece written on its own; `breaks` cuts the connection after the last."""
+    """Server-sent events, each piece written on its own; `breaks` cuts the connection after the last.
+
+    The body's end leaves together with the last piece, so that whether a caller keeps the connection is no race.
+    """
     pieces = list(pieces)
 
     async def behave(request: web.Request, _received: Received) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        await _write(request, response, pieces)
+        *before, last = pieces
+        if breaks or isinstance(last, Gate):
+            await _write(request, response, pieces)
+        else:
+            await _write(request, response, before)
+            await response.write_eof(last)
+            await _write(request, response, ())
         if breaks:
             _abort(request)
         return response
