@@ -6,7 +6,6 @@ from pathlib import Path
 from botocore.credentials import Credentials
 
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB
 from callmissed.platform.resources import PEPPERS, SEALING_KEYS
 from callmissed.settings import CoreSettings
 from cli.errors import CommandError
@@ -25,9 +24,7 @@ class StageTarget:
 
     def connect(self) -> Database:
         """The stage's tables. Opens no connection before its first request."""
-        settings = self.settings
-        dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint, credentials=self.credentials)
-        return Database(dynamodb, settings.stage)
+        return Database.connect(self.settings, self.credentials)
 
 
 def find_target(state: Path, stage: str | None, region: str) -> StageTarget:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.secrets import pepper_ring
 from callmissed.keys.admission import Admission
 from callmissed.keys.authenticate import KeyAuthenticator
@@ -20,7 +19,7 @@ class AuthComposition:
     @cached_property
     def database(self) -> Database:
         """The tables of the stage."""
-        return Database(DynamoDB(self.settings.region, self.settings.dynamodb_endpoint), self.settings.stage)
+        return Database.connect(self.settings)
 
     @cached_property
     def authenticator(self) -> KeyAuthenticator:

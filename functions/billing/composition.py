@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import DynamoDB
 from callmissed.settings import CoreSettings, from_environment
 
 
@@ -20,7 +19,7 @@ class BillingComposition:
     @cached_property
     def database(self) -> Database:
         """The tables of the stage."""
-        return Database(DynamoDB(self.settings.region, self.settings.dynamodb_endpoint), self.settings.stage)
+        return Database.connect(self.settings)
 
 
 def compose(settings: CoreSettings | None = None) -> BillingComposition:

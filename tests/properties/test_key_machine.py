@@ -241,22 +241,22 @@ class KeyMachine(RuleBasedStateMachine):
         if not isinstance(outcome, Admitted):
             return []
         assert not {"revoked", "expired"} & reasons
-        self.outstanding[outcome.month] += outcome.charged
+        self.outstanding[outcome.key.month] += outcome.charged
         return [Call(outcome, attempt.container)]
 
     def _refund(self, call: Call, share: int, fate: Fault | None) -> None:
         """Give back what the call did not cost: in the table or still under way, it is there once at most."""
-        admitted, month = call.admitted, call.admitted.month
+        admitted, month = call.admitted, call.admitted.key.month
         cost = admitted.charged * share // 100
         amount = admitted.charged - cost
         self.outstanding[month] -= admitted.charged
         self.spent[month] += cost
-        before, under_way = self._item(admitted.key_hash), len(self.dynamodb.late)
+        before, under_way = self._item(admitted.key.key_hash), len(self.dynamodb.late)
         self._attempt(self.containers[call.container].give_back(admitted, MicroCredits(amount)), (fate,))
-        came = self._item(admitted.key_hash)["kb"] - before["kb"] if before else 0
+        came = self._item(admitted.key.key_hash)["kb"] - before["kb"] if before else 0
         coming = amount * (len(self.dynamodb.late) - under_way)
         self.lost[month] += amount - came
-        if not before or not admitted.has_budget or not amount:
+        if not before or not admitted.key.has_budget or not amount:
             return
         event(f"a refund met {fate.name if fate else 'no fault'}")
         self.met[fate] += before["km"] == month

@@ -48,7 +48,7 @@ def test_the_command_needs_no_credentials_for_the_local_stack(line: CommandLine,
     done = _run(tmp_path, "keys", "create", "--name", "process", "--json", "--state", str(line.state))
 
     assert done.returncode == 0, done.stderr
-    assert line.call(json.loads(done.stdout)["secret"]).mode == "live"
+    assert line.call(json.loads(done.stdout)["secret"]).key.mode == "live"
 
 
 def test_an_error_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:

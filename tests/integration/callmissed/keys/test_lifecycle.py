@@ -24,7 +24,7 @@ async def test_a_new_key_works_and_says_which_kind_it_is(vault: Vault, mode: Mod
 
     assert is_well_formed(key.secret)
     assert key.secret.startswith(f"cm_{mode}_")
-    assert (await vault.call(key.secret)).mode == mode
+    assert (await vault.call(key.secret)).key.mode == mode
 
 
 async def test_a_list_shows_what_a_key_may_do_and_not_what_it_is(vault: Vault) -> None:

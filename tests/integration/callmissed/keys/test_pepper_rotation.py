@@ -43,7 +43,7 @@ async def test_a_key_moves_on_its_first_call_with_all_that_it_is(vault: Vault) -
     assert await places(vault, key) == [NEW]
     after = await vault.hot(key.secret, NEW)
     assert after == to_key_item(admitted.key)
-    assert admitted.key_hash == hash
+    assert admitted.key.key_hash == hash
     assert after == before | {"id": hash, "kb": 70, "tat": after["tat"], "u": after["u"]}
     record = await record_of(vault, key)
     assert (record.hashes, record.newest) == ({hash}, hash)
@@ -233,7 +233,7 @@ async def test_a_move_that_dynamodb_refuses_does_not_touch_the_call(vault: Vault
 
     admitted = await vault.ring(NEW, OLD, dynamodb=interleaved).admit(key.secret, MicroCredits(0), NOVEMBER)
 
-    assert admitted.key_id == key.record.key_id
+    assert admitted.key.key_id == key.record.key_id
     assert await places(vault, key) == [OLD]
 
 
@@ -248,7 +248,7 @@ async def test_a_key_that_moves_between_two_looks_is_not_missed(vault: Vault) ->
 
         admitted = await process.admit(key.secret, MicroCredits(0), NOVEMBER)
 
-        assert admitted.key_hash == key_hash(NEW, key.secret)
+        assert admitted.key.key_hash == key_hash(NEW, key.secret)
 
 
 async def test_what_a_process_remembers_of_a_keys_place_may_be_outdated(vault: Vault) -> None:
@@ -258,7 +258,7 @@ async def test_what_a_process_remembers_of_a_keys_place_may_be_outdated(vault: V
     await process.admit(key.secret, MicroCredits(0), NOVEMBER)
     await moved(vault, key)
 
-    assert (await process.admit(key.secret, MicroCredits(0), NOVEMBER)).key_hash == key_hash(NEW, key.secret)
+    assert (await process.admit(key.secret, MicroCredits(0), NOVEMBER)).key.key_hash == key_hash(NEW, key.secret)
     await vault.manager.revoke(key.record.tenant, key.record.key_id)
     with pytest.raises(ApiError) as refused:
         await process.admit(key.secret, MicroCredits(0), NOVEMBER)
@@ -281,7 +281,7 @@ async def test_a_refund_follows_a_key_that_moved_during_the_call(vault: Vault, p
     key, interleaved = await vault.key(budget=100), vault.interleaved()
     interleaved.before("TransactWriteItems", *[partial(vault.call, key.secret)] * 4)
     admitted = await vault.ring(*peppers, dynamodb=interleaved).admit(key.secret, MicroCredits(30), NOVEMBER)
-    assert admitted.key_hash == key_hash(OLD, key.secret)
+    assert admitted.key.key_hash == key_hash(OLD, key.secret)
     await moved(vault, key)
 
     await Admission(Database(vault.dynamodb, vault.store.stage)).give_back(admitted, MicroCredits(30))

@@ -49,7 +49,7 @@ def test_a_person_sees_the_secret_once_and_is_warned(line: CommandLine) -> None:
     listing = line.run("keys", "list", "--tenant", tenant)
     assert "once" in listing.stdout
     assert secret not in listing.stdout
-    assert line.call(secret).tenant == tenant
+    assert line.call(secret).key.tenant == tenant
 
 
 def test_a_revoked_key_stays_listed_and_is_refused(line: CommandLine) -> None:
@@ -70,11 +70,11 @@ def test_rotation_keeps_the_key_and_changes_the_secret(line: CommandLine) -> Non
 
     second = line.json("keys", "rotate", made["id"], "--overlap-minutes", "5", "--tenant", tenant)
     assert (second["id"], second["secrets"]) == (made["id"], 2)
-    assert line.call(made["secret"]).key_id == line.call(second["secret"]).key_id == made["id"]
+    assert line.call(made["secret"]).key.key_id == line.call(second["secret"]).key.key_id == made["id"]
 
     third = line.json("keys", "rotate", made["id"], "--tenant", tenant)
     assert third["secrets"] == 1
     for ended in (made, second):
         with pytest.raises(ApiError):
             line.call(ended["secret"])
-    assert line.call(third["secret"]).tenant == tenant
+    assert line.call(third["secret"]).key.tenant == tenant

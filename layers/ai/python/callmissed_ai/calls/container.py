@@ -48,7 +48,7 @@ def create_container(
 
     Raises ValueError without a pepper, CatalogError for a providers file that is wrong.
     """
-    database = Database(dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint), settings.stage)
+    database = Database(dynamodb, settings.stage) if dynamodb else Database.connect(settings)
     catalog = read_catalog(settings)
     admission, ledger = Admission(database), Ledger(database)
     return Container(

@@ -48,7 +48,7 @@ class KeyPayer:
         try:
             admitted = await container.authenticator.admit(self.secret, charged, container.clock())
             try:
-                check_host(admitted.domains, self.origin)
+                check_host(admitted.key.domains, self.origin)
                 _check_permission(admitted, permission)
             except ApiError:
                 await container.settlement.refund_key(admitted, NOTHING)
@@ -132,12 +132,12 @@ class TenantPayer:
 
 
 def _payer_of(admitted: Admitted) -> AdmittedPayer:
-    is_test = admitted.mode == Mode.TEST
+    key = admitted.key
     return AdmittedPayer(
-        admitted.tenant, admitted.plan, admitted.now, admitted.key_id, admitted.models, is_test, admitted
+        key.tenant, key.plan, admitted.now, key.key_id, key.models, is_sandboxed=key.mode == Mode.TEST, key=admitted
     )
 
 
 def _check_permission(admitted: Admitted, permission: Permission | None) -> None:
-    if permission and not {"*", str(permission)} & admitted.permissions:
+    if permission and not {"*", str(permission)} & admitted.key.permissions:
         raise ApiError(403, "permission_denied", f"This API key lacks the permission '{permission}'.")

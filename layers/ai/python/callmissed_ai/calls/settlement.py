@@ -65,7 +65,7 @@ class CallSettlement:
         try:
             await self._admission.give_back(key, MicroCredits(key.charged - spent))
         except DynamoError:
-            _logger.exception("a key's budget share is lost for this month", extra={"key": key.key_id})
+            _logger.exception("a key's budget share is lost for this month", extra={"key": key.key.key_id})
 
     async def _refund(self, call: Call, spent: MicroCredits) -> None:
         if call.admitted.key:

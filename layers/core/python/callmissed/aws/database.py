@@ -6,7 +6,7 @@ Only the hottest writes (admission, holds, idempotency) are worded elsewhere, by
 import secrets
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from callmissed.aws.attributes import Item, Value, from_item, to_item
 from callmissed.aws.comparisons import Comparison
@@ -22,6 +22,10 @@ from callmissed.aws.operations import (
     update_operation,
 )
 from callmissed.platform.tables import Index, Table, physical_name
+from callmissed.settings import CoreSettings
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
 
 
 class Selection(TypedDict, total=False):
@@ -61,6 +65,11 @@ class Database:
     def __init__(self, dynamodb: DynamoDB, stage: str) -> None:
         self.dynamodb = dynamodb
         self.stage = stage
+
+    @classmethod
+    def connect(cls, settings: CoreSettings, credentials: "Credentials | None" = None) -> Self:
+        """The tables of the stage in `settings`. Opens no connection before the first request."""
+        return cls(DynamoDB(settings.region, settings.dynamodb_endpoint, credentials=credentials), settings.stage)
 
     def name(self, table: Table) -> str:
         """Physical name of `table`."""

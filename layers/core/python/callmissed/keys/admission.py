@@ -35,56 +35,6 @@ class Admitted:
     elsewhere: tuple[str, ...] = ()
 
     @property
-    def key_hash(self) -> str:
-        """Id of the key's hot item."""
-        return self.key.key_hash
-
-    @property
-    def key_id(self) -> str:
-        """Public id of the key."""
-        return self.key.key_id
-
-    @property
-    def tenant(self) -> str:
-        """Tenant of the key."""
-        return self.key.tenant
-
-    @property
-    def mode(self) -> str:
-        """`live` or `test`."""
-        return self.key.mode
-
-    @property
-    def plan(self) -> str:
-        """The tenant's plan."""
-        return self.key.plan
-
-    @property
-    def permissions(self) -> frozenset[str]:
-        """AI services that the key may call, `*` for all."""
-        return self.key.permissions
-
-    @property
-    def models(self) -> frozenset[str]:
-        """Models that the key may call, `*` for all."""
-        return self.key.models
-
-    @property
-    def domains(self) -> frozenset[str]:
-        """Domain locks of the key, `*` for none."""
-        return self.key.domains
-
-    @property
-    def month(self) -> int:
-        """Month for which the key's budget was charged, such as 202611."""
-        return self.key.month
-
-    @property
-    def has_budget(self) -> bool:
-        """Whether the key has a monthly budget of its own."""
-        return self.key.has_budget
-
-    @property
     def rate(self) -> RateState:
         """State of the rate limit after this call."""
         return self.key.rate(self.now)
@@ -136,10 +86,10 @@ class Admission:
         It is sent once and never again: a lost answer leaves the key with less to spend until its month turns, never
         with more. Does nothing for a key without a budget. Raises Unavailable.
         """
-        if amount <= 0 or not admitted.has_budget:
+        if amount <= 0 or not admitted.key.has_budget:
             return
-        for key_hash in (admitted.key_hash, *admitted.elsewhere):
-            request = refund_request(self._table, key_hash, amount, admitted.month)
+        for key_hash in (admitted.key.key_hash, *admitted.elsewhere):
+            request = refund_request(self._table, key_hash, amount, admitted.key.month)
             try:
                 await self._database.dynamodb.call("UpdateItem", request, resend_indeterminate=False)
             except ConditionFailed as refused:

@@ -48,7 +48,7 @@ class KeyAuthenticator:
                 self._saw(hashes[0], home)
             else:
                 admitted = await self._rotation.bring_home(admitted, hashes)
-                self._saw(hashes[0], admitted.key_hash)
+                self._saw(hashes[0], admitted.key.key_hash)
                 return admitted
         raise service_unavailable()
 

@@ -36,7 +36,7 @@ class PepperRotation:
 
         Never raises for a move that fails: the call was admitted.
         """
-        current, found = hashes[0], admitted.key_hash
+        current, found = hashes[0], admitted.key.key_hash
         admitted = replace(admitted, elsewhere=tuple(each for each in hashes if each != found))
         if found == current or self._move_after.get(current, 0) > admitted.now:
             return admitted
@@ -51,11 +51,11 @@ class PepperRotation:
                 moved = await self._move(admitted, current)
         except (ApiError, DynamoError, TimeoutError):
             _logger.warning(
-                "a key could not be moved to the current pepper", extra={"key": admitted.key_id}, exc_info=True
+                "a key could not be moved to the current pepper", extra={"key": admitted.key.key_id}, exc_info=True
             )
             return False
         if moved:
-            _logger.info("a key moved to the current pepper", extra={"key": admitted.key_id})
+            _logger.info("a key moved to the current pepper", extra={"key": admitted.key.key_id})
         return moved
 
     async def _move(self, admitted: Admitted, current: str) -> bool:
@@ -64,7 +64,7 @@ class PepperRotation:
         Raises Unavailable; the key is then under one of the two ids, never under both.
         """
         for _ in range(_MOVES):
-            item = await read_key_item(self._database, admitted.key_hash)
+            item = await read_key_item(self._database, admitted.key.key_hash)
             if item is None or item.status != ACTIVE:
                 return False
             api_key = await read_api_key(self._database, item.tenant, item.key_id)
