@@ -36,7 +36,8 @@ VENV := .venv/.synced
 NODE_MODULES := node_modules/.installed
 
 comma := ,
-PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */callmissed_ai/calls)
+PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */callmissed_ai/calls) \
+	$(addprefix */callmissed_ai/,charges.py work.py)
 SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesis-profile=deep
 SOAK_delivery := python -m bench.delivery --soak 10000
 

@@ -24,7 +24,7 @@ from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.idempotency import MEDIA_TYPE, IdempotentCall
 from callmissed_ai.calls.payer import KeyPayer
 from callmissed_ai.calls.pipeline import Answer, run
-from callmissed_ai.calls.work import Work
+from callmissed_ai.work import Work
 from functions.inference.body import parse_object, read_body
 
 Parse = Callable[[Catalog, Mapping[str, Any], int], Work]

@@ -24,7 +24,7 @@ from callmissed.settings import CoreSettings
 from callmissed.tenants.tenants import create_tenant
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.calls.container import Container, create_container
-from callmissed_ai.providers.sandbox import SandboxProvider
+from callmissed_ai.providers.sandbox.provider import SandboxProvider
 from callmissed_ai.routing.router import Router
 from functions.inference.app import create_app
 from local.aws.tables import StageTables

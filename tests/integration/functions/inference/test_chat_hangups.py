@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
+from callmissed_ai.dialects.openai_chat.usage import count_request
 from callmissed_ai.tokens import counting as tokens
 from tests.support.inference.behaviours import (
     DONE,
@@ -91,7 +92,7 @@ async def test_a_hang_up_in_a_stream_cuts_the_upstream_and_costs_what_was_writte
 
     await until(upstream.only.cut.is_set)
     entry = await settled(bank, account)
-    written = tokens.count_request(HELLO) * 50 + tokens.count_text("".join(WORDS[:3])) * 150
+    written = count_request(HELLO) * 50 + tokens.count_text("".join(WORDS[:3])) * 150
     assert entry["amount"] == await bank.assert_balanced(account) == written
     assert (entry["usage"]["outcome"], entry["usage"]["estimated"]) == ("client_closed", True)
     assert (await bank.key_item(account.secret))["kb"] == 10**9 - written

@@ -12,6 +12,7 @@ from callmissed.aws.dynamodb import DynamoDB, Exchange
 from callmissed_ai.answers import events
 from callmissed_ai.calls.container import create_container
 from callmissed_ai.dialects.openai_chat import stream
+from callmissed_ai.dialects.openai_chat.usage import count_request
 from callmissed_ai.tokens import counting as tokens
 from functions.inference.app import create_app
 from local.aws.tables import StageTables
@@ -243,7 +244,7 @@ async def test_a_stream_that_breaks_ends_with_an_error_event_and_is_charged_as_f
     assert last["error"]["request_id"] == response.headers["x-request-id"]
     entry = await bank.entry(account.tenant)
     assert entry["usage"]["outcome"] == "upstream_broke"
-    written = tokens.count_request(HELLO) * 50 + tokens.count_text("".join(WORDS[:2])) * 150
+    written = count_request(HELLO) * 50 + tokens.count_text("".join(WORDS[:2])) * 150
     expected = REPORTED if "usage" in broken else written
     assert await bank.assert_balanced(account) == entry["amount"] == expected
     assert (await bank.key_item(account.secret))["kb"] == 10**9 - expected
@@ -327,4 +328,4 @@ async def test_choices_pass_as_they_are(
 
     assert response.content == b"".join([*pieces, DONE])
     written = "".join(str(index) for index in reversed(range(number)))
-    assert await bank.assert_balanced(account) == tokens.count_request(HELLO) * 50 + tokens.count_text(written) * 150
+    assert await bank.assert_balanced(account) == count_request(HELLO) * 50 + tokens.count_text(written) * 150

@@ -7,6 +7,7 @@ import pytest
 
 from callmissed.ledger.entries import entry_of
 from callmissed.money import CREDIT
+from callmissed_ai.dialects.openai_chat.usage import count_request
 from callmissed_ai.tokens import counting as tokens
 from tests.support.inference.behaviours import (
     DONE,
@@ -35,7 +36,7 @@ def answers(usage: Any, *, streamed: bool) -> Behaviour:
 
 def counted(text: str) -> int:
     """Micro-credits of HELLO and a reply of `text` by our tokenizer."""
-    return tokens.count_request(HELLO) * 50 + tokens.count_text(text) * 150
+    return count_request(HELLO) * 50 + tokens.count_text(text) * 150
 
 
 @SHAPES

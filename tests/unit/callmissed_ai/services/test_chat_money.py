@@ -12,7 +12,7 @@ from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Category, Model
 from callmissed.catalog.prices import token_price
 from callmissed.money import MicroCredits
-from callmissed_ai.calls.charges import token_charges
+from callmissed_ai.charges import token_charges
 from callmissed_ai.dialects.openai_chat.request import GATEWAY_FIELDS, LIMIT_FIELDS
 from callmissed_ai.services.chat import DEFAULT_OUTPUT_TOKENS, MIN_OUTPUT_TOKENS, ChatWork, parse
 from callmissed_ai.tokens.usage import TokenUsage

@@ -71,6 +71,6 @@ def read_catalog(settings: CoreSettings) -> Catalog:
 
 
 def _open_sandbox() -> Transport:
-    from callmissed_ai.providers.sandbox import SandboxProvider  # many processes never use it
+    from callmissed_ai.providers.sandbox.provider import SandboxProvider  # many processes never use it
 
     return SandboxProvider(time.time, asyncio.sleep)

@@ -22,7 +22,7 @@ from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import Payer
 from callmissed_ai.calls.served import Served
-from callmissed_ai.calls.work import Work
+from callmissed_ai.work import Work
 from callmissed_ai.routing.router import UpstreamAnswer
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from callmissed.ledger.entries import Outcome
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
-from callmissed_ai.calls.work import Meter, Work
+from callmissed_ai.work import Meter, Work
 from callmissed_ai.routing.router import UpstreamAnswer
 
 MAX_CALL_SECONDS = STREAM_TIMEOUT_SECONDS - 30.0

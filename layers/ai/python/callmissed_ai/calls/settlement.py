@@ -16,8 +16,8 @@ from callmissed.ledger.holds import Ledger, Settlement
 from callmissed.money import NOTHING, MicroCredits
 from callmissed.observability import count, get_logger
 from callmissed_ai.calls.call import Call
-from callmissed_ai.calls.charges import Charges
-from callmissed_ai.calls.work import Work
+from callmissed_ai.charges import Charges
+from callmissed_ai.work import Work
 from callmissed_ai.routing.router import UpstreamAnswer
 
 _logger = get_logger("inference")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from callmissed_ai.calls.charges import Charges
+from callmissed_ai.charges import Charges
 
 
 class UnusableReply(Exception):

@@ -11,15 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import suppress
 from dataclasses import dataclass
 
-from callmissed.catalog.model import Catalog, Model, ProviderRoute, missing_settings, resolved
+from callmissed.catalog.model import SANDBOX, Catalog, Model, ProviderRoute, missing_settings, resolved
 from callmissed.errors import ApiError
 from callmissed.observability import count, get_logger
-from callmissed_ai.calls.work import Work
-from callmissed_ai.dialects.openai_chat.errors import refusal_of, refusal_of_sandbox
+from callmissed_ai.work import Work
+from callmissed_ai.providers.sandbox.refusal import refusal_of_sandbox
 from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamUnreachable
-
-SANDBOX = "sandbox"
-"""The provider that plays upstream failures: it is asked once, and its 4xx reach the caller as they are."""
+from callmissed_ai.transports.opening import open_transport
 
 _logger = get_logger("inference")
 _TRIES_PER_ROUTE = 2
@@ -51,7 +49,10 @@ class UpstreamAnswer:
 
 
 class Router:
-    """The providers of one process, opened at first use, `sandbox` among them. `sleep` waits between tries."""
+    """The providers of one process, opened at first use, `sandbox` among them. `sleep` waits between tries.
+
+    The sandbox plays upstream failures: it is asked once, and its 4xx reach the caller as they are.
+    """
 
     def __init__(
         self,
@@ -126,13 +127,7 @@ class Router:
     def _connect(self, name: str) -> Transport:
         settings = resolved(self._catalog.providers[name], self._environment)
         api_key = self._environment.get(settings.api_key_env) if settings.api_key_env else None
-        if settings.transport == "openai_sdk":
-            from callmissed_ai.transports.openai_sdk import OpenAiSdkTransport
-
-            return OpenAiSdkTransport(settings.base_url, api_key, settings.headers)
-        from callmissed_ai.transports.http import HttpTransport
-
-        return HttpTransport(settings.base_url, api_key, settings.headers)
+        return open_transport(settings, api_key)
 
 
 class _Attempt:
@@ -160,7 +155,7 @@ class _Attempt:
         if self._route.provider == SANDBOX and reply.status < 500:
             raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
         if reply.status in _CALLERS_FAULT:
-            raise refusal_of(refusal)
+            raise self._work.refusal(refusal)
         return None
 
     async def _begun(self, reply: UpstreamReply) -> UpstreamAnswer:

@@ -8,12 +8,13 @@ from typing import Any
 
 from callmissed import money
 from callmissed.catalog.model import Catalog, Category, Model, ProviderRoute, routing_suffix
-from callmissed.errors import invalid_request
+from callmissed.errors import ApiError, invalid_request
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
-from callmissed_ai.calls.charges import Charges, max_token_cost, token_charges, token_price
-from callmissed_ai.calls.work import Meter
+from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
+from callmissed_ai.work import Meter
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
+from callmissed_ai.dialects.openai_chat.errors import refusal_of
 from callmissed_ai.dialects.openai_chat.reply import checked_reply, written_text
 from callmissed_ai.dialects.openai_chat.request import (
     GATEWAY_FIELDS,
@@ -24,7 +25,7 @@ from callmissed_ai.dialects.openai_chat.request import (
     parse_chat,
 )
 from callmissed_ai.dialects.openai_chat.stream import ChatStreamMeter, check_beginning
-from callmissed_ai.dialects.openai_chat.usage import read_usage
+from callmissed_ai.dialects.openai_chat.usage import count_request, read_usage
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
@@ -96,6 +97,10 @@ class ChatWork:
         if self.streamed:
             check_beginning(first)
 
+    def refusal(self, error: object) -> ApiError:
+        """See `Work.refusal`."""
+        return refusal_of(error)
+
     def meter(self, model: Model) -> Meter:
         """A meter for a reply of `model`."""
         charge = partial(self._charges, model)
@@ -115,7 +120,7 @@ class ChatWork:
         return token_charges(model, reported or await asyncio.to_thread(self._counted, written))
 
     def _counted(self, written: Callable[[], str]) -> TokenUsage:
-        return TokenUsage(counting.count_request(self.body), counting.count_text(written()), estimated=True)
+        return TokenUsage(count_request(self.body), counting.count_text(written()), estimated=True)
 
     def _output_limit(self, model: Model) -> int:
         """The limit for `model`: one that nobody asked for must not be more than the model can write."""

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from callmissed.catalog.model import Catalog, Category, Model, ProviderRoute
-from callmissed.errors import invalid_request
+from callmissed.catalog.model import SANDBOX, Catalog, Category, Model, ProviderRoute
+from callmissed.errors import ApiError, invalid_request
 from callmissed.ledger.wallet import NO_QUOTA
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
-from callmissed_ai.calls.charges import Charges, input_charges, max_input_cost
-from callmissed_ai.calls.work import Meter
+from callmissed_ai.charges import Charges, input_charges, max_input_cost
+from callmissed_ai.work import Meter
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
+from callmissed_ai.dialects.openai_chat.errors import refusal_of
 from callmissed_ai.dialects.openai_embeddings.reply import converted_reply, read_input_tokens
 from callmissed_ai.dialects.openai_embeddings.request import PATH, EmbeddingsRequest, parse_embeddings
 from callmissed_ai.services.models import in_service, model_not_found
@@ -24,8 +25,6 @@ PERMISSION = Permission.LLM
 
 _BASE64_PROVIDERS = frozenset({"openai", "azure"})
 """Providers that are known to send base64 when asked; others are asked for numbers, which all of them send."""
-
-_SANDBOX = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +60,16 @@ class EmbeddingsWork:
         """
         base64 = self.request.encoding_format == "base64" and route.provider in _BASE64_PROVIDERS
         body = {**self.body, "model": route.upstream_id, "encoding_format": "base64" if base64 else "float"}
-        if route.provider == _SANDBOX and model.dimensions:
+        if route.provider == SANDBOX and model.dimensions:
             body["dimensions"] = self.request.dimensions or model.dimensions
         return UpstreamCall(PATH, body)
 
     def check_beginning(self, first: bytes) -> None:
         """See `Work.check_beginning`; a reply is checked when it is whole."""
+
+    def refusal(self, error: object) -> ApiError:
+        """See `Work.refusal`."""
+        return refusal_of(error)
 
     def meter(self, model: Model) -> Meter:
         """A meter for the reply."""

@@ -5,13 +5,9 @@ because tiktoken would fetch it at run time. Loading takes 40 MB, so it happens 
 """
 
 import base64
-import json
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
-
-from callmissed_ai.dialects.openai_chat.request import IMAGE_PARTS
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import tiktoken
@@ -28,8 +24,6 @@ _PATTERN = "|".join(
         r"\s",
     )
 )
-_MESSAGE_TOKENS = 4
-_IMAGE_TOKENS = 258
 
 
 @cache
@@ -44,21 +38,3 @@ def _encoding() -> "tiktoken.Encoding":
 def count_text(text: str) -> int:
     """Tokens of `text`."""
     return len(_encoding().encode_ordinary(text))
-
-
-def count_request(body: Mapping[str, Any]) -> int:
-    """Tokens of a chat request: its texts, its tools as JSON, a flat 258 an image."""
-    total = count_text(json.dumps(body["tools"], ensure_ascii=False, separators=(",", ":"))) if body.get("tools") else 0
-    return total + sum(_MESSAGE_TOKENS + _count_content(message.get("content")) for message in body["messages"])
-
-
-def _count_content(content: Any) -> int:
-    if isinstance(content, list):
-        return sum(map(_count_part, content))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return count_text(content or "")
-
-
-def _count_part(part: Mapping[str, Any]) -> int:
-    if isinstance(part.get("text"), str):
-        return count_text(part["text"])
-    return _IMAGE_TOKENS if part["type"] in IMAGE_PARTS else min(_IMAGE_TOKENS, len(str(part)) // 4)

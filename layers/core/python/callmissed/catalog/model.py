@@ -4,12 +4,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Literal
 
 ROUTING_SUFFIXES = ("nitro", "floor")
 """`<id>:nitro` asks for the fastest upstream, `<id>:floor` for the cheapest; OpenRouter understands both."""
 
 LISTED_SINCE = 1_780_272_000
 """`created` of every row, in epoch seconds: 1 June 2026, the date of the price list."""
+
+SANDBOX = "sandbox"
+"""The provider that runs in process and answers all calls of test keys."""
+
+DialectName = Literal["openai_chat"]
+"""Wire formats that an upstream may speak: packages of `callmissed_ai.dialects`."""
+
+TransportName = Literal["bare", "openai_sdk"]
+"""Ways of sending a request to an upstream, which `callmissed_ai.transports.opening` opens."""
 
 PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 """`${NAME}` in a provider's base URL or headers, to be read from the environment."""
@@ -101,16 +111,16 @@ class Model:
 class ProviderSettings:
     """How to reach a provider.
 
-    `base_url` and the values of `headers` may hold `${NAME}`, which `resolved` replaces; `base_url` is "" for the
-    provider that runs in process. `transport` is `bare` or `openai_sdk`.
+    `dialect` is `native` for an API of the provider's own. `base_url` and the values of `headers` may hold `${NAME}`,
+    which `resolved` replaces; `base_url` is "" for the provider that runs in process.
     """
 
     name: str
-    dialect: str
+    dialect: DialectName | Literal["native"]
     base_url: str
     api_key_env: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    transport: str = "bare"
+    transport: TransportName = "bare"
 
 
 @dataclass(frozen=True, slots=True)

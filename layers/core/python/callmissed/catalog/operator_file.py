@@ -23,9 +23,11 @@ from callmissed.catalog.model import (
     Catalog,
     CatalogError,
     Category,
+    DialectName,
     Model,
     ProviderRoute,
     ProviderSettings,
+    TransportName,
 )
 from callmissed.catalog.prices import micro_credits, token_price
 
@@ -80,11 +82,11 @@ _Credits = Annotated[
 class _ProviderRow(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    dialect: Literal["openai_chat"] = "openai_chat"
+    dialect: DialectName = "openai_chat"
     base_url: Annotated[str, AfterValidator(_base_url)]
     api_key_env: _Variable | None = None
     headers: dict[_HeaderName, _HeaderValue] = {}
-    transport: Literal["bare", "openai_sdk"] = "bare"
+    transport: TransportName = "bare"
 
 
 class _ModelRow(BaseModel):

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callmissed.errors import ApiError
-from callmissed_ai.calls.charges import Charges
+from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.openai_chat import stream
 from callmissed_ai.dialects.openai_chat.stream import DONE, ChatStreamMeter, check_beginning, closing
 from callmissed_ai.streams.sse import is_event_stream

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from callmissed_ai.providers.sandbox import SandboxProvider
+from callmissed_ai.providers.sandbox.provider import SandboxProvider
 from callmissed_ai.transports.base import UpstreamCall
 
 NOW = 1_700_000_000

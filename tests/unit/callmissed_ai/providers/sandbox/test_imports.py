@@ -6,7 +6,7 @@ HEAVY = ("jsonschema", "openai", "httpx2", "aiohttp", "boto3", "tiktoken", "PIL"
 
 def test_importing_the_sandbox_loads_nothing_heavy():
     code = (
-        "import sys; import callmissed_ai.providers.sandbox; "
+        "import sys; import callmissed_ai.providers.sandbox.provider; "
         f"print(*[name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

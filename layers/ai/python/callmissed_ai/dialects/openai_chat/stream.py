@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, cast
 
 from callmissed.errors import ApiError, envelope
-from callmissed_ai.calls.charges import Charges
+from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.openai_chat.reply import written_text
 from callmissed_ai.dialects.openai_chat.usage import read_usage
 from callmissed_ai.errors import unusable_reply

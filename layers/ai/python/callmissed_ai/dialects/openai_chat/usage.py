@@ -1,8 +1,15 @@
-"""Usage that a reply reports."""
+"""Tokens of a call: what its reply reports, and our own count of a request whose reply reports nothing."""
 
+import json
+from collections.abc import Mapping
 from typing import Any, cast
 
+from callmissed_ai.dialects.openai_chat.request import IMAGE_PARTS
+from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import MAX_TOKENS, TokenUsage
+
+_MESSAGE_TOKENS = 4
+_IMAGE_TOKENS = 258
 
 
 def read_usage(value: object) -> TokenUsage | None:
@@ -10,15 +17,34 @@ def read_usage(value: object) -> TokenUsage | None:
     if not isinstance(value, dict):
         return None
     usage = cast("dict[str, Any]", value)
-    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    prompt, completion = _reported(usage.get("prompt_tokens")), _reported(usage.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
     details: Any = usage.get("prompt_tokens_details")
-    cached = _count(cast("dict[str, Any]", details).get("cached_tokens")) if isinstance(details, dict) else None
+    cached = _reported(cast("dict[str, Any]", details).get("cached_tokens")) if isinstance(details, dict) else None
     return TokenUsage(prompt, completion, min(cached or 0, prompt))
 
 
-def _count(value: object) -> int | None:
+def _reported(value: object) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return value if 0 <= value <= MAX_TOKENS else None
+
+
+def count_request(body: Mapping[str, Any]) -> int:
+    """Tokens of a chat request: its texts, its tools as JSON, a flat 258 an image."""
+    tools = body.get("tools")
+    total = counting.count_text(json.dumps(tools, ensure_ascii=False, separators=(",", ":"))) if tools else 0
+    return total + sum(_MESSAGE_TOKENS + _count_content(message.get("content")) for message in body["messages"])
+
+
+def _count_content(content: Any) -> int:
+    if isinstance(content, list):
+        return sum(map(_count_part, content))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return counting.count_text(content or "")
+
+
+def _count_part(part: Mapping[str, Any]) -> int:
+    if isinstance(part.get("text"), str):
+        return counting.count_text(part["text"])
+    return _IMAGE_TOKENS if part["type"] in IMAGE_PARTS else min(_IMAGE_TOKENS, len(str(part)) // 4)

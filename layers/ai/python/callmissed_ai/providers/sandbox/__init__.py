@@ -1,5 +1,4 @@
-"""The sandbox: the built-in provider that needs no account and no network. See docs/sandbox.md."""
+"""The sandbox: the built-in provider that needs no account and no network. See docs/sandbox.md.
 
-from callmissed_ai.providers.sandbox.provider import SandboxProvider
-
-__all__ = ["SandboxProvider"]
+Nothing is imported here: every process may need `refusal`, and few need `provider`, which is large.
+"""

@@ -9,7 +9,7 @@ from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Category
 from callmissed.catalog.prices import token_price as priced
 from callmissed.ledger.entries import UsageLine
-from callmissed_ai.calls.charges import (
+from callmissed_ai.charges import (
     PER_AUDIO_MILLISECONDS,
     PER_CHARACTERS,
     PER_ONE,

@@ -3,9 +3,10 @@
 from typing import Protocol
 
 from callmissed.catalog.model import Model, ProviderRoute
+from callmissed.errors import ApiError
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
-from callmissed_ai.calls.charges import Charges
+from callmissed_ai.charges import Charges
 from callmissed_ai.transports.base import UpstreamCall
 
 
@@ -84,6 +85,10 @@ class Work(Protocol):
 
         Raises UpstreamUnreachable where another route should be tried, ApiError 502 where no reply begins like this.
         """
+        ...
+
+    def refusal(self, error: object) -> ApiError:
+        """Our words for an upstream's 4xx that the caller must change; `error` is what its body says of it."""
         ...
 
     def meter(self, model: Model) -> Meter:
