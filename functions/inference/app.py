@@ -14,10 +14,8 @@ from callmissed.web.request_context import RequestContextMiddleware
 from callmissed_ai.calls.container import Container, create_container, read_catalog
 from functions.inference.preflight import Preflights
 from functions.inference.request_context import answer_headers, new_call_request
-from functions.inference.routes import chat, embeddings, generation, models
+from functions.inference.routes import ROUTERS
 from functions.inference.snapstart import LateApp
-
-ROUTERS = (chat.router, embeddings.router, models.router, generation.router)
 
 
 def create_app(container: Container) -> ASGIApp:

@@ -1,24 +1,13 @@
 """What the OpenAPI document says of `/v1` and the catalog, from the same routes and models that serve them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 
 from callmissed.idempotency.requests import HEADER
-from callmissed_ai.dialects.openai_chat.request import ChatRequest
-from callmissed_ai.dialects.openai_embeddings.request import EmbeddingsRequest
-from functions.inference.app import ROUTERS
-
-_CHAT_EXAMPLE = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
-_CHUNK = 'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'
-
-_EMBEDDINGS_EXAMPLE = {"model": "sandbox-embedding", "input": ["Hello!", "Goodbye!"], "dimensions": 256}
-_VECTORS = {
-    "object": "list",
-    "data": [{"object": "embedding", "index": 0, "embedding": [0.1, -0.2]}],
-    "model": "hashed-ngrams",
-    "usage": {"prompt_tokens": 2, "total_tokens": 2},
-}
+from functions.inference.call_router import CallDescription, CallRouter
+from functions.inference.routes import ROUTERS
 
 _KEY = {
     "name": HEADER,
@@ -35,11 +24,10 @@ def document() -> dict[str, Any]:
         api.include_router(router)
     schema = api.openapi()
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-    for model in (ChatRequest, EmbeddingsRequest):
-        request = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= request.pop("$defs", {}) | {model.__name__: request}
-    _describe_chat(schema["paths"]["/v1/chat/completions"]["post"])
-    _describe_embeddings(schema["paths"]["/v1/embeddings"]["post"])
+    for path, description in _descriptions():
+        request = description.request.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= request.pop("$defs", {}) | {description.request.__name__: request}
+        _describe(schema["paths"][path]["post"], description)
     for path, operations in schema["paths"].items():
         if path.startswith("/v1/"):
             for operation in operations.values():
@@ -47,29 +35,19 @@ def document() -> dict[str, Any]:
     return schema
 
 
-def _describe_chat(operation: dict[str, Any]) -> None:
-    """The body and answers that the route reads and writes as bytes, which FastAPI therefore can't see."""
-    content = {
-        "application/json": {"schema": {"type": "object"}},
-        "text/event-stream": {"schema": {"type": "string"}, "example": _CHUNK},
-    }
-    description = "A `chat.completion`, or its chunks as server-sent events when `stream` is true."
-    _describe(operation, "ChatRequest", _CHAT_EXAMPLE, {"description": description, "content": content})
+def _descriptions() -> Iterator[tuple[str, CallDescription]]:
+    for router in ROUTERS:
+        if isinstance(router, CallRouter):
+            yield from router.descriptions.items()
 
 
-def _describe_embeddings(operation: dict[str, Any]) -> None:
-    """As `_describe_chat`."""
-    content = {"application/json": {"schema": {"type": "object"}, "example": _VECTORS}}
-    answer = {"description": "A list with one `embedding` an input, in their order.", "content": content}
-    _describe(operation, "EmbeddingsRequest", _EMBEDDINGS_EXAMPLE, answer)
-
-
-def _describe(operation: dict[str, Any], schema: str, example: object, answer: dict[str, Any]) -> None:
-    body = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
+def _describe(operation: dict[str, Any], description: CallDescription) -> None:
+    schema = {"$ref": f"#/components/schemas/{description.request.__name__}"}
+    body = {"schema": schema, "example": description.example}
     operation["parameters"] = [_KEY]
     operation["requestBody"] = {"required": True, "content": {"application/json": body}}
     refusals = {status: {"description": meaning} for status, meaning in _REFUSALS.items()}
-    operation["responses"] = {"200": answer, **refusals}
+    operation["responses"] = {"200": dict(description.answer), **refusals}
 
 
 _REFUSALS = {

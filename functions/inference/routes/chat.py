@@ -1,15 +1,30 @@
 """POST /v1/chat/completions."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
+from callmissed_ai.dialects.openai_chat.request import ChatRequest
 from callmissed_ai.dialects.openai_chat.stream import closing
 from callmissed_ai.services import chat
+from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.serving import serve
 
-router = APIRouter(tags=["chat"])
+_CHUNK = 'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'
+_DESCRIPTION = CallDescription(
+    request=ChatRequest,
+    example={"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}], "stream": True},
+    answer={
+        "description": "A `chat.completion`, or its chunks as server-sent events when `stream` is true.",
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "text/event-stream": {"schema": {"type": "string"}, "example": _CHUNK},
+        },
+    },
+)
+
+router = CallRouter("chat")
 
 
-@router.post("/v1/chat/completions", summary="Create a chat completion")
+@router.call("/v1/chat/completions", summary="Create a chat completion", description=_DESCRIPTION)
 async def chat_completions(request: Request) -> Response:
     """Create a chat completion, blocking or streaming, in the OpenAI dialect.
 

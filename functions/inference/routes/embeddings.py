@@ -1,14 +1,31 @@
 """POST /v1/embeddings."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
+from callmissed_ai.dialects.openai_embeddings.request import EmbeddingsRequest
 from callmissed_ai.services import embeddings
+from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.serving import serve
 
-router = APIRouter(tags=["embeddings"])
+_VECTORS = {
+    "object": "list",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.1, -0.2]}],
+    "model": "hashed-ngrams",
+    "usage": {"prompt_tokens": 2, "total_tokens": 2},
+}
+_DESCRIPTION = CallDescription(
+    request=EmbeddingsRequest,
+    example={"model": "sandbox-embedding", "input": ["Hello!", "Goodbye!"], "dimensions": 256},
+    answer={
+        "description": "A list with one `embedding` an input, in their order.",
+        "content": {"application/json": {"schema": {"type": "object"}, "example": _VECTORS}},
+    },
+)
+
+router = CallRouter("embeddings")
 
 
-@router.post("/v1/embeddings", summary="Create embeddings")
+@router.call("/v1/embeddings", summary="Create embeddings", description=_DESCRIPTION)
 async def create_embeddings(request: Request) -> Response:
     """Turn texts, or token arrays, into vectors, in the OpenAI dialect.
 
