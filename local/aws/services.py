@@ -1,11 +1,11 @@
-"""What stands in for the AWS services beside DynamoDB: queues, the event bus and the bucket, in one moto server."""
+"""What stands in for the AWS services beside DynamoDB: queues, the event bus and buckets, in one moto server."""
 
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from callmissed.platform.queues import QUEUES, Queue, Rule, physical_queue_name
-from callmissed.platform.resources import EVENT_BUS
+from callmissed.platform.resources import EVENT_BUS, RESOURCES, Resource, ResourceKind
 from local.aws.account import ACCOUNT, REGION
 from local.aws.clients import local_client
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 _DEAD_LETTER_DAYS = 14
+_BUCKETS = tuple(resource for resource in RESOURCES if resource.kind is ResourceKind.BUCKET)
 
 
 @dataclass(frozen=True, slots=True)
 class StageServices:
-    """Queues, bus and bucket of one stage on one `endpoint`."""
+    """Queues, bus and buckets of one stage on one `endpoint`."""
 
     endpoint: str
     stage: str
@@ -29,9 +30,14 @@ class StageServices:
         return f"{self.endpoint}/{ACCOUNT}"
 
     @property
-    def bucket(self) -> str:
-        """Name of the bucket for long answers to requests with an Idempotency-Key."""
-        return f"callmissed-{self.stage}-responses"
+    def variables(self) -> dict[str, str]:
+        """The environment variables by which functions find the services and the buckets."""
+        buckets = {bucket.variable: self.bucket(bucket) for bucket in _BUCKETS if bucket.variable}
+        return {"CALLMISSED_AWS_ENDPOINT": self.endpoint, "CALLMISSED_QUEUE_BASE": self.queue_base, **buckets}
+
+    def bucket(self, declared: Resource) -> str:
+        """Name of a declared bucket; a deployed one's is longer, because it has to be unique in the world."""
+        return f"callmissed-{self.stage}-{declared.name}"
 
     def queue_url(self, name: str) -> str:
         """URL of the queue, or dead-letter queue, that is declared as `name`."""
@@ -43,11 +49,13 @@ class StageServices:
 
 
 def create_services(services: StageServices, queues: tuple[Queue, ...] = QUEUES) -> None:
-    """Create the bucket, the bus, and `queues` with their dead-letter queues and rules.
+    """Create the buckets, the bus, and `queues` with their dead-letter queues and rules.
 
     Raises botocore's `ClientError`.
     """
-    local_client("s3", services.endpoint).create_bucket(Bucket=services.bucket)
+    s3 = local_client("s3", services.endpoint)
+    for declared in _BUCKETS:
+        s3.create_bucket(Bucket=services.bucket(declared))
     events = local_client("events", services.endpoint)
     events.create_event_bus(Name=EVENT_BUS.physical_name(services.stage))
     sqs = local_client("sqs", services.endpoint)

@@ -28,11 +28,8 @@ def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
     return {
         "CALLMISSED_STAGE": endpoints.tables.stage,
         "CALLMISSED_DYNAMODB_ENDPOINT": endpoints.tables.endpoint,
-        "CALLMISSED_AWS_ENDPOINT": endpoints.services.endpoint,
-        "CALLMISSED_QUEUE_BASE": endpoints.services.queue_base,
-        "CALLMISSED_RESPONSES_BUCKET": endpoints.services.bucket,
-        "CALLMISSED_PEPPERS": endpoints.secrets.pepper,
-        "CALLMISSED_SEALING_KEYS": endpoints.secrets.sealing_key,
+        **endpoints.services.variables,
+        **endpoints.secrets.variables,
         "CALLMISSED_PUBLIC_URL": endpoints.public_url,
         # A developer's webhook endpoint is most often on the same machine.
         "CALLMISSED_ALLOW_LOOPBACK": "true",

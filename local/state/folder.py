@@ -27,6 +27,11 @@ class LocalSecrets(BaseModel):
     sealing_key: str = Field(default_factory=lambda: secrets.token_hex(32))
     account: SeededTenant | None = None
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that hold them, in place of those that name a secret of AWS."""
+        return {"CALLMISSED_PEPPERS": self.pepper, "CALLMISSED_SEALING_KEYS": self.sealing_key}
+
 
 class Announcement(BaseModel):
     """The content of `dev.json`. There are no users yet, hence no owner to sign in as."""

@@ -1,5 +1,7 @@
 """The operator's guide knows what there is to operate."""
 
+import re
+
 from callmissed.platform.tables import TABLES
 from infra.bundling.assets import ROOT
 from infra.config import StageConfig
@@ -23,9 +25,11 @@ def test_guide_explains_every_setting() -> None:
 def test_guide_deletes_and_restores_every_table_log_and_secret(assembly: Assembly) -> None:
     tables = {table["TableName"].rpartition("-")[2] for table in assembly.properties("AWS::DynamoDB::Table")}
     logs = {group["LogGroupName"].rpartition("/")[2] for group in assembly.properties("AWS::Logs::LogGroup")}
-    secrets = {secret["Name"].rpartition("/")[2] for secret in assembly.properties("AWS::SecretsManager::Secret")}
     tear_down = GUIDE[GUIDE.index("## Tear down") :]
-    assert [name for name in tables | logs | secrets if name not in tear_down] == []
+    assert [name for name in tables | logs if name not in tear_down] == []
+    [prefix] = re.findall(r"list-secrets --filters Key=name,Values=(\S+)", tear_down)
+    secrets = [secret["Name"] for secret in assembly.properties("AWS::SecretsManager::Secret")]
+    assert [name for name in secrets if not name.replace("/test/", "/prod/").startswith(prefix)] == []
     [bucket] = [assembly.text("data", bucket["BucketName"]) for bucket in assembly.properties("AWS::S3::Bucket")]
     assert bucket.replace("-test-", "-prod-").split("<")[0] in tear_down
 

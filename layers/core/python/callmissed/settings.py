@@ -38,6 +38,11 @@ class CoreSettings:
     allow_loopback: bool = False
 
 
+def variable_of(setting: str) -> str:
+    """The environment variable of the field `setting`."""
+    return f"CALLMISSED_{setting.upper()}"
+
+
 def from_environment(environment: Mapping[str, str] | None = None) -> CoreSettings:
     """Settings of this process. Raises ValueError naming a variable that is wrong."""
     source = os.environ if environment is None else environment
@@ -45,7 +50,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> CoreSettin
     snapshotted = source.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
     given: dict[str, Any] = {"snapshotted": snapshotted} | ({"region": region} if region else {})
     for each in fields(CoreSettings):
-        variable = f"CALLMISSED_{each.name.upper()}"
+        variable = variable_of(each.name)
         if text := source.get(variable):
             given.setdefault(each.name, _parsed(variable, text, _PARSERS.get(each.type, str)))
     return CoreSettings(**given)

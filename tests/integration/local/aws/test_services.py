@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from callmissed.platform.queues import CALLBACK_SOURCE, CALLBACKS, EVENT_SOURCE, FANOUT, QUEUES, Queue, Rule
-from callmissed.platform.resources import EVENT_BUS
+from callmissed.platform.resources import EVENT_BUS, RESPONSES_BUCKET
 from local.aws.clients import local_client
 from local.aws.services import StageServices, create_services
 
@@ -72,5 +72,5 @@ def test_rule_with_detail_types_matches_no_other_type_and_no_other_source(servic
 
 def test_the_bucket_keeps_answers(services: StageServices) -> None:
     s3 = local_client("s3", services.endpoint)
-    s3.put_object(Bucket=services.bucket, Key="a/b", Body=b"answer")
-    assert s3.get_object(Bucket=services.bucket, Key="a/b")["Body"].read() == b"answer"
+    s3.put_object(Bucket=services.bucket(RESPONSES_BUCKET), Key="a/b", Body=b"answer")
+    assert s3.get_object(Bucket=services.bucket(RESPONSES_BUCKET), Key="a/b")["Body"].read() == b"answer"

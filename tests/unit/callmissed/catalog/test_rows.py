@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 import callmissed.catalog
 from callmissed.catalog.loader import load_catalog
-from callmissed.catalog.model import Catalog, Category, Model
+from callmissed.catalog.model import Catalog, Category, Model, ProviderSettings
 from callmissed.catalog.operator_file import MAX_CREDITS_PER_MILLION_TOKENS
 
 # id, category, context window, free list and vision, then USD: input/output per million tokens (and per minute),
@@ -166,6 +166,8 @@ def test_the_sandbox_costs_credits_like_any_other(catalog: Catalog, model_id: st
 def test_every_field_has_its_type(catalog: Catalog) -> None:
     for model in catalog.models.values():
         assert TypeAdapter(Model).validate_python(dataclasses.asdict(model)) == model
+    for provider in catalog.providers.values():
+        assert TypeAdapter(ProviderSettings).validate_python(dataclasses.asdict(provider)) == provider
 
 
 def test_every_row_makes_sense(catalog: Catalog) -> None:

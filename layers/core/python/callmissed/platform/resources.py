@@ -1,10 +1,13 @@
 """The resources beside tables and queues: secrets, the providers file, buckets, the event bus.
 
-A function lists the resources that it `needs`. Its role's rights and its environment follow from the rows here.
+A function lists the resources that it `needs`. Its role's rights, its environment and what a stage is built of follow
+from the rows here.
 """
 
 from dataclasses import dataclass
 from enum import Enum, auto
+
+from callmissed.settings import variable_of
 
 _READ_SECRET = ("secretsmanager:GetSecretValue",)
 
@@ -27,18 +30,31 @@ _READ_AT_START = (ResourceKind.SECRET, ResourceKind.PARAMETER)
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource of a stage.
+    """One resource of a stage, and in `holds` what is in it.
 
     `pattern` is its physical name, with `{stage}`, and for a bucket, whose name is worldwide, with `{account}` and
-    `{region}`. `variable` is the environment variable by which a function finds it, if it needs one. `actions` are
-    the IAM actions of every function that needs it.
+    `{region}`. `actions` are the IAM actions of every function that needs it. `setting` is the field of `CoreSettings`
+    by which a function finds it, if it needs one.
+
+    A secret or a parameter of a new stage has `content`; a secret without starts as a random key of 32 bytes, in hex.
+    `rotation` says how a secret's content is replaced, because Secrets Manager does not do that. A bucket's objects go
+    after `expires_days`.
     """
 
     name: str
     kind: ResourceKind
     pattern: str
     actions: tuple[str, ...]
-    variable: str | None = None
+    holds: str
+    setting: str | None = None
+    content: str | None = None
+    rotation: str = ""
+    expires_days: int | None = None
+
+    @property
+    def variable(self) -> str | None:
+        """The environment variable that `setting` is read from."""
+        return variable_of(self.setting) if self.setting else None
 
     @property
     def read_at_start(self) -> bool:
@@ -51,47 +67,57 @@ class Resource:
 
 
 PEPPERS = Resource(
-    "peppers", ResourceKind.SECRET, "callmissed/{stage}/peppers", _READ_SECRET, "CALLMISSED_PEPPER_SECRET_ARN"
+    "peppers",
+    ResourceKind.SECRET,
+    "callmissed/{stage}/peppers",
+    _READ_SECRET,
+    holds="Peppers of the API keys: hex, comma-separated, the current one first",
+    setting="pepper_secret_arn",
+    rotation="Rotated by hand: the old pepper stays live until the keys have moved over.",
 )
-"""Peppers of the API keys: hex, comma-separated, the current one first."""
-
 SEALING_KEYS = Resource(
     "sealing-keys",
     ResourceKind.SECRET,
     "callmissed/{stage}/sealing-keys",
     _READ_SECRET,
-    "CALLMISSED_SEALING_SECRET_ARN",
+    holds="Keys that seal webhooks' secrets: hex, comma-separated, the current one first",
+    setting="sealing_secret_arn",
+    rotation="Rotated by hand: the old key stays live for what it has sealed.",
 )
-"""Keys that seal webhooks' secrets: hex, comma-separated, the current one first."""
-
 PROVIDER_KEYS = Resource(
     "provider-keys",
     ResourceKind.SECRET,
     "callmissed/{stage}/provider-keys",
     _READ_SECRET,
-    "CALLMISSED_PROVIDER_KEYS_SECRET_ARN",
+    holds="API keys of upstream providers: a JSON object by environment variable name",
+    setting="provider_keys_secret_arn",
+    content="{}",
+    rotation="The providers issue these keys; the operator replaces them.",
 )
-"""The providers' API keys: a JSON object by environment variable name."""
-
 PROVIDERS_FILE = Resource(
     "providers",
     ResourceKind.PARAMETER,
     "/callmissed/{stage}/providers",
     ("ssm:GetParameter",),
-    "CALLMISSED_PROVIDERS_FILE",
+    holds="The providers file (TOML)",
+    setting="providers_file",
+    content="# Your own providers and models go here.\n",
 )
-"""The operator's providers file (TOML). A stage may keep it as an S3 object instead."""
+"""A stage may keep the operator's file as an S3 object instead."""
 
 RESPONSES_BUCKET = Resource(
-    "answers",
+    "responses",
     ResourceKind.BUCKET,
     "callmissed-{stage}-answers-{account}-{region}",
     ("s3:GetObject", "s3:PutObject"),
-    "CALLMISSED_RESPONSES_BUCKET",
+    holds="Long answers to requests with an Idempotency-Key, which are too large for the table",
+    setting="responses_bucket",
+    expires_days=2,
 )
-"""Long answers to requests with an Idempotency-Key, which are too large for the table."""
+"""Answers are replayed for 24 hours; S3 expires by whole days, so the second one covers all of them."""
 
-EVENT_BUS = Resource("events", ResourceKind.EVENT_BUS, "callmissed-{stage}", ("events:PutEvents",))
-"""Platform events."""
+EVENT_BUS = Resource(
+    "events", ResourceKind.EVENT_BUS, "callmissed-{stage}", ("events:PutEvents",), holds="Platform events"
+)
 
 RESOURCES = (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, EVENT_BUS)

@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from callmissed_ai.dialects.openai_chat.usage import read_usage
+from callmissed_ai.dialects.openai_chat.usage import count_request, read_usage
+from callmissed_ai.tokens.counting import count_text
 from tests.support.inference.any_json import anything
 
 
@@ -26,3 +27,19 @@ def test_usage_is_read_beside_anything(read: int, written: int, details: Any) ->
 
     assert usage is not None
     assert (usage.input, usage.output, usage.estimated) == (read, written, False)
+
+
+def test_request_counts_its_texts_tools_and_images() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    body = {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": [{"type": "text", "text": "What is this?"}, image, {"type": "input_audio"}]},
+            {"role": "assistant", "content": None},
+        ],
+        "tools": [{"type": "function"}],
+    }
+
+    texts = ("Be brief.", "What is this?", '[{"type":"function"}]')
+    frames, odd_part = 3 * 4, len("{'type': 'input_audio'}") // 4
+    assert count_request(body) == sum(map(count_text, texts)) + frames + 258 + odd_part
