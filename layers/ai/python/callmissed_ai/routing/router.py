@@ -15,7 +15,7 @@ from callmissed.catalog.model import SANDBOX, Catalog, Model, ProviderRoute, mis
 from callmissed.errors import ApiError
 from callmissed.observability import count, get_logger
 from callmissed_ai.work import Work
-from callmissed_ai.providers.sandbox.refusal import refusal_of_sandbox
+from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
 from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamUnreachable
 from callmissed_ai.transports.opening import open_transport
 

@@ -1,9 +1,13 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from callmissed_ai.providers.sandbox import tokens
+from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
 from callmissed_ai.transports.base import UpstreamUnreachable
+from tests.support.inference.any_json import anything
 
 
 def chat(prompt: str, **fields) -> dict:
@@ -123,3 +127,21 @@ async def test_other_paths_are_not_found(sandbox):
     reply = await sandbox.send({}, path="/moderations")
     (content,) = [chunk async for chunk in reply.chunks()]
     assert (reply.status, json.loads(content)["error"]["code"]) == (404, "unknown_url")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, "invalid_request_error"), (401, "invalid_api_key"), (429, "rate_limit_exceeded")],
+)
+def test_words_and_field_of_a_refusal_reach_the_caller(status, code):
+    error = {"message": "No such tool.", "type": "invalid_request_error", "param": "tools", "code": "invalid_value"}
+    refusal = refusal_of_sandbox(status, error, "2")
+    assert (refusal.status, refusal.code, refusal.message, refusal.param) == (status, code, "No such tool.", "tools")
+    assert refusal.headers == {"Retry-After": "2"}
+
+
+@given(st.integers(400, 499), anything)
+def test_any_error_object_becomes_a_refusal(status, error):
+    refusal = refusal_of_sandbox(status, error, None)
+    assert refusal.status == status
+    assert refusal.message

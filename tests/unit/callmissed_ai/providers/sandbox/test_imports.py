@@ -16,7 +16,7 @@ def test_importing_the_sandbox_loads_nothing_heavy():
 def test_refusing_loads_neither_the_provider_nor_pydantic():
     names = ("pydantic", "callmissed_ai.providers.sandbox.provider")
     code = (
-        "import sys; import callmissed_ai.providers.sandbox.refusal; "
+        "import sys; import callmissed_ai.providers.sandbox.failures; "
         f"print(*[name for name in {names!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
 """The sandbox: the built-in provider that needs no account and no network. See docs/sandbox.md.
 
-Nothing is imported here: every process may need `refusal`, and few need `provider`, which is large.
+Nothing is imported here: the router needs `failures`, and few processes need `provider`, which is large.
 """

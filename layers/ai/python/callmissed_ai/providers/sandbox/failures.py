@@ -1,9 +1,14 @@
-"""Failures and odd replies on demand, ordered by words such as `sandbox:rate_limit` in the last user message."""
+"""Failures and odd replies on demand, ordered by words such as `sandbox:rate_limit` in the last user message.
+
+The router imports this module for `refusal_of_sandbox`, also where the sandbox is never used, so it stays small.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, cast
 
+from callmissed.errors import ApiError
 from callmissed_ai.transports.base import UpstreamUnreachable
 
 _ORDER = re.compile(r"\bsandbox:([a-z_]{1,40})(?:[ \t]+(\d{1,9}))?")
@@ -87,3 +92,16 @@ def break_off(parts: Iterable[bytes]) -> Iterator[bytes]:
     whole = list(parts)
     yield from whole[: len(whole) // 2]
     raise UpstreamUnreachable("the reply broke off, as the prompt asked")
+
+
+def refusal_of_sandbox(status: int, error: object, retry_after: str | None) -> ApiError:
+    """The sandbox's own 4xx, words and all: it is asked for them so that callers can test their error handling."""
+    details: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
+    known = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
+    return ApiError(
+        status,
+        known.get(status, "invalid_request_error"),
+        str(details.get("message") or "The sandbox refuses the request."),
+        param=details.get("param"),
+        headers={"Retry-After": retry_after} if retry_after else None,
+    )
