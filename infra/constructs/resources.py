@@ -70,9 +70,7 @@ def _bucket(scope: Construct, declared: Resource, config: StageConfig) -> Locati
 
 
 def _expiry(days: int) -> s3.LifecycleRule:
-    return s3.LifecycleRule(
-        expiration=Duration.days(days), abort_incomplete_multipart_upload_after=Duration.days(1)
-    )
+    return s3.LifecycleRule(expiration=Duration.days(days), abort_incomplete_multipart_upload_after=Duration.days(1))
 
 
 def _construct_id(declared: Resource) -> str:

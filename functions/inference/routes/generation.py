@@ -10,8 +10,8 @@ from callmissed.clock import iso
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.ids import is_call_id
 from callmissed.ledger.entries import LedgerEntry, Usage
-from callmissed_ai.charges import CACHED_INPUT_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS
 from callmissed_ai.calls.container import Container
+from callmissed_ai.charges import CACHED_INPUT_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS
 from functions.inference.serving import authenticate
 
 router = APIRouter(tags=["chat"])

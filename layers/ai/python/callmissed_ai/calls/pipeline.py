@@ -22,8 +22,8 @@ from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import Payer
 from callmissed_ai.calls.served import Served
-from callmissed_ai.work import Work
 from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.work import Work
 
 T = TypeVar("T")
 Answer = Callable[[Served], Awaitable[T]]

@@ -8,8 +8,8 @@ from callmissed.ledger.entries import Outcome
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
-from callmissed_ai.work import Meter, Work
 from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.work import Meter, Work
 
 MAX_CALL_SECONDS = STREAM_TIMEOUT_SECONDS - 30.0
 """A call ends so long after its start: what Lambda kills, or what outlives its hold, is never settled."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from callmissed.catalog.model import SANDBOX, Catalog, Model, ProviderRoute, missing_settings, resolved
 from callmissed.errors import ApiError
 from callmissed.observability import count, get_logger
-from callmissed_ai.work import Work
 from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
 from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamUnreachable
 from callmissed_ai.transports.opening import open_transport
+from callmissed_ai.work import Work
 
 _logger = get_logger("inference")
 _TRIES_PER_ROUTE = 2

@@ -12,7 +12,6 @@ from callmissed.errors import ApiError, invalid_request
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
-from callmissed_ai.work import Meter
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
 from callmissed_ai.dialects.openai_chat.errors import refusal_of
 from callmissed_ai.dialects.openai_chat.reply import checked_reply, written_text
@@ -30,6 +29,7 @@ from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.transports.base import UpstreamCall
+from callmissed_ai.work import Meter
 
 PERMISSION = Permission.LLM
 DEFAULT_OUTPUT_TOKENS = 16_384

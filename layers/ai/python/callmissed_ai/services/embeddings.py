@@ -12,7 +12,6 @@ from callmissed.ledger.wallet import NO_QUOTA
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, input_charges, max_input_cost
-from callmissed_ai.work import Meter
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
 from callmissed_ai.dialects.openai_chat.errors import refusal_of
 from callmissed_ai.dialects.openai_embeddings.reply import converted_reply, read_input_tokens
@@ -20,6 +19,7 @@ from callmissed_ai.dialects.openai_embeddings.request import PATH, EmbeddingsReq
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.tokens import counting
 from callmissed_ai.transports.base import UpstreamCall
+from callmissed_ai.work import Meter
 
 PERMISSION = Permission.LLM
 
