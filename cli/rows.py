@@ -108,7 +108,7 @@ def entry_row(entry: LedgerEntry) -> Row:
     """A ledger entry; `amount` is negative where money leaves the tenant."""
     amount = entry.amount if entry.credit is Account.AVAILABLE else -entry.amount
     return {
-        "id": entry.entry,
+        "id": entry.entry_id,
         "created_at": iso(entry.created),
         "type": str(entry.type),
         "amount": show(MicroCredits(amount)),
@@ -122,7 +122,7 @@ def call_row(entry: LedgerEntry, usage: Usage) -> Row:
     """A call by its ledger entry."""
     units = usage.quantities
     return {
-        "id": f"gen_{entry.entry}",
+        "id": f"gen_{entry.entry_id}",
         "created_at": iso(entry.created),
         "model": usage.model,
         "provider": usage.provider,

@@ -70,4 +70,4 @@ async def list_entries(
     entries = await newest_entries(context.database, context.tenant, limit=limit, before=before)
     context.output.rows([entry_row(entry) for entry in entries], ENTRIES)
     if len(entries) == limit:
-        context.output.warn(f"There may be more: --before {entries[-1].entry}")
+        context.output.warn(f"There may be more: --before {entries[-1].entry_id}")

@@ -33,8 +33,8 @@ async def tail(
     _print(context, calls[-limit:], heading=True)
     while follow:
         await asyncio.sleep(interval)
-        seen, calls = {call.entry for call in calls}, await _newest(context, window)
-        fresh = [call for call in calls if call.entry not in seen]
+        seen, calls = {call.entry_id for call in calls}, await _newest(context, window)
+        fresh = [call for call in calls if call.entry_id not in seen]
         if len(fresh) == window:
             context.output.warn("Calls come faster than they are shown: some are left out.")
         _print(context, fresh, heading=False)

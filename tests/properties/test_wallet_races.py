@@ -84,10 +84,10 @@ def counted(outcomes: Sequence[Any]) -> Counter[str]:
 
 def entry_for(hold: Hold, cost: int) -> LedgerEntry:
     """The entry that settles `hold`."""
-    tag = (hold.amount, hold.attempt)
+    token = (hold.amount, hold.attempt)
     kind, now = EntryType.DEDUCTION, DECEMBER
     return LedgerEntry(
-        hold.tenant, hold.call_id, kind, MicroCredits(cost), Account.HELD, Account.REVENUE, now, held=tag
+        hold.tenant, hold.call_id, kind, MicroCredits(cost), Account.HELD, Account.REVENUE, now, held=token
     )
 
 

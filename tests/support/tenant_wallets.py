@@ -23,9 +23,9 @@ HOLD_MINUTES = 20
 
 def deduction(hold: Hold, cost: int) -> LedgerEntry:
     """The entry that settles `hold` at `cost` micro-credits."""
-    tag, created = (hold.amount, hold.attempt), started_at(hold.call_id)
+    token, created = (hold.amount, hold.attempt), started_at(hold.call_id)
     kind, debit, credit = EntryType.DEDUCTION, Account.HELD, Account.REVENUE
-    return LedgerEntry(hold.tenant, hold.call_id, kind, MicroCredits(cost), debit, credit, created, held=tag)
+    return LedgerEntry(hold.tenant, hold.call_id, kind, MicroCredits(cost), debit, credit, created, held=token)
 
 
 def call_in(shard: int, now: int = NOVEMBER) -> str:

@@ -90,8 +90,8 @@ class WalletModel:
         assert granted > 0
         return before | {"av": before["av"] + granted, "gr": before["gr"] + granted}
 
-    def _placed(self, before: Item, id: str, tag: list[Any]) -> Item:
-        amount, attempt, service = tag
+    def _placed(self, before: Item, id: str, token: list[Any]) -> Item:
+        amount, attempt, service = token
         quota = quota_name(service)
         assert before["st"] == ACTIVE
         assert min(before["av"], before["bl"]) >= amount
@@ -99,20 +99,20 @@ class WalletModel:
         assert attempt not in self.attempts, "an attempt lands once"
         self.attempts.add(attempt)
         moved = {"av": before["av"] - amount, "bl": before["bl"] - amount, quota: before[quota] - 1}
-        return before | moved | {"h": before["h"] | {id: tag}}
+        return before | moved | {"h": before["h"] | {id: token}}
 
     def _resolved(self, before: Item, id: str) -> Item:
-        amount, _, service = tag = before["h"][id]
+        amount, _, service = token = before["h"][id]
         entry = self.entries.get(id, {})
-        cost = entry["amount"] if _settles(entry, tag) else 0
-        event(f"resolved a hold whose entry is {_kind(entry, tag)}")
+        cost = entry["amount"] if _settles(entry, token) else 0
+        event(f"resolved a hold whose entry is {_kind(entry, token)}")
         moved = {
             "av": before["av"] + amount - cost,
             "bl": before["bl"] + amount - cost,
             "sp": before["sp"] + cost,
             "h": {other: standing for other, standing in before["h"].items() if other != id},
         }
-        if not _settles(entry, tag) and before["mon"] == month_of(started_at(id)):
+        if not _settles(entry, token) and before["mon"] == month_of(started_at(id)):
             moved[quota_name(service)] = before[quota_name(service)] + 1
         return before | moved
 
@@ -126,12 +126,12 @@ def balances(entries: Any) -> dict[str, int]:
     return accounts
 
 
-def _settles(entry: Item, tag: list[Any] | None) -> bool:
-    return tag is not None and entry.get("type") == EntryType.DEDUCTION and entry["held"] == tag[:2]
+def _settles(entry: Item, token: list[Any] | None) -> bool:
+    return token is not None and entry.get("type") == EntryType.DEDUCTION and entry["held"] == token[:2]
 
 
-def _kind(entry: Item, tag: list[Any]) -> str:
-    if entry.get("type") == EntryType.DEDUCTION and not _settles(entry, tag):
+def _kind(entry: Item, token: list[Any]) -> str:
+    if entry.get("type") == EntryType.DEDUCTION and not _settles(entry, token):
         return "of another attempt"
     return entry.get("type", "missing")
 

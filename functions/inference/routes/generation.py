@@ -41,8 +41,8 @@ def _rendered(entry: LedgerEntry, usage: Usage) -> dict[str, Any]:
     used = usage.quantities
     cached = used.get(CACHED_INPUT_TOKENS, 0)
     return {
-        "id": f"gen_{entry.entry}",
-        "request_id": f"req_{entry.entry}",
+        "id": f"gen_{entry.entry_id}",
+        "request_id": f"req_{entry.entry_id}",
         "model": usage.model,
         "provider": usage.provider,
         "upstream_model": usage.upstream_id,

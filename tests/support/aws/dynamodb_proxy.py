@@ -181,7 +181,7 @@ def step_of(operation: str, body: dict[str, Any]) -> Step:
 _UPDATES = {
     Step.ADMIT: ("-keys", ":now"),
     Step.GIVE_BACK: ("-keys", "kb + :amount"),
-    Step.HOLD: ("-wallets", "h.#id = :tag"),
+    Step.HOLD: ("-wallets", "h.#id = :token"),
     Step.RELEASE: ("-wallets", "#q = #q + :one REMOVE"),
     Step.APPLY: ("-wallets", "REMOVE h.#id"),
     Step.BEGIN: ("-idempotency", "if_not_exists(op"),

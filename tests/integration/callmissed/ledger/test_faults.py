@@ -87,10 +87,10 @@ class Bank:
 
 
 def entry_for(hold: Hold, cost: int) -> LedgerEntry:
-    tag = (hold.amount, hold.attempt)
+    token = (hold.amount, hold.attempt)
     kind = EntryType.DEDUCTION
     return LedgerEntry(
-        TENANT, hold.call_id, kind, MicroCredits(cost), Account.HELD, Account.REVENUE, NOVEMBER, held=tag
+        TENANT, hold.call_id, kind, MicroCredits(cost), Account.HELD, Account.REVENUE, NOVEMBER, held=token
     )
 
 

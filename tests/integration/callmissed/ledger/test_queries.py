@@ -121,7 +121,7 @@ async def test_pages_join_without_gap_or_overlap(dynamodb: DynamoDB, stage: str,
 
     pages, before = [], ""
     while page := await newest_entries(Database(dynamodb, stage), tenant, limit=3, before=before):
-        pages.append([entry.entry for entry in page])
+        pages.append([entry.entry_id for entry in page])
         before = pages[-1][-1]
 
     assert [len(page) for page in pages] == [3, 3, 2]
@@ -142,7 +142,7 @@ async def test_calls_only_leaves_out_what_is_no_call(dynamodb: DynamoDB, stage: 
 
     found = await newest_entries(Database(dynamodb, stage), tenant, limit=2, calls_only=True)
 
-    assert [entry.entry for entry in found] == calls
+    assert [entry.entry_id for entry in found] == calls
 
 
 @pytest.mark.parametrize("limit", [0, 1001])

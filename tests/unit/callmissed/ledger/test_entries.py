@@ -23,7 +23,7 @@ NOVEMBER = Micros(1_794_787_200_000_000)
 
 def entry(**more: object) -> LedgerEntry:
     movement = {"amount": 5, "debit": Account.HELD, "credit": Account.REVENUE, "created": NOVEMBER}
-    return LedgerEntry(**{"tenant": "tnt_1", "entry": "call", "type": EntryType.DEDUCTION} | movement | more)  # type: ignore[arg-type]
+    return LedgerEntry(**{"tenant": "tnt_1", "entry_id": "call", "type": EntryType.DEDUCTION} | movement | more)  # type: ignore[arg-type]
 
 
 def test_a_plain_entry_says_no_more_than_it_must() -> None:
@@ -82,8 +82,9 @@ def test_everything_that_is_said_is_in_the_table() -> None:
     assert stored["usage"] == {field.name: getattr(usage, field.name) for field in fields(usage)} | {"lines": lines}
     assert usage.quantities == {"input": 3, "output": 4}
     assert entry_of(stored) == full
+    names = {field.name: "entry" if field.name == "entry_id" else field.name for field in fields(full)}
     assert stored | {"held": (9, 7)} == {
-        field.name: stored["usage"] if field.name == "usage" else getattr(full, field.name) for field in fields(full)
+        stored_name: stored["usage"] if name == "usage" else getattr(full, name) for name, stored_name in names.items()
     }
     assert stored["held"] == [9, 7]
 

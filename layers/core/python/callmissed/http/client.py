@@ -1,25 +1,26 @@
 """The one client for URLs that users give: webhooks, knowledge, the tools of agents.
 
-A name is resolved once a connection. Every address of the answer is judged, one that is refused refuses them all, and
-the socket goes to one of the first eight, never through a second look-up; the judge sits once more where the socket is
-made, which also covers addresses that stand in the URL itself. TLS names and verifies the host of the URL. Redirects
-are answers, nothing is decompressed, no cookie is kept, no proxy setting is read.
+A name is resolved once per connection. Every address of the answer is validated, one address that is refused refuses
+the whole answer, and the socket connects to one of the first eight, without a second look-up. The address is validated
+again where the socket is made, which also covers an address that stands in the URL itself. TLS sends and verifies the
+host name of the URL. Redirects are returned as answers, bodies are not decompressed, cookies are not stored, and proxy
+settings are not read.
 
-There is no DNS cache. A connection is kept for the next call to the same scheme, host and port for at most 4 s of
-idleness, and stays with the address that it was judged for. No call waits for another's connection: the number of
-calls at a time is their caller's to bound.
+There is no DNS cache. An idle connection is kept for at most 4 s, for the next call to the same scheme, host and port,
+and its address never changes. No call waits for another call's connection: the caller bounds the number of parallel
+calls.
 
     SendError
-    ├─ RequestRefused         a method, header or URL that is never sent; nothing was
+    ├─ InvalidRequest         a method, header or URL that is never sent; nothing was sent
     ├─ AddressRefused         the host has an address outside the public ones; nothing was sent
     ├─ NotResolved            the host has no address
-    ├─ NotConnected           no connection: refused, unreachable, or reset while it was made
+    ├─ NotConnected           no connection: refused, unreachable, or reset during the handshake
     ├─ TlsFailed              the server speaks no TLS, or its certificate isn't valid for the host
-    ├─ TimedOut               the deadline came first, wherever in the call
+    ├─ TimedOut               the deadline passed, at any point of the call
     ├─ HungUp                 the connection ended before the answer's headers
-    └─ AnswerGarbled          not HTTP, headers beyond the bounds, or a body that breaks off
+    └─ AnswerGarbled          the answer is not HTTP, has too large headers, or its body breaks off
 
-Their messages may be shown to a tenant. AddressRefused and NotResolved read alike, so that nobody can tell by them
+Their messages may be shown to a tenant. AddressRefused and NotResolved have the same message, so that it does not reveal
 which private names exist.
 """
 
@@ -41,7 +42,7 @@ from callmissed.errors import ApiError
 from callmissed.http.addresses import is_loopback, is_public
 from callmissed.http.urls import checked_url
 
-Judge = Callable[[str], bool]
+AddressRule = Callable[[str], bool]
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -70,7 +71,7 @@ _MAX_ADDRESSES = 8
 
 
 class SendError(Exception):
-    """No answer. Its text is fit for a tenant; the cause, which is not, is chained to it."""
+    """The request got no answer. The text may be shown to a tenant; the chained cause may not."""
 
     message = "The request failed."
 
@@ -79,7 +80,7 @@ class SendError(Exception):
 
 
 class InvalidRequest(SendError):
-    """The request itself is none that we send."""
+    """The request has a method, header or URL that is never sent."""
 
     message = "The request has a method, header or URL that is not allowed."
 
@@ -97,13 +98,13 @@ class NotResolved(SendError):
 
 
 class NotConnected(SendError):
-    """No connection came about."""
+    """The endpoint accepted no connection."""
 
     message = "The endpoint accepts no connection."
 
 
 class TlsFailed(SendError):
-    """No trusted connection to that name."""
+    """The endpoint speaks no TLS, or its certificate is not valid for the host."""
 
     message = "The endpoint has no valid TLS certificate for its host name, or speaks no TLS."
 
@@ -140,7 +141,7 @@ _MEANINGS: tuple[tuple[type[Exception], type[SendError]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the endpoint answered: any status, redirects too.
+    """Answer of the endpoint, with any status, redirects too.
 
     `body` holds its first bytes as they came over the wire, `truncated` when there were more. `latency_ms` spans
     everything from the look-up to the last byte read. Header names match in any case.
@@ -160,12 +161,12 @@ class SafeClient:
         self,
         *,
         allow_loopback: bool = False,
-        is_allowed: Judge | None = None,
+        is_allowed: AddressRule | None = None,
         resolver: AbstractResolver | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`allow_loopback`, for the local stack alone, admits this machine, over plain http too. `is_allowed` takes the
-        judge's place, `resolver` the system's, `tls` that of the system's trust store: for tests.
+        """`allow_loopback`, for the local stack only, allows this machine, over plain http too. For tests, `is_allowed`
+        replaces the address rule, `resolver` the system's resolver, and `tls` the system's trust store.
         """
         self._allow_loopback = allow_loopback
         self._is_allowed = is_allowed or (_is_public_or_loopback if allow_loopback else is_public)
@@ -185,8 +186,9 @@ class SafeClient:
     ) -> Answer:
         """The endpoint's answer with the first `max_bytes` bytes of its body. Raises SendError.
 
-        `timeout_seconds` is the deadline of the whole call. A request is sent once, but for a GET or the like that met
-        a kept connection just closed. Headers that frame the message are ours: a caller who names one is refused.
+        `timeout_seconds` is the deadline of the whole call. A request is sent once; only an idempotent method, such as
+        GET, is sent again when the endpoint had just closed the kept connection. Headers that frame the message are
+        set here: a caller who names one gets InvalidRequest.
         """
         started = time.perf_counter()
         target = self._checked(method, url, headers or {})
@@ -216,8 +218,8 @@ class SafeClient:
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(
-                resolver=_JudgingResolver(self._resolver or aiohttp.ThreadedResolver(), self._is_allowed),
-                socket_factory=self._judged_socket,
+                resolver=_ValidatingResolver(self._resolver or aiohttp.ThreadedResolver(), self._is_allowed),
+                socket_factory=self._validated_socket,
                 ssl=self._tls or True,
                 use_dns_cache=False,
                 keepalive_timeout=_KEEPALIVE_SECONDS,
@@ -226,7 +228,7 @@ class SafeClient:
             self._session = _session(connector)
         return self._session
 
-    def _judged_socket(self, info: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
+    def _validated_socket(self, info: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
         family, kind, protocol, _, address = info
         if not self._is_allowed(str(address[0])):
             raise _NotAllowed
@@ -234,20 +236,20 @@ class SafeClient:
 
 
 class _NotAllowed(OSError):
-    """AddressRefused on its way through aiohttp, which wraps an OSError and may lose any other."""
+    """AddressRefused inside aiohttp, which wraps an OSError and may lose an exception of another type."""
 
 
-class _JudgingResolver(AbstractResolver):
+class _ValidatingResolver(AbstractResolver):
     """Answers with addresses only when every one of them is allowed."""
 
-    def __init__(self, resolver: AbstractResolver, is_allowed: Judge) -> None:
+    def __init__(self, resolver: AbstractResolver, is_allowed: AddressRule) -> None:
         self._resolver = resolver
         self._is_allowed = is_allowed
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The first addresses of `host`, after all were judged. Raises OSError when there is none or any is refused."""
+        """The first addresses of `host`, after all were validated. Raises OSError when there is none or one is refused."""
         try:
             results = await self._resolver.resolve(host, port, family)
         except UnicodeError as error:
@@ -259,7 +261,7 @@ class _JudgingResolver(AbstractResolver):
         return results[:_MAX_ADDRESSES]
 
     async def close(self) -> None:
-        """Release what the resolver beneath holds."""
+        """Close the wrapped resolver."""
         await self._resolver.close()
 
 

@@ -12,9 +12,12 @@ from callmissed.aws.attributes import Item
 from callmissed.clock import Micros
 from callmissed.money import NOTHING, MicroCredits
 
+_ID = "entry"
+"""Attribute of the table that stores `LedgerEntry.entry_id`."""
+
 
 class Account(StrEnum):
-    """An account of the double entry. The tenant's two are told apart from the platform's."""
+    """An account of the double entry. The prefix `tenant:` marks the tenant's two; the others are the platform's."""
 
     AVAILABLE = "tenant:available"
     HELD = "tenant:held"
@@ -24,7 +27,7 @@ class Account(StrEnum):
 
 
 class EntryType(StrEnum):
-    """Why money moved. VOID moves none: it closes a call that never settled."""
+    """Why money moved. VOID has the amount 0: it closes a call that never settled."""
 
     DEDUCTION = "deduction"
     VOID = "void"
@@ -54,10 +57,10 @@ class UsageLine:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call used and at which price: enough to compute its amount again.
+    """What a call used and at which price: enough to recompute its amount.
 
-    The amount is the sum of the lines, rounded half up once (`callmissed.money.cost`). `estimated` says that the
-    provider reported no usage and it was counted here.
+    The amount is the sum of the lines, rounded half up once (`callmissed.money.cost`). `estimated` is true when the
+    provider reported no usage, so that the tokens were counted here.
     """
 
     service: str
@@ -83,12 +86,12 @@ class Usage:
 class LedgerEntry:
     """One movement of `amount` from `debit` to `credit`, at `created`.
 
-    `held` is the hold that it resolves, as [amount, attempt]; `shortfall` the part of the cost above the hold,
-    which nobody pays.
+    `held` is the hold that the entry resolves, as [amount, attempt]; `shortfall` is the part of the cost above the
+    hold, which is not charged.
     """
 
     tenant: str
-    entry: str
+    entry_id: str
     type: EntryType
     amount: MicroCredits
     debit: Account
@@ -103,9 +106,10 @@ class LedgerEntry:
 
 
 def entry_of(item: Item) -> LedgerEntry:
-    """The entry as it was read."""
+    """The entry that `item` stores."""
     usage, held = item.get("usage"), item.get("held")
-    fields: Item = item | {
+    fields: Item = {name: value for name, value in item.items() if name != _ID} | {
+        "entry_id": item[_ID],
         "type": EntryType(item["type"]),
         "debit": Account(item["debit"]),
         "credit": Account(item["credit"]),
@@ -122,24 +126,25 @@ def _usage_of(item: Item) -> Usage:
 
 
 def to_record(entry: LedgerEntry) -> Item:
-    """The table's item for `entry`; fields that say nothing are left out."""
-    record = _telling(entry)
+    """The table's item for `entry`; empty fields are left out."""
+    record = _filled(entry)
+    record[_ID] = record.pop("entry_id")
     if entry.usage is not None:
         lines = [
             {"unit": line.unit, "quantity": line.quantity, "price": line.price, "per": line.per}
             for line in entry.usage.lines
         ]
-        record["usage"] = _telling(entry.usage) | {"lines": lines}
+        record["usage"] = _filled(entry.usage) | {"lines": lines}
     return record
 
 
-def _telling(part: LedgerEntry | Usage) -> Item:
+def _filled(part: LedgerEntry | Usage) -> Item:
     fields = ((name, getattr(part, name)) for name in part.__slots__)  # `asdict` copies deeply: 37 calls an entry
     return {name: value for name, value in fields if value is not None and value is not False and value != ""}
 
 
 def void(tenant: str, call_id: str, now: Micros, reason: str) -> LedgerEntry:
-    """The entry that closes a call which never settled; it moves nothing."""
+    """The entry, of amount 0, that closes a call which never settled."""
     return LedgerEntry(
         tenant, call_id, EntryType.VOID, NOTHING, Account.HELD, Account.AVAILABLE, now, description=reason
     )

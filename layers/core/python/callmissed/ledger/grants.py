@@ -53,7 +53,7 @@ async def grant(
 
 
 def _operations(entry: LedgerEntry) -> list[WriteOperation]:
-    payment = {"tenant": entry.tenant, "item": f"PAYMENT#{entry.reference}", "entry": entry.entry}
+    payment = {"tenant": entry.tenant, "item": f"PAYMENT#{entry.reference}", "entry": entry.entry_id}
     return [
         put_new_operation(TENANTS, payment),
         put_operation(LEDGER, to_record(entry)),

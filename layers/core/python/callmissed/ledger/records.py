@@ -70,7 +70,7 @@ def shift_operation(wallet_id: str, credits: int, budget: int) -> WriteOperation
 
 def hold_request(table: str, wallet_id: str, call_id: str, token: HoldToken, month: int) -> dict[str, Any]:
     """`UpdateItem` that places a hold, if the wallet is active, has enough and counts for `month`."""
-    values = {":a": token.amount, ":month": month, ":active": ACTIVE, ":tag": token}
+    values = {":a": token.amount, ":month": month, ":active": ACTIVE, ":token": token}
     names, counted, has_quota = {"#id": call_id}, "", ""
     if token.service != NO_QUOTA:
         values[":one"], names["#q"] = 1, _quota(token.service)
@@ -78,7 +78,7 @@ def hold_request(table: str, wallet_id: str, call_id: str, token: HoldToken, mon
     return {
         "TableName": table,
         "Key": {"id": {"S": wallet_id}},
-        "UpdateExpression": f"SET av = av - :a, bl = bl - :a{counted}, h.#id = :tag",
+        "UpdateExpression": f"SET av = av - :a, bl = bl - :a{counted}, h.#id = :token",
         "ConditionExpression": f"st = :active AND mon = :month{has_quota} AND av >= :a AND bl >= :a"
         " AND attribute_not_exists(h.#id)",
         "ExpressionAttributeNames": names,
@@ -103,9 +103,9 @@ def resolve_request(
     With `quota_month` the call is also taken off the month's quota, if that month still counts.
     """
     update = "SET av = av + :back, bl = bl + :back, sp = sp + :cost"
-    condition = "h.#id = :tag"
+    condition = "h.#id = :token"
     names = {"#id": call_id}
-    values: dict[str, Any] = {":back": token.amount - cost, ":cost": cost, ":tag": token}
+    values: dict[str, Any] = {":back": token.amount - cost, ":cost": cost, ":token": token}
     if quota_month is not None and token.service != NO_QUOTA:
         update += ", #q = #q + :one"
         condition += " AND mon = :month"

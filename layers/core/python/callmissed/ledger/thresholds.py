@@ -40,7 +40,7 @@ def moves_money(entry: LedgerEntry) -> bool:
 def settled(wallet: Wallet, entries: Collection[LedgerEntry]) -> Wallet:
     """`wallet` as it will be after `entries`, which are written before it: holds that they resolve are resolved."""
     for entry in entries:
-        token = wallet.holds.get(entry.entry)
+        token = wallet.holds.get(entry.entry_id)
         if token and (token.amount, token.attempt) == entry.held:
             back = token.amount - entry.amount
             wallet = replace(
@@ -48,7 +48,7 @@ def settled(wallet: Wallet, entries: Collection[LedgerEntry]) -> Wallet:
                 available=wallet.available + back,
                 budget_left=wallet.budget_left + back,
                 spent=wallet.spent + entry.amount,
-                holds={call_id: other for call_id, other in wallet.holds.items() if call_id != entry.entry},
+                holds={call_id: other for call_id, other in wallet.holds.items() if call_id != entry.entry_id},
             )
     return wallet
 

@@ -29,7 +29,7 @@ from callmissed.web.caller import authorizer_context
 from callmissed.web.exception_handlers import error_response
 
 LOCK_SECONDS = 30 + SKEW_SECONDS + 5
-"""Lambda ends these functions after 30 seconds, counted from before the lock; what is above the skew is for luck."""
+"""Lambda ends these functions after 30 seconds, counted from before the lock. The 5 seconds are a safety margin."""
 
 _METHODS = frozenset({"POST", "PUT", "PATCH"})
 
