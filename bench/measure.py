@@ -140,16 +140,16 @@ def budgets(
     import_ratios: Mapping[str, float],
     authorizer_ratio: float,
 ) -> list[Budget]:
-    """The budgets that this run can judge; those towards a peer need the baseline peer in `results`."""
-    judged = [
+    """The budgets that this run can check; those towards a peer need the baseline peer in `results`."""
+    checked = [
         Budget(f"import CPU of {entry}", ratio, IMPORT_RATIO, "x fastapi + boto3")
         for entry, ratio in import_ratios.items()
     ]
-    judged.append(Budget("import CPU of the authorizer", authorizer_ratio, AUTHORIZER_RATIO, "x boto3"))
-    judged.append(Budget("resident memory after load", results[OURS].resident_mb, RESIDENT_MB, "MB"))
+    checked.append(Budget("import CPU of the authorizer", authorizer_ratio, AUTHORIZER_RATIO, "x boto3"))
+    checked.append(Budget("resident memory after load", results[OURS].resident_mb, RESIDENT_MB, "MB"))
     if BASELINE in results:
-        judged += [budget for case in cases for budget in _against_peers(case, results)]
-    return judged
+        checked += [budget for case in cases for budget in _against_peers(case, results)]
+    return checked
 
 
 def _against_peers(case: Case, results: Mapping[str, GatewayResult]) -> list[Budget]:

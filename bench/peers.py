@@ -82,7 +82,7 @@ def litellm(port: int, upstream: str, scratch: Path) -> Gateway | None:
 
 
 def portkey(port: int, upstream: str, scratch: Path) -> Gateway | None:
-    """Portkey's Node server, told by headers to call the base URL `upstream`."""
+    """Portkey's Node server, with headers that name the base URL `upstream`."""
     program = HOME / "portkey" / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
     if not program.exists():
         return None

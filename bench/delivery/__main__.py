@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.delivery import report
 from bench.delivery.run import Run
-from bench.delivery.scenes import Counts
+from bench.delivery.scenarios import Counts
 from bench.delivery.worker import ENVIRONMENT
 from bench.run import IDLE_LOAD, RESULTS
 from bench.servers import ROOT, BenchError

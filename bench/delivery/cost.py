@@ -19,8 +19,8 @@ VCPU_MB = 1769
 SUCCESS = "success on the first attempt"
 FAILURE = "failure of all ten attempts, endpoint answers 500"
 SILENCE = "failure of all ten attempts, endpoint never answers"
-WAITED = "parked at a dead endpoint, delivered when it is back"
-DUE_INDEX = "due index and timer"
+WAITED = "parked while the endpoint is down, delivered when it is back"
+DUE_INDEX = "due index and scheduler"
 ONE_SHOTS = "one-shot schedules"
 ONE_SHOTS_SAFE = "one-shot schedules, and the index for those that get lost"
 LONG_WAITS = 7
@@ -29,8 +29,8 @@ _FANOUT_TRIPS, _ATTEMPT_TRIPS = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class Assumed:
-    """What one machine can't tell, in milliseconds: a round trip to DynamoDB, an endpoint's answer or its silence, the
-    relay's work on a batch, creating a schedule. `batch` is how many messages come together. CPU is measured: of one
+    """What one machine can't measure, in milliseconds: a round trip to DynamoDB, an endpoint's answer or its silence,
+    the relay's work on a batch, creating a schedule. `batch` is how many messages come together. CPU is measured: of one
     fan-out and one attempt, in milliseconds of a whole vCPU.
     """
 
@@ -110,7 +110,7 @@ def long_waits(units: Mapping[str, Units], prices: Prices, assumed: Assumed) -> 
     creating = _gb_seconds(WEBHOOK_SENDER, assumed.schedule_ms / assumed.batch) * prices.lambda_gb_seconds
     one_shot = prices.schedules + fair + creating
     return {
-        DUE_INDEX: LONG_WAITS * (dynamodb_cost(recorded + units[steps.TIMER], prices) + fair / assumed.batch),
+        DUE_INDEX: LONG_WAITS * (dynamodb_cost(recorded + units[steps.SCHEDULED], prices) + fair / assumed.batch),
         ONE_SHOTS: LONG_WAITS * one_shot,
         ONE_SHOTS_SAFE: LONG_WAITS * (one_shot + dynamodb_cost(recorded, prices)),
     }
@@ -120,8 +120,8 @@ def _queue_requests(path: Path, prices: Prices, assumed: Assumed) -> float:
     """Requests with a message group cost more; we count all at the queue of jobs as such."""
     received_and_deleted = 2 / assumed.batch
     sent = path.attempts - path.shared + path.shared / assumed.batch
-    orders = sent + path.attempts * received_and_deleted
-    return (1 + received_and_deleted) * prices.queue_requests + orders * (prices.queue_requests + prices.fair_requests)
+    jobs = sent + path.attempts * received_and_deleted
+    return (1 + received_and_deleted) * prices.queue_requests + jobs * (prices.queue_requests + prices.fair_requests)
 
 
 def _compute(path: Path, prices: Prices, assumed: Assumed) -> float:

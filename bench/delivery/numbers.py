@@ -9,8 +9,8 @@ from bench.delivery.units import Units
 from bench.measure import Budget, Quantiles, quantiles
 
 ALONE = "alone"
-BESIDE_DEAD = "beside a dead neighbour with 100,000 waiting deliveries"
-BURST_FAIR = "as a neighbour dies with 2,000 orders queued: fair queue, 8 senders"
+BESIDE_OUTAGE = "beside a tenant whose endpoint is down, with 100,000 parked deliveries"
+BURST_FAIR = "outage start of a tenant with 2,000 queued jobs: fair queue, 8 senders"
 BURST_PLAIN = "… queue without fairness, 8 senders"
 BURST_SCALED = "… fair queue, 5 senders and 5 more each second"
 TIMES_ALONE = 2.0
@@ -37,8 +37,8 @@ class Delay:
 class Numbers:
     """Everything that a run found.
 
-    `probes` hung for their ten seconds while delays beside the dead were measured. `bills` are by class and by region,
-    in batches of ten; `single` in the first region with every message by itself. `long_waits` are USD per million
+    `probes` hung for their ten seconds while delays beside the failing tenant were measured. `bills` are by class and
+    by region, in batches of ten; `single` in the first region with every message by itself. `long_waits` are USD per million
     deliveries that wait long seven times.
     """
 
@@ -61,6 +61,6 @@ def delay(samples: Sequence[float]) -> Delay:
 
 def budgets(delays: Mapping[str, Delay], soak: Soak | None) -> list[Budget]:
     """The quiet tenant's budget, and that nothing is lost."""
-    alone, beside = delays[ALONE].quantiles.p99, delays[BESIDE_DEAD].quantiles.p99
-    judged = [Budget("p99 dispatch delay beside a dead neighbour", beside, TIMES_ALONE * alone, "ms")]
-    return judged + ([Budget(f"lost of {soak.events} events", soak.lost, 0, "")] if soak else [])
+    alone, beside = delays[ALONE].quantiles.p99, delays[BESIDE_OUTAGE].quantiles.p99
+    checked = [Budget("p99 dispatch delay beside a tenant whose endpoint is down", beside, TIMES_ALONE * alone, "ms")]
+    return checked + ([Budget(f"lost of {soak.events} events", soak.lost, 0, "")] if soak else [])

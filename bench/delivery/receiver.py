@@ -1,7 +1,7 @@
 """The tenants' servers: `/ok` takes every event, `/hang` never answers.
 
-`GET /arrivals` tells when each event first came to `/ok`, and forgets it: seconds of the monotonic clock, which all
-processes of a machine share. Run it as a process of its own: `python -m bench.delivery.receiver --port 9000`.
+`GET /arrivals` returns when each event first came to `/ok`, and clears the list: seconds of the monotonic clock, which
+all processes of a machine share. Run it as a process of its own: `python -m bench.delivery.receiver --port 9000`.
 """
 
 import argparse
@@ -29,12 +29,12 @@ class Receiver:
             case b"/hang":
                 return _silence()
             case b"/arrivals":
-                return self._told()
+                return self._taken()
             case _:
                 self._arrivals.setdefault(json.loads(body)["id"], time.monotonic())
                 return NO_CONTENT
 
-    def _told(self) -> bytes:
+    def _taken(self) -> bytes:
         arrivals, self._arrivals = self._arrivals, {}
         return response("200 OK", "application/json", json.dumps(arrivals).encode())
 

@@ -37,7 +37,7 @@ def speed_rows(numbers: Numbers) -> Rows:
 
 
 def delay_rows(numbers: Numbers) -> Rows:
-    """A row for each scene, with its 99th percentile over that of the quiet tenant alone."""
+    """A row for each scenario, with its 99th percentile over that of the quiet tenant alone."""
     head = ["the quiet tenant's events, ms from outbox to endpoint", "events", "p50", "p99", "longest", "p99 / alone"]
     alone = numbers.delays[ALONE].quantiles.p99
     rows = [

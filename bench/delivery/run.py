@@ -1,4 +1,4 @@
-"""One run: the servers, the workers' jobs in turns, and what came of them."""
+"""One run: the servers, the workers' jobs in turns, and their results."""
 
 import asyncio
 import json
@@ -19,8 +19,8 @@ from bench.cost import PRICES, Prices
 from bench.delivery import cost, numbers
 from bench.delivery.cost import Assumed
 from bench.delivery.numbers import Delay, Numbers, Speed
-from bench.delivery.scenes import Body, Counts, Scenery
-from bench.delivery.soak import Flood, Soak
+from bench.delivery.scenarios import Body, Counts, ScenarioSetup
+from bench.delivery.soak import Soak, SoakLoad
 from bench.delivery.steps import Steps
 from bench.delivery.throughput import Load, Rate
 from bench.delivery.units import Units
@@ -47,14 +47,14 @@ class Run:
         self._counts = counts
         self._workers = Workers(split_cores())
         self._dynamodb = stack.enter_context(dynamodb_local(self._scratch / "dynamodb.log"))
-        self._scenery = Scenery(self._dynamodb, self._start("bench.delivery.receiver"), counts)
+        self._setup = ScenarioSetup(self._dynamodb, self._start("bench.delivery.receiver"), counts)
         self._new_tables(self._dynamodb, STAGE)
 
     def measure(self, soaked: Soak | None, soak_events: int) -> Numbers:
         """Everything; the soak only when it has events, else `soaked` is taken over."""
         rates = self._rates()
         delays, probes = self._delays()
-        units = asyncio.run(Steps(self._new_tables(self._dynamodb, "units")).weigh())
+        units = asyncio.run(Steps(self._new_tables(self._dynamodb, "units")).count())
         if soak_events:
             soaked = self._soak(soak_events)
         return Numbers(
@@ -69,38 +69,38 @@ class Run:
         )
 
     def _rates(self) -> dict[str, Rate]:
-        orders, told = self._scenery.work()
+        jobs, published = self._setup.work()
         instant = self._start_instant()
         self._console.print("deliveries and fan-outs per second")
         return {
-            DELIVER: self._workers.deliver(self._load(self._dynamodb, orders)),
-            DELIVER_INSTANT: self._workers.deliver(self._load(instant, orders)),
-            FAN_OUT: self._workers.fan_out(self._load(self._dynamodb, told)),
-            FAN_OUT_INSTANT: self._workers.fan_out(self._load(instant, told)),
+            DELIVER: self._workers.deliver(self._load(self._dynamodb, jobs)),
+            DELIVER_INSTANT: self._workers.deliver(self._load(instant, jobs)),
+            FAN_OUT: self._workers.fan_out(self._load(self._dynamodb, published)),
+            FAN_OUT_INSTANT: self._workers.fan_out(self._load(instant, published)),
         }
 
     def _delays(self) -> tuple[dict[str, Delay], int]:
-        """Alone and beside the dead in turns, then the outage start; and how many probes hung meanwhile."""
-        scenery, quiet = self._scenery, self._scenery.quiet_tenant()
+        """Alone and beside the failing tenant in turns, then the outage start; and how many probes hung meanwhile."""
+        setup, quiet = self._setup, self._setup.quiet_tenant()
         self._console.print(f"parking {self._counts.parked} deliveries")
-        dead, failures = scenery.dead_tenant(), 0
-        samples: dict[str, list[float]] = {numbers.ALONE: [], numbers.BESIDE_DEAD: []}
+        failing, failures = setup.failing_tenant(), 0
+        samples: dict[str, list[float]] = {numbers.ALONE: [], numbers.BESIDE_OUTAGE: []}
         for number in range(ROUNDS):
             self._console.print(f"delays, round {number + 1} of {ROUNDS}")
-            samples[numbers.ALONE] += self._workers.delays(scenery.alone(quiet))
-            samples[numbers.BESIDE_DEAD] += self._workers.delays(scenery.beside_dead(quiet, dead))
-            failures += scenery.failed_probes(dead)
+            samples[numbers.ALONE] += self._workers.delays(setup.alone(quiet))
+            samples[numbers.BESIDE_OUTAGE] += self._workers.delays(setup.beside_outage(quiet, failing))
+            failures += setup.failed_probes(failing)
         bursts = {numbers.BURST_FAIR: (True, False), numbers.BURST_PLAIN: (False, False)}
         for name, (fair, scales) in {**bursts, numbers.BURST_SCALED: (True, True)}.items():
             self._console.print(f"delays {name}")
-            samples[name] = self._workers.delays(scenery.beside_burst(quiet, fair=fair, scales=scales))
+            samples[name] = self._workers.delays(setup.beside_burst(quiet, fair=fair, scales=scales))
         return {name: numbers.delay(each) for name, each in samples.items()}, failures
 
     def _soak(self, count: int) -> Soak:
         """In a DynamoDB Local of its own: the other one is slow by now."""
         self._console.print(f"soak: {count} events")
         with dynamodb_local(self._scratch / "soak.log") as dynamodb:
-            return self._workers.soak(Flood(dynamodb, self._new_tables(dynamodb, "soak").stage, count))
+            return self._workers.soak(SoakLoad(dynamodb, self._new_tables(dynamodb, "soak").stage, count))
 
     def _load(self, dynamodb: str, bodies: list[Body]) -> Load:
         return Load(dynamodb, bodies, self._counts.warm_up)

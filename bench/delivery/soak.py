@@ -21,7 +21,7 @@ HALF_A_DAY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Flood:
+class SoakLoad:
     """`count` events into the tables of `stage` at the DynamoDB `dynamodb`; the same `seed` makes the same deaths."""
 
     dynamodb: str
@@ -32,7 +32,7 @@ class Flood:
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """What came of it. A duplicate is an event that an endpoint took once more."""
+    """Result of a soak. A duplicate is an event that an endpoint took once more."""
 
     events: int
     steps: int
@@ -67,31 +67,31 @@ class _Endpoint:
         return ok(now)
 
 
-async def soak(flood: Flood) -> Soak:
-    """Tell all events and let everything settle."""
-    began, server = time.monotonic(), _Endpoint(flood.seed)
-    simulation = Simulation(StageTables(flood.dynamodb, flood.stage), Fate(share=DEATHS_PER_STEP, seed=flood.seed))
+async def soak(load: SoakLoad) -> Soak:
+    """Publish all events and process them to the end."""
+    began, server = time.monotonic(), _Endpoint(load.seed)
+    simulation = Simulation(StageTables(load.dynamodb, load.stage), Fate(share=DEATHS_PER_STEP, seed=load.seed))
     try:
         endpoint = await simulation.webhook()
         simulation.endpoints.answers[endpoint.webhook] = server.answer
-        told = await simulation.publish(count=flood.count)
-        await simulation.run(days=HALF_A_DAY, steps=100 * flood.count)
-        lost = await _lost(simulation, endpoint, told)
+        published = await simulation.publish(count=load.count)
+        await simulation.run(days=HALF_A_DAY, steps=100 * load.count)
+        lost = await _lost(simulation, endpoint, published)
     finally:
         await simulation.close()
     return Soak(
-        events=flood.count,
+        events=load.count,
         steps=simulation.fate.steps,
         deaths=simulation.fate.deaths,
         attempts=len(simulation.endpoints.got),
         lost=lost,
-        duplicates=server.taken - (flood.count - lost),
+        duplicates=server.taken - (load.count - lost),
         seconds=time.monotonic() - began,
     )
 
 
-async def _lost(simulation: Simulation, endpoint: Endpoint, told: list[Event]) -> int:
+async def _lost(simulation: Simulation, endpoint: Endpoint, published: list[Event]) -> int:
     """Events that never came, or whose delivery is not recorded as done."""
     bodies = {body for to, _, body, _ in simulation.endpoints.got if to == endpoint.webhook}
     done = {delivery["event"] for delivery in await simulation.deliveries(endpoint) if delivery["state"] == "delivered"}
-    return sum(event.body not in bodies or event.id not in done for event in told)
+    return sum(event.body not in bodies or event.id not in done for event in published)

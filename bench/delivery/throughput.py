@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.delivery.queueing import MemoryQueue
-from bench.delivery.stage import Stage
+from bench.delivery.pipeline import Pipeline
 from callmissed.aws.batches import Received
 from callmissed.aws.queues import Message
 from callmissed.platform.queues import DISPATCH
@@ -42,23 +42,23 @@ class Rate:
 
 async def deliver(load: Load) -> Rate:
     """Make the first attempts of deliveries."""
-    stage = Stage(load.dynamodb)
-    return await _timed(stage, stage.jobs, stage.sender.process, load)
+    pipeline = Pipeline(load.dynamodb)
+    return await _timed(pipeline, pipeline.jobs, pipeline.sender.process, load)
 
 
 async def fan_out(load: Load) -> Rate:
     """Fan events out."""
-    stage = Stage(load.dynamodb)
-    return await _timed(stage, stage.events, stage.fan_out, load)
+    pipeline = Pipeline(load.dynamodb)
+    return await _timed(pipeline, pipeline.events, pipeline.fan_out, load)
 
 
-async def _timed(stage: Stage, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]], load: Load) -> Rate:
+async def _timed(pipeline: Pipeline, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]], load: Load) -> Rate:
     await queue.send([Message(body, group="") for body in load.bodies])
-    await stage.work(queue, work, _batches(load.warm_up))
+    await pipeline.work(queue, work, _batches(load.warm_up))
     count, began, cpu = len(queue), time.perf_counter(), time.process_time()
-    await stage.work(queue, work, _batches(count))
+    await pipeline.work(queue, work, _batches(count))
     rate = Rate(count, time.perf_counter() - began, time.process_time() - cpu)
-    await stage.close()
+    await pipeline.close()
     return rate
 
 

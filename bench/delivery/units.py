@@ -49,11 +49,11 @@ class Units:
         )
 
 
-class Scales(DynamoDB):
-    """A client that weighs every write, by looking at the item before and after."""
+class UnitCountingDynamoDB(DynamoDB):
+    """A client that counts every write, by looking at the item before and after."""
 
     def __init__(self, endpoint: str, stage: str) -> None:
-        super().__init__(REGION, endpoint, timeout_seconds=60.0, observe=self._note)
+        super().__init__(REGION, endpoint, timeout_seconds=60.0, observe=self._record)
         self._plain = DynamoDB(REGION, endpoint, timeout_seconds=60.0)
         self._tables = {physical_name(stage, table): table for table in TABLES}
         self._total = Units()
@@ -73,14 +73,14 @@ class Scales(DynamoDB):
             return await super().call(operation, request, resend_indeterminate=resend_indeterminate)
         finally:
             for part, item in zip(parts, before, strict=True):
-                self._weigh(self._tables[part["TableName"]], item, await self._look(part), times)
+                self._count(self._tables[part["TableName"]], item, await self._look(part), times)
 
     async def close(self) -> None:
         """As `DynamoDB.close`."""
         await super().close()
         await self._plain.close()
 
-    def _note(self, exchange: Exchange) -> None:
+    def _record(self, exchange: Exchange) -> None:
         self._total += Units(round_trips=1, reads=exchange.capacity if exchange.operation in READS else 0)
 
     async def _look(self, part: Mapping[str, Any]) -> Item:
@@ -90,7 +90,7 @@ class Scales(DynamoDB):
         request = {"TableName": part["TableName"], "Key": {name: whole[name] for name in names}, "ConsistentRead": True}
         return from_item((await self._plain.call("GetItem", request)).get("Item", {}))
 
-    def _weigh(self, table: Table, before: Item, after: Item, times: int) -> None:
+    def _count(self, table: Table, before: Item, after: Item, times: int) -> None:
         index = index_units(table, table.index, before, after) if table.index else 0
         self._total += Units(table_writes=times * max(write_units(before), write_units(after)), index_writes=index)
 

@@ -1,4 +1,4 @@
-"""The process that is measured: reads one job (JSON) and writes what came of it.
+"""The process that is measured: reads one job (JSON) and writes the result.
 
 `python -m bench.delivery.worker deliver|fan_out|delays|soak`.
 """
@@ -13,13 +13,13 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.delivery import delays, soak, throughput
-from bench.delivery.delays import Scene
-from bench.delivery.soak import Flood, Soak
+from bench.delivery.delays import Scenario
+from bench.delivery.soak import Soak, SoakLoad
 from bench.delivery.throughput import Load, Rate
 from bench.servers import ROOT, BenchError
 
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "POWERTOOLS_LOG_LEVEL": "WARNING"}
-LONGEST_SECONDS = 900.0
+MAX_SECONDS = 900.0
 
 
 class Workers:
@@ -36,15 +36,15 @@ class Workers:
         """As `throughput.fan_out`."""
         return Rate(**self._do("fan_out", load))
 
-    def delays(self, scene: Scene) -> list[float]:
+    def delays(self, scenario: Scenario) -> list[float]:
         """As `delays.measure`."""
-        return self._do("delays", scene)
+        return self._do("delays", scenario)
 
-    def soak(self, flood: Flood) -> Soak:
+    def soak(self, load: SoakLoad) -> Soak:
         """As `soak.soak`."""
-        return Soak(**self._do("soak", flood))
+        return Soak(**self._do("soak", load))
 
-    def _do(self, what: str, job: Load | Scene | Flood) -> Any:
+    def _do(self, what: str, job: Load | Scenario | SoakLoad) -> Any:
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         done = subprocess.run(
             [sys.executable, "-m", "bench.delivery.worker", what],
@@ -53,7 +53,7 @@ class Workers:
             input=json.dumps(asdict(job)),
             capture_output=True,
             text=True,
-            timeout=LONGEST_SECONDS,
+            timeout=MAX_SECONDS,
             preexec_fn=(lambda: os.sched_setaffinity(0, self._on)) if self._on else None,
         )
         if done.returncode:
@@ -68,9 +68,9 @@ async def _outcome(what: str, job: dict[str, Any]) -> Any:
         case "fan_out":
             return asdict(await throughput.fan_out(Load(**job)))
         case "soak":
-            return asdict(await soak.soak(Flood(**job)))
+            return asdict(await soak.soak(SoakLoad(**job)))
         case _:
-            return await delays.measure(Scene(**job))
+            return await delays.measure(Scenario(**job))
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ async def queued_jobs(simulation: Simulation, count: int = 1) -> list[Job]:
     """Publish `count` events and fan them out. Each result processes the job of one delivery, as one worker does."""
     for event in await simulation.publish(count=count):
         await simulation.fanout.fan_out(published(event), redelivered=False)
-    received = simulation.jobs.receive(most=1000)
+    received = simulation.jobs.receive(max_messages=1000)
     simulation.jobs.settle(received, {"batchItemFailures": []})
     bodies = [json.loads(record["body"]) for record in received["Records"]]
     return [partial(simulation.sender.process, Received(body, again=False)) for body in bodies]

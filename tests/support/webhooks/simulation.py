@@ -115,11 +115,11 @@ class MemoryQueue:
         self.sent[body.get("do", "event")] += 1
         self._held[str(next(self._numbers))] = _Held(json.loads(json.dumps(body)), self._now() + delay_seconds * SECOND)
 
-    def receive(self, most: int = 10) -> dict[str, Any]:
+    def receive(self, max_messages: int = 10) -> dict[str, Any]:
         """The Lambda event with what is visible; what was handed out too often goes to the dead letters."""
         records: list[dict[str, Any]] = []
         for id, held in list(self._held.items()):
-            if len(records) == most:
+            if len(records) == max_messages:
                 break
             if held.visible > self._now():
                 continue

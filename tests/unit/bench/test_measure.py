@@ -99,8 +99,8 @@ def test_blocking_calls_may_take_half_of_the_baselines_cpu_and_streams_a_quarter
 def test_without_the_baseline_peer_only_absolute_budgets_are_judged():
     ours = result(BLOCKING, cpu_ms=3.0, added_ms=2.0, resident_mb=131.0)
     results = {OURS: ours, OURS_INSTANT: ours}
-    judged = budgets([BLOCKING], results, {"functions.inference.app": 1.2}, 0.8)
-    assert [(budget.what, budget.holds) for budget in judged] == [
+    checked = budgets([BLOCKING], results, {"functions.inference.app": 1.2}, 0.8)
+    assert [(budget.what, budget.holds) for budget in checked] == [
         ("import CPU of functions.inference.app", True),
         ("import CPU of the authorizer", True),
         ("resident memory after load", False),

@@ -41,7 +41,7 @@ UNITS = {
     steps.DELIVERED: Units(table_writes=2, reads=2),
     steps.TEN: Units(table_writes=30, index_writes=20, reads=20),
     steps.LATER: Units(table_writes=3, index_writes=2),
-    steps.TIMER: Units(table_writes=1, index_writes=2),
+    steps.SCHEDULED: Units(table_writes=1, index_writes=2),
     steps.PARKED: Units(table_writes=2, index_writes=1),
     steps.DRAINED: Units(table_writes=3, index_writes=3),
 }
@@ -63,7 +63,7 @@ def test_a_delivery_pays_for_units_its_event_and_its_queue_requests():
     assert found.total == pytest.approx(found.dynamodb + found.events + found.queues + found.compute)
 
 
-def test_orders_that_the_timer_sends_share_their_requests():
+def test_jobs_that_the_scheduler_sends_share_their_requests():
     found = bill(Path(Units(), 10, answer_ms=0, shared=7), PRICES, ASSUMED)
     assert found.queues == pytest.approx(1.2 * 0.40 + (3 + 0.7 + 10 * 0.2) * 0.50)
 

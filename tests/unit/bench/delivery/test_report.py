@@ -4,14 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.delivery.cost import Bill
-from bench.delivery.numbers import ALONE, BESIDE_DEAD, Delay, Numbers, Speed, budgets, delay
+from bench.delivery.numbers import ALONE, BESIDE_OUTAGE, Delay, Numbers, Speed, budgets, delay
 from bench.delivery.report import delay_rows, kept_soak, tables, write
 from bench.delivery.soak import Soak
 from bench.delivery.units import Units
 from bench.measure import Quantiles
 
 SOAK = Soak(events=200, steps=3000, deaths=7, attempts=206, lost=0, duplicates=3, seconds=2.0)
-DELAYS = {ALONE: Delay(10, Quantiles(5.0, 10.0), 11.0), BESIDE_DEAD: Delay(10, Quantiles(6.0, 15.0), 16.0)}
+DELAYS = {ALONE: Delay(10, Quantiles(5.0, 10.0), 11.0), BESIDE_OUTAGE: Delay(10, Quantiles(6.0, 15.0), 16.0)}
 BILL = Bill(dynamodb=3.0, events=1.0, queues=1.08, compute=0.3)
 NUMBERS = Numbers(
     cores=2,
@@ -35,12 +35,12 @@ def test_delays_have_quantiles_and_the_longest():
 def test_delays_are_put_beside_those_of_the_tenant_alone():
     _, alone, beside = delay_rows(NUMBERS)
     assert alone == [ALONE, "10", "5.0", "10.0", "11.0", "1.00"]
-    assert beside == [BESIDE_DEAD, "10", "6.0", "15.0", "16.0", "1.50"]
+    assert beside == [BESIDE_OUTAGE, "10", "6.0", "15.0", "16.0", "1.50"]
 
 
 def test_the_quiet_tenant_may_wait_twice_as_long_and_nothing_may_be_lost():
     assert [budget.holds for budget in budgets(DELAYS, SOAK)] == [True, True]
-    slow = DELAYS | {BESIDE_DEAD: Delay(10, Quantiles(6.0, 20.1), 21.0)}
+    slow = DELAYS | {BESIDE_OUTAGE: Delay(10, Quantiles(6.0, 20.1), 21.0)}
     assert [budget.holds for budget in budgets(slow, replace(SOAK, lost=1))] == [False, False]
     assert len(budgets(DELAYS, None)) == 1
 

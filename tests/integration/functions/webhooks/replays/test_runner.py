@@ -36,7 +36,7 @@ async def test_two_processes_at_the_same_replay_send_everything_once(simulation:
     replayers = [Replayer(simulation.repository, simulation.jobs, simulation.clock) for _ in range(2)]
     await asyncio.gather(*(replayer.run(ReplayJob(endpoint, replay_id(key))) for replayer in replayers))
 
-    many_senders = simulation.jobs.receive(most=1000)
+    many_senders = simulation.jobs.receive(max_messages=1000)
     await each_message(many_senders, simulation.sender.process, get_logger("test"))
     await simulation.run(days=60 * MINUTES)
 

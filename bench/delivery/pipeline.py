@@ -1,4 +1,4 @@
-"""One stage in this process: the real functions from the outbox to the endpoint, and the consumers of its queues."""
+"""The real functions from the outbox to the endpoint in one process, and the consumers of their queues."""
 
 import asyncio
 import json
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _logger = get_logger("bench")
 
 
-class Stage:
-    """Its queue of jobs is `fair` between tenants, or not."""
+class Pipeline:
+    """All functions of one stage. The queue of jobs is `fair` between tenants, or not."""
 
     def __init__(self, dynamodb: str, *, fair: bool = True) -> None:
         self.repository = open_repository(dynamodb)
@@ -44,8 +44,8 @@ class Stage:
         self.scheduler = Scheduler(repository, self.jobs)
         self._relay = Relay("bus", cast("EventBridgeClient", _Bus(self.events)))
 
-    async def tell(self, tenant: str) -> tuple[str, float]:
-        """Write an event to the outbox and hand it to the relay; its id, and the moment (monotonic) before that."""
+    async def publish(self, tenant: str) -> tuple[str, float]:
+        """Write an event to the outbox and pass it to the relay. Returns its id and the monotonic time before the write."""
         event, began = new_event(tenant, DATA, system_clock()), time.monotonic()
         await publish(self.repository.database, event)
         await self._relay.publish([Change("INSERT", to_record(event), "0")])

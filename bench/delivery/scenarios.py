@@ -1,4 +1,4 @@
-"""What is in the tables before something is measured: whose endpoint is well, whose is dead, and what waits for it."""
+"""Content of the tables before a measurement: healthy and failing endpoints, and the deliveries that wait for them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bench.delivery import seeding
-from bench.delivery.delays import Scene
+from bench.delivery.delays import Scenario
 from callmissed.clock import SECOND, Micros, system_clock
 from callmissed.events.outbox import to_record
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
@@ -40,8 +40,8 @@ class Counts:
         return Counts(150, 20, 10_000, 300, 100, 40, self.pace)
 
 
-class Scenery:
-    """Sets scenes at the DynamoDB `dynamodb` with endpoints at `receiver`."""
+class ScenarioSetup:
+    """Prepares scenarios in the DynamoDB `dynamodb` with endpoints at `receiver`."""
 
     def __init__(self, dynamodb: str, receiver: str, counts: Counts) -> None:
         self._dynamodb = dynamodb
@@ -49,38 +49,38 @@ class Scenery:
         self._counts = counts
 
     def work(self) -> tuple[list[Body], list[Body]]:
-        """Jobs for first attempts at an endpoint that is well, and messages for the fan-out."""
+        """Jobs for first attempts at a healthy endpoint, and messages for the fan-out."""
         return self._with_store(self._work)
 
     def quiet_tenant(self) -> Endpoint:
-        """A tenant whose endpoint is well."""
+        """A tenant whose endpoint is healthy."""
         return self._with_store(lambda store: seeding.webhook(store, f"{self._receiver}/ok"))
 
-    def dead_tenant(self) -> Endpoint:
+    def failing_tenant(self) -> Endpoint:
         """A tenant whose endpoint never answers, with its deliveries parked."""
-        return self._with_store(self._dead_tenant)
+        return self._with_store(self._failing_tenant)
 
-    def alone(self, quiet: Endpoint) -> Scene:
-        """Nobody else is there."""
+    def alone(self, quiet: Endpoint) -> Scenario:
+        """No other tenant has events."""
         counts = self._counts
-        return Scene(self._dynamodb, self._receiver, quiet.tenant, counts.events, counts.pace)
+        return Scenario(self._dynamodb, self._receiver, quiet.tenant, counts.events, counts.pace)
 
-    def beside_dead(self, quiet: Endpoint, dead: Endpoint) -> Scene:
-        """The breaker is open, and in a second it will be time for a probe."""
-        self._with_store(lambda store: _keep_open(store, dead))
+    def beside_outage(self, quiet: Endpoint, failing: Endpoint) -> Scenario:
+        """The breaker is open, and the next probe is due in a second."""
+        self._with_store(lambda store: _keep_open(store, failing))
         counts = self._counts
-        return Scene(self._dynamodb, self._receiver, quiet.tenant, counts.events, counts.pace, dead=dead.tenant)
+        return Scenario(self._dynamodb, self._receiver, quiet.tenant, counts.events, counts.pace, failing=failing.tenant)
 
-    def beside_burst(self, quiet: Endpoint, *, fair: bool, scales: bool) -> Scene:
+    def beside_burst(self, quiet: Endpoint, *, fair: bool, scales: bool) -> Scenario:
         """Outage start: an endpoint stops responding with thousands of its jobs in the queue."""
-        dead, orders = self._with_store(self._burst)
+        failing, jobs = self._with_store(self._burst)
         counts = self._counts
-        scene = (self._dynamodb, self._receiver, quiet.tenant, counts.burst_events, counts.pace)
-        return Scene(*scene, dead=dead.tenant, burst=orders, fair=fair, scales=scales)
+        scenario = (self._dynamodb, self._receiver, quiet.tenant, counts.burst_events, counts.pace)
+        return Scenario(*scenario, failing=failing.tenant, burst=jobs, fair=fair, scales=scales)
 
-    def failed_probes(self, dead: Endpoint) -> int:
-        """How many attempts have failed since the scene beside `dead` was set."""
-        return self._with_store(lambda store: _failures(store, dead)) - TRIPPED
+    def failed_probes(self, failing: Endpoint) -> int:
+        """How many attempts have failed since `beside_outage` prepared the scenario."""
+        return self._with_store(lambda store: _failures(store, failing)) - TRIPPED
 
     def _with_store(self, act: Callable[[Repository], Coroutine[Any, Any, T]]) -> T:
         return asyncio.run(_act(self._dynamodb, act))
@@ -88,24 +88,24 @@ class Scenery:
     async def _work(self, store: Repository) -> tuple[list[Body], list[Body]]:
         endpoint = await seeding.webhook(store, f"{self._receiver}/ok")
         count = self._counts.messages + self._counts.warm_up
-        told = await seeding.events(store, endpoint, count)
-        made = await seeding.deliveries(store, endpoint, told, State.PENDING)
+        published = await seeding.events(store, endpoint, count)
+        made = await seeding.deliveries(store, endpoint, published, State.PENDING)
         new = await seeding.events(store, endpoint, count)
         shown = ("id", "tenant", "type", "created")
         details = [{name: to_record(event)[name] for name in shown} for event in new]
         return [AttemptJob.of(each).message().body for each in made], [{"detail": detail} for detail in details]
 
-    async def _dead_tenant(self, store: Repository) -> Endpoint:
+    async def _failing_tenant(self, store: Repository) -> Endpoint:
         endpoint = await seeding.webhook(store, f"{self._receiver}/hang")
-        told = await seeding.events(store, endpoint, PARKED_EVENTS)
+        published = await seeding.events(store, endpoint, PARKED_EVENTS)
         copies = self._counts.parked // PARKED_EVENTS
-        await seeding.deliveries(store, endpoint, told, State.PARKED, copies=copies)
+        await seeding.deliveries(store, endpoint, published, State.PARKED, copies=copies)
         return endpoint
 
     async def _burst(self, store: Repository) -> tuple[Endpoint, list[Body]]:
         endpoint = await seeding.webhook(store, f"{self._receiver}/hang")
-        told = await seeding.events(store, endpoint, self._counts.burst)
-        made = await seeding.deliveries(store, endpoint, told, State.PENDING)
+        published = await seeding.events(store, endpoint, self._counts.burst)
+        made = await seeding.deliveries(store, endpoint, published, State.PENDING)
         return endpoint, [AttemptJob.of(each).message().body for each in made]
 
 
