@@ -13,7 +13,7 @@ from callmissed.events.outbox import Event
 from functions.webhooks.delivery.attempts import AttemptOutcome
 from functions.webhooks.storage.records import Endpoint
 from local.aws.tables import StageTables
-from tests.support.webhooks.simulation import Fate, Simulation, ok, status
+from tests.support.webhooks.simulation import CrashPlan, Simulation, ok, status
 
 DEATHS_PER_STEP = 1 / 400
 FAILURES_PER_ATTEMPT = 1 / 50
@@ -70,7 +70,7 @@ class _Endpoint:
 async def soak(load: SoakLoad) -> Soak:
     """Publish all events and process them to the end."""
     began, server = time.monotonic(), _Endpoint(load.seed)
-    simulation = Simulation(StageTables(load.dynamodb, load.stage), Fate(share=DEATHS_PER_STEP, seed=load.seed))
+    simulation = Simulation(StageTables(load.dynamodb, load.stage), CrashPlan(share=DEATHS_PER_STEP, seed=load.seed))
     try:
         endpoint = await simulation.webhook()
         simulation.endpoints.answers[endpoint.webhook] = server.answer
@@ -81,8 +81,8 @@ async def soak(load: SoakLoad) -> Soak:
         await simulation.close()
     return Soak(
         events=load.count,
-        steps=simulation.fate.steps,
-        deaths=simulation.fate.deaths,
+        steps=simulation.crash_plan.steps,
+        deaths=simulation.crash_plan.deaths,
         attempts=len(simulation.endpoints.got),
         lost=lost,
         duplicates=server.taken - (load.count - lost),

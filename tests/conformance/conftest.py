@@ -11,7 +11,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from local.aws.account import STAGE
 from local.state.folder import StateFolder
 from tests.support.inference.fixtures import lab, providers_file, upstream
-from tests.support.inference.gateway import REGION, Bank
+from tests.support.inference.gateway import REGION, Accounts
 from tests.support.local_stack import LocalStack, running
 from tests.support.sdks.interface import Sdk
 from tests.support.sdks.node import node_sdk
@@ -35,10 +35,10 @@ def base_url(stack: LocalStack) -> str:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def bank(stack: LocalStack) -> AsyncIterator[Bank]:
+async def accounts(stack: LocalStack) -> AsyncIterator[Accounts]:
     """Tenants, keys and money of the running stack."""
     dynamodb = DynamoDB(REGION, stack.announcement["endpoints"]["dynamodb"], timeout_seconds=20)
-    yield Bank(dynamodb, STAGE, bytes.fromhex(StateFolder(stack.state).secrets().pepper))
+    yield Accounts(dynamodb, STAGE, bytes.fromhex(StateFolder(stack.state).secrets().pepper))
     await dynamodb.close()
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from callmissed.keys.secret import Mode
 from tests.support.inference.behaviours import USAGE, completion, reply
-from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.sdks.interface import Sdk
 
@@ -39,8 +39,8 @@ class Place(BaseModel):
 
 
 @pytest_asyncio.fixture(scope="session")
-async def account(bank: Bank) -> Account:
-    return await bank.account(credits=10_000)
+async def account(accounts: Accounts) -> Account:
+    return await accounts.account(credits=10_000)
 
 
 def test_a_reply(sdk: Sdk, account: Account, upstream: FakeUpstream) -> None:
@@ -140,8 +140,8 @@ def test_fallback_models(sdk: Sdk, account: Account, upstream: FakeUpstream) -> 
 
 
 @pytest_asyncio.fixture(scope="session")
-async def tester(bank: Bank) -> Account:
-    return await bank.account(mode=Mode.TEST)
+async def tester(accounts: Accounts) -> Account:
+    return await accounts.account(mode=Mode.TEST)
 
 
 def test_the_sandbox_answers_without_any_upstream(sdk: Sdk, tester: Account, upstream: FakeUpstream) -> None:

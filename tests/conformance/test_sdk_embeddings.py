@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from callmissed.keys.secret import Mode
 from tests.support.inference.behaviours import fails
-from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.sdks.interface import Sdk, SdkError
 
@@ -16,8 +16,8 @@ VECTORS = [[1.0, 0.5, -0.25, 0.0], [1.0, 0.5, -0.25, 1.0]]
 
 
 @pytest_asyncio.fixture(scope="session")
-async def account(bank: Bank) -> Account:
-    return await bank.account()
+async def account(accounts: Accounts) -> Account:
+    return await accounts.account()
 
 
 def vectors_of(answer: Any) -> list[list[float]]:
@@ -41,8 +41,8 @@ def test_sandbox_honours_dimensions(sdk: Sdk, account: Account) -> None:
     assert sum(number * number for number in vector) == pytest.approx(1.0, abs=1e-5)
 
 
-async def test_test_key_gets_vectors_of_the_models_size(sdk: Sdk, bank: Bank) -> None:
-    tester = await bank.account(mode=Mode.TEST)
+async def test_test_key_gets_vectors_of_the_models_size(sdk: Sdk, accounts: Accounts) -> None:
+    tester = await accounts.account(mode=Mode.TEST)
 
     answer = sdk.call(tester.secret, CREATE, model="text-embedding-3-large", input="Hello")
 

@@ -8,7 +8,7 @@ import pytest_asyncio
 from callmissed.keys.secret import Mode, new_secret
 from callmissed.plans.plans import Plan
 from tests.support.inference.behaviours import SECRET_TEXT, fails, says
-from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.sdks.interface import Sdk, SdkError
 
@@ -20,8 +20,8 @@ STATUS_ERROR = {"APIStatusError", "APIError"}
 
 
 @pytest_asyncio.fixture(scope="session")
-async def account(bank: Bank) -> Account:
-    return await bank.account()
+async def account(accounts: Accounts) -> Account:
+    return await accounts.account()
 
 
 def raised(sdk: Sdk, secret: str, method: str = CREATE, *arguments: Any, **params: Any) -> SdkError:
@@ -45,9 +45,9 @@ def test_401_is_an_authentication_error(sdk: Sdk, base_url: str, key: str, metho
     assert shown(raised(sdk, key, method)) == ("AuthenticationError", 401, "invalid_api_key")
 
 
-async def test_403_is_a_permission_denied_error(sdk: Sdk, bank: Bank) -> None:
-    deaf = await bank.account(permissions=frozenset({"stt"}))
-    free = await bank.account(plan=Plan.FREE)
+async def test_403_is_a_permission_denied_error(sdk: Sdk, accounts: Accounts) -> None:
+    deaf = await accounts.account(permissions=frozenset({"stt"}))
+    free = await accounts.account(plan=Plan.FREE)
 
     assert shown(raised(sdk, deaf.secret)) == ("PermissionDeniedError", 403, "permission_denied")
     assert shown(raised(sdk, free.secret)) == ("PermissionDeniedError", 403, "model_not_available")
@@ -88,8 +88,8 @@ def test_an_upstreams_400_is_a_bad_request_error(sdk: Sdk, account: Account, ups
     assert shown(raised(sdk, account.secret)) == ("BadRequestError", 400, "context_length_exceeded")
 
 
-async def test_402_is_a_status_error(sdk: Sdk, bank: Bank) -> None:
-    poor, thrifty = await bank.account(credits=0), await bank.account(budget=1)
+async def test_402_is_a_status_error(sdk: Sdk, accounts: Accounts) -> None:
+    poor, thrifty = await accounts.account(credits=0), await accounts.account(budget=1)
 
     for account, code in ((poor, "insufficient_credits"), (thrifty, "budget_exceeded")):
         error = raised(sdk, account.secret)
@@ -97,9 +97,9 @@ async def test_402_is_a_status_error(sdk: Sdk, bank: Bank) -> None:
         assert (error.status, error.code, error.type) == (402, code, "insufficient_quota")
 
 
-async def test_429_is_a_rate_limit_error_that_says_when_to_retry(sdk: Sdk, bank: Bank) -> None:
-    slow, spent = await bank.account(rpm=1), await bank.account()
-    await bank.change_wallet(spent.tenant, q_llm=0)
+async def test_429_is_a_rate_limit_error_that_says_when_to_retry(sdk: Sdk, accounts: Accounts) -> None:
+    slow, spent = await accounts.account(rpm=1), await accounts.account()
+    await accounts.change_wallet(spent.tenant, q_llm=0)
     sdk.call(slow.secret, CREATE, model="lab-chat", messages=HELLO)
 
     limited, exhausted = raised(sdk, slow.secret), raised(sdk, spent.secret)
@@ -127,9 +127,9 @@ def test_502_and_503_are_internal_server_errors(
 
 
 async def test_the_sdks_own_retries_wait_as_they_are_told_and_succeed(
-    sdk: Sdk, bank: Bank, upstream: FakeUpstream
+    sdk: Sdk, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account(rpm=60)  # ten at once, then one a second
+    account = await accounts.account(rpm=60)  # ten at once, then one a second
     for _ in range(10):
         sdk.call(account.secret, CREATE, model="lab-chat", messages=HELLO)
     assert raised(sdk, account.secret).retry_after == "1"

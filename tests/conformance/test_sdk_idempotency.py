@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.inference.behaviours import completion, fails, reply
-from tests.support.inference.gateway import Bank
+from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.sdks.interface import Sdk, SdkError
 
@@ -20,8 +20,8 @@ def said(result: Any) -> dict[str, Any]:
     return {name: value for name, value in result.items() if name != "_request_id"}
 
 
-async def test_a_call_that_is_made_twice_is_made_once(sdk: Sdk, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_a_call_that_is_made_twice_is_made_once(sdk: Sdk, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
     upstream.will(reply(completion("only once")))
     call: dict[str, Any] = {"model": "lab-chat", "messages": HELLO, "extra_headers": KEYED}
 
@@ -30,11 +30,11 @@ async def test_a_call_that_is_made_twice_is_made_once(sdk: Sdk, bank: Bank, upst
     assert said(first) == said(again)
     assert again["choices"][0]["message"]["content"] == "only once"
     assert len(upstream.requests) == 1
-    assert await bank.assert_balanced(account) == COST
+    assert await accounts.assert_balanced(account) == COST
 
 
-async def test_another_call_with_the_key_is_a_conflict(sdk: Sdk, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_another_call_with_the_key_is_a_conflict(sdk: Sdk, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
     sdk.call(account.secret, CREATE, model="lab-chat", messages=HELLO, extra_headers=KEYED)
 
     with pytest.raises(SdkError) as raised:
@@ -45,11 +45,11 @@ async def test_another_call_with_the_key_is_a_conflict(sdk: Sdk, bank: Bank, ups
     assert len(upstream.requests) == 1
 
 
-async def test_the_sdks_own_retry_runs_what_failed(sdk: Sdk, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_the_sdks_own_retry_runs_what_failed(sdk: Sdk, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
     upstream.will(fails(503), fails(503), reply(completion("at last")))  # two tries of ours are one of the caller's
 
     result = sdk.call(account.secret, CREATE, retries=1, model="lab-chat", messages=HELLO, extra_headers=KEYED)
 
     assert result["choices"][0]["message"]["content"] == "at last"
-    assert await bank.assert_balanced(account) == COST
+    assert await accounts.assert_balanced(account) == COST

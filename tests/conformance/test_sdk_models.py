@@ -4,13 +4,13 @@ import pytest
 import pytest_asyncio
 
 from callmissed.catalog.loader import load_catalog
-from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.gateway import Account, Accounts
 from tests.support.sdks.interface import Sdk
 
 
 @pytest_asyncio.fixture(scope="session")
-async def account(bank: Bank) -> Account:
-    return await bank.account()
+async def account(accounts: Accounts) -> Account:
+    return await accounts.account()
 
 
 def test_the_list_has_every_model(sdk: Sdk, account: Account) -> None:

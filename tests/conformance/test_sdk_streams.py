@@ -16,7 +16,7 @@ from tests.support.inference.behaviours import (
     usage_event,
     whole_stream,
 )
-from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream, Gate, eventually, until
 from tests.support.sdks.interface import Sdk, SdkError
 
@@ -25,8 +25,8 @@ ASKED: dict[str, Any] = {"model": "lab-chat", "messages": HELLO}
 
 
 @pytest_asyncio.fixture
-async def account(bank: Bank) -> Account:
-    return await bank.account()
+async def account(accounts: Accounts) -> Account:
+    return await accounts.account()
 
 
 def text_of(chunks: list[Any]) -> str:
@@ -70,11 +70,11 @@ def test_the_first_chunk_comes_before_the_upstream_has_finished(
 
 
 async def test_the_wallet_is_settled_when_the_stream_ends(
-    sdk: Sdk, account: Account, bank: Bank, upstream: FakeUpstream
+    sdk: Sdk, account: Account, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     list(sdk.stream(account.secret, **ASKED))
 
-    assert await bank.assert_balanced(account) == 11 * 50 + 7 * 150
+    assert await accounts.assert_balanced(account) == 11 * 50 + 7 * 150
 
 
 def test_tool_calls_come_in_pieces(sdk: Sdk, account: Account, upstream: FakeUpstream) -> None:
@@ -105,7 +105,7 @@ def test_an_error_in_the_midst_is_raised(sdk: Sdk, account: Account, upstream: F
 
 
 async def test_hanging_up_cuts_the_upstream_and_is_settled(
-    sdk: Sdk, account: Account, bank: Bank, upstream: FakeUpstream
+    sdk: Sdk, account: Account, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     upstream.will(streams([*content_events()[:2], Gate(), DONE]))
     chunks = sdk.stream(account.secret, **ASKED)
@@ -114,6 +114,6 @@ async def test_hanging_up_cuts_the_upstream_and_is_settled(
     chunks.close()  # pyright: ignore[reportAttributeAccessIssue]  it is a generator
 
     await until(upstream.only.cut.is_set)
-    await eventually(bank.is_settled, account)
-    assert (await bank.entry(account.tenant))["usage"]["outcome"] == "client_closed"
-    assert await bank.assert_balanced(account) > 0
+    await eventually(accounts.is_settled, account)
+    assert (await accounts.entry(account.tenant))["usage"]["outcome"] == "client_closed"
+    assert await accounts.assert_balanced(account) > 0

@@ -13,7 +13,7 @@ from functions.webhooks.delivery.signing import headers
 from tests.support.webhooks.receivers import (
     SECRET,
     SOURCES,
-    Judge,
+    Verifier,
     Receiver,
     build_go,
     guide_snippet,
@@ -129,21 +129,21 @@ FORGED = {
 
 
 @pytest.fixture(params=[pypi, npm], ids=["pypi", "npm"])
-def library(request: pytest.FixtureRequest) -> Judge:
+def library(request: pytest.FixtureRequest) -> Verifier:
     return request.param
 
 
-def test_official_libraries_accept(library: Judge) -> None:
+def test_official_libraries_accept(library: Verifier) -> None:
     assert library(*signed())
 
 
 @pytest.mark.parametrize("case", FORGED)
-def test_official_libraries_refuse(library: Judge, case: str) -> None:
+def test_official_libraries_refuse(library: Verifier, case: str) -> None:
     assert not library(*FORGED[case]())
 
 
 @pytest.mark.parametrize("secrets", [(SECRET, OTHER_SECRET), (OTHER_SECRET, SECRET)], ids=["newer", "older"])
-def test_official_libraries_accept_either_secret_during_a_rotation(library: Judge, secrets: tuple[str, str]) -> None:
+def test_official_libraries_accept_either_secret_during_a_rotation(library: Verifier, secrets: tuple[str, str]) -> None:
     assert library(*signed(*secrets))
 
 

@@ -14,7 +14,7 @@ from tests.support.webhooks.callbacks import (
     DOMAIN,
     VOICE,
     WHATSAPP,
-    Stage,
+    CallbacksApi,
     body_of,
     by_cashfree,
     by_meta,
@@ -32,13 +32,13 @@ Request = tuple[str, bytes, dict[str, str]]
 
 
 @pytest_asyncio.fixture
-async def stage(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+async def callbacks_api(tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CallbacksApi]:
     monkeypatch.setenv("CASHFREE_SECRET_KEY", CASHFREE_SECRET)
     dynamodb = CountingDynamoDB("us-east-1", tables.endpoint)
-    stage = Stage(dynamodb, tables.stage)
-    await stage.save(whatsapp_credentials())
-    await stage.save(twilio_credentials())
-    yield stage
+    callbacks_api = CallbacksApi(dynamodb, tables.stage)
+    await callbacks_api.save(whatsapp_credentials())
+    await callbacks_api.save(twilio_credentials())
+    yield callbacks_api
     await dynamodb.close()
 
 
@@ -56,11 +56,11 @@ def of_cashfree(number: int) -> Request:
     return CASHFREE, body, by_cashfree(body)
 
 
-async def asked(stage: Stage, request: Request) -> tuple[int, list[str]]:
+async def asked(callbacks_api: CallbacksApi, request: Request) -> tuple[int, list[str]]:
     """Status and DynamoDB's answers of one callback."""
-    assert isinstance(stage.dynamodb, CountingDynamoDB)
-    count = stage.dynamodb.restart()
-    answer = await stage.post(*request)
+    assert isinstance(callbacks_api.dynamodb, CountingDynamoDB)
+    count = callbacks_api.dynamodb.restart()
+    answer = await callbacks_api.post(*request)
     return answer.status, count.operations
 
 
@@ -68,26 +68,26 @@ async def asked(stage: Stage, request: Request) -> tuple[int, list[str]]:
     ("make", "first"), [(of_whatsapp, [READ, WRITE]), (of_twilio, [READ, WRITE]), (of_cashfree, [WRITE])]
 )
 async def test_a_callback_takes_two_round_trips_and_the_next_one(
-    stage: Stage, make: Callable[[int], Request], first: list[str]
+    callbacks_api: CallbacksApi, make: Callable[[int], Request], first: list[str]
 ) -> None:
-    assert await asked(stage, make(1)) == (200, first)
-    assert await asked(stage, make(2)) == (200, [WRITE])
-    _, repeated = await asked(stage, make(2))
+    assert await asked(callbacks_api, make(1)) == (200, first)
+    assert await asked(callbacks_api, make(2)) == (200, [WRITE])
+    _, repeated = await asked(callbacks_api, make(2))
     assert len(repeated) == 1
 
 
-async def test_a_forged_callback_takes_one_read_and_no_write(stage: Stage) -> None:
+async def test_a_forged_callback_takes_one_read_and_no_write(callbacks_api: CallbacksApi) -> None:
     path, body, _ = of_whatsapp(1)
 
-    assert await asked(stage, (path, body, {})) == (401, [READ])
+    assert await asked(callbacks_api, (path, body, {})) == (401, [READ])
 
 
-async def test_a_batch_of_messages_takes_one_read_and_waits_for_its_writes_together(stage: Stage) -> None:
-    assert isinstance(stage.dynamodb, CountingDynamoDB)
+async def test_a_batch_of_messages_takes_one_read_and_waits_for_its_writes_together(callbacks_api: CallbacksApi) -> None:
+    assert isinstance(callbacks_api.dynamodb, CountingDynamoDB)
     body = body_of(change(messages=[message(f"wamid.{number}") for number in range(8)]))
-    count = stage.dynamodb.restart()
+    count = callbacks_api.dynamodb.restart()
 
-    assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 200
+    assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
 
     assert (count.reads, len(count.exchanges), count.rounds) == (1, 9, 2)
 

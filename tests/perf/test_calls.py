@@ -24,7 +24,7 @@ from local.aws.tables import StageTables
 from tests.support.authorizer_requests import request as account_request
 from tests.support.counting import Count, CountingDynamoDB
 from tests.support.inference.behaviours import fails, ordinary
-from tests.support.inference.gateway import PEPPER, REGION, Account, Bank, gateway_at_work, settings_for
+from tests.support.inference.gateway import PEPPER, REGION, Account, Accounts, gateway_at_work, settings_for
 from tests.support.inference.upstream import FakeUpstream, Received
 from tests.support.inference.wire import CHAT, EMBEDDINGS, chat, embed, refused
 
@@ -74,9 +74,9 @@ def asked(upstream: FakeUpstream, dynamodb: CountingDynamoDB) -> Iterator[FakeUp
 @SERVICES
 @BUDGETS
 async def test_billed_call_of_every_service(
-    client: httpx2.AsyncClient, bank: Bank, count: Count, asked: FakeUpstream, call: BilledCall, budget: int | None
+    client: httpx2.AsyncClient, accounts: Accounts, count: Count, asked: FakeUpstream, call: BilledCall, budget: int | None
 ) -> None:
-    account = await bank.account(budget=budget)
+    account = await accounts.account(budget=budget)
 
     assert (await call(client, account)).status_code == 200
 
@@ -97,9 +97,9 @@ def test_every_service_is_counted() -> None:
 
 @BUDGETS
 async def test_a_call_with_an_idempotency_key_costs_two_writes_more(
-    client: httpx2.AsyncClient, bank: Bank, count: Count, asked: FakeUpstream, budget: int | None
+    client: httpx2.AsyncClient, accounts: Accounts, count: Count, asked: FakeUpstream, budget: int | None
 ) -> None:
-    account = await bank.account(budget=budget)
+    account = await accounts.account(budget=budget)
 
     assert (await chat(client, account, KEYED)).status_code == 200
 
@@ -113,9 +113,9 @@ async def test_a_call_with_an_idempotency_key_costs_two_writes_more(
 
 @pytest.mark.parametrize(("budget", "trips"), [(None, [ADMIT, KEEP]), (10**10, [ADMIT, KEEP, ADMIT])])
 async def test_a_replay_costs_one_write_and_the_return_of_the_budget(
-    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB, budget: int | None, trips: list[str]
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB, budget: int | None, trips: list[str]
 ) -> None:
-    account = await bank.account(budget=budget)
+    account = await accounts.account(budget=budget)
     assert (await chat(client, account, KEYED)).status_code == 200
     count = dynamodb.restart()
 
@@ -126,17 +126,17 @@ async def test_a_replay_costs_one_write_and_the_return_of_the_budget(
 
 
 async def test_a_stream_with_an_idempotency_key_costs_nothing_more(
-    client: httpx2.AsyncClient, bank: Bank, count: Count
+    client: httpx2.AsyncClient, accounts: Accounts, count: Count
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     assert (await chat(client, account, KEYED, stream=True)).status_code == 200
 
     assert count.operations == [ADMIT, HOLD, ENTRY, APPLY]
 
 
-async def test_calls_in_a_row_cost_the_same(client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB) -> None:
-    account = await bank.account(rpm=600, budget=10**10)
+async def test_calls_in_a_row_cost_the_same(client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB) -> None:
+    account = await accounts.account(rpm=600, budget=10**10)
 
     for _ in range(5):
         count = dynamodb.restart()
@@ -145,8 +145,8 @@ async def test_calls_in_a_row_cost_the_same(client: httpx2.AsyncClient, bank: Ba
 
 
 @STREAMED
-async def test_a_test_keys_call(client: httpx2.AsyncClient, bank: Bank, count: Count, streamed: bool) -> None:
-    account = await bank.account(mode=Mode.TEST, budget=10**10)
+async def test_a_test_keys_call(client: httpx2.AsyncClient, accounts: Accounts, count: Count, streamed: bool) -> None:
+    account = await accounts.account(mode=Mode.TEST, budget=10**10)
 
     assert (await chat(client, account, stream=streamed)).status_code == 200
 
@@ -161,7 +161,7 @@ def chat_models() -> list[Model]:
 
 @pytest.mark.parametrize("model", [model.id for model in chat_models() if model.status == "live"])
 async def test_the_entry_of_every_model_fits_one_unit(
-    client: httpx2.AsyncClient, bank: Bank, count: Count, tester: Account, model: str
+    client: httpx2.AsyncClient, accounts: Accounts, count: Count, tester: Account, model: str
 ) -> None:
     assert (await chat(client, tester, model=model)).status_code == 200
 
@@ -169,8 +169,8 @@ async def test_the_entry_of_every_model_fits_one_unit(
 
 
 @pytest_asyncio.fixture(scope="module")
-async def tester(bank: Bank) -> Account:
-    return await bank.account(mode=Mode.TEST)
+async def tester(accounts: Accounts) -> Account:
+    return await accounts.account(mode=Mode.TEST)
 
 
 async def test_garbage_for_a_key_costs_nothing(client: httpx2.AsyncClient, count: Count) -> None:
@@ -187,10 +187,10 @@ async def test_an_unknown_key_costs_one_write(client: httpx2.AsyncClient, count:
 
 
 async def test_a_revoked_key_costs_one_write(
-    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB
 ) -> None:
-    account = await bank.account()
-    await bank.keys.revoke(account.tenant, account.key_id)
+    account = await accounts.account()
+    await accounts.keys.revoke(account.tenant, account.key_id)
     count = dynamodb.restart()
 
     refused(await chat(client, account), 401, "invalid_api_key")
@@ -200,9 +200,9 @@ async def test_a_revoked_key_costs_one_write(
 
 @pytest.mark.parametrize(("budget", "trips"), [(None, 1), (10**10, 2)])
 async def test_a_refused_permission(
-    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB, budget: int | None, trips: int
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB, budget: int | None, trips: int
 ) -> None:
-    account = await bank.account(permissions=frozenset({"stt"}), budget=budget)
+    account = await accounts.account(permissions=frozenset({"stt"}), budget=budget)
     count = dynamodb.restart()
 
     refused(await chat(client, account), 403, "permission_denied")
@@ -211,9 +211,9 @@ async def test_a_refused_permission(
 
 
 async def test_a_remembered_denial_costs_nothing(
-    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB
 ) -> None:
-    account = await bank.account(rpm=1)
+    account = await accounts.account(rpm=1)
     assert (await chat(client, account)).status_code == 200
     count = dynamodb.restart()
     refused(await chat(client, account), 429, "rate_limit_exceeded")
@@ -226,9 +226,9 @@ async def test_a_remembered_denial_costs_nothing(
 
 
 async def test_an_empty_wallet_costs_two_writes(
-    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB
 ) -> None:
-    account = await bank.account(credits=0)
+    account = await accounts.account(credits=0)
     count = dynamodb.restart()
 
     refused(await chat(client, account), 402, "insufficient_credits")
@@ -236,8 +236,8 @@ async def test_an_empty_wallet_costs_two_writes(
     assert (count.rounds, len(count.spans)) == (2, 2)
 
 
-async def test_a_bad_body_costs_one_write(client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB) -> None:
-    account = await bank.account(budget=10**10)
+async def test_a_bad_body_costs_one_write(client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB) -> None:
+    account = await accounts.account(budget=10**10)
     count = dynamodb.restart()
 
     refused(await chat(client, account, max_tokens=-1), 400, "invalid_request_error")
@@ -246,9 +246,9 @@ async def test_a_bad_body_costs_one_write(client: httpx2.AsyncClient, bank: Bank
 
 
 async def test_a_failed_call_costs_a_release(
-    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(fails(400))
     count = dynamodb.restart()
 
@@ -259,9 +259,9 @@ async def test_a_failed_call_costs_a_release(
 
 
 async def test_listing_models_costs_one_write(
-    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     count = dynamodb.restart()
 
     for path in ("/v1/models", "/v1/models/lab-chat"):
@@ -274,9 +274,9 @@ async def test_listing_models_costs_one_write(
 
 
 async def test_a_past_call_costs_one_write_and_one_read(
-    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     call = await chat(client, account)
     count = dynamodb.restart()
 
@@ -287,9 +287,9 @@ async def test_a_past_call_costs_one_write_and_one_read(
 
 
 async def test_a_remembered_preflight_costs_nothing(
-    client: httpx2.AsyncClient, bank: Bank, dynamodb: CountingDynamoDB
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB
 ) -> None:
-    await bank.account(domains=frozenset({"*.counted.example.com"}))
+    await accounts.account(domains=frozenset({"*.counted.example.com"}))
     count = dynamodb.restart()
 
     for _ in range(5):
@@ -300,10 +300,10 @@ async def test_a_remembered_preflight_costs_nothing(
 
 
 async def test_an_authorized_request_costs_one_write(
-    bank: Bank, store: StageTables, authorizing: CountingDynamoDB
+    accounts: Accounts, store: StageTables, authorizing: CountingDynamoDB
 ) -> None:
     hooks = frozenset({"webhooks:write"})
-    account, slow = await bank.account(scopes=hooks), await bank.account(scopes=hooks, rpm=1)
+    account, slow = await accounts.account(scopes=hooks), await accounts.account(scopes=hooks, rpm=1)
     foreign = new_secret(Mode.LIVE)
     ring = KeyAuthenticator(
         Database(authorizing, store.stage), Admission(Database(authorizing, store.stage)), (PEPPER,)

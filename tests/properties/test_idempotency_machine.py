@@ -35,9 +35,9 @@ from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.calls.idempotency import LOCK_SECONDS as CHAT_LOCK_SECONDS
 from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Crash, Fault
-from tests.support.idempotency import Shelf
-from tests.support.inference.gateway import Account, Bank
-from tests.support.keyed_processes import CHAT, PEPPER, SIZES, THINGS, Asked, End, Heard, Process, Works
+from tests.support.idempotency import MemoryAnswers
+from tests.support.inference.gateway import Account, Accounts
+from tests.support.keyed_processes import CHAT, PEPPER, SIZES, THINGS, PendingRequest, End, ReceivedAnswer, Process, WorkLog
 
 START = Micros(int(datetime(2026, 11, 10, 12, tzinfo=UTC).timestamp()) * SECOND)
 PATHS = st.sampled_from([CHAT, THINGS])
@@ -91,7 +91,7 @@ STORIES = st.tuples(PATHS, st.lists(PLANS, min_size=2, max_size=5))
 
 
 @dataclass
-class Told:
+class KeyHistory:
     """What is known of one key in its 24 hours."""
 
     answer: bytes | None = None
@@ -110,9 +110,9 @@ class IdempotencyMachine(RuleBasedStateMachine):
         self.clock = START
         self.late: list[tuple[str, bytes]] = []
         self.plain = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
-        self.bank = Bank(self.plain, store.stage, PEPPER)
-        self.shelf, self.works = Shelf(), Works()
-        self.told: dict[tuple[str, str], Told] = {}
+        self.accounts = Accounts(self.plain, store.stage, PEPPER)
+        self.stored_answers, self.work_log = MemoryAnswers(), WorkLog()
+        self.histories: dict[tuple[str, str], KeyHistory] = {}
         self.before: set[str] = set()
         self.answered: dict[str, str] = {}
         self.account: Account | None = None
@@ -138,43 +138,43 @@ class IdempotencyMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9), plan=PLANS)
     def go_on(self, which: int, plan: Plan) -> None:
         """A process goes on with any key; a request that is sent again may be a caller's who lost the answer."""
-        path, key = list(self.told)[which % len(self.told)]
+        path, key = list(self.histories)[which % len(self.histories)]
         self._go_on(path, key, plan)
 
     @rule(path=PATHS, bodies=st.lists(st.sampled_from(BODIES), min_size=2, max_size=2), faults=BEGINNING)
     def start_at_once(self, path: str, bodies: list[bytes], faults: Faults) -> None:
         """Idle processes get requests with one new key at the same moment."""
-        if any(process.asked for process in self.processes):
+        if any(process.request for process in self.processes):
             return
         key = self._new_key(path)
         self.processes[0].dynamodb.faults.extend(faults)
-        requests = [Asked(path, key, body, self.clock) for body in bodies]
+        requests = [PendingRequest(path, key, body, self.clock) for body in bodies]
         outcomes = self._now(_all([self._request(request, process) for process, request in enumerate(requests)]))
         for process, (request, outcome) in enumerate(zip(requests, outcomes, strict=True)):
-            self._judge(request, process, outcome, clean=False)
-        assert sum(process.asked is not None for process in self.processes) <= 1
+            self._check_outcome(request, process, outcome, clean=False)
+        assert sum(process.request is not None for process in self.processes) <= 1
 
     @rule(which=st.integers(0, 20))
     def arrive_late(self, which: int) -> None:
         """A request whose answer was lost arrives after all."""
         if self.late:
             self._now(self.processes[0].dynamodb.deliver_late(which))
-            for told in self.told.values():
-                told.released = False
+            for history in self.histories.values():
+                history.released = False
 
     @rule()
     def next_day(self) -> None:
         """The 24 hours of every key are over, though no record has been deleted."""
-        if any(process.asked for process in self.processes):
+        if any(process.request for process in self.processes):
             return
         self._let_all_arrive()
         self._check()
         self.clock += (RETENTION_SECONDS + 3 * SKEW_SECONDS + CHAT_LOCK_SECONDS) * SECOND
         self._now(sweep(Database(self.plain, self.store.stage), Micros(self.clock)))
-        self.works.effects.clear()
+        self.work_log.effects.clear()
         self.before = self._charged()
         self.answered.clear()
-        self.told = {name: Told() for name in self.told}
+        self.histories = {name: KeyHistory() for name in self.histories}
 
     @invariant()
     def promises_hold(self) -> None:
@@ -192,17 +192,17 @@ class IdempotencyMachine(RuleBasedStateMachine):
             self._now(self._end())
 
     def _new_key(self, path: str) -> str:
-        name = (path, f"key-{len(self.told)}")
-        self.told[name] = Told()
+        name = (path, f"key-{len(self.histories)}")
+        self.histories[name] = KeyHistory()
         return name[1]
 
     def _go_on(self, path: str, key: str, plan: Plan) -> None:
         self.clock += plan.seconds * SECOND
-        if not self.processes[plan.process].asked:
-            self._start(Asked(path, key, plan.body, self.clock), plan.process, plan.beginning)
+        if not self.processes[plan.process].request:
+            self._start(PendingRequest(path, key, plan.body, self.clock), plan.process, plan.beginning)
         elif plan.lingers:
             return
-        if self.processes[plan.process].asked and not plan.lingers:
+        if self.processes[plan.process].request and not plan.lingers:
             self._finish(plan.process, plan.end, plan.ending)
         for _ in range(min(plan.arriving, len(self.late))):
             self.arrive_late(0)
@@ -211,77 +211,77 @@ class IdempotencyMachine(RuleBasedStateMachine):
     def _haunt(self, ghost: Ghost) -> None:
         path, seconds, ends, heir_ends, ending, heir_first = ghost
         key = self._new_key(path)
-        self._start(Asked(path, key, BODIES[0], self.clock), 0, ())
+        self._start(PendingRequest(path, key, BODIES[0], self.clock), 0, ())
         self.clock += (LIFETIMES[path] + seconds) * SECOND
-        self._start(Asked(path, key, BODIES[0], self.clock), 1, ())
+        self._start(PendingRequest(path, key, BODIES[0], self.clock), 1, ())
         order = [(1, heir_ends), (0, ends)] if heir_first else [(0, ends), (1, heir_ends)]
         for process, end in order:
-            if self.processes[process].asked:
+            if self.processes[process].request:
                 self._finish(process, end, ending if process == 1 else ())
                 self._check()
 
     def _quieten(self) -> None:
         for process in range(PROCESSES):
-            if self.processes[process].asked:
+            if self.processes[process].request:
                 self._finish(process, End.DIES, ())
         self._let_all_arrive()
         self.clock += (CHAT_LOCK_SECONDS + SKEW_SECONDS) * SECOND
-        for path, key in self.told:
-            answers = [self._answer_of(Asked(path, key, body, self.clock)) for body in BODIES]
+        for path, key in self.histories:
+            answers = [self._answer_of(PendingRequest(path, key, body, self.clock)) for body in BODIES]
             assert any(answer.status < 300 for answer in answers), answers
         self._check()
         self._now(sweep(Database(self.plain, self.store.stage), Micros(self.clock + (HOLD_MINUTES + 1) * MINUTE)))
-        self._now(self.bank.assert_balanced(self._known))
+        self._now(self.accounts.assert_balanced(self._known))
 
-    def _answer_of(self, request: Asked) -> Heard:
+    def _answer_of(self, request: PendingRequest) -> ReceivedAnswer:
         self.clock += SECOND
-        heard = self._start(request, 0, ()) or self._finish(0, End.SUCCEEDS, ())
-        assert isinstance(heard, Heard)
-        return heard
+        answer = self._start(request, 0, ()) or self._finish(0, End.SUCCEEDS, ())
+        assert isinstance(answer, ReceivedAnswer)
+        return answer
 
-    def _start(self, request: Asked, process: int, faults: Faults) -> Heard | Crash | None:
-        must_run = self.told[request[:2]].released and not any(faults)
+    def _start(self, request: PendingRequest, process: int, faults: Faults) -> ReceivedAnswer | Crash | None:
+        must_run = self.histories[request[:2]].released and not any(faults)
         self.processes[process].dynamodb.faults.extend(faults)
         outcome = self._now(self._request(request, process))
         if must_run:
             event("a released key runs again")
             assert outcome is None or _code(outcome) == "rate_limit_exceeded", outcome
-        self._judge(request, process, outcome, clean=False)
+        self._check_outcome(request, process, outcome, clean=False)
         return outcome
 
-    def _request(self, request: Asked, process: int) -> Coroutine[Any, Any, Heard | Crash | None]:
-        self.told[request[:2]].latest = self.processes[process]
+    def _request(self, request: PendingRequest, process: int) -> Coroutine[Any, Any, ReceivedAnswer | Crash | None]:
+        self.histories[request[:2]].latest = self.processes[process]
         return self.processes[process].start(request, {"tenant": self._known.tenant, "x-api-key": self._known.secret})
 
-    def _finish(self, process: int, end: End, faults: Faults) -> Heard | Crash:
-        request = self.processes[process].asked
+    def _finish(self, process: int, end: End, faults: Faults) -> ReceivedAnswer | Crash:
+        request = self.processes[process].request
         assert request
         self.processes[process].dynamodb.faults.extend(faults)
         outcome = self._now(self.processes[process].finish(end))
         clean = not any(faults) and end not in SIZES
         event(f"{end.name} under {'some' if any(faults) else 'no'} faults: {_code(outcome) or 'success'}")
-        self._judge(request, process, outcome, clean=clean)
+        self._check_outcome(request, process, outcome, clean=clean)
         return outcome
 
-    def _judge(self, request: Asked, process: int, outcome: Heard | Crash | None, *, clean: bool) -> None:
+    def _check_outcome(self, request: PendingRequest, process: int, outcome: ReceivedAnswer | Crash | None, *, clean: bool) -> None:
         """Hold what the caller got against what others got. `clean` work failed and nothing else did."""
         self.processes[process].dynamodb.faults.clear()
-        told = self.told[request[:2]]
-        others = [other.asked for other in self.processes if other is not self.processes[process] and other.asked]
+        history = self.histories[request[:2]]
+        others = [other.request for other in self.processes if other is not self.processes[process] and other.request]
         rivals = [other for other in others if other.key == request.key]
-        alone = told.latest is self.processes[process] and not rivals and not self.late
-        told.released = clean and alone and isinstance(outcome, Heard)
+        alone = history.latest is self.processes[process] and not rivals and not self.late
+        history.released = clean and alone and isinstance(outcome, ReceivedAnswer)
         if outcome is None:
             self._check_overlap(rivals)
         elif isinstance(outcome, Crash):
             self._bury(process)
         elif outcome.status < 300:
             event("replayed" if outcome.replayed else "answered")
-            assert told.answer in (None, outcome.body)
-            assert told.body in (None, request.body)
-            told.answer, told.body = outcome.body, request.body
+            assert history.answer in (None, outcome.body)
+            assert history.body in (None, request.body)
+            history.answer, history.body = outcome.body, request.body
 
-    def _check_overlap(self, rivals: list[Asked]) -> None:
+    def _check_overlap(self, rivals: list[PendingRequest]) -> None:
         """Who still works on the key was begun so long ago that its function has ended it."""
         for rival in rivals:
             event("the lock of a run that should be dead was taken over")
@@ -293,19 +293,19 @@ class IdempotencyMachine(RuleBasedStateMachine):
         self.processes[process] = self._process(process)
 
     def _check(self) -> None:
-        assert all(len(operations) == 1 for operations in self.works.effects.values())
+        assert all(len(operations) == 1 for operations in self.work_log.effects.values())
         charged = self._charged() - self.before
         if charged - set(self.answered.values()):
             self.answered = self._now(self._stored())
         assert charged <= set(self.answered.values())  # one call for each key, so one charge
 
     def _charged(self) -> set[str]:
-        entries: list[Item] = self._now(self.bank.entries(self._known.tenant))
+        entries: list[Item] = self._now(self.accounts.entries(self._known.tenant))
         return {entry["entry"] for entry in entries if entry["type"] == EntryType.DEDUCTION}
 
     async def _stored(self) -> dict[str, str]:
         """The call that answered each key, of those whose answer is stored."""
-        chats = [key for path, key in self.told if path == CHAT]
+        chats = [key for path, key in self.histories if path == CHAT]
         records = {key: await self._record(key) for key in chats}
         return {key: record["cid"] for key, record in records.items() if record.get("st") == "d"}
 
@@ -325,8 +325,8 @@ class IdempotencyMachine(RuleBasedStateMachine):
         database = Database(self.plain, self.store.stage)
         tenant = (await create_tenant(database, name="tests", plan=PricePlan.PRO, now=START)).tenant_id
         await grant(database, tenant=tenant, amount=MicroCredits(1000 * CREDIT), operation_id="start", now=START)
-        key = await self.bank.key(tenant, now=START, budget=1000 * CREDIT)
-        return Account(tenant, key.secret, key.record.key_id, await self.bank.wallet(tenant))
+        key = await self.accounts.key(tenant, now=START, budget=1000 * CREDIT)
+        return Account(tenant, key.secret, key.record.key_id, await self.accounts.wallet(tenant))
 
     def _let_all_arrive(self) -> None:
         while self.late:
@@ -336,7 +336,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
         def read_clock() -> Micros:
             return Micros(self.clock + self.skews[number] * SECOND)
 
-        return Process(self.store, self.shelf, self.works, self.late, read_clock)
+        return Process(self.store, self.stored_answers, self.work_log, self.late, read_clock)
 
     def _now(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)
@@ -353,8 +353,8 @@ async def _all(works: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
     return list(await asyncio.gather(*works))
 
 
-def _code(outcome: Heard | Crash | None) -> str:
-    return outcome.code if isinstance(outcome, Heard) else str(outcome)
+def _code(outcome: ReceivedAnswer | Crash | None) -> str:
+    return outcome.code if isinstance(outcome, ReceivedAnswer) else str(outcome)
 
 
 def test_a_key_runs_once_whatever_goes_wrong(loop: asyncio.AbstractEventLoop, module_tables: StageTables) -> None:

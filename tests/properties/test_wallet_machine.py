@@ -36,7 +36,7 @@ from callmissed.ledger.wallet import ACTIVE, NO_BUDGET
 from callmissed.money import MicroCredits
 from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Fault, FaultyDynamoDB
-from tests.support.faulty_tenant import Failure, World, outcome_name
+from tests.support.faulty_tenant import Failure, FaultyTenant, outcome_name
 from tests.support.interleaving import Action
 from tests.support.tenant_wallets import deduction
 from tests.support.wallet_items import quota_name, quotas
@@ -123,7 +123,7 @@ class WalletMachine(RuleBasedStateMachine):
     ) -> None:
         super().__init__()
         self.met = met
-        self.world = World(loop, store, dynamodb)
+        self.faulty_tenant = FaultyTenant(loop, store, dynamodb)
         self.ledger = Ledger(Database(dynamodb, store.stage))
         self.clock = START
         self.started = 0
@@ -155,8 +155,8 @@ class WalletMachine(RuleBasedStateMachine):
         self.shards = shards
         cap = NO_BUDGET if budget is None else budget
         few = {} if shards > 1 else {"q_llm": quota}
-        self.world.start("enterprise" if shards > 1 else "free", month_of(START), bud=cap, bl=cap, **few)
-        assert self.world.now(self._grant("first", credits)) is True
+        self.faulty_tenant.start("enterprise" if shards > 1 else "free", month_of(START), bud=cap, bl=cap, **few)
+        assert self.faulty_tenant.now(self._grant("first", credits)) is True
         if shards > 1:
             self._create_shards(creating)
         calls = [self._settle_amid_sweep(*expired), self._serve_suspended(stopped)]
@@ -166,7 +166,7 @@ class WalletMachine(RuleBasedStateMachine):
     def grant(self, operation: str, amount: int, faults: Faults) -> Any:
         """Credits come in; each operation id once, whoever repeats it with whatever amount."""
 
-        outcome = self.world.attempt(self._grant(operation, amount), faults)
+        outcome = self.faulty_tenant.attempt(self._grant(operation, amount), faults)
         assert any(faults) or isinstance(outcome, bool)
         return (lambda: self._grant(operation, amount), isinstance(outcome, bool))
 
@@ -203,15 +203,15 @@ class WalletMachine(RuleBasedStateMachine):
     def sweep(self, skew: int, faults: Faults) -> Any:
         """The sweeper runs, by its own clock."""
         at = self.clock + skew
-        outcome = self.world.attempt(sweep(Database(self.world.dynamodb, self.world.stage), Micros(at)), faults)
+        outcome = self.faulty_tenant.attempt(sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(at)), faults)
         assert any(faults) or not isinstance(outcome, Failure)
-        return (lambda: sweep(Database(self.world.dynamodb, self.world.stage), Micros(at)), False)
+        return (lambda: sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(at)), False)
 
     @rule(skew=SKEW, faults=FAULTS)
     def reconcile(self, skew: int, faults: Faults) -> None:
         """The nightly comparison; nothing that is under way is a drift."""
-        report = self.world.attempt(
-            reconcile(Database(self.world.dynamodb, self.world.stage), Micros(self.clock + skew)), faults
+        report = self.faulty_tenant.attempt(
+            reconcile(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(self.clock + skew)), faults
         )
         assert any(faults) or isinstance(report, ReconcileReport)
         assert not isinstance(report, ReconcileReport) or report.drifts == []
@@ -220,15 +220,15 @@ class WalletMachine(RuleBasedStateMachine):
     def replay(self, replay: Replay) -> None:
         """Anything may be repeated at any time; what was done changes nothing."""
         work, done = replay
-        before = self.world.model.wallets
-        self.world.attempt(work(), ())
-        assert not done or self.world.model.wallets == before
+        before = self.faulty_tenant.model.wallets
+        self.faulty_tenant.attempt(work(), ())
+        assert not done or self.faulty_tenant.model.wallets == before
 
     @rule(which=st.integers(0, 20))
     def arrive_late(self, which: int) -> None:
         """A request whose answer was lost arrives after all."""
-        if self.world.dynamodb.late:
-            self.world.now(self.world.dynamodb.deliver_late(which))
+        if self.faulty_tenant.dynamodb.late:
+            self.faulty_tenant.now(self.faulty_tenant.dynamodb.deliver_late(which))
 
     @rule(seconds=st.integers(1, 120) | st.none(), offset=st.integers(-5, 5))
     def wait(self, seconds: int | None, offset: int) -> None:
@@ -243,35 +243,35 @@ class WalletMachine(RuleBasedStateMachine):
     @invariant()
     def sums_hold(self) -> None:
         """Design §7's equations, on the strongly consistent reads of the last write."""
-        self.world.model.check()
+        self.faulty_tenant.model.check()
 
     def teardown(self) -> None:
         """What is under way arrives, everything expires and is swept: then nothing has leaked."""
         try:
-            if self.world.model.wallets:
+            if self.faulty_tenant.model.wallets:
                 self._quieten()
         finally:
-            self.world.end()
+            self.faulty_tenant.end()
 
     def _let_arrive(self, most: int) -> None:
-        for _ in range(min(most, len(self.world.dynamodb.late))):
-            self.world.now(self.world.dynamodb.deliver_late(0))
+        for _ in range(min(most, len(self.faulty_tenant.dynamodb.late))):
+            self.faulty_tenant.now(self.faulty_tenant.dynamodb.deliver_late(0))
 
     def _quieten(self) -> None:
-        self._let_arrive(len(self.world.dynamodb.late))
+        self._let_arrive(len(self.faulty_tenant.dynamodb.late))
         end = max(self.clock, self.latest_expiry) + MINUTE
-        self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), Micros(end)))
-        again = self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), Micros(end)))
+        self.faulty_tenant.now(sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end)))
+        again = self.faulty_tenant.now(sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end)))
         assert again.backlog == 0
-        self.world.look()
-        self.world.model.check_quiet()
-        assert self.world.now(reconcile(Database(self.world.dynamodb, self.world.stage), Micros(end))).drifts == []
+        self.faulty_tenant.look()
+        self.faulty_tenant.model.check_quiet()
+        assert self.faulty_tenant.now(reconcile(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end))).drifts == []
 
     def _grant(self, operation: str, amount: int) -> Coroutine[Any, Any, bool]:
-        stage, tenant = self.world.stage, self.world.tenant
+        stage, tenant = self.faulty_tenant.stage, self.faulty_tenant.tenant
         work = partial(
             grant,
-            Database(self.world.dynamodb, stage),
+            Database(self.faulty_tenant.dynamodb, stage),
             tenant=tenant,
             amount=MicroCredits(amount),
             operation_id=operation,
@@ -279,8 +279,8 @@ class WalletMachine(RuleBasedStateMachine):
         return work(now=Micros(self.clock))
 
     def _suspend(self, status: str) -> None:
-        for wallet in list(self.world.model.wallets.values()):
-            self.world.write(wallet | {"st": status})
+        for wallet in list(self.faulty_tenant.model.wallets.values()):
+            self.faulty_tenant.write(wallet | {"st": status})
 
     def _serve_suspended(self, plan: Plan) -> Call:
         self._suspend("suspended")
@@ -292,7 +292,7 @@ class WalletMachine(RuleBasedStateMachine):
     def _create_shards(self, faults: Faults) -> None:
         """A hold that finds no shard but the first makes them, and levels; then a shard's lost write arrives."""
         self._serve(replace(CALM, amount=10, placing=faults, arriving=len(faults)))
-        if len(self.world.model.wallets) == self.shards:
+        if len(self.faulty_tenant.model.wallets) == self.shards:
             self._meet(LATE_SHARD)
 
     def _settle_amid_sweep(self, amount: int, share: int, dies: bool) -> Call:
@@ -301,12 +301,12 @@ class WalletMachine(RuleBasedStateMachine):
             return call
         self.clock = max(self.clock, expires_at(call.id))
         arrival = self._entry_in_flight(call, call.hold, share, dies=dies)
-        dynamodb = self.world.dynamodb
+        dynamodb = self.faulty_tenant.dynamodb
         dynamodb.before("PutItem", arrival, matching=lambda request: request["Item"]["entry"]["S"] == call.id)
-        self.world.now(sweep(Database(dynamodb, self.world.stage), Micros(self.clock)))
+        self.faulty_tenant.now(sweep(Database(dynamodb, self.faulty_tenant.stage), Micros(self.clock)))
         assert dynamodb.pending == 0
-        entry = self.world.model.entries[call.id]
-        assert (entry["type"], self.world.model.pending(entry)) == (EntryType.DEDUCTION, False)
+        entry = self.faulty_tenant.model.entries[call.id]
+        assert (entry["type"], self.faulty_tenant.model.pending(entry)) == (EntryType.DEDUCTION, False)
         self._meet(AMID_SWEEP)
         return call
 
@@ -316,8 +316,8 @@ class WalletMachine(RuleBasedStateMachine):
         settle = partial(self.ledger.settle, hold, self._entry(hold, share))
         if not dies:
             return settle
-        self.world.attempt(settle(), (Fault.DIE_IN_FLIGHT,))
-        return partial(self.world.dynamodb.deliver_late, len(self.world.dynamodb.late) - 1)
+        self.faulty_tenant.attempt(settle(), (Fault.DIE_IN_FLIGHT,))
+        return partial(self.faulty_tenant.dynamodb.deliver_late, len(self.faulty_tenant.dynamodb.late) - 1)
 
     def _meet(self, what: str) -> None:
         event(what)
@@ -330,7 +330,7 @@ class WalletMachine(RuleBasedStateMachine):
         call = Call(id, self._hold(id, plan))
         if plan.seconds:
             self.clock += plan.seconds * SECOND
-            self.world.now(sweep(Database(self.world.dynamodb, self.world.stage), Micros(self.clock)))
+            self.faulty_tenant.now(sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(self.clock)))
         if call.hold and plan.then == "settle":
             self._settle(call, call.hold, plan.share, plan.resolving)
         elif call.hold and plan.then == "release":
@@ -340,8 +340,8 @@ class WalletMachine(RuleBasedStateMachine):
 
     def _hold(self, id: str, plan: Plan) -> Hold | None:
         expected = self._refusal(month_of(Micros(self.clock + plan.skew)), plan.amount)
-        work = self.ledger.hold(self.world.tenant, id, "llm", MicroCredits(plan.amount), shards=self.shards)
-        held = self.world.attempt(work, plan.placing)
+        work = self.ledger.hold(self.faulty_tenant.tenant, id, "llm", MicroCredits(plan.amount), shards=self.shards)
+        held = self.faulty_tenant.attempt(work, plan.placing)
         event(f"hold under {'some' if any(plan.placing) else 'no'} faults: {outcome_name(held)}")
         if not any(plan.placing):
             assert (held.code if isinstance(held, ApiError) else None) == expected
@@ -350,7 +350,7 @@ class WalletMachine(RuleBasedStateMachine):
     def _settle(self, call: Call, hold: Hold, share: int, faults: Faults) -> Replay:
         call.settling = True
         entry = self._entry(hold, share)
-        settlement = self.world.attempt(self.ledger.settle(hold, entry), faults)
+        settlement = self.faulty_tenant.attempt(self.ledger.settle(hold, entry), faults)
         event(f"settle under {'some' if any(faults) else 'no'} faults: {outcome_name(settlement)}")
         if isinstance(settlement, Settlement):
             self._check_settled(call, settlement)
@@ -359,7 +359,7 @@ class WalletMachine(RuleBasedStateMachine):
 
     def _release(self, call: Call, hold: Hold, faults: Faults) -> Replay:
         call.released = True
-        outcome = self.world.attempt(self.ledger.release(hold), faults)
+        outcome = self.faulty_tenant.attempt(self.ledger.release(hold), faults)
         assert any(faults) or outcome is None
         return (lambda: self.ledger.release(hold), outcome is None)
 
@@ -367,13 +367,13 @@ class WalletMachine(RuleBasedStateMachine):
         return replace(deduction(hold, hold.amount * share // 100), created=Micros(self.clock))
 
     def _check_settled(self, call: Call, settlement: Settlement) -> None:
-        entry = self.world.model.entries[call.id]
+        entry = self.faulty_tenant.model.entries[call.id]
         assert (entry["type"] == EntryType.VOID) == (settlement is Settlement.VOIDED)
-        assert settlement is not Settlement.APPLIED or not self.world.model.pending(entry)
+        assert settlement is not Settlement.APPLIED or not self.faulty_tenant.model.pending(entry)
 
     def _refusal(self, month: int, amount: int) -> str | None:
         """What a hold of `amount` by a clock in `month` must be refused with, told from the wallets as they are."""
-        wallets = list(self.world.model.wallets.values())
+        wallets = list(self.faulty_tenant.model.wallets.values())
         current = [wallet | self._fresh(wallet) if wallet["mon"] < month else wallet for wallet in wallets]
         if current[0]["st"] != ACTIVE:
             return "account_inactive"

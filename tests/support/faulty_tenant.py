@@ -20,13 +20,13 @@ Failure = Crash | DynamoError | ApiError
 
 
 def outcome_name(outcome: object) -> str:
-    """Name of what came of a step: a refusal's code, a settlement, or the type."""
+    """Name of a step's outcome: a refusal's code, a settlement, or the type."""
     if isinstance(outcome, ApiError):
         return outcome.code
     return str(outcome) if isinstance(outcome, Settlement) else type(outcome).__name__
 
 
-class World:
+class FaultyTenant:
     """A tenant's wallets and entries in `store`, seen by a model after every write that arrives."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, store: StageTables, dynamodb: FaultyDynamoDB) -> None:
@@ -53,7 +53,7 @@ class World:
         return self.loop.run_until_complete(work)
 
     def attempt(self, work: Coroutine[Any, Any, T], faults: Sequence[Fault | None]) -> T | Failure:
-        """Result of `work` under `faults`, or what it died of."""
+        """Result of `work` under `faults`, or its failure."""
         self.dynamodb.faults.extend(faults)
         try:
             return self.now(work)
@@ -62,7 +62,7 @@ class World:
         finally:
             self.dynamodb.faults.clear()
 
-    def look(self) -> None:
+    def read_all(self) -> None:
         """Read everything anew, strongly consistent, and check it."""
         self.now(self._see({self._table(LEDGER), self._table(WALLETS)}))
 

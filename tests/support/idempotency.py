@@ -1,4 +1,4 @@
-"""Long answers in memory, and a clock with hands."""
+"""Long answers in memory, and a clock that a test advances."""
 
 from dataclasses import dataclass, field
 
@@ -7,34 +7,34 @@ from callmissed.idempotency.answers import AnswersUnavailable
 
 
 @dataclass
-class Shelf:
-    """Keeps answers as S3 would; refuses while it is `shut`."""
+class MemoryAnswers:
+    """Stores answers as S3 would; raises AnswersUnavailable while `unavailable`."""
 
-    kept: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    shut: bool = False
+    stored: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    unavailable: bool = False
 
     async def keep(self, name: str, body: bytes) -> None:
         self._check()
-        assert name not in self.kept or self.kept[name] == body
-        self.kept[name] = body
+        assert name not in self.stored or self.stored[name] == body
+        self.stored[name] = body
 
     async def find(self, name: str) -> bytes:
         self._check()
-        return self.kept[name]
+        return self.stored[name]
 
     def _check(self) -> None:
-        if self.shut:
-            raise AnswersUnavailable("shut")
+        if self.unavailable:
+            raise AnswersUnavailable("unavailable")
 
 
 @dataclass
-class Hands:
-    """A clock that stands until it is turned. Microseconds since the epoch."""
+class ManualClock:
+    """A clock that changes only when it is advanced. Microseconds since the epoch."""
 
-    at: int = field(default_factory=system_clock)
+    now: int = field(default_factory=system_clock)
 
     def __call__(self) -> Micros:
-        return Micros(self.at)
+        return Micros(self.now)
 
-    def turn(self, seconds: float) -> None:
-        self.at += round(seconds * SECOND)
+    def advance(self, seconds: float) -> None:
+        self.now += round(seconds * SECOND)

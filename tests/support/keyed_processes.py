@@ -28,7 +28,7 @@ from callmissed_ai.work import Work
 from functions.inference.app import create_app
 from local.aws.tables import StageTables
 from tests.support.faults import Crash, FaultyDynamoDB
-from tests.support.idempotency import Shelf
+from tests.support.idempotency import MemoryAnswers
 from tests.support.inference.behaviours import completion
 
 CHAT, THINGS = "/v1/chat/completions", "/api/v1/things"
@@ -55,7 +55,7 @@ _WITH_EFFECT = {*SIZES, End.FAILS_AFTER_EFFECT, End.BREAKS_AFTER_EFFECT, End.DIE
 
 
 @dataclass
-class Works:
+class WorkLog:
     """What the works of all processes did: under which ids a request had its effect, and how many replies."""
 
     effects: dict[tuple[str, bytes], set[str]] = field(default_factory=dict[tuple[str, bytes], set[str]])
@@ -68,7 +68,7 @@ class Works:
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReceivedAnswer:
     """An answer as its caller got it."""
 
     status: int
@@ -85,7 +85,7 @@ class Heard:
         return "idempotent-replayed" in self.headers
 
 
-class Asked(NamedTuple):
+class PendingRequest(NamedTuple):
     """A request that a process serves since `at` (microseconds of the true time)."""
 
     path: str
@@ -94,7 +94,7 @@ class Asked(NamedTuple):
     at: int
 
 
-class MortalDynamoDB(FaultyDynamoDB):
+class CrashingDynamoDB(FaultyDynamoDB):
     """A client whose process sends nothing more once it has died."""
 
     dead = False
@@ -115,78 +115,78 @@ class Process:
     def __init__(
         self,
         store: StageTables,
-        shelf: Shelf,
-        works: Works,
+        stored_answers: MemoryAnswers,
+        work_log: WorkLog,
         late: list[tuple[str, bytes]],
         read_clock: Clock,
     ) -> None:
-        self.dynamodb = MortalDynamoDB(store.endpoint)
+        self.dynamodb = CrashingDynamoDB(store.endpoint)
         self.dynamodb.late = late
-        self.works = works
-        self.asked: Asked | None = None
+        self.work_log = work_log
+        self.request: PendingRequest | None = None
         self._clock = read_clock
-        self._records = IdempotencyStore(Database(self.dynamodb, store.stage), shelf)
+        self._records = IdempotencyStore(Database(self.dynamodb, store.stage), stored_answers)
         self._apps = {CHAT: self._chat(store), THINGS: self._things()}
-        self._task: asyncio.Task[Heard] | None = None
+        self._task: asyncio.Task[ReceivedAnswer] | None = None
         self._gate: asyncio.Future[End] | None = None
 
-    async def start(self, asked: Asked, headers: dict[str, str]) -> Heard | Crash | None:
+    async def start(self, request: PendingRequest, headers: dict[str, str]) -> ReceivedAnswer | Crash | None:
         """Serve a request up to its work; None when the work waits, else what became of it."""
         loop = asyncio.get_running_loop()
-        self.asked, self._gate, self._reached = asked, loop.create_future(), loop.create_future()
-        self._task = asyncio.ensure_future(self._serve(asked, headers))
+        self.request, self._gate, self._reached = request, loop.create_future(), loop.create_future()
+        self._task = asyncio.ensure_future(self._serve(request, headers))
         await asyncio.wait({self._task, self._reached}, return_when=asyncio.FIRST_COMPLETED)
         return await self._outcome() if self._task.done() else None
 
-    async def finish(self, end: End) -> Heard | Crash:
+    async def finish(self, end: End) -> ReceivedAnswer | Crash:
         """What becomes of the request when its work ends so."""
         assert self._gate
         self._gate.set_result(end)
         return await self._outcome()
 
-    async def _outcome(self) -> Heard | Crash:
+    async def _outcome(self) -> ReceivedAnswer | Crash:
         assert self._task
-        self.asked = None
+        self.request = None
         try:
             return await self._task
         except Crash as crash:
             return crash
 
-    async def _serve(self, asked: Asked, headers: dict[str, str]) -> Heard:
+    async def _serve(self, request: PendingRequest, headers: dict[str, str]) -> ReceivedAnswer:
         parts: list[Message] = []
 
         async def receive() -> Message:
-            return {"type": "http.request", "body": asked.body, "more_body": False}
+            return {"type": "http.request", "body": request.body, "more_body": False}
 
         async def send(message: Message) -> None:
             parts.append(message)
 
-        headers = headers | {"idempotency-key": asked.key}
+        headers = headers | {"idempotency-key": request.key}
         scope = {
             "type": "http",
             "method": "POST",
-            "path": asked.path,
+            "path": request.path,
             "query_string": b"",
             "headers": [
-                (name.encode(), value.encode()) for name, value in (headers | {"idempotency-key": asked.key}).items()
+                (name.encode(), value.encode()) for name, value in (headers | {"idempotency-key": request.key}).items()
             ],
             "aws.event": {
                 "requestContext": {"authorizer": {"tenant": headers["tenant"], "key_id": "", "mode": "live"}}
             },
         }
-        await self._apps[asked.path](scope, receive, send)
+        await self._apps[request.path](scope, receive, send)
         answered = {name.decode().lower(): value.decode() for name, value in parts[0]["headers"]}
-        return Heard(parts[0]["status"], answered, b"".join(part.get("body", b"") for part in parts[1:]))
+        return ReceivedAnswer(parts[0]["status"], answered, b"".join(part.get("body", b"") for part in parts[1:]))
 
     async def _work(self, operation: str | None = None) -> str:
         """Wait to be told how the work ends, and do it. Raises what that end is."""
-        assert self._gate and self.asked
-        asked = self.asked
+        assert self._gate and self.request
+        request = self.request
         if not self._reached.done():
             self._reached.set_result(None)
         end = await self._gate
         if operation and end in _WITH_EFFECT:
-            self.works.effects.setdefault((asked.key, asked.body), set()).add(operation)
+            self.work_log.effects.setdefault((request.key, request.body), set()).add(operation)
         if end in (End.DIES, End.DIES_AFTER_EFFECT):
             self.dynamodb.dead = True
             raise Crash(end)
@@ -194,7 +194,7 @@ class Process:
             raise RuntimeError("a defect")
         if end not in SIZES:
             raise service_unavailable()
-        return self.works.text(SIZES[end])
+        return self.work_log.text(SIZES[end])
 
     def _things(self) -> ASGIApp:
         router = APIRouter()

@@ -1,7 +1,6 @@
 """The pipeline in the test's own loop, over real tables and a scripted upstream."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest_asyncio
@@ -11,14 +10,7 @@ from local.aws.tables import StageTables
 from tests.support.faults import FaultyDynamoDB
 from tests.support.inference.fixtures import *  # noqa: F403  pytest finds fixtures by their names here
 from tests.support.inference.gateway import settings_for
-
-
-@dataclass(frozen=True)
-class Process:
-    """A container, and the client that its requests go through."""
-
-    container: Container
-    dynamodb: FaultyDynamoDB
+from tests.support.inference.process import Process
 
 
 @pytest_asyncio.fixture

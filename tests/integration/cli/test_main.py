@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.integration.cli.conftest import CommandLine
+from tests.support.cli import CommandLine
 
 UNKNOWN_TENANT = "tnt_" + "0" * 24
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.conftest import CommandLine
+from tests.support.cli import CommandLine
 
 COMMAND = Path(sys.executable).with_name("callmissed")
 

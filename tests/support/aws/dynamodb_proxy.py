@@ -48,7 +48,7 @@ class Fault(StrEnum):
 
 
 @dataclass(slots=True)
-class Order:
+class PlannedFault:
     """A fault for the next `left` requests of `step` that speak of `about`."""
 
     fault: Fault
@@ -61,12 +61,12 @@ class Order:
 
 @dataclass(slots=True)
 class DynamoProxy:
-    """Steps pass through to `endpoint` unless a fault is ordered for them."""
+    """Steps pass through to `endpoint` unless a fault is planned for them."""
 
     endpoint: str
     port: int = 0
     seen: list[Step] = field(default_factory=list[Step])
-    _orders: list[Order] = field(default_factory=list[Order])
+    _planned: list[PlannedFault] = field(default_factory=list[PlannedFault])
     _open: int = 0
     _session: aiohttp.ClientSession | None = None
 
@@ -74,16 +74,16 @@ class DynamoProxy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def order(self, fault: Fault, step: Step, *, about: str = "", times: int = FOREVER) -> Order:
+    def plan(self, fault: Fault, step: Step, *, about: str = "", times: int = FOREVER) -> PlannedFault:
         """Let `fault` happen to the next `times` requests of `step` in whose text `about` stands."""
-        self._orders.append(Order(fault, step, about, times))
-        return self._orders[-1]
+        self._planned.append(PlannedFault(fault, step, about, times))
+        return self._planned[-1]
 
     def release(self, about: str = "") -> None:
-        """Forget the orders about `about`, all by default, and let what stalled go on."""
-        for order in [order for order in self._orders if about in order.about]:
-            self._orders.remove(order)
-            order.healed.set()
+        """Forget the planned faults about `about`, all by default, and let what stalled go on."""
+        for planned in [planned for planned in self._planned if about in planned.about]:
+            self._planned.remove(planned)
+            planned.healed.set()
 
     async def heal(self) -> None:
         """`release` all, and wait until everything that stalled has gone through."""
@@ -129,28 +129,28 @@ class DynamoProxy:
 
     async def _served(self, request: web.Request, body: bytes) -> web.StreamResponse:
         step = step_of(request.headers["X-Amz-Target"].rpartition(".")[2], json.loads(body))
-        order = self._next(step, body.decode())
+        planned = self._next(step, body.decode())
         self.seen.append(step)
-        if order is None:
+        if planned is None:
             return await self._forward(request, body)
-        if order.fault in _REFUSALS:
-            status, code = _REFUSALS[order.fault]
+        if planned.fault in _REFUSALS:
+            status, code = _REFUSALS[planned.fault]
             return web.json_response({"__type": f"com.amazonaws.dynamodb.v20120810#{code}"}, status=status)
-        if order.fault is Fault.STALL:
-            await _set(order.healed)
-        if order.fault is Fault.LOSE_REQUEST:
+        if planned.fault is Fault.STALL:
+            await _set(planned.healed)
+        if planned.fault is Fault.LOSE_REQUEST:
             return _lost(request)
         response = await self._forward(request, body)
-        if order.fault is Fault.WITHHOLD:
-            await _set(order.healed)
-        return _lost(request) if order.fault is Fault.LOSE_ANSWER else response
+        if planned.fault is Fault.WITHHOLD:
+            await _set(planned.healed)
+        return _lost(request) if planned.fault is Fault.LOSE_ANSWER else response
 
-    def _next(self, step: Step, body: str) -> Order | None:
-        for order in self._orders:
-            if order.step is step and order.left and order.about in body:
-                order.left -= 1
-                order.met.set()
-                return order
+    def _next(self, step: Step, body: str) -> PlannedFault | None:
+        for planned in self._planned:
+            if planned.step is step and planned.left and planned.about in body:
+                planned.left -= 1
+                planned.met.set()
+                return planned
         return None
 
     async def _forward(self, request: web.Request, body: bytes) -> web.Response:

@@ -13,7 +13,7 @@ from aiohttp import web
 OK = (200, b"{}")
 
 
-class Trouble(Enum):
+class FailedAnswer(Enum):
     """An answer that is none."""
 
     HANGS = auto()
@@ -22,7 +22,7 @@ class Trouble(Enum):
     ANSWERS_AND_CLOSES = auto()
 
 
-Step = tuple[int, bytes] | Trouble
+Step = tuple[int, bytes] | FailedAnswer
 
 
 def refusal(status: int, code: str, **more: Any) -> tuple[int, bytes]:
@@ -55,18 +55,18 @@ class ScriptedDynamoDB:
         step = self.script.pop(0) if self.script else OK
         if isinstance(step, tuple):
             return web.Response(status=step[0], body=step[1], content_type="application/x-amz-json-1.0")
-        if step is Trouble.HANGS:
+        if step is FailedAnswer.HANGS:
             await self.over.wait()
         return await _broken(request, step)
 
 
-async def _broken(request: web.BaseRequest, step: Trouble) -> web.StreamResponse:
+async def _broken(request: web.BaseRequest, step: FailedAnswer) -> web.StreamResponse:
     assert request.transport is not None
     response = web.StreamResponse(headers={"Content-Length": "2"})
-    if step in (Trouble.BREAKS_OFF, Trouble.ANSWERS_AND_CLOSES):
+    if step in (FailedAnswer.BREAKS_OFF, FailedAnswer.ANSWERS_AND_CLOSES):
         await response.prepare(request)
         await response.write(b"{")
-    if step is Trouble.ANSWERS_AND_CLOSES:
+    if step is FailedAnswer.ANSWERS_AND_CLOSES:
         await response.write(b"}")
         await response.write_eof()
         request.transport.close()

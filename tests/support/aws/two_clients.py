@@ -1,4 +1,4 @@
-"""Two stages with the same past: boto3 works on one, our client on the other, and they must not be told apart."""
+"""Two stages with the same history: boto3 works on one, our client on the other, and both must give the same results."""
 
 import json
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ STAGE = "{stage}"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a request: the answer in DynamoDB's JSON, or the refusal as far as both clients tell it."""
+    """Outcome of a request: the answer in DynamoDB's JSON, or the part of the refusal that both clients report."""
 
     answer: dict[str, Any] | None = None
     code: str = ""
@@ -27,8 +27,8 @@ class Outcome:
     reasons: tuple[str, ...] = ()
 
 
-class Twins:
-    """Sends requests to both and compares what came of them."""
+class ClientPair:
+    """Sends each request through both clients and compares the outcomes."""
 
     def __init__(self, theirs: StageTables, ours: StageTables) -> None:
         self.boto3 = dynamodb_client(theirs.endpoint)
@@ -46,12 +46,12 @@ class Twins:
         return ours
 
     async def counted(self, operation: str, request: dict[str, Any]) -> tuple[Exchange, float]:
-        """What the observer saw of `request`, and the units that boto3 was told for the same."""
+        """What the observer saw of `request`, and the units that DynamoDB reported to boto3 for the same."""
         self.exchanges.clear()
-        told = self._by_boto3(operation, request | {"ReturnConsumedCapacity": "TOTAL"}).answer
+        answer = self._by_boto3(operation, request | {"ReturnConsumedCapacity": "TOTAL"}).answer
         await self.counting.call(operation, _of_stage(request, self._stages[1]))
-        assert told is not None
-        consumed = told["ConsumedCapacity"]
+        assert answer is not None
+        consumed = answer["ConsumedCapacity"]
         (exchange,) = self.exchanges
         units = sum(part["CapacityUnits"] for part in (consumed if isinstance(consumed, list) else [consumed]))
         return Exchange(exchange.operation, exchange.table.replace(self._stages[1], STAGE), exchange.capacity), units
@@ -103,13 +103,13 @@ def _of_stage(request: dict[str, Any], stage: str) -> dict[str, Any]:
     return json.loads(json.dumps(request).replace(STAGE, stage))
 
 
-def _refused_by_boto3(told: Any, stage: str) -> Outcome:
-    code: str = told["Error"]["Code"]
+def _refused_by_boto3(response: Any, stage: str) -> Outcome:
+    code: str = response["Error"]["Code"]
     if code == "ConditionalCheckFailedException":
-        return Outcome(code=code, item=from_item(told.get("Item", {})))
+        return Outcome(code=code, item=from_item(response.get("Item", {})))
     if code == "TransactionCanceledException":
-        return Outcome(code=code, reasons=tuple(reason["Code"] for reason in told["CancellationReasons"]))
-    return Outcome(code=code, message=told["Error"]["Message"].replace(stage, STAGE))
+        return Outcome(code=code, reasons=tuple(reason["Code"] for reason in response["CancellationReasons"]))
+    return Outcome(code=code, message=response["Error"]["Message"].replace(stage, STAGE))
 
 
 def _answered(answer: dict[str, Any], stage: str) -> Outcome:
@@ -117,7 +117,7 @@ def _answered(answer: dict[str, Any], stage: str) -> Outcome:
 
 
 def _sets_sorted(value: Any) -> Any:
-    """DynamoDB tells the members of a set in any order."""
+    """DynamoDB returns the members of a set in any order."""
     if isinstance(value, dict):
         return {name: sorted(part) if name == "SS" else _sets_sorted(part) for name, part in value.items()}
     if isinstance(value, list):

@@ -10,11 +10,11 @@ import pytest_asyncio
 from callmissed.aws.dynamodb import DynamoDB
 from local.aws.tables import StageTables
 from tests.support.inference.behaviours import ordinary
-from tests.support.inference.gateway import REGION, Bank, ServedGateway, gateway_at_work, providers_toml, settings_for
+from tests.support.inference.gateway import REGION, Accounts, ServedGateway, gateway_at_work, providers_toml, settings_for
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.threads import listening_socket
 
-__all__ = ["bank", "client", "gateway", "lab", "providers_file", "store", "upstream"]
+__all__ = ["accounts", "client", "gateway", "lab", "providers_file", "store", "upstream"]
 
 
 @pytest.fixture(scope="session")
@@ -56,10 +56,10 @@ def gateway(store: StageTables, providers_file: Path) -> Iterator[ServedGateway]
 
 
 @pytest_asyncio.fixture(scope="session")
-async def bank(store: StageTables) -> AsyncIterator[Bank]:
+async def accounts(store: StageTables) -> AsyncIterator[Accounts]:
     """Tenants, keys and money of the shared tables."""
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=10)
-    yield Bank(dynamodb, store.stage)
+    yield Accounts(dynamodb, store.stage)
     await dynamodb.close()
 
 

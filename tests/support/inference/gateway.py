@@ -96,7 +96,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Bank:
+class Accounts:
     """Makes tenants and keys, and reads what became of their money. All reads are strongly consistent."""
 
     dynamodb: DynamoDB

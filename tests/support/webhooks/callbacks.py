@@ -1,4 +1,4 @@
-"""Providers that call us: their bodies, their signatures, and their requests as API Gateway hands them on."""
+"""Providers that call us: their bodies, their signatures, and their requests as API Gateway passes them on."""
 
 import base64
 import hashlib
@@ -55,7 +55,7 @@ class Answer:
 
 
 @dataclass
-class Stage:
+class CallbacksApi:
     """The function `callbacks` on real tables, at a moment of the test's choice."""
 
     dynamodb: DynamoDB

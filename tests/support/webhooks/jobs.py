@@ -1,4 +1,4 @@
-"""Jobs of deliveries in the hands of a test, which decides when and by how many workers each is processed."""
+"""Jobs of deliveries that a test processes: it decides when, and by how many workers."""
 
 import json
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The receivers of docs/webhooks as servers, and the official libraries: whoever judges a signed request."""
+"""The receivers of docs/webhooks as servers, and the official libraries: verifiers of signed requests."""
 
 import http.client
 import json
@@ -25,12 +25,12 @@ GUIDE = (ROOT / "docs" / "webhooks.md").read_text()
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 GO = Path(sys.executable).with_name("go")
 
-Judge = Callable[[Mapping[str, str], bytes], bool]
+Verifier = Callable[[Mapping[str, str], bytes], bool]
 """Whether a request with these headers and body is accepted by one who knows `SECRET`."""
 
 
 class Receiver:
-    """A running receiver: a Judge that also shows which events it handled."""
+    """A running receiver: a Verifier that also returns which events it handled."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -49,7 +49,7 @@ class Receiver:
         return status == 204
 
     def handled_until(self, marker: str) -> list[str]:
-        """What it printed from the last look until the event that mentions `marker`."""
+        """What it printed since the last call until the event that mentions `marker`."""
         lines = [self._next()]
         while marker not in lines[-1]:
             lines.append(self._next())

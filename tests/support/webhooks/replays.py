@@ -10,7 +10,7 @@ from tests.support.webhooks.simulation import Simulation
 
 async def start_replay(simulation: Simulation, endpoint: Endpoint, kind: str, *, since: int, **more: object) -> Item:
     """What the API does when a replay is started."""
-    key = {"webhook": endpoint.partition, "item": f"{REPLAY_PREFIX}{kind}{simulation.fate.steps}"}
+    key = {"webhook": endpoint.partition, "item": f"{REPLAY_PREFIX}{kind}{simulation.crash_plan.steps}"}
     times = {"created": simulation.now, "since": since, "until": simulation.now - 1000}
     chosen = {"events": ["*"], "states": ["failed"] if kind == "recover" else [*map(str, State)], **more}
     item = {**key, "kind": kind, **times, "state": "running", "seen": 0, "queued": 0, **chosen}

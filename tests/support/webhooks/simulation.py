@@ -44,11 +44,11 @@ _READS = ("BatchGetItem", "GetItem", "Query")
 _logger = get_logger("simulation")
 
 
-class Died(BaseException):
+class ProcessDied(BaseException):
     """The process died. Nothing in the product may catch it."""
 
 
-class Fate:
+class CrashPlan:
     """Decides at which steps processes die: at the numbered ones, or at a random share of all."""
 
     def __init__(self, *numbers: int, share: float = 0.0, seed: int = 0) -> None:
@@ -61,26 +61,26 @@ class Fate:
         self._random = random.Random(seed)
 
     def step(self, *, changes: bool = True) -> None:
-        """One more step is about to begin, or was just done. Raises Died."""
+        """One more step is about to begin, or was just done. Raises ProcessDied."""
         self.steps += 1
         self.changing += [self.steps] if changes else []
         if self.steps in self._numbers or self._random.random() < self.share:
             self.deaths += 1
-            raise Died(self.steps)
+            raise ProcessDied(self.steps)
 
 
-class MortalDynamoDB(InterleavingDynamoDB):
+class CrashingDynamoDB(InterleavingDynamoDB):
     """A client whose process may die before a request leaves, and after it was applied."""
 
-    def __init__(self, endpoint: str, fate: Fate) -> None:
+    def __init__(self, endpoint: str, crash_plan: CrashPlan) -> None:
         super().__init__(endpoint, timeout_seconds=60.0)
-        self._fate = fate
+        self._crash_plan = crash_plan
 
     async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
         changes = operation not in _READS
-        self._fate.step(changes=changes)
+        self._crash_plan.step(changes=changes)
         answer = await super().send(operation, payload)
-        self._fate.step(changes=changes)
+        self._crash_plan.step(changes=changes)
         return answer
 
 
@@ -94,22 +94,22 @@ class _Held:
 class MemoryQueue:
     """A queue with SQS's promises: at least once, in no order, hidden for a while, dead after some tries."""
 
-    def __init__(self, now: Callable[[], int], fate: Fate, tries: int = _TRIES) -> None:
+    def __init__(self, now: Callable[[], int], crash_plan: CrashPlan, tries: int = _TRIES) -> None:
         self.dead: list[dict[str, Any]] = []
         self.sent: Counter[str] = Counter()
         self._now = now
-        self._fate = fate
+        self._crash_plan = crash_plan
         self._tries = tries
         self._held: dict[str, _Held] = {}
         self._numbers = itertools.count()
 
     async def send(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            self._fate.step()
+            self._crash_plan.step()
             assert 0 <= message.delay_seconds <= 900
             self.put(message.body, message.delay_seconds)
         if messages:
-            self._fate.step()
+            self._crash_plan.step()
 
     def put(self, body: dict[str, Any], delay_seconds: int = 0) -> None:
         self.sent[body.get("do", "event")] += 1
@@ -156,13 +156,13 @@ class MemoryQueue:
 class Bus:
     """EventBridge's `put_events`, into the queue of the fan-out; refuses what `refuses` says."""
 
-    def __init__(self, queue: MemoryQueue, fate: Fate) -> None:
+    def __init__(self, queue: MemoryQueue, crash_plan: CrashPlan) -> None:
         self.refuses: Callable[[], bool] = lambda: False
         self._queue = queue
-        self._fate = fate
+        self._crash_plan = crash_plan
 
     def put_events(self, Entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803  boto3's name
-        self._fate.step()
+        self._crash_plan.step()
         taken: list[dict[str, str]] = []
         for entry in Entries:
             if self.refuses():
@@ -170,7 +170,7 @@ class Bus:
             else:
                 self._queue.put({"detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])})
                 taken.append({"EventId": "1"})
-        self._fate.step()
+        self._crash_plan.step()
         return {"Entries": taken, "FailedEntryCount": sum("ErrorCode" in entry for entry in taken)}
 
 
@@ -179,7 +179,7 @@ class Endpoints:
     """The tenants' servers: remembers what reached them, and answers as `answers` says for a webhook."""
 
     clock: Callable[[], int]
-    fate: Fate
+    crash_plan: CrashPlan
     answers: dict[str, Callable[[Micros], AttemptOutcome]] = field(
         default_factory=dict[str, Callable[[Micros], AttemptOutcome]]
     )
@@ -188,11 +188,11 @@ class Endpoints:
     async def make(
         self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: Micros
     ) -> AttemptOutcome:
-        self.fate.step()
+        self.crash_plan.step()
         id = webhook.endpoint.webhook
         self.got.append((id, delivery_id, body, now))
         outcome = self.answers.get(id, ok)(now)
-        self.fate.step()
+        self.crash_plan.step()
         return outcome
 
     def taken(self, webhook: str) -> Counter[str]:
@@ -218,26 +218,26 @@ def silent(now: Micros) -> AttemptOutcome:
 
 
 class Simulation:
-    """One stage from outbox to endpoint. `fate` decides where processes die.
+    """One stage from outbox to endpoint. `crash_plan` decides where processes die.
 
     A message that was handed out `tries` times goes to the dead letters.
     """
 
-    def __init__(self, tables: StageTables, fate: Fate | None = None, *, tries: int = 1000) -> None:
+    def __init__(self, tables: StageTables, crash_plan: CrashPlan | None = None, *, tries: int = 1000) -> None:
         self.now: int = NOVEMBER
         self.tenant = new_id("tnt")
-        self.fate = fate or Fate()
+        self.crash_plan = crash_plan or CrashPlan()
         self.stage = tables.stage
         self.plain = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=60.0)
-        self.dynamodb = MortalDynamoDB(tables.endpoint, self.fate)
+        self.dynamodb = CrashingDynamoDB(tables.endpoint, self.crash_plan)
         self.database = Database(self.dynamodb, self.stage)
         self.repository = Repository(self.database)
         self.tables = Database(self.plain, self.stage)
         self.aside = Repository(self.tables)
-        self.events = MemoryQueue(self.clock, self.fate, tries)
-        self.jobs = MemoryQueue(self.clock, self.fate, tries)
-        self.endpoints = Endpoints(self.clock, self.fate)
-        self.bus = Bus(self.events, self.fate)
+        self.events = MemoryQueue(self.clock, self.crash_plan, tries)
+        self.jobs = MemoryQueue(self.clock, self.crash_plan, tries)
+        self.endpoints = Endpoints(self.clock, self.crash_plan)
+        self.bus = Bus(self.events, self.crash_plan)
         self.published: list[Event] = []
         self._stream: list[Change] = []
         self._scheduled = self.now
@@ -368,7 +368,7 @@ class Simulation:
             return False
         try:
             left = await self.relay.publish(batch)
-        except Died:
+        except ProcessDied:
             self.restart()
             return True
         done = batch.index(left[0]) if left else len(batch)
@@ -383,7 +383,7 @@ class Simulation:
         if event["Records"]:
             try:
                 queue.settle(event, await each_message(event, work, _logger))
-            except Died:
+            except ProcessDied:
                 self.restart()  # the whole batch comes again
         return bool(event["Records"])
 
@@ -404,5 +404,5 @@ class Simulation:
         self._scheduled = self.now
         try:
             await self.scheduler.enqueue_due(Micros(self.now))
-        except Died:
+        except ProcessDied:
             self.restart()

@@ -1,4 +1,4 @@
-"""A stage with its API of webhooks, tenants who call it, and a look at what is behind it."""
+"""The API of webhooks on real tables, tenants who call it, and what it stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ class Queue:
         self.sent += messages
 
     def bodies(self) -> list[dict[str, Any]]:
-        """Bodies of what was sent since the last look."""
+        """Bodies of the messages that were sent since the last call."""
         sent, self.sent = self.sent, []
         return [message.body for message in sent]
 
@@ -87,7 +87,7 @@ class Endpoints:
 
 
 class Clock:
-    """A clock that stands."""
+    """A clock that changes only when a test sets it."""
 
     def __init__(self) -> None:
         self.now: int = NOW
@@ -118,8 +118,8 @@ class Tenant:
         return Endpoint(self.id, webhook["id"])
 
 
-class Stage:
-    """The stage: `app` is the API over real tables."""
+class WebhooksApi:
+    """The application `app` on real tables, with its queue, clock and endpoints."""
 
     def __init__(self, store: StageTables, dynamodb: DynamoDB) -> None:
         self.store = store
@@ -188,7 +188,7 @@ class Stage:
         return app
 
     async def _unbuilt(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raise AssertionError("the stage has no application yet")
+        raise AssertionError("no application was set")
 
 
 def refused(response: httpx2.Response, status: int, code: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ NO_PEPPER = re.compile("at least one pepper|hexadecimal")
 ARN = "arn:aws:secretsmanager:ap-south-1:111122223333:secret:peppers"
 
 
-class Vault:
+class SecretsManager:
     """Stands for Secrets Manager, which only a deployed process may ask."""
 
     def __init__(self) -> None:
@@ -34,10 +34,10 @@ def fresh_memory() -> None:
 
 
 @pytest.fixture
-def vault(monkeypatch: pytest.MonkeyPatch) -> Vault:
-    vault = Vault()
-    monkeypatch.setattr(secrets, "read_secret", vault.read)
-    return vault
+def secrets_manager(monkeypatch: pytest.MonkeyPatch) -> SecretsManager:
+    secrets_manager = SecretsManager()
+    monkeypatch.setattr(secrets, "read_secret", secrets_manager.read)
+    return secrets_manager
 
 
 def test_an_empty_environment_is_the_desks() -> None:
@@ -131,44 +131,44 @@ def test_a_bad_pepper_is_not_told(text: str) -> None:
     assert text not in str(refused.value)
 
 
-def test_a_deployed_process_reads_its_peppers_from_the_secret_once(vault: Vault) -> None:
-    vault.texts[ARN] = f"{ONE.hex()},{OTHER.hex()}"
+def test_a_deployed_process_reads_its_peppers_from_the_secret_once(secrets_manager: SecretsManager) -> None:
+    secrets_manager.texts[ARN] = f"{ONE.hex()},{OTHER.hex()}"
     settings = CoreSettings(pepper_secret_arn=ARN, region="eu-west-1")
 
     assert pepper_ring(settings) == pepper_ring(settings) == (ONE, OTHER)
-    assert vault.asked == [(ARN, "eu-west-1")]
+    assert secrets_manager.asked == [(ARN, "eu-west-1")]
 
 
-def test_peppers_of_the_environment_come_before_the_secret(vault: Vault) -> None:
+def test_peppers_of_the_environment_come_before_the_secret(secrets_manager: SecretsManager) -> None:
     assert pepper_ring(CoreSettings(peppers=ONE.hex(), pepper_secret_arn=ARN)) == (ONE,)
-    assert vault.asked == []
+    assert secrets_manager.asked == []
 
 
-def test_an_empty_secret_is_no_pepper(vault: Vault) -> None:
-    vault.texts[ARN] = ""
+def test_an_empty_secret_is_no_pepper(secrets_manager: SecretsManager) -> None:
+    secrets_manager.texts[ARN] = ""
 
     with pytest.raises(ValueError, match="at least one pepper"):
         _ = pepper_ring(CoreSettings(pepper_secret_arn=ARN))
 
 
 def test_provider_keys_are_looked_up_in_the_secret_and_then_in_the_environment(
-    vault: Vault, monkeypatch: pytest.MonkeyPatch
+    secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAB_API_KEY", "from the environment")
     monkeypatch.setenv("OTHER_API_KEY", "from the environment")
-    vault.texts[ARN] = '{"LAB_API_KEY": "from the secret"}'
+    secrets_manager.texts[ARN] = '{"LAB_API_KEY": "from the secret"}'
 
     plain, deployed = CoreSettings(), CoreSettings(provider_keys_secret_arn=ARN)
 
     assert provider_environment(plain)["LAB_API_KEY"] == "from the environment"
     assert provider_environment(deployed)["LAB_API_KEY"] == "from the secret"
     assert provider_environment(deployed)["OTHER_API_KEY"] == "from the environment"
-    assert len(vault.asked) == 1
+    assert len(secrets_manager.asked) == 1
 
 
-def test_an_empty_secret_holds_no_provider_keys(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_secret_holds_no_provider_keys(secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_API_KEY", "from the environment")
-    vault.texts[ARN] = ""
+    secrets_manager.texts[ARN] = ""
 
     assert provider_environment(CoreSettings(provider_keys_secret_arn=ARN))["LAB_API_KEY"] == "from the environment"
 

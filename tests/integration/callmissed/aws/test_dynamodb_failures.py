@@ -9,7 +9,7 @@ import pytest
 
 from callmissed.aws import dynamodb as module
 from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, RequestRefused, TransactionCanceled, Unavailable
-from tests.support.aws.scripted_dynamodb import OK, ScriptedDynamoDB, Step, Trouble, refusal, serving
+from tests.support.aws.scripted_dynamodb import OK, ScriptedDynamoDB, Step, FailedAnswer, refusal, serving
 
 NOT_APPLIED = [
     "LimitExceededException",
@@ -27,9 +27,9 @@ PERHAPS_APPLIED: list[Step] = [
     (200, b"{"),
     (200, b"[]"),
     (200, b""),
-    Trouble.HANGS,
-    Trouble.HANGS_UP,
-    Trouble.BREAKS_OFF,
+    FailedAnswer.HANGS,
+    FailedAnswer.HANGS_UP,
+    FailedAnswer.BREAKS_OFF,
 ]
 
 
@@ -180,7 +180,7 @@ async def test_calls_share_one_connection(fake: ScriptedDynamoDB, client: Dynamo
 
 
 async def test_a_connection_that_dynamodb_closed_is_replaced(fake: ScriptedDynamoDB, client: DynamoDB) -> None:
-    fake.will(Trouble.ANSWERS_AND_CLOSES, OK)
+    fake.will(FailedAnswer.ANSWERS_AND_CLOSES, OK)
     assert await put(client) == {}
     assert await put(client) == {}
     assert len(fake.connections) == 2

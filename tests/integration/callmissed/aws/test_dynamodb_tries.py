@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, CredentialRetrievalError
 from callmissed.aws import dynamodb as module
 from callmissed.aws import signing
 from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Exchange, RequestRefused, Unavailable
-from tests.support.aws.scripted_dynamodb import OK, ScriptedDynamoDB, Trouble, refusal, serving
+from tests.support.aws.scripted_dynamodb import OK, ScriptedDynamoDB, FailedAnswer, refusal, serving
 
 PUT: dict[str, Any] = {"TableName": "t", "Item": {"id": {"S": "one"}}}
 THROTTLED = refusal(400, "ThrottlingException")
@@ -82,7 +82,7 @@ async def test_an_observer_is_told_of_every_try(
     fake: ScriptedDynamoDB, client: DynamoDB, seen: list[Exchange], longest_pauses: list[float]
 ) -> None:
     told = (200, json.dumps({"ConsumedCapacity": {"TableName": "t", "CapacityUnits": 1.0}}).encode())
-    fake.will(THROTTLED, Trouble.HANGS_UP, told)
+    fake.will(THROTTLED, FailedAnswer.HANGS_UP, told)
 
     await client.call("PutItem", PUT)
 

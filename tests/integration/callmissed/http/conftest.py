@@ -1,8 +1,8 @@
-"""A certificate authority that the client under test trusts, what it issues, and a look at the client's sockets."""
+"""A certificate authority that the client under test trusts, its certificates, and the client's sockets."""
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -11,8 +11,7 @@ import trustme
 from callmissed.http import client as module
 from callmissed.http.client import SafeClient
 from tests.support.http.endpoint import Names
-
-Certified = Callable[..., ssl.SSLContext]
+from tests.support.http.tls import NewServerContext
 
 
 @pytest.fixture(scope="session")
@@ -22,14 +21,14 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="session")
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    """What the client takes for the system's trust store."""
+    """The trust store of the client under test."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
 
 
 @pytest.fixture(scope="session")
-def certified(authority: trustme.CA) -> Certified:
+def new_server_context(authority: trustme.CA) -> NewServerContext:
     """Makes a server's TLS context with a certificate for `names`."""
 
     def make(*names: str, by: trustme.CA | None = None, **options: Any) -> ssl.SSLContext:
@@ -41,9 +40,9 @@ def certified(authority: trustme.CA) -> Certified:
 
 
 @pytest.fixture
-def tls(certified: Certified) -> ssl.SSLContext:
+def tls(new_server_context: NewServerContext) -> ssl.SSLContext:
     """TLS as `hooks.test` and as this machine."""
-    return certified("hooks.test", "127.0.0.1", "::1")
+    return new_server_context("hooks.test", "127.0.0.1", "::1")
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def names() -> Names:
 
 @pytest.fixture
 async def client(names: Names, trusting: ssl.SSLContext) -> AsyncIterator[SafeClient]:
-    """A client for which this machine's 127.0.0.1 is the public internet, and nothing else is."""
+    """A client that may connect to 127.0.0.1 and to no other address."""
     client = SafeClient(is_allowed=lambda address: address == "127.0.0.1", resolver=names, tls=trusting)
     yield client
     await client.close()
@@ -61,7 +60,7 @@ async def client(names: Names, trusting: ssl.SSLContext) -> AsyncIterator[SafeCl
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Sockets that the client made: without one there is no packet."""
+    """Families of the sockets that the client made; without a socket nothing was sent."""
     made: list[int] = []
     make = module._open_socket
 

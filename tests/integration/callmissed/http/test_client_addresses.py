@@ -9,7 +9,7 @@ from yarl import URL
 
 from callmissed.http import client as module
 from callmissed.http.client import AddressRefused, InvalidRequest, NotConnected, NotResolved, SafeClient, SendError
-from tests.integration.callmissed.http.conftest import Certified
+from tests.support.http.tls import NewServerContext
 from tests.support.http.endpoint import OK, Names, answering, once_then_hanging_up, serving
 
 HOSTILE = [
@@ -223,10 +223,10 @@ async def test_few_of_many_addresses_are_tried(opened: list[int]) -> None:
 
 
 async def test_a_kept_connection_stays_with_its_host_port_and_scheme(
-    client: SafeClient, names: Names, certified: Certified, opened: list[int]
+    client: SafeClient, names: Names, new_server_context: NewServerContext, opened: list[int]
 ) -> None:
     names.answers["other"] = [["127.0.0.1"]]
-    async with serving(answering(OK), certified("hooks.test", "other.test")) as endpoint:
+    async with serving(answering(OK), new_server_context("hooks.test", "other.test")) as endpoint:
         for name in ("hooks.test", "hooks.test", "other.test", "hooks.test"):
             await client.send("GET", endpoint.url(name))
 

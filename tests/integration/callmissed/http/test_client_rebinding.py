@@ -14,7 +14,7 @@ import pytest
 
 from callmissed.http.addresses import is_public
 from callmissed.http.client import AddressRefused, NotConnected, NotResolved, SafeClient, SendError, TimedOut
-from tests.integration.callmissed.http.conftest import Certified
+from tests.support.http.tls import NewServerContext
 from tests.support.http.endpoint import OK, Behaviour, Endpoint, answering, once_then_hanging_up, serving
 from tests.support.http.name_server import (
     CUT,
@@ -75,12 +75,12 @@ NO_ANSWER = {
 }
 
 
-def judge(address: str) -> bool:
+def is_allowed_address(address: str) -> bool:
     return address == PUBLIC or address.startswith(NOBODY) or is_public(address)
 
 
 @dataclass
-class World:
+class Network:
     """A name server, a server on the public address, one on the private address, and a client that asks and calls."""
 
     names: NameServer
@@ -99,12 +99,12 @@ class World:
         return type(caught.value)
 
 
-Worlds = Callable[..., AbstractAsyncContextManager[World]]
+NewNetwork = Callable[..., AbstractAsyncContextManager[Network]]
 
 
 @pytest.fixture
-def worlds(certified: Certified, trusting: ssl.SSLContext) -> Worlds:
-    """Makes worlds in which `hooks.test` has these replies."""
+def new_network(new_server_context: NewServerContext, trusting: ssl.SSLContext) -> NewNetwork:
+    """Makes networks whose name server answers `hooks.test` with these replies."""
 
     @asynccontextmanager
     async def make(
@@ -112,17 +112,17 @@ def worlds(certified: Certified, trusting: ssl.SSLContext) -> Worlds:
         behaviour: Callable[[Endpoint], Behaviour] = WELL,
         patience_seconds: float = 60.0,
         **others: list[Reply],
-    ) -> AsyncGenerator[World]:
-        tls = certified("hooks.test", "slow.test")
+    ) -> AsyncGenerator[Network]:
+        tls = new_server_context("hooks.test", "slow.test")
         script = {"hooks.test": list(replies), **ELSEWHERE, **{f"{name}.test": it for name, it in others.items()}}
         async with (
             name_server(script) as names,
             serving(WELL, tls, PRIVATE) as private,
             serving(behaviour, tls, PUBLIC, private.port) as public,
         ):
-            client = SafeClient(is_allowed=judge, resolver=WireResolver(names, patience_seconds), tls=trusting)
+            client = SafeClient(is_allowed=is_allowed_address, resolver=WireResolver(names, patience_seconds), tls=trusting)
             try:
-                yield World(names, public, private, client)
+                yield Network(names, public, private, client)
             finally:
                 await client.close()
             assert private.connections == 0
@@ -130,109 +130,109 @@ def worlds(certified: Certified, trusting: ssl.SSLContext) -> Worlds:
     return make
 
 
-async def test_the_judged_address_is_connected_to(worlds: Worlds, opened: list[int]) -> None:
-    async with worlds(GOOD) as world:
-        assert await world.send() == 200
+async def test_the_judged_address_is_connected_to(new_network: NewNetwork, opened: list[int]) -> None:
+    async with new_network(GOOD) as network:
+        assert await network.send() == 200
 
-        assert world.names.asked == ONCE
-        assert (world.public.connections, world.public.names, len(opened)) == (1, ["hooks.test"], 1)
-
-
-async def test_a_name_that_turns_right_after_the_look_up_gains_nothing(worlds: Worlds, opened: list[int]) -> None:
-    async with worlds(GOOD, BAD) as world:
-        assert await world.send() == 200
-
-        assert world.names.asked == ONCE, "no second look-up finds the second answer"
-        assert (world.public.connections, len(opened)) == (1, 1)
+        assert network.names.asked == ONCE
+        assert (network.public.connections, network.public.names, len(opened)) == (1, ["hooks.test"], 1)
 
 
-async def test_a_name_that_turned_is_judged_anew_for_each_connection(worlds: Worlds, opened: list[int]) -> None:
+async def test_a_name_that_turns_right_after_the_look_up_gains_nothing(new_network: NewNetwork, opened: list[int]) -> None:
+    async with new_network(GOOD, BAD) as network:
+        assert await network.send() == 200
+
+        assert network.names.asked == ONCE, "no second look-up finds the second answer"
+        assert (network.public.connections, len(opened)) == (1, 1)
+
+
+async def test_a_name_that_turned_is_judged_anew_for_each_connection(new_network: NewNetwork, opened: list[int]) -> None:
     closing = OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
-    async with worlds(GOOD, GOOD, BAD, GOOD, behaviour=answering(closing)) as world:
-        said = [await world.send(), await world.send(), await world.refused(), await world.send()]
+    async with new_network(GOOD, GOOD, BAD, GOOD, behaviour=answering(closing)) as network:
+        said = [await network.send(), await network.send(), await network.refused(), await network.send()]
 
         assert said == [200, 200, AddressRefused, 200]
-        assert world.names.asked == ONCE * 4
-        assert (world.public.connections, len(opened)) == (3, 3)
+        assert network.names.asked == ONCE * 4
+        assert (network.public.connections, len(opened)) == (3, 3)
 
 
-async def test_a_kept_connection_stays_where_it_was_judged(worlds: Worlds, opened: list[int]) -> None:
-    async with worlds(GOOD, BAD) as world:
-        assert [await world.send() for _ in range(3)] == [200] * 3
+async def test_a_kept_connection_stays_where_it_was_judged(new_network: NewNetwork, opened: list[int]) -> None:
+    async with new_network(GOOD, BAD) as network:
+        assert [await network.send() for _ in range(3)] == [200] * 3
 
-        assert world.names.asked == ONCE
-        assert (len(world.public.requests), world.public.connections, len(opened)) == (3, 1, 1)
+        assert network.names.asked == ONCE
+        assert (len(network.public.requests), network.public.connections, len(opened)) == (3, 1, 1)
 
 
-async def test_a_second_connection_beside_a_kept_one_is_judged_anew(worlds: Worlds, opened: list[int]) -> None:
-    async with worlds(GOOD, BAD, behaviour=hanging) as world:
-        first = asyncio.create_task(world.send(timeout_seconds=60.0))
-        await asyncio.wait_for(world.public.left.wait(), 10)
+async def test_a_second_connection_beside_a_kept_one_is_judged_anew(new_network: NewNetwork, opened: list[int]) -> None:
+    async with new_network(GOOD, BAD, behaviour=hanging) as network:
+        first = asyncio.create_task(network.send(timeout_seconds=60.0))
+        await asyncio.wait_for(network.public.left.wait(), 10)
 
-        assert await world.refused() is AddressRefused
-        assert world.names.asked == ONCE * 2
-        assert (world.public.connections, len(opened), first.done()) == (1, 1, False)
+        assert await network.refused() is AddressRefused
+        assert network.names.asked == ONCE * 2
+        assert (network.public.connections, len(opened), first.done()) == (1, 1, False)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
 
 
-async def test_the_repeat_after_a_kept_connection_ended_is_judged_anew(worlds: Worlds, opened: list[int]) -> None:
-    async with worlds(GOOD, BAD, behaviour=once_then_hanging_up) as world:
-        assert await world.send() == 200
+async def test_the_repeat_after_a_kept_connection_ended_is_judged_anew(new_network: NewNetwork, opened: list[int]) -> None:
+    async with new_network(GOOD, BAD, behaviour=once_then_hanging_up) as network:
+        assert await network.send() == 200
 
-        assert await world.refused() is AddressRefused
-        assert world.names.asked == ONCE * 2
-        assert (world.public.connections, len(opened)) == (1, 1)
+        assert await network.refused() is AddressRefused
+        assert network.names.asked == ONCE * 2
+        assert (network.public.connections, len(opened)) == (1, 1)
 
 
 @pytest.mark.parametrize("inside", INSIDE)
-async def test_a_public_address_excuses_no_other(worlds: Worlds, opened: list[int], inside: str) -> None:
-    async with worlds(reply(f"A {PUBLIC}", "AAAA 2606:4700::1", inside)) as world:
-        assert await world.refused() is AddressRefused
-        assert (world.names.asked, world.public.connections, opened) == (ONCE, 0, [])
+async def test_a_public_address_excuses_no_other(new_network: NewNetwork, opened: list[int], inside: str) -> None:
+    async with new_network(reply(f"A {PUBLIC}", "AAAA 2606:4700::1", inside)) as network:
+        assert await network.refused() is AddressRefused
+        assert (network.names.asked, network.public.connections, opened) == (ONCE, 0, [])
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_no_detour_leads_inside(worlds: Worlds, opened: list[int], case: str) -> None:
-    async with worlds(*REFUSED[case]) as world:
-        assert await world.refused() is AddressRefused
-        assert (world.public.connections, opened) == (0, [])
+async def test_no_detour_leads_inside(new_network: NewNetwork, opened: list[int], case: str) -> None:
+    async with new_network(*REFUSED[case]) as network:
+        assert await network.refused() is AddressRefused
+        assert (network.public.connections, opened) == (0, [])
 
 
-async def test_an_alias_of_a_public_name_is_followed_and_verified_as_itself(worlds: Worlds) -> None:
-    async with worlds(reply("CNAME edge.test"), edge=[GOOD]) as world:
-        assert await world.send() == 200
-        assert world.public.names == ["hooks.test"]
+async def test_an_alias_of_a_public_name_is_followed_and_verified_as_itself(new_network: NewNetwork) -> None:
+    async with new_network(reply("CNAME edge.test"), edge=[GOOD]) as network:
+        assert await network.send() == 200
+        assert network.public.names == ["hooks.test"]
 
 
-async def test_of_a_hundred_public_addresses_few_are_tried(worlds: Worlds, opened: list[int]) -> None:
-    async with worlds(reply(*(f"A {NOBODY}{n}" for n in range(100)))) as world:
-        assert await world.refused() is NotConnected
-        assert (world.names.asked, world.public.connections) == (ONCE, 0)
+async def test_of_a_hundred_public_addresses_few_are_tried(new_network: NewNetwork, opened: list[int]) -> None:
+    async with new_network(reply(*(f"A {NOBODY}{n}" for n in range(100)))) as network:
+        assert await network.refused() is NotConnected
+        assert (network.names.asked, network.public.connections) == (ONCE, 0)
         assert 8 <= len(opened) <= 8 * 9 / 2
 
 
 @pytest.mark.parametrize("case", NO_ANSWER)
-async def test_a_name_without_a_usable_answer_is_not_connected_to(worlds: Worlds, opened: list[int], case: str) -> None:
-    async with worlds(NO_ANSWER[case], patience_seconds=0.3) as world:
-        assert await world.refused() is NotResolved
-        assert (world.public.connections, opened) == (0, [])
+async def test_a_name_without_a_usable_answer_is_not_connected_to(new_network: NewNetwork, opened: list[int], case: str) -> None:
+    async with new_network(NO_ANSWER[case], patience_seconds=0.3) as network:
+        assert await network.refused() is NotResolved
+        assert (network.public.connections, opened) == (0, [])
 
 
-async def test_the_deadline_includes_a_look_up_without_end(worlds: Worlds, opened: list[int]) -> None:
-    async with worlds(reply(how=SILENT)) as world:
-        assert await world.refused(timeout_seconds=0.3) is TimedOut
-        assert (len(world.names.asked), opened) == (1, [])
+async def test_the_deadline_includes_a_look_up_without_end(new_network: NewNetwork, opened: list[int]) -> None:
+    async with new_network(reply(how=SILENT)) as network:
+        assert await network.refused(timeout_seconds=0.3) is TimedOut
+        assert (len(network.names.asked), opened) == (1, [])
 
 
-async def test_others_are_sent_while_a_look_up_is_slow(worlds: Worlds) -> None:
-    async with worlds(GOOD, slow=[reply(f"A {PUBLIC}", how=LATE)]) as world:
-        slow = [asyncio.create_task(world.send("slow.test")) for _ in range(20)]
-        await asyncio.wait_for(world.names.arrived.wait(), 10)
+async def test_others_are_sent_while_a_look_up_is_slow(new_network: NewNetwork) -> None:
+    async with new_network(GOOD, slow=[reply(f"A {PUBLIC}", how=LATE)]) as network:
+        slow = [asyncio.create_task(network.send("slow.test")) for _ in range(20)]
+        await asyncio.wait_for(network.names.arrived.wait(), 10)
 
-        assert await asyncio.gather(*(world.send() for _ in range(20))) == [200] * 20
+        assert await asyncio.gather(*(network.send() for _ in range(20))) == [200] * 20
         assert not any(task.done() for task in slow)
-        world.names.release.set()
+        network.names.release.set()
         assert await asyncio.gather(*slow) == [200] * 20
 
 

@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from callmissed.http.client import NotConnected, SafeClient, TlsFailed
-from tests.integration.callmissed.http.conftest import Certified
+from tests.support.http.tls import NewServerContext
 from tests.support.http.endpoint import OK, Behaviour, Endpoint, Names, answering, serving
 
 
@@ -21,26 +21,26 @@ async def fails(client: SafeClient, tls: ssl.SSLContext | None) -> None:
 
 
 @pytest.mark.parametrize("name", ["other.test", "127.0.0.1", "*.hooks.test", "hooks.test.evil.test"])
-async def test_a_certificate_for_another_name_fails(client: SafeClient, certified: Certified, name: str) -> None:
-    await fails(client, certified(name))
+async def test_a_certificate_for_another_name_fails(client: SafeClient, new_server_context: NewServerContext, name: str) -> None:
+    await fails(client, new_server_context(name))
 
 
-async def test_a_wildcard_for_the_name_passes(client: SafeClient, certified: Certified, names: Names) -> None:
+async def test_a_wildcard_for_the_name_passes(client: SafeClient, new_server_context: NewServerContext, names: Names) -> None:
     names.answers["a"] = [["127.0.0.1"]]
-    async with serving(answering(OK), certified("*.hooks.test")) as endpoint:
+    async with serving(answering(OK), new_server_context("*.hooks.test")) as endpoint:
         assert (await client.send("GET", endpoint.url("a.hooks.test"))).status == 200
 
 
-async def test_a_certificate_of_an_unknown_authority_fails(client: SafeClient, certified: Certified) -> None:
-    await fails(client, certified("hooks.test", by=trustme.CA()))
+async def test_a_certificate_of_an_unknown_authority_fails(client: SafeClient, new_server_context: NewServerContext) -> None:
+    await fails(client, new_server_context("hooks.test", by=trustme.CA()))
 
 
-async def test_an_expired_certificate_fails(client: SafeClient, certified: Certified) -> None:
-    await fails(client, certified("hooks.test", not_after=datetime.now(UTC) - timedelta(days=1)))
+async def test_an_expired_certificate_fails(client: SafeClient, new_server_context: NewServerContext) -> None:
+    await fails(client, new_server_context("hooks.test", not_after=datetime.now(UTC) - timedelta(days=1)))
 
 
-async def test_a_certificate_of_the_future_fails(client: SafeClient, certified: Certified) -> None:
-    await fails(client, certified("hooks.test", not_before=datetime.now(UTC) + timedelta(days=1)))
+async def test_a_certificate_of_the_future_fails(client: SafeClient, new_server_context: NewServerContext) -> None:
+    await fails(client, new_server_context("hooks.test", not_before=datetime.now(UTC) + timedelta(days=1)))
 
 
 async def test_a_plain_server_fails(client: SafeClient) -> None:
@@ -56,8 +56,8 @@ async def test_a_plain_server_fails(client: SafeClient) -> None:
             await client.send("GET", endpoint.url("hooks.test"))
 
 
-async def test_old_tls_fails(client: SafeClient, certified: Certified) -> None:
-    context = certified("hooks.test")
+async def test_old_tls_fails(client: SafeClient, new_server_context: NewServerContext) -> None:
+    context = new_server_context("hooks.test")
     with pytest.warns(DeprecationWarning):
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     async with serving(answering(OK), context) as endpoint:

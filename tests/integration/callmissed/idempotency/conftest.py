@@ -1,4 +1,4 @@
-"""Fixtures: the store of fresh tables, a clock that tests turn, and a shelf in the place of S3."""
+"""Fixtures: the store of fresh tables, a clock that tests advance, and long answers in memory instead of S3."""
 
 from collections.abc import AsyncIterator
 
@@ -9,17 +9,17 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.idempotency.store import IdempotencyStore
 from local.aws.tables import StageTables
-from tests.support.idempotency import Hands, Shelf
+from tests.support.idempotency import ManualClock, MemoryAnswers
 
 
 @pytest.fixture
-def hands() -> Hands:
-    return Hands()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
+def stored_answers() -> MemoryAnswers:
+    return MemoryAnswers()
 
 
 @pytest_asyncio.fixture
@@ -30,5 +30,5 @@ async def dynamodb(tables: StageTables) -> AsyncIterator[DynamoDB]:
 
 
 @pytest.fixture
-def records(dynamodb: DynamoDB, tables: StageTables, shelf: Shelf) -> IdempotencyStore:
-    return IdempotencyStore(Database(dynamodb, tables.stage), shelf)
+def records(dynamodb: DynamoDB, tables: StageTables, stored_answers: MemoryAnswers) -> IdempotencyStore:
+    return IdempotencyStore(Database(dynamodb, tables.stage), stored_answers)

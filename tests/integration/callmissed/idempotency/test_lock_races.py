@@ -13,7 +13,7 @@ from callmissed.idempotency.requests import keyed_request
 from callmissed.idempotency.store import IdempotencyStore, Run
 from local.aws.tables import StageTables
 from tests.support.faults import Fault, FaultyDynamoDB
-from tests.support.idempotency import Shelf
+from tests.support.idempotency import MemoryAnswers
 from tests.support.interleaving import InterleavingDynamoDB
 
 NOW = system_clock()
@@ -31,8 +31,8 @@ async def interleaved(tables: StageTables) -> AsyncIterator[InterleavingDynamoDB
 
 
 @pytest.fixture
-def late_records(interleaved: InterleavingDynamoDB, tables: StageTables, shelf: Shelf) -> IdempotencyStore:
-    return IdempotencyStore(Database(interleaved, tables.stage), shelf)
+def late_records(interleaved: InterleavingDynamoDB, tables: StageTables, stored_answers: MemoryAnswers) -> IdempotencyStore:
+    return IdempotencyStore(Database(interleaved, tables.stage), stored_answers)
 
 
 async def begin(records: IdempotencyStore, now: int, lock_seconds: int = 10) -> Run:
@@ -84,7 +84,7 @@ async def test_a_lock_that_cannot_be_released_now_ends_by_itself(
     run = await begin(records, NOW)
     unwell.faults.extend([Fault.LOSE_REQUEST] * 4)
 
-    await IdempotencyStore(Database(unwell, tables.stage), Shelf()).release(run)
+    await IdempotencyStore(Database(unwell, tables.stage), MemoryAnswers()).release(run)
     await unwell.close()
 
     assert not unwell.faults

@@ -11,11 +11,11 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.idempotency.store import IdempotencyStore
 from local.aws.tables import StageTables
-from tests.integration.callmissed.idempotency.test_middleware import Lab, client, lab, post
-from tests.support.idempotency import Shelf
+from tests.integration.callmissed.idempotency.test_middleware import ScriptedRoutes, client, routes, post
+from tests.support.idempotency import MemoryAnswers
 from tests.support.interleaving import InterleavingDynamoDB
 
-__all__ = ["client", "lab"]
+__all__ = ["client", "routes"]
 
 WAIT_SECONDS = 20
 
@@ -29,8 +29,8 @@ async def dynamodb(tables: StageTables) -> AsyncIterator[InterleavingDynamoDB]:
 
 
 @pytest.fixture
-def records(dynamodb: DynamoDB, tables: StageTables, shelf: Shelf) -> IdempotencyStore:
-    return IdempotencyStore(Database(dynamodb, tables.stage), shelf)
+def records(dynamodb: DynamoDB, tables: StageTables, stored_answers: MemoryAnswers) -> IdempotencyStore:
+    return IdempotencyStore(Database(dynamodb, tables.stage), stored_answers)
 
 
 async def cancelled_in(
@@ -57,35 +57,35 @@ async def cancelled_in(
 
 
 async def test_answer_is_stored_when_its_task_is_cancelled(
-    client: httpx2.AsyncClient, lab: Lab, dynamodb: InterleavingDynamoDB
+    client: httpx2.AsyncClient, routes: ScriptedRoutes, dynamodb: InterleavingDynamoDB
 ) -> None:
     await cancelled_in(client, dynamodb, "SET sc")
 
     again = await post(client)
 
     assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
-    assert len(lab.operations) == 1
+    assert len(routes.operations) == 1
 
 
 @pytest.mark.parametrize("status", [500, 503])
 async def test_key_is_released_when_the_task_of_a_failed_run_is_cancelled(
-    client: httpx2.AsyncClient, lab: Lab, dynamodb: InterleavingDynamoDB, status: int
+    client: httpx2.AsyncClient, routes: ScriptedRoutes, dynamodb: InterleavingDynamoDB, status: int
 ) -> None:
-    lab.fails_with = [status]
+    routes.fails_with = [status]
     await cancelled_in(client, dynamodb, "SET st = :free")
 
     again = await post(client)
 
     assert (again.status_code, "idempotent-replayed" in again.headers) == (201, False)
-    assert lab.operations == [lab.operations[0]] * 2
+    assert routes.operations == [routes.operations[0]] * 2
 
 
 async def test_key_is_released_when_the_answer_of_a_cancelled_task_cannot_be_stored(
-    client: httpx2.AsyncClient, lab: Lab, dynamodb: InterleavingDynamoDB
+    client: httpx2.AsyncClient, routes: ScriptedRoutes, dynamodb: InterleavingDynamoDB
 ) -> None:
     await cancelled_in(client, dynamodb, "SET sc", then=RuntimeError("not stored"))
 
     again = await post(client)
 
     assert (again.status_code, "idempotent-replayed" in again.headers) == (201, False)
-    assert lab.operations == [lab.operations[0]] * 2
+    assert routes.operations == [routes.operations[0]] * 2

@@ -14,95 +14,95 @@ from callmissed.keys.management import NewKey
 from callmissed.keys.secret import key_hash
 from callmissed.money import NOTHING, MicroCredits
 from callmissed.platform.tables import KEYS, physical_name
-from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
+from tests.support.keys.key_store import NEW, NOVEMBER, OLD, KeyStore
 
 TRIES = 10
 
 
-async def write(vault: Vault, key: NewKey, **attributes: Any) -> None:
+async def write(key_store: KeyStore, key: NewKey, **attributes: Any) -> None:
     """Set attributes of the key's hot item, as another process would."""
     request = {
-        "TableName": physical_name(vault.store.stage, KEYS),
+        "TableName": physical_name(key_store.store.stage, KEYS),
         "Key": to_item({"id": key_hash(OLD, key.secret)}),
         "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
         "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
         "ExpressionAttributeValues": to_item({f":{name}": value for name, value in attributes.items()}),
     }
-    await vault.dynamodb.call("UpdateItem", request)
+    await key_store.dynamodb.call("UpdateItem", request)
 
 
-async def rotate(vault: Vault, key: NewKey) -> NewKey:
-    return await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=0, now=NOVEMBER)
+async def rotate(key_store: KeyStore, key: NewKey) -> NewKey:
+    return await key_store.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=0, now=NOVEMBER)
 
 
-async def test_admission_ends_when_the_branch_is_wrong_each_time(vault: Vault) -> None:
-    key, interleaved = await vault.key(), vault.interleaved()
-    ahead = partial(write, vault, key, tat=NOVEMBER + SECOND, u=NOVEMBER)
-    behind = partial(write, vault, key, tat=0, u=0)
+async def test_admission_ends_when_the_branch_is_wrong_each_time(key_store: KeyStore) -> None:
+    key, interleaved = await key_store.key(), key_store.interleaved()
+    ahead = partial(write, key_store, key, tat=NOVEMBER + SECOND, u=NOVEMBER)
+    behind = partial(write, key_store, key, tat=0, u=0)
     interleaved.before("UpdateItem", ahead, behind, ahead, behind)
 
     with pytest.raises(ApiError) as refused:
-        await vault.ring(OLD, dynamodb=interleaved).admit(key.secret, NOTHING, NOVEMBER)
+        await key_store.ring(OLD, dynamodb=interleaved).admit(key.secret, NOTHING, NOVEMBER)
 
     assert (refused.value.status, interleaved.pending, interleaved.sent["UpdateItem"]) == (503, 0, 4)
 
 
-async def test_authentication_ends_when_the_key_works_only_between_its_writes(vault: Vault) -> None:
-    key, interleaved = await vault.key(), vault.interleaved()
+async def test_authentication_ends_when_the_key_works_only_between_its_writes(key_store: KeyStore) -> None:
+    key, interleaved = await key_store.key(), key_store.interleaved()
     item = to_item({"id": key_hash(OLD, key.secret)})
     own = {"matching": lambda request: request["Key"] == item}
-    interleaved.before("UpdateItem", *[partial(write, vault, key, st="revoked")] * 4, **own)
-    interleaved.before("GetItem", *[partial(write, vault, key, st="active")] * 4, **own)
+    interleaved.before("UpdateItem", *[partial(write, key_store, key, st="revoked")] * 4, **own)
+    interleaved.before("GetItem", *[partial(write, key_store, key, st="active")] * 4, **own)
 
     with pytest.raises(ApiError) as refused:
-        await vault.ring(OLD, NEW, dynamodb=interleaved).admit(key.secret, NOTHING, NOVEMBER)
+        await key_store.ring(OLD, NEW, dynamodb=interleaved).admit(key.secret, NOTHING, NOVEMBER)
 
     assert (refused.value.status, interleaved.pending) == (503, 0)
-    assert (await vault.hot(key.secret))["tat"] == 0
+    assert (await key_store.hot(key.secret))["tat"] == 0
 
 
-async def test_refund_of_a_key_that_is_gone_writes_nothing(vault: Vault) -> None:
-    key = await vault.key(budget=100)
-    admitted = await vault.call(key.secret, 30)
-    new = await rotate(vault, key)
+async def test_refund_of_a_key_that_is_gone_writes_nothing(key_store: KeyStore) -> None:
+    key = await key_store.key(budget=100)
+    admitted = await key_store.call(key.secret, 30)
+    new = await rotate(key_store, key)
 
-    await Admission(Database(vault.dynamodb, vault.store.stage)).give_back(admitted, MicroCredits(30))
+    await Admission(Database(key_store.dynamodb, key_store.store.stage)).give_back(admitted, MicroCredits(30))
 
-    assert await vault.hot(key.secret) == {}
-    assert (await vault.hot(new.secret))["kb"] == 70
+    assert await key_store.hot(key.secret) == {}
+    assert (await key_store.hot(new.secret))["kb"] == 70
 
 
-async def test_revocation_of_a_key_that_rotates_each_time_is_a_conflict(vault: Vault) -> None:
-    key, interleaved = await vault.key(), vault.interleaved()
-    interleaved.before("TransactWriteItems", *[partial(rotate, vault, key)] * TRIES)
+async def test_revocation_of_a_key_that_rotates_each_time_is_a_conflict(key_store: KeyStore) -> None:
+    key, interleaved = await key_store.key(), key_store.interleaved()
+    interleaved.before("TransactWriteItems", *[partial(rotate, key_store, key)] * TRIES)
 
     with pytest.raises(ApiError) as refused:
-        await vault.managed_by(interleaved).revoke(key.record.tenant, key.record.key_id)
+        await key_store.managed_by(interleaved).revoke(key.record.tenant, key.record.key_id)
 
     assert (refused.value.status, interleaved.pending) == (409, 0)
-    assert (await vault.manager.get(key.record.tenant, key.record.key_id)).is_active
+    assert (await key_store.manager.get(key.record.tenant, key.record.key_id)).is_active
 
 
-async def test_rotation_of_a_key_that_is_called_each_time_is_a_conflict(vault: Vault) -> None:
-    key, interleaved = await vault.key(budget=100), vault.interleaved()
-    interleaved.before("TransactWriteItems", *[partial(vault.call, key.secret, 1)] * TRIES)
+async def test_rotation_of_a_key_that_is_called_each_time_is_a_conflict(key_store: KeyStore) -> None:
+    key, interleaved = await key_store.key(budget=100), key_store.interleaved()
+    interleaved.before("TransactWriteItems", *[partial(key_store.call, key.secret, 1)] * TRIES)
 
     with pytest.raises(ApiError) as refused:
-        await vault.managed_by(interleaved).rotate(
+        await key_store.managed_by(interleaved).rotate(
             key.record.tenant, key.record.key_id, overlap_minutes=0, now=NOVEMBER
         )
 
     assert (refused.value.status, interleaved.pending) == (409, 0)
-    assert (await vault.hot(key.secret))["kb"] == 90
+    assert (await key_store.hot(key.secret))["kb"] == 90
 
 
-async def test_rotation_that_reads_the_items_of_an_earlier_record_is_a_conflict(vault: Vault) -> None:
-    key, interleaved = await vault.key(), vault.interleaved()
-    keys = physical_name(vault.store.stage, KEYS)
-    interleaved.before("GetItem", partial(rotate, vault, key), matching=lambda request: request["TableName"] == keys)
+async def test_rotation_that_reads_the_items_of_an_earlier_record_is_a_conflict(key_store: KeyStore) -> None:
+    key, interleaved = await key_store.key(), key_store.interleaved()
+    keys = physical_name(key_store.store.stage, KEYS)
+    interleaved.before("GetItem", partial(rotate, key_store, key), matching=lambda request: request["TableName"] == keys)
 
     with pytest.raises(ApiError) as refused:
-        await vault.managed_by(interleaved).rotate(
+        await key_store.managed_by(interleaved).rotate(
             key.record.tenant, key.record.key_id, overlap_minutes=0, now=Micros(NOVEMBER)
         )
 

@@ -13,22 +13,22 @@ from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, is_well_formed, key_hash
 from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
-from tests.integration.callmissed.keys.conftest import NOVEMBER, OLD, Vault
+from tests.support.keys.key_store import NOVEMBER, OLD, KeyStore
 
 UNKNOWN = "key_" + "0" * 24
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-async def test_a_new_key_works_and_says_which_kind_it_is(vault: Vault, mode: Mode) -> None:
-    key = await vault.key(mode=mode)
+async def test_a_new_key_works_and_says_which_kind_it_is(key_store: KeyStore, mode: Mode) -> None:
+    key = await key_store.key(mode=mode)
 
     assert is_well_formed(key.secret)
     assert key.secret.startswith(f"cm_{mode}_")
-    assert (await vault.call(key.secret)).key.mode == mode
+    assert (await key_store.call(key.secret)).key.mode == mode
 
 
-async def test_a_list_shows_what_a_key_may_do_and_not_what_it_is(vault: Vault) -> None:
-    tenant = await vault.tenant()
+async def test_a_list_shows_what_a_key_may_do_and_not_what_it_is(key_store: KeyStore) -> None:
+    tenant = await key_store.tenant()
     policy: dict[str, Any] = {
         "permissions": frozenset({"llm", "stt"}),
         "scopes": frozenset({"bots:read"}),
@@ -38,9 +38,9 @@ async def test_a_list_shows_what_a_key_may_do_and_not_what_it_is(vault: Vault) -
         "budget": 5_000_000,
         "expires": NOVEMBER + MINUTE,
     }
-    plain, tight = await vault.key(tenant), await vault.key(tenant, **policy)
+    plain, tight = await key_store.key(tenant), await key_store.key(tenant, **policy)
 
-    first, second = await vault.manager.keys_of(tenant)
+    first, second = await key_store.manager.keys_of(tenant)
 
     assert {first.key_id, second.key_id} == {plain.record.key_id, tight.record.key_id}
     record = second if second.key_id == tight.record.key_id else first
@@ -57,61 +57,61 @@ async def test_a_list_shows_what_a_key_may_do_and_not_what_it_is(vault: Vault) -
     assert record.masked == f"{tight.secret[:12]}…{tight.secret[-4:]}"
 
 
-async def test_a_key_without_limits_says_so(vault: Vault) -> None:
-    record = (await vault.key()).record
+async def test_a_key_without_limits_says_so(key_store: KeyStore) -> None:
+    record = (await key_store.key()).record
 
     assert (record.budget, record.expires_at, record.permissions) == (None, None, ["*"])
     assert (record.scopes, record.models, record.domains) == ([], ["*"], frozenset({"*"}))
 
 
 @pytest.mark.parametrize(("plan", "rpm"), [(Plan.FREE, 60), (Plan.STARTER, 500), (Plan.ENTERPRISE, 10_000)])
-async def test_without_a_rate_a_key_has_the_plans(vault: Vault, plan: Plan, rpm: int) -> None:
-    tenant = await vault.tenant(plan)
+async def test_without_a_rate_a_key_has_the_plans(key_store: KeyStore, plan: Plan, rpm: int) -> None:
+    tenant = await key_store.tenant(plan)
 
-    key, own = await vault.key(tenant), await vault.key(tenant, rpm=9)
+    key, own = await key_store.key(tenant), await key_store.key(tenant, rpm=9)
 
-    assert (await vault.call(key.secret)).rate.limit == key.record.rpm == rpm
-    assert (await vault.call(own.secret)).rate.limit == own.record.rpm == 9
+    assert (await key_store.call(key.secret)).rate.limit == key.record.rpm == rpm
+    assert (await key_store.call(own.secret)).rate.limit == own.record.rpm == 9
     assert (key.record.rpm_from_plan, own.record.rpm_from_plan) == (True, False)
 
 
-async def test_a_revoked_key_is_refused_from_the_next_call_on(vault: Vault) -> None:
-    key = await vault.key()
-    process = vault.ring(OLD)
+async def test_a_revoked_key_is_refused_from_the_next_call_on(key_store: KeyStore) -> None:
+    key = await key_store.key()
+    process = key_store.ring(OLD)
     await process.admit(key.secret, MicroCredits(0), NOVEMBER)
 
-    revoked = await vault.manager.revoke(key.record.tenant, key.record.key_id)
+    revoked = await key_store.manager.revoke(key.record.tenant, key.record.key_id)
 
     assert not revoked.is_active
     with pytest.raises(ApiError) as refused:
         await process.admit(key.secret, MicroCredits(0), NOVEMBER)
     assert (refused.value.status, refused.value.code) == (401, "invalid_api_key")
-    (listed,) = await vault.manager.keys_of(key.record.tenant)
+    (listed,) = await key_store.manager.keys_of(key.record.tenant)
     assert not listed.is_active
 
 
-async def test_revoking_twice_is_the_same_as_once(vault: Vault) -> None:
-    key = await vault.key()
+async def test_revoking_twice_is_the_same_as_once(key_store: KeyStore) -> None:
+    key = await key_store.key()
     tenant, key_id = key.record.tenant, key.record.key_id
-    await vault.manager.revoke(tenant, key_id)
-    before = await vault.hot(key.secret)
+    await key_store.manager.revoke(tenant, key_id)
+    before = await key_store.hot(key.secret)
 
-    again = await vault.manager.revoke(tenant, key_id)
+    again = await key_store.manager.revoke(tenant, key_id)
 
     assert not again.is_active
-    assert await vault.hot(key.secret) == before
+    assert await key_store.hot(key.secret) == before
 
 
-async def test_an_expired_key_is_refused(vault: Vault) -> None:
-    key = await vault.key(expires=NOVEMBER + MINUTE)
+async def test_an_expired_key_is_refused(key_store: KeyStore) -> None:
+    key = await key_store.key(expires=NOVEMBER + MINUTE)
 
-    assert await vault.refusal(key.secret, now=NOVEMBER + MINUTE - 1) == "admitted"
-    assert await vault.refusal(key.secret, now=NOVEMBER + MINUTE) == "invalid_api_key"
+    assert await key_store.refusal(key.secret, now=NOVEMBER + MINUTE - 1) == "admitted"
+    assert await key_store.refusal(key.secret, now=NOVEMBER + MINUTE) == "invalid_api_key"
 
 
-async def test_another_tenants_key_does_not_exist(vault: Vault) -> None:
-    key, stranger = await vault.key(), await vault.tenant()
-    manager, key_id = vault.manager, key.record.key_id
+async def test_another_tenants_key_does_not_exist(key_store: KeyStore) -> None:
+    key, stranger = await key_store.key(), await key_store.tenant()
+    manager, key_id = key_store.manager, key.record.key_id
 
     for attempt in (
         manager.get(stranger, key_id),
@@ -123,35 +123,35 @@ async def test_another_tenants_key_does_not_exist(vault: Vault) -> None:
             await attempt
         assert (refused.value.status, refused.value.message) == (404, "No such key.")
     assert await manager.keys_of(stranger) == []
-    assert await vault.refusal(key.secret) == "admitted"
+    assert await key_store.refusal(key.secret) == "admitted"
 
 
-async def test_a_tenant_that_does_not_exist_gets_no_key(vault: Vault) -> None:
+async def test_a_tenant_that_does_not_exist_gets_no_key(key_store: KeyStore) -> None:
     with pytest.raises(ApiError) as refused:
-        await vault.key("tnt_" + "0" * 24)
+        await key_store.key("tnt_" + "0" * 24)
 
     assert refused.value.status == 404
 
 
-async def test_domain_locks_are_in_the_index_as_long_as_a_key_has_them(vault: Vault) -> None:
+async def test_domain_locks_are_in_the_index_as_long_as_a_key_has_them(key_store: KeyStore) -> None:
     shared, own = "*.index.example.com", "own.index.example.com"
-    first = await vault.key(domains=frozenset({shared, own}))
-    second = await vault.key(domains=frozenset({shared}))
-    assert await vault.origin(shared) == {first.record.key_id, second.record.key_id}
+    first = await key_store.key(domains=frozenset({shared, own}))
+    second = await key_store.key(domains=frozenset({shared}))
+    assert await key_store.origin(shared) == {first.record.key_id, second.record.key_id}
 
-    await vault.manager.rotate(first.record.tenant, first.record.key_id, overlap_minutes=5, now=NOVEMBER)
-    assert await vault.origin(own) == {first.record.key_id}
-    await vault.manager.revoke(first.record.tenant, first.record.key_id)
-    await vault.manager.revoke(first.record.tenant, first.record.key_id)
+    await key_store.manager.rotate(first.record.tenant, first.record.key_id, overlap_minutes=5, now=NOVEMBER)
+    assert await key_store.origin(own) == {first.record.key_id}
+    await key_store.manager.revoke(first.record.tenant, first.record.key_id)
+    await key_store.manager.revoke(first.record.tenant, first.record.key_id)
 
-    assert await vault.origin(own) == frozenset()
-    assert await vault.origin(shared) == {second.record.key_id}
+    assert await key_store.origin(own) == frozenset()
+    assert await key_store.origin(shared) == {second.record.key_id}
 
 
-async def test_a_key_for_every_origin_is_not_in_the_index(vault: Vault) -> None:
-    await vault.key()
+async def test_a_key_for_every_origin_is_not_in_the_index(key_store: KeyStore) -> None:
+    await key_store.key()
 
-    assert await vault.origin("*") == frozenset()
+    assert await key_store.origin("*") == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -173,44 +173,44 @@ async def test_a_key_for_every_origin_is_not_in_the_index(vault: Vault) -> None:
         ({"models": frozenset({"\ud800"})}, "allowed_models"),
     ],
 )
-async def test_what_no_key_may_have_is_refused_by_name(vault: Vault, wrong: dict[str, Any], param: str) -> None:
-    tenant = await vault.tenant()
+async def test_what_no_key_may_have_is_refused_by_name(key_store: KeyStore, wrong: dict[str, Any], param: str) -> None:
+    tenant = await key_store.tenant()
 
     with pytest.raises(ApiError) as refused:
-        await vault.key(tenant, **wrong)
+        await key_store.key(tenant, **wrong)
 
     assert (refused.value.status, refused.value.param) == (400, param)
-    assert await vault.manager.keys_of(tenant) == []
+    assert await key_store.manager.keys_of(tenant) == []
 
 
 @pytest.mark.parametrize("name", ["", "   ", "n" * 256, "two\nlines", "\ud800"])
-async def test_a_name_is_short_and_of_one_line(vault: Vault, name: str) -> None:
-    tenant = await vault.tenant()
+async def test_a_name_is_short_and_of_one_line(key_store: KeyStore, name: str) -> None:
+    tenant = await key_store.tenant()
 
     with pytest.raises(ApiError) as refused:
-        await vault.manager.create(tenant, name=name, mode=Mode.LIVE, policy=KeyPolicy(), now=NOVEMBER)
+        await key_store.manager.create(tenant, name=name, mode=Mode.LIVE, policy=KeyPolicy(), now=NOVEMBER)
 
     assert (refused.value.status, refused.value.param) == (400, "name")
 
 
-async def test_the_most_that_a_key_may_have_fits(vault: Vault) -> None:
+async def test_the_most_that_a_key_may_have_fits(key_store: KeyStore) -> None:
     domains = frozenset(f"{n}.most.example.com" for n in range(50))
 
-    key = await vault.key(rpm=60_000, budget=0, domains=domains)
+    key = await key_store.key(rpm=60_000, budget=0, domains=domains)
 
-    assert await vault.refusal(key.secret, 1) == "budget_exceeded"
-    await vault.manager.revoke(key.record.tenant, key.record.key_id)
-    assert await vault.origin("49.most.example.com") == frozenset()
+    assert await key_store.refusal(key.secret, 1) == "budget_exceeded"
+    await key_store.manager.revoke(key.record.tenant, key.record.key_id)
+    assert await key_store.origin("49.most.example.com") == frozenset()
 
 
-async def test_no_table_holds_a_secret_or_what_it_could_be_found_by(lone_vault: Vault) -> None:
-    tenant = await lone_vault.tenant()
-    key = await lone_vault.key(tenant, domains=frozenset({"scan.example.com"}), budget=10)
-    rotated = await lone_vault.manager.rotate(tenant, key.record.key_id, overlap_minutes=60, now=NOVEMBER)
-    await lone_vault.call(key.secret)
-    await lone_vault.call(rotated.secret)
+async def test_no_table_holds_a_secret_or_what_it_could_be_found_by(fresh_key_store: KeyStore) -> None:
+    tenant = await fresh_key_store.tenant()
+    key = await fresh_key_store.key(tenant, domains=frozenset({"scan.example.com"}), budget=10)
+    rotated = await fresh_key_store.manager.rotate(tenant, key.record.key_id, overlap_minutes=60, now=NOVEMBER)
+    await fresh_key_store.call(key.secret)
+    await fresh_key_store.call(rotated.secret)
 
-    text = json.dumps(await lone_vault.everything())
+    text = json.dumps(await fresh_key_store.everything())
 
     for secret in (key.secret, rotated.secret):
         assert key_hash(OLD, secret) in text
@@ -221,8 +221,8 @@ async def test_no_table_holds_a_secret_or_what_it_could_be_found_by(lone_vault: 
     assert OLD.hex() not in text
 
 
-async def test_a_lost_answer_to_a_creation_makes_one_key_all_the_same(vault: Vault) -> None:
-    tenant, interleaved = await vault.tenant(), vault.interleaved()
+async def test_a_lost_answer_to_a_creation_makes_one_key_all_the_same(key_store: KeyStore) -> None:
+    tenant, interleaved = await key_store.tenant(), key_store.interleaved()
     send, losses = interleaved.send, [True]
 
     async def send_and_lose(operation: str, payload: bytes) -> dict[str, Any]:
@@ -234,9 +234,9 @@ async def test_a_lost_answer_to_a_creation_makes_one_key_all_the_same(vault: Vau
 
     interleaved.send = send_and_lose  # type: ignore[method-assign]
 
-    key = await vault.managed_by(interleaved).create(
+    key = await key_store.managed_by(interleaved).create(
         tenant, name="tests", mode=Mode.LIVE, policy=replace(KeyPolicy(), rpm=5), now=NOVEMBER
     )
 
-    assert await vault.refusal(key.secret) == "admitted"
-    assert len(await vault.manager.keys_of(tenant)) == 1
+    assert await key_store.refusal(key.secret) == "admitted"
+    assert len(await key_store.manager.keys_of(tenant)) == 1

@@ -9,34 +9,34 @@ from callmissed_ai.calls.payer import KeyPayer
 from callmissed_ai.calls.pipeline import run
 from callmissed_ai.calls.served import Served
 from tests.support.inference.calls import chat_work, run_chat
-from tests.support.inference.gateway import Bank
+from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream
 
 
 async def test_call_that_is_settled_after_its_hold_was_swept_is_not_charged(
-    container: Container, bank: Bank, upstream: FakeUpstream, capsys: pytest.CaptureFixture[str]
+    container: Container, accounts: Accounts, upstream: FakeUpstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     async def swept_first(served: Served) -> bytes:
-        await bank.sweep()
+        await accounts.sweep()
         return await whole(served)
 
     body, _ = await run_chat(container, KeyPayer(account.secret), swept_first)
 
     assert body
-    assert (await bank.entry(account.tenant))["type"] == "void"
-    assert await bank.assert_balanced(account) == 0
+    assert (await accounts.entry(account.tenant))["type"] == "void"
+    assert await accounts.assert_balanced(account) == 0
     assert '"SettledAfterVoid":[1.0]' in capsys.readouterr().out
 
 
 async def test_lines_of_a_batch_are_calls_of_their_own(
-    container: Container, bank: Bank, upstream: FakeUpstream
+    container: Container, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     payer = KeyPayer(account.secret)
 
     bodies = [await run(container, new_call(container.clock), payer, chat_work(container), whole) for _ in range(3)]
 
-    assert len(bodies) == len(await bank.entries(account.tenant)) == 3
-    assert await bank.assert_balanced(account) == 3 * (11 * 50 + 7 * 150)
+    assert len(bodies) == len(await accounts.entries(account.tenant)) == 3
+    assert await accounts.assert_balanced(account) == 3 * (11 * 50 + 7 * 150)

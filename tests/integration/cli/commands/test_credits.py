@@ -2,7 +2,7 @@
 
 import json
 
-from tests.integration.cli.conftest import CommandLine
+from tests.support.cli import CommandLine
 
 
 def test_a_grant_under_one_name_grants_once(line: CommandLine) -> None:

@@ -10,7 +10,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.events.types import EVENT_TYPES
 from callmissed.platform.tables import OUTBOX, physical_name
 from local.aws.account import STAGE
-from tests.integration.cli.conftest import CommandLine
+from tests.support.cli import CommandLine
 
 
 def published(line: CommandLine, event_id: str) -> Item:

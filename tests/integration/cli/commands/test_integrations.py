@@ -8,7 +8,7 @@ from callmissed.integrations.credentials import whatsapp_account
 from callmissed.integrations.repository import Integrations
 from cli.main import app
 from local.aws.account import STAGE
-from tests.integration.cli.conftest import CommandLine
+from tests.support.cli import CommandLine
 
 WHATSAPP = ("integrations", "set", "whatsapp", "--access-token", "EAAG-token", "--verify-token", "blue-kettle")
 TWILIO = ("integrations", "set", "twilio", "--auth-token", "0123456789")

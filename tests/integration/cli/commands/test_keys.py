@@ -5,7 +5,7 @@ import pytest
 from callmissed.clock import system_clock
 from callmissed.errors import ApiError
 from callmissed.keys.secret import is_well_formed
-from tests.integration.cli.conftest import CommandLine
+from tests.support.cli import CommandLine
 
 DAY = 24 * 60 * 60 * 1_000_000
 

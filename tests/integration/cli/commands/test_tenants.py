@@ -1,6 +1,6 @@
 """`callmissed tenants` on real tables."""
 
-from tests.integration.cli.conftest import CommandLine
+from tests.support.cli import CommandLine
 
 
 def test_a_tenant_is_created_listed_and_shown(line: CommandLine) -> None:

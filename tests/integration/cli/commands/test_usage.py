@@ -2,7 +2,7 @@
 
 import json
 
-from tests.integration.cli.conftest import CommandLine
+from tests.support.cli import CommandLine
 
 
 def test_the_tail_shows_calls_newest_last(line: CommandLine) -> None:

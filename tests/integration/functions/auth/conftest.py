@@ -1,5 +1,5 @@
-"""A stage with keys, and requests as API Gateway tells the authorizer of them."""
+"""Fixtures of the auth slice."""
 
-from tests.integration.callmissed.keys.conftest import lone_vault, vault
+from tests.support.keys.fixtures import fresh_key_store, key_store
 
-__all__ = ["lone_vault", "vault"]
+__all__ = ["fresh_key_store", "key_store"]

@@ -14,7 +14,7 @@ from callmissed.plans.plans import Plan
 from callmissed.platform.routes import ROUTES, Auth
 from functions.auth import authorizer
 from functions.auth.authorizer import Policy, request_of
-from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
+from tests.support.keys.key_store import NEW, NOVEMBER, OLD, KeyStore
 from tests.support.authorizer_requests import ARN, request
 
 HOOKS = frozenset({"webhooks:write"})
@@ -27,14 +27,14 @@ async def authorize(event: dict[str, Any], authenticator: KeyAuthenticator, now:
     return await authorizer.authorize(request_of(event), authenticator, Micros(now))
 
 
-async def asked(vault: Vault, event: dict[str, Any], now: int = NOVEMBER) -> Policy:
+async def asked(key_store: KeyStore, event: dict[str, Any], now: int = NOVEMBER) -> Policy:
     """What a fresh process answers."""
-    return await authorize(event, vault.ring(OLD), now)
+    return await authorize(event, key_store.ring(OLD), now)
 
 
-async def refusal(vault: Vault, event: dict[str, Any], now: int = NOVEMBER) -> tuple[int, str]:
+async def refusal(key_store: KeyStore, event: dict[str, Any], now: int = NOVEMBER) -> tuple[int, str]:
     with pytest.raises(ApiError) as refused:
-        await asked(vault, event, now)
+        await asked(key_store, event, now)
     return refused.value.status, refused.value.message
 
 
@@ -44,11 +44,11 @@ def effect(policy: Policy) -> str:
 
 
 @pytest.mark.parametrize("mode", Mode)
-async def test_a_key_with_the_scope_is_let_through_and_introduced(vault: Vault, mode: Mode) -> None:
-    tenant = await vault.tenant(Plan.STARTER)
-    key = await vault.key(tenant, mode=mode, scopes=HOOKS | {"bots:read"})
+async def test_a_key_with_the_scope_is_let_through_and_introduced(key_store: KeyStore, mode: Mode) -> None:
+    tenant = await key_store.tenant(Plan.STARTER)
+    key = await key_store.key(tenant, mode=mode, scopes=HOOKS | {"bots:read"})
 
-    policy = await asked(vault, request(key.secret))
+    policy = await asked(key_store, request(key.secret))
 
     assert policy == {
         "principalId": key.record.key_id,
@@ -69,21 +69,21 @@ async def test_a_key_with_the_scope_is_let_through_and_introduced(vault: Vault, 
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.auth is Auth.ACCOUNT], ids=lambda r: str(r)[:70])
-async def test_every_account_route_wants_its_scope(vault: Vault, route: Any) -> None:
-    tenant = await vault.tenant()
-    with_all, with_none = await vault.key(tenant, scopes=frozenset({"*"})), await vault.key(tenant)
+async def test_every_account_route_wants_its_scope(key_store: KeyStore, route: Any) -> None:
+    tenant = await key_store.tenant()
+    with_all, with_none = await key_store.key(tenant, scopes=frozenset({"*"})), await key_store.key(tenant)
 
-    allowed = await asked(vault, request(with_all.secret, route.method, route.path))
-    denied = await asked(vault, request(with_none.secret, route.method, route.path))
+    allowed = await asked(key_store, request(with_all.secret, route.method, route.path))
+    denied = await asked(key_store, request(with_none.secret, route.method, route.path))
 
     assert (effect(allowed), allowed["context"]["scopes"]) == ("Allow", "*")
     assert effect(denied) == ("Deny" if route.scope else "Allow")
 
 
-async def test_a_missing_scope_is_a_deny_that_says_what_is_missing(vault: Vault) -> None:
-    key = await vault.key(scopes=frozenset({"bots:read", "bots:write"}))
+async def test_a_missing_scope_is_a_deny_that_says_what_is_missing(key_store: KeyStore) -> None:
+    key = await key_store.key(scopes=frozenset({"bots:read", "bots:write"}))
 
-    policy = await asked(vault, request(key.secret, "DELETE", "/api/v1/webhooks/{webhook_id}"))
+    policy = await asked(key_store, request(key.secret, "DELETE", "/api/v1/webhooks/{webhook_id}"))
 
     assert effect(policy) == "Deny"
     assert policy["principalId"] == key.record.key_id
@@ -101,10 +101,10 @@ async def test_a_missing_scope_is_a_deny_that_says_what_is_missing(vault: Vault)
         ({}, "Deny"),
     ],
 )
-async def test_a_locked_key_works_from_its_domain_only(vault: Vault, headers: dict[str, Any], expected: str) -> None:
-    key = await vault.key(scopes=HOOKS, domains=frozenset({"app.example.com"}))
+async def test_a_locked_key_works_from_its_domain_only(key_store: KeyStore, headers: dict[str, Any], expected: str) -> None:
+    key = await key_store.key(scopes=HOOKS, domains=frozenset({"app.example.com"}))
 
-    policy = await asked(vault, request(key.secret, **headers))
+    policy = await asked(key_store, request(key.secret, **headers))
 
     assert effect(policy) == expected
     if expected == "Deny":
@@ -148,46 +148,46 @@ NOBODY = [absent, without_headers, garbled, token_of_a_user, basic, two_keys, tw
 
 
 @pytest.mark.parametrize("ask", NOBODY, ids=lambda ask: ask.__name__)
-async def test_who_shows_no_key_that_works_is_refused(vault: Vault, ask: Any) -> None:
-    key, interleaved = await vault.key(scopes=HOOKS), vault.interleaved()
+async def test_who_shows_no_key_that_works_is_refused(key_store: KeyStore, ask: Any) -> None:
+    key, interleaved = await key_store.key(scopes=HOOKS), key_store.interleaved()
 
     with pytest.raises(ApiError) as refused:
-        await authorize(ask(key), vault.ring(OLD, dynamodb=interleaved), NOVEMBER)
+        await authorize(ask(key), key_store.ring(OLD, dynamodb=interleaved), NOVEMBER)
 
     assert refused.value.status == 401
     assert key.secret not in refused.value.message
     assert sum(interleaved.sent.values()) == (1 if ask is unknown else 0)
 
 
-async def test_the_header_of_the_key_may_be_the_other_one(vault: Vault) -> None:
-    key = await vault.key(scopes=HOOKS)
+async def test_the_header_of_the_key_may_be_the_other_one(key_store: KeyStore) -> None:
+    key = await key_store.key(scopes=HOOKS)
 
-    assert effect(await asked(vault, request(**{"X-Api-Key": key.secret}))) == "Allow"
-
-
-async def test_a_key_ends_with_its_expiry(vault: Vault) -> None:
-    key = await vault.key(scopes=HOOKS, expires=NOVEMBER + MINUTE)
-
-    assert effect(await asked(vault, request(key.secret), NOVEMBER + MINUTE - 1)) == "Allow"
-    assert (await refusal(vault, request(key.secret), NOVEMBER + MINUTE))[0] == 401
+    assert effect(await asked(key_store, request(**{"X-Api-Key": key.secret}))) == "Allow"
 
 
-async def test_a_revoked_key_is_refused_from_its_next_call_on(vault: Vault) -> None:
-    key, ring = await vault.key(scopes=HOOKS), vault.ring(OLD)
+async def test_a_key_ends_with_its_expiry(key_store: KeyStore) -> None:
+    key = await key_store.key(scopes=HOOKS, expires=NOVEMBER + MINUTE)
+
+    assert effect(await asked(key_store, request(key.secret), NOVEMBER + MINUTE - 1)) == "Allow"
+    assert (await refusal(key_store, request(key.secret), NOVEMBER + MINUTE))[0] == 401
+
+
+async def test_a_revoked_key_is_refused_from_its_next_call_on(key_store: KeyStore) -> None:
+    key, ring = await key_store.key(scopes=HOOKS), key_store.ring(OLD)
     assert effect(await authorize(request(key.secret), ring, NOVEMBER)) == "Allow"
 
-    await vault.manager.revoke(key.record.tenant, key.record.key_id)
+    await key_store.manager.revoke(key.record.tenant, key.record.key_id)
 
     with pytest.raises(ApiError) as refused:
         await authorize(request(key.secret), ring, NOVEMBER + SECOND)
     assert refused.value.status == 401
 
 
-async def test_a_rotated_keys_old_secret_lives_for_ten_minutes_and_no_longer(vault: Vault) -> None:
-    key, ring = await vault.key(scopes=HOOKS), vault.ring(OLD)
+async def test_a_rotated_keys_old_secret_lives_for_ten_minutes_and_no_longer(key_store: KeyStore) -> None:
+    key, ring = await key_store.key(scopes=HOOKS), key_store.ring(OLD)
     end = NOVEMBER + 10 * MINUTE
 
-    new = await vault.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=10, now=NOVEMBER)
+    new = await key_store.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=10, now=NOVEMBER)
 
     for secret in (key.secret, new.secret):
         policy = await authorize(request(secret), ring, end - 1)
@@ -198,8 +198,8 @@ async def test_a_rotated_keys_old_secret_lives_for_ten_minutes_and_no_longer(vau
     assert refused.value.status == 401
 
 
-async def test_a_key_above_its_rate_is_let_through_to_be_told_to_wait(vault: Vault) -> None:
-    key, ring = await vault.key(rpm=2, scopes=HOOKS), vault.ring(OLD)
+async def test_a_key_above_its_rate_is_let_through_to_be_told_to_wait(key_store: KeyStore) -> None:
+    key, ring = await key_store.key(rpm=2, scopes=HOOKS), key_store.ring(OLD)
     first = await authorize(request(key.secret), ring, NOVEMBER)
 
     for wait in ("30", "30", "15"):  # as the table says, as it is remembered, and later
@@ -220,18 +220,18 @@ async def test_a_key_above_its_rate_is_let_through_to_be_told_to_wait(vault: Vau
     ],
 )
 async def test_being_above_the_rate_opens_nothing(
-    vault: Vault, policy: dict[str, Any], headers: dict[str, str], code: str
+    key_store: KeyStore, policy: dict[str, Any], headers: dict[str, str], code: str
 ) -> None:
-    key, ring = await vault.key(rpm=1, **policy), vault.ring(OLD)
+    key, ring = await key_store.key(rpm=1, **policy), key_store.ring(OLD)
 
     for _ in range(3):
         denied = await authorize(request(key.secret, **headers), ring, NOVEMBER)
         assert (effect(denied), denied["context"]["code"]) == ("Deny", code)
 
 
-async def test_of_calls_at_once_no_more_pass_than_the_rate_allows(vault: Vault) -> None:
-    key = await vault.key(rpm=30, scopes=HOOKS)  # five at once
-    rings = [vault.ring(OLD), vault.ring(OLD)]
+async def test_of_calls_at_once_no_more_pass_than_the_rate_allows(key_store: KeyStore) -> None:
+    key = await key_store.key(rpm=30, scopes=HOOKS)  # five at once
+    rings = [key_store.ring(OLD), key_store.ring(OLD)]
 
     calls = [authorize(request(key.secret), rings[number % 2], NOVEMBER) for number in range(12)]
     policies = await asyncio.gather(*calls)
@@ -240,31 +240,31 @@ async def test_of_calls_at_once_no_more_pass_than_the_rate_allows(vault: Vault) 
     assert all(effect(policy) == "Allow" for policy in policies)
 
 
-async def test_a_revocation_among_calls_lets_none_through_that_came_after_it(vault: Vault) -> None:
-    key, interleaved = await vault.key(scopes=HOOKS), vault.interleaved()
-    interleaved.before("UpdateItem", lambda: vault.manager.revoke(key.record.tenant, key.record.key_id))
+async def test_a_revocation_among_calls_lets_none_through_that_came_after_it(key_store: KeyStore) -> None:
+    key, interleaved = await key_store.key(scopes=HOOKS), key_store.interleaved()
+    interleaved.before("UpdateItem", lambda: key_store.manager.revoke(key.record.tenant, key.record.key_id))
 
     with pytest.raises(ApiError) as refused:
-        await authorize(request(key.secret), vault.ring(OLD, dynamodb=interleaved), NOVEMBER)
+        await authorize(request(key.secret), key_store.ring(OLD, dynamodb=interleaved), NOVEMBER)
 
     assert refused.value.status == 401
 
 
-async def test_a_key_under_an_older_pepper_is_let_through(vault: Vault) -> None:
-    key, ring = await vault.key(scopes=HOOKS), vault.ring(NEW, OLD)
+async def test_a_key_under_an_older_pepper_is_let_through(key_store: KeyStore) -> None:
+    key, ring = await key_store.key(scopes=HOOKS), key_store.ring(NEW, OLD)
 
     for second in range(3):
         assert effect(await authorize(request(key.secret), ring, NOVEMBER + second * SECOND)) == "Allow"
-    assert (await vault.hot(key.secret, NEW))["kid"] == key.record.key_id
+    assert (await key_store.hot(key.secret, NEW))["kid"] == key.record.key_id
 
 
 @pytest.mark.parametrize(("method", "resource"), [("GET", "/v1/models"), ("PATCH", "/api/v1/webhooks"), ("GET", "/")])
 async def test_a_route_without_an_authorizer_is_a_defect_not_an_answer(
-    vault: Vault, method: str, resource: str
+    key_store: KeyStore, method: str, resource: str
 ) -> None:
-    key, interleaved = await vault.key(scopes=frozenset({"*"})), vault.interleaved()
+    key, interleaved = await key_store.key(scopes=frozenset({"*"})), key_store.interleaved()
 
     with pytest.raises(LookupError, match="has no authorizer"):
-        await authorize(request(key.secret, method, resource), vault.ring(OLD, dynamodb=interleaved), NOVEMBER)
+        await authorize(request(key.secret, method, resource), key_store.ring(OLD, dynamodb=interleaved), NOVEMBER)
 
     assert not interleaved.sent

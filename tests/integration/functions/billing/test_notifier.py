@@ -51,7 +51,7 @@ def streamed(change: Change) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class NotifiedTenants:
     """Tenants of one stage who spend, and what they are told."""
 
     dynamodb: DynamoDB
@@ -117,9 +117,9 @@ def _summary(body: dict[str, Any]) -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def books(module_tables: StageTables) -> AsyncIterator[Books]:
+async def tenants(module_tables: StageTables) -> AsyncIterator[NotifiedTenants]:
     dynamodb = DynamoDB("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
-    yield Books(dynamodb, module_tables.stage)
+    yield NotifiedTenants(dynamodb, module_tables.stage)
     await dynamodb.close()
 
 
@@ -130,85 +130,85 @@ async def interleaved(module_tables: StageTables) -> AsyncIterator[InterleavingD
     await interleaved.close()
 
 
-async def test_thresholds_are_told_as_they_are_passed(books: Books) -> None:
-    tenant, notifier = await books.tenant(budget=1000), books.notifier()
+async def test_thresholds_are_told_as_they_are_passed(tenants: NotifiedTenants) -> None:
+    tenant, notifier = await tenants.tenant(budget=1000), tenants.notifier()
 
     for credits, expected in ((799, 0), (1, 1), (149, 1), (1, 2), (40, 2), (1, 3), (9, 3)):
-        assert await notifier.notify([await books.spend(tenant, credits)]) is None
-        assert len(await books.told(tenant)) == expected
-    assert await books.told(tenant) == ["budget.alert 80 2026-11", "budget.alert 95 2026-11", "budget.exceeded 2026-11"]
+        assert await notifier.notify([await tenants.spend(tenant, credits)]) is None
+        assert len(await tenants.told(tenant)) == expected
+    assert await tenants.told(tenant) == ["budget.alert 80 2026-11", "budget.alert 95 2026-11", "budget.exceeded 2026-11"]
 
 
-async def test_a_new_month_and_a_new_budget_are_told_of_anew(books: Books) -> None:
-    tenant = await books.tenant(budget=1000)
-    await books.notifier().notify([await books.spend(tenant, 800)])
-    await books.give_budget(tenant, 900, spent=800)
-    await books.notifier().notify([await books.spend(tenant, 1)])
-    assert await books.told(tenant) == ["budget.alert 80 2026-11"] * 2
+async def test_a_new_month_and_a_new_budget_are_told_of_anew(tenants: NotifiedTenants) -> None:
+    tenant = await tenants.tenant(budget=1000)
+    await tenants.notifier().notify([await tenants.spend(tenant, 800)])
+    await tenants.give_budget(tenant, 900, spent=800)
+    await tenants.notifier().notify([await tenants.spend(tenant, 1)])
+    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"] * 2
 
-    await books.notifier().notify([await books.spend(tenant, 1, DECEMBER)])
-    await books.notifier().notify([await books.spend(tenant, 799, DECEMBER)])
+    await tenants.notifier().notify([await tenants.spend(tenant, 1, DECEMBER)])
+    await tenants.notifier().notify([await tenants.spend(tenant, 799, DECEMBER)])
 
-    assert await books.told(tenant) == ["budget.alert 80 2026-11"] * 2 + ["budget.alert 80 2026-12"]
+    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"] * 2 + ["budget.alert 80 2026-12"]
 
 
-async def test_few_credits_are_told_of_once_after_each_top_up(books: Books) -> None:
-    tenant, notifier = await books.tenant(credits=100), books.notifier()
+async def test_few_credits_are_told_of_once_after_each_top_up(tenants: NotifiedTenants) -> None:
+    tenant, notifier = await tenants.tenant(credits=100), tenants.notifier()
 
     for credits in (50, 1, 1, 1):
-        await notifier.notify([await books.spend(tenant, credits)])
-    assert await books.told(tenant) == ["credits.low"]
+        await notifier.notify([await tenants.spend(tenant, credits)])
+    assert await tenants.told(tenant) == ["credits.low"]
 
-    await books.top_up(tenant, 10, "second")
-    await notifier.notify([await books.spend(tenant, 1)])
-    assert await books.told(tenant) == ["credits.low"]
-    await notifier.notify([await books.spend(tenant, 20)])
-    assert await books.told(tenant) == ["credits.low"] * 2
-
-
-async def test_the_threshold_is_the_operators(books: Books) -> None:
-    tenant = await books.tenant(credits=100)
-
-    await books.notifier(low_credits=99).notify([await books.spend(tenant, 2)])
-
-    assert await books.told(tenant) == ["credits.low"]
+    await tenants.top_up(tenant, 10, "second")
+    await notifier.notify([await tenants.spend(tenant, 1)])
+    assert await tenants.told(tenant) == ["credits.low"]
+    await notifier.notify([await tenants.spend(tenant, 20)])
+    assert await tenants.told(tenant) == ["credits.low"] * 2
 
 
-async def test_what_is_delivered_again_or_at_once_is_told_once(books: Books) -> None:
-    tenant = await books.tenant(credits=1010, budget=1000)
-    batch = [await books.spend(tenant, 240) for _ in range(4)]
-    last = [await books.spend(tenant, 31)]
+async def test_the_threshold_is_the_operators(tenants: NotifiedTenants) -> None:
+    tenant = await tenants.tenant(credits=100)
 
-    again = [books.notifier().notify(part) for part in (batch, last, batch[:1], batch + last, last, batch) * 2]
+    await tenants.notifier(low_credits=99).notify([await tenants.spend(tenant, 2)])
+
+    assert await tenants.told(tenant) == ["credits.low"]
+
+
+async def test_what_is_delivered_again_or_at_once_is_told_once(tenants: NotifiedTenants) -> None:
+    tenant = await tenants.tenant(credits=1010, budget=1000)
+    batch = [await tenants.spend(tenant, 240) for _ in range(4)]
+    last = [await tenants.spend(tenant, 31)]
+
+    again = [tenants.notifier().notify(part) for part in (batch, last, batch[:1], batch + last, last, batch) * 2]
     assert await asyncio.gather(*again) == [None] * 12
 
-    assert len(await books.told(tenant)) == len(set(await books.told(tenant))) == 4
+    assert len(await tenants.told(tenant)) == len(set(await tenants.told(tenant))) == 4
 
 
-async def test_an_entry_whose_wallet_lags_counts(books: Books) -> None:
-    tenant = await books.tenant(budget=1000)
-    (_, entry), _ = await books.hold(tenant, 800), await books.hold(tenant, 190)
+async def test_an_entry_whose_wallet_lags_counts(tenants: NotifiedTenants) -> None:
+    tenant = await tenants.tenant(budget=1000)
+    (_, entry), _ = await tenants.hold(tenant, 800), await tenants.hold(tenant, 190)
 
-    await books.notifier().notify([record(to_record(entry))])
+    await tenants.notifier().notify([record(to_record(entry))])
 
-    assert await books.told(tenant) == ["budget.alert 80 2026-11"]
-
-
-async def test_calls_in_flight_are_not_spent(books: Books) -> None:
-    tenant = await books.tenant(credits=1000, budget=1000)
-    await books.hold(tenant, 990)
-
-    await books.notifier().notify([await books.spend(tenant, 1)])
-
-    assert await books.told(tenant) == []
+    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"]
 
 
-async def test_without_a_budget_there_are_no_budget_events(books: Books) -> None:
-    tenant = await books.tenant(credits=1000)
+async def test_calls_in_flight_are_not_spent(tenants: NotifiedTenants) -> None:
+    tenant = await tenants.tenant(credits=1000, budget=1000)
+    await tenants.hold(tenant, 990)
 
-    await books.notifier().notify([await books.spend(tenant, 999)])
+    await tenants.notifier().notify([await tenants.spend(tenant, 1)])
 
-    assert await books.told(tenant) == ["credits.low"]
+    assert await tenants.told(tenant) == []
+
+
+async def test_without_a_budget_there_are_no_budget_events(tenants: NotifiedTenants) -> None:
+    tenant = await tenants.tenant(credits=1000)
+
+    await tenants.notifier().notify([await tenants.spend(tenant, 999)])
+
+    assert await tenants.told(tenant) == ["credits.low"]
 
 
 @pytest.mark.parametrize(
@@ -217,35 +217,35 @@ async def test_without_a_budget_there_are_no_budget_events(books: Books) -> None
     ids=["sandbox", "free", "void", "purchase"],
 )
 async def test_what_moves_no_money_is_not_looked_at(
-    books: Books, interleaved: InterleavingDynamoDB, change: dict[str, Any]
+    tenants: NotifiedTenants, interleaved: InterleavingDynamoDB, change: dict[str, Any]
 ) -> None:
-    tenant = await books.tenant(credits=10, budget=10)
-    _, entry = await books.hold(tenant, 10)
+    tenant = await tenants.tenant(credits=10, budget=10)
+    _, entry = await tenants.hold(tenant, 10)
 
-    assert await books.notifier(interleaved).notify([record(to_record(entry) | change)]) is None
-    assert (await books.told(tenant), not interleaved.sent) == ([], True)
+    assert await tenants.notifier(interleaved).notify([record(to_record(entry) | change)]) is None
+    assert (await tenants.told(tenant), not interleaved.sent) == ([], True)
 
-    assert await books.notifier(interleaved).notify([record(to_record(entry))]) is None
-    assert (await books.told(tenant))[-1] == "credits.low"
+    assert await tenants.notifier(interleaved).notify([record(to_record(entry))]) is None
+    assert (await tenants.told(tenant))[-1] == "credits.low"
     assert interleaved.sent["BatchGetItem"] == 1
 
 
-async def test_only_new_entries_are_looked_at(books: Books, interleaved: InterleavingDynamoDB) -> None:
-    _, entry = await books.hold(await books.tenant(), 10)
+async def test_only_new_entries_are_looked_at(tenants: NotifiedTenants, interleaved: InterleavingDynamoDB) -> None:
+    _, entry = await tenants.hold(await tenants.tenant(), 10)
 
-    await books.notifier(interleaved).notify([record(to_record(entry), name) for name in ("MODIFY", "REMOVE")])
+    await tenants.notifier(interleaved).notify([record(to_record(entry), name) for name in ("MODIFY", "REMOVE")])
     assert not interleaved.sent
 
-    await books.notifier(interleaved).notify([record(to_record(entry), "INSERT")])
+    await tenants.notifier(interleaved).notify([record(to_record(entry), "INSERT")])
     assert interleaved.sent == {"BatchGetItem": 1}
 
 
 async def test_a_wallet_is_read_once_a_batch_and_an_event_written_once_a_process(
-    books: Books, interleaved: InterleavingDynamoDB
+    tenants: NotifiedTenants, interleaved: InterleavingDynamoDB
 ) -> None:
-    tenant, other = await books.tenant(budget=100), await books.tenant()
-    batch = [await books.spend(tenant, 20) for _ in range(4)] + [await books.spend(other, 1)]
-    notifier = books.notifier(interleaved)
+    tenant, other = await tenants.tenant(budget=100), await tenants.tenant()
+    batch = [await tenants.spend(tenant, 20) for _ in range(4)] + [await tenants.spend(other, 1)]
+    notifier = tenants.notifier(interleaved)
 
     for _ in range(3):
         await notifier.notify(batch)
@@ -253,52 +253,52 @@ async def test_a_wallet_is_read_once_a_batch_and_an_event_written_once_a_process
     assert interleaved.sent == {"BatchGetItem": 6, "PutItem": 1}
 
 
-async def test_a_tenant_without_a_wallet_does_not_hold_up_the_stream(books: Books) -> None:
-    _, entry = await books.hold(await books.tenant(), 10)
+async def test_a_tenant_without_a_wallet_does_not_hold_up_the_stream(tenants: NotifiedTenants) -> None:
+    _, entry = await tenants.hold(await tenants.tenant(), 10)
 
-    assert await books.notifier().notify([record(to_record(entry) | {"tenant": "tnt_gone"})]) is None
+    assert await tenants.notifier().notify([record(to_record(entry) | {"tenant": "tnt_gone"})]) is None
 
 
-async def test_all_shards_are_one_budget(books: Books, interleaved: InterleavingDynamoDB) -> None:
-    tenant = await books.tenant(Plan.ENTERPRISE, budget=1000)
-    batch = [await books.spend(tenant, 100, shards=8) for _ in range(7)]
-    await books.notifier(interleaved).notify(batch)
-    assert await books.told(tenant) == []
+async def test_all_shards_are_one_budget(tenants: NotifiedTenants, interleaved: InterleavingDynamoDB) -> None:
+    tenant = await tenants.tenant(Plan.ENTERPRISE, budget=1000)
+    batch = [await tenants.spend(tenant, 100, shards=8) for _ in range(7)]
+    await tenants.notifier(interleaved).notify(batch)
+    assert await tenants.told(tenant) == []
     assert interleaved.sent["BatchGetItem"] == 3
 
-    await books.notifier().notify([await books.spend(tenant, 100, shards=8)])
+    await tenants.notifier().notify([await tenants.spend(tenant, 100, shards=8)])
 
-    assert await books.told(tenant) == ["budget.alert 80 2026-11"]
-
-
-async def test_a_tenant_with_one_of_its_shards_is_told_too(books: Books) -> None:
-    tenant = await books.tenant(Plan.ENTERPRISE, budget=1000)
-
-    await books.notifier().notify([await books.spend(tenant, 800)])
-
-    assert await books.told(tenant) == ["budget.alert 80 2026-11"]
+    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"]
 
 
-async def test_shards_that_level_while_they_are_read_make_no_events_of_their_own(books: Books) -> None:
-    tenant = await books.tenant(Plan.ENTERPRISE, credits=2000, budget=1000)
-    batch = [await books.spend(tenant, 100, shards=8) for _ in range(8)]
+async def test_a_tenant_with_one_of_its_shards_is_told_too(tenants: NotifiedTenants) -> None:
+    tenant = await tenants.tenant(Plan.ENTERPRISE, budget=1000)
+
+    await tenants.notifier().notify([await tenants.spend(tenant, 800)])
+
+    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"]
+
+
+async def test_shards_that_level_while_they_are_read_make_no_events_of_their_own(tenants: NotifiedTenants) -> None:
+    tenant = await tenants.tenant(Plan.ENTERPRISE, credits=2000, budget=1000)
+    batch = [await tenants.spend(tenant, 100, shards=8) for _ in range(8)]
 
     async def reading() -> None:
         for _ in range(15):
-            failed = await books.notifier().notify(batch)
+            failed = await tenants.notifier().notify(batch)
             assert failed in (None, batch[0])
 
     async def levelling() -> None:
         for _ in range(10):
-            hold, _ = await books.hold(tenant, 150, shards=8)
-            await Ledger(Database(books.dynamodb, books.stage)).release(hold)
+            hold, _ = await tenants.hold(tenant, 150, shards=8)
+            await Ledger(Database(tenants.dynamodb, tenants.stage)).release(hold)
 
     await asyncio.gather(reading(), levelling())
 
-    assert await books.told(tenant) == ["budget.alert 80 2026-11"]
+    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"]
 
 
-class Unwell(DynamoDB):
+class UnavailableTenantDynamoDB(DynamoDB):
     """Does not answer questions about one tenant."""
 
     def __init__(self, endpoint: str, tenant: str) -> None:
@@ -311,25 +311,25 @@ class Unwell(DynamoDB):
         return await super().send(operation, payload)
 
 
-async def test_what_fails_is_delivered_again_from_its_first_record_on(books: Books, module_tables: StageTables) -> None:
-    first, ill, last = [await books.tenant(budget=100) for _ in range(3)]
+async def test_what_fails_is_delivered_again_from_its_first_record_on(tenants: NotifiedTenants, module_tables: StageTables) -> None:
+    first, ill, last = [await tenants.tenant(budget=100) for _ in range(3)]
     calls = [(first, 40), (first, 40), (ill, 40), (last, 40), (ill, 40), (first, 20), (last, 40)]
-    batch = [await books.spend(tenant, credits) for tenant, credits in calls]
-    unwell = Unwell(module_tables.endpoint, ill)
+    batch = [await tenants.spend(tenant, credits) for tenant, credits in calls]
+    unwell = UnavailableTenantDynamoDB(module_tables.endpoint, ill)
 
-    failed = await books.notifier(unwell).notify(batch)
+    failed = await tenants.notifier(unwell).notify(batch)
     await unwell.close()
 
     assert failed == batch[2]
-    assert len(await books.told(first)) == 3
-    assert await books.notifier().notify(batch[2:]) is None
+    assert len(await tenants.told(first)) == 3
+    assert await tenants.notifier().notify(batch[2:]) is None
     for tenant, events_told in ((first, 3), (ill, 1), (last, 1)):
-        assert len(await books.told(tenant)) == events_told
+        assert len(await tenants.told(tenant)) == events_told
 
 
 @pytest.fixture
 def handled(module_tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """The handler in the environment of the books' stage."""
+    """The handler in the environment of the tenants' stage."""
     monkeypatch.setenv("CALLMISSED_STAGE", module_tables.stage)
     monkeypatch.setenv("CALLMISSED_DYNAMODB_ENDPOINT", module_tables.endpoint)
     yield lambda entries: ledger_events.handler({"Records": [streamed(entry) for entry in entries]}, None)
@@ -338,23 +338,23 @@ def handled(module_tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iter
     process_notifier.cache_clear()
 
 
-def at_the_books(store: StageTables, work: Callable[[Books], Awaitable[T]]) -> T:
+def at_the_books(store: StageTables, work: Callable[[NotifiedTenants], Awaitable[T]]) -> T:
     """Result of `work` on a loop of its own, as the handler has one."""
 
     async def do() -> T:
         dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
         try:
-            return await work(Books(dynamodb, store.stage))
+            return await work(NotifiedTenants(dynamodb, store.stage))
         finally:
             await dynamodb.close()
 
     return asyncio.run(do())
 
 
-async def one_call(books: Books) -> tuple[str, Change]:
+async def one_call(tenants: NotifiedTenants) -> tuple[str, Change]:
     """A tenant that has spent its budget with one call, and the call's entry."""
-    tenant = await books.tenant(budget=10)
-    return tenant, await books.spend(tenant, 10)
+    tenant = await tenants.tenant(budget=10)
+    return tenant, await tenants.spend(tenant, 10)
 
 
 def test_the_handler_answers_as_streams_want_it(
@@ -363,7 +363,7 @@ def test_the_handler_answers_as_streams_want_it(
     tenant, call = at_the_books(module_tables, one_call)
     assert handled([call]) == {"batchItemFailures": []}
     assert handled([]) == {"batchItemFailures": []}
-    assert at_the_books(module_tables, lambda books: books.told(tenant)) == [
+    assert at_the_books(module_tables, lambda tenants: tenants.told(tenant)) == [
         "budget.alert 80 2026-11",
         "budget.alert 95 2026-11",
         "budget.exceeded 2026-11",

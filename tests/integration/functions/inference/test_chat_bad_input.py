@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.platform.routes import MAX_BODY_BYTES
-from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import CHAT, HELLO, IMAGE, chat, refused
 
@@ -103,14 +103,14 @@ WRONG_FIELDS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest_asyncio.fixture(scope="module")
-async def account(bank: Bank) -> Account:
-    return await bank.account()
+async def account(accounts: Accounts) -> Account:
+    return await accounts.account()
 
 
 @pytest_asyncio.fixture(autouse=True)
-async def nothing_happens(bank: Bank, account: Account, upstream: FakeUpstream) -> AsyncIterator[None]:
+async def nothing_happens(accounts: Accounts, account: Account, upstream: FakeUpstream) -> AsyncIterator[None]:
     yield
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
     assert upstream.requests == []
 
 

@@ -25,7 +25,7 @@ from functions.inference.app import create_app
 from local.aws.tables import StageTables
 from tests.support.aws.dynamodb_proxy import Step, step_of
 from tests.support.inference.behaviours import DONE, WORDS, completion, content_events, fails, reply, streams
-from tests.support.inference.gateway import Account, Bank, settings_for
+from tests.support.inference.gateway import Account, Accounts, settings_for
 from tests.support.inference.upstream import WAIT_SECONDS, FakeUpstream, Gate, until
 from tests.support.inference.wire import CHAT, HELLO
 from tests.support.interleaving import InterleavingDynamoDB
@@ -138,21 +138,21 @@ async def process(store: StageTables, providers_file: Path) -> AsyncIterator[Pro
 
 
 @pytest_asyncio.fixture
-async def account(bank: Bank) -> Account:
-    return await bank.account(budget=BUDGET)
+async def account(accounts: Accounts) -> Account:
+    return await accounts.account(budget=BUDGET)
 
 
-async def assert_charged(bank: Bank, account: Account, cost: int) -> None:
+async def assert_charged(accounts: Accounts, account: Account, cost: int) -> None:
     """One entry of `cost`, and a wallet and a key that say the same, with nothing held."""
-    assert (await bank.entry(account.tenant))["amount"] == cost
-    assert await bank.assert_balanced(account) == cost
-    assert (await bank.key_item(account.secret))["kb"] == BUDGET - cost
+    assert (await accounts.entry(account.tenant))["amount"] == cost
+    assert await accounts.assert_balanced(account) == cost
+    assert (await accounts.key_item(account.secret))["kb"] == BUDGET - cost
 
 
-async def assert_given_back(bank: Bank, account: Account) -> None:
+async def assert_given_back(accounts: Accounts, account: Account) -> None:
     """Wallet and key are as they were before the call."""
-    await bank.assert_untouched(account)
-    assert (await bank.key_item(account.secret))["kb"] == BUDGET
+    await accounts.assert_untouched(account)
+    assert (await accounts.key_item(account.secret))["kb"] == BUDGET
 
 
 async def cancelled_in(process: Process, write: HangingWrite, call: Call) -> None:
@@ -166,33 +166,33 @@ async def cancelled_in(process: Process, write: HangingWrite, call: Call) -> Non
 @pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
 @pytest.mark.parametrize("step", [Step.ENTRY, Step.APPLY, Step.GIVE_BACK])
 async def test_settlement_ends_when_its_task_is_cancelled(
-    process: Process, bank: Bank, account: Account, upstream: FakeUpstream, step: Step, streamed: bool
+    process: Process, accounts: Accounts, account: Account, upstream: FakeUpstream, step: Step, streamed: bool
 ) -> None:
     write = HangingWrite(process.dynamodb, step)
 
     await cancelled_in(process, write, process.call(account, stream=streamed))
 
-    await assert_charged(bank, account, COST)
+    await assert_charged(accounts, account, COST)
 
 
 @pytest.mark.parametrize("keyed", [False, True], ids=["without a key", "with a key"])
 @pytest.mark.parametrize("step", [Step.RELEASE, Step.GIVE_BACK])
 async def test_failed_call_gives_everything_back_when_its_task_is_cancelled(
-    process: Process, bank: Bank, account: Account, upstream: FakeUpstream, step: Step, keyed: bool
+    process: Process, accounts: Accounts, account: Account, upstream: FakeUpstream, step: Step, keyed: bool
 ) -> None:
     upstream.will(fails(400))
     write = HangingWrite(process.dynamodb, step)
 
     await cancelled_in(process, write, process.call(account, KEY if keyed else None))
 
-    await assert_given_back(bank, account)
+    await assert_given_back(accounts, account)
     again = process.call(account, KEY if keyed else None)
     await again.task
     assert again.status == 200
 
 
 async def test_call_cancelled_twice_gives_everything_back(
-    process: Process, bank: Bank, account: Account, upstream: FakeUpstream
+    process: Process, accounts: Accounts, account: Account, upstream: FakeUpstream
 ) -> None:
     gate = Gate()
     upstream.will(reply(completion(), gate=gate))
@@ -203,11 +203,11 @@ async def test_call_cancelled_twice_gives_everything_back(
 
     await cancelled_in(process, write, call)
 
-    await assert_given_back(bank, account)
+    await assert_given_back(accounts, account)
 
 
 async def test_key_of_a_failed_call_is_released_when_its_task_is_cancelled(
-    process: Process, bank: Bank, account: Account, upstream: FakeUpstream
+    process: Process, accounts: Accounts, account: Account, upstream: FakeUpstream
 ) -> None:
     upstream.will(fails(400))
     write = HangingWrite(process.dynamodb, Step.FREE)
@@ -217,26 +217,26 @@ async def test_key_of_a_failed_call_is_released_when_its_task_is_cancelled(
     again = process.call(account, KEY)
     await again.task
     assert (again.status, "idempotent-replayed" in again.answer_headers) == (200, False)
-    await assert_charged(bank, account, COST)
+    await assert_charged(accounts, account, COST)
 
 
 async def test_stored_answer_is_charged_when_its_task_is_cancelled(
-    process: Process, bank: Bank, account: Account, upstream: FakeUpstream
+    process: Process, accounts: Accounts, account: Account, upstream: FakeUpstream
 ) -> None:
     write = HangingWrite(process.dynamodb, Step.COMPLETE)
 
     await cancelled_in(process, write, process.call(account, KEY))
 
-    await assert_charged(bank, account, COST)
+    await assert_charged(accounts, account, COST)
     again = process.call(account, KEY)
     await again.task
     assert (again.status, again.answer_headers["idempotent-replayed"]) == (200, "true")
     assert len(upstream.requests) == 1
-    await assert_charged(bank, account, COST)
+    await assert_charged(accounts, account, COST)
 
 
 async def test_answer_that_cannot_be_stored_is_not_charged_when_its_task_is_cancelled(
-    process: Process, bank: Bank, account: Account, upstream: FakeUpstream
+    process: Process, accounts: Accounts, account: Account, upstream: FakeUpstream
 ) -> None:
     write = HangingWrite(process.dynamodb, Step.COMPLETE)
     call = process.call(account, KEY)
@@ -245,7 +245,7 @@ async def test_answer_that_cannot_be_stored_is_not_charged_when_its_task_is_canc
 
     await cancelled_in(process, write, call)
 
-    await assert_given_back(bank, account)
+    await assert_given_back(accounts, account)
 
 
 async def take_over(process: Process, account: Account) -> None:
@@ -278,7 +278,7 @@ class SlowCount:
 @pytest.mark.parametrize("cut", [False, True], ids=["ended", "cancelled in its midst"])
 async def test_stream_is_settled_when_its_task_is_cancelled_at_its_end(
     process: Process,
-    bank: Bank,
+    accounts: Accounts,
     account: Account,
     upstream: FakeUpstream,
     monkeypatch: pytest.MonkeyPatch,
@@ -299,15 +299,15 @@ async def test_stream_is_settled_when_its_task_is_cancelled_at_its_end(
     count.open.set()
     await call.left_behind()
 
-    entry = await bank.entry(account.tenant)
+    entry = await accounts.entry(account.tenant)
     assert entry["usage"]["outcome"] == ("client_closed" if cut else "completed")
     assert entry["usage"]["estimated"]
     assert entry["amount"] > 0
-    await assert_charged(bank, account, entry["amount"])
+    await assert_charged(accounts, account, entry["amount"])
 
 
 async def test_stream_is_settled_when_its_task_is_cancelled_at_its_head(
-    process: Process, bank: Bank, account: Account, upstream: FakeUpstream
+    process: Process, accounts: Accounts, account: Account, upstream: FakeUpstream
 ) -> None:
     gate = Gate()
     upstream.will(streams([*content_events(), gate, DONE]))
@@ -317,7 +317,7 @@ async def test_stream_is_settled_when_its_task_is_cancelled_at_its_head(
     await call.cancel()
     await call.left_behind()
 
-    entry = await bank.entry(account.tenant)
+    entry = await accounts.entry(account.tenant)
     assert entry["usage"]["outcome"] == "client_closed"
-    await assert_charged(bank, account, entry["amount"])
+    await assert_charged(accounts, account, entry["amount"])
     await until(upstream.only.cut.is_set)

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from tests.support.inference.behaviours import content_events, fails, resets, streams
-from tests.support.inference.gateway import Bank
+from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import chat, events_of, refused
 
@@ -23,9 +23,9 @@ def asked(upstream: FakeUpstream) -> list[tuple[str, str]]:
     "failure", [fails(500), fails(429), fails(401), fails(404), resets()], ids=["500", "429", "401", "404", "reset"]
 )
 async def test_the_next_model_serves_when_the_first_fails(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, failure: Any, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, failure: Any, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(failure, failure)
 
     response = await chat(client, account, models=["second-chat"], route="fallback", stream=streamed)
@@ -34,40 +34,40 @@ async def test_the_next_model_serves_when_the_first_fails(
     expected = [(LAB, "upstream-lab-chat")] * 2 + [(SECOND, "upstream-second-chat")]
     assert asked(upstream) == expected
     assert not any({"models", "route"} & set(received.body) for received in upstream.requests)
-    usage = (await bank.entry(account.tenant))["usage"]
+    usage = (await accounts.entry(account.tenant))["usage"]
     assert (usage["model"], usage["provider"]) == ("second-chat", "second")
-    assert await bank.assert_balanced(account) == 11 * 50 + 7 * 150
+    assert await accounts.assert_balanced(account) == 11 * 50 + 7 * 150
 
 
 async def test_the_second_route_of_a_model_serves_when_the_first_fails(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(fails(503), fails(503))
 
     assert (await chat(client, account, model="two-routes")).status_code == 200
 
     assert asked(upstream) == [(LAB, "first-name")] * 2 + [(SECOND, "second-name")]
-    usage = (await bank.entry(account.tenant))["usage"]
+    usage = (await accounts.entry(account.tenant))["usage"]
     assert (usage["provider"], usage["upstream_id"]) == ("second", "second-name")
 
 
 @pytest.mark.parametrize("first", ["dead-chat", "keyless-chat"])
 async def test_a_model_that_nobody_serves_gives_way_to_the_next(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, first: str
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, first: str
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     assert (await chat(client, account, model=first, models=["lab-chat"])).status_code == 200
 
     assert asked(upstream) == [(LAB, "upstream-lab-chat")]
-    assert (await bank.entry(account.tenant))["usage"]["model"] == "lab-chat"
+    assert (await accounts.entry(account.tenant))["usage"]["model"] == "lab-chat"
 
 
 async def test_a_model_under_maintenance_gives_way_to_the_next(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     assert (await chat(client, account, model="kimi-k2.5-fast", models=["lab-chat"])).status_code == 200
 
@@ -75,33 +75,33 @@ async def test_a_model_under_maintenance_gives_way_to_the_next(
 
 
 async def test_when_all_fail_the_call_is_503_and_free(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(*[fails(500)] * 6)
 
     refused(await chat(client, account, model="two-routes", models=["lab-free"]), 503, "provider_error")
 
     assert [path for path, _ in asked(upstream)] == [LAB, LAB, SECOND, SECOND, LAB, LAB]
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 async def test_what_the_caller_must_mend_ends_the_search(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(fails(500), fails(400))
 
     refused(await chat(client, account, model="two-routes", models=["second-chat"]), 400, "invalid_request_error")
 
     assert len(upstream.requests) == 2
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 async def test_after_the_first_byte_nobody_else_is_asked(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(streams(content_events()[:2], breaks=True))
 
     response = await chat(client, account, model="two-routes", models=["second-chat"], stream=True)
@@ -111,21 +111,21 @@ async def test_after_the_first_byte_nobody_else_is_asked(
 
 
 async def test_the_hold_covers_the_dearest_of_the_models(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(fails(500), fails(500))
 
     assert (await chat(client, account, models=["lab-dear"], max_tokens=1000)).status_code == 200
 
-    assert (await bank.entry(account.tenant))["held"][0] >= 1000 * 3000
-    assert await bank.assert_balanced(account) == 11 * 1000 + 7 * 3000
+    assert (await accounts.entry(account.tenant))["held"][0] >= 1000 * 3000
+    assert await accounts.assert_balanced(account) == 11 * 1000 + 7 * 3000
 
 
 async def test_a_limit_of_ours_fits_the_fallback_model(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(fails(500), fails(500))
 
     assert (await chat(client, account, models=["lab-small"])).status_code == 200
@@ -134,9 +134,9 @@ async def test_a_limit_of_ours_fits_the_fallback_model(
 
 
 async def test_a_model_named_twice_is_tried_once(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(fails(500), fails(500))
 
     refused(await chat(client, account, models=["lab-chat", "lab-chat"]), 503, "provider_error")

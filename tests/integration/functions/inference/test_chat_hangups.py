@@ -25,7 +25,7 @@ from tests.support.inference.behaviours import (
     streams,
     whole_stream,
 )
-from tests.support.inference.gateway import Account, Bank, ServedGateway
+from tests.support.inference.gateway import Account, Accounts, ServedGateway
 from tests.support.inference.upstream import FakeUpstream, Gate, eventually, until
 from tests.support.inference.wire import CHAT, HELLO
 
@@ -70,10 +70,10 @@ async def caller(gateway: ServedGateway) -> AsyncIterator[Caller]:
     writer.close()
 
 
-async def settled(bank: Bank, account: Account) -> dict[str, Any]:
+async def settled(accounts: Accounts, account: Account) -> dict[str, Any]:
     """The call's entry, once it is there and the wallet too."""
-    await eventually(bank.is_settled, account)
-    return await bank.entry(account.tenant)
+    await eventually(accounts.is_settled, account)
+    return await accounts.entry(account.tenant)
 
 
 WAYS = pytest.mark.parametrize("leave", [closes, resets], ids=["close", "reset"])
@@ -81,9 +81,9 @@ WAYS = pytest.mark.parametrize("leave", [closes, resets], ids=["close", "reset"]
 
 @WAYS
 async def test_a_hang_up_in_a_stream_cuts_the_upstream_and_costs_what_was_written(
-    caller: Caller, bank: Bank, upstream: FakeUpstream, leave: Leave
+    caller: Caller, accounts: Accounts, upstream: FakeUpstream, leave: Leave
 ) -> None:
-    account = await bank.account(budget=10**9)
+    account = await accounts.account(budget=10**9)
     upstream.will(streams([*content_events()[:3], Gate(), DONE]))
     await caller.ask(account, stream=True)
     await caller.reader.readuntil(content_events()[2])
@@ -91,17 +91,17 @@ async def test_a_hang_up_in_a_stream_cuts_the_upstream_and_costs_what_was_writte
     leave(caller.writer)
 
     await until(upstream.only.cut.is_set)
-    entry = await settled(bank, account)
+    entry = await settled(accounts, account)
     written = count_request(HELLO) * 50 + tokens.count_text("".join(WORDS[:3])) * 150
-    assert entry["amount"] == await bank.assert_balanced(account) == written
+    assert entry["amount"] == await accounts.assert_balanced(account) == written
     assert (entry["usage"]["outcome"], entry["usage"]["estimated"]) == ("client_closed", True)
-    assert (await bank.key_item(account.secret))["kb"] == 10**9 - written
+    assert (await accounts.key_item(account.secret))["kb"] == 10**9 - written
 
 
 async def test_what_the_provider_reported_before_the_hang_up_counts(
-    caller: Caller, bank: Bank, upstream: FakeUpstream
+    caller: Caller, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     telling = event(chunk({"content": "Hello"}, usage={"prompt_tokens": 40, "completion_tokens": 2}))
     upstream.will(streams([telling, Gate(), DONE]))
     await caller.ask(account, stream=True)
@@ -109,16 +109,16 @@ async def test_what_the_provider_reported_before_the_hang_up_counts(
 
     closes(caller.writer)
 
-    entry = await settled(bank, account)
-    assert entry["amount"] == await bank.assert_balanced(account) == 40 * 50 + 2 * 150
+    entry = await settled(accounts, account)
+    assert entry["amount"] == await accounts.assert_balanced(account) == 40 * 50 + 2 * 150
     assert "estimated" not in entry["usage"]
 
 
 @WAYS
 async def test_an_upstream_that_never_stops_is_cut_when_the_caller_leaves(
-    caller: Caller, bank: Bank, upstream: FakeUpstream, leave: Leave
+    caller: Caller, accounts: Accounts, upstream: FakeUpstream, leave: Leave
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(endless(event(chunk({"content": "on and "}))))
     await caller.ask(account, stream=True)
     await caller.reader.readuntil(b"on and ")
@@ -126,15 +126,15 @@ async def test_an_upstream_that_never_stops_is_cut_when_the_caller_leaves(
     leave(caller.writer)
 
     await until(upstream.only.cut.is_set)
-    entry = await settled(bank, account)
+    entry = await settled(accounts, account)
     assert entry["usage"]["outcome"] == "client_closed"
-    assert 0 < await bank.assert_balanced(account) <= entry["held"][0]
+    assert 0 < await accounts.assert_balanced(account) <= entry["held"][0]
 
 
 async def test_a_caller_that_stops_reading_and_leaves_is_settled(
-    caller: Caller, bank: Bank, upstream: FakeUpstream
+    caller: Caller, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(endless(event(chunk({"content": "word " * 200}))))
     await caller.ask(account, stream=True)
     await caller.reader.readuntil(b"word")
@@ -143,15 +143,15 @@ async def test_a_caller_that_stops_reading_and_leaves_is_settled(
     resets(caller.writer)
 
     await until(upstream.only.cut.is_set)
-    assert (await settled(bank, account))["usage"]["outcome"] == "client_closed"
-    await bank.assert_balanced(account)
+    assert (await settled(accounts, account))["usage"]["outcome"] == "client_closed"
+    await accounts.assert_balanced(account)
 
 
 @WAYS
 async def test_a_hang_up_before_the_first_byte_cuts_the_stream_when_it_begins(
-    caller: Caller, bank: Bank, upstream: FakeUpstream, leave: Leave
+    caller: Caller, accounts: Accounts, upstream: FakeUpstream, leave: Leave
 ) -> None:
-    account, gate = await bank.account(), Gate()
+    account, gate = await accounts.account(), Gate()
     upstream.will(streams([gate, *content_events(), Gate(), DONE]))
     await caller.ask(account, stream=True)
     await gate.reached()
@@ -160,14 +160,14 @@ async def test_a_hang_up_before_the_first_byte_cuts_the_stream_when_it_begins(
     gate.open()
 
     await until(upstream.only.cut.is_set)
-    assert (await settled(bank, account))["usage"]["outcome"] == "client_closed"
-    await bank.assert_balanced(account)
+    assert (await settled(accounts, account))["usage"]["outcome"] == "client_closed"
+    await accounts.assert_balanced(account)
 
 
 async def test_a_blocking_call_runs_on_and_costs_what_it_cost(
-    caller: Caller, bank: Bank, upstream: FakeUpstream
+    caller: Caller, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account, gate = await bank.account(), Gate()
+    account, gate = await accounts.account(), Gate()
     upstream.will(reply(completion(), gate=gate))
     await caller.ask(account)
     await gate.reached()
@@ -175,34 +175,34 @@ async def test_a_blocking_call_runs_on_and_costs_what_it_cost(
     closes(caller.writer)
     gate.open()
 
-    assert (await settled(bank, account))["usage"]["outcome"] == "completed"
-    assert await bank.assert_balanced(account) == 11 * 50 + 7 * 150
+    assert (await settled(accounts, account))["usage"]["outcome"] == "completed"
+    assert await accounts.assert_balanced(account) == 11 * 50 + 7 * 150
 
 
 async def test_a_hang_up_in_the_midst_of_the_request_costs_nothing_and_is_no_failure(
-    caller: Caller, bank: Bank, upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+    caller: Caller, accounts: Accounts, upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     await caller.send(account, 5000, b'{"model": "lab-chat", ')
 
     closes(caller.writer)
     await caller.reader.read()
 
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
     assert upstream.requests == []
     assert "unexpected failure" not in caplog.text
 
 
 async def test_after_the_whole_stream_a_hang_up_changes_nothing(
-    caller: Caller, bank: Bank, upstream: FakeUpstream
+    caller: Caller, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(streams(whole_stream()))
     await caller.ask(account, stream=True)
     await caller.reader.readuntil(DONE)
 
     resets(caller.writer)
 
-    entry = await bank.entry(account.tenant)
+    entry = await accounts.entry(account.tenant)
     assert entry["usage"]["outcome"] == "completed"
-    assert await bank.assert_balanced(account) == 11 * 50 + 7 * 150
+    assert await accounts.assert_balanced(account) == 11 * 50 + 7 * 150

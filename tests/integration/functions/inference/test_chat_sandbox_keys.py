@@ -11,31 +11,31 @@ import pytest_asyncio
 from callmissed.keys.secret import Mode
 from callmissed.plans.plans import Plan
 from tests.support.inference.behaviours import DONE
-from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import CHAT, HELLO, IMAGE, chat, events_of, refused
 
 
 @pytest_asyncio.fixture
-async def tester(bank: Bank) -> Account:
+async def tester(accounts: Accounts) -> Account:
     """A free tenant without a credit or a call left, with a test key."""
-    account = await bank.account(plan=Plan.FREE, credits=0, mode=Mode.TEST, budget=1)
-    return replace(account, before=await bank.change_wallet(account.tenant, q_llm=0))
+    account = await accounts.account(plan=Plan.FREE, credits=0, mode=Mode.TEST, budget=1)
+    return replace(account, before=await accounts.change_wallet(account.tenant, q_llm=0))
 
 
 @pytest_asyncio.fixture(autouse=True)
-async def nothing_leaves(bank: Bank, tester: Account, upstream: FakeUpstream) -> AsyncIterator[None]:
+async def nothing_leaves(accounts: Accounts, tester: Account, upstream: FakeUpstream) -> AsyncIterator[None]:
     yield
     assert upstream.requests == []
-    assert await bank.wallet(tester.tenant) == tester.before
-    assert (await bank.key_item(tester.secret))["kb"] == 1
-    assert all((entry["amount"], entry["sandbox"]) == (0, True) for entry in await bank.entries(tester.tenant))
+    assert await accounts.wallet(tester.tenant) == tester.before
+    assert (await accounts.key_item(tester.secret))["kb"] == 1
+    assert all((entry["amount"], entry["sandbox"]) == (0, True) for entry in await accounts.entries(tester.tenant))
 
 
 @pytest.mark.parametrize("model", ["sandbox", "lab-chat", "lab-dear", "dead-chat", "keyless-chat", "gpt-5.5"])
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_every_model_is_played_by_the_sandbox(
-    client: httpx2.AsyncClient, bank: Bank, tester: Account, model: str, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, tester: Account, model: str, streamed: bool
 ) -> None:
     response = await chat(client, tester, model=model, stream=streamed)
 
@@ -44,7 +44,7 @@ async def test_every_model_is_played_by_the_sandbox(
     assert "x-quota-limit" not in response.headers
     if streamed:
         assert response.content.endswith(DONE)
-    usage = (await bank.entry(tester.tenant))["usage"]
+    usage = (await accounts.entry(tester.tenant))["usage"]
     assert (usage["model"], usage["provider"]) == (model, "sandbox")
 
 
@@ -55,15 +55,15 @@ async def test_the_key_may_be_shown_as_x_api_key(client: httpx2.AsyncClient, tes
 
 
 async def test_a_live_key_has_no_sandbox_header_even_for_the_sandbox_model(
-    client: httpx2.AsyncClient, bank: Bank
+    client: httpx2.AsyncClient, accounts: Accounts
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     response = await chat(client, account, model="sandbox")
 
     assert response.status_code == 200
     assert "x-callmissed-sandbox" not in response.headers
-    assert await bank.assert_balanced(account) > 0
+    assert await accounts.assert_balanced(account) > 0
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ async def test_a_live_key_has_no_sandbox_header_even_for_the_sandbox_model(
     ],
 )
 async def test_requests_are_judged_as_for_a_live_key(
-    client: httpx2.AsyncClient, bank: Bank, tester: Account, fields: dict[str, Any], status: int, code: str
+    client: httpx2.AsyncClient, accounts: Accounts, tester: Account, fields: dict[str, Any], status: int, code: str
 ) -> None:
     response = await chat(client, tester, **fields)
 
     refused(response, status, code)
     assert response.headers["x-callmissed-sandbox"] == "true"
-    assert await bank.entries(tester.tenant) == []
+    assert await accounts.entries(tester.tenant) == []
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ async def test_requests_are_judged_as_for_a_live_key(
     ],
 )
 async def test_failures_to_order_cost_nothing_and_leave_no_entry(
-    client: httpx2.AsyncClient, bank: Bank, tester: Account, order: str, status: int, code: str
+    client: httpx2.AsyncClient, accounts: Accounts, tester: Account, order: str, status: int, code: str
 ) -> None:
     response = await chat(client, tester, messages=[{"role": "user", "content": f"sandbox:{order}"}])
 
     refused(response, status, code)
     assert response.headers["x-callmissed-sandbox"] == "true"
-    assert await bank.entries(tester.tenant) == []
+    assert await accounts.entries(tester.tenant) == []
 
 
 async def test_a_cut_to_order_ends_with_an_error_event(client: httpx2.AsyncClient, tester: Account) -> None:
@@ -113,11 +113,11 @@ async def test_a_cut_to_order_ends_with_an_error_event(client: httpx2.AsyncClien
     assert events_of(response.content)[-1]["error"]["code"] == "provider_error"
 
 
-async def test_limits_of_the_key_still_hold(client: httpx2.AsyncClient, bank: Bank) -> None:
-    locked = await bank.account(mode=Mode.TEST, domains=frozenset({"app.example.com"}))
-    deaf = await bank.account(mode=Mode.TEST, permissions=frozenset({"stt"}))
-    narrow = await bank.account(mode=Mode.TEST, models=frozenset({"lab-free"}))
-    slow = await bank.account(mode=Mode.TEST, rpm=1)
+async def test_limits_of_the_key_still_hold(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    locked = await accounts.account(mode=Mode.TEST, domains=frozenset({"app.example.com"}))
+    deaf = await accounts.account(mode=Mode.TEST, permissions=frozenset({"stt"}))
+    narrow = await accounts.account(mode=Mode.TEST, models=frozenset({"lab-free"}))
+    slow = await accounts.account(mode=Mode.TEST, rpm=1)
 
     refused(await chat(client, locked), 403, "domain_not_allowed")
     refused(await chat(client, deaf), 403, "permission_denied")

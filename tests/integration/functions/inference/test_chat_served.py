@@ -12,14 +12,14 @@ from callmissed.platform.routes import MAX_BODY_BYTES
 from callmissed_ai.calls import served
 from functions.inference import serving
 from tests.support.inference.behaviours import DONE, WORDS, completion, content_events, reply, streams
-from tests.support.inference.gateway import Bank
+from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream, Gate, until
 from tests.support.inference.wire import CHAT, HELLO, chat, events_of, refused
 
 REPORTED = 11 * 50 + 7 * 150
 
 
-class Notes(logging.Handler):
+class LogRecords(logging.Handler):
     """What the inference function logs, as messages."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Notes(logging.Handler):
 
 @pytest.fixture
 def log() -> Iterator[list[str]]:
-    notes, logger = Notes(), logging.getLogger("callmissed-inference")
+    notes, logger = LogRecords(), logging.getLogger("callmissed-inference")
     logger.addHandler(notes)
     yield notes.taken
     logger.removeHandler(notes)
@@ -53,9 +53,9 @@ def log() -> Iterator[list[str]]:
     ids=lambda fields: next(iter(fields)),
 )
 async def test_odd_but_right(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, fields: dict[str, Any]
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, fields: dict[str, Any]
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     response = await chat(client, account, **fields)
 
@@ -64,13 +64,13 @@ async def test_odd_but_right(
     assert {name: sent[name] for name in fields if name != "max_tokens"} == {
         name: value for name, value in fields.items() if name != "max_tokens"
     }
-    assert await bank.assert_balanced(account) == REPORTED
+    assert await accounts.assert_balanced(account) == REPORTED
 
 
 async def test_a_whole_surrogate_pair_may_be_escaped(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     raw = b'{"model": "lab-chat", "messages": [{"role": "user", "content": "\\ud83d\\ude00"}]}'
 
     assert (await client.post(CHAT, content=raw, headers=account.headers)).status_code == 200
@@ -78,20 +78,20 @@ async def test_a_whole_surrogate_pair_may_be_escaped(
     assert upstream.only.body["messages"][0]["content"] == "\U0001f600"
 
 
-async def test_a_body_of_4_mb_is_served(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_a_body_of_4_mb_is_served(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
     raw = json.dumps(HELLO).encode().ljust(MAX_BODY_BYTES)
 
     assert (await client.post(CHAT, content=raw, headers=account.headers)).status_code == 200
 
     assert len(upstream.only.raw) < 1000
-    assert await bank.assert_balanced(account) == REPORTED
+    assert await accounts.assert_balanced(account) == REPORTED
 
 
 async def test_a_routing_suffix_is_for_openrouter_only(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     assert (await chat(client, account, model="lab-chat:nitro")).status_code == 200
 
@@ -101,7 +101,7 @@ async def test_a_routing_suffix_is_for_openrouter_only(
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_a_defect_of_ours_is_500_in_the_envelope_and_holds_nothing(
     client: httpx2.AsyncClient,
-    bank: Bank,
+    accounts: Accounts,
     upstream: FakeUpstream,
     monkeypatch: pytest.MonkeyPatch,
     log: list[str],
@@ -111,20 +111,20 @@ async def test_a_defect_of_ours_is_500_in_the_envelope_and_holds_nothing(
         raise RuntimeError("a defect that nobody foresaw")
 
     monkeypatch.setattr(serving, "event_stream" if streamed else "whole", defective)
-    account = await bank.account(budget=10**9)
+    account = await accounts.account(budget=10**9)
 
     error = refused(await chat(client, account, stream=streamed), 500, "internal_error", type="api_error")
 
     assert "foresaw" not in error["message"]
     await until(lambda: "unexpected failure" in log)  # which comes after the answer
-    await bank.assert_untouched(account)
-    assert (await bank.key_item(account.secret))["kb"] == 10**9
+    await accounts.assert_untouched(account)
+    assert (await accounts.key_item(account.secret))["kb"] == 10**9
 
 
 async def test_a_stream_that_takes_too_long_is_ended_and_settled(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     monkeypatch.setattr(served, "MAX_CALL_SECONDS", 0.5)
     upstream.will(streams([*content_events()[:2], Gate(), DONE]))
 
@@ -134,29 +134,29 @@ async def test_a_stream_that_takes_too_long_is_ended_and_settled(
     assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks) == "".join(WORDS[:2])
     assert last["error"]["code"] == "provider_error"
     await until(upstream.only.cut.is_set)
-    assert (await bank.entry(account.tenant))["usage"]["outcome"] == "upstream_broke"
-    assert await bank.assert_balanced(account) > 0
+    assert (await accounts.entry(account.tenant))["usage"]["outcome"] == "upstream_broke"
+    assert await accounts.assert_balanced(account) > 0
 
 
 async def test_a_reply_that_takes_too_long_is_503_and_not_charged(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     monkeypatch.setattr(served, "MAX_CALL_SECONDS", 0.5)
     upstream.will(streams([json.dumps(completion()).encode()[:50], Gate()]))
 
     refused(await chat(client, account), 503, "provider_error")
 
     await until(upstream.only.cut.is_set)
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 async def test_a_slow_reply_within_its_time_is_served(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account, gate = await bank.account(), Gate()
+    account, gate = await accounts.account(), Gate()
     gate.open()
     upstream.will(reply(completion(), gate=gate))
 
     assert (await chat(client, account)).status_code == 200
-    assert await bank.assert_balanced(account) == REPORTED
+    assert await accounts.assert_balanced(account) == REPORTED

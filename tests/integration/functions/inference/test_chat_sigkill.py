@@ -21,9 +21,9 @@ import pytest_asyncio
 from callmissed.keys.secret import key_hash
 from local.aws.tables import StageTables
 from local.paths import ROOT
-from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Order, Step
+from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, PlannedFault, Step
 from tests.support.inference.behaviours import DONE, completion, content_events, reply, streams
-from tests.support.inference.gateway import PEPPER, REGION, Account, Bank
+from tests.support.inference.gateway import PEPPER, REGION, Account, Accounts
 from tests.support.inference.upstream import FakeUpstream, Gate, eventually, until
 from tests.support.inference.wire import chat
 from tests.support.threads import listening_socket
@@ -44,7 +44,7 @@ class Write:
 
 
 @dataclass(slots=True)
-class Dead:
+class KilledCall:
     """A call that was killed, and how many holds of it were found then."""
 
     account: Account
@@ -71,26 +71,26 @@ MOMENTS = {
 
 
 @dataclass(slots=True)
-class Scene:
+class StoppedCalls:
     """The gateway as a process, with calls that stand at their points."""
 
     client: httpx2.AsyncClient
     proxy: DynamoProxy
-    bank: Bank
+    accounts: Accounts
     upstream: FakeUpstream
-    dead: dict[str, Dead] = field(default_factory=dict[str, Dead])
+    dead: dict[str, KilledCall] = field(default_factory=dict[str, KilledCall])
     calls: list["asyncio.Task[httpx2.Response]"] = field(default_factory=list["asyncio.Task[httpx2.Response]"])
 
     async def stop_in_writes(self) -> None:
         """Begin a call for each write at once, before any of them loses patience, and wait until all stand."""
-        orders: list[Order] = []
+        planned_faults: list[PlannedFault] = []
         for name, write in WRITES.items():
             account = await self._account(name)
             about = key_hash(PEPPER, account.secret) if write.step is Step.ADMIT else account.tenant
-            orders.append(self.proxy.order(write.fault, write.step, about=about))
+            planned_faults.append(self.proxy.plan(write.fault, write.step, about=about))
         for name, write in WRITES.items():
             self._begin(self.dead[name].account, streamed=write.streamed)
-        await until(lambda: all(order.met.is_set() for order in orders))
+        await until(lambda: all(planned.met.is_set() for planned in planned_faults))
 
     async def stop_in_upstream(self, name: str, *, streamed: bool) -> None:
         """Begin a call and wait until its upstream stands at a gate."""
@@ -101,8 +101,8 @@ class Scene:
         await gate.reached()
 
     async def _account(self, name: str) -> Account:
-        account = await self.bank.account(budget=BUDGET)
-        self.dead[name] = Dead(account)
+        account = await self.accounts.account(budget=BUDGET)
+        self.dead[name] = KilledCall(account)
         return account
 
     def _begin(self, account: Account, *, streamed: bool) -> None:
@@ -152,8 +152,8 @@ async def listens(url: str) -> bool:
 
 @pytest_asyncio.fixture(scope="module")
 async def dead(
-    lab: FakeUpstream, bank: Bank, store: StageTables, providers_file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[dict[str, Dead]]:
+    lab: FakeUpstream, accounts: Accounts, store: StageTables, providers_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, KilledCall]]:
     """The calls of a gateway that was killed, swept before and after what was late arrived."""
     lab.forget()
     log = tmp_path_factory.mktemp("sigkill") / "gateway.log"
@@ -162,52 +162,52 @@ async def dead(
         pid, url = stack.enter_context(gateway_process(proxy, store, providers_file, log))
         await eventually(listens, url)
         client = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60))
-        scene = Scene(client, proxy, bank, lab)
+        stopped = StoppedCalls(client, proxy, accounts, lab)
         for name, streamed in MOMENTS.items():
-            await scene.stop_in_upstream(name, streamed=streamed)
-        await scene.stop_in_writes()
+            await stopped.stop_in_upstream(name, streamed=streamed)
+        await stopped.stop_in_writes()
         os.kill(pid, signal.SIGKILL)
-        outcomes = await asyncio.gather(*scene.calls, return_exceptions=True)
+        outcomes = await asyncio.gather(*stopped.calls, return_exceptions=True)
         assert all(isinstance(outcome, httpx2.HTTPError) for outcome in outcomes)
-        await _sweep_between(scene)
-        yield scene.dead
+        await _sweep_between(stopped)
+        yield stopped.dead
 
 
-async def _sweep_between(scene: Scene) -> None:
+async def _sweep_between(stopped: StoppedCalls) -> None:
     for name, write in WRITES.items():
         if not write.late:
-            account = scene.dead[name].account
-            scene.proxy.release(key_hash(PEPPER, account.secret))
-            scene.proxy.release(account.tenant)
-    await scene.proxy.idle(sum(write.late for write in WRITES.values()))
-    for dead in scene.dead.values():
-        dead.held = len((await scene.bank.wallet(dead.account.tenant))["h"])
-    await scene.bank.sweep()
-    await scene.proxy.heal()
-    await scene.bank.sweep()
+            account = stopped.dead[name].account
+            stopped.proxy.release(key_hash(PEPPER, account.secret))
+            stopped.proxy.release(account.tenant)
+    await stopped.proxy.idle(sum(write.late for write in WRITES.values()))
+    for dead in stopped.dead.values():
+        dead.held = len((await stopped.accounts.wallet(dead.account.tenant))["h"])
+    await stopped.accounts.sweep()
+    await stopped.proxy.heal()
+    await stopped.accounts.sweep()
 
 
-async def assert_in_line(bank: Bank, dead: Dead, charged: int) -> None:
+async def assert_in_line(accounts: Accounts, dead: KilledCall, charged: int) -> None:
     """The wallet says what the entries say, nothing is held, and the key has no more than it should."""
-    assert await bank.assert_balanced(dead.account) == charged
-    assert len(await bank.entries(dead.account.tenant)) <= 1
-    assert (await bank.key_item(dead.account.secret))["kb"] <= BUDGET - charged
+    assert await accounts.assert_balanced(dead.account) == charged
+    assert len(await accounts.entries(dead.account.tenant)) <= 1
+    assert (await accounts.key_item(dead.account.secret))["kb"] <= BUDGET - charged
 
 
 @pytest.mark.parametrize("name", WRITES)
-async def test_killed_when(dead: dict[str, Dead], bank: Bank, name: str) -> None:
-    await assert_in_line(bank, dead[name], WRITES[name].charged)
+async def test_killed_when(dead: dict[str, KilledCall], accounts: Accounts, name: str) -> None:
+    await assert_in_line(accounts, dead[name], WRITES[name].charged)
 
 
 @pytest.mark.parametrize("name", MOMENTS)
-async def test_killed(dead: dict[str, Dead], bank: Bank, name: str) -> None:
+async def test_killed(dead: dict[str, KilledCall], accounts: Accounts, name: str) -> None:
     assert dead[name].held == 1
-    await assert_in_line(bank, dead[name], 0)
-    assert (await bank.entry(dead[name].account.tenant))["type"] == "void"
+    await assert_in_line(accounts, dead[name], 0)
+    assert (await accounts.entry(dead[name].account.tenant))["type"] == "void"
 
 
-async def test_an_entry_that_comes_after_the_sweep_changes_nothing(dead: dict[str, Dead], bank: Bank) -> None:
+async def test_an_entry_that_comes_after_the_sweep_changes_nothing(dead: dict[str, KilledCall], accounts: Accounts) -> None:
     late = dead["the entry comes after the sweep"]
 
     assert late.held == 1
-    assert (await bank.entry(late.account.tenant))["type"] == "void"
+    assert (await accounts.entry(late.account.tenant))["type"] == "void"

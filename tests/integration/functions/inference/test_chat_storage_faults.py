@@ -12,7 +12,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from local.aws.tables import StageTables
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, Step
 from tests.support.inference.behaviours import DONE, breaks_mid_body
-from tests.support.inference.gateway import REGION, Account, Bank, gateway_at_work, settings_for
+from tests.support.inference.gateway import REGION, Account, Accounts, gateway_at_work, settings_for
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import chat, events_of, refused
 from tests.support.threads import listening_socket
@@ -55,13 +55,13 @@ async def client(
 
 
 @pytest_asyncio.fixture
-async def account(bank: Bank) -> Account:
-    return await bank.account(budget=BUDGET)
+async def account(accounts: Accounts) -> Account:
+    return await accounts.account(budget=BUDGET)
 
 
-async def assert_key_has_at_most(bank: Bank, account: Account, left: int) -> None:
+async def assert_key_has_at_most(accounts: Accounts, account: Account, left: int) -> None:
     """A lost answer may leave a key with less to spend than it should have, never with more."""
-    assert (await bank.key_item(account.secret))["kb"] <= left
+    assert (await accounts.key_item(account.secret))["kb"] <= left
 
 
 @PASSING
@@ -69,7 +69,7 @@ async def assert_key_has_at_most(bank: Bank, account: Account, left: int) -> Non
 @pytest.mark.parametrize("step", [Step.ADMIT, Step.HOLD, Step.ENTRY, Step.APPLY])
 async def test_a_passing_fault_is_not_noticed(
     client: httpx2.AsyncClient,
-    bank: Bank,
+    accounts: Accounts,
     account: Account,
     proxy: DynamoProxy,
     upstream: FakeUpstream,
@@ -77,72 +77,72 @@ async def test_a_passing_fault_is_not_noticed(
     fault: Fault,
     streamed: bool,
 ) -> None:
-    proxy.order(fault, step, times=1)
+    proxy.plan(fault, step, times=1)
 
     response = await chat(client, account, stream=streamed)
 
     assert response.status_code == 200
     await proxy.heal()
     if (step, fault) == (Step.HOLD, Fault.STALL):
-        assert (await bank.sweep()).duplicates == 1  # the request that was given up came after all
-    assert await bank.assert_balanced(account) == REPORTED
-    assert len(await bank.entries(account.tenant)) == len(upstream.requests) == 1
-    await assert_key_has_at_most(bank, account, BUDGET - REPORTED)
+        assert (await accounts.sweep()).duplicates == 1  # the request that was given up came after all
+    assert await accounts.assert_balanced(account) == REPORTED
+    assert len(await accounts.entries(account.tenant)) == len(upstream.requests) == 1
+    await assert_key_has_at_most(accounts, account, BUDGET - REPORTED)
 
 
 @LASTING
 async def test_without_admission_there_is_no_call(
     client: httpx2.AsyncClient,
-    bank: Bank,
+    accounts: Accounts,
     account: Account,
     proxy: DynamoProxy,
     upstream: FakeUpstream,
     fault: Fault,
 ) -> None:
-    proxy.order(fault, Step.ADMIT)
+    proxy.plan(fault, Step.ADMIT)
 
     response = await chat(client, account)
 
     unavailable(response, fault)
     assert len(proxy.seen) <= 8
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
     assert upstream.requests == []
 
 
 @LASTING
 async def test_without_a_hold_there_is_no_call_and_nothing_stays_held(
     client: httpx2.AsyncClient,
-    bank: Bank,
+    accounts: Accounts,
     account: Account,
     proxy: DynamoProxy,
     upstream: FakeUpstream,
     fault: Fault,
 ) -> None:
-    proxy.order(fault, Step.HOLD)
+    proxy.plan(fault, Step.HOLD)
 
     response = await chat(client, account)
 
     unavailable(response, fault)
     assert proxy.seen.count(Step.HOLD) <= 6
     await proxy.heal()
-    await bank.sweep()
-    assert await bank.assert_balanced(account) == 0
+    await accounts.sweep()
+    assert await accounts.assert_balanced(account) == 0
     assert upstream.requests == []
-    await assert_key_has_at_most(bank, account, BUDGET)
+    await assert_key_has_at_most(accounts, account, BUDGET)
 
 
 @LASTING
 @SHAPES
 async def test_without_an_entry_the_reply_is_withheld_and_the_sweep_decides(
     client: httpx2.AsyncClient,
-    bank: Bank,
+    accounts: Accounts,
     account: Account,
     proxy: DynamoProxy,
     upstream: FakeUpstream,
     fault: Fault,
     streamed: bool,
 ) -> None:
-    proxy.order(fault, Step.ENTRY)
+    proxy.plan(fault, Step.ENTRY)
 
     response = await chat(client, account, stream=streamed)
 
@@ -152,75 +152,75 @@ async def test_without_an_entry_the_reply_is_withheld_and_the_sweep_decides(
     else:
         refused(response, 503, "service_unavailable", type="api_error")
     await proxy.heal()
-    assert len((await bank.wallet(account.tenant))["h"]) == 1
-    await bank.sweep()
-    charged = await bank.assert_balanced(account)
+    assert len((await accounts.wallet(account.tenant))["h"]) == 1
+    await accounts.sweep()
+    charged = await accounts.assert_balanced(account)
     assert charged in (0, REPORTED)
     assert charged == REPORTED or fault is not Fault.LOSE_ANSWER
-    await assert_key_has_at_most(bank, account, BUDGET - charged)
+    await assert_key_has_at_most(accounts, account, BUDGET - charged)
 
 
 @LASTING
 @SHAPES
 async def test_with_an_entry_the_reply_goes_out_and_the_sweep_brings_the_wallet_in_line(
     client: httpx2.AsyncClient,
-    bank: Bank,
+    accounts: Accounts,
     account: Account,
     proxy: DynamoProxy,
     fault: Fault,
     streamed: bool,
 ) -> None:
-    proxy.order(fault, Step.APPLY)
+    proxy.plan(fault, Step.APPLY)
 
     response = await chat(client, account, stream=streamed)
 
     assert response.status_code == 200
     await proxy.heal()
-    await bank.sweep()
-    assert await bank.assert_balanced(account) == REPORTED
+    await accounts.sweep()
+    assert await accounts.assert_balanced(account) == REPORTED
 
 
 @LASTING
 async def test_a_failed_call_whose_hold_cannot_be_released_is_swept(
     client: httpx2.AsyncClient,
-    bank: Bank,
+    accounts: Accounts,
     account: Account,
     proxy: DynamoProxy,
     upstream: FakeUpstream,
     fault: Fault,
 ) -> None:
     upstream.will(breaks_mid_body())
-    proxy.order(fault, Step.RELEASE)
+    proxy.plan(fault, Step.RELEASE)
 
     refused(await chat(client, account), 503, "provider_error")
 
     await proxy.heal()
-    await bank.sweep()
-    assert await bank.assert_balanced(account) == 0
+    await accounts.sweep()
+    assert await accounts.assert_balanced(account) == 0
 
 
 @LASTING
 async def test_a_keys_share_that_cannot_be_given_back_fails_no_call(
-    client: httpx2.AsyncClient, bank: Bank, account: Account, proxy: DynamoProxy, fault: Fault
+    client: httpx2.AsyncClient, accounts: Accounts, account: Account, proxy: DynamoProxy, fault: Fault
 ) -> None:
-    proxy.order(fault, Step.GIVE_BACK)
+    proxy.plan(fault, Step.GIVE_BACK)
 
     assert (await chat(client, account)).status_code == 200
 
-    assert await bank.assert_balanced(account) == REPORTED
-    await assert_key_has_at_most(bank, account, BUDGET - REPORTED)
+    assert await accounts.assert_balanced(account) == REPORTED
+    await assert_key_has_at_most(accounts, account, BUDGET - REPORTED)
 
 
 @LASTING
 async def test_refusals_stay_refusals_when_the_keys_share_cannot_be_given_back(
-    client: httpx2.AsyncClient, bank: Bank, proxy: DynamoProxy, fault: Fault
+    client: httpx2.AsyncClient, accounts: Accounts, proxy: DynamoProxy, fault: Fault
 ) -> None:
-    account = await bank.account(permissions=frozenset({"stt"}), budget=BUDGET)
-    proxy.order(fault, Step.GIVE_BACK)
+    account = await accounts.account(permissions=frozenset({"stt"}), budget=BUDGET)
+    proxy.plan(fault, Step.GIVE_BACK)
 
     refused(await chat(client, account), 403, "permission_denied")
 
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +242,7 @@ def url_without_storage(store: StageTables, providers_file: Path) -> Iterator[st
     ],
 )
 async def test_while_storage_is_down_every_answer_is_503(
-    bank: Bank, url_without_storage: str, method: str, path: str, more: dict[str, str], account: Account
+    accounts: Accounts, url_without_storage: str, method: str, path: str, more: dict[str, str], account: Account
 ) -> None:
     body: Any = {"model": "lab-chat", "messages": [{"role": "user", "content": "x"}]} if method == "POST" else None
     async with httpx2.AsyncClient(base_url=url_without_storage, trust_env=False) as client:
@@ -250,7 +250,7 @@ async def test_while_storage_is_down_every_answer_is_503(
 
     refused(response, 503, "service_unavailable", type="api_error")
     assert response.headers["retry-after"] == "1"
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 async def test_the_public_catalog_needs_no_storage(url_without_storage: str) -> None:

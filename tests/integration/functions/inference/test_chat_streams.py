@@ -29,7 +29,7 @@ from tests.support.inference.behaviours import (
     usage_event,
     whole_stream,
 )
-from tests.support.inference.gateway import REGION, Account, Bank, settings_for
+from tests.support.inference.gateway import REGION, Account, Accounts, settings_for
 from tests.support.inference.upstream import FakeUpstream, Gate, until
 from tests.support.inference.wire import CHAT, HELLO, chat, events_of
 from tests.support.threads import uvicorn_serving
@@ -53,9 +53,9 @@ async def read_until(pieces: AsyncIterator[bytes], wanted: bytes) -> bytes:
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
 async def test_bytes_pass_unchanged_without_the_usage_chunk(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, line_end: bytes
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, line_end: bytes
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     oddities = [b": a comment\n\n", b"event: message\nid: 7\nretry: 10\n" + event(chunk({"content": "\u00e9"}))]
     sent = [piece.replace(b"\n", line_end) for piece in [*oddities, *content_events()]]
     upstream.will(streams([*sent, usage_event().replace(b"\n", line_end), DONE.replace(b"\n", line_end)]))
@@ -64,13 +64,13 @@ async def test_bytes_pass_unchanged_without_the_usage_chunk(
 
     assert response.content == b"".join(sent) + DONE
     assert upstream.only.body["stream_options"] == {"include_usage": True}
-    assert await bank.assert_balanced(account) == REPORTED
+    assert await accounts.assert_balanced(account) == REPORTED
 
 
 async def test_who_asks_for_usage_gets_every_byte(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(streams(whole_stream()))
 
     response = await chat(client, account, **ASKING)
@@ -79,28 +79,28 @@ async def test_who_asks_for_usage_gets_every_byte(
     assert events_of(response.content)[-2]["usage"] == USAGE
 
 
-async def test_other_stream_options_stay(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_other_stream_options_stay(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
 
     await chat(client, account, stream=True, stream_options={"include_usage": False, "x": 1})
 
     assert upstream.only.body["stream_options"] == {"include_usage": True, "x": 1}
 
 
-async def test_events_may_be_split_anywhere(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_events_may_be_split_anywhere(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
     upstream.will(streams([bytes([byte]) for byte in b"".join(whole_stream())]))
 
     response = await chat(client, account, stream=True)
 
     assert response.content == b"".join(content_events()) + DONE
-    assert await bank.assert_balanced(account) == REPORTED
+    assert await accounts.assert_balanced(account) == REPORTED
 
 
 async def test_a_first_piece_of_one_byte_is_no_garbage(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account, gate = await bank.account(), Gate()
+    account, gate = await accounts.account(), Gate()
     whole = b"".join(whole_stream())
     upstream.will(streams([whole[:1], gate, whole[1:]]))
 
@@ -112,9 +112,9 @@ async def test_a_first_piece_of_one_byte_is_no_garbage(
 
 
 async def test_the_first_event_arrives_before_the_upstream_has_finished(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account, gate = await bank.account(), Gate()
+    account, gate = await accounts.account(), Gate()
     first, *rest = whole_stream()
     upstream.will(streams([first, gate, *rest]))
 
@@ -122,15 +122,15 @@ async def test_the_first_event_arrives_before_the_upstream_has_finished(
         pieces = response.aiter_raw()
         got = await read_until(pieces, first)
         assert not upstream.only.answered.is_set()
-        assert await bank.entries(account.tenant) == []
+        assert await accounts.entries(account.tenant) == []
         gate.open()
         got += b"".join([piece async for piece in pieces])
 
     assert got == b"".join(content_events()) + DONE
 
 
-async def test_headers_of_a_stream(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account = await bank.account()
+async def test_headers_of_a_stream(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account()
 
     headers = (await chat(client, account, stream=True)).headers
 
@@ -144,7 +144,7 @@ async def test_headers_of_a_stream(client: httpx2.AsyncClient, bank: Bank) -> No
 
 @pytest.fixture
 async def order(
-    store: StageTables, providers_file: Path, bank: Bank
+    store: StageTables, providers_file: Path, accounts: Accounts
 ) -> AsyncIterator[Callable[[], Awaitable[list[str]]]]:
     """Streams one call and returns in which order writes were answered and the end was sent."""
     seen: list[str] = []
@@ -164,7 +164,7 @@ async def order(
         await app(scope, receive, noting)
 
     async def call() -> list[str]:
-        assert (await chat(client, await bank.account(), stream=True)).content.endswith(DONE)
+        assert (await chat(client, await accounts.account(), stream=True)).content.endswith(DONE)
         return seen
 
     with uvicorn_serving(watched) as url:
@@ -185,19 +185,19 @@ async def test_the_end_is_sent_after_the_entry_and_the_wallet_are_written(
 
 
 async def test_at_the_moment_the_end_arrives_the_entry_exists(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     async with opened(client, account) as response:
         await read_until(response.aiter_raw(), DONE)
-        assert await bank.assert_balanced(account) == REPORTED
+        assert await accounts.assert_balanced(account) == REPORTED
 
 
 async def test_silence_is_filled_with_comments_between_whole_events(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "_PING_SECONDS", 0.01)
-    account, gate = await bank.account(), Gate()
+    account, gate = await accounts.account(), Gate()
     first, *rest = whole_stream()
     upstream.will(streams([first + rest[0][:20], gate, rest[0][20:], *rest[1:]]))
 
@@ -228,9 +228,9 @@ BROKEN = {
 
 @pytest.mark.parametrize("broken", BROKEN)
 async def test_a_stream_that_breaks_ends_with_an_error_event_and_is_charged_as_far_as_it_came(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, broken: str
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, broken: str
 ) -> None:
-    account = await bank.account(budget=10**9)
+    account = await accounts.account(budget=10**9)
     upstream.will(BROKEN[broken])
 
     response = await chat(client, account, stream=True)
@@ -242,71 +242,71 @@ async def test_a_stream_that_breaks_ends_with_an_error_event_and_is_charged_as_f
     assert set(last) == {"error"}
     assert last["error"]["code"] == "provider_error"
     assert last["error"]["request_id"] == response.headers["x-request-id"]
-    entry = await bank.entry(account.tenant)
+    entry = await accounts.entry(account.tenant)
     assert entry["usage"]["outcome"] == "upstream_broke"
     written = count_request(HELLO) * 50 + tokens.count_text("".join(WORDS[:2])) * 150
     expected = REPORTED if "usage" in broken else written
-    assert await bank.assert_balanced(account) == entry["amount"] == expected
-    assert (await bank.key_item(account.secret))["kb"] == 10**9 - expected
+    assert await accounts.assert_balanced(account) == entry["amount"] == expected
+    assert (await accounts.key_item(account.secret))["kb"] == 10**9 - expected
 
 
 async def test_an_event_without_end_is_cut_off(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "_MAX_EVENT_BYTES", 100_000)
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(endless(b"data: " + b"x" * 5_000))
 
     response = await chat(client, account, stream=True)
 
     assert [set(body) for body in events_of(response.content)] == [{"error"}]
     await until(upstream.only.cut.is_set)
-    assert await bank.assert_balanced(account) > 0
+    assert await accounts.assert_balanced(account) > 0
 
 
 async def test_a_stream_that_begins_with_an_error_is_tried_again(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(streams([event({"error": {"message": SECRET_TEXT}})]))
 
     response = await chat(client, account, stream=True)
 
     assert response.content.endswith(DONE)
     assert len(upstream.requests) == 2
-    assert await bank.assert_balanced(account) == REPORTED
+    assert await accounts.assert_balanced(account) == REPORTED
 
 
 @pytest.mark.parametrize("end", [b"data: [DONE]", b"data: [DONE]\n", b"data:[DONE]\r\n"])
 async def test_an_end_without_its_blank_line_is_an_end(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, end: bytes
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, end: bytes
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(streams([*content_events(), usage_event(), end]))
 
     response = await chat(client, account, stream=True)
 
     assert response.content == b"".join(content_events()) + DONE
-    assert (await bank.entry(account.tenant))["usage"]["outcome"] == "completed"
+    assert (await accounts.entry(account.tenant))["usage"]["outcome"] == "completed"
 
 
 async def test_an_upstream_that_stays_open_after_the_end_is_not_waited_for(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(streams([*whole_stream(), Gate(), event(chunk({"content": "too late"}))]))
 
     response = await chat(client, account, stream=True)
 
     assert response.content == b"".join(content_events()) + DONE
     await until(upstream.only.cut.is_set)
-    assert await bank.assert_balanced(account) == REPORTED
+    assert await accounts.assert_balanced(account) == REPORTED
 
 
 async def test_connections_are_kept_for_the_next_call(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     for _ in range(5):
         assert (await chat(client, account, stream=True)).content.endswith(DONE)
@@ -316,9 +316,9 @@ async def test_connections_are_kept_for_the_next_call(
 
 @pytest.mark.parametrize("number", [1, 3])
 async def test_choices_pass_as_they_are(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, number: int
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, number: int
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     pieces = [
         event({"choices": [{"index": index, "delta": {"content": str(index)}}]}) for index in reversed(range(number))
     ]
@@ -328,4 +328,4 @@ async def test_choices_pass_as_they_are(
 
     assert response.content == b"".join([*pieces, DONE])
     written = "".join(str(index) for index in reversed(range(number)))
-    assert await bank.assert_balanced(account) == count_request(HELLO) * 50 + tokens.count_text(written) * 150
+    assert await accounts.assert_balanced(account) == count_request(HELLO) * 50 + tokens.count_text(written) * 150

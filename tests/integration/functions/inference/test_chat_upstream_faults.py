@@ -22,7 +22,7 @@ from tests.support.inference.behaviours import (
     says,
     streams,
 )
-from tests.support.inference.gateway import Bank, ServedGateway
+from tests.support.inference.gateway import Accounts, ServedGateway
 from tests.support.inference.upstream import FakeUpstream, until
 from tests.support.inference.wire import chat, events_of, refused
 
@@ -30,7 +30,7 @@ STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "
 DEEP = "[" * 100_000 + "]" * 100_000
 
 
-class Notes(logging.Handler):
+class LogRecords(logging.Handler):
     """What the inference function logs, as dictionaries."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Notes(logging.Handler):
 
 @pytest.fixture
 def operator_log() -> Iterator[list[dict[str, Any]]]:
-    notes, logger = Notes(), logging.getLogger("callmissed-inference")
+    notes, logger = LogRecords(), logging.getLogger("callmissed-inference")
     logger.addHandler(notes)
     yield notes.taken
     logger.removeHandler(notes)
@@ -52,23 +52,23 @@ def operator_log() -> Iterator[list[dict[str, Any]]]:
 @STREAMED
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
 async def test_what_the_caller_must_mend_is_a_400_and_not_tried_again(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, status: int, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, status: int, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(fails(status, param="response_format.json_schema"))
 
     response = await chat(client, account, stream=streamed)
 
     refused(response, 400, "invalid_request_error", param="response_format.json_schema")
     assert len(upstream.requests) == 1
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 @pytest.mark.parametrize("param", [SECRET_TEXT + " and a sentence", 5, {"a": 1}, "x" * 65, "<b>", None])
 async def test_an_upstreams_param_that_is_no_field_name_stays_with_us(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, param: Any
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, param: Any
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(fails(400, param=param))
 
     error = refused(await chat(client, account), 400, "invalid_request_error")
@@ -77,13 +77,13 @@ async def test_an_upstreams_param_that_is_no_field_name_stays_with_us(
 
 
 async def test_a_prompt_longer_than_the_window_is_named(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(fails(400, code="context_length_exceeded", param="messages"))
 
     refused(await chat(client, account), 400, "context_length_exceeded", param="messages")
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 @pytest.mark.parametrize(
@@ -99,13 +99,13 @@ async def test_a_prompt_longer_than_the_window_is_named(
     ids=["HTML", "nothing", "a list", "a text", "another envelope", "deep nesting"],
 )
 async def test_a_refusal_in_no_known_envelope_is_still_a_400(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, behaviour: Behaviour
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, behaviour: Behaviour
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(behaviour)
 
     refused(await chat(client, account), 400, "invalid_request_error")
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 @STREAMED
@@ -115,9 +115,9 @@ async def test_a_refusal_in_no_known_envelope_is_still_a_400(
     ids=["500", "502", "503", "429", "408", "401", "403", "reset", "no HTTP"],
 )
 async def test_a_failing_upstream_is_tried_twice_then_503(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, behaviour: Behaviour, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, behaviour: Behaviour, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(behaviour, behaviour)
 
     response = await chat(client, account, stream=streamed)
@@ -126,7 +126,7 @@ async def test_a_failing_upstream_is_tried_twice_then_503(
     assert response.headers["retry-after"] == "5"
     first, second = upstream.requests
     assert first.raw == second.raw
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 @STREAMED
@@ -136,21 +136,21 @@ async def test_a_failing_upstream_is_tried_twice_then_503(
     ids=["500", "429", "reset", "no HTTP", "empty body"],
 )
 async def test_a_second_try_that_succeeds_is_charged_once(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, behaviour: Behaviour, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, behaviour: Behaviour, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(behaviour)
 
     assert (await chat(client, account, stream=streamed)).status_code == 200
 
     assert len(upstream.requests) == 2
-    assert await bank.assert_balanced(account) == 11 * 50 + 7 * 150
+    assert await accounts.assert_balanced(account) == 11 * 50 + 7 * 150
 
 
 async def test_waits_between_tries_are_short(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, gateway: ServedGateway
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, gateway: ServedGateway
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     gateway.sleeps.taken.clear()
     upstream.will(*[fails(500)] * 6)
 
@@ -162,39 +162,39 @@ async def test_waits_between_tries_are_short(
 
 @STREAMED
 async def test_an_upstream_that_hangs_is_cut_off_and_tried_again(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, streamed: bool
 ) -> None:
     monkeypatch.setattr(upstreams, "_HEAD_SECONDS", 0.1)
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(hangs(), hangs())
 
     refused(await chat(client, account, stream=streamed), 503, "provider_error")
 
     assert len(upstream.requests) == 2
     await until(lambda: all(received.cut.is_set() for received in upstream.requests))
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
-async def test_an_unreachable_upstream_is_503(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_an_unreachable_upstream_is_503(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
 
     refused(await chat(client, account, model="dead-chat"), 503, "provider_error")
 
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
     assert upstream.requests == []
 
 
 async def test_a_provider_without_its_key_is_503_and_the_operator_learns_why(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, operator_log: list[dict[str, Any]]
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, operator_log: list[dict[str, Any]]
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     error = refused(await chat(client, account, model="keyless-chat"), 503, "provider_error")
 
     assert "LAB_KEY_THAT_NOBODY_SET" not in str(error)
     assert "keyless" not in str(error).replace("keyless-chat", "")
     assert any(note.get("needs") == ["LAB_KEY_THAT_NOBODY_SET"] for note in operator_log)
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
     assert upstream.requests == []
 
 
@@ -218,15 +218,15 @@ GARBAGE = {
 
 @pytest.mark.parametrize("behaviour", GARBAGE.values(), ids=GARBAGE)
 async def test_a_garbage_reply_is_502_and_not_charged(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, behaviour: Behaviour
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, behaviour: Behaviour
 ) -> None:
-    account = await bank.account(budget=10**9)
+    account = await accounts.account(budget=10**9)
     upstream.will(behaviour)
 
     refused(await chat(client, account), 502, "upstream_error", type="api_error")
 
-    await bank.assert_untouched(account)
-    assert (await bank.key_item(account.secret))["kb"] == 10**9
+    await accounts.assert_untouched(account)
+    assert (await accounts.key_item(account.secret))["kb"] == 10**9
 
 
 @pytest.mark.parametrize(
@@ -241,56 +241,56 @@ async def test_a_garbage_reply_is_502_and_not_charged(
     ids=["HTML", "a blocking reply", "binary", "HTML in an event", "a list in an event"],
 )
 async def test_what_is_no_event_stream_is_502_and_not_charged(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, behaviour: Behaviour
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, behaviour: Behaviour
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(behaviour)
 
     refused(await chat(client, account, stream=True), 502, "upstream_error")
 
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 async def test_a_reply_that_breaks_off_is_503_and_not_charged(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(breaks_mid_body())
 
     refused(await chat(client, account), 503, "provider_error")
 
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 @STREAMED
 async def test_a_redirect_is_not_followed(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     elsewhere = reply({}, 307, {"Location": f"http://127.0.0.1:{upstream.port}/elsewhere"})
     upstream.will(elsewhere, elsewhere)
 
     refused(await chat(client, account, stream=streamed), 503, "provider_error")
 
     assert {received.path for received in upstream.requests} == {"/lab/v1/chat/completions"}
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 async def test_one_callers_cookies_are_not_sent_for_another(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     upstream.will(reply(completion(), headers={"Set-Cookie": "session=of-the-first-caller; Path=/"}))
 
-    for account in (await bank.account(), await bank.account()):
+    for account in (await accounts.account(), await accounts.account()):
         assert (await chat(client, account, model="named-chat")).status_code == 200
 
     assert all("cookie" not in received.headers for received in upstream.requests)
 
 
 async def test_only_the_providers_own_key_goes_upstream(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     theirs = {"Cookie": "a=b", "X-Forwarded-For": "10.1.2.3", "Origin": "https://app.example.com"}
 
     for model in ("keyed-chat", "lab-chat", "sdk-chat"):
@@ -316,39 +316,39 @@ async def test_only_the_providers_own_key_goes_upstream(
 )
 async def test_the_sdk_transport_fails_alike(
     client: httpx2.AsyncClient,
-    bank: Bank,
+    accounts: Accounts,
     upstream: FakeUpstream,
     behaviours: tuple[Behaviour, ...],
     status: int,
     code: str,
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(*behaviours)
 
     refused(await chat(client, account, model="sdk-chat"), status, code)
 
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 @STREAMED
 async def test_the_sdk_transport_serves_alike(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(streams([b'data: {"choices": []}\n\n', b"data: [DONE]\n\n"]) if streamed else reply(completion()))
 
     response = await chat(client, account, model="sdk-chat", stream=streamed, x_unknown={"kept": [1.5, None]})
 
     assert response.status_code == 200
     assert upstream.only.body["x_unknown"] == {"kept": [1.5, None]}
-    assert await bank.assert_balanced(account) > 0
+    assert await accounts.assert_balanced(account) > 0
 
 
 async def test_an_event_that_is_not_json_never_reaches_the_caller(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     """The SDKs would fail on it with an exception that is none of theirs."""
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(streams([*content_events()[:2], b"data: <html>Bad gateway</html>\n\n", *content_events()[2:]]))
 
     response = await chat(client, account, stream=True)
@@ -356,4 +356,4 @@ async def test_an_event_that_is_not_json_never_reaches_the_caller(
     *passed, last = events_of(response.content)
     assert len(passed) == 2
     assert last["error"]["code"] == "provider_error"
-    assert (await bank.entry(account.tenant))["usage"]["outcome"] == "upstream_broke"
+    assert (await accounts.entry(account.tenant))["usage"]["outcome"] == "upstream_broke"

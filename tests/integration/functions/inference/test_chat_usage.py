@@ -22,7 +22,7 @@ from tests.support.inference.behaviours import (
     usage_event,
     whole_stream,
 )
-from tests.support.inference.gateway import Bank
+from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import Behaviour, FakeUpstream
 from tests.support.inference.wire import HELLO, chat
 
@@ -41,15 +41,15 @@ def counted(text: str) -> int:
 
 @SHAPES
 async def test_reported_tokens_are_charged(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(answers(USAGE, streamed=streamed))
 
     response = await chat(client, account, stream=streamed)
 
-    entry = await bank.entry(account.tenant)
-    assert entry["amount"] == await bank.assert_balanced(account) == 11 * 50 + 7 * 150
+    entry = await accounts.entry(account.tenant)
+    assert entry["amount"] == await accounts.assert_balanced(account) == 11 * 50 + 7 * 150
     assert entry["usage"]["lines"] == [
         {"unit": "input_tokens", "quantity": 11, "price": 50 * 1_000_000, "per": 1_000_000},
         {"unit": "output_tokens", "quantity": 7, "price": 150 * 1_000_000, "per": 1_000_000},
@@ -63,44 +63,44 @@ async def test_reported_tokens_are_charged(
 
 @SHAPES
 async def test_cached_tokens_cost_the_cached_price(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     usage = {"prompt_tokens": 1000, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 900}}
     upstream.will(answers(usage, streamed=streamed))
 
     await chat(client, account, stream=streamed)
 
-    assert await bank.assert_balanced(account) == 100 * 50 + 900 * 10
+    assert await accounts.assert_balanced(account) == 100 * 50 + 900 * 10
 
 
 @SHAPES
 @pytest.mark.parametrize("cached", [5000, -3, "many", None, {"x": 1}, 1.5])
 async def test_cached_tokens_that_make_no_sense_are_bounded(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, cached: Any, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, cached: Any, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     usage = {"prompt_tokens": 100, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": cached}}
     upstream.will(answers(usage, streamed=streamed))
 
     await chat(client, account, stream=streamed)
 
     expected = 100 * 10 if cached == 5000 else 100 * 50
-    assert await bank.assert_balanced(account) == expected + 150
+    assert await accounts.assert_balanced(account) == expected + 150
 
 
 @SHAPES
 async def test_an_explicit_zero_stays_zero(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(answers({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, streamed=streamed))
 
     assert (await chat(client, account, stream=streamed)).status_code == 200
 
-    entry = await bank.entry(account.tenant)
+    entry = await accounts.entry(account.tenant)
     assert (entry["amount"], entry["usage"].get("estimated")) == (0, None)
-    assert await bank.assert_balanced(account) == 0
+    assert await accounts.assert_balanced(account) == 0
 
 
 @SHAPES
@@ -120,48 +120,48 @@ async def test_an_explicit_zero_stays_zero(
     ids=str,
 )
 async def test_where_nothing_sensible_is_reported_we_count_and_say_so(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, usage: Any, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, usage: Any, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(answers(usage, streamed=streamed))
 
     assert (await chat(client, account, stream=streamed)).status_code == 200
 
-    assert (await bank.entry(account.tenant))["usage"]["estimated"] is True
-    assert await bank.assert_balanced(account) == counted("".join(WORDS) if streamed else "Hello there")
+    assert (await accounts.entry(account.tenant))["usage"]["estimated"] is True
+    assert await accounts.assert_balanced(account) == counted("".join(WORDS) if streamed else "Hello there")
 
 
 @SHAPES
 async def test_usage_beyond_the_hold_charges_the_hold_and_records_the_rest(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, streamed: bool
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(answers({"prompt_tokens": 10**9, "completion_tokens": 10**9}, streamed=streamed))
 
     assert (await chat(client, account, stream=streamed)).status_code == 200
 
-    entry = await bank.entry(account.tenant)
+    entry = await accounts.entry(account.tenant)
     assert entry["amount"] == entry["held"][0]
     assert entry["amount"] + entry["shortfall"] == 10**9 * (50 + 150)
-    assert await bank.assert_balanced(account) == entry["amount"]
+    assert await accounts.assert_balanced(account) == entry["amount"]
 
 
 @SHAPES
 @pytest.mark.parametrize("credits", [1000, 1], ids=["the estimate is held", "a shorter reply is held"])
 async def test_usage_beyond_the_hold_takes_no_more_than_the_hold_from_the_keys_budget(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, credits: int, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, credits: int, streamed: bool
 ) -> None:
-    account = await bank.account(credits=credits, budget=10 * CREDIT)
+    account = await accounts.account(credits=credits, budget=10 * CREDIT)
     upstream.will(answers({"prompt_tokens": 10**9, "completion_tokens": 10**9}, streamed=streamed))
 
     assert (await chat(client, account, stream=streamed)).status_code == 200
 
-    entry, key = await bank.entry(account.tenant), await bank.key_item(account.secret)
+    entry, key = await accounts.entry(account.tenant), await accounts.key_item(account.secret)
     assert entry["amount"] == entry["held"][0] <= account.before["av"]
     assert entry["shortfall"] == 10**9 * (50 + 150) - entry["amount"]
     assert key["kb"] == 10 * CREDIT - entry["amount"]
-    assert await bank.assert_balanced(account) == entry["amount"]
-    assert (await bank.wallet(account.tenant))["av"] >= 0
+    assert await accounts.assert_balanced(account) == entry["amount"]
+    assert (await accounts.wallet(account.tenant))["av"] >= 0
 
 
 @pytest.mark.parametrize(
@@ -178,31 +178,31 @@ async def test_usage_beyond_the_hold_takes_no_more_than_the_hold_from_the_keys_b
     ],
 )
 async def test_everything_that_was_written_is_counted_and_odd_messages_do_no_harm(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, message: dict[str, Any]
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, message: dict[str, Any]
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(reply(completion(usage=None, **message)))
 
     assert (await chat(client, account)).status_code == 200
 
-    entry = await bank.entry(account.tenant)
+    entry = await accounts.entry(account.tenant)
     assert entry["usage"]["estimated"] is True
     usage = entry_of(entry).usage
     assert usage is not None
     assert usage.quantities["output_tokens"] > 0
-    assert await bank.assert_balanced(account) > 0
+    assert await accounts.assert_balanced(account) > 0
 
 
 @pytest.mark.parametrize("choice", [{}, {"message": None}, {"message": "text"}, {"index": 0, "delta": []}])
 async def test_a_choice_without_a_message_counts_nothing_written(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, choice: dict[str, Any]
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, choice: dict[str, Any]
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(reply({"choices": [choice]}))
 
     assert (await chat(client, account)).status_code == 200
 
-    assert await bank.assert_balanced(account) == counted("")
+    assert await accounts.assert_balanced(account) == counted("")
 
 
 @pytest.mark.parametrize(
@@ -229,19 +229,19 @@ async def test_a_choice_without_a_message_counts_nothing_written(
     ],
 )
 async def test_usage_is_found_wherever_a_stream_has_it(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, events: list[bytes]
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, events: list[bytes]
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(streams(events))
 
     response = await chat(client, account, stream=True)
 
     assert response.content.endswith(DONE)
-    assert await bank.assert_balanced(account) == 11 * 50 + 7 * 150
+    assert await accounts.assert_balanced(account) == 11 * 50 + 7 * 150
 
 
-async def test_a_reply_passes_unchanged(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_a_reply_passes_unchanged(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
     text = '{ "choices":[ {"message":{"content":"\\u00e9 \\ud83d\\ude00"}} ],\n "x_extra":1.50, "usage":null}'
     upstream.will(reply(text))
 

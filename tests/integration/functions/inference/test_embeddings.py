@@ -19,7 +19,7 @@ from callmissed.plans.plans import Plan
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.tokens import counting
 from tests.support.inference.behaviours import EMBEDDING_USAGE, breaks_mid_body, fails, reply, says, vectors
-from tests.support.inference.gateway import Bank, ServedGateway
+from tests.support.inference.gateway import Accounts, ServedGateway
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import chat, embed, refused
 
@@ -29,9 +29,9 @@ KEY = {"Idempotency-Key": "vectors-4711"}
 
 
 async def test_call_is_passed_on_and_charged_by_reported_tokens(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     response = await embed(client, account, user="u-1", x_unknown={"kept": True})
 
@@ -45,8 +45,8 @@ async def test_call_is_passed_on_and_charged_by_reported_tokens(
         "user": "u-1",
         "x_unknown": {"kept": True},
     }
-    entry = await bank.entry(account.tenant)
-    assert entry["amount"] == await bank.assert_balanced(account) == REPORTED
+    entry = await accounts.entry(account.tenant)
+    assert entry["amount"] == await accounts.assert_balanced(account) == REPORTED
     assert entry["usage"]["service"] == "embedding"
     assert entry["usage"]["lines"] == [
         {"unit": "input_tokens", "quantity": 8, "price": PRICE * 1_000_000, "per": 1_000_000}
@@ -60,32 +60,32 @@ async def test_call_is_passed_on_and_charged_by_reported_tokens(
     ids=["text", "tokens", "token lists"],
 )
 async def test_tokens_are_counted_where_none_are_reported(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, value: Any, tokens: int
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, value: Any, tokens: int
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(reply(vectors(2 if value == [[1, 2], [3]] else 1, usage=None)))
 
     assert (await embed(client, account, input=value)).status_code == 200
 
-    entry = await bank.entry(account.tenant)
+    entry = await accounts.entry(account.tenant)
     assert entry["usage"]["estimated"] is True
-    assert entry["amount"] == await bank.assert_balanced(account) == tokens * PRICE
+    assert entry["amount"] == await accounts.assert_balanced(account) == tokens * PRICE
 
 
-async def test_explicit_zero_stays_zero(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_explicit_zero_stays_zero(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
     upstream.will(reply(vectors(2, usage={"prompt_tokens": 0})))
 
     assert (await embed(client, account)).status_code == 200
 
-    assert await bank.assert_balanced(account) == 0
-    assert len(await bank.entries(account.tenant)) == 1
+    assert await accounts.assert_balanced(account) == 0
+    assert len(await accounts.entries(account.tenant)) == 1
 
 
 async def test_base64_is_float32_whatever_the_upstream_sends(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     response = await embed(client, account, input="Hello", encoding_format="base64")
 
@@ -95,9 +95,9 @@ async def test_base64_is_float32_whatever_the_upstream_sends(
 
 
 async def test_vectors_come_in_the_order_of_the_inputs(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     shuffled = vectors(3)
     upstream.will(reply(shuffled | {"data": shuffled["data"][::-1]}))
 
@@ -120,49 +120,49 @@ async def test_vectors_come_in_the_order_of_the_inputs(
     ids=["too few", "too many", "no data", "an error", "no object", "no JSON"],
 )
 async def test_unusable_reply_is_502_and_costs_nothing(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, upstream_reply: Any
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, upstream_reply: Any
 ) -> None:
-    account = await bank.account(budget=10**9)
+    account = await accounts.account(budget=10**9)
     upstream.will(upstream_reply)
 
     refused(await embed(client, account), 502, "upstream_error")
 
-    await bank.assert_untouched(account)
-    assert (await bank.key_item(account.secret))["kb"] == 10**9
+    await accounts.assert_untouched(account)
+    assert (await accounts.key_item(account.secret))["kb"] == 10**9
 
 
 async def test_upstream_that_breaks_off_is_503_and_costs_nothing(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(breaks_mid_body())
 
     refused(await embed(client, account), 503, "provider_error")
 
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 async def test_upstream_that_fails_is_tried_again(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(fails(500))
 
     assert (await embed(client, account)).status_code == 200
 
     assert len(upstream.requests) == 2
-    assert await bank.assert_balanced(account) == REPORTED
+    assert await accounts.assert_balanced(account) == REPORTED
 
 
 async def test_upstreams_refusal_is_400_in_our_words(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(fails(400, param="input"))
 
     refused(await embed(client, account), 400, "invalid_request_error", param="input")
 
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 @pytest.mark.parametrize(
@@ -178,32 +178,32 @@ async def test_upstreams_refusal_is_400_in_our_words(
 )
 async def test_wrong_request_is_refused_before_the_upstream(
     client: httpx2.AsyncClient,
-    bank: Bank,
+    accounts: Accounts,
     upstream: FakeUpstream,
     fields: dict[str, Any],
     status: int,
     code: str,
     param: str,
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     refused(await embed(client, account, **fields), status, code, param=param)
 
     assert upstream.requests == []
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
-async def test_embedding_model_cannot_chat(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account = await bank.account()
+async def test_embedding_model_cannot_chat(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account()
 
     refused(await chat(client, account, model="lab-embedding"), 400, "invalid_request_error", param="model")
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
 async def test_dimensions_are_asked_for_and_checked(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     assert (await embed(client, account, dimensions=4)).status_code == 200
     assert upstream.only.body["dimensions"] == 4
@@ -211,46 +211,46 @@ async def test_dimensions_are_asked_for_and_checked(
 
 
 async def test_no_quota_counts_the_call_and_none_stops_it(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
-    before = await bank.change_wallet(account.tenant, q_llm=0)
+    account = await accounts.account()
+    before = await accounts.change_wallet(account.tenant, q_llm=0)
 
     response = await embed(client, account)
 
     assert response.status_code == 200
     assert "x-quota-limit" not in response.headers
-    after = await bank.wallet(account.tenant)
+    after = await accounts.wallet(account.tenant)
     assert {name: value for name, value in after.items() if name.startswith("q_")} == {
         name: value for name, value in before.items() if name.startswith("q_")
     }
 
 
-async def test_failed_call_leaves_quotas_alone(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_failed_call_leaves_quotas_alone(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
     upstream.will(fails(400))
 
     refused(await embed(client, account), 400, "invalid_request_error")
 
-    await bank.assert_untouched(account)
+    await accounts.assert_untouched(account)
 
 
-async def test_hold_of_a_process_that_died_is_swept(bank: Bank) -> None:
-    account = await bank.account()
-    ledger = Ledger(Database(bank.dynamodb, bank.stage))
+async def test_hold_of_a_process_that_died_is_swept(accounts: Accounts) -> None:
+    account = await accounts.account()
+    ledger = Ledger(Database(accounts.dynamodb, accounts.stage))
     await ledger.hold(account.tenant, new_call_id(system_clock(), HOLD_MINUTES), NO_QUOTA, MicroCredits(5_000))
 
-    await bank.sweep()
+    await accounts.sweep()
 
-    wallet = await bank.wallet(account.tenant)
+    wallet = await accounts.wallet(account.tenant)
     assert (wallet["av"], wallet["h"]) == (account.before["av"], {})
     assert {name: wallet[name] for name in wallet if name.startswith("q_")} == {
         name: account.before[name] for name in account.before if name.startswith("q_")
     }
 
 
-async def test_credits_and_key_budget_hold(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
-    poor, bounded = await bank.account(credits=0), await bank.account(budget=10)
+async def test_credits_and_key_budget_hold(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    poor, bounded = await accounts.account(credits=0), await accounts.account(budget=10)
 
     refused(await embed(client, poor), 402, "insufficient_credits")
     refused(await embed(client, bounded), 402, "budget_exceeded")
@@ -258,8 +258,8 @@ async def test_credits_and_key_budget_hold(client: httpx2.AsyncClient, bank: Ban
     assert upstream.requests == []
 
 
-async def test_free_plan_may_use_the_built_in_rows(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account = await bank.account(plan=Plan.FREE)
+async def test_free_plan_may_use_the_built_in_rows(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account(plan=Plan.FREE)
 
     response = await embed(client, account, model="sandbox-embedding", dimensions=16)
 
@@ -270,9 +270,9 @@ async def test_free_plan_may_use_the_built_in_rows(client: httpx2.AsyncClient, b
 
 
 async def test_test_key_gets_vectors_of_the_models_size_from_the_sandbox(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account(mode=Mode.TEST)
+    account = await accounts.account(mode=Mode.TEST)
 
     response = await embed(client, account, model="text-embedding-3-small")
 
@@ -282,21 +282,21 @@ async def test_test_key_gets_vectors_of_the_models_size_from_the_sandbox(
 
 
 async def test_idempotency_key_runs_and_charges_once(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
 
     first, second = [await embed(client, account, KEY) for _ in range(2)]
 
     assert second.headers["idempotent-replayed"] == "true"
     assert second.content == first.content
     assert len(upstream.requests) == 1
-    assert await bank.assert_balanced(account) == REPORTED
+    assert await accounts.assert_balanced(account) == REPORTED
     refused(await embed(client, account, KEY, input="another"), 409, "idempotency_conflict")
 
 
-async def test_generation_tells_tokens_and_cost(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_generation_tells_tokens_and_cost(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
     call = await embed(client, account)
 
     params = {"id": call.headers["x-generation-id"]}
@@ -308,9 +308,9 @@ async def test_generation_tells_tokens_and_cost(client: httpx2.AsyncClient, bank
 
 @pytest.mark.parametrize("model", ["lab-embedding", "sdk-embedding"])
 async def test_official_sdk_decodes_the_base64_that_it_asks_for(
-    gateway: ServedGateway, bank: Bank, upstream: FakeUpstream, model: str
+    gateway: ServedGateway, accounts: Accounts, upstream: FakeUpstream, model: str
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     async with openai.AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=account.secret, max_retries=0) as sdk:
         made = await sdk.embeddings.create(model=model, input=["Hello", "there"])
         plain = await sdk.embeddings.create(model=model, input=[1, 2, 3], encoding_format="float")

@@ -9,7 +9,7 @@ from callmissed.clock import Micros, iso
 from callmissed.ids import new_call_id
 from callmissed.keys.secret import Mode
 from tests.support.inference.behaviours import USAGE, completion, content_events, fails, reply, streams
-from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import chat, refused
 
@@ -18,15 +18,15 @@ async def ask(client: httpx2.AsyncClient, account: Account, id: str) -> httpx2.R
     return await client.get("/v1/generation", params={"id": id}, headers=account.headers)
 
 
-async def test_everything_about_a_call(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_everything_about_a_call(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
     usage = USAGE | {"prompt_tokens": 1000, "prompt_tokens_details": {"cached_tokens": 400}}
     upstream.will(reply(completion(usage=usage)))
     call = await chat(client, account)
 
     told: dict[str, Any] = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
 
-    entry = await bank.entry(account.tenant)
+    entry = await accounts.entry(account.tenant)
     assert told == {
         "id": call.headers["x-generation-id"],
         "request_id": call.headers["x-request-id"],
@@ -50,9 +50,9 @@ async def test_everything_about_a_call(client: httpx2.AsyncClient, bank: Bank, u
 
 
 async def test_a_broken_stream_tells_that_it_broke(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
-    account = await bank.account()
+    account = await accounts.account()
     upstream.will(streams(content_events()[:2], breaks=True))
     call = await chat(client, account, stream=True)
 
@@ -62,8 +62,8 @@ async def test_a_broken_stream_tells_that_it_broke(
     assert told["cost_credits"] > 0
 
 
-async def test_a_sandbox_call_tells_that_it_was_free(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account = await bank.account(mode=Mode.TEST)
+async def test_a_sandbox_call_tells_that_it_was_free(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account(mode=Mode.TEST)
     call = await chat(client, account)
 
     told = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
@@ -71,18 +71,18 @@ async def test_a_sandbox_call_tells_that_it_was_free(client: httpx2.AsyncClient,
     assert (told["sandbox"], told["cost_credits"], told["provider"]) == (True, 0, "sandbox")
 
 
-async def test_the_request_id_and_another_key_of_the_tenant_work_too(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account = await bank.account()
+async def test_the_request_id_and_another_key_of_the_tenant_work_too(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account()
     call = await chat(client, account)
-    other = await bank.key(account.tenant, permissions=frozenset({"stt"}))
+    other = await accounts.key(account.tenant, permissions=frozenset({"stt"}))
 
     for id in (call.headers["x-request-id"], call.headers["x-request-id"].removeprefix("req_")):
         response = await client.get("/v1/generation", params={"id": id}, headers={"x-api-key": other.secret})
         assert response.json()["data"]["id"] == call.headers["x-generation-id"]
 
 
-async def test_another_tenants_call_does_not_exist(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account, stranger = await bank.account(), await bank.account()
+async def test_another_tenants_call_does_not_exist(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account, stranger = await accounts.account(), await accounts.account()
     call = await chat(client, account)
 
     foreign = await ask(client, stranger, call.headers["x-generation-id"])
@@ -92,17 +92,17 @@ async def test_another_tenants_call_does_not_exist(client: httpx2.AsyncClient, b
     assert len({error["message"] for error in errors}) == 1
 
 
-async def test_a_failed_call_does_not_exist(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> None:
-    account = await bank.account()
+async def test_a_failed_call_does_not_exist(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
     upstream.will(fails(400))
     call = await chat(client, account)
 
     refused(await ask(client, account, call.headers["x-request-id"]), 404, "not_found")
 
 
-async def test_a_grant_is_no_generation(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account = await bank.account()
-    (grant,) = await bank.everything(account.tenant)
+async def test_a_grant_is_no_generation(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account()
+    (grant,) = await accounts.everything(account.tenant)
 
     refused(await ask(client, account, f"gen_{grant['entry']}"), 404, "not_found")
 
@@ -110,14 +110,14 @@ async def test_a_grant_is_no_generation(client: httpx2.AsyncClient, bank: Bank) 
 @pytest.mark.parametrize(
     "id", ["", "gen_", "x", "gen_" + "0" * 23, "gen_" + "u" * 24, "gen_" + "é" * 24, "\0", "a" * 5000, "gen_req_x", "#"]
 )
-async def test_a_malformed_id_is_404(client: httpx2.AsyncClient, bank: Bank, id: str) -> None:
-    account = await bank.account()
+async def test_a_malformed_id_is_404(client: httpx2.AsyncClient, accounts: Accounts, id: str) -> None:
+    account = await accounts.account()
 
     refused(await ask(client, account, id), 404, "not_found", param="id")
 
 
-async def test_a_missing_id_is_named(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account = await bank.account()
+async def test_a_missing_id_is_named(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account()
 
     refused(await client.get("/v1/generation", headers=account.headers), 400, "invalid_request_error", param="id")
 

@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from tests.support.inference.gateway import Bank
+from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import CHAT, chat, refused
 
@@ -26,9 +26,9 @@ async def preflight(client: httpx2.AsyncClient, origin: str | None, path: str = 
     ],
 )
 async def test_a_preflight_from_a_locked_site_is_allowed(
-    client: httpx2.AsyncClient, bank: Bank, lock: str, origin: str
+    client: httpx2.AsyncClient, accounts: Accounts, lock: str, origin: str
 ) -> None:
-    await bank.account(domains=frozenset({lock}))
+    await accounts.account(domains=frozenset({lock}))
 
     response = await preflight(client, origin)
 
@@ -61,9 +61,9 @@ async def test_a_preflight_from_a_locked_site_is_allowed(
     ],
 )
 async def test_a_preflight_from_elsewhere_is_refused(
-    client: httpx2.AsyncClient, bank: Bank, origin: str | None
+    client: httpx2.AsyncClient, accounts: Accounts, origin: str | None
 ) -> None:
-    await bank.account(domains=frozenset({"exact2.example.com", "*.wild2.example.com"}))
+    await accounts.account(domains=frozenset({"exact2.example.com", "*.wild2.example.com"}))
 
     response = await preflight(client, origin)
 
@@ -72,23 +72,23 @@ async def test_a_preflight_from_elsewhere_is_refused(
     assert "Origin" in response.headers["vary"]
 
 
-async def test_a_key_for_any_domain_opens_no_preflight(client: httpx2.AsyncClient, bank: Bank) -> None:
-    await bank.account()
+async def test_a_key_for_any_domain_opens_no_preflight(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    await accounts.account()
 
     refused(await preflight(client, "https://anywhere.example"), 403, "domain_not_allowed")
 
 
-async def test_a_revoked_keys_site_is_not_allowed(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account = await bank.account(domains=frozenset({"gone.example.com"}))
-    await bank.keys.revoke(account.tenant, account.key_id)
+async def test_a_revoked_keys_site_is_not_allowed(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account(domains=frozenset({"gone.example.com"}))
+    await accounts.keys.revoke(account.tenant, account.key_id)
 
     refused(await preflight(client, "https://gone.example.com"), 403, "domain_not_allowed")
 
 
-async def test_a_site_stays_allowed_while_one_of_its_keys_lives(client: httpx2.AsyncClient, bank: Bank) -> None:
-    first = await bank.account(domains=frozenset({"shared.example.com"}))
-    await bank.account(domains=frozenset({"shared.example.com"}))
-    await bank.keys.revoke(first.tenant, first.key_id)
+async def test_a_site_stays_allowed_while_one_of_its_keys_lives(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    first = await accounts.account(domains=frozenset({"shared.example.com"}))
+    await accounts.account(domains=frozenset({"shared.example.com"}))
+    await accounts.keys.revoke(first.tenant, first.key_id)
 
     assert (await preflight(client, "https://shared.example.com")).status_code == 204
 
@@ -96,17 +96,17 @@ async def test_a_site_stays_allowed_while_one_of_its_keys_lives(client: httpx2.A
 @pytest.mark.parametrize(
     "path", ["/v1/models", "/v1/models/lab/with/slashes", "/v1/generation", "/v1/chat/completions"]
 )
-async def test_preflights_are_answered_on_every_path(client: httpx2.AsyncClient, bank: Bank, path: str) -> None:
-    await bank.account(domains=frozenset({"paths.example.com"}))
+async def test_preflights_are_answered_on_every_path(client: httpx2.AsyncClient, accounts: Accounts, path: str) -> None:
+    await accounts.account(domains=frozenset({"paths.example.com"}))
 
     assert (await preflight(client, "https://paths.example.com", path)).status_code == 204
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_an_answer_may_be_read_by_the_site_that_asked(
-    client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream, streamed: bool
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, streamed: bool
 ) -> None:
-    account = await bank.account(domains=frozenset({"*.answers.example.com"}))
+    account = await accounts.account(domains=frozenset({"*.answers.example.com"}))
     origin = "https://a.answers.example.com:8443"
 
     headers = (await chat(client, account, {"Origin": origin}, stream=streamed)).headers
@@ -118,8 +118,8 @@ async def test_an_answer_may_be_read_by_the_site_that_asked(
     assert "access-control-allow-credentials" not in headers
 
 
-async def test_an_error_after_admission_may_be_read_too(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account = await bank.account(domains=frozenset({"errors.example.com"}))
+async def test_an_error_after_admission_may_be_read_too(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account(domains=frozenset({"errors.example.com"}))
     origin = {"Origin": "https://errors.example.com"}
 
     response = await chat(client, account, origin, max_tokens=-1)
@@ -128,13 +128,13 @@ async def test_an_error_after_admission_may_be_read_too(client: httpx2.AsyncClie
     assert response.headers["access-control-allow-origin"] == origin["Origin"]
 
 
-async def test_a_refusal_of_the_key_may_be_read_too(client: httpx2.AsyncClient, bank: Bank) -> None:
+async def test_a_refusal_of_the_key_may_be_read_too(client: httpx2.AsyncClient, accounts: Accounts) -> None:
     """A page must learn that it is too fast, or out of credits, and when to come back."""
     origin = {"Origin": "https://refusals.example.com"}
     locks = frozenset({"refusals.example.com"})
-    limited, poor = await bank.account(domains=locks, rpm=6), await bank.account(domains=locks, budget=1)
-    revoked = await bank.account(domains=locks)
-    await bank.keys.revoke(revoked.tenant, revoked.key_id)
+    limited, poor = await accounts.account(domains=locks, rpm=6), await accounts.account(domains=locks, budget=1)
+    revoked = await accounts.account(domains=locks)
+    await accounts.keys.revoke(revoked.tenant, revoked.key_id)
     await chat(client, limited, origin)
 
     refusals = [await chat(client, account, origin) for account in (limited, limited, poor, revoked)]
@@ -144,8 +144,8 @@ async def test_a_refusal_of_the_key_may_be_read_too(client: httpx2.AsyncClient, 
         assert response.headers["access-control-allow-origin"] == origin["Origin"]
 
 
-async def test_an_answer_for_another_site_may_not_be_read(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account = await bank.account(domains=frozenset({"mine.example.com"}))
+async def test_an_answer_for_another_site_may_not_be_read(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account(domains=frozenset({"mine.example.com"}))
 
     response = await chat(client, account, {"Origin": "https://foreign.example"})
 
@@ -153,8 +153,8 @@ async def test_an_answer_for_another_site_may_not_be_read(client: httpx2.AsyncCl
     assert "access-control-allow-origin" not in response.headers
 
 
-async def test_without_an_origin_there_are_no_cors_headers(client: httpx2.AsyncClient, bank: Bank) -> None:
-    account = await bank.account()
+async def test_without_an_origin_there_are_no_cors_headers(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account()
 
     headers = (await chat(client, account)).headers
 
@@ -167,9 +167,9 @@ async def test_the_public_catalog_may_be_read_from_anywhere(client: httpx2.Async
     assert response.headers.get_list("access-control-allow-origin") == ["*"]
 
 
-async def test_an_answer_is_remembered_for_a_minute(client: httpx2.AsyncClient, bank: Bank) -> None:
+async def test_an_answer_is_remembered_for_a_minute(client: httpx2.AsyncClient, accounts: Accounts) -> None:
     """A site that a key names only afterwards has to wait for as long."""
     refused(await preflight(client, "https://later.example.com"), 403, "domain_not_allowed")
-    await bank.account(domains=frozenset({"later.example.com"}))
+    await accounts.account(domains=frozenset({"later.example.com"}))
 
     refused(await preflight(client, "https://later.example.com"), 403, "domain_not_allowed")

@@ -8,7 +8,7 @@ import pytest
 
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.routes import ROUTES, Auth, Route
-from tests.support.inference.gateway import Account, Bank
+from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import EMBEDDINGS, HELLO, TEXTS, chat, refused
 
@@ -20,9 +20,9 @@ OWN: dict[str, Any] = {"messages": [{"role": "user", "content": SECRET_PROMPT}]}
 class Tenants:
     """One tenant that has made a call, and a stranger."""
 
-    def __init__(self, client: httpx2.AsyncClient, bank: Bank, owner: Account, stranger: Account, call_id: str) -> None:
+    def __init__(self, client: httpx2.AsyncClient, accounts: Accounts, owner: Account, stranger: Account, call_id: str) -> None:
         self.client = client
-        self.bank = bank
+        self.accounts = accounts
         self.owner = owner
         self.stranger = stranger
         self.call_id = call_id
@@ -43,16 +43,16 @@ Check = Callable[[Tenants, Route], Awaitable[None]]
 
 
 async def charges_only_the_caller(tenants: Tenants, route: Route) -> None:
-    owner_before = await tenants.bank.wallet(tenants.owner.tenant)
-    owner_entries = await tenants.bank.entries(tenants.owner.tenant)
+    owner_before = await tenants.accounts.wallet(tenants.owner.tenant)
+    owner_entries = await tenants.accounts.entries(tenants.owner.tenant)
 
     response = await tenants.request(route, tenants.stranger, json=body_for(route))
 
     assert response.status_code == 200
     assert SECRET_PROMPT not in response.text
-    assert await tenants.bank.assert_balanced(tenants.stranger) > 0
-    assert await tenants.bank.wallet(tenants.owner.tenant) == owner_before
-    assert await tenants.bank.entries(tenants.owner.tenant) == owner_entries
+    assert await tenants.accounts.assert_balanced(tenants.stranger) > 0
+    assert await tenants.accounts.wallet(tenants.owner.tenant) == owner_before
+    assert await tenants.accounts.entries(tenants.owner.tenant) == owner_entries
 
 
 async def finds_only_the_callers_own(tenants: Tenants, route: Route) -> None:
@@ -82,11 +82,11 @@ CHECKS: Mapping[tuple[str, str], Check] = {
 
 
 @pytest.fixture
-async def tenants(client: httpx2.AsyncClient, bank: Bank, upstream: FakeUpstream) -> Tenants:
-    owner, stranger = await bank.account(), await bank.account()
+async def tenants(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> Tenants:
+    owner, stranger = await accounts.account(), await accounts.account()
     call = await chat(client, owner, **OWN)
     assert call.status_code == 200
-    return Tenants(client, bank, owner, stranger, call.headers["x-request-id"].removeprefix("req_"))
+    return Tenants(client, accounts, owner, stranger, call.headers["x-request-id"].removeprefix("req_"))
 
 
 def test_every_route_has_its_check() -> None:
@@ -108,6 +108,6 @@ async def test_a_route_for_keys_asks_for_one(tenants: Tenants, route: Route) -> 
 @pytest.mark.parametrize("route", [route for route in SERVED if route.permission], ids=lambda route: route.path)
 async def test_a_route_with_a_permission_asks_for_it(tenants: Tenants, route: Route) -> None:
     others = frozenset({"llm", "stt", "tts", "search", "image"}) - {str(route.permission)}
-    account = await tenants.bank.account(permissions=others)
+    account = await tenants.accounts.account(permissions=others)
 
     refused(await tenants.request(route, account, json=body_for(route)), 403, "permission_denied")

@@ -11,8 +11,8 @@ from callmissed.settings import CoreSettings
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.handlers.api import create_app, create_services
 from local.aws.tables import StageTables
-from tests.support.webhooks.simulation import Fate, Simulation
-from tests.support.webhooks.subscribers import NOW, RING, Stage, Tenant, check_url, composition_of
+from tests.support.webhooks.simulation import CrashPlan, Simulation
+from tests.support.webhooks.subscribers import NOW, RING, WebhooksApi, Tenant, check_url, composition_of
 
 
 @pytest_asyncio.fixture
@@ -20,8 +20,8 @@ async def new_simulation(tables: StageTables) -> AsyncIterator[Callable[..., Sim
     """Makes simulations on tables that are one test's."""
     made: list[Simulation] = []
 
-    def make(fate: Fate, *, tries: int = 1000) -> Simulation:
-        made.append(Simulation(tables, fate, tries=tries))
+    def make(crash_plan: CrashPlan, *, tries: int = 1000) -> Simulation:
+        made.append(Simulation(tables, crash_plan, tries=tries))
         return made[-1]
 
     yield make
@@ -30,39 +30,39 @@ async def new_simulation(tables: StageTables) -> AsyncIterator[Callable[..., Sim
 
 
 @pytest_asyncio.fixture
-async def simulation(new_simulation: Callable[[Fate], Simulation]) -> Simulation:
-    """A stage in which nobody dies."""
-    return new_simulation(Fate())
+async def simulation(new_simulation: Callable[[CrashPlan], Simulation]) -> Simulation:
+    """A simulation in which no process dies."""
+    return new_simulation(CrashPlan())
 
 
 @pytest_asyncio.fixture(scope="session")
-async def shared_stage(new_tables: Callable[[], StageTables]) -> AsyncIterator[Stage]:
-    """The stage that the tests of the API share; each has tenants of its own."""
+async def shared_webhooks_api(new_tables: Callable[[], StageTables]) -> AsyncIterator[WebhooksApi]:
+    """The API that all tests share; each test has tenants of its own."""
     store = new_tables()
     dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
-    stage = Stage(store, dynamodb)
+    webhooks_api = WebhooksApi(store, dynamodb)
     settings = CoreSettings(stage=store.stage, sealing_keys=RING[0].hex())
     services = create_services(
         composition_of(settings, Database(dynamodb, store.stage)),
         check_url=check_url,
-        attempts=stage.endpoints,
-        queue=stage.queue,
-        clock=stage.clock,
+        attempts=webhooks_api.endpoints,
+        queue=webhooks_api.queue,
+        clock=webhooks_api.clock,
     )
-    stage.app = RequestContextMiddleware(create_app(services))
-    yield stage
+    webhooks_api.app = RequestContextMiddleware(create_app(services))
+    yield webhooks_api
     await dynamodb.close()
 
 
 @pytest.fixture
-def stage(shared_stage: Stage) -> Iterator[Stage]:
-    """The stage at `NOW`, with an empty queue that works."""
-    shared_stage.clock.now, shared_stage.queue.down = NOW, False
-    shared_stage.queue.bodies()
-    shared_stage.endpoints.posted.clear()
-    yield shared_stage
+def webhooks_api(shared_webhooks_api: WebhooksApi) -> Iterator[WebhooksApi]:
+    """The API at `NOW`, with an empty queue that works."""
+    shared_webhooks_api.clock.now, shared_webhooks_api.queue.down = NOW, False
+    shared_webhooks_api.queue.bodies()
+    shared_webhooks_api.endpoints.posted.clear()
+    yield shared_webhooks_api
 
 
 @pytest.fixture
-def tenant(stage: Stage) -> Tenant:
-    return stage.tenant()
+def tenant(webhooks_api: WebhooksApi) -> Tenant:
+    return webhooks_api.tenant()

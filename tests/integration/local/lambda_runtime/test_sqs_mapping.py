@@ -21,7 +21,7 @@ def sqs_mapping(services: StageServices, handler: str) -> SqsMapping:
     )
 
 
-class Mail:
+class BriefQueue:
     """What a test puts into the brief queue, and what lies in its dead letters."""
 
     def __init__(self, services: StageServices) -> None:
@@ -43,10 +43,10 @@ def bodies() -> list[str]:
 
 
 def test_messages_reach_the_consumer_in_the_documented_event_and_are_gone(services: StageServices) -> None:
-    mapping, mail = sqs_mapping(services, "fail_named"), Mail(services)
-    mail.send("one", "two")
+    mapping, brief_queue = sqs_mapping(services, "fail_named"), BriefQueue(services)
+    brief_queue.send("one", "two")
     with polling(mapping):
-        wait_for(lambda: mail.waiting(BRIEF.name) == 0)
+        wait_for(lambda: brief_queue.waiting(BRIEF.name) == 0)
     record = CALLS[0]["Records"][0]
     assert sorted(bodies()) == ["one", "two"]
     assert (record["eventSource"], record["awsRegion"]) == ("aws:sqs", "us-east-1")
@@ -58,17 +58,17 @@ def test_messages_reach_the_consumer_in_the_documented_event_and_are_gone(servic
 
 
 def test_what_the_consumer_reports_comes_again_and_ends_among_the_dead_letters(services: StageServices) -> None:
-    mapping, mail = sqs_mapping(services, "fail_named"), Mail(services)
-    mail.send("fine", "fail")
+    mapping, brief_queue = sqs_mapping(services, "fail_named"), BriefQueue(services)
+    brief_queue.send("fine", "fail")
     with polling(mapping):
-        wait_for(lambda: mail.waiting(BRIEF.dead_letters) == 1)
+        wait_for(lambda: brief_queue.waiting(BRIEF.dead_letters) == 1)
     assert sorted(bodies()) == ["fail", "fail", "fine"]
-    assert mail.waiting(BRIEF.name) == 0
+    assert brief_queue.waiting(BRIEF.name) == 0
 
 
 def test_an_exception_fails_the_whole_batch(services: StageServices) -> None:
-    mapping, mail = sqs_mapping(services, "explode"), Mail(services)
-    mail.send("one", "two")
+    mapping, brief_queue = sqs_mapping(services, "explode"), BriefQueue(services)
+    brief_queue.send("one", "two")
     with polling(mapping):
-        wait_for(lambda: mail.waiting(BRIEF.dead_letters) == 2)
+        wait_for(lambda: brief_queue.waiting(BRIEF.dead_letters) == 2)
     assert sorted(bodies()) == ["one", "one", "two", "two"]

@@ -13,7 +13,7 @@ from functions.inference import app as inference
 from functions.inference.snapstart import AFTER_RESTORE, BEFORE_SNAPSHOT, HEALTH, LateApp
 
 
-class Making:
+class BuildCounter:
     """Counts how often the application was made."""
 
     times = 0
@@ -25,14 +25,14 @@ class Making:
 
 @pytest.mark.parametrize("path", [HEALTH, BEFORE_SNAPSHOT])
 def test_nothing_is_made_before_the_snapshot(path: str) -> None:
-    making = Making()
+    making = BuildCounter()
     with TestClient(LateApp(making, early=False)) as client:
         assert client.post(path).text == "ok"
     assert making.times == 0
 
 
 def test_the_restore_makes_it_once() -> None:
-    making = Making()
+    making = BuildCounter()
     with TestClient(LateApp(making, early=False)) as client:
         assert client.post(AFTER_RESTORE).text == "ok"
         assert making.times == 1
@@ -41,7 +41,7 @@ def test_the_restore_makes_it_once() -> None:
 
 
 def test_a_request_makes_it_where_no_hook_came() -> None:
-    making = Making()
+    making = BuildCounter()
     with TestClient(LateApp(making, early=False)) as client:
         assert client.get("/v1/models").text == "made"
     assert making.times == 1

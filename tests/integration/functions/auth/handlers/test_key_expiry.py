@@ -17,35 +17,35 @@ from callmissed.keys.secret import key_hash
 from callmissed.platform.tables import KEYS, physical_name
 from functions.auth.handlers import key_expiry
 from local.aws.tables import StageTables
-from tests.integration.callmissed.keys.conftest import NEW, NOVEMBER, OLD, Vault
+from tests.support.keys.key_store import NEW, NOVEMBER, OLD, KeyStore
 
 HOUR = 60 * MINUTE
 END = Micros(NOVEMBER + 2 * HOUR)
 
 
-async def looked(vault: Vault, now: int = END) -> ExpiryReport:
-    return await publish_expired(Database(vault.dynamodb, vault.store.stage), Micros(now))
+async def looked(key_store: KeyStore, now: int = END) -> ExpiryReport:
+    return await publish_expired(Database(key_store.dynamodb, key_store.store.stage), Micros(now))
 
 
-async def told(vault: Vault) -> list[Item]:
-    return [from_item(item) for item in (await vault.everything())["outbox"]]
+async def told(key_store: KeyStore) -> list[Item]:
+    return [from_item(item) for item in (await key_store.everything())["outbox"]]
 
 
-async def rotated(vault: Vault, key: NewKey, overlap_minutes: int, now: int = NOVEMBER) -> NewKey:
-    return await vault.manager.rotate(
+async def rotated(key_store: KeyStore, key: NewKey, overlap_minutes: int, now: int = NOVEMBER) -> NewKey:
+    return await key_store.manager.rotate(
         key.record.tenant, key.record.key_id, overlap_minutes=overlap_minutes, now=Micros(now)
     )
 
 
-async def test_an_expired_key_is_told_of_with_its_time(lone_vault: Vault) -> None:
-    key = await lone_vault.key(expires=END)
-    await lone_vault.key()
-    await lone_vault.key(expires=END + 1)
+async def test_an_expired_key_is_told_of_with_its_time(fresh_key_store: KeyStore) -> None:
+    key = await fresh_key_store.key(expires=END)
+    await fresh_key_store.key()
+    await fresh_key_store.key(expires=END + 1)
 
-    assert await looked(lone_vault, END + 20 * MINUTE - HOUR) == ExpiryReport(0, 0)
-    assert await looked(lone_vault) == ExpiryReport(1, 1)
+    assert await looked(fresh_key_store, END + 20 * MINUTE - HOUR) == ExpiryReport(0, 0)
+    assert await looked(fresh_key_store) == ExpiryReport(1, 1)
 
-    (event,) = await told(lone_vault)
+    (event,) = await told(fresh_key_store)
     body = json.loads(event["body"])
     assert (event["tenant"], event["type"]) == (key.record.tenant, "api_key.expired")
     assert body["data"] == {"key_id": key.record.key_id, "expired_at": iso(END)}
@@ -53,88 +53,88 @@ async def test_an_expired_key_is_told_of_with_its_time(lone_vault: Vault) -> Non
     assert key.secret not in event["body"]
 
 
-async def test_runs_that_overlap_or_repeat_tell_once(lone_vault: Vault) -> None:
-    tenant = await lone_vault.tenant()
+async def test_runs_that_overlap_or_repeat_tell_once(fresh_key_store: KeyStore) -> None:
+    tenant = await fresh_key_store.tenant()
     for _ in range(5):
-        await lone_vault.key(tenant, expires=END)
+        await fresh_key_store.key(tenant, expires=END)
 
-    reports = await asyncio.gather(*[looked(lone_vault, END + hour * HOUR) for hour in (0, 0, 0, 1, 2, 24)])
+    reports = await asyncio.gather(*[looked(fresh_key_store, END + hour * HOUR) for hour in (0, 0, 0, 1, 2, 24)])
 
-    assert sum(report.published for report in reports) == len(await told(lone_vault)) == 5
-    assert await looked(lone_vault, END + 3 * HOUR) == ExpiryReport(5, 0)
+    assert sum(report.published for report in reports) == len(await told(fresh_key_store)) == 5
+    assert await looked(fresh_key_store, END + 3 * HOUR) == ExpiryReport(5, 0)
 
 
 @pytest.mark.parametrize(
     ("late", "ended"), [(-1, 0), (0, 1), (LOOKS_BACK - 1, 1), (LOOKS_BACK, 0)], ids=["early", "then", "late", "missed"]
 )
-async def test_how_far_a_run_looks_back(lone_vault: Vault, late: int, ended: int) -> None:
-    await lone_vault.key(expires=END)
+async def test_how_far_a_run_looks_back(fresh_key_store: KeyStore, late: int, ended: int) -> None:
+    await fresh_key_store.key(expires=END)
 
-    assert (await looked(lone_vault, END + late)).published == ended
+    assert (await looked(fresh_key_store, END + late)).published == ended
 
 
-async def test_the_end_of_an_overlap_is_not_the_keys(lone_vault: Vault) -> None:
-    endless, key = await lone_vault.key(), await lone_vault.key(expires=END + 10 * HOUR)
+async def test_the_end_of_an_overlap_is_not_the_keys(fresh_key_store: KeyStore) -> None:
+    endless, key = await fresh_key_store.key(), await fresh_key_store.key(expires=END + 10 * HOUR)
     for each in (endless, key):
-        await rotated(lone_vault, each, 10)
+        await rotated(fresh_key_store, each, 10)
 
-    assert await looked(lone_vault) == ExpiryReport(2, 0)
-    assert await looked(lone_vault, END + 10 * HOUR) == ExpiryReport(3, 1)
-    assert len(await told(lone_vault)) == 1
-
-
-async def test_secrets_that_end_with_their_key_are_one_event(lone_vault: Vault) -> None:
-    key = await lone_vault.key(expires=END)
-    second = await rotated(lone_vault, key, 24 * 60)
-    await rotated(lone_vault, second, 24 * 60)
-
-    assert await looked(lone_vault) == ExpiryReport(3, 1)
+    assert await looked(fresh_key_store) == ExpiryReport(2, 0)
+    assert await looked(fresh_key_store, END + 10 * HOUR) == ExpiryReport(3, 1)
+    assert len(await told(fresh_key_store)) == 1
 
 
-async def test_a_revoked_key_does_not_expire(lone_vault: Vault) -> None:
-    key = await lone_vault.key(expires=END)
-    await lone_vault.manager.revoke(key.record.tenant, key.record.key_id)
+async def test_secrets_that_end_with_their_key_are_one_event(fresh_key_store: KeyStore) -> None:
+    key = await fresh_key_store.key(expires=END)
+    second = await rotated(fresh_key_store, key, 24 * 60)
+    await rotated(fresh_key_store, second, 24 * 60)
 
-    assert await looked(lone_vault) == ExpiryReport(0, 0)
+    assert await looked(fresh_key_store) == ExpiryReport(3, 1)
 
 
-async def test_a_key_that_is_revoked_while_it_is_looked_at_is_not_told_of(lone_vault: Vault) -> None:
-    key, interleaved = await lone_vault.key(expires=END), lone_vault.interleaved()
-    interleaved.before("GetItem", lambda: lone_vault.manager.revoke(key.record.tenant, key.record.key_id))
+async def test_a_revoked_key_does_not_expire(fresh_key_store: KeyStore) -> None:
+    key = await fresh_key_store.key(expires=END)
+    await fresh_key_store.manager.revoke(key.record.tenant, key.record.key_id)
 
-    report = await publish_expired(Database(interleaved, lone_vault.store.stage), END)
+    assert await looked(fresh_key_store) == ExpiryReport(0, 0)
+
+
+async def test_a_key_that_is_revoked_while_it_is_looked_at_is_not_told_of(fresh_key_store: KeyStore) -> None:
+    key, interleaved = await fresh_key_store.key(expires=END), fresh_key_store.interleaved()
+    interleaved.before("GetItem", lambda: fresh_key_store.manager.revoke(key.record.tenant, key.record.key_id))
+
+    report = await publish_expired(Database(interleaved, fresh_key_store.store.stage), END)
 
     assert report == ExpiryReport(1, 0)
-    assert await told(lone_vault) == []
+    assert await told(fresh_key_store) == []
 
 
-async def test_a_key_that_moved_to_another_pepper_is_told_of(lone_vault: Vault) -> None:
-    key = await lone_vault.key(expires=END)
-    await lone_vault.call(key.secret, 0, NOVEMBER, NEW, OLD)
-    assert await lone_vault.hot(key.secret, NEW)
+async def test_a_key_that_moved_to_another_pepper_is_told_of(fresh_key_store: KeyStore) -> None:
+    key = await fresh_key_store.key(expires=END)
+    await fresh_key_store.call(key.secret, 0, NOVEMBER, NEW, OLD)
+    assert await fresh_key_store.hot(key.secret, NEW)
 
-    assert await looked(lone_vault) == ExpiryReport(1, 1)
+    assert await looked(fresh_key_store) == ExpiryReport(1, 1)
 
 
-async def test_a_key_without_a_record_does_not_keep_the_others_waiting(lone_vault: Vault) -> None:
-    keys = [await lone_vault.key(expires=END) for _ in range(4)]
-    item = await lone_vault.hot(keys[0].secret) | {"id": key_hash(OLD, "orphan"), "kid": "key_orphan"}
-    table = physical_name(lone_vault.store.stage, KEYS)
-    await lone_vault.dynamodb.call("PutItem", {"TableName": table, "Item": to_item(item)})
+async def test_a_key_without_a_record_does_not_keep_the_others_waiting(fresh_key_store: KeyStore) -> None:
+    keys = [await fresh_key_store.key(expires=END) for _ in range(4)]
+    item = await fresh_key_store.hot(keys[0].secret) | {"id": key_hash(OLD, "orphan"), "kid": "key_orphan"}
+    table = physical_name(fresh_key_store.store.stage, KEYS)
+    await fresh_key_store.dynamodb.call("PutItem", {"TableName": table, "Item": to_item(item)})
 
     with pytest.raises(ApiError, match="No such key"):
-        await looked(lone_vault)
+        await looked(fresh_key_store)
 
-    assert len(await told(lone_vault)) == 4
+    assert len(await told(fresh_key_store)) == 4
 
 
-async def test_what_the_scan_costs(lone_vault: Vault) -> None:
-    tenant = await lone_vault.tenant()
+async def test_what_the_scan_costs(fresh_key_store: KeyStore) -> None:
+    tenant = await fresh_key_store.tenant()
     for _ in range(40):
-        await lone_vault.key(tenant)
+        await fresh_key_store.key(tenant)
 
-    request = {"TableName": physical_name(lone_vault.store.stage, KEYS), "ReturnConsumedCapacity": "TOTAL"}
-    units = (await lone_vault.dynamodb.call("Scan", request))["ConsumedCapacity"]["CapacityUnits"]
+    request = {"TableName": physical_name(fresh_key_store.store.stage, KEYS), "ReturnConsumedCapacity": "TOTAL"}
+    units = (await fresh_key_store.dynamodb.call("Scan", request))["ConsumedCapacity"]["CapacityUnits"]
 
     assert units / 40 <= 500 / 10_000
 

@@ -5,81 +5,81 @@ import asyncio
 import pytest
 
 from callmissed.clock import MINUTE, SECOND
-from tests.support.webhooks.callbacks import CASHFREE, NOW, Stage, by_cashfree, payment
+from tests.support.webhooks.callbacks import CASHFREE, NOW, CallbacksApi, by_cashfree, payment
 
 DAY = 24 * 60 * MINUTE
 
 
-async def test_a_payment_is_stored_for_the_platform(stage: Stage) -> None:
+async def test_a_payment_is_stored_for_the_platform(callbacks_api: CallbacksApi) -> None:
     body = payment()
     headers = by_cashfree(body) | {"x-idempotency-key": "k-1"}
 
-    answer = await stage.post(CASHFREE, body, headers)
+    answer = await callbacks_api.post(CASHFREE, body, headers)
 
     assert (answer.status, answer.text) == (200, "")
-    (item,) = await stage.outbox()
+    (item,) = await callbacks_api.outbox()
     assert (item["tenant"], item["type"]) == ("@platform", "callback.cashfree")
-    assert await stage.texts() == [body.decode()]
+    assert await callbacks_api.texts() == [body.decode()]
     assert '"x-idempotency-key":"k-1"' in item["body"]
 
 
-async def test_a_repeated_payment_adds_nothing_whatever_its_unsigned_headers_say(stage: Stage) -> None:
+async def test_a_repeated_payment_adds_nothing_whatever_its_unsigned_headers_say(callbacks_api: CallbacksApi) -> None:
     body = payment()
     calls = [by_cashfree(body, NOW + n * SECOND) | {"x-idempotency-key": f"k-{n}"} for n in range(10)]
 
-    answers = await asyncio.gather(*(stage.post(CASHFREE, body, headers) for headers in calls))
+    answers = await asyncio.gather(*(callbacks_api.post(CASHFREE, body, headers) for headers in calls))
 
     assert {answer.status for answer in answers} == {200}
-    assert len(await stage.outbox()) == 1
+    assert len(await callbacks_api.outbox()) == 1
 
 
-async def test_another_payment_or_another_outcome_is_another_callback(stage: Stage) -> None:
+async def test_another_payment_or_another_outcome_is_another_callback(callbacks_api: CallbacksApi) -> None:
     for body in (payment(1), payment(2), payment(1, "PAYMENT_FAILED_WEBHOOK"), b'{"type":"REFUND"}', b"{}", b"[]"):
-        assert (await stage.post(CASHFREE, body, by_cashfree(body))).status == 200
+        assert (await callbacks_api.post(CASHFREE, body, by_cashfree(body))).status == 200
 
-    assert len(await stage.outbox()) == 6
+    assert len(await callbacks_api.outbox()) == 6
 
 
 @pytest.mark.parametrize("id", ["null", '""', "{}", "true"])
-async def test_payments_without_an_id_are_known_by_their_content(stage: Stage, id: str) -> None:
+async def test_payments_without_an_id_are_known_by_their_content(callbacks_api: CallbacksApi, id: str) -> None:
     for order in ("cm_1", "cm_2"):
         data = f'{{"order":{{"order_id":"{order}"}},"payment":{{"cf_payment_id":{id}}}}}'
         body = f'{{"type":"PAYMENT_USER_DROPPED_WEBHOOK","data":{data}}}'.encode()
-        assert (await stage.post(CASHFREE, body, by_cashfree(body))).status == 200
+        assert (await callbacks_api.post(CASHFREE, body, by_cashfree(body))).status == 200
 
-    assert len(await stage.outbox()) == 2
+    assert len(await callbacks_api.outbox()) == 2
 
 
-async def test_no_part_of_the_timestamp_passes_for_the_body(stage: Stage) -> None:
+async def test_no_part_of_the_timestamp_passes_for_the_body(callbacks_api: CallbacksApi) -> None:
     body = payment()
     headers = by_cashfree(body)
     stamp = headers["x-webhook-timestamp"]  # in milliseconds: without its last three digits it is one in seconds
 
-    answer = await stage.post(CASHFREE, stamp[-3:].encode() + body, headers | {"x-webhook-timestamp": stamp[:-3]})
+    answer = await callbacks_api.post(CASHFREE, stamp[-3:].encode() + body, headers | {"x-webhook-timestamp": stamp[:-3]})
 
     assert (answer.status, answer.code) == (401, "invalid_signature")
 
 
 @pytest.mark.parametrize("at", [NOW - DAY - SECOND, NOW + 6 * MINUTE], ids=["too old", "from the future"])
-async def test_an_untimely_callback_is_refused(stage: Stage, at: int) -> None:
+async def test_an_untimely_callback_is_refused(callbacks_api: CallbacksApi, at: int) -> None:
     body = payment()
 
-    assert (await stage.post(CASHFREE, body, by_cashfree(body, at))).code == "invalid_signature"
+    assert (await callbacks_api.post(CASHFREE, body, by_cashfree(body, at))).code == "invalid_signature"
 
 
 @pytest.mark.parametrize("at", [NOW - DAY, NOW + 5 * MINUTE])
-async def test_a_late_retry_with_its_first_timestamp_is_taken(stage: Stage, at: int) -> None:
+async def test_a_late_retry_with_its_first_timestamp_is_taken(callbacks_api: CallbacksApi, at: int) -> None:
     body = payment()
 
-    assert (await stage.post(CASHFREE, body, by_cashfree(body, at))).status == 200
+    assert (await callbacks_api.post(CASHFREE, body, by_cashfree(body, at))).status == 200
 
 
-async def test_seconds_are_a_timestamp_too(stage: Stage) -> None:
+async def test_seconds_are_a_timestamp_too(callbacks_api: CallbacksApi) -> None:
     body = payment()
     headers = by_cashfree(body, NOW // 1000)  # milliseconds where the function divides microseconds: a stamp in seconds
 
     assert len(headers["x-webhook-timestamp"]) == 10
-    assert (await stage.post(CASHFREE, body, headers)).status == 200
+    assert (await callbacks_api.post(CASHFREE, body, headers)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -95,38 +95,38 @@ async def test_seconds_are_a_timestamp_too(stage: Stage) -> None:
         {"x-webhook-timestamp": "9" * 5000},
     ],
 )
-async def test_a_wrong_signature_or_timestamp_is_refused(stage: Stage, changes: dict[str, str]) -> None:
+async def test_a_wrong_signature_or_timestamp_is_refused(callbacks_api: CallbacksApi, changes: dict[str, str]) -> None:
     body = payment()
 
-    answer = await stage.post(CASHFREE, body, by_cashfree(body) | changes)
+    answer = await callbacks_api.post(CASHFREE, body, by_cashfree(body) | changes)
 
     assert (answer.status, answer.code) == (401, "invalid_signature")
-    assert await stage.outbox() == []
+    assert await callbacks_api.outbox() == []
 
 
-async def test_a_signature_fits_no_other_body_and_no_other_secret(stage: Stage) -> None:
+async def test_a_signature_fits_no_other_body_and_no_other_secret(callbacks_api: CallbacksApi) -> None:
     body = payment()
 
-    assert (await stage.post(CASHFREE, payment(6), by_cashfree(body))).status == 401
-    assert (await stage.post(CASHFREE, body, by_cashfree(body, secret="another"))).status == 401
+    assert (await callbacks_api.post(CASHFREE, payment(6), by_cashfree(body))).status == 401
+    assert (await callbacks_api.post(CASHFREE, body, by_cashfree(body, secret="another"))).status == 401
 
 
-async def test_bytes_that_are_no_text_are_kept_as_they_came(stage: Stage) -> None:
+async def test_bytes_that_are_no_text_are_kept_as_they_came(callbacks_api: CallbacksApi) -> None:
     body = b'{"type":"X\xff"}'
 
-    assert (await stage.post(CASHFREE, body, by_cashfree(body))).status == 200
-    (text,) = await stage.texts()
+    assert (await callbacks_api.post(CASHFREE, body, by_cashfree(body))).status == 200
+    (text,) = await callbacks_api.texts()
     assert text.encode(errors="surrogateescape") == body
 
 
-async def test_without_a_secret_nothing_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_secret_nothing_is_taken(callbacks_api: CallbacksApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CASHFREE_SECRET_KEY")
     body = payment()
 
-    assert (await stage.post(CASHFREE, body, by_cashfree(body, secret=""))).status == 401
+    assert (await callbacks_api.post(CASHFREE, body, by_cashfree(body, secret=""))).status == 401
 
 
-async def test_a_payment_that_the_bus_can_not_carry_is_refused(stage: Stage) -> None:
+async def test_a_payment_that_the_bus_can_not_carry_is_refused(callbacks_api: CallbacksApi) -> None:
     body = payment("9" * 210_000)
 
-    assert (await stage.post(CASHFREE, body, by_cashfree(body))).status == 413
+    assert (await callbacks_api.post(CASHFREE, body, by_cashfree(body))).status == 413

@@ -12,14 +12,14 @@ from callmissed.ids import new_id
 from callmissed.integrations.credentials import TwilioCredentials, WhatsAppCredentials, masked, whatsapp_account
 from callmissed.integrations.repository import Integration, Integrations, ProviderAccount, shown
 from callmissed.sealing import Sealer
-from tests.support.webhooks.callbacks import APP_SECRET, NOW, Stage, twilio_credentials, whatsapp_credentials
+from tests.support.webhooks.callbacks import APP_SECRET, NOW, CallbacksApi, twilio_credentials, whatsapp_credentials
 
 SEALER = Sealer((bytes(32),))
 
 
 @pytest.fixture
-def book(stage: Stage) -> Integrations:
-    return Integrations(Database(stage.dynamodb, stage.name))
+def book(callbacks_api: CallbacksApi) -> Integrations:
+    return Integrations(Database(callbacks_api.dynamodb, callbacks_api.name))
 
 
 async def test_secrets_are_sealed_and_shown_masked(book: Integrations) -> None:

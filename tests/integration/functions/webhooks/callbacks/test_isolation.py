@@ -16,7 +16,7 @@ from tests.support.webhooks.callbacks import (
     TOKEN,
     VOICE,
     WHATSAPP,
-    Stage,
+    CallbacksApi,
     body_of,
     by_cashfree,
     by_meta,
@@ -60,13 +60,13 @@ CALLBACKS: Mapping[tuple[str, str], tuple[Signed, str]] = {
 }
 
 
-async def owner_and_stranger(stage: Stage) -> str:
+async def owner_and_stranger(callbacks_api: CallbacksApi) -> str:
     """Connect two tenants with both providers; returns the first one's id."""
-    owner = await stage.save(whatsapp_credentials("owners"))
-    await stage.save(twilio_credentials(account_sid="AC-owner"), owner)
+    owner = await callbacks_api.save(whatsapp_credentials("owners"))
+    await callbacks_api.save(twilio_credentials(account_sid="AC-owner"), owner)
     secret = {"app_secret": STRANGERS_SECRET, "verify_token": "strangers"}
-    stranger = await stage.save(whatsapp_credentials("strangers", **secret))
-    await stage.save(twilio_credentials(account_sid="AC-stranger", auth_token=STRANGERS_SECRET), stranger)
+    stranger = await callbacks_api.save(whatsapp_credentials("strangers", **secret))
+    await callbacks_api.save(twilio_credentials(account_sid="AC-stranger", auth_token=STRANGERS_SECRET), stranger)
     return owner
 
 
@@ -76,37 +76,37 @@ def test_every_route_has_its_check() -> None:
 
 
 @pytest.mark.parametrize("route", POSTED, ids=lambda route: route.path)
-async def test_a_strangers_secret_signs_nothing_of_the_owners(stage: Stage, route: Route) -> None:
-    owner = await owner_and_stranger(stage)
+async def test_a_strangers_secret_signs_nothing_of_the_owners(callbacks_api: CallbacksApi, route: Route) -> None:
+    owner = await owner_and_stranger(callbacks_api)
     signed, owners_secret = CALLBACKS[route.method, route.path]
 
-    refused = await stage.post(route.path, *signed(STRANGERS_SECRET))
+    refused = await callbacks_api.post(route.path, *signed(STRANGERS_SECRET))
 
     assert (refused.status, refused.code) == (401, "invalid_signature")
-    assert await stage.outbox() == []
-    assert (await stage.post(route.path, *signed(owners_secret))).status in (200, 204)
-    assert [item["tenant"] for item in await stage.outbox()] == [PLATFORM if route.path == CASHFREE else owner]
+    assert await callbacks_api.outbox() == []
+    assert (await callbacks_api.post(route.path, *signed(owners_secret))).status in (200, 204)
+    assert [item["tenant"] for item in await callbacks_api.outbox()] == [PLATFORM if route.path == CASHFREE else owner]
 
 
 @pytest.mark.parametrize("route", POSTED, ids=lambda route: route.path)
-async def test_without_a_signature_nothing_is_stored(stage: Stage, route: Route) -> None:
-    await owner_and_stranger(stage)
+async def test_without_a_signature_nothing_is_stored(callbacks_api: CallbacksApi, route: Route) -> None:
+    await owner_and_stranger(callbacks_api)
     signed, owners_secret = CALLBACKS[route.method, route.path]
     body, headers = signed(owners_secret)
     unsigned = {name: value for name, value in headers.items() if "signature" not in name.lower()}
 
-    answers = [await stage.post(route.path, body, unsigned), await stage.post(route.path, *signed(""))]
+    answers = [await callbacks_api.post(route.path, body, unsigned), await callbacks_api.post(route.path, *signed(""))]
 
     assert {answer.status for answer in answers} == {401}
-    assert await stage.outbox() == []
+    assert await callbacks_api.outbox() == []
 
 
-async def test_a_handshake_does_not_tell_whose_token_it_was(stage: Stage) -> None:
-    await owner_and_stranger(stage)
+async def test_a_handshake_does_not_tell_whose_token_it_was(callbacks_api: CallbacksApi) -> None:
+    await owner_and_stranger(callbacks_api)
     asked = [("hub.mode", "subscribe"), ("hub.challenge", "1158")]
 
     answers = [
-        await stage.call(*HANDSHAKE, query=[*asked, ("hub.verify_token", token)])
+        await callbacks_api.call(*HANDSHAKE, query=[*asked, ("hub.verify_token", token)])
         for token in ("blue-kettle", "strangers")
     ]
 

@@ -9,7 +9,7 @@ from callmissed.clock import SECOND
 from functions.webhooks.callbacks.whatsapp.verification import MAX_UPDATES
 from tests.support.webhooks.callbacks import (
     WHATSAPP,
-    Stage,
+    CallbacksApi,
     body_of,
     by_meta,
     change,
@@ -21,49 +21,49 @@ from tests.support.webhooks.callbacks import (
 OTHER_SECRET = "f" * 32
 
 
-async def shake(stage: Stage, token: str, mode: str = "subscribe") -> tuple[int, str]:
+async def shake(callbacks_api: CallbacksApi, token: str, mode: str = "subscribe") -> tuple[int, str]:
     query = [("hub.mode", mode), ("hub.verify_token", token), ("hub.challenge", "1158201444")]
-    answer = await stage.call("GET", WHATSAPP, query=query)
+    answer = await callbacks_api.call("GET", WHATSAPP, query=query)
     return answer.status, answer.text
 
 
-async def test_the_handshake_echoes_the_challenge_to_who_knows_a_token(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials(verify_token="a b&c=ü"))
+async def test_the_handshake_echoes_the_challenge_to_who_knows_a_token(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials(verify_token="a b&c=ü"))
 
-    assert await shake(stage, "a b&c=ü") == (200, "1158201444")
-    assert (await shake(stage, "another"))[0] == 403
-    assert (await shake(stage, "a b&c=ü", mode="unsubscribe"))[0] == 403
+    assert await shake(callbacks_api, "a b&c=ü") == (200, "1158201444")
+    assert (await shake(callbacks_api, "another"))[0] == 403
+    assert (await shake(callbacks_api, "a b&c=ü", mode="unsubscribe"))[0] == 403
 
 
-async def test_the_challenge_is_echoed_as_plain_text(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_the_challenge_is_echoed_as_plain_text(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     query = [("hub.mode", "subscribe"), ("hub.verify_token", "blue-kettle"), ("hub.challenge", "<script>")]
 
-    answer = await stage.call("GET", WHATSAPP, query=query)
+    answer = await callbacks_api.call("GET", WHATSAPP, query=query)
 
     assert (answer.text, answer.headers["content-type"]) == ("<script>", "text/plain; charset=utf-8")
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_a_token_that_two_tenants_chose_lasts_as_long_as_one_has_it(stage: Stage) -> None:
-    first = await stage.save(whatsapp_credentials("1"))
-    second = await stage.save(whatsapp_credentials("2"))
+async def test_a_token_that_two_tenants_chose_lasts_as_long_as_one_has_it(callbacks_api: CallbacksApi) -> None:
+    first = await callbacks_api.save(whatsapp_credentials("1"))
+    second = await callbacks_api.save(whatsapp_credentials("2"))
 
-    await stage.save(whatsapp_credentials("1", verify_token="new"), first)
-    assert (await shake(stage, "blue-kettle"))[0] == 200
-    await stage.save(whatsapp_credentials("2", verify_token="newer"), second)
-    assert (await shake(stage, "blue-kettle"))[0] == 403
+    await callbacks_api.save(whatsapp_credentials("1", verify_token="new"), first)
+    assert (await shake(callbacks_api, "blue-kettle"))[0] == 200
+    await callbacks_api.save(whatsapp_credentials("2", verify_token="newer"), second)
+    assert (await shake(callbacks_api, "blue-kettle"))[0] == 403
 
 
 @pytest.mark.parametrize("binary", [True, False], ids=["base64", "text"])
-async def test_a_message_is_stored_for_its_tenant(stage: Stage, binary: bool) -> None:
-    tenant = await stage.save(whatsapp_credentials())
+async def test_a_message_is_stored_for_its_tenant(callbacks_api: CallbacksApi, binary: bool) -> None:
+    tenant = await callbacks_api.save(whatsapp_credentials())
     body = body_of(change(messages=[message("wamid.1", "Grüße 🫖")]))
 
-    answer = await stage.post(WHATSAPP, body, by_meta(body), binary=binary)
+    answer = await callbacks_api.post(WHATSAPP, body, by_meta(body), binary=binary)
 
     assert (answer.status, answer.text) == (200, "")
-    (item,) = await stage.outbox()
+    (item,) = await callbacks_api.outbox()
     assert (item["tenant"], item["type"], item["source"]) == (tenant, "callback.whatsapp", "callmissed.callbacks")
     stored = json.loads(item["body"])
     assert stored["headers"] == {"content-type": "application/json"}
@@ -75,76 +75,76 @@ async def test_a_message_is_stored_for_its_tenant(stage: Stage, binary: bool) ->
     "header",
     ["", "sha256=", "sha256=" + "0" * 64, "sha1=" + "0" * 40, "sha256=é"],
 )
-async def test_a_wrong_signature_is_refused_without_detail(stage: Stage, header: str) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_a_wrong_signature_is_refused_without_detail(callbacks_api: CallbacksApi, header: str) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     body = body_of(change(messages=[message("wamid.1")]))
 
-    answer = await stage.post(WHATSAPP, body, {"X-Hub-Signature-256": header})
+    answer = await callbacks_api.post(WHATSAPP, body, {"X-Hub-Signature-256": header})
 
     assert (answer.status, answer.code) == (401, "invalid_signature")
     error = json.loads(answer.text)["error"]
     assert error["message"] == "The signature is missing or wrong."
     assert error["type"] == "authentication_error"
-    assert await stage.outbox() == []
+    assert await callbacks_api.outbox() == []
 
 
-async def test_a_signature_fits_no_other_body_and_no_other_spelling_of_it(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_a_signature_fits_no_other_body_and_no_other_spelling_of_it(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     body = body_of(change(messages=[message("wamid.1")]))
     headers = by_meta(body)
 
     for other in (body + b" ", json.dumps(json.loads(body), indent=1).encode(), body.replace(b"order", b"money")):
-        assert (await stage.post(WHATSAPP, other, headers)).status == 401
-    assert await stage.outbox() == []
+        assert (await callbacks_api.post(WHATSAPP, other, headers)).status == 401
+    assert await callbacks_api.outbox() == []
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b"[]", b"\xff", b"[" * 100_000, b'{"object":"x","entry":[]}', body_of(change("nobody's"))]
 )
-async def test_a_body_that_is_nobodys_is_refused(stage: Stage, body: bytes) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_a_body_that_is_nobodys_is_refused(callbacks_api: CallbacksApi, body: bytes) -> None:
+    await callbacks_api.save(whatsapp_credentials())
 
-    answer = await stage.post(WHATSAPP, body, by_meta(body))
+    answer = await callbacks_api.post(WHATSAPP, body, by_meta(body))
 
     assert (answer.status, answer.code) == (401, "invalid_signature")
 
 
-async def test_a_callback_about_too_many_numbers_is_refused(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_a_callback_about_too_many_numbers_is_refused(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     body = body_of(*[change(str(number), messages=[message("wamid.1")]) for number in range(1060, 1081)])
 
-    assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 401
+    assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 401
 
 
-async def test_without_an_app_secret_nothing_passes_unless_that_is_meant(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials("1", app_secret=""))
-    open_to_all = await stage.save(whatsapp_credentials("2", app_secret="", allow_unsigned=True))
+async def test_without_an_app_secret_nothing_passes_unless_that_is_meant(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials("1", app_secret=""))
+    open_to_all = await callbacks_api.save(whatsapp_credentials("2", app_secret="", allow_unsigned=True))
     refused, taken = (body_of(change(number, messages=[message("wamid.1")])) for number in "12")
 
-    assert (await stage.post(WHATSAPP, refused, by_meta(refused, ""))).status == 401
-    assert (await stage.post(WHATSAPP, taken, {})).status == 200
-    assert [item["tenant"] for item in await stage.outbox()] == [open_to_all]
+    assert (await callbacks_api.post(WHATSAPP, refused, by_meta(refused, ""))).status == 401
+    assert (await callbacks_api.post(WHATSAPP, taken, {})).status == 200
+    assert [item["tenant"] for item in await callbacks_api.outbox()] == [open_to_all]
 
 
-async def test_with_an_app_secret_a_signature_is_needed_whatever_else_is_saved(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials(allow_unsigned=True))
+async def test_with_an_app_secret_a_signature_is_needed_whatever_else_is_saved(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials(allow_unsigned=True))
     body = body_of(change(messages=[message("wamid.1")]))
 
-    assert (await stage.post(WHATSAPP, body, {})).status == 401
+    assert (await callbacks_api.post(WHATSAPP, body, {})).status == 401
 
 
-async def test_a_first_secret_ends_unsigned_callbacks_at_once(stage: Stage) -> None:
-    tenant = await stage.save(whatsapp_credentials(app_secret="", allow_unsigned=True))
+async def test_a_first_secret_ends_unsigned_callbacks_at_once(callbacks_api: CallbacksApi) -> None:
+    tenant = await callbacks_api.save(whatsapp_credentials(app_secret="", allow_unsigned=True))
     bodies = [body_of(change(messages=[message(f"wamid.{number}")])) for number in range(2)]
-    assert (await stage.post(WHATSAPP, bodies[0], {})).status == 200
+    assert (await callbacks_api.post(WHATSAPP, bodies[0], {})).status == 200
 
-    await stage.save(whatsapp_credentials(), tenant)
+    await callbacks_api.save(whatsapp_credentials(), tenant)
 
-    assert (await stage.post(WHATSAPP, bodies[1], {})).status == 401
+    assert (await callbacks_api.post(WHATSAPP, bodies[1], {})).status == 401
 
 
-async def test_metas_retry_adds_nothing_however_it_is_grouped(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_metas_retry_adds_nothing_however_it_is_grouped(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     first = body_of(change(messages=[message("wamid.1"), message("wamid.2")], statuses=[status("wamid.9")]))
     regrouped = body_of(
         change(messages=[message("wamid.2")]),
@@ -153,112 +153,112 @@ async def test_metas_retry_adds_nothing_however_it_is_grouped(stage: Stage) -> N
     )
 
     for body in (first, first, regrouped):
-        assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 200
+        assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
 
-    texts = "".join(await stage.texts())
-    assert len(await stage.outbox()) == 5
+    texts = "".join(await callbacks_api.texts())
+    assert len(await callbacks_api.outbox()) == 5
     assert [texts.count(f"wamid.{number}") for number in (1, 2, 3, 9)] == [1, 1, 1, 2]
 
 
-async def test_the_first_of_two_bodies_about_one_message_counts(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_the_first_of_two_bodies_about_one_message_counts(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     for text in ("first", "second"):
         body = body_of(change(messages=[message("wamid.1", text)]))
-        assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 200
+        assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
 
-    (text,) = await stage.texts()
+    (text,) = await callbacks_api.texts()
     assert "first" in text
 
 
-async def test_two_at_once_make_one_item(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_two_at_once_make_one_item(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     body = body_of(change(messages=[message("wamid.1")]))
 
-    answers = await asyncio.gather(*(stage.post(WHATSAPP, body, by_meta(body)) for _ in range(20)))
+    answers = await asyncio.gather(*(callbacks_api.post(WHATSAPP, body, by_meta(body)) for _ in range(20)))
 
     assert {answer.status for answer in answers} == {200}
-    assert len(await stage.outbox()) == 1
+    assert len(await callbacks_api.outbox()) == 1
 
 
-async def test_numbers_of_several_tenants_behind_one_app_get_what_is_theirs(stage: Stage) -> None:
-    tenants = {number: await stage.save(whatsapp_credentials(number)) for number in ("1", "2")}
+async def test_numbers_of_several_tenants_behind_one_app_get_what_is_theirs(callbacks_api: CallbacksApi) -> None:
+    tenants = {number: await callbacks_api.save(whatsapp_credentials(number)) for number in ("1", "2")}
     body = body_of(*[change(number, messages=[message("wamid.7", f"for {number}")]) for number in tenants])
 
-    assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 200
+    assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
 
-    stored = {item["tenant"]: item["body"] for item in await stage.outbox()}
+    stored = {item["tenant"]: item["body"] for item in await callbacks_api.outbox()}
     assert set(stored) == set(tenants.values())
     for number, tenant in tenants.items():
         assert f"for {number}" in stored[tenant]
         assert stored[tenant].count("for ") == 1
 
 
-async def test_nobody_can_speak_for_a_number_whose_secret_he_lacks(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials("victim"))
-    attacker = await stage.save(whatsapp_credentials("mine", app_secret=OTHER_SECRET))
+async def test_nobody_can_speak_for_a_number_whose_secret_he_lacks(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials("victim"))
+    attacker = await callbacks_api.save(whatsapp_credentials("mine", app_secret=OTHER_SECRET))
     body = body_of(*[change(number, messages=[message("wamid.1")]) for number in ("mine", "victim")])
 
-    assert (await stage.post(WHATSAPP, body, by_meta(body, OTHER_SECRET))).status == 200
+    assert (await callbacks_api.post(WHATSAPP, body, by_meta(body, OTHER_SECRET))).status == 200
 
-    assert [item["tenant"] for item in await stage.outbox()] == [attacker]
+    assert [item["tenant"] for item in await callbacks_api.outbox()] == [attacker]
 
 
-async def test_a_new_secret_counts_at_once_and_an_old_one_no_longer_than_half_a_minute(stage: Stage) -> None:
-    tenant = await stage.save(whatsapp_credentials())
+async def test_a_new_secret_counts_at_once_and_an_old_one_no_longer_than_half_a_minute(callbacks_api: CallbacksApi) -> None:
+    tenant = await callbacks_api.save(whatsapp_credentials())
     bodies = [body_of(change(messages=[message(f"wamid.{number}")])) for number in range(3)]
-    assert (await stage.post(WHATSAPP, bodies[0], by_meta(bodies[0]))).status == 200
+    assert (await callbacks_api.post(WHATSAPP, bodies[0], by_meta(bodies[0]))).status == 200
 
-    await stage.save(whatsapp_credentials(app_secret=OTHER_SECRET), tenant)
+    await callbacks_api.save(whatsapp_credentials(app_secret=OTHER_SECRET), tenant)
 
-    assert (await stage.post(WHATSAPP, bodies[1], by_meta(bodies[1], OTHER_SECRET))).status == 200
-    stage.now += 31 * SECOND
-    assert (await stage.post(WHATSAPP, bodies[2], by_meta(bodies[2]))).status == 401
+    assert (await callbacks_api.post(WHATSAPP, bodies[1], by_meta(bodies[1], OTHER_SECRET))).status == 200
+    callbacks_api.now += 31 * SECOND
+    assert (await callbacks_api.post(WHATSAPP, bodies[2], by_meta(bodies[2]))).status == 401
 
 
-async def test_a_large_callback_is_taken_apart_and_a_large_message_refused(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_a_large_callback_is_taken_apart_and_a_large_message_refused(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     many = body_of(change(messages=[message(f"wamid.{number}", "x" * 4000) for number in range(100)]))
     assert len(many) > 400_000
 
-    assert (await stage.post(WHATSAPP, many, by_meta(many))).status == 200
-    assert len(await stage.outbox()) == 100
+    assert (await callbacks_api.post(WHATSAPP, many, by_meta(many))).status == 200
+    assert len(await callbacks_api.outbox()) == 100
     for body in (body_of(change(messages=[message("wamid.big", "x" * 210_000)])), b"x" * (3 * 1024 * 1024 + 1)):
-        answer = await stage.post(WHATSAPP, body, by_meta(body))
+        answer = await callbacks_api.post(WHATSAPP, body, by_meta(body))
         assert (answer.status, answer.code) == (413, "file_too_large")
 
 
-async def test_a_change_without_messages_is_stored_whole(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_a_change_without_messages_is_stored_whole(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     body = body_of(change(field="history", history=[{"phase": 1}]), change(errors=[{"code": 131}]))
 
     for _ in range(2):
-        assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 200
+        assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
 
-    assert len(await stage.outbox()) == 2
-    assert sum('"phase":1' in text for text in await stage.texts()) == 1
+    assert len(await callbacks_api.outbox()) == 2
+    assert sum('"phase":1' in text for text in await callbacks_api.texts()) == 1
 
 
-async def test_messages_without_an_id_are_known_by_what_they_say(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_messages_without_an_id_are_known_by_what_they_say(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     body = body_of(change(messages=[message("", "one"), message("", "two")]))
 
-    assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 200
-    assert len(await stage.outbox()) == 2
+    assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
+    assert len(await callbacks_api.outbox()) == 2
 
 
-async def test_what_messages_share_does_not_multiply_without_bound(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_what_messages_share_does_not_multiply_without_bound(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     shared = [{"wa_id": "9" * 150_000}]
     body = body_of(change(contacts=shared, messages=[message(f"wamid.{number}") for number in range(200)]))
 
-    answer = await stage.post(WHATSAPP, body, by_meta(body))
+    answer = await callbacks_api.post(WHATSAPP, body, by_meta(body))
 
     assert (answer.status, answer.code) == (413, "file_too_large")
-    assert await stage.outbox() == []
+    assert await callbacks_api.outbox() == []
 
 
-async def test_a_callback_with_more_updates_than_meta_sends_is_refused(stage: Stage) -> None:
-    await stage.save(whatsapp_credentials())
+async def test_a_callback_with_more_updates_than_meta_sends_is_refused(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
     body = body_of(change(messages=[{}] * (MAX_UPDATES + 1)))
 
-    assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 413
+    assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 413

@@ -19,7 +19,7 @@ from tests.support.webhooks.callbacks import (
     NOW,
     VOICE,
     WHATSAPP,
-    Stage,
+    CallbacksApi,
     body_of,
     by_cashfree,
     by_meta,
@@ -35,7 +35,7 @@ from tests.support.webhooks.callbacks import (
 
 
 def queued(items: Sequence[Item], receives: int = 1) -> list[dict[str, Any]]:
-    """Messages as the bus puts them into the queue and SQS hands them over."""
+    """Messages as the bus puts them into the queue and SQS delivers them."""
     return [
         {
             "messageId": f"message of {item['id']}",
@@ -48,31 +48,31 @@ def queued(items: Sequence[Item], receives: int = 1) -> list[dict[str, Any]]:
     ]
 
 
-async def stored(stage: Stage) -> list[Item]:
-    return [item for item in await stage.outbox() if item["source"] == CALLBACK_SOURCE]
+async def stored(callbacks_api: CallbacksApi) -> list[Item]:
+    return [item for item in await callbacks_api.outbox() if item["source"] == CALLBACK_SOURCE]
 
 
-async def published(stage: Stage) -> list[dict[str, Any]]:
-    return [json.loads(item["body"]) for item in await stage.outbox() if item["source"] == EVENT_SOURCE]
+async def published(callbacks_api: CallbacksApi) -> list[dict[str, Any]]:
+    return [json.loads(item["body"]) for item in await callbacks_api.outbox() if item["source"] == EVENT_SOURCE]
 
 
-def worker(stage: Stage) -> CallbackWorker:
-    return CallbackWorker(Database(stage.dynamodb, stage.name), lambda: Micros(stage.now))
+def worker(callbacks_api: CallbacksApi) -> CallbackWorker:
+    return CallbackWorker(Database(callbacks_api.dynamodb, callbacks_api.name), lambda: Micros(callbacks_api.now))
 
 
-async def take(stage: Stage, *changes: dict[str, Any]) -> str:
-    tenant = await stage.save(whatsapp_credentials())
+async def take(callbacks_api: CallbacksApi, *changes: dict[str, Any]) -> str:
+    tenant = await callbacks_api.save(whatsapp_credentials())
     body = body_of(*changes)
-    assert (await stage.post(WHATSAPP, body, by_meta(body))).status == 200
+    assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
     return tenant
 
 
-async def test_a_message_becomes_an_event_of_its_tenant(stage: Stage) -> None:
-    tenant = await take(stage, change(messages=[message("wamid.1", "नमस्ते")]))
+async def test_a_message_becomes_an_event_of_its_tenant(callbacks_api: CallbacksApi) -> None:
+    tenant = await take(callbacks_api, change(messages=[message("wamid.1", "नमस्ते")]))
 
-    assert await worker(stage).failures(queued(await stored(stage))) == []
+    assert await worker(callbacks_api).failures(queued(await stored(callbacks_api))) == []
 
-    (event,) = await published(stage)
+    (event,) = await published(callbacks_api)
     assert event["event"] == "message.received"
     assert event["data"] == {
         "conversation_id": None,
@@ -83,16 +83,16 @@ async def test_a_message_becomes_an_event_of_its_tenant(stage: Stage) -> None:
         "type": "text",
         "text": "नमस्ते",
     }
-    assert {item["tenant"] for item in await stage.outbox()} == {tenant}
+    assert {item["tenant"] for item in await callbacks_api.outbox()} == {tenant}
 
 
-async def test_statuses_become_events_with_their_reasons(stage: Stage) -> None:
+async def test_statuses_become_events_with_their_reasons(callbacks_api: CallbacksApi) -> None:
     errors = [{"code": 131047, "title": "Re-engagement message", "message": "x", "error_data": {}}]
-    await take(stage, change(statuses=[status("wamid.1", "read"), status("wamid.1", "failed", errors=errors)]))
+    await take(callbacks_api, change(statuses=[status("wamid.1", "read"), status("wamid.1", "failed", errors=errors)]))
 
-    assert await worker(stage).failures(queued(await stored(stage))) == []
+    assert await worker(callbacks_api).failures(queued(await stored(callbacks_api))) == []
 
-    events = {event["data"]["status"]: event["data"] for event in await published(stage)}
+    events = {event["data"]["status"]: event["data"] for event in await published(callbacks_api)}
     assert events["read"] == {
         "channel": "whatsapp",
         "message_id": "wamid.1",
@@ -103,49 +103,49 @@ async def test_statuses_become_events_with_their_reasons(stage: Stage) -> None:
     assert events["failed"]["error"] == "131047 Re-engagement message"
 
 
-async def test_messages_that_are_no_text_are_published_without_one(stage: Stage) -> None:
+async def test_messages_that_are_no_text_are_published_without_one(callbacks_api: CallbacksApi) -> None:
     image = {**message("wamid.1"), "type": "image", "image": {"id": "1"}}
     del image["text"]
-    await take(stage, change(messages=[image]))
+    await take(callbacks_api, change(messages=[image]))
 
-    assert await worker(stage).failures(queued(await stored(stage))) == []
+    assert await worker(callbacks_api).failures(queued(await stored(callbacks_api))) == []
 
-    (event,) = await published(stage)
+    (event,) = await published(callbacks_api)
     assert (event["data"]["type"], event["data"]["text"]) == ("image", None)
 
 
-async def test_a_redelivery_tells_nothing_new(stage: Stage) -> None:
-    await take(stage, change(messages=[message("wamid.1")], statuses=[status("wamid.2")]))
+async def test_a_redelivery_tells_nothing_new(callbacks_api: CallbacksApi) -> None:
+    await take(callbacks_api, change(messages=[message("wamid.1")], statuses=[status("wamid.2")]))
 
     for moment in range(3):
-        stage.now += moment
-        assert await worker(stage).failures(queued(await stored(stage))) == []
+        callbacks_api.now += moment
+        assert await worker(callbacks_api).failures(queued(await stored(callbacks_api))) == []
 
-    assert len(await published(stage)) == 2
+    assert len(await published(callbacks_api)) == 2
 
 
-async def test_what_nothing_processes_fails_alone(stage: Stage) -> None:
-    await take(stage, change(messages=[message("wamid.1")]), change(field="history", history=[]))
-    await stage.save(twilio_credentials())
+async def test_what_nothing_processes_fails_alone(callbacks_api: CallbacksApi) -> None:
+    await take(callbacks_api, change(messages=[message("wamid.1")]), change(field="history", history=[]))
+    await callbacks_api.save(twilio_credentials())
     form, signed = by_twilio(f"https://{DOMAIN}/prod{VOICE}", call_form())
-    assert (await stage.post(VOICE, form, signed)).status == 200
-    assert (await stage.post(CASHFREE, payment(), by_cashfree(payment()))).status == 200
-    items = await stored(stage)
+    assert (await callbacks_api.post(VOICE, form, signed)).status == 200
+    assert (await callbacks_api.post(CASHFREE, payment(), by_cashfree(payment()))).status == 200
+    items = await stored(callbacks_api)
 
-    failed = await worker(stage).failures(queued(items))
+    failed = await worker(callbacks_api).failures(queued(items))
 
     kept = {item["id"] for item in items if "history" in item["body"] or item["type"] != "callback.whatsapp"}
     assert len(kept) == 3
     assert set(failed) == {f"message of {id}" for id in kept}
-    assert [event["event"] for event in await published(stage)] == ["message.received"]
+    assert [event["event"] for event in await published(callbacks_api)] == ["message.received"]
 
 
 @pytest.mark.parametrize(
     "body",
     ["", "{", "[]", "null", "{}", '{"detail": 1}', '{"detail": {"id": null}}', '{"detail": {"id": "cbk_gone"}}'],
 )
-async def test_a_message_that_names_no_callback_fails(stage: Stage, body: str) -> None:
-    assert await worker(stage).failures([{"messageId": "m", "body": body, "attributes": {}}]) == ["m"]
+async def test_a_message_that_names_no_callback_fails(callbacks_api: CallbacksApi, body: str) -> None:
+    assert await worker(callbacks_api).failures([{"messageId": "m", "body": body, "attributes": {}}]) == ["m"]
 
 
 @pytest.mark.parametrize(
@@ -158,28 +158,28 @@ async def test_a_message_that_names_no_callback_fails(stage: Stage, body: str) -
     ],
 )
 async def test_a_text_that_can_not_be_read_fails_and_its_reason_is_logged_once_without_it(
-    stage: Stage, text: str, caplog: pytest.LogCaptureFixture
+    callbacks_api: CallbacksApi, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = json.dumps({"received": "x", "headers": {}, "text": text})
     event = Event("cbk_1", "tnt_1", "callback.whatsapp", CALLBACK_SOURCE, NOW, body)
-    await publish(Database(stage.dynamodb, stage.name), event)
+    await publish(Database(callbacks_api.dynamodb, callbacks_api.name), event)
 
     for receives in (1, 2, 3):
-        assert len(await worker(stage).failures(queued(await stored(stage), receives))) == 1
+        assert len(await worker(callbacks_api).failures(queued(await stored(callbacks_api), receives))) == 1
 
     (line,) = [vars(record) for record in caplog.records]
     assert line["reason"]
     assert "SECRET" not in str(line)
 
 
-async def test_what_dynamodb_does_not_answer_is_tried_again(stage: Stage) -> None:
-    await take(stage, change(messages=[message("wamid.1")]))
+async def test_what_dynamodb_does_not_answer_is_tried_again(callbacks_api: CallbacksApi) -> None:
+    await take(callbacks_api, change(messages=[message("wamid.1")]))
 
     class Silent(DynamoDB):
         async def call(self, operation: str, request: dict[str, Any], *, resend_indeterminate: bool = True) -> Any:
             raise Unavailable("silence", indeterminate=True)
 
-    silent = CallbackWorker(Database(Silent("us-east-1", "http://127.0.0.1:1"), stage.name))
+    silent = CallbackWorker(Database(Silent("us-east-1", "http://127.0.0.1:1"), callbacks_api.name))
 
-    assert len(await silent.failures(queued(await stored(stage)))) == 1
-    assert await worker(stage).failures(queued(await stored(stage))) == []
+    assert len(await silent.failures(queued(await stored(callbacks_api)))) == 1
+    assert await worker(callbacks_api).failures(queued(await stored(callbacks_api))) == []

@@ -17,7 +17,7 @@ from functions.webhooks.deliveries.service import Deliveries, DeliveryFilter
 from functions.webhooks.delivery.enqueue import SAFETY_DELAY
 from functions.webhooks.storage.records import Endpoint
 from functions.webhooks.storage.repository import Repository
-from tests.support.webhooks.subscribers import NOW, Stage, Tenant, refused
+from tests.support.webhooks.subscribers import NOW, WebhooksApi, Tenant, refused
 
 DAY = 24 * 60 * MINUTE
 
@@ -53,9 +53,9 @@ async def test_there_is_none_at_first(tenant: Tenant, webhook: dict[str, Any]) -
     assert await listed(tenant, webhook) == {"data": [], "next_cursor": None}
 
 
-async def test_a_delivery_in_a_list(stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint) -> None:
-    delivered = await stage.delivery(endpoint, at=NOW)
-    waiting = await stage.delivery(
+async def test_a_delivery_in_a_list(webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint) -> None:
+    delivered = await webhooks_api.delivery(endpoint, at=NOW)
+    waiting = await webhooks_api.delivery(
         endpoint, at=NOW + MINUTE, state="pending", code=503, error="HTTP 503", next=NOW + 2 * MINUTE, origin=delivered
     )
 
@@ -65,7 +65,7 @@ async def test_a_delivery_in_a_list(stage: Stage, tenant: Tenant, webhook: dict[
         "id": delivered,
         "webhook_id": webhook["id"],
         "event": "message.received",
-        "event_id": (await stage.row(endpoint, delivered))["event"],
+        "event_id": (await webhooks_api.row(endpoint, delivered))["event"],
         "status": "delivered",
         "status_code": 200,
         "attempts": 1,
@@ -87,10 +87,10 @@ async def test_a_delivery_in_a_list(stage: Stage, tenant: Tenant, webhook: dict[
 
 
 async def test_pages_go_through_all_of_them_newest_first(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    ids = [await stage.delivery(endpoint, at=NOW + minutes * MINUTE) for minutes in range(7)]
-    await stage.attempt(endpoint, ids[0], 1)
+    ids = [await webhooks_api.delivery(endpoint, at=NOW + minutes * MINUTE) for minutes in range(7)]
+    await webhooks_api.attempt(endpoint, ids[0], 1)
 
     found = [page async for page in pages(tenant, webhook, limit=3)]
 
@@ -99,9 +99,9 @@ async def test_pages_go_through_all_of_them_newest_first(
 
 
 async def test_deliveries_of_one_moment_are_all_there(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    ids = {await stage.delivery(endpoint, at=NOW) for _ in range(9)}
+    ids = {await webhooks_api.delivery(endpoint, at=NOW) for _ in range(9)}
 
     found = [id async for page in pages(tenant, webhook, limit=1) for id in page]
 
@@ -109,10 +109,10 @@ async def test_deliveries_of_one_moment_are_all_there(
     assert set(found) == ids
 
 
-async def test_filters(stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint) -> None:
-    received = await stage.delivery(endpoint, "message.received", at=NOW)
-    sent = await stage.delivery(endpoint, "message.sent", at=NOW + MINUTE, state="failed")
-    low = await stage.delivery(endpoint, "credits.low", at=NOW + 2 * MINUTE, state="failed")
+async def test_filters(webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint) -> None:
+    received = await webhooks_api.delivery(endpoint, "message.received", at=NOW)
+    sent = await webhooks_api.delivery(endpoint, "message.sent", at=NOW + MINUTE, state="failed")
+    low = await webhooks_api.delivery(endpoint, "credits.low", at=NOW + 2 * MINUTE, state="failed")
 
     async def ids(**params: Any) -> list[str]:
         return [delivery["id"] for delivery in (await listed(tenant, webhook, **params))["data"]]
@@ -132,7 +132,7 @@ async def test_filters(stage: Stage, tenant: Tenant, webhook: dict[str, Any], en
 @pytest.mark.parametrize("chunk", [1, 3, 200])
 @pytest.mark.parametrize("limit", [2, 4, 8])
 async def test_filters_hold_across_pages(
-    stage: Stage,
+    webhooks_api: WebhooksApi,
     tenant: Tenant,
     webhook: dict[str, Any],
     endpoint: Endpoint,
@@ -142,7 +142,7 @@ async def test_filters_hold_across_pages(
 ) -> None:
     monkeypatch.setattr("functions.webhooks.deliveries.service._CHUNK", chunk)
     ids = [
-        await stage.delivery(endpoint, at=NOW + minutes * MINUTE, state="failed" if minutes % 3 else "delivered")
+        await webhooks_api.delivery(endpoint, at=NOW + minutes * MINUTE, state="failed" if minutes % 3 else "delivered")
         for minutes in range(12)
     ]
 
@@ -152,16 +152,16 @@ async def test_filters_hold_across_pages(
 
 
 async def test_a_page_reads_a_bounded_number_of_deliveries(
-    stage: Stage, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    webhooks_api: WebhooksApi, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("functions.webhooks.deliveries.service.MAX_READ", 20)
     monkeypatch.setattr("functions.webhooks.deliveries.service._CHUNK", 10)
-    rare = await stage.delivery(endpoint, at=NOW, state="failed")
+    rare = await webhooks_api.delivery(endpoint, at=NOW, state="failed")
     for minutes in range(1, 46):
-        await stage.delivery(endpoint, at=NOW + minutes * MINUTE)
+        await webhooks_api.delivery(endpoint, at=NOW + minutes * MINUTE)
     queries: list[Exchange] = []
-    dynamodb = DynamoDB("us-east-1", stage.store.endpoint, timeout_seconds=30.0, observe=queries.append)
-    deliveries = Deliveries(Repository(Database(dynamodb, stage.store.stage)), stage.queue)
+    dynamodb = DynamoDB("us-east-1", webhooks_api.store.endpoint, timeout_seconds=30.0, observe=queries.append)
+    deliveries = Deliveries(Repository(Database(dynamodb, webhooks_api.store.stage)), webhooks_api.queue)
 
     found: list[list[str]] = []
     cursor = None
@@ -203,13 +203,13 @@ async def test_a_question_that_cannot_be(tenant: Tenant, webhook: dict[str, Any]
 
 
 async def test_a_cursor_of_another_webhook_stays_in_this_one(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    own = await stage.delivery(endpoint, at=NOW)
-    stranger = stage.tenant()
+    own = await webhooks_api.delivery(endpoint, at=NOW)
+    stranger = webhooks_api.tenant()
     foreign = await stranger.webhook()
     for minutes in range(-1, 2):
-        await stage.delivery(stranger.endpoint(foreign), at=NOW + minutes * MINUTE)
+        await webhooks_api.delivery(stranger.endpoint(foreign), at=NOW + minutes * MINUTE)
     cursor = (await listed(stranger, foreign, limit=1))["next_cursor"]
 
     page = await listed(tenant, webhook, cursor=cursor)
@@ -218,12 +218,12 @@ async def test_a_cursor_of_another_webhook_stays_in_this_one(
 
 
 async def test_one_delivery_with_its_attempts_and_payload(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    id = await stage.delivery(endpoint, n=2)
-    await stage.attempt(endpoint, id, 1, latency_ms=10_000, error="The endpoint did not answer in time.")
-    await stage.attempt(endpoint, id, 2, status=200, latency_ms=31, answer="ok", truncated=True)
-    event = await stage.item(OUTBOX, {"id": (await stage.row(endpoint, id))["event"]})
+    id = await webhooks_api.delivery(endpoint, n=2)
+    await webhooks_api.attempt(endpoint, id, 1, latency_ms=10_000, error="The endpoint did not answer in time.")
+    await webhooks_api.attempt(endpoint, id, 2, status=200, latency_ms=31, answer="ok", truncated=True)
+    event = await webhooks_api.item(OUTBOX, {"id": (await webhooks_api.row(endpoint, id))["event"]})
 
     answer = (await tenant.call("GET", f"/{webhook['id']}/deliveries/{id}")).json()
 
@@ -254,24 +254,24 @@ async def test_one_delivery_with_its_attempts_and_payload(
 
 
 async def test_the_payload_ends_with_the_event(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    id = await stage.delivery(endpoint, at=NOW)
-    stage.clock.now = NOW + RETENTION
+    id = await webhooks_api.delivery(endpoint, at=NOW)
+    webhooks_api.clock.now = NOW + RETENTION
 
     answer = await tenant.call("GET", f"/{webhook['id']}/deliveries/{id}")
 
     assert (answer.status_code, answer.json()["payload"]) == (200, None)
     refused(await tenant.call("POST", f"/{webhook['id']}/deliveries/{id}/replay"), 410, "event_expired")
-    assert stage.queue.bodies() == []
+    assert webhooks_api.queue.bodies() == []
 
 
 async def test_a_replay_is_a_new_delivery(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    id = await stage.delivery(endpoint, state="failed", n=10)
-    event_id = (await stage.row(endpoint, id))["event"]
-    stage.clock.now = NOW + DAY
+    id = await webhooks_api.delivery(endpoint, state="failed", n=10)
+    event_id = (await webhooks_api.row(endpoint, id))["event"]
+    webhooks_api.clock.now = NOW + DAY
 
     answer = await tenant.call("POST", f"/{webhook['id']}/deliveries/{id}/replay")
 
@@ -279,19 +279,19 @@ async def test_a_replay_is_a_new_delivery(
     again = answer.json()["delivery_id"]
     assert answer.json() == {"delivery_id": again, "status": "queued"}
     assert again != id
-    row = await stage.row(endpoint, again)
+    row = await webhooks_api.row(endpoint, again)
     assert (row["event"], row["origin"], row["state"], row["n"]) == (event_id, id, "pending", 0)
     assert row["due"] == f"{NOW + DAY + SAFETY_DELAY:020}"
-    assert stage.queue.bodies() == [
+    assert webhooks_api.queue.bodies() == [
         {"do": "attempt", "t": tenant.id, "w": webhook["id"], "d": again, "e": event_id, "n": 0}
     ]
     assert (await tenant.call("GET", f"/{webhook['id']}/deliveries/{again}")).json()["replay_of"] == id
 
 
 async def test_a_repeated_replay_replays_once(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    path = f"/{webhook['id']}/deliveries/{await stage.delivery(endpoint)}/replay"
+    path = f"/{webhook['id']}/deliveries/{await webhooks_api.delivery(endpoint)}/replay"
 
     first = await tenant.call("POST", path, operation="op_1")
     again = await tenant.call("POST", path, operation="op_1")
@@ -299,33 +299,33 @@ async def test_a_repeated_replay_replays_once(
 
     assert first.json() == again.json() != other.json()
     assert len((await listed(tenant, webhook))["data"]) == 3
-    assert len(stage.queue.bodies()) == 2
+    assert len(webhooks_api.queue.bodies()) == 2
 
 
 async def test_a_replay_that_cannot_be_queued_is_left_to_the_scheduler(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    id = await stage.delivery(endpoint)
-    stage.queue.down = True
+    id = await webhooks_api.delivery(endpoint)
+    webhooks_api.queue.down = True
 
     answer = await tenant.call("POST", f"/{webhook['id']}/deliveries/{id}/replay")
 
     assert answer.status_code == 202
-    assert (await stage.row(endpoint, answer.json()["delivery_id"]))["due"] == f"{NOW + SAFETY_DELAY:020}"
+    assert (await webhooks_api.row(endpoint, answer.json()["delivery_id"]))["due"] == f"{NOW + SAFETY_DELAY:020}"
 
 
 async def test_nothing_is_replayed_to_a_webhook_that_is_not_active(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    path = f"/{webhook['id']}/deliveries/{await stage.delivery(endpoint)}/replay"
+    path = f"/{webhook['id']}/deliveries/{await webhooks_api.delivery(endpoint)}/replay"
 
     await tenant.call("PUT", f"/{webhook['id']}", json={"is_active": False})
     refused(await tenant.call("POST", path), 400, "webhook_inactive")
     await tenant.call("PUT", f"/{webhook['id']}", json={"is_active": True})
-    await stage.fail(endpoint, disabled_reason="gone")
+    await webhooks_api.fail(endpoint, disabled_reason="gone")
     refused(await tenant.call("POST", path), 400, "webhook_inactive")
 
-    assert [job["do"] for job in stage.queue.bodies()] == ["parked"]
+    assert [job["do"] for job in webhooks_api.queue.bodies()] == ["parked"]
 
 
 @pytest.mark.parametrize("id", ["dlv_01KAWXYZ00ABCDEFGHJKMN", "PARKED", "a" * 2000, "%23"])

@@ -7,10 +7,10 @@ import pytest
 from callmissed.aws.queues import Message
 from callmissed.clock import SECOND, Micros
 from functions.webhooks.storage.records import Endpoint
-from tests.support.webhooks.simulation import Died, Fate, Simulation, ok, status
+from tests.support.webhooks.simulation import ProcessDied, CrashPlan, Simulation, ok, status
 
 MINUTES = 1 / 24 / 60
-New = Callable[[Fate], Simulation]
+New = Callable[[CrashPlan], Simulation]
 FAILURES = 2
 
 
@@ -29,19 +29,19 @@ async def steps_of(simulation: Simulation, failures: int) -> int:
     endpoint = await one_event(simulation, failures=failures)
     await simulation.assert_nothing_lost(endpoint)
     assert len(simulation.endpoints.got) == failures + 1
-    return simulation.fate.steps
+    return simulation.crash_plan.steps
 
 
 @pytest.mark.parametrize("failures", [0, FAILURES])
 async def test_a_death_at_any_step_loses_nothing(new_simulation: New, failures: int) -> None:
-    steps = await steps_of(new_simulation(Fate()), failures)
+    steps = await steps_of(new_simulation(CrashPlan()), failures)
     repeated = 0
     for number in range(1, steps + 1):
-        simulation = new_simulation(Fate(number))
+        simulation = new_simulation(CrashPlan(number))
         endpoint = await one_event(simulation, failures=failures)
         await simulation.run(days=60 * MINUTES)
 
-        assert simulation.fate.deaths == 1, number
+        assert simulation.crash_plan.deaths == 1, number
         await simulation.assert_nothing_lost(endpoint)
         repeated += len(simulation.endpoints.got) - (failures + 1) > 0
 
@@ -60,7 +60,7 @@ async def test_a_worker_that_died_before_it_sent_the_next_job_delays_no_attempt(
     async def dying(messages: Sequence[Message]) -> None:
         if messages and messages[0].body["n"] == 1 and not deaths:
             deaths.append(simulation.now)
-            raise Died
+            raise ProcessDied
         await send(messages)
 
     monkeypatch.setattr(simulation.jobs, "send", dying)
@@ -74,20 +74,20 @@ async def test_a_worker_that_died_before_it_sent_the_next_job_delays_no_attempt(
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_random_deaths_lose_nothing(new_simulation: New, seed: int) -> None:
-    simulation = new_simulation(Fate(share=0.02, seed=seed))
+    simulation = new_simulation(CrashPlan(share=0.02, seed=seed))
     endpoints = [await simulation.webhook() for _ in range(2)]
     await simulation.publish(count=100)
 
     await simulation.run(days=120 * MINUTES)
 
-    assert simulation.fate.deaths > 10
+    assert simulation.crash_plan.deaths > 10
     await simulation.assert_nothing_lost(*endpoints)
     duplicates = len(simulation.endpoints.got) - 200
     assert 0 < duplicates < 40
 
 
 async def test_deaths_while_parking_and_draining_lose_nothing(new_simulation: New) -> None:
-    simulation = new_simulation(Fate(share=0.02, seed=7))
+    simulation = new_simulation(CrashPlan(share=0.02, seed=7))
     endpoint = await simulation.webhook()
     simulation.endpoints.answers[endpoint.webhook] = status(500)
     await simulation.publish(count=60)
@@ -98,7 +98,7 @@ async def test_deaths_while_parking_and_draining_lose_nothing(new_simulation: Ne
     simulation.endpoints.answers[endpoint.webhook] = ok
     await simulation.run(days=1)
 
-    assert simulation.fate.deaths > 10
+    assert simulation.crash_plan.deaths > 10
     await simulation.assert_nothing_lost(endpoint)
 
 

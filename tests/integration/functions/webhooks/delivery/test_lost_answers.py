@@ -10,10 +10,10 @@ from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import Micros
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
 from functions.webhooks.storage.records import Endpoint, State
-from tests.support.webhooks.simulation import Fate, Simulation, ok, status
+from tests.support.webhooks.simulation import CrashPlan, Simulation, ok, status
 
 MINUTES = 1 / 24 / 60
-New = Callable[[Fate], Simulation]
+New = Callable[[CrashPlan], Simulation]
 
 
 class Answers:
@@ -73,13 +73,13 @@ async def one_parked_retry(simulation: Simulation) -> Endpoint:
 async def test_a_lost_answer_anywhere_loses_no_delivery(
     new_simulation: New, monkeypatch: pytest.MonkeyPatch, story: Callable[[Simulation], Any]
 ) -> None:
-    simulation = new_simulation(Fate())
+    simulation = new_simulation(CrashPlan())
     answers = Answers(simulation, monkeypatch, lost=0)
     await simulation.assert_nothing_lost(await story(simulation))
     attempts = len(simulation.endpoints.got)
 
     for number in range(1, answers.asked + 1):
-        simulation = new_simulation(Fate())
+        simulation = new_simulation(CrashPlan())
         Answers(simulation, monkeypatch, lost=number)
         endpoint = await story(simulation)
 

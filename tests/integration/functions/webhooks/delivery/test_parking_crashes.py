@@ -11,7 +11,7 @@ from callmissed.clock import MINUTE, SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks.delivery.jobs import ParkedJob
 from functions.webhooks.storage.records import Delivery, Endpoint, State
-from tests.support.webhooks.simulation import Fate, Simulation
+from tests.support.webhooks.simulation import CrashPlan, Simulation
 
 MINUTES = 1 / 24 / 60
 Story = Callable[[Simulation], Awaitable[Endpoint]]
@@ -68,14 +68,14 @@ async def to_the_end(simulation: Simulation, story: Story) -> Endpoint:
 async def test_no_delivery_stays_parked_whose_process_died_and_whose_job_is_dead(
     new_simulation: New, story: Story
 ) -> None:
-    simulation = new_simulation(Fate())
+    simulation = new_simulation(CrashPlan())
     await simulation.assert_nothing_lost(await to_the_end(simulation, story))
     assert simulation.dynamodb.pending == 0
 
-    for number in simulation.fate.changing:
-        simulation = new_simulation(Fate(number), tries=1)
+    for number in simulation.crash_plan.changing:
+        simulation = new_simulation(CrashPlan(number), tries=1)
         endpoint = await to_the_end(simulation, story)
-        assert simulation.fate.deaths == 1, number
+        assert simulation.crash_plan.deaths == 1, number
         assert (await simulation.states(endpoint))[State.PARKED] == 0, number
 
         simulation.events.redrive()

@@ -17,7 +17,7 @@ from callmissed.platform.routes import ROUTES, Auth, Route
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table, physical_name
 from callmissed.settings import CoreSettings
 from functions.webhooks.handlers.api import create_server, create_services
-from tests.support.webhooks.subscribers import NEW, PATH, RING, Stage, Tenant, check_url, composition_of, refused
+from tests.support.webhooks.subscribers import NEW, PATH, RING, WebhooksApi, Tenant, check_url, composition_of, refused
 
 OF_ACCOUNTS = [route for route in ROUTES if route.auth is Auth.ACCOUNT]
 RUN_ONCE = [route for route in OF_ACCOUNTS if route.method not in ("GET", "DELETE")]
@@ -36,8 +36,8 @@ def name_of(route: Route) -> str:
 class Caller:
     """A tenant with a webhook and a delivery, who calls the application as it is served, with a key."""
 
-    def __init__(self, stage: Stage, tenant: Tenant, webhook: dict[str, Any], delivery_id: str, app: ASGIApp) -> None:
-        self._stage = stage
+    def __init__(self, webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], delivery_id: str, app: ASGIApp) -> None:
+        self._webhooks_api = webhooks_api
         self._endpoint = tenant.endpoint(webhook)
         self._ids = {"webhook_id": webhook["id"], "delivery_id": delivery_id}
         transport = httpx2.ASGITransport(app=authorized(app, tenant.id))
@@ -52,19 +52,19 @@ class Caller:
         return [
             await self._items(WEBHOOKS, "tenant", self._endpoint.tenant),
             await self._items(DELIVERIES, "webhook", self._endpoint.partition),
-            [message.body for message in self._stage.queue.sent],
-            [posted["id"] for posted in self._stage.endpoints.posted],
+            [message.body for message in self._webhooks_api.queue.sent],
+            [posted["id"] for posted in self._webhooks_api.endpoints.posted],
         ]
 
     async def _items(self, table: Table, attribute: str, value: str) -> list[Any]:
         request = {
-            "TableName": physical_name(self._stage.store.stage, table),
+            "TableName": physical_name(self._webhooks_api.store.stage, table),
             "KeyConditionExpression": "#key = :value",
             "ExpressionAttributeNames": {"#key": attribute},
             "ExpressionAttributeValues": to_item({":value": value}),
             "ConsistentRead": True,
         }
-        return (await self._stage.dynamodb.call("Query", request))["Items"]
+        return (await self._webhooks_api.dynamodb.call("Query", request))["Items"]
 
 
 def authorized(app: ASGIApp, tenant: str) -> ASGIApp:
@@ -78,20 +78,20 @@ def authorized(app: ASGIApp, tenant: str) -> ASGIApp:
 
 
 @pytest.fixture
-async def caller(stage: Stage, tenant: Tenant) -> Caller:
-    settings = CoreSettings(stage=stage.store.stage, sealing_keys=RING[0].hex())
-    database = Database(stage.dynamodb, stage.store.stage)
+async def caller(webhooks_api: WebhooksApi, tenant: Tenant) -> Caller:
+    settings = CoreSettings(stage=webhooks_api.store.stage, sealing_keys=RING[0].hex())
+    database = Database(webhooks_api.dynamodb, webhooks_api.store.stage)
     composition = composition_of(settings, database)
     services = create_services(
         composition,
         check_url=check_url,
-        attempts=stage.endpoints,
-        queue=stage.queue,
-        clock=stage.clock,
+        attempts=webhooks_api.endpoints,
+        queue=webhooks_api.queue,
+        clock=webhooks_api.clock,
     )
     webhook = await tenant.webhook()
-    delivery_id = await stage.delivery(tenant.endpoint(webhook))
-    return Caller(stage, tenant, webhook, delivery_id, create_server(composition, services))
+    delivery_id = await webhooks_api.delivery(tenant.endpoint(webhook))
+    return Caller(webhooks_api, tenant, webhook, delivery_id, create_server(composition, services))
 
 
 @pytest.mark.parametrize("route", RUN_ONCE, ids=name_of)

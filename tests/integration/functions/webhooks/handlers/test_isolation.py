@@ -19,7 +19,7 @@ from tests.support.webhooks.subscribers import (
     NEW,
     NOW,
     PATH,
-    Stage,
+    WebhooksApi,
     Tenant,
     refused,
     without_id,
@@ -54,10 +54,10 @@ class Owner:
 
 
 @pytest.fixture
-async def owner(stage: Stage) -> Owner:
-    tenant = stage.tenant()
+async def owner(webhooks_api: WebhooksApi) -> Owner:
+    tenant = webhooks_api.tenant()
     webhook = await tenant.webhook()
-    delivery_id = await stage.delivery(tenant.endpoint(webhook))
+    delivery_id = await webhooks_api.delivery(tenant.endpoint(webhook))
     replay = await tenant.call("POST", f"/{webhook['id']}/recover")
     return Owner(tenant, webhook, delivery_id, replay.json()["id"])
 
@@ -67,7 +67,7 @@ def test_every_route_has_its_check() -> None:
     assert {route.path for route in OF_ONE if route not in BELOW_ONE and route.path.count("{") > 1} == set()
 
 
-async def test_every_route_is_served(owner: Owner, stage: Stage) -> None:
+async def test_every_route_is_served(owner: Owner, webhooks_api: WebhooksApi) -> None:
     deletion_last = sorted(SERVED, key=lambda route: route.method == "DELETE")
     for route in deletion_last:
         request = owner.request(route)
@@ -78,88 +78,88 @@ async def test_every_route_is_served(owner: Owner, stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("route", OF_ONE, ids=name_of)
-async def test_a_foreign_webhook_reads_like_none(owner: Owner, stage: Stage, route: Route) -> None:
-    before = await everything_of(stage, owner)
-    stage.queue.bodies()
-    stranger = stage.tenant()
+async def test_a_foreign_webhook_reads_like_none(owner: Owner, webhooks_api: WebhooksApi, route: Route) -> None:
+    before = await everything_of(webhooks_api, owner)
+    webhooks_api.queue.bodies()
+    stranger = webhooks_api.tenant()
 
     answers = [await stranger.call(**owner.request(route))]
     answers += [await owner.tenant.call(**owner.request(route, webhook_id=id)) for id in UNKNOWN]
 
     assert refused(answers[0], 404, "not_found")["message"] == "No such webhook."
     assert {without_id(answer) for answer in answers} == {without_id(answers[0])}
-    assert await everything_of(stage, owner) == before
-    assert stage.queue.bodies() == []
-    assert stage.endpoints.posted == []
+    assert await everything_of(webhooks_api, owner) == before
+    assert webhooks_api.queue.bodies() == []
+    assert webhooks_api.endpoints.posted == []
 
 
 @pytest.mark.parametrize("route", BELOW_ONE, ids=name_of)
-async def test_what_is_below_a_foreign_webhook_is_not_below_ones_own(owner: Owner, stage: Stage, route: Route) -> None:
-    stranger = stage.tenant()
+async def test_what_is_below_a_foreign_webhook_is_not_below_ones_own(owner: Owner, webhooks_api: WebhooksApi, route: Route) -> None:
+    stranger = webhooks_api.tenant()
     own = await stranger.webhook()
 
     refused(await stranger.call(**owner.request(route, webhook_id=own["id"])), 404, "not_found")
 
 
-async def test_lists_have_only_ones_own(owner: Owner, stage: Stage) -> None:
-    stranger = stage.tenant()
+async def test_lists_have_only_ones_own(owner: Owner, webhooks_api: WebhooksApi) -> None:
+    stranger = webhooks_api.tenant()
     own = await stranger.webhook()
 
     assert [webhook["id"] for webhook in (await stranger.call("GET")).json()] == [own["id"]]
     assert (await stranger.call("GET", f"/{own['id']}/deliveries")).json()["data"] == []
 
 
-async def test_a_new_webhook_is_its_creators_alone(owner: Owner, stage: Stage) -> None:
-    before = await everything_of(stage, owner)
-    stranger = stage.tenant()
+async def test_a_new_webhook_is_its_creators_alone(owner: Owner, webhooks_api: WebhooksApi) -> None:
+    before = await everything_of(webhooks_api, owner)
+    stranger = webhooks_api.tenant()
 
     created = await stranger.call("POST", json=NEW | {"tenant_id": owner.tenant.id})
     created = created if created.status_code == 201 else await stranger.call("POST", json=NEW)
 
     assert [webhook["id"] for webhook in (await owner.tenant.call("GET")).json()] == [owner.webhook["id"]]
     assert [webhook["id"] for webhook in (await stranger.call("GET")).json()] == [created.json()["id"]]
-    assert await everything_of(stage, owner) == before
+    assert await everything_of(webhooks_api, owner) == before
 
 
 @pytest.mark.parametrize("route", [route for route in SERVED if route.auth is Auth.ACCOUNT], ids=name_of)
-async def test_a_route_needs_the_authorizers_word(owner: Owner, stage: Stage, route: Route) -> None:
+async def test_a_route_needs_the_authorizers_word(owner: Owner, webhooks_api: WebhooksApi, route: Route) -> None:
     request = owner.request(route)
 
-    answer = await stage.nobody().request(request["method"], PATH + request["path"], json=request.get("json"))
+    answer = await webhooks_api.nobody().request(request["method"], PATH + request["path"], json=request.get("json"))
 
     refused(answer, 401, "invalid_api_key")
 
 
-async def test_event_types_are_public(stage: Stage) -> None:
-    answer = await stage.nobody().get(f"{PATH}/event-types")
-    again = await stage.nobody().get(f"{PATH}/event-types", headers={"If-None-Match": answer.headers["etag"]})
+async def test_event_types_are_public(webhooks_api: WebhooksApi) -> None:
+    answer = await webhooks_api.nobody().get(f"{PATH}/event-types")
+    again = await webhooks_api.nobody().get(f"{PATH}/event-types", headers={"If-None-Match": answer.headers["etag"]})
 
     assert answer.headers["cache-control"] == "public, max-age=60"
     assert "message.received" in [kind["name"] for kind in answer.json()["data"]]
     assert (again.status_code, again.content) == (304, b"")
 
 
-async def test_a_test_posts_once_and_stores_nothing(owner: Owner, stage: Stage) -> None:
-    before = await everything_of(stage, owner)
+async def test_a_test_posts_once_and_stores_nothing(owner: Owner, webhooks_api: WebhooksApi) -> None:
+    before = await everything_of(webhooks_api, owner)
 
     answer = await owner.tenant.call("POST", f"/{owner.webhook['id']}/test")
 
     assert answer.json() == {"success": True, "status_code": 200, "latency_ms": 12, "error": None}
-    (posted,) = stage.endpoints.posted
+    (posted,) = webhooks_api.endpoints.posted
     assert posted["webhook"] == Webhook.of(before[0])
     assert posted["type"] == "test"
     assert posted["id"].startswith("dlv_")
     content = json.loads(posted["body"])
     assert set(content) == {"event", "timestamp", "data"}
     assert (content["event"], set(content["data"])) == ("test", {"message"})
-    assert await everything_of(stage, owner) == before
+    assert await everything_of(webhooks_api, owner) == before
 
 
 @pytest.mark.parametrize(("status", "error"), [(500, "HTTP 500"), (302, "HTTP 302"), (None, "No connection.")])
 async def test_a_failed_test_is_an_answer_too(
-    owner: Owner, stage: Stage, monkeypatch: pytest.MonkeyPatch, status: int | None, error: str
+    owner: Owner, webhooks_api: WebhooksApi, monkeypatch: pytest.MonkeyPatch, status: int | None, error: str
 ) -> None:
-    monkeypatch.setattr(stage.endpoints, "outcome", AttemptOutcome(NOW, status, 7, error))
+    monkeypatch.setattr(webhooks_api.endpoints, "outcome", AttemptOutcome(NOW, status, 7, error))
 
     answer = await owner.tenant.call("POST", f"/{owner.webhook['id']}/test")
 
@@ -190,11 +190,11 @@ def records() -> Iterator[list[str]]:
         logger.setLevel(level)
 
 
-async def test_secrets_are_in_no_log_list_or_error(tenant: Tenant, stage: Stage, records: list[str]) -> None:
+async def test_secrets_are_in_no_log_list_or_error(tenant: Tenant, webhooks_api: WebhooksApi, records: list[str]) -> None:
     created = await tenant.webhook()
     path = f"/{created['id']}"
     rotated = (await tenant.call("POST", f"{path}/rotate")).json()["secret"]
-    stage.queue.down = True
+    webhooks_api.queue.down = True
     answers = [
         await tenant.call("GET"),
         await tenant.call("GET", path),
@@ -215,12 +215,12 @@ async def test_secrets_are_in_no_log_list_or_error(tenant: Tenant, stage: Stage,
         assert secret not in said
 
 
-async def everything_of(stage: Stage, owner: Owner) -> list[dict[str, Any]]:
+async def everything_of(webhooks_api: WebhooksApi, owner: Owner) -> list[dict[str, Any]]:
     endpoint = owner.tenant.endpoint(owner.webhook)
     replay = replay_key(endpoint, owner.ids["replay_id"])
     return [
-        await stage.webhook(endpoint),
-        await stage.row(endpoint, owner.ids["delivery_id"]),
-        await stage.item(DELIVERIES, replay),
-        await stage.item(WEBHOOKS, {"tenant": owner.tenant.id, "webhook": COUNT}),
+        await webhooks_api.webhook(endpoint),
+        await webhooks_api.row(endpoint, owner.ids["delivery_id"]),
+        await webhooks_api.item(DELIVERIES, replay),
+        await webhooks_api.item(WEBHOOKS, {"tenant": owner.tenant.id, "webhook": COUNT}),
     ]

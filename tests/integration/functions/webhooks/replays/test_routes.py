@@ -11,7 +11,7 @@ from callmissed.ids import sortable_prefix
 from callmissed.platform.tables import DELIVERIES
 from functions.webhooks.delivery.enqueue import SAFETY_DELAY
 from functions.webhooks.storage.records import REPLAY_PREFIX, Endpoint
-from tests.support.webhooks.subscribers import NOW, Stage, Tenant, refused
+from tests.support.webhooks.subscribers import NOW, WebhooksApi, Tenant, refused
 
 DAY = 24 * 60 * MINUTE
 
@@ -26,15 +26,15 @@ def endpoint(tenant: Tenant, webhook: dict[str, Any]) -> Endpoint:
     return tenant.endpoint(webhook)
 
 
-async def begun(stage: Stage, endpoint: Endpoint, id: str) -> dict[str, Any]:
+async def begun(webhooks_api: WebhooksApi, endpoint: Endpoint, id: str) -> dict[str, Any]:
     """The item that the sender goes by."""
-    return await stage.item(DELIVERIES, {"webhook": endpoint.partition, "item": REPLAY_PREFIX + id})
+    return await webhooks_api.item(DELIVERIES, {"webhook": endpoint.partition, "item": REPLAY_PREFIX + id})
 
 
 async def test_recovery_activates_drains_and_requeues(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    await stage.fail(
+    await webhooks_api.fail(
         endpoint,
         consecutive_failures=9,
         first_failure_at=NOW - DAY,
@@ -57,20 +57,20 @@ async def test_recovery_activates_drains_and_requeues(
         "scanned": 0,
         "queued": 0,
     }
-    item = await stage.webhook(endpoint)
+    item = await webhooks_api.webhook(endpoint)
     assert item["active"]
     assert not {"consecutive_failures", "first_failure_at", "open_until", "disabled_reason", "disabled_at"} & set(item)
-    assert (await stage.item(DELIVERIES, endpoint.parked_key))["due"] == f"{NOW:020}"
+    assert (await webhooks_api.item(DELIVERIES, endpoint.parked_key))["due"] == f"{NOW:020}"
     where = {"t": tenant.id, "w": webhook["id"]}
-    assert stage.queue.bodies() == [{"do": "parked", **where}, {"do": "replay", **where, "r": id}]
+    assert webhooks_api.queue.bodies() == [{"do": "parked", **where}, {"do": "replay", **where, "r": id}]
 
 
 async def test_what_the_sender_finds_of_a_recovery(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
     id = (await tenant.call("POST", f"/{webhook['id']}/recover")).json()["id"]
 
-    item = await begun(stage, endpoint, id)
+    item = await begun(webhooks_api, endpoint, id)
 
     assert item.pop("shard") in set("01234567")
     assert item == {
@@ -92,7 +92,7 @@ async def test_what_the_sender_finds_of_a_recovery(
 
 
 async def test_a_replay_names_time_range_types_and_status(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
     body = {
         "since": iso(Micros(NOW - 2 * DAY)),
@@ -105,14 +105,14 @@ async def test_a_replay_names_time_range_types_and_status(
 
     assert answer.status_code == 202
     id = answer.json()["id"]
-    item = await begun(stage, endpoint, id)
+    item = await begun(webhooks_api, endpoint, id)
     assert (item["kind"], item["events"], item["states"]) == ("replay", ["message.*"], ["delivered"])
     assert (item["since"], item["until"]) == (NOW - 2 * DAY, NOW - DAY)
-    assert stage.queue.bodies() == [{"do": "replay", "t": tenant.id, "w": webhook["id"], "r": id}]
+    assert webhooks_api.queue.bodies() == [{"do": "replay", "t": tenant.id, "w": webhook["id"], "r": id}]
 
 
 async def test_a_replay_takes_everything_up_to_now_by_default(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
     for body in (
         {"since": iso(Micros(NOW - RETENTION))},
@@ -120,14 +120,14 @@ async def test_a_replay_takes_everything_up_to_now_by_default(
     ):
         id = (await tenant.call("POST", f"/{webhook['id']}/replays", json=body)).json()["id"]
 
-        item = await begun(stage, endpoint, id)
+        item = await begun(webhooks_api, endpoint, id)
         assert (item["since"], item["until"], item["events"]) == (NOW - RETENTION, NOW, ["*"])
         assert item["states"] == ["pending", "parked", "delivered", "failed"]
 
 
-async def test_progress_is_shown(stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint) -> None:
+async def test_progress_is_shown(webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint) -> None:
     id = (await tenant.call("POST", f"/{webhook['id']}/recover")).json()["id"]
-    await stage.put(DELIVERIES, await begun(stage, endpoint, id) | {"seen": 40, "queued": 7, "state": "done"})
+    await webhooks_api.put(DELIVERIES, await begun(webhooks_api, endpoint, id) | {"seen": 40, "queued": 7, "state": "done"})
 
     answer = (await tenant.call("GET", f"/{webhook['id']}/replays/{id}")).json()
 
@@ -150,38 +150,38 @@ async def test_progress_is_shown(stage: Stage, tenant: Tenant, webhook: dict[str
     ],
 )
 async def test_an_invalid_time_range_is_refused(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], path: str, body: dict[str, Any], name: str
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], path: str, body: dict[str, Any], name: str
 ) -> None:
     answer = await tenant.call("POST", f"/{webhook['id']}/{path}", json=body)
 
     (problem,) = refused(answer, 422, "invalid_request_error")["details"]
     assert problem["loc"][:2] == ["body", name]
-    assert stage.queue.bodies() == []
+    assert webhooks_api.queue.bodies() == []
 
 
-async def test_nothing_is_replayed_to_a_webhook_that_is_not_active(stage: Stage, tenant: Tenant) -> None:
+async def test_nothing_is_replayed_to_a_webhook_that_is_not_active(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     paused = await tenant.webhook(is_active=False)
 
     answer = await tenant.call("POST", f"/{paused['id']}/replays", json={"since": iso(Micros(NOW - DAY))})
 
     refused(answer, 400, "webhook_inactive")
-    assert stage.queue.bodies() == []
+    assert webhooks_api.queue.bodies() == []
 
 
 @pytest.mark.parametrize(("path", "body"), [("recover", {}), ("replays", {"since": iso(Micros(NOW - DAY))})])
 async def test_what_is_repeated_begins_once(
-    stage: Stage, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint, path: str, body: dict[str, Any]
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint, path: str, body: dict[str, Any]
 ) -> None:
     first = await tenant.call("POST", f"/{webhook['id']}/{path}", operation="op_1", json=body)
-    await stage.put(DELIVERIES, await begun(stage, endpoint, first.json()["id"]) | {"seen": 5})
-    stage.clock.now += MINUTE
+    await webhooks_api.put(DELIVERIES, await begun(webhooks_api, endpoint, first.json()["id"]) | {"seen": 5})
+    webhooks_api.clock.now += MINUTE
     again = await tenant.call("POST", f"/{webhook['id']}/{path}", operation="op_1", json=body)
     other = await tenant.call("POST", f"/{webhook['id']}/{path}", operation="op_2", json=body)
 
     assert (first.status_code, again.status_code) == (202, 202)
     assert again.json() == first.json() | {"scanned": 5}
     assert other.json()["id"] != first.json()["id"]
-    assert sum(job["do"] == "replay" for job in stage.queue.bodies()) == 2
+    assert sum(job["do"] == "replay" for job in webhooks_api.queue.bodies()) == 2
 
 
 async def test_a_recovery_beside_changes_loses_none(tenant: Tenant, webhook: dict[str, Any]) -> None:

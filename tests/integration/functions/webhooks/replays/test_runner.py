@@ -14,7 +14,7 @@ from functions.webhooks.replays.runner import Replayer
 from functions.webhooks.storage.records import Delivery, Endpoint, State
 from functions.webhooks.storage.replays import DeliveryReplay
 from tests.support.webhooks.replays import replay_id, start_replay
-from tests.support.webhooks.simulation import Fate, Simulation, ok, status
+from tests.support.webhooks.simulation import CrashPlan, Simulation, ok, status
 
 DAY = 24 * 3600 * SECOND
 MINUTES = 1 / 24 / 60
@@ -46,8 +46,8 @@ async def test_two_processes_at_the_same_replay_send_everything_once(simulation:
 
 
 @pytest.mark.parametrize("kind", ["replay", "recover"])
-async def test_random_deaths_leave_nothing_out(new_simulation: Callable[[Fate], Simulation], kind: str) -> None:
-    simulation = new_simulation(fate := Fate(seed=5))
+async def test_random_deaths_leave_nothing_out(new_simulation: Callable[[CrashPlan], Simulation], kind: str) -> None:
+    simulation = new_simulation(crash_plan := CrashPlan(seed=5))
     endpoint = await simulation.webhook()
     await simulation.publish(count=150)
     simulation.endpoints.answers[endpoint.webhook] = status(410 if kind == "recover" else 200)
@@ -60,12 +60,12 @@ async def test_random_deaths_leave_nothing_out(new_simulation: Callable[[Fate], 
     simulation.now += DAY
     key = await start_replay(simulation, endpoint, kind, since=simulation.now - 2 * DAY)
 
-    fate.share = 0.01
+    crash_plan.share = 0.01
     await simulation.run(days=0.5)
-    fate.share = 0.0
+    crash_plan.share = 0.0
     await simulation.run(days=0.5)
 
-    assert fate.deaths > 5
+    assert crash_plan.deaths > 5
     assert len(simulation.endpoints.taken(endpoint.webhook)) == 150
     assert set(await simulation.states(endpoint)) == {State.DELIVERED}
     assert (await simulation.database.get(DELIVERIES, key))["state"] == "done"

@@ -8,7 +8,7 @@ import pytest
 from callmissed.clock import MINUTE
 from functions.webhooks.storage.records import Endpoint, Webhook
 from functions.webhooks.storage.webhooks import WebhookRepository
-from tests.support.webhooks.subscribers import NOW, Stage, Tenant, refused
+from tests.support.webhooks.subscribers import NOW, WebhooksApi, Tenant, refused
 
 HOUR = 60 * MINUTE
 
@@ -24,61 +24,61 @@ async def rotated(tenant: Tenant, webhook: dict[str, Any], *, operation: str | N
     return secret
 
 
-async def live(stage: Stage, tenant: Tenant, webhook: dict[str, Any]) -> list[tuple[str, int | None]]:
+async def live(webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any]) -> list[tuple[str, int | None]]:
     """Secrets as the sender finds them."""
-    secrets = (await stage.webhook(tenant.endpoint(webhook)))["secrets"]
-    return [(stage.sealer.unseal(sealed), until) for sealed, until in secrets]
+    secrets = (await webhooks_api.webhook(tenant.endpoint(webhook)))["secrets"]
+    return [(webhooks_api.sealer.unseal(sealed), until) for sealed, until in secrets]
 
 
-async def test_the_old_secret_signs_until_the_overlap_ends(stage: Stage, tenant: Tenant) -> None:
+async def test_the_old_secret_signs_until_the_overlap_ends(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     webhook = await tenant.webhook()
 
     secret = await rotated(tenant, webhook, overlap_hours=2)
 
     assert secret != webhook["secret"]
-    assert await live(stage, tenant, webhook) == [(secret, None), (webhook["secret"], NOW + 2 * HOUR)]
+    assert await live(webhooks_api, tenant, webhook) == [(secret, None), (webhook["secret"], NOW + 2 * HOUR)]
 
 
-async def test_the_overlap_is_a_day_unless_it_is_said(stage: Stage, tenant: Tenant) -> None:
+async def test_the_overlap_is_a_day_unless_it_is_said(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     webhook = await tenant.webhook()
 
     answer = await tenant.call("POST", f"/{webhook['id']}/rotate")
 
     assert answer.status_code == 200
-    assert (await live(stage, tenant, webhook))[1] == (webhook["secret"], NOW + 24 * HOUR)
+    assert (await live(webhooks_api, tenant, webhook))[1] == (webhook["secret"], NOW + 24 * HOUR)
 
 
-async def test_without_an_overlap_the_old_secret_ends_at_once(stage: Stage, tenant: Tenant) -> None:
+async def test_without_an_overlap_the_old_secret_ends_at_once(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     webhook = await tenant.webhook()
 
     secret = await rotated(tenant, webhook, overlap_hours=0)
 
-    assert await live(stage, tenant, webhook) == [(secret, None)]
+    assert await live(webhooks_api, tenant, webhook) == [(secret, None)]
 
 
-async def test_at_most_two_secrets_are_live(stage: Stage, tenant: Tenant) -> None:
+async def test_at_most_two_secrets_are_live(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     webhook = await tenant.webhook()
 
     second = await rotated(tenant, webhook)
-    stage.clock.now += HOUR
+    webhooks_api.clock.now += HOUR
     third = await rotated(tenant, webhook)
 
-    assert await live(stage, tenant, webhook) == [(third, None), (second, NOW + 25 * HOUR)]
+    assert await live(webhooks_api, tenant, webhook) == [(third, None), (second, NOW + 25 * HOUR)]
 
 
-async def test_a_repeated_rotation_rotates_once(stage: Stage, tenant: Tenant) -> None:
+async def test_a_repeated_rotation_rotates_once(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     webhook = await tenant.webhook()
 
     first = await rotated(tenant, webhook, operation="op_1")
     again = await rotated(tenant, webhook, operation="op_1")
 
     assert first == again
-    assert [secret for secret, _ in await live(stage, tenant, webhook)] == [first, webhook["secret"]]
+    assert [secret for secret, _ in await live(webhooks_api, tenant, webhook)] == [first, webhook["secret"]]
     assert await rotated(tenant, webhook, operation="op_2") != first
 
 
 async def test_rotations_at_the_same_time_follow_each_other(
-    stage: Stage, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    webhooks_api: WebhooksApi, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webhook = await tenant.webhook()
     path = f"/{webhook['id']}/rotate"
@@ -102,15 +102,15 @@ async def test_rotations_at_the_same_time_follow_each_other(
     shown = {answer.json()["secret"] for answer in answers}
     assert len(shown) == 3
     assert reads > 3
-    assert len(signing := {secret for secret, _ in await live(stage, tenant, webhook)}) == 2
+    assert len(signing := {secret for secret, _ in await live(webhooks_api, tenant, webhook)}) == 2
     assert signing < shown
 
 
 @pytest.mark.parametrize("hours", [-1, 25, 1.5, "a day"])
-async def test_an_overlap_that_cannot_be(stage: Stage, tenant: Tenant, hours: Any) -> None:
+async def test_an_overlap_that_cannot_be(webhooks_api: WebhooksApi, tenant: Tenant, hours: Any) -> None:
     webhook = await tenant.webhook()
 
     answer = await tenant.call("POST", f"/{webhook['id']}/rotate", json={"overlap_hours": hours})
 
     assert refused(answer, 422, "invalid_request_error")["details"][0]["loc"] == ["body", "overlap_hours"]
-    assert await live(stage, tenant, webhook) == [(webhook["secret"], None)]
+    assert await live(webhooks_api, tenant, webhook) == [(webhook["secret"], None)]

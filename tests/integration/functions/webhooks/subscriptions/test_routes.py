@@ -12,7 +12,7 @@ from callmissed.platform.tables import DELIVERIES
 from functions.webhooks.storage.records import COUNT, Endpoint, Webhook
 from functions.webhooks.storage.webhooks import WebhookRepository
 from functions.webhooks.subscriptions.service import MAX_WEBHOOKS
-from tests.support.webhooks.subscribers import FORBIDDEN, HEADER, NEW, NOW, URL, Stage, Tenant, refused
+from tests.support.webhooks.subscribers import FORBIDDEN, HEADER, NEW, NOW, URL, WebhooksApi, Tenant, refused
 
 FIELDS = {
     "id",
@@ -57,25 +57,25 @@ async def test_a_new_webhook_shows_its_secret_once(tenant: Tenant) -> None:
     assert (await tenant.call("GET", f"/{created['id']}")).json() == created | {"secret": masked}
 
 
-async def test_webhooks_are_listed_oldest_first(stage: Stage, tenant: Tenant) -> None:
+async def test_webhooks_are_listed_oldest_first(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     assert (await tenant.call("GET")).json() == []
     ids: list[str] = []
     for minutes in range(5):
-        stage.clock.now = NOW + minutes * MINUTE
+        webhooks_api.clock.now = NOW + minutes * MINUTE
         ids.append((await tenant.webhook())["id"])
 
     assert [webhook["id"] for webhook in (await tenant.call("GET")).json()] == ids
 
 
-async def test_secrets_are_stored_sealed(stage: Stage, tenant: Tenant) -> None:
+async def test_secrets_are_stored_sealed(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     created = await tenant.webhook()
 
-    item = await stage.webhook(tenant.endpoint(created))
+    item = await webhooks_api.webhook(tenant.endpoint(created))
     assert created["secret"] not in str(item)
     assert HEADER not in str(item)
     ((sealed, until),) = item["secrets"]
-    assert (stage.sealer.unseal(sealed), until) == (created["secret"], None)
-    assert stage.sealer.unseal(item["headers"]["Authorization"]) == HEADER
+    assert (webhooks_api.sealer.unseal(sealed), until) == (created["secret"], None)
+    assert webhooks_api.sealer.unseal(item["headers"]["Authorization"]) == HEADER
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ async def test_a_url_is_checked_whenever_it_is_given(tenant: Tenant) -> None:
     assert [webhook["url"] for webhook in (await tenant.call("GET")).json()] == [URL]
 
 
-async def test_a_change_changes_what_it_names(stage: Stage, tenant: Tenant) -> None:
+async def test_a_change_changes_what_it_names(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     created = await tenant.webhook()
-    stage.clock.now = NOW + MINUTE
+    webhooks_api.clock.now = NOW + MINUTE
 
     changed = await tenant.call(
         "PUT", f"/{created['id']}", json={"url": f"{URL}/2", "events": [], "description": "two"}
@@ -146,15 +146,15 @@ async def test_a_change_changes_what_it_names(stage: Stage, tenant: Tenant) -> N
     assert (await tenant.call("GET", f"/{created['id']}")).json() == changed.json()
 
 
-async def test_a_masked_header_keeps_its_value(stage: Stage, tenant: Tenant) -> None:
+async def test_a_masked_header_keeps_its_value(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     created = await tenant.webhook()
     path = f"/{created['id']}"
 
     changed = await tenant.call("PUT", path, json={"headers": {"authorization": "****", "X-Room": "12"}})
 
     assert changed.json()["headers"] == {"authorization": "****", "X-Room": "****"}
-    headers = (await stage.webhook(tenant.endpoint(created)))["headers"]
-    assert {name: stage.sealer.unseal(value) for name, value in headers.items()} == {
+    headers = (await webhooks_api.webhook(tenant.endpoint(created)))["headers"]
+    assert {name: webhooks_api.sealer.unseal(value) for name, value in headers.items()} == {
         "authorization": HEADER,
         "X-Room": "12",
     }
@@ -195,68 +195,68 @@ async def test_a_change_that_always_comes_second_is_refused(tenant: Tenant, monk
         refused(await tenant.call(method, f"/{created['id']}{path}", json=body), 409, "conflict")
 
 
-async def test_pausing_sends_nothing_and_resuming_looks_for_parked_deliveries(stage: Stage, tenant: Tenant) -> None:
+async def test_pausing_sends_nothing_and_resuming_looks_for_parked_deliveries(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     created = await tenant.webhook()
     endpoint, path = tenant.endpoint(created), f"/{created['id']}"
 
     paused = (await tenant.call("PUT", path, json={"is_active": False})).json()
     assert (paused["is_active"], paused["status"]) == (False, "paused")
-    assert stage.queue.bodies() == []
-    assert await parked(stage, endpoint) == {}
+    assert webhooks_api.queue.bodies() == []
+    assert await parked(webhooks_api, endpoint) == {}
 
     resumed = (await tenant.call("PUT", path, json={"is_active": True})).json()
     assert (resumed["is_active"], resumed["status"]) == (True, "active")
-    assert stage.queue.bodies() == [{"do": "parked", "t": tenant.id, "w": created["id"]}]
-    assert (await parked(stage, endpoint))["due"] == f"{NOW:020}"
+    assert webhooks_api.queue.bodies() == [{"do": "parked", "t": tenant.id, "w": created["id"]}]
+    assert (await parked(webhooks_api, endpoint))["due"] == f"{NOW:020}"
 
 
-async def test_activating_what_is_active_changes_nothing_of_its_health(stage: Stage, tenant: Tenant) -> None:
+async def test_activating_what_is_active_changes_nothing_of_its_health(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     created = await tenant.webhook()
     endpoint = tenant.endpoint(created)
-    await stage.fail(endpoint, consecutive_failures=3, first_failure_at=NOW - MINUTE)
+    await webhooks_api.fail(endpoint, consecutive_failures=3, first_failure_at=NOW - MINUTE)
 
     webhook = (await tenant.call("PUT", f"/{created['id']}", json={"is_active": True})).json()
 
     assert webhook["failing_since"] == iso(Micros(NOW - MINUTE))
-    assert (await stage.webhook(endpoint))["consecutive_failures"] == 3
-    assert stage.queue.bodies() == []
+    assert (await webhooks_api.webhook(endpoint))["consecutive_failures"] == 3
+    assert webhooks_api.queue.bodies() == []
 
 
-async def test_another_url_has_not_failed_yet(stage: Stage, tenant: Tenant) -> None:
+async def test_another_url_has_not_failed_yet(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     created = await tenant.webhook()
     endpoint, path = tenant.endpoint(created), f"/{created['id']}"
     failing = {"consecutive_failures": 9, "first_failure_at": NOW - 4 * 24 * 60 * MINUTE, "open_until": NOW + MINUTE}
-    await stage.fail(endpoint, **failing)
+    await webhooks_api.fail(endpoint, **failing)
 
     same = (await tenant.call("PUT", path, json={"url": created["url"]})).json()
     assert same["failing_since"] is not None
-    assert stage.queue.bodies() == []
+    assert webhooks_api.queue.bodies() == []
 
     moved = (await tenant.call("PUT", path, json={"url": f"{URL}/2"})).json()
     assert moved["failing_since"] is None
-    assert not failing.keys() & (await stage.webhook(endpoint)).keys()
-    assert stage.queue.bodies() == [{"do": "parked", "t": tenant.id, "w": created["id"]}]
+    assert not failing.keys() & (await webhooks_api.webhook(endpoint)).keys()
+    assert webhooks_api.queue.bodies() == [{"do": "parked", "t": tenant.id, "w": created["id"]}]
 
 
 @pytest.mark.parametrize(
     ("off", "status"), [({}, "paused"), ({"disabled_reason": "gone", "disabled_at": NOW}, "disabled")]
 )
 async def test_another_url_alone_activates_nothing(
-    stage: Stage, tenant: Tenant, off: dict[str, Any], status: str
+    webhooks_api: WebhooksApi, tenant: Tenant, off: dict[str, Any], status: str
 ) -> None:
     created = await tenant.webhook()
-    await stage.fail(tenant.endpoint(created), active=False, **off)
+    await webhooks_api.fail(tenant.endpoint(created), active=False, **off)
 
     moved = (await tenant.call("PUT", f"/{created['id']}", json={"url": f"{URL}/2"})).json()
 
     assert (moved["status"], moved["is_active"]) == (status, False)
-    assert stage.queue.bodies() == []
+    assert webhooks_api.queue.bodies() == []
 
 
-async def test_activating_forgets_why_it_was_disabled(stage: Stage, tenant: Tenant) -> None:
+async def test_activating_forgets_why_it_was_disabled(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     created = await tenant.webhook()
     endpoint, path = tenant.endpoint(created), f"/{created['id']}"
-    await stage.fail(
+    await webhooks_api.fail(
         endpoint,
         consecutive_failures=9,
         first_failure_at=NOW - MINUTE,
@@ -264,7 +264,7 @@ async def test_activating_forgets_why_it_was_disabled(stage: Stage, tenant: Tena
         disabled_reason="failing",
         disabled_at=NOW,
     )
-    await stage.put(DELIVERIES, {**endpoint.parked_key, "rev": 7})
+    await webhooks_api.put(DELIVERIES, {**endpoint.parked_key, "rev": 7})
 
     disabled = (await tenant.call("GET", path)).json()
     assert (disabled["status"], disabled["is_active"], disabled["disabled_reason"]) == ("disabled", False, "failing")
@@ -273,22 +273,22 @@ async def test_activating_forgets_why_it_was_disabled(stage: Stage, tenant: Tena
     enabled = (await tenant.call("PUT", path, json={"is_active": True})).json()
     assert (enabled["status"], enabled["disabled_reason"], enabled["failing_since"]) == ("active", None, None)
     assert not {"consecutive_failures", "first_failure_at", "open_until", "disabled_reason", "disabled_at"} & set(
-        await stage.webhook(endpoint)
+        await webhooks_api.webhook(endpoint)
     )
-    assert (await parked(stage, endpoint))["rev"] == 8
-    assert stage.queue.bodies() == [{"do": "parked", "t": tenant.id, "w": created["id"]}]
+    assert (await parked(webhooks_api, endpoint))["rev"] == 8
+    assert webhooks_api.queue.bodies() == [{"do": "parked", "t": tenant.id, "w": created["id"]}]
 
 
-async def test_a_lost_message_is_left_to_the_scheduler(stage: Stage, tenant: Tenant) -> None:
+async def test_a_lost_message_is_left_to_the_scheduler(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     created = await tenant.webhook(is_active=False)
-    stage.queue.down = True
+    webhooks_api.queue.down = True
 
     assert (await tenant.call("PUT", f"/{created['id']}", json={"is_active": True})).status_code == 200
 
-    assert (await parked(stage, tenant.endpoint(created)))["due"] == f"{NOW:020}"
+    assert (await parked(webhooks_api, tenant.endpoint(created)))["due"] == f"{NOW:020}"
 
 
-async def test_a_deleted_webhook_is_gone(stage: Stage, tenant: Tenant) -> None:
+async def test_a_deleted_webhook_is_gone(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     kept, gone = await tenant.webhook(), await tenant.webhook()
 
     deleted = await tenant.call("DELETE", f"/{gone['id']}")
@@ -298,10 +298,10 @@ async def test_a_deleted_webhook_is_gone(stage: Stage, tenant: Tenant) -> None:
         refused(await tenant.call(method, f"/{gone['id']}"), 404, "not_found")
     refused(await tenant.call("PUT", f"/{gone['id']}", json={}), 404, "not_found")
     assert [webhook["id"] for webhook in (await tenant.call("GET")).json()] == [kept["id"]]
-    assert (await stage.webhook(Endpoint(tenant.id, COUNT)))["n"] == 1
+    assert (await webhooks_api.webhook(Endpoint(tenant.id, COUNT)))["n"] == 1
 
 
-async def test_creations_at_the_same_time_stop_at_the_limit(stage: Stage, tenant: Tenant) -> None:
+async def test_creations_at_the_same_time_stop_at_the_limit(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
     await asyncio.gather(*(tenant.webhook() for _ in range(MAX_WEBHOOKS - 3)))
 
     answers = await asyncio.gather(*(tenant.call("POST", json=NEW) for _ in range(8)))
@@ -314,7 +314,7 @@ async def test_creations_at_the_same_time_stop_at_the_limit(stage: Stage, tenant
     await tenant.call("DELETE", f"/{webhooks[0]['id']}")
     assert (await tenant.call("POST", json=NEW)).status_code == 201
     refused(await tenant.call("POST", json=NEW), 409, "webhook_limit_reached")
-    assert (await stage.tenant().call("POST", json=NEW)).status_code == 201
+    assert (await webhooks_api.tenant().call("POST", json=NEW)).status_code == 201
 
 
 async def test_a_repeated_creation_creates_once(tenant: Tenant) -> None:
@@ -336,5 +336,5 @@ async def test_a_repeated_creation_at_the_limit_still_answers(tenant: Tenant) ->
     refused(await tenant.call("POST", json=NEW, operation="op_2"), 409, "webhook_limit_reached")
 
 
-async def parked(stage: Stage, endpoint: Endpoint) -> dict[str, Any]:
-    return await stage.item(DELIVERIES, endpoint.parked_key)
+async def parked(webhooks_api: WebhooksApi, endpoint: Endpoint) -> dict[str, Any]:
+    return await webhooks_api.item(DELIVERIES, endpoint.parked_key)
