@@ -263,7 +263,7 @@ class WalletMachine(RuleBasedStateMachine):
         self.faulty_tenant.now(sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end)))
         again = self.faulty_tenant.now(sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end)))
         assert again.backlog == 0
-        self.faulty_tenant.look()
+        self.faulty_tenant.read_all()
         self.faulty_tenant.model.check_quiet()
         assert self.faulty_tenant.now(reconcile(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end))).drifts == []
 

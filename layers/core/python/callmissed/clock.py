@@ -1,4 +1,4 @@
-"""Time as a parameter, so that tests can turn months and skew clocks."""
+"""Time as a parameter, so that tests can change the month and skew clocks."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ Micros = NewType("Micros", int)
 """A moment: microseconds since the Unix epoch."""
 
 Clock = Callable[[], Micros]
-"""The moment that is now."""
+"""Returns the current moment."""
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND

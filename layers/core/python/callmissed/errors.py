@@ -6,7 +6,7 @@
     │                            {"type": "error", "error": {"type", "message", "code"}, "request_id"}
     └─ in /api/v1/*              {"error": {"code", "message", "type", "request_id"}} + "details" on 422
 
-Messages are ours: an upstream's text or a stack trace never becomes one.
+Messages are written here: an upstream's text or a stack trace is never shown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -87,12 +87,12 @@ def envelope(path: str, error: ApiError, request_id: str) -> dict[str, Any]:
 
 
 def invalid_request(message: str, param: str | None = None, code: str = "invalid_request_error") -> ApiError:
-    """400: the request can't mean anything, or asks for what the model can't do."""
+    """400: the request is not valid, or asks for something that the model can't do."""
     return ApiError(400, code, message, param=param)
 
 
 def invalid_api_key(message: str = "Incorrect API key provided.") -> ApiError:
-    """401: no key, a garbled key, an unknown, revoked or expired one. The answer never says which unknown it is."""
+    """401: the key is missing, malformed, unknown, revoked or expired. The message is the same for each."""
     return ApiError(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
 
 

@@ -1,4 +1,4 @@
-"""Identifiers. A call's id is its hold's, its ledger entry's and its request's: one name for one call.
+"""Identifiers. A call, its hold, its ledger entry and its request have the same id.
 
 A call id is 24 characters of Crockford's base32 (https://www.crockford.com/base32.html): ten of milliseconds
 since the epoch, so that entries sort by time; two of the hold's lifetime in minutes, so that the sweeper
@@ -18,7 +18,7 @@ MAX_LIFETIME_MINUTES = 32 * 32 - 1
 def new_call_id(now: Micros, lifetime_minutes: int, random_bits: int | None = None) -> str:
     """Id of a call that starts at `now` and whose hold lives `lifetime_minutes` (1 to 1023).
 
-    `random_bits` (60 bits) is drawn unless given, as it is when a retry must arrive at the same id.
+    `random_bits` (60 bits) is drawn unless given; give it when a retry must make the same id.
     """
     if not 1 <= lifetime_minutes <= MAX_LIFETIME_MINUTES:
         raise ValueError(f"a hold's lifetime must be 1 to {MAX_LIFETIME_MINUTES} minutes")
@@ -44,14 +44,14 @@ def is_call_id(text: str) -> bool:
 def sortable_id(now: Micros, random_bits: int | None = None) -> str:
     """22 characters that sort by time: ten of milliseconds at `now`, twelve of randomness.
 
-    `random_bits` (60 bits) is drawn unless given, as it is where the same thing must get the same id.
+    `random_bits` (60 bits) is drawn unless given; give it when the same input must make the same id.
     """
     bits = secrets.randbits(_RANDOM_BITS) if random_bits is None else random_bits
     return sortable_prefix(now) + _encode(bits, 12)
 
 
 def sortable_prefix(now: Micros) -> str:
-    """What every sortable id of the millisecond `now` begins with."""
+    """Prefix of every sortable id of the millisecond `now`."""
     return _encode(now // 1000, 10)
 
 

@@ -1,7 +1,7 @@
 """Money is an integer of micro-credits; 1 credit = 1,000,000 micro-credits = 1 INR, 1 USD of list price = 100 credits.
 
-Prices are integers of micro-credits per so many units, so that the sum over all that a call used is an exact fraction
-and is rounded once, half up, when the call is settled.
+Prices are integers of micro-credits per a number of units, so that the cost of a call is an exact fraction and is
+rounded once, half up, when the call is settled.
 """
 
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ MicroCredits = NewType("MicroCredits", int)
 NOTHING = MicroCredits(0)
 CREDIT = 1_000_000
 PER_MILLION = 1_000_000
-"""What token prices are per."""
+"""Token prices are per this many tokens."""
 
 Term = tuple[int, int, int]
-"""Units, and their price in micro-credits per so many of them: `(units, price, per)`."""
+"""`(units, price, per)`: a quantity, and its price in micro-credits per `per` units."""
 
-# As many digits as DynamoDB's numbers have. Python's default context would round a longer product in silence.
+# As many digits as DynamoDB's numbers have. Python's default context would silently round a longer product.
 _EXACT = Context(prec=38, Emax=38, traps=[Inexact, InvalidOperation, Overflow])
 
 
@@ -31,7 +31,7 @@ def cost(*terms: Term) -> MicroCredits:
 
 
 def ceiling(*terms: Term) -> MicroCredits:
-    """An amount that `cost` of the same terms, or of any smaller ones, can't exceed."""
+    """An upper bound of `cost` for the same terms or smaller ones."""
     numerator, denominator = _sum(terms)
     return MicroCredits(-(-numerator // denominator))
 
@@ -58,7 +58,7 @@ def show(amount: MicroCredits) -> str:
 
 
 def parse_credits(text: str) -> MicroCredits:
-    """The amount of a decimal number of credits. Raises ValueError for no number and for more than six decimals."""
+    """The amount of a decimal number of credits. Raises ValueError for other text and for more than six decimals."""
     try:
         amount = _EXACT.multiply(Decimal(text), Decimal(CREDIT))
     except DecimalException as error:

@@ -1,6 +1,6 @@
 """Logs as JSON lines and metrics as CloudWatch's embedded format, both through Powertools.
 
-Secrets, prompts and replies are never logged; what is logged of a call are ids, counts and times.
+Secrets, prompts and replies are never logged; of a call only ids, counts and times are logged.
 """
 
 from aws_lambda_powertools.logging import Logger
@@ -16,7 +16,7 @@ def get_logger(name: str) -> Logger:
 
 def count(metric: str, value: int = 1, **dimensions: str) -> None:
     """Add `value` to a CloudWatch metric by one log line; `infra` sets alarms on the names used here."""
-    metrics = EphemeralMetrics(namespace=NAMESPACE)  # heeds POWERTOOLS_METRICS_DISABLED, as `single_metric` does not
+    metrics = EphemeralMetrics(namespace=NAMESPACE)  # unlike `single_metric`, respects POWERTOOLS_METRICS_DISABLED
     for name, text in dimensions.items():
         metrics.add_dimension(name=name, value=text)
     metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)

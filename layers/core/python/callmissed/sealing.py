@@ -1,7 +1,7 @@
-"""Secrets that we must be able to read again, such as a webhook's, are kept sealed.
+"""Sealing: encryption of stored secrets that must be read again, such as a webhook's.
 
 Fernet (https://github.com/fernet/spec: AES-128-CBC with HMAC-SHA256) under keys from Secrets Manager. The first key of
-the ring seals, every one unseals, so that keys can be rotated.
+the ring seals, and all keys unseal, so that keys can be rotated.
 """
 
 import base64
@@ -22,7 +22,7 @@ class Sealer:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def seal(self, text: str) -> str:
-        """`text` as it may be stored."""
+        """`text`, sealed."""
         return self.seal_bytes(text.encode()).decode()
 
     def unseal(self, sealed: str) -> str:
@@ -30,7 +30,7 @@ class Sealer:
         return self.unseal_bytes(sealed.encode()).decode()
 
     def seal_bytes(self, content: bytes) -> bytes:
-        """`content` as it may be stored."""
+        """`content`, sealed."""
         return self._fernet.encrypt(content)
 
     def unseal_bytes(self, sealed: bytes) -> bytes:

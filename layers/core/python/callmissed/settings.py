@@ -1,6 +1,6 @@
 """Settings that every function shares, read from the environment once.
 
-No Pydantic here: importing it would be a third of the authorizer's start.
+Without Pydantic, whose import would take a third of the authorizer's start.
 """
 
 import os
@@ -11,13 +11,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class CoreSettings:
-    """Where and as what this process runs. Fields come from `CALLMISSED_<NAME>` and AWS's own variables.
+    """Settings of a process. Fields come from `CALLMISSED_<NAME>` and AWS's own variables.
 
     `snapshotted` says that Lambda freezes the started process and restores it many times (SnapStart). `aws_endpoint`
-    stands in for every AWS service but DynamoDB, `queue_base` is the URL of the account's queues without their names.
-    `allow_loopback` lets user-given URLs reach this machine, which only the local stack may. `public_url` is where
-    callers find the API, which a function can't know behind a custom domain; Twilio signs it. Tenants are told when
-    they have fewer than `low_credits` credits.
+    replaces the endpoint of every AWS service except DynamoDB. `queue_base` is the URL of the account's queues without
+    their names.
+    `allow_loopback` lets user-given URLs reach this machine, which only the local stack may. `public_url` is the
+    API's URL for callers, which a function can't know behind a custom domain; Twilio signs it. `credits.low` is
+    published below `low_credits` credits.
     """
 
     stage: str = "local"
@@ -57,7 +58,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> CoreSettin
 
 
 def aws_credentials(environment: Mapping[str, str] | None = None) -> tuple[str, str, str | None] | None:
-    """Access key, secret key and session token where the environment has lasting ones, as it does in Lambda.
+    """Access key, secret key and session token where the environment has fixed ones, as in Lambda.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """

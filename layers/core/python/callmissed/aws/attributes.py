@@ -1,8 +1,7 @@
 """DynamoDB's JSON for the few types that hot items use.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
-Numbers are integers only: money never is anything else. boto3's own serializer goes through Decimal contexts and
-costs a multiple.
+Numbers are integers only, as money is. boto3's own serializer uses Decimal contexts and takes several times the CPU.
 """
 
 import base64
@@ -42,7 +41,7 @@ def to_item(values: Mapping[str, Value]) -> dict[str, Any]:
 
 
 def from_attribute(attribute: Mapping[str, Any]) -> Value:
-    """The value that `to_attribute` was given."""
+    """The Python value of a DynamoDB attribute; the inverse of `to_attribute`."""
     ((kind, value),) = attribute.items()
     match kind:
         case "N":

@@ -19,7 +19,7 @@ Failures = dict[str, list[dict[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message's JSON body. `again`: SQS handed it out before, so an earlier run may have come half way."""
+    """A message's JSON body. `again`: SQS delivered it before, so an earlier run may have done part of the work."""
 
     body: dict[str, Any]
     again: bool
@@ -37,7 +37,7 @@ class Change:
 async def each_message(
     event: Mapping[str, Any], work: Callable[[Received], Awaitable[None]], logger: Logger
 ) -> Failures:
-    """Do `work` for all messages of an SQS event at once; those whose work raises come back to the queue."""
+    """Run `work` for all messages of an SQS event in parallel; a message whose work raises goes back to the queue."""
     records: list[dict[str, Any]] = event["Records"]
 
     async def done(record: Mapping[str, Any]) -> None:
@@ -60,7 +60,7 @@ def changes(event: Mapping[str, Any]) -> list[Change]:
 
 
 def from_here(failed: Sequence[Change]) -> Failures:
-    """The answer that makes Lambda begin again with the first of `failed`; all is well when there is none."""
+    """The answer that makes Lambda retry from the first of `failed`; without one, the batch is done."""
     return {"batchItemFailures": [{"itemIdentifier": failed[0].number}] if failed else []}
 
 
@@ -70,5 +70,5 @@ def _received(record: Mapping[str, Any]) -> Received:
 
 
 def _change(record: Mapping[str, Any]) -> Change:
-    told = record["dynamodb"]
-    return Change(record["eventName"], from_item(told.get("NewImage", {})), told["SequenceNumber"])
+    change = record["dynamodb"]
+    return Change(record["eventName"], from_item(change.get("NewImage", {})), change["SequenceNumber"])

@@ -1,4 +1,4 @@
-"""boto3 clients for what is not on the hot path."""
+"""boto3 clients for services off the hot path."""
 
 import threading
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PATIENCE = Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
 """Functions live for half a minute; botocore's own timeouts are a minute each."""
 
-_one_at_a_time = threading.Lock()  # the session behind `boto3.client` is not for several threads
+_one_at_a_time = threading.Lock()  # the session of `boto3.client` is not thread-safe
 
 
 @overload

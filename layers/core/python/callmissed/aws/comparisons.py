@@ -2,7 +2,7 @@
 
     {"state": "pending", "n": below(50), "due": begins_with("2026")}
 
-A plain value stands for equality.
+A plain value means equality.
 """
 
 from dataclasses import dataclass
@@ -57,5 +57,5 @@ def begins_with(prefix: str) -> Comparison:
 
 
 def missing_or(comparison: Comparison) -> Comparison:
-    """There is no such attribute, which is also so where there is no item, or `comparison` holds."""
+    """The attribute does not exist (as when the item does not exist), or `comparison` holds."""
     return Comparison(f"(attribute_not_exists({{name}}) OR {comparison.template})", comparison.values)

@@ -1,6 +1,6 @@
 """The tables of one stage: reads, conditional writes and transactions.
 
-Only the hottest writes (admission, holds, idempotency) are worded elsewhere, by the modules that own their items.
+Only the hottest writes (admission, holds, idempotency) are written by the modules that own their items.
 """
 
 import secrets
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Selection(TypedDict, total=False):
-    """Which items a query or a scan returns, and what of them.
+    """Which items a query or a scan returns, and which of their attributes.
 
-    `where` filters what is read, which is paid for all the same; `attributes` are those that are returned.
-    Without `consistent`, what was written just now may be missing; an index is never consistent. `limit` is how many
+    `where` filters the items after they are read, so filtered items are billed too; `attributes` are those returned.
+    Without `consistent`, the last writes may be missing; an index is never consistent. `limit` is how many
     items one page reads at most.
     """
 
@@ -82,7 +82,7 @@ class Database:
         return from_item(answer.get("Item", {}))
 
     async def get_all(self, table: Table, keys: Sequence[Item], *, consistent: bool = True) -> list[Item]:
-        """Those of at most 100 items that exist, in the order of their keys."""
+        """The existing items among at most 100 keys, in the order of the keys."""
         name = self.name(table)
         request = {"RequestItems": {name: {"Keys": [to_item(key) for key in keys], "ConsistentRead": consistent}}}
         answer = await self.dynamodb.call("BatchGetItem", request)
@@ -92,19 +92,19 @@ class Database:
         return [item for key in keys for item in found if key.items() <= item.items()]
 
     async def get_all_at_once(self, table: Table, keys: Sequence[Item]) -> list[Item]:
-        """Those of at most 100 items that exist, as they were at one moment. Any write of them makes it fail."""
+        """The existing items among at most 100 keys, as of one moment. Fails on a concurrent write of one."""
         gets = [{"Get": {"TableName": self.name(table), "Key": to_item(key)}} for key in keys]
         answer = await self.dynamodb.call("TransactGetItems", {"TransactItems": gets})
         return [from_item(found["Item"]) for found in answer["Responses"] if found.get("Item")]
 
     async def put(self, table: Table, item: Item) -> None:
-        """Write the item, over whatever is there."""
+        """Write the item, replacing an existing one."""
         await self._write(put_operation(table, item))
 
     async def put_new(self, table: Table, item: Item) -> Item:
-        """Write the item where there is none; returns the one that was there before, empty when there was none.
+        """Write the item unless one exists; returns the existing item, empty when there was none.
 
-        An equal item counts as none after a lost answer: an earlier try of this write may have put it there.
+        After a lost answer an equal item counts as none: an earlier try of this write may have written it.
         """
         try:
             await self._write(put_new_operation(table, item), {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"})
@@ -119,7 +119,7 @@ class Database:
         return from_item(answer["Attributes"])
 
     async def update_if(self, table: Table, key: Item, **changes: Unpack[Changes]) -> bool:
-        """Change the item; False when the conditions do not hold, or no longer do after a lost answer."""
+        """Change the item; False when the conditions do not hold, or no longer hold after a lost answer."""
         return await self.write_if(update_operation(table, key, **changes))
 
     async def delete_if(self, table: Table, key: Item, **conditions: Unpack[Conditions]) -> bool:
@@ -127,7 +127,7 @@ class Database:
         return await self.write_if(delete_operation(table, key, **conditions))
 
     async def write_if(self, operation: WriteOperation) -> bool:
-        """Carry out a single operation; False when its conditions do not hold."""
+        """Execute a single operation; False when its conditions do not hold."""
         try:
             await self._write(operation)
         except ConditionFailed:
@@ -135,9 +135,9 @@ class Database:
         return True
 
     async def transact(self, operations: Sequence[WriteOperation]) -> None:
-        """Carry out all `operations` (at most 100) or none.
+        """Execute all `operations` (at most 100) or none.
 
-        A lost answer is asked for again under the same token, which DynamoDB remembers for ten minutes.
+        After a lost answer the request is sent again with the same token, which DynamoDB remembers for ten minutes.
         Raises TransactionCanceled.
         """
         items = [{each.kind: {"TableName": self.name(each.table), **each.request}} for each in operations]
@@ -145,7 +145,7 @@ class Database:
         await self.dynamodb.call("TransactWriteItems", request)
 
     def query(self, table: Table, partition: str, **selection: Unpack[KeySelection]) -> AsyncGenerator[Item]:
-        """Every item of the partition that is selected, in the order of sort keys; a page is read when it is needed."""
+        """Every selected item of the partition, in the order of sort keys; each page is read when it is needed."""
         return self._items("Query", self._query(table, partition, selection))
 
     async def page(
@@ -161,11 +161,11 @@ class Database:
         return await self._page("Query", request, start)
 
     def scan(self, table: Table, **selection: Unpack[Selection]) -> AsyncGenerator[Item]:
-        """Every item of the table that is selected, in no order. Reads the whole table."""
+        """Every selected item of the table, unordered. Reads the whole table."""
         return self._items("Scan", self._selected(table, Expressions(), selection))
 
     async def close(self) -> None:
-        """Drop the connections."""
+        """Close the connections."""
         await self.dynamodb.close()
 
     async def _write(self, operation: WriteOperation, returns: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """A narrow asynchronous DynamoDB client for the hot path.
 
-aiohttp carries it and botocore finds its credentials; a request takes a third of boto3's CPU
-(docs/decisions/0002-dynamodb-client.md). Tested against boto3 call for call.
+It uses aiohttp for HTTP and botocore for credentials; a request takes a third of boto3's CPU
+(docs/decisions/0002-dynamodb-client.md). Tests compare it with boto3 call by call.
 
     DynamoError
-    ├─ ConditionFailed        the condition did not hold; carries the item as it was, so nobody has to read it
+    ├─ ConditionFailed        the condition did not hold; carries the item as it was, which saves a read
     ├─ TransactionCanceled    a transaction's condition did not hold; carries the reason of each part
     ├─ Unavailable            no usable answer after all tries; `indeterminate` when the write may have happened
-    └─ RequestRefused         DynamoDB rejects the request itself: a defect of ours
+    └─ RequestRefused         DynamoDB rejects the request itself: a defect in our code
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class ConditionFailed(DynamoError):
 
 
 class TransactionCanceled(DynamoError):
-    """A transaction was cancelled; `reasons` has one code a part, `None` for the innocent ones."""
+    """A transaction was cancelled; `reasons` has one code a part, `None` for parts that did not fail."""
 
     def __init__(self, reasons: list[str]) -> None:
         super().__init__(f"transaction cancelled: {', '.join(reasons)}")
@@ -79,7 +79,7 @@ class RequestRefused(DynamoError):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One try of a request, for whoever counts: units as DynamoDB tells them, so none of a try that failed."""
+    """One try of a request, for observers: capacity units as DynamoDB reports them, so none for a failed try."""
 
     operation: str
     table: str
@@ -114,8 +114,7 @@ class DynamoDB:
         """Answer of `operation`, such as `UpdateItem`, to `request` in DynamoDB's own JSON.
 
         Throttling is retried with jitter. A lost answer is retried only with `resend_indeterminate`: writes that are
-        safe to apply twice ask for it, the others get `Unavailable`, indeterminate if any try was, and decide for
-        themselves.
+        safe to apply twice set it, the others get `Unavailable`, indeterminate if any try was.
         """
         if self._observe:
             request = request | {"ReturnConsumedCapacity": "TOTAL"}
@@ -139,7 +138,7 @@ class DynamoDB:
         raise AssertionError("unreachable")
 
     async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
-        """One try of one request: the seam where tests inject faults."""
+        """One try of one request. Tests inject faults here."""
         headers = self._signed_headers(operation, payload)
         try:
             async with self._pool().post(self._url, data=payload, headers=headers, allow_redirects=False) as response:
@@ -156,7 +155,7 @@ class DynamoDB:
         return answer
 
     async def close(self) -> None:
-        """Drop the connections and credentials; the next call makes new ones (a SnapStart snapshot must hold none)."""
+        """Drop connections and credentials; the next call makes new ones (a SnapStart snapshot must hold none)."""
         session, self._session, self._signer = self._session, None, None
         if session is not None:
             await session.close()

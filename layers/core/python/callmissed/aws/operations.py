@@ -1,6 +1,6 @@
 """Writes as data: single ones, and the operations of a transaction.
 
-An operation knows its table but not its stage; `callmissed.aws.database.Database` carries it out.
+An operation knows its table but not its stage; `callmissed.aws.database.Database` executes it.
 """
 
 from collections.abc import Collection, Mapping
@@ -23,7 +23,7 @@ class WriteOperation:
 
 
 class Conditions(TypedDict, total=False):
-    """What must hold for a write: attributes that are as `expected`, and those that `must_not_exist`."""
+    """Conditions of a write: attributes that are as `expected`, and attributes that `must_not_exist`."""
 
     expected: Mapping[str, Value | Comparison]
     must_not_exist: Collection[str]
@@ -33,9 +33,9 @@ class Changes(Conditions, total=False):
     """Changes of an item, under conditions.
 
     `set_missing` sets attributes that the item does not have; `add` adds numbers to numbers and members to sets,
-    `discard` takes members out of sets. An item that does not exist is changed only with `upsert`, and created by it.
+    `discard` removes members from sets. An item that does not exist is changed only with `upsert`, and created by it.
     A number may be added twice when an answer is lost, so `add` numbers in a transaction, or under a condition that
-    the addition ends.
+    the addition makes false.
     """
 
     set: Mapping[str, Value]
@@ -47,14 +47,14 @@ class Changes(Conditions, total=False):
 
 
 def put_operation(table: Table, item: Item, **conditions: Unpack[Conditions]) -> WriteOperation:
-    """Write the item, over whatever is there, if the `conditions` hold for what is there."""
+    """Write the item, replacing an existing one, if the `conditions` hold for the existing one."""
     expressions = Expressions()
     expressions.write("ConditionExpression", " AND ".join(_conditions(expressions, conditions)))
     return WriteOperation("Put", table, {"Item": to_item(item), **expressions.request})
 
 
 def put_new_operation(table: Table, item: Item) -> WriteOperation:
-    """Write the item where there is none."""
+    """Write the item unless one exists."""
     return put_operation(table, item, must_not_exist=(table.partition_key,))
 
 
@@ -73,7 +73,7 @@ def delete_operation(table: Table, key: Item, **conditions: Unpack[Conditions]) 
 
 
 def check_operation(table: Table, key: Item, **conditions: Unpack[Conditions]) -> WriteOperation:
-    """Write nothing, but let the transaction fail unless the item exists and the `conditions` hold."""
+    """Write nothing; the transaction fails unless the item exists and the `conditions` hold."""
     return WriteOperation("ConditionCheck", table, _existing(table, key, conditions))
 
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from types_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 MAX_DELAY_SECONDS = 900
-"""The longest time for which SQS hides a new message."""
+"""The maximum delay of a new SQS message."""
 
 _BATCH = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. `group` is the tenant, between whom SQS's fair queues are fair; the delay is at most 900 seconds."""
+    """One message. `group` is the tenant: SQS's fair queues are fair between groups. The delay is at most 900 s."""
 
     body: dict[str, Any]
     group: str
@@ -30,10 +30,10 @@ class Message:
 
 
 class Sending(Protocol):
-    """Where messages go."""
+    """Sends messages to one queue."""
 
     async def send(self, messages: Sequence[Message]) -> None:
-        """Put all `messages` into the queue. Raises QueueUnavailable; some may have arrived then."""
+        """Put all `messages` into the queue. Raises QueueUnavailable; some messages may have arrived in that case."""
         ...
 
 
@@ -42,7 +42,7 @@ class QueueUnavailable(Exception):
 
 
 class SqsQueue:
-    """Sends to one declared queue. boto3 comes with the first message, not with the import."""
+    """Sends to one declared queue. boto3 is imported with the first message."""
 
     def __init__(self, settings: CoreSettings, queue: Queue) -> None:
         self._settings = settings
@@ -67,7 +67,7 @@ class SqsQueue:
             raise QueueUnavailable(f"{len(failed)} messages were refused: {failed[0]['Code']}")
 
     def _sqs(self) -> "SQSClient":
-        with self._making:  # a client may be used by any number of threads, but not made by two at a time
+        with self._making:  # clients are thread-safe, but making one is not
             if self._client is None:
                 from callmissed.aws.clients import client
 

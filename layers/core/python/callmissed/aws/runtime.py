@@ -1,4 +1,4 @@
-"""One event loop for all invocations of a function, so that connections and memories outlive a single one."""
+"""One event loop for all invocations of a function, so that connections and caches outlive an invocation."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 _THREADS = 64
 
-_own = threading.local()  # Lambda has one thread a process; the local stack has one a function
+_own = threading.local()  # Lambda has one thread per process; the local stack has one per function
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -19,13 +19,13 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def use_own_loop() -> None:
-    """Make this thread's own loop the one that asyncio gives to whoever asks, such as Mangum."""
+    """Make this thread's own loop asyncio's current loop, for libraries such as Mangum."""
     asyncio.set_event_loop(_runner().get_loop())
 
 
 def _runner() -> asyncio.Runner:
     if not hasattr(_own, "runner"):
         _own.runner = asyncio.Runner()
-        # Look-ups of slow names hold a thread each, and must not keep boto3's calls waiting.
+        # Each look-up of a slow name blocks a thread, and must not delay boto3's calls.
         _own.runner.get_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
     return _own.runner

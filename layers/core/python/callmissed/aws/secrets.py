@@ -1,7 +1,7 @@
-"""What a process must know and its settings only name: peppers, sealing keys and the providers' API keys.
+"""Secrets that settings only name: peppers, sealing keys and the providers' API keys.
 
-On one machine they are settings themselves; a deployed process reads them from AWS Secrets Manager, once. Only
-composition roots come here, and hand on what they got.
+On one machine the settings hold them; a deployed process reads them from AWS Secrets Manager, once. Only composition
+roots import this module, and pass the secrets on.
 """
 
 import json
@@ -35,7 +35,7 @@ def sealing_ring(settings: CoreSettings) -> tuple[bytes, ...]:
 
 @cache
 def provider_environment(settings: CoreSettings) -> Mapping[str, str]:
-    """Where providers' API keys are looked up: the environment, and above it the provider-keys secret."""
+    """The mapping of providers' API keys: the provider-keys secret, then the environment."""
     if not settings.provider_keys_secret_arn:
         return os.environ
     keys: dict[str, str] = json.loads(_text(settings.provider_keys_secret_arn, settings.region) or "{}")
@@ -44,7 +44,7 @@ def provider_environment(settings: CoreSettings) -> Mapping[str, str]:
 
 def read_secret(arn: str, region: str) -> str:
     """The secret's current text. Raises botocore.exceptions.ClientError."""
-    import boto3  # a tenth of a second, which only processes need whose secrets are in AWS
+    import boto3  # takes 0.1 s, and only processes with secrets in AWS need it
 
     client: SecretsManagerClient = boto3.client("secretsmanager", region_name=region)  # pyright: ignore[reportUnknownMemberType]
     return client.get_secret_value(SecretId=arn)["SecretString"]

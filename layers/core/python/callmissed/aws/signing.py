@@ -1,8 +1,8 @@
 """Signature Version 4 for DynamoDB requests, which all have the same shape.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html. Credentials that the environment doesn't have are
-botocore's to find and renew, which takes 0.3 s of CPU to import; its signer, made for every service, takes ten times as
-long for the same bytes. Tests hold the two to be equal.
+found and renewed by botocore, whose import takes 0.3 s of CPU; its signer, made for every service, takes ten times as
+long for the same bytes. Tests check that both signatures are equal.
 """
 
 import hashlib
@@ -25,19 +25,19 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class LastingCredentials:
-    """Credentials that stay as they are."""
+    """Credentials that never change."""
 
     access_key: str
     secret_key: str
     token: str | None = None
 
     def get_frozen_credentials(self) -> "LastingCredentials":
-        """Themselves."""
+        """The credentials."""
         return self
 
 
 class DailyKeySigner:
-    """Signs requests to `url` with the credentials of the moment, which are those given or those that are found.
+    """Signs requests to `url` with the current credentials: the given ones, or those that botocore finds.
 
     The signing key is derived once a day. Raises NoCredentialsError when there are no credentials.
     """
@@ -52,8 +52,8 @@ class DailyKeySigner:
         self._derived: tuple[tuple[str | None, str], bytes] | None = None
 
     def headers(self, operation: str, payload: bytes) -> dict[str, str]:
-        """Headers of a signed request. Raises botocore's errors when credentials have to be fetched and can't be."""
-        credentials = self._source.get_frozen_credentials()  # one look: they may be renewed at any time
+        """Headers of a signed request. Raises botocore's errors when credentials can't be fetched."""
+        credentials = self._source.get_frozen_credentials()  # read once: they may be renewed at any time
         stamp = _now().strftime("%Y%m%dT%H%M%SZ")
         target = f"DynamoDB_20120810.{operation}"
         token = {"x-amz-security-token": credentials.token} if credentials.token else {}
@@ -89,10 +89,10 @@ class DailyKeySigner:
 
 
 def _find_credentials() -> "Credentials | LastingCredentials | None":
-    """Where botocore would look first, then where it looks."""
+    """The environment's credentials, which botocore would look up first, or those that botocore finds."""
     if lasting := aws_credentials():
         return LastingCredentials(*lasting)
-    from botocore.session import get_session  # no deployed function without SnapStart comes here
+    from botocore.session import get_session  # no deployed function without SnapStart reaches this line
 
     return get_session().get_credentials()
 

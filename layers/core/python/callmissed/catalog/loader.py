@@ -1,7 +1,7 @@
-"""Reads the catalog: the built-in rows beside this module, then the operator's file on top of them.
+"""Reads the catalog: the built-in rows beside this module, then the operator's file, which overrides them.
 
 The built-in rows are checked by a unit test rather than at every start; the operator's are checked by
-`operator_file`, which alone needs Pydantic and is imported only when there is such a file.
+`operator_file`, the only module here that needs Pydantic, imported only when there is such a file.
 """
 
 import tomllib
@@ -31,7 +31,7 @@ def load_catalog(
     environment: Mapping[str, str] | None = None,
     source: str = "operator's file",
 ) -> Catalog:
-    """The built-in catalog, with the operator's providers and models added or put in place of built-in ones.
+    """The built-in catalog, with the operator's providers and models added, or replacing built-in ones.
 
     `environment` fills the `${NAME}` placeholders of the providers; those it doesn't set stay. `source` names the
     operator's file in errors. Raises CatalogError.
@@ -57,7 +57,7 @@ def read_operator_file(source: str) -> str:
         if source.startswith("s3://"):
             return _read_object(source)
         return Path(source).read_text(encoding="utf-8")
-    except Exception as error:  # botocore's errors share no other ancestor, and naming them would import it
+    except Exception as error:  # botocore's errors have no other common base, and naming it would import botocore
         raise CatalogError(f"{source}: can't be read: {' '.join(str(error).split())}") from error
 
 

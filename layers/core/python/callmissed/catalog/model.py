@@ -1,4 +1,4 @@
-"""What the catalog holds: models, their prices, and the providers that serve them."""
+"""Types of the catalog: models, their prices, and the providers that serve them."""
 
 import re
 from collections.abc import Mapping
@@ -43,8 +43,8 @@ class Category(StrEnum):
 class Price:
     """Token prices in micro-credits per million tokens.
 
-    `cached_input` is None where cached input costs the same as any other. `version` spells the price out, so that
-    a ledger entry which keeps it can be recomputed after the catalog has changed.
+    `cached_input` is None where cached input costs the same as any other. `version` has the price as text, so that
+    the amount of a ledger entry can be recomputed after the catalog has changed.
     """
 
     input: int
@@ -64,7 +64,7 @@ class UnitPrice:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRoute:
-    """One way to a model: a provider, and what that provider calls the model."""
+    """One route to a model: a provider, and that provider's id of the model."""
 
     provider: str
     upstream_id: str
@@ -76,8 +76,8 @@ class Model:
 
     `max_output_tokens` is the most that one call may produce (0 where nothing is counted in tokens). `price` is None
     for models that aren't priced by the token, and for `openrouter/auto`, whose price is the chosen model's.
-    `reasoning_efforts` maps what a caller asks for to what is sent, "" meaning that the field is dropped; None
-    forwards it as it is. `status` is `live` or `maintenance`; in maintenance, `fallback` is the id to advise.
+    `reasoning_efforts` maps the caller's value to the value sent, "" meaning that the field is dropped; None
+    forwards it as it is. `status` is `live` or `maintenance`; in maintenance, the error recommends the id `fallback`.
     `realtime` models speak over sockets only. `dimensions` is the size of an embedding model's vectors, None where it
     is not known; its `context_window` bounds each input. `created` is in epoch seconds.
     """
@@ -125,7 +125,7 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All models by id, in listing order, and all providers by name."""
+    """All models by id, in the order of the list, and all providers by name."""
 
     models: Mapping[str, Model]
     providers: Mapping[str, ProviderSettings]

@@ -1,4 +1,4 @@
-"""Checks an operator's file and puts its providers and models on top of the built-in catalog."""
+"""Validates an operator's file and merges its providers and models into the built-in catalog."""
 
 import tomllib
 from collections.abc import Mapping
@@ -32,12 +32,12 @@ from callmissed.catalog.model import (
 from callmissed.catalog.prices import micro_credits, token_price
 
 MAX_CREDITS_PER_MILLION_TOKENS = 1_000_000
-"""Over a hundred times the dearest list price there is: more is a slip of the decimal point."""
+"""Over a hundred times the highest list price: a higher price is a misplaced decimal point."""
 
 _MAX_TOKENS = 100_000_000
 _MAX_DIMENSIONS = 65_536
 _SHARE_OF_WINDOW = 4
-"""A model whose row states no `max_output_tokens` writes a quarter of its window, which leaves room for the prompt."""
+"""Output limit of a model whose row states none: a quarter of its window, which leaves room for the prompt."""
 
 _ROUTE_FIELDS = frozenset({"id", "provider", "upstream_id"})
 _PRICED_FIELDS = ("input", "output", "context_window")
@@ -132,7 +132,7 @@ class _File(BaseModel):
 
 
 def merged(built_in: Catalog, text: str, source: str) -> Catalog:
-    """`built_in` with what the operator's file `text` adds and replaces; `source` names that file in errors.
+    """`built_in` with the additions and replacements of the operator's file `text`; `source` names that file in errors.
 
     A model row with a built-in id replaces that model; further rows with the same id are further routes, tried in
     order. Raises CatalogError.
@@ -181,7 +181,7 @@ def _models(file: _File, providers: Mapping[str, ProviderSettings], source: str)
 
 
 def _check_place(row: _ModelRow, earlier: list[_ModelRow], where: str) -> None:
-    """The first row of an id has the price; a further one has another provider and may only repeat the rest."""
+    """The first row of an id has the price; a further row has another provider, and its other fields must be equal."""
     if not earlier:
         for name in _PRICED_FIELDS:
             if name not in row.model_fields_set and not (name == "output" and row.category == "embedding"):

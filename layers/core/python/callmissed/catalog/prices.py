@@ -1,4 +1,4 @@
-"""Makes prices out of micro-credits, each with the version that a ledger entry keeps."""
+"""Prices from micro-credits, each with the version that a ledger entry stores."""
 
 from decimal import Decimal
 

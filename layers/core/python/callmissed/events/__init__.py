@@ -1,1 +1,1 @@
-"""What happens on the platform, told to whoever asked: event types and the outbox."""
+"""Events of the platform, published to subscribers: event types and the outbox."""

@@ -1,8 +1,8 @@
-"""The outbox: events that are written together with what they tell of, or not at all.
+"""The outbox: an event is written in one transaction with the change that it reports.
 
-An event is an item of the table `outbox`. Its stream feeds the relay, so that what is written is also told, at least
+An event is an item of the table `outbox`. Its stream triggers the relay, so that every event is published at least
 once (the transactional outbox, https://microservices.io/patterns/data/transactional-outbox.html). The item keeps the
-body that webhooks get, byte for byte, for as long as it can be replayed.
+bytes of the body that webhooks get, for as long as the event can be replayed.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ RETENTION = 30 * 24 * 3600 * SECOND
 """How long events can be replayed, in microseconds."""
 
 _REMEMBERED = RETENTION + 2 * 24 * 3600 * SECOND
-"""How long an event keeps its id from being told again: what is told once a month outlives the longest month."""
+"""How long an event's id prevents a second event: longer than a month, for events that are published once a month."""
 
 MAX_EVENT_BYTES = 200 * 1024
-"""The largest body: EventBridge takes 256 KB with what goes around it."""
+"""The maximum body: EventBridge accepts 256 KB with the envelope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Event:
 
 
 def new_event(tenant: str, data: EventData, now: Micros, *, unique: str | None = None) -> Event:
-    """The event that `data` tells of. With `unique`, the same text makes the same id: such an event is told once.
+    """The event with this `data`. With `unique`, the same text makes the same id, so the event is published once.
 
     Raises ValueError for a body over `MAX_EVENT_BYTES`.
     """
@@ -82,7 +82,7 @@ def publish_operation(event: Event) -> WriteOperation:
 
 
 async def publish(database: Database, event: Event) -> bool:
-    """Publish `event` by itself; False when an event with its id was published before. Raises Unavailable."""
+    """Publish `event` on its own; False when an event with its id was published before. Raises Unavailable."""
     return await database.write_if(publish_operation(event))
 
 

@@ -1,4 +1,4 @@
-"""The event types: what `data` holds, an example of it, and the version that a consumer can rely on.
+"""The event types: the fields of `data`, an example, and the version that a consumer can rely on.
 
 A version changes when a field goes away or changes its meaning; new optional fields come without one. JSON Schemas of
 all types are in docs/api/events.json and at GET /api/v1/webhooks/event-types.
@@ -15,7 +15,7 @@ _TIME = "2026-11-25T09:30:00.000Z"
 
 
 class EventData(BaseModel):
-    """What an event tells. A subclass is an event type; money is in credits, times are ISO 8601 in UTC."""
+    """Data of an event. A subclass is an event type; money is in credits, times are ISO 8601 in UTC."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -308,7 +308,7 @@ def is_pattern(text: str) -> bool:
 
 
 def catalogue() -> list[dict[str, Any]]:
-    """What is published of every type: `name`, `version`, `description`, JSON `schema` and `example` of its data."""
+    """Public description of every type: `name`, `version`, `description`, JSON `schema` and `example` of its data."""
     return [
         {
             "name": name,

@@ -1,1 +1,1 @@
-"""HTTP to addresses that users choose: which URLs and addresses are fit for it, and the client that holds to them."""
+"""HTTP to addresses that users choose: rules for URLs and addresses, and the client that enforces them."""

@@ -1,10 +1,10 @@
-"""Which addresses a user may make us connect to: public unicast, and nothing that only looks like it.
+"""Which addresses a user may make us connect to: public unicast only, and no address that embeds another one.
 
 The ranges are those of IANA's special-purpose registries, whether or not they call a range globally reachable,
 https://www.iana.org/assignments/iana-ipv4-special-registry and
-https://www.iana.org/assignments/iana-ipv6-special-registry; multicast and the reserved space come on top. An IPv6
+https://www.iana.org/assignments/iana-ipv6-special-registry; multicast and the reserved space are added. An IPv6
 address that embeds an IPv4 one is refused whatever it embeds: no public server needs to be reached through it.
-`ipaddress.is_global` is no substitute, for it admits multicast, NAT64 and the 6to4 relays.
+`ipaddress.is_global` is no substitute: it allows multicast, NAT64 and the 6to4 relays.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -74,7 +74,7 @@ def is_public(address: str) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """True for 127.0.0.0/8 and ::1, and for nothing that embeds them."""
+    """True for 127.0.0.0/8 and ::1, and False for addresses that embed them."""
     parsed = _parsed(address)
     return parsed in _LOOPBACK_IPV4 if isinstance(parsed, IPv4Address) else parsed == _LOOPBACK_IPV6
 

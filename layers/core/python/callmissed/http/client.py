@@ -20,8 +20,8 @@ calls.
     ├─ HungUp                 the connection ended before the answer's headers
     └─ AnswerGarbled          the answer is not HTTP, has too large headers, or its body breaks off
 
-Their messages may be shown to a tenant. AddressRefused and NotResolved have the same message, so that it does not reveal
-which private names exist.
+Their messages may be shown to a tenant. AddressRefused and NotResolved have the same message, so that the message does
+not reveal which private names exist.
 """
 
 import asyncio
@@ -249,7 +249,7 @@ class _ValidatingResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The first addresses of `host`, after all were validated. Raises OSError when there is none or one is refused."""
+        """The first addresses of `host`, all of them validated. Raises OSError when there is none or one is refused."""
         try:
             results = await self._resolver.resolve(host, port, family)
         except UnicodeError as error:

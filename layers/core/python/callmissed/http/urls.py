@@ -1,8 +1,8 @@
-"""Which URLs a user may give us to call. Pure: nothing is looked up, so a refusal tells nothing about any network.
+"""Which URLs a user may give us to call. No name is looked up, so an error reveals nothing about a network.
 
-One strict pattern reads a URL, and what is called is built from its parts: there is no second reading for a trick to
-hide in. Path and query stay as they were given, byte by byte. What passes may still resolve to a refused address:
-`callmissed.http.client` judges that, each time that it connects.
+One strict pattern parses a URL, and the URL that is called is built from its parts, so that no second parser can read
+it differently. Path and query keep their bytes. An accepted name may still resolve to a refused address:
+`callmissed.http.client` validates addresses each time it connects.
 """
 
 import re
@@ -46,8 +46,8 @@ _LOCAL_ENDS = (
 def checked_url(text: str, *, allow_loopback: bool = False) -> URL:
     """The URL in `text`: https, a public host by name or address, any port, no user name, no fragment.
 
-    `allow_loopback` also admits `localhost`, 127.0.0.0/8 and ::1, over https or plain http. Raises ApiError 400
-    `url_rejected`, whose message says what is wrong with the text and never what a name stands for.
+    `allow_loopback` also allows `localhost`, 127.0.0.0/8 and ::1, over https or plain http. Raises ApiError 400
+    `url_rejected`, whose message names the fault of the text, and never the address of a name.
     """
     if not 1 <= len(text) <= MAX_URL_LENGTH:
         raise _rejected(f"A URL has 1 to {MAX_URL_LENGTH} characters.")

@@ -1,1 +1,1 @@
-"""Requests with an `Idempotency-Key`: run once, answered as often as they are sent (docs/idempotency.md)."""
+"""Requests with an `Idempotency-Key` run once; each repetition gets the same answer (docs/idempotency.md)."""

@@ -1,4 +1,4 @@
-"""Answers that are too long for a DynamoDB item: they lie in S3 until the bucket's lifecycle removes them."""
+"""Answers that are too long for a DynamoDB item: they are stored in S3 until the bucket's lifecycle removes them."""
 
 import asyncio
 from typing import TYPE_CHECKING, Protocol
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class LongAnswers(Protocol):
-    """Where long answers are kept. A name is written once."""
+    """A store of long answers. A name is written once."""
 
     async def keep(self, name: str, body: bytes) -> None:
         """Keep `body`. Raises AnswersUnavailable."""
@@ -22,11 +22,11 @@ class LongAnswers(Protocol):
 
 
 class AnswersUnavailable(Exception):
-    """The bucket did not take the answer, or did not give it."""
+    """The bucket did not store the answer, or did not return it."""
 
 
 class S3Answers:
-    """Long answers in `settings.responses_bucket`. boto3 comes with the first of them, not with the import."""
+    """Long answers in `settings.responses_bucket`. boto3 is imported with the first answer."""
 
     def __init__(self, settings: CoreSettings) -> None:
         self._settings = settings

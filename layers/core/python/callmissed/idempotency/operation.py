@@ -13,18 +13,18 @@ class Operation:
 
     @classmethod
     def new(cls) -> "Operation":
-        """An operation that nobody has begun."""
+        """A new operation with a random id."""
         return cls(secrets.token_hex(16))
 
     def new_id(self, prefix: str) -> str:
-        """An id for what the operation creates, shaped as `callmissed.ids.new_id` shapes them: always the same one.
+        """An id, in the form of `callmissed.ids.new_id`, for a new item: the same prefix gives the same id.
 
-        Write what it names IF NOT EXISTS, and a run after a crash creates nothing twice. An operation that creates
-        several things of a kind tells them apart by the prefix.
+        Write the new item IF NOT EXISTS, so that a run after a crash creates nothing twice. An operation that creates
+        several things of a kind gives each its own prefix.
         """
         return f"{prefix}_{derived(self.id, prefix)[:24]}"
 
 
 def derived(*parts: str) -> str:
-    """64 hex digits that follow from `parts`, and from which nobody learns them."""
+    """SHA-256 of `parts`, in 64 hex digits."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What makes two requests the same one: the tenant's key, and a fingerprint of what was asked."""
+"""Identity of a request: the tenant's key, and a fingerprint of the request."""
 
 import hashlib
 import re
@@ -10,21 +10,21 @@ from callmissed.keys.secret import Mode
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
-"""Set to `true` on an answer that was given before."""
+"""Response header: `true` on a replayed answer."""
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """A request that must run once. `record` names its key without telling it; both are SHA-256 in hex."""
+    """A request that must run once. `record` is the hash of its key; both fields are SHA-256 in hex."""
 
     record: str
     fingerprint: str
 
 
 def keyed_request(tenant: str, mode: str, key: str, fingerprint: str) -> KeyedRequest:
-    """The request behind `tenant`'s `key`. Test keys have keys of their own: the sandbox never answers for a model."""
+    """The request behind `tenant`'s `key`. Test keys have a key space of their own, without replays of live answers."""
     owner = (tenant, "test") if mode == Mode.TEST else (tenant,)
     return KeyedRequest(_digest("\0".join((*owner, key)).encode()), fingerprint)
 
@@ -40,7 +40,7 @@ def checked_key(values: Sequence[str]) -> str | None:
 
 
 def fingerprint(method: str, path: str, query: bytes, body: bytes) -> str:
-    """SHA-256 of the request, in hex. Each part goes in with its length, so that none can pass for another."""
+    """SHA-256 of the request, in hex. Each part is hashed with its length, so that different parts never hash alike."""
     return _digest(method.encode(), path.encode(), query, body)
 
 

@@ -1,13 +1,13 @@
 """The records of requests with an Idempotency-Key, each a lock first and an answer later.
 
-    absent ──begin──► running ──complete──► done      answered from the record for 24 hours
+    none ────begin──► running ──complete──► done      answered from the record for 24 hours
                        ▲   │
                  begin │   │ release                  every answer but 2xx
                        │   ▼
                        free
 
 A lock whose time is over is taken over by the next begin. Each run has a token of its own in its conditions (fencing),
-so a run that comes back from the dead neither completes nor releases what is another's.
+so a run that resumes after another took the lock over neither completes nor releases the record.
 """
 
 import secrets
@@ -39,10 +39,10 @@ from callmissed.platform.tables import IDEMPOTENCY
 
 RETENTION_SECONDS = 24 * 3600
 MAX_INLINE_BYTES = 100 * 1024
-"""The longest body that the record itself keeps; DynamoDB takes items of 400 KB."""
+"""The maximum body that the record itself stores; DynamoDB accepts items of 400 KB."""
 
 SKEW_SECONDS = 10
-"""Two clocks that are each off by five seconds differ by so much: a lock outlives its run's process by more."""
+"""The difference of two clocks that are each off by five seconds. A lock outlives its run's process by more."""
 
 _TRIES = 4
 _RETRY_SECONDS = 5
@@ -59,13 +59,13 @@ class Run:
 
     @property
     def answer_name(self) -> str:
-        """Where a long answer of this run lies."""
+        """Name under which a long answer of this run is stored."""
         return f"{self.record}/{self.owner}"
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """An answer that was given before; `call_id` is the billed call's, if it was one."""
+    """A stored answer; `call_id` is the billed call's, if it was one."""
 
     status: int
     content_type: str
@@ -74,7 +74,7 @@ class Replay:
 
 
 class Sealing(Protocol):
-    """What keeps stored answers from being read by who reads the table, such as `callmissed.sealing.Sealer`."""
+    """Encrypts stored answers, such as `callmissed.sealing.Sealer`."""
 
     def seal_bytes(self, content: bytes) -> bytes:
         """`content` as it may be stored."""
@@ -86,9 +86,9 @@ class Sealing(Protocol):
 
 
 class IdempotencyStore:
-    """Records of one stage. Every method is one round trip, but for what its docstring names.
+    """Records of one stage. Every method is one round trip, except where its docstring names more.
 
-    Where answers show a secret that is shown once, `sealing` keeps them sealed.
+    `sealing` seals the stored answers of routes whose answer shows a secret once.
     """
 
     def __init__(self, database: Database, long_answers: LongAnswers, sealing: Sealing | None = None) -> None:
@@ -101,8 +101,8 @@ class IdempotencyStore:
         """Lock the request's key at `now`, or find the answer that was given.
 
         The lock must outlive the process of the run by `SKEW_SECONDS`. A second round trip for a key whose 24 hours
-        are over. Raises ApiError 409 while another run has the lock or for another request, 503 when nothing was
-        locked that we know of; one more round trip then undoes a lock that we may not know of.
+        are over. Raises ApiError 409 while another run has the lock or for another request, 503 when the lock is not
+        confirmed; one more round trip then releases a lock that a lost answer may have set.
         """
         lock = _new_lock(request, now, lock_seconds, call_id)
         try:
@@ -129,10 +129,10 @@ class IdempotencyStore:
         raise service_unavailable()
 
     async def complete(self, run: Run, status: int, content_type: str, body: bytes) -> None:
-        """Keep the run's answer, before anybody gets it. Safe to repeat.
+        """Store the run's answer, before the caller gets it. Safe to repeat.
 
         Bodies above `MAX_INLINE_BYTES` go to S3 first. Raises ApiError 409 when another run has taken the lock over,
-        503 when the answer may not be kept. Either way the caller must not get it.
+        503 when the answer may not be stored. Either way the caller must not get it.
         """
         stored: bytes | None = self._sealing.seal_bytes(body) if self._sealing else body
         if len(stored) > MAX_INLINE_BYTES:
@@ -151,7 +151,7 @@ class IdempotencyStore:
                 raise in_progress(1) from None
 
     async def release(self, run: Run) -> None:
-        """Let the key run again. What can't be released now is free when its lock ends."""
+        """Let the key run again. After a failed release, the key is free when its lock ends."""
         request = release_request(self._table, run.record, run.owner)
         try:
             await self._dynamodb.call("UpdateItem", request)
@@ -189,7 +189,7 @@ class IdempotencyStore:
 
 
 def in_progress(seconds: int) -> ApiError:
-    """409: the same request is being worked on, for `seconds` more at most."""
+    """409: the same request is in progress, for at most `seconds` more."""
     message = f"A request with this {HEADER} is still running."
     wait = {"Retry-After": str(min(max(seconds, 1), _RETRY_SECONDS))}
     return ApiError(409, "idempotency_in_progress", message, headers=wait)

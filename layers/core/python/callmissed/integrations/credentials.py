@@ -1,4 +1,4 @@
-"""Credentials of the providers that a tenant brings: what they consist of, and how they are shown."""
+"""Credentials of a tenant's own providers: their fields, and how they are shown."""
 
 from abc import abstractmethod
 from typing import Annotated, ClassVar
@@ -10,7 +10,7 @@ _MIN_SHOWN_LENGTH = 9
 
 
 class Credentials(BaseModel):
-    """One provider's set, which is saved and replaced as a whole. `secrets` names the fields that are sealed."""
+    """The credentials of one provider, saved and replaced as a whole. `secrets` names the fields that are sealed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,14 +22,14 @@ class Credentials(BaseModel):
     @property
     @abstractmethod
     def account(self) -> str:
-        """Whose callbacks these are, in the provider's words: what `whatsapp_account` or `twilio_account` makes."""
+        """Id of the provider's account whose callbacks these are, from `whatsapp_account` or `twilio_account`."""
 
 
 class WhatsAppCredentials(Credentials):
     """A phone number of the WhatsApp Cloud API and the Meta app behind it.
 
-    Without an `app_secret` nobody can tell Meta's callbacks from anybody else's; they are refused unless
-    `allow_unsigned` says that this is meant.
+    Without an `app_secret` Meta's callbacks can't be verified; they are refused unless `allow_unsigned` accepts
+    them.
     """
 
     provider = "whatsapp"
@@ -76,7 +76,7 @@ def twilio_account(account_sid: str, phone_number: str) -> str:
 
 
 def masked(secret: str) -> str | None:
-    """A secret as it is shown: its first and last four characters, none of a short one, None where there is none."""
+    """A secret as it is shown: its first and last four characters, or none of a short one. None without a secret."""
     if not secret:
         return None
     return _MASK if len(secret) < _MIN_SHOWN_LENGTH else f"{secret[:4]}{_MASK}{secret[-4:]}"

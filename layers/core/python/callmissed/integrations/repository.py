@@ -1,4 +1,4 @@
-"""Integrations: credentials of the providers that a tenant brings, and the way from a callback back to its tenant.
+"""Integrations: credentials of a tenant's own providers, and the look-up of a callback's tenant.
 
 Items of the table `tenants`:
 
@@ -7,8 +7,8 @@ Items of the table `tenants`:
     @twilio#<sid>#<number>   ACCOUNT                  the same
     @whatsapp-verify#<hash>  ACCOUNT                  owners: the tenants that chose this verify token
 
-Credentials and the items that lead to them change in one transaction. An account has one owner at most; a verify token,
-which people make up, may have several.
+Credentials and their look-up items change in one transaction. An account has one owner at most; a verify token,
+which tenants choose, may have several.
 """
 
 import hashlib
@@ -55,9 +55,9 @@ class Integration:
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccount:
-    """Whose callbacks an account's are, and how they are known: by a signature with `secret` (sealed).
+    """Owner of an account's callbacks, which are verified by a signature with `secret` (sealed).
 
-    Without a secret they are trusted only if `allow_unsigned`.
+    Without a secret, callbacks are accepted only with `allow_unsigned`.
     """
 
     tenant: str
@@ -72,7 +72,7 @@ class Integrations:
         self._database = database
 
     async def save(self, tenant: str, credentials: Credentials, sealer: Sealer, now: Micros) -> Integration:
-        """Save `credentials` in the place of those before.
+        """Save `credentials`, replacing earlier ones.
 
         Raises ApiError 409 when the account belongs to another tenant, or the integration changed at the same time.
         """
@@ -128,7 +128,7 @@ def _put_account(integration: Integration, credentials: Credentials) -> WriteOpe
 
 
 def _moved(after: Integration, before: Integration | None) -> list[WriteOperation]:
-    """Lead the new account and verify token to the tenant, and the earlier ones nowhere."""
+    """Point the new account and verify token to the tenant, and remove the earlier ones."""
     operations: list[WriteOperation] = []
     if before and before.account != after.account:
         operations.append(delete_operation(TENANTS, _account_key(before.account), expected={"owner": after.tenant}))

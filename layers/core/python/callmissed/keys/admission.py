@@ -1,8 +1,8 @@
 """Admission: one conditional write that authenticates, revokes, limits and budgets a call.
 
 The write has two branches, because DynamoDB's conditions have no arithmetic: `busy` when the key's theoretical
-arrival time lies ahead, `idle` when it has passed. A container remembers each key's arrival time, to guess the branch,
-and until when a limited one must wait, so that refused callers cost no writes.
+arrival time is in the future, `idle` when it has passed. A container caches each key's arrival time, to guess the
+branch, and the end of a limited key's wait, so that refused callers cost no writes.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _TRIES = 4
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A `key` that passed, as the write returned it. `charged` micro-credits were taken from its budget at `now`.
+    """An admitted `key`, as the write returned it. `charged` micro-credits were taken from its budget at `now`.
 
     `elsewhere` are the ids to which the key may move before the call ends (callmissed.keys.pepper_rotation).
     """
@@ -41,7 +41,7 @@ class Admitted:
 
 
 class RateLimited(ApiError):
-    """429: the `key` is above its rate. It is as this process saw it last, the policy of its calls included."""
+    """429: the `key` is above its rate. `key` is its last state in this process, the policy included."""
 
     key: KeyItem
 
@@ -56,9 +56,9 @@ class Admission:
         self._limited: dict[str, KeyItem] = {}
 
     async def admit(self, key_hash: str, estimate: MicroCredits, now: Micros) -> Admitted:
-        """Let one call of the key through at `now`, charging `estimate` to its budget.
+        """Admit one call of the key at `now`, and charge `estimate` to its budget.
 
-        One round trip, two when the remembered branch was wrong. Raises ApiError 401 for a key that is unknown,
+        One round trip, two when the cached branch was wrong. Raises ApiError 401 for a key that is unknown,
         revoked or expired, RateLimited above its rate, HoldRefused above its budget; Unavailable when DynamoDB does not
         answer.
         """
@@ -83,8 +83,8 @@ class Admission:
     async def give_back(self, admitted: Admitted, amount: MicroCredits) -> None:
         """Return `amount` to the key's budget for this month, at most once.
 
-        It is sent once and never again: a lost answer leaves the key with less to spend until its month turns, never
-        with more. Does nothing for a key without a budget. Raises Unavailable.
+        The write is sent once, without retries: a lost answer leaves the key with less to spend until the next month,
+        never with more. Does nothing for a key without a budget. Raises Unavailable.
         """
         if amount <= 0 or not admitted.key.has_budget:
             return
@@ -95,10 +95,10 @@ class Admission:
             except ConditionFailed as refused:
                 if not refused.item:
                     continue  # the key moved
-            return  # given back, or the month turned, and the budget with it
+            return  # given back, or a new month with a new budget has begun
 
     async def _learn(self, key: KeyItem | None, estimate: MicroCredits, now: Micros, month: int) -> int:
-        """Find out from the key why it refused; returns the month to try again with, or raises the refusal."""
+        """The month to retry with, from the key that refused the write. Raises the refusal if a retry can't help."""
         if not key or not key.works(now):
             raise invalid_api_key()
         if key.month < month:

@@ -1,8 +1,8 @@
 """Authentication: finds the key of a secret under any live pepper, and admits its call.
 
-A key is asked for where this process saw it last, else under the current pepper. When it is not there it is looked for
-from the oldest pepper to the current one: keys move in that direction (callmissed.keys.pepper_rotation), so one that
-moves meanwhile is not missed.
+A key is first looked up where this process saw it last, else under the current pepper. If it is not there, all peppers
+are tried from the oldest to the current one: keys move in that direction (callmissed.keys.pepper_rotation), so that a
+key that moves at the same time is found.
 """
 
 from callmissed.aws.database import Database
@@ -32,7 +32,7 @@ class KeyAuthenticator:
         """As `Admission.admit`, for the key of `secret`.
 
         An unknown key costs one failed write and, while there are several peppers, a read for each. A key under an
-        older pepper is moved before the answer, once; what becomes of the move doesn't touch the call.
+        older pepper is moved before the answer, once; a failed move does not affect the call.
         """
         hashes = [key_hash(pepper, secret) for pepper in self._peppers]
         if len(hashes) == 1:

@@ -26,7 +26,7 @@ def lockable(text: str) -> str:
 
 
 def origin_host(origin: str | None, referer: str | None) -> str | None:
-    """Host that the browser names, in lower case; None when it names none, garbles it, or names what no host can be."""
+    """Host of the request's origin, in lower case; None when it is missing or not a valid host."""
     try:
         host = (urlsplit(origin or referer or "").hostname or "").rstrip(".")
     except ValueError:
@@ -35,7 +35,7 @@ def origin_host(origin: str | None, referer: str | None) -> str | None:
 
 
 def patterns_for(host: str) -> list[str]:
-    """Every lock that would admit `host`."""
+    """Every lock that allows `host`."""
     labels = host.split(".")
     if len(labels) > _MAX_LABELS:
         return [host]

@@ -1,6 +1,6 @@
-"""Publishing that keys have expired.
+"""Publishes `api_key.expired`.
 
-Nothing happens when a key expires: its calls are refused from then on. So it is looked for afterwards.
+A key expires without a write: its calls are refused from then on. So a schedule looks for expired keys.
 """
 
 from collections.abc import AsyncIterator
@@ -16,12 +16,12 @@ from callmissed.keys.records import KeyItem, expired_between, key_item_of, read_
 from callmissed.platform.tables import KEYS
 
 LOOKS_BACK = 25 * 60 * MINUTE
-"""How long ago a key may have expired, in microseconds: a schedule that failed for a day misses none."""
+"""How far back expiries are searched, in microseconds: after a day of failed runs none is missed."""
 
 
 @dataclass(slots=True)
 class ExpiryReport:
-    """What one look found: secrets that had ended, and keys whose expiry was published now."""
+    """Result of one run: secrets that had ended, and keys whose expiry was published now."""
 
     ended: int = 0
     published: int = 0
@@ -30,9 +30,9 @@ class ExpiryReport:
 async def publish_expired(database: Database, now: Micros) -> ExpiryReport:
     """Publish `api_key.expired` for keys that expired in the 25 hours up to `now`.
 
-    A key's expiry is published once, however often and at the same time this runs. Reads the whole table of keys,
+    A key's expiry is published once, also when runs repeat or overlap. Reads the whole table of keys,
     half a read unit per 4 KB: 10,000 secrets cost about 500 units an hour; and one unit for each secret that had ended.
-    A key that can't be looked at does not keep the others waiting; its error is raised at the end.
+    A key that can't be read does not delay the others; its error is raised at the end.
     """
     report = ExpiryReport()
     failure: ApiError | DynamoError | None = None
@@ -54,7 +54,7 @@ async def _ended(database: Database, now: Micros) -> AsyncIterator[KeyItem]:
 
 
 async def _publish(database: Database, key: KeyItem, now: Micros) -> bool:
-    """Publish it of the key, if it is the key that expired and not an earlier secret whose overlap is over."""
+    """Publish the key's expiry, unless only an earlier secret's overlap ended."""
     record, expired_at = await read_api_key(database, key.tenant, key.key_id), iso(key.expires)
     if not record.is_active or record.expires_at != expired_at:
         return False

@@ -1,8 +1,8 @@
 """Creating, listing, revoking and rotating keys.
 
-A key has a record among its tenant's items and one hot item for each secret that is alive (callmissed.keys.records).
-Every change writes both and the index of domain locks in one transaction; a change that lost to another one, or to a
-call, looks again and repeats itself where it still means the same.
+A key has a record among its tenant's items and one hot item for each live secret (callmissed.keys.records).
+Every change writes both and the index of domain locks in one transaction. A change that conflicts with another one, or
+with a call, reads again and is retried where that is safe.
 """
 
 from dataclasses import dataclass, replace
@@ -37,14 +37,14 @@ _TRIES = 10
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key's record with its secret, which is shown this once."""
+    """A key's record with its secret, which is shown only now."""
 
     record: ApiKey
     secret: str
 
 
 class KeyManager:
-    """Manages the keys of one stage. `pepper` is the current one, with which new secrets are hashed.
+    """Manages the keys of one stage. `pepper` is the current one, which hashes new secrets.
 
     Every method raises Unavailable when DynamoDB does not answer.
     """
@@ -54,7 +54,7 @@ class KeyManager:
         self._pepper = pepper
 
     async def create(self, tenant: str, *, name: str, mode: Mode, policy: KeyPolicy, now: Micros) -> NewKey:
-        """A new key. Raises ApiError 404 for an unknown tenant, 400 for a name or policy that can't be."""
+        """A new key. Raises ApiError 404 for an unknown tenant, 400 for an invalid name or policy."""
         name, policy = checked_name(name), checked(policy, now)
         plan = (await get_tenant(self._database, tenant)).plan
         secret, key_id = new_secret(mode), new_id("key")
@@ -73,7 +73,7 @@ class KeyManager:
         return await read_api_keys(self._database, tenant)
 
     async def revoke(self, tenant: str, key_id: str) -> ApiKey:
-        """End every secret of the key; the next call with one is refused. Safe to repeat. Raises ApiError 404, 409."""
+        """End every secret of the key: the next call with one is refused. Safe to repeat. Raises ApiError 404, 409."""
         for _ in range(_TRIES):
             record = await self.get(tenant, key_id)
             if not record.is_active:
@@ -81,16 +81,15 @@ class KeyManager:
             try:
                 await self._database.transact(revoke_operations(record))
             except TransactionCanceled:
-                continue  # a secret was rotated or moved meanwhile: it must end too
+                continue  # a secret was rotated or moved at the same time: it must end too
             return replace(record, is_active=False)
         raise _changed_meanwhile()
 
     async def rotate(self, tenant: str, key_id: str, *, overlap_minutes: int, now: Micros) -> NewKey:
         """A new secret for the key; earlier ones work at most `overlap_minutes` longer (0 to 1440).
 
-        What is left of the key's monthly budget moves to the new secret, except that with an overlap the earlier ones
-        keep half of theirs. Raises ApiError 400, 404, and 409 for a revoked or expired key and when another rotation
-        came between.
+        The rest of the key's monthly budget moves to the new secret; with an overlap, the earlier secrets keep half
+        of theirs. Raises ApiError 400, 404, and 409 for a revoked or expired key and for a concurrent rotation.
         """
         if not 0 <= overlap_minutes <= MAX_OVERLAP_MINUTES:
             raise invalid_request(f"The overlap is 0 to {MAX_OVERLAP_MINUTES} minutes.", "overlap_minutes")
@@ -103,7 +102,7 @@ class KeyManager:
                 return NewKey(replace(record, masked=masked(secret), hashes=plan.hashes, newest=fresh), secret)
             record = await self.get(tenant, key_id)
             if record.masked != mask:
-                break  # it was another rotation that came between, not a call or a move to another pepper
+                break  # the concurrent change was a rotation, not a call or a move to another pepper
         raise _changed_meanwhile()
 
     async def _plan(self, record: ApiKey, secret: str, overlap: int, now: Micros) -> RotationPlan | None:
@@ -124,7 +123,7 @@ class KeyManager:
         return plan_rotation(items, newest, key_hash(self._pepper, secret), overlap=overlap, now=now)
 
     async def _carry_out(self, record: ApiKey, plan: RotationPlan, mask: str) -> bool:
-        """Rotate as planned; False when something came between."""
+        """Rotate as planned; False after a concurrent change."""
         changed = update_api_key(record, masked=mask, hashes=plan.hashes, newest=plan.fresh.key_hash)
         shared = [share_operation(before, after) for before, after in plan.earlier]
         try:

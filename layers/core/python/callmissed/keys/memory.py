@@ -1,4 +1,4 @@
-"""What a process remembers of each key: bounded, the oldest first to go."""
+"""A bounded cache per key: the oldest entry is evicted first."""
 
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def remember(memory: dict[str, T], key_hash: str, value: T) -> None:
-    """Keep `value` for the key, in the place of the oldest one's when the memory is full."""
+    """Store `value` for the key; evicts the oldest entry when the cache is full."""
     if len(memory) >= MAX_KEYS and key_hash not in memory:
         memory.pop(next(iter(memory)))
     memory[key_hash] = value

@@ -1,8 +1,7 @@
 """Pepper rotation: moves a key that was admitted under an older pepper to the current one.
 
-A move is one transaction, which demands that nothing about the key has changed since it was read. A call, a revocation
-or another move that comes between makes the move fail, and is never lost itself; the move is tried again, and left to a
-later call when that doesn't help.
+A move is one transaction, on the condition that the key is as it was read. A concurrent call, revocation or move makes
+the transaction fail, and is never lost itself; the move is retried, then left to a later call.
 """
 
 import asyncio
@@ -25,16 +24,16 @@ _logger = get_logger("keys")
 
 
 class PepperRotation:
-    """Moves keys to the current pepper. Share one per process: it remembers which keys it tried to move just now."""
+    """Moves keys to the current pepper. Share one per process: it caches which keys it tried to move recently."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._move_after: dict[str, int] = {}
 
     async def bring_home(self, admitted: Admitted, hashes: list[str]) -> Admitted:
-        """Move the key to the first of its `hashes`, unless it is there or was tried to move just now.
+        """Move the key to the first of its `hashes`, unless it is there or a move was tried recently.
 
-        Never raises for a move that fails: the call was admitted.
+        A failed move is not raised: the call was admitted.
         """
         current, found = hashes[0], admitted.key.key_hash
         admitted = replace(admitted, elsewhere=tuple(each for each in hashes if each != found))
@@ -59,7 +58,7 @@ class PepperRotation:
         return moved
 
     async def _move(self, admitted: Admitted, current: str) -> bool:
-        """Move an admitted key's item to the id `current`; False when it was revoked, is gone or keeps changing.
+        """Move an admitted key's item to the id `current`; False when it was revoked, does not exist or keeps changing.
 
         Raises Unavailable; the key is then under one of the two ids, never under both.
         """

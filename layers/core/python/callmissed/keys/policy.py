@@ -1,4 +1,4 @@
-"""The policy of a key: what it may do, how fast, for how long and for how much."""
+"""The policy of a key: permissions, rate, expiry and budget."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from callmissed.platform.routes import Permission
 
 ANY = frozenset({"*"})
 NEVER = Micros(10**18)
-"""An expiry that no clock reaches."""
+"""Expiry of a key without one: later than any clock."""
 
 PERMISSIONS = frozenset(map(str, Permission))
 SCOPES = frozenset(
@@ -35,14 +35,15 @@ SCOPES = frozenset(
 )
 MAX_RPM = 60_000
 MAX_NAMES = 50
-"""Domain locks, or models, of one key: every lock is a part of one transaction, every name a part of the hot item."""
+"""Maximum domain locks, and models, of one key: every lock takes an operation of one transaction, every name space in
+the hot item."""
 
 _MAX_NAME_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
-    """What a key may do. `budget` is micro-credits a month, `expires` epoch microseconds, no `rpm` the plan's own."""
+    """Policy of a key. `budget` is micro-credits a month, `expires` epoch microseconds, no `rpm` means the plan's."""
 
     permissions: frozenset[str] = ANY
     scopes: frozenset[str] = field(default_factory=frozenset[str])
@@ -55,9 +56,9 @@ class KeyPolicy:
 
 
 def checked(policy: KeyPolicy, now: Micros) -> KeyPolicy:
-    """`policy` as it is kept: an asterisk stands alone, domain locks are canonical.
+    """`policy` as it is stored: an asterisk stands alone, domain locks are canonical.
 
-    Raises ApiError 400, whose `param` names the field, for what no key may have at `now`.
+    Raises ApiError 400, whose `param` names the field, for a value that is not allowed at `now`.
     """
     _require_known("permission", policy.permissions, PERMISSIONS)
     _require_known("scope", policy.scopes, SCOPES, may_be_empty=True)

@@ -17,7 +17,7 @@ class RateState:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The window as answers show it; the reset is in seconds from now, rounded up."""
+        """The window for response headers; the reset is in seconds from now, rounded up."""
         return {
             "X-RateLimit-Limit": str(self.limit),
             "X-RateLimit-Remaining": str(self.remaining),
@@ -26,7 +26,7 @@ class RateState:
 
 
 def burst(rpm: int) -> int:
-    """Calls that may come at once: ten seconds' worth, at least one."""
+    """Calls allowed in one burst: those of ten seconds, at least one."""
     return max(1, rpm * _BURST_SECONDS // 60)
 
 
@@ -36,5 +36,5 @@ def interval_of(rpm: int) -> int:
 
 
 def tolerance_of(rpm: int) -> int:
-    """Microseconds by which the theoretical arrival time may lie ahead when a call comes."""
+    """Microseconds by which the theoretical arrival time may be in the future when a call arrives."""
     return interval_of(rpm) * (burst(rpm) - 1)

@@ -13,8 +13,8 @@ The hot item, in the table `keys`, is written once a call, so its names are lett
 
 The record, in the table `tenants`, never changes during calls. Its `hashes` are the ids of its secrets' hot items,
 `newest` is the current one's. Every change of a key writes record, items and the index of domain locks together, on
-the condition that `hashes` are as they were read. So a change can't miss a secret that another change made or moved at
-the same time.
+the condition that `hashes` are as they were read. So a change can't miss a secret that a concurrent change made or
+moved.
 """
 
 from dataclasses import dataclass, replace
@@ -116,7 +116,7 @@ class KeyItem:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as its record has it. `hashes` are the ids of its secrets' items; times are ISO 8601, `budget` monthly."""
+    """A key's record. `hashes` are the ids of its secrets' items; times are ISO 8601, `budget` monthly."""
 
     tenant: str
     key_id: str
@@ -139,7 +139,7 @@ class ApiKey:
 
 
 def key_item_of(item: Item) -> KeyItem:
-    """The hot item as it was read."""
+    """The hot item from its stored form."""
     lent = item.get("ln")
     return KeyItem(*_values(item), scopes=item.get("scp", _NO_SCOPES), lent=tuple(lent) if lent else None)
 
@@ -202,9 +202,9 @@ def put_key_item(item: KeyItem) -> WriteOperation:
 
 
 def share_operation(before: KeyItem, after: KeyItem | None) -> WriteOperation:
-    """The operation that changes an earlier secret's item to `after`, or ends it, if only its calls changed it.
+    """The operation that changes an earlier secret's item to `after`, or ends it, if only calls changed it.
 
-    What a rotation copies or shares out must be as it was read.
+    The values that a rotation copies or divides must be as they were read.
     """
     stored, moving = to_key_item(before), _MOVING if before.has_budget else _MOVING | _MOVING_BUDGET
     expected = {name: value for name, value in stored.items() if name not in moving}
@@ -217,7 +217,7 @@ def share_operation(before: KeyItem, after: KeyItem | None) -> WriteOperation:
 
 
 def move_operations(item: KeyItem, key: ApiKey, key_hash: str) -> list[WriteOperation]:
-    """Operations that move a secret's item to the id `key_hash`, if nothing about it has changed."""
+    """Operations that move a secret's item to the id `key_hash`, if it is as it was read."""
     stored = to_key_item(item)
     expected = {name: value for name, value in stored.items() if name != "id"}
     hashes = (key.hashes - {item.key_hash}) | {key_hash}

@@ -1,8 +1,8 @@
 """The secret text of a key: `cm_live_` or `cm_test_`, 40 random letters and digits, 6 of checksum.
 
 The checksum (CRC-32 in base 62, as GitHub's tokens have it,
-https://github.blog/2021-04-05-behind-githubs-new-authentication-token-formats/) keeps garbage away from the table
-and lets secret scanners be sure. Stored is only HMAC-SHA256(pepper, secret), which is the key item's id.
+https://github.blog/2021-04-05-behind-githubs-new-authentication-token-formats/) saves reads of the table for
+malformed keys and lets secret scanners verify a match. Only HMAC-SHA256(pepper, secret) is stored, as the item's id.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ _CHECKSUM_LENGTH = 6
 
 
 class Mode(StrEnum):
-    """A test key never leaves the sandbox and never costs credits."""
+    """A test key reaches only the sandbox and never costs credits."""
 
     LIVE = "live"
     TEST = "test"
@@ -44,7 +44,7 @@ def key_hash(pepper: bytes, secret: str) -> str:
 
 
 def masked(secret: str) -> str:
-    """What lists show: enough to recognise a key, not to use it."""
+    """The part of a secret that lists show: enough to recognise a key, not to use it."""
     return f"{secret[:12]}…{secret[-4:]}"
 
 

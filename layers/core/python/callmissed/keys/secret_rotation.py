@@ -1,7 +1,7 @@
-"""What a rotation does to a key's secrets: who has which part of the monthly budget afterwards.
+"""The plan of a secret's rotation: each secret's part of the monthly budget afterwards.
 
-The parts never sum to more than the key had, also when the month turns while two secrets work: each earlier one then
-gets a share of the next month, and the new one so much less, for that month only.
+The parts never sum to more than the key had, also when a month begins while two secrets work: each earlier secret then
+gets a share of the next month, and the new one gets that much less, for that month only.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from callmissed.keys.records import KeyItem
 
 @dataclass(frozen=True, slots=True)
 class RotationPlan:
-    """The new secret's hot item, and each earlier one as it is and will be, or with None where it ends at once."""
+    """The new secret's hot item, and each earlier one before and after the rotation: None when it ends at once."""
 
     fresh: KeyItem
     earlier: list[tuple[KeyItem, KeyItem | None]]
@@ -25,11 +25,11 @@ class RotationPlan:
 
 
 def plan_rotation(items: list[KeyItem], newest: KeyItem, key_hash: str, *, overlap: int, now: Micros) -> RotationPlan:
-    """Plan a new secret of id `key_hash` for the key that has `items`, of which `newest` has its policy.
+    """Plan a new secret of id `key_hash` for the key with these `items`; `newest` has the policy.
 
-    Earlier secrets work at most `overlap` microseconds longer, and keep half of what they have of the budget.
+    Earlier secrets work at most `overlap` microseconds longer, and keep half of their part of the budget.
     """
-    now = max(now, *(month_start(item.month) for item in items))  # a month that a faster clock has begun goes on
+    now = max(now, *(month_start(item.month) for item in items))  # a faster clock has begun it
     end = Micros(now + overlap)
     staying = {item.key_hash: _ending(item, end) for item in items if overlap and item.expires > now}
     month, budget = month_of(now), newest.budget
@@ -47,7 +47,7 @@ def _ending(item: KeyItem, end: Micros) -> KeyItem:
 
 
 def _split(items: Iterable[KeyItem], fresh: KeyItem, staying: dict[str, KeyItem], now: Micros) -> KeyItem:
-    """Share out what is left of this month; returns the new secret with its part."""
+    """Divide the rest of this month's budget; returns the new secret with its part."""
     left = {item.key_hash: _left(item, fresh.month, now) for item in items}
     for key_hash, item in staying.items():
         staying[key_hash] = replace(item, month=fresh.month, budget_left=left[key_hash] // 2)
@@ -56,9 +56,9 @@ def _split(items: Iterable[KeyItem], fresh: KeyItem, staying: dict[str, KeyItem]
 
 
 def _lend(fresh: KeyItem, staying: dict[str, KeyItem], ending: int) -> KeyItem:
-    """Share out the month in which the overlap ends, if it is another one, with the secrets that live to see it.
+    """Divide the budget of the month in which the overlap ends, if it is a later one, with the secrets that work then.
 
-    What an earlier rotation lent for that month is shared out anew. Returns the new secret with its part.
+    Amounts that an earlier rotation lent for that month are divided again. Returns the new secret with its part.
     """
     heirs = [item for item in staying.values() if month_of(Micros(item.expires - 1)) > fresh.month]
     if not heirs:

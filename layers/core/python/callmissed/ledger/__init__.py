@@ -1,1 +1,1 @@
-"""The ledger: wallets, holds and immutable entries. What is exact and what lags is told in docs/architecture.md."""
+"""The ledger: wallets, holds and immutable entries. docs/architecture.md says what is exact and what lags."""

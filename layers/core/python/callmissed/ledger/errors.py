@@ -1,4 +1,4 @@
-"""Why a wallet refused a hold, in the caller's words, read from the wallet as the failed write returned it."""
+"""Errors of a refused hold, derived from the wallet that the failed write returned."""
 
 from callmissed.clock import Micros, seconds_to_next_month
 from callmissed.errors import ApiError
@@ -8,7 +8,7 @@ from callmissed.plans.plans import Plan, limits
 
 
 class HoldRefused(ApiError):
-    """402: the call may cost more than wallet or key have left. `affordable` would have passed."""
+    """402: the call may cost more than the wallet or the key has left. `affordable` is the accepted maximum."""
 
     affordable: MicroCredits = NOTHING
 
@@ -20,7 +20,7 @@ class WalletMissing(ApiError):
 def refusal(wallet: Wallet | None, service: str, amount: MicroCredits, now: Micros) -> ApiError:
     """The error for a hold of `amount` that `wallet` refused at `now`.
 
-    No wallet is an unknown tenant.
+    `wallet` is None for an unknown tenant.
     """
     if not wallet:
         return WalletMissing(403, "account_inactive", "This account is not active.")

@@ -1,4 +1,4 @@
-"""Credits that come in: one transaction, remembered by an operation id, so that a repeated grant grants once."""
+"""Grants of credits: one transaction under an operation id, so that a repeated grant is applied once."""
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
@@ -25,10 +25,10 @@ async def grant(
     kind: EntryType = EntryType.ADMIN,
     description: str = "",
 ) -> bool:
-    """Add `amount` to the wallet. False when `operation_id` was already carried out for this tenant.
+    """Add `amount` to the wallet. False when `operation_id` was already applied for this tenant.
 
-    Raises ApiError 404 for an unknown tenant, ValueError for an amount below 1 or of a trillion credits, which is a
-    slip and would leave the digits that DynamoDB stores, Unavailable when DynamoDB fails.
+    Raises ApiError 404 for an unknown tenant, ValueError for an amount below 1, or of a trillion credits or more,
+    which is a typing error and would exceed the digits that DynamoDB stores, Unavailable when DynamoDB fails.
     """
     if not 1 <= amount < NO_BUDGET:
         raise ValueError("a grant adds at least one micro-credit, and less than a trillion credits")

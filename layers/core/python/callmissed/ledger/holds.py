@@ -1,9 +1,9 @@
-"""Hold, settle, release: the two-phase life of a billed call, as in docs/architecture.md.
+"""Hold, settle, release: the two phases of a billed call, as in docs/architecture.md.
 
 Compare TigerBeetle's two-phase transfers (https://docs.tigerbeetle.com/coding/two-phase-transfers/).
 
-A hold carries the number of the attempt that placed it. A lost attempt that arrives late therefore never looks like
-the one that was settled, and the sweeper gives it back instead of charging again
+A hold carries the number of the attempt that placed it. A lost attempt that arrives late therefore differs from
+the settled one, and the sweeper gives it back instead of charging again
 (docs/decisions/0003-late-duplicate-holds.md).
 """
 
@@ -26,7 +26,7 @@ from callmissed.platform.tables import LEDGER, WALLETS
 
 _TRIES = 6
 _BORROWS = 3
-"""Times that a shard borrows for one call: others may take what it borrowed before the call does."""
+"""Maximum times that a shard borrows for one call: other calls may take the borrowed credits first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +50,30 @@ class Hold:
 
     @property
     def token(self) -> HoldToken:
-        """What stands in the wallet for this hold, and for no other attempt to place it: a fencing token."""
+        """The fencing token of this hold in the wallet: no other attempt to place the hold has it."""
         return HoldToken(self.amount, self.attempt, self.service)
 
 
 @dataclass(frozen=True, slots=True)
 class WalletState:
-    """What a hold's answer says: what is still available, calls of the service left this month, if counted."""
+    """State after a hold: available credits, and the calls of the service left this month, if counted."""
 
     available: MicroCredits
     quota_left: int | None
 
 
 class Settlement(StrEnum):
-    """What became of a settlement."""
+    """Outcome of a settlement."""
 
     APPLIED = "applied"
     PENDING = "pending"
     """The entry is written; the wallet did not answer, and the sweeper will apply it."""
     VOIDED = "voided"
-    """The sweeper had given the hold back before: the work is lost revenue."""
+    """The sweeper had given the hold back before: the call is not charged."""
 
 
 class Ledger:
-    """Moves money for one stage."""
+    """Holds, settlements and releases on the wallets of one stage."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -87,9 +87,9 @@ class Ledger:
     ) -> tuple[Hold, WalletState]:
         """Set `amount` aside for the call, in one of the tenant's `shards`, and count it in the quota of `service`.
 
-        One round trip unless the month turned, an answer was lost or the shard had to borrow.
-        Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB does or other calls keep
-        taking what the shard borrowed, ValueError for an amount below zero, which would add credits.
+        One round trip, unless a month begins, an answer is lost or the shard has to borrow.
+        Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB fails or other calls keep
+        taking the borrowed credits, ValueError for an amount below zero, which would add credits.
         """
         if amount < 0:
             raise ValueError("a hold can't be negative")
@@ -104,14 +104,14 @@ class Ledger:
             await self._shards.borrow(tenant, shard, shards, service, amount, started_at(call_id))
         try:
             return await self._hold(wanted)
-        except HoldRefused as outrun:  # the shards together had enough, so this refusal would be untrue
+        except HoldRefused as outrun:  # the shards together had enough, so this refusal would be wrong
             raise Unavailable("other calls kept taking what the shard borrowed", indeterminate=False) from outrun
 
     async def settle(self, hold: Hold, entry: LedgerEntry) -> Settlement:
         """Charge `entry.amount`, at most the hold, and give the rest back. Safe to repeat.
 
         Two round trips. Raises Unavailable when the entry could not be written: it may still arrive, so the hold is
-        left to the sweeper. Raises ValueError when the entry is not one for this hold.
+        left to the sweeper. Raises ValueError when the entry is for another hold.
         """
         if entry.held != (hold.amount, hold.attempt):
             raise ValueError("the entry settles another hold")
@@ -126,17 +126,17 @@ class Ledger:
     async def release(self, hold: Hold) -> None:
         """Give the whole hold back for a call that failed. Safe to repeat. Raises Unavailable.
 
-        Not for a call that `settle` was tried for, whatever came of it: its entry may be written.
+        Not for a call for which `settle` was tried, whatever its outcome: the entry may be written.
         """
         try:
             await self._resolve(hold, NOTHING, quota_month=month_of(started_at(hold.call_id)))
         except ConditionFailed as refused:
             wallet = wallet_of(refused.item) if refused.item else None
-            if wallet and wallet.holds.get(hold.call_id) == hold.token:  # only the month stood in the way
+            if wallet and wallet.holds.get(hold.call_id) == hold.token:  # only the month differed
                 await self.apply(hold, NOTHING)
 
     async def record(self, entry: LedgerEntry) -> None:
-        """Write an entry that moves no money, such as a sandbox call's. Raises Unavailable."""
+        """Write an entry of amount 0, such as a sandbox call's. Raises Unavailable."""
         try:
             await self._put(entry)
         except ConditionFailed:
@@ -169,7 +169,7 @@ class Ledger:
         return WalletState(*held_state(answer, hold.service))
 
     async def _current_month(self, wallet: Wallet | None, month: int, hold: Hold) -> int:
-        """Month to try the hold again with. Raises the refusal when the month was not what stood in the way."""
+        """Month to retry the hold with. Raises the refusal when it has another reason than the month."""
         if not wallet or wallet.month == month:
             raise refusal(wallet, hold.service, hold.amount, started_at(hold.call_id))
         if wallet.month < month:
@@ -186,21 +186,21 @@ class Ledger:
         await self._dynamodb.call("PutItem", request)
 
     async def apply(self, hold: Hold, cost: MicroCredits) -> None:
-        """Bring the wallet in line with an entry of `cost` that is written. Safe to repeat. Raises Unavailable."""
+        """Apply a written entry of `cost` to the wallet. Safe to repeat. Raises Unavailable."""
         try:
             await self._resolve(hold, cost)
         except ConditionFailed:
-            return  # an earlier try of ours, or the sweeper's, did
+            return  # an earlier try, or the sweeper, did it
 
     async def _apply_or_leave(self, hold: Hold, cost: MicroCredits) -> Settlement:
         try:
             await self.apply(hold, cost)
-        except (Unavailable, RequestRefused):  # either way the entry stands, and the sweeper comes back to the hold
+        except (Unavailable, RequestRefused):  # in both cases the entry is written, and the sweeper will apply it
             return Settlement.PENDING
         return Settlement.APPLIED
 
     async def _settled_before(self, hold: Hold, entry: LedgerEntry) -> Settlement:
-        """What the entry that is there means for the hold: an entry charges the one hold that it names."""
+        """Outcome for the hold when an entry exists: an entry charges only the hold that it names."""
         if entry.type is EntryType.VOID:
             return Settlement.VOIDED
         if entry.held == (hold.amount, hold.attempt):
@@ -212,9 +212,9 @@ class Ledger:
         return Settlement.APPLIED
 
     async def _resolve(self, hold: Hold, cost: MicroCredits, *, quota_month: int | None = None) -> None:
-        """Turn the hold into `cost` spent and the rest available, in one write that can only happen once.
+        """Turn the hold into `cost` spent and the rest available, in one write that is applied at most once.
 
-        With `quota_month` the call is also taken off the month's quota, if that month still counts.
+        With `quota_month` the call no longer counts in that month's quota, if the month is still current.
         """
         request = resolve_request(
             self._wallets, hold.wallet_id, hold.call_id, hold.token, cost, quota_month=quota_month

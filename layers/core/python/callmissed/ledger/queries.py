@@ -1,4 +1,4 @@
-"""What operators and tenants ask of the ledger: a balance, and entries newest first."""
+"""Queries of operators and tenants: a balance, and entries, newest first."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
@@ -17,14 +17,14 @@ from callmissed.plans.plans import UNLIMITED, limits
 from callmissed.platform.tables import LEDGER
 
 MAX_ENTRIES = 1000
-"""Entries that one question may ask for."""
+"""Maximum entries of one query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
     """A tenant's money. `spent` and `quotas_left` are of `month`, such as 202611.
 
-    `available + held + spent_ever = granted`. None stands for no monthly budget, and for a quota without limit.
+    `available + held + spent_ever = granted`. None means no monthly budget, or a quota without limit.
     """
 
     tenant: str
@@ -44,7 +44,7 @@ class Balance:
 async def balance(database: Database, tenant: str, now: Micros) -> Balance:
     """The tenant's balance at `now`, strongly consistent.
 
-    Where a wallet has shards, one that borrows at this moment may be counted before or after it did.
+    With shards, one that borrows at the same time is counted either before or after the transfer.
     Raises ApiError 404, Unavailable.
     """
     wallets = await read_wallets(database, tenant, 1)
@@ -80,9 +80,9 @@ async def newest_entries(
 
 
 def total(wallets: Sequence[Wallet], month: int) -> Balance:
-    """One balance over a tenant's wallets, which are all, as of `month`, such as 202611.
+    """One balance over all of a tenant's wallets, as of `month`, such as 202611.
 
-    A month that no call has turned yet begins with nothing spent.
+    A month without a call yet begins with nothing spent.
     """
     first = wallets[0]
     spent_before = add(wallet.spent for wallet in wallets if wallet.month < month)

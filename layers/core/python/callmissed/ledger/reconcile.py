@@ -1,9 +1,10 @@
-"""The reconciliation: do wallets say the same as their entries? It alarms and changes nothing.
+"""The reconciliation: compares wallets with their entries. It raises an alarm and changes nothing.
 
-Calls go on meanwhile. So the wallets are read before and after the entries, and a wallet has drifted only when its
-entries fit neither: everything spent before must have an entry, and every entry whose hold is gone must be spent after.
+Calls go on at the same time. So the wallets are read before and after the entries, and a wallet has drifted only when
+its entries fit neither: everything spent before must have an entry, and every entry whose hold was resolved must be
+spent after.
 
-Key budgets are not compared: what a lost refund took from one comes back when its month turns.
+Key budgets are not compared: a lost refund is corrected when the next month begins.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -26,15 +27,15 @@ from callmissed.platform.tables import LEDGER, TENANTS, WALLETS
 
 _MARK = "RECONCILED"
 _SETTLED_AFTER = 60 * MINUTE
-"""Entries of calls that began longer ago, and hold nothing, are taken for final: holds live a third of that."""
+"""Entries of calls that began longer ago, and hold nothing, are final: a hold lives a third of that time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A tenant whose wallet disagrees with its entries, or with itself.
+    """A tenant whose wallet differs from its entries, or breaks its own equations.
 
-    Micro-credits: `spent` and `granted` by the wallet, `charged` and `credited` by the entries, and by how much the
-    wallet's own equations fail.
+    Micro-credits: `spent` and `granted` by the wallet, `charged` and `credited` by the entries, and the error of the
+    wallet's own equations.
     """
 
     tenant: str
@@ -47,7 +48,7 @@ class Drift:
 
 @dataclass(slots=True)
 class ReconcileReport:
-    """What one night found: tenants seen, those that drifted, those that could not be compared."""
+    """Result of one night: tenants seen, those that drifted, those that could not be compared."""
 
     tenants: int = 0
     drifts: list[Drift] = field(default_factory=list[Drift])
@@ -66,8 +67,8 @@ class _Sums:
 async def reconcile(database: Database, now: Micros) -> ReconcileReport:
     """Compare every tenant at `now`. Raises Unavailable when wallets can't be listed.
 
-    Entries that are final are summed once and remembered with the tenant, so a night reads the day's entries. Where
-    the remembered sums disagree, all entries are counted again: a call may have settled long after it began.
+    Final entries are summed once and stored with the tenant, so a night reads only the day's entries. Where
+    the stored sums differ, all entries are counted again: a call may have settled long after it began.
     """
     report = ReconcileReport()
     for tenant, shards in (await _tenants(database)).items():
@@ -135,7 +136,7 @@ def _entries(database: Database, tenant: str, after: str) -> AsyncIterator[Item]
 
 async def _read(database: Database, tenant: str, shards: int) -> list[Wallet]:
     """The wallets as they are at one moment: shards lend to each other, so single reads could miss a loan."""
-    if shards == 1:  # a transaction would fail whenever it met a call
+    if shards == 1:  # a transaction would fail at every concurrent call
         item = await database.get(WALLETS, {"id": tenant})
         return [wallet_of(item)] if item else []
     keys = [{"id": wallet_id(tenant, shard)} for shard in range(shards)]

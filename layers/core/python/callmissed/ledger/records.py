@@ -38,7 +38,7 @@ _LETTERS = {
 
 
 def wallet_of(item: Item) -> Wallet:
-    """The wallet as it was read."""
+    """The wallet from its stored form."""
     fields = {name: item[letter] for name, letter in _LETTERS.items()}
     holds = {call_id: HoldToken(*token) for call_id, token in item["h"].items()}
     return Wallet(**fields, holds=holds, quotas={service: item[_quota(service)] for service in SERVICES})
@@ -52,7 +52,7 @@ def to_wallet_item(wallet: Wallet) -> Item:
 
 
 def put_new_wallet(wallet: Wallet) -> WriteOperation:
-    """The operation that writes a wallet where there is none."""
+    """The operation that writes a wallet unless one exists."""
     return put_new_operation(WALLETS, to_wallet_item(wallet))
 
 
@@ -100,7 +100,7 @@ def resolve_request(
 ) -> dict[str, Any]:
     """`UpdateItem` that turns a hold into `cost` spent and the rest available, once.
 
-    With `quota_month` the call is also taken off the month's quota, if that month still counts.
+    With `quota_month` the call no longer counts in that month's quota, if the month is still current.
     """
     update = "SET av = av + :back, bl = bl + :back, sp = sp + :cost"
     condition = "h.#id = :token"
@@ -123,7 +123,7 @@ def resolve_request(
 
 
 async def start_month(database: Database, wallet: Wallet, month: int) -> None:
-    """Start `month`: counters begin anew, and holds in flight count for the new month. Raises Unavailable.
+    """Start `month`: counters are reset, and holds in flight count for the new month. Raises Unavailable.
 
     Does nothing when another call started it first.
     """

@@ -1,10 +1,10 @@
-"""Wallets in shards, for tenants whose calls would crowd one item.
+"""Wallets in shards, for tenants with too many calls for one item.
 
 About twenty holds in flight make a wallet grow past 1 KB, and every write to it then costs double; one item also takes
 1,000 writes a second at most. A tenant whose plan says so has several wallets, each with a share of the credits and
-of the budget, and each keeping the wallet's equations by itself. A call holds in the shard that its id names. When
-that shard can't pay, it borrows once: one transaction levels what all shards have, or, when the sum is low, collapses
-it into this one. Shards are for plans without monthly quotas; levelling does not move call counters.
+of the budget, and each keeps the wallet's equations on its own. A call's id determines its shard. When
+that shard can't pay, it borrows once: one transaction levels the credits of all shards, or, when the sum is low, moves
+all of them into this one. Shards are for plans without monthly quotas; levelling does not move call counters.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _BORROW_TRIES = 10
 
 
 def wallet_id(tenant: str, shard: int) -> str:
-    """Id of one of the tenant's wallets; shard 0 is the one that every tenant has."""
+    """Id of one of the tenant's wallets; every tenant has shard 0."""
     return f"{tenant}#{shard}" if shard else tenant
 
 
@@ -43,17 +43,17 @@ def shard_of(call_id: str, shards: int) -> int:
 
 
 class Shift(NamedTuple):
-    """By how many micro-credits a wallet's credits and its budget change."""
+    """Changes of a wallet's credits and budget, in micro-credits."""
 
     credits: int
     budget: int
 
 
 def shares(wallets: Sequence[Wallet], taker: int, need: MicroCredits) -> list[Shift]:
-    """By how much each wallet changes so that the taker can hold `need` and the rest is level.
+    """The shift of each wallet after which the taker can hold `need` and the rest is level.
 
     The changes of credits, and of budgets, sum to zero and leave no wallet below zero. The taker ends with `need` and
-    a level share of what is left, so a sum that is just enough collapses into it. A wallet without a budget needs no
+    an equal share of the rest, so a sum that is just enough moves into it entirely. A wallet without a budget gets no
     share of one.
     """
     credits = _levelled([wallet.available for wallet in wallets], taker, need)
@@ -70,7 +70,7 @@ def _levelled(amounts: Sequence[int], taker: int, need: MicroCredits) -> list[in
 
 
 async def read_wallets(database: Database, tenant: str, shards: int) -> list[Wallet]:
-    """Those of the tenant's wallets that exist, in order, strongly consistent. Raises Unavailable."""
+    """The tenant's existing wallets, in order, strongly consistent. Raises Unavailable."""
     found = await database.get_all(WALLETS, [{"id": wallet_id(tenant, shard)} for shard in range(shards)])
     return [wallet_of(item) for item in found]
 
@@ -105,7 +105,7 @@ class Shards:
                 await self._move(wallets, shares(wallets, taker, need))
             except (TransactionCanceled, Unavailable):
                 await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311
-                continue  # a call changed a shard in between, or the answer was lost: look again
+                continue  # a call changed a shard in between, or the answer was lost: read again
             return
         raise Unavailable("the shards kept changing", indeterminate=False)
 
@@ -123,7 +123,7 @@ class Shards:
         return await self._read(tenant, shards)
 
     async def _turned(self, wallets: list[Wallet], month: int) -> bool:
-        """Start the month in the shards that had no call in it yet, or they would seem to have spent their budget."""
+        """Start the month in the shards without a call in it yet: their counters are those of an earlier month."""
         behind = [wallet for wallet in wallets if wallet.month < month]
         for wallet in behind:
             await start_month(self._database, wallet, month)
@@ -136,7 +136,7 @@ class Shards:
         await self._database.write_if(put_new_wallet(wallet))
 
     async def _move(self, wallets: list[Wallet], shifts: list[Shift]) -> None:
-        """Apply the shifts if every giver still has what it gives."""
+        """Apply the shifts if every giving shard still has its amount."""
         operations = [
             shift_operation(wallet.wallet_id, *shift)
             for wallet, shift in zip(wallets, shifts, strict=True)
@@ -147,7 +147,7 @@ class Shards:
 
 
 def _sum(wallets: list[Wallet]) -> Wallet:
-    """One wallet with what all have together, for a refusal's words."""
+    """One wallet with the sums of all, for the refusal's message."""
     first, left = wallets[0], total(wallet.budget_left for wallet in wallets)
     available = total(wallet.available for wallet in wallets)
     return replace(first, available=available, budget_left=left if first.has_budget else NO_BUDGET)

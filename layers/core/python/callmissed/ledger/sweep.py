@@ -1,7 +1,7 @@
-"""The sweep: resolves holds whose call never settled, because its process died or DynamoDB did not answer it.
+"""The sweep: resolves holds whose call never settled, because its process died or DynamoDB did not answer.
 
 An expired hold whose entry exists is applied; one without an entry is closed by a VOID entry, which is written first
-so that a settlement that comes too late finds it, and given back.
+so that a late settlement finds it, and given back.
 """
 
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from callmissed.platform.tables import WALLETS
 
 @dataclass(slots=True)
 class SweepReport:
-    """What one sweep did: wallets seen, holds applied, voided, and given back as late duplicates."""
+    """Result of one sweep: wallets seen, holds applied, voided, and given back as late duplicates."""
 
     wallets: int = 0
     applied: int = 0
@@ -30,16 +30,16 @@ class SweepReport:
 
     @property
     def backlog(self) -> int:
-        """Expired holds that this sweep found."""
+        """Number of expired holds in this sweep."""
         return self.applied + self.voided + self.duplicates
 
 
 async def sweep(database: Database, now: Micros) -> SweepReport:
-    """Resolve every hold that has expired at `now`. Safe to run twice at once.
+    """Resolve every hold that has expired at `now`. Safe to run twice in parallel.
 
     Reads all wallets: half a read unit per 4 KB, so 10,000 tenants cost about 600 units a minute.
-    A hold that can't be resolved now does not keep the others waiting; its DynamoError is raised at the end.
-    Raises Unavailable when DynamoDB does not answer; what was resolved stays resolved.
+    A hold that can't be resolved does not delay the others; its DynamoError is raised at the end.
+    Raises Unavailable when DynamoDB does not answer; resolved holds stay resolved.
     """
     report = SweepReport()
     ledger = Ledger(database)

@@ -1,12 +1,12 @@
-"""When a tenant is told of its money: rules over a balance, and no I/O.
+"""Thresholds at which a tenant gets an event about its money: rules over a balance, without I/O.
 
-    budget.alert      80 % of the month's budget are spent, and 95 %: once a month for each, and for each budget
-    budget.exceeded   less than 1 % of it is left, and not more than 10 credits: once a month for each budget
+    budget.alert      80 % of the month's budget is spent, then 95 %: once a month for each, and for each budget
+    budget.exceeded   less than 1 % of the budget is left, and at most 10 credits: once a month for each budget
     credits.low       fewer credits are left than the threshold: once after each grant, and after 32 days again
 
-Money held by calls in flight counts as left, as most of it comes back. A budget is hardly ever spent to the last
-micro-credit: a call is refused when the most that it may cost does not fit, which the ledger never sees. So a tenant is
-told when little enough is left that calls are being refused: 10 credits are what a long call to a dear model may cost.
+Credits held by calls in flight count as left, because most of them are given back. A budget is hardly ever spent to the
+last micro-credit: a call is refused when its maximum cost does not fit, and a refused call leaves no entry. So the
+event is published when so little is left that calls are refused: a long call to an expensive model may cost 10 credits.
 """
 
 from collections.abc import Collection, Iterator
@@ -19,26 +19,26 @@ from callmissed.ledger.wallet import Wallet
 from callmissed.money import CREDIT, MicroCredits, credits
 
 ALERTS = (80, 95)
-"""Percentages of the month's budget at which tenants are told."""
+"""Percentages of the month's budget at which `budget.alert` is published."""
 
 _MAX_LEFT = 10 * CREDIT
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A threshold that a balance is past. `unique` is the same for as long as it is not to be told again."""
+    """A threshold that a balance has passed. `unique` stays the same for as long as the event must not be repeated."""
 
     data: EventData
     unique: str
 
 
 def moves_money(entry: LedgerEntry) -> bool:
-    """Whether the entry may bring a tenant past a threshold: a call that cost something."""
+    """Whether the entry may move a tenant past a threshold: a call with a cost."""
     return entry.type is EntryType.DEDUCTION and entry.amount != 0 and not entry.sandbox
 
 
 def settled(wallet: Wallet, entries: Collection[LedgerEntry]) -> Wallet:
-    """`wallet` as it will be after `entries`, which are written before it: holds that they resolve are resolved."""
+    """`wallet` after `entries`, which are written before the wallet changes: their holds are resolved."""
     for entry in entries:
         token = wallet.holds.get(entry.entry_id)
         if token and (token.amount, token.attempt) == entry.held:
@@ -54,7 +54,7 @@ def settled(wallet: Wallet, entries: Collection[LedgerEntry]) -> Wallet:
 
 
 def crossings(balance: Balance, low_credits: int) -> Iterator[Crossing]:
-    """Every threshold that `balance` is past. `low_credits` is in credits."""
+    """Every threshold that `balance` has passed. `low_credits` is in credits."""
     if balance.budget is not None:
         yield from _of_budget(balance, balance.budget)
     left = MicroCredits(balance.available + balance.held)

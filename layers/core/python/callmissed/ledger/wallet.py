@@ -1,4 +1,4 @@
-"""The wallet: a tenant's credits, its month's budget and quotas, and what calls in flight hold of them.
+"""The wallet: a tenant's credits, its month's budget and quotas, and the holds of calls in flight.
 
 available + held + spent_ever = granted  and  budget_left + held + spent = budget  at every read: each write moves
 between two of them.
@@ -12,16 +12,16 @@ from callmissed.money import NOTHING, MicroCredits, total
 from callmissed.plans.plans import Plan, limits
 
 NO_BUDGET = MicroCredits(10**18)
-"""Budget of a tenant or key without one: a ceiling that no month can reach."""
+"""Budget of a tenant or key without one: a limit that no month can reach."""
 
 ACTIVE = "active"
 SERVICES = ("llm", "stt", "tts", "image", "search")
 NO_QUOTA = ""
-"""In the place of a service: the call counts in no month's quota."""
+"""Instead of a service: the call counts in no quota."""
 
 
 class HoldToken(NamedTuple):
-    """What stands in the wallet for a hold: its amount, the number of the attempt that placed it, the service."""
+    """A hold in the wallet: its amount, the number of the attempt that placed it, the service."""
 
     amount: MicroCredits
     attempt: int
@@ -32,8 +32,8 @@ class HoldToken(NamedTuple):
 class Wallet:
     """One wallet of a tenant. `spent` and `quotas` (calls left) are of `month`.
 
-    `month` is such as 202611, `spent_before` is what the months before spent, `holds` are by call id. `status` is
-    `active` or why not.
+    `month` is such as 202611, `spent_before` is the sum of earlier months, `holds` are by call id. `status` is
+    `active`, or the reason why the wallet is closed.
     """
 
     wallet_id: str
@@ -70,14 +70,14 @@ class Wallet:
 
     @property
     def imbalance(self) -> MicroCredits:
-        """By how much the wallet's two equations fail."""
+        """Errors of the wallet's two equations, zero when they hold."""
         credits = self.available + self.held + self.spent_ever - self.granted
         budget = self.budget_left + self.held + self.spent - self.budget
         return MicroCredits(abs(credits) + abs(budget))
 
 
 def fresh_quotas(plan: str) -> dict[str, int]:
-    """Calls of each service that a month of `plan` begins with."""
+    """Calls of each service at the start of a month of `plan`."""
     monthly = limits(Plan(plan)).monthly_quotas
     return {service: monthly[service] for service in SERVICES}
 
@@ -85,7 +85,7 @@ def fresh_quotas(plan: str) -> dict[str, int]:
 def new_wallet(
     wallet_id: str, plan: str, month: int, *, budget: MicroCredits = NO_BUDGET, status: str = ACTIVE
 ) -> Wallet:
-    """A wallet with nothing in it."""
+    """A wallet without credits."""
     return Wallet(
         wallet_id=wallet_id,
         plan=str(plan),

@@ -1,1 +1,1 @@
-"""What a tenant can subscribe to, and what it allows."""
+"""Plans: what a tenant can subscribe to, with the limits of each."""

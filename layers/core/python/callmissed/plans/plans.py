@@ -1,11 +1,11 @@
-"""The plans: what each allows in a month, how fast, with which models, and what it costs."""
+"""The plans: quotas, rate, models and price of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 UNLIMITED = 10**15
-"""A ceiling that no month can reach, so that "no limit" needs no branch of its own in a conditional write."""
+"""A limit that no month can reach, so that "no limit" needs no special case in a conditional write."""
 
 _MB = 1024 * 1024
 _GB = 1024 * _MB
@@ -34,7 +34,7 @@ class PlanLimits:
 
     `monthly_quotas` counts successful billed calls per calendar month (UTC) by service (`llm`, `stt`, `tts`, `image`,
     `search`). `default_rpm` is the requests per minute of a key that has no limit of its own. `monthly_price_inr`
-    is in whole rupees. `wallet_shards` is over how many items the wallet is spread (callmissed.ledger.shards).
+    is in whole rupees. `wallet_shards` is the number of items of the wallet (callmissed.ledger.shards).
     """
 
     monthly_quotas: Mapping[str, int]

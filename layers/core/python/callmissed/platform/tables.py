@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A sparse index: it has the items that carry both its keys, with their table keys and the attributes `shows`."""
+    """A sparse index: it has the items with both its keys, with their table keys and the attributes `shows`."""
 
     name: str
     partition_key: str

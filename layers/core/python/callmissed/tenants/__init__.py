@@ -1,1 +1,1 @@
-"""Tenants: the organisations to whom everything belongs."""
+"""Tenants: the organisations that own users, bots, keys and money."""

@@ -1,4 +1,4 @@
-"""Tenants: the organisations to whom everything belongs."""
+"""Tenants: their records, and their creation with a wallet."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _MAX_NAME = 255
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """An organisation as its record has it. `created_at` is ISO 8601."""
+    """Record of an organisation. `created_at` is ISO 8601."""
 
     tenant_id: str
     name: str
@@ -29,7 +29,7 @@ class Tenant:
 
 
 def checked_name(name: str) -> str:
-    """A name that people give, to a tenant or a key, without the spaces around it. Raises ApiError 400."""
+    """A valid name of a tenant or a key, without the spaces around it. Raises ApiError 400."""
     name = name.strip()
     if not 1 <= len(name) <= _MAX_NAME or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
         raise invalid_request(f"A name has 1 to {_MAX_NAME} characters and no control characters.", "name")
@@ -37,7 +37,7 @@ def checked_name(name: str) -> str:
 
 
 async def create_tenant(database: Database, *, name: str, plan: Plan, now: Micros) -> Tenant:
-    """A new tenant with an empty wallet, both or neither. Raises ApiError 400 for a bad name, Unavailable."""
+    """A new tenant with an empty wallet, in one transaction. Raises ApiError 400 for a bad name, Unavailable."""
     name = checked_name(name)
     tenant = Tenant(new_id("tnt"), name, plan, iso(now))
     wallet = new_wallet(tenant.tenant_id, plan, month_of(now))

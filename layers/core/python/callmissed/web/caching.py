@@ -1,4 +1,4 @@
-"""Public answers that caches and browsers may keep."""
+"""Public responses that caches and browsers may store."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Who calls a route below `/api/v1`: what the authorizer found out and API Gateway passed on."""
+"""The caller of a route below `/api/v1`: the authorizer's context, which API Gateway passes on."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from callmissed.errors import ApiError, invalid_api_key
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An API key that the authorizer let through, with the tenant to which it belongs."""
+    """An API key that the authorizer accepted, with its tenant."""
 
     tenant: str
     key_id: str
@@ -19,7 +19,7 @@ class Caller:
 
 
 def caller(request: Request) -> Caller:
-    """The request's caller. Raises ApiError 401 without the authorizer's word, 429 for a key above its rate."""
+    """The request's caller. Raises ApiError 401 without the authorizer's context, 429 for a key above its rate."""
     context = authorizer_context(request.scope)
     if not context.get("tenant"):
         raise invalid_api_key()
@@ -30,7 +30,7 @@ def caller(request: Request) -> Caller:
 
 
 def authorizer_context(scope: Scope) -> dict[str, Any]:
-    """What the authorizer said, as Mangum hands it on; empty where no authorizer stands before the route.
+    """The authorizer's context, as Mangum passes it on; empty for a route without an authorizer.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
     """

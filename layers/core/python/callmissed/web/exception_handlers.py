@@ -1,4 +1,4 @@
-"""Everything that a route raises, in the envelope of its path, with the id that `RequestContextMiddleware` gave it."""
+"""Exceptions of a route as envelopes of its path, with the id that `RequestContextMiddleware` assigned."""
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -28,7 +28,7 @@ def error_response(scope: Scope, error: ApiError) -> Response:
 
 
 def internal_error() -> ApiError:
-    """500: a defect of ours."""
+    """500: a defect in our code."""
     return ApiError(500, "internal_error", "Something went wrong on our side.")
 
 
@@ -70,5 +70,5 @@ async def _handle_http_error(request: Request, error: Exception) -> Response:
 
 
 async def _handle_defect(request: Request, _error: Exception) -> Response:
-    """The envelope in place of Starlette's plain text; the middleware logs what happened."""
+    """The envelope instead of Starlette's plain text; the middleware logs the exception."""
     return error_response(request.scope, internal_error())

@@ -2,13 +2,13 @@
 
     app = RequestContextMiddleware(IdempotencyMiddleware(create_api(…), store))
 
-POST, PUT and PATCH with the header run once in 24 hours. The answer is stored before its first byte leaves, so a caller
-who lost it gets the same bytes again; every answer but 2xx, and every exception, lets the key run again.
+POST, PUT and PATCH with the header run once in 24 hours. The answer is stored before its first byte is sent, so that a
+repeated request gets the same bytes; after any status but 2xx, and after an exception, the key may run again.
 
-What it can't promise: a run that dies between its work and the stored answer is run again, after the lock's end, as the
-same operation. A route makes that safe by the operation's id (`OperationOf`): what it creates gets its id from
-`operation.new_id` and is put IF NOT EXISTS; an update that would add up (a counter, a toggle) must carry the
-operation's id in its own condition. Sets to a value, and deletes, are safe as they are.
+Not guaranteed: when a process dies between the work and the stored answer, the request runs again after the lock's end,
+as the same operation. A route makes that safe with the operation's id (`OperationOf`): a new item gets its id from
+`operation.new_id` and is put IF NOT EXISTS; an update that is not idempotent (a counter, a toggle) must have the
+operation's id in its condition. Sets to a value, and deletes, are safe without it.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class IdempotencyMiddleware:
             await error_response(scope, refusal)(scope, receive, send)
 
     async def _answer(self, scope: Scope, key: str, body: bytes) -> ASGIApp:
-        """The answer to a keyed request: a replay, or what the application says. Raises ApiError 409, 503."""
+        """The answer to a keyed request: a replay, or the application's answer. Raises ApiError 409, 503."""
         caller = authorizer_context(scope)
         asked = fingerprint(scope["method"], scope["path"], scope["query_string"], body)
         request = keyed_request(caller["tenant"], caller.get("mode", ""), key, asked)
@@ -91,7 +91,7 @@ class IdempotencyMiddleware:
 
 
 class _Answer:
-    """What the application says, held back until it is stored."""
+    """The application's answer, held back until it is stored."""
 
     def __init__(self) -> None:
         self.body = bytearray()
@@ -143,7 +143,7 @@ def _key(scope: Scope) -> str | None:
 
 
 async def _whole_body(receive: Receive) -> bytes | None:
-    """The body, or None when its sender left. Raises ApiError 413."""
+    """The body, or None when the caller hung up. Raises ApiError 413."""
     body, more = bytearray(), True
     while more:
         message = await receive()
@@ -157,7 +157,7 @@ async def _whole_body(receive: Receive) -> bytes | None:
 
 
 def _from_memory(body: bytes) -> Receive:
-    """A `receive` that gives `body`, and then never says that the caller left: the work goes on without them."""
+    """A `receive` that returns `body` and never reports that the caller hung up: the work goes on."""
     unread = [body]
 
     async def receive() -> Message:

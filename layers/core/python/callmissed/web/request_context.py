@@ -1,4 +1,4 @@
-"""The outermost layer of every web application: a request's id, and the envelope of what nobody caught.
+"""The outermost layer of every web application: a request's id, and the envelope of uncaught exceptions.
 
 RequestContextMiddleware(app)                                       below /api/v1
 RequestContextMiddleware(app, new_context=…, headers=…, log_as=…)   where a request has more than an id
@@ -19,7 +19,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What is known of a request before it is served.
+    """Context of a request before it is served.
 
     `request_id` and `state` are put into `scope["state"]`; `logged` names the request in logs.
     """
@@ -40,9 +40,9 @@ def _no_headers(_scope: Scope) -> Headers:
 
 
 class RequestContextMiddleware:
-    """Gives each request its context and each answer `X-Request-Id`; turns what is raised into an envelope.
+    """Gives each request its context and each answer `X-Request-Id`; turns exceptions into envelopes.
 
-    `headers` are further ones, asked for when an answer starts. `log_as` is the logger's name. An exception after an
+    `headers` returns further headers when an answer starts. `log_as` is the logger's name. An exception after an
     answer has begun is raised to the server, which cuts the answer off; one after its end is only logged.
     """
 

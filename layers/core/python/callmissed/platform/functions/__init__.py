@@ -1,4 +1,4 @@
-"""The deployable functions with what each may do to which table and resource, and the schedules that call them."""
+"""The deployable functions with their rights to tables and resources, and the schedules that call them."""
 
 from callmissed.platform.functions import auth, billing, inference, webhooks
 from callmissed.platform.functions.auth import AUTHORIZER, KEY_EXPIRY

@@ -8,9 +8,9 @@ from callmissed.platform.resources import Resource
 READ = ("dynamodb:GetItem", "dynamodb:Query")
 READ_WRITE = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query")
 IDEMPOTENT_ANSWERS = ("dynamodb:PutItem", "dynamodb:UpdateItem")
-"""What a function that honours Idempotency-Key does to the table `idempotency`."""
+"""Actions, on the table `idempotency`, of a function that supports Idempotency-Key."""
 ADMIT_KEYS = ("dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem")
-"""What admission does to the table `keys`; putting and deleting belong to a pepper's rotation."""
+"""Actions of admission on the table `keys`; PutItem and DeleteItem are for pepper rotation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A function called on time by EventBridge Scheduler with `{"schedule": name, "at": ISO time}`."""
+    """A function called on a schedule by EventBridge Scheduler with `{"schedule": name, "at": ISO time}`."""
 
     name: str
     function: str

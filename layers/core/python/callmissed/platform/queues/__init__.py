@@ -1,4 +1,4 @@
-"""The SQS queues, and what ends in them. Every queue has a dead-letter queue beside it, `<name>-dead`."""
+"""The SQS queues and the event rules that fill them. Every queue has a dead-letter queue beside it, `<name>-dead`."""
 
 from callmissed.platform.queues import webhooks
 from callmissed.platform.queues.queue import Queue, Rule, physical_queue_name

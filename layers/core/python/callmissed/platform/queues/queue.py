@@ -1,4 +1,4 @@
-"""An SQS queue and what the event bus puts into it, as the slices declare them."""
+"""An SQS queue and its rules of the event bus, as the slices declare them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Rule:
     """Events that the bus puts into a queue: those of `source` whose type is in `detail_types`, or all if it is empty.
 
-    Put all types of one source into one rule: an event that two rules of a queue match comes twice.
+    Put all types of one source into one rule: an event that matches two rules of a queue is delivered twice.
     """
 
     source: str
@@ -25,7 +25,7 @@ class Rule:
 class Queue:
     """A standard queue whose messages one function processes, `batch` at a time.
 
-    A message that its consumer fails `tries` times goes to the dead-letter queue. The event bus puts the events that
+    A message that fails `tries` times goes to the dead-letter queue. The event bus puts the events that
     `rules` match into the queue. `visibility_seconds` is at least six times the consumer's timeout, as AWS asks:
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     """

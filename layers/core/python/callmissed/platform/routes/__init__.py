@@ -1,7 +1,7 @@
-"""The route table: every public path with the function that serves it and what a caller must show.
+"""The route table: every public path with its function and the credentials that it requires.
 
 `infra` builds API Gateway's OpenAPI document from it, the local API Gateway dispatches by it, and the
-tenant-isolation test walks it, so a route that is not here does not exist anywhere.
+tenant-isolation test walks it, so a route exists only if it is in the table.
 """
 
 from callmissed.platform.routes import inference, webhooks

@@ -1,4 +1,4 @@
-"""A route, who may call it, and the limits that hold for all routes."""
+"""A route, who may call it, and the limits of all routes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,9 +31,9 @@ class Route:
     """One method and path. `{name}` matches a segment, `{name+}` the rest of the path, slashes included.
 
     `function` is the name of the function, which this module does not import: the core reads routes when it starts.
-    `permission` is None where any active key will do; `scope` is what a key needs on an ACCOUNT route. `streaming`
-    routes use API Gateway's STREAM transfer mode, which all routes of a web app need and no others: `infra` refuses
-    a table that says otherwise.
+    `permission` is None where any active key is enough; `scope` is required on an ACCOUNT route. `streaming`
+    routes use API Gateway's STREAM transfer mode, which all routes of a web app need and no others: `infra` rejects
+    a table that breaks this rule.
     """
 
     method: str
@@ -51,7 +51,7 @@ class Route:
 
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-"""Largest request body of a direct call; API Gateway and Lambda allow little more."""
+"""Maximum request body of a direct call; API Gateway and Lambda allow little more."""
 
 STREAM_TIMEOUT_SECONDS = 900
-"""A streamed call's longest life, the longest that API Gateway's STREAM mode and Lambda allow."""
+"""Maximum duration of a streamed call, as API Gateway's STREAM mode and Lambda allow."""
