@@ -1,1 +1,1 @@
-"""Who is calling: the authorizer of `/api/v1`, and keys that expire."""
+"""The authorizer of `/api/v1`, and the expiry of API keys."""

@@ -1,9 +1,9 @@
-"""The REQUEST authorizer of the routes that ask for `Auth.ACCOUNT`: who calls, and whether the key has the scope.
+"""The REQUEST authorizer of routes with `Auth.ACCOUNT`: the caller's key, and whether it has the scope.
 
-    allowed              Allow; the context says who calls
-    above the rate       Allow with `retry_after`: API Gateway makes no 429 of a Deny, `callmissed.web.caller` does
+    allowed              Allow; the context identifies the caller
+    above the rate       Allow with `retry_after`: a Deny can't become a 429, so `callmissed.web.caller` returns it
     scope, domain lock   Deny; the context has code, message and type for the ACCESS_DENIED response, 403
-    no key that works    the error "Unauthorized", of which API Gateway makes 401
+    no valid key         the error "Unauthorized", which API Gateway answers with 401
     anything else        another error: AUTHORIZER_FAILURE
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
@@ -30,7 +30,7 @@ _ROUTES = {(route.method, route.path): route for route in ROUTES if route.auth i
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerRequest:
-    """A request that API Gateway asks about: its route, its headers, and the ARN that a policy names."""
+    """The request to authorize: its route, its headers, and the ARN for the policy."""
 
     route: Route
     headers: Headers
@@ -65,7 +65,7 @@ async def authorize(request: AuthorizerRequest, authenticator: KeyAuthenticator,
 async def _caller(headers: Headers, authenticator: KeyAuthenticator, now: Micros) -> tuple[KeyItem, dict[str, str]]:
     """The caller's key, and how long it must wait. Raises ApiError 401, Unavailable.
 
-    Whatever is not an API key is refused. This is where the token of a signed-in user would be recognised.
+    Any credential but an API key is refused. The token of a signed-in user would be recognised here.
     """
     secret = presented_secret(headers)
     try:
@@ -82,7 +82,7 @@ def _check_scope(key: KeyItem, route: Route) -> None:
 
 
 def _identity(key: KeyItem) -> dict[str, str]:
-    """What functions learn of the caller; API Gateway passes strings only."""
+    """The caller's context for functions; API Gateway passes strings only."""
     return {
         "tenant": key.tenant,
         "key_id": key.key_id,

@@ -1,4 +1,4 @@
-"""What the functions of this slice share: settings, tables and the memory of keys."""
+"""Dependencies that the functions of this slice share: settings, tables and the cache of keys."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -12,7 +12,7 @@ from callmissed.settings import CoreSettings, from_environment
 
 @dataclass(frozen=True)
 class AuthComposition:
-    """The dependencies of one process. Each is made when a handler asks for it; none opens a connection before use."""
+    """The dependencies of one process. Each is made at its first use; none opens a connection before."""
 
     settings: CoreSettings
 

@@ -1,1 +1,1 @@
-"""Money off the hot path: the hold sweep and the nightly reconciliation."""
+"""Billing outside calls: the hold sweep, the nightly reconciliation, and events about thresholds."""

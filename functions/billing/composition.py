@@ -1,6 +1,6 @@
-"""What the functions of this slice share: settings and tables.
+"""Dependencies that the functions of this slice share: settings and tables.
 
-The notifier is made by its handler, because event types need Pydantic, which the schedules' layer does not have.
+The handler of the notifier makes it, because event types need Pydantic, which the schedules' layer does not have.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from callmissed.settings import CoreSettings, from_environment
 
 @dataclass(frozen=True)
 class BillingComposition:
-    """The dependencies of one process. Each is made when a handler asks for it; none opens a connection before use."""
+    """The dependencies of one process. Each is made at its first use; none opens a connection before."""
 
     settings: CoreSettings
 

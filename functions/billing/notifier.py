@@ -1,8 +1,8 @@
-"""Publishes thresholds of money that tenants have passed, from the ledger's entries.
+"""Publishes events about passed thresholds, from the ledger's entries.
 
-Entries come in batches, at least once; an event's id says which passing it is about, so it is published once. The cost
-of a batch: a strongly consistent read of each wallet that was charged in it (8 of a tenant with shards, twice), and a
-write for each threshold that this process has not published itself.
+Entries come in batches, at least once; an event's id identifies the passing of a threshold, so it is published once.
+The cost of a batch: a strongly consistent read of each charged wallet (8 for a tenant with shards, twice), and a write
+for each threshold that this process has not published before.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ Charged = list[tuple[Change, LedgerEntry]]
 
 
 class ThresholdNotifier:
-    """Notifies the tenants of one stage. Share one per process: it remembers what it published."""
+    """Notifies the tenants of one stage. Share one per process: it caches the ids that it published."""
 
     def __init__(self, database: Database, low_credits: int, clock: Clock) -> None:
         self._database = database
@@ -38,7 +38,7 @@ class ThresholdNotifier:
         self._published: set[str] = set()
 
     async def notify(self, records: Sequence[Change]) -> Change | None:
-        """Look at every tenant charged in the stream's `records`. Returns the first that failed, if any."""
+        """Check every tenant charged in the stream's `records`. Returns the first record that failed, if any."""
         for tenant, charged in _charged(records).items():
             try:
                 await self._look_at(tenant, [entry for _, entry in charged])
@@ -62,7 +62,7 @@ class ThresholdNotifier:
 
 
 def _charged(records: Sequence[Change]) -> dict[str, Charged]:
-    """Entries that moved money by tenant, in the order of the tenants' first ones."""
+    """Entries with a cost by tenant, in the order of each tenant's first entry."""
     found: dict[str, Charged] = {}
     for record in records:
         if record.operation == "INSERT" and moves_money(entry := entry_of(record.item)):
@@ -73,8 +73,8 @@ def _charged(records: Sequence[Change]) -> dict[str, Charged]:
 async def _balance(database: Database, tenant: str, entries: list[LedgerEntry]) -> Balance | None:
     """The tenant's balance after `entries`; None when it has no wallet. Raises Unavailable.
 
-    Shards are looked at until two looks agree on what they were given in all: one that borrows between the reads of a
-    single look would make it wrong, and the wrong sum a new passing.
+    Shards are read until two passes agree on the sum of their grants: a shard that borrows between the reads of one
+    pass would give a wrong sum, and an event for it.
     """
     first = await _look(database, tenant, entries, 1)
     if first is None or (shards := limits(first.plan).wallet_shards) == 1:

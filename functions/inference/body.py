@@ -1,7 +1,7 @@
 """Request bodies: read up to the limit, parsed strictly.
 
-What two JSON parsers could read differently is refused, because we price what we read and the upstream runs what
-it reads: duplicate keys, NaN, numbers beyond floats, lone surrogates, bytes that aren't UTF-8.
+A body that two JSON parsers could read differently is refused, because we price our reading and the upstream runs its
+own: duplicate keys, NaN, numbers beyond floats, lone surrogates, bytes that aren't UTF-8.
 """
 
 import json
@@ -15,11 +15,11 @@ from callmissed.errors import invalid_request, payload_too_large
 from callmissed.platform.routes import MAX_BODY_BYTES
 
 MAX_DEPTH = 100
-"""Levels of nesting that a body may have: far below where any parser's or writer's stack ends, ours included."""
+"""Maximum nesting of a body: far below the stack limit of any parser or serializer."""
 
 
 async def read_body(request: Request) -> bytes:
-    """The whole body. Raises ApiError 413 as soon as it is known to be too large, 400 when its sender leaves."""
+    """The whole body. Raises ApiError 413 as soon as it is known to be too large, 400 when the caller hangs up."""
     if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
         raise payload_too_large(MAX_BODY_BYTES)
     body = bytearray()
@@ -34,7 +34,7 @@ async def read_body(request: Request) -> bytes:
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """The JSON object in `raw`. Raises ApiError 400 that says what is wrong with it."""
+    """The JSON object in `raw`. Raises ApiError 400 that names the fault."""
     try:
         value: Any = json.loads(
             raw.decode(), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant
@@ -83,7 +83,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether containers stand in one another more than `levels` times."""
+    """Whether containers are nested deeper than `levels`."""
     level = [value]
     for _ in range(levels):
         level = [inner for outer in level for inner in _inner(outer) if isinstance(inner, dict | list)]

@@ -1,6 +1,6 @@
-"""CORS preflights. A preflight carries no key, so it is answered from the index of all domain locks.
+"""CORS preflights. A preflight has no key, so it is answered from the index of all domain locks.
 
-An origin that no key is locked to is refused: a key for browsers must name the sites from which it works.
+An origin without a locked key is refused: a key for browsers must name the origins from which it works.
 https://fetch.spec.whatwg.org/#cors-preflight-fetch
 """
 
@@ -19,7 +19,7 @@ _REMEMBERED_HOSTS = 4096
 
 
 class Preflights:
-    """Answers preflights; remembers a host's answer for a minute."""
+    """Answers preflights; caches a host's answer for a minute."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""What a request to `/v1` is known by, and the headers that all of its answers have."""
+"""The id of a request to `/v1`, and the headers of all its answers."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ _EXPOSED = (
 
 
 def new_call_request(clock: Clock) -> RequestContext:
-    """The context of a request, which is a call that begins now; its id is the request's, too."""
+    """The context of a request, which begins a call; both have the same id."""
     call = new_call(clock)
     return RequestContext(f"req_{call.id}", {"call": call.id}, {"call": call})
 

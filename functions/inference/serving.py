@@ -1,4 +1,4 @@
-"""From an HTTP request to the pipeline and back: the key that is shown, the Idempotency-Key, the answer's headers."""
+"""From an HTTP request to the pipeline and back: the API key, the Idempotency-Key, the answer's headers."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -32,7 +32,7 @@ Parse = Callable[[Catalog, Mapping[str, Any], int], Work]
 
 
 async def serve(request: Request, permission: Permission, parse: Parse, closing: Closing | None = None) -> Response:
-    """Run the billed call that `request` asks for. `closing` ends the streams of a service that has some.
+    """Run the billed call of `request`. `closing` is the last event of the service's streams, if it has any.
 
     Raises ApiError.
     """
@@ -43,7 +43,7 @@ async def serve(request: Request, permission: Permission, parse: Parse, closing:
         work = parse(container.catalog, parse_object(raw), len(raw))
         call.idempotent = None if work.streamed else _idempotent(container, request, raw)
     except ApiError:
-        await authenticate(request, permission)  # who may not call learns that first
+        await authenticate(request, permission)  # an error of the key comes before other errors
         raise
     answer: Answer[bytes | EventStream] = partial(event_stream, closing=closing) if closing and work.streamed else whole
     try:
@@ -54,7 +54,7 @@ async def serve(request: Request, permission: Permission, parse: Parse, closing:
 
 
 async def authenticate(request: Request, permission: Permission | None = None) -> str:
-    """Admit the request's key for a call that costs nothing; its tenant. Raises ApiError 401, 402, 403, 429, 503."""
+    """Admit the request's key for a free call; returns its tenant. Raises ApiError 401, 402, 403, 429, 503."""
     container: Container = request.app.state.container
     call = _call(request)
     try:
@@ -66,7 +66,7 @@ async def authenticate(request: Request, permission: Permission | None = None) -
 
 
 class _AsgiResponse(Response):
-    """An ASGI application as what a route returns."""
+    """An ASGI application as a route's response."""
 
     def __init__(self, app: EventStream) -> None:
         super().__init__()
@@ -81,8 +81,8 @@ def _call(request: Request) -> Call:
 
 
 def _key_payer(request: Request) -> KeyPayer:
-    """The key that the request shows. Raises ApiError 401."""
-    # A page may read a refusal, too: none gets past its preflight unless a key is locked to it.
+    """The API key in the request's headers. Raises ApiError 401."""
+    # Web pages may read errors too: only origins with a locked key pass the preflight.
     request.scope["state"]["readable"] = True
     headers = request.headers.items()
     return KeyPayer(presented_secret(headers), calling_host(headers))

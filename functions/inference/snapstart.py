@@ -1,7 +1,7 @@
-"""An application that is made late enough: after a SnapStart snapshot is restored, not before it is taken.
+"""An application that is made after a SnapStart snapshot is restored, not before it is taken.
 
-What is made holds peppers, provider keys and randomness; none of these may lie in a snapshot. So the first request, or
-the adapter's call after the restore, makes it, and until then only the health check and the hooks are answered.
+The application holds peppers, provider keys and randomness; none of these may be in a snapshot. So the first request,
+or the adapter's call after the restore, makes it, and until then only the health check and the hooks are answered.
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html
 """
 
@@ -17,7 +17,7 @@ AFTER_RESTORE = "/_snapstart/after"
 
 
 class LateApp:
-    """Serves what `make` makes. `early` makes it when the server starts: wherever no snapshot is taken."""
+    """Serves the application of `make`. `early` makes it when the server starts: for processes without snapshots."""
 
     def __init__(self, make: Callable[[], ASGIApp], *, early: bool) -> None:
         self._make = make
@@ -25,13 +25,13 @@ class LateApp:
         self._made: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the server's life span."""
+        """Serve one request, or the server's lifespan."""
         if scope["type"] == "lifespan" and not self._early:
             await _live(receive, send)
         elif scope.get("path") in (HEALTH, BEFORE_SNAPSHOT):
             await Response("ok")(scope, receive, send)
         elif scope.get("path") == AFTER_RESTORE:
-            random.seed()  # siblings of one snapshot must not draw the same numbers
+            random.seed()  # processes of one snapshot must not draw the same random numbers
             self._app()
             await Response("ok")(scope, receive, send)
         else:

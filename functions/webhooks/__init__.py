@@ -1,1 +1,1 @@
-"""Webhooks: subscriptions, and the way of an event from the outbox to a tenant's endpoint."""
+"""Webhooks: subscriptions, and delivery of events from the outbox to tenants' endpoints."""

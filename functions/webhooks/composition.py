@@ -1,4 +1,4 @@
-"""What the functions of this slice share: settings, tables and the queue of jobs."""
+"""Dependencies that the functions of this slice share: settings, tables and the queue of jobs."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from functions.webhooks.storage.repository import Repository
 
 @dataclass(frozen=True)
 class WebhooksComposition:
-    """The dependencies of one process. Each is made when a handler asks for it; none opens a connection before use."""
+    """The dependencies of one process. Each is made at its first use; none opens a connection before."""
 
     settings: CoreSettings
 

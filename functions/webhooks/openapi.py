@@ -25,7 +25,7 @@ def document() -> dict[str, Any]:
 
 
 def _describe(operation: dict[str, Any], *, keyless: bool) -> None:
-    """Ask for a key, and leave out what FastAPI adds where nothing but ids can be wrong: an unknown one is a 404."""
+    """Require a key, and remove FastAPI's 422 from routes whose only input is ids: an unknown id is a 404."""
     if _NOT_OURS[0] in str(operation["responses"].get("422")):
         del operation["responses"]["422"]
     if not keyless:

@@ -1,4 +1,4 @@
-"""The function `authorizer`: the REQUEST authorizer of the routes that ask for `Auth.ACCOUNT`."""
+"""The function `authorizer`: the REQUEST authorizer of routes with `Auth.ACCOUNT`."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from functions.auth.composition import composed
 
 
 def handler(event: dict[str, Any], _context: object) -> Policy:
-    """The policy for one request. Raises Exception("Unauthorized") for 401, and others where nothing can be said."""
+    """The request's policy. Raises Exception("Unauthorized") for 401, and others when the key can't be checked."""
     try:
         return run(authorize(request_of(event), composed().authenticator, system_clock()))
     except ApiError as refused:

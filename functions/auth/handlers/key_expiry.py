@@ -1,4 +1,4 @@
-"""The schedule `key-expiry`: publishes that API keys have expired, each hour."""
+"""The schedule `key-expiry`: publishes expired API keys, each hour."""
 
 import asyncio
 from dataclasses import asdict
@@ -15,7 +15,7 @@ _logger = get_logger("key-expiry")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Look as of `event["at"]` (ISO 8601). Raises when a key can't be looked at, so that the schedule retries."""
+    """Publish as of `event["at"]` (ISO 8601). Raises when a key can't be read, so that the schedule retries."""
     result = asdict(asyncio.run(_publish(compose().database, at_micros(event))))
     _logger.info("looked for expired keys", extra=result)
     return result

@@ -1,1 +1,1 @@
-"""What Lambda calls: one module a function, by its name."""
+"""Lambda handlers: one module per function, with the function's name."""

@@ -14,7 +14,7 @@ from functions.billing.notifier import ThresholdNotifier
 
 
 def handler(event: dict[str, Any], _context: object) -> Failures:
-    """Publish what the batch's entries brought about. What fails, and all that follows it, is delivered again."""
+    """Publish the thresholds that the entries passed. From the first failed record on, the batch is redelivered."""
     failed = run(notifier().notify(changes(event)))
     return from_here([failed] if failed else [])
 

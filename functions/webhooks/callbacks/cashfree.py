@@ -19,7 +19,7 @@ from functions.webhooks.callbacks.receive import Callback, CallbackItem, invalid
 CASHFREE = "callback.cashfree"
 SECRET = "CASHFREE_SECRET_KEY"  # noqa: S105  the name of it
 PLATFORM = "@platform"
-"""Stands for the tenant of what is nobody's yet."""
+"""Tenant of an item whose tenant is not known yet."""
 
 _MAX_AGE = 24 * 60 * MINUTE
 _MAX_SKEW = 5 * MINUTE
@@ -29,7 +29,7 @@ _logger = get_logger("callbacks")
 
 
 class Cashfree:
-    """Verifies callbacks of Cashfree. `secret` finds the account's secret, empty where there is none."""
+    """Verifies callbacks of Cashfree. `secret` finds the account's secret, empty if there is none."""
 
     def __init__(self, secret: Callable[[], str]) -> None:
         self._secret = secret
@@ -37,8 +37,8 @@ class Cashfree:
     async def verify(self, callback: Callback) -> list[CallbackItem]:
         """See `receive.Verify`.
 
-        A timestamp may be a day old, because retries need not carry a new one: within that day, and for the 30 days
-        that the outbox remembers, a repeated callback is known by the payment's id.
+        A timestamp may be a day old, because retries may repeat it. The payment's id identifies a repeated callback
+        for the 30 days that the outbox keeps it.
         """
         secret = self._secret()
         if not secret:
@@ -51,7 +51,7 @@ class Cashfree:
 
 def _signed(secret: str, callback: Callback) -> bool:
     if callback.body[:1].isdigit():
-        return False  # it may be a digit of the timestamp: nothing stands between the two in what is signed
+        return False  # it may be a digit of the timestamp: the signed text has no separator between the two
     stamp = callback.headers.get("x-webhook-timestamp", "").encode()
     expected = base64.b64encode(hmac.digest(secret.encode(), stamp + callback.body, "sha256"))
     return hmac.compare_digest(expected, callback.headers.get("x-webhook-signature", "").encode())
@@ -66,7 +66,7 @@ def _timely(callback: Callback) -> bool:
 
 
 def _own_id(body: bytes) -> str:
-    """Type and payment, else the content's digest. Not `x-idempotency-key`, which is unsigned: anybody can vary it."""
+    """Type and payment, else the content's digest. Not `x-idempotency-key`, which is not signed."""
     try:
         content: Any = json.loads(body)
         names = [content["type"], content["data"]["payment"]["cf_payment_id"]]

@@ -1,8 +1,8 @@
 """The one path of every callback: verify, store, answer.
 
 A callback is stored by one conditional write. Its item in the outbox has an id that follows from the provider's own id:
-a retry finds the item and adds nothing, and two of them at once make one item. The outbox's stream takes the item to
-the queue `callbacks`: nothing can be lost between the answer to the provider and the queue.
+a retry finds the item and adds nothing, and two concurrent requests make one item. The outbox's stream leads the item
+to the queue `callbacks`, so nothing is lost between the answer to the provider and the queue.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from callmissed.events.outbox import MAX_EVENT_BYTES, Event, checked_body, publi
 from callmissed.platform.queues import CALLBACK_SOURCE
 
 MAX_CALLBACK_BYTES = 3 * 1024 * 1024
-"""The largest callback: Meta sends up to 3 MB, which become many events of at most 200 KB each."""
+"""Maximum size of a callback: Meta sends up to 3 MB, which become many events of at most 200 KB each."""
 
 _KEPT_HEADERS = (
     "content-type",
@@ -33,7 +33,7 @@ _KEPT_HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A provider's request as it came, to the last byte.
+    """A provider's request, with the bytes as received.
 
     Names of `headers` are in lower case. `urls` are those under which the provider may have called us, with their
     query; `received` is in epoch microseconds.
@@ -49,7 +49,8 @@ class Callback:
 class CallbackItem:
     """One message, status or change for `tenant` in a verified callback.
 
-    `account` and `own_id` are the provider's names for it. `text` is its part of the callback, or all of it.
+    `account` and `own_id` are the provider's ids of the account and the item. `text` is the item's part of the
+    callback, or all of it.
     """
 
     tenant: str
@@ -60,7 +61,7 @@ class CallbackItem:
 
 
 class StoredCallback(BaseModel):
-    """What a callback's item in the outbox holds: the text, headers that matter, and when it came (ISO 8601)."""
+    """Data of a callback's item in the outbox: the text, relevant headers, and the time of receipt (ISO 8601)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,18 +71,18 @@ class StoredCallback(BaseModel):
 
 
 Verify = Callable[[Callback], Awaitable[list[CallbackItem]]]
-"""The items of a callback. Raises ApiError 401 for one that its provider did not sign."""
+"""The items of a callback. Raises ApiError 401 if the provider did not sign it."""
 
 
 def invalid_signature() -> ApiError:
-    """401: it can't be shown that the provider sent this. The answer never says why."""
+    """401: the callback could not be verified. The answer never says why."""
     return ApiError(401, "invalid_signature", "The signature is missing or wrong.")
 
 
 async def receive(database: Database, verify: Verify, callback: Callback) -> int:
     """Verify and store `callback`; returns how many items were new.
 
-    Raises ApiError 401 and 413, and Unavailable: the provider retries then, and a stored item stays stored once.
+    Raises ApiError 401 and 413, and Unavailable: the provider then retries, and a stored item is not stored twice.
     """
     if len(callback.body) > MAX_CALLBACK_BYTES:
         raise payload_too_large(MAX_CALLBACK_BYTES)
@@ -94,7 +95,7 @@ async def receive(database: Database, verify: Verify, callback: Callback) -> int
 
 
 def _event(item: CallbackItem, callback: Callback) -> Event:
-    # An unreadable byte stays what it is: as half of a surrogate pair, which JSON can spell.
+    # An undecodable byte is kept as a lone surrogate, which JSON can escape.
     headers = {name: callback.headers[name] for name in _KEPT_HEADERS if name in callback.headers}
     content = {"received": iso(callback.received), "headers": headers, "text": item.text}
     digest = hashlib.sha256("\0".join((item.type, item.account, item.own_id)).encode(errors="surrogatepass"))

@@ -24,7 +24,7 @@ _XML = "text/xml"
 
 
 class Callbacks:
-    """What one process shares."""
+    """Dependencies of one process."""
 
     def __init__(self, settings: CoreSettings, database: Database, clock: Clock = system_clock) -> None:
         self.integrations = Integrations(database)
@@ -94,9 +94,9 @@ async def cashfree(request: Request) -> Response:
 
 
 def called_urls(request: Request, public_url: str) -> list[str]:
-    """The URLs under which `request` may have been sent, from what the operator and API Gateway say.
+    """The URLs under which `request` may have been sent, from the settings and API Gateway's event.
 
-    Nothing that the caller sends takes part, such as `Host` or `X-Forwarded-Proto`. API Gateway passes on a query's
+    Values that the caller sends, such as `Host` or `X-Forwarded-Proto`, are not used. API Gateway passes on a query's
     parameters decoded, so a space in one may have been a plus or a percent sign.
     """
     event: dict[str, Any] = request.scope.get("aws.event") or {}

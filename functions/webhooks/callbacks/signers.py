@@ -1,4 +1,4 @@
-"""Who signs for an account: found in DynamoDB, and remembered for a moment."""
+"""Signing secrets of accounts: read from DynamoDB, and cached for 30 seconds."""
 
 from collections.abc import Callable
 
@@ -14,11 +14,11 @@ Signed = Callable[[str], bool]
 
 
 class Signers:
-    """The accounts whose callbacks come here. What is remembered is sealed.
+    """The accounts whose callbacks are received. Cached secrets are sealed.
 
-    An account that is unknown, or whose secret does not fit, is looked up afresh before it is refused: new
-    integrations and new secrets count at once. One that was taken away counts for 30 seconds more. An account without
-    a secret is looked up each time, so that its first one counts at once too.
+    An account that is unknown, or whose secret does not fit, is read again before it is refused, so that new
+    integrations and new secrets work at once. A removed one works for 30 seconds more. An account without a secret is
+    read each time, so that its first secret works at once too.
     """
 
     def __init__(self, integrations: Integrations, sealer: Sealer, clock: Clock) -> None:
@@ -28,7 +28,7 @@ class Signers:
         self._remembered: dict[str, tuple[int, ProviderAccount]] = {}
 
     async def tenant(self, account: str, signed: Signed) -> str | None:
-        """The tenant of `account` if a callback is `signed` as that demands. Raises Unavailable, UnsealError."""
+        """The tenant of `account` if the callback is `signed` with its secret. Raises Unavailable, UnsealError."""
         until, known = self._remembered.get(account, (0, None))
         if known and until > self._clock() and self._passes(known, signed):
             return known.tenant

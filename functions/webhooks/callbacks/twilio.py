@@ -1,8 +1,8 @@
 """Callbacks of Twilio Voice.
 
-https://www.twilio.com/docs/usage/webhooks/webhooks-security: the header `X-Twilio-Signature` is an HMAC over the URL
-that Twilio called, to the letter, and the fields of the form. Behind a proxy that is not the URL which we see, so the
-callback carries those under which we may have been called.
+https://www.twilio.com/docs/usage/webhooks/webhooks-security: the header `X-Twilio-Signature` is an HMAC over the exact
+URL that Twilio called, and the fields of the form. Behind a proxy we see another URL, so the callback has a list of the
+URLs under which we may have been called.
 """
 
 from collections.abc import Callable
@@ -37,12 +37,12 @@ class Twilio:
         self._signers = signers
 
     async def verify_voice(self, callback: Callback) -> list[CallbackItem]:
-        """See `receive.Verify`: a call comes in. It is stored once, however often Twilio asks what to do with it."""
+        """See `receive.Verify`: an incoming call. It is stored once, however often Twilio sends the request."""
         form = _form(callback)
         return [await self._item(VOICE, form, callback, _required(form, "CallSid"))]
 
     async def verify_status(self, callback: Callback) -> list[CallbackItem]:
-        """See `receive.Verify`: a call's status changed. Each change is stored once."""
+        """See `receive.Verify`: a change of a call's status. Each change is stored once."""
         form = _form(callback)
         names = (_required(form, "CallSid"), form.get("CallStatus", ""), form.get("SequenceNumber", ""))
         return [await self._item(STATUS, form, callback, "\0".join(names))]
@@ -56,7 +56,7 @@ class Twilio:
 
 
 def _signed(secret: str, form: Form, callback: Callback) -> bool:
-    # Loaded here because it takes 20 ms, which other callbacks need not; it has no types.
+    # Imported here because the import takes 20 ms, and only this callback needs it; it has no types.
     from twilio.request_validator import RequestValidator  # pyright: ignore[reportMissingTypeStubs]
 
     validate = cast("_Validate", RequestValidator(secret).validate)  # pyright: ignore[reportUnknownMemberType]
@@ -65,7 +65,7 @@ def _signed(secret: str, form: Form, callback: Callback) -> bool:
 
 
 def _form(callback: Callback) -> Form:
-    """The fields, repeated and empty ones included. Raises ApiError 401 for what is no form."""
+    """The fields, repeated and empty ones included. Raises ApiError 401 for a body that is no form."""
     try:
         return ImmutableMultiDict(parse_qsl(callback.body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError:
@@ -73,7 +73,7 @@ def _form(callback: Callback) -> Form:
 
 
 def _our_number(form: Form) -> str:
-    """The tenant's number: the caller's in a call that we placed, else the one that was called."""
+    """The tenant's number: the caller's number in an outgoing call, else the called number."""
     return _required(form, "From" if form.get("Direction", "").startswith("outbound") else "To")
 
 

@@ -1,7 +1,8 @@
 """The worker of the queue `callbacks`.
 
-A message names a stored callback, whose text is in the outbox. What can't be processed fails, and SQS moves it to
-`callbacks-dead` after its tries: `callmissed dlq` shows it there and sends it back when there is a processor for it.
+A message names a stored callback, whose text is in the outbox. A callback that can't be processed fails, and SQS moves
+its message to `callbacks-dead` after all tries. `callmissed dlq` lists it there, and sends it back when a processor
+exists.
 """
 
 import json
@@ -25,11 +26,11 @@ Process = Callable[[str, StoredCallback], Awaitable[None]]
 
 
 class UnprocessableError(Exception):
-    """A callback can't be processed, now and by retrying; the message says why without what the callback says."""
+    """A callback can't be processed, and a retry would not help. The message has the reason, and no content."""
 
 
 class CallbackWorker:
-    """Processes stored callbacks of one stage. Processing one twice has the effect of once."""
+    """Processes stored callbacks of one stage. Processing is idempotent."""
 
     def __init__(self, database: Database, clock: Clock = system_clock) -> None:
         self._database = database
@@ -47,7 +48,7 @@ class CallbackWorker:
         except (UnprocessableError, Unavailable) as error:
             _log_failure(record, error)
             return False
-        except Exception:  # one callback's failure is not the others'
+        except Exception:  # a failure affects only its own callback
             _logger.exception("unexpected failure", extra={"message_id": record["messageId"]})
             return False
         return True
@@ -70,7 +71,7 @@ class CallbackWorker:
             raise UnprocessableError(f"nothing processes {item['type']} yet")
         try:
             await process(item["tenant"], StoredCallback.model_validate_json(item["body"]))
-        except ValueError as error:  # its message may hold what was said, so it goes nowhere
+        except ValueError as error:  # its text may contain the message's content, so it is not logged
             raise UnprocessableError(f"the text can't be read: {type(error).__name__}") from None
 
     async def _whatsapp(self, tenant: str, callback: StoredCallback) -> None:

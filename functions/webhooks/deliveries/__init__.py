@@ -1,1 +1,1 @@
-"""The API of deliveries: lists, one delivery with its attempts, and sending one again."""
+"""The API of deliveries: lists, one delivery with its attempts, and redelivery."""

@@ -1,4 +1,4 @@
-"""Cursors: where a page ended. Opaque to callers; any text is a place among the same webhook's deliveries."""
+"""Cursors: the end of a page. Opaque to callers; any text is a position among the same webhook's deliveries."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ def is_delivery_id(text: str) -> bool:
 
 
 def cursor_after(delivery_id: str) -> str:
-    """The cursor of the page that begins behind the delivery."""
+    """The cursor of the page after the delivery."""
     return base64.urlsafe_b64encode(delivery_id.encode()).decode().rstrip("=")
 
 

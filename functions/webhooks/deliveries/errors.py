@@ -1,15 +1,15 @@
-"""Errors that the API of webhooks and deliveries answers with."""
+"""Errors of the API of webhooks and deliveries."""
 
 from callmissed.errors import ApiError
 
 
 def webhook_not_found() -> ApiError:
-    """404: another tenant's id, a deleted webhook's and an unknown one are answered alike."""
+    """404: the same for an unknown id, a deleted webhook and another tenant's webhook."""
     return ApiError(404, "not_found", "No such webhook.")
 
 
 def delivery_not_found() -> ApiError:
-    """404: the webhook has no delivery of this id, or none any more."""
+    """404: the webhook has no delivery of this id, or it expired."""
     return ApiError(404, "not_found", "No such delivery.")
 
 

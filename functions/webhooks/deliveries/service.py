@@ -1,4 +1,4 @@
-"""Reading a webhook's deliveries, and sending one again."""
+"""Reads and redelivers a webhook's deliveries."""
 
 import re
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from functions.webhooks.storage.records import (
 from functions.webhooks.storage.repository import Repository
 
 MAX_READ = 2000
-"""Deliveries that one request reads; the next page continues there."""
+"""Maximum deliveries that one request reads; the next page continues after them."""
 
 _CHUNK = 200
 _WEBHOOK_ID = re.compile(r"wh_[0-9a-f]{24}")
@@ -78,7 +78,7 @@ class Deliveries:
         return await find_webhook(self._repository, endpoint)
 
     async def page(self, endpoint: Endpoint, wanted: DeliveryFilter, limit: int, cursor: str | None) -> Page:
-        """At most `limit` deliveries behind `cursor`. A page of rare ones may be short and not the last.
+        """At most `limit` deliveries behind `cursor`. With a selective filter a page may be short but not the last.
 
         Raises ApiError 422 for an invalid cursor.
         """
@@ -113,7 +113,7 @@ class Deliveries:
         return await self._repository.deliveries.attempts(endpoint, id)
 
     async def event(self, tenant: str, id: str, now: Micros) -> Event | None:
-        """The tenant's event as the outbox keeps it; None when it is no longer kept."""
+        """The tenant's event in the outbox; None when it expired."""
         event = await self._repository.event(id)
         kept = event and event.tenant == tenant and event.created + RETENTION > now
         return event if kept else None

@@ -1,4 +1,4 @@
-"""Time ranges that callers name: from `since`, included, to `until`, excluded, by the time of the event."""
+"""Time ranges in requests: from `since`, included, to `until`, excluded, by the time of the event."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ def replayable(
 ) -> TimeRange:
     """The range to replay: at most the 30 days for which events are kept. It ends at `now` at the latest.
 
-    By default it has the last 24 hours, and all the time for which an endpoint was `failing_since` (epoch
+    By default it covers the last 24 hours, and the whole outage of an endpoint that is `failing_since` (epoch
     microseconds). Raises ApiError 422.
     """
     begin = _begin(now, failing_since) if since is None else micros(since)
@@ -39,10 +39,10 @@ def replayable(
         raise unprocessable("body", "since", "Events are kept for 30 days")
     if begin >= end:
         name = "since" if until is None else "until"
-        raise unprocessable("body", name, "The span must begin before it ends, and in the past")
+        raise unprocessable("body", name, "The time range must begin before it ends, and in the past")
     return TimeRange(begin, end)
 
 
 def _begin(now: Micros, failing_since: Micros | None) -> Micros:
-    """Events may be a little older than the first failure to deliver one."""
+    """The default start, with a margin: an event is a little older than the first failure of its delivery."""
     return Micros(max(now - RETENTION, min(now - _DAY, (failing_since or now) - _HOUR)))

@@ -18,7 +18,7 @@ _ASKS_FOR_TIME = (429, 503)
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """Outcome of an attempt at `at` (epoch microseconds). No `status`: there was no answer, and `error` says why.
+    """Outcome of an attempt at `at` (epoch microseconds). Without an answer `status` is None, and `error` says why.
 
     `wait` are the seconds of the endpoint's `Retry-After`; `answer` is the beginning of its body.
     """
@@ -33,7 +33,7 @@ class AttemptOutcome:
 
     @property
     def delivered(self) -> bool:
-        """Whether the endpoint took the event."""
+        """Whether the endpoint accepted the event."""
         return self.status is not None and 200 <= self.status < 300
 
     @property
@@ -48,12 +48,12 @@ class Attempting(Protocol):
     async def make(
         self, webhook: Webhook, *, delivery_id: str, event_type: str, body: str, now: Micros
     ) -> AttemptOutcome:
-        """Post `body` to the webhook's URL, signed at `now`. A failure is an outcome too."""
+        """Post `body` to the webhook's URL, signed at `now`. A failure is returned as an outcome."""
         ...
 
 
 class Attempts:
-    """Makes attempts. Secrets leave their seals only here."""
+    """Makes attempts. Secrets are unsealed only here."""
 
     def __init__(self, client: SafeClient, sealer: Sealer, clock: Clock) -> None:
         self._client = client

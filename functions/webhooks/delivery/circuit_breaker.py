@@ -1,8 +1,8 @@
-"""The circuit breaker of an endpoint, and the end of a webhook whose endpoint is gone.
+"""The circuit breaker of an endpoint, and the disabling of a webhook whose endpoint answers 410 or fails for five days.
 
-After `_MAX_FAILURES` failed attempts in a row nothing is sent for a while, and then one attempt at a time, until one
-succeeds (https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker). The pauses grow with the time for
-which the endpoint has failed. Five days of nothing but failure disable the webhook.
+After `_MAX_FAILURES` failed attempts in a row the breaker opens: no attempts for a pause, then one probe per pause,
+until one succeeds (https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker). The pauses grow
+with the duration of the outage. Five days without a success disable the webhook.
 """
 
 from callmissed.clock import MINUTE, SECOND, Micros, iso
@@ -13,7 +13,7 @@ from functions.webhooks.storage.records import DisabledReason, Endpoint, Webhook
 from functions.webhooks.storage.repository import Repository
 
 PATIENCE = 5 * 24 * 3600 * SECOND
-"""Time of nothing but failure, in microseconds, after which a webhook is disabled."""
+"""Time without a success, in microseconds, after which a webhook is disabled."""
 
 _MAX_FAILURES = 5
 _MIN_PAUSE = 30 * SECOND
@@ -28,7 +28,7 @@ class CircuitBreaker:
         self._webhooks = repository.webhooks
 
     async def may_probe(self, webhook: Webhook, now: Micros) -> bool:
-        """Whether this attempt is the one that an open breaker lets through. One process wins."""
+        """Whether this attempt is the probe of an open breaker. One process wins."""
         due = now >= (webhook.open_until or 0)
         return due and await self._webhooks.move_open_until(webhook, Micros(now + _PROBE_TAKES))
 
@@ -40,7 +40,7 @@ class CircuitBreaker:
         return webhook.open_until is not None
 
     async def record_failure(self, endpoint: Endpoint, now: Micros) -> Micros | None:
-        """Count a failed attempt. The moment until which this one opened the breaker; None if it did not."""
+        """Count a failed attempt. Returns the moment until which it opened the breaker, or None."""
         webhook = await self._webhooks.count_failure(endpoint, now)
         if webhook is None:
             return None
@@ -54,7 +54,7 @@ class CircuitBreaker:
         return until if await self._open(webhook, until, now) else None
 
     async def disable(self, webhook: Webhook, reason: DisabledReason, now: Micros) -> None:
-        """Disable the webhook as it was read, and publish an event for the tenant's other webhooks. Safe to repeat."""
+        """Disable the webhook unless it changed, and publish an event for the tenant's others. Safe to repeat."""
         since = webhook.first_failure_at
         data = WebhookDisabled(
             webhook_id=webhook.endpoint.webhook,
@@ -67,7 +67,7 @@ class CircuitBreaker:
             count("EndpointDisabled")
 
     async def _open(self, webhook: Webhook, until: Micros, now: Micros) -> bool:
-        """Whether this failure opened the breaker, or opened it anew."""
+        """Whether this failure opened the breaker, or reopened it."""
         if (webhook.open_until or 0) > now + _PROBE_TAKES:
             return False
         return await self._webhooks.move_open_until(webhook, until)

@@ -1,8 +1,8 @@
 """Dispatch: processes the job of an attempt, from the read of its records to the record of its outcome.
 
-The attempt is recorded before the next job is sent, and the record says when the next attempt is due. So at whichever
-step a process dies, SQS redelivers the job, or the scheduler finds the delivery: an attempt may be made twice, and is
-never left out.
+The attempt is recorded before the next job is sent, and the record says when the next attempt is due. So when a
+process dies, at any step, SQS redelivers the job or the scheduler finds the delivery: an attempt may be made twice, but
+is never lost.
 """
 
 import random
@@ -44,13 +44,13 @@ class Dispatcher:
         self.parking = Parking(repository, queue, clock)
 
     async def process(self, job: AttemptJob, *, redelivered: bool = False) -> None:
-        """Attempt the delivery, if that is still what it needs."""
+        """Attempt the delivery, if it still needs this attempt."""
         context = await self._repository.attempt_context(job.endpoint, job.delivery_id, job.event_id)
         delivery, now = context.delivery, self._clock()
         if not delivery:
             return
         if delivery.state is State.PARKED:
-            # The process that parked it may have been too slow: the mark may be gone.
+            # The process that parked it may have been too slow: the mark may have been removed.
             await self.parking.mark_parked(job.endpoint, now)
         if delivery.state is not State.PENDING:
             return
@@ -120,7 +120,7 @@ class Dispatcher:
             await self._enqueue_next(after, now)
 
     async def _enqueue_next(self, delivery: Delivery, now: Micros) -> None:
-        """Enqueue the next attempt, if the queue can wait for it; else the scheduler does."""
+        """Enqueue the next attempt if its delay fits the queue's limit; else the scheduler does."""
         next_attempt_at = now if delivery.next_attempt_at is None else delivery.next_attempt_at
         seconds = max(0, _seconds(next_attempt_at - now))
         if seconds <= MAX_DELAY_SECONDS:
@@ -128,7 +128,7 @@ class Dispatcher:
 
 
 def _due_at(now: Micros, wait: int) -> Micros:
-    """When the scheduler enqueues the next attempt. What waits in the queue is due only in case its job is lost."""
+    """When the scheduler enqueues the next attempt. For a queued job this is the fallback if the job is lost."""
     return Micros(now + wait + (LOST_AFTER if wait <= MAX_DELAY_SECONDS * SECOND else 0))
 
 

@@ -16,7 +16,7 @@ _SKEW = 10 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class PublishedEvent:
-    """What the bus carries of an event. `created` is in epoch microseconds."""
+    """An event as the bus carries it. `created` is in epoch microseconds."""
 
     id: str
     tenant: str
@@ -25,7 +25,7 @@ class PublishedEvent:
 
 
 class Fanout:
-    """Fans events of one stage out to their tenants' webhooks. Safe to repeat: a delivery's id follows from both."""
+    """Fans events out to their tenants' webhooks. Safe to repeat: event and webhook determine a delivery's id."""
 
     def __init__(self, repository: Repository, queue: Sending, clock: Clock) -> None:
         self._repository = repository
@@ -35,8 +35,8 @@ class Fanout:
     async def fan_out(self, event: PublishedEvent, *, redelivered: bool) -> None:
         """Write the deliveries of `event` and enqueue their attempts. Raises Unavailable, QueueUnavailable.
 
-        The process that wrote an existing delivery has enqueued it. That may have failed when this message was
-        `redelivered`, or when the event is published a second time long after.
+        The process that wrote an existing delivery has enqueued it, which may have failed when this message was
+        `redelivered`, or when the event is published again long after.
         """
         now = self._clock()
         uncertain = redelivered or now - event.created > _ENQUEUED_WITHIN
@@ -50,7 +50,7 @@ class Fanout:
         waits = not webhook.active or open_until > now
         delivery = _new_delivery(webhook, event, State.PARKED if waits else State.PENDING)
         if waits:
-            # First, as in `Parking.park`.
+            # The mark is written first, as in `Parking.park`.
             await self._repository.deliveries.mark_parked(webhook.endpoint, Micros(max(open_until, now)))
         existing = await self._repository.deliveries.put_new(delivery)
         if existing and not uncertain:

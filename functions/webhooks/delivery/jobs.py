@@ -1,10 +1,10 @@
-"""Jobs of the queue `webhook-dispatch`. The source of truth is DynamoDB: a job says what to look at.
+"""Jobs of the queue `webhook-dispatch`. The source of truth is DynamoDB: a job names the records to read.
 
     {"do": "attempt", "t": tenant, "w": webhook, "d": delivery, "e": event, "n": attempts made before this one}
     {"do": "parked",  "t": tenant, "w": webhook}
     {"do": "replay",  "t": tenant, "w": webhook, "r": replay}
 
-A job may come twice, late, or after its work was done.
+A job may be delivered twice, late, or after its work was done.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class AttemptJob:
 
 @dataclass(frozen=True, slots=True)
 class ParkedJob:
-    """Send parked deliveries, if they can be sent."""
+    """Send parked deliveries, if the endpoint or a probe allows it."""
 
     endpoint: Endpoint
 
@@ -76,7 +76,7 @@ def parse(body: Mapping[str, Any]) -> Job:
 
 
 def of_due(due: Due) -> Job:
-    """The job of what is due."""
+    """The job of a due item."""
     if due.delivery:
         return AttemptJob.of(due.delivery)
     return ReplayJob(due.endpoint, due.replay_id) if due.replay_id else ParkedJob(due.endpoint)

@@ -1,9 +1,9 @@
 """Parked deliveries: those of an endpoint that does not answer, or of a webhook that is paused.
 
-A parked delivery is in no queue, only in its webhook's part of the index, and one item marks that there are some.
-Before a delivery is parked, the mark's revision moves on: a process that dies between the two writes leaves a mark
-without parked deliveries, and never a parked delivery without a mark. The mark is removed when no parked delivery was
-found twice, `_EMPTY_FOR` apart, and the revision is the same.
+A parked delivery is in no queue, only in its webhook's part of the index, and one item per webhook, the mark, says
+that parked deliveries exist. Before a delivery is parked, the mark's revision is incremented: a process that dies
+between the two writes leaves a mark without parked deliveries, and never a parked delivery without a mark. The mark is
+removed after two checks, `_EMPTY_FOR` apart, that found no parked delivery at the same revision.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ from functions.webhooks.storage.records import LOST_AFTER, Delivery, Endpoint, I
 from functions.webhooks.storage.repository import Repository
 
 _MAX_DRAINED = 100
-_NEXT_LOOK = MINUTE
+_CHECK_INTERVAL = MINUTE
 _EMPTY_FOR = 2 * MINUTE
-"""Longer than the 60 s for which a process may run that has moved the revision on and not parked yet, by clocks that
-are off by 5 s each, and than the index lags behind the table."""
+"""Longer than a process may take (60 s) from the new revision to the parked delivery, with clocks that are off by 5 s
+each, and longer than the index lags behind the table."""
 
 _PAUSE_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Attempt this parked delivery, to see whether its endpoint answers again."""
+    """Attempt this parked delivery as a probe of its endpoint."""
 
     delivery: IndexedDelivery
 
@@ -50,16 +50,16 @@ class Parking:
         self._clock = clock
 
     async def mark_parked(self, endpoint: Endpoint, until: Micros) -> None:
-        """Let parked deliveries be looked for from `until`, or from now if that is later."""
+        """Mark parked deliveries, to be checked from `until`, or from now if that is later."""
         await self._deliveries.mark_parked(endpoint, max(until, self._clock()))
 
     async def park(self, delivery: Delivery, until: Micros) -> None:
-        """Let the delivery wait until its endpoint's are looked for, about `until`."""
-        await self.mark_parked(delivery.endpoint, until)  # first: a delivery without a mark is never looked for
+        """Park the delivery until its endpoint's are checked, about `until`."""
+        await self.mark_parked(delivery.endpoint, until)  # first: a parked delivery without a mark is never found
         await self._deliveries.park(delivery)
 
     async def drain_or_probe(self, endpoint: Endpoint) -> Drain | Probe | None:
-        """What to do now with parked deliveries: all in turn when the endpoint answers, one when a probe is due."""
+        """Action for parked deliveries: send all when the endpoint answers, one when a probe is due."""
         now = self._clock()
         parked = await self._deliveries.parked(endpoint)
         webhook = await self._repository.webhooks.get(endpoint)
@@ -75,7 +75,7 @@ class Parking:
         if not found:
             await self._remove_if_empty(parked, now)
             return None
-        await self._deliveries.schedule_parked(endpoint, Micros(now + _NEXT_LOOK))
+        await self._deliveries.schedule_parked(endpoint, Micros(now + _CHECK_INTERVAL))
         return Probe(min(found, key=_attempts)) if webhook.open_until else Drain(endpoint, found)
 
     async def drain(self, drain: Drain) -> None:
@@ -85,12 +85,12 @@ class Parking:
         await self._queue.send([*jobs, ParkedJob(drain.endpoint).message(_PAUSE_SECONDS)])
 
     async def release(self, delivery: IndexedDelivery) -> AttemptJob | None:
-        """The job of a parked delivery, which is pending again, and due if the job is lost; None if not parked."""
+        """Make a parked delivery pending, and due if its job is lost. Returns the job; None if it was not parked."""
         released = await self._deliveries.release(delivery, Micros(self._clock() + LOST_AFTER))
         return AttemptJob.of(delivery) if released else None
 
     async def _remove_if_empty(self, parked: ParkedDeliveries, now: Micros) -> None:
-        """Remove the mark if nothing was parked `_EMPTY_FOR` ago either, however often it was looked at between."""
+        """Remove the mark if no delivery was parked `_EMPTY_FOR` ago either, whatever the checks in between."""
         unchanged = parked.empty_revision == parked.revision
         since = parked.empty_since if unchanged and parked.empty_since is not None else now
         if now >= since + _EMPTY_FOR:
@@ -100,5 +100,5 @@ class Parking:
 
 
 def _attempts(delivery: IndexedDelivery) -> int:
-    """The fewer there were, the less a failure is the delivery's own fault: it should not keep all others waiting."""
+    """Probes use the delivery with the fewest attempts: one that fails for its own reason must not block all others."""
     return delivery.attempts

@@ -8,11 +8,11 @@ from callmissed.clock import SECOND, Micros
 
 _MINUTE, _HOUR = 60, 3600
 WAITS = (5, 5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 * _HOUR, 20 * _HOUR, 24 * _HOUR)
-"""Seconds between one attempt and the next."""
+"""Seconds between consecutive attempts."""
 
 ATTEMPTS = len(WAITS) + 1
 JITTER = 0.2
-"""Share by which a wait is longer or shorter, so that deliveries which failed together are not retried together."""
+"""Jitter: share by which a wait is longer or shorter, so that deliveries that failed together retry apart."""
 
 _MAX_WAIT = 24 * _HOUR
 
@@ -20,7 +20,7 @@ _MAX_WAIT = 24 * _HOUR
 def wait_after(made: int, jitter: float, asked: int | None) -> int | None:
     """Microseconds from attempt number `made` to the next; None when it was the last.
 
-    `jitter` is a random number from 0 to 1; `asked` are the seconds of the endpoint's own `Retry-After`, which is kept
+    `jitter` is a random number from 0 to 1; `asked` are the seconds of the endpoint's `Retry-After`, which is used
     when it is longer than our wait, up to a day.
     """
     if made >= ATTEMPTS:

@@ -9,7 +9,7 @@ from functions.webhooks.storage.repository import Repository
 
 _PAGE = 250
 _MAX_RUN = 40 * SECOND
-"""Lambda ends a run after 55 seconds; what it has claimed by then and not enqueued would wait for `LOST_AFTER`."""
+"""Lambda ends a run after 55 seconds; an item that was claimed and not enqueued by then would wait for `LOST_AFTER`."""
 
 
 class Scheduler:
@@ -21,7 +21,7 @@ class Scheduler:
         self._clock = clock
 
     async def enqueue_due(self, now: Micros) -> int:
-        """Enqueue what is due at `now`, as long as there is time; returns how many jobs."""
+        """Enqueue what is due at `now`, within the time limit; returns the number of jobs."""
         end = Micros(self._clock() + _MAX_RUN)
         return sum(await gather_limited([self._enqueue_shard(shard, now, end) for shard in range(SHARDS)]))
 

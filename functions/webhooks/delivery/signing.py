@@ -1,7 +1,7 @@
 """Signatures of outgoing webhooks: those of Standard Webhooks, and the simpler one in `X-CallMissed-Signature`.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md. Receivers to copy are in
-docs/webhooks/; tests run them against what is signed here.
+docs/webhooks/; tests run them against these signatures.
 """
 
 import base64
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 USER_AGENT = "CallMissed-Webhooks/1"
 _PREFIX = "whsec_"
 _KEY_BYTES = range(24, 65)
-"""How many bytes the specification allows a key."""
+"""Bytes that the specification allows for a key."""
 
 
 def new_secret() -> str:
@@ -26,7 +26,7 @@ def headers(
 ) -> dict[str, str]:
     """Headers of the attempt made at `timestamp_seconds` (epoch) to deliver `body`.
 
-    `secrets` are the live ones, the newest first; each signs, so that a receiver may know any of them. Raises
+    `secrets` are the live ones, the newest first; each signs, so that a receiver may verify with any of them. Raises
     ValueError when there is none, and for a malformed one.
     """
     keys = [_key(secret) for secret in secrets]
@@ -46,7 +46,7 @@ def headers(
 
 
 def _key(secret: str) -> bytes:
-    """The bytes that a secret stands for. What is wrong with one is never told with its text."""
+    """The decoded bytes of a secret. Error messages never contain its text."""
     try:
         key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     except ValueError:

@@ -1,6 +1,6 @@
 """The document of event types, from the models that make the events.
 
-`python -m functions.webhooks.events.document` writes it to docs/api/events.json; a test holds that it is current.
+`python -m functions.webhooks.events.document` writes it to docs/api/events.json; a test checks that it is current.
 """
 
 import json

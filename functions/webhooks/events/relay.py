@@ -18,14 +18,14 @@ _logger = get_logger("event-relay")
 
 
 class Relay:
-    """Puts events on the bus of one stage. The bus carries what an event is about; its body stays in the outbox."""
+    """Puts events on a stage's bus. An event's body stays in the outbox; the bus carries id, tenant, type and time."""
 
     def __init__(self, bus: str, events: "EventBridgeClient") -> None:
         self._bus = bus
         self._events = events
 
     async def publish(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """Publish the new items of `changes`; returns those from the first on that the bus did not take."""
+        """Publish the new items of `changes`; returns the first one that the bus did not accept, and all after it."""
         new = [change for change in changes if change.operation == "INSERT"]
         for start in range(0, len(new), _BATCH):
             batch = new[start : start + _BATCH]
@@ -35,7 +35,7 @@ class Relay:
         return []
 
     def _put(self, batch: Sequence[Change]) -> int:
-        """How many of the batch, from its beginning, the bus took; what it refuses is retried by itself."""
+        """Number of accepted events from the beginning of the batch; a refused event is retried alone."""
         refused, code = list(range(len(batch))), ""
         for _ in range(_TRIES):
             answer = self._events.put_events(Entries=[self._entry(batch[number].item) for number in refused])

@@ -51,7 +51,7 @@ def create_services(
     queue: Sending | None = None,
     clock: Clock = system_clock,
 ) -> Services:
-    """The services of one process, none of which opens a connection before it is used.
+    """The services of one process, none of which opens a connection before use.
 
     Raises ValueError without a sealing key.
     """
@@ -75,7 +75,7 @@ def create_app(services: Services) -> FastAPI:
 
 
 def create_server(composition: WebhooksComposition, services: Services) -> RequestContextMiddleware:
-    """The application as it is served: each keyed request runs once. Answers show secrets, so they are kept sealed."""
+    """The served application: each keyed request runs once. Answers contain secrets, so stored answers are sealed."""
     settings = composition.settings
     store = IdempotencyStore(composition.database, S3Answers(settings), Sealer(sealing_ring(settings)))
     return RequestContextMiddleware(IdempotencyMiddleware(create_app(services), store, services.clock))

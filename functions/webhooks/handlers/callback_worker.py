@@ -9,7 +9,7 @@ from functions.webhooks.composition import compose
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
-    """Process a batch; SQS retries the messages that the answer names."""
+    """Process a batch; SQS retries the failed messages that the result names."""
     failed = run(_worker().failures(event["Records"]))
     return {"batchItemFailures": [{"itemIdentifier": id} for id in failed]}
 

@@ -18,7 +18,7 @@ from functions.webhooks.composition import compose
 
 
 def create_app(settings: CoreSettings, database: Database, clock: Clock = system_clock) -> FastAPI:
-    """The application, without its frame."""
+    """The application, without `RequestContextMiddleware`."""
     return create_api("CallMissed callbacks", [router], callbacks=Callbacks(settings, database, clock))
 
 

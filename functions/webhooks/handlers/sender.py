@@ -52,7 +52,7 @@ class Sender:
 
 
 def handler(event: dict[str, Any], _context: object) -> Failures:
-    """Process a batch of jobs, all at once."""
+    """Process a batch of jobs in parallel."""
     return run(each_message(event, _sender().process, _logger))
 
 

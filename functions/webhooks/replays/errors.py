@@ -1,8 +1,8 @@
-"""Errors that the API of replays answers with."""
+"""Errors of the API of replays."""
 
 from callmissed.errors import ApiError
 
 
 def replay_not_found() -> ApiError:
-    """404: the webhook has no replay of this id, or none any more."""
+    """404: the webhook has no replay of this id, or it expired."""
     return ApiError(404, "not_found", "No such replay.")

@@ -59,7 +59,7 @@ async def recover(
 async def start_replay(
     replays: ReplaysOf, clock: ClockOf, endpoint: EndpointOf, operation: OperationOf, new: NewReplay
 ) -> ReplayOut:
-    """Send every delivery of a span again, as new deliveries whose `replay_of` names the old one."""
+    """Send every delivery of a time range again, as new deliveries whose `replay_of` names the old one."""
     now = clock()
     selection = ReplaySelection(
         replayable(new.since, new.until, now),

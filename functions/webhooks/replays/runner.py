@@ -1,11 +1,11 @@
 """Running replays: pages through a webhook's deliveries and enqueues those that the replay selects.
 
-    recover   what failed is attempted again under its old id, in a fresh schedule
-    replay    what is selected is delivered again under a new id
+    recover   failed deliveries are attempted again under their old ids, with a new schedule
+    replay    selected deliveries are sent again under new ids
 
 After each page the replay's item records its progress, and each new id follows from the replay and the old one. So a
-process may die anywhere, and two may run the same replay: the process that writes a delivery enqueues it, and the
-scheduler enqueues what was written by one that died then. Nothing is enqueued twice, nothing left out.
+process may die at any step, and two may run the same replay: the process that writes a delivery enqueues it, and the
+scheduler enqueues deliveries of a process that died before. No delivery is enqueued twice, and none is left out.
 """
 
 from callmissed.aws.queues import Sending
@@ -34,7 +34,7 @@ class Replayer:
         self._clock = clock
 
     async def run(self, job: ReplayJob) -> None:
-        """Do some pages of the replay, and enqueue the rest; a replay ends with its webhook."""
+        """Process some pages of the replay, and enqueue the rest. A deleted webhook ends the replay."""
         end = self._clock() + _MAX_RUN
         replays = self._repository.replays
         if not await self._repository.webhooks.get(job.endpoint):
@@ -49,7 +49,7 @@ class Replayer:
         await self._queue.send([job.message(_PAUSE_SECONDS)])
 
     async def _page(self, replay: DeliveryReplay) -> bool:
-        """Do one page; False when it was the last, or another process has done it."""
+        """Process one page; False when it was the last, or another process has processed it."""
         found, more = await self._repository.replays.next_deliveries(replay, _PAGE)
         selected = [delivery for delivery in found if _selects(replay, delivery)]
         jobs = await gather_limited([self._repeat(replay, delivery) for delivery in selected])

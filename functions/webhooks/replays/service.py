@@ -1,9 +1,9 @@
-"""Replays: runs over a webhook's past deliveries. Here they are started and read; `runner` does the work.
+"""Replays: runs over a webhook's past deliveries. This module starts and reads them; `runner` runs them.
 
 Both kinds go through the deliveries of a time range, oldest first:
 
-    recover   the webhook is active again, and what failed is queued under its own delivery id
-    replay    the selected ones are sent again, as new deliveries that name the old ones
+    recover   the webhook is activated, and failed deliveries are queued under their own ids
+    replay    the selected deliveries are sent again, as new deliveries that name the old ones
 """
 
 import re
@@ -39,7 +39,7 @@ class ReplaySelection:
 class Replays:
     """The replays of one stage. Every method raises Unavailable when DynamoDB does not answer.
 
-    What is started twice for the same `operation` is started once.
+    A second start with the same `operation` has no effect.
     """
 
     def __init__(self, repository: Repository, queue: Sending, subscriptions: Subscriptions) -> None:
@@ -50,9 +50,9 @@ class Replays:
     async def recover(
         self, endpoint: Endpoint, time_range: TimeRange, now: Micros, operation: Operation
     ) -> DeliveryReplay:
-        """Activate the webhook, send what is parked, and start to queue again what failed in the time range.
+        """Activate the webhook, send what is parked, and start to queue again the failed deliveries of the time range.
 
-        All of it or nothing. Raises ApiError 404, 409.
+        In one transaction. Raises ApiError 404, 409.
         """
         selection = ReplaySelection(time_range, states=[State.FAILED])
         replay = _new_replay(endpoint, ReplayKind.RECOVER, selection, now, operation)

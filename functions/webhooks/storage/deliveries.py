@@ -27,7 +27,7 @@ from functions.webhooks.storage.records import (
 class DeliveryPage:
     """Deliveries, newest event first; `scanned` were read before the filter. `last` is the last sort key read.
 
-    No `last`: these are the last ones.
+    Without `last` this is the last page.
     """
 
     deliveries: list[Delivery]
@@ -38,8 +38,7 @@ class DeliveryPage:
 class DeliveryRepository:
     """The deliveries of one stage. Every method raises Unavailable when DynamoDB does not answer.
 
-    A write that returns a bool is refused, and returns False, when the delivery's state or number of attempts is not
-    what it was.
+    A write that returns a bool returns False when the delivery's state or number of attempts has changed.
     """
 
     def __init__(self, database: Database) -> None:
@@ -53,7 +52,7 @@ class DeliveryRepository:
     async def page(
         self, endpoint: Endpoint, lower: str, upper: str, limit: int, *, state: str | None, event: str | None
     ) -> DeliveryPage:
-        """Those of the next `limit` deliveries with sort keys from `lower` to `upper` that are in `state`.
+        """Of the next `limit` deliveries with sort keys from `lower` to `upper`, those in `state`.
 
         `event` is their type, or a filter such as `message.*`.
         """
@@ -75,13 +74,13 @@ class DeliveryRepository:
         return [Attempt.of(item) async for item in query]
 
     async def put_new(self, delivery: Delivery, due_at: Micros | None = None) -> Delivery | None:
-        """Write the delivery, which the scheduler enqueues at `due_at`; the one that exists is returned instead."""
+        """Write the delivery, which the scheduler enqueues at `due_at`; returns the existing one, if any."""
         due = {} if due_at is None else delivery.endpoint.due(due_at)
         existing = await self._database.put_new(DELIVERIES, delivery.item | due)
         return Delivery.of(existing) if existing else None
 
     async def put_attempt(self, delivery: Delivery, attempt: Attempt) -> None:
-        """Write the attempt, over an earlier one with the same number."""
+        """Write the attempt, replacing one with the same number."""
         await self._database.put(DELIVERIES, attempt.item(delivery))
 
     async def record_success(self, delivery: Delivery, status_code: int | None, now: Micros) -> bool:
@@ -113,7 +112,7 @@ class DeliveryRepository:
         return await self._end(delivery, done, "next_attempt_at")
 
     async def park(self, delivery: Delivery) -> bool:
-        """Let a pending delivery wait among the parked ones."""
+        """Park a pending delivery."""
         return await self._update(delivery, delivery.parked, DELIVERY.names("next_attempt_at"))
 
     async def release(self, delivery: IndexedDelivery, due_at: Micros) -> bool:
@@ -122,7 +121,7 @@ class DeliveryRepository:
         return await self._update(delivery, pending, expected=State.PARKED)
 
     async def recover(self, delivery: Delivery, due_at: Micros) -> bool:
-        """Make a failed delivery pending again, in a fresh schedule; the scheduler enqueues it at `due_at`."""
+        """Make a failed delivery pending again, with a new schedule; the scheduler enqueues it at `due_at`."""
         pending = DELIVERY.encode(state=State.PENDING, attempts_before_recovery=delivery.attempts)
         return await self._update(
             delivery, pending | delivery.endpoint.due(due_at), DELIVERY.names("finished_at"), expected=State.FAILED
@@ -139,9 +138,9 @@ class DeliveryRepository:
         return [IndexedDelivery.of(item) for item in page.items]
 
     async def mark_parked(self, endpoint: Endpoint, moment: Micros) -> None:
-        """Mark that something was parked, which is looked for from `moment`, unless another moment is marked.
+        """Mark that deliveries were parked, to be checked from `moment`, unless another moment is marked.
 
-        The revision moves on, so that a process which found nothing parked before does not remove the mark.
+        The revision is incremented, so that a process which found no parked delivery before does not remove the mark.
         """
         await self._database.update_if(
             DELIVERIES,
@@ -152,17 +151,17 @@ class DeliveryRepository:
         )
 
     async def schedule_parked(self, endpoint: Endpoint, moment: Micros) -> None:
-        """Let parked deliveries be looked for at `moment`, whatever was parked meanwhile."""
+        """Let parked deliveries be checked at `moment`, at any revision."""
         await self._database.update_if(DELIVERIES, endpoint.parked_key, set=endpoint.due(moment))
 
     async def record_empty(self, parked: ParkedDeliveries, since: Micros, moment: Micros) -> None:
-        """Record that nothing was parked since then, and let the next look be at `moment`."""
+        """Record that no parked delivery was found, and let the next check be at `moment`."""
         empty = PARKED.encode(empty_revision=parked.revision, empty_since=since)
         endpoint = parked.endpoint
         await self._database.update_if(DELIVERIES, endpoint.parked_key, set=endpoint.due(moment) | empty)
 
     async def remove_parked(self, parked: ParkedDeliveries) -> None:
-        """Remove the mark, unless something was parked since. A new mark counts anew, but is due at another moment."""
+        """Remove the mark, unless deliveries were parked since. A new mark has a new count and another due time."""
         expected = PARKED.encode(revision=parked.revision) | {"due": parked.due}
         await self._database.delete_if(DELIVERIES, parked.endpoint.parked_key, expected=expected)
 
@@ -182,7 +181,7 @@ class DeliveryRepository:
 
 
 def resume_operation(endpoint: Endpoint, now: Micros) -> WriteOperation:
-    """The operation that has parked deliveries looked for from `now`, whether any are marked or not."""
+    """The operation that lets parked deliveries be checked from `now`, whether any are marked or not."""
     return update_operation(
         DELIVERIES, endpoint.parked_key, set=endpoint.due(now), add=PARKED.encode(revision=1), upsert=True
     )

@@ -49,7 +49,7 @@ class DueRepository:
         return [Due.of(item) for item in page.items], page.next
 
     async def claim(self, due: Due, until: Micros) -> bool:
-        """Make the item due at `until` instead; False when it is no longer due as it was read."""
+        """Make the item due at `until` instead; False when its due time has changed."""
         return await self._database.update_if(
             DELIVERIES, due.key, set=due.endpoint.due(until), expected={"due": due.due}
         )

@@ -6,7 +6,7 @@ class AlreadyExists(Exception):
 
 
 class LimitReached(Exception):
-    """The tenant has as many items as it may."""
+    """The tenant has the maximum number of items."""
 
 
 class RevisionChanged(Exception):

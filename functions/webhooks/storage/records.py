@@ -8,8 +8,8 @@ Table `deliveries`: all items of one webhook are in the partition `<tenant>#<web
     D#<delivery id>        a delivery: event, type, created, state, n (attempts made), base (those before it was last
                            recovered), next, code, error, done, origin (the delivery that it replays)
     A#<delivery id>#<nnn>  one attempt: at, status, latency_ms, error, answer (first 20 KB), truncated
-    PARKED                 the webhook has parked deliveries: they are looked for when this is due; rev counts what was
-                           parked, empty is the rev at which there were none, since the moment when that was first seen
+    PARKED                 the webhook has parked deliveries: they are checked when this is due; rev counts parked
+                           deliveries, empty is the rev at which none was found, since the time of that check
     R#<replay id>          a replay (`replays.py`)
 
 `shard` and `due` put an item into the index. If `shard` is a number, the scheduler enqueues the item when it is `due`.
@@ -110,7 +110,7 @@ class DisabledReason(StrEnum):
 
 
 class SigningSecret(NamedTuple):
-    """A sealed secret. `expires_at` is the last moment at which it signs; None for the newest."""
+    """A sealed secret. `expires_at` is the last moment at which it signs, None for the newest."""
 
     sealed: str
     expires_at: int | None = None
@@ -120,8 +120,8 @@ class SigningSecret(NamedTuple):
 class Webhook:
     """A webhook. `headers` maps names to sealed values; `secrets` has the newest first.
 
-    `revision` counts changes by the owner, and disablings. `open_until` is the moment before which the circuit breaker
-    lets no attempt through. `rotation_id` names the operation that rotated the secret last.
+    `revision` counts changes by the owner, and disablings. Until `open_until` the circuit breaker allows no
+    attempt. `rotation_id` names the operation that rotated the secret last.
     """
 
     endpoint: Endpoint
@@ -234,7 +234,7 @@ class Delivery(IndexedDelivery):
 
     @property
     def ttl(self) -> int:
-        """When it and its attempts are forgotten, in epoch seconds."""
+        """When the delivery and its attempts expire, in epoch seconds."""
         return (self.created_at + RETENTION) // SECOND
 
     @property
@@ -260,7 +260,7 @@ DELIVERY = Attributes(
 
 
 def delivery_id(created_at: Micros, *origins: str) -> str:
-    """Id of the delivery that `origins` (such as event and webhook) lead to: the same for the same."""
+    """Id of a delivery, which follows from its `origins` (such as event and webhook)."""
     digest = hashlib.sha256("\0".join(origins).encode()).digest()
     return f"dlv_{sortable_id(created_at, int.from_bytes(digest[:8]) >> 4)}"
 
@@ -281,7 +281,7 @@ def key_before(moment: Micros) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One HTTP request made for a delivery; the first is number 1. No `status_code`: there was no answer."""
+    """One HTTP request made for a delivery; the first is number 1. `status_code` is None without an answer."""
 
     number: int
     at: Micros
@@ -292,7 +292,7 @@ class Attempt:
     truncated: bool | None = None
 
     def item(self, delivery: Delivery) -> Item:
-        """The attempt as it is stored. What is empty or false is not."""
+        """The attempt as it is stored, without empty and false fields."""
         attributes = {name: value for name, value in ATTEMPT.encode_record(self).items() if value not in ("", False)}
         return attempt_key(delivery.endpoint, delivery.id, self.number) | attributes | {"ttl": delivery.ttl}
 
@@ -318,15 +318,15 @@ def attempt_key(endpoint: Endpoint, delivery_id: str, number: int) -> Item:
 
 
 def attempt_prefix(delivery_id: str) -> str:
-    """What the sort keys of the delivery's attempts begin with."""
+    """Prefix of the sort keys of the delivery's attempts."""
     return f"{_ATTEMPT}{delivery_id}#"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParkedDeliveries:
-    """Marks that a webhook has parked deliveries, which are looked for at `due_at`.
+    """Marks that a webhook has parked deliveries, which are checked at `due_at`.
 
-    `revision` counts what was parked. `empty_revision` is the one at which none was found, since `empty_since`.
+    `revision` counts parked deliveries. `empty_revision` is the revision at which none was found, since `empty_since`.
     """
 
     endpoint: Endpoint

@@ -22,7 +22,7 @@ from functions.webhooks.storage.records import INDEXED, REPLAY_PREFIX, Delivery,
 
 
 class ReplayKind(StrEnum):
-    """What a replay does."""
+    """Kind of a replay."""
 
     RECOVER = "recover"
     """Failed deliveries are attempted again under their own ids."""
@@ -132,21 +132,21 @@ class ReplayRepository:
     async def advance(
         self, replay: DeliveryReplay, *, scanned: int, queued: int, last: Delivery, due_at: Micros
     ) -> bool:
-        """Record what was done up to the delivery `last`; False when another process has recorded it."""
+        """Record progress up to the delivery `last`; False when another process has recorded it."""
         progress = REPLAY.encode(scanned=scanned, queued=queued, cursor=last.key["item"])
         return await self._database.update_if(
             DELIVERIES, replay.key, set=progress | replay.endpoint.due(due_at), expected=_unchanged(replay)
         )
 
     async def finish(self, replay: DeliveryReplay, *, scanned: int, queued: int) -> bool:
-        """Record that all was done; False when another process has recorded progress."""
+        """Record the end of the run; False when another process has recorded progress."""
         progress = REPLAY.encode(scanned=scanned, queued=queued, state=ReplayState.DONE)
         return await self._database.update_if(
             DELIVERIES, replay.key, set=progress, remove=INDEXED, expected=_unchanged(replay)
         )
 
     async def end(self, endpoint: Endpoint, replay_id: str) -> None:
-        """Record that a running replay goes no further."""
+        """Record that a running replay was stopped."""
         await self._database.update_if(
             DELIVERIES,
             replay_key(endpoint, replay_id),

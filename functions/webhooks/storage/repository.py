@@ -1,4 +1,4 @@
-"""Every read and conditional write of webhooks and deliveries. What is read is decoded here, once."""
+"""Every read and conditional write of webhooks and deliveries. Items are decoded here, once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Repository:
     async def attempt_context(self, endpoint: Endpoint, delivery_id: str, event_id: str) -> AttemptContext:
         """Webhook and delivery, strongly consistent, and the event, in one round trip.
 
-        What isn't found is read by itself: a replica may not have the event yet, and a busy table leaves keys out.
+        A missing item is read again alone: a replica may not have the event yet, and a busy table leaves keys out.
         """
         keys: Sequence[tuple[Table, Item]] = (
             (WEBHOOKS, endpoint.key),
@@ -55,7 +55,7 @@ class Repository:
         )
 
     async def event(self, event_id: str) -> Event | None:
-        """The event as the outbox keeps it, strongly consistent."""
+        """The event in the outbox, strongly consistent."""
         return _event(await self.database.get(OUTBOX, {"id": event_id}))
 
 

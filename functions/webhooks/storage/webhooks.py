@@ -54,8 +54,8 @@ class WebhookRepository:
     async def create(self, webhook: Webhook, max_webhooks: int) -> None:
         """Write a new webhook and count it. Raises AlreadyExists, and LimitReached at `max_webhooks`.
 
-        The count is an item that every creation and deletion changes in its own transaction, so that of any number at
-        the same time only as many pass as there is room for.
+        The count is an item that every creation and deletion changes in its own transaction, so that
+        concurrent creations can't exceed the maximum.
         """
         room = {"n": missing_or(below(max_webhooks))}
         counted = update_operation(
@@ -74,9 +74,9 @@ class WebhookRepository:
         resume_at: Micros | None = None,
         replay: tuple[DeliveryReplay, Micros] | None = None,
     ) -> Webhook:
-        """The webhook changed from `before` to `after`, if nobody has changed or disabled it since.
+        """Change the webhook from `before` to `after`, unless it was changed or disabled since.
 
-        With `resume_at`, earlier failures are forgotten and parked deliveries are looked for from then. With `replay`,
+        With `resume_at`, earlier failures are cleared and parked deliveries are checked from then. With `replay`,
         a new replay and the moment when the scheduler enqueues it, both are written or neither. Raises
         RevisionChanged, and AlreadyExists for the replay.
         """
@@ -95,7 +95,7 @@ class WebhookRepository:
         return after if resume_at is None else replace(after, **_NO_FAILURES)
 
     async def delete(self, endpoint: Endpoint) -> bool:
-        """Delete the webhook and count it out; False when there is none."""
+        """Delete the webhook and decrement the count; False when there is none."""
         counted = update_operation(WEBHOOKS, count_key(endpoint.tenant), add={"n": -1}, upsert=True)
         try:
             await self._database.transact([delete_operation(WEBHOOKS, endpoint.key), counted])
@@ -104,15 +104,15 @@ class WebhookRepository:
         return True
 
     async def move_open_until(self, webhook: Webhook, until: Micros) -> bool:
-        """Open the circuit breaker until then; False when it was opened or closed since the webhook was read."""
-        seen = WEBHOOK.encode(open_until=webhook.open_until)
-        absent = () if seen else WEBHOOK.names("open_until")
+        """Open the circuit breaker until `until`; False when it was opened or closed since the webhook was read."""
+        expected = WEBHOOK.encode(open_until=webhook.open_until)
+        must_not_exist = () if expected else WEBHOOK.names("open_until")
         return await self._database.update_if(
             WEBHOOKS,
             webhook.endpoint.key,
             set=WEBHOOK.encode(open_until=until),
-            expected=seen,
-            must_not_exist=absent,
+            expected=expected,
+            must_not_exist=must_not_exist,
         )
 
     async def count_failure(self, endpoint: Endpoint, now: Micros) -> Webhook | None:
@@ -129,7 +129,7 @@ class WebhookRepository:
         return Webhook.of(item)
 
     async def forget_failures(self, endpoint: Endpoint) -> None:
-        """Close the circuit breaker and count failures from the beginning."""
+        """Close the circuit breaker and reset the count of failures."""
         await self._database.update_if(
             WEBHOOKS,
             endpoint.key,
@@ -156,7 +156,7 @@ def _change_operation(before: Webhook, after: Webhook, forgotten: Sequence[str])
 
 
 def _disable_operation(webhook: Webhook, reason: DisabledReason, now: Micros) -> WriteOperation:
-    """The revision moves on: an owner who saw the webhook active has to look again."""
+    """Increments the revision: an owner who saw the webhook active must read it again."""
     return update_operation(
         WEBHOOKS,
         webhook.endpoint.key,

@@ -10,7 +10,7 @@ from functions.webhooks.delivery.attempts import AttemptOutcome
 from functions.webhooks.storage.records import Webhook, WebhookStatus
 
 MASK = "****"
-"""What is shown of a custom header's value. Sent back, it keeps the value."""
+"""Mask of a custom header's value. A mask that is sent back keeps the value."""
 
 _MAX_HEADERS = 10
 _HEADER_NAME = r"^([Aa]uthorization|[Xx]-[A-Za-z0-9-]{1,120})$"

@@ -10,11 +10,11 @@ from functions.webhooks.storage.records import SigningSecret
 
 
 def masked(secret: str) -> str:
-    """What is shown of a secret after it was shown in full once."""
+    """Mask of a secret, after it was shown in full once."""
     return f"{secret[:4]}****{secret[-4:]}"
 
 
 def rotated(secrets: Sequence[SigningSecret], sealed: str, *, until: Micros, now: Micros) -> list[SigningSecret]:
-    """`secrets` once `sealed` is the newest: the one before it signs on to `until`, an earlier one no longer."""
+    """`secrets` once `sealed` is the newest: the previous one signs until `until`, earlier ones no longer."""
     earlier = [secrets[0]._replace(expires_at=until)] if until > now else []
     return [SigningSecret(sealed), *earlier]

@@ -1,7 +1,7 @@
 """A tenant's webhooks: creating, changing, rotating, deleting.
 
-Every change names the revision that it read, and is made again on the webhook as it is when another change came first:
-of two changes of different fields both last.
+Every change is conditional on the revision that it read, and is retried on the current webhook after a concurrent
+change, so that two concurrent changes of different fields are both kept.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -29,7 +29,7 @@ MAX_WEBHOOKS = 50
 """Webhooks of one tenant."""
 
 CheckUrl = Callable[[str], object]
-"""Raises ApiError 400 `url_rejected` for a URL that is never called."""
+"""Validates a URL. Raises ApiError 400 `url_rejected`."""
 
 _HOUR = 60 * MINUTE
 _TRIES = 5
@@ -38,7 +38,7 @@ _ALL = ["*"]
 
 @dataclass(frozen=True, slots=True)
 class WebhookWithSecret:
-    """A webhook with its newest secret, which is shown this once."""
+    """A webhook with its newest secret, which is shown only now."""
 
     webhook: Webhook
     secret: str
@@ -46,7 +46,7 @@ class WebhookWithSecret:
 
 @dataclass(frozen=True, slots=True)
 class WebhookChange:
-    """The webhook as it becomes. One that is resumed forgets its failures and sends what is parked.
+    """The webhook after a change. A resumed one clears its failures and sends parked deliveries.
 
     `replay` is written in the same transaction, with the moment when the scheduler enqueues it.
     """
@@ -75,9 +75,9 @@ class Subscriptions:
         return await find_webhook(self._repository, endpoint)
 
     async def create(self, tenant: str, new: NewWebhook, now: Micros, operation: Operation) -> WebhookWithSecret:
-        """A new webhook with its secret; the same again for the same `operation`.
+        """A new webhook with its secret; the same `operation` gives the same webhook.
 
-        Raises ApiError 400 for its URL, 409 when the tenant has as many as it may, 422 for its headers.
+        Raises ApiError 400 for its URL, 409 at the maximum number of webhooks, 422 for its headers.
         """
         self._check_url(new.url)
         id, secret = operation.new_id("wh"), new_secret()
@@ -104,9 +104,9 @@ class Subscriptions:
     async def rotate(
         self, endpoint: Endpoint, overlap_hours: int, now: Micros, operation: Operation
     ) -> WebhookWithSecret:
-        """The webhook with a new secret, beside which the one before it signs for `overlap_hours` (0 to 24).
+        """The webhook with a new secret, beside which the previous one signs for `overlap_hours` (0 to 24).
 
-        The same secret again for the same `operation`. Raises ApiError 404, 409.
+        The same `operation` gives the same secret. Raises ApiError 404, 409.
         """
         secret = new_secret()
 
@@ -122,7 +122,7 @@ class Subscriptions:
         return self._with_secret(await self.change(endpoint, change, now))
 
     async def delete(self, endpoint: Endpoint) -> None:
-        """End the webhook; what is queued for it is dropped. Raises ApiError 404."""
+        """Delete the webhook; its queued deliveries are dropped. Raises ApiError 404."""
         await self.get(endpoint)
         if not await self._webhooks.delete(endpoint):
             raise webhook_not_found()
@@ -130,9 +130,9 @@ class Subscriptions:
     async def change(
         self, endpoint: Endpoint, change_of: Callable[[Webhook], WebhookChange | None], now: Micros
     ) -> Webhook:
-        """The webhook after the change that `change_of` returns for it as it is; as it is for None.
+        """Apply the change that `change_of` returns for the current webhook, none for None. Returns the webhook.
 
-        Raises ApiError 404, 409 when others change it during each try, and AlreadyExists for the change's replay.
+        Raises ApiError 404, 409 when it is changed concurrently at each try, and AlreadyExists for the change's replay.
         """
         for _ in range(_TRIES):
             webhook = await self.get(endpoint)
@@ -193,12 +193,12 @@ class Subscriptions:
 
 
 def _resumes(webhook: Webhook, changes: WebhookChanges) -> bool:
-    """Whether earlier failures say nothing any more: the webhook becomes active, or is active and has another URL."""
+    """Whether earlier failures are obsolete: the webhook becomes active, or is active with another URL."""
     if webhook.status is not WebhookStatus.ACTIVE:
         return changes.is_active is True
     return changes.is_active is not False and changes.url not in (None, webhook.url)
 
 
 def _simplified(events: Collection[str]) -> list[str]:
-    """Each filter once; one that selects everything, or no filter at all, stands for everything."""
+    """Each filter once; `*` alone if one filter selects everything, or if there is no filter."""
     return _ALL if not events or "*" in events else list(dict.fromkeys(events))

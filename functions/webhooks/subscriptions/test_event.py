@@ -1,4 +1,4 @@
-"""Test events: one signed POST to an endpoint, which is neither repeated nor stored."""
+"""Test events: one signed POST to an endpoint, without retries and storage."""
 
 import json
 

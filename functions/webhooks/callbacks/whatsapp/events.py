@@ -17,7 +17,7 @@ class _Seen(BaseModel):
 
 
 class Text(_Seen):
-    """What a text message says."""
+    """Text of a text message."""
 
     body: str
 
@@ -32,7 +32,7 @@ class WhatsAppMessage(_Seen):
 
 
 class Error(_Seen):
-    """Why a message failed."""
+    """Error of a failed message."""
 
     code: int
     title: str = ""
@@ -74,13 +74,13 @@ class StoredBody(_Seen):
 
 
 class UnknownFieldError(Exception):
-    """A change of a field that nothing processes."""
+    """A change of a field without a processor."""
 
 
 def events_of(tenant: str, text: str, now: Micros) -> list[Event]:
-    """The events of a stored callback, known by the wamid so that a redelivery publishes nothing new.
+    """The events of a stored callback, identified by the wamid, so that a redelivery publishes nothing twice.
 
-    Raises pydantic.ValidationError for a text that can't be read, UnknownFieldError, and ValueError for an event that
+    Raises pydantic.ValidationError for an invalid text, UnknownFieldError, and ValueError for an event that
     is too large.
     """
     return [

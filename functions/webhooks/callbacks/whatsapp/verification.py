@@ -1,11 +1,11 @@
 """Callbacks of the WhatsApp Cloud API.
 
 https://developers.facebook.com/docs/graph-api/webhooks/getting-started: the header `X-Hub-Signature-256` is
-`sha256=` and the HMAC-SHA256, in hex, of the body under the app's secret. The body names the phone numbers it is about.
+`sha256=` and the HMAC-SHA256, in hex, of the body under the app's secret. The body names its phone numbers.
 
-Meta puts several updates into one callback and groups them anew when it retries, so a callback has no id that lasts.
-Its messages and statuses have. Each becomes an item of its own, known by that id: no regrouping can repeat or hide
-one, no tenant sees another's, and one that can't be processed does not keep the others from being processed.
+Meta puts several updates into one callback and groups them differently when it retries, so a callback has no stable id.
+Its messages and statuses have one. Each becomes an item of its own with that id: regrouping can't repeat or hide an
+item, no tenant sees another tenant's, and an item that can't be processed does not stop the others.
 """
 
 import hashlib
@@ -24,13 +24,13 @@ from functions.webhooks.callbacks.signers import Signers
 
 WHATSAPP = "callback.whatsapp"
 MAX_NUMBERS = 20
-"""Phone numbers in one callback: each costs a look-up before anything is verified."""
+"""Maximum phone numbers in one callback: each costs a read before the signature is verified."""
 
 MAX_UPDATES = 1_000
-"""Messages and statuses in one callback, as Meta has it."""
+"""Maximum messages and statuses in one callback, from Meta's documentation."""
 
 _MAX_ITEM_BYTES = 4 * MAX_CALLBACK_BYTES
-"""Size of the items of one callback: each repeats what they share, such as contacts."""
+"""Maximum size of the items of one callback: each repeats the shared parts, such as contacts."""
 
 _SIGNATURE = "x-hub-signature-256"
 _logger = get_logger("callbacks")
@@ -41,13 +41,13 @@ class _Open(BaseModel):
 
 
 class Metadata(_Open):
-    """The phone number of ours that a change is about."""
+    """The tenant's phone number of a change."""
 
     phone_number_id: str = Field(min_length=1, max_length=100)
 
 
 class SignedValue(_Open):
-    """What changed. Statuses and messages stay as they came: the worker reads them."""
+    """Content of a change. Statuses and messages are not decoded here: the worker decodes them."""
 
     metadata: Metadata | None = None
     messages: list[dict[str, Any]] = []
@@ -76,15 +76,15 @@ class SignedBody(_Open):
 
 
 class WhatsApp:
-    """Verifies callbacks of WhatsApp and takes them apart."""
+    """Verifies callbacks of WhatsApp and splits them into items."""
 
     def __init__(self, signers: Signers) -> None:
         self._signers = signers
 
     async def verify(self, callback: Callback) -> list[CallbackItem]:
-        """See `receive.Verify`. A callback speaks for those numbers only whose secret signed it; others are left out.
+        """See `receive.Verify`. Accepts only changes of numbers whose secret signed the callback.
 
-        Raises ApiError 413 for one that has more than Meta sends.
+        Raises ApiError 413 for more items than Meta sends.
         """
         changes = list(_changes(callback.body))
         owners = await self._owners({number for number, _, _ in changes}, callback)
@@ -96,7 +96,7 @@ class WhatsApp:
         )
 
     async def _owners(self, numbers: set[str], callback: Callback) -> dict[str, str]:
-        """Tenants by number. Raises ApiError 401 when none signed."""
+        """Tenants by number. Raises ApiError 401 when no secret fits the signature."""
         if not 1 <= len(numbers) <= MAX_NUMBERS:
             raise invalid_signature()
         found: dict[str, str] = {}
@@ -121,7 +121,7 @@ def _changes(body: bytes) -> Iterator[tuple[str, str, SignedChange]]:
     try:
         parsed = SignedBody.model_validate(json.loads(body))
     except (ValueError, RecursionError):
-        raise invalid_signature() from None  # whose it is can't be told, so neither who should have signed it
+        raise invalid_signature() from None  # without a number there is no secret to verify with
     for entry in parsed.entry:
         for change in entry.changes:
             if change.value.metadata:
@@ -129,7 +129,7 @@ def _changes(body: bytes) -> Iterator[tuple[str, str, SignedChange]]:
 
 
 def _bounded(items: Iterable[CallbackItem]) -> list[CallbackItem]:
-    """All of `items`. Raises ApiError 413 for too many, or too much in all."""
+    """All of `items`. Raises ApiError 413 for too many items, or too many bytes in total."""
     bounded: list[CallbackItem] = []
     room = _MAX_ITEM_BYTES
     for item in items:
@@ -161,7 +161,7 @@ def _parts(change: SignedChange) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _own_id(part: dict[str, Any], *names: str) -> str:
-    """The provider's name for `part`; its content's digest where it has none."""
+    """The provider's id of `part`, or the digest of its content without one."""
     id = part.get("id")
     if not isinstance(id, str) or not id:
         return _digest(part)

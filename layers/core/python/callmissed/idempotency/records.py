@@ -3,7 +3,7 @@
 An item, by its letters: `id` tenant and key, hashed; `fp` fingerprint of the request; `op` seed of operation ids, drawn
 when the key is first seen and kept until the record expires; `st` state; `o` token of the run; `lk` end of its lock
 (epoch microseconds); `cid` id of the billed call; `sc`, `ct`, `b` the answer's status, type and body; `far` says that
-the body lies in S3; `ttl` epoch seconds, 24 hours after the key was first seen.
+the body is stored in S3; `ttl` epoch seconds, 24 hours after the key was first seen.
 """
 
 from dataclasses import dataclass
