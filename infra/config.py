@@ -1,4 +1,4 @@
-"""What differs from one stage to the next, typed and checked before anything is built from it."""
+"""Configuration of a stage, typed and validated before anything is built from it."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -42,7 +42,7 @@ class StageConfig(BaseModel):
     revision: str = ""
     """Any text. A new one starts the functions afresh that read secrets or the providers file, which they do once."""
     bundle: bool = True
-    """Install the real third-party layer. Off, every asset is a placeholder: for looking at templates only."""
+    """Install the real third-party layer. Off, every asset is a placeholder: for templates only."""
 
     @property
     def environment(self) -> "Environment":

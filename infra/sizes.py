@@ -1,4 +1,4 @@
-"""`python -m infra.sizes`: what each function weighs unzipped, with its layers."""
+"""`python -m infra.sizes`: the unzipped size of each function with its layers."""
 
 from rich.console import Console
 from rich.table import Table

@@ -13,7 +13,7 @@ from cli.rows import CALL_WIDTHS, CALLS, call_row
 from cli.stage_command import stage_command
 
 _WINDOW = 300
-"""Newest calls that are looked at again and again: a long call's entry comes after those of calls begun later."""
+"""Newest calls that each poll reads again: a long call's entry is written after entries of calls that began later."""
 
 usage = typer.Typer(name="usage", help="What a tenant's calls used and cost.", no_args_is_help=True)
 

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 
 const SECRET = process.env.CALLMISSED_WEBHOOK_SECRET ?? "";
 const PORT = Number(process.env.PORT ?? 9000);
-const MOST_BYTES = 1024 * 1024;
+const MAX_BYTES = 1024 * 1024;
 
 const handled = new Set(); // in production a unique column of your database, written together with what you do
 
@@ -29,9 +29,9 @@ async function bodyOf(request) {
   let length = 0;
   for await (const chunk of request) {
     length += chunk.length;
-    if (length <= MOST_BYTES) chunks.push(chunk);
+    if (length <= MAX_BYTES) chunks.push(chunk);
   }
-  return length <= MOST_BYTES ? Buffer.concat(chunks) : Buffer.alloc(0);
+  return length <= MAX_BYTES ? Buffer.concat(chunks) : Buffer.alloc(0);
 }
 
 // Verifies the bytes as they came; only then parses them. 204 once an event is handled, now or before.

@@ -14,7 +14,7 @@ from typing import Any
 
 SECRET = os.environ["CALLMISSED_WEBHOOK_SECRET"]
 PORT = int(os.environ.get("PORT", "9000"))
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 handled: set[str] = set()  # in production a unique column of your database, written together with what you do
 handling = threading.Lock()
@@ -44,7 +44,7 @@ class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Verify the bytes as they came; only then parse them."""
         length = int(self.headers.get("Content-Length", "0"))
-        body = self.rfile.read(length) if 0 < length <= MOST_BYTES else b""
+        body = self.rfile.read(length) if 0 < length <= MAX_BYTES else b""
         if not verified(SECRET, self.headers, body):
             return self.answer(400)
         with handling:

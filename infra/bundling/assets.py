@@ -26,7 +26,7 @@ exec python -m uvicorn {web_app} --host 127.0.0.1 --port "$AWS_LWA_PORT" --loop 
 
 @dataclass(frozen=True, slots=True)
 class BuildTarget:
-    """What a third-party layer is built for: uv's names of a platform and a Python version."""
+    """Target of a third-party layer: uv's names of a platform and a Python version."""
 
     platform: str
     python: str
@@ -68,7 +68,7 @@ def function_code(function: Function) -> Path:
 
 
 def placeholder() -> Path:
-    """A folder that stands for any asset where templates are only looked at."""
+    """A placeholder folder for assets, when only templates are needed."""
     return _built("placeholder", "0", lambda out: (out.mkdir(), (out / "placeholder").touch()))
 
 

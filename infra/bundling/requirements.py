@@ -40,7 +40,7 @@ def listed_distributions(name: str) -> set[str]:
 
 
 def trimming(key: str) -> list[str]:
-    """What all layers leave out."""
+    """Distributions that all layers leave out."""
     return tomllib.loads(TRIMMING.read_text())[key]
 
 

@@ -1,4 +1,4 @@
-"""What API Gateway says when it refuses by itself: the platform's envelope, like any other answer."""
+"""Responses of API Gateway's own errors, in the platform's envelope."""
 
 import json
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class _Refusal:
 
 _REFUSALS = (
     _Refusal("UNAUTHORIZED", 401, "invalid_api_key", "Incorrect API key provided."),
-    # The authorizer's own words. They are put into the JSON as they are, because API Gateway escapes nothing here:
+    # The authorizer's own text. It is put into the JSON unescaped, because API Gateway escapes nothing here:
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.responseTemplates.html
     _Refusal(
         "ACCESS_DENIED",
@@ -54,7 +54,7 @@ _REFUSALS = (
 
 
 def gateway_responses() -> dict[str, Any]:
-    """What replaces API Gateway's own error bodies, by the case, as an OpenAPI document has it.
+    """Replacements of API Gateway's own error bodies, by case, in the form of an OpenAPI document.
 
     The `DEFAULT` ones keep whatever status the case has.
     """

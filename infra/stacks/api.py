@@ -72,10 +72,10 @@ def _rest_api(scope: Construct, config: StageConfig, document: dict[str, Any]) -
         "Api",
         rest_api_name=config.service,
         api_definition=apigateway.ApiDefinition.from_inline(document),
-        # What is no longer in the document goes.
+        # Resources that are no longer in the document are removed.
         mode=apigateway.RestApiMode.OVERWRITE,
         endpoint_configuration=apigateway.EndpointConfiguration(types=[regional]),
-        # An import makes the API edge-optimised, whatever the property says, unless it is told otherwise.
+        # An import makes the API edge-optimised, whatever the property says, unless this parameter is set.
         parameters={"endpointConfigurationTypes": regional.value},
         cloud_watch_role=config.api_gateway_log_role,
         deploy_options=_stage_options(scope, config),

@@ -28,7 +28,7 @@ _Missing = cloudwatch.TreatMissingData
 _MINUTE = Duration.minutes(1)
 _FIVE_MINUTES = Duration.minutes(5)
 _OLDEST_SECONDS = 15 * 60
-"""Longer than a message that fails twice and is then done waits; what fails on ends among the dead letters."""
+"""Longer than the wait of a message that fails twice and then succeeds; later failures become dead letters."""
 
 
 @dataclass(frozen=True, slots=True)

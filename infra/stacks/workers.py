@@ -1,4 +1,4 @@
-"""The functions that no caller reaches, and the schedules, queues and streams that start them."""
+"""The functions without callers of their own, and the schedules, queues and streams that start them."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_scheduler as scheduler

@@ -1,6 +1,6 @@
 """`python -m local.aws.moto_process`: moto's server, silent, and quick when many messages wait.
 
-Moto 5.2 counts all messages of a queue three times, with a slow clock, for each one that it sends or hands out: a
+Moto 5.2 counts all messages of a queue three times, with a slow clock, for each one that it sends or delivers: a
 thousand that wait make a batch of ten take a second.
 """
 
@@ -15,7 +15,7 @@ _sqs: Any = models
 
 
 def quicken_queues() -> None:
-    """Read the machine's clock, and hand messages out without a look at their age: none grows older than its server."""
+    """Use the machine's clock, and deliver messages without checking their age: no message is older than its server."""
     _sqs.unix_time_millis = _milliseconds
     _sqs.SQSBackend.is_message_valid_based_on_retention_period = _is_young
 

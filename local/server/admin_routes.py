@@ -1,4 +1,4 @@
-"""`/_local`: what a developer may do to the local stack by hand. A deployed stage has no such routes."""
+"""`/_local`: manual actions of a developer on the local stack. A deployed stage has no such routes."""
 
 from datetime import UTC, datetime
 

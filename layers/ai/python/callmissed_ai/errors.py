@@ -1,8 +1,8 @@
-"""What callers hear of an upstream that fails after it began to answer.
+"""Errors of an upstream that fails after it began to answer.
 
 ApiError
-├─ 502 upstream_error    it answered, and the answer can't be used
-└─ 503 provider_error    it broke off
+├─ 502 upstream_error    the answer can't be used
+└─ 503 provider_error    the answer broke off
 """
 
 from callmissed.errors import ApiError
@@ -23,5 +23,5 @@ def provider_broke_off() -> ApiError:
 
 
 def provider_broke_off_midstream() -> ApiError:
-    """503: a stream broke off; what came is charged."""
+    """503: a stream broke off; the part that arrived is charged."""
     return ApiError(503, "provider_error", "The model's provider broke off in the midst of its reply.")

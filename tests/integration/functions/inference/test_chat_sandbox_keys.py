@@ -87,7 +87,7 @@ async def test_requests_are_judged_as_for_a_live_key(
 
 
 @pytest.mark.parametrize(
-    ("order", "status", "code"),
+    ("instruction", "status", "code"),
     [
         ("rate_limit", 429, "rate_limit_exceeded"),
         ("error", 503, "provider_error"),
@@ -98,9 +98,9 @@ async def test_requests_are_judged_as_for_a_live_key(
     ],
 )
 async def test_failures_to_order_cost_nothing_and_leave_no_entry(
-    client: httpx2.AsyncClient, accounts: Accounts, tester: Account, order: str, status: int, code: str
+    client: httpx2.AsyncClient, accounts: Accounts, tester: Account, instruction: str, status: int, code: str
 ) -> None:
-    response = await chat(client, tester, messages=[{"role": "user", "content": f"sandbox:{order}"}])
+    response = await chat(client, tester, messages=[{"role": "user", "content": f"sandbox:{instruction}"}])
 
     refused(response, status, code)
     assert response.headers["x-callmissed-sandbox"] == "true"

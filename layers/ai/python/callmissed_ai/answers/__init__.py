@@ -1,1 +1,1 @@
-"""Where a call's bytes go."""
+"""Answers: forms in which a call's reply reaches its caller."""

@@ -1,6 +1,6 @@
 """A streamed reply, settled before its last byte leaves: as an ASGI response, or as an iterator.
 
-Behind Lambda the environment freezes after the last byte, so nothing may be left to do then.
+On Lambda the environment freezes after the last byte, so all work must be done before.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ _HEADERS = {
 
 
 class EventStream:
-    """The upstream's events to the caller, with a comment every 15 s of silence; an ASGI application.
+    """An ASGI application that passes the upstream's events on, with a comment after every 15 s of silence.
 
-    `headers` are sent beside those of an event stream.
+    `headers` are sent in addition to those of an event stream.
     """
 
     def __init__(self, served: Served, closing: Closing) -> None:
@@ -44,7 +44,7 @@ class EventStream:
         self._silent = True
 
     async def __call__(self, scope: Mapping[str, Any], receive: _Receive, send: _Send) -> None:
-        """Send the stream; returns when it has ended, broken off or lost its reader, and the call is settled."""
+        """Send the stream; returns when it has ended or broken off, or the caller hung up, and the call is settled."""
         headers = [(name.lower().encode(), value.encode()) for name, value in {**self.headers, **_HEADERS}.items()]
         outcome = Outcome.CLIENT_CLOSED
         try:
@@ -54,7 +54,7 @@ class EventStream:
             await asyncio.shield(asyncio.ensure_future(self._finish(send, outcome)))
 
     async def _pass_on_until_left(self, receive: _Receive, send: _Send) -> Outcome:
-        """Pass the stream on until it ends, its reader leaves or its time is over."""
+        """Pass the stream on until it ends, the caller hangs up or its time is over."""
         passing = asyncio.ensure_future(self._pass_on(send))
         leaving = asyncio.ensure_future(_disconnected(receive))
         pinging = asyncio.ensure_future(self._ping(send))
@@ -92,7 +92,7 @@ class EventStream:
                 await send(_more(PING))
 
     async def _finish(self, send: _Send, outcome: Outcome) -> None:
-        """Settle, and only then let the last bytes go."""
+        """Settle, then send the last bytes."""
         request_id = f"req_{self._served.call.id}"
         try:
             await _settle(self._served, outcome)
@@ -109,9 +109,11 @@ async def event_stream(served: Served, closing: Closing) -> EventStream:
 
 
 async def event_iterator(served: Served) -> AsyncGenerator[bytes]:
-    """The reply as an iterator, which settles the call at its end or when it is closed. Iterate, or the sweep does.
+    """The reply as an iterator, which settles the call at its end or when it is closed.
 
-    At its end it raises ApiError 503 when the upstream broke off, or the call can't be settled.
+    If it is not iterated, the sweep resolves the call.
+
+    Raises ApiError 503 at its end when the upstream broke off or the call can't be settled.
     """
     return _events(served)
 
@@ -133,7 +135,7 @@ async def _events(served: Served) -> AsyncGenerator[bytes]:
 
 
 async def _next(served: Served, chunks: AsyncIterator[bytes], deadline: float) -> bytes | None:
-    """The next piece of the body, None at its end, and where it breaks off or the call's time is over."""
+    """The next piece of the body. None at its end, when it breaks off, and when the call's time is over."""
     try:
         async with asyncio.timeout_at(deadline):
             chunk = await anext(chunks, None)
@@ -152,14 +154,14 @@ def _ended(served: Served, why: str) -> Outcome:
 
 
 async def _settle(served: Served, outcome: Outcome) -> None:
-    """Cancel what still runs upstream, and settle. Raises ApiError 503 where the upstream broke off, too."""
+    """Cancel what still runs upstream, and settle. Raises ApiError 503 also when the upstream broke off."""
     reply = served.upstream.reply
     if outcome is not Outcome.COMPLETED:
         await reply.close()
     try:
         await served.settle(outcome)
     finally:
-        await reply.close()  # a stream that has ended keeps its connection if its last chunk came by now
+        await reply.close()  # a stream that has ended keeps its connection if its last chunk has arrived
     if outcome is Outcome.UPSTREAM_BROKE:
         raise provider_broke_off_midstream()
 
@@ -174,7 +176,7 @@ async def _disconnected(receive: _Receive) -> None:
 
 
 async def _result(passing: "asyncio.Future[Outcome]", otherwise: Outcome) -> Outcome:
-    """The outcome of passing on; what still runs, for nobody or for too long, is stopped and has ended `otherwise`."""
+    """The stream's outcome. A stream that still runs is stopped, and its outcome is `otherwise`."""
     if passing.done():
         return passing.result()
     passing.cancel()

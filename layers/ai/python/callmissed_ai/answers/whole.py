@@ -1,4 +1,4 @@
-"""A reply as one piece of bytes: the body of an HTTP response, a line of a batch's output."""
+"""A complete reply as bytes: the body of an HTTP response, or a line of a batch's output."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ async def whole(served: Served) -> bytes:
     finally:
         await served.upstream.reply.close()
     call.upstream_wait += clock() - begun
-    await served.settle(Outcome.COMPLETED, body)  # a reply is charged only once every retry gets it
+    await served.settle(Outcome.COMPLETED, body)  # a reply is charged only when it is stored for retries
     return body
 
 

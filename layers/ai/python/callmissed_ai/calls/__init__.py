@@ -1,1 +1,1 @@
-"""The pipeline of a billed call: who pays, what is held, what is charged."""
+"""The pipeline of a billed call: payer, hold, charges and settlement."""

@@ -1,4 +1,4 @@
-"""One billed call on its way, and who pays for it."""
+"""One billed call in progress, and its payer."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ HOLD_MINUTES = 20
 
 @dataclass(frozen=True, slots=True)
 class AdmittedPayer:
-    """Who pays for a call, admitted at `now`.
+    """The payer of a call, admitted at `now`.
 
-    `key` is the API key with what its budget was charged, None where a tenant pays without one. A sandboxed call is
+    `key` is the API key with the charge to its budget, None when a tenant pays without a key. A sandboxed call is
     answered by the sandbox and costs nothing. `models` are the ids that the payer may use, `*` for all.
     """
 
@@ -32,11 +32,11 @@ class AdmittedPayer:
 
 @dataclass(slots=True)
 class Call:
-    """A billed call: its identity, what is set aside for it, how long things took (microseconds).
+    """A billed call: its id, payer, hold, and durations in microseconds.
 
     `payer` is None until the call is admitted. `hold` is None for a sandboxed call, which costs nothing; `idempotent`
-    for a call without an Idempotency-Key. From `settling` on the call can't be cancelled: its entry may be written even
-    when nobody heard of it, and a settlement whose reply can't be stored gives back what was set aside by itself.
+    for a call without an Idempotency-Key. Once `settling` is set the call can't be cancelled: its entry may be written
+    even after a lost answer, and a settlement whose reply can't be stored gives the hold back itself.
     """
 
     id: str
@@ -59,6 +59,6 @@ class Call:
 
 
 def new_call(clock: Clock) -> Call:
-    """A call that begins now."""
+    """A new call that begins now."""
     started = clock()
     return Call(new_call_id(started, HOLD_MINUTES), started)

@@ -1,7 +1,7 @@
-"""Blocking calls with an Idempotency-Key: one run, one charge, as many answers as are asked for.
+"""Blocking calls with an Idempotency-Key: one run, one charge, and the same answer for every repetition.
 
-The order makes it so (docs/decisions/0008-idempotency-and-billed-calls.md): lock the key, hold, ask upstream, store the
-answer under the condition that the lock is still ours, and only then settle.
+The order of the steps ensures it (docs/decisions/0008-idempotency-and-billed-calls.md): lock the key, hold, ask
+upstream, store the answer under the condition that the lock is still ours, and only then settle.
 """
 
 import asyncio
@@ -12,17 +12,17 @@ from callmissed.idempotency.store import SKEW_SECONDS, IdempotencyStore, Replay,
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 
 LOCK_SECONDS = STREAM_TIMEOUT_SECONDS + SKEW_SECONDS + 10
-"""Lambda ends the function after 900 s, and a call that lives elsewhere ends itself before that.
+"""Lambda ends the function after 900 s, and a call in another process ends itself before that.
 
-A blocking call may well run that long: API Gateway gives up on it after five minutes of silence, the work goes on, and
-the caller's retry gets the reply.
+A blocking call may run that long: API Gateway times out after five minutes of silence, the work goes on, and the
+caller's retry gets the reply.
 """
 
 MEDIA_TYPE = "application/json"
 
 
 class IdempotentCall:
-    """One call with an Idempotency-Key. `fingerprint` is SHA-256 of what was asked, in hex."""
+    """One call with an Idempotency-Key. `fingerprint` is the SHA-256 of the request, in hex."""
 
     def __init__(self, store: IdempotencyStore, key: str, fingerprint: str) -> None:
         self._store = store
@@ -31,7 +31,7 @@ class IdempotentCall:
         self._run: Run | None = None
 
     async def begin(self, tenant: str, mode: str, call_id: str, now: Micros) -> Replay | None:
-        """Lock the key at `now`, or find the answer that was given. Raises ApiError 409, 503."""
+        """Lock the key at `now`, or return the stored answer. Raises ApiError 409, 503."""
         request = keyed_request(tenant, mode, self._key, self._fingerprint)
         begun = await self._store.begin(request, now, LOCK_SECONDS, call_id)
         if isinstance(begun, Replay):

@@ -1,4 +1,4 @@
-"""Who pays for a call: an API key that its caller shows, an API key by its id, or a tenant.
+"""Payers of calls: an API key by its secret, an API key by its id, or a tenant.
 
 KeyPayer         the key's conditional write: authentication, rate, budget; then domain lock and permission
 StoredKeyPayer   the same write, on the item that the key's record names; for work that runs after its request
@@ -21,11 +21,11 @@ from callmissed_ai.calls.call import AdmittedPayer
 from callmissed_ai.calls.container import Container
 
 _LOOKS = 4
-"""Times that a stored key is looked up: its newest item changes when it is rotated, or moves to another pepper."""
+"""Maximum reads of a stored key: its newest item changes when it is rotated or moved to another pepper."""
 
 
 class Payer(Protocol):
-    """Somebody who may pay for a call."""
+    """The payer of a call: an API key or a tenant."""
 
     async def admit(self, container: Container, permission: Permission | None, estimate: MicroCredits) -> AdmittedPayer:
         """Admit one call that may cost `estimate` and needs `permission`, if any.
@@ -37,13 +37,13 @@ class Payer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeyPayer:
-    """The API key `secret`, shown by a page of the host `origin`, or by none. One round trip and no read."""
+    """The API key `secret`, from a web page of the host `origin`, or from no page. One round trip and no read."""
 
     secret: str
     origin: str | None = None
 
     async def admit(self, container: Container, permission: Permission | None, estimate: MicroCredits) -> AdmittedPayer:
-        """See `Payer.admit`. A test key's budget is not charged: the secret says that it is one."""
+        """See `Payer.admit`. A test key's budget is not charged: the secret's prefix marks a test key."""
         charged = NOTHING if self.secret.startswith("cm_test_") else estimate
         try:
             admitted = await container.authenticator.admit(self.secret, charged, container.clock())
@@ -60,10 +60,10 @@ class KeyPayer:
 
 @dataclass(frozen=True, slots=True)
 class StoredKeyPayer:
-    """The API key `key_id` of `tenant`, as of a batch or a voice session, which know no secret.
+    """The API key `key_id` of `tenant`, for a batch or a voice session, which have no secret.
 
-    One consistent read of the key's record names its newest item, and the same write as for a shown key admits the call
-    there: revocation, expiry, rate, permission and budget hold. Domain locks don't, because no page calls.
+    One consistent read of the key's record returns its newest item's id, and the same write as for a secret admits the
+    call: revocation, expiry, rate, permission and budget apply. Domain locks don't, because no web page calls.
     """
 
     tenant: str
@@ -109,11 +109,11 @@ class StoredKeyPayer:
 
 @dataclass(frozen=True, slots=True)
 class TenantPayer:
-    """`tenant` itself, as for a bot's turn or a signed-in person: no key, so no rate, permission or key budget.
+    """`tenant` itself, for a bot's turn or a signed-in user: without a key, so without rate, permission and key budget.
 
-    The plan decides over models and wallet shards before the hold can be placed, and a hold does not return the plan.
-    So one strongly consistent read of the tenant's record comes first: one read unit, a fifth of what a write costs
-    that finds out and has to be repeated. Whether the tenant is active, its quotas, budget and credits are conditions
+    The plan determines models and wallet shards before the hold is placed, and a hold does not return the plan. So the
+    tenant's record is read first, strongly consistent: one read unit, a fifth of the cost of a write that fails and has
+    to be repeated. Whether the tenant is active, its quotas, budget and credits are conditions
     of the hold.
     """
 

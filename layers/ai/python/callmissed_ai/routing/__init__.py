@@ -1,1 +1,1 @@
-"""Finding an upstream that answers."""
+"""Routing: choice of the upstream for a call."""

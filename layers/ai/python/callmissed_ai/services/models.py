@@ -12,7 +12,7 @@ def model_not_found(model_id: str) -> ApiError:
 
 
 def in_service(models: list[Model]) -> tuple[Model, ...]:
-    """Those of the models that are not under maintenance. Raises ApiError 503 when all are."""
+    """The models that are not under maintenance. Raises ApiError 503 when all are."""
     live = tuple(model for model in models if model.status != "maintenance")
     if not live:
         advice = f" Use '{models[0].fallback}' meanwhile." if models[0].fallback else ""

@@ -1,4 +1,4 @@
-"""Server-sent events as bytes: where one ends, and what its data is.
+"""Server-sent events as bytes: the end of an event, and its data.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 PING = b": ping\n\n"
-"""A comment, which readers of events ignore."""
+"""A comment, which event parsers ignore."""
 
 _END = re.compile(rb"\r?\n\r?\n")
 _FIELDS = (b"data:", b":", b"event:", b"id:", b"retry:")

@@ -1,9 +1,9 @@
-"""Tokens that a call used, whichever dialect reported them."""
+"""Tokens that a call used, in any dialect."""
 
 from dataclasses import dataclass
 
 MAX_TOKENS = 10**12
-"""No call has more; usage above it makes no sense, nor does DynamoDB store any number."""
+"""Maximum of a plausible usage; DynamoDB limits numbers too."""
 
 
 @dataclass(frozen=True, slots=True)

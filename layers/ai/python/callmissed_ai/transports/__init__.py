@@ -1,1 +1,1 @@
-"""Ways of sending one request to an upstream."""
+"""Transports: how a request is sent to an upstream."""

@@ -1,4 +1,4 @@
-"""What the router asks of a transport: send one JSON request, hand back status, headers and bytes.
+"""Interface of a transport: send one JSON request, return status, headers and bytes.
 
 A transport answers in the wire format of its dialect and never raises for an HTTP status;
 it raises `UpstreamUnreachable` when there is no answer at all.
@@ -26,7 +26,7 @@ class UpstreamCall:
 
 
 class UpstreamReply(Protocol):
-    """An answer whose head has arrived. Whoever got it must `close` it, also after reading it whole."""
+    """An answer whose head has arrived. Its receiver must `close` it, also after reading all of it."""
 
     @property
     def status(self) -> int:
@@ -48,10 +48,10 @@ class UpstreamReply(Protocol):
 
 
 class Transport(Protocol):
-    """A way to one upstream."""
+    """Sends requests to one upstream."""
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:
-        """Send `call`; returns when the answer's head is there, `deadline_seconds` from now at the latest.
+        """Send `call`; returns when the answer's head has arrived, within `deadline_seconds`.
 
         Raises `UpstreamUnreachable`.
         """

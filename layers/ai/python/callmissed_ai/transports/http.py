@@ -1,4 +1,4 @@
-"""The bare transport: aiohttp to any OpenAI-compatible base URL, a quarter of the SDK's CPU per call
+"""The `bare` transport: aiohttp to any OpenAI-compatible base URL, a quarter of the SDK's CPU per call
 (docs/decisions/0004-upstream-transport.md).
 """
 
@@ -40,7 +40,7 @@ class _Reply:
 
 
 class HttpTransport:
-    """Sends JSON to `base_url` with a bearer key, through a connection pool that it shares with nobody."""
+    """Sends JSON to `base_url` with a bearer key, through a connection pool of its own."""
 
     def __init__(self, base_url: str, api_key: str | None, headers: Mapping[str, str]) -> None:
         self._base_url = base_url.rstrip("/")
@@ -68,7 +68,7 @@ class HttpTransport:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=512, keepalive_timeout=30),
-                cookie_jar=aiohttp.DummyCookieJar(),  # one caller's cookies are not for the next
+                cookie_jar=aiohttp.DummyCookieJar(),  # cookies of one caller must not reach another
                 timeout=timeout,
                 headers=self._headers,
                 skip_auto_headers=("User-Agent",),

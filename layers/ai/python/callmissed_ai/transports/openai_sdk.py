@@ -1,6 +1,6 @@
-"""The official `openai` SDK as a transport, in raw mode: for upstreams whose ways the SDK knows better than we.
+"""The official `openai` SDK as a transport, in raw mode: for upstreams whose API differs in ways that the SDK handles.
 
-Its import costs more than a second of CPU, so it is the choice of a provider's row (`transport = "openai_sdk"`).
+Its import takes more than a second of CPU, so a provider's row has to choose it (`transport = "openai_sdk"`).
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +15,7 @@ from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamUnreachable
 
 _NO_KEY = "none"
-"""The SDK insists on a key; servers on the local stack ignore it."""
+"""The SDK requires a key; local model servers ignore it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ class _Reply:
 
 
 class OpenAiSdkTransport:
-    """Sends through one `AsyncOpenAI`, without the SDK's own retries: the gateway has the budget for those."""
+    """Sends through one `AsyncOpenAI`, without the SDK's own retries: the gateway decides on retries."""
 
     def __init__(self, base_url: str, api_key: str | None, headers: Mapping[str, str]) -> None:
-        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # one caller's cookies are not for the next
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # cookies of one caller must not reach another
         self._client = AsyncOpenAI(
             base_url=base_url,
             api_key=api_key or _NO_KEY,

@@ -71,10 +71,10 @@ async def test_tokens_of_a_token_list_are_its_length(sandbox: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "status"), [("rate_limit", 429), ("error", 500), ("bad_request", 400), ("auth", 401)]
+    ("instruction", "status"), [("rate_limit", 429), ("error", 500), ("bad_request", 400), ("auth", 401)]
 )
-async def test_failures_are_ordered_as_in_chat(sandbox: Any, order: str, status: int) -> None:
-    assert "error" in await asked(sandbox, ["x", f"sandbox:{order}"], status)
+async def test_failures_are_requested_as_in_chat(sandbox: Any, instruction: str, status: int) -> None:
+    assert "error" in await asked(sandbox, ["x", f"sandbox:{instruction}"], status)
 
 
 async def test_usage_is_left_out_on_demand(sandbox: Any) -> None:

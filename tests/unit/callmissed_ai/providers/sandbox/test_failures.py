@@ -16,7 +16,7 @@ def chat(prompt: str, **fields) -> dict:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
-    ("order", "status", "kind", "code"),
+    ("instruction", "status", "kind", "code"),
     [
         ("rate_limit", 429, "requests", "rate_limit_exceeded"),
         ("error", 500, "server_error", None),
@@ -25,12 +25,12 @@ def chat(prompt: str, **fields) -> dict:
         ("auth", 401, "invalid_request_error", "invalid_api_key"),
     ],
 )
-async def test_http_errors_on_demand(sandbox, order, status, kind, code, stream):
-    found, headers, content = await sandbox.raw(chat(f"please sandbox:{order} now", stream=stream))
+async def test_http_errors_on_demand(sandbox, instruction, status, kind, code, stream):
+    found, headers, content = await sandbox.raw(chat(f"please sandbox:{instruction} now", stream=stream))
     error = json.loads(content)["error"]
     assert (found, error["type"], error["code"]) == (status, kind, code)
     assert headers["content-type"] == "application/json"
-    assert headers.get("retry-after") == ("2" if order == "rate_limit" else None)
+    assert headers.get("retry-after") == ("2" if instruction == "rate_limit" else None)
 
 
 async def test_timeout_waits_for_the_deadline_and_then_gives_up(sandbox):
@@ -71,10 +71,10 @@ async def test_no_usage(sandbox):
 
 
 @pytest.mark.parametrize(
-    ("order", "seconds"), [("slow 40", 0.04), ("slow", 1.0), ("slow 0", 0.0), ("slow 99999", 5.0), ("slow\n9", 1.0)]
+    ("instruction", "seconds"), [("slow 40", 0.04), ("slow", 1.0), ("slow 0", 0.0), ("slow 99999", 5.0), ("slow\n9", 1.0)]
 )
-async def test_slow_sets_the_delay_of_each_chunk(sandbox, order, seconds):
-    chunks = await sandbox.stream(f"sandbox:{order}")
+async def test_slow_sets_the_delay_of_each_chunk(sandbox, instruction, seconds):
+    chunks = await sandbox.stream(f"sandbox:{instruction}")
     assert sandbox.slept == ([seconds] * (len(chunks) + 1) if seconds else [])
 
 
@@ -84,10 +84,10 @@ async def test_a_slow_blocking_reply_waits_once(sandbox):
 
 
 @pytest.mark.parametrize(
-    ("order", "expected"), [("long 500", 500), ("long 3", 3), ("long", 1000), ("long 999999", 20_000), ("long 0", 0)]
+    ("instruction", "expected"), [("long 500", 500), ("long 3", 3), ("long", 1000), ("long 999999", 20_000), ("long 0", 0)]
 )
-async def test_long_sets_the_number_of_tokens(sandbox, order, expected):
-    reply = await sandbox.ask(f"sandbox:{order}")
+async def test_long_sets_the_number_of_tokens(sandbox, instruction, expected):
+    reply = await sandbox.ask(f"sandbox:{instruction}")
     (choice,) = reply["choices"]
     assert choice["finish_reason"] == "stop"
     assert reply["usage"]["completion_tokens"] == tokens.count(choice["message"]["content"]) == expected

@@ -124,7 +124,7 @@ def test_a_reply_cut_short_is_the_sdks_own_error(client):
 
 
 @pytest.mark.parametrize(
-    ("order", "error"),
+    ("instruction", "error"),
     [
         ("rate_limit", openai.RateLimitError),
         ("error", openai.InternalServerError),
@@ -133,9 +133,9 @@ def test_a_reply_cut_short_is_the_sdks_own_error(client):
         ("auth", openai.AuthenticationError),
     ],
 )
-def test_failures_are_the_sdks_own_errors(client, order, error):
+def test_failures_are_the_sdks_own_errors(client, instruction, error):
     with pytest.raises(error) as caught:
-        client.chat.completions.create(model=MODEL, messages=user(f"sandbox:{order}"))
+        client.chat.completions.create(model=MODEL, messages=user(f"sandbox:{instruction}"))
     assert caught.value.body["message"]
 
 

@@ -1,4 +1,4 @@
-"""Replies, whole and in chunks: whether they can be used, and what the model wrote in them."""
+"""Replies, whole and in chunks: their validation, and the model's text in them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -21,7 +21,7 @@ def _written(chunk: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def objects(value: object) -> list[dict[str, Any]]:
-    """The JSON objects in what should be a list of them; an upstream may send anything."""
+    """The JSON objects of a list from an upstream, which may send anything else."""
     return (
         [element for element in cast("list[Any]", value) if isinstance(element, dict)]
         if isinstance(value, list)

@@ -1,4 +1,4 @@
-"""A chat completions request: what it must be, and what it may cost at most.
+"""A chat completions request: its validation, and an upper bound of its tokens.
 
 https://platform.openai.com/docs/api-reference/chat/create. Fields that we don't know are passed on unchanged.
 """
@@ -13,29 +13,29 @@ from callmissed_ai.tokens.usage import MAX_TOKENS
 
 PATH = "/chat/completions"
 GATEWAY_FIELDS = frozenset({"models", "route"})
-"""Fields that speak to the gateway; the upstream never sees them."""
+"""Fields for the gateway, which are not sent upstream."""
 
 LIMIT_FIELDS = ("max_completion_tokens", "max_tokens")
-"""The two names of the output limit. An upstream reads one of them, its model's row says which."""
+"""The two names of the output limit. An upstream reads one of them; its model's row says which."""
 
 IMAGE_PARTS = frozenset({"image_url", "input_image"})
 """Types of the content parts that hold an image."""
 
 IMAGE_TOKENS = 6_000
-"""More tokens than the providers of the built-in catalog charge for one image."""
+"""Upper bound of the tokens that providers of the built-in catalog charge for one image."""
 
 _INLINE_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "image_url", "input_image", "input_audio"})
-"""Parts of a message whose tokens its own bytes bound; a file or a video may stand for far more than it is long."""
+"""Parts of a message whose size bounds their tokens; a file or a video may stand for more tokens than its bytes."""
 
 _REQUEST_TOKENS = 256
-"""Room for what providers put around a request: a default system prompt, the frame of the reply."""
+"""Room for tokens that providers add to a request: a default system prompt, the template of the reply."""
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
 class ContentPart(BaseModel):
-    """A part of a message: `text`, `image_url` and what else the model takes."""
+    """A part of a message: `text`, `image_url`, or another type that the model accepts."""
 
     model_config = ConfigDict(strict=True, extra="allow")
     type: str
@@ -139,8 +139,8 @@ def images(body: Mapping[str, Any]) -> Iterator[str]:
 def max_input_tokens(body: Mapping[str, Any], size: int) -> int:
     """A bound on the tokens of a request of `size` bytes that no byte-level tokenizer exceeds.
 
-    A token is at least a byte of text, and the JSON around a message is longer than any chat template's frame.
-    A part that stands for something outside the request has no bound but the model's window.
+    A token is at least a byte of text, and the JSON around a message is longer than any chat template adds.
+    The tokens of a part that refers to data outside the request are bounded only by the model's window.
     """
     if any(part["type"] not in _INLINE_PARTS for part in _parts(body)):
         return MAX_TOKENS

@@ -1,7 +1,7 @@
-"""A request read down to its messages, tools and formats, for who has to understand it and not only to pass it on.
+"""A request decoded down to its messages, tools and formats, for code that must understand it and not only pass it on.
 
-It takes what OpenAI's own API takes, and ignores fields that it doesn't know. The tags of its unions stand in angle
-brackets, so that they can be told from the fields in the location of an error.
+It accepts the requests that OpenAI's API accepts, and ignores unknown fields. The tags of its unions are in angle
+brackets, which distinguishes them from fields in the location of an error.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class RefusalPart(_Strict):
 
 
 class ImageUrl(_Strict):
-    """Where an image is, `data:` URLs included, and how closely to look at it."""
+    """URL of an image, `data:` URLs included, and the level of detail."""
 
     url: str
     detail: Literal["auto", "low", "high", "original"] | None = None
@@ -94,7 +94,7 @@ class SystemMessage(_Strict):
 
 
 class UserMessage(_Strict):
-    """What the user says and shows."""
+    """A message of the user: text and images."""
 
     role: Literal["user"]
     content: _UserContent
@@ -158,7 +158,7 @@ class _NamedFunction(_Strict):
 
 
 class NamedChoice(_Strict):
-    """An order to call one function."""
+    """A choice that forces one function."""
 
     type: Literal["function"]
     function: _NamedFunction
@@ -181,7 +181,7 @@ class ResponseFormat(_Strict):
 
 
 class Reasoning(_Strict):
-    """How much to think: an effort, a limit in tokens, or both."""
+    """Amount of reasoning: an effort, a limit in tokens, or both."""
 
     effort: Effort | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -203,7 +203,7 @@ _Stops = Annotated[list[str], Field(max_length=4), Tag("<list>")]
 
 
 class TypedChatRequest(ChatRequest):
-    """A chat completion request down to its messages, tools and formats."""
+    """A chat completion request, decoded down to its messages, tools and formats."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", defer_build=True)
 
@@ -217,7 +217,7 @@ class TypedChatRequest(ChatRequest):
 
     @property
     def output_limit(self) -> int | None:
-        """The most tokens that one choice may have, reasoning included."""
+        """Maximum tokens of one choice, reasoning included."""
         return self.max_completion_tokens or self.max_tokens
 
     @property
@@ -228,7 +228,7 @@ class TypedChatRequest(ChatRequest):
 
     @property
     def effort(self) -> str | None:
-        """The effort of reasoning that is asked for; `medium` for reasoning without one."""
+        """The requested reasoning effort; `medium` for reasoning without one."""
         return self.reasoning_effort or (self.reasoning.effort or "medium" if self.reasoning else None)
 
 

@@ -1,4 +1,4 @@
-"""Replies with vectors: in the order of the inputs, and in the encoding that the caller asked for."""
+"""Replies with vectors: in the order of the inputs, and in the encoding of the request."""
 
 import json
 from typing import Any, cast
@@ -12,9 +12,9 @@ from callmissed_ai.tokens.usage import MAX_TOKENS
 def converted_reply(
     body: bytes, reply: dict[str, Any], *, inputs: int, encoding: Encoding, dimensions: int | None
 ) -> bytes:
-    """`body` untouched where it is as the caller asked, else with its vectors ordered and encoded so.
+    """`body` unchanged if it has the requested order and encoding, else with its vectors ordered and encoded so.
 
-    Raises UnusableReply for a reply without one vector an input, or with vectors of other than asked `dimensions`.
+    Raises UnusableReply for a reply without one vector per input, or with other `dimensions` than requested.
     """
     given = objects(reply.get("data"))
     ordered = _ordered(given, inputs)

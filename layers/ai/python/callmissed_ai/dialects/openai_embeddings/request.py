@@ -1,4 +1,4 @@
-"""An embeddings request: what it must be, and how many tokens it has at most.
+"""An embeddings request: its validation, and an upper bound of its tokens.
 
 https://platform.openai.com/docs/api-reference/embeddings/create. Fields that we don't know are passed on unchanged.
 """
@@ -14,10 +14,10 @@ PATH = "/embeddings"
 MAX_INPUTS = 128
 MAX_INPUT_TOKENS = 8_192
 MAX_CHARACTERS = 100_000
-"""Of all inputs together."""
+"""Maximum for all inputs together."""
 
 _TOKENS_AROUND_AN_INPUT = 8
-"""Room for what a model puts around each input, such as a token at its start and one at its end."""
+"""Room for tokens that a model adds to each input, such as one at its start and one at its end."""
 
 _TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 _Tokens = Annotated[list[_TokenId], Field(min_length=1, max_length=MAX_INPUT_TOKENS)]
@@ -64,9 +64,9 @@ class EmbeddingsRequest(BaseModel):
         return [self.input] if isinstance(self.input[0], int) else self.input  # pyright: ignore[reportReturnType]
 
     def max_tokens(self, window: int | None) -> int:
-        """More tokens than a model counts that reads at most `window` of each input.
+        """Upper bound of the tokens, for a model that reads at most `window` of each input.
 
-        No byte-level tokenizer makes more tokens of a text than it has bytes.
+        A byte-level tokenizer makes at most one token of a byte.
         """
         lengths = [len(each.encode()) if isinstance(each, str) else len(each) for each in self.inputs]
         return sum(min(length, window or length) + _TOKENS_AROUND_AN_INPUT for length in lengths)

@@ -14,14 +14,14 @@ _FLOAT_BYTES = 4
 
 
 def encoded(vector: Sequence[float], encoding: Encoding) -> list[float] | str:
-    """`vector` as an answer has it."""
+    """`vector` in the encoding of an answer."""
     return list(vector) if encoding == "float" else base64.b64encode(_packed(vector)).decode()
 
 
 def converted(value: object, encoding: Encoding) -> list[float] | str:
-    """The vector `value` of a reply in the encoding that was asked for; the value itself where it is in it already.
+    """The vector `value` of a reply in the requested encoding; unchanged if it has that encoding already.
 
-    Raises UnusableReply for what is no vector.
+    Raises UnusableReply for a value that is no vector.
     """
     if isinstance(value, str):
         data = _decoded(value)
@@ -53,7 +53,7 @@ def _decoded(text: str) -> bytes:
 
 
 def _numbers(value: object) -> list[float]:
-    """The vector that JSON's `value` is. A batch has 200,000 numbers, so they are checked without a loop of ours."""
+    """The vector that JSON's `value` is. A batch has 200,000 numbers, so they are checked without a Python loop."""
     vector = cast("list[Any]", value) if isinstance(value, list) else []
     try:
         if not vector or not {*map(type, vector)} <= {int, float} or not isfinite(sum(vector)):

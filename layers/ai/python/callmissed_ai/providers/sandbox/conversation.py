@@ -1,4 +1,4 @@
-"""What the messages of a request say: the last user message, images, instructions, tool results, prompt tokens."""
+"""Content of a request's messages: the last user message, images, instructions, tool results, prompt tokens."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from callmissed_ai.providers.sandbox.images import Image, read_image
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The messages of a request at a glance.
+    """Summary of a request's messages.
 
     `images` are those of the last user message, `tool_results` the texts that came after it. `tokens` counts all
     texts, names, tool calls, images, tools and the schema of the reply, by the sandbox's own tokens.

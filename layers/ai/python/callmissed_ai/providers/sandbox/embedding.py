@@ -19,7 +19,7 @@ from callmissed_ai.dialects.openai_embeddings.vectors import encoded
 from callmissed_ai.providers.sandbox import tokens
 
 MODEL = "hashed-ngrams"
-"""What the reply names as its model: no model that was asked for made these vectors."""
+"""Model name in the reply: the requested model did not make these vectors."""
 
 USUAL_DIMENSIONS = 1_024
 _WORD = re.compile(r"\w+")
@@ -47,7 +47,7 @@ def embed(text: str | Sequence[int], dimensions: int) -> list[float]:
         checksum = zlib.crc32(feature.encode())
         vector[(checksum >> 1) % dimensions] += sqrt(times) if checksum & 1 else -sqrt(times)
     length = sqrt(sum(number * number for number in vector))
-    if not length:  # nothing but marks, or features that cancel each other out
+    if not length:  # only punctuation, or features that cancel each other out
         vector[zlib.crc32(str(text).encode()) % dimensions] = length = 1.0
     return [number / length for number in vector]
 

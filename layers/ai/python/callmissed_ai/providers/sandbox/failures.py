@@ -1,4 +1,4 @@
-"""Failures and odd replies on demand, ordered by words such as `sandbox:rate_limit` in the last user message.
+"""Failures and odd replies on demand, by instructions such as `sandbox:rate_limit` in the last user message.
 
 The router imports this module for `refusal_of_sandbox`, also where the sandbox is never used, so it stays small.
 """
@@ -11,7 +11,7 @@ from typing import Any, cast
 from callmissed.errors import ApiError
 from callmissed_ai.transports.base import UpstreamUnreachable
 
-_ORDER = re.compile(r"\bsandbox:([a-z_]{1,40})(?:[ \t]+(\d{1,9}))?")
+_INSTRUCTION = re.compile(r"\bsandbox:([a-z_]{1,40})(?:[ \t]+(\d{1,9}))?")
 _USUAL_SLOW_MS = 1_000
 _MAX_SLOW_MS = 5_000
 _USUAL_LONG_TOKENS = 1_000
@@ -20,7 +20,7 @@ _MAX_LONG_TOKENS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An HTTP error in OpenAI's words."""
+    """An HTTP error in OpenAI's form."""
 
     status: int
     message: str
@@ -44,8 +44,8 @@ _ODDITIES = frozenset({"timeout", "garbage", "cut", "no_usage", "slow", "long"})
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """The orders in a prompt, with the number that stood behind each."""
+class Instructions:
+    """The instructions in a prompt, each with the number that followed it."""
 
     given: Mapping[str, int | None]
 
@@ -54,12 +54,12 @@ class Orders:
 
     @property
     def failure(self) -> Failure | None:
-        """The HTTP error to answer with: the first one ordered."""
+        """The HTTP error to return: the first one in the prompt."""
         return next((FAILURES[name] for name in self.given if name in FAILURES), None)
 
     @property
     def delay_seconds(self) -> float | None:
-        """Wait before each chunk, at most 5 seconds; None when nothing was ordered."""
+        """Wait before each chunk, at most 5 seconds; None without that instruction."""
         if "slow" not in self.given:
             return None
         number = self.given["slow"]
@@ -67,7 +67,7 @@ class Orders:
 
     @property
     def long_tokens(self) -> int | None:
-        """Tokens of a reply of ordered length, at most 20,000; None when nothing was ordered."""
+        """Tokens of a reply of requested length, at most 20,000; None without that instruction."""
         if "long" not in self.given:
             return None
         number = self.given["long"]
@@ -75,16 +75,16 @@ class Orders:
 
     @property
     def unknown(self) -> list[str]:
-        """Orders that the sandbox doesn't know."""
+        """Instructions that the sandbox doesn't know."""
         return [name for name in self.given if name not in FAILURES and name not in _ODDITIES]
 
 
-def read_orders(text: str) -> Orders:
-    """The orders in `text`; of several with one name the first counts."""
+def read_instructions(text: str) -> Instructions:
+    """The instructions in `text`; of several with one name the first counts."""
     given: dict[str, int | None] = {}
-    for name, number in _ORDER.findall(text):
+    for name, number in _INSTRUCTION.findall(text):
         given.setdefault(name, int(number) if number else None)
-    return Orders(given)
+    return Instructions(given)
 
 
 def break_off(parts: Iterable[bytes]) -> Iterator[bytes]:

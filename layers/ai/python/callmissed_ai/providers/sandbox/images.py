@@ -1,6 +1,6 @@
-"""Images in a request: their format and size, read from the first bytes; the sandbox looks no closer.
+"""Images in a request: their format and size, read from the first bytes; the sandbox does not decode images.
 
-The reader knows PNG, JPEG, GIF and WebP, the four that OpenAI takes.
+Formats are PNG, JPEG, GIF and WebP, the four that OpenAI accepts.
 """
 
 import base64
@@ -19,14 +19,14 @@ _JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What is known of an image: words for it, and the tokens it costs."""
+    """An image: its description, and its tokens."""
 
     description: str
     tokens: int
 
 
 def read_image(image: ImageUrl, param: str) -> Image:
-    """What `image` is. Raises Rejected, naming `param`, unless it is a web address or a readable image."""
+    """The description of `image`. Raises Rejected, naming `param`, unless it is a web address or a readable image."""
     if image.url.startswith(("http://", "https://")):
         shown = image.url[:100]
         description = f"an image at {shown}, which it can't fetch, because the sandbox has no network"
@@ -42,7 +42,7 @@ def read_image(image: ImageUrl, param: str) -> Image:
 
 
 def image_size(data: bytes) -> tuple[str, int, int] | None:
-    """Format, width and height in pixels of the image in `data`, or None if its first bytes make no sense."""
+    """Format, width and height in pixels of the image in `data`, or None for unknown first bytes."""
     try:
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
             return ("PNG", *struct.unpack_from(">II", data, 16))

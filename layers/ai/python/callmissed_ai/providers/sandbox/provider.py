@@ -15,7 +15,7 @@ from callmissed_ai.dialects.openai_embeddings import request as embeddings
 from callmissed_ai.providers.sandbox.completion import completion_body
 from callmissed_ai.providers.sandbox.conversation import read_conversation
 from callmissed_ai.providers.sandbox.embedding import embeddings_body
-from callmissed_ai.providers.sandbox.failures import Failure, Orders, break_off, read_orders
+from callmissed_ai.providers.sandbox.failures import Failure, Instructions, break_off, read_instructions
 from callmissed_ai.providers.sandbox.rejection import Rejected, rejection_of
 from callmissed_ai.providers.sandbox.reply import Reply, check_response_format, compose, digests
 from callmissed_ai.providers.sandbox.rules import parse_request
@@ -43,7 +43,7 @@ class SandboxReply:
     closed: bool = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, piece by piece. Raises UpstreamUnreachable where the prompt ordered a cut."""
+        """The body, piece by piece. Raises UpstreamUnreachable if the prompt asks for a cut."""
         for part in self.parts:
             if self.delay_seconds:
                 await self.sleep(self.delay_seconds)
@@ -52,7 +52,7 @@ class SandboxReply:
             yield part
 
     async def close(self) -> None:
-        """End the body; nothing more is written."""
+        """End the body; no more pieces follow."""
         self.closed = True
 
 
@@ -67,7 +67,7 @@ class SandboxProvider:
         self._sleep = sleep
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
-        """Answer `call`. Raises UpstreamUnreachable after the deadline when the prompt orders a timeout."""
+        """Answer `call`. Raises UpstreamUnreachable after the deadline when the prompt asks for a timeout."""
         answer = {chat.PATH: self._chat, embeddings.PATH: self._embeddings}.get(call.path)
         if answer is None:
             failure = Failure(404, f"Unknown request URL: POST {call.path}.", "invalid_request_error", "unknown_url")
@@ -80,7 +80,7 @@ class SandboxProvider:
             return self._refused(Rejected("The request is nested too deeply."))
 
     async def close(self) -> None:
-        """Nothing to drop."""
+        """Does nothing: the sandbox has no connections."""
 
     async def _chat(self, body: Mapping[str, Any], deadline_seconds: float) -> SandboxReply:
         digest, wording = digests(body)
@@ -88,44 +88,44 @@ class SandboxProvider:
         check_tools(request)
         check_response_format(request)
         conversation = read_conversation(request, body)
-        orders = read_orders(conversation.last_user_text)
-        if failed := await self._failure(orders, deadline_seconds, streamed=bool(request.stream)):
+        instructions = read_instructions(conversation.last_user_text)
+        if failed := await self._failure(instructions, deadline_seconds, streamed=bool(request.stream)):
             return failed
-        choices = compose(request, conversation, orders, wording)
+        choices = compose(request, conversation, instructions, wording)
         reply = Reply(digest, int(self._clock()), request.model, choices, conversation.tokens)
-        return self._streamed(reply, request, orders) if request.stream else self._whole(reply, request, orders)
+        return self._streamed(reply, request, instructions) if request.stream else self._whole(reply, request, instructions)
 
     async def _embeddings(self, body: Mapping[str, Any], deadline_seconds: float) -> SandboxReply:
         request = _embeddings_request(body)
-        orders = read_orders(next((text for text in reversed(request.inputs) if isinstance(text, str)), ""))
-        if failed := await self._failure(orders, deadline_seconds, streamed=False):
+        instructions = read_instructions(next((text for text in reversed(request.inputs) if isinstance(text, str)), ""))
+        if failed := await self._failure(instructions, deadline_seconds, streamed=False):
             return failed
-        return self._json(embeddings_body(request, with_usage="no_usage" not in orders), orders)
+        return self._json(embeddings_body(request, with_usage="no_usage" not in instructions), instructions)
 
-    async def _failure(self, orders: Orders, deadline_seconds: float, *, streamed: bool) -> SandboxReply | None:
-        """The failure that was ordered, if any. Raises UpstreamUnreachable for a timeout."""
-        if "timeout" in orders:
+    async def _failure(self, instructions: Instructions, deadline_seconds: float, *, streamed: bool) -> SandboxReply | None:
+        """The failure that the prompt asks for, if any. Raises UpstreamUnreachable for a timeout."""
+        if "timeout" in instructions:
             await self._sleep(deadline_seconds)
             raise UpstreamUnreachable("no answer in time, as the prompt asked")
-        if orders.failure:
-            return self._failed(orders.failure)
-        return self._garbage(streamed=streamed) if "garbage" in orders else None
+        if instructions.failure:
+            return self._failed(instructions.failure)
+        return self._garbage(streamed=streamed) if "garbage" in instructions else None
 
-    def _streamed(self, reply: Reply, request: TypedChatRequest, orders: Orders) -> SandboxReply:
-        parts = events(reply, request, with_usage=request.wants_usage and "no_usage" not in orders)
-        delay = _CHUNK_SECONDS if orders.delay_seconds is None else orders.delay_seconds
+    def _streamed(self, reply: Reply, request: TypedChatRequest, instructions: Instructions) -> SandboxReply:
+        parts = events(reply, request, with_usage=request.wants_usage and "no_usage" not in instructions)
+        delay = _CHUNK_SECONDS if instructions.delay_seconds is None else instructions.delay_seconds
         headers = {**_EVENTS, "x-request-id": f"req_{reply.digest[:32]}"}
-        return SandboxReply(200, headers, break_off(parts) if "cut" in orders else parts, self._sleep, delay)
+        return SandboxReply(200, headers, break_off(parts) if "cut" in instructions else parts, self._sleep, delay)
 
-    def _whole(self, reply: Reply, request: TypedChatRequest, orders: Orders) -> SandboxReply:
-        body = completion_body(reply, request, with_usage="no_usage" not in orders)
-        return self._json(body, orders, {"x-request-id": f"req_{reply.digest[:32]}"})
+    def _whole(self, reply: Reply, request: TypedChatRequest, instructions: Instructions) -> SandboxReply:
+        body = completion_body(reply, request, with_usage="no_usage" not in instructions)
+        return self._json(body, instructions, {"x-request-id": f"req_{reply.digest[:32]}"})
 
-    def _json(self, body: bytes, orders: Orders, more: Mapping[str, str] | None = None) -> SandboxReply:
+    def _json(self, body: bytes, instructions: Instructions, more: Mapping[str, str] | None = None) -> SandboxReply:
         headers = {**_JSON, "content-length": str(len(body)), **(more or {})}
         middle = len(body) // 2
-        parts = break_off([body[:middle], body[middle:]]) if "cut" in orders else [body]
-        return SandboxReply(200, headers, parts, self._sleep, orders.delay_seconds or 0.0)
+        parts = break_off([body[:middle], body[middle:]]) if "cut" in instructions else [body]
+        return SandboxReply(200, headers, parts, self._sleep, instructions.delay_seconds or 0.0)
 
     def _garbage(self, *, streamed: bool) -> SandboxReply:
         if streamed:

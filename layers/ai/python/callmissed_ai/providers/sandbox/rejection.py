@@ -1,4 +1,4 @@
-"""Refusing a request as OpenAI does: HTTP 400 and an error object that names the field and what is wrong with it."""
+"""Rejection of a request as by OpenAI: HTTP 400 and an error object that names the field and its fault."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ _LIMITS = {"greater_than_equal": ("ge", "below minimum", ">="), "less_than_equal
 
 
 class Rejected(Exception):
-    """The request is refused with HTTP 400. `param` is the field at fault, `code` OpenAI's word for the fault."""
+    """The request is refused with HTTP 400. `param` is the field at fault, `code` OpenAI's code of the fault."""
 
     def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -78,7 +78,7 @@ def _context(fault: ErrorDetails) -> Mapping[str, Any]:
 
 
 def _path(loc: Sequence[int | str]) -> str:
-    """`messages[0].role` for a pydantic location; tags of unions, which stand in angle brackets, are left out."""
+    """`messages[0].role` for a pydantic location; tags of unions, in angle brackets, are left out."""
     steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc if not str(step).startswith("<")]
     return "".join(steps).removeprefix(".")
 

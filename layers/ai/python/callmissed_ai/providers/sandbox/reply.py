@@ -9,7 +9,7 @@ from typing import Any
 from callmissed_ai.dialects.openai_chat.typed_request import NamedSchema, TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.conversation import Conversation
-from callmissed_ai.providers.sandbox.failures import Orders
+from callmissed_ai.providers.sandbox.failures import Instructions
 from callmissed_ai.providers.sandbox.rejection import Rejected
 from callmissed_ai.providers.sandbox.schema_values import SchemaError, check_is_object, check_strict, fitting_json
 from callmissed_ai.providers.sandbox.tools import ToolCall, choose_calls
@@ -37,7 +37,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """All that is said in answer to one request. `digest` is a hash of the request's body in hexadecimal."""
+    """The reply to one request. `digest` is a hash of the request's body in hexadecimal."""
 
     digest: str
     created: int
@@ -87,19 +87,19 @@ def digests(body: Mapping[str, Any]) -> tuple[str, int]:
     return whole.hexdigest(), int.from_bytes(wording.digest()[:4], "big")
 
 
-def compose(request: TypedChatRequest, conversation: Conversation, orders: Orders, wording: int) -> tuple[Choice, ...]:
+def compose(request: TypedChatRequest, conversation: Conversation, instructions: Instructions, wording: int) -> tuple[Choice, ...]:
     """The choices of the reply. `wording` and the request's seed choose the phrasing. Raises Rejected."""
     calls = choose_calls(request, conversation)
     schema = request.response_format.json_schema if request.response_format else None
     fitting = _schema_text(schema, conversation) if schema and not calls else None
     return tuple(
-        _choice(request, conversation, calls, fitting or _text(request, conversation, orders, wording + index))
+        _choice(request, conversation, calls, fitting or _text(request, conversation, instructions, wording + index))
         for index in range(request.n or 1)
     )
 
 
 def check_response_format(request: TypedChatRequest) -> None:
-    """Hold the schema of the reply to OpenAI's rules. Raises Rejected."""
+    """Check the schema of the reply by OpenAI's rules. Raises Rejected."""
     schema = request.response_format.json_schema if request.response_format else None
     if not schema or not schema.strict:
         return
@@ -136,8 +136,8 @@ def _reasoning(request: TypedChatRequest, conversation: Conversation) -> str:
     return tokens.clip(reasoning_text(conversation, request.effort), limit)
 
 
-def _text(request: TypedChatRequest, conversation: Conversation, orders: Orders, variation: int) -> str:
-    text = reply_text(request, conversation, orders, variation + (request.seed or 0))
+def _text(request: TypedChatRequest, conversation: Conversation, instructions: Instructions, variation: int) -> str:
+    text = reply_text(request, conversation, instructions, variation + (request.seed or 0))
     if not request.response_format or request.response_format.type != "json_object":
         return text
     reply = {"sandbox": True, "reply": text, "last_user_message": conversation.last_user_text}

@@ -1,4 +1,4 @@
-"""OpenAI's rules between the fields of a request, which the sandbox holds its callers to."""
+"""OpenAI's rules between the fields of a request, which the sandbox enforces."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from callmissed_ai.providers.sandbox.rejection import Rejected, rejection_of
 
 
 def parse_request(body: Mapping[str, Any]) -> TypedChatRequest:
-    """The request in `body`. Raises Rejected for the first thing that OpenAI would refuse."""
+    """The request in `body`. Raises Rejected for the first fault that OpenAI would refuse."""
     try:
         request = TypedChatRequest.model_validate(dict(body))
     except ValidationError as error:

@@ -1,7 +1,7 @@
-"""Whether to call tools, which, and with what arguments.
+"""The choice of tool calls, and their arguments.
 
-`required` and a named function always call. `auto` calls when the last user message names a function or speaks of
-what it does, and not while tool results wait to be answered.
+`required` and a named function always call. `auto` calls when the last user message names a function or mentions
+its purpose, but not while tool results are unanswered.
 """
 
 import re
@@ -38,7 +38,7 @@ class ToolCall:
 
 
 def check_tools(request: TypedChatRequest) -> None:
-    """Hold the schemas of the tools to OpenAI's rules. Raises Rejected."""
+    """Check the schemas of the tools by OpenAI's rules. Raises Rejected."""
     for index, tool in enumerate(request.tools or ()):
         function = tool.function
         schema = function.parameters or {"type": "object"}

@@ -1,9 +1,9 @@
-"""The sandbox's words: honest about what it is, and about what it understood of the request."""
+"""The sandbox's reply text: it names the sandbox, and what the sandbox read in the request."""
 
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.conversation import Conversation
-from callmissed_ai.providers.sandbox.failures import Orders
+from callmissed_ai.providers.sandbox.failures import Instructions
 
 _OPENINGS = (
     "This is the CallMissed sandbox, not a language model: the reply is made from your request alone.",
@@ -23,10 +23,10 @@ _MAX_QUOTE_LENGTH = 240
 _MAX_RESULT_LENGTH = 600
 
 
-def reply_text(request: TypedChatRequest, conversation: Conversation, orders: Orders, variation: int) -> str:
+def reply_text(request: TypedChatRequest, conversation: Conversation, instructions: Instructions, variation: int) -> str:
     """The reply in words. `variation` chooses among phrasings."""
-    if orders.long_tokens is not None:
-        return _long_text(orders.long_tokens, request.n or 1, variation)
+    if instructions.long_tokens is not None:
+        return _long_text(instructions.long_tokens, request.n or 1, variation)
     parts = [
         _OPENINGS[variation % len(_OPENINGS)],
         *(f"A tool answered: {_quote(result, _MAX_RESULT_LENGTH)}." for result in conversation.tool_results),
@@ -34,14 +34,14 @@ def reply_text(request: TypedChatRequest, conversation: Conversation, orders: Or
         *(f"It came with {image.description}." for image in conversation.images),
         _instructed(conversation),
         _offered(request, conversation),
-        *(f"The sandbox knows no order `sandbox:{name}`." for name in orders.unknown),
+        *(f"The sandbox knows no order `sandbox:{name}`." for name in instructions.unknown),
         _CLOSINGS[variation // len(_OPENINGS) % len(_CLOSINGS)],
     ]
     return " ".join(part for part in parts if part)
 
 
 def reasoning_text(conversation: Conversation, effort: str) -> str:
-    """What the sandbox shows as its thinking; `high` and `xhigh` show more."""
+    """Text of the sandbox's reasoning; `high` and `xhigh` show more."""
     steps = [
         f"The request has {_number(conversation.count, 'message')} and {_number(conversation.tokens, 'token')}.",
         f"The last user message is {_quote(conversation.last_user_text, 80)}.",

@@ -1,8 +1,8 @@
-"""Judging JSON schemas and values against them, safely for schemas that strangers send.
+"""Validation of JSON schemas and of values by them, safe for schemas from untrusted callers.
 
-The jsonschema library validates; it is loaded at first use. Of a schema's regular expressions only tame ones
-are run, others hold for the texts that were written for them. No
-reference leaves the schema, and following references is bounded.
+The jsonschema library validates; it is imported at first use. Of a schema's regular expressions only cheap ones are
+run; the others are assumed to match the texts that were made for them. References out of the schema are refused, and
+following references is bounded.
 """
 
 import json
@@ -20,15 +20,15 @@ _JsonSchema = Mapping[str, Any] | bool
 
 
 class SchemaError(Exception):
-    """A schema that is not valid, is not allowed here, or that no value of ours fits."""
+    """A schema that is invalid, is not allowed here, or for which no fitting value was found."""
 
 
 class TooLargeError(Exception):
-    """Filling a schema takes more steps than the sandbox affords."""
+    """Filling a schema takes more steps than the sandbox allows."""
 
 
 class FitCheck:
-    """Says whether values fit parts of one schema. Raises SchemaError for a schema that isn't one."""
+    """Checks whether values fit parts of one schema. Raises SchemaError for an invalid schema."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         rules = {name: rule for name, rule in schema.items() if name != "$schema"}
@@ -50,7 +50,7 @@ class FitCheck:
             raise SchemaError("a '$ref' leads nowhere, or outside of the schema") from None
 
     def trust(self, text: str, pattern: str) -> None:
-        """Take `text` to match `pattern`, because it was written for it."""
+        """Assume that `text`, which was made for `pattern`, matches it."""
         self._written.add((pattern, text))
 
     def step(self) -> None:
@@ -95,14 +95,14 @@ def _accept(*_: Any) -> Iterator[Any]:
 
 
 def check_is_object(schema: Mapping[str, Any]) -> None:
-    """Hold a schema to OpenAI's rule that its root is an object. Raises SchemaError."""
+    """Check a schema by OpenAI's rule that its root is an object. Raises SchemaError."""
     if schema.get("type") != "object":
         found = json.dumps(schema.get("type"))[:80]
         raise SchemaError(f"schema must be a JSON Schema of 'type: \"object\"', got 'type: {found}'.")
 
 
 def check_strict(schema: object, context: tuple[str, ...] = ()) -> None:
-    """Hold `schema` to OpenAI's rules for `strict: true`. Raises SchemaError with the place and the rule."""
+    """Check `schema` by OpenAI's rules for `strict: true`. Raises SchemaError with the place and the rule."""
     if not isinstance(schema, dict):
         return
     rules = cast("dict[str, Any]", schema)

@@ -34,7 +34,7 @@ def fill_schema(schema: Mapping[str, Any], values: PromptValues) -> str:
 
 
 class _Filler:
-    """Fills the parts of one schema. `nth` tells siblings in an array apart; `depth` counts containers."""
+    """Fills the parts of one schema. `nth` distinguishes siblings in an array; `depth` counts containers."""
 
     def __init__(self, root: Mapping[str, Any], values: PromptValues) -> None:
         self._root = root
@@ -167,7 +167,7 @@ class _Filler:
 
 
 def _take_branches(rules: Rules) -> list[JsonSchema]:
-    """The alternatives of the first keyword that has some; the keyword is removed from `rules`."""
+    """The alternatives of the first keyword with alternatives; the keyword is removed from `rules`."""
     if "anyOf" in rules:
         return rules.pop("anyOf")
     if "oneOf" in rules:

@@ -1,6 +1,6 @@
 """Several JSON schemas as one: `$ref` and `allOf` folded in, the narrower of two rules kept.
 
-What can't be folded exactly is taken from the later schema; whoever fills the result checks it with the original.
+Rules that can't be merged exactly are taken from the later schema; callers validate values with the original.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """Texts that match a regular expression, built from the parsed expression; and matching where that is cheap.
 
 Expressions come from callers, and running one can take exponential time. Building a text is bounded in steps, and
-only tame expressions are run, which can be tried in few ways.
+only cheap expressions are run, which can match in few ways.
 """
 
 import math
@@ -28,7 +28,7 @@ _CATEGORIES: Mapping[str, Callable[[str], bool]] = {
 
 
 class UnmatchableError(Exception):
-    """No text for an expression: it can't be read, uses look-around, or only long texts match."""
+    """No text for an expression: it can't be parsed, uses look-around, or only long texts match."""
 
 
 def matching_texts(pattern: str, lengths: range) -> Iterator[str]:
@@ -53,12 +53,12 @@ def is_tame(pattern: str) -> bool:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a tame `pattern` is found in `text`; a text too long to be sure is taken not to match."""
+    """Whether a cheap `pattern` is found in `text`; False for a text that is too long to check."""
     return len(text) <= _MAX_MATCHED_LENGTH and re.search(pattern, text) is not None
 
 
 def _ways(tree: Any) -> int:
-    """In how many ways a parsed expression may be tried at one place of a text, at most."""
+    """Maximum number of ways to try a parsed expression at one position of a text."""
     return math.prod(_ways_of(str(operation), value) for operation, value in tree)
 
 

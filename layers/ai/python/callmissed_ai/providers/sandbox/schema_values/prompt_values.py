@@ -1,6 +1,6 @@
-"""What a text offers to fill a schema with: numbers, names of places and things, dates, addresses, key = value pairs.
+"""Values of a text that can fill a schema: numbers, names of places and things, dates, addresses, key = value pairs.
 
-One pass of one pattern finds them; each is handed out once, in order of appearance.
+One pass of one pattern finds them; each is used once, in order of appearance.
 """
 
 import json
@@ -33,7 +33,7 @@ _PHRASES = frozenset({"quoted", "after", "name"})
 
 
 class PromptValues:
-    """The values in a text, each taken at most once, but for those in `skipped`.
+    """The values in a text, each used at most once, except those in `skipped`.
 
     JSON objects in `results` offer their members by name.
     """
@@ -52,7 +52,7 @@ class PromptValues:
             _collect(_parsed(result), self._members)
 
     def left(self, kind: str) -> int:
-        """How many values of `kind` (`number`, `phrase`, `date`, …) are not taken yet."""
+        """Number of unused values of `kind` (`number`, `phrase`, `date`, …)."""
         return len(self._found.get(kind, ()))
 
     def take(self, kind: str, fits: Callable[[str], bool]) -> str | None:
@@ -106,7 +106,7 @@ def _collect(value: object, into: dict[str, Scalar]) -> None:
 
 
 def _is_scalar(value: object) -> TypeGuard[Scalar]:
-    """False also for what JSON can't carry: numbers that aren't finite, halves of surrogate pairs."""
+    """False also for values that JSON can't express: numbers that aren't finite, lone surrogates."""
     if isinstance(value, str):
         return not any("\ud800" <= char <= "\udfff" for char in value)
     return isinstance(value, int | float) and math.isfinite(value)

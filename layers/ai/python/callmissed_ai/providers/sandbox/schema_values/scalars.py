@@ -70,7 +70,7 @@ def texts(rules: Mapping[str, Any], name: str, values: PromptValues, nth: int) -
 
 
 def patterned_texts(rules: Mapping[str, Any], values: PromptValues, nth: int) -> Iterator[str]:
-    """Texts that match the pattern in `rules`: from the prompt if the pattern is tame, else written for it."""
+    """Texts that match the pattern in `rules`: from the prompt if the pattern is cheap, else made for it."""
     pattern, lengths = rules["pattern"], _lengths(rules)
     if is_tame(pattern):
         found = values.take("phrase", lambda text: len(text) in lengths and matches(pattern, text))
