@@ -165,7 +165,7 @@ def _stop(_signal: int, _frame: object) -> None:
 
 
 def main(
-    quick: Annotated[bool, typer.Option(help="A fifth of the calls, for a look; writes nothing.")] = False,
+    quick: Annotated[bool, typer.Option(help="A fifth of the calls, for a quick check; writes nothing.")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds in which the gateways take turns.")] = ROUNDS,
     event_delay_ms: Annotated[float, typer.Option(help="The upstream's pause before each event.")] = EVENT_DELAY,
 ) -> None:

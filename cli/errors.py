@@ -1,4 +1,4 @@
-"""Errors of commands, and their text in one line for whoever typed the command."""
+"""Errors of commands, and their text in one line for the terminal."""
 
 from botocore.exceptions import BotoCoreError, ClientError
 

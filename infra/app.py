@@ -27,7 +27,7 @@ def build(app: App, config: StageConfig, routes: Sequence[Route] = ROUTES) -> Ma
 
 
 def add_checks(app: App) -> None:
-    """Let `app.synth()` fail on a finding of cdk-nag that nobody accepted."""
+    """Let `app.synth()` fail on a finding of cdk-nag without an acceptance."""
     Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
 
 

@@ -1,4 +1,4 @@
-"""Errors that keep the local stack from starting. Messages are one line, meant for whoever typed the command.
+"""Errors that keep the local stack from starting. Messages are one line, meant for the terminal.
 
 LocalStackError
 └─ EngineError            an engine does not start

@@ -10,7 +10,7 @@ HOST = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port that nobody listened on just before."""
+    """A port that was free just before."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return port_of(probe)
@@ -42,7 +42,7 @@ def refused(port: int, error: BaseException | None) -> LocalStackError:
 
 
 def answers(port: int, path: str = "/") -> int | None:
-    """HTTP status of GET `path`, whatever proxies the environment names; None when nobody answers."""
+    """HTTP status of GET `path`, whatever proxies the environment names; None without an answer."""
     connection = HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", path)

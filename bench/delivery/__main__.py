@@ -26,7 +26,7 @@ def _stop(_signal: int, _frame: object) -> None:
 
 def main(
     soak: Annotated[int, typer.Option(min=0, help="Events of the soak; 0 keeps the one of an earlier run.")] = 0,
-    quick: Annotated[bool, typer.Option(help="A tenth of everything, for a look; writes nothing.")] = False,
+    quick: Annotated[bool, typer.Option(help="A tenth of everything, for a quick check; writes nothing.")] = False,
 ) -> None:
     """Measure, print, and (unless quick) write the results. Exit status 1: a budget is exceeded; 2: no result."""
     signal.signal(signal.SIGTERM, _stop)

@@ -53,7 +53,7 @@ class Pipeline:
 
     async def fan_out(self, received: Received) -> None:
         """What the function `event-fanout` does with a message."""
-        await self.fanout.fan_out(PublishedEvent(**received.body["detail"]), redelivered=received.again)
+        await self.fanout.fan_out(PublishedEvent(**received.body["detail"]), redelivered=received.redelivered)
 
     async def work(self, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]], batches: int = -1) -> None:
         """Process batches of `queue` one after the other: so many, or for ever."""

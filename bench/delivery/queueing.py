@@ -1,9 +1,9 @@
 """A queue in this process with SQS's promises, as far as a delivery meets them.
 
-Batches of up to ten, delays, messages hidden while they are worked on, and handed out again when that failed. A fair
+Batches of up to ten, delays, messages hidden while they are processed, and delivered again after a failure. A fair
 one takes the message groups with the fewest messages in flight first, as SQS's fair queues favour quiet tenants
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html); one that is not
-hands out what came first.
+delivers in the order of arrival.
 """
 
 import asyncio

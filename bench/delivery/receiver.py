@@ -18,7 +18,7 @@ NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 class Receiver:
-    """Answers for all endpoints, and remembers what came."""
+    """Answers for all endpoints, and records the arrivals."""
 
     def __init__(self) -> None:
         self._arrivals: dict[str, float] = {}

@@ -53,7 +53,7 @@ async def webhook(store: Repository, url: str, **more: Any) -> Endpoint:
 
 
 async def events(store: Repository, endpoint: Endpoint, count: int) -> list[Event]:
-    """`count` events of the tenant that nobody has fanned out."""
+    """`count` events of the tenant, not fanned out yet."""
     now = system_clock()
     made = [new_event(endpoint.tenant, DATA, Micros(now + number)) for number in range(count)]
     await write(store, OUTBOX, map(to_record, made))
@@ -63,7 +63,7 @@ async def events(store: Repository, endpoint: Endpoint, count: int) -> list[Even
 async def deliveries(
     store: Repository, endpoint: Endpoint, events: Iterable[Event], state: State, *, copies: int = 1
 ) -> list[Delivery]:
-    """Deliveries of the events that nobody has attempted, each event's `copies` times."""
+    """Deliveries of the events without attempts, each event's `copies` times."""
     made = [_delivery(endpoint, event, state, copy) for event in events for copy in range(copies)]
     await write(store, DELIVERIES, [delivery.item for delivery in made])
     return made

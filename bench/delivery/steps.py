@@ -105,7 +105,7 @@ class Steps:
         """Process every job that is there, and record what one took."""
         event = self._simulation.jobs.receive(max_messages=1000)
         for record in event["Records"]:
-            await self._simulation.sender.process(Received(json.loads(record["body"]), again=False))
+            await self._simulation.sender.process(Received(json.loads(record["body"]), redelivered=False))
         self._simulation.jobs.settle(event, {"batchItemFailures": []})
         self._record(name, share=1 / len(event["Records"]))
 

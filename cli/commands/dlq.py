@@ -71,7 +71,7 @@ async def redrive_queue(
     if result.without_source:
         context.output.warn(f"{result.without_source} messages stay: they were meant for no queue.")
     if missing := len(ids) - result.moved - result.without_source:
-        context.output.warn(f"{missing} of the messages were not found, or another command looks at them.")
+        context.output.warn(f"{missing} of the messages were not found, or another command is reading them.")
     context.output.record({"queue": queue, "moved": result.moved, "left": dead_letters.depth()})
 
 

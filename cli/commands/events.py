@@ -12,9 +12,9 @@ from cli.context import CommandContext
 from cli.option_parsers import event_type
 from cli.stage_command import stage_command
 
-_WARNING = "Whoever receives this event can't tell it from a real one."
+_WARNING = "Receivers can't distinguish this event from a real one."
 
-events = typer.Typer(name="events", help="What webhooks are told.", no_args_is_help=True)
+events = typer.Typer(name="events", help="Events that webhooks receive.", no_args_is_help=True)
 
 
 @stage_command(events, "emit")

@@ -53,7 +53,7 @@ async def save_whatsapp(
     }
     await _save(context, WhatsAppCredentials, fields)
     if not app_secret and not allow_unsigned:
-        context.output.warn("Without an app secret nobody can tell Meta's callbacks from others: all are refused.")
+        context.output.warn("Without an app secret Meta's callbacks can't be verified: all are refused.")
 
 
 @stage_command(save, "twilio")

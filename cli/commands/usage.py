@@ -24,7 +24,7 @@ async def tail(
     *,
     limit: Annotated[int, typer.Option(min=1, max=MAX_ENTRIES, help="How many calls to begin with.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as calls are settled, until Ctrl-C.")] = False,
-    interval: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
+    interval: Annotated[float, typer.Option(min=0.2, help="Seconds between two reads.")] = 2.0,
 ) -> None:
     """Show a tenant's last calls, newest last. With --json each line is an object."""
     await get_tenant(context.database, context.tenant)

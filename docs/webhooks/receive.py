@@ -54,7 +54,7 @@ class Receiver(BaseHTTPRequestHandler):
         return self.answer(204)
 
     def answer(self, status: int) -> None:
-        """Without a body: nobody needs one."""
+        """Respond without a body."""
         self.send_response(status)
         self.end_headers()
 

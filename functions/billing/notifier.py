@@ -43,7 +43,7 @@ class ThresholdNotifier:
             try:
                 await self._look_at(tenant, [entry for _, entry in charged])
             except DynamoError:
-                _logger.warning("a tenant's thresholds could not be looked at", extra={"tenant": tenant}, exc_info=True)
+                _logger.warning("a tenant's thresholds could not be checked", extra={"tenant": tenant}, exc_info=True)
                 return charged[0][0]
         return None
 

@@ -91,7 +91,7 @@ def _allow_calls(function: PythonFunction, source_arn: str) -> None:
 
 
 def _authorizers_of(api: apigateway.SpecRestApi) -> str:
-    """ARN of the API's authorizers. The document has one, but its id is known to nobody before it is imported."""
+    """ARN of the API's authorizers. The document has one, but its id is unknown until it is imported."""
     return Stack.of(api).format_arn(service="execute-api", resource=api.rest_api_id, resource_name="authorizers/*")
 
 

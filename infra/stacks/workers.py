@@ -50,7 +50,7 @@ class WorkersStack(Stack):
         return dead_letter_queue(self, f"Failures-{worker.name}", config.named(f"{worker.name}-failures"))
 
     def _worker(self, worker: Function, context: StackContext) -> PythonFunction:
-        # No SnapStart: nobody waits for these functions, and a snapshot is billed whether used or not.
+        # No SnapStart: no caller waits for these functions, and a snapshot is billed whether used or not.
         return PythonFunction(self, worker, context, failures=self.failures.get(worker.name))
 
     def _consume_queue(self, queue: WorkQueue, config: StageConfig) -> None:

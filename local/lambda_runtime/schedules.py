@@ -26,7 +26,7 @@ def is_due(expression: str, minute: datetime) -> bool:
         return int(minute.timestamp()) // 60 % every == 0
     if daily := _DAILY.fullmatch(expression):
         return (minute.minute, minute.hour) == (int(daily[1]), int(daily[2]))
-    raise ValueError(f"the local stack can't tell when {expression!r} is due")
+    raise ValueError(f"the local stack does not support the schedule {expression!r}")
 
 
 def schedule_names() -> list[str]:

@@ -91,9 +91,9 @@ def test_several_choices(sdk: Sdk, account: Account, upstream: FakeUpstream) -> 
     body["choices"] = [body["choices"][0] | {"index": index} for index in range(3)]
     upstream.will(reply(body))
 
-    told = sdk.call(account.secret, CREATE, model="lab-chat", messages=HELLO, n=3)
+    answer = sdk.call(account.secret, CREATE, model="lab-chat", messages=HELLO, n=3)
 
-    assert [choice["index"] for choice in told["choices"]] == [0, 1, 2]
+    assert [choice["index"] for choice in answer["choices"]] == [0, 1, 2]
 
 
 def test_tools_round_trip(sdk: Sdk, account: Account, upstream: FakeUpstream) -> None:
@@ -145,10 +145,10 @@ async def tester(accounts: Accounts) -> Account:
 
 
 def test_the_sandbox_answers_without_any_upstream(sdk: Sdk, tester: Account, upstream: FakeUpstream) -> None:
-    told = sdk.call(tester.secret, CREATE, model="gpt-5.5", messages=HELLO)
+    answer = sdk.call(tester.secret, CREATE, model="gpt-5.5", messages=HELLO)
 
-    assert told["choices"][0]["message"]["content"]
-    assert told["usage"]["completion_tokens"] > 0
+    assert answer["choices"][0]["message"]["content"]
+    assert answer["usage"]["completion_tokens"] > 0
     assert upstream.requests == []
 
 
@@ -159,8 +159,8 @@ def test_the_sandbox_fits_a_schema(sdk: Sdk, tester: Account) -> None:
 
 
 def test_the_sandbox_calls_a_tool(sdk: Sdk, tester: Account) -> None:
-    told = sdk.call(tester.secret, CREATE, model="sandbox", messages=HELLO, tools=TOOLS, tool_choice="required")
+    answer = sdk.call(tester.secret, CREATE, model="sandbox", messages=HELLO, tools=TOOLS, tool_choice="required")
 
-    (call,) = told["choices"][0]["message"]["tool_calls"]
+    (call,) = answer["choices"][0]["message"]["tool_calls"]
     assert call["function"]["name"] == "weather"
     assert set(json.loads(call["function"]["arguments"])) == {"city"}

@@ -1,4 +1,4 @@
-"""Embeddings through the official SDKs, which ask for base64 and decode it unless told otherwise."""
+"""Embeddings through the official SDKs, which ask for base64 and decode it by default."""
 
 from typing import Any
 

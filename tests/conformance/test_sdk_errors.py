@@ -126,7 +126,7 @@ def test_502_and_503_are_internal_server_errors(
     assert shown(raised(sdk, account.secret, model=model)) == ("InternalServerError", status, code)
 
 
-async def test_the_sdks_own_retries_wait_as_they_are_told_and_succeed(
+async def test_the_sdks_own_retries_wait_for_retry_after_and_succeed(
     sdk: Sdk, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account(rpm=60)  # ten at once, then one a second
@@ -134,9 +134,9 @@ async def test_the_sdks_own_retries_wait_as_they_are_told_and_succeed(
         sdk.call(account.secret, CREATE, model="lab-chat", messages=HELLO)
     assert raised(sdk, account.secret).retry_after == "1"
 
-    told = sdk.call(account.secret, CREATE, model="lab-chat", messages=HELLO, retries=5)
+    answer = sdk.call(account.secret, CREATE, model="lab-chat", messages=HELLO, retries=5)
 
-    assert told["choices"][0]["message"]["content"] == "Hello there"
+    assert answer["choices"][0]["message"]["content"] == "Hello there"
     assert len(upstream.requests) == 11
 
 

@@ -25,8 +25,8 @@ def test_the_list_has_every_model(sdk: Sdk, account: Account) -> None:
 
 @pytest.mark.parametrize("model", ["lab-chat", "lab/with/slashes", "anthropic/claude-opus-4.6", "saaras:v3"])
 def test_one_model(sdk: Sdk, account: Account, model: str) -> None:
-    told = sdk.call(account.secret, "models.retrieve", model)
+    retrieved = sdk.call(account.secret, "models.retrieve", model)
 
-    assert (told["id"], told["object"]) == (model, "model")
-    assert told["pricing"]["currency"] == "USD"
-    assert "supports_vision" in told
+    assert (retrieved["id"], retrieved["object"]) == (model, "model")
+    assert retrieved["pricing"]["currency"] == "USD"
+    assert "supports_vision" in retrieved

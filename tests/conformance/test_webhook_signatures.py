@@ -1,4 +1,4 @@
-"""What we sign is accepted by the official libraries and by the receivers that the guide tells people to copy."""
+"""What we sign is accepted by the official libraries and by the guide's receivers."""
 
 import json
 import sys

@@ -207,7 +207,7 @@ def test_without_a_live_key_there_is_nothing(tenant: Tenant, key: str) -> None:
     assert refusal(tenant.local_stack, key, WEBHOOKS) == (401, *INVALID_KEY)
 
 
-def test_a_key_without_the_scope_is_told_which_it_lacks(tenant: Tenant) -> None:
+def test_a_key_without_the_scope_gets_the_name_of_the_missing_one(tenant: Tenant) -> None:
     key = command(tenant.local_stack, "keys", "create", "--tenant", tenant.id, "--name", "plain")["secret"]
     assert refusal(tenant.local_stack, key, WEBHOOKS) == (403, *DENIED)
 

@@ -372,7 +372,7 @@ class WalletMachine(RuleBasedStateMachine):
         assert settlement is not Settlement.APPLIED or not self.faulty_tenant.model.pending(entry)
 
     def _refusal(self, month: int, amount: int) -> str | None:
-        """What a hold of `amount` by a clock in `month` must be refused with, told from the wallets as they are."""
+        """What a hold of `amount` by a clock in `month` must be refused with, derived from the current wallets."""
         wallets = list(self.faulty_tenant.model.wallets.values())
         current = [wallet | self._fresh(wallet) if wallet["mon"] < month else wallet for wallet in wallets]
         if current[0]["st"] != ACTIVE:

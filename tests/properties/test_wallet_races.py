@@ -34,19 +34,19 @@ Wallet = Callable[..., FaultyTenant]
 @pytest.fixture
 def wallet(loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB) -> Iterator[Wallet]:
     """Makes a tenant with `credits` and other fields of its wallet as of November."""
-    worlds: list[FaultyTenant] = []
+    tenants: list[FaultyTenant] = []
 
     def make(credits: int, plan: str = "free", **fields: int) -> FaultyTenant:
         faulty_tenant = FaultyTenant(loop, module_tables, dynamodb)
         dynamodb.arrived = None
         faulty_tenant.start(plan, month_of(Micros(DECEMBER - 1)), **fields)
-        worlds.append(faulty_tenant)
+        tenants.append(faulty_tenant)
         if credits:
             faulty_tenant.now(grant_once(faulty_tenant, credits, "first"))
         return faulty_tenant
 
     yield make
-    for faulty_tenant in worlds:
+    for faulty_tenant in tenants:
         faulty_tenant.end()
 
 

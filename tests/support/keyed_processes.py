@@ -179,7 +179,7 @@ class Process:
         return ReceivedAnswer(parts[0]["status"], answered, b"".join(part.get("body", b"") for part in parts[1:]))
 
     async def _work(self, operation: str | None = None) -> str:
-        """Wait to be told how the work ends, and do it. Raises what that end is."""
+        """Wait for the end of the work, and apply it. Raises what that end is."""
         assert self._gate and self.request
         request = self.request
         if not self._reached.done():

@@ -1,4 +1,4 @@
-"""What a tenant's wallets must be, told only from which requests arrived and which entries are written.
+"""Expected state of a tenant's wallets, derived only from which requests arrived and which entries are written.
 
 The model knows nothing of expressions or retries. It is shown the wallets after every write that reached DynamoDB, and
 holds that each is one legal step from the one before: a hold placed, a hold resolved as the call's entry says, a month

@@ -17,7 +17,7 @@ _logger = get_logger("key-expiry")
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Publish as of `event["at"]` (ISO 8601). Raises when a key can't be read, so that the schedule retries."""
     result = asdict(asyncio.run(_publish(compose().database, at_micros(event))))
-    _logger.info("looked for expired keys", extra=result)
+    _logger.info("searched for expired keys", extra=result)
     return result
 
 

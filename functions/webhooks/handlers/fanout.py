@@ -19,7 +19,7 @@ def handler(event: dict[str, Any], _context: object) -> Failures:
 
 
 async def _fan_out(received: Received) -> None:
-    await _fanout().fan_out(PublishedEvent(**received.body["detail"]), redelivered=received.again)
+    await _fanout().fan_out(PublishedEvent(**received.body["detail"]), redelivered=received.redelivered)
 
 
 @cache

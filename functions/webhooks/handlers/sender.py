@@ -33,7 +33,7 @@ class Sender:
         """Process one job. Exceptions propagate so that SQS redelivers the job."""
         match jobs.parse(received.body):
             case AttemptJob() as job:
-                await self._dispatcher.process(job, redelivered=received.again)
+                await self._dispatcher.process(job, redelivered=received.redelivered)
             case ParkedJob(endpoint):
                 await self._process_parked(endpoint)
             case ReplayJob() as job:

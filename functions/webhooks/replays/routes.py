@@ -41,7 +41,7 @@ async def recover(
 ) -> ReplayOut:
     """After an outage of the endpoint: activate the webhook and queue everything that failed since then once more.
 
-    Deliveries keep their ids, so that a receiver which has one already can tell. What is parked is sent as well.
+    Deliveries keep their ids, so that a receiver recognises one that it has already. What is parked is sent as well.
     """
     now = clock()
     failing_since = (await subscriptions.get(endpoint)).first_failure_at

@@ -28,7 +28,7 @@ Step = tuple[int, bytes] | FailedAnswer
 def refusal(status: int, code: str, **more: Any) -> tuple[int, bytes]:
     """An error answer as DynamoDB words it."""
     return status, json.dumps(
-        {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "told to", **more}
+        {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "as scripted", **more}
     ).encode()
 
 

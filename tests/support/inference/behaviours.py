@@ -56,7 +56,7 @@ def content_events(words: Sequence[str] = WORDS) -> list[bytes]:
 
 
 def usage_event(usage: Any = USAGE) -> bytes:
-    """The chunk that tells the usage of a stream."""
+    """The chunk with the usage of a stream."""
     return event(chunk(None, usage=usage))
 
 

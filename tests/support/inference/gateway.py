@@ -54,7 +54,7 @@ _TWO_ROUTES = (("lab", "first-name"), ("second", "second-name"))
 
 
 def providers_toml(port: int, dead_port: int) -> str:
-    """An operator's file whose providers all end at one scripted upstream, told apart by their paths."""
+    """An operator's file whose providers all end at one scripted upstream, each with a path of its own."""
     base = f"http://127.0.0.1:{port}"
     rows = [
         f'[providers.lab]\nbase_url = "{base}/lab/v1"',

@@ -99,9 +99,9 @@ async def _next(chunks: Any) -> Any:
 def _as_json(result: Any) -> Any:
     if isinstance(result, SyncPage | AsyncPage):
         return [_as_json(element) for element in result.data]
-    told = result.model_dump(mode="json")
+    answer = result.model_dump(mode="json")
     request_id = getattr(result, "_request_id", None)
-    return told | ({"_request_id": request_id} if request_id else {})
+    return answer | ({"_request_id": request_id} if request_id else {})
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ async def queued_jobs(simulation: Simulation, count: int = 1) -> list[Job]:
     received = simulation.jobs.receive(max_messages=1000)
     simulation.jobs.settle(received, {"batchItemFailures": []})
     bodies = [json.loads(record["body"]) for record in received["Records"]]
-    return [partial(simulation.sender.process, Received(body, again=False)) for body in bodies]
+    return [partial(simulation.sender.process, Received(body, redelivered=False)) for body in bodies]
 
 
 async def disabled_events(simulation: Simulation) -> list[Item]:

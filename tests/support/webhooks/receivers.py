@@ -66,7 +66,7 @@ class Receiver:
 
 @contextmanager
 def receiver(command: Sequence[str | Path], errors: Path, secret: str = SECRET) -> Generator[Receiver]:
-    """The receiver that `command` starts, told the secret, on a free port, until the block ends."""
+    """The receiver that `command` starts with the secret, on a free port, until the block ends."""
     with (
         errors.open("w") as sink,
         subprocess.Popen(
@@ -80,7 +80,7 @@ def receiver(command: Sequence[str | Path], errors: Path, secret: str = SECRET) 
 
 
 def run_receiver(command: Sequence[str | Path], secret: str) -> subprocess.CompletedProcess[str]:
-    """What becomes of a receiver that is told this secret, and ends by itself."""
+    """Outcome of a receiver that starts with this secret, and ends by itself."""
     return subprocess.run(
         command, env=_environment(secret), capture_output=True, text=True, timeout=GUARD_SECONDS, check=False
     )

@@ -345,7 +345,7 @@ class Simulation:
 
     async def process(self, job: Job) -> None:
         """Process one job, as the sender does."""
-        await self.sender.process(Received(job.message().body, again=False))
+        await self.sender.process(Received(job.message().body, redelivered=False))
 
     async def process_parked(self, endpoint: Endpoint) -> None:
         """Process the job that looks for parked deliveries."""
@@ -376,7 +376,7 @@ class Simulation:
         return True
 
     async def _fan_out(self, received: Received) -> None:
-        await self.fanout.fan_out(PublishedEvent(**received.body["detail"]), redelivered=received.again)
+        await self.fanout.fan_out(PublishedEvent(**received.body["detail"]), redelivered=received.redelivered)
 
     async def _consume(self, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]]) -> bool:
         event = queue.receive()

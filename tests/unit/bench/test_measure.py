@@ -96,7 +96,7 @@ def test_blocking_calls_may_take_half_of_the_baselines_cpu_and_streams_a_quarter
         assert (latency.measured, latency.limit, latency.towards) == pytest.approx((2.0, 5.0, 1.0))
 
 
-def test_without_the_baseline_peer_only_absolute_budgets_are_judged():
+def test_without_the_baseline_peer_only_absolute_budgets_are_checked():
     ours = result(BLOCKING, cpu_ms=3.0, added_ms=2.0, resident_mb=131.0)
     results = {OURS: ours, OURS_INSTANT: ours}
     checked = budgets([BLOCKING], results, {"functions.inference.app": 1.2}, 0.8)

@@ -38,7 +38,7 @@ def test_litellm_has_a_key_and_one_route_to_the_upstream_and_nothing_else(home: 
     assert "127.0.0.1" in gateway.command
 
 
-def test_portkey_is_told_its_upstream_by_headers_and_kept_on_loopback(home: Path, tmp_path: Path):
+def test_portkey_gets_its_upstream_from_headers_and_kept_on_loopback(home: Path, tmp_path: Path):
     installed(home / "portkey" / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js")
     gateway = peers.portkey(1, UPSTREAM, tmp_path)
     assert gateway is not None

@@ -18,7 +18,7 @@ plain = settings(deadline=None)
 
 @plain
 @given(MOMENTS, LIFETIMES, RANDOM)
-def test_an_id_tells_its_start_to_the_millisecond_and_its_holds_end(now: int, lifetime: int, random: int) -> None:
+def test_an_id_has_its_start_to_the_millisecond_and_its_holds_end(now: int, lifetime: int, random: int) -> None:
     call_id = new_call_id(Micros(now), lifetime, random)
 
     assert started_at(call_id) == now // 1000 * 1000

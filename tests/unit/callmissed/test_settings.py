@@ -40,7 +40,7 @@ def secrets_manager(monkeypatch: pytest.MonkeyPatch) -> SecretsManager:
     return secrets_manager
 
 
-def test_an_empty_environment_is_the_desks() -> None:
+def test_an_empty_environment_is_the_local_stacks() -> None:
     assert from_environment({}) == CoreSettings()
     assert (CoreSettings().stage, CoreSettings().region, CoreSettings().dynamodb_endpoint) == (
         "local",
@@ -124,7 +124,7 @@ def test_bad_peppers_stop_the_start(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [ONE[:15].hex(), "g" * 31 + "7"])
-def test_a_bad_pepper_is_not_told(text: str) -> None:
+def test_a_bad_pepper_is_not_shown(text: str) -> None:
     with pytest.raises(ValueError, match=NO_PEPPER) as refused:
         _ = pepper_ring(CoreSettings(peppers=text))
 

@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 
 def event_table() -> str:
-    lines = ["| event | told when | fields of `data` |", "|---|---|---|"]
+    lines = ["| event | published when | fields of `data` |", "|---|---|---|"]
     for kind in catalogue():
         fields = ", ".join(f"`{name}`" for name in kind["schema"]["properties"])
         lines.append(f"| `{kind['name']}` | {kind['description']} | {fields} |")

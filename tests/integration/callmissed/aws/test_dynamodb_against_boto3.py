@@ -336,7 +336,7 @@ async def test_a_transaction_is_applied_whole(clients: ClientPair, wallet: dict[
     assert found["Item"]["av"] == {"N": "5"}
 
 
-async def test_a_cancelled_transaction_tells_the_reason_of_each_part(
+async def test_a_cancelled_transaction_has_the_reason_of_each_part(
     clients: ClientPair, wallet: dict[str, Any], id: str
 ) -> None:
     missing = await clients.both("TransactWriteItems", {"TransactItems": payment(new_id("tnt"))})
@@ -414,7 +414,7 @@ async def test_an_update_that_does_not_fit_the_item_is_refused(clients: ClientPa
 # Counting
 
 
-async def test_an_observer_is_told_the_units_that_boto3_is_told(
+async def test_an_observer_gets_the_units_that_boto3_gets(
     clients: ClientPair, wallet: dict[str, Any], entries: dict[str, Any], id: str
 ) -> None:
     update = {"UpdateExpression": "SET av = :av", "ExpressionAttributeValues": to_item({":av": 1})}
@@ -438,7 +438,7 @@ async def test_an_observer_is_told_the_units_that_boto3_is_told(
         assert exchange == Exchange(operation, table, units)
 
 
-async def test_an_observer_is_told_of_a_condition_that_failed(clients: ClientPair, wallet: dict[str, Any]) -> None:
+async def test_an_observer_gets_a_condition_that_failed(clients: ClientPair, wallet: dict[str, Any]) -> None:
     clients.exchanges.clear()
 
     with pytest.raises(ConditionFailed):

@@ -124,7 +124,7 @@ async def test_a_failed_condition_carries_the_item_as_it_was(fake: ScriptedDynam
     assert len(fake.bodies) == 1
 
 
-async def test_a_cancelled_transaction_tells_each_reason(fake: ScriptedDynamoDB, client: DynamoDB) -> None:
+async def test_a_cancelled_transaction_has_each_reason(fake: ScriptedDynamoDB, client: DynamoDB) -> None:
     reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Message": "no"}]
     fake.will(refusal(400, "TransactionCanceledException", CancellationReasons=reasons))
     with pytest.raises(TransactionCanceled) as caught:

@@ -1,4 +1,4 @@
-"""What each try of a request may do: where it may go, how long it may wait, and who is told of it."""
+"""What each try of a request may do: where it may go, how long it may wait, and what the observer gets."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ async def fake() -> AsyncIterator[ScriptedDynamoDB]:
 
 @pytest.fixture
 def seen() -> list[Exchange]:
-    """What the client's observer was told."""
+    """Exchanges that the client's observer got."""
     return []
 
 
@@ -78,11 +78,11 @@ async def test_the_number_of_tries_can_be_chosen(
     assert len(fake.bodies) == attempts
 
 
-async def test_an_observer_is_told_of_every_try(
+async def test_an_observer_gets_every_try(
     fake: ScriptedDynamoDB, client: DynamoDB, seen: list[Exchange], longest_pauses: list[float]
 ) -> None:
-    told = (200, json.dumps({"ConsumedCapacity": {"TableName": "t", "CapacityUnits": 1.0}}).encode())
-    fake.will(THROTTLED, FailedAnswer.HANGS_UP, told)
+    answered = (200, json.dumps({"ConsumedCapacity": {"TableName": "t", "CapacityUnits": 1.0}}).encode())
+    fake.will(THROTTLED, FailedAnswer.HANGS_UP, answered)
 
     await client.call("PutItem", PUT)
 
@@ -90,7 +90,7 @@ async def test_an_observer_is_told_of_every_try(
     assert {(exchange.operation, exchange.table) for exchange in seen} == {("PutItem", "t")}
 
 
-async def test_an_observer_is_told_of_refusals(fake: ScriptedDynamoDB, client: DynamoDB, seen: list[Exchange]) -> None:
+async def test_an_observer_gets_refusals(fake: ScriptedDynamoDB, client: DynamoDB, seen: list[Exchange]) -> None:
     fake.will(refusal(400, "ConditionalCheckFailedException"), refusal(400, "ValidationException"))
 
     with pytest.raises(ConditionFailed):
@@ -156,7 +156,7 @@ async def test_json_that_is_too_deep_is_no_answer(fake: ScriptedDynamoDB, client
         await client.call("PutItem", PUT, resend_indeterminate=False)
 
 
-async def test_an_untyped_refusal_tells_its_status(fake: ScriptedDynamoDB, client: DynamoDB) -> None:
+async def test_an_untyped_refusal_has_its_status(fake: ScriptedDynamoDB, client: DynamoDB) -> None:
     fake.will((413, b"<html>"))
 
     with pytest.raises(RequestRefused, match="413"):

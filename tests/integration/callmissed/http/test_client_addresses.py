@@ -1,4 +1,4 @@
-"""Where the client connects: nowhere but to addresses that were judged, whatever a URL or a name server says."""
+"""Where the client connects: only to validated addresses, whatever a URL or a name server says."""
 
 import socket
 import ssl
@@ -103,7 +103,7 @@ async def test_a_name_that_leads_inside_is_refused(opened: list[int], address: s
 @pytest.mark.parametrize(
     "address", [address for address in HOSTILE if address not in ("127.0.0.1", "127.8.8.8", "::1")]
 )
-async def test_the_desk_is_led_nowhere_else(opened: list[int], address: str) -> None:
+async def test_the_local_stack_is_led_nowhere_else(opened: list[int], address: str) -> None:
     client = SafeClient(resolver=Names(hooks=[[address]]), allow_loopback=True)
     error = await refused(client, "https://hooks.test/")
 
@@ -182,7 +182,7 @@ async def test_a_name_that_turns_inside_after_the_check_finds_no_second_look_up(
     assert names.asked == ["hooks.test"]
 
 
-async def test_the_repeat_of_a_get_is_judged_anew(
+async def test_the_repeat_of_a_get_is_validated_anew(
     trusting: ssl.SSLContext, tls: ssl.SSLContext, opened: list[int]
 ) -> None:
     names = Names(hooks=[["127.0.0.1"], ["127.0.0.2"]])
@@ -195,7 +195,7 @@ async def test_the_repeat_of_a_get_is_judged_anew(
 
 
 @pytest.mark.parametrize("count", [1, 2])
-async def test_a_judge_of_two_minds_is_still_obeyed(opened: list[int], count: int) -> None:
+async def test_a_rule_that_changes_its_answer_is_still_obeyed(opened: list[int], count: int) -> None:
     asked: list[str] = []
 
     def only_at_the_look_up(address: str) -> bool:
@@ -252,7 +252,7 @@ async def test_a_name_without_addresses_reads_like_a_refused_one(opened: list[in
 
 @pytest.mark.parametrize(("host", "literal"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_the_desk_calls_itself(
+async def test_the_local_stack_calls_itself(
     trusting: ssl.SSLContext, tls: ssl.SSLContext, host: str, literal: str, scheme: str
 ) -> None:
     client = SafeClient(allow_loopback=True, tls=trusting)
@@ -265,7 +265,7 @@ async def test_the_desk_calls_itself(
     assert type(await refused(SafeClient(tls=trusting), endpoint.url(literal))) is InvalidRequest
 
 
-async def test_plain_http_is_for_the_desk_itself(opened: list[int]) -> None:
+async def test_plain_http_is_for_the_local_stack_itself(opened: list[int]) -> None:
     client = SafeClient(allow_loopback=True, resolver=Names(hooks=[["127.0.0.1"]]))
     assert type(await refused(client, "http://hooks.test/")) is InvalidRequest
     assert opened == []

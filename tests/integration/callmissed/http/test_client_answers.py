@@ -258,7 +258,7 @@ async def test_an_end_before_the_answer_is_a_hang_up(client: SafeClient, tls: ss
     assert len(endpoint.requests) == 1, "a request that may have been seen is not repeated"
 
 
-async def test_a_closed_port_is_told(client: SafeClient) -> None:
+async def test_a_closed_port_is_not_connected(client: SafeClient) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(NotConnected):

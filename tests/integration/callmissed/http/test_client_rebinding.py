@@ -1,4 +1,4 @@
-"""A name server that turns against us: what it says is judged, and the judged address alone is connected to.
+"""A name server that changes its answers: each answer is validated, and only a validated address is connected to.
 
 127.0.0.2 stands for the public internet here and 127.0.0.1 for what must not be reached. A server listens on both, on
 the same port, so that a connection that goes astray is seen.
@@ -130,7 +130,7 @@ def new_network(new_server_context: NewServerContext, trusting: ssl.SSLContext) 
     return make
 
 
-async def test_the_judged_address_is_connected_to(new_network: NewNetwork, opened: list[int]) -> None:
+async def test_the_validated_address_is_connected_to(new_network: NewNetwork, opened: list[int]) -> None:
     async with new_network(GOOD) as network:
         assert await network.send() == 200
 
@@ -146,7 +146,7 @@ async def test_a_name_that_turns_right_after_the_look_up_gains_nothing(new_netwo
         assert (network.public.connections, len(opened)) == (1, 1)
 
 
-async def test_a_name_that_turned_is_judged_anew_for_each_connection(new_network: NewNetwork, opened: list[int]) -> None:
+async def test_a_name_that_turned_is_validated_anew_for_each_connection(new_network: NewNetwork, opened: list[int]) -> None:
     closing = OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
     async with new_network(GOOD, GOOD, BAD, GOOD, behaviour=answering(closing)) as network:
         said = [await network.send(), await network.send(), await network.refused(), await network.send()]
@@ -156,7 +156,7 @@ async def test_a_name_that_turned_is_judged_anew_for_each_connection(new_network
         assert (network.public.connections, len(opened)) == (3, 3)
 
 
-async def test_a_kept_connection_stays_where_it_was_judged(new_network: NewNetwork, opened: list[int]) -> None:
+async def test_a_kept_connection_stays_at_its_validated_address(new_network: NewNetwork, opened: list[int]) -> None:
     async with new_network(GOOD, BAD) as network:
         assert [await network.send() for _ in range(3)] == [200] * 3
 
@@ -164,7 +164,7 @@ async def test_a_kept_connection_stays_where_it_was_judged(new_network: NewNetwo
         assert (len(network.public.requests), network.public.connections, len(opened)) == (3, 1, 1)
 
 
-async def test_a_second_connection_beside_a_kept_one_is_judged_anew(new_network: NewNetwork, opened: list[int]) -> None:
+async def test_a_second_connection_beside_a_kept_one_is_validated_anew(new_network: NewNetwork, opened: list[int]) -> None:
     async with new_network(GOOD, BAD, behaviour=hanging) as network:
         first = asyncio.create_task(network.send(timeout_seconds=60.0))
         await asyncio.wait_for(network.public.left.wait(), 10)
@@ -176,7 +176,7 @@ async def test_a_second_connection_beside_a_kept_one_is_judged_anew(new_network:
         await asyncio.gather(first, return_exceptions=True)
 
 
-async def test_the_repeat_after_a_kept_connection_ended_is_judged_anew(new_network: NewNetwork, opened: list[int]) -> None:
+async def test_the_repeat_after_a_kept_connection_ended_is_validated_anew(new_network: NewNetwork, opened: list[int]) -> None:
     async with new_network(GOOD, BAD, behaviour=once_then_hanging_up) as network:
         assert await network.send() == 200
 

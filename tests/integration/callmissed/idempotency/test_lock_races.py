@@ -1,4 +1,4 @@
-"""A lock that has ended and that several runs want: one gets it, the others are told, and tries are bounded."""
+"""A lock that has ended and that several runs want: one gets it, the others get an error, and tries are bounded."""
 
 from collections.abc import AsyncIterator
 from functools import partial

@@ -28,7 +28,7 @@ KEY = {"Idempotency-Key": "k-1"}
 
 @dataclass
 class ScriptedRoutes:
-    """What the routes did, and what they are told to do next."""
+    """What the routes did, and what they do next."""
 
     operations: list[str] = field(default_factory=list[str])
     fails_with: list[int] = field(default_factory=list[int])
@@ -228,13 +228,13 @@ async def test_a_key_that_is_none_is_refused(client: httpx2.AsyncClient, routes:
     assert routes.operations == []
 
 
-@pytest.mark.parametrize(("told", "status"), [({"caller-tenant": ""}, 401), ({"caller-retry_after": "7"}, 429)])
+@pytest.mark.parametrize(("context", "status"), [({"caller-tenant": ""}, 401), ({"caller-retry_after": "7"}, 429)])
 async def test_who_may_not_call_gets_no_replay(
-    client: httpx2.AsyncClient, told: Mapping[str, str], status: int
+    client: httpx2.AsyncClient, context: Mapping[str, str], status: int
 ) -> None:
     await post(client)
 
-    assert (await post(client, **told)).status_code == status
+    assert (await post(client, **context)).status_code == status
 
 
 async def test_without_the_table_nothing_runs(routes: ScriptedRoutes, clock: ManualClock, stored_answers: MemoryAnswers) -> None:

@@ -168,7 +168,7 @@ async def test_an_ended_key_is_not_rotated(key_store: KeyStore, ended: str) -> N
 
 
 @pytest.mark.parametrize("overlap", [0, 60])
-async def test_of_two_rotations_at_once_one_wins_and_one_is_told(key_store: KeyStore, overlap: int) -> None:
+async def test_of_two_rotations_at_once_one_wins_and_one_gets_409(key_store: KeyStore, overlap: int) -> None:
     key, interleaved = await key_store.key(budget=100), key_store.interleaved()
     winner: list[NewKey] = []
 

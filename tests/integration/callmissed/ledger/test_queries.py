@@ -69,7 +69,7 @@ async def spend(ledger: Ledger, tenant: str, amount: int, *, now: int = NOVEMBER
     return call_id
 
 
-async def test_a_balance_tells_held_from_spent(dynamodb: DynamoDB, stage: str, make_tenant: MakeTenant) -> None:
+async def test_a_balance_separates_held_from_spent(dynamodb: DynamoDB, stage: str, make_tenant: MakeTenant) -> None:
     tenant, ledger = await make_tenant(), Ledger(Database(dynamodb, stage))
     await spend(ledger, tenant, 300)
     await ledger.hold(tenant, new_call_id(NOVEMBER, 20), "llm", MicroCredits(50))

@@ -94,7 +94,7 @@ async def test_a_move_that_meets_other_transactions_is_tried_again(
     assert (await wallets.wallet(1))["h"] == {hold.call_id: list(hold.token)}
 
 
-async def test_a_call_that_others_keep_outrunning_is_not_told_that_credits_lack(
+async def test_a_call_that_others_keep_outrunning_gets_no_error_about_credits(
     module_tables: StageTables, borrower: FaultyDynamoDB, wallets: TenantWallets
 ) -> None:
     await open_all(wallets, {"av": 10_000, "gr": 10_000})

@@ -38,7 +38,7 @@ async def holds_of(dynamodb: DynamoDB, stage: str, tenant: str) -> dict[str, Any
     return from_item((await dynamodb.call("GetItem", request))["Item"])["h"]
 
 
-async def test_the_others_are_swept_and_the_failure_is_told(module_tables: StageTables) -> None:
+async def test_the_others_are_swept_and_the_failure_is_raised(module_tables: StageTables) -> None:
     stage = module_tables.stage
     dynamodb = Throttling("us-east-1", module_tables.endpoint, timeout_seconds=30.0)
     tenants: list[str] = []

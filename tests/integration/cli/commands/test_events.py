@@ -43,8 +43,8 @@ def test_each_emit_publishes_another_event(line: CommandLine) -> None:
 def test_emit_warns_that_receivers_take_it_for_real(line: CommandLine) -> None:
     result = line.run("events", "emit", "payment.succeeded")
 
-    assert "can't tell it from a real one" in result.stderr
-    assert "can't tell it" not in result.stdout
+    assert "can't distinguish this event from a real one" in result.stderr
+    assert "can't distinguish" not in result.stdout
 
 
 def test_an_unknown_type_is_answered_with_the_known_types(line: CommandLine) -> None:

@@ -13,8 +13,8 @@ def test_the_tail_shows_calls_newest_last(line: CommandLine) -> None:
 
     rows = [json.loads(text) for text in result.stdout.splitlines()]
     assert [row["id"] for row in rows] == [f"gen_{call}" for call in calls[1:]]
-    told = {name: rows[-1][name] for name in ("model", "provider", "tokens_in", "tokens_out", "cost", "latency_ms")}
-    assert told == {
+    row = {name: rows[-1][name] for name in ("model", "provider", "tokens_in", "tokens_out", "cost", "latency_ms")}
+    assert row == {
         "model": "model-3",
         "provider": "lab",
         "tokens_in": 13,

@@ -1,4 +1,4 @@
-"""The authorizer: who is let through with which words, who is refused and how, and what is told of nobody."""
+"""The authorizer: accepted callers with their context, refused callers with their error, and secrets that are in no output."""
 
 import asyncio
 from typing import Any
@@ -198,7 +198,7 @@ async def test_a_rotated_keys_old_secret_lives_for_ten_minutes_and_no_longer(key
     assert refused.value.status == 401
 
 
-async def test_a_key_above_its_rate_is_let_through_to_be_told_to_wait(key_store: KeyStore) -> None:
+async def test_a_key_above_its_rate_is_allowed_with_retry_after(key_store: KeyStore) -> None:
     key, ring = await key_store.key(rpm=2, scopes=HOOKS), key_store.ring(OLD)
     first = await authorize(request(key.secret), ring, NOVEMBER)
 

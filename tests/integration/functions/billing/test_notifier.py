@@ -1,4 +1,4 @@
-"""Tenants are told of thresholds by the ledger's stream: once each, whatever is delivered twice, late or in between."""
+"""Thresholds are published from the ledger's stream: once each, whatever is delivered twice, late or in between."""
 
 import asyncio
 import itertools
@@ -38,21 +38,21 @@ _numbers = itertools.count(100_000)
 
 
 def record(entry: Item, operation: str = "INSERT") -> Change:
-    """What the stream tells of an entry."""
+    """An entry's record in the stream."""
     return Change(operation, from_item(to_item(entry)), str(next(_numbers)))
 
 
 def streamed(change: Change) -> dict[str, Any]:
     """`change` as Lambda gets it: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html."""
     image = to_item(change.item)
-    told = {"Keys": {name: image[name] for name in ("tenant", "entry")}, "NewImage": image}
-    told |= {"SequenceNumber": change.number, "StreamViewType": "NEW_IMAGE"}
-    return {"eventID": change.number, "eventName": change.operation, "eventSource": "aws:dynamodb", "dynamodb": told}
+    change_image = {"Keys": {name: image[name] for name in ("tenant", "entry")}, "NewImage": image}
+    change_image |= {"SequenceNumber": change.number, "StreamViewType": "NEW_IMAGE"}
+    return {"eventID": change.number, "eventName": change.operation, "eventSource": "aws:dynamodb", "dynamodb": change_image}
 
 
 @dataclass(frozen=True, slots=True)
 class NotifiedTenants:
-    """Tenants of one stage who spend, and what they are told."""
+    """Tenants of one stage who spend, and the events that they get."""
 
     dynamodb: DynamoDB
     stage: str
@@ -102,7 +102,7 @@ class NotifiedTenants:
         """A process that remembers nothing yet."""
         return ThresholdNotifier(Database(dynamodb or self.dynamodb, self.stage), low_credits, lambda: NOVEMBER)
 
-    async def told(self, tenant: str) -> list[str]:
+    async def published(self, tenant: str) -> list[str]:
         """What the outbox has for the tenant."""
         return sorted(_summary(json.loads(item["body"])) for item in await self.outbox() if item["tenant"] == tenant)
 
@@ -130,40 +130,40 @@ async def interleaved(module_tables: StageTables) -> AsyncIterator[InterleavingD
     await interleaved.close()
 
 
-async def test_thresholds_are_told_as_they_are_passed(tenants: NotifiedTenants) -> None:
+async def test_thresholds_are_published_as_they_are_passed(tenants: NotifiedTenants) -> None:
     tenant, notifier = await tenants.tenant(budget=1000), tenants.notifier()
 
     for credits, expected in ((799, 0), (1, 1), (149, 1), (1, 2), (40, 2), (1, 3), (9, 3)):
         assert await notifier.notify([await tenants.spend(tenant, credits)]) is None
-        assert len(await tenants.told(tenant)) == expected
-    assert await tenants.told(tenant) == ["budget.alert 80 2026-11", "budget.alert 95 2026-11", "budget.exceeded 2026-11"]
+        assert len(await tenants.published(tenant)) == expected
+    assert await tenants.published(tenant) == ["budget.alert 80 2026-11", "budget.alert 95 2026-11", "budget.exceeded 2026-11"]
 
 
-async def test_a_new_month_and_a_new_budget_are_told_of_anew(tenants: NotifiedTenants) -> None:
+async def test_a_new_month_and_a_new_budget_are_published_anew(tenants: NotifiedTenants) -> None:
     tenant = await tenants.tenant(budget=1000)
     await tenants.notifier().notify([await tenants.spend(tenant, 800)])
     await tenants.give_budget(tenant, 900, spent=800)
     await tenants.notifier().notify([await tenants.spend(tenant, 1)])
-    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"] * 2
+    assert await tenants.published(tenant) == ["budget.alert 80 2026-11"] * 2
 
     await tenants.notifier().notify([await tenants.spend(tenant, 1, DECEMBER)])
     await tenants.notifier().notify([await tenants.spend(tenant, 799, DECEMBER)])
 
-    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"] * 2 + ["budget.alert 80 2026-12"]
+    assert await tenants.published(tenant) == ["budget.alert 80 2026-11"] * 2 + ["budget.alert 80 2026-12"]
 
 
-async def test_few_credits_are_told_of_once_after_each_top_up(tenants: NotifiedTenants) -> None:
+async def test_few_credits_are_published_once_after_each_top_up(tenants: NotifiedTenants) -> None:
     tenant, notifier = await tenants.tenant(credits=100), tenants.notifier()
 
     for credits in (50, 1, 1, 1):
         await notifier.notify([await tenants.spend(tenant, credits)])
-    assert await tenants.told(tenant) == ["credits.low"]
+    assert await tenants.published(tenant) == ["credits.low"]
 
     await tenants.top_up(tenant, 10, "second")
     await notifier.notify([await tenants.spend(tenant, 1)])
-    assert await tenants.told(tenant) == ["credits.low"]
+    assert await tenants.published(tenant) == ["credits.low"]
     await notifier.notify([await tenants.spend(tenant, 20)])
-    assert await tenants.told(tenant) == ["credits.low"] * 2
+    assert await tenants.published(tenant) == ["credits.low"] * 2
 
 
 async def test_the_threshold_is_the_operators(tenants: NotifiedTenants) -> None:
@@ -171,10 +171,10 @@ async def test_the_threshold_is_the_operators(tenants: NotifiedTenants) -> None:
 
     await tenants.notifier(low_credits=99).notify([await tenants.spend(tenant, 2)])
 
-    assert await tenants.told(tenant) == ["credits.low"]
+    assert await tenants.published(tenant) == ["credits.low"]
 
 
-async def test_what_is_delivered_again_or_at_once_is_told_once(tenants: NotifiedTenants) -> None:
+async def test_what_is_delivered_again_or_at_once_is_published_once(tenants: NotifiedTenants) -> None:
     tenant = await tenants.tenant(credits=1010, budget=1000)
     batch = [await tenants.spend(tenant, 240) for _ in range(4)]
     last = [await tenants.spend(tenant, 31)]
@@ -182,7 +182,7 @@ async def test_what_is_delivered_again_or_at_once_is_told_once(tenants: Notified
     again = [tenants.notifier().notify(part) for part in (batch, last, batch[:1], batch + last, last, batch) * 2]
     assert await asyncio.gather(*again) == [None] * 12
 
-    assert len(await tenants.told(tenant)) == len(set(await tenants.told(tenant))) == 4
+    assert len(await tenants.published(tenant)) == len(set(await tenants.published(tenant))) == 4
 
 
 async def test_an_entry_whose_wallet_lags_counts(tenants: NotifiedTenants) -> None:
@@ -191,7 +191,7 @@ async def test_an_entry_whose_wallet_lags_counts(tenants: NotifiedTenants) -> No
 
     await tenants.notifier().notify([record(to_record(entry))])
 
-    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"]
+    assert await tenants.published(tenant) == ["budget.alert 80 2026-11"]
 
 
 async def test_calls_in_flight_are_not_spent(tenants: NotifiedTenants) -> None:
@@ -200,7 +200,7 @@ async def test_calls_in_flight_are_not_spent(tenants: NotifiedTenants) -> None:
 
     await tenants.notifier().notify([await tenants.spend(tenant, 1)])
 
-    assert await tenants.told(tenant) == []
+    assert await tenants.published(tenant) == []
 
 
 async def test_without_a_budget_there_are_no_budget_events(tenants: NotifiedTenants) -> None:
@@ -208,7 +208,7 @@ async def test_without_a_budget_there_are_no_budget_events(tenants: NotifiedTena
 
     await tenants.notifier().notify([await tenants.spend(tenant, 999)])
 
-    assert await tenants.told(tenant) == ["credits.low"]
+    assert await tenants.published(tenant) == ["credits.low"]
 
 
 @pytest.mark.parametrize(
@@ -223,10 +223,10 @@ async def test_what_moves_no_money_is_not_looked_at(
     _, entry = await tenants.hold(tenant, 10)
 
     assert await tenants.notifier(interleaved).notify([record(to_record(entry) | change)]) is None
-    assert (await tenants.told(tenant), not interleaved.sent) == ([], True)
+    assert (await tenants.published(tenant), not interleaved.sent) == ([], True)
 
     assert await tenants.notifier(interleaved).notify([record(to_record(entry))]) is None
-    assert (await tenants.told(tenant))[-1] == "credits.low"
+    assert (await tenants.published(tenant))[-1] == "credits.low"
     assert interleaved.sent["BatchGetItem"] == 1
 
 
@@ -263,20 +263,20 @@ async def test_all_shards_are_one_budget(tenants: NotifiedTenants, interleaved: 
     tenant = await tenants.tenant(Plan.ENTERPRISE, budget=1000)
     batch = [await tenants.spend(tenant, 100, shards=8) for _ in range(7)]
     await tenants.notifier(interleaved).notify(batch)
-    assert await tenants.told(tenant) == []
+    assert await tenants.published(tenant) == []
     assert interleaved.sent["BatchGetItem"] == 3
 
     await tenants.notifier().notify([await tenants.spend(tenant, 100, shards=8)])
 
-    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"]
+    assert await tenants.published(tenant) == ["budget.alert 80 2026-11"]
 
 
-async def test_a_tenant_with_one_of_its_shards_is_told_too(tenants: NotifiedTenants) -> None:
+async def test_a_tenant_with_one_of_its_shards_is_notified_too(tenants: NotifiedTenants) -> None:
     tenant = await tenants.tenant(Plan.ENTERPRISE, budget=1000)
 
     await tenants.notifier().notify([await tenants.spend(tenant, 800)])
 
-    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"]
+    assert await tenants.published(tenant) == ["budget.alert 80 2026-11"]
 
 
 async def test_shards_that_level_while_they_are_read_make_no_events_of_their_own(tenants: NotifiedTenants) -> None:
@@ -295,7 +295,7 @@ async def test_shards_that_level_while_they_are_read_make_no_events_of_their_own
 
     await asyncio.gather(reading(), levelling())
 
-    assert await tenants.told(tenant) == ["budget.alert 80 2026-11"]
+    assert await tenants.published(tenant) == ["budget.alert 80 2026-11"]
 
 
 class UnavailableTenantDynamoDB(DynamoDB):
@@ -321,10 +321,10 @@ async def test_what_fails_is_delivered_again_from_its_first_record_on(tenants: N
     await unwell.close()
 
     assert failed == batch[2]
-    assert len(await tenants.told(first)) == 3
+    assert len(await tenants.published(first)) == 3
     assert await tenants.notifier().notify(batch[2:]) is None
-    for tenant, events_told in ((first, 3), (ill, 1), (last, 1)):
-        assert len(await tenants.told(tenant)) == events_told
+    for tenant, events_published in ((first, 3), (ill, 1), (last, 1)):
+        assert len(await tenants.published(tenant)) == events_published
 
 
 @pytest.fixture
@@ -338,7 +338,7 @@ def handled(module_tables: StageTables, monkeypatch: pytest.MonkeyPatch) -> Iter
     process_notifier.cache_clear()
 
 
-def at_the_books(store: StageTables, work: Callable[[NotifiedTenants], Awaitable[T]]) -> T:
+def run_with_tenants(store: StageTables, work: Callable[[NotifiedTenants], Awaitable[T]]) -> T:
     """Result of `work` on a loop of its own, as the handler has one."""
 
     async def do() -> T:
@@ -360,10 +360,10 @@ async def one_call(tenants: NotifiedTenants) -> tuple[str, Change]:
 def test_the_handler_answers_as_streams_want_it(
     handled: Callable[..., Any], module_tables: StageTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tenant, call = at_the_books(module_tables, one_call)
+    tenant, call = run_with_tenants(module_tables, one_call)
     assert handled([call]) == {"batchItemFailures": []}
     assert handled([]) == {"batchItemFailures": []}
-    assert at_the_books(module_tables, lambda tenants: tenants.told(tenant)) == [
+    assert run_with_tenants(module_tables, lambda tenants: tenants.published(tenant)) == [
         "budget.alert 80 2026-11",
         "budget.alert 95 2026-11",
         "budget.exceeded 2026-11",

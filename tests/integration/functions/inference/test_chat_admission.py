@@ -59,7 +59,7 @@ def key_headers(secret: str, other: str) -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("way", key_headers("cm_live_", "cm_live_"))
-async def test_a_missing_or_doubtful_key_is_401(
+async def test_a_missing_or_malformed_key_is_401(
     client: httpx2.AsyncClient, accounts: Accounts, account: Account, upstream: FakeUpstream, way: str
 ) -> None:
     other = await accounts.key(account.tenant)

@@ -102,8 +102,8 @@ async def test_what_the_provider_reported_before_the_hang_up_counts(
     caller: Caller, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    telling = event(chunk({"content": "Hello"}, usage={"prompt_tokens": 40, "completion_tokens": 2}))
-    upstream.will(streams([telling, Gate(), DONE]))
+    with_usage = event(chunk({"content": "Hello"}, usage={"prompt_tokens": 40, "completion_tokens": 2}))
+    upstream.will(streams([with_usage, Gate(), DONE]))
     await caller.ask(account, stream=True)
     await caller.reader.readuntil(b"Hello")
 

@@ -76,7 +76,7 @@ async def test_a_live_key_has_no_sandbox_header_even_for_the_sandbox_model(
         ({"messages": [{"role": "user", "content": [IMAGE]}]}, 400, "unsupported_image_input"),
     ],
 )
-async def test_requests_are_judged_as_for_a_live_key(
+async def test_requests_are_validated_as_for_a_live_key(
     client: httpx2.AsyncClient, accounts: Accounts, tester: Account, fields: dict[str, Any], status: int, code: str
 ) -> None:
     response = await chat(client, tester, **fields)
@@ -97,7 +97,7 @@ async def test_requests_are_judged_as_for_a_live_key(
         ("garbage", 502, "upstream_error"),
     ],
 )
-async def test_failures_to_order_cost_nothing_and_leave_no_entry(
+async def test_failures_on_demand_cost_nothing_and_leave_no_entry(
     client: httpx2.AsyncClient, accounts: Accounts, tester: Account, instruction: str, status: int, code: str
 ) -> None:
     response = await chat(client, tester, messages=[{"role": "user", "content": f"sandbox:{instruction}"}])
@@ -107,7 +107,7 @@ async def test_failures_to_order_cost_nothing_and_leave_no_entry(
     assert await accounts.entries(tester.tenant) == []
 
 
-async def test_a_cut_to_order_ends_with_an_error_event(client: httpx2.AsyncClient, tester: Account) -> None:
+async def test_a_cut_on_demand_ends_with_an_error_event(client: httpx2.AsyncClient, tester: Account) -> None:
     response = await chat(client, tester, stream=True, messages=[{"role": "user", "content": "sandbox:cut"}])
 
     assert events_of(response.content)[-1]["error"]["code"] == "provider_error"

@@ -106,7 +106,7 @@ async def test_a_first_piece_of_one_byte_is_no_garbage(
 
     async with opened(client, account) as response:
         await gate.reached()
-        assert response.status_code == 200  # the head is there, so the one byte was judged
+        assert response.status_code == 200  # the head is there, so the one byte was checked
         gate.open()
         assert await response.aread() == b"".join(content_events()) + DONE
 

@@ -295,15 +295,15 @@ async def test_idempotency_key_runs_and_charges_once(
     refused(await embed(client, account, KEY, input="another"), 409, "idempotency_conflict")
 
 
-async def test_generation_tells_tokens_and_cost(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_generation_has_tokens_and_cost(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
     account = await accounts.account()
     call = await embed(client, account)
 
     params = {"id": call.headers["x-generation-id"]}
-    told = (await client.get("/v1/generation", params=params, headers=account.headers)).json()["data"]
+    generation = (await client.get("/v1/generation", params=params, headers=account.headers)).json()["data"]
 
-    assert (told["model"], told["tokens_prompt"], told["tokens_completion"]) == ("lab-embedding", 8, 0)
-    assert told["cost_credits"] == REPORTED / 1_000_000
+    assert (generation["model"], generation["tokens_prompt"], generation["tokens_completion"]) == ("lab-embedding", 8, 0)
+    assert generation["cost_credits"] == REPORTED / 1_000_000
 
 
 @pytest.mark.parametrize("model", ["lab-embedding", "sdk-embedding"])

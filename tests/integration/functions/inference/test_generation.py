@@ -24,10 +24,10 @@ async def test_everything_about_a_call(client: httpx2.AsyncClient, accounts: Acc
     upstream.will(reply(completion(usage=usage)))
     call = await chat(client, account)
 
-    told: dict[str, Any] = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
+    generation: dict[str, Any] = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
 
     entry = await accounts.entry(account.tenant)
-    assert told == {
+    assert generation == {
         "id": call.headers["x-generation-id"],
         "request_id": call.headers["x-request-id"],
         "model": "lab-chat",
@@ -46,29 +46,29 @@ async def test_everything_about_a_call(client: httpx2.AsyncClient, accounts: Acc
         "first_byte_ms": entry["usage"]["first_byte_ms"],
         "sandbox": False,
     }
-    assert 0 <= told["first_byte_ms"] <= told["latency_ms"]
+    assert 0 <= generation["first_byte_ms"] <= generation["latency_ms"]
 
 
-async def test_a_broken_stream_tells_that_it_broke(
+async def test_a_broken_stream_has_the_outcome_broke(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
     upstream.will(streams(content_events()[:2], breaks=True))
     call = await chat(client, account, stream=True)
 
-    told = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
+    generation = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
 
-    assert (told["outcome"], told["streamed"], told["tokens_estimated"]) == ("upstream_broke", True, True)
-    assert told["cost_credits"] > 0
+    assert (generation["outcome"], generation["streamed"], generation["tokens_estimated"]) == ("upstream_broke", True, True)
+    assert generation["cost_credits"] > 0
 
 
-async def test_a_sandbox_call_tells_that_it_was_free(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+async def test_a_sandbox_call_is_shown_as_free(client: httpx2.AsyncClient, accounts: Accounts) -> None:
     account = await accounts.account(mode=Mode.TEST)
     call = await chat(client, account)
 
-    told = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
+    generation = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
 
-    assert (told["sandbox"], told["cost_credits"], told["provider"]) == (True, 0, "sandbox")
+    assert (generation["sandbox"], generation["cost_credits"], generation["provider"]) == (True, 0, "sandbox")
 
 
 async def test_the_request_id_and_another_key_of_the_tenant_work_too(client: httpx2.AsyncClient, accounts: Accounts) -> None:

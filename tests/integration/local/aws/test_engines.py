@@ -1,4 +1,4 @@
-"""DynamoDB Local as a child: it serves, keeps its data when told to, and dies with whoever started it."""
+"""DynamoDB Local as a child: it serves, keeps its data if configured, and ends with its parent."""
 
 import signal
 import subprocess

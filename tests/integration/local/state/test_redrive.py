@@ -81,7 +81,7 @@ async def test_a_retry_is_enqueued_for_its_own_time(dynamodb: DynamoDB, tables: 
         tables,
         retry("dlv_overdue", NOW - MINUTE),
         retry("dlv_soon", NOW + 5 * MINUTE),
-        retry("dlv_timer", NOW + 120 * MINUTE),
+        retry("dlv_later", NOW + 120 * MINUTE),
     )
     outgoing = Outgoing()
     await redrive_deliveries(Database(dynamodb, tables.stage), outgoing, NOW)

@@ -13,7 +13,7 @@ def arrivals(receiver: Receiver) -> dict[str, float]:
     return json.loads(answer.partition(b"\r\n\r\n")[2])
 
 
-def test_the_first_arrival_of_an_event_is_told_once():
+def test_the_first_arrival_of_an_event_is_returned_once():
     receiver, before = Receiver(), time.monotonic()
     for _ in range(2):
         assert receiver.answer(b"/ok", b'{"id":"evt_1"}') == b"HTTP/1.1 204 No Content\r\n\r\n"

@@ -45,7 +45,7 @@ def test_the_quiet_tenant_may_wait_twice_as_long_and_nothing_may_be_lost():
     assert len(budgets(DELAYS, None)) == 1
 
 
-def test_the_tables_tell_units_dollars_and_the_rate_of_duplicates():
+def test_the_tables_have_units_dollars_and_the_rate_of_duplicates():
     text = tables(NUMBERS)
     assert "| parked | 4.04 | 3.01 | 3.02 | 2.55 |" in text
     assert "| success | 3.00 | 1.00 | 1.08 | 0.30 | 14.08 | 5.38 | 6.38 |" in text

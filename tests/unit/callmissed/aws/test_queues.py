@@ -52,7 +52,7 @@ async def test_a_message_is_grouped_by_its_tenant_so_that_the_queue_is_fair(monk
     assert [entry["DelaySeconds"] for entry in sqs.taken] == list(range(12))
 
 
-async def test_a_message_that_sqs_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_message_that_sqs_refuses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     class Refusing(Sqs):
         def send_message_batch(self, QueueUrl: str, Entries: Sequence[Any]) -> dict[str, Any]:  # noqa: N803
             return {"Failed": [{"Id": Entries[-1]["Id"], "Code": "Throttled"}], "QueueUrl": QueueUrl}

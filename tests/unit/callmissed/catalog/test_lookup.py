@@ -1,4 +1,4 @@
-"""Finding models, and telling which providers are live."""
+"""Look-up of models, and which providers are live."""
 
 import pytest
 

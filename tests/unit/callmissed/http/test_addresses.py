@@ -198,7 +198,7 @@ def test_no_embedded_address_passes(prefix: str, embedded: ipaddress.IPv4Address
 
 
 @pytest.mark.parametrize("address", LOOPBACK)
-def test_loopback_is_told_apart(address: str) -> None:
+def test_loopback_is_recognised(address: str) -> None:
     assert is_loopback(address)
     assert not is_public(address)
 

@@ -14,7 +14,7 @@ from local.paths import ROOT
 
 CORE, TRANSPORTS = "layers/core/python/callmissed", "layers/ai/python/callmissed_ai/transports"
 WHY = {
-    f"{CORE}/http/client.py": "the safe client itself, which judges every address",
+    f"{CORE}/http/client.py": "the safe client itself, which validates every address",
     f"{CORE}/aws/dynamodb.py": "calls DynamoDB of the stage's region, or the emulator that the settings name",
     f"{TRANSPORTS}/http.py": "calls the base URLs of providers, which the operator's catalog names",
     f"{TRANSPORTS}/openai_sdk.py": "calls the base URLs of providers, which the operator's catalog names",
@@ -84,7 +84,7 @@ def test_who_calls_out_by_itself_is_written_down() -> None:
 
 
 def test_the_product_uses_the_safe_client_as_it_is() -> None:
-    """Another judge, resolver or trust store is for tests; loopback is the operator's to allow."""
+    """Another address rule, resolver or trust store is for tests; loopback is the operator's to allow."""
     calls = [call for path in sources() for call in safe_clients(path.read_text())]
 
     assert len(calls) >= 2

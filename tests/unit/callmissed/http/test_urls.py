@@ -1,4 +1,4 @@
-"""What a user may give as a URL, and how little a refusal tells."""
+"""Which URLs a user may give, and what an error message reveals."""
 
 import re
 import socket
@@ -245,7 +245,7 @@ def test_what_follows_the_host_is_printable_ascii_without_fragment(text: str) ->
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]", "[0:0::1]"])
-def test_the_desk_may_call_itself(scheme: str, host: str) -> None:
+def test_the_local_stack_may_call_itself(scheme: str, host: str) -> None:
     assert checked_url(f"{scheme}://{host}:8000/hook", allow_loopback=True).port == 8000
     rejection(f"{scheme}://{host}:8000/hook")
 
@@ -253,12 +253,12 @@ def test_the_desk_may_call_itself(scheme: str, host: str) -> None:
 @pytest.mark.parametrize(
     "host", [host for host in PRIVATE_HOSTS if not re.search(r"^localhost$|^127\.|^\[(::|0:.*:)1\]$", host, re.I)]
 )
-def test_the_desk_may_call_nothing_else(host: str) -> None:
+def test_the_local_stack_may_call_nothing_else(host: str) -> None:
     rejection(f"https://{host}/", allow_loopback=True)
     rejection(f"http://{host}/", allow_loopback=True)
 
 
-def test_the_desk_too_calls_others_by_https() -> None:
+def test_the_local_stack_too_calls_others_by_https() -> None:
     rejection("http://hooks.example.com/", allow_loopback=True)
     rejection("http://8.8.8.8/", allow_loopback=True)
     assert checked_url("https://hooks.example.com/", allow_loopback=True).raw_host == "hooks.example.com"

@@ -53,7 +53,7 @@ def test_parts_do_not_run_into_one_another(one: list[bytes], other: list[bytes])
     assert same == (one == other)
 
 
-def test_a_record_is_named_by_tenant_mode_and_key_and_tells_none_of_them() -> None:
+def test_a_record_is_named_by_tenant_mode_and_key_and_reveals_none_of_them() -> None:
     records = {
         keyed_request(tenant, mode, key, "f").record
         for tenant in ("tnt_a", "tnt_b")

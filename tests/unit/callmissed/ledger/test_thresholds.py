@@ -1,4 +1,4 @@
-"""When tenants are told of their money: at, not before; and of what, so that nothing is told twice."""
+"""When thresholds are published: at them, not before; and with which id, so that none is published twice."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ def charge(call_id: str, amount: int, held: tuple[int, int] | None) -> LedgerEnt
     return LedgerEntry("tnt_1", call_id, kind, MicroCredits(amount), debit, credit, Micros(0), held=held)
 
 
-def told(found: Balance, low_credits: int = 50) -> list[tuple[str, str]]:
+def passed_thresholds(found: Balance, low_credits: int = 50) -> list[tuple[str, str]]:
     return [(crossing.data.event, crossing.unique) for crossing in crossings(found, low_credits)]
 
 
@@ -65,7 +65,7 @@ EXCEEDED = ("budget.exceeded", "2026-11 1000000000")
     ],
 )
 def test_a_budget_of_a_thousand_credits(spent: int, expected: list[tuple[str, str]]) -> None:
-    assert told(balance(spent=spent, budget=1000 * CREDIT)) == expected
+    assert passed_thresholds(balance(spent=spent, budget=1000 * CREDIT)) == expected
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_a_budget_of_a_thousand_credits(spent: int, expected: list[tuple[str, st
     ],
 )
 def test_when_so_little_is_left_that_calls_are_refused(budget: int, left: int, exceeded: bool) -> None:
-    names = [name for name, _ in told(balance(spent=budget - left, budget=budget))]
+    names = [name for name, _ in passed_thresholds(balance(spent=budget - left, budget=budget))]
 
     assert ("budget.exceeded" in names) is exceeded
 
 
-def test_what_is_told_of_a_budget() -> None:
+def test_what_is_published_of_a_budget() -> None:
     (alert,) = crossings(balance(spent=812_500_000, budget=1000 * CREDIT), 0)
 
     assert alert.data.model_dump() == {
@@ -100,8 +100,8 @@ def test_what_is_told_of_a_budget() -> None:
 
 
 @given(MONEY, MONEY)
-def test_a_tenant_without_a_budget_is_told_of_none(spent: int, left: int) -> None:
-    assert not [name for name, _ in told(balance(spent=spent, left=left)) if name.startswith("budget")]
+def test_a_tenant_without_a_budget_gets_no_budget_event(spent: int, left: int) -> None:
+    assert not [name for name, _ in passed_thresholds(balance(spent=spent, left=left)) if name.startswith("budget")]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_few_credits(left: int, flying: int, low: bool) -> None:
 
 @given(MONEY, st.integers(1, 10**12), st.integers(0, 10**9))
 def test_spending_more_never_takes_a_threshold_back(spent: int, budget: int, more: int) -> None:
-    before, after = (set(told(balance(spent=each, budget=budget))) for each in (spent, spent + more))
+    before, after = (set(passed_thresholds(balance(spent=each, budget=budget))) for each in (spent, spent + more))
 
     assert before <= after
 
@@ -172,10 +172,10 @@ def test_a_shard_that_no_call_has_turned_yet_counts_for_the_month_before() -> No
     behind = replace(turned, wallet_id="tnt_1#1", month=202611, spent=499 * CREDIT, budget_left=CREDIT)
 
     assert not list(crossings(total([turned, behind], 202612), 0))
-    assert [name for name, _ in told(total([behind], 202611), 0)] == ["budget.alert", "budget.alert", "budget.exceeded"]
+    assert [name for name, _ in passed_thresholds(total([behind], 202611), 0)] == ["budget.alert", "budget.alert", "budget.exceeded"]
 
 
-def test_what_is_told_once_a_month_is_remembered_to_the_end_of_the_longest() -> None:
+def test_what_is_published_once_a_month_is_remembered_to_the_end_of_the_longest() -> None:
     first = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp())
     alert = BudgetAlert.model_validate(BudgetAlert.example)
 

@@ -60,7 +60,7 @@ def test_upstream_is_asked_for_the_encoding_that_it_understands(provider: str, a
 
 
 @pytest.mark.parametrize(("fields", "sent"), [({}, 1536), ({"dimensions": 8}, 8)])
-def test_sandbox_is_told_the_size_of_the_models_vectors(fields: dict[str, int], sent: int) -> None:
+def test_sandbox_gets_the_size_of_the_models_vectors(fields: dict[str, int], sent: int) -> None:
     work = work_of(**fields)
 
     assert work.request_for(SMALL, ProviderRoute("sandbox", SMALL.id)).body["dimensions"] == sent

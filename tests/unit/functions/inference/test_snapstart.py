@@ -60,7 +60,7 @@ def test_without_snapshots_the_life_span_reaches_it() -> None:
 
 
 @pytest.mark.parametrize(("kind", "snapshotted"), [("snap-start", True), ("on-demand", False), ("", False)])
-def test_lambda_tells_whether_it_takes_snapshots(kind: str, snapshotted: bool) -> None:
+def test_lambda_reports_whether_it_takes_snapshots(kind: str, snapshotted: bool) -> None:
     assert from_environment({"AWS_LAMBDA_INITIALIZATION_TYPE": kind}).snapshotted is snapshotted
 
 

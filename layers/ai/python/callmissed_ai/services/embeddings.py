@@ -56,7 +56,7 @@ class EmbeddingsWork:
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """The caller's body with the upstream's model id, and the encoding that the upstream understands.
 
-        The sandbox has no models, so it is told how long this one's vectors are.
+        The sandbox has no models, so the body says how long this one's vectors are.
         """
         base64 = self.request.encoding_format == "base64" and route.provider in _BASE64_PROVIDERS
         body = {**self.body, "model": route.upstream_id, "encoding_format": "base64" if base64 else "float"}

@@ -19,10 +19,10 @@ Failures = dict[str, list[dict[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message's JSON body. `again`: SQS delivered it before, so an earlier run may have done part of the work."""
+    """A message's JSON body. `redelivered`: an earlier run may have done part of the work."""
 
     body: dict[str, Any]
-    again: bool
+    redelivered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def from_here(failed: Sequence[Change]) -> Failures:
 
 def _received(record: Mapping[str, Any]) -> Received:
     count = int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
-    return Received(json.loads(record["body"]), again=count > 1)
+    return Received(json.loads(record["body"]), redelivered=count > 1)
 
 
 def _change(record: Mapping[str, Any]) -> Change:

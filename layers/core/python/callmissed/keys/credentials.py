@@ -32,7 +32,7 @@ def presented_secret(headers: Headers) -> str:
 
 
 def calling_host(headers: Headers) -> str | None:
-    """Host of the page that calls, as the browser tells it."""
+    """Host of the calling page, from the browser's headers."""
     origin, referer = (next(iter(_values(headers, name)), None) for name in ("origin", "referer"))
     return origin_host(origin, referer)
 

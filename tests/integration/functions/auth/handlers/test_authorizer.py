@@ -107,16 +107,16 @@ def test_secrets_are_neither_printed_nor_raised(
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "DEBUG")
     key, gone = make_key(scopes=HOOKS, rpm=1), new_secret(Mode.LIVE)
-    told = [str(authorizer.handler(request(key.secret), None)) for _ in range(3)]
+    texts = [str(authorizer.handler(request(key.secret), None)) for _ in range(3)]
     for secret in (gone, gone[:-1], key.secret):
         if secret == key.secret:
             failing(monkeypatch, Unavailable("no answer", indeterminate=True))
             composed().authenticator._admission._limited.clear()
         with pytest.raises(Exception) as failed:
             authorizer.handler(request(secret), None)
-        told.append("".join(traceback.format_exception(failed.value)))
+        texts.append("".join(traceback.format_exception(failed.value)))
 
-    everything = "".join([*told, *capfd.readouterr()])
+    everything = "".join([*texts, *capfd.readouterr()])
 
     for secret in (key.secret, gone[:-1], PEPPER.hex()):
         assert secret not in everything

@@ -1,4 +1,4 @@
-"""Expired keys are told of once each; the end of an earlier secret is not its key's."""
+"""Expired keys are published once each; the end of an earlier secret is not its key's."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ async def looked(key_store: KeyStore, now: int = END) -> ExpiryReport:
     return await publish_expired(Database(key_store.dynamodb, key_store.store.stage), Micros(now))
 
 
-async def told(key_store: KeyStore) -> list[Item]:
+async def published(key_store: KeyStore) -> list[Item]:
     return [from_item(item) for item in (await key_store.everything())["outbox"]]
 
 
@@ -37,7 +37,7 @@ async def rotated(key_store: KeyStore, key: NewKey, overlap_minutes: int, now: i
     )
 
 
-async def test_an_expired_key_is_told_of_with_its_time(fresh_key_store: KeyStore) -> None:
+async def test_an_expired_key_is_published_with_its_time(fresh_key_store: KeyStore) -> None:
     key = await fresh_key_store.key(expires=END)
     await fresh_key_store.key()
     await fresh_key_store.key(expires=END + 1)
@@ -45,7 +45,7 @@ async def test_an_expired_key_is_told_of_with_its_time(fresh_key_store: KeyStore
     assert await looked(fresh_key_store, END + 20 * MINUTE - HOUR) == ExpiryReport(0, 0)
     assert await looked(fresh_key_store) == ExpiryReport(1, 1)
 
-    (event,) = await told(fresh_key_store)
+    (event,) = await published(fresh_key_store)
     body = json.loads(event["body"])
     assert (event["tenant"], event["type"]) == (key.record.tenant, "api_key.expired")
     assert body["data"] == {"key_id": key.record.key_id, "expired_at": iso(END)}
@@ -53,14 +53,14 @@ async def test_an_expired_key_is_told_of_with_its_time(fresh_key_store: KeyStore
     assert key.secret not in event["body"]
 
 
-async def test_runs_that_overlap_or_repeat_tell_once(fresh_key_store: KeyStore) -> None:
+async def test_runs_that_overlap_or_repeat_publish_once(fresh_key_store: KeyStore) -> None:
     tenant = await fresh_key_store.tenant()
     for _ in range(5):
         await fresh_key_store.key(tenant, expires=END)
 
     reports = await asyncio.gather(*[looked(fresh_key_store, END + hour * HOUR) for hour in (0, 0, 0, 1, 2, 24)])
 
-    assert sum(report.published for report in reports) == len(await told(fresh_key_store)) == 5
+    assert sum(report.published for report in reports) == len(await published(fresh_key_store)) == 5
     assert await looked(fresh_key_store, END + 3 * HOUR) == ExpiryReport(5, 0)
 
 
@@ -80,7 +80,7 @@ async def test_the_end_of_an_overlap_is_not_the_keys(fresh_key_store: KeyStore) 
 
     assert await looked(fresh_key_store) == ExpiryReport(2, 0)
     assert await looked(fresh_key_store, END + 10 * HOUR) == ExpiryReport(3, 1)
-    assert len(await told(fresh_key_store)) == 1
+    assert len(await published(fresh_key_store)) == 1
 
 
 async def test_secrets_that_end_with_their_key_are_one_event(fresh_key_store: KeyStore) -> None:
@@ -98,17 +98,17 @@ async def test_a_revoked_key_does_not_expire(fresh_key_store: KeyStore) -> None:
     assert await looked(fresh_key_store) == ExpiryReport(0, 0)
 
 
-async def test_a_key_that_is_revoked_while_it_is_looked_at_is_not_told_of(fresh_key_store: KeyStore) -> None:
+async def test_a_key_that_is_revoked_while_it_is_read_is_not_published(fresh_key_store: KeyStore) -> None:
     key, interleaved = await fresh_key_store.key(expires=END), fresh_key_store.interleaved()
     interleaved.before("GetItem", lambda: fresh_key_store.manager.revoke(key.record.tenant, key.record.key_id))
 
     report = await publish_expired(Database(interleaved, fresh_key_store.store.stage), END)
 
     assert report == ExpiryReport(1, 0)
-    assert await told(fresh_key_store) == []
+    assert await published(fresh_key_store) == []
 
 
-async def test_a_key_that_moved_to_another_pepper_is_told_of(fresh_key_store: KeyStore) -> None:
+async def test_a_key_that_moved_to_another_pepper_is_published(fresh_key_store: KeyStore) -> None:
     key = await fresh_key_store.key(expires=END)
     await fresh_key_store.call(key.secret, 0, NOVEMBER, NEW, OLD)
     assert await fresh_key_store.hot(key.secret, NEW)
@@ -125,7 +125,7 @@ async def test_a_key_without_a_record_does_not_keep_the_others_waiting(fresh_key
     with pytest.raises(ApiError, match="No such key"):
         await looked(fresh_key_store)
 
-    assert len(await told(fresh_key_store)) == 4
+    assert len(await published(fresh_key_store)) == 4
 
 
 async def test_what_the_scan_costs(fresh_key_store: KeyStore) -> None:

@@ -101,7 +101,7 @@ async def test_without_a_signature_nothing_is_stored(callbacks_api: CallbacksApi
     assert await callbacks_api.outbox() == []
 
 
-async def test_a_handshake_does_not_tell_whose_token_it_was(callbacks_api: CallbacksApi) -> None:
+async def test_a_handshake_does_not_reveal_whose_token_it_was(callbacks_api: CallbacksApi) -> None:
     await owner_and_stranger(callbacks_api)
     asked = [("hub.mode", "subscribe"), ("hub.challenge", "1158")]
 

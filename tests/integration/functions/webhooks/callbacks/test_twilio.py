@@ -88,8 +88,8 @@ async def test_empty_repeated_and_foreign_fields_are_signed_too(callbacks_api: C
     body, headers = by_twilio(DIRECT + VOICE, form)
 
     assert (await callbacks_api.post(VOICE, body, headers)).status == 200
-    for meddled in (body.replace(b"Tag=a", b"Tag=c"), body.replace(b"CallerName=", b"CallerName=x"), body + b"&New="):
-        assert (await callbacks_api.post(VOICE, meddled, headers)).status == 401
+    for changed in (body.replace(b"Tag=a", b"Tag=c"), body.replace(b"CallerName=", b"CallerName=x"), body + b"&New="):
+        assert (await callbacks_api.post(VOICE, changed, headers)).status == 401
 
 
 @pytest.mark.parametrize("signature", ["", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=", "ü"])

@@ -114,7 +114,7 @@ async def test_messages_that_are_no_text_are_published_without_one(callbacks_api
     assert (event["data"]["type"], event["data"]["text"]) == ("image", None)
 
 
-async def test_a_redelivery_tells_nothing_new(callbacks_api: CallbacksApi) -> None:
+async def test_a_redelivery_publishes_nothing_new(callbacks_api: CallbacksApi) -> None:
     await take(callbacks_api, change(messages=[message("wamid.1")], statuses=[status("wamid.2")]))
 
     for moment in range(3):

@@ -143,7 +143,7 @@ async def test_an_event_that_is_published_twice_is_delivered_once(simulation: Si
 
 
 @pytest.mark.parametrize(("redelivered", "sent"), [(False, 1), (True, 2)], ids=["other copy", "redelivered"])
-async def test_a_job_is_sent_again_for_an_event_that_the_queue_hands_out_again(
+async def test_a_job_is_sent_again_for_an_event_that_the_queue_delivers_again(
     simulation: Simulation, redelivered: bool, sent: int
 ) -> None:
     await simulation.webhook()

@@ -65,7 +65,7 @@ def test_any_body_is_a_request_or_refused(body: dict[str, Any]) -> None:
         ({"max_tokens": 5, "max_completion_tokens": 7}, {"max_completion_tokens": 7, "max_tokens": 5}),
     ],
 )
-def test_limits_are_told_by_their_field(fields: dict[str, Any], limits: dict[str, int]) -> None:
+def test_limits_are_read_by_their_field(fields: dict[str, Any], limits: dict[str, int]) -> None:
     request = parse_chat({"model": "m", "messages": [{"role": "user", "content": "x"}], **fields})
 
     assert request.output_limits == limits

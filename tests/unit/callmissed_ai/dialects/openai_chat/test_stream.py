@@ -91,28 +91,28 @@ def cuts(draw: st.DrawFn, whole: bytes) -> list[bytes]:
 def test_cuts_change_nothing(data: st.DataObject, events: list[bytes], wants_usage: bool) -> None:
     whole = b"".join(events)
 
-    told = metered(events, wants_usage=wants_usage)
+    result = metered(events, wants_usage=wants_usage)
 
-    assert metered([whole], wants_usage=wants_usage) == told
-    assert metered(data.draw(cuts(whole)), wants_usage=wants_usage) == told
-    assert metered([whole[i : i + 1] for i in range(len(whole))], wants_usage=wants_usage) == told
+    assert metered([whole], wants_usage=wants_usage) == result
+    assert metered(data.draw(cuts(whole)), wants_usage=wants_usage) == result
+    assert metered([whole[i : i + 1] for i in range(len(whole))], wants_usage=wants_usage) == result
 
 
 @given(st.data(), st.lists(contents | comments | usages, max_size=8))
 def test_a_whole_stream_passes_byte_for_byte_to_who_wants_usage(data: st.DataObject, events: list[bytes]) -> None:
     whole = b"".join(events)
 
-    told = metered(data.draw(cuts(whole + DONE)), wants_usage=True)
+    result = metered(data.draw(cuts(whole + DONE)), wants_usage=True)
 
-    assert (told.passed, told.finished, told.broken) == (whole, True, "")
+    assert (result.passed, result.finished, result.broken) == (whole, True, "")
 
 
 @given(st.lists(contents | comments, max_size=8), st.integers(0, 8))
 def test_only_the_usage_chunk_is_taken_out(events: list[bytes], place: int) -> None:
-    told = metered([*events[:place], event({"choices": [], "usage": USAGE}), *events[place:], DONE])
+    result = metered([*events[:place], event({"choices": [], "usage": USAGE}), *events[place:], DONE])
 
-    assert told.passed == b"".join(events)
-    assert told.usage == TokenUsage(3, 2)
+    assert result.passed == b"".join(events)
+    assert result.usage == TokenUsage(3, 2)
 
 
 @given(st.lists(texts, max_size=8))
@@ -124,9 +124,9 @@ def test_everything_written_is_kept_where_no_usage_came(written: list[str]) -> N
 @example([b'data: {"choices": 5, "usage": {}}\n\n', b'data: {"choices": [1], "error": false}\n\n'])
 @example([b"data: " + b"[" * 5000 + b"\n\n", b"event: error\n\n"])
 def test_no_bytes_raise(pieces: list[bytes]) -> None:
-    told = metered(pieces)
+    result = metered(pieces)
 
-    assert told.passed in b"".join(pieces) or told.usage or told.finished or told.broken
+    assert result.passed in b"".join(pieces) or result.usage or result.finished or result.broken
 
 
 @given(st.lists(st.sampled_from([b"data: ", b'{"a":1}', b"error", b"\n", b"\r\n", b"\n\n", b"[DONE]", b": x"])))
@@ -136,9 +136,9 @@ def test_no_mixture_of_marks_raises(marks: list[bytes]) -> None:
 
 
 def test_the_last_usage_counts() -> None:
-    told = metered([said("a", usage=USAGE), said("b", usage={"prompt_tokens": 3, "completion_tokens": 9}), DONE])
+    result = metered([said("a", usage=USAGE), said("b", usage={"prompt_tokens": 3, "completion_tokens": 9}), DONE])
 
-    assert told.usage == TokenUsage(3, 9)
+    assert result.usage == TokenUsage(3, 9)
 
 
 def test_text_is_folded_and_nothing_of_it_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,9 +151,9 @@ def test_text_is_folded_and_nothing_of_it_is_lost(monkeypatch: pytest.MonkeyPatc
 def test_an_event_without_end_breaks_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "_MAX_EVENT_BYTES", 100)
 
-    told = metered([said("a"), b"data: " + b"x" * 200])
+    result = metered([said("a"), b"data: " + b"x" * 200])
 
-    assert (told.passed, told.broken) == (said("a"), "an event without end")
+    assert (result.passed, result.broken) == (said("a"), "an event without end")
 
 
 @given(streams())
@@ -196,5 +196,5 @@ def test_closing_is_done_or_the_error_in_its_envelope() -> None:
     error = ApiError(503, "provider_error", "Broke off.")
 
     assert closing(None, "req_1") == DONE
-    told = json.loads(closing(error, "req_1").removeprefix(b"data: "))["error"]
-    assert (told["code"], told["message"], told["request_id"]) == ("provider_error", "Broke off.", "req_1")
+    result = json.loads(closing(error, "req_1").removeprefix(b"data: "))["error"]
+    assert (result["code"], result["message"], result["request_id"]) == ("provider_error", "Broke off.", "req_1")

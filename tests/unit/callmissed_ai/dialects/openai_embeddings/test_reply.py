@@ -84,7 +84,7 @@ def test_reply_without_one_vector_an_input_is_unusable(reply: dict[str, Any], en
         passed(reply, encoding, dimensions=2)
 
 
-def test_number_beyond_float32_can_only_be_told_as_a_number() -> None:
+def test_number_beyond_float32_can_only_be_sent_as_a_number() -> None:
     reply = reply_of([[1e300], [1.0]])
 
     assert json.loads(passed(reply))["data"][0]["embedding"] == [1e300]

@@ -118,7 +118,7 @@ async def test_only_the_last_user_message_orders(sandbox):
     assert (await sandbox.raw({"model": "m", "messages": messages[:2]}))[0] == 500
 
 
-async def test_unknown_orders_are_named(sandbox):
+async def test_unknown_instructions_are_named(sandbox):
     text = (await sandbox.ask("sandbox:flaky 3"))["choices"][0]["message"]["content"]
     assert "knows no order `sandbox:flaky`" in text
 

@@ -228,7 +228,7 @@ async def test_the_public_404_is_the_platforms(http: httpx2.AsyncClient) -> None
     assert answer.json()["error"]["code"] == "not_found"
 
 
-async def test_access_tells_each_plan_its_models(http: httpx2.AsyncClient, catalog: Catalog) -> None:
+async def test_access_lists_the_models_of_each_plan(http: httpx2.AsyncClient, catalog: Catalog) -> None:
     plans = (await http.get("/api/v1/models/access")).json()["plans"]
 
     assert list(plans) == ["free", "starter", "pro", "enterprise"]

@@ -28,7 +28,7 @@ def test_a_page_goes_on_right_behind_its_cursor(last: str, other: str) -> None:
 
 
 @given(ids)
-def test_neighbours_of_a_cursor_are_told_apart(last: str) -> None:
+def test_neighbours_of_a_cursor_are_distinct(last: str) -> None:
     for letter in "0123456789ABCDEFGHJKMNPQRSTVWXYZ":
         other = last[:-1] + letter
         assert (other <= before(last)) == (other < last)

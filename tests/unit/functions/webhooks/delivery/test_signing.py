@@ -81,7 +81,7 @@ def test_the_simple_signature_is_the_body_under_the_secrets_text(secrets: list[s
 
 
 @given(secret=new_secret_texts, other=new_secret_texts, body=st.binary())
-def test_signatures_tell_secrets_apart(secret: str, other: str, body: bytes) -> None:
+def test_signatures_distinguish_secrets(secret: str, other: str, body: bytes) -> None:
     one, two = (headers([text], "dlv_1", "test", body, 1) for text in (secret, other))
 
     assert (one["webhook-signature"] == two["webhook-signature"]) == (secret == other)
@@ -125,7 +125,7 @@ def test_a_new_secret_is_256_bits_that_nobody_had_before() -> None:
     ],
 )
 @pytest.mark.parametrize("among", [(), (OTHER_SECRET,)])
-def test_a_malformed_secret_is_refused_and_not_told(secret: str, among: tuple[str, ...]) -> None:
+def test_a_malformed_secret_is_refused_and_not_shown(secret: str, among: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="a webhook's secret is") as refused:
         sign(*among, secret)
 
