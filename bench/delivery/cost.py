@@ -30,8 +30,8 @@ _FANOUT_TRIPS, _ATTEMPT_TRIPS = 2, 4
 @dataclass(frozen=True, slots=True)
 class Assumed:
     """What one machine can't measure, in milliseconds: a round trip to DynamoDB, an endpoint's answer or its silence,
-    the relay's work on a batch, creating a schedule. `batch` is how many messages come together. CPU is measured: of one
-    fan-out and one attempt, in milliseconds of a whole vCPU.
+    the relay's work on a batch, creating a schedule. `batch` is how many messages come together. CPU is measured: of
+    one fan-out and one attempt, in milliseconds of a whole vCPU.
     """
 
     dynamodb_ms: float

@@ -38,8 +38,8 @@ class Numbers:
     """Everything that a run found.
 
     `probes` hung for their ten seconds while delays beside the failing tenant were measured. `bills` are by class and
-    by region, in batches of ten; `single` in the first region with every message by itself. `long_waits` are USD per million
-    deliveries that wait long seven times.
+    by region, in batches of ten; `single` in the first region with every message by itself. `long_waits` are USD per
+    million deliveries that wait long seven times.
     """
 
     cores: int

@@ -45,7 +45,7 @@ class Pipeline:
         self._relay = Relay("bus", cast("EventBridgeClient", _Bus(self.events)))
 
     async def publish(self, tenant: str) -> tuple[str, float]:
-        """Write an event to the outbox and pass it to the relay. Returns its id and the monotonic time before the write."""
+        """Write an event to the outbox and relay it. Returns its id and the monotonic time before the write."""
         event, began = new_event(tenant, DATA, system_clock()), time.monotonic()
         await publish(self.repository.database, event)
         await self._relay.publish([Change("INSERT", to_record(event), "0")])

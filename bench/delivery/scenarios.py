@@ -69,7 +69,9 @@ class ScenarioSetup:
         """The breaker is open, and the next probe is due in a second."""
         self._with_store(lambda store: _keep_open(store, failing))
         counts = self._counts
-        return Scenario(self._dynamodb, self._receiver, quiet.tenant, counts.events, counts.pace, failing=failing.tenant)
+        return Scenario(
+            self._dynamodb, self._receiver, quiet.tenant, counts.events, counts.pace, failing=failing.tenant
+        )
 
     def beside_burst(self, quiet: Endpoint, *, fair: bool, scales: bool) -> Scenario:
         """Outage start: an endpoint stops responding with thousands of its jobs in the queue."""

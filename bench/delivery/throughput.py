@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.delivery.queueing import MemoryQueue
 from bench.delivery.pipeline import Pipeline
+from bench.delivery.queueing import MemoryQueue
 from callmissed.aws.batches import Received
 from callmissed.aws.queues import Message
 from callmissed.platform.queues import DISPATCH
@@ -52,7 +52,9 @@ async def fan_out(load: Load) -> Rate:
     return await _timed(pipeline, pipeline.events, pipeline.fan_out, load)
 
 
-async def _timed(pipeline: Pipeline, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]], load: Load) -> Rate:
+async def _timed(
+    pipeline: Pipeline, queue: MemoryQueue, work: Callable[[Received], Awaitable[None]], load: Load
+) -> Rate:
     await queue.send([Message(body, group="") for body in load.bodies])
     await pipeline.work(queue, work, _batches(load.warm_up))
     count, began, cpu = len(queue), time.perf_counter(), time.process_time()

@@ -73,7 +73,7 @@ class UnitCountingDynamoDB(DynamoDB):
             return await super().call(operation, request, resend_indeterminate=resend_indeterminate)
         finally:
             for part, item in zip(parts, before, strict=True):
-                self._count(self._tables[part["TableName"]], item, await self._look(part), times)
+                self._add(self._tables[part["TableName"]], item, await self._look(part), times)
 
     async def close(self) -> None:
         """As `DynamoDB.close`."""
@@ -90,7 +90,7 @@ class UnitCountingDynamoDB(DynamoDB):
         request = {"TableName": part["TableName"], "Key": {name: whole[name] for name in names}, "ConsistentRead": True}
         return from_item((await self._plain.call("GetItem", request)).get("Item", {}))
 
-    def _count(self, table: Table, before: Item, after: Item, times: int) -> None:
+    def _add(self, table: Table, before: Item, after: Item, times: int) -> None:
         index = index_units(table, table.index, before, after) if table.index else 0
         self._total += Units(table_writes=times * max(write_units(before), write_units(after)), index_writes=index)
 

@@ -13,8 +13,8 @@ from functions.webhooks.delivery.signing import headers
 from tests.support.webhooks.receivers import (
     SECRET,
     SOURCES,
-    Verifier,
     Receiver,
+    Verifier,
     build_go,
     guide_snippet,
     node_receiver_that_verifies_simply,

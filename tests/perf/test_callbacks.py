@@ -82,7 +82,9 @@ async def test_a_forged_callback_takes_one_read_and_no_write(callbacks_api: Call
     assert await asked(callbacks_api, (path, body, {})) == (401, [READ])
 
 
-async def test_a_batch_of_messages_takes_one_read_and_waits_for_its_writes_together(callbacks_api: CallbacksApi) -> None:
+async def test_a_batch_of_messages_takes_one_read_and_waits_for_its_writes_together(
+    callbacks_api: CallbacksApi,
+) -> None:
     assert isinstance(callbacks_api.dynamodb, CountingDynamoDB)
     body = body_of(change(messages=[message(f"wamid.{number}") for number in range(8)]))
     count = callbacks_api.dynamodb.restart()

@@ -74,7 +74,12 @@ def asked(upstream: FakeUpstream, dynamodb: CountingDynamoDB) -> Iterator[FakeUp
 @SERVICES
 @BUDGETS
 async def test_billed_call_of_every_service(
-    client: httpx2.AsyncClient, accounts: Accounts, count: Count, asked: FakeUpstream, call: BilledCall, budget: int | None
+    client: httpx2.AsyncClient,
+    accounts: Accounts,
+    count: Count,
+    asked: FakeUpstream,
+    call: BilledCall,
+    budget: int | None,
 ) -> None:
     account = await accounts.account(budget=budget)
 
@@ -135,7 +140,9 @@ async def test_a_stream_with_an_idempotency_key_costs_nothing_more(
     assert count.operations == [ADMIT, HOLD, ENTRY, APPLY]
 
 
-async def test_calls_in_a_row_cost_the_same(client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB) -> None:
+async def test_calls_in_a_row_cost_the_same(
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB
+) -> None:
     account = await accounts.account(rpm=600, budget=10**10)
 
     for _ in range(5):
@@ -236,7 +243,9 @@ async def test_an_empty_wallet_costs_two_writes(
     assert (count.rounds, len(count.spans)) == (2, 2)
 
 
-async def test_a_bad_body_costs_one_write(client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB) -> None:
+async def test_a_bad_body_costs_one_write(
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB
+) -> None:
     account = await accounts.account(budget=10**10)
     count = dynamodb.restart()
 

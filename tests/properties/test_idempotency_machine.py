@@ -37,7 +37,17 @@ from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Crash, Fault
 from tests.support.idempotency import MemoryAnswers
 from tests.support.inference.gateway import Account, Accounts
-from tests.support.keyed_processes import CHAT, PEPPER, SIZES, THINGS, PendingRequest, End, ReceivedAnswer, Process, WorkLog
+from tests.support.keyed_processes import (
+    CHAT,
+    PEPPER,
+    SIZES,
+    THINGS,
+    End,
+    PendingRequest,
+    Process,
+    ReceivedAnswer,
+    WorkLog,
+)
 
 START = Micros(int(datetime(2026, 11, 10, 12, tzinfo=UTC).timestamp()) * SECOND)
 PATHS = st.sampled_from([CHAT, THINGS])
@@ -263,7 +273,9 @@ class IdempotencyMachine(RuleBasedStateMachine):
         self._check_outcome(request, process, outcome, clean=clean)
         return outcome
 
-    def _check_outcome(self, request: PendingRequest, process: int, outcome: ReceivedAnswer | Crash | None, *, clean: bool) -> None:
+    def _check_outcome(
+        self, request: PendingRequest, process: int, outcome: ReceivedAnswer | Crash | None, *, clean: bool
+    ) -> None:
         """Hold what the caller got against what others got. `clean` work failed and nothing else did."""
         self.processes[process].dynamodb.faults.clear()
         history = self.histories[request[:2]]

@@ -203,7 +203,9 @@ class WalletMachine(RuleBasedStateMachine):
     def sweep(self, skew: int, faults: Faults) -> Any:
         """The sweeper runs, by its own clock."""
         at = self.clock + skew
-        outcome = self.faulty_tenant.attempt(sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(at)), faults)
+        outcome = self.faulty_tenant.attempt(
+            sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(at)), faults
+        )
         assert any(faults) or not isinstance(outcome, Failure)
         return (lambda: sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(at)), False)
 
@@ -211,7 +213,8 @@ class WalletMachine(RuleBasedStateMachine):
     def reconcile(self, skew: int, faults: Faults) -> None:
         """The nightly comparison; nothing that is under way is a drift."""
         report = self.faulty_tenant.attempt(
-            reconcile(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(self.clock + skew)), faults
+            reconcile(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(self.clock + skew)),
+            faults,
         )
         assert any(faults) or isinstance(report, ReconcileReport)
         assert not isinstance(report, ReconcileReport) or report.drifts == []
@@ -261,11 +264,18 @@ class WalletMachine(RuleBasedStateMachine):
         self._let_arrive(len(self.faulty_tenant.dynamodb.late))
         end = max(self.clock, self.latest_expiry) + MINUTE
         self.faulty_tenant.now(sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end)))
-        again = self.faulty_tenant.now(sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end)))
+        again = self.faulty_tenant.now(
+            sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end))
+        )
         assert again.backlog == 0
         self.faulty_tenant.read_all()
         self.faulty_tenant.model.check_quiet()
-        assert self.faulty_tenant.now(reconcile(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end))).drifts == []
+        assert (
+            self.faulty_tenant.now(
+                reconcile(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end))
+            ).drifts
+            == []
+        )
 
     def _grant(self, operation: str, amount: int) -> Coroutine[Any, Any, bool]:
         stage, tenant = self.faulty_tenant.stage, self.faulty_tenant.tenant
@@ -330,7 +340,9 @@ class WalletMachine(RuleBasedStateMachine):
         call = Call(id, self._hold(id, plan))
         if plan.seconds:
             self.clock += plan.seconds * SECOND
-            self.faulty_tenant.now(sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(self.clock)))
+            self.faulty_tenant.now(
+                sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(self.clock))
+            )
         if call.hold and plan.then == "settle":
             self._settle(call, call.hold, plan.share, plan.resolving)
         elif call.hold and plan.then == "release":

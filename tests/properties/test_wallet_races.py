@@ -124,7 +124,10 @@ def test_shards_together_pay_for_no_more_than_they_have(
     outcomes = faulty_tenant.now(hold_all(faulty_tenant, [amount] * calls, shards=8))
     at_once = sum(isinstance(outcome, tuple) for outcome in outcomes)
     assert at_once <= passing
-    later = [faulty_tenant.now(hold_all(faulty_tenant, [amount], shards=8, first=100 + number))[0] for number in range(enough_for)]
+    later = [
+        faulty_tenant.now(hold_all(faulty_tenant, [amount], shards=8, first=100 + number))[0]
+        for number in range(enough_for)
+    ]
     assert at_once + counted(later)["held"] == enough_for
     model = faulty_tenant.reload()
     assert sum(map(held, model.wallets.values())) == enough_for * amount
@@ -167,7 +170,9 @@ def test_a_call_is_charged_once_whoever_settles_it(
     hold, _ = faulty_tenant.now(ledger.hold(faulty_tenant.tenant, new_call_id(DECEMBER, 1), "llm", MicroCredits(100)))
     expired = partial(sweep, Database(faulty_tenant.dynamodb, faulty_tenant.stage), Micros(DECEMBER + 2 * MINUTE))
     if swept_before:
-        faulty_tenant.dynamodb.before("PutItem", *[expired] * settlers, matching=lambda request: "held" in request["Item"])
+        faulty_tenant.dynamodb.before(
+            "PutItem", *[expired] * settlers, matching=lambda request: "held" in request["Item"]
+        )
 
     async def all_at_once() -> list[Any]:
         settles = [ledger.settle(hold, entry_for(hold, cost)) for _ in range(settlers)]

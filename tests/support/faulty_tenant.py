@@ -67,7 +67,7 @@ class FaultyTenant:
         self.now(self._see({self._table(LEDGER), self._table(WALLETS)}))
 
     def reload(self) -> WalletModel:
-        """Read everything anew after work that ran at once, when single steps can't be distinguished; check the sums."""
+        """Read everything again after concurrent work, whose single steps can't be distinguished; check the sums."""
         self.model.entries = {item["entry"]: item for item in self.now(self._entries())}
         self.model.wallets = {item["id"]: item for item in self.now(self._wallets())}
         self.model.check()

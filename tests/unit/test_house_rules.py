@@ -96,12 +96,13 @@ def test_conftest_holds_fixtures_only() -> None:
         if isinstance(node, ast.ClassDef)
     ]
     assert classes_there == [], "classes belong to tests/support"
-    assert [f"{name}:{node.lineno}" for name, nodes in trees.items() for node in nodes if _imports_conftest(node)] == []
+    importers = {name for name, nodes in trees.items() if any(map(_imports_conftest, nodes))}
+    assert importers == set(), "fixtures that several conftest files share belong to tests/support"
 
 
 def _imports_conftest(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom):
-        imported = [node.module or "", *(f".{alias.name}" for alias in node.names)]
+        imported = [node.module or "", *(alias.name for alias in node.names)]
     else:
         imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
     return any("conftest" in module.split(".") for module in imported)

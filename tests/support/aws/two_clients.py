@@ -1,4 +1,4 @@
-"""Two stages with the same history: boto3 works on one, our client on the other, and both must give the same results."""
+"""Two stages with the same history: boto3 works on one, our client on the other, with the same results."""
 
 import json
 from dataclasses import dataclass

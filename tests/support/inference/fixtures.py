@@ -10,7 +10,14 @@ import pytest_asyncio
 from callmissed.aws.dynamodb import DynamoDB
 from local.aws.tables import StageTables
 from tests.support.inference.behaviours import ordinary
-from tests.support.inference.gateway import REGION, Accounts, ServedGateway, gateway_at_work, providers_toml, settings_for
+from tests.support.inference.gateway import (
+    REGION,
+    Accounts,
+    ServedGateway,
+    gateway_at_work,
+    providers_toml,
+    settings_for,
+)
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.threads import listening_socket
 

@@ -166,7 +166,9 @@ def test_provider_keys_are_looked_up_in_the_secret_and_then_in_the_environment(
     assert len(secrets_manager.asked) == 1
 
 
-def test_an_empty_secret_holds_no_provider_keys(secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_secret_holds_no_provider_keys(
+    secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LAB_API_KEY", "from the environment")
     secrets_manager.texts[ARN] = ""
 

@@ -10,7 +10,7 @@ from callmissed.aws.dynamodb import ConditionFailed, Exchange
 from callmissed.ids import new_id
 from callmissed.platform.tables import LEDGER, WALLETS, Table
 from local.aws.tables import StageTables
-from tests.support.aws.two_clients import STAGE, Outcome, ClientPair, named
+from tests.support.aws.two_clients import STAGE, ClientPair, Outcome, named
 
 FULL: dict[str, Any] = {
     "av": 10**38 - 1,
@@ -200,7 +200,9 @@ async def test_a_failed_condition_carries_the_item_as_it_was(clients: ClientPair
     assert outcome.item == from_item(wallet["Key"]) | FULL
 
 
-async def test_a_failed_condition_carries_nothing_unless_it_was_asked_to(clients: ClientPair, wallet: dict[str, Any]) -> None:
+async def test_a_failed_condition_carries_nothing_unless_it_was_asked_to(
+    clients: ClientPair, wallet: dict[str, Any]
+) -> None:
     outcome = await clients.both("UpdateItem", never(wallet))
 
     assert (outcome.code, outcome.item) == ("ConditionalCheckFailedException", {})
@@ -344,7 +346,9 @@ async def test_a_cancelled_transaction_has_the_reason_of_each_part(
     twice = await clients.both("TransactWriteItems", {"TransactItems": payment(id)})
     check = {"TableName": named(WALLETS), "Key": wallet["Key"], "ConditionExpression": "attribute_not_exists(id)"}
     delete = {"TableName": named(LEDGER), "Key": to_item({"tenant": id, "entry": "none"})}
-    checked = await clients.both("TransactWriteItems", {"TransactItems": [{"Delete": delete}, {"ConditionCheck": check}]})
+    checked = await clients.both(
+        "TransactWriteItems", {"TransactItems": [{"Delete": delete}, {"ConditionCheck": check}]}
+    )
 
     assert missing.reasons == ("None", "ConditionalCheckFailed")
     assert twice.reasons == ("ConditionalCheckFailed", "None")

@@ -9,7 +9,7 @@ import pytest
 
 from callmissed.aws import dynamodb as module
 from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, RequestRefused, TransactionCanceled, Unavailable
-from tests.support.aws.scripted_dynamodb import OK, ScriptedDynamoDB, Step, FailedAnswer, refusal, serving
+from tests.support.aws.scripted_dynamodb import OK, FailedAnswer, ScriptedDynamoDB, Step, refusal, serving
 
 NOT_APPLIED = [
     "LimitExceededException",

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, CredentialRetrievalError
 from callmissed.aws import dynamodb as module
 from callmissed.aws import signing
 from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Exchange, RequestRefused, Unavailable
-from tests.support.aws.scripted_dynamodb import OK, ScriptedDynamoDB, FailedAnswer, refusal, serving
+from tests.support.aws.scripted_dynamodb import OK, FailedAnswer, ScriptedDynamoDB, refusal, serving
 
 PUT: dict[str, Any] = {"TableName": "t", "Item": {"id": {"S": "one"}}}
 THROTTLED = refusal(400, "ThrottlingException")

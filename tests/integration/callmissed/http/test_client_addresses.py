@@ -9,8 +9,8 @@ from yarl import URL
 
 from callmissed.http import client as module
 from callmissed.http.client import AddressRefused, InvalidRequest, NotConnected, NotResolved, SafeClient, SendError
-from tests.support.http.tls import NewServerContext
 from tests.support.http.endpoint import OK, Names, answering, once_then_hanging_up, serving
+from tests.support.http.tls import NewServerContext
 
 HOSTILE = [
     "0.0.0.0",

@@ -14,7 +14,6 @@ import pytest
 
 from callmissed.http.addresses import is_public
 from callmissed.http.client import AddressRefused, NotConnected, NotResolved, SafeClient, SendError, TimedOut
-from tests.support.http.tls import NewServerContext
 from tests.support.http.endpoint import OK, Behaviour, Endpoint, answering, once_then_hanging_up, serving
 from tests.support.http.name_server import (
     CUT,
@@ -27,6 +26,7 @@ from tests.support.http.name_server import (
     name_server,
     reply,
 )
+from tests.support.http.tls import NewServerContext
 
 PUBLIC, PRIVATE = "127.0.0.2", "127.0.0.1"
 NOBODY = "127.0.1."  # what begins like this is public, too, and has no server
@@ -120,7 +120,9 @@ def new_network(new_server_context: NewServerContext, trusting: ssl.SSLContext) 
             serving(WELL, tls, PRIVATE) as private,
             serving(behaviour, tls, PUBLIC, private.port) as public,
         ):
-            client = SafeClient(is_allowed=is_allowed_address, resolver=WireResolver(names, patience_seconds), tls=trusting)
+            client = SafeClient(
+                is_allowed=is_allowed_address, resolver=WireResolver(names, patience_seconds), tls=trusting
+            )
             try:
                 yield Network(names, public, private, client)
             finally:
@@ -138,7 +140,9 @@ async def test_the_validated_address_is_connected_to(new_network: NewNetwork, op
         assert (network.public.connections, network.public.names, len(opened)) == (1, ["hooks.test"], 1)
 
 
-async def test_a_name_that_turns_right_after_the_look_up_gains_nothing(new_network: NewNetwork, opened: list[int]) -> None:
+async def test_a_name_that_turns_right_after_the_look_up_gains_nothing(
+    new_network: NewNetwork, opened: list[int]
+) -> None:
     async with new_network(GOOD, BAD) as network:
         assert await network.send() == 200
 
@@ -146,7 +150,9 @@ async def test_a_name_that_turns_right_after_the_look_up_gains_nothing(new_netwo
         assert (network.public.connections, len(opened)) == (1, 1)
 
 
-async def test_a_name_that_turned_is_validated_anew_for_each_connection(new_network: NewNetwork, opened: list[int]) -> None:
+async def test_a_name_that_turned_is_validated_anew_for_each_connection(
+    new_network: NewNetwork, opened: list[int]
+) -> None:
     closing = OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
     async with new_network(GOOD, GOOD, BAD, GOOD, behaviour=answering(closing)) as network:
         said = [await network.send(), await network.send(), await network.refused(), await network.send()]
@@ -164,7 +170,9 @@ async def test_a_kept_connection_stays_at_its_validated_address(new_network: New
         assert (len(network.public.requests), network.public.connections, len(opened)) == (3, 1, 1)
 
 
-async def test_a_second_connection_beside_a_kept_one_is_validated_anew(new_network: NewNetwork, opened: list[int]) -> None:
+async def test_a_second_connection_beside_a_kept_one_is_validated_anew(
+    new_network: NewNetwork, opened: list[int]
+) -> None:
     async with new_network(GOOD, BAD, behaviour=hanging) as network:
         first = asyncio.create_task(network.send(timeout_seconds=60.0))
         await asyncio.wait_for(network.public.left.wait(), 10)
@@ -176,7 +184,9 @@ async def test_a_second_connection_beside_a_kept_one_is_validated_anew(new_netwo
         await asyncio.gather(first, return_exceptions=True)
 
 
-async def test_the_repeat_after_a_kept_connection_ended_is_validated_anew(new_network: NewNetwork, opened: list[int]) -> None:
+async def test_the_repeat_after_a_kept_connection_ended_is_validated_anew(
+    new_network: NewNetwork, opened: list[int]
+) -> None:
     async with new_network(GOOD, BAD, behaviour=once_then_hanging_up) as network:
         assert await network.send() == 200
 
@@ -213,7 +223,9 @@ async def test_of_a_hundred_public_addresses_few_are_tried(new_network: NewNetwo
 
 
 @pytest.mark.parametrize("case", NO_ANSWER)
-async def test_a_name_without_a_usable_answer_is_not_connected_to(new_network: NewNetwork, opened: list[int], case: str) -> None:
+async def test_a_name_without_a_usable_answer_is_not_connected_to(
+    new_network: NewNetwork, opened: list[int], case: str
+) -> None:
     async with new_network(NO_ANSWER[case], patience_seconds=0.3) as network:
         assert await network.refused() is NotResolved
         assert (network.public.connections, opened) == (0, [])

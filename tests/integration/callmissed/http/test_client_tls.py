@@ -8,8 +8,8 @@ import pytest
 import trustme
 
 from callmissed.http.client import NotConnected, SafeClient, TlsFailed
-from tests.support.http.tls import NewServerContext
 from tests.support.http.endpoint import OK, Behaviour, Endpoint, Names, answering, serving
+from tests.support.http.tls import NewServerContext
 
 
 async def fails(client: SafeClient, tls: ssl.SSLContext | None) -> None:
@@ -21,17 +21,23 @@ async def fails(client: SafeClient, tls: ssl.SSLContext | None) -> None:
 
 
 @pytest.mark.parametrize("name", ["other.test", "127.0.0.1", "*.hooks.test", "hooks.test.evil.test"])
-async def test_a_certificate_for_another_name_fails(client: SafeClient, new_server_context: NewServerContext, name: str) -> None:
+async def test_a_certificate_for_another_name_fails(
+    client: SafeClient, new_server_context: NewServerContext, name: str
+) -> None:
     await fails(client, new_server_context(name))
 
 
-async def test_a_wildcard_for_the_name_passes(client: SafeClient, new_server_context: NewServerContext, names: Names) -> None:
+async def test_a_wildcard_for_the_name_passes(
+    client: SafeClient, new_server_context: NewServerContext, names: Names
+) -> None:
     names.answers["a"] = [["127.0.0.1"]]
     async with serving(answering(OK), new_server_context("*.hooks.test")) as endpoint:
         assert (await client.send("GET", endpoint.url("a.hooks.test"))).status == 200
 
 
-async def test_a_certificate_of_an_unknown_authority_fails(client: SafeClient, new_server_context: NewServerContext) -> None:
+async def test_a_certificate_of_an_unknown_authority_fails(
+    client: SafeClient, new_server_context: NewServerContext
+) -> None:
     await fails(client, new_server_context("hooks.test", by=trustme.CA()))
 
 

@@ -31,7 +31,9 @@ async def interleaved(tables: StageTables) -> AsyncIterator[InterleavingDynamoDB
 
 
 @pytest.fixture
-def late_records(interleaved: InterleavingDynamoDB, tables: StageTables, stored_answers: MemoryAnswers) -> IdempotencyStore:
+def late_records(
+    interleaved: InterleavingDynamoDB, tables: StageTables, stored_answers: MemoryAnswers
+) -> IdempotencyStore:
     return IdempotencyStore(Database(interleaved, tables.stage), stored_answers)
 
 

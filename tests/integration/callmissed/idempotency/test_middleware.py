@@ -73,7 +73,9 @@ class Authorizer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = {name.decode(): value.decode() for name, value in scope["headers"]}
-        context = {name: sent[f"caller-{name}"] for name in ("tenant", "mode", "retry_after") if f"caller-{name}" in sent}
+        context = {
+            name: sent[f"caller-{name}"] for name in ("tenant", "mode", "retry_after") if f"caller-{name}" in sent
+        }
         event = {"requestContext": {"authorizer": context | {"key_id": "key"}}}
         await self._app({**scope, "aws.event": event}, receive, send)
 
@@ -89,7 +91,9 @@ def routes() -> ScriptedRoutes:
 
 
 @pytest_asyncio.fixture
-async def client(routes: ScriptedRoutes, records: IdempotencyStore, clock: ManualClock) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(
+    routes: ScriptedRoutes, records: IdempotencyStore, clock: ManualClock
+) -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(served(routes, records, clock), raise_app_exceptions=False)
     caller = {"caller-tenant": "tnt_a", "caller-mode": "live"}
     async with httpx2.AsyncClient(transport=transport, base_url="http://tests", headers=caller) as client:
@@ -117,7 +121,9 @@ async def test_a_replay_is_the_first_answer_again(client: httpx2.AsyncClient, ro
 
 
 @pytest.mark.parametrize("size", [0, 3, 500, 2000])
-async def test_bytes_of_any_type_and_length_are_replayed(client: httpx2.AsyncClient, stored_answers: MemoryAnswers, size: int) -> None:
+async def test_bytes_of_any_type_and_length_are_replayed(
+    client: httpx2.AsyncClient, stored_answers: MemoryAnswers, size: int
+) -> None:
     answers = [await client.post(f"{THINGS}/bytes?size={size}", headers=KEY) for _ in range(2)]
 
     assert [(a.status_code, a.headers["content-type"]) for a in answers] == [(202, "application/x-odd")] * 2
@@ -133,7 +139,9 @@ async def test_an_empty_answer_is_replayed(client: httpx2.AsyncClient, routes: S
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
-async def test_another_request_with_the_key_is_a_conflict(client: httpx2.AsyncClient, routes: ScriptedRoutes, method: str) -> None:
+async def test_another_request_with_the_key_is_a_conflict(
+    client: httpx2.AsyncClient, routes: ScriptedRoutes, method: str
+) -> None:
     await client.request(method, THINGS, json={"a": 1}, headers=KEY)
 
     for other in (
@@ -145,7 +153,9 @@ async def test_another_request_with_the_key_is_a_conflict(client: httpx2.AsyncCl
     assert len(routes.operations) == 1
 
 
-async def test_while_a_run_lasts_the_same_request_waits(client: httpx2.AsyncClient, routes: ScriptedRoutes, clock: ManualClock) -> None:
+async def test_while_a_run_lasts_the_same_request_waits(
+    client: httpx2.AsyncClient, routes: ScriptedRoutes, clock: ManualClock
+) -> None:
     routes.gate = asyncio.Event()
     first = asyncio.create_task(post(client))
     await routes.reached.wait()
@@ -160,7 +170,9 @@ async def test_while_a_run_lasts_the_same_request_waits(client: httpx2.AsyncClie
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422, 429, 500, 503])
-async def test_an_error_lets_the_same_operation_run_again(client: httpx2.AsyncClient, routes: ScriptedRoutes, status: int) -> None:
+async def test_an_error_lets_the_same_operation_run_again(
+    client: httpx2.AsyncClient, routes: ScriptedRoutes, status: int
+) -> None:
     routes.fails_with = [status]
 
     assert (await post(client)).status_code == status
@@ -182,7 +194,9 @@ async def test_a_run_whose_task_dies_lets_the_key_run_again(client: httpx2.Async
     assert (await post(client)).status_code == 201
 
 
-async def test_a_run_that_lost_its_lock_gives_no_answer(client: httpx2.AsyncClient, routes: ScriptedRoutes, clock: ManualClock) -> None:
+async def test_a_run_that_lost_its_lock_gives_no_answer(
+    client: httpx2.AsyncClient, routes: ScriptedRoutes, clock: ManualClock
+) -> None:
     routes.gate = asyncio.Event()
     ghost = asyncio.create_task(post(client))
     await routes.reached.wait()
@@ -214,7 +228,9 @@ async def test_other_methods_ignore_the_header(client: httpx2.AsyncClient, route
     assert len(set(routes.operations)) == 2
 
 
-async def test_without_the_header_every_request_is_an_operation(client: httpx2.AsyncClient, routes: ScriptedRoutes) -> None:
+async def test_without_the_header_every_request_is_an_operation(
+    client: httpx2.AsyncClient, routes: ScriptedRoutes
+) -> None:
     for _ in range(2):
         assert (await client.post(THINGS, json={})).status_code == 201
 
@@ -237,9 +253,13 @@ async def test_who_may_not_call_gets_no_replay(
     assert (await post(client, **context)).status_code == status
 
 
-async def test_without_the_table_nothing_runs(routes: ScriptedRoutes, clock: ManualClock, stored_answers: MemoryAnswers) -> None:
+async def test_without_the_table_nothing_runs(
+    routes: ScriptedRoutes, clock: ManualClock, stored_answers: MemoryAnswers
+) -> None:
     dynamodb = DynamoDB("us-east-1", "http://127.0.0.1:9", attempts=1)
-    transport = httpx2.ASGITransport(served(routes, IdempotencyStore(Database(dynamodb, "test"), stored_answers), clock))
+    transport = httpx2.ASGITransport(
+        served(routes, IdempotencyStore(Database(dynamodb, "test"), stored_answers), clock)
+    )
     async with httpx2.AsyncClient(transport=transport, base_url="http://tests") as client:
         refused(await post(client, **{"caller-tenant": "tnt_a"}), 503, "service_unavailable")
     await dynamodb.close()
@@ -247,7 +267,9 @@ async def test_without_the_table_nothing_runs(routes: ScriptedRoutes, clock: Man
     assert routes.operations == []
 
 
-async def test_a_long_answer_that_cannot_be_kept_is_not_given(client: httpx2.AsyncClient, stored_answers: MemoryAnswers) -> None:
+async def test_a_long_answer_that_cannot_be_kept_is_not_given(
+    client: httpx2.AsyncClient, stored_answers: MemoryAnswers
+) -> None:
     stored_answers.unavailable = True
     refused(await client.post(f"{THINGS}/bytes?size=500", headers=KEY), 503, "service_unavailable")
     stored_answers.unavailable = False
@@ -272,7 +294,9 @@ async def spoken(app: ASGIApp, messages: Sequence[Message]) -> list[Message]:
     return heard
 
 
-async def test_a_body_in_pieces_is_one_body(routes: ScriptedRoutes, records: IdempotencyStore, clock: ManualClock) -> None:
+async def test_a_body_in_pieces_is_one_body(
+    routes: ScriptedRoutes, records: IdempotencyStore, clock: ManualClock
+) -> None:
     pieces = [{"type": "http.request", "body": piece, "more_body": piece != b"c"} for piece in (b"a", b"b", b"c")]
 
     _, body = await spoken(served(routes, records, clock), pieces)
@@ -291,7 +315,9 @@ async def test_a_caller_who_leaves_within_the_body_runs_nothing(
     assert (await post(client)).status_code == 201
 
 
-async def test_a_body_over_the_limit_is_refused(routes: ScriptedRoutes, records: IdempotencyStore, clock: ManualClock) -> None:
+async def test_a_body_over_the_limit_is_refused(
+    routes: ScriptedRoutes, records: IdempotencyStore, clock: ManualClock
+) -> None:
     start, _ = await spoken(
         served(routes, records, clock), [{"type": "http.request", "body": b"x" * (4 * 2**20 + 1), "more_body": True}]
     )

@@ -11,7 +11,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.idempotency.store import IdempotencyStore
 from local.aws.tables import StageTables
-from tests.integration.callmissed.idempotency.test_middleware import ScriptedRoutes, client, routes, post
+from tests.integration.callmissed.idempotency.test_middleware import ScriptedRoutes, client, post, routes
 from tests.support.idempotency import MemoryAnswers
 from tests.support.interleaving import InterleavingDynamoDB
 

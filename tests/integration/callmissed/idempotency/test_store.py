@@ -81,7 +81,9 @@ async def test_a_dead_runs_lock_is_taken_over_with_its_operation(records: Idempo
     assert (heir.operation, heir.owner != dead.owner) == (dead.operation, True)
 
 
-async def test_a_run_that_lost_its_lock_neither_completes_nor_releases(records: IdempotencyStore, clock: ManualClock) -> None:
+async def test_a_run_that_lost_its_lock_neither_completes_nor_releases(
+    records: IdempotencyStore, clock: ManualClock
+) -> None:
     ghost = await begun(records, clock.now)
     clock.advance(LOCK)
     heir = await begun(records, clock.now)

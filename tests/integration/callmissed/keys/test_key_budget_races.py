@@ -18,7 +18,9 @@ LOAN, SCOPES = {"ln": [202612, 40]}, {"scp": {"bots:read"}}
 
 
 async def rotate(key_store: KeyStore, key: NewKey, *, overlap: int = 0, now: int = NOVEMBER) -> NewKey:
-    return await key_store.manager.rotate(key.record.tenant, key.record.key_id, overlap_minutes=overlap, now=Micros(now))
+    return await key_store.manager.rotate(
+        key.record.tenant, key.record.key_id, overlap_minutes=overlap, now=Micros(now)
+    )
 
 
 async def left_in_december(key_store: KeyStore, *keys: NewKey) -> int:
@@ -44,7 +46,9 @@ async def write(key_store: KeyStore, key: NewKey, attributes: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("now", [DECEMBER - SECOND, DECEMBER], ids=["in the old month", "in the new month"])
-async def test_a_rotation_before_the_months_turn_is_written_gives_the_budget_once(key_store: KeyStore, now: int) -> None:
+async def test_a_rotation_before_the_months_turn_is_written_gives_the_budget_once(
+    key_store: KeyStore, now: int
+) -> None:
     key, interleaved = await key_store.key(budget=100), key_store.interleaved()
     made: list[NewKey] = []
 

@@ -277,7 +277,9 @@ async def test_of_two_moves_at_once_one_wins_and_both_calls_pass(key_store: KeyS
 
 
 @pytest.mark.parametrize("peppers", [(NEW, OLD), (OLD, NEW)])
-async def test_a_refund_follows_a_key_that_moved_during_the_call(key_store: KeyStore, peppers: tuple[bytes, ...]) -> None:
+async def test_a_refund_follows_a_key_that_moved_during_the_call(
+    key_store: KeyStore, peppers: tuple[bytes, ...]
+) -> None:
     key, interleaved = await key_store.key(budget=100), key_store.interleaved()
     interleaved.before("TransactWriteItems", *[partial(key_store.call, key.secret)] * 4)
     admitted = await key_store.ring(*peppers, dynamodb=interleaved).admit(key.secret, MicroCredits(30), NOVEMBER)

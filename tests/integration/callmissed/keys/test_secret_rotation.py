@@ -221,7 +221,9 @@ async def test_a_rotation_during_a_revocation_does_not_save_the_key(key_store: K
 @pytest.mark.parametrize("overlap", [0, 60])
 async def test_a_call_during_a_rotation_is_neither_lost_nor_in_the_way(key_store: KeyStore, overlap: int) -> None:
     key, interleaved = await key_store.key(budget=100), key_store.interleaved()
-    interleaved.before("TransactWriteItems", partial(key_store.call, key.secret, 10), partial(key_store.call, key.secret, 20))
+    interleaved.before(
+        "TransactWriteItems", partial(key_store.call, key.secret, 10), partial(key_store.call, key.secret, 20)
+    )
 
     new = await key_store.managed_by(interleaved).rotate(
         key.record.tenant, key.record.key_id, overlap_minutes=overlap, now=NOVEMBER
@@ -236,6 +238,8 @@ async def test_calls_do_not_hinder_the_rotation_of_a_key_without_a_budget(key_st
     key, interleaved = await key_store.key(), key_store.interleaved()
     interleaved.before("TransactWriteItems", partial(key_store.call, key.secret, 10))
 
-    await key_store.managed_by(interleaved).rotate(key.record.tenant, key.record.key_id, overlap_minutes=60, now=NOVEMBER)
+    await key_store.managed_by(interleaved).rotate(
+        key.record.tenant, key.record.key_id, overlap_minutes=60, now=NOVEMBER
+    )
 
     assert interleaved.sent["TransactWriteItems"] == 1

@@ -188,7 +188,9 @@ async def test_a_process_that_dies_in_a_call_leaks_nothing(
 
 @DEATHS
 @pytest.mark.parametrize("step", ["wallets", "entry", "void", "void again", "release"])
-async def test_sweep_that_dies_leaves_the_rest_to_the_next(funded_wallet: FaultyWallet, step: str, fault: Fault) -> None:
+async def test_sweep_that_dies_leaves_the_rest_to_the_next(
+    funded_wallet: FaultyWallet, step: str, fault: Fault
+) -> None:
     await funded_wallet.hold(100)
     steps = ["wallets", "entry", "void", "void again", "release"]
     funded_wallet.dynamodb.faults.extend([*[None] * steps.index(step), fault])
@@ -255,10 +257,16 @@ async def test_a_grant_needs_a_wallet(faulty_wallet: FaultyWallet) -> None:
 
 async def test_a_tenant_whose_creation_arrives_again_late_keeps_its_credits(faulty_wallet: FaultyWallet) -> None:
     faulty_wallet.dynamodb.faults.extend([LATE])
-    made = await create_tenant(Database(faulty_wallet.dynamodb, faulty_wallet.stage), name="tests", plan=Plan.FREE, now=NOVEMBER)
+    made = await create_tenant(
+        Database(faulty_wallet.dynamodb, faulty_wallet.stage), name="tests", plan=Plan.FREE, now=NOVEMBER
+    )
     tenant = made.tenant_id
     await grant(
-        Database(faulty_wallet.dynamodb, faulty_wallet.stage), tenant=tenant, amount=MicroCredits(500), operation_id="one", now=NOVEMBER
+        Database(faulty_wallet.dynamodb, faulty_wallet.stage),
+        tenant=tenant,
+        amount=MicroCredits(500),
+        operation_id="one",
+        now=NOVEMBER,
     )
 
     operation, payload = faulty_wallet.dynamodb.late.pop()
@@ -318,7 +326,9 @@ async def test_a_hold_ends_when_the_month_is_another_each_time(faulty_wallet: Fa
     assert (await faulty_wallet.wallet())["h"] == {}
 
 
-async def test_a_hold_that_an_entry_of_another_attempt_settles_is_left_to_the_sweep(faulty_wallet: FaultyWallet) -> None:
+async def test_a_hold_that_an_entry_of_another_attempt_settles_is_left_to_the_sweep(
+    faulty_wallet: FaultyWallet,
+) -> None:
     await faulty_wallet.open(av=1000, gr=1000)
     hold = await faulty_wallet.hold(100)
     await faulty_wallet.ledger.record(replace(entry_for(hold, 40), held=(hold.amount, hold.attempt + 1)))

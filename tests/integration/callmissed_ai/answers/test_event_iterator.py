@@ -10,11 +10,11 @@ from callmissed_ai.answers.events import event_iterator
 from callmissed_ai.calls import served
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import TenantPayer
-from tests.support.inference.process import Process
 from tests.support.faults import Fault
 from tests.support.inference.behaviours import DONE, content_events, streams, whole_stream
 from tests.support.inference.calls import run_chat
 from tests.support.inference.gateway import Account, Accounts
+from tests.support.inference.process import Process
 from tests.support.inference.upstream import FakeUpstream, Gate, until
 
 COST = 11 * 50 + 7 * 150

@@ -9,11 +9,11 @@ from callmissed.clock import MINUTE, system_clock
 from callmissed.keys.secret import Mode
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import StoredKeyPayer
-from tests.support.inference.process import Process
 from tests.support.faults import Fault
 from tests.support.inference.behaviours import fails
 from tests.support.inference.calls import refusal_of, run_chat
 from tests.support.inference.gateway import Account, Accounts
+from tests.support.inference.process import Process
 from tests.support.inference.upstream import FakeUpstream
 
 BUDGET = 10**10

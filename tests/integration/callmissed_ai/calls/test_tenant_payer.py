@@ -7,11 +7,11 @@ from callmissed.plans.plans import Plan
 from callmissed.platform.tables import TENANTS, physical_name
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import TenantPayer
-from tests.support.inference.process import Process
 from tests.support.faults import Fault
 from tests.support.inference.behaviours import fails
 from tests.support.inference.calls import refusal_of, run_chat
 from tests.support.inference.gateway import Account, Accounts
+from tests.support.inference.process import Process
 from tests.support.inference.upstream import FakeUpstream
 
 COST = 11 * 50 + 7 * 150
@@ -21,7 +21,9 @@ def payer_of(account: Account) -> TenantPayer:
     return TenantPayer(account.tenant)
 
 
-async def test_call_is_served_and_charged_without_a_key(process: Process, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_call_is_served_and_charged_without_a_key(
+    process: Process, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account(budget=10**10, rpm=1)
 
     for _ in range(3):
@@ -34,7 +36,9 @@ async def test_call_is_served_and_charged_without_a_key(process: Process, accoun
     assert process.dynamodb.sent == {"GetItem": 3, "UpdateItem": 6, "PutItem": 3}
 
 
-async def test_failed_call_gives_everything_back(container: Container, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_failed_call_gives_everything_back(
+    container: Container, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account()
     upstream.will(fails(400))
 
@@ -43,7 +47,9 @@ async def test_failed_call_gives_everything_back(container: Container, accounts:
     await accounts.assert_untouched(account)
 
 
-async def test_revoked_key_does_not_stop_its_tenant(container: Container, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_revoked_key_does_not_stop_its_tenant(
+    container: Container, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account()
     await accounts.keys.revoke(account.tenant, account.key_id)
 

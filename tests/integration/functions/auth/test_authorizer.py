@@ -1,4 +1,4 @@
-"""The authorizer: accepted callers with their context, refused callers with their error, and secrets that are in no output."""
+"""The authorizer: accepted callers with their context, refused ones with their error, no secret in any output."""
 
 import asyncio
 from typing import Any
@@ -14,8 +14,8 @@ from callmissed.plans.plans import Plan
 from callmissed.platform.routes import ROUTES, Auth
 from functions.auth import authorizer
 from functions.auth.authorizer import Policy, request_of
-from tests.support.keys.key_store import NEW, NOVEMBER, OLD, KeyStore
 from tests.support.authorizer_requests import ARN, request
+from tests.support.keys.key_store import NEW, NOVEMBER, OLD, KeyStore
 
 HOOKS = frozenset({"webhooks:write"})
 SCOPE_MISSING = (
@@ -101,7 +101,9 @@ async def test_a_missing_scope_is_a_deny_that_says_what_is_missing(key_store: Ke
         ({}, "Deny"),
     ],
 )
-async def test_a_locked_key_works_from_its_domain_only(key_store: KeyStore, headers: dict[str, Any], expected: str) -> None:
+async def test_a_locked_key_works_from_its_domain_only(
+    key_store: KeyStore, headers: dict[str, Any], expected: str
+) -> None:
     key = await key_store.key(scopes=HOOKS, domains=frozenset({"app.example.com"}))
 
     policy = await asked(key_store, request(key.secret, **headers))

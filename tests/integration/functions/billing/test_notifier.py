@@ -47,7 +47,12 @@ def streamed(change: Change) -> dict[str, Any]:
     image = to_item(change.item)
     change_image = {"Keys": {name: image[name] for name in ("tenant", "entry")}, "NewImage": image}
     change_image |= {"SequenceNumber": change.number, "StreamViewType": "NEW_IMAGE"}
-    return {"eventID": change.number, "eventName": change.operation, "eventSource": "aws:dynamodb", "dynamodb": change_image}
+    return {
+        "eventID": change.number,
+        "eventName": change.operation,
+        "eventSource": "aws:dynamodb",
+        "dynamodb": change_image,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,11 @@ async def test_thresholds_are_published_as_they_are_passed(tenants: NotifiedTena
     for credits, expected in ((799, 0), (1, 1), (149, 1), (1, 2), (40, 2), (1, 3), (9, 3)):
         assert await notifier.notify([await tenants.spend(tenant, credits)]) is None
         assert len(await tenants.published(tenant)) == expected
-    assert await tenants.published(tenant) == ["budget.alert 80 2026-11", "budget.alert 95 2026-11", "budget.exceeded 2026-11"]
+    assert await tenants.published(tenant) == [
+        "budget.alert 80 2026-11",
+        "budget.alert 95 2026-11",
+        "budget.exceeded 2026-11",
+    ]
 
 
 async def test_a_new_month_and_a_new_budget_are_published_anew(tenants: NotifiedTenants) -> None:
@@ -311,7 +320,9 @@ class UnavailableTenantDynamoDB(DynamoDB):
         return await super().send(operation, payload)
 
 
-async def test_what_fails_is_delivered_again_from_its_first_record_on(tenants: NotifiedTenants, module_tables: StageTables) -> None:
+async def test_what_fails_is_delivered_again_from_its_first_record_on(
+    tenants: NotifiedTenants, module_tables: StageTables
+) -> None:
     first, ill, last = [await tenants.tenant(budget=100) for _ in range(3)]
     calls = [(first, 40), (first, 40), (ill, 40), (last, 40), (ill, 40), (first, 20), (last, 40)]
     batch = [await tenants.spend(tenant, credits) for tenant, credits in calls]

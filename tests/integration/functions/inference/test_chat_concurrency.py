@@ -84,7 +84,9 @@ async def test_a_keys_budget_for_seven_serves_seven(
     assert (await accounts.key_item(account.secret))["kb"] == budget - await accounts.assert_balanced(account)
 
 
-async def test_a_quota_of_seven_serves_seven(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_a_quota_of_seven_serves_seven(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account(plan=Plan.FREE)
     account = replace(account, before=await accounts.change_wallet(account.tenant, q_llm=SERVED))
 
@@ -98,7 +100,9 @@ async def test_a_quota_of_seven_serves_seven(client: httpx2.AsyncClient, account
     await accounts.assert_balanced(account)
 
 
-async def test_a_rate_of_one_at_once_serves_one(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_a_rate_of_one_at_once_serves_one(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account(rpm=1)  # the next one is due in a minute
 
     responses = await asyncio.gather(*(chat(client, account) for _ in range(CALLERS)))

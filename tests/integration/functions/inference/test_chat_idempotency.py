@@ -41,7 +41,9 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture(scope="module")
-def shelved(store: StageTables, providers_file: Path, stored_answers: MemoryAnswers, clock: ManualClock) -> Iterator[str]:
+def shelved(
+    store: StageTables, providers_file: Path, stored_answers: MemoryAnswers, clock: ManualClock
+) -> Iterator[str]:
     """A gateway that keeps long answers in memory and reads the time from `clock`."""
     dynamodb = DynamoDB(REGION, store.endpoint, timeout_seconds=20)
     with gateway_at_work(settings_for(store, providers_file), clock=clock, dynamodb=dynamodb) as gateway:
@@ -142,7 +144,11 @@ async def test_a_call_that_the_wallet_refused_may_be_sent_again_with_another_bod
 
 @pytest.mark.parametrize("size", [200_000, 600_000])
 async def test_long_answers_are_replayed(
-    shelved_client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, stored_answers: MemoryAnswers, size: int
+    shelved_client: httpx2.AsyncClient,
+    accounts: Accounts,
+    upstream: FakeUpstream,
+    stored_answers: MemoryAnswers,
+    size: int,
 ) -> None:
     account = await accounts.account()
     upstream.will(reply(completion("long " * (size // 5))))
@@ -259,7 +265,9 @@ async def test_a_key_that_is_none_is_refused(client: httpx2.AsyncClient, account
     assert (await accounts.key_item(account.secret))["kb"] == 10**9
 
 
-async def test_streams_ignore_the_header(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_streams_ignore_the_header(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account()
 
     responses = [await chat(client, account, {"Idempotency-Key": key}, stream=True) for key in ("one", "one", "")]

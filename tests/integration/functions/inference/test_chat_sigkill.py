@@ -152,7 +152,11 @@ async def listens(url: str) -> bool:
 
 @pytest_asyncio.fixture(scope="module")
 async def dead(
-    lab: FakeUpstream, accounts: Accounts, store: StageTables, providers_file: Path, tmp_path_factory: pytest.TempPathFactory
+    lab: FakeUpstream,
+    accounts: Accounts,
+    store: StageTables,
+    providers_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[dict[str, KilledCall]]:
     """The calls of a gateway that was killed, swept before and after what was late arrived."""
     lab.forget()
@@ -206,7 +210,9 @@ async def test_killed(dead: dict[str, KilledCall], accounts: Accounts, name: str
     assert (await accounts.entry(dead[name].account.tenant))["type"] == "void"
 
 
-async def test_an_entry_that_comes_after_the_sweep_changes_nothing(dead: dict[str, KilledCall], accounts: Accounts) -> None:
+async def test_an_entry_that_comes_after_the_sweep_changes_nothing(
+    dead: dict[str, KilledCall], accounts: Accounts
+) -> None:
     late = dead["the entry comes after the sweep"]
 
     assert late.held == 1

@@ -79,7 +79,9 @@ async def test_who_asks_for_usage_gets_every_byte(
     assert events_of(response.content)[-2]["usage"] == USAGE
 
 
-async def test_other_stream_options_stay(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_other_stream_options_stay(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account()
 
     await chat(client, account, stream=True, stream_options={"include_usage": False, "x": 1})
@@ -87,7 +89,9 @@ async def test_other_stream_options_stay(client: httpx2.AsyncClient, accounts: A
     assert upstream.only.body["stream_options"] == {"include_usage": True, "x": 1}
 
 
-async def test_events_may_be_split_anywhere(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_events_may_be_split_anywhere(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account()
     upstream.will(streams([bytes([byte]) for byte in b"".join(whole_stream())]))
 

@@ -162,7 +162,11 @@ async def test_waits_between_tries_are_short(
 
 @STREAMED
 async def test_an_upstream_that_hangs_is_cut_off_and_tried_again(
-    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, streamed: bool
+    client: httpx2.AsyncClient,
+    accounts: Accounts,
+    upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    streamed: bool,
 ) -> None:
     monkeypatch.setattr(upstreams, "_HEAD_SECONDS", 0.1)
     account = await accounts.account()
@@ -175,7 +179,9 @@ async def test_an_upstream_that_hangs_is_cut_off_and_tried_again(
     await accounts.assert_untouched(account)
 
 
-async def test_an_unreachable_upstream_is_503(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_an_unreachable_upstream_is_503(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account()
 
     refused(await chat(client, account, model="dead-chat"), 503, "provider_error")

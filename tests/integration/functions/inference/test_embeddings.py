@@ -226,7 +226,9 @@ async def test_no_quota_counts_the_call_and_none_stops_it(
     }
 
 
-async def test_failed_call_leaves_quotas_alone(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_failed_call_leaves_quotas_alone(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account()
     upstream.will(fails(400))
 
@@ -249,7 +251,9 @@ async def test_hold_of_a_process_that_died_is_swept(accounts: Accounts) -> None:
     }
 
 
-async def test_credits_and_key_budget_hold(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_credits_and_key_budget_hold(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     poor, bounded = await accounts.account(credits=0), await accounts.account(budget=10)
 
     refused(await embed(client, poor), 402, "insufficient_credits")
@@ -295,14 +299,20 @@ async def test_idempotency_key_runs_and_charges_once(
     refused(await embed(client, account, KEY, input="another"), 409, "idempotency_conflict")
 
 
-async def test_generation_has_tokens_and_cost(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_generation_has_tokens_and_cost(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account()
     call = await embed(client, account)
 
     params = {"id": call.headers["x-generation-id"]}
     generation = (await client.get("/v1/generation", params=params, headers=account.headers)).json()["data"]
 
-    assert (generation["model"], generation["tokens_prompt"], generation["tokens_completion"]) == ("lab-embedding", 8, 0)
+    assert (generation["model"], generation["tokens_prompt"], generation["tokens_completion"]) == (
+        "lab-embedding",
+        8,
+        0,
+    )
     assert generation["cost_credits"] == REPORTED / 1_000_000
 
 

@@ -58,7 +58,11 @@ async def test_a_broken_stream_has_the_outcome_broke(
 
     generation = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
 
-    assert (generation["outcome"], generation["streamed"], generation["tokens_estimated"]) == ("upstream_broke", True, True)
+    assert (generation["outcome"], generation["streamed"], generation["tokens_estimated"]) == (
+        "upstream_broke",
+        True,
+        True,
+    )
     assert generation["cost_credits"] > 0
 
 
@@ -71,7 +75,9 @@ async def test_a_sandbox_call_is_shown_as_free(client: httpx2.AsyncClient, accou
     assert (generation["sandbox"], generation["cost_credits"], generation["provider"]) == (True, 0, "sandbox")
 
 
-async def test_the_request_id_and_another_key_of_the_tenant_work_too(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+async def test_the_request_id_and_another_key_of_the_tenant_work_too(
+    client: httpx2.AsyncClient, accounts: Accounts
+) -> None:
     account = await accounts.account()
     call = await chat(client, account)
     other = await accounts.key(account.tenant, permissions=frozenset({"stt"}))
@@ -92,7 +98,9 @@ async def test_another_tenants_call_does_not_exist(client: httpx2.AsyncClient, a
     assert len({error["message"] for error in errors}) == 1
 
 
-async def test_a_failed_call_does_not_exist(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+async def test_a_failed_call_does_not_exist(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
     account = await accounts.account()
     upstream.will(fails(400))
     call = await chat(client, account)

@@ -20,7 +20,9 @@ OWN: dict[str, Any] = {"messages": [{"role": "user", "content": SECRET_PROMPT}]}
 class Tenants:
     """One tenant that has made a call, and a stranger."""
 
-    def __init__(self, client: httpx2.AsyncClient, accounts: Accounts, owner: Account, stranger: Account, call_id: str) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, accounts: Accounts, owner: Account, stranger: Account, call_id: str
+    ) -> None:
         self.client = client
         self.accounts = accounts
         self.owner = owner

@@ -12,7 +12,7 @@ from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.handlers.api import create_app, create_services
 from local.aws.tables import StageTables
 from tests.support.webhooks.simulation import CrashPlan, Simulation
-from tests.support.webhooks.subscribers import NOW, RING, WebhooksApi, Tenant, check_url, composition_of
+from tests.support.webhooks.subscribers import NOW, RING, Tenant, WebhooksApi, check_url, composition_of
 
 
 @pytest_asyncio.fixture

@@ -172,7 +172,11 @@ def test_a_shard_that_no_call_has_turned_yet_counts_for_the_month_before() -> No
     behind = replace(turned, wallet_id="tnt_1#1", month=202611, spent=499 * CREDIT, budget_left=CREDIT)
 
     assert not list(crossings(total([turned, behind], 202612), 0))
-    assert [name for name, _ in passed_thresholds(total([behind], 202611), 0)] == ["budget.alert", "budget.alert", "budget.exceeded"]
+    assert [name for name, _ in passed_thresholds(total([behind], 202611), 0)] == [
+        "budget.alert",
+        "budget.alert",
+        "budget.exceeded",
+    ]
 
 
 def test_what_is_published_once_a_month_is_remembered_to_the_end_of_the_longest() -> None:

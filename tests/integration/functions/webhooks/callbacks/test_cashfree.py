@@ -55,7 +55,9 @@ async def test_no_part_of_the_timestamp_passes_for_the_body(callbacks_api: Callb
     headers = by_cashfree(body)
     stamp = headers["x-webhook-timestamp"]  # in milliseconds: without its last three digits it is one in seconds
 
-    answer = await callbacks_api.post(CASHFREE, stamp[-3:].encode() + body, headers | {"x-webhook-timestamp": stamp[:-3]})
+    answer = await callbacks_api.post(
+        CASHFREE, stamp[-3:].encode() + body, headers | {"x-webhook-timestamp": stamp[:-3]}
+    )
 
     assert (answer.status, answer.code) == (401, "invalid_signature")
 

@@ -73,7 +73,9 @@ async def test_what_the_caller_says_of_the_url_is_not_believed(callbacks_api: Ca
 
 
 @pytest.mark.parametrize("spelling", ["bot=a+b&x=1&x=2", "bot=a%20b&x=1&x=2"])
-async def test_the_query_is_part_of_the_url_however_its_spaces_are_spelled(callbacks_api: CallbacksApi, spelling: str) -> None:
+async def test_the_query_is_part_of_the_url_however_its_spaces_are_spelled(
+    callbacks_api: CallbacksApi, spelling: str
+) -> None:
     await callbacks_api.save(twilio_credentials())
     body, headers = by_twilio(f"{DIRECT}{VOICE}?{spelling}", call_form())
 
@@ -106,7 +108,9 @@ async def test_a_wrong_signature_is_refused(callbacks_api: CallbacksApi, signatu
 @pytest.mark.parametrize(
     "fields", [{"AccountSid": "AC9"}, {"To": "+14155550199"}, {"To": ""}, {"CallSid": ""}, {"To": "sip:" + "x" * 3000}]
 )
-async def test_a_call_of_nobodys_account_or_number_is_refused(callbacks_api: CallbacksApi, fields: dict[str, str]) -> None:
+async def test_a_call_of_nobodys_account_or_number_is_refused(
+    callbacks_api: CallbacksApi, fields: dict[str, str]
+) -> None:
     await callbacks_api.save(twilio_credentials())
     body, headers = by_twilio(DIRECT + VOICE, call_form(**fields))
 

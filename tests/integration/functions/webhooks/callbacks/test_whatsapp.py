@@ -203,7 +203,9 @@ async def test_nobody_can_speak_for_a_number_whose_secret_he_lacks(callbacks_api
     assert [item["tenant"] for item in await callbacks_api.outbox()] == [attacker]
 
 
-async def test_a_new_secret_counts_at_once_and_an_old_one_no_longer_than_half_a_minute(callbacks_api: CallbacksApi) -> None:
+async def test_a_new_secret_counts_at_once_and_an_old_one_no_longer_than_half_a_minute(
+    callbacks_api: CallbacksApi,
+) -> None:
     tenant = await callbacks_api.save(whatsapp_credentials())
     bodies = [body_of(change(messages=[message(f"wamid.{number}")])) for number in range(3)]
     assert (await callbacks_api.post(WHATSAPP, bodies[0], by_meta(bodies[0]))).status == 200

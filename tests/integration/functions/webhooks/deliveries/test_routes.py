@@ -17,7 +17,7 @@ from functions.webhooks.deliveries.service import Deliveries, DeliveryFilter
 from functions.webhooks.delivery.enqueue import SAFETY_DELAY
 from functions.webhooks.storage.records import Endpoint
 from functions.webhooks.storage.repository import Repository
-from tests.support.webhooks.subscribers import NOW, WebhooksApi, Tenant, refused
+from tests.support.webhooks.subscribers import NOW, Tenant, WebhooksApi, refused
 
 DAY = 24 * 60 * MINUTE
 
@@ -53,7 +53,9 @@ async def test_there_is_none_at_first(tenant: Tenant, webhook: dict[str, Any]) -
     assert await listed(tenant, webhook) == {"data": [], "next_cursor": None}
 
 
-async def test_a_delivery_in_a_list(webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint) -> None:
+async def test_a_delivery_in_a_list(
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+) -> None:
     delivered = await webhooks_api.delivery(endpoint, at=NOW)
     waiting = await webhooks_api.delivery(
         endpoint, at=NOW + MINUTE, state="pending", code=503, error="HTTP 503", next=NOW + 2 * MINUTE, origin=delivered

@@ -17,7 +17,7 @@ from callmissed.platform.routes import ROUTES, Auth, Route
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table, physical_name
 from callmissed.settings import CoreSettings
 from functions.webhooks.handlers.api import create_server, create_services
-from tests.support.webhooks.subscribers import NEW, PATH, RING, WebhooksApi, Tenant, check_url, composition_of, refused
+from tests.support.webhooks.subscribers import NEW, PATH, RING, Tenant, WebhooksApi, check_url, composition_of, refused
 
 OF_ACCOUNTS = [route for route in ROUTES if route.auth is Auth.ACCOUNT]
 RUN_ONCE = [route for route in OF_ACCOUNTS if route.method not in ("GET", "DELETE")]
@@ -36,7 +36,9 @@ def name_of(route: Route) -> str:
 class Caller:
     """A tenant with a webhook and a delivery, who calls the application as it is served, with a key."""
 
-    def __init__(self, webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], delivery_id: str, app: ASGIApp) -> None:
+    def __init__(
+        self, webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], delivery_id: str, app: ASGIApp
+    ) -> None:
         self._webhooks_api = webhooks_api
         self._endpoint = tenant.endpoint(webhook)
         self._ids = {"webhook_id": webhook["id"], "delivery_id": delivery_id}

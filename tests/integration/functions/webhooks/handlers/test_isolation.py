@@ -19,8 +19,8 @@ from tests.support.webhooks.subscribers import (
     NEW,
     NOW,
     PATH,
-    WebhooksApi,
     Tenant,
+    WebhooksApi,
     refused,
     without_id,
 )
@@ -94,7 +94,9 @@ async def test_a_foreign_webhook_reads_like_none(owner: Owner, webhooks_api: Web
 
 
 @pytest.mark.parametrize("route", BELOW_ONE, ids=name_of)
-async def test_what_is_below_a_foreign_webhook_is_not_below_ones_own(owner: Owner, webhooks_api: WebhooksApi, route: Route) -> None:
+async def test_what_is_below_a_foreign_webhook_is_not_below_ones_own(
+    owner: Owner, webhooks_api: WebhooksApi, route: Route
+) -> None:
     stranger = webhooks_api.tenant()
     own = await stranger.webhook()
 
@@ -190,7 +192,9 @@ def records() -> Iterator[list[str]]:
         logger.setLevel(level)
 
 
-async def test_secrets_are_in_no_log_list_or_error(tenant: Tenant, webhooks_api: WebhooksApi, records: list[str]) -> None:
+async def test_secrets_are_in_no_log_list_or_error(
+    tenant: Tenant, webhooks_api: WebhooksApi, records: list[str]
+) -> None:
     created = await tenant.webhook()
     path = f"/{created['id']}"
     rotated = (await tenant.call("POST", f"{path}/rotate")).json()["secret"]

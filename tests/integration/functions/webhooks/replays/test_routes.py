@@ -11,7 +11,7 @@ from callmissed.ids import sortable_prefix
 from callmissed.platform.tables import DELIVERIES
 from functions.webhooks.delivery.enqueue import SAFETY_DELAY
 from functions.webhooks.storage.records import REPLAY_PREFIX, Endpoint
-from tests.support.webhooks.subscribers import NOW, WebhooksApi, Tenant, refused
+from tests.support.webhooks.subscribers import NOW, Tenant, WebhooksApi, refused
 
 DAY = 24 * 60 * MINUTE
 
@@ -125,9 +125,13 @@ async def test_a_replay_takes_everything_up_to_now_by_default(
         assert item["states"] == ["pending", "parked", "delivered", "failed"]
 
 
-async def test_progress_is_shown(webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint) -> None:
+async def test_progress_is_shown(
+    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
+) -> None:
     id = (await tenant.call("POST", f"/{webhook['id']}/recover")).json()["id"]
-    await webhooks_api.put(DELIVERIES, await begun(webhooks_api, endpoint, id) | {"seen": 40, "queued": 7, "state": "done"})
+    await webhooks_api.put(
+        DELIVERIES, await begun(webhooks_api, endpoint, id) | {"seen": 40, "queued": 7, "state": "done"}
+    )
 
     answer = (await tenant.call("GET", f"/{webhook['id']}/replays/{id}")).json()
 
@@ -170,7 +174,12 @@ async def test_nothing_is_replayed_to_a_webhook_that_is_not_active(webhooks_api:
 
 @pytest.mark.parametrize(("path", "body"), [("recover", {}), ("replays", {"since": iso(Micros(NOW - DAY))})])
 async def test_what_is_repeated_begins_once(
-    webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint, path: str, body: dict[str, Any]
+    webhooks_api: WebhooksApi,
+    tenant: Tenant,
+    webhook: dict[str, Any],
+    endpoint: Endpoint,
+    path: str,
+    body: dict[str, Any],
 ) -> None:
     first = await tenant.call("POST", f"/{webhook['id']}/{path}", operation="op_1", json=body)
     await webhooks_api.put(DELIVERIES, await begun(webhooks_api, endpoint, first.json()["id"]) | {"seen": 5})

@@ -8,7 +8,7 @@ import pytest
 from callmissed.clock import MINUTE
 from functions.webhooks.storage.records import Endpoint, Webhook
 from functions.webhooks.storage.webhooks import WebhookRepository
-from tests.support.webhooks.subscribers import NOW, WebhooksApi, Tenant, refused
+from tests.support.webhooks.subscribers import NOW, Tenant, WebhooksApi, refused
 
 HOUR = 60 * MINUTE
 

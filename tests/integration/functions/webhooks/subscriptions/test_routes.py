@@ -12,7 +12,7 @@ from callmissed.platform.tables import DELIVERIES
 from functions.webhooks.storage.records import COUNT, Endpoint, Webhook
 from functions.webhooks.storage.webhooks import WebhookRepository
 from functions.webhooks.subscriptions.service import MAX_WEBHOOKS
-from tests.support.webhooks.subscribers import FORBIDDEN, HEADER, NEW, NOW, URL, WebhooksApi, Tenant, refused
+from tests.support.webhooks.subscribers import FORBIDDEN, HEADER, NEW, NOW, URL, Tenant, WebhooksApi, refused
 
 FIELDS = {
     "id",
@@ -195,7 +195,9 @@ async def test_a_change_that_always_comes_second_is_refused(tenant: Tenant, monk
         refused(await tenant.call(method, f"/{created['id']}{path}", json=body), 409, "conflict")
 
 
-async def test_pausing_sends_nothing_and_resuming_looks_for_parked_deliveries(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
+async def test_pausing_sends_nothing_and_resuming_looks_for_parked_deliveries(
+    webhooks_api: WebhooksApi, tenant: Tenant
+) -> None:
     created = await tenant.webhook()
     endpoint, path = tenant.endpoint(created), f"/{created['id']}"
 
@@ -210,7 +212,9 @@ async def test_pausing_sends_nothing_and_resuming_looks_for_parked_deliveries(we
     assert (await parked(webhooks_api, endpoint))["due"] == f"{NOW:020}"
 
 
-async def test_activating_what_is_active_changes_nothing_of_its_health(webhooks_api: WebhooksApi, tenant: Tenant) -> None:
+async def test_activating_what_is_active_changes_nothing_of_its_health(
+    webhooks_api: WebhooksApi, tenant: Tenant
+) -> None:
     created = await tenant.webhook()
     endpoint = tenant.endpoint(created)
     await webhooks_api.fail(endpoint, consecutive_failures=3, first_failure_at=NOW - MINUTE)

@@ -71,7 +71,8 @@ async def test_no_usage(sandbox):
 
 
 @pytest.mark.parametrize(
-    ("instruction", "seconds"), [("slow 40", 0.04), ("slow", 1.0), ("slow 0", 0.0), ("slow 99999", 5.0), ("slow\n9", 1.0)]
+    ("instruction", "seconds"),
+    [("slow 40", 0.04), ("slow", 1.0), ("slow 0", 0.0), ("slow 99999", 5.0), ("slow\n9", 1.0)],
 )
 async def test_slow_sets_the_delay_of_each_chunk(sandbox, instruction, seconds):
     chunks = await sandbox.stream(f"sandbox:{instruction}")
@@ -84,7 +85,8 @@ async def test_a_slow_blocking_reply_waits_once(sandbox):
 
 
 @pytest.mark.parametrize(
-    ("instruction", "expected"), [("long 500", 500), ("long 3", 3), ("long", 1000), ("long 999999", 20_000), ("long 0", 0)]
+    ("instruction", "expected"),
+    [("long 500", 500), ("long 3", 3), ("long", 1000), ("long 999999", 20_000), ("long 0", 0)],
 )
 async def test_long_sets_the_number_of_tokens(sandbox, instruction, expected):
     reply = await sandbox.ask(f"sandbox:{instruction}")

@@ -93,7 +93,11 @@ class SandboxProvider:
             return failed
         choices = compose(request, conversation, instructions, wording)
         reply = Reply(digest, int(self._clock()), request.model, choices, conversation.tokens)
-        return self._streamed(reply, request, instructions) if request.stream else self._whole(reply, request, instructions)
+        return (
+            self._streamed(reply, request, instructions)
+            if request.stream
+            else self._whole(reply, request, instructions)
+        )
 
     async def _embeddings(self, body: Mapping[str, Any], deadline_seconds: float) -> SandboxReply:
         request = _embeddings_request(body)
@@ -102,7 +106,9 @@ class SandboxProvider:
             return failed
         return self._json(embeddings_body(request, with_usage="no_usage" not in instructions), instructions)
 
-    async def _failure(self, instructions: Instructions, deadline_seconds: float, *, streamed: bool) -> SandboxReply | None:
+    async def _failure(
+        self, instructions: Instructions, deadline_seconds: float, *, streamed: bool
+    ) -> SandboxReply | None:
         """The failure that the prompt asks for, if any. Raises UpstreamUnreachable for a timeout."""
         if "timeout" in instructions:
             await self._sleep(deadline_seconds)

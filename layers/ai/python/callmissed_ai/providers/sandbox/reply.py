@@ -87,7 +87,9 @@ def digests(body: Mapping[str, Any]) -> tuple[str, int]:
     return whole.hexdigest(), int.from_bytes(wording.digest()[:4], "big")
 
 
-def compose(request: TypedChatRequest, conversation: Conversation, instructions: Instructions, wording: int) -> tuple[Choice, ...]:
+def compose(
+    request: TypedChatRequest, conversation: Conversation, instructions: Instructions, wording: int
+) -> tuple[Choice, ...]:
     """The choices of the reply. `wording` and the request's seed choose the phrasing. Raises Rejected."""
     calls = choose_calls(request, conversation)
     schema = request.response_format.json_schema if request.response_format else None

@@ -23,7 +23,9 @@ _MAX_QUOTE_LENGTH = 240
 _MAX_RESULT_LENGTH = 600
 
 
-def reply_text(request: TypedChatRequest, conversation: Conversation, instructions: Instructions, variation: int) -> str:
+def reply_text(
+    request: TypedChatRequest, conversation: Conversation, instructions: Instructions, variation: int
+) -> str:
     """The reply in words. `variation` chooses among phrasings."""
     if instructions.long_tokens is not None:
         return _long_text(instructions.long_tokens, request.n or 1, variation)
