@@ -14,9 +14,15 @@ from callmissed_ai.dialects.openai_embeddings.reply import converted_reply, read
 from tests.support.inference.any_json import anything
 
 FLOATS = [[0.5, -0.25], [1.0, 3.0]]
-BASE64 = [base64.b64encode(struct.pack("<2f", *vector)).decode() for vector in FLOATS]
 
 numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+def packed(*numbers: float) -> str:
+    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+
+
+BASE64 = [packed(*vector) for vector in FLOATS]
 
 
 def reply_of(vectors: list[Any], order: tuple[int, ...] = (0, 1), **more: Any) -> dict[str, Any]:
@@ -76,6 +82,8 @@ def test_conversion_there_and_back_keeps_float32(vector: list[float]) -> None:
         reply_of([[0.5], [10**400]]),
         reply_of([BASE64[0], "not base64!"]),
         reply_of([BASE64[0], "AAA="]),
+        reply_of([BASE64[0], packed(1.0, float("nan"))]),
+        reply_of([BASE64[0], packed(float("inf"), float("-inf"))]),
     ],
 )
 @pytest.mark.parametrize("encoding", ["float", "base64"])
@@ -84,7 +92,29 @@ def test_reply_without_one_vector_an_input_is_unusable(reply: dict[str, Any], en
         passed(reply, encoding, dimensions=2)
 
 
-def test_number_beyond_float32_can_only_be_sent_as_a_number() -> None:
+@pytest.mark.parametrize("vectors", [[[0.5], [0.5, 1.0]], [packed(0.5), packed(0.5, 1.0)], ["", ""]])
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_vectors_of_different_sizes_or_of_none_are_unusable(vectors: list[Any], encoding: str) -> None:
+    with pytest.raises(UnusableReply):
+        passed(reply_of(vectors), encoding)
+
+
+def test_index_that_is_no_number_is_unusable() -> None:
+    data = [{"index": index, "embedding": [0.5]} for index in (False, True)]
+
+    with pytest.raises(UnusableReply):
+        passed({"data": data})
+
+
+@pytest.mark.parametrize("value", ["\ud800", float("nan"), {"\udfff": 1}])
+def test_reply_that_cannot_be_written_again_is_unusable(value: Any) -> None:
+    reply = reply_of(FLOATS, x_unknown=value)
+
+    with pytest.raises(UnusableReply):
+        passed(reply, "base64")
+
+
+def test_number_beyond_float32_can_only_be_told_as_a_number() -> None:
     reply = reply_of([[1e300], [1.0]])
 
     assert json.loads(passed(reply))["data"][0]["embedding"] == [1e300]

@@ -1,6 +1,7 @@
 """Replies with vectors: in the order of the inputs, and in the encoding of the request."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, cast
 
 from callmissed_ai.dialects.json_reply import UnusableReply
@@ -14,23 +15,33 @@ def converted_reply(
 ) -> bytes:
     """`body` unchanged if it has the requested order and encoding, else with its vectors ordered and encoded so.
 
-    Raises UnusableReply for a reply without one vector per input, or with other `dimensions` than requested.
+    Raises UnusableReply for a reply without one vector an input, or with vectors of other than asked `dimensions` or of
+    more than one size.
     """
     given = objects(reply.get("data"))
     ordered = _ordered(given, inputs)
     data = [{**vector, "embedding": converted(vector.get("embedding"), encoding)} for vector in ordered]
-    if dimensions and any(dimensions_of(vector["embedding"]) != dimensions for vector in data):
-        raise UnusableReply("vectors of another size than was asked for")
+    sizes = {dimensions_of(vector["embedding"]) for vector in data}
+    if sizes != {dimensions or max(sizes)}:
+        raise UnusableReply("vectors of another size than was asked for, or of several")
     if data == given == reply.get("data"):
         return body
-    return json.dumps({**reply, "data": data}, ensure_ascii=False, separators=(",", ":")).encode()
+    return _written({**reply, "data": data})
 
 
 def _ordered(vectors: list[dict[str, Any]], inputs: int) -> list[dict[str, Any]]:
-    by_index = {vector.get("index"): vector for vector in vectors if isinstance(vector.get("index"), int)}
+    by_index = {vector["index"]: vector for vector in vectors if type(vector.get("index")) is int}
     if len(vectors) != inputs or by_index.keys() != set(range(inputs)):
         raise UnusableReply("not one vector an input")
     return [by_index[index] for index in range(inputs)]
+
+
+def _written(reply: Mapping[str, Any]) -> bytes:
+    """`reply` as JSON. Some of what Python reads as JSON is none: half of a surrogate pair, NaN."""
+    try:
+        return json.dumps(reply, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        raise UnusableReply("not JSON") from None
 
 
 def read_input_tokens(value: object) -> int | None:

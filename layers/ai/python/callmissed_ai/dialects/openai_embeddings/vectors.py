@@ -1,7 +1,6 @@
 """Vectors on the wire: lists of numbers, or base64 of little-endian float32."""
 
 import base64
-import binascii
 import struct
 from collections.abc import Sequence
 from math import isfinite
@@ -24,15 +23,17 @@ def converted(value: object, encoding: Encoding) -> list[float] | str:
     Raises UnusableReply for a value that is no vector.
     """
     if isinstance(value, str):
-        data = _decoded(value)
-        return value if encoding == "base64" else list(struct.unpack(f"<{len(data) // _FLOAT_BYTES}f", data))
-    vector = _numbers(value)
+        vector = _unpacked(value)
+        return value if encoding == "base64" else vector
+    vector = _checked(cast("list[Any]", value) if isinstance(value, list) else [])
     return vector if encoding == "float" else encoded(vector, "base64")
 
 
 def dimensions_of(value: list[float] | str) -> int:
     """How many numbers an encoded vector has."""
-    return len(value) if isinstance(value, list) else len(_decoded(value)) // _FLOAT_BYTES
+    if isinstance(value, list):
+        return len(value)
+    return (len(value) * 3 // 4 - value.count("=", -2)) // _FLOAT_BYTES
 
 
 def _packed(vector: Sequence[float]) -> bytes:
@@ -42,19 +43,19 @@ def _packed(vector: Sequence[float]) -> bytes:
         raise UnusableReply("a number beyond float32") from None
 
 
-def _decoded(text: str) -> bytes:
+def _unpacked(text: str) -> list[float]:
     try:
         data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise UnusableReply("an embedding that is not base64") from None
-    if len(data) % _FLOAT_BYTES:
-        raise UnusableReply("an embedding that is no float32")
-    return data
+        return _checked(list(struct.unpack(f"<{len(data) // _FLOAT_BYTES}f", data)))
+    except (ValueError, struct.error):
+        raise UnusableReply("an embedding that is not base64 of float32") from None
 
 
-def _numbers(value: object) -> list[float]:
-    """The vector that JSON's `value` is. A batch has 200,000 numbers, so they are checked without a Python loop."""
-    vector = cast("list[Any]", value) if isinstance(value, list) else []
+def _checked(vector: list[Any]) -> list[float]:
+    """`vector` if it is one of finite numbers. A batch has 200,000 of them, so they are checked without a loop of ours.
+
+    Raises UnusableReply.
+    """
     try:
         if not vector or not {*map(type, vector)} <= {int, float} or not isfinite(sum(vector)):
             raise UnusableReply("an embedding that is no vector")
