@@ -21,6 +21,9 @@ DialectName = Literal["openai_chat"]
 TransportName = Literal["bare", "openai_sdk"]
 """Ways of sending a request to an upstream, which `callmissed_ai.transports.opening` opens."""
 
+MAX_DIMENSIONS = 65_536
+"""Numbers in a vector: ten times what any embedding model makes."""
+
 PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 """`${NAME}` in a provider's base URL or headers, to be read from the environment."""
 

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from callmissed.catalog.model import (
+    MAX_DIMENSIONS,
     PLACEHOLDER,
     Catalog,
     CatalogError,
@@ -35,7 +36,6 @@ MAX_CREDITS_PER_MILLION_TOKENS = 1_000_000
 """Over a hundred times the highest list price: a higher price is a misplaced decimal point."""
 
 _MAX_TOKENS = 100_000_000
-_MAX_DIMENSIONS = 65_536
 _SHARE_OF_WINDOW = 4
 """Output limit of a model whose row states none: a quarter of its window, which leaves room for the prompt."""
 
@@ -111,7 +111,7 @@ class _ModelRow(BaseModel):
     supports_vision: bool = False
     aliases: list[_Id] = []
     output_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    dimensions: Annotated[int, Field(ge=1, le=_MAX_DIMENSIONS)] | None = None
+    dimensions: Annotated[int, Field(ge=1, le=MAX_DIMENSIONS)] | None = None
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

@@ -91,6 +91,12 @@ async def test_reply_is_garbage_or_late_or_cut_on_demand(sandbox: Any) -> None:
         _ = [chunk async for chunk in reply.chunks()]
 
 
+async def test_more_numbers_than_a_reply_may_have_are_refused(sandbox: Any) -> None:
+    error = (await asked(sandbox, ["a"] * 128, 400, dimensions=4097))["error"]
+
+    assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", "dimensions", "invalid_value")
+
+
 async def test_wrong_request_is_refused_as_openai_refuses(sandbox: Any) -> None:
     error = (await asked(sandbox, [], 400))["error"]
 

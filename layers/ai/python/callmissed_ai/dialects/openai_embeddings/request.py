@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
+from callmissed.catalog.model import MAX_DIMENSIONS
 from callmissed.errors import invalid_request
 
 PATH = "/embeddings"
@@ -53,7 +54,7 @@ class EmbeddingsRequest(BaseModel):
     encoding_format: Annotated[Literal["float", "base64"], Field(description="`base64` is little-endian float32.")] = (
         "float"
     )
-    dimensions: Annotated[int, Field(ge=1, description="At most the model's own.")] | None = None
+    dimensions: Annotated[int, Field(ge=1, le=MAX_DIMENSIONS, description="At most the model's own.")] | None = None
     user: Annotated[str, Field(max_length=256)] | None = None
 
     @property

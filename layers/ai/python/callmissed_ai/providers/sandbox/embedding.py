@@ -17,18 +17,25 @@ from typing import Any
 from callmissed_ai.dialects.openai_embeddings.request import EmbeddingsRequest
 from callmissed_ai.dialects.openai_embeddings.vectors import encoded
 from callmissed_ai.providers.sandbox import tokens
+from callmissed_ai.providers.sandbox.rejection import Rejected
 
 MODEL = "hashed-ngrams"
 """Model name in the reply: the requested model did not make these vectors."""
 
 USUAL_DIMENSIONS = 1_024
+_MAX_NUMBERS = 128 * 4_096
+"""Numbers in one reply: they are made and written one by one, while other calls wait."""
+
 _WORD = re.compile(r"\w+")
 _GRAM = 3
 
 
 def embeddings_body(request: EmbeddingsRequest, *, with_usage: bool) -> bytes:
-    """The body of the HTTP reply."""
+    """The body of the HTTP reply. Raises Rejected for more numbers than a reply may have."""
     dimensions = request.dimensions or USUAL_DIMENSIONS
+    if len(request.inputs) * dimensions > _MAX_NUMBERS:
+        message = f"Invalid 'dimensions': the sandbox makes at most {_MAX_NUMBERS:,} numbers in one reply."
+        raise Rejected(message, "dimensions", "invalid_value")
     data = [
         {"object": "embedding", "index": index, "embedding": encoded(embed(each, dimensions), request.encoding_format)}
         for index, each in enumerate(request.inputs)
