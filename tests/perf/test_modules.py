@@ -66,5 +66,5 @@ def test_the_client_for_users_urls_needs_neither_a_web_framework_nor_boto3() -> 
 def test_the_authorizer_loads_what_it_needs_and_no_more() -> None:
     modules = loaded(entry_of(AUTHORIZER))
 
-    assert not modules & (HEAVY | WEB | LOCAL | {"mangum", "pydantic"})
+    assert not modules & (HEAVY | WEB | LOCAL | {"mangum", "pydantic", "callmissed_ai"})
     assert {"callmissed", "functions", "aiohttp"} <= modules

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 CORE = Path("layers/core/python/callmissed")
-SOURCES = ("layers", "functions", "cli", "local", "bench")
+SOURCES = ("layers", "functions", "cli", "local", "infra", "bench")
 OWNERS = {
     CORE / "keys/records.py": "kid st perm mdl dom prov scp ex bud kb km iv dl tat u ln",
     CORE / "ledger/records.py": "st mon av h gr sp spt bud bl q_llm q_stt q_tts q_image q_search",
@@ -16,7 +16,7 @@ OWNERS = {
 HOT = sorted({letters for owned in OWNERS.values() for letters in owned.split()} - {"u", "h", "o", "b"})
 """Letters that mean nothing else anywhere; single ones are looked for as keys of an item only."""
 
-ACCESS = re.compile(rf"""(\[|\.get\()["']({"|".join(HOT)}|u|h|o|b)["']""")
+ACCESS = re.compile(rf"""["']({"|".join(HOT)})["']|(\[|\.get\()["'](u|h|o|b)["']""")
 EXPRESSION = re.compile(rf"""["'](SET|REMOVE|ADD|DELETE)? ?({"|".join(HOT)}) ?(=|>=|<=|<|>) """)
 
 
@@ -41,6 +41,8 @@ def test_storage_letters_occur_only_in_the_modules_that_own_them(pattern: re.Pat
     [
         (ACCESS, 'left = item["kb"]'),
         (ACCESS, 'wallet.get("h", {})'),
+        (ACCESS, 'database.update_if(KEYS, key, set={"kb": left}, expected={"st": "active"})'),
+        (ACCESS, 'database.update_if(KEYS, key, remove=("bud",))'),
         (EXPRESSION, '"UpdateExpression": "SET kb = kb + :amount",'),
         (EXPRESSION, '"ConditionExpression": "st = :active AND ex > :now",'),
     ],
