@@ -45,7 +45,8 @@ def usd(micro_credits: int) -> float:
 
 
 def render_model(model: Model) -> dict[str, Any]:
-    """The model object of every listing: OpenAI's four fields and ours."""
+    """The model object of every listing: OpenAI's four fields and ours; `dimensions` where they are known."""
+    dimensions = {} if model.dimensions is None else {"dimensions": model.dimensions}
     return {
         "id": model.id,
         "object": "model",
@@ -57,6 +58,7 @@ def render_model(model: Model) -> dict[str, Any]:
         "context_window": model.context_window,
         "context_length": model.context_window,
         "max_output_tokens": model.max_output_tokens or None,
+        **dimensions,
         "pricing": render_pricing(model),
         "free": model.free,
         "status": model.status,
@@ -161,7 +163,9 @@ _PLATFORM_422 = _error_example(
         "type": "invalid_request_error",
         "code": "invalid_request_error",
         "request_id": "req_01",
-        "details": [{"loc": ["query", "category"], "msg": "Input should be 'llm', 'stt', 'tts' or 'image'"}],
+        "details": [
+            {"loc": ["query", "category"], "msg": "Input should be 'llm', 'stt', 'tts', 'image' or 'embedding'"}
+        ],
     },
     "A filter has a value that doesn't exist",
 )
@@ -169,7 +173,7 @@ _ACCESS_EXAMPLE = {
     "plans": {
         "free": {
             "models": ["kimi-k2.6", "saaras:v3"],
-            "by_category": {"llm": ["kimi-k2.6"], "stt": ["saaras:v3"], "tts": [], "image": []},
+            "by_category": {"llm": ["kimi-k2.6"], "stt": ["saaras:v3"], "tts": [], "image": [], "embedding": []},
             "restriction": "2 models across 2 categories",
         }
     }

@@ -154,6 +154,16 @@ async def test_a_model_shows_its_row(http: httpx2.AsyncClient) -> None:
     }
 
 
+async def test_only_an_embedding_model_shows_the_size_of_its_vectors(http: httpx2.AsyncClient) -> None:
+    listed = (await http.get("/api/v1/models")).json()["data"]
+
+    assert {row["id"]: row["dimensions"] for row in listed if "dimensions" in row} == {
+        "text-embedding-3-small": 1536,
+        "text-embedding-3-large": 3072,
+        "sandbox-embedding": 1024,
+    }
+
+
 @pytest.mark.parametrize(
     ("model_id", "pricing"),
     [
@@ -196,6 +206,7 @@ def test_dollars_show_every_digit_of_the_dearest_and_the_cheapest_price() -> Non
         ("?category=stt", 7),
         ("?category=tts", 5),
         ("?category=image", 10),
+        ("?category=embedding", 3),
         ("?free=true", 29),
         ("?free=false", 41),
         ("?category=image&free=true", 6),
@@ -219,6 +230,14 @@ async def test_a_filter_that_does_not_exist_is_refused(http: httpx2.AsyncClient,
     assert answer.status_code == 422
     assert error["details"][0]["loc"] == ["query", field]
     assert error["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_the_documented_refusal_of_a_filter_is_the_real_one(http: httpx2.AsyncClient) -> None:
+    documented = document()["paths"]["/api/v1/models"]["get"]["responses"]["422"]["content"]["application/json"]
+
+    answer = await http.get("/api/v1/models?category=video")
+
+    assert answer.json()["error"]["details"] == documented["example"]["error"]["details"]
 
 
 async def test_the_public_404_is_the_platforms(http: httpx2.AsyncClient) -> None:
@@ -273,5 +292,11 @@ def test_the_openapi_document_describes_the_routes() -> None:
         operation = paths[path]["get"]
         assert operation["summary"]
         assert operation["responses"]["200"]["content"]["application/json"]["example"]
+    assert (
+        "embedding"
+        in paths["/api/v1/models/access"]["get"]["responses"]["200"]["content"]["application/json"]["example"]["plans"][
+            "free"
+        ]["by_category"]
+    )
     names = {parameter["name"] for parameter in paths["/api/v1/models"]["get"]["parameters"]}
     assert names == {"category", "free"}
