@@ -36,7 +36,7 @@ class StageServices:
         return {"CALLMISSED_AWS_ENDPOINT": self.endpoint, "CALLMISSED_QUEUE_BASE": self.queue_base, **buckets}
 
     def bucket(self, declared: Resource) -> str:
-        """Name of a declared bucket; a deployed one's is longer, because it has to be unique in the world."""
+        """Name of a declared bucket; a deployed one's is longer, because S3 names are unique worldwide."""
         return f"callmissed-{self.stage}-{declared.name}"
 
     def queue_url(self, name: str) -> str:
