@@ -114,7 +114,7 @@ def test_reply_that_cannot_be_written_again_is_unusable(value: Any) -> None:
         passed(reply, "base64")
 
 
-def test_number_beyond_float32_can_only_be_told_as_a_number() -> None:
+def test_number_beyond_float32_can_only_be_sent_as_a_number() -> None:
     reply = reply_of([[1e300], [1.0]])
 
     assert json.loads(passed(reply))["data"][0]["embedding"] == [1e300]
