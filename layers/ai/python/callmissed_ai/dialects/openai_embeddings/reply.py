@@ -15,8 +15,8 @@ def converted_reply(
 ) -> bytes:
     """`body` unchanged if it has the requested order and encoding, else with its vectors ordered and encoded so.
 
-    Raises UnusableReply for a reply without one vector an input, or with vectors of other than asked `dimensions` or of
-    more than one size.
+    Raises UnusableReply for a reply without one vector per input, with vectors of more than one size, or with other
+    `dimensions` than requested.
     """
     given = objects(reply.get("data"))
     ordered = _ordered(given, inputs)

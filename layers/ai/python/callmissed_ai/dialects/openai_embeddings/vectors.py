@@ -52,7 +52,7 @@ def _unpacked(text: str) -> list[float]:
 
 
 def _checked(vector: list[Any]) -> list[float]:
-    """`vector` if it is one of finite numbers. A batch has 200,000 of them, so they are checked without a loop of ours.
+    """`vector` if it is one of finite numbers. A batch has 200,000 of them, so they are checked without a Python loop.
 
     Raises UnusableReply.
     """
