@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from callmissed.keys.secret import Mode
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.routes import ROUTES, Auth, Route
 from tests.support.inference.gateway import Account, Accounts
@@ -113,3 +114,14 @@ async def test_a_route_with_a_permission_asks_for_it(tenants: Tenants, route: Ro
     account = await tenants.accounts.account(permissions=others)
 
     refused(await tenants.request(route, account, json=body_for(route)), 403, "permission_denied")
+
+
+@pytest.mark.parametrize("route", [route for route in SERVED if route.permission], ids=lambda route: route.path)
+async def test_a_test_key_is_answered_by_the_sandbox(tenants: Tenants, route: Route, upstream: FakeUpstream) -> None:
+    account = await tenants.accounts.account(mode=Mode.TEST)
+    upstream.forget()
+
+    response = await tenants.request(route, account, json=body_for(route))
+
+    assert (response.status_code, response.headers["x-callmissed-sandbox"]) == (200, "true"), response.text
+    assert upstream.requests == []

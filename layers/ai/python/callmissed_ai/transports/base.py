@@ -1,7 +1,8 @@
 """Interface of a transport: send one JSON request, return status, headers and bytes.
 
-A transport answers in the wire format of its dialect and never raises for an HTTP status;
-it raises `UpstreamUnreachable` when there is no answer at all.
+A transport answers in the wire format of its dialect, also for an API of the provider's own. It passes a reply that it
+can't translate on as it is, which the work's meter refuses. It never raises for an HTTP status; it raises
+`UpstreamUnreachable` when there is no answer at all.
 """
 
 from collections.abc import AsyncIterator, Mapping

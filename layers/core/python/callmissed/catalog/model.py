@@ -114,8 +114,9 @@ class Model:
 class ProviderSettings:
     """How to reach a provider.
 
-    `dialect` is `native` for an API of the provider's own. `base_url` and the values of `headers` may hold `${NAME}`,
-    which `resolved` replaces; `base_url` is "" for the provider that runs in process.
+    `dialect` is the format that its transport answers in, or `native` for an API of the provider's own that has no
+    transport yet. `base_url` and the values of `headers` may hold `${NAME}`, which `resolved` replaces; `base_url` is
+    "" for the provider that runs in process.
     """
 
     name: str
