@@ -1,9 +1,10 @@
 """The state folder: the files of the database, the secrets, and the announcement that the stack answers.
 
-<STATE>/dynamodb/      files of DynamoDB Local
-<STATE>/logs/          output of the engines
-<STATE>/secrets.json   pepper, sealing key, tenant and API keys; kept across restarts, readable by its owner only
-<STATE>/dev.json       where the stack answers, and with which keys; exists only while it does
+<STATE>/callmissed-state   says that the folder is a local stack's (local.state.ownership)
+<STATE>/dynamodb/          files of DynamoDB Local
+<STATE>/logs/              output of the engines
+<STATE>/secrets.json       pepper, sealing key, tenant and API keys; kept across restarts, readable by its owner only
+<STATE>/dev.json           where the stack answers, and with which keys; exists only while it does
 """
 
 import fcntl
@@ -17,6 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from local.errors import LocalStackError
+from local.state.ownership import claim, readable_errors
 from local.state.seed import SeededTenant
 
 
@@ -57,6 +59,10 @@ class StateFolder:
 
     def secrets(self) -> LocalSecrets:
         """The secrets; missing ones are created and stored. Raises `LocalStackError` when the file is damaged."""
+        with readable_errors(self.folder):
+            return self._read_secrets()
+
+    def _read_secrets(self) -> LocalSecrets:
         try:
             found = LocalSecrets.model_validate_json(self._secrets.read_bytes())
         except FileNotFoundError:
@@ -80,25 +86,31 @@ class StateFolder:
         self.announcement.unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Remove the data and the secrets."""
+        """Remove the data and the secrets of a folder that `open_state` has opened, which is never a foreign one."""
         shutil.rmtree(self.dynamodb, ignore_errors=True)
         self._secrets.unlink(missing_ok=True)
 
 
 @contextmanager
 def open_state(folder: Path) -> Generator[StateFolder]:
-    """The state in `folder`, which belongs to this process until the block ends. Raises `LocalStackError` if in use."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / ".gitignore").write_text("*\n")
+    """The state in `folder`, which belongs to this process until the block ends.
+
+    Raises `LocalStackError` for a folder that is in use, is not the stack's own, or can't be made.
+    """
+    claim(folder)
     state = StateFolder(folder)
-    with (folder / "lock").open("w") as lock:
+    with readable_errors(folder):
+        state.logs.mkdir(exist_ok=True)
+        lock = (folder / "lock").open("w")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LocalStackError(
                 f"The state folder {folder} is in use by another stack; choose another STATE."
             ) from None
-        state.withdraw()
+        with readable_errors(folder):
+            state.withdraw()
         with _withdrawn_at_death(state):
             yield state
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import psutil
+import pytest
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
@@ -167,6 +168,20 @@ def test_a_state_in_use_is_one_clear_line(local_stack: LocalStack, tmp_path: Pat
     assert local_stack.post("/v1/chat/completions", CHAT)[0] == 200
 
 
+@pytest.mark.parametrize("name", ["file/state", "foreign"])
+def test_a_state_folder_that_cant_be_used_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / ".gitignore").write_text("node_modules\n")
+
+    local_stack = launch(tmp_path / name, tmp_path / "output", "--port", "0", "--reset")
+
+    code, lines = refusal(local_stack)
+    assert (code, lines) == (1, local_stack.output.read_text().splitlines())
+    assert len(lines) == 1
+    assert (tmp_path / "foreign" / ".gitignore").read_text() == "node_modules\n"
+
+
 def test_a_wrong_providers_file_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> None:
     providers = tmp_path / "providers.toml"
     providers.write_text("[providers.lab]\ndialect = 3\n")
@@ -199,7 +214,9 @@ def test_a_second_stack_is_killed_started_again_and_ended(local_stack: LocalStac
         second.process.send_signal(signal.SIGTERM)
         assert second.process.wait(15) == 0
         assert gone(family)
-    assert sorted(path.name for path in state.iterdir()) == [".gitignore", "dynamodb", "lock", "logs", "secrets.json"]
+    assert sorted(path.name for path in state.iterdir()) == [
+        *(".gitignore", "callmissed-state", "dynamodb", "lock", "logs", "secrets.json")
+    ]
 
 
 def deductions(local_stack: LocalStack) -> int:

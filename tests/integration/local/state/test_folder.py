@@ -35,6 +35,8 @@ def test_missing_secrets_of_an_older_file_are_created_once(tmp_path: Path) -> No
 
 
 def test_clearing_removes_data_and_secrets_and_nothing_else(tmp_path: Path) -> None:
+    with open_state(tmp_path):
+        pass
     (tmp_path / "dynamodb").mkdir()
     (tmp_path / "dynamodb" / "file").touch()
     (tmp_path / "mine.txt").touch()
@@ -55,6 +57,8 @@ def test_an_announcement_is_private_whole_and_gone_at_the_end(tmp_path: Path) ->
 
 
 def test_a_stale_announcement_is_gone_at_the_start(tmp_path: Path) -> None:
+    with open_state(tmp_path):
+        pass
     StateFolder(tmp_path).announce(ANNOUNCEMENT)
     with open_state(tmp_path) as state:
         assert not state.announcement.exists()
@@ -73,7 +77,74 @@ def test_a_folder_belongs_to_one_stack_at_a_time(tmp_path: Path) -> None:
         assert state.announcement.exists()
 
 
+def test_a_gitignore_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    with open_state(tmp_path):
+        (tmp_path / ".gitignore").write_text("*\n!notes.txt\n")
+    with open_state(tmp_path):
+        assert (tmp_path / ".gitignore").read_text() == "*\n!notes.txt\n"
+
+
+FOREIGN = [
+    {".gitignore": "node_modules\n"},
+    {"notes.txt": "mine"},
+    {"dynamodb/table": "mine", "logs/app.log": "mine"},
+    {"secrets.json": '{"password": "mine"}'},
+    {"secrets.json": "["},
+    {"secrets.json/nested": "mine"},
+    {"lock": "mine"},
+    {"dev.json": "{}"},
+    {".git/config": "mine"},
+]
+
+
+@pytest.mark.parametrize("files", FOREIGN, ids=lambda files: "+".join(files))
+def test_a_foreign_folder_is_refused_and_stays_as_it_is(tmp_path: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    with pytest.raises(LocalStackError, match="not a local stack's"), open_state(tmp_path) as state:
+        state.clear()
+
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == files
+
+
+def test_a_link_to_a_foreign_folder_is_refused_too(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").touch()
+    (tmp_path / "state").symlink_to(mine)
+
+    with pytest.raises(LocalStackError, match="not a local stack's"), open_state(tmp_path / "state"):
+        pass
+
+    assert [path.name for path in mine.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["file", "file/state", "x" * 300, "state/logs", "state/lock", "state/dev.json"])
+def test_a_folder_that_cant_be_used_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with open_state(tmp_path / "state"):
+        pass
+    folder, blocked = (tmp_path / "state", name[6:]) if name.startswith("state/") else (tmp_path / name, None)
+    if blocked == "logs":
+        (folder / blocked).rmdir()
+        (folder / blocked).touch()
+    elif blocked:
+        (folder / blocked).unlink(missing_ok=True)
+        (folder / blocked).mkdir()
+
+    with pytest.raises(LocalStackError) as refused, open_state(folder):
+        pass
+
+    assert "\n" not in str(refused.value)
+    assert "can't be used" in str(refused.value)
+
+
 def test_damaged_secrets_are_named(tmp_path: Path) -> None:
+    with open_state(tmp_path):
+        pass
     (tmp_path / "secrets.json").write_text("{")
     with open_state(tmp_path) as state, pytest.raises(LocalStackError, match=r"secrets\.json is damaged"):
         state.secrets()
