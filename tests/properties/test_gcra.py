@@ -52,6 +52,10 @@ class ReferenceGcra:
         self.tat = max(self.tat, now) + self.interval
         return True
 
+    def would_admit(self, now: int) -> bool:
+        """Whether one more call at `now` would conform, without counting it."""
+        return self.tat <= now + self.tolerance
+
     def admits_more(self, now: int) -> int:
         """Calls that would conform at `now` without any of them counting."""
         return max(0, (now + self.tolerance - self.tat) // self.interval + 1)
@@ -102,6 +106,9 @@ def test_admission_is_gcra(
         if admitted is not None:
             assert admitted.rate.remaining == reference.admits_more(now)
             assert admitted.rate.reset == max(0, reference.tat - now)
+            limit, left = (int(admitted.rate.headers[f"X-RateLimit-{name}"]) for name in ("Limit", "Remaining"))
+            assert 0 <= left < limit == burst(rpm)
+            assert (left == 0) is not reference.would_admit(now)
 
 
 @pytest.mark.parametrize("rpm", [1, 60, 600])

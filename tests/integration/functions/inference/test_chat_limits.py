@@ -27,15 +27,28 @@ async def test_above_its_rate_a_key_is_refused_until_it_may_come_back(
 
     refusals = [await chat(client, account) for _ in range(3)]
 
-    assert (first.headers["x-ratelimit-limit"], first.headers["x-ratelimit-remaining"]) == ("6", "0")
+    assert (first.headers["x-ratelimit-limit"], first.headers["x-ratelimit-remaining"]) == ("1", "0")
     for response in refusals:
         refused(response, 429, "rate_limit_exceeded", type="rate_limit_error")
         assert 1 <= int(response.headers["retry-after"]) <= 10
-        assert (response.headers["x-ratelimit-limit"], response.headers["x-ratelimit-remaining"]) == ("6", "0")
+        assert (response.headers["x-ratelimit-limit"], response.headers["x-ratelimit-remaining"]) == ("1", "0")
         assert 1 <= int(response.headers["x-ratelimit-reset"]) <= 10
     assert await accounts.wallet(account.tenant) == wallet
     assert await accounts.key_item(account.secret) == key
     assert len(upstream.requests) == 1
+
+
+async def test_the_headers_count_calls_at_once_down_to_the_one_that_is_refused(
+    client: httpx2.AsyncClient, accounts: Accounts
+) -> None:
+    account = await accounts.account(rpm=12)  # a burst of two, then one call every five seconds
+
+    calls = [await client.get("/v1/models", headers=account.headers) for _ in range(3)]
+
+    assert [call.status_code for call in calls] == [200, 200, 429]
+    assert [call.headers["x-ratelimit-remaining"] for call in calls] == ["1", "0", "0"]
+    assert {call.headers["x-ratelimit-limit"] for call in calls} == {"2"}
+    assert {call.headers["ratelimit-policy"] for call in calls} == {'"key";q=12;w=60'}
 
 
 async def test_reading_counts_towards_the_rate_too(client: httpx2.AsyncClient, accounts: Accounts) -> None:

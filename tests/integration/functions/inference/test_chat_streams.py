@@ -143,7 +143,8 @@ async def test_headers_of_a_stream(client: httpx2.AsyncClient, accounts: Account
     assert "content-length" not in headers
     assert headers["x-generation-id"].removeprefix("gen_") == headers["x-request-id"].removeprefix("req_")
     assert headers["x-quota-remaining"] == "49999"
-    assert headers["x-ratelimit-limit"] == "60000"
+    assert headers["x-ratelimit-limit"] == "10000"
+    assert headers["ratelimit-policy"] == '"key";q=60000;w=60'
 
 
 @pytest.fixture

@@ -9,19 +9,25 @@ _BURST_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class RateState:
-    """The key's window: requests a minute, calls it may still make at once, microseconds until it is full again."""
+    """The key's rate: requests a minute, calls it may still make at once, microseconds until it is full again."""
 
-    limit: int
+    rpm: int
     remaining: int
     reset: int
 
     @property
     def headers(self) -> dict[str, str]:
-        """The window for response headers; the reset is in seconds from now, rounded up."""
+        """The rate for response headers.
+
+        `X-RateLimit-*` speak of calls at once: at most Limit, now Remaining, and Limit again in Reset seconds (rounded
+        up). `RateLimit-Policy` is the rate by which they come back, in the form of
+        https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-10.html
+        """
         return {
-            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Limit": str(burst(self.rpm)),
             "X-RateLimit-Remaining": str(self.remaining),
             "X-RateLimit-Reset": str(-(-self.reset // SECOND)),
+            "RateLimit-Policy": f'"key";q={self.rpm};w=60',
         }
 
 
