@@ -1,6 +1,7 @@
 """The rate of a key: GCRA (ITU-T I.371, Annex A). A call conforms when arrival - tolerance <= now."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from callmissed.clock import MINUTE, SECOND
 
@@ -24,11 +25,16 @@ class RateState:
         https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-10.html
         """
         return {
-            "X-RateLimit-Limit": str(burst(self.rpm)),
+            **_fixed_headers(self.rpm),
             "X-RateLimit-Remaining": str(self.remaining),
             "X-RateLimit-Reset": str(-(-self.reset // SECOND)),
-            "RateLimit-Policy": f'"key";q={self.rpm};w=60',
         }
+
+
+@lru_cache(maxsize=1024)
+def _fixed_headers(rpm: int) -> dict[str, str]:
+    """The headers that are the same for every call of a key."""
+    return {"X-RateLimit-Limit": str(burst(rpm)), "RateLimit-Policy": f'"key";q={rpm};w=60'}
 
 
 def burst(rpm: int) -> int:
