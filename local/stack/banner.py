@@ -1,6 +1,8 @@
 """The text in the terminal when the stack answers."""
 
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -36,6 +38,7 @@ const messages = [{{ role: "user", content: "Hello!" }}];
 const stream = await client.chat.completions.create({{ model: "sandbox", messages, stream: true }});
 for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta?.content ?? "");
 """
+_SHOWN_MODELS = 5
 _SNIPPETS = (
     ("curl", "bash", _CURL),
     ("Python, with .venv/bin/python here or after 'pip install openai'", "python", _PYTHON),
@@ -44,9 +47,27 @@ _SNIPPETS = (
 )
 
 
-def show_banner(console: Console, announcement: Announcement, folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class LiveModels:
+    """Ids of the models that the stack can call, of `total` in the catalog."""
+
+    ids: Sequence[str]
+    total: int
+
+    @property
+    def text(self) -> str:
+        """Some of the ids, and where a model says what it lacks."""
+        more = len(self.ids) - _SHOWN_MODELS
+        shown = ", ".join(self.ids[:_SHOWN_MODELS]) + (f" and {more} more" if more > 0 else "")
+        others = self.total - len(self.ids)
+        return f"{shown}\n{others} others lack a provider's key or an endpoint; GET /api/v1/models says which"
+
+
+def show_banner(console: Console, announcement: Announcement, folder: Path, models: LiveModels) -> None:
     """Print where the stack of `folder` answers, its keys, and ways to call it that can be copied as they are."""
     facts = Table.grid(padding=(0, 2))
+    facts.add_column(no_wrap=True)
+    facts.add_column(overflow="fold")  # a key must never be cut
     for name, value in (
         ("base URL", f"{announcement.base_url}/v1"),
         ("live key", announcement.live_key),
@@ -54,6 +75,7 @@ def show_banner(console: Console, announcement: Announcement, folder: Path) -> N
         ("tenant", announcement.tenant_id),
         ("DynamoDB", announcement.endpoints["dynamodb"]),
         ("SQS, S3, …", announcement.endpoints["aws"]),
+        ("models", models.text),
     ):
         facts.add_row(f"[bold]{name}[/]", value)
     facts.add_row("", "[dim]The test key never leaves the sandbox and costs nothing.[/]")

@@ -33,6 +33,8 @@ def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
         "CALLMISSED_PUBLIC_URL": endpoints.public_url,
         # A developer's webhook endpoint is most often on the same machine.
         "CALLMISSED_ALLOW_LOOPBACK": "true",
+        # A developer is caller and operator at once.
+        "CALLMISSED_NAMES_VARIABLES": "true",
         "AWS_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from callmissed.aws.queues import SqsQueue
 from callmissed.aws.secrets import pepper_ring
+from callmissed.catalog.model import SANDBOX
 from callmissed.clock import system_clock
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.queues import DISPATCH
@@ -22,7 +23,7 @@ from local.aws.tables import create_tables
 from local.lambda_runtime.schedules import run_schedules
 from local.server.admin_routes import create_admin_app
 from local.server.local_server import LocalServer, create_local_app
-from local.stack.banner import show_banner
+from local.stack.banner import LiveModels, show_banner
 from local.stack.environment import LocalEndpoints, apply_environment
 from local.stack.platform import LocalPlatform
 from local.state.folder import Announcement, StateFolder
@@ -66,7 +67,7 @@ async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dep
     try:
         await server.start()
         announcement = _announcement(tenant, dependencies.endpoints)
-        show_banner(console, announcement, state.folder)
+        show_banner(console, announcement, state.folder, _live_models(dependencies.inference))
         server.announce(state, announcement)
         await server.ended()
     finally:
@@ -88,6 +89,14 @@ async def _tenant(state: StateFolder, seeder: Seeder) -> SeededTenant:
     tenant = tenant or await seeder.create_tenant()
     state.store_secrets(secrets.model_copy(update={"account": tenant}))
     return tenant
+
+
+def _live_models(inference: Container) -> LiveModels:
+    """The models that can be called, those of real providers first: they are why somebody set a key."""
+    models, availability = inference.catalog.listed(), inference.router.availability
+    live = [model for model in models if availability.reason(model) is None]
+    live.sort(key=lambda model: any(route.provider == SANDBOX for route in model.routes))
+    return LiveModels([model.id for model in live], len(models))
 
 
 def _announcement(tenant: SeededTenant, endpoints: LocalEndpoints) -> Announcement:

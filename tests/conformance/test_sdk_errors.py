@@ -126,6 +126,13 @@ def test_502_and_503_are_internal_server_errors(
     assert shown(raised(sdk, account.secret, model=model)) == ("InternalServerError", status, code)
 
 
+def test_on_the_local_stack_a_model_without_a_key_names_the_variable(sdk: Sdk, account: Account) -> None:
+    error = raised(sdk, account.secret, model="gpt-4o", retries=2)
+
+    assert shown(error) == ("InternalServerError", 503, "provider_error")
+    assert "OPENAI_API_KEY, or OPENROUTER_API_KEY, and start the stack again" in error.message
+
+
 async def test_the_sdks_own_retries_wait_for_retry_after_and_succeed(
     sdk: Sdk, accounts: Accounts, upstream: FakeUpstream
 ) -> None:

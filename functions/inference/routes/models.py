@@ -11,6 +11,7 @@ from callmissed.errors import ApiError
 from callmissed.money import CREDIT
 from callmissed.plans.plans import ModelAccess, Plan, limits
 from callmissed.web.caching import cacheable
+from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.services.models import model_not_found
 from functions.inference.serving import authenticate
@@ -32,6 +33,8 @@ _EXAMPLE: dict[str, Any] = {
     "pricing": {"input": 1.28, "output": 5.4, "unit": "per_million_tokens", "currency": "USD"},
     "free": True,
     "status": "live",
+    "available": True,
+    "unavailable_reason": None,
     "supports_streaming": True,
     "supports_tools": True,
     "supports_reasoning": True,
@@ -44,8 +47,11 @@ def usd(micro_credits: int) -> float:
     return micro_credits / (CREDIT * CREDITS_PER_USD)
 
 
-def render_model(model: Model) -> dict[str, Any]:
-    """The model object of every listing: OpenAI's four fields and ours; `dimensions` where they are known."""
+def render_model(model: Model, reason: str | None = None) -> dict[str, Any]:
+    """The model object of every listing: OpenAI's four fields and ours; `dimensions` where they are known.
+
+    `reason` says why the model can't be called here.
+    """
     dimensions = {} if model.dimensions is None else {"dimensions": model.dimensions}
     return {
         "id": model.id,
@@ -62,6 +68,8 @@ def render_model(model: Model) -> dict[str, Any]:
         "pricing": render_pricing(model),
         "free": model.free,
         "status": model.status,
+        "available": reason is None,
+        "unavailable_reason": reason,
         "supports_streaming": model.supports_streaming,
         "supports_tools": model.supports_tools,
         "supports_reasoning": model.supports_reasoning,
@@ -79,9 +87,9 @@ def render_pricing(model: Model) -> dict[str, Any] | None:
     return pricing
 
 
-def render_list(models: Sequence[Model]) -> dict[str, Any]:
-    """OpenAI's list object."""
-    return {"object": "list", "data": [render_model(model) for model in models]}
+def render_list(models: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """OpenAI's list object of model objects."""
+    return {"object": "list", "data": models}
 
 
 def render_access(catalog: Catalog) -> dict[str, Any]:
@@ -129,6 +137,15 @@ def _restriction(access: ModelAccess, by_category: Mapping[str, Sequence[str]]) 
 def _catalog(request: Request) -> Catalog:
     container: Container = request.app.state.container
     return container.catalog
+
+
+def _rendered(request: Request, models: Sequence[Model]) -> list[dict[str, Any]]:
+    """The model objects of `models` as the caller meets them: the sandbox serves every call of a test key."""
+    container: Container = request.app.state.container
+    call: Call = request.scope["state"]["call"]
+    sandboxed = call.payer is not None and call.payer.is_sandboxed
+    availability = container.router.availability
+    return [render_model(model, availability.reason(model, sandboxed=sandboxed)) for model in models]
 
 
 async def _any_active_key(request: Request) -> None:
@@ -189,8 +206,11 @@ router = APIRouter(tags=["models"])
     responses=_json_example({"object": "list", "data": [_EXAMPLE]}),
 )
 async def list_models(request: Request) -> Response:
-    """Every model of the catalog, in the shape of OpenAI's list with prices, limits and abilities added."""
-    return JSONResponse(render_list(_catalog(request).listed()))
+    """Every model of the catalog, in the shape of OpenAI's list with prices, limits and abilities added.
+
+    `available` says whether a call is served here, `unavailable_reason` why not.
+    """
+    return JSONResponse(render_list(_rendered(request, _catalog(request).listed())))
 
 
 @router.get(
@@ -204,7 +224,7 @@ async def retrieve_model(request: Request, model_id: str) -> Response:
     model = _catalog(request).find(model_id)
     if model is None:
         raise model_not_found(model_id)
-    return JSONResponse(render_model(model))
+    return JSONResponse(_rendered(request, [model])[0])
 
 
 @router.get(
@@ -219,7 +239,7 @@ async def browse_models(
 ) -> Response:
     """Models with prices, limits and abilities; public."""
     models = _catalog(request).listed(category, free)
-    return cacheable(request, {"data": [render_model(model) for model in models]})
+    return cacheable(request, {"data": _rendered(request, models)})
 
 
 @router.get("/api/v1/models/access", summary="Models by plan", responses=_json_example(_ACCESS_EXAMPLE))
@@ -238,4 +258,4 @@ async def look_up_model(request: Request, model_id: str) -> Response:
     model = _catalog(request).find(model_id)
     if model is None:
         raise ApiError(404, "not_found", "There is no such model.")
-    return cacheable(request, render_model(model))
+    return cacheable(request, _rendered(request, [model])[0])

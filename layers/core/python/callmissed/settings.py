@@ -16,9 +16,10 @@ class CoreSettings:
     `snapshotted` says that Lambda freezes the started process and restores it many times (SnapStart). `aws_endpoint`
     replaces the endpoint of every AWS service except DynamoDB. `queue_base` is the URL of the account's queues without
     their names.
-    `allow_loopback` lets user-given URLs reach this machine, which only the local stack may. `public_url` is the
-    API's URL for callers, which a function can't know behind a custom domain; Twilio signs it. `credits.low` is
-    published below `low_credits` credits.
+    `allow_loopback` lets user-given URLs reach this machine, which only the local stack may.
+    `names_variables` lets answers name environment variables that are missing, which only the local stack may too.
+    `public_url` is the API's URL for callers, which a function can't know behind a custom domain; Twilio signs it.
+    `credits.low` is published below `low_credits` credits.
     """
 
     stage: str = "local"
@@ -37,6 +38,7 @@ class CoreSettings:
     low_credits: int = 50
     snapshotted: bool = False
     allow_loopback: bool = False
+    names_variables: bool = False
 
 
 def variable_of(setting: str) -> str:

@@ -195,8 +195,11 @@ async def test_a_provider_without_its_key_is_503_and_the_operator_learns_why(
 ) -> None:
     account = await accounts.account()
 
-    error = refused(await chat(client, account, model="keyless-chat"), 503, "provider_error")
+    response = await chat(client, account, model="keyless-chat")
 
+    error = refused(response, 503, "provider_error", param="model")
+    assert "The model 'keyless-chat' is not available. No provider of the model is configured." in error["message"]
+    assert response.headers["x-should-retry"] == "false"
     assert "LAB_KEY_THAT_NOBODY_SET" not in str(error)
     assert "keyless" not in str(error).replace("keyless-chat", "")
     assert any(note.get("needs") == ["LAB_KEY_THAT_NOBODY_SET"] for note in operator_log)

@@ -100,6 +100,20 @@ def test_the_printed_command_shows_the_credits_go_down(local_stack: LocalStack) 
     assert Decimal(after["available"]) < Decimal(before["available"])
 
 
+def test_the_terminal_shows_which_models_can_be_called(local_stack: LocalStack) -> None:
+    shown = " ".join(local_stack.output.read_text().split())
+    models = local_stack.get("/api/v1/models")[1]["data"]
+    live = [model["id"] for model in models if model["available"]]
+    assert f"models {', '.join(live)}" in shown
+    assert f"{len(models) - len(live)} others lack" in shown
+
+
+def test_a_call_of_a_model_without_a_key_names_the_variable(local_stack: LocalStack) -> None:
+    status, body = local_stack.post("/v1/chat/completions", CHAT | {"model": "gpt-oss-120b"})
+    assert status == 503
+    assert "GROQ_API_KEY" in json.loads(body)["error"]["message"]
+
+
 def test_a_call_is_served_by_the_real_app_and_billed(local_stack: LocalStack) -> None:
     status, answer = local_stack.post("/v1/chat/completions", CHAT)
     assert status == 200

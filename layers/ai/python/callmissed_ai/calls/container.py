@@ -60,7 +60,7 @@ def create_container(
         admission=admission,
         authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),
-        router=Router(catalog, provider_environment(settings), _open_sandbox),
+        router=Router(catalog, provider_environment(settings), _open_sandbox, names_variables=settings.names_variables),
     )
 
 

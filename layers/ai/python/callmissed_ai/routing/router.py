@@ -15,6 +15,7 @@ from callmissed.catalog.model import SANDBOX, Catalog, Model, ProviderRoute, mis
 from callmissed.errors import ApiError
 from callmissed.observability import count, get_logger
 from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
+from callmissed_ai.routing.availability import Availability
 from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamUnreachable
 from callmissed_ai.transports.opening import open_transport
 from callmissed_ai.work import Work
@@ -52,6 +53,7 @@ class Router:
     """The providers of one process, opened at first use, `sandbox` among them. `sleep` waits between tries.
 
     The sandbox plays upstream failures: it is asked once, and its 4xx reach the caller as they are.
+    `names_variables` as in `CoreSettings`.
     """
 
     def __init__(
@@ -60,7 +62,10 @@ class Router:
         environment: Mapping[str, str],
         sandbox: Callable[[], Transport],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        names_variables: bool = False,
     ) -> None:
+        self.availability = Availability(catalog, environment, names_variables=names_variables)
         self._catalog = catalog
         self._environment = environment
         self._open_sandbox = sandbox
@@ -73,6 +78,8 @@ class Router:
             async with asyncio.timeout(_SEARCH_SECONDS):
                 if answer := await self._search(work, sandboxed=sandboxed):
                     return answer
+        if not sandboxed and not any(map(self.availability.is_configured, work.models)):
+            raise self.availability.not_configured(work.models[0])
         raise ApiError(
             503,
             "provider_error",

@@ -1,6 +1,6 @@
 """Which models of the catalog may serve a request."""
 
-from callmissed.catalog.model import Model
+from callmissed.catalog.model import Category, Model
 from callmissed.errors import ApiError
 
 
@@ -19,3 +19,8 @@ def in_service(models: list[Model]) -> tuple[Model, ...]:
         message = f"The model '{models[0].id}' is under maintenance.{advice}"
         raise ApiError(503, "model_under_maintenance", message, param="model")
     return live
+
+
+def has_endpoint(model: Model) -> bool:
+    """Whether a billed endpoint calls models of this kind: chat or embeddings, priced by the token, no socket."""
+    return model.category in (Category.LLM, Category.EMBEDDING) and model.price is not None and not model.realtime

@@ -1,6 +1,7 @@
 """The catalog's routes, through the application with its real envelopes and the official SDK."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from callmissed.keys.admission import Admitted
 from callmissed.keys.policy import KeyPolicy, new_key_item
 from callmissed.keys.secret import Mode, new_secret
 from callmissed.money import MicroCredits
+from callmissed_ai.routing.router import Router
 from functions.inference.app import create_app
 from functions.inference.openapi import document
 from functions.inference.routes.models import render_model, render_pricing, usd
@@ -60,6 +62,7 @@ class Container:
     """What the model routes need of the real one."""
 
     catalog: Catalog
+    router: Router
     stage: str = "test"
     clock: Any = system_clock
     database: Any = None
@@ -76,7 +79,17 @@ def catalog() -> Catalog:
 
 @pytest.fixture
 async def http(catalog: Catalog) -> AsyncIterator[httpx2.AsyncClient]:
-    container: Any = Container(catalog)
+    async with serving(catalog, {"MOONSHOT_API_KEY": "k"}) as client:
+        yield client
+
+
+@asynccontextmanager
+async def serving(
+    catalog: Catalog, environment: dict[str, str], *, names_variables: bool = False
+) -> AsyncGenerator[httpx2.AsyncClient]:
+    """A client of the application with these variables."""
+    router = Router(catalog, environment, lambda: pytest.fail("no call is made"), names_variables=names_variables)
+    container: Any = Container(catalog, router)
     transport = httpx2.ASGITransport(create_app(container))
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -147,11 +160,68 @@ async def test_a_model_shows_its_row(http: httpx2.AsyncClient) -> None:
         "pricing": {"input": 1.28, "output": 5.4, "unit": "per_million_tokens", "currency": "USD"},
         "free": True,
         "status": "live",
+        "available": True,
+        "unavailable_reason": None,
         "supports_streaming": True,
         "supports_tools": True,
         "supports_reasoning": True,
         "supports_vision": True,
     }
+
+
+MISSING = {
+    "sandbox": None,
+    "sandbox-embedding": None,
+    "lab/chat": None,
+    "gpt-oss-120b": "GROQ_API_KEY",
+    "saaras:v3": "No endpoint serves this kind of model yet.",
+    "openrouter/auto": "No endpoint serves this kind of model yet.",
+    "nova-sonic": "No endpoint serves this kind of model yet.",
+    "kimi-k2.5-fast": "Under maintenance",
+}
+
+
+@pytest.mark.parametrize(("model_id", "why"), MISSING.items())
+async def test_a_model_says_whether_it_can_be_called_and_why_not(
+    catalog: Catalog, model_id: str, why: str | None
+) -> None:
+    async with serving(catalog, {}, names_variables=True) as local, serving(catalog, {}) as deployed:
+        told, hidden = [(await one.get(f"/api/v1/models/{model_id}")).json() for one in (local, deployed)]
+
+    assert told["available"] is hidden["available"] is (why is None)
+    assert (told["unavailable_reason"] is None) is (hidden["unavailable_reason"] is None) is (why is None)
+    assert (why or "") in (told["unavailable_reason"] or "")
+    assert "API_KEY" not in str(hidden)
+
+
+async def test_a_model_with_several_routes_names_what_each_needs(catalog: Catalog) -> None:
+    async with serving(catalog, {"CLOUDFLARE_API_TOKEN": "k"}, names_variables=True) as local:
+        listed = (await local.get("/api/v1/models")).json()["data"]
+
+    reasons = [row["unavailable_reason"] for row in listed if "CLOUDFLARE" in (row["unavailable_reason"] or "")]
+    assert any(": set CLOUDFLARE_ACCOUNT_ID, or OPENROUTER_API_KEY, and start" in reason for reason in reasons)
+    assert not any("CLOUDFLARE_API_TOKEN" in reason for reason in reasons)
+
+
+async def test_one_configured_route_makes_a_model_available(catalog: Catalog) -> None:
+    async with serving(catalog, {"OPENROUTER_API_KEY": "k"}) as local:
+        listed = (await local.get("/api/v1/models?category=llm")).json()["data"]
+
+    for row in listed:
+        providers = {route.provider for route in catalog.models[row["id"]].routes}
+        assert row["available"] is (
+            bool(providers & {"openrouter", "sandbox", "lab"})
+            and row["pricing"] is not None
+            and row["status"] == "live"
+        )
+
+
+async def test_every_model_with_an_endpoint_is_available_to_a_test_key(catalog: Catalog) -> None:
+    async with serving(catalog, {}) as local:
+        listed = (await local.get("/v1/models", headers={"Authorization": f"Bearer {KEY}"})).json()["data"]
+
+    by_id = {row["id"]: row["available"] for row in listed}
+    assert (by_id["gpt-4o"], by_id["text-embedding-3-small"], by_id["saaras:v3"]) == (True, True, False)
 
 
 async def test_only_an_embedding_model_shows_the_size_of_its_vectors(http: httpx2.AsyncClient) -> None:
