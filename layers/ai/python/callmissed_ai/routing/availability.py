@@ -1,6 +1,6 @@
 """Whether a model can be called here, and if not, why: no endpoint, maintenance, or no provider with its settings.
 
-Names of missing environment variables are the operator's business: they are told on the local stack, where operator
+Names of missing environment variables are the operator's business: answers have them on the local stack, where operator
 and caller are one person. A deployed stage writes them into its log.
 """
 

@@ -186,11 +186,11 @@ async def test_a_model_says_whether_it_can_be_called_and_why_not(
     catalog: Catalog, model_id: str, why: str | None
 ) -> None:
     async with serving(catalog, {}, names_variables=True) as local, serving(catalog, {}) as deployed:
-        told, hidden = [(await one.get(f"/api/v1/models/{model_id}")).json() for one in (local, deployed)]
+        named, hidden = [(await one.get(f"/api/v1/models/{model_id}")).json() for one in (local, deployed)]
 
-    assert told["available"] is hidden["available"] is (why is None)
-    assert (told["unavailable_reason"] is None) is (hidden["unavailable_reason"] is None) is (why is None)
-    assert (why or "") in (told["unavailable_reason"] or "")
+    assert named["available"] is hidden["available"] is (why is None)
+    assert (named["unavailable_reason"] is None) is (hidden["unavailable_reason"] is None) is (why is None)
+    assert (why or "") in (named["unavailable_reason"] or "")
     assert "API_KEY" not in str(hidden)
 
 
