@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from callmissed.errors import ApiError, envelope
+from callmissed.errors import ApiError, envelope, unauthorized
 from callmissed.platform.routes import MAX_BODY_BYTES
 
 _UNAVAILABLE = "The service is briefly unavailable. Please retry."
@@ -22,7 +22,7 @@ class _Refusal:
 
 
 _REFUSALS = (
-    _Refusal("UNAUTHORIZED", 401, "invalid_api_key", "Incorrect API key provided."),
+    _Refusal("UNAUTHORIZED", 401, "invalid_api_key", unauthorized().message),
     # The authorizer's own text. It is put into the JSON unescaped, because API Gateway escapes nothing here:
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.responseTemplates.html
     _Refusal(

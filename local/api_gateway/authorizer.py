@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from callmissed.errors import ApiError, invalid_api_key, service_unavailable
+from callmissed.errors import ApiError, service_unavailable, unauthorized
 from local.api_gateway.events import HttpRequest, authorizer_event, method_arn
 from local.api_gateway.proxy_integration import Invoke
 
@@ -83,7 +83,7 @@ class LambdaAuthorizer:
             _logger.exception("the authorizer gave no valid answer")
         except Exception as error:
             if str(error) == UNAUTHORIZED:
-                raise invalid_api_key() from None
+                raise unauthorized() from None
             _logger.exception("the authorizer failed")
         raise service_unavailable()
 

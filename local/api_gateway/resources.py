@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from callmissed.errors import ApiError
 from callmissed.platform.routes import Route
+from callmissed.web.unknown_route import unknown_route
 
 _NAME = re.compile(r"\{(\w+)(\+?)\}")
 
@@ -34,7 +34,7 @@ def find_route(resources: Sequence[ApiResource], method: str, path: str) -> tupl
     """The route for `path` (percent-encoded), and the values of its template's names, encoded as in the path.
 
     Preflights go to the function of the resource, because the response depends on the keys' domain locks.
-    Raises ApiError 404, also where another method exists, as API Gateway does.
+    Raises ApiError 404, also where another method exists, as API Gateway does; its own text names no route.
     """
     for resource in resources:
         if found := resource.pattern.fullmatch(path):
@@ -42,7 +42,7 @@ def find_route(resources: Sequence[ApiResource], method: str, path: str) -> tupl
                 if method == route.method or (method == "OPTIONS" and route.has_preflight):
                     return route, found.groupdict()
             break
-    raise ApiError(404, "not_found", "There is no such route.")
+    raise unknown_route(method, path, [route for resource in resources for route in resource.routes])
 
 
 def _rank(template: str) -> list[int]:

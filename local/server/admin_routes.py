@@ -1,4 +1,7 @@
-"""`/_local`: manual actions of a developer on the local stack. A deployed stage has no such routes."""
+"""`/_local`: manual actions of a developer on the local stack, beside its start pages.
+
+A deployed stage has no such routes.
+"""
 
 from datetime import UTC, datetime
 
@@ -14,14 +17,16 @@ from callmissed.clock import iso
 from callmissed.platform.tables import OUTBOX
 from local.lambda_runtime.functions import LambdaFunctions
 from local.lambda_runtime.schedules import run_schedule, schedule_names
+from local.server.start_page import START_ROUTES
 
 
 def create_admin_app(functions: LambdaFunctions, database: Database) -> Starlette:
-    """The application below `/_local`."""
+    """The application below `/_local`, and of the start pages."""
     app = Starlette(
         routes=[
             Route("/_local/schedules/{name}", _run_by_hand, methods=["POST"]),
             Route("/_local/outbox", _show_outbox, methods=["GET"]),
+            *START_ROUTES,
         ]
     )
     app.state.functions, app.state.database = functions, database

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.errors import LocalStackError
 from local.ports import answers, port_of, refused
+from local.server.start_page import START_PATHS
 from local.state.folder import Announcement, StateFolder
 
 _GRACE_SECONDS = 2
@@ -31,12 +32,15 @@ _LOGS = {
 
 
 def create_local_app(admin: ASGIApp, gateway: ASGIApp, lifespan: ASGIApp) -> ASGIApp:
-    """`admin` below `/_local`, `gateway` everywhere else. `lifespan` receives the server's start and end."""
+    """`admin` below `/_local` and for the start pages, `gateway` everywhere else.
+
+    `lifespan` receives the server's start and end.
+    """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await lifespan(scope, receive, send)
-        elif scope["path"].startswith("/_local/"):
+        elif scope["path"].startswith("/_local/") or scope["path"] in START_PATHS:
             await admin(scope, receive, send)
         else:
             await gateway(scope, receive, send)

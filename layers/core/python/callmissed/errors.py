@@ -91,9 +91,17 @@ def invalid_request(message: str, param: str | None = None, code: str = "invalid
     return ApiError(400, code, message, param=param)
 
 
-def invalid_api_key(message: str = "Incorrect API key provided.") -> ApiError:
-    """401: the key is missing, malformed, unknown, revoked or expired. The message is the same for each."""
+def invalid_api_key(message: str = "Incorrect API key: it is unknown, revoked or expired.") -> ApiError:
+    """401: the key is missing, malformed, unknown, revoked or expired. The message is the same for the last three."""
     return ApiError(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
+
+
+def unauthorized() -> ApiError:
+    """401 of the gateway, which does not learn why the authorizer refused."""
+    return invalid_api_key(
+        "No valid API key. Send one that begins with 'cm_live_' or 'cm_test_' as 'Authorization: Bearer cm_...'; "
+        "keys of other services don't work here."
+    )
 
 
 def payload_too_large(limit_bytes: int) -> ApiError:

@@ -2,12 +2,14 @@
 
 import itertools
 import json
+import re
 import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import urllib.request
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,8 +22,10 @@ from callmissed.clock import SECOND, Micros, iso, system_clock
 from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import CreditsLow
 from callmissed.ids import expires_at, new_call_id
+from callmissed.keys.secret import Mode, new_secret
 from callmissed.ledger.holds import Ledger
 from callmissed.money import MicroCredits
+from callmissed.platform.routes import ROUTES, Auth, Route
 from local.aws.tables import dynamodb_client
 from local.paths import ROOT
 from tests.support.local_stack import GUARD_SECONDS, LocalStack, launch, running
@@ -153,6 +157,50 @@ async def test_the_outbox_can_be_read_from_an_event_on(local_stack: LocalStack) 
     assert older.id not in [event["id"] for event in rest]
     assert local_stack.get("/_local/outbox?after=evt_unknown")[0] == 404
     assert local_stack.get("/_local/outbox", Origin="https://example.com")[0] == 403
+
+
+def page(local_stack: LocalStack, path: str) -> str:
+    with urllib.request.urlopen(local_stack.announcement["base_url"] + path, timeout=GUARD_SECONDS) as answer:
+        return answer.read().decode()
+
+
+def test_the_base_url_and_docs_lead_somewhere_and_hold_no_secret(local_stack: LocalStack) -> None:
+    base_url, live_key = (local_stack.announcement[name] for name in ("base_url", "live_key"))
+    start = page(local_stack, "/")
+    leads = re.findall(rf"^{base_url}(/\S+)", start, re.MULTILINE)
+    assert {"/docs", "/openapi.json", "/api/v1/models"} < set(leads)
+    for path in leads:
+        if path != "/v1":  # the SDK's base
+            assert page(local_stack, path)
+    docs = page(local_stack, "/docs")
+    assert all(f"<td>{route.method}</td><td>{shown(route.path)}</td>" in docs for route in documented())
+    assert live_key not in start + docs
+
+
+def shown(path: str) -> str:
+    return path.replace("+}", "}")
+
+
+def documented() -> list[Route]:
+    return [route for route in ROUTES if route.auth is not Auth.SIGNED]
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "message"),
+    [
+        ("/v1/chat/completion", None, "POST /v1/chat/completion. Did you mean POST /v1/chat/completions?"),
+        ("/v1/chat/completions", "", "No API key provided."),
+        ("/v1/chat/completions", "sk-proj-1", "not one of this service"),
+        ("/v1/chat/completions", "cm_live_1", "mistyped or cut off"),
+        ("/v1/chat/completions", new_secret(Mode.LIVE), "unknown, revoked or expired"),
+        ("/api/v1/webhooks", "sk-proj-1", "keys of other services don't work here"),
+    ],
+)
+def test_a_wrong_path_or_key_is_explained(local_stack: LocalStack, path: str, key: str | None, message: str) -> None:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    status, body = local_stack.post(path, CHAT, **headers)
+    assert status == (404 if key is None else 401)
+    assert message in json.loads(body)["error"]["message"]
 
 
 def test_bad_requests_to_admin_routes_are_refused(local_stack: LocalStack) -> None:

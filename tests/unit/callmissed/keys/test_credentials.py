@@ -34,6 +34,31 @@ def test_one_well_formed_key_or_401(shown: list[tuple[str, str]]) -> None:
         assert all(secret in value for value in named)
 
 
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ([], "No API key provided."),
+        ([("authorization", "Bearer ")], "No API key provided."),
+        (
+            [("authorization", "Bearer sk-proj-secret")],
+            "not one of this service: ours begin with 'cm_live_' or 'cm_test_'",
+        ),
+        ([("x-api-key", "secret")], "not one of this service"),
+        ([("authorization", "Bearer cm_live_secret")], "mistyped or cut off"),
+        ([("authorization", f"Bearer {KEY[:-1]}")], "mistyped or cut off"),
+        ([("authorization", f"Bearer {KEY}secret")], "mistyped or cut off"),
+        ([("authorization", "Basic secret")], "Send the API key as 'Authorization: Bearer cm_...'."),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_with_the_key(shown: list[tuple[str, str]], said: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        presented_secret(shown)
+
+    assert said in refused.value.message
+    assert "secret" not in refused.value.message
+    assert KEY[:-1] not in refused.value.message
+
+
 @given(raw, raw)
 @example("https://[::1", "")
 @example("https://*.example.com", "")

@@ -4,10 +4,14 @@ from collections.abc import Collection, Iterable, Sequence
 
 from callmissed.errors import ApiError, invalid_api_key
 from callmissed.keys.domains import is_allowed, origin_host
-from callmissed.keys.secret import is_well_formed
+from callmissed.keys.secret import PREFIXES, is_well_formed
 
 Headers = Sequence[tuple[str, str]]
 """A request's headers in order, repeated ones repeated, names in lower case."""
+
+_FOREIGN = "This API key is not one of this service: ours begin with 'cm_live_' or 'cm_test_'."
+_MISTYPED = "This API key is mistyped or cut off: its checksum does not fit."
+"""True of a text, whether or not there is such a key."""
 
 
 def presented_secret(headers: Headers) -> str:
@@ -21,13 +25,13 @@ def presented_secret(headers: Headers) -> str:
         if scheme.lower() != "bearer":
             raise invalid_api_key("Send the API key as 'Authorization: Bearer cm_...'.")
         shown.add(token.strip())
-    if not shown:
+    if not any(shown):
         raise invalid_api_key("No API key provided. Send it as 'Authorization: Bearer cm_...'.")
     if len(shown) > 1:
         raise invalid_api_key("The request carries more than one API key.")
     secret = shown.pop()
     if not is_well_formed(secret):
-        raise invalid_api_key()
+        raise invalid_api_key(_MISTYPED if secret.startswith(PREFIXES) else _FOREIGN)
     return secret
 
 

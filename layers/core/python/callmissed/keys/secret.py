@@ -24,6 +24,10 @@ class Mode(StrEnum):
     TEST = "test"
 
 
+PREFIXES = tuple(f"cm_{mode}_" for mode in Mode)
+"""How secrets begin."""
+
+
 def new_secret(mode: Mode) -> str:
     """A fresh key with 238 bits of randomness."""
     text = f"cm_{mode}_" + "".join(secrets.choice(_LETTERS) for _ in range(_RANDOM_LENGTH))
@@ -32,7 +36,7 @@ def new_secret(mode: Mode) -> str:
 
 def is_well_formed(secret: str) -> bool:
     """True when prefix, length, alphabet and checksum fit; says nothing about whether the key exists."""
-    if not secret.startswith(("cm_live_", "cm_test_")) or not secret.isascii():
+    if not secret.startswith(PREFIXES) or not secret.isascii():
         return False
     text, checksum = secret[:-_CHECKSUM_LENGTH], secret[-_CHECKSUM_LENGTH:]
     return len(text) == len("cm_live_") + _RANDOM_LENGTH and hmac.compare_digest(_checksum(text), checksum)

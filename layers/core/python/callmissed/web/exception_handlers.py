@@ -9,6 +9,7 @@ from starlette.types import Scope
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.aws.queues import QueueUnavailable
 from callmissed.errors import ApiError, envelope, invalid_request, service_unavailable
+from callmissed.web.unknown_route import unknown_route
 
 
 def add_exception_handlers(api: FastAPI) -> None:
@@ -56,16 +57,14 @@ async def _handle_invalid_request(request: Request, error: Exception) -> Respons
 async def _handle_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    codes = {404: "not_found", 405: "method_not_allowed"}
     only_preflight = error.status_code == 405 and (error.headers or {}).get("Allow") == "OPTIONS"
     status = 404 if only_preflight else error.status_code  # the preflight's route has every path
-    lost = f"No such endpoint: {request.method} {request.url.path[:200]}."
-    refusal = ApiError(
-        status,
-        codes.get(status, "invalid_request_error"),
-        lost if status in codes else "The request's body can't be read.",
-        headers=None if only_preflight else error.headers,
-    )
+    if status not in (404, 405):
+        refusal = ApiError(status, "invalid_request_error", "The request's body can't be read.", headers=error.headers)
+        return error_response(request.scope, refusal)
+    refusal = unknown_route(request.method, request.url.path)
+    if status == 405:
+        refusal = ApiError(405, "method_not_allowed", refusal.message, headers=error.headers)
     return error_response(request.scope, refusal)
 
 

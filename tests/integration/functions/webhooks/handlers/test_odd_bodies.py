@@ -13,7 +13,7 @@ async def test_what_can_not_be_parsed_is_a_bad_request(tenant: Tenant, body: byt
 
     assert answer.status_code in (400, 422), answer.text
     assert answer.json()["error"]["code"] == "invalid_request_error"
-    assert "No such endpoint" not in answer.text
+    assert "no such route" not in answer.text
 
 
 @pytest.mark.parametrize(
