@@ -39,7 +39,7 @@ comma := ,
 PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */callmissed_ai/calls) \
 	$(addprefix */callmissed_ai/,charges.py work.py)
 SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesis-profile=deep
-SOAK_delivery := python -m bench.delivery --soak 10000
+SOAK_delivery := python -m bench.delivery --soak 10000 --check
 
 .PHONY: help setup need-python need-node need-java dev test coverage soak check format lint synth bench bench-delivery bench-peers cost clean
 
@@ -77,7 +77,7 @@ format: setup ## Format the code and fix what ruff can fix.
 synth: setup ## Synthesise the CloudFormation templates into cdk.out, offline.
 	npx --no-install cdk synth --quiet $(ARGS)
 
-bench: setup need-java ## Measure the gateway beside a direct call and the installed peers.
+bench: setup need-java ## Measure the gateway beside a direct call and the installed peers: make bench [ARGS=--check].
 	python -m bench.run $(ARGS)
 
 bench-delivery: setup need-java ## Measure deliveries and soak them; writes docs/webhooks-performance.md.

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -111,6 +112,18 @@ def _budget_table(budgets: Sequence[Budget]) -> Table:
             budget.what, f"{budget.measured:.2f} {budget.unit}", f"{budget.limit:.2f} {budget.unit}", towards, verdict
         )
     return table
+
+
+def finish(budgets: Sequence[Budget], console: Console, *, check: bool) -> None:
+    """Name every budget that is exceeded. Raises typer.Exit with status 1 for one, with `check` alone."""
+    exceeded = [budget for budget in budgets if not budget.holds]
+    for budget in exceeded:
+        console.print(
+            f"[yellow]over budget:[/] {budget.what}: {budget.measured:.2f} {budget.unit}, at most {budget.limit:.2f}",
+            soft_wrap=True,
+        )
+    if exceeded and check:
+        raise typer.Exit(1)
 
 
 def write_plot(report: Report, path: Path) -> None:

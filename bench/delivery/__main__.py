@@ -12,6 +12,7 @@ from bench.delivery import report
 from bench.delivery.run import Run
 from bench.delivery.scenarios import Counts
 from bench.delivery.worker import ENVIRONMENT
+from bench.report import finish
 from bench.run import IDLE_LOAD, RESULTS
 from bench.servers import ROOT, BenchError
 from local.errors import EngineError
@@ -27,8 +28,11 @@ def _stop(_signal: int, _frame: object) -> None:
 def main(
     soak: Annotated[int, typer.Option(min=0, help="Events of the soak; 0 keeps the one of an earlier run.")] = 0,
     quick: Annotated[bool, typer.Option(help="A tenth of everything, for a quick check; writes nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Fail when a budget is exceeded.")] = False,
 ) -> None:
-    """Measure, print, and (unless quick) write the results. Exit status 1: a budget is exceeded; 2: no result."""
+    """Measure, print, and (unless quick) write the results. Exit status 1: --check and a budget is exceeded;
+    2: no result.
+    """
     signal.signal(signal.SIGTERM, _stop)
     os.environ.update(ENVIRONMENT)
     console = Console()
@@ -45,8 +49,7 @@ def main(
     print(report.tables(found))
     if not quick:
         report.write(found, JSON, DOCUMENT)
-    if not all(budget.holds for budget in found.budgets):
-        raise typer.Exit(1)
+    finish(found.budgets, console, check=check)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,14 @@
 """What a run writes down."""
 
+import importlib
 import json
+import signal
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import typer
+from typer.testing import CliRunner
 
 from bench.load import Sample
 from bench.measure import OURS, OURS_INSTANT, Budget, Case, GatewayResult, Tally, figures
@@ -31,6 +38,29 @@ def test_the_json_has_rounded_figures_and_verdicts(tmp_path: Path):
     assert document["gateways"][OURS]["start_seconds"] == 1.235
     assert document["gateways"][OURS]["cases"]["blocking x1"]["cpu"] == 2.0
     assert document["budgets"][0]["holds"] is False
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]], ids=str)
+@pytest.mark.parametrize("command", ["bench.run", "bench.delivery.__main__"])
+def test_a_budget_that_is_exceeded_is_named_and_fails_the_check_alone(
+    command: str, options: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    module = importlib.import_module(command)
+    measured = SimpleNamespace(budgets=report().budgets)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr("bench.delivery.__main__.ENVIRONMENT", {})
+    monkeypatch.setattr("bench.run._run", lambda *_: measured)
+    monkeypatch.setattr("bench.delivery.run.Run.__init__", lambda *_: None)
+    monkeypatch.setattr("bench.delivery.run.Run.measure", lambda *_: measured)
+    for name in ("bench.report.show", "bench.delivery.report.tables", "bench.delivery.report.kept_soak"):
+        monkeypatch.setattr(name, lambda *_: "")
+    app = typer.Typer()
+    app.command()(module.main)
+
+    result = CliRunner().invoke(app, ["--quick", *options])
+
+    assert result.exit_code == (1 if options else 0), result.output
+    assert "over budget: memory: 140.00 MB, at most 130.00" in result.output
 
 
 def test_the_plot_is_the_same_file_for_the_same_figures(tmp_path: Path):
