@@ -19,15 +19,8 @@ _POLL_SECONDS = 0.02
 _LOGS = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"calls": {"()": "uvicorn.logging.AccessFormatter", "fmt": '"%(request_line)s" %(status_code)s'}},
-    "handlers": {
-        "calls": {"class": "logging.StreamHandler", "formatter": "calls", "stream": "ext://sys.stdout"},
-        "problems": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"},
-    },
-    "loggers": {
-        "uvicorn.access": {"handlers": ["calls"], "level": "INFO", "propagate": False},
-        "uvicorn": {"handlers": ["problems"], "level": "WARNING", "propagate": False},
-    },
+    "handlers": {"problems": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}},
+    "loggers": {"uvicorn": {"handlers": ["problems"], "level": "WARNING", "propagate": False}},
 }
 
 
@@ -57,6 +50,7 @@ class LocalServer:
             http="httptools",
             ws="none",
             log_config=_LOGS,
+            access_log=False,  # CallLog writes the lines of calls
             server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )

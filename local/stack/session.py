@@ -22,6 +22,7 @@ from local.aws.services import create_services
 from local.aws.tables import create_tables
 from local.lambda_runtime.schedules import run_schedules
 from local.server.admin_routes import create_admin_app
+from local.server.call_log import CallLog
 from local.server.local_server import LocalServer, create_local_app
 from local.stack.banner import LiveModels, show_banner
 from local.stack.environment import LocalEndpoints, apply_environment
@@ -61,7 +62,7 @@ async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dep
     database, settings = dependencies.inference.database, dependencies.settings
     tenant = await _tenant(state, Seeder(database, pepper_ring(settings)[0]))
     await redrive_deliveries(database, SqsQueue(settings, DISPATCH), system_clock())
-    server = LocalServer(_app(dependencies), listener)
+    server = LocalServer(CallLog(_app(dependencies), console), listener)
     dependencies.platform.mappings.start()
     schedules = asyncio.create_task(run_schedules(dependencies.platform.functions))
     try:

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 import urllib.request
 from decimal import Decimal
 from pathlib import Path
@@ -122,6 +123,39 @@ def test_a_call_is_served_by_the_real_app_and_billed(local_stack: LocalStack) ->
     status, answer = local_stack.post("/v1/chat/completions", CHAT)
     assert status == 200
     assert answer["choices"][0]["message"]["content"]
+
+
+def logged(local_stack: LocalStack, text: str) -> list[str]:
+    """Lines of calls that hold the text; they follow the response."""
+    give_up = time.monotonic() + GUARD_SECONDS
+    while not (found := [line for line in local_stack.output.read_text().splitlines() if text in line]):
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    return found
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_each_call_is_one_line_in_the_terminal(local_stack: LocalStack, streamed: bool) -> None:
+    headers = {"Authorization": f"Bearer {local_stack.announcement['live_key']}", "Content-Type": "application/json"}
+    url = f"{local_stack.announcement['base_url']}/v1/chat/completions?verify_token=hush"
+    request = urllib.request.Request(url, json.dumps(CHAT | {"stream": streamed}).encode(), headers)
+    with urllib.request.urlopen(request, timeout=GUARD_SECONDS) as answer:
+        request_id, call = answer.headers["x-request-id"], answer.headers["x-generation-id"]
+        answer.read()
+    (line,) = logged(local_stack, request_id)
+    cost = local_stack.get(f"/v1/generation?id={call}")[1]["data"]["cost_credits"]
+    pattern = rf"\d\d:\d\d:\d\d  POST /v1/chat/completions  200  \d+ ms  sandbox  (\S+) credits  {request_id}"
+    assert (found := re.fullmatch(pattern, line)), line
+    assert Decimal(found[1]) == Decimal(str(cost)) > 0
+    assert "\x1b" not in local_stack.output.read_text()
+
+
+def test_a_refused_call_is_one_line_too(local_stack: LocalStack) -> None:
+    body = local_stack.get("/v1/models", Authorization="Bearer cm_live_hush")[1]
+    request_id = json.loads(body)["error"]["request_id"]
+    (line,) = logged(local_stack, request_id)
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d  GET /v1/models  401  \d+ ms  -  -  {request_id}", line), line
+    assert "hush" not in local_stack.output.read_text()
 
 
 async def test_a_schedule_run_by_hand_resolves_an_expired_hold(local_stack: LocalStack) -> None:

@@ -6,6 +6,7 @@ from callmissed.clock import Clock, Micros
 from callmissed.ids import new_call_id
 from callmissed.keys.admission import Admitted
 from callmissed.keys.policy import ANY
+from callmissed.ledger.entries import LedgerEntry
 from callmissed.ledger.holds import Hold, WalletState
 from callmissed_ai.calls.idempotency import IdempotentCall
 
@@ -36,7 +37,8 @@ class Call:
 
     `payer` is None until the call is admitted. `hold` is None for a sandboxed call, which costs nothing; `idempotent`
     for a call without an Idempotency-Key. Once `settling` is set the call can't be cancelled: its entry may be written
-    even after a lost answer, and a settlement whose reply can't be stored gives the hold back itself.
+    even after a lost answer, and a settlement whose reply can't be stored gives the hold back itself. `entry` is the
+    ledger entry of a settled call.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Call:
     db_wait: int = 0
     upstream_wait: int = 0
     settling: bool = False
+    entry: LedgerEntry | None = None
 
     @property
     def admitted(self) -> AdmittedPayer:

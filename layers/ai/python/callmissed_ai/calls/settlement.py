@@ -49,6 +49,7 @@ class CallSettlement:
         begun = self._clock()
         entry = _entry(call, _usage(call, work, upstream, charges, outcome, begun), charges, begun)
         await asyncio.shield(asyncio.ensure_future(self._store_and_settle(call, entry, store)))
+        call.entry = entry
         call.db_wait += self._clock() - begun
 
     async def cancel(self, call: Call) -> None:
