@@ -1,22 +1,35 @@
 """The `callmissed` command."""
 
+from typing import Annotated
+
 import typer
 
-from cli.commands.credits import credits
 from cli.commands.dev import dev
-from cli.commands.dlq import dlq
-from cli.commands.events import events
-from cli.commands.integrations import integrations
-from cli.commands.keys import keys
-from cli.commands.tenants import tenants
-from cli.commands.usage import usage
+from cli.groups import HELP, LazyGroup, command_group
 
 app = typer.Typer(
     name="callmissed",
-    help="Run the stack on this machine, and look after tenants, keys, credits and queues of any stage.",
-    no_args_is_help=True,
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for group in (tenants, keys, credits, usage, events, integrations, dlq):
-    app.add_typer(group)
+for name in HELP:
+    app.add_typer(command_group(name))
 app.command()(dev)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # takes as long as all the rest
+
+        typer.echo(f"callmissed {version('callmissed')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Run the stack on this machine, and look after tenants, keys, credits and queues of any stage."""

@@ -2,7 +2,7 @@
 
 import typer
 
-from callmissed.events.types import EVENT_TYPES, EventData
+from callmissed.events.types import EVENT_TYPES, EventData, is_pattern
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import parse_credits
 
@@ -30,3 +30,10 @@ def event_type(text: str) -> type[EventData]:
     if text not in EVENT_TYPES:
         raise typer.BadParameter(f"'{text}' is not an event type. There are: {', '.join(EVENT_TYPES)}.")
     return EVENT_TYPES[text]
+
+
+def event_filter(text: str) -> str:
+    """An event type, or a filter such as `message.*`."""
+    if not is_pattern(text):
+        raise typer.BadParameter(f"'{text}' fits no event type. There are: {', '.join(EVENT_TYPES)}.")
+    return text

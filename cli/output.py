@@ -1,7 +1,8 @@
 """The output of commands: Rich tables for people, JSON for scripts, warnings and errors on stderr."""
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,12 +15,18 @@ Row = Mapping[str, Any]
 """One record as JSON has it. Money is text in credits, as exact as the ledger."""
 
 Columns = Mapping[str, str]
-"""Headings by the names of a row's fields."""
+"""Headings by the names of a row's fields, the most important first: a narrow terminal shows no more than fit."""
 
-_MIN_WIDTH = 240
-"""Columns of a table, however narrow the terminal: ids and secrets stay in one piece and can be copied."""
+_MIN_COLUMNS = 2
+_MAX_NEEDED = 20
+"""Letters that a column of texts needs at least. Longer texts fold; ids are one word and never break to save space."""
 
+_MAX_WORD = 36
+"""Letters of the longest id. A longer word, such as a body of JSON, folds."""
+
+_GAP = 2
 _NOTHING = "—"
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d{3}Z")
 
 
 class Output:
@@ -27,8 +34,7 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._console = Console()
-        self._console.width = max(self._console.width, _MIN_WIDTH)
+        self._console = Console(highlight=False)
         self._errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
     def record(self, row: Row) -> None:
@@ -36,32 +42,36 @@ class Output:
         if self._as_json:
             self._json(row, indent=2)
             return
-        grid = Table.grid(padding=(0, 2))
+        width = max(len(name) for name in row) + _GAP
         for name, value in row.items():
-            grid.add_row(Text(name.replace("_", " "), style="bold"), _cell(value))
+            self._line(name.replace("_", " ").ljust(width), _shown(value))
+
+    def _line(self, name: str, value: str) -> None:
+        """One field. Where a word, such as a secret, does not fit beside the name, the value follows in one piece."""
+        if len(name) + max(map(len, value.split()), default=0) > self._console.width:
+            self._console.print(Text(name.rstrip(), style="bold"))
+            self._console.print(Text(value), soft_wrap=True)
+            return
+        grid = Table.grid()
+        grid.add_row(Text(name, style="bold"), Text(value))
         self._console.print(grid)
 
     def rows(self, rows: Sequence[Row], columns: Columns) -> None:
-        """Print a list of records; people see the `columns` only."""
+        """Print a list of records; people see as many of the `columns` as fit."""
         if self._as_json:
             self._json(rows, indent=2)
             return
-        table = Table(*columns.values(), box=None, pad_edge=False)
-        _fill(table, rows, columns)
-        self._console.print(table)
+        widths = {name: _needed(title, name, rows) for name, title in columns.items()}
+        self._table(rows, columns, widths, heading=True)
 
     def lines(self, rows: Sequence[Row], columns: Columns, widths: Mapping[str, int], *, heading: bool) -> None:
-        """Print records one by one, one line each, in columns at least as wide as `widths`."""
+        """Print records one by one, in as many columns as fit, which are at least as wide as `widths`."""
         if self._as_json:
             for row in rows:
                 self._json(row)
             return
-        table = Table(box=None, pad_edge=False, show_header=heading)
-        for name, title in columns.items():
-            table.add_column(title, min_width=widths[name], no_wrap=True)
-        _fill(table, rows, columns)
         if rows or heading:
-            self._console.print(table)
+            self._table(rows, columns, widths, heading=heading)
 
     @contextmanager
     def progress(self, doing: str, total: int) -> Generator[Callable[[int], None]]:
@@ -78,14 +88,42 @@ class Output:
         """Print the reason of a failure on stderr."""
         self._errors.print(Text(f"callmissed: {text}"))
 
+    def _table(self, rows: Sequence[Row], columns: Columns, widths: Mapping[str, int], *, heading: bool) -> None:
+        """Print a table, or where not even two columns fit, one record after the other."""
+        fitting = self._fitting(columns, widths)
+        if _width(fitting, widths) > self._console.width:
+            for row in rows:
+                self.record({columns[name]: row[name] for name in columns})
+            return
+        table = Table(box=None, pad_edge=False, show_header=heading)
+        for name, title in fitting.items():
+            table.add_column(title, min_width=widths[name])
+        for row in rows:
+            table.add_row(*(_cell(row[name]) for name in fitting))
+        self._console.print(table)
+
+    def _fitting(self, columns: Columns, needed: Mapping[str, int]) -> Columns:
+        """The first of `columns` that fit the terminal when each has the letters that it needs."""
+        names = list(columns)
+        while len(names) > _MIN_COLUMNS and _width(names, needed) > self._console.width:
+            names.pop()
+        return {name: columns[name] for name in names}
+
     def _json(self, value: Any, indent: int | None = None) -> None:
         self._console.file.write(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
         self._console.file.flush()
 
 
-def _fill(table: Table, rows: Sequence[Row], columns: Columns) -> None:
-    for row in rows:
-        table.add_row(*(_cell(row[name]) for name in columns))
+def _needed(title: str, name: str, rows: Sequence[Row]) -> int:
+    """Letters that a column needs: its longest word, and up to _MAX_NEEDED of its longest text."""
+    texts = [title, *(_shown(row[name]) for row in rows)]
+    longest_word = max(len(word) for text in texts for word in text.split() or [""])
+    return max(min(longest_word, _MAX_WORD), min(max(map(len, texts)), _MAX_NEEDED))
+
+
+def _width(names: Collection[str], widths: Mapping[str, int]) -> int:
+    """Letters of a line with the columns `names`; Rich counts a gap behind the last, too."""
+    return sum(widths[name] + _GAP for name in names)
 
 
 def _cell(value: Any) -> Text:
@@ -96,6 +134,8 @@ def _shown(value: Any) -> str:
     match value:
         case None | [] | "":
             return _NOTHING
+        case str():
+            return _TIME.sub(r"\1Z", value)
         case bool():
             return "yes" if value else "no"
         case list():

@@ -15,42 +15,59 @@ KEYS = {
     "masked": "secret",
     "mode": "mode",
     "status": "status",
-    "permissions": "permissions",
-    "models": "models",
-    "domains": "domains",
     "rpm": "rpm",
     "budget": "budget",
     "expires_at": "expires",
+    "permissions": "permissions",
+    "models": "models",
+    "domains": "domains",
 }
 ENTRIES = {
     "created_at": "time",
-    "id": "entry",
     "type": "type",
     "amount": "credits",
     "description": "description",
+    "id": "entry",
     "reference": "reference",
 }
 CALLS = {
     "created_at": "time",
-    "id": "id",
     "model": "model",
-    "provider": "provider",
     "tokens_in": "in",
     "tokens_out": "out",
     "cost": "cost",
-    "latency_ms": "ms",
     "outcome": "outcome",
+    "latency_ms": "ms",
+    "id": "id",
+    "provider": "provider",
 }
 CALL_WIDTHS = {
-    "created_at": 24,
-    "id": 28,
-    "model": 16,
-    "provider": 10,
+    "created_at": 20,
+    "model": 12,
     "tokens_in": 6,
     "tokens_out": 6,
     "cost": 8,
-    "latency_ms": 6,
     "outcome": 9,
+    "latency_ms": 5,
+    "id": 28,
+    "provider": 10,
+}
+WEBHOOKS = {
+    "id": "webhook",
+    "url": "URL",
+    "status": "status",
+    "events": "events",
+    "failing_since": "failing since",
+    "description": "description",
+}
+DELIVERIES = {
+    "id": "delivery",
+    "event": "event",
+    "status": "status",
+    "status_code": "HTTP",
+    "attempts": "tries",
+    "created_at": "time",
+    "error": "error",
 }
 
 

@@ -10,8 +10,9 @@ import typer
 
 from cli.context import CommandContext
 from cli.errors import EXPECTED_ERRORS, explain
+from cli.groups import DEFAULT_STATE
 from cli.output import Output
-from cli.target import DEFAULT_REGION, DEFAULT_STATE, StageTarget, find_target
+from cli.target import DEFAULT_REGION, StageTarget, find_target
 
 CommandFunction = Callable[..., Awaitable[None]]
 

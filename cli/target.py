@@ -10,7 +10,6 @@ from callmissed.platform.resources import PEPPERS, SEALING_KEYS
 from callmissed.settings import CoreSettings
 from cli.errors import CommandError
 
-DEFAULT_STATE = Path(".callmissed")
 DEFAULT_REGION = CoreSettings().region
 
 

@@ -10,11 +10,12 @@ from callmissed.ledger.queries import MAX_ENTRIES, balance, newest_entries
 from callmissed.money import MicroCredits, show
 from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
+from cli.groups import command_group
 from cli.option_parsers import credit_amount
 from cli.rows import ENTRIES, balance_row, entry_row
 from cli.stage_command import stage_command
 
-credits = typer.Typer(name="credits", help="A tenant's money.", no_args_is_help=True)
+credits = command_group("credits")
 
 
 @stage_command(credits, "grant")

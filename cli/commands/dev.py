@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.target import DEFAULT_STATE
+from cli.groups import DEFAULT_STATE
 
 
 def dev(

@@ -19,15 +19,16 @@ from cli.dead_letter_queues import (
     sent_at,
 )
 from cli.errors import CommandError
+from cli.groups import command_group
 from cli.output import Row
 from cli.stage_command import stage_command
 
 _SAMPLE = 10
 _POLL_SECONDS = 2.0
 QUEUES = {"queue": "queue", "messages": "messages", "oldest_at": "oldest", "age_seconds": "age in s", "source": "from"}
-MESSAGES = {"id": "id", "sent_at": "sent", "receive_count": "received", "group": "group", "body": "body"}
+MESSAGES = {"id": "id", "body": "body", "sent_at": "sent", "receive_count": "received", "group": "group"}
 
-dlq = typer.Typer(name="dlq", help="What could not be processed or delivered.", no_args_is_help=True)
+dlq = command_group("dlq")
 
 QueueName = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue as 'list' names it.")]
 

@@ -9,12 +9,13 @@ from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import EventData
 from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
+from cli.groups import command_group
 from cli.option_parsers import event_type
 from cli.stage_command import stage_command
 
 _WARNING = "Receivers can't distinguish this event from a real one."
 
-events = typer.Typer(name="events", help="Events that webhooks receive.", no_args_is_help=True)
+events = command_group("events")
 
 
 @stage_command(events, "emit")

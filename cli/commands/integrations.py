@@ -12,15 +12,14 @@ from callmissed.sealing import Sealer
 from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
 from cli.errors import CommandError
+from cli.groups import HelpfulGroup, command_group
 from cli.output import Row
 from cli.stage_command import stage_command
 
 PROVIDERS: dict[str, type[Credentials]] = {kind.provider: kind for kind in (WhatsAppCredentials, TwilioCredentials)}
 
-integrations = typer.Typer(
-    name="integrations", help="A tenant's credentials of WhatsApp and Twilio.", no_args_is_help=True
-)
-save = typer.Typer(name="set", help="Save credentials in the place of those before.", no_args_is_help=True)
+integrations = command_group("integrations")
+save = typer.Typer(name="set", help="Save credentials in the place of those before.", cls=HelpfulGroup)
 integrations.add_typer(save)
 
 

@@ -7,9 +7,11 @@ import typer
 from callmissed.clock import MINUTE, Micros
 from callmissed.keys.management import MAX_OVERLAP_MINUTES, NewKey
 from callmissed.keys.policy import ANY, NEVER, KeyPolicy
+from callmissed.keys.records import read_api_key
 from callmissed.keys.secret import Mode
 from callmissed.money import MicroCredits
 from cli.context import CommandContext
+from cli.groups import command_group
 from cli.option_parsers import credit_amount, name_list
 from cli.rows import KEYS, key_row
 from cli.stage_command import stage_command
@@ -17,7 +19,7 @@ from cli.stage_command import stage_command
 _DAY = 24 * 60 * MINUTE
 _WARNING = "This secret is shown this once. Keep it now: it is not stored and can't be shown again."
 
-keys = typer.Typer(name="keys", help="API keys, their limits and their secrets.", no_args_is_help=True)
+keys = command_group("keys")
 
 
 def _names(help: str, default: str = "all") -> object:
@@ -66,6 +68,12 @@ async def list_all(context: CommandContext) -> None:
     """List a tenant's keys, oldest first."""
     records = await context.keys().keys_of(context.tenant)
     context.output.rows([key_row(record) for record in records], KEYS)
+
+
+@stage_command(keys, "show")
+async def show(context: CommandContext, *, key_id: KeyId) -> None:
+    """Show a key with all its limits; its secret is masked."""
+    context.output.record(key_row(await read_api_key(context.database, context.tenant, key_id)))
 
 
 @stage_command(keys, "revoke")

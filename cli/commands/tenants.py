@@ -14,11 +14,12 @@ from callmissed.plans.plans import Plan
 from callmissed.tenants.tenants import create_tenant, get_tenant, list_tenants
 from cli.context import CommandContext
 from cli.errors import CommandError, explain
+from cli.groups import command_group
 from cli.option_parsers import credit_amount
 from cli.rows import TENANTS, balance_row, tenant_row
 from cli.stage_command import stage_command
 
-tenants = typer.Typer(name="tenants", help="The organisations to whom everything belongs.", no_args_is_help=True)
+tenants = command_group("tenants")
 
 
 @stage_command(tenants, "create", of_tenant=False)

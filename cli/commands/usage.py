@@ -9,13 +9,14 @@ from callmissed.ledger.entries import LedgerEntry
 from callmissed.ledger.queries import MAX_ENTRIES, newest_entries
 from callmissed.tenants.tenants import get_tenant
 from cli.context import CommandContext
+from cli.groups import command_group
 from cli.rows import CALL_WIDTHS, CALLS, call_row
 from cli.stage_command import stage_command
 
 _WINDOW = 300
 """Newest calls that each poll reads again: a long call's entry is written after entries of calls that began later."""
 
-usage = typer.Typer(name="usage", help="What a tenant's calls used and cost.", no_args_is_help=True)
+usage = command_group("usage")
 
 
 @stage_command(usage, "tail")

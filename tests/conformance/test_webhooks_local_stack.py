@@ -2,12 +2,14 @@
 
 import json
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from standardwebhooks import Webhook as Library
 from standardwebhooks.webhooks import WebhookVerificationError
@@ -27,7 +29,7 @@ from tests.support.webhooks.callbacks import (
     message,
 )
 from tests.support.webhooks.receivers import SOURCES, receiver
-from tests.support.webhooks.tenants import WEBHOOKS, Arrival, Endpoint, Tenant, Webhook, client, command, until
+from tests.support.webhooks.tenants import COMMAND, WEBHOOKS, Arrival, Endpoint, Tenant, Webhook, client, command, until
 
 INVALID_KEY = ("invalid_request_error", "invalid_api_key")
 DENIED = ("permission_error", "permission_denied")
@@ -85,6 +87,43 @@ def test_the_guide_leads_to_a_verified_event_and_its_replay(tenant: Tenant, tmp_
         assert server.handled_until("Where is my order?")[-1].startswith("message.received ")
         again = webhook.delivery(event, status="delivered", replay_of=first["id"])
         assert again["id"] == answer.json()["delivery_id"] != first["id"]
+
+
+def test_the_command_line_lists_and_deletes(tenant: Tenant, endpoint: Endpoint) -> None:
+    made = tenant.api.post(WEBHOOKS, json={"url": endpoint.url, "events": ["message.received"]}).json()
+    webhook, of_tenant = Webhook(tenant.api, made["id"], made["secret"]), ("--tenant", tenant.id)
+    delivery = webhook.delivery(tenant.emit(), status="delivered")
+
+    listed = command(tenant.local_stack, "webhooks", "list", *of_tenant)
+    deliveries = command(tenant.local_stack, "webhooks", "deliveries", webhook.id, *of_tenant)
+    deleted = command(tenant.local_stack, "webhooks", "delete", webhook.id, *of_tenant)
+
+    assert [row for row in listed if row["id"] == webhook.id] == [webhook_as_listed(made)]
+    assert deliveries == [delivery]
+    assert deleted == {"deleted": webhook.id, "url": endpoint.url}
+    assert webhook.call("GET").status_code == 404
+
+
+def webhook_as_listed(made: dict[str, Any]) -> dict[str, Any]:
+    return made | {"secret": f"{made['secret'][:4]}****{made['secret'][-4:]}"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_listening_prints_verified_events_and_leaves_nothing_behind(tenant: Tenant, number: signal.Signals) -> None:
+    words = ["webhooks", "listen", "--event", "message.*", "--json", "--tenant", tenant.id]
+    command_line = [COMMAND, *words, "--state", str(tenant.local_stack.state)]
+    with subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Listening as wh_")
+        (webhook,) = tenant.api.get(WEBHOOKS).json()
+        assert httpx2.post(webhook["url"], json={"event": "forged"}, trust_env=False).status_code == 400
+        event = tenant.emit()
+        shown = json.loads(process.stdout.readline())
+        process.send_signal(number)
+        assert process.wait(GUARD_SECONDS) == 130
+    assert (shown["id"], shown["event"], shown["data"]["text"]) == (event, "message.received", "Where is my order?")
+    assert tenant.api.get(WEBHOOKS).json() == []
 
 
 def test_a_receiver_with_another_secret_is_a_failed_test(tenant: Tenant, tmp_path: Path) -> None:

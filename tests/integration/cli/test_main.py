@@ -19,6 +19,7 @@ UNKNOWN_TENANT = "tnt_" + "0" * 24
         ("credits", "entries"),
         ("usage", "tail"),
         ("events", "emit", "credits.low"),
+        ("webhooks", "list"),
     ],
 )
 def test_people_get_tables(line: CommandLine, words: tuple[str, ...]) -> None:
@@ -26,6 +27,7 @@ def test_people_get_tables(line: CommandLine, words: tuple[str, ...]) -> None:
 
     assert result.exit_code == 0
     assert result.stdout.strip()
+    assert max(map(len, result.stdout.splitlines())) <= 80
     with pytest.raises(json.JSONDecodeError):
         json.loads(result.stdout)
 
@@ -44,6 +46,10 @@ def test_people_get_tables(line: CommandLine, words: tuple[str, ...]) -> None:
         (("keys", "create", "--name", "x", "--models", " , "), "'allowed_models' has 1 to 50 names"),
         (("keys", "revoke", "key_0"), "No such key."),
         (("keys", "rotate", "key_0"), "No such key."),
+        (("webhooks", "delete", "wh_0"), "No such webhook."),
+        (("webhooks", "deliveries", "wh_0"), "No such webhook."),
+        (("webhooks", "list", "--tenant", UNKNOWN_TENANT), "No such tenant."),
+        (("webhooks", "listen", "--tenant", UNKNOWN_TENANT), "No such tenant."),
         (("credits", "grant", "1", "--tenant", UNKNOWN_TENANT), "No such tenant."),
         (("credits", "balance", "--tenant", UNKNOWN_TENANT), "No such tenant."),
         (("credits", "entries", "--tenant", UNKNOWN_TENANT), "No such tenant."),
@@ -78,6 +84,7 @@ def test_a_refusal_is_one_line(line: CommandLine, words: tuple[str, ...], messag
         ("usage", "head"),
         ("events", "emit"),
         ("events", "emit", "credits.*"),
+        ("webhooks", "listen", "--event", "nonsense.*"),
     ],
 )
 def test_wrong_words_are_a_usage_error(line: CommandLine, words: tuple[str, ...]) -> None:

@@ -7,10 +7,15 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.groups import HELP
+from cli.main import app
+from local.paths import ROOT
 from tests.support.cli import CommandLine
 
 COMMAND = Path(sys.executable).with_name("callmissed")
@@ -42,6 +47,41 @@ def _running(home: Path, *words: str) -> Generator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+HEAVY = {"aiohttp", "boto3", "botocore", "callmissed.aws", "fastapi", "functions", "local", "openai", "pydantic"}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], [], ["--version"], ["dev", "--help"], ["nonsense"]], ids=str)
+def test_help_imports_nothing_that_takes_long(tmp_path: Path, words: list[str]) -> None:
+    program = (
+        "import json, sys\n"
+        "from cli.main import app\n"
+        "try:\n    app(sys.argv[1:])\n"
+        "finally:\n    print(json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(
+        command, env=_environment(tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == (2 if words == ["nonsense"] else 0), done.stderr
+    of_typer = {"pydantic"} if words in (["dev", "--help"], ["nonsense"]) else set[str]()  # it converts options with it
+    assert HEAVY & set(json.loads(done.stderr.splitlines()[-1])) <= of_typer
+
+
+@pytest.mark.parametrize("group", ["", *HELP, "integrations set"])
+def test_a_command_of_nothing_but_a_group_shows_its_help(group: str) -> None:
+    bare, asked, short = [CliRunner().invoke(app, [*group.split(), *more]) for more in ([], ["--help"], ["-h"])]
+
+    assert (bare.exit_code, asked.exit_code, short.exit_code) == (0, 0, 0)
+    assert bare.stdout == asked.stdout == short.stdout
+    assert "Usage: callmissed" in bare.stdout
+    assert HELP.get(group, "") in " ".join(bare.stdout.split())
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    assert _run(tmp_path, "--version").stdout == f"callmissed {version('callmissed')}\n"
 
 
 def test_the_command_needs_no_credentials_for_the_local_stack(line: CommandLine, tmp_path: Path) -> None:

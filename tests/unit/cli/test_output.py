@@ -4,9 +4,31 @@ import json
 
 import pytest
 
+from callmissed.keys.records import ApiKey
 from cli.output import Output
+from cli.rows import KEYS, key_row
 
 ROW = {"id": "key_1", "name": "[bold]x[/]", "models": ["a", "b"], "budget": None, "left": {"llm": 3, "stt": None}}
+API_KEY = ApiKey(
+    tenant="tnt_1",
+    key_id="key_1",
+    name="server",
+    mode="live",
+    masked="m",
+    hashes=frozenset(),
+    newest="",
+    permissions=["*"],
+    scopes=[],
+    domains=frozenset({"*"}),
+    models=["*"],
+    search_providers=["*"],
+    rpm=3000,
+    rpm_from_plan=True,
+    budget=None,
+    expires_at=None,
+    is_active=True,
+    created_at="2026-11-27T05:06:07.123Z",
+)
 COLUMNS = {"id": "key", "name": "name", "models": "models", "budget": "budget"}
 
 
@@ -56,14 +78,69 @@ def test_a_record_names_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines == ["is on yes", "off no", "left llm 3, stt —"]
 
 
-def test_a_narrow_terminal_breaks_no_secret(
+SECRET = "cm_live_" + "s" * 46
+WIDE = {
+    "id": "key_" + "k" * 24,
+    "secret": SECRET,
+    "name": "a name of some words",
+    "url": "https://example.com/" + "u" * 100,
+    "created_at": "2026-11-27T05:06:07.123Z",
+}
+
+
+def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, kind: str) -> str:
+    """WIDE as a record or in a table, in a terminal of `width`."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    output, columns = Output(as_json=False), {name: name for name in WIDE}
+    match kind:
+        case "record":
+            output.record(WIDE)
+        case "rows":
+            output.rows([WIDE, WIDE], columns)
+        case _:
+            output.lines([WIDE], columns, dict.fromkeys(WIDE, 10), heading=True)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["record", "rows", "lines"])
+@pytest.mark.parametrize("width", [20, 40, 80, 100, 200, 400])
+def test_nothing_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, kind: str
+) -> None:
+    text = printed(capsys, monkeypatch, width, kind)
+
+    assert "…" not in text
+    joined = "".join(text.split())
+    assert WIDE["id"] in joined or kind == "lines"
+    assert (SECRET in text) is True or kind != "record"  # in one piece, to be copied
+
+
+@pytest.mark.parametrize("kind", ["record", "rows", "lines"])
+def test_lines_fit_80_columns_but_for_a_word_that_is_longer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    lines = printed(capsys, monkeypatch, 80, kind).splitlines()
+
+    assert [line for line in lines if len(line) > 80 and line != WIDE["url"]] == []
+
+
+def test_a_table_shows_what_fits_and_each_id_in_one_piece(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [{**key_row(API_KEY), "id": WIDE["id"], "masked": "cm_live_abcd…wxyz"}]
 
-    Output(as_json=False).record({"secret": "s" * 54})
+    Output(as_json=False).rows(rows, KEYS)
 
-    assert "s" * 54 in capsys.readouterr().out
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["key", "name", "secret", "mode", "status", "rpm"]
+    assert row.split() == [WIDE["id"], "server", "cm_live_abcd…wxyz", "live", "active", "3000"]
+
+
+def test_times_are_shown_to_the_second(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=False).record({"at": WIDE["created_at"]})
+
+    assert capsys.readouterr().out.split() == ["at", "2026-11-27T05:06:07Z"]
 
 
 def test_lines_without_a_heading_line_up_with_those_before(capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,7 +133,8 @@ def test_showing_leaves_messages_where_they_are(queues: StageQueues) -> None:
     assert len(queues.take(DEAD)) == 13
 
 
-def test_a_person_sees_bodies_as_they_are(queues: StageQueues) -> None:
+def test_a_person_sees_bodies_as_they_are(queues: StageQueues, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     queues.put(DEAD, '{"detail": {"id": "cbk_[red]1"}}')
 
     assert '{"detail": {"id": "cbk_[red]1"}}' in queues.run("show", DEAD).stdout

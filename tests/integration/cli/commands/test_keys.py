@@ -52,6 +52,18 @@ def test_a_person_sees_the_secret_once_and_is_warned(line: CommandLine) -> None:
     assert line.call(secret).key.tenant == tenant
 
 
+def test_a_key_is_shown_with_every_limit(line: CommandLine) -> None:
+    tenant = line.tenant()
+    made = line.json("keys", "create", "--name", "one", "--rpm", "30", "--tenant", tenant)
+    secret = made.pop("secret")
+
+    assert line.json("keys", "show", made["id"], "--tenant", tenant) == made
+    shown = line.run("keys", "show", made["id"], "--tenant", tenant).stdout
+    assert "domains" in shown
+    assert secret not in shown
+    assert line.run("keys", "show", "key_0", "--tenant", tenant).stderr == "callmissed: No such key.\n"
+
+
 def test_a_revoked_key_stays_listed_and_is_refused(line: CommandLine) -> None:
     tenant = line.tenant()
     made = line.json("keys", "create", "--name", "gone", "--tenant", tenant)

@@ -2,10 +2,12 @@
 
 import json
 
+import pytest
+
 from tests.support.cli import CommandLine
 
 
-def test_the_tail_shows_calls_newest_last(line: CommandLine) -> None:
+def test_the_tail_shows_calls_newest_last(line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     tenant = line.tenant(credits="100")
     calls = [line.settle(tenant, f"model-{n}", n) for n in range(1, 4)]
 
@@ -22,6 +24,10 @@ def test_the_tail_shows_calls_newest_last(line: CommandLine) -> None:
         "cost": "0.000003",
         "latency_ms": 321,
     }
+    narrow = line.run("usage", "tail", "--tenant", tenant).stdout.splitlines()
+    assert narrow[0].split() == ["time", "model", "in", "out", "cost", "outcome", "ms"]
+    assert max(map(len, narrow)) <= 80
+    monkeypatch.setenv("COLUMNS", "200")
     table = line.run("usage", "tail", "--tenant", tenant).stdout.splitlines()
-    assert table[0].split() == ["time", "id", "model", "provider", "in", "out", "cost", "ms", "outcome"]
-    assert [text.split()[2] for text in table[1:]] == ["model-1", "model-2", "model-3"]
+    assert table[0].split() == ["time", "model", "in", "out", "cost", "outcome", "ms", "id", "provider"]
+    assert [text.split()[1] for text in table[1:]] == ["model-1", "model-2", "model-3"]
