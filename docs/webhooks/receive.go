@@ -27,13 +27,17 @@ var (
 	handled  = map[string]bool{} // in production a unique column of your database, written together with what you do
 )
 
+func keyOf(secret string) ([]byte, error) {
+	return base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+}
+
 func verified(secret string, header http.Header, body []byte) bool {
 	id, sent := header.Get("webhook-id"), header.Get("webhook-timestamp")
 	seconds, err := strconv.ParseInt(sent, 10, 64)
 	if err != nil || id == "" || time.Since(time.Unix(seconds, 0)).Abs() > 5*time.Minute {
 		return false
 	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	key, err := keyOf(secret)
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "%s.%s.%s", id, sent, body)
 	wanted := []byte("v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)))
@@ -73,8 +77,9 @@ func receive(answer http.ResponseWriter, request *http.Request) {
 }
 
 func main() {
-	if !strings.HasPrefix(secret, "whsec_") {
-		log.Fatal("CALLMISSED_WEBHOOK_SECRET is the secret that begins with whsec_")
+	log.SetFlags(0)
+	if key, err := keyOf(secret); err != nil || len(key) == 0 || !strings.HasPrefix(secret, "whsec_") {
+		log.Fatal("CALLMISSED_WEBHOOK_SECRET must be the webhook's secret, which begins with whsec_")
 	}
 	port := os.Getenv("PORT")
 	if port == "" {
@@ -82,7 +87,7 @@ func main() {
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 	if err != nil {
-		log.Fatal(err)
+		log.Fatalf("port %s: %v; choose another in PORT", port, err)
 	}
 	fmt.Printf("listening on http://%s\n", listener.Addr())
 	server := http.Server{Handler: http.HandlerFunc(receive), ReadTimeout: 10 * time.Second}

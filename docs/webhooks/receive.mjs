@@ -3,7 +3,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 
 const SECRET = process.env.CALLMISSED_WEBHOOK_SECRET ?? "";
-const PORT = Number(process.env.PORT ?? 9000);
+const PORT = Number(process.env.PORT || 9000);
 const MAX_BYTES = 1024 * 1024;
 
 const handled = new Set(); // in production a unique column of your database, written together with what you do
@@ -46,7 +46,14 @@ async function receive(request) {
   return 204;
 }
 
-if (!SECRET.startsWith("whsec_")) throw new Error("CALLMISSED_WEBHOOK_SECRET is the secret that begins with whsec_");
+function fail(problem) {
+  console.error(problem);
+  process.exit(1);
+}
+
+if (!/^whsec_([A-Za-z0-9+/]{4})+([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(SECRET)) {
+  fail("CALLMISSED_WEBHOOK_SECRET must be the webhook's secret, which begins with whsec_");
+}
 const server = createServer((request, response) => {
   receive(request).then(
     (status) => response.writeHead(status).end(),
@@ -56,4 +63,5 @@ const server = createServer((request, response) => {
     },
   );
 });
+server.on("error", (error) => fail(`port ${PORT}: ${error.message}; choose another in PORT`));
 server.listen(PORT, "127.0.0.1", () => console.log(`listening on http://127.0.0.1:${server.address().port}`));

@@ -17,11 +17,6 @@ curl -N {base_url}/v1/chat/completions \\
   -H "Authorization: Bearer {live_key}" -H "Content-Type: application/json" \\
   -d '{{"model": "sandbox", "stream": true, "messages": [{{"role": "user", "content": "Hello!"}}]}}'
 """
-_WEBHOOK = """\
-curl {base_url}/api/v1/webhooks \\
-  -H "Authorization: Bearer {live_key}" -H "Content-Type: application/json" \\
-  -d '{{"url": "http://127.0.0.1:9000/hooks", "events": ["*"]}}'
-"""
 _PYTHON = """\
 from openai import OpenAI
 
@@ -38,12 +33,15 @@ const messages = [{{ role: "user", content: "Hello!" }}];
 const stream = await client.chat.completions.create({{ model: "sandbox", messages, stream: true }});
 for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta?.content ?? "");
 """
+_COMMANDS = (
+    ("Events, as webhooks get them; for a receiver of your own see docs/webhooks.md", "webhooks listen"),
+    ("What the calls have cost", "credits balance"),
+)
 _SHOWN_MODELS = 5
 _SNIPPETS = (
     ("curl", "bash", _CURL),
     ("Python, with .venv/bin/python here or after 'pip install openai'", "python", _PYTHON),
     ("Node, here or after 'npm install openai'", "javascript", _NODE),
-    ("Webhook, for events at an endpoint of yours; see docs/webhooks.md", "bash", _WEBHOOK),
 )
 
 
@@ -85,8 +83,9 @@ def show_banner(console: Console, announcement: Announcement, folder: Path, mode
         # Without a background and wrapping, so that a copied line is the line.
         code = text.format(**announcement.model_dump())
         console.print(Syntax(code, language, background_color="default"), soft_wrap=True)
-    console.rule("What the calls have cost", align="left", style="dim")
-    console.print(f".venv/bin/callmissed credits balance --state {shlex.quote(str(folder))}\n", soft_wrap=True)
+    for title, command in _COMMANDS:
+        console.rule(title, align="left", style="dim")
+        console.print(f".venv/bin/callmissed {command} --state {shlex.quote(str(folder))}\n", soft_wrap=True)
     console.print("[dim]Ctrl-C ends the stack.[/]")
 
 

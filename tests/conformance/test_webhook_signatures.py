@@ -1,6 +1,7 @@
 """What we sign is accepted by the official libraries and by the guide's receivers."""
 
 import json
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -191,15 +192,41 @@ def test_receivers_handle_a_delivery_once(server: Receiver) -> None:
     assert sum(marker(first) in line for line in server.handled_until(marker(other))) == 1
 
 
-@pytest.mark.parametrize("secret", ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
-@pytest.mark.parametrize("name", ["receive.py", "receive.mjs", "receive.go"])
-def test_receivers_do_not_start_without_a_secret(name: str, secret: str, go_program: Path) -> None:
-    programs = {"receive.py": [sys.executable, SOURCES / name], "receive.mjs": ["node", SOURCES / name]}
+@pytest.fixture(params=["receive.py", "receive.mjs", "receive.go"])
+def program(request: pytest.FixtureRequest, go_program: Path) -> list[str | Path]:
+    """The command that starts a receiver."""
+    programs = {"receive.py": [sys.executable], "receive.mjs": ["node"]}
+    return [*programs[request.param], SOURCES / request.param] if request.param in programs else [go_program]
 
-    done = run_receiver(programs.get(name, [go_program]), secret)
+
+@pytest.mark.parametrize(
+    "secret", [None, "", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_****", "whsec_abcde"]
+)
+def test_receivers_do_not_start_without_a_secret(program: list[str | Path], secret: str | None) -> None:
+    done = run_receiver(program, secret)
 
     assert done.returncode not in (0, None)
-    assert "CALLMISSED_WEBHOOK_SECRET is the secret that begins with whsec_" in done.stderr
+    assert done.stderr == "CALLMISSED_WEBHOOK_SECRET must be the webhook's secret, which begins with whsec_\n"
+
+
+def test_receivers_name_a_port_that_is_taken(program: list[str | Path]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run_receiver(program, SECRET, PORT=port)
+
+    assert done.returncode not in (0, None)
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"port {port}: ")
+
+
+def test_a_receiver_names_the_library_that_is_not_installed(tmp_path: Path) -> None:
+    program = tmp_path / "receive.py"
+    program.write_text(python_receiver(guide_snippet("python", "standardwebhooks")))
+
+    done = run_receiver([sys.executable, "-I", "-S", program], SECRET)
+
+    assert done.returncode not in (0, None)
+    assert done.stderr == "standardwebhooks is not installed: pip install standardwebhooks\n"
 
 
 @pytest.mark.parametrize("secrets", [(SECRET,), (SECRET, OTHER_SECRET), (OTHER_SECRET, SECRET)])

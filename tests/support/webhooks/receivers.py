@@ -79,11 +79,14 @@ def receiver(command: Sequence[str | Path], errors: Path, secret: str = SECRET) 
             process.kill()
 
 
-def run_receiver(command: Sequence[str | Path], secret: str) -> subprocess.CompletedProcess[str]:
-    """Outcome of a receiver that starts with this secret, and ends by itself."""
-    return subprocess.run(
-        command, env=_environment(secret), capture_output=True, text=True, timeout=GUARD_SECONDS, check=False
-    )
+def run_receiver(
+    command: Sequence[str | Path], secret: str | None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Outcome of a receiver that starts with this secret, or none, and ends by itself."""
+    environment = _environment(secret or "") | variables
+    if secret is None:
+        del environment["CALLMISSED_WEBHOOK_SECRET"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=GUARD_SECONDS, check=False)
 
 
 def _environment(secret: str) -> dict[str, str]:

@@ -30,6 +30,16 @@ def test_a_key_is_never_cut(width: int) -> None:
     assert "…" not in panel.replace("S3, …", "")
 
 
+def test_no_webhook_is_made_whose_secret_the_reader_must_keep() -> None:
+    console = Console(file=io.StringIO(), width=80)
+
+    show_banner(console, ANNOUNCEMENT, Path("a state"), LiveModels(["sandbox"], 70))
+
+    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]  it is a StringIO
+    assert ".venv/bin/callmissed webhooks listen --state 'a state'" in shown
+    assert "/api/v1/webhooks" not in shown
+
+
 def test_many_models_are_counted() -> None:
     ids = [f"model-{number}" for number in range(45)]
 
