@@ -70,8 +70,8 @@ async def test_without_a_rate_a_key_has_the_plans(key_store: KeyStore, plan: Pla
 
     key, own = await key_store.key(tenant), await key_store.key(tenant, rpm=9)
 
-    assert (await key_store.call(key.secret)).rate.limit == key.record.rpm == rpm
-    assert (await key_store.call(own.secret)).rate.limit == own.record.rpm == 9
+    assert (await key_store.call(key.secret)).rate.rpm == key.record.rpm == rpm
+    assert (await key_store.call(own.secret)).rate.rpm == own.record.rpm == 9
     assert (key.record.rpm_from_plan, own.record.rpm_from_plan) == (True, False)
 
 

@@ -33,7 +33,7 @@ async def test_without_an_overlap_the_old_secret_ends_at_once(key_store: KeyStor
     assert new.secret.startswith("cm_test_")
     assert await key_store.refusal(key.secret) == "invalid_api_key"
     admitted = await key_store.call(new.secret)
-    assert (admitted.rate.limit, admitted.key.permissions, admitted.key.key_id) == (5, {"llm"}, key.record.key_id)
+    assert (admitted.rate.rpm, admitted.key.permissions, admitted.key.key_id) == (5, {"llm"}, key.record.key_id)
     (listed,) = await key_store.manager.keys_of(key.record.tenant)
     assert listed.masked.endswith(new.secret[-4:])
 
