@@ -229,6 +229,7 @@ def documented() -> list[Route]:
         ("/v1/chat/completions", new_secret(Mode.LIVE), "unknown, revoked or expired"),
         ("/api/v1/webhooks", "sk-proj-1", "keys of other services don't work here"),
     ],
+    ids=["path", "no key", "foreign key", "mistyped key", "unknown key", "foreign key of an account"],
 )
 def test_a_wrong_path_or_key_is_explained(local_stack: LocalStack, path: str, key: str | None, message: str) -> None:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}

@@ -49,6 +49,7 @@ def test_one_well_formed_key_or_401(shown: list[tuple[str, str]]) -> None:
         ([("authorization", f"Bearer {KEY}secret")], "mistyped or cut off"),
         ([("authorization", "Basic secret")], "Send the API key as 'Authorization: Bearer cm_...'."),
     ],
+    ids=["none", "empty", "foreign", "foreign header", "short", "cut", "long", "basic"],
 )
 def test_a_refusal_says_what_is_wrong_with_the_key(shown: list[tuple[str, str]], said: str) -> None:
     with pytest.raises(ApiError) as refused:

@@ -40,7 +40,9 @@ def test_a_path_like_no_route_gets_no_advice(path: str) -> None:
     assert unknown_route("GET", path).message == f"There is no such route: GET {path}."
 
 
-@pytest.mark.parametrize("secret", [KEY, KEY[:20], "sk-proj-abc", "whsec_AAEC", "x" * 33, "gsk_1", "eyJhbGciOi", "a b"])
+@pytest.mark.parametrize(
+    "secret", [KEY, KEY[:20], "sk-proj-abc", "whsec_AAEC", "x" * 33, "gsk_1", "eyJhbGciOi", "a b"], ids=len
+)
 def test_no_secret_is_shown(secret: str) -> None:
     for path in (f"/v1/{secret}", f"/{secret}/v1/models", f"/v1/chat/completions/{secret}"):
         message = unknown_route("POST", path).message
