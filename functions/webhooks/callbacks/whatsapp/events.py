@@ -147,9 +147,9 @@ def _status(tenant: str, status: JsonObject, value: JsonObject, now: Micros) -> 
 
 def _event(tenant: str, data: MessageReceived | MessageStatus, now: Micros, unique: str) -> Event:
     """The event, without the rest of the channel's content if that is too large or too deep. Raises _RejectedError."""
-    for fitting in (data, data.model_copy(update={"content": None})):
+    for changes in ({}, {"content": None}):
         try:
-            return new_event(tenant, fitting, now, unique=unique)
+            return new_event(tenant, data.model_copy(update=changes) if changes else data, now, unique=unique)
         except (ValueError, RecursionError):
             continue
     raise _RejectedError("too large for an event")

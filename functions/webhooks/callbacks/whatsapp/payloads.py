@@ -18,7 +18,9 @@ def parse(text: str | bytes) -> Any:
 
     Raises ValueError, and RecursionError for a value that is nested too deeply.
     """
-    return json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=str)
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    return _DECODER.decode(text)
 
 
 def without_surrogates(value: Any) -> Any:
@@ -45,7 +47,10 @@ def as_text(value: Any) -> str | None:
 
 def first_text(*values: Any) -> str | None:
     """The first of `values` that is a text."""
-    return next((text for value in values if (text := as_text(value))), None)
+    for value in values:
+        if text := as_text(value):
+            return text
+    return None
 
 
 def status_identity(status: JsonObject) -> list[str] | None:
@@ -68,3 +73,6 @@ def _integer(text: str) -> int | str:
 def _float(text: str) -> float | str:
     number = float(text)
     return number if isfinite(number) else text
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=str)
