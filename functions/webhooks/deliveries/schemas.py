@@ -148,8 +148,8 @@ class DeliveryPageOut(BaseModel):
 
     data: list[DeliveryOut]
     next_cursor: str | None = Field(
-        description="`cursor` of the next page; null on the last. A filter that matches little can leave a page short, "
-        "or empty, before the last."
+        description="`cursor` of the next page; null on the last page, also if that page is full. A filter that matches "
+        "little can leave a page short, or empty, before the last."
     )
 
     @classmethod
