@@ -346,6 +346,16 @@ EVENT_TYPES: dict[str, type[EventData]] = {kind.event: kind for kind in _types()
 """Every event type by its name."""
 
 
+def _patterns() -> Iterator[str]:
+    yield "*"
+    yield from sorted({f"{name.partition('.')[0]}.*" for name in EVENT_TYPES})
+    yield from EVENT_TYPES
+
+
+PATTERNS = tuple(_patterns())
+"""Every filter that selects an event type that exists: all, a group, or one type."""
+
+
 def matches(pattern: str, event: str) -> bool:
     """Whether a filter such as `*`, `message.received` or `voice_session.*` selects `event`."""
     return pattern in ("*", event) or (pattern.endswith(".*") and event.startswith(pattern[:-1]))
@@ -353,7 +363,7 @@ def matches(pattern: str, event: str) -> bool:
 
 def is_pattern(text: str) -> bool:
     """Whether `text` selects at least one event type that exists."""
-    return any(matches(text, event) for event in EVENT_TYPES)
+    return text in PATTERNS
 
 
 def catalogue() -> list[dict[str, Any]]:
