@@ -206,6 +206,8 @@ async def test_a_page_reads_a_bounded_number_of_deliveries(
         {"event": "unknown.*"},
         {"since": "yesterday"},
         {"since": "2026-11-25T09:30:00"},
+        {"since": "1795599000"},
+        {"until": "0.5"},
         {"until": "2026-13-25T09:30:00Z"},
         {"cursor": ""},
         {"cursor": "AAAA"},
