@@ -80,9 +80,10 @@ def _changes(text: str, reading: Reading) -> Iterator[JsonObject]:
         if not changes:
             reading.rejects.append("an entry without changes")
         for change in map(as_object, changes):
-            if as_text(change.get("field")) not in (None, _FIELD):
+            name = change.get("field")
+            if isinstance(name, str) and name not in ("", _FIELD):
                 raise UnknownFieldError
-            if change.get("field") and isinstance(change.get("value"), dict):
+            if name == _FIELD and isinstance(change.get("value"), dict):
                 yield change
             else:
                 reading.rejects.append("a change without field or value")
@@ -111,7 +112,8 @@ def _parts(value: JsonObject, name: str, reading: Reading) -> list[Any]:
 
 def _received(tenant: str, message: JsonObject, value: JsonObject, now: Micros) -> Event:
     """The event of a message. Raises _RejectedError."""
-    contact, system = _contact(value, message.get("from")), as_object(message.get("system"))
+    contact = _contact(value, wa_id=message.get("from"), user_id=message.get("from_user_id"))
+    system = as_object(message.get("system"))
     sender = first_text(message.get("from"), contact.get("wa_id"))
     user_id = first_text(message.get("from_user_id"), contact.get("user_id"), *_system_user_ids(system))
     id = as_text(message.get("id"))
@@ -130,7 +132,7 @@ def _status(tenant: str, status: JsonObject, value: JsonObject, now: Micros) -> 
     identity = status_identity(status)
     if identity is None:
         raise _RejectedError("a status without an id or a name")
-    contact = _contact(value, status.get("recipient_id"))
+    contact = _contact(value, wa_id=status.get("recipient_id"), user_id=status.get("recipient_user_id"))
     errors = [_error(as_object(error)) for error in as_list(status.get("errors"))]
     data = MessageStatus(
         channel="whatsapp",
@@ -171,12 +173,16 @@ def _text(message: JsonObject) -> str | None:
             return as_text(part.get("caption")) if kind in _CAPTIONED else None
 
 
-def _contact(value: JsonObject, phone: Any) -> JsonObject:
-    """The contact with this `phone`, or the only one if the phone is not known."""
+def _contact(value: JsonObject, **known: Any) -> JsonObject:
+    """The contact with what is `known` of the end user, or the only contact if nothing is known.
+
+    `contacts` is shared by all messages of a change, so another person's contact may be the only one.
+    """
     contacts = [as_object(contact) for contact in as_list(value.get("contacts"))]
-    if as_text(phone):
-        contacts = [contact for contact in contacts if contact.get("wa_id") == phone]
-    return contacts[0] if len(contacts) == 1 else {}
+    for name, id in known.items():
+        if as_text(id):
+            return next((contact for contact in contacts if contact.get(name) == id), JsonObject())
+    return contacts[0] if len(contacts) == 1 else JsonObject()
 
 
 def _system_user_ids(system: JsonObject) -> tuple[Any, Any]:

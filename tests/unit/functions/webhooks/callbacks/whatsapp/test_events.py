@@ -98,9 +98,21 @@ def test_an_identity_that_only_the_contact_has_is_used() -> None:
 
 
 def test_another_persons_contact_names_nobody() -> None:
-    data = data_of({"messages": [message("wamid.1")], "contacts": [{"wa_id": "911", "user_id": "IN.1"}]})
+    contacts = [{"wa_id": "911", "user_id": "IN.1"}]
+    nameless = message("wamid.1") | {"from_user_id": USER}
+    del nameless["from"]
 
-    assert (data["from"], data["user_id"]) == (PHONE, None)
+    for one, known in ((message("wamid.1"), (PHONE, None)), (nameless, (None, USER))):
+        data = data_of({"messages": [one], "contacts": contacts})
+        assert (data["from"], data["user_id"]) == known
+    failed = {"id": "wamid.1", "status": "failed", "recipient_user_id": USER}
+    assert data_of({"statuses": [failed], "contacts": contacts})["recipient"] is None
+
+
+def test_a_contact_that_is_there_for_each_message_is_one_person() -> None:
+    contact = {"wa_id": PHONE, "user_id": USER}
+
+    assert data_of({"messages": [message("wamid.1")], "contacts": [contact, contact]})["user_id"] == USER
 
 
 def test_a_changed_user_id_arrives_under_the_one_before() -> None:
@@ -245,16 +257,17 @@ async def test_any_change_in_a_signed_body_is_stored_and_so_is_its_neighbour(cha
 
     items = await WhatsApp(OneTenant()).verify(Callback({}, body, (), NOW))
 
-    readings = [read_or_wait(item.text) for item in items]
+    readings = [read_or_wait(item.text, change) for item in items]
     assert len(items) >= 2
     assert len({item.own_id for item in items if "wamid.neighbour" in item.text}) == 1
     for reading in filter(None, readings):
         assert reading.events or reading.rejects or reading.error_codes
 
 
-def read_or_wait(text: str) -> Reading | None:
-    """What the text says; None where it waits for a processor of its field."""
+def read_or_wait(text: str, change: Any) -> Reading | None:
+    """What the text says; None where it waits for a processor of the field of `change`."""
     try:
         return read("tnt_1", text, NOW)
     except UnknownFieldError:
+        assert isinstance(change["field"], str)
         return None
