@@ -91,7 +91,7 @@ cost: setup need-java ## Count units per call and write docs/cost.md.
 
 clean: ## Remove everything installed and built; the state of `make dev` stays.
 	rm -rf .tools .venv node_modules cdk.out .build .bench-peers dist
-	rm -rf .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 need-python:

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from functions.inference.error_responses import call_errors
+
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
 
@@ -32,4 +34,4 @@ class CallRouter(APIRouter):
     def call(self, path: str, *, summary: str, description: CallDescription) -> Callable[[_Endpoint], _Endpoint]:
         """Register the endpoint of POST `path`."""
         self.descriptions[path] = description
-        return self.post(path, summary=summary)
+        return self.post(path, summary=summary, responses={200: dict(description.answer), **call_errors()})

@@ -2,42 +2,31 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from callmissed.web.openapi import UNCHANGED, errors
 
 _MEANINGS = {
-    400: "`url_rejected`, `webhook_inactive`, `invalid_request_error`",
+    400: "`url_rejected`, `webhook_inactive`, `invalid_request_error`, `invalid_idempotency_key`",
     401: "`invalid_api_key`: no key, an unknown, revoked or expired one",
     403: "`permission_denied`: the key lacks the scope `webhooks:write`",
     404: "`not_found`: the tenant has none",
-    409: "`webhook_limit_reached`, `conflict`",
+    409: "`webhook_limit_reached`, `conflict`, `idempotency_conflict`, `idempotency_in_progress`",
     410: "`event_expired`: the event is no longer kept",
+    413: "`file_too_large`: the body is over 4 MB",
     422: "`invalid_request_error`: `details` names what is wrong",
     429: "`rate_limit_exceeded`; wait `Retry-After` seconds",
     503: "`service_unavailable`; nothing was done",
 }
 _ALWAYS = (401, 403, 429, 503)
+_CHANGES = (400, 409, 413)
+"""Statuses of every request that may have a body and an Idempotency-Key."""
 
 
-class ErrorDetails(BaseModel):
-    """Why a request failed."""
-
-    code: str
-    message: str
-    type: str
-    request_id: str
-    details: list[dict[str, Any]] | None = Field(
-        default=None, description="On 422: `loc` and `msg` of everything that is wrong."
-    )
+def error_responses(*statuses: int, changes: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route: those of every route, `statuses`, and those of a POST or PUT if it `changes` something."""
+    named = {*_ALWAYS, *statuses, *(_CHANGES if changes else ())}
+    return errors("ErrorEnvelope", {status: _MEANINGS[status] for status in named})
 
 
-class ErrorEnvelope(BaseModel):
-    """The body of every error."""
-
-    error: ErrorDetails
-
-
-def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route: those of every route, and `statuses`."""
-    return {
-        status: {"model": ErrorEnvelope, "description": _MEANINGS[status]} for status in sorted({*_ALWAYS, *statuses})
-    }
+def public_responses() -> dict[int | str, dict[str, Any]]:
+    """The answers but 200 of a public route that caches may store."""
+    return UNCHANGED | errors("ErrorEnvelope", {status: _MEANINGS[status] for status in (429, 503)})

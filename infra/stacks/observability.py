@@ -64,6 +64,7 @@ class ObservabilityStack(Stack):
         specs = [
             *ledger,
             *_function_alarms(functions),
+            *_callback_alarms(config),
             *_dead_letter_alarms({"undelivered": events.undelivered, **workers.failures, **_dead_letters(queues)}),
             *_queue_alarms(queues),
             *_stream_alarms(workers.functions.values()),
@@ -111,6 +112,14 @@ def _ledger_alarms(config: StageConfig) -> Iterator[AlarmSpec]:
         "SettledAfterVoid",
         counted(config, "SettledAfterVoid"),
         "A call ended after its hold was swept and released; it was not charged.",
+    )
+
+
+def _callback_alarms(config: StageConfig) -> Iterator[AlarmSpec]:
+    yield AlarmSpec(
+        "CallbackRejected",
+        counted(config, "CallbackRejected"),
+        "A provider sent a shape that can't be read; it is kept for 30 days and not tried again.",
     )
 
 

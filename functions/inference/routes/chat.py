@@ -2,21 +2,23 @@
 
 from fastapi import Request, Response
 
+from callmissed.web.openapi import JSON, reference
 from callmissed_ai.dialects.openai_chat.request import ChatRequest
 from callmissed_ai.dialects.openai_chat.stream import closing
 from callmissed_ai.services import chat
 from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.serving import serve
 
-_CHUNK = 'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}\n\n'
+_CHUNK = '{"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}'
 _DESCRIPTION = CallDescription(
     request=ChatRequest,
     example={"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}], "stream": True},
     answer={
-        "description": "A `chat.completion`, or its chunks as server-sent events when `stream` is true.",
+        "description": "A `chat.completion`, or its chunks as server-sent events when `stream` is true. The schema of "
+        "`text/event-stream` is that of one event.",
         "content": {
-            "application/json": {"schema": {"type": "object"}},
-            "text/event-stream": {"schema": {"type": "string"}, "example": _CHUNK},
+            JSON: {"schema": reference("ChatCompletionOut")},
+            "text/event-stream": {"schema": reference("ServerSentEventOut"), "example": {"data": _CHUNK}},
         },
     },
 )

@@ -2,6 +2,7 @@
 
 from fastapi import Request, Response
 
+from callmissed.web.openapi import answer
 from callmissed_ai.dialects.openai_embeddings.request import EmbeddingsRequest
 from callmissed_ai.services import embeddings
 from functions.inference.call_router import CallDescription, CallRouter
@@ -18,7 +19,7 @@ _DESCRIPTION = CallDescription(
     example={"model": "sandbox-embedding", "input": ["Hello!", "Goodbye!"], "dimensions": 256},
     answer={
         "description": "A list with one `embedding` an input, in their order.",
-        "content": {"application/json": {"schema": {"type": "object"}, "example": _VECTORS}},
+        **answer("EmbeddingListOut", _VECTORS),
     },
 )
 

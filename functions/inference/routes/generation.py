@@ -10,14 +10,23 @@ from callmissed.clock import iso
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.ids import is_call_id
 from callmissed.ledger.entries import LedgerEntry, Usage
+from callmissed.web.openapi import JSON, reference
 from callmissed_ai.calls.container import Container
 from callmissed_ai.charges import CACHED_INPUT_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS
+from functions.inference.error_responses import keyed_errors
 from functions.inference.serving import authenticate
 
 router = APIRouter(tags=["chat"])
 
 
-@router.get("/v1/generation", summary="Get a past call's usage and cost")
+@router.get(
+    "/v1/generation",
+    summary="Get a past call's usage and cost",
+    responses={
+        200: {"content": {JSON: {"schema": reference("GenerationAnswerOut")}}},
+        **keyed_errors(invalid="`invalid_request_error`: `id` is missing", not_found="`not_found`: no such call"),
+    },
+)
 async def generation(
     request: Request, id: str = Query(description="`X-Generation-Id` of the call; its request id works too.")
 ) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from callmissed.errors import ApiError
 from callmissed.money import CREDIT
 from callmissed.plans.plans import ModelAccess, Plan, limits
 from callmissed.web.caching import cacheable
+from callmissed.web.openapi import answer
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.services.models import model_not_found
+from functions.inference.error_responses import keyed_errors, public_errors
 from functions.inference.serving import authenticate
 
 CREDITS_PER_USD = 100
@@ -152,40 +154,16 @@ async def _any_active_key(request: Request) -> None:
     await authenticate(request)
 
 
-def _json_example(example: object, description: str = "Successful Response") -> dict[int | str, dict[str, Any]]:
-    return {200: {"description": description, "content": {"application/json": {"example": example}}}}
-
-
-def _error_example(error: Mapping[str, Any], description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"example": {"error": error}}}}
-
-
-_OPENAI_404 = _error_example(
-    {
-        "message": "The model 'gpt-0' does not exist. See GET /v1/models.",
-        "type": "invalid_request_error",
-        "code": "model_not_found",
-        "param": "model",
-        "request_id": "req_01",
-    },
-    "No such model",
-)
-_PLATFORM_404 = _error_example(
-    {"message": "There is no such model.", "type": "not_found_error", "code": "not_found", "request_id": "req_01"},
-    "No such model",
-)
-_PLATFORM_422 = _error_example(
-    {
-        "message": "The request is invalid.",
-        "type": "invalid_request_error",
-        "code": "invalid_request_error",
-        "request_id": "req_01",
-        "details": [
-            {"loc": ["query", "category"], "msg": "Input should be 'llm', 'stt', 'tts', 'image' or 'embedding'"}
-        ],
-    },
-    "A filter has a value that doesn't exist",
-)
+_NO_MODEL = "`model_not_found`"
+_INVALID_FILTER = {
+    "message": "The request is invalid.",
+    "type": "invalid_request_error",
+    "code": "invalid_request_error",
+    "request_id": "req_01",
+    "details": [{"loc": ["query", "category"], "msg": "Input should be 'llm', 'stt', 'tts', 'image' or 'embedding'"}],
+}
+_BROWSE_ERRORS = public_errors(unprocessable="A filter has a value that doesn't exist")
+_BROWSE_ERRORS[422] |= answer("ErrorEnvelope", {"error": _INVALID_FILTER})
 _ACCESS_EXAMPLE = {
     "plans": {
         "free": {
@@ -203,7 +181,7 @@ router = APIRouter(tags=["models"])
     "/v1/models",
     summary="List models",
     dependencies=[Depends(_any_active_key)],
-    responses=_json_example({"object": "list", "data": [_EXAMPLE]}),
+    responses={200: answer("ModelListOut", {"object": "list", "data": [_EXAMPLE]}), **keyed_errors()},
 )
 async def list_models(request: Request) -> Response:
     """Every model of the catalog, in the shape of OpenAI's list with prices, limits and abilities added.
@@ -217,7 +195,7 @@ async def list_models(request: Request) -> Response:
     "/v1/models/{model_id:path}",
     summary="Retrieve a model",
     dependencies=[Depends(_any_active_key)],
-    responses={**_json_example(_EXAMPLE), 404: _OPENAI_404},
+    responses={200: answer("ModelOut", _EXAMPLE), **keyed_errors(not_found=_NO_MODEL)},
 )
 async def retrieve_model(request: Request, model_id: str) -> Response:
     """One model by its id or an alias; a routing suffix (`:nitro`, `:floor`) is allowed."""
@@ -230,7 +208,7 @@ async def retrieve_model(request: Request, model_id: str) -> Response:
 @router.get(
     "/api/v1/models",
     summary="Browse the catalog",
-    responses={**_json_example({"data": [_EXAMPLE]}), 422: _PLATFORM_422},
+    responses={200: answer("CatalogOut", {"data": [_EXAMPLE]}), **_BROWSE_ERRORS},
 )
 async def browse_models(
     request: Request,
@@ -242,7 +220,11 @@ async def browse_models(
     return cacheable(request, {"data": _rendered(request, models)})
 
 
-@router.get("/api/v1/models/access", summary="Models by plan", responses=_json_example(_ACCESS_EXAMPLE))
+@router.get(
+    "/api/v1/models/access",
+    summary="Models by plan",
+    responses={200: answer("ModelAccessOut", _ACCESS_EXAMPLE), **public_errors()},
+)
 async def model_access(request: Request) -> Response:
     """The ids of the models that each plan may call; public."""
     return cacheable(request, render_access(_catalog(request)))
@@ -251,7 +233,7 @@ async def model_access(request: Request) -> Response:
 @router.get(
     "/api/v1/models/{model_id:path}",
     summary="Look up a model",
-    responses={**_json_example(_EXAMPLE), 404: _PLATFORM_404},
+    responses={200: answer("ModelOut", _EXAMPLE), **public_errors(not_found="`not_found`: no such model")},
 )
 async def look_up_model(request: Request, model_id: str) -> Response:
     """One model by its id or an alias; public."""

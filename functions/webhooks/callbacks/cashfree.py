@@ -14,13 +14,10 @@ from typing import Any
 
 from callmissed.clock import MINUTE, SECOND
 from callmissed.observability import get_logger
-from functions.webhooks.callbacks.receive import Callback, CallbackItem, invalid_signature
+from functions.webhooks.callbacks.receive import PLATFORM, Callback, CallbackItem, invalid_signature
 
 CASHFREE = "callback.cashfree"
 SECRET = "CASHFREE_SECRET_KEY"  # noqa: S105  the name of it
-PLATFORM = "@platform"
-"""Tenant of an item whose tenant is not known yet."""
-
 _MAX_AGE = 24 * 60 * MINUTE
 _MAX_SKEW = 5 * MINUTE
 _ACCOUNT = "@cashfree"

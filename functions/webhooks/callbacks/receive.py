@@ -22,6 +22,9 @@ from callmissed.platform.queues import CALLBACK_SOURCE
 MAX_CALLBACK_BYTES = 3 * 1024 * 1024
 """Maximum size of a callback: Meta sends up to 3 MB, which become many events of at most 200 KB each."""
 
+PLATFORM = "@platform"
+"""Tenant of an item whose tenant is not known yet."""
+
 _KEPT_HEADERS = (
     "content-type",
     "i-twilio-idempotency-token",
@@ -83,18 +86,23 @@ async def receive(database: Database, verify: Verify, callback: Callback) -> int
     """Verify and store `callback`; returns how many items were new.
 
     Raises ApiError 401 and 413, and Unavailable: the provider then retries, and a stored item is not stored twice.
+    An item that is too large does not stop the others: they are stored before the 413.
     """
     if len(callback.body) > MAX_CALLBACK_BYTES:
         raise payload_too_large(MAX_CALLBACK_BYTES)
-    events = [_event(item, callback) for item in await verify(callback)]
+    items = await verify(callback)
+    events = [event for item in items if (event := _event(item, callback))]
     published = await asyncio.gather(*(publish(database, event) for event in events), return_exceptions=True)
     for outcome in published:
         if isinstance(outcome, BaseException):
             raise outcome
+    if len(events) < len(items):
+        raise payload_too_large(MAX_EVENT_BYTES)
     return published.count(True)
 
 
-def _event(item: CallbackItem, callback: Callback) -> Event:
+def _event(item: CallbackItem, callback: Callback) -> Event | None:
+    """The outbox's event of `item`; None for one that is too large."""
     # An undecodable byte is kept as a lone surrogate, which JSON can escape.
     headers = {name: callback.headers[name] for name in _KEPT_HEADERS if name in callback.headers}
     content = {"received": iso(callback.received), "headers": headers, "text": item.text}
@@ -102,5 +110,5 @@ def _event(item: CallbackItem, callback: Callback) -> Event:
     try:
         body = checked_body(json.dumps(content, separators=(",", ":")))
     except ValueError:
-        raise payload_too_large(MAX_EVENT_BYTES) from None
+        return None
     return Event(f"cbk_{digest.hexdigest()[:32]}", item.tenant, item.type, CALLBACK_SOURCE, callback.received, body)

@@ -1,8 +1,9 @@
 """The worker of the queue `callbacks`.
 
-A message names a stored callback, whose text is in the outbox. A callback that can't be processed fails, and SQS moves
-its message to `callbacks-dead` after all tries. `callmissed dlq` lists it there, and sends it back when a processor
-exists.
+A message names a stored callback, whose text is in the outbox. A callback that nothing processes yet fails, and SQS
+moves its message to `callbacks-dead` after all tries. `callmissed dlq` lists it there, and sends it back when a
+processor exists. A callback with a processor that can't read it is counted as rejected, because another try would read
+the same.
 """
 
 import json
@@ -14,15 +15,15 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import publish
-from callmissed.observability import get_logger
+from callmissed.observability import count, get_logger
 from callmissed.platform.tables import OUTBOX
-from functions.webhooks.callbacks.receive import StoredCallback
-from functions.webhooks.callbacks.whatsapp.events import UnknownFieldError, events_of
+from functions.webhooks.callbacks.receive import PLATFORM, StoredCallback
+from functions.webhooks.callbacks.whatsapp.events import Reading, UnknownFieldError, read
 
 _logger = get_logger("callback-worker")
 
-Process = Callable[[str, StoredCallback], Awaitable[None]]
-"""Processes a stored callback of a tenant."""
+Process = Callable[[Item, StoredCallback], Awaitable[None]]
+"""Processes a stored callback, which is the outbox's item."""
 
 
 class UnprocessableError(Exception):
@@ -70,17 +71,30 @@ class CallbackWorker:
         if process is None:
             raise UnprocessableError(f"nothing processes {item['type']} yet")
         try:
-            await process(item["tenant"], StoredCallback.model_validate_json(item["body"]))
+            await process(item, StoredCallback.model_validate_json(item["body"]))
         except ValueError as error:  # its text may contain the message's content, so it is not logged
             raise UnprocessableError(f"the text can't be read: {type(error).__name__}") from None
 
-    async def _whatsapp(self, tenant: str, callback: StoredCallback) -> None:
+    async def _whatsapp(self, item: Item, callback: StoredCallback) -> None:
         try:
-            events = events_of(tenant, callback.text, self._clock())
+            reading = read(item["tenant"], callback.text, self._clock())
         except UnknownFieldError:
             raise UnprocessableError("nothing processes such a change of WhatsApp yet") from None
-        for event in events:
+        if item["tenant"] == PLATFORM:
+            reading = Reading(rejects=["a change of nobody's number"])
+        for event in reading.events:
             await publish(self._database, event)
+        _count_unpublished(item["id"], reading)
+
+
+def _count_unpublished(callback_id: str, reading: Reading) -> None:
+    """Count what became no event; `callback_id` finds its text in the outbox for 30 days."""
+    if reading.rejects:
+        count("CallbackRejected", len(reading.rejects))
+        _logger.warning("a callback was rejected", extra={"callback": callback_id, "reasons": reading.rejects})
+    if reading.error_codes:
+        count("CallbackError", len(reading.error_codes))
+        _logger.warning("WhatsApp reports errors", extra={"callback": callback_id, "codes": reading.error_codes})
 
 
 def _log_failure(record: dict[str, Any], error: Exception) -> None:

@@ -7,6 +7,9 @@ import re
 from functions.webhooks.deliveries.errors import unprocessable
 from functions.webhooks.storage.records import FIRST_DELIVERY
 
+CURSOR = "^[A-Za-z0-9_-]{35}$"
+"""Pattern of every cursor; not every text that fits is one."""
+
 # The alphabet of callmissed.ids
 _ID = re.compile(r"dlv_[0-9A-HJKMNP-TV-Z]{22}")
 

@@ -3,16 +3,17 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime
 
 from callmissed.clock import Clock
 from callmissed.web.caller import CallerOf
 from callmissed.web.idempotency import OperationOf
+from functions.webhooks.deliveries.cursors import CURSOR
 from functions.webhooks.deliveries.schemas import (
     DeliveryDetailOut,
     DeliveryPageOut,
     DeliveryStatus,
     EventFilter,
+    Moment,
     QueuedDeliveryOut,
 )
 from functions.webhooks.deliveries.service import Deliveries, DeliveryFilter
@@ -49,10 +50,10 @@ async def list_deliveries(
     endpoint: EndpointOf,
     status: Annotated[DeliveryStatus | None, Query(description="Only deliveries in this status.")] = None,
     event: Annotated[EventFilter | None, Query(description="Only of this event type, or of a filter's types.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only of events since then.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Only of events before then.")] = None,
+    since: Annotated[Moment | None, Query(description="Only of events since then.")] = None,
+    until: Annotated[Moment | None, Query(description="Only of events before then.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Deliveries on a page, at most.")] = 50,
-    cursor: Annotated[str | None, Query(max_length=100, description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[str | None, Query(pattern=CURSOR, description="`next_cursor` of the page before.")] = None,
 ) -> DeliveryPageOut:
     """Deliveries of the last 30 days, newest event first."""
     await deliveries.webhook(endpoint)
@@ -77,7 +78,7 @@ async def get_delivery(
     summary="Replay a delivery",
     status_code=202,
     response_model=QueuedDeliveryOut,
-    responses=error_responses(400, 404, 410),
+    responses=error_responses(404, 410, changes=True),
 )
 async def replay_delivery(
     deliveries: DeliveriesOf, clock: ClockOf, endpoint: EndpointOf, operation: OperationOf, delivery_id: str

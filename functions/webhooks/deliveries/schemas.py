@@ -1,19 +1,21 @@
 """API models of deliveries; docs/api/openapi.json is made from them."""
 
 import json
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from callmissed.clock import Micros, iso
 from callmissed.events.outbox import Event
-from callmissed.events.types import is_pattern
+from callmissed.events.types import PATTERNS, is_pattern
 from functions.webhooks.deliveries.service import Page
 from functions.webhooks.storage.records import Attempt, Delivery, State
 
 TIME = "2026-11-25T09:30:00.000Z"
 WEBHOOK_ID = "wh_5a3e1c9d7f20b4886e11d0aa"
 EVENTS = "Event types, or filters such as `voice_session.*` and `*` for all."
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII)
 _DELIVERY_ID = "dlv_01KAWXYZ00ABCDEFGHJKMN"
 
 
@@ -23,7 +25,17 @@ def _known(pattern: str) -> str:
     return pattern
 
 
-EventFilter = Annotated[str, Field(max_length=100), AfterValidator(_known)]
+def _written(moment: object) -> object:
+    """Refuse numbers, which would be read as seconds since 1970."""
+    if isinstance(moment, str) and _DATE_AND_TIME.match(moment):
+        return moment
+    raise ValueError("A time is written as in 2026-11-25T09:30:00Z")
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""A time in a request: RFC 3339, with its zone."""
+
+EventFilter = Annotated[str, Field(json_schema_extra={"enum": [*PATTERNS]}), AfterValidator(_known)]
 DeliveryStatus = Literal["pending", "parked", "delivered", "failed"]
 
 
@@ -148,8 +160,8 @@ class DeliveryPageOut(BaseModel):
 
     data: list[DeliveryOut]
     next_cursor: str | None = Field(
-        description="`cursor` of the next page; null on the last. A filter that matches little can leave a page short, "
-        "or empty, before the last."
+        description="`cursor` of the next page; null on the last page, also if that page is full. A filter that "
+        "matches little can leave a page short, or empty, before the last."
     )
 
     @classmethod

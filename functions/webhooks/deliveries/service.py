@@ -83,7 +83,9 @@ class Deliveries:
         Raises ApiError 422 for an invalid cursor.
         """
         lower, upper = _bounds(wanted, cursor)
-        chunk = limit if wanted.status is None and wanted.event is None else _CHUNK
+        chunk = (
+            _CHUNK if wanted.status or wanted.event else limit + 1
+        )  # the one more says whether this page is the last
         found: list[Delivery] = []
         scanned = 0
         while lower <= upper:
@@ -92,7 +94,7 @@ class Deliveries:
             )
             found += page.deliveries
             scanned += page.scanned
-            if len(found) > limit or (page.last and len(found) == limit):
+            if len(found) > limit:
                 return Page(found[:limit], cursor_after(found[limit - 1].id))
             if page.last is None:
                 break

@@ -4,12 +4,18 @@ from fastapi import APIRouter, Request, Response
 
 from callmissed.events.types import catalogue
 from callmissed.web.caching import cacheable
+from functions.webhooks.error_responses import public_responses
 from functions.webhooks.events.schemas import EventTypesOut
 
 router = APIRouter(tags=["webhooks"])
 
 
-@router.get("/api/v1/webhooks/event-types", summary="List event types", response_model=EventTypesOut)
+@router.get(
+    "/api/v1/webhooks/event-types",
+    summary="List event types",
+    response_model=EventTypesOut,
+    responses=public_responses(),
+)
 async def list_event_types(request: Request) -> Response:
     """Every event type with a JSON Schema and an example of its `data`; public."""
     return cacheable(request, {"data": catalogue()})

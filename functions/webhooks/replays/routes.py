@@ -29,7 +29,7 @@ ReplaysOf = Annotated[Replays, Depends(_replays)]
     summary="Recover",
     status_code=202,
     response_model=ReplayOut,
-    responses=error_responses(404, 409, 422),
+    responses=error_responses(404, 422, changes=True),
 )
 async def recover(
     replays: ReplaysOf,
@@ -54,7 +54,7 @@ async def recover(
     summary="Start a replay",
     status_code=202,
     response_model=ReplayOut,
-    responses=error_responses(400, 404, 422),
+    responses=error_responses(404, 422, changes=True),
 )
 async def start_replay(
     replays: ReplaysOf, clock: ClockOf, endpoint: EndpointOf, operation: OperationOf, new: NewReplay

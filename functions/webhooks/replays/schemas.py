@@ -2,10 +2,10 @@
 
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from callmissed.clock import iso
-from functions.webhooks.deliveries.schemas import EVENTS, TIME, DeliveryStatus, EventFilter, RequestModel
+from functions.webhooks.deliveries.schemas import EVENTS, TIME, DeliveryStatus, EventFilter, Moment, RequestModel
 from functions.webhooks.storage.replays import DeliveryReplay
 
 
@@ -14,7 +14,7 @@ class Recovery(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"example": {"since": TIME}})
 
-    since: AwareDatetime | None = Field(
+    since: Moment | None = Field(
         default=None,
         description="Deliveries of events since then, at most 30 days ago. By default since the "
         "endpoint began to fail, or 24 hours ago if that is earlier.",
@@ -28,10 +28,8 @@ class NewReplay(RequestModel):
         json_schema_extra={"example": {"since": TIME, "until": "2026-11-25T12:00:00.000Z", "events": ["message.*"]}}
     )
 
-    since: AwareDatetime = Field(description="Time of the first event, at most 30 days ago.")
-    until: AwareDatetime | None = Field(
-        default=None, description="Events before then; now by default, and at the latest."
-    )
+    since: Moment = Field(description="Time of the first event, at most 30 days ago.")
+    until: Moment | None = Field(default=None, description="Events before then; now by default, and at the latest.")
     events: list[EventFilter] | None = Field(default=None, max_length=50, description=f"{EVENTS} All by default.")
     status: DeliveryStatus | None = Field(default=None, description="Only deliveries in this status. All by default.")
 

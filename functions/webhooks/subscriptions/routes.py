@@ -41,7 +41,7 @@ async def list_webhooks(subscriptions: SubscriptionsOf, caller: CallerOf) -> lis
     summary="Create a webhook",
     status_code=201,
     response_model=WebhookOut,
-    responses=error_responses(400, 409, 422),
+    responses=error_responses(422, changes=True),
 )
 async def create_webhook(
     subscriptions: SubscriptionsOf, caller: CallerOf, clock: ClockOf, operation: OperationOf, new: NewWebhook
@@ -60,7 +60,9 @@ async def get_webhook(subscriptions: SubscriptionsOf, endpoint: EndpointOf) -> W
     return WebhookOut.of(await subscriptions.get(endpoint))
 
 
-@router.put(_ONE, summary="Change a webhook", response_model=WebhookOut, responses=error_responses(400, 404, 409, 422))
+@router.put(
+    _ONE, summary="Change a webhook", response_model=WebhookOut, responses=error_responses(404, 422, changes=True)
+)
 async def change_webhook(
     subscriptions: SubscriptionsOf, endpoint: EndpointOf, clock: ClockOf, changes: WebhookChanges
 ) -> WebhookOut:
@@ -79,7 +81,10 @@ async def delete_webhook(subscriptions: SubscriptionsOf, endpoint: EndpointOf) -
 
 
 @router.post(
-    f"{_ONE}/rotate", summary="Rotate the secret", response_model=WebhookOut, responses=error_responses(404, 409, 422)
+    f"{_ONE}/rotate",
+    summary="Rotate the secret",
+    response_model=WebhookOut,
+    responses=error_responses(404, 422, changes=True),
 )
 async def rotate_secret(
     subscriptions: SubscriptionsOf,
@@ -97,7 +102,9 @@ async def rotate_secret(
     return WebhookOut.of(shown.webhook, shown.secret)
 
 
-@router.post(f"{_ONE}/test", summary="Test a webhook", response_model=TestResultOut, responses=error_responses(404))
+@router.post(
+    f"{_ONE}/test", summary="Test a webhook", response_model=TestResultOut, responses=error_responses(404, changes=True)
+)
 async def test_webhook(
     subscriptions: SubscriptionsOf, attempts: AttemptsOf, clock: ClockOf, endpoint: EndpointOf
 ) -> TestResultOut:

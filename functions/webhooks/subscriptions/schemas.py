@@ -13,7 +13,14 @@ MASK = "****"
 """Mask of a custom header's value. A mask that is sent back keeps the value."""
 
 _MAX_HEADERS = 10
+URL_PATTERN = (
+    r"^[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+    r"([/?][A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]*)?$"
+)
+"""Pattern of every URL that may be accepted; one that fits may still be rejected."""
+
 _HEADER_NAME = r"^([Aa]uthorization|[Xx]-[A-Za-z0-9-]{1,120})$"
+_OURS = "^[Xx]-[Cc][Aa][Ll][Ll][Mm][Ii][Ss][Ss][Ee][Dd]-"
 _HEADER_VALUE = r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"
 
 
@@ -31,9 +38,22 @@ def _distinct(headers: dict[str, str]) -> dict[str, str]:
 
 HeaderName = Annotated[str, Field(pattern=_HEADER_NAME), AfterValidator(_foreign)]
 HeaderValue = Annotated[str, Field(max_length=512, pattern=_HEADER_VALUE)]
-Headers = Annotated[dict[HeaderName, HeaderValue], Field(max_length=_MAX_HEADERS), AfterValidator(_distinct)]
+Headers = Annotated[
+    dict[HeaderName, HeaderValue],
+    Field(
+        max_length=_MAX_HEADERS,
+        json_schema_extra={"additionalProperties": False, "propertyNames": {"not": {"pattern": _OURS}}},
+    ),
+    AfterValidator(_distinct),
+]
 
-_URL = Field(min_length=1, max_length=2048, description="Public HTTPS URL that gets the events.")
+_URL = Field(
+    min_length=1,
+    max_length=2048,
+    description="Public HTTPS URL that gets the events, without user name and fragment. Its host is, and resolves to, "
+    "public addresses only. On the local stack, http to a loopback address is allowed too.",
+    json_schema_extra={"format": "uri", "pattern": URL_PATTERN},
+)
 _DESCRIPTION = "For people; what the endpoint is for."
 _HEADERS = (
     "Custom headers of every attempt: `Authorization`, or `X-…` but not `X-CallMissed-…`. "

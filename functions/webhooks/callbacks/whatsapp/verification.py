@@ -11,16 +11,22 @@ item, no tenant sees another tenant's, and an item that can't be processed does 
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from callmissed.errors import payload_too_large
 from callmissed.integrations.credentials import whatsapp_account
 from callmissed.observability import get_logger
-from functions.webhooks.callbacks.receive import MAX_CALLBACK_BYTES, Callback, CallbackItem, invalid_signature
+from functions.webhooks.callbacks.receive import (
+    MAX_CALLBACK_BYTES,
+    PLATFORM,
+    Callback,
+    CallbackItem,
+    invalid_signature,
+)
 from functions.webhooks.callbacks.signers import Signers
+from functions.webhooks.callbacks.whatsapp.payloads import as_list, as_object, as_text, parse, status_identity
 
 WHATSAPP = "callback.whatsapp"
 MAX_NUMBERS = 20
@@ -29,6 +35,7 @@ MAX_NUMBERS = 20
 MAX_UPDATES = 1_000
 """Maximum messages and statuses in one callback, from Meta's documentation."""
 
+_MAX_NUMBER_LENGTH = 100
 _MAX_ITEM_BYTES = 4 * MAX_CALLBACK_BYTES
 """Maximum size of the items of one callback: each repeats the shared parts, such as contacts."""
 
@@ -36,43 +43,18 @@ _SIGNATURE = "x-hub-signature-256"
 _logger = get_logger("callbacks")
 
 
-class _Open(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow")
+@dataclass(frozen=True, slots=True)
+class SignedChange:
+    """A change in a signed body, or what stands in a change's place.
 
+    `number` is the tenant's phone number id; None where the change names none. `entry` is the id of the WhatsApp
+    Business account; None where `content` is an entry without changes. `content` is kept as received: the worker reads
+    messages and statuses.
+    """
 
-class Metadata(_Open):
-    """The tenant's phone number of a change."""
-
-    phone_number_id: str = Field(min_length=1, max_length=100)
-
-
-class SignedValue(_Open):
-    """Content of a change. Statuses and messages are not decoded here: the worker decodes them."""
-
-    metadata: Metadata | None = None
-    messages: list[dict[str, Any]] = []
-    statuses: list[dict[str, Any]] = []
-
-
-class SignedChange(_Open):
-    """A change of the field to which the app subscribes."""
-
-    field: str
-    value: SignedValue
-
-
-class SignedEntry(_Open):
-    """Changes of one WhatsApp Business account."""
-
-    id: str
-    changes: list[SignedChange]
-
-
-class SignedBody(_Open):
-    """A callback's body."""
-
-    object: str
-    entry: list[SignedEntry]
+    number: str | None
+    entry: str | None
+    content: Any
 
 
 class WhatsApp:
@@ -84,31 +66,31 @@ class WhatsApp:
     async def verify(self, callback: Callback) -> list[CallbackItem]:
         """See `receive.Verify`. Accepts only changes of numbers whose secret signed the callback.
 
-        Raises ApiError 413 for more items than Meta sends.
+        A change that names no number is stored for the tenant of all the others, or for the platform if there is no
+        such tenant. Raises ApiError 413 for more items than Meta sends.
         """
-        changes = list(_changes(callback.body))
-        owners = await self._owners({number for number, _, _ in changes}, callback)
-        return _bounded(
-            item
-            for number, entry, change in changes
-            if (tenant := owners.get(number))
-            for item in _items(tenant, number, entry, change)
-        )
+        try:
+            changes = list(_changes(callback.body))
+            owners = await self._owners({change.number for change in changes if change.number}, callback)
+            return _bounded(item for change in changes for item in _items(owners, change))
+        except RecursionError:
+            raise invalid_signature() from None
 
-    async def _owners(self, numbers: set[str], callback: Callback) -> dict[str, str]:
-        """Tenants by number. Raises ApiError 401 when no secret fits the signature."""
+    async def _owners(self, numbers: set[str], callback: Callback) -> dict[str | None, str]:
+        """Tenants by number, and by None that of changes without one. Raises ApiError 401 if no secret fits."""
         if not 1 <= len(numbers) <= MAX_NUMBERS:
             raise invalid_signature()
-        found: dict[str, str] = {}
+        found: dict[str | None, str] = {}
         for number in sorted(numbers):
             tenant = await self._signers.tenant(whatsapp_account(number), lambda secret: _signed(secret, callback))
             if tenant:
                 found[number] = tenant
         if not found:
             raise invalid_signature()
+        tenants = set(found.values())
         if unsigned := len(numbers) - len(found):
             _logger.warning("left out what was signed for other numbers only", extra={"numbers": unsigned})
-        return found
+        return found | {None: tenants.pop() if len(tenants) == 1 and not unsigned else PLATFORM}
 
 
 def _signed(secret: str, callback: Callback) -> bool:
@@ -116,16 +98,26 @@ def _signed(secret: str, callback: Callback) -> bool:
     return hmac.compare_digest(expected.encode(), callback.headers.get(_SIGNATURE, "").encode())
 
 
-def _changes(body: bytes) -> Iterator[tuple[str, str, SignedChange]]:
-    """Number, Business account and change, of each change that names a number. Raises ApiError 401 for other bodies."""
+def _changes(body: bytes) -> Iterator[SignedChange]:
+    """Every change of `body`, readable or not. Raises ApiError 401 for a body that is no object, RecursionError."""
     try:
-        parsed = SignedBody.model_validate(json.loads(body))
-    except (ValueError, RecursionError):
+        parsed = parse(body)
+    except ValueError:
         raise invalid_signature() from None  # without a number there is no secret to verify with
-    for entry in parsed.entry:
-        for change in entry.changes:
-            if change.value.metadata:
-                yield change.value.metadata.phone_number_id, entry.id, change
+    for entry in as_list(as_object(parsed).get("entry")):
+        fields = as_object(entry)
+        changes = as_list(fields.get("changes"))
+        if not changes:
+            yield SignedChange(None, None, entry)
+        for change in changes:
+            yield SignedChange(_number(change), as_text(fields.get("id")) or "", change)
+
+
+def _number(change: Any) -> str | None:
+    """The phone number id in `change`, if it may be one."""
+    metadata = as_object(as_object(as_object(change).get("value")).get("metadata"))
+    number = as_text(metadata.get("phone_number_id"))
+    return number if number and len(number) <= _MAX_NUMBER_LENGTH and number.isprintable() else None
 
 
 def _bounded(items: Iterable[CallbackItem]) -> list[CallbackItem]:
@@ -140,33 +132,44 @@ def _bounded(items: Iterable[CallbackItem]) -> list[CallbackItem]:
     return bounded
 
 
-def _items(tenant: str, number: str, entry: str, change: SignedChange) -> Iterator[CallbackItem]:
-    """An item for each message and each status; one for a change that has neither."""
-    account = whatsapp_account(number)
-    for own_id, value in _parts(change):
-        content = {"field": change.field, "value": value}
-        body = {"object": "whatsapp_business_account", "entry": [{"id": entry, "changes": [content]}]}
+def _items(owners: Mapping[str | None, str], change: SignedChange) -> Iterator[CallbackItem]:
+    """An item for each message and each status; one for what has neither. No item of a change that is nobody's."""
+    tenant = owners.get(change.number)
+    if tenant is None:
+        return
+    account = whatsapp_account(change.number or tenant)
+    for own_id, entry in _parts(change):
+        body = {"object": "whatsapp_business_account", "entry": [entry]}
         yield CallbackItem(tenant, WHATSAPP, account, own_id, json.dumps(body, separators=(",", ":")))
 
 
-def _parts(change: SignedChange) -> Iterator[tuple[str, dict[str, Any]]]:
-    whole = change.value.model_dump(exclude_unset=True)
-    around = {name: value for name, value in whole.items() if name not in ("messages", "statuses")}
-    for message in change.value.messages:
-        yield f"message\0{_own_id(message, 'id')}", around | {"messages": [message]}
-    for status in change.value.statuses:
-        yield f"status\0{_own_id(status, 'id', 'status', 'recipient_id')}", around | {"statuses": [status]}
-    if not change.value.messages and not change.value.statuses:
-        yield f"change\0{change.field}\0{_digest(whole)}", whole
+def _parts(change: SignedChange) -> Iterator[tuple[str, Any]]:
+    """Id and entry of each item."""
+    if not change.number:
+        yield f"unknown\0{_digest(change.content)}", _entry(change, change.content)
+        return
+    content = as_object(change.content)
+    value = as_object(content.get("value"))
+    lists = {name: parts for name in ("messages", "statuses") if (parts := as_list(value.get(name)))}
+    around = {name: part for name, part in value.items() if name not in lists}
+    for name, parts in lists.items():
+        for part in parts:
+            yield _part_id(name, part), _entry(change, content | {"value": around | {name: [part]}})
+    if not lists:
+        yield f"change\0{content.get('field')}\0{_digest(value)}", _entry(change, content)
 
 
-def _own_id(part: dict[str, Any], *names: str) -> str:
-    """The provider's id of `part`, or the digest of its content without one."""
-    id = part.get("id")
-    if not isinstance(id, str) or not id:
-        return _digest(part)
-    return "\0".join(str(part.get(name, "")) for name in names)
+def _entry(change: SignedChange, content: Any) -> Any:
+    return content if change.entry is None else {"id": change.entry, "changes": [content]}
 
 
-def _digest(content: dict[str, Any]) -> str:
+def _part_id(name: str, part: Any) -> str:
+    """The provider's id of a message or status, or the digest of its content without one."""
+    fields = as_object(part)
+    if name == "statuses":
+        return "\0".join(["status", *(status_identity(fields) or [_digest(part)])])
+    return f"message\0{as_text(fields.get('id')) or _digest(part)}"
+
+
+def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

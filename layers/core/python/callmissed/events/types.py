@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Channel = Literal["whatsapp", "voice"]
 _ID = "7d2f0f5e-6f5f-4f06-9d0e-3a4be7a3c1f2"
 _TIME = "2026-11-25T09:30:00.000Z"
+_USER_ID = (
+    "The channel's own id of the end user; on WhatsApp the business-scoped user id, which may replace the number."
+)
 
 
 class EventData(BaseModel):
@@ -54,24 +57,39 @@ class MessageReceived(EventData):
     """An end user sent a message. `conversation_id` and `bot_id` are null while no bot answers the number."""
 
     event = "message.received"
+    version = 2
     example = {
         "conversation_id": _ID,
         "bot_id": _ID,
         "channel": "whatsapp",
         "from": "919876543210",
+        "user_id": "IN.13491208655302741918",
         "message_id": "wamid.HBgMOTE5ODc2NTQzMjEwFQIAEhg",
         "type": "text",
         "text": "Where is my order?",
+        "content": {"timestamp": "1795599000"},
     }
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     conversation_id: str | None = None
     bot_id: str | None = None
     channel: Channel
-    sender: str = Field(alias="from", description="Digits of the end user's phone number.")
+    sender: str | None = Field(
+        default=None,
+        alias="from",
+        description="Digits of the end user's phone number; null where the channel keeps the number to itself.",
+    )
+    user_id: str | None = Field(default=None, description=_USER_ID)
     message_id: str = Field(description="The channel's own id; on WhatsApp the wamid.")
-    type: str = Field(description="`text`, `image`, `audio`, … as the channel names it.")
-    text: str | None = None
+    type: str = Field(description="`text`, `image`, `audio`, `interactive`, … as the channel names it.")
+    text: str | None = Field(
+        default=None, description="What the end user wrote or chose: a text, a caption, the title of a button or a row."
+    )
+    content: dict[str, Any] | None = Field(
+        default=None,
+        description="The rest of the message as the channel sent it, such as `image`, `interactive`, `context` or "
+        "`referral`. Null where it is too large.",
+    )
 
 
 class MessageSent(EventData):
@@ -97,23 +115,54 @@ class MessageSent(EventData):
     text: str | None = None
 
 
+class MessageError(BaseModel):
+    """A reason for which the channel did not deliver a message."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: int | None = Field(default=None, description="The channel's own code.")
+    title: str | None = None
+    message: str | None = None
+    details: str | None = None
+
+
 class MessageStatus(EventData):
     """The channel reported what became of a message that we sent."""
 
     event = "message.status"
+    version = 2
     example = {
         "channel": "whatsapp",
         "message_id": "wamid.HBgMOTE5ODc2NTQzMjEwFQIAERg",
-        "status": "delivered",
+        "status": "failed",
         "recipient": "919876543210",
-        "error": None,
+        "user_id": "IN.13491208655302741918",
+        "error": "131047 Re-engagement message",
+        "errors": [
+            {
+                "code": 131047,
+                "title": "Re-engagement message",
+                "message": "Re-engagement message",
+                "details": "More than 24 hours have passed since the recipient last replied.",
+            }
+        ],
+        "content": {"timestamp": "1795599000"},
     }
 
     channel: Channel
     message_id: str
-    status: str = Field(description="`sent`, `delivered`, `read` or `failed`.")
-    recipient: str
-    error: str | None = None
+    status: str = Field(description="`sent`, `delivered`, `read`, `failed`, … as the channel names it.")
+    recipient: str | None = Field(
+        default=None, description="Digits of the end user's phone number, or a group; null where neither is known."
+    )
+    user_id: str | None = Field(default=None, description=_USER_ID)
+    error: str | None = Field(default=None, description="Codes and titles of `errors`, on one line.")
+    errors: list[MessageError] = Field(default=[], description="Why the message failed.")
+    content: dict[str, Any] | None = Field(
+        default=None,
+        description="The rest of the status as the channel sent it, such as `pricing` or `conversation`. Null where it "
+        "is too large.",
+    )
 
 
 class VoiceSessionStarted(EventData):
@@ -297,6 +346,16 @@ EVENT_TYPES: dict[str, type[EventData]] = {kind.event: kind for kind in _types()
 """Every event type by its name."""
 
 
+def _patterns() -> Iterator[str]:
+    yield "*"
+    yield from sorted({f"{name.partition('.')[0]}.*" for name in EVENT_TYPES})
+    yield from EVENT_TYPES
+
+
+PATTERNS = tuple(_patterns())
+"""Every filter that selects an event type that exists: all, a group, or one type."""
+
+
 def matches(pattern: str, event: str) -> bool:
     """Whether a filter such as `*`, `message.received` or `voice_session.*` selects `event`."""
     return pattern in ("*", event) or (pattern.endswith(".*") and event.startswith(pattern[:-1]))
@@ -304,7 +363,7 @@ def matches(pattern: str, event: str) -> bool:
 
 def is_pattern(text: str) -> bool:
     """Whether `text` selects at least one event type that exists."""
-    return any(matches(text, event) for event in EVENT_TYPES)
+    return text in PATTERNS
 
 
 def catalogue() -> list[dict[str, Any]]:

@@ -229,6 +229,41 @@ async def test_a_large_callback_is_taken_apart_and_a_large_message_refused(callb
         assert (answer.status, answer.code) == (413, "file_too_large")
 
 
+async def test_a_message_that_is_too_large_does_not_stop_its_neighbours(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
+    body = body_of(change(messages=[message("wamid.big", "x" * 210_000), message("wamid.small")]))
+
+    assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 413
+
+    (text,) = await callbacks_api.texts()
+    assert "wamid.small" in text
+
+
+async def test_statuses_of_people_without_a_phone_number_are_not_one(callbacks_api: CallbacksApi) -> None:
+    await callbacks_api.save(whatsapp_credentials())
+    statuses = [status("wamid.1", recipient_user_id=user) for user in ("IN.1", "IN.2")]
+    for one in statuses:
+        del one["recipient_id"]
+    members = [status("wamid.2", recipient_type="group", recipient_participant_id=id) for id in ("91", "92")]
+    body = body_of(change(statuses=[*statuses, *members]))
+
+    for _ in range(2):
+        assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
+
+    assert len(await callbacks_api.outbox()) == 4
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, "1e999", "-1e999"])
+async def test_a_number_that_python_can_not_hold_is_stored(callbacks_api: CallbacksApi, number: str) -> None:
+    await callbacks_api.save(whatsapp_credentials())
+    body = body_of(change(messages=[message("wamid.1")])).replace(b'"1795599990"', number.encode())
+
+    assert (await callbacks_api.post(WHATSAPP, body, by_meta(body))).status == 200
+
+    (text,) = await callbacks_api.texts()
+    assert number in text
+
+
 async def test_a_change_without_messages_is_stored_whole(callbacks_api: CallbacksApi) -> None:
     await callbacks_api.save(whatsapp_credentials())
     body = body_of(change(field="history", history=[{"phase": 1}]), change(errors=[{"code": 131}]))

@@ -12,6 +12,7 @@ from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import Micros
 from callmissed.events.outbox import Event, publish
 from callmissed.platform.queues import CALLBACK_SOURCE, EVENT_SOURCE
+from functions.webhooks.callbacks.receive import PLATFORM
 from functions.webhooks.callbacks.worker import CallbackWorker
 from tests.support.webhooks.callbacks import (
     CASHFREE,
@@ -79,9 +80,11 @@ async def test_a_message_becomes_an_event_of_its_tenant(callbacks_api: Callbacks
         "bot_id": None,
         "channel": "whatsapp",
         "from": "919876543210",
+        "user_id": None,
         "message_id": "wamid.1",
         "type": "text",
         "text": "नमस्ते",
+        "content": {"timestamp": "1795599990"},
     }
     assert {item["tenant"] for item in await callbacks_api.outbox()} == {tenant}
 
@@ -98,7 +101,10 @@ async def test_statuses_become_events_with_their_reasons(callbacks_api: Callback
         "message_id": "wamid.1",
         "status": "read",
         "recipient": "919876543210",
+        "user_id": None,
         "error": None,
+        "errors": [],
+        "content": {"timestamp": "1795599991"},
     }
     assert events["failed"]["error"] == "131047 Re-engagement message"
 
@@ -150,12 +156,7 @@ async def test_a_message_that_names_no_callback_fails(callbacks_api: CallbacksAp
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "SECRET",
-        '{"entry": "SECRET"}',
-        '{"entry": [{"changes": [{"field": "messages", "value": {"messages": [{"text": "SECRET"}]}}]}]}',
-        '{"entry": [{"changes": [{"field": "messages", "value": {"contacts": ["SECRET"]}}]}]}',
-    ],
+    ["SECRET", '{"entry": "SECRET"}', '{"entry": [{"changes": [{"field": "history", "value": {"SECRET": 1}}]}]}'],
 )
 async def test_a_text_that_can_not_be_read_fails_and_its_reason_is_logged_once_without_it(
     callbacks_api: CallbacksApi, text: str, caplog: pytest.LogCaptureFixture
@@ -170,6 +171,91 @@ async def test_a_text_that_can_not_be_read_fails_and_its_reason_is_logged_once_w
     (line,) = [vars(record) for record in caplog.records]
     assert line["reason"]
     assert "SECRET" not in str(line)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"messages": [{"text": "SECRET"}]},
+        {"messages": ["SECRET"]},
+        {"messages": {"SECRET": 1}},
+        {"statuses": [{"id": "SECRET"}]},
+        {"contacts": ["SECRET"]},
+        {"errors": "SECRET"},
+        {"SECRET": None},
+        ["SECRET"],
+        "SECRET",
+        None,
+    ],
+)
+async def test_a_shape_that_can_not_be_read_is_kept_and_counted_and_its_text_not_logged(
+    callbacks_api: CallbacksApi, value: Any, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    text = json.dumps({"entry": [{"id": "WABA-1", "changes": [{"field": "messages", "value": value}]}]})
+    body = json.dumps({"received": "x", "headers": {}, "text": text})
+    event = Event("cbk_1", "tnt_1", "callback.whatsapp", CALLBACK_SOURCE, NOW, body)
+    await publish(Database(callbacks_api.dynamodb, callbacks_api.name), event)
+
+    assert await worker(callbacks_api).failures(queued(await stored(callbacks_api))) == []
+
+    assert [json.loads(item["body"])["text"] for item in await stored(callbacks_api)] == [text]
+    assert await published(callbacks_api) == []
+    assert '"CallbackRejected":[1.0]' in capsys.readouterr().out
+    (line,) = [vars(record) for record in caplog.records]
+    assert line["callback"] == "cbk_1"
+    assert "SECRET" not in str(line)
+
+
+async def test_errors_that_belong_to_no_message_are_kept_and_counted(
+    callbacks_api: CallbacksApi, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    await take(callbacks_api, change(errors=[{"code": 130429, "title": "Rate limit hit", "message": "SECRET"}]))
+
+    assert await worker(callbacks_api).failures(queued(await stored(callbacks_api))) == []
+
+    written = capsys.readouterr().out
+    assert '"CallbackError":[1.0]' in written
+    assert "CallbackRejected" not in written
+    (line,) = [vars(record) for record in caplog.records]
+    assert line["codes"] == [130429]
+    assert "SECRET" not in str(line)
+
+
+async def test_a_hostile_change_does_not_stop_its_neighbours(callbacks_api: CallbacksApi) -> None:
+    nobodys: dict[str, Any] = {"field": "messages", "value": {"messages": "none"}}
+    hostile: list[Any] = [None, 5, [], {}, nobodys, change(messages={"a": 1}), change(messages=[5, message("wamid.1")])]
+    tenant = await take(callbacks_api, *hostile, change(statuses=["x", status("wamid.2")]))
+
+    assert await worker(callbacks_api).failures(queued(await stored(callbacks_api))) == []
+
+    assert {event["data"]["message_id"] for event in await published(callbacks_api)} == {"wamid.1", "wamid.2"}
+    assert {item["tenant"] for item in await callbacks_api.outbox()} == {tenant}
+
+
+async def test_a_change_without_a_number_is_of_the_tenant_whose_secret_signed_all_others(
+    callbacks_api: CallbacksApi,
+) -> None:
+    numberless = {"field": "messages", "value": {"messages": [message("wamid.1")]}}
+    tenant = await take(callbacks_api, change(messages=[message("wamid.2")]), numberless)
+
+    assert await worker(callbacks_api).failures(queued(await stored(callbacks_api))) == []
+
+    assert len(await published(callbacks_api)) == 2
+    assert {item["tenant"] for item in await callbacks_api.outbox()} == {tenant}
+
+
+async def test_a_change_without_a_number_among_those_of_two_tenants_is_kept_for_neither(
+    callbacks_api: CallbacksApi,
+) -> None:
+    await callbacks_api.save(whatsapp_credentials("2"))
+    numberless = {"field": "messages", "value": {"messages": [message("wamid.1")]}}
+    await take(callbacks_api, change("2", messages=[message("wamid.2")]), change(messages=[]), numberless)
+
+    assert await worker(callbacks_api).failures(queued(await stored(callbacks_api))) == []
+
+    (kept,) = [item for item in await stored(callbacks_api) if item["tenant"] == PLATFORM]
+    assert "wamid.1" in kept["body"]
+    assert [event["data"]["message_id"] for event in await published(callbacks_api)] == ["wamid.2"]
 
 
 async def test_what_dynamodb_does_not_answer_is_tried_again(callbacks_api: CallbacksApi) -> None:

@@ -100,6 +100,25 @@ async def test_pages_go_through_all_of_them_newest_first(
     assert list(chain.from_iterable(found)) == ids[::-1]
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 3, 200])
+@pytest.mark.parametrize("filters", [{}, {"status": "delivered"}, {"event": "message.*"}])
+async def test_a_full_page_that_is_the_last_has_no_next_cursor(
+    webhooks_api: WebhooksApi,
+    tenant: Tenant,
+    webhook: dict[str, Any],
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    filters: dict[str, str],
+    chunk: int,
+) -> None:
+    monkeypatch.setattr("functions.webhooks.deliveries.service._CHUNK", chunk)
+    ids = [await webhooks_api.delivery(endpoint, at=NOW + minutes * MINUTE) for minutes in range(4)]
+
+    found = [page async for page in pages(tenant, webhook, limit=2, **filters)]
+
+    assert found == [ids[:1:-1], ids[1::-1]]
+
+
 async def test_deliveries_of_one_moment_are_all_there(
     webhooks_api: WebhooksApi, tenant: Tenant, webhook: dict[str, Any], endpoint: Endpoint
 ) -> None:
@@ -187,6 +206,8 @@ async def test_a_page_reads_a_bounded_number_of_deliveries(
         {"event": "unknown.*"},
         {"since": "yesterday"},
         {"since": "2026-11-25T09:30:00"},
+        {"since": "1795599000"},
+        {"until": "0.5"},
         {"until": "2026-13-25T09:30:00Z"},
         {"cursor": ""},
         {"cursor": "AAAA"},

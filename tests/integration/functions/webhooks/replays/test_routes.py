@@ -144,6 +144,7 @@ async def test_progress_is_shown(
         ("recover", {"since": iso(Micros(NOW - RETENTION - SECOND))}, "since"),
         ("recover", {"since": iso(NOW)}, "since"),
         ("recover", {"since": "2026-11-25T09:30:00"}, "since"),
+        ("recover", {"since": NOW // SECOND - 60}, "since"),
         ("recover", {"until": iso(NOW)}, "until"),
         ("replays", {}, "since"),
         ("replays", {"since": iso(Micros(NOW - RETENTION - SECOND))}, "since"),

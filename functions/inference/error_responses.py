@@ -1,0 +1,46 @@
+"""Errors of routes, as the OpenAPI document describes them."""
+
+from typing import Any
+
+from callmissed.web.openapi import UNCHANGED, errors
+
+_MEANINGS = {
+    400: "`invalid_request_error`, `unsupported_image_input`, `context_length_exceeded`, `invalid_idempotency_key`",
+    401: "`invalid_api_key`: no key, an unknown, revoked or expired one",
+    402: "`insufficient_credits`, `budget_exceeded`",
+    403: "`permission_denied`, `domain_not_allowed`, `model_not_allowed`, `model_not_available`, `account_inactive`",
+    404: "`model_not_found`",
+    409: "`idempotency_conflict`, `idempotency_in_progress`; wait `Retry-After` seconds",
+    413: "`file_too_large`: the body is over 4 MB",
+    429: "`rate_limit_exceeded`, `quota_exceeded`; wait `Retry-After` seconds",
+    502: "`upstream_error`: the provider's reply can't be used; nothing is charged",
+    503: "`provider_error`, `model_under_maintenance`, `service_unavailable`; nothing is charged",
+}
+_KEYED = {
+    401: _MEANINGS[401],
+    402: "`budget_exceeded`",
+    403: "`domain_not_allowed`, `account_inactive`",
+    429: "`rate_limit_exceeded`; wait `Retry-After` seconds",
+    503: "`service_unavailable`",
+}
+_PUBLIC = {429: _KEYED[429], 503: _KEYED[503]}
+
+
+def call_errors() -> dict[int | str, dict[str, Any]]:
+    """The errors of a billed call."""
+    return errors("OpenAIErrorEnvelope", _MEANINGS)
+
+
+def keyed_errors(**meanings: str) -> dict[int | str, dict[str, Any]]:
+    """The errors of a free call with a key: those of the key, and more by name, such as `not_found`."""
+    return errors("OpenAIErrorEnvelope", _KEYED | _by_status(meanings))
+
+
+def public_errors(**meanings: str) -> dict[int | str, dict[str, Any]]:
+    """The answers but 200 of a public route that caches may store."""
+    return UNCHANGED | errors("ErrorEnvelope", _PUBLIC | _by_status(meanings))
+
+
+def _by_status(meanings: dict[str, str]) -> dict[int, str]:
+    statuses = {"invalid": 400, "not_found": 404, "unprocessable": 422}
+    return {statuses[name]: meaning for name, meaning in meanings.items()}

@@ -1,0 +1,149 @@
+"""API models of answers; docs/api/openapi.json is made from them, and answers are not built from them.
+
+They name what callers can rely on. Providers add fields of their own to the answers of calls.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from callmissed.catalog.model import Category
+
+
+class PricingOut(BaseModel):
+    """Prices of a model, for a million tokens or for one unit of another kind."""
+
+    model_config = ConfigDict(extra="allow")
+
+    unit: str = Field(description="`per_million_tokens`, `per_image`, `per_minute`, …")
+    currency: Literal["USD"]
+    input: float | None = None
+    output: float | None = None
+    cached_input: float | None = None
+    price: float | None = Field(default=None, description="Price of one unit, where the model is not billed by tokens.")
+
+
+class ModelOut(BaseModel):
+    """A model of the catalog: OpenAI's four fields, and ours."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    name: str
+    description: str
+    category: Category
+    context_window: int | None
+    context_length: int | None
+    max_output_tokens: int | None
+    dimensions: int | None = Field(default=None, description="Of an embedding model, where they are known.")
+    pricing: PricingOut | None = Field(description="Null where prices vary by call.")
+    free: bool
+    status: str
+    supports_streaming: bool
+    supports_tools: bool
+    supports_reasoning: bool
+    supports_vision: bool
+
+
+class ModelListOut(BaseModel):
+    """OpenAI's list of models."""
+
+    object: Literal["list"]
+    data: list[ModelOut]
+
+
+class CatalogOut(BaseModel):
+    """Models of the catalog."""
+
+    data: list[ModelOut]
+
+
+class PlanAccessOut(BaseModel):
+    """What a plan may call, as ids."""
+
+    models: list[str]
+    by_category: dict[str, list[str]]
+    restriction: str
+
+
+class ModelAccessOut(BaseModel):
+    """What each plan may call."""
+
+    plans: dict[str, PlanAccessOut]
+
+
+class GenerationOut(BaseModel):
+    """Usage and cost of a past call."""
+
+    id: str
+    request_id: str
+    model: str
+    provider: str
+    upstream_model: str
+    created_at: str
+    streamed: bool
+    outcome: str
+    tokens_prompt: int
+    tokens_cached: int
+    tokens_completion: int
+    tokens_estimated: bool
+    cost_credits: float
+    price_version: str
+    latency_ms: int
+    first_byte_ms: int
+    sandbox: bool
+
+
+class GenerationAnswerOut(BaseModel):
+    """The answer to a question about a past call."""
+
+    data: GenerationOut
+
+
+class ChatCompletionOut(BaseModel):
+    """A `chat.completion`, with whatever else the provider says."""
+
+    model_config = ConfigDict(extra="allow")
+
+    choices: list[dict[str, Any]]
+
+
+class ServerSentEventOut(BaseModel):
+    """One event of a stream."""
+
+    model_config = ConfigDict(extra="allow")
+
+    data: str = Field(
+        description="JSON of a `chat.completion.chunk`, or of an object with an `error`; `[DONE]` in the last event."
+    )
+
+
+class EmbeddingOut(BaseModel):
+    """The vector of one input."""
+
+    model_config = ConfigDict(extra="allow")
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str = Field(description="Numbers, or base64 of 32-bit floats where that was asked for.")
+
+
+class EmbeddingUsageOut(BaseModel):
+    """Tokens of all inputs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingListOut(BaseModel):
+    """A vector for each input, in their order."""
+
+    model_config = ConfigDict(extra="allow")
+
+    object: Literal["list"] = "list"
+    data: list[EmbeddingOut]
+    model: str | None = None
+    usage: EmbeddingUsageOut | None = None

@@ -1,0 +1,68 @@
+"""What the OpenAPI documents of all slices say alike: errors, and FastAPI's guesses that are wrong here."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+
+from callmissed.idempotency.requests import HEADER
+
+IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+"""The parameter, without its description."""
+
+JSON = "application/json"
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has the answer already, by its `ETag`."}}
+"""The response of a public route to a caller who sends `If-None-Match`."""
+
+_REFERENCE = "#/components/schemas/{model}"
+_FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
+
+
+def answer(model: str, example: object) -> dict[str, Any]:
+    """A response whose JSON has the schema of `model`, which the slice gives to `document_of`."""
+    return {"content": {JSON: {"schema": reference(model), "example": example}}}
+
+
+def errors(envelope: str, meanings: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """A route's errors, whose JSON has the schema `envelope`; `meanings` are by status."""
+    content = {JSON: {"schema": reference(envelope)}}
+    return {status: {"description": meanings[status], "content": content} for status in sorted(meanings)}
+
+
+def reference(model: str) -> dict[str, str]:
+    """The schema of `model`. FastAPI would compile a model of each response when a function starts, for nothing."""
+    return {"$ref": _REFERENCE.format(model=model)}
+
+
+def schemas_of(*models: type[BaseModel]) -> dict[str, Any]:
+    """Schemas of `models`, and of those that they name."""
+    found: dict[str, Any] = {}
+    for model in models:
+        schema = model.model_json_schema(ref_template=_REFERENCE)
+        found |= schema.pop("$defs", {}) | {model.__name__: schema}
+    return found
+
+
+def document_of(routers: Iterable[APIRouter], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of `routers`, with more `schemas`.
+
+    It lacks the 422 that FastAPI adds to every route with a parameter: a route declares its errors itself.
+    """
+    api = FastAPI(title="CallMissed")
+    for router in routers:
+        api.include_router(router)
+    document = api.openapi()
+    known = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in _FASTAPI_ERRORS:
+        known.pop(name, None)
+    known |= schemas
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if _FASTAPI_ERRORS[0] in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
+    return document

@@ -1,0 +1,39 @@
+"""API models of errors; docs/api/openapi.json is made from them, and errors are not built from them."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class ErrorDetails(BaseModel):
+    """Why a request failed."""
+
+    code: str
+    message: str
+    type: str
+    request_id: str
+    details: list[dict[str, Any]] | None = Field(
+        default=None, description="On 422: `loc` and `msg` of everything that is wrong."
+    )
+
+
+class ErrorEnvelope(BaseModel):
+    """The body of every error below `/api/v1`."""
+
+    error: ErrorDetails
+
+
+class OpenAIErrorDetails(BaseModel):
+    """Why a call failed, as the OpenAI SDKs read it."""
+
+    code: str
+    message: str
+    type: str
+    param: str | None = Field(description="The field of the request that is wrong.")
+    request_id: str
+
+
+class OpenAIErrorEnvelope(BaseModel):
+    """The body of every error below `/v1`."""
+
+    error: OpenAIErrorDetails
