@@ -14,6 +14,7 @@ from typing import TypeVar
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.idempotency.store import Replay
+from callmissed.keys.budgets import charge_of
 from callmissed.keys.secret import Mode
 from callmissed.ledger.errors import HoldRefused
 from callmissed.money import NOTHING, MicroCredits
@@ -90,7 +91,8 @@ async def _hold(container: Container, call: Call, work: Work) -> Work:
     if payer.is_sandboxed:
         return work
     begun, shards = container.clock(), limits(payer.plan).wallet_shards
-    hold = partial(container.ledger.hold, payer.tenant, call.id, work.quota, shards=shards)
+    call.charge = charge_of(payer.key) if payer.key else None
+    hold = partial(container.ledger.hold, payer.tenant, call.id, work.quota, shards=shards, charge=call.charge)
     try:
         (call.hold, call.wallet), work = await _affordable(work, hold)
     except Unavailable as error:
