@@ -37,7 +37,7 @@ class Write:
     """A write that was on its way; one that stalls reaches DynamoDB after the first sweep if `late`.
 
     `key_lacks`: until the month turns the key lacks what it was charged above the cost. No hold names the charge
-    yet, or an entry is there, and nothing tells whether its process has given the key its share.
+    yet, or an entry is there, and whether its process gave the key its share is nowhere written.
     """
 
     fault: Fault

@@ -7,6 +7,7 @@ The order matters: nothing is asked of an upstream before the dearest outcome is
 is stored for every retry, and a failure after admission gives back what was set aside before it reaches the caller.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -22,7 +23,8 @@ from callmissed.plans.plans import limits
 from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import Payer
-from callmissed_ai.calls.served import Served
+from callmissed_ai.calls.served import Served, seconds_left
+from callmissed_ai.errors import provider_too_slow
 from callmissed_ai.routing.router import UpstreamAnswer
 from callmissed_ai.work import Work
 
@@ -115,7 +117,11 @@ async def _affordable(work: Work, set_aside: Callable[[MicroCredits], Awaitable[
 
 async def _ask(container: Container, call: Call, work: Work) -> UpstreamAnswer:
     begun = container.clock()
-    upstream = await container.router.answer(work, sandboxed=call.admitted.is_sandboxed)
+    try:
+        async with asyncio.timeout(seconds_left(container, call, work)):
+            upstream = await container.router.answer(work, sandboxed=call.admitted.is_sandboxed)
+    except TimeoutError:
+        raise provider_too_slow() from None
     call.first_byte = container.clock()
     call.upstream_wait = call.first_byte - begun
     return upstream

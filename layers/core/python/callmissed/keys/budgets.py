@@ -27,7 +27,7 @@ def short_name(key_id: str) -> bytes:
 
 
 class KeyBudgets:
-    """The budgets of one stage's keys; implements `callmissed.ledger.sweep.KeyBudgets`."""
+    """The budgets of one stage's keys; implements `callmissed.ledger.sweep.KeyRefunds`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -5,7 +5,7 @@ so that a late settlement finds it, and given back.
 
 The budget of the call's key gets its charge back with the hold that the VOID names, in one transaction: both or
 neither, and once, because the hold is gone then. Where a settlement's entry exists, its process gives the key its share
-as soon as it knows of the entry; nothing tells whether it did, so the sweep does not.
+as soon as it knows of the entry. Whether it did is nowhere written, so the sweep gives none.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +29,7 @@ _TRIES = 4
 _logger = get_logger("ledger-sweep")
 
 
-class KeyBudgets(Protocol):
+class KeyRefunds(Protocol):
     """The budgets of API keys, such as `callmissed.keys.budgets.KeyBudgets`."""
 
     async def refund_operation(self, tenant: str, charge: KeyCharge) -> WriteOperation | None:
@@ -55,7 +55,7 @@ class SweepReport:
         return self.applied + self.voided + self.duplicates
 
 
-async def sweep(database: Database, now: Micros, key_budgets: Callable[[Database], KeyBudgets]) -> SweepReport:
+async def sweep(database: Database, now: Micros, key_budgets: Callable[[Database], KeyRefunds]) -> SweepReport:
     """Resolve every hold that has expired at `now`. Safe to run twice in parallel.
 
     Reads all wallets: half a read unit per 4 KB, so 10,000 tenants cost about 600 units a minute.
@@ -90,7 +90,7 @@ class _Resolver:
     """Resolves expired holds at `now`, and counts them in `report`."""
 
     ledger: Ledger
-    key_budgets: KeyBudgets
+    key_budgets: KeyRefunds
     now: Micros
     report: SweepReport
 
