@@ -40,6 +40,8 @@ class ModelOut(BaseModel):
     pricing: PricingOut | None = Field(description="Null where prices vary by call.")
     free: bool
     status: str
+    available: bool = Field(description="Whether a call is served here.")
+    unavailable_reason: str | None = Field(description="Why not, where it is not.")
     supports_streaming: bool
     supports_tools: bool
     supports_reasoning: bool

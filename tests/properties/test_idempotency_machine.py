@@ -24,6 +24,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.idempotency.requests import keyed_request
 from callmissed.idempotency.store import RETENTION_SECONDS, SKEW_SECONDS
+from callmissed.keys.budgets import KeyBudgets
 from callmissed.ledger.entries import EntryType
 from callmissed.ledger.grants import grant
 from callmissed.ledger.sweep import sweep
@@ -180,7 +181,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
         self._let_all_arrive()
         self._check()
         self.clock += (RETENTION_SECONDS + 3 * SKEW_SECONDS + CHAT_LOCK_SECONDS) * SECOND
-        self._now(sweep(Database(self.plain, self.store.stage), Micros(self.clock)))
+        self._now(sweep(Database(self.plain, self.store.stage), Micros(self.clock), KeyBudgets))
         self.work_log.effects.clear()
         self.before = self._charged()
         self.answered.clear()
@@ -240,7 +241,9 @@ class IdempotencyMachine(RuleBasedStateMachine):
             answers = [self._answer_of(PendingRequest(path, key, body, self.clock)) for body in BODIES]
             assert any(answer.status < 300 for answer in answers), answers
         self._check()
-        self._now(sweep(Database(self.plain, self.store.stage), Micros(self.clock + (HOLD_MINUTES + 1) * MINUTE)))
+        self._now(
+            sweep(Database(self.plain, self.store.stage), Micros(self.clock + (HOLD_MINUTES + 1) * MINUTE), KeyBudgets)
+        )
         self._now(self.accounts.assert_balanced(self._known))
 
     def _answer_of(self, request: PendingRequest) -> ReceivedAnswer:

@@ -27,6 +27,7 @@ from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, SECOND, Micros, month_of, seconds_to_next_month
 from callmissed.errors import ApiError
 from callmissed.ids import expires_at, new_call_id
+from callmissed.keys.budgets import KeyBudgets
 from callmissed.ledger.entries import EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
@@ -204,10 +205,13 @@ class WalletMachine(RuleBasedStateMachine):
         """The sweeper runs, by its own clock."""
         at = self.clock + skew
         outcome = self.faulty_tenant.attempt(
-            sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(at)), faults
+            sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(at), KeyBudgets), faults
         )
         assert any(faults) or not isinstance(outcome, Failure)
-        return (lambda: sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(at)), False)
+        return (
+            lambda: sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(at), KeyBudgets),
+            False,
+        )
 
     @rule(skew=SKEW, faults=FAULTS)
     def reconcile(self, skew: int, faults: Faults) -> None:
@@ -263,9 +267,11 @@ class WalletMachine(RuleBasedStateMachine):
     def _quieten(self) -> None:
         self._let_arrive(len(self.faulty_tenant.dynamodb.late))
         end = max(self.clock, self.latest_expiry) + MINUTE
-        self.faulty_tenant.now(sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end)))
+        self.faulty_tenant.now(
+            sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end), KeyBudgets)
+        )
         again = self.faulty_tenant.now(
-            sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end))
+            sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(end), KeyBudgets)
         )
         assert again.backlog == 0
         self.faulty_tenant.read_all()
@@ -313,7 +319,7 @@ class WalletMachine(RuleBasedStateMachine):
         arrival = self._entry_in_flight(call, call.hold, share, dies=dies)
         dynamodb = self.faulty_tenant.dynamodb
         dynamodb.before("PutItem", arrival, matching=lambda request: request["Item"]["entry"]["S"] == call.id)
-        self.faulty_tenant.now(sweep(Database(dynamodb, self.faulty_tenant.stage), Micros(self.clock)))
+        self.faulty_tenant.now(sweep(Database(dynamodb, self.faulty_tenant.stage), Micros(self.clock), KeyBudgets))
         assert dynamodb.pending == 0
         entry = self.faulty_tenant.model.entries[call.id]
         assert (entry["type"], self.faulty_tenant.model.pending(entry)) == (EntryType.DEDUCTION, False)
@@ -341,7 +347,7 @@ class WalletMachine(RuleBasedStateMachine):
         if plan.seconds:
             self.clock += plan.seconds * SECOND
             self.faulty_tenant.now(
-                sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(self.clock))
+                sweep(Database(self.faulty_tenant.dynamodb, self.faulty_tenant.stage), Micros(self.clock), KeyBudgets)
             )
         if call.hold and plan.then == "settle":
             self._settle(call, call.hold, plan.share, plan.resolving)
@@ -372,8 +378,8 @@ class WalletMachine(RuleBasedStateMachine):
     def _release(self, call: Call, hold: Hold, faults: Faults) -> Replay:
         call.released = True
         outcome = self.faulty_tenant.attempt(self.ledger.release(hold), faults)
-        assert any(faults) or outcome is None
-        return (lambda: self.ledger.release(hold), outcome is None)
+        assert any(faults) or isinstance(outcome, bool)
+        return (lambda: self.ledger.release(hold), isinstance(outcome, bool))
 
     def _entry(self, hold: Hold, share: int) -> LedgerEntry:
         return replace(deduction(hold, hold.amount * share // 100), created=Micros(self.clock))

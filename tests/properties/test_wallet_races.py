@@ -15,6 +15,7 @@ from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, SECOND, Micros, month_of
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
+from callmissed.keys.budgets import KeyBudgets
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger, Settlement
@@ -168,10 +169,14 @@ def test_a_call_is_charged_once_whoever_settles_it(
     faulty_tenant = wallet(1000)
     ledger = Ledger(Database(faulty_tenant.dynamodb, faulty_tenant.stage))
     hold, _ = faulty_tenant.now(ledger.hold(faulty_tenant.tenant, new_call_id(DECEMBER, 1), "llm", MicroCredits(100)))
-    expired = partial(sweep, Database(faulty_tenant.dynamodb, faulty_tenant.stage), Micros(DECEMBER + 2 * MINUTE))
+    expired = partial(
+        sweep, Database(faulty_tenant.dynamodb, faulty_tenant.stage), Micros(DECEMBER + 2 * MINUTE), KeyBudgets
+    )
     if swept_before:
         faulty_tenant.dynamodb.before(
-            "PutItem", *[expired] * settlers, matching=lambda request: "held" in request["Item"]
+            "PutItem",
+            *[expired] * settlers,
+            matching=lambda request: request["Item"]["type"]["S"] == EntryType.DEDUCTION,
         )
 
     async def all_at_once() -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from callmissed.aws.database import Database
 from callmissed.aws.schedules import at_micros
 from callmissed.clock import Micros
+from callmissed.keys.budgets import KeyBudgets
 from callmissed.ledger.sweep import SweepReport, sweep
 from callmissed.observability import count, get_logger
 from functions.billing.composition import compose
@@ -25,6 +26,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
 
 async def _sweep(database: Database, now: Micros) -> SweepReport:
     try:
-        return await sweep(database, now)
+        return await sweep(database, now, KeyBudgets)
     finally:
         await database.close()

@@ -12,6 +12,7 @@ from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, Clock, Micros, system_clock
+from callmissed.keys.budgets import KeyBudgets
 from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
@@ -176,7 +177,9 @@ class Accounts:
 
     async def sweep(self) -> SweepReport:
         """Sweep as it will be when every hold of now has expired."""
-        return await sweep(Database(self.dynamodb, self.stage), Micros(system_clock() + (HOLD_MINUTES + 1) * MINUTE))
+        return await sweep(
+            Database(self.dynamodb, self.stage), Micros(system_clock() + (HOLD_MINUTES + 1) * MINUTE), KeyBudgets
+        )
 
     async def assert_untouched(self, account: Account) -> None:
         """Nothing is held, nothing charged, no quota used, nothing written."""

@@ -6,6 +6,7 @@ import pytest
 
 from callmissed.aws import dynamodb
 from callmissed.clock import MINUTE, SECOND, Micros
+from callmissed.idempotency.answers import MAX_S3_SECONDS
 from callmissed.idempotency.store import RETENTION_SECONDS, SKEW_SECONDS
 from callmissed.ids import expires_at, new_call_id, started_at
 from callmissed.platform.functions import FUNCTIONS, INFERENCE, LEDGER_SWEEP, SCHEDULES, Function
@@ -15,7 +16,7 @@ from callmissed.web import idempotency as below_api
 from callmissed_ai.answers import events
 from callmissed_ai.calls import idempotency
 from callmissed_ai.calls.call import HOLD_MINUTES
-from callmissed_ai.calls.served import MAX_CALL_SECONDS
+from callmissed_ai.calls.served import MAX_BLOCKING_SECONDS, MAX_CALL_SECONDS
 from callmissed_ai.routing import router
 
 API_GATEWAY_SILENCE_SECONDS = 300
@@ -51,6 +52,25 @@ def test_settlement_at_a_calls_latest_end_finishes_before_its_function_does() ->
     answer_entry_and_wallet = 3 * longest_write_seconds()
 
     assert STREAM_END_SECONDS + answer_entry_and_wallet < INFERENCE.timeout_seconds
+
+
+def blocking_end_seconds() -> float:
+    """How long after its start a blocking call is answered at the latest: read, stored, settled."""
+    answer_entry_and_wallet = 3 * longest_write_seconds()
+    return MAX_BLOCKING_SECONDS + MAX_S3_SECONDS + answer_entry_and_wallet
+
+
+def test_blocking_call_is_answered_before_the_gateway_cuts_it() -> None:
+    assert blocking_end_seconds() < API_GATEWAY_SILENCE_SECONDS
+
+
+def test_blocking_call_ends_before_its_function_and_the_lock_of_its_key() -> None:
+    assert blocking_end_seconds() < INFERENCE.timeout_seconds
+    assert blocking_end_seconds() < idempotency.LOCK_SECONDS - SKEW_SECONDS
+
+
+def test_hold_of_a_blocking_call_stands_until_it_is_settled() -> None:
+    assert blocking_end_seconds() + SKEW_SECONDS < hold_seconds()
 
 
 def test_gateway_waits_as_long_as_a_streaming_function_runs() -> None:

@@ -2,7 +2,7 @@
 
 ApiError
 ├─ 502 upstream_error    the answer can't be used
-└─ 503 provider_error    the answer broke off
+└─ 503 provider_error    the answer broke off, or took too long
 """
 
 from callmissed.errors import ApiError
@@ -18,8 +18,15 @@ def unusable_reply(why: str) -> ApiError:
 
 
 def provider_broke_off() -> ApiError:
-    """503: a blocking reply broke off or took too long."""
+    """503: a blocking reply broke off."""
     return ApiError(503, "provider_error", "The model's provider broke off. Nothing was charged.")
+
+
+def provider_too_slow() -> ApiError:
+    """503: a reply was not whole in its time, or a stream did not begin."""
+    return ApiError(
+        503, "provider_error", "The model's provider took too long. Nothing was charged. Streams may be longer."
+    )
 
 
 def provider_broke_off_midstream() -> ApiError:

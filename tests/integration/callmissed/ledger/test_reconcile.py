@@ -12,6 +12,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, Micros, system_clock
 from callmissed.ids import new_call_id
+from callmissed.keys.budgets import KeyBudgets
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Hold, Ledger
@@ -100,7 +101,7 @@ async def test_calls_of_every_fate_are_no_drift(tables: StageTables, dynamodb: D
     await ledger.release(await _hold(ledger, tenant, plan))
     await _hold(ledger, tenant, plan, started=long_ago)
     standing = await _hold(ledger, tenant, plan)
-    report = await sweep(Database(dynamodb, tables.stage), system_clock())
+    report = await sweep(Database(dynamodb, tables.stage), system_clock(), KeyBudgets)
     assert (report.applied, report.voided, report.duplicates) == (0, 1, 0)
     entries = Counter((entry["type"], entry["amount"]) for entry in await _entries(dynamodb, tables.stage, tenant))
     assert entries == {("admin", GRANTED): 1, ("void", 0): 1, **{("deduction", cost): 2 for cost in (0, 400, 1_000)}}
@@ -211,7 +212,7 @@ async def test_a_charge_that_waits_for_a_late_sweep_is_no_drift(tables: StageTab
     await ledger.record(_entry(hold, 400))
     for _ in range(2):
         assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
-    await sweep(Database(dynamodb, tables.stage), system_clock())
+    await sweep(Database(dynamodb, tables.stage), system_clock(), KeyBudgets)
     assert (await reconcile(Database(dynamodb, tables.stage), system_clock())).drifts == []
 
 

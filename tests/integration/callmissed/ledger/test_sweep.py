@@ -9,6 +9,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, Micros
 from callmissed.ids import new_call_id
+from callmissed.keys.budgets import KeyBudgets
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.sweep import sweep
@@ -53,11 +54,11 @@ async def test_the_others_are_swept_and_the_failure_is_raised(module_tables: Sta
     for stuck in tenants[::3]:  # wherever these stand in the scan, another one stands behind one of them
         dynamodb.hot = dynamodb.hot | {stuck}
     with pytest.raises(Unavailable):
-        await sweep(Database(dynamodb, stage), Micros(LATER))
+        await sweep(Database(dynamodb, stage), Micros(LATER), KeyBudgets)
     left = [bool(await holds_of(dynamodb, stage, tenant)) for tenant in tenants]
     assert left == [True, False, False, True]
 
     dynamodb.hot = frozenset()
-    assert (await sweep(Database(dynamodb, stage), Micros(LATER))).backlog == 2
+    assert (await sweep(Database(dynamodb, stage), Micros(LATER), KeyBudgets)).backlog == 2
     assert not any([await holds_of(dynamodb, stage, tenant) for tenant in tenants])
     await dynamodb.close()

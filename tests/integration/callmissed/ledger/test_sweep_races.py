@@ -9,6 +9,7 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
 from callmissed.clock import MINUTE, SECOND, Micros
+from callmissed.keys.budgets import KeyBudgets
 from callmissed.ledger.holds import Hold
 from callmissed.ledger.sweep import sweep
 from local.aws.tables import StageTables
@@ -18,7 +19,7 @@ from tests.support.wallet_items import spent
 
 EXPIRY = NOVEMBER + HOLD_MINUTES * MINUTE
 DECEMBER = Micros(NOVEMBER + 15 * 24 * 60 * MINUTE)
-REQUESTS = {"unsettled": 5, "unsettled last month": 6, "entry written": 3}
+REQUESTS = {"unsettled": 4, "unsettled last month": 5, "entry written": 3}
 """What became of a call whose process died, and how many requests the sweep of its hold takes."""
 
 
@@ -71,7 +72,7 @@ async def test_an_entry_that_arrives_before_the_void_is_charged(
         await (wallets.ledger.record(entry) if dies else wallets.ledger.settle(hold, entry))
 
     sweeper.before("PutItem", arrive)
-    report = await sweep(Database(sweeper, module_tables.stage), Micros(EXPIRY))
+    report = await sweep(Database(sweeper, module_tables.stage), Micros(EXPIRY), KeyBudgets)
 
     assert (report.applied, report.voided, sweeper.pending) == (1, 0, 0)
     wallet = await wallets.wallet()
@@ -90,15 +91,15 @@ async def test_a_sweep_that_dies_is_finished_by_the_next(
         hold = await hold_of_a_dead_call(wallets, fate)
         sweeper.faults.extend([None] * step + [fault])
         with suppress(Crash):
-            await sweep(Database(sweeper, module_tables.stage), DECEMBER)
+            await sweep(Database(sweeper, module_tables.stage), DECEMBER, KeyBudgets)
         assert not sweeper.faults, "the sweep has fewer requests"
         if late:
             await wallets.ledger.settle(hold, deduction(hold, 60))
-        await sweep(Database(sweeper, module_tables.stage), Micros(DECEMBER + MINUTE))
+        await sweep(Database(sweeper, module_tables.stage), Micros(DECEMBER + MINUTE), KeyBudgets)
         while sweeper.late:
             await sweeper.deliver_late(0)
 
-        assert (await sweep(Database(sweeper, module_tables.stage), Micros(DECEMBER + MINUTE))).backlog == 0
+        assert (await sweep(Database(sweeper, module_tables.stage), Micros(DECEMBER + MINUTE), KeyBudgets)).backlog == 0
         wallet, charged = await wallets.wallet(), await wallets.charged(hold.call_id)
         assert (wallet["h"], spent(wallet)) == ({}, charged)
         assert wallet["q_llm"] == (99 if charged and fate != "unsettled last month" else 100)
@@ -110,9 +111,9 @@ async def test_a_hold_stands_until_its_expiry_and_not_a_moment_longer(
     hold = await wallets.hold(100)
 
     for early in (SECOND, 1):
-        assert (await sweep(Database(sweeper, module_tables.stage), Micros(EXPIRY - early))).backlog == 0
+        assert (await sweep(Database(sweeper, module_tables.stage), Micros(EXPIRY - early), KeyBudgets)).backlog == 0
     assert (await wallets.wallet())["h"] == {hold.call_id: list(hold.token)}
-    assert (await sweep(Database(sweeper, module_tables.stage), Micros(EXPIRY))).voided == 1
+    assert (await sweep(Database(sweeper, module_tables.stage), Micros(EXPIRY), KeyBudgets)).voided == 1
 
     wallet = await wallets.wallet()
     assert (wallet["h"], wallet["av"], wallet["q_llm"]) == ({}, 1000, 100)
@@ -130,7 +131,7 @@ async def test_a_sweep_that_cannot_apply_an_entry_raises_and_applies_the_others(
 
     sweeper.before("UpdateItem", *[fail] * 4)
     with pytest.raises(Unavailable):
-        await sweep(Database(sweeper, module_tables.stage), Micros(EXPIRY))
+        await sweep(Database(sweeper, module_tables.stage), Micros(EXPIRY), KeyBudgets)
 
     assert sorted([spent(await wallets.wallet()) for wallets in tenants]) == [0, 60]
-    assert (await sweep(Database(sweeper, module_tables.stage), Micros(EXPIRY))).applied == 1
+    assert (await sweep(Database(sweeper, module_tables.stage), Micros(EXPIRY), KeyBudgets)).applied == 1

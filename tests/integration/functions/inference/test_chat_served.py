@@ -1,22 +1,26 @@
 """Unusual requests that are served like any other, and what happens when something of ours breaks."""
 
+import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx2
 import pytest
 
 from callmissed.platform.routes import MAX_BODY_BYTES
+from callmissed_ai.answers.whole import whole
 from callmissed_ai.calls import served
 from functions.inference import serving
-from tests.support.inference.behaviours import DONE, WORDS, completion, content_events, reply, streams
-from tests.support.inference.gateway import Accounts
-from tests.support.inference.upstream import FakeUpstream, Gate, until
-from tests.support.inference.wire import CHAT, HELLO, chat, events_of, refused
+from tests.support.inference.behaviours import DONE, WORDS, completion, content_events, endless, hangs, reply, streams
+from tests.support.inference.gateway import Account, Accounts
+from tests.support.inference.upstream import Behaviour, FakeUpstream, Gate, until
+from tests.support.inference.wire import CHAT, HELLO, chat, embed, events_of, refused
 
 REPORTED = 11 * 50 + 7 * 150
+BlockingCall = Callable[[httpx2.AsyncClient, Account, dict[str, str]], Awaitable[httpx2.Response]]
+BLOCKING = pytest.mark.parametrize("call", [chat, embed])
 
 
 class LogRecords(logging.Handler):
@@ -141,14 +145,61 @@ async def test_a_stream_that_takes_too_long_is_ended_and_settled(
 async def test_a_reply_that_takes_too_long_is_503_and_not_charged(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account = await accounts.account()
-    monkeypatch.setattr(served, "MAX_CALL_SECONDS", 0.5)
+    account = await accounts.account(budget=10**9)
+    monkeypatch.setattr(served, "MAX_BLOCKING_SECONDS", 0.5)
     upstream.will(streams([json.dumps(completion()).encode()[:50], Gate()]))
 
     refused(await chat(client, account), 503, "provider_error")
 
     await until(upstream.only.cut.is_set)
     await accounts.assert_untouched(account)
+    assert (await accounts.key_item(account.secret))["kb"] == 10**9
+
+
+@BLOCKING
+@pytest.mark.parametrize("slow", [endless(b" "), hangs()], ids=["a body that dribbles", "no head"])
+async def test_blocking_call_has_one_bound_and_releases_everything(
+    client: httpx2.AsyncClient,
+    accounts: Accounts,
+    upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    call: BlockingCall,
+    slow: Behaviour,
+) -> None:
+    account = await accounts.account(budget=10**9)
+    with monkeypatch.context() as short:
+        short.setattr(served, "MAX_BLOCKING_SECONDS", 0.5)
+        upstream.will(slow)
+        refused(await call(client, account, {"Idempotency-Key": "slow"}), 503, "provider_error")
+    await until(upstream.only.cut.is_set)
+    await accounts.assert_untouched(account)
+    assert (await accounts.key_item(account.secret))["kb"] == 10**9
+
+    again = await call(client, account, {"Idempotency-Key": "slow"})
+
+    assert (again.status_code, "idempotent-replayed" in again.headers) == (200, False)
+
+
+async def test_head_and_body_share_the_bound(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, head = await accounts.account(), Gate()
+    monkeypatch.setattr(served, "MAX_BLOCKING_SECONDS", 60.0)
+    left: list[float] = []
+
+    async def watched(answer: served.Served) -> bytes:
+        left.append(answer.seconds_left)
+        return await whole(answer)
+
+    monkeypatch.setattr(serving, "whole", watched)
+    upstream.will(reply(completion(), gate=head))
+    waiting = asyncio.create_task(chat(client, account))
+    await head.reached()
+    await asyncio.sleep(0.2)
+    head.open()
+
+    assert (await waiting).status_code == 200
+    assert left[0] < 59.8, "the head's time is not given again to the body"
 
 
 async def test_a_slow_reply_within_its_time_is_served(

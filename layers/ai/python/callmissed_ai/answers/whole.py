@@ -4,7 +4,7 @@ import asyncio
 
 from callmissed.ledger.entries import Outcome
 from callmissed_ai.calls.served import Served
-from callmissed_ai.errors import provider_broke_off, unusable_reply
+from callmissed_ai.errors import provider_broke_off, provider_too_slow, unusable_reply
 from callmissed_ai.transports.base import UpstreamUnreachable
 
 _MAX_REPLY_BYTES = 64 * 1024 * 1024
@@ -20,8 +20,10 @@ async def whole(served: Served) -> bytes:
     try:
         async with asyncio.timeout(served.seconds_left):
             body = await _read(served)
-    except (UpstreamUnreachable, TimeoutError):
+    except UpstreamUnreachable:
         raise provider_broke_off() from None
+    except TimeoutError:
+        raise provider_too_slow() from None
     finally:
         await served.upstream.reply.close()
     call.upstream_wait += clock() - begun

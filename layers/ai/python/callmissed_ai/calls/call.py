@@ -8,6 +8,7 @@ from callmissed.keys.admission import Admitted
 from callmissed.keys.policy import ANY
 from callmissed.ledger.entries import LedgerEntry
 from callmissed.ledger.holds import Hold, WalletState
+from callmissed.ledger.wallet import KeyCharge
 from callmissed_ai.calls.idempotency import IdempotentCall
 
 HOLD_MINUTES = 20
@@ -35,16 +36,18 @@ class AdmittedPayer:
 class Call:
     """A billed call: its id, payer, hold, and durations in microseconds.
 
-    `payer` is None until the call is admitted. `hold` is None for a sandboxed call, which costs nothing; `idempotent`
-    for a call without an Idempotency-Key. Once `settling` is set the call can't be cancelled: its entry may be written
-    even after a lost answer, and a settlement whose reply can't be stored gives the hold back itself. `entry` is the
-    ledger entry of a settled call.
+    `payer` is None until the call is admitted. `charge` is what the budget of the payer's key was charged, set when the
+    hold that names it is placed; None without a budget. `hold` is None for a sandboxed call, which costs nothing;
+    `idempotent` for a call without an Idempotency-Key. Once `settling` is set the call can't be cancelled: its entry
+    may be written even after a lost answer, and a settlement whose reply can't be stored gives the hold back itself.
+    `entry` is the ledger entry of a settled call.
     """
 
     id: str
     started: Micros
     idempotent: IdempotentCall | None = None
     payer: AdmittedPayer | None = None
+    charge: KeyCharge | None = None
     hold: Hold | None = None
     wallet: WalletState | None = None
     first_byte: Micros | None = None

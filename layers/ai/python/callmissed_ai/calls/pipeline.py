@@ -7,6 +7,7 @@ The order matters: nothing is asked of an upstream before the dearest outcome is
 is stored for every retry, and a failure after admission gives back what was set aside before it reaches the caller.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -14,6 +15,7 @@ from typing import TypeVar
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.idempotency.store import Replay
+from callmissed.keys.budgets import charge_of
 from callmissed.keys.secret import Mode
 from callmissed.ledger.errors import HoldRefused
 from callmissed.money import NOTHING, MicroCredits
@@ -21,7 +23,8 @@ from callmissed.plans.plans import limits
 from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import Payer
-from callmissed_ai.calls.served import Served
+from callmissed_ai.calls.served import Served, seconds_left
+from callmissed_ai.errors import provider_too_slow
 from callmissed_ai.routing.router import UpstreamAnswer
 from callmissed_ai.work import Work
 
@@ -90,7 +93,8 @@ async def _hold(container: Container, call: Call, work: Work) -> Work:
     if payer.is_sandboxed:
         return work
     begun, shards = container.clock(), limits(payer.plan).wallet_shards
-    hold = partial(container.ledger.hold, payer.tenant, call.id, work.quota, shards=shards)
+    call.charge = charge_of(payer.key) if payer.key else None
+    hold = partial(container.ledger.hold, payer.tenant, call.id, work.quota, shards=shards, charge=call.charge)
     try:
         (call.hold, call.wallet), work = await _affordable(work, hold)
     except Unavailable as error:
@@ -113,7 +117,11 @@ async def _affordable(work: Work, set_aside: Callable[[MicroCredits], Awaitable[
 
 async def _ask(container: Container, call: Call, work: Work) -> UpstreamAnswer:
     begun = container.clock()
-    upstream = await container.router.answer(work, sandboxed=call.admitted.is_sandboxed)
+    try:
+        async with asyncio.timeout(seconds_left(container, call, work)):
+            upstream = await container.router.answer(work, sandboxed=call.admitted.is_sandboxed)
+    except TimeoutError:
+        raise provider_too_slow() from None
     call.first_byte = container.clock()
     call.upstream_wait = call.first_byte - begun
     return upstream

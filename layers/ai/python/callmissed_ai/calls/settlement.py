@@ -6,10 +6,13 @@ explicit zero stays zero. A failed call costs nothing.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from callmissed.aws.dynamodb import DynamoError
-from callmissed.clock import Clock, Micros
+from callmissed.clock import SECOND, Clock, Micros
 from callmissed.errors import service_unavailable
+from callmissed.idempotency.store import SKEW_SECONDS
+from callmissed.ids import expires_at
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, Outcome, Usage
 from callmissed.ledger.holds import Ledger, Settlement
@@ -55,6 +58,8 @@ class CallSettlement:
     async def cancel(self, call: Call) -> None:
         """Give back everything that a failed call had set aside; what can't be now, the sweep does.
 
+        Wallet and key go together: the key gets its charge from whoever resolves the hold that names it.
+
         Not for a call whose settlement has begun: the sweep knows whether there is an entry.
         """
         begun = self._clock()
@@ -91,9 +96,7 @@ class CallSettlement:
             if call.hold is None:
                 await self._ledger.record(entry)
                 return
-            settlement, _ = await asyncio.gather(
-                self._ledger.settle(call.hold, entry), self._refund(call, entry.amount)
-            )
+            settlement = await self._ledger.settle(call.hold, entry, partial(self._refund, call, entry.amount))
         except DynamoError as error:
             _logger.exception("a call could not be settled", extra={"call": call.id})
             raise service_unavailable() from error
@@ -103,11 +106,26 @@ class CallSettlement:
 
     async def _cancel(self, call: Call) -> None:
         try:
-            if call.hold:
-                await self._ledger.release(call.hold)
+            released = await self._release(call)
         except DynamoError:
             _logger.exception("a hold is left to the sweep", extra={"call": call.id})
-        await self._refund(call, NOTHING)
+            released = False
+        if released or call.charge is None:
+            await self._refund(call, NOTHING)
+
+    async def _release(self, call: Call) -> bool:
+        """Give the hold back; False when the key's charge may come back by the sweep. Raises DynamoError."""
+        if call.charge and call.charge.contested and not await self._closed(call):
+            return False
+        if call.hold is None or await self._ledger.release(call.hold):
+            return True
+        return self._clock() + SKEW_SECONDS * SECOND < expires_at(call.id)  # an earlier try did it, not the sweep
+
+    async def _closed(self, call: Call) -> bool:
+        """Write the call's VOID entry, so that the sweep gives a hold that comes late back without the key's charge."""
+        hold = call.hold
+        entry = await self._ledger.close(call.admitted.tenant, call.id, self._clock(), "the call failed", hold)
+        return entry.held == ((hold.amount, hold.attempt) if hold else None)
 
 
 def _entry(call: Call, usage: Usage, charges: Charges, now: Micros) -> LedgerEntry:

@@ -1,12 +1,19 @@
 """Answers that are too long for a DynamoDB item: they are stored in S3 until the bucket's lifecycle removes them."""
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from callmissed.settings import CoreSettings
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+
+MAX_S3_SECONDS = 10.0
+"""Time for storing or reading one answer. A call that waits longer would be cut by API Gateway."""
 
 
 class LongAnswers(Protocol):
@@ -34,11 +41,11 @@ class S3Answers:
 
     async def keep(self, name: str, body: bytes) -> None:
         """As `LongAnswers.keep`."""
-        await asyncio.to_thread(self._put, name, body)
+        await _in_time(asyncio.to_thread(self._put, name, body))
 
     async def find(self, name: str) -> bytes:
         """As `LongAnswers.find`."""
-        return await asyncio.to_thread(self._get, name)
+        return await _in_time(asyncio.to_thread(self._get, name))
 
     def _put(self, name: str, body: bytes) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -67,3 +74,11 @@ class S3Answers:
 
             self._client = client("s3", self._settings)
         return self._client
+
+
+async def _in_time(work: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(MAX_S3_SECONDS):
+            return await work
+    except TimeoutError as error:
+        raise AnswersUnavailable("S3 took too long") from error

@@ -261,6 +261,11 @@ def refund_request(table: str, key_hash: str, amount: MicroCredits, month: int) 
     }
 
 
+def return_operation(key_hash: str, amount: MicroCredits, month: int) -> WriteOperation:
+    """As `refund_request`, for a transaction."""
+    return update_operation(KEYS, {"id": key_hash}, add={"kb": amount}, expected={"km": month})
+
+
 async def start_month(database: Database, item: KeyItem, month: int) -> None:
     """Give the secret its budget of `month`; does nothing when another call did so first. Raises Unavailable."""
     fresh, expected = {"km": month, "kb": item.month_budget(month)}, {"km": item.month, "bud": item.budget}

@@ -143,8 +143,7 @@ def _filled(part: LedgerEntry | Usage) -> Item:
     return {name: value for name, value in fields if value is not None and value is not False and value != ""}
 
 
-def void(tenant: str, call_id: str, now: Micros, reason: str) -> LedgerEntry:
-    """The entry, of amount 0, that closes a call which never settled."""
-    return LedgerEntry(
-        tenant, call_id, EntryType.VOID, NOTHING, Account.HELD, Account.AVAILABLE, now, description=reason
-    )
+def void(tenant: str, call_id: str, now: Micros, reason: str, held: tuple[int, int] | None = None) -> LedgerEntry:
+    """The entry, of amount 0, that closes a call which never settled. `held` as in LedgerEntry."""
+    kind, debit, credit = EntryType.VOID, Account.HELD, Account.AVAILABLE
+    return LedgerEntry(tenant, call_id, kind, NOTHING, debit, credit, now, held=held, description=reason)

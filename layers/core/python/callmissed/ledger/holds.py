@@ -7,20 +7,30 @@ the settled one, and the sweeper gives it back instead of charging again
 (docs/decisions/0003-late-duplicate-holds.md).
 """
 
+import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from callmissed.aws.attributes import to_item
 from callmissed.aws.database import Database
-from callmissed.aws.dynamodb import ConditionFailed, RequestRefused, Unavailable
-from callmissed.clock import month_of
+from callmissed.aws.dynamodb import ConditionFailed, DynamoError, RequestRefused, TransactionCanceled, Unavailable
+from callmissed.aws.operations import WriteOperation
+from callmissed.clock import Micros, month_of
 from callmissed.ids import started_at
-from callmissed.ledger.entries import EntryType, LedgerEntry, entry_of, to_record
+from callmissed.ledger.entries import EntryType, LedgerEntry, entry_of, to_record, void
 from callmissed.ledger.errors import HoldRefused, WalletMissing, refusal
-from callmissed.ledger.records import held_state, hold_request, resolve_request, start_month, wallet_of
+from callmissed.ledger.records import (
+    held_state,
+    hold_request,
+    resolve_operation,
+    resolve_request,
+    start_month,
+    wallet_of,
+)
 from callmissed.ledger.shards import Shards, shard_of, wallet_id
-from callmissed.ledger.wallet import HoldToken, Wallet
+from callmissed.ledger.wallet import HoldToken, KeyCharge, Wallet, short_form
 from callmissed.money import NOTHING, MicroCredits
 from callmissed.platform.tables import LEDGER, WALLETS
 
@@ -33,7 +43,8 @@ _BORROWS = 3
 class Hold:
     """`amount` of `tenant`, set aside for one call in one shard of its wallet.
 
-    `attempt` is a number that no other attempt to place this hold has, in this process or another.
+    `attempt` is a number that no other attempt to place this hold has, in this process or another. `charge` is what
+    the call took from the budget of its API key, None where that has none.
     """
 
     tenant: str
@@ -42,6 +53,7 @@ class Hold:
     amount: MicroCredits
     attempt: int
     shard: int = 0
+    charge: KeyCharge | None = None
 
     @property
     def wallet_id(self) -> str:
@@ -51,7 +63,10 @@ class Hold:
     @property
     def token(self) -> HoldToken:
         """The fencing token of this hold in the wallet: no other attempt to place the hold has it."""
-        return HoldToken(self.amount, self.attempt, self.service)
+        if self.charge is None:
+            return HoldToken(self.amount, self.attempt, self.service)
+        month = month_of(started_at(self.call_id))
+        return HoldToken(self.amount, self.attempt, self.service, *short_form(self.charge, self.amount, month))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +98,18 @@ class Ledger:
         self._ledger = database.name(LEDGER)
 
     async def hold(
-        self, tenant: str, call_id: str, service: str, amount: MicroCredits, *, shards: int = 1
+        self,
+        tenant: str,
+        call_id: str,
+        service: str,
+        amount: MicroCredits,
+        *,
+        shards: int = 1,
+        charge: KeyCharge | None = None,
     ) -> tuple[Hold, WalletState]:
         """Set `amount` aside for the call, in one of the tenant's `shards`, and count it in the quota of `service`.
 
+        The hold names the `charge` to the budget of the call's key, so that the sweep can give it back too.
         One round trip, unless a month begins, an answer is lost or the shard has to borrow.
         Raises ApiError 402, 403 or 429 when the wallet refuses, Unavailable when DynamoDB fails or other calls keep
         taking the borrowed credits, ValueError for an amount below zero, which would add credits.
@@ -94,7 +117,7 @@ class Ledger:
         if amount < 0:
             raise ValueError("a hold can't be negative")
         shard = shard_of(call_id, shards)
-        wanted = Hold(tenant, call_id, service, amount, 0, shard)
+        wanted = Hold(tenant, call_id, service, amount, 0, shard, charge)
         for _ in range(_BORROWS):
             try:
                 return await self._hold(wanted)
@@ -107,9 +130,13 @@ class Ledger:
         except HoldRefused as outrun:  # the shards together had enough, so this refusal would be wrong
             raise Unavailable("other calls kept taking what the shard borrowed", indeterminate=False) from outrun
 
-    async def settle(self, hold: Hold, entry: LedgerEntry) -> Settlement:
-        """Charge `entry.amount`, at most the hold, and give the rest back. Safe to repeat.
+    async def settle(
+        self, hold: Hold, entry: LedgerEntry, refund: Callable[[], Awaitable[None]] | None = None
+    ) -> Settlement:
+        """Charge `entry.amount`, at most the hold, and give the rest back. Safe to repeat, without `refund`.
 
+        `refund` gives the call's key its share back, beside the wallet's update. It is called only once the entry is
+        known to be this hold's: the sweep gives the share back with the VOID that it writes.
         Two round trips. Raises Unavailable when the entry could not be written: it may still arrive, so the hold is
         left to the sweeper. Raises ValueError when the entry is for another hold.
         """
@@ -120,20 +147,50 @@ class Ledger:
         try:
             await self._put(entry)
         except ConditionFailed as earlier:
-            return await self._settled_before(hold, entry_of(earlier.item))
-        return await self._apply_or_leave(hold, entry.amount)
+            return await self._settled_before(hold, entry_of(earlier.item), refund)
+        return await self._apply_and_refund(hold, entry.amount, refund)
 
-    async def release(self, hold: Hold) -> None:
+    async def release(self, hold: Hold) -> bool:
         """Give the whole hold back for a call that failed. Safe to repeat. Raises Unavailable.
 
+        False when the hold was resolved before: by an earlier try, or by the sweep.
         Not for a call for which `settle` was tried, whatever its outcome: the entry may be written.
         """
         try:
             await self._resolve(hold, NOTHING, quota_month=month_of(started_at(hold.call_id)))
         except ConditionFailed as refused:
             wallet = wallet_of(refused.item) if refused.item else None
-            if wallet and wallet.holds.get(hold.call_id) == hold.token:  # only the month differed
-                await self.apply(hold, NOTHING)
+            stands = wallet and wallet.holds.get(hold.call_id) == hold.token  # only the month differed
+            return bool(stands) and await self.apply(hold, NOTHING)
+        return True
+
+    async def release_with(self, hold: Hold, given: WriteOperation) -> bool:
+        """Give the whole hold back, and execute `given`, both or neither; False when the hold was resolved before.
+
+        Raises TransactionCanceled when a condition of `given` does not hold, Unavailable.
+        """
+        for quota_month in (month_of(started_at(hold.call_id)), None):
+            released = resolve_operation(hold.wallet_id, hold.call_id, hold.token, NOTHING, quota_month=quota_month)
+            try:
+                await self._database.transact([released, given])
+            except TransactionCanceled as cancelled:
+                if cancelled.reasons[0] != "ConditionalCheckFailed":
+                    raise
+            else:
+                return True
+        return False
+
+    async def close(self, tenant: str, call_id: str, now: Micros, reason: str, hold: Hold | None) -> LedgerEntry:
+        """Write the VOID entry of a call that failed or died, at `now`; returns the entry that the call has then.
+
+        The entry names the `hold` that it closes, if there is one. Raises Unavailable.
+        """
+        entry = void(tenant, call_id, now, reason, (hold.amount, hold.attempt) if hold else None)
+        try:
+            await self._put(entry)
+        except ConditionFailed as earlier:
+            return entry_of(earlier.item)
+        return entry
 
     async def record(self, entry: LedgerEntry) -> None:
         """Write an entry of amount 0, such as a sandbox call's. Raises Unavailable."""
@@ -165,7 +222,12 @@ class Ledger:
 
     async def _place(self, hold: Hold, month: int) -> WalletState:
         request = hold_request(self._wallets, hold.wallet_id, hold.call_id, hold.token, month)
-        answer = await self._dynamodb.call("UpdateItem", request, resend_indeterminate=False)
+        try:
+            answer = await self._dynamodb.call("UpdateItem", request, resend_indeterminate=False)
+        except BaseException as error:
+            if hold.charge and _may_come(error):
+                hold.charge.contested = True
+            raise
         return WalletState(*held_state(answer, hold.service))
 
     async def _current_month(self, wallet: Wallet | None, month: int, hold: Hold) -> int:
@@ -185,12 +247,24 @@ class Ledger:
         }
         await self._dynamodb.call("PutItem", request)
 
-    async def apply(self, hold: Hold, cost: MicroCredits) -> None:
-        """Apply a written entry of `cost` to the wallet. Safe to repeat. Raises Unavailable."""
+    async def apply(self, hold: Hold, cost: MicroCredits) -> bool:
+        """Apply a written entry of `cost` to the wallet. Safe to repeat. Raises Unavailable.
+
+        False when the hold was resolved before: by an earlier try, or by the sweep.
+        """
         try:
             await self._resolve(hold, cost)
         except ConditionFailed:
-            return  # an earlier try, or the sweeper, did it
+            return False
+        return True
+
+    async def _apply_and_refund(
+        self, hold: Hold, cost: MicroCredits, refund: Callable[[], Awaitable[None]] | None
+    ) -> Settlement:
+        if refund is None:
+            return await self._apply_or_leave(hold, cost)
+        settlement, _ = await asyncio.gather(self._apply_or_leave(hold, cost), refund())
+        return settlement
 
     async def _apply_or_leave(self, hold: Hold, cost: MicroCredits) -> Settlement:
         try:
@@ -199,12 +273,14 @@ class Ledger:
             return Settlement.PENDING
         return Settlement.APPLIED
 
-    async def _settled_before(self, hold: Hold, entry: LedgerEntry) -> Settlement:
+    async def _settled_before(
+        self, hold: Hold, entry: LedgerEntry, refund: Callable[[], Awaitable[None]] | None
+    ) -> Settlement:
         """Outcome for the hold when an entry exists: an entry charges only the hold that it names."""
         if entry.type is EntryType.VOID:
             return Settlement.VOIDED
         if entry.held == (hold.amount, hold.attempt):
-            return await self._apply_or_leave(hold, entry.amount)
+            return await self._apply_and_refund(hold, entry.amount, refund)
         try:
             await self.release(hold)
         except (Unavailable, RequestRefused):
@@ -223,5 +299,10 @@ class Ledger:
 
 
 def _standing(wallet: Wallet, wanted: Hold) -> Hold:
-    amount, attempt, service = wallet.holds[wanted.call_id]
-    return replace(wanted, service=service, amount=amount, attempt=attempt)
+    token = wallet.holds[wanted.call_id]
+    return replace(wanted, service=token.service, amount=token.amount, attempt=token.attempt)
+
+
+def _may_come(error: BaseException) -> bool:
+    """Whether a write that ended with `error` may be applied, or have been: its answer was lost, or nobody waited."""
+    return error.indeterminate if isinstance(error, Unavailable) else not isinstance(error, DynamoError)

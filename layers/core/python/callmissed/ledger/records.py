@@ -4,7 +4,7 @@ A wallet is written twice a call, so its names are letters:
 
 id      tenant, or tenant#shard     plan  the tenant's plan
 st      status, `active` or why not mon   month that the counters count, such as 202611
-av      available micro-credits     h     holds: call id -> [amount, attempt, service]
+av      available micro-credits     h     holds: call id -> [amount, attempt, service, …] (HoldToken)
 gr      granted, all time           sp    spent this month     spt  spent in the months before
 bud     monthly budget              bl    what is left of it
 q_<service>  calls left this month
@@ -120,6 +120,15 @@ def resolve_request(
         "ExpressionAttributeValues": to_item(values),
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
+
+
+def resolve_operation(
+    wallet_id: str, call_id: str, token: HoldToken, cost: MicroCredits, *, quota_month: int | None = None
+) -> WriteOperation:
+    """As `resolve_request`, for a transaction."""
+    request = resolve_request("", wallet_id, call_id, token, cost, quota_month=quota_month)
+    del request["TableName"]
+    return WriteOperation("Update", WALLETS, request)
 
 
 async def start_month(database: Database, wallet: Wallet, month: int) -> None:

@@ -6,7 +6,7 @@ between two of them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Self
 
 from callmissed.money import NOTHING, MicroCredits, total
 from callmissed.plans.plans import Plan, limits
@@ -20,12 +20,63 @@ NO_QUOTA = ""
 """Instead of a service: the call counts in no quota."""
 
 
-class HoldToken(NamedTuple):
-    """A hold in the wallet: its amount, the number of the attempt that placed it, the service."""
+@dataclass(slots=True)
+class KeyCharge:
+    """What a call was charged to the monthly budget of its API key. `key` is the key's name in a hold.
 
+    `amount` was taken from the budget of `month`, such as 202611. `contested` is set when an attempt to place the
+    call's hold got no answer: that hold may come at any later time, and it names this charge.
+    """
+
+    key: bytes
     amount: MicroCredits
-    attempt: int
-    service: str
+    month: int
+    contested: bool = False
+
+
+class HoldToken(tuple[Any, ...]):
+    """A hold as the wallet has it: amount, number of the attempt that placed it, service.
+
+    Behind these, the hold of a call that was charged to a key's budget names the key; then the charge, unless it is the
+    hold's amount; then the charge's month, unless it is the call's.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, amount: MicroCredits, attempt: int, service: str, *charge: Any) -> Self:
+        """The hold of one attempt."""
+        return super().__new__(cls, (amount, attempt, service, *charge))
+
+    @property
+    def amount(self) -> MicroCredits:
+        """Micro-credits set aside."""
+        return self[0]
+
+    @property
+    def attempt(self) -> int:
+        """The number that no other attempt to place this hold has."""
+        return self[1]
+
+    @property
+    def service(self) -> str:
+        """The service in whose quota the call counts."""
+        return self[2]
+
+    def charge(self, month: int) -> KeyCharge | None:
+        """The charge to the budget of the call's key, for a call of `month`; None when the hold names no key."""
+        if len(self) == 3:
+            return None
+        amount = self[4] if len(self) > 4 else self.amount
+        return KeyCharge(self[3], amount, self[5] if len(self) > 5 else month)
+
+
+def short_form(charge: KeyCharge | None, amount: MicroCredits, month: int) -> tuple[Any, ...]:
+    """`charge` as the end of a HoldToken of `amount` for a call of `month`."""
+    if charge is None:
+        return ()
+    if charge.month != month:
+        return (charge.key, charge.amount, charge.month)
+    return (charge.key,) if charge.amount == amount else (charge.key, charge.amount)
 
 
 @dataclass(frozen=True, slots=True)

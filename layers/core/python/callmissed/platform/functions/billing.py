@@ -1,7 +1,7 @@
 """The billing slice's functions and schedules."""
 
 from callmissed.platform.functions.function import READ, Function, Schedule
-from callmissed.platform.tables import LEDGER, OUTBOX, TENANTS, WALLETS
+from callmissed.platform.tables import KEYS, LEDGER, OUTBOX, TENANTS, WALLETS
 
 LEDGER_SWEEP = Function(
     "ledger-sweep",
@@ -11,6 +11,8 @@ LEDGER_SWEEP = Function(
     tables={
         WALLETS.name: ("dynamodb:Scan", "dynamodb:UpdateItem"),
         LEDGER.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
+        KEYS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem"),
+        TENANTS.name: ("dynamodb:Query",),
     },
 )
 LEDGER_RECONCILE = Function(
