@@ -179,12 +179,13 @@ def _input_count(value: Any) -> int:
     return len(value) if isinstance(value, list) and not isinstance(value[0], int) else 1
 
 
-def endless(piece: bytes) -> Behaviour:
-    """The same piece until the caller hangs up."""
+def endless(piece: bytes, after: Iterable[bytes] = ()) -> Behaviour:
+    """The same piece until the caller hangs up, `after` others."""
 
     async def behave(request: web.Request, _received: Received) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
+        await _write(request, response, after)
         async for part in _forever(piece):
             await response.write(part)
         return response

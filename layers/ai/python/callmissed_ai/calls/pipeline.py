@@ -1,6 +1,6 @@
 """A billed call from admission to settlement (docs/architecture.md).
 
-    admit → [lock the Idempotency-Key] → hold → route → answer: pass on, [store], settle
+    admit → [lock the Idempotency-Key] → hold → answer: route, pass on, [store], settle
                                                      └─ or give everything back
 
 The order matters: nothing is asked of an upstream before the dearest outcome is held, a reply is charged only once it
@@ -22,12 +22,11 @@ from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import Payer
 from callmissed_ai.calls.served import Served
-from callmissed_ai.routing.router import UpstreamAnswer
 from callmissed_ai.work import Work
 
 T = TypeVar("T")
 Answer = Callable[[Served], Awaitable[T]]
-"""Where the bytes of a reply go; it settles the call. See `callmissed_ai.answers`."""
+"""Where the bytes of a reply go; it begins and settles the call. See `callmissed_ai.answers`."""
 
 
 async def run(container: Container, call: Call, payer: Payer, work: Work, answer: Answer[T]) -> T | Replay:
@@ -47,8 +46,7 @@ async def run(container: Container, call: Call, payer: Payer, work: Work, answer
         if replay := await _begin(container, call):
             return replay
         work = await _hold(container, call, work)
-        upstream = await _ask(container, call, work)
-        return await answer(Served(container, call, work, upstream, work.meter(upstream.model)))
+        return await answer(Served(container, call, work))
     except BaseException:
         await _give_up(container, call)
         raise
@@ -109,14 +107,6 @@ async def _affordable(work: Work, set_aside: Callable[[MicroCredits], Awaitable[
         if shorter is None:
             raise
     return await set_aside(shorter.estimate), shorter
-
-
-async def _ask(container: Container, call: Call, work: Work) -> UpstreamAnswer:
-    begun = container.clock()
-    upstream = await container.router.answer(work, sandboxed=call.admitted.is_sandboxed)
-    call.first_byte = container.clock()
-    call.upstream_wait = call.first_byte - begun
-    return upstream
 
 
 async def _give_up(container: Container, call: Call) -> None:

@@ -1,4 +1,4 @@
-"""A call whose upstream has begun its reply."""
+"""A call whose cost is held, and the reply to it."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -15,15 +15,39 @@ MAX_CALL_SECONDS = STREAM_TIMEOUT_SECONDS - 30.0
 """A call ends so long after its start: what Lambda kills, or what outlives its hold, is never settled."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Served:
-    """What an answer passes on to the caller, reading it with `meter`, and then settles."""
+    """What an answer begins, passes on to the caller and then settles. A call that never begins is given up."""
 
     container: Container
     call: Call
     work: Work
-    upstream: UpstreamAnswer
-    meter: Meter
+    _upstream: UpstreamAnswer | None = None
+
+    @property
+    def upstream(self) -> UpstreamAnswer:
+        """The upstream whose reply has begun."""
+        if self._upstream is None:
+            raise AssertionError("the reply has not begun yet")
+        return self._upstream
+
+    @property
+    def meter(self) -> Meter:
+        """The meter of the reply that has begun."""
+        return self.upstream.meter
+
+    async def begin(self) -> UpstreamAnswer:
+        """Find the upstream that begins the reply. Raises ApiError 400 or 503 where none does."""
+        call, clock = self.call, self.container.clock
+        searching = clock()
+        self._upstream = await self.container.router.answer(self.work, sandboxed=call.admitted.is_sandboxed)
+        call.first_byte = clock()
+        call.upstream_wait = call.first_byte - searching
+        return self._upstream
+
+    async def give_up(self) -> None:
+        """Give back what the call had set aside."""
+        await self.container.settlement.cancel(self.call)
 
     @property
     def seconds_left(self) -> float:
