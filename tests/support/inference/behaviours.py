@@ -85,11 +85,13 @@ def fails(status: int, code: str | None = None, param: str | None = None) -> Beh
     return reply({"error": error}, status, {"Retry-After": "77"})
 
 
-def says(body: bytes, content_type: str = "text/html", status: int = 200) -> Behaviour:
+def says(
+    body: bytes, content_type: str = "text/html", status: int = 200, headers: Mapping[str, str] | None = None
+) -> Behaviour:
     """Any bytes as any type."""
 
     async def behave(_request: web.Request, _received: Received) -> web.StreamResponse:
-        return web.Response(body=body, status=status, headers={"Content-Type": content_type})
+        return web.Response(body=body, status=status, headers={"Content-Type": content_type, **(headers or {})})
 
     return behave
 
@@ -147,6 +149,20 @@ def resets() -> Behaviour:
     async def behave(request: web.Request, _received: Received) -> web.StreamResponse:
         _abort(request)
         return web.Response()
+
+    return behave
+
+
+def writes(*pieces: bytes) -> Behaviour:
+    """These bytes as they are, head and all; then the connection stays open."""
+
+    async def behave(request: web.Request, _received: Received) -> web.StreamResponse:
+        for piece in pieces:
+            assert request.transport is not None
+            request.transport.write(piece)  # pyright: ignore[reportAttributeAccessIssue]
+            await asyncio.sleep(0.02)
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
 
     return behave
 
