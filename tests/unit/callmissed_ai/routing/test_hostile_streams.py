@@ -227,9 +227,9 @@ def cuts(whole: bytes) -> Iterator[list[bytes]]:
     yield [*(body[place : place + 1] for place in range(len(body))), *end]
     for place in range(1, len(body)):
         yield [body[:place], body[place:], *end]
-    luck = random.Random(whole)
+    chosen = random.Random(whole)
     for _ in range(20):
-        places = sorted(luck.choices(range(len(body) + 1), k=6))
+        places = sorted(chosen.choices(range(len(body) + 1), k=6))
         yield [*(body[a:b] for a, b in zip([0, *places], [*places, len(body)], strict=True)), *end]
 
 

@@ -14,7 +14,8 @@ from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, n
 from callmissed_ai.tokens.usage import TokenUsage
 
 DONE = b"data: [DONE]\n\n"
-_RELEVANT = re.compile(rb'"usage"\s*:\s*\{|error|data:(?! ?\{)')  # `[DONE]` is no object either
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_NO_OBJECT = re.compile(rb"data:(?! ?\{)")  # `[DONE]` is none either
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 _REPORTED = "the upstream reports an error"
 _ENDLESS = "an event without end"
@@ -68,7 +69,8 @@ class ChatStreamMeter:
                 whole = b"".join(self._read(whole))
             else:
                 self._passed.add(whole)
-        if self._splitter.pending_bytes > _MAX_EVENT_BYTES + _MAX_LINE_END_BYTES and not self.finished:
+        too_long = self._splitter.pending_bytes > _MAX_EVENT_BYTES + _MAX_LINE_END_BYTES
+        if too_long and not self.finished:
             self.broken = self.broken or _ENDLESS
         return whole
 
@@ -104,9 +106,9 @@ class ChatStreamMeter:
     def _must_be_read(self, events: bytes) -> bool:
         return (
             not self.begun
-            or _RELEVANT.search(events) is not None
+            or _is_relevant(events)
             or self._passed.unmeasured_bytes + len(events) > self._bounds.step_bytes
-            or not _is_utf8(events)
+            or not (events.isascii() or _is_utf8(events))
         )
 
     def _read(self, events: bytes) -> Iterator[bytes]:
@@ -125,7 +127,7 @@ class ChatStreamMeter:
         if why := _defect(event):
             self.broken = why
             return True
-        if self.begun and _RELEVANT.search(event) is None:
+        if self.begun and not _is_relevant(event):
             return False
         data = data_of(event)
         if data == b"[DONE]":
@@ -240,12 +242,19 @@ def _defect(event: bytes) -> str:
     """Why no parser of events may get this one, "" where it may."""
     if len(event) > _MAX_EVENT_BYTES and len(event.rstrip(b"\r\n")) > _MAX_EVENT_BYTES:
         return _ENDLESS
-    return "" if _is_utf8(event) else "an event that is not UTF-8"
+    return "" if event.isascii() or _is_utf8(event) else "an event that is not UTF-8"
+
+
+def _is_relevant(events: bytes) -> bool:
+    """Whether billing may need them parsed. The three tests are twice as fast as one pattern of alternatives."""
+    return (
+        b"error" in events
+        or (b'"usage"' in events and _USAGE.search(events) is not None)
+        or _NO_OBJECT.search(events) is not None
+    )
 
 
 def _is_utf8(events: bytes) -> bool:
-    if events.isascii():
-        return True
     try:
         events.decode()
     except UnicodeDecodeError:
