@@ -113,6 +113,11 @@ def _ledger_alarms(config: StageConfig) -> Iterator[AlarmSpec]:
         counted(config, "SettledAfterVoid"),
         "A call ended after its hold was swept and released; it was not charged.",
     )
+    yield AlarmSpec(
+        "RunawayReply",
+        counted(config, "RunawayReply"),
+        "A provider's reply went on far above its output limit and was stopped.",
+    )
 
 
 def _callback_alarms(config: StageConfig) -> Iterator[AlarmSpec]:

@@ -15,7 +15,7 @@ from infra.bundling.assets import ROOT
 from tests.support.assembly import Assembly
 
 FOLLOWERS = [function for function in FUNCTIONS if function.follows]
-LEDGER_METRICS = {"HoldSweepBacklog", "LedgerDrift", "HoldShortfall", "SettledAfterVoid"}
+LEDGER_METRICS = {"HoldSweepBacklog", "LedgerDrift", "HoldShortfall", "SettledAfterVoid", "RunawayReply"}
 
 
 def alarms(assembly: Assembly) -> dict[str, dict[str, Any]]:

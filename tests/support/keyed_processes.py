@@ -228,7 +228,9 @@ class _Router:
 
     async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
         model = work.models[0]
-        return UpstreamAnswer(model, model.routes[0], _Whole(), await self.process.reply(), _nothing())
+        meter = work.meter(model)
+        meter.feed(await self.process.reply())
+        return UpstreamAnswer(model, model.routes[0], _Whole(), meter, b"", _nothing())
 
 
 class _Whole:

@@ -85,11 +85,13 @@ def fails(status: int, code: str | None = None, param: str | None = None) -> Beh
     return reply({"error": error}, status, {"Retry-After": "77"})
 
 
-def says(body: bytes, content_type: str = "text/html", status: int = 200) -> Behaviour:
+def says(
+    body: bytes, content_type: str = "text/html", status: int = 200, headers: Mapping[str, str] | None = None
+) -> Behaviour:
     """Any bytes as any type."""
 
     async def behave(_request: web.Request, _received: Received) -> web.StreamResponse:
-        return web.Response(body=body, status=status, headers={"Content-Type": content_type})
+        return web.Response(body=body, status=status, headers={"Content-Type": content_type, **(headers or {})})
 
     return behave
 
@@ -151,6 +153,20 @@ def resets() -> Behaviour:
     return behave
 
 
+def writes(*pieces: bytes) -> Behaviour:
+    """These bytes as they are, head and all; then the connection stays open."""
+
+    async def behave(request: web.Request, _received: Received) -> web.StreamResponse:
+        for piece in pieces:
+            assert request.transport is not None
+            request.transport.write(piece)  # pyright: ignore[reportAttributeAccessIssue]
+            await asyncio.sleep(0.02)
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    return behave
+
+
 def garbles_head() -> Behaviour:
     """Bytes that are no HTTP."""
 
@@ -179,12 +195,13 @@ def _input_count(value: Any) -> int:
     return len(value) if isinstance(value, list) and not isinstance(value[0], int) else 1
 
 
-def endless(piece: bytes) -> Behaviour:
-    """The same piece until the caller hangs up."""
+def endless(piece: bytes, after: Iterable[bytes] = ()) -> Behaviour:
+    """The same piece until the caller hangs up, `after` others."""
 
     async def behave(request: web.Request, _received: Received) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
+        await _write(request, response, after)
         async for part in _forever(piece):
             await response.write(part)
         return response

@@ -2,11 +2,11 @@
 
 ApiError
 ├─ 502 upstream_error    the answer can't be used
-└─ 503 provider_error    the answer broke off, or took too long
+└─ 503 provider_error    the answer broke off, took too long, or went on far above its limit
 """
 
 from callmissed.errors import ApiError
-from callmissed.observability import get_logger
+from callmissed.observability import count, get_logger
 
 _logger = get_logger("inference")
 
@@ -32,3 +32,15 @@ def provider_too_slow() -> ApiError:
 def provider_broke_off_midstream() -> ApiError:
     """503: a stream broke off; the part that arrived is charged."""
     return ApiError(503, "provider_error", "The model's provider broke off in the midst of its reply.")
+
+
+def runaway_reply(call_id: str) -> ApiError:
+    """503, counted: a stream went on far above its output limit and was stopped; the part that arrived is charged."""
+    record_runaway(call_id)
+    return ApiError(503, "provider_error", "The model's provider went on far above the output limit and was stopped.")
+
+
+def record_runaway(call_id: str) -> None:
+    """Log and count a reply that went on far above its output limit; `infra` sets an alarm on it."""
+    _logger.error("a reply went on far above its output limit", extra={"call": call_id})
+    count("RunawayReply")

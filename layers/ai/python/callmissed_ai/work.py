@@ -14,7 +14,14 @@ class Meter(Protocol):
     """Reads one reply on its way through.
 
     Nothing may be passed on once the reply is `finished`, nor once it is `broken`, which says why it can't be used.
+    A reply that breaks before it has `begun` costs nothing, and another upstream is asked
+    (docs/decisions/0012-when-a-reply-begins.md).
     """
+
+    @property
+    def begun(self) -> bool:
+        """Whether a part of the reply itself has come. This is the one place that decides it."""
+        ...
 
     @property
     def finished(self) -> bool:
@@ -26,12 +33,17 @@ class Meter(Protocol):
         """Why the reply can't be used, "" while it can."""
         ...
 
+    @property
+    def runaway(self) -> bool:
+        """Whether the reply is broken because it went on far above its limit."""
+        ...
+
     def feed(self, chunk: bytes) -> bytes:
         """Take what the upstream sent; returns what may be passed on by now."""
         ...
 
     def end(self) -> bytes:
-        """Take the end of the upstream's body; returns what is left to pass on."""
+        """Take the body's end; returns what is left to pass on. The reply is then finished or broken."""
         ...
 
     async def charges(self) -> Charges:
@@ -78,13 +90,6 @@ class Work(Protocol):
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """What to send to `route`."""
-        ...
-
-    def check_beginning(self, first: bytes) -> None:
-        """Check the first piece of a reply with status 200.
-
-        Raises UpstreamUnreachable where another route should be tried, ApiError 502 where no reply begins like this.
-        """
         ...
 
     def refusal(self, error: object) -> ApiError:

@@ -135,7 +135,7 @@ async def test_a_caller_that_stops_reading_and_leaves_is_settled(
     caller: Caller, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    upstream.will(endless(event(chunk({"content": "word " * 200}))))
+    upstream.will(endless(event(chunk({"content": "word"}, padding="x" * 1_000))))
     await caller.ask(account, stream=True)
     await caller.reader.readuntil(b"word")
     caller.writer.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]  sockets' transports can

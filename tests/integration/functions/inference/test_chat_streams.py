@@ -13,6 +13,7 @@ from callmissed_ai.answers import events
 from callmissed_ai.calls.container import create_container
 from callmissed_ai.dialects.openai_chat import stream
 from callmissed_ai.dialects.openai_chat.usage import count_request
+from callmissed_ai.routing import router
 from callmissed_ai.tokens import counting as tokens
 from functions.inference.app import create_app
 from local.aws.tables import StageTables
@@ -25,12 +26,13 @@ from tests.support.inference.behaviours import (
     content_events,
     endless,
     event,
+    fails,
     streams,
     usage_event,
     whole_stream,
 )
 from tests.support.inference.gateway import REGION, Account, Accounts, settings_for
-from tests.support.inference.upstream import FakeUpstream, Gate, until
+from tests.support.inference.upstream import FakeUpstream, Gate, eventually, until
 from tests.support.inference.wire import CHAT, HELLO, chat, events_of
 from tests.support.threads import uvicorn_serving
 
@@ -51,7 +53,14 @@ async def read_until(pieces: AsyncIterator[bytes], wanted: bytes) -> bytes:
     return got
 
 
-@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heads leave at once, and comments often."""
+    monkeypatch.setattr(events, "_HEAD_SECONDS", 0.01)
+    monkeypatch.setattr(events, "_PING_SECONDS", 0.01)
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 async def test_bytes_pass_unchanged_without_the_usage_chunk(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, line_end: bytes
 ) -> None:
@@ -102,7 +111,7 @@ async def test_events_may_be_split_anywhere(
 
 
 async def test_a_first_piece_of_one_byte_is_no_garbage(
-    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, impatient: None
 ) -> None:
     account, gate = await accounts.account(), Gate()
     whole = b"".join(whole_stream())
@@ -110,7 +119,7 @@ async def test_a_first_piece_of_one_byte_is_no_garbage(
 
     async with opened(client, account) as response:
         await gate.reached()
-        assert response.status_code == 200  # the head is there, so the one byte was checked
+        assert response.status_code == 200
         gate.open()
         assert await response.aread() == b"".join(content_events()) + DONE
 
@@ -216,10 +225,134 @@ async def test_silence_is_filled_with_comments_between_whole_events(
     assert events_of(got)
 
 
+PING = b": ping\n\n"
+
+
+async def test_head_and_comments_leave_before_the_reply_begins(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, impatient: None
+) -> None:
+    account, gate = await accounts.account(), Gate()
+    upstream.will(streams([b": wait\n\n", gate, event({"error": SECRET_TEXT})]))
+
+    async with opened(client, account) as response:
+        pieces = response.aiter_raw()
+        got = await read_until(pieces, PING * 2)
+        gate.open()
+        got += b"".join([piece async for piece in pieces])
+
+    assert (response.status_code, got.replace(PING, b"")) == (200, b"".join(content_events()) + DONE)
+    assert len(upstream.requests) == 2
+    assert await accounts.assert_balanced(account) == REPORTED
+
+
+async def test_search_that_fails_behind_an_open_head_ends_with_an_error_event_and_is_free(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, impatient: None
+) -> None:
+    account, gate = await accounts.account(budget=10**9), Gate()
+    upstream.will(streams([gate, event({"error": SECRET_TEXT})]), fails(500))
+
+    async with opened(client, account) as response:
+        pieces = response.aiter_raw()
+        got = await read_until(pieces, PING)
+        gate.open()
+        got += b"".join([piece async for piece in pieces])
+
+    [last] = events_of(got)
+    assert (last["error"]["code"], last["error"]["request_id"]) == ("provider_error", response.headers["x-request-id"])
+    assert SECRET_TEXT.encode() not in got
+    await accounts.assert_untouched(account)
+    assert (await accounts.key_item(account.secret))["kb"] == 10**9
+
+
+async def test_refusal_behind_an_open_head_is_an_error_event(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, impatient: None
+) -> None:
+    account, gate = await accounts.account(), Gate()
+    upstream.will(streams([gate, event({"error": SECRET_TEXT})]), fails(400, param="tools"))
+
+    async with opened(client, account) as response:
+        pieces = response.aiter_raw()
+        got = await read_until(pieces, PING)
+        gate.open()
+        got += b"".join([piece async for piece in pieces])
+
+    [last] = events_of(got)
+    assert (last["error"]["code"], last["error"]["param"]) == ("invalid_request_error", "tools")
+    await accounts.assert_untouched(account)
+
+
+async def test_caller_that_leaves_an_open_head_ends_the_search_and_pays_nothing(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, impatient: None
+) -> None:
+    account, gate = await accounts.account(budget=10**9), Gate()
+    upstream.will(streams([gate, DONE]))
+
+    async with opened(client, account) as response:
+        await read_until(response.aiter_raw(), PING)
+
+    await until(upstream.only.cut.is_set)
+    await eventually(is_given_back, accounts, account)
+    await accounts.assert_untouched(account)
+
+
+async def is_given_back(accounts: Accounts, account: Account) -> bool:
+    """Whether neither wallet nor key lack anything."""
+    return await accounts.wallet(account.tenant) == account.before and (
+        (await accounts.key_item(account.secret))["kb"] == 10**9
+    )
+
+
+async def test_upstream_that_does_not_begin_in_time_is_left(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router, "_BEGINNING_SECONDS", 0.1)
+    account = await accounts.account()
+    upstream.will(endless(b": wait\n\n"))
+
+    response = await chat(client, account, stream=True)
+
+    assert response.content == b"".join(content_events()) + DONE
+    await until(upstream.requests[0].cut.is_set)
+    assert await accounts.assert_balanced(account) == REPORTED
+
+
+async def test_runaway_reply_is_stopped_counted_and_charged_its_hold_at_most(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = await accounts.account()
+    upstream.will(endless(event(chunk({"content": "on and on " * 100}))))
+
+    response = await chat(client, account, stream=True, max_tokens=50)
+
+    assert len(response.content) < 500_000
+    assert events_of(response.content)[-1]["error"]["code"] == "provider_error"
+    await until(upstream.only.cut.is_set)
+    entry = await accounts.entry(account.tenant)
+    assert entry["usage"]["outcome"] == "runaway"
+    assert await accounts.assert_balanced(account) == entry["amount"] == entry["held"][0]
+    assert '"RunawayReply":[1.0]' in capsys.readouterr().out
+
+
+async def test_reply_without_done_gets_it_from_us(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    upstream.will(streams([*content_events(), usage_event()]))
+
+    response = await chat(client, account, stream=True)
+
+    assert response.content == b"".join(content_events()) + DONE
+    assert (await accounts.entry(account.tenant))["usage"]["outcome"] == "completed"
+    assert await accounts.assert_balanced(account) == REPORTED
+
+
 BROKEN = {
     "cut": streams(content_events()[:2], breaks=True),
     "cut inside an event": streams([*content_events()[:2], content_events()[2][:30]], breaks=True),
     "no end": streams(content_events()[:2]),
+    "an error without choices": streams([*content_events()[:2], event(chunk(None, error={"code": SECRET_TEXT}))]),
+    "an error as finish reason": streams([*content_events()[:2], event(chunk({}, finish="error"))]),
+    "not UTF-8": streams([*content_events()[:2], b'data: {"x": "\xff"}\n\n']),
     "no end inside an event": streams([*content_events()[:2], content_events()[2][:30]]),
     "an error": streams([*content_events()[:2], event({"error": {"message": SECRET_TEXT, "code": 500}}), DONE]),
     "an error in the same piece": streams([b"".join(content_events()[:2]) + event({"error": SECRET_TEXT})]),
@@ -260,11 +393,11 @@ async def test_an_event_without_end_is_cut_off(
 ) -> None:
     monkeypatch.setattr(stream, "_MAX_EVENT_BYTES", 100_000)
     account = await accounts.account()
-    upstream.will(endless(b"data: " + b"x" * 5_000))
+    upstream.will(endless(b"x" * 5_000, after=[content_events()[0], b"data: "]))
 
     response = await chat(client, account, stream=True)
 
-    assert [set(body) for body in events_of(response.content)] == [{"error"}]
+    assert [set(body) for body in events_of(response.content)[1:]] == [{"error"}]
     await until(upstream.only.cut.is_set)
     assert await accounts.assert_balanced(account) > 0
 

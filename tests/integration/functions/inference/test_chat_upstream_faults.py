@@ -249,14 +249,15 @@ async def test_a_garbage_reply_is_502_and_not_charged(
     ],
     ids=["HTML", "a blocking reply", "binary", "HTML in an event", "a list in an event"],
 )
-async def test_what_is_no_event_stream_is_502_and_not_charged(
+async def test_what_is_no_event_stream_is_tried_twice_then_503(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, behaviour: Behaviour
 ) -> None:
     account = await accounts.account()
-    upstream.will(behaviour)
+    upstream.will(behaviour, behaviour)
 
-    refused(await chat(client, account, stream=True), 502, "upstream_error")
+    refused(await chat(client, account, stream=True), 503, "provider_error")
 
+    assert len(upstream.requests) == 2
     await accounts.assert_untouched(account)
 
 
@@ -344,7 +345,7 @@ async def test_the_sdk_transport_serves_alike(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, streamed: bool
 ) -> None:
     account = await accounts.account()
-    upstream.will(streams([b'data: {"choices": []}\n\n', b"data: [DONE]\n\n"]) if streamed else reply(completion()))
+    upstream.will(streams([*content_events(), b"data: [DONE]\n\n"]) if streamed else reply(completion()))
 
     response = await chat(client, account, model="sdk-chat", stream=streamed, x_unknown={"kept": [1.5, None]})
 

@@ -11,7 +11,8 @@ from callmissed.errors import ApiError
 from callmissed.ledger.entries import Outcome
 from callmissed.observability import get_logger
 from callmissed_ai.calls.served import Served
-from callmissed_ai.errors import provider_broke_off_midstream
+from callmissed_ai.errors import provider_broke_off, provider_broke_off_midstream, runaway_reply
+from callmissed_ai.routing.router import UpstreamAnswer
 from callmissed_ai.streams.sse import PING
 from callmissed_ai.transports.base import UpstreamUnreachable
 
@@ -24,6 +25,9 @@ _Send = Callable[[_Message], Awaitable[None]]
 
 _logger = get_logger("inference")
 _PING_SECONDS = 15.0
+_HEAD_SECONDS = 10.0
+"""So long a call waits for its reply to begin before its head leaves with status 200; then no failure has its own."""
+
 _HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache, no-transform",
@@ -34,12 +38,14 @@ _HEADERS = {
 class EventStream:
     """An ASGI application that passes the upstream's events on, with a comment after every 15 s of silence.
 
-    `headers` are sent in addition to those of an event stream.
+    `headers` are sent in addition to those of an event stream. `beginning` may still be running: then head and comments
+    leave while upstreams are searched, and a search that fails ends the stream with an error and costs nothing.
     """
 
-    def __init__(self, served: Served, closing: Closing) -> None:
+    def __init__(self, served: Served, beginning: "asyncio.Future[UpstreamAnswer]", closing: Closing) -> None:
         self.headers: Mapping[str, str] = {}
         self._served = served
+        self._beginning = beginning
         self._closing = closing
         self._silent = True
 
@@ -67,22 +73,18 @@ class EventStream:
                 task.cancel()
 
     async def _pass_on(self, send: _Send) -> Outcome:
-        meter = self._served.meter
         try:
-            async for chunk in self._served.upstream.chunks():
-                events = meter.feed(chunk)
-                if events:
-                    self._silent = False
-                    await send(_more(events))
-                if meter.finished or meter.broken:
-                    break
-            else:
-                meter.end()
+            upstream = await self._beginning
+            async for events in upstream.passed():
+                self._silent = False
+                await send(_more(events))
+        except ApiError:
+            return Outcome.UPSTREAM_BROKE  # it never began: `_conclude` returns the error
         except UpstreamUnreachable as error:
             return _ended(self._served, str(error))
         except OSError:
             return Outcome.CLIENT_CLOSED
-        return _ended(self._served, meter.broken)
+        return _ended(self._served, upstream.meter.broken)
 
     async def _ping(self, send: _Send) -> None:
         while True:
@@ -95,66 +97,94 @@ class EventStream:
         """Settle, then send the last bytes."""
         request_id = f"req_{self._served.call.id}"
         try:
-            await _settle(self._served, outcome)
+            await self._conclude(outcome)
             last = self._closing(None, request_id)
         except ApiError as error:
             last = self._closing(error, request_id)
         if outcome is not Outcome.CLIENT_CLOSED:
             await send({"type": "http.response.body", "body": last, "more_body": False})
 
+    async def _conclude(self, outcome: Outcome) -> None:
+        """Settle a reply that has begun, or give back what was set aside. Raises ApiError for the caller to see."""
+        if not self._beginning.done():
+            await _stop(self._beginning)
+        if self._beginning.cancelled():
+            await self._served.give_up()
+            raise provider_broke_off()
+        if failure := self._beginning.exception():
+            await self._served.give_up()
+            raise failure
+        await _settle(self._served, outcome)
+
 
 async def event_stream(served: Served, closing: Closing) -> EventStream:
-    """The reply as an ASGI application, which settles the call when it is served."""
-    return EventStream(served, closing)
+    """The reply as an ASGI application, which settles the call when it is served.
+
+    Raises ApiError 400 or 503 when no reply begins within the first seconds; later the application sends the error.
+    """
+    beginning = asyncio.ensure_future(served.begin())
+    try:
+        await asyncio.wait({beginning}, timeout=_HEAD_SECONDS)
+        if beginning.done():
+            beginning.result()
+    except BaseException:
+        await _stop(beginning)
+        raise
+    return EventStream(served, beginning, closing)
 
 
 async def event_iterator(served: Served) -> AsyncGenerator[bytes]:
-    """The reply as an iterator, which settles the call at its end or when it is closed.
+    """The reply, which has begun, as an iterator that settles the call at its end or when it is closed.
 
     If it is not iterated, the sweep resolves the call.
 
-    Raises ApiError 503 at its end when the upstream broke off or the call can't be settled.
+    Raises ApiError 400 or 503 when no reply begins, and 503 at the iterator's end when the upstream broke off or the
+    call can't be settled.
     """
+    await served.begin()
     return _events(served)
 
 
 async def _events(served: Served) -> AsyncGenerator[bytes]:
-    meter, chunks = served.meter, served.upstream.chunks()
+    passed = served.upstream.passed()
     deadline = asyncio.get_running_loop().time() + served.seconds_left
     outcome = Outcome.CLIENT_CLOSED
     try:
-        while not (meter.finished or meter.broken):
-            chunk = await _next(served, chunks, deadline)
-            if chunk is None:
-                break
-            if events := meter.feed(chunk):
-                yield events
-        outcome = _ended(served, meter.broken)
+        while events := await _next(passed, deadline):
+            yield events
+        outcome = _ended(served, served.meter.broken)
     finally:
         await asyncio.shield(asyncio.ensure_future(_settle(served, outcome)))
 
 
-async def _next(served: Served, chunks: AsyncIterator[bytes], deadline: float) -> bytes | None:
-    """The next piece of the body. None at its end, when it breaks off, and when the call's time is over."""
+async def _next(passed: AsyncIterator[bytes], deadline: float) -> bytes | None:
+    """The next events. None at their end, when the body breaks off, and when the call's time is over."""
     try:
         async with asyncio.timeout_at(deadline):
-            chunk = await anext(chunks, None)
+            return await anext(passed, None)
     except (UpstreamUnreachable, TimeoutError):
         return None
-    if chunk is None:
-        served.meter.end()
-    return chunk
+
+
+async def _stop(beginning: "asyncio.Future[UpstreamAnswer]") -> None:
+    """End the search for an upstream; one that is found at the same moment is let go."""
+    beginning.cancel()
+    (found,) = await asyncio.gather(beginning, return_exceptions=True)
+    if isinstance(found, UpstreamAnswer):
+        await found.reply.close()
 
 
 def _ended(served: Served, why: str) -> Outcome:
     if served.meter.finished:
         return Outcome.COMPLETED
+    if served.meter.runaway:
+        return Outcome.RUNAWAY
     _logger.warning("a stream broke", extra={"call": served.call.id, "why": why})
     return Outcome.UPSTREAM_BROKE
 
 
 async def _settle(served: Served, outcome: Outcome) -> None:
-    """Cancel what still runs upstream, and settle. Raises ApiError 503 also when the upstream broke off."""
+    """Cancel what still runs upstream, and settle. Raises ApiError 503 also when the upstream broke off or ran away."""
     reply = served.upstream.reply
     if outcome is not Outcome.COMPLETED:
         await reply.close()
@@ -164,6 +194,8 @@ async def _settle(served: Served, outcome: Outcome) -> None:
         await reply.close()  # a stream that has ended keeps its connection if its last chunk has arrived
     if outcome is Outcome.UPSTREAM_BROKE:
         raise provider_broke_off_midstream()
+    if outcome is Outcome.RUNAWAY:
+        raise runaway_reply(served.call.id)
 
 
 def _more(body: bytes) -> _Message:

@@ -4,10 +4,8 @@ import asyncio
 
 from callmissed.ledger.entries import Outcome
 from callmissed_ai.calls.served import Served
-from callmissed_ai.errors import provider_broke_off, provider_too_slow, unusable_reply
+from callmissed_ai.errors import provider_broke_off, provider_too_slow, record_runaway, unusable_reply
 from callmissed_ai.transports.base import UpstreamUnreachable
-
-_MAX_REPLY_BYTES = 64 * 1024 * 1024
 
 
 async def whole(served: Served) -> bytes:
@@ -16,6 +14,7 @@ async def whole(served: Served) -> bytes:
     Raises ApiError 502 for a reply that can't be used, 503 when it breaks off, takes too long or can't be settled.
     """
     call, clock = served.call, served.container.clock
+    await served.begin()
     begun = clock()
     try:
         async with asyncio.timeout(served.seconds_left):
@@ -32,13 +31,11 @@ async def whole(served: Served) -> bytes:
 
 
 async def _read(served: Served) -> bytes:
-    meter, size, passed = served.meter, 0, bytearray()
-    async for chunk in served.upstream.chunks():
-        size += len(chunk)
-        if size > _MAX_REPLY_BYTES:
-            raise unusable_reply("too long")
-        passed += meter.feed(chunk)
-    passed += meter.end()
+    meter, body = served.meter, bytearray()
+    async for passed in served.upstream.passed():
+        body += passed
+    if meter.runaway:
+        record_runaway(served.call.id)
     if not meter.finished:
         raise unusable_reply(meter.broken)
-    return bytes(passed)
+    return bytes(body)

@@ -1,13 +1,12 @@
 """A billed call from admission to settlement (docs/architecture.md).
 
-    admit → [lock the Idempotency-Key] → hold → route → answer: pass on, [store], settle
+    admit → [lock the Idempotency-Key] → hold → answer: route, pass on, [store], settle
                                                      └─ or give everything back
 
 The order matters: nothing is asked of an upstream before the dearest outcome is held, a reply is charged only once it
 is stored for every retry, and a failure after admission gives back what was set aside before it reaches the caller.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -23,14 +22,12 @@ from callmissed.plans.plans import limits
 from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import Payer
-from callmissed_ai.calls.served import Served, seconds_left
-from callmissed_ai.errors import provider_too_slow
-from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.calls.served import Served
 from callmissed_ai.work import Work
 
 T = TypeVar("T")
 Answer = Callable[[Served], Awaitable[T]]
-"""Where the bytes of a reply go; it settles the call. See `callmissed_ai.answers`."""
+"""Where the bytes of a reply go; it begins and settles the call. See `callmissed_ai.answers`."""
 
 
 async def run(container: Container, call: Call, payer: Payer, work: Work, answer: Answer[T]) -> T | Replay:
@@ -50,8 +47,7 @@ async def run(container: Container, call: Call, payer: Payer, work: Work, answer
         if replay := await _begin(container, call):
             return replay
         work = await _hold(container, call, work)
-        upstream = await _ask(container, call, work)
-        return await answer(Served(container, call, work, upstream, work.meter(upstream.model)))
+        return await answer(Served(container, call, work))
     except BaseException:
         await _give_up(container, call)
         raise
@@ -113,18 +109,6 @@ async def _affordable(work: Work, set_aside: Callable[[MicroCredits], Awaitable[
         if shorter is None:
             raise
     return await set_aside(shorter.estimate), shorter
-
-
-async def _ask(container: Container, call: Call, work: Work) -> UpstreamAnswer:
-    begun = container.clock()
-    try:
-        async with asyncio.timeout(seconds_left(container, call, work)):
-            upstream = await container.router.answer(work, sandboxed=call.admitted.is_sandboxed)
-    except TimeoutError:
-        raise provider_too_slow() from None
-    call.first_byte = container.clock()
-    call.upstream_wait = call.first_byte - begun
-    return upstream
 
 
 async def _give_up(container: Container, call: Call) -> None:

@@ -1,5 +1,6 @@
-"""A call whose upstream has begun its reply."""
+"""A call whose cost is held, and the reply to it."""
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,6 +9,7 @@ from callmissed.ledger.entries import Outcome
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
+from callmissed_ai.errors import provider_too_slow
 from callmissed_ai.routing.router import UpstreamAnswer
 from callmissed_ai.work import Meter, Work
 
@@ -22,26 +24,49 @@ A caller that was cut retries, and a retry without an Idempotency-Key is a new c
 """
 
 
-def seconds_left(container: Container, call: Call, work: Work) -> float:
-    """Seconds until the upstream's part of the call has to end, head and body together."""
-    most = MAX_CALL_SECONDS if work.streamed else MAX_BLOCKING_SECONDS
-    return max(0.0, most - (container.clock() - call.started) / SECOND)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Served:
-    """What an answer passes on to the caller, reading it with `meter`, and then settles."""
+    """What an answer begins, passes on to the caller and then settles. A call that never begins is given up."""
 
     container: Container
     call: Call
     work: Work
-    upstream: UpstreamAnswer
-    meter: Meter
+    _upstream: UpstreamAnswer | None = None
+
+    @property
+    def upstream(self) -> UpstreamAnswer:
+        """The upstream whose reply has begun."""
+        if self._upstream is None:
+            raise AssertionError("the reply has not begun yet")
+        return self._upstream
+
+    @property
+    def meter(self) -> Meter:
+        """The meter of the reply that has begun."""
+        return self.upstream.meter
+
+    async def begin(self) -> UpstreamAnswer:
+        """Find the upstream that begins the reply. Raises ApiError 400, or 503 where none does in time."""
+        call, clock = self.call, self.container.clock
+        searching = clock()
+        try:
+            async with asyncio.timeout(self.seconds_left):
+                self._upstream = await self.container.router.answer(self.work, sandboxed=call.admitted.is_sandboxed)
+        except TimeoutError:
+            raise provider_too_slow() from None
+        call.first_byte = clock()
+        call.upstream_wait = call.first_byte - searching
+        return self._upstream
+
+    async def give_up(self) -> None:
+        """Give back what the call had set aside."""
+        await self.container.settlement.cancel(self.call)
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until the call has to end."""
-        return seconds_left(self.container, self.call, self.work)
+        """Seconds until the upstream's part of the call has to end, head and body together."""
+        most = MAX_CALL_SECONDS if self.work.streamed else MAX_BLOCKING_SECONDS
+        return max(0.0, most - (self.container.clock() - self.call.started) / SECOND)
 
     async def settle(self, outcome: Outcome, body: bytes | None = None) -> None:
         """Charge what the meter has read, once `body` is stored where the call has an Idempotency-Key.

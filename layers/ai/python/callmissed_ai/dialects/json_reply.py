@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from callmissed_ai.charges import Charges
+from callmissed_ai.dialects.output_bounds import MAX_BODY_BYTES
+
+_TOO_LONG = "too long"
 
 
 class UnusableReply(Exception):
@@ -16,19 +19,34 @@ Pass = Callable[[bytes, dict[str, Any]], bytes]
 
 
 class JsonReplyMeter:
-    """Passes nothing on before the end, then what `passed` makes of the whole reply."""
+    """Passes nothing on before the end, then what `passed` makes of the whole reply of at most `max_bytes`."""
 
-    def __init__(self, passed: Pass, charge: Callable[[dict[str, Any]], Awaitable[Charges]]) -> None:
+    def __init__(
+        self,
+        passed: Pass,
+        charge: Callable[[dict[str, Any]], Awaitable[Charges]],
+        max_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        self.begun = False
         self.finished = False
         self.broken = ""
+        self._max_bytes = max_bytes
         self._passed = passed
         self._charge = charge
         self._body = bytearray()
         self._reply: dict[str, Any] = {}
 
+    @property
+    def runaway(self) -> bool:
+        """See `Meter.runaway`."""
+        return self.broken == _TOO_LONG
+
     def feed(self, chunk: bytes) -> bytes:
         """Keep what the upstream sent; returns b""."""
+        self.begun = self.begun or bool(chunk)
         self._body += chunk
+        if len(self._body) > self._max_bytes:
+            self.broken, self._body = _TOO_LONG, bytearray()
         return b""
 
     def end(self) -> bytes:

@@ -1,5 +1,6 @@
-"""Finding an upstream that answers: retries, further routes and fallback models, all before the first byte.
+"""Finding an upstream that answers: retries, further routes and fallback models, all before the reply begins.
 
+When a reply has begun its meter decides: until then every failure leads to the next try.
 An upstream's 4xx that the caller must change ends the search. Rate limits, failures, credentials of ours that are
 missing or wrong, and a model that the upstream does not have lead to the next route.
 """
@@ -18,14 +19,15 @@ from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
 from callmissed_ai.routing.availability import Availability
 from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamUnreachable
 from callmissed_ai.transports.opening import open_transport
-from callmissed_ai.work import Work
+from callmissed_ai.work import Meter, Work
 
 _logger = get_logger("inference")
 _TRIES_PER_ROUTE = 2
 _HEAD_SECONDS = 270.0
 _SANDBOX_HEAD_SECONDS = 10.0
+_BEGINNING_SECONDS = 270.0
 _SEARCH_SECONDS = 285.0
-"""API Gateway cuts a response that has been silent for five minutes, and before the first byte no ping can be sent."""
+"""API Gateway cuts a response that has been silent for five minutes, as one that is not streamed is till its end."""
 
 _MAX_REFUSAL_BYTES = 65_536
 _CALLERS_FAULT = frozenset({400, 413, 415, 422})
@@ -34,19 +36,24 @@ _OPERATORS_FAULT = frozenset({401, 402, 403, 404})  # 404: the path and the mode
 
 @dataclass(slots=True)
 class UpstreamAnswer:
-    """An upstream that answers 200 and whose body has begun. `first` is the first piece of the body."""
+    """An upstream whose reply has begun. `first` is what `meter` passes on of it so far, `rest` what is unread."""
 
     model: Model
     route: ProviderRoute
     reply: UpstreamReply
+    meter: Meter
     first: bytes
     rest: AsyncIterator[bytes]
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The whole body."""
-        yield self.first
-        async for chunk in self.rest:
-            yield chunk
+    async def passed(self) -> AsyncIterator[bytes]:
+        """What may be passed on, until the meter has finished or broken. Raises UpstreamUnreachable."""
+        meter, passed = self.meter, self.first
+        while True:
+            if passed:
+                yield passed
+            if meter.finished or meter.broken:
+                return
+            passed = await _fed(meter, self.rest)
 
 
 class Router:
@@ -73,7 +80,7 @@ class Router:
         self._open: dict[str, Transport] = {}
 
     async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
-        """The first upstream that begins a reply. Raises ApiError 400, 502 or 503 when none will in time."""
+        """The first upstream that begins a reply. Raises ApiError 400, or 503 when none will in time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_SEARCH_SECONDS):
                 if answer := await self._search(work, sandboxed=sandboxed):
@@ -148,7 +155,7 @@ class _Attempt:
         self._request = work.request_for(model, route)
 
     async def send(self) -> UpstreamAnswer | None:
-        """One try; None when another should be made. Raises ApiError 400 for what the caller must change, and 502."""
+        """One try; None when another should be made. Raises ApiError 400 for what the caller must change."""
         deadline = _SANDBOX_HEAD_SECONDS if self._route.provider == SANDBOX else _HEAD_SECONDS
         try:
             reply = await self._transport.send(self._request, deadline)
@@ -166,17 +173,26 @@ class _Attempt:
         return None
 
     async def _begun(self, reply: UpstreamReply) -> UpstreamAnswer:
-        """The answer once its body has begun. Raises UpstreamUnreachable, ApiError 502 where that is not usable."""
-        chunks = reply.chunks()
+        """The answer once its reply has begun. Raises UpstreamUnreachable where it does not."""
+        meter, rest, first = self._work.meter(self._model), reply.chunks(), bytearray()
         try:
-            first = await anext(chunks, b"")
-            if not first:
-                raise UpstreamUnreachable("an empty body")
-            self._work.check_beginning(first)
-        except BaseException:
+            async with asyncio.timeout(_BEGINNING_SECONDS):
+                while not meter.begun:
+                    first += await _fed(meter, rest)
+                    if meter.broken and not meter.begun:
+                        raise UpstreamUnreachable(meter.broken)
+        except BaseException as error:
             await reply.close()
+            if isinstance(error, TimeoutError):
+                raise UpstreamUnreachable("no reply in time") from None
             raise
-        return UpstreamAnswer(self._model, self._route, reply, first, chunks)
+        return UpstreamAnswer(self._model, self._route, reply, meter, bytes(first), rest)
+
+
+async def _fed(meter: Meter, body: AsyncIterator[bytes]) -> bytes:
+    """What may be passed on of the next piece of `body`, or of its end."""
+    chunk = await anext(body, None)
+    return meter.end() if chunk is None else meter.feed(chunk)
 
 
 async def _read_refusal(reply: UpstreamReply) -> object:

@@ -23,8 +23,9 @@ from callmissed_ai.dialects.openai_chat.request import (
     max_input_tokens,
     parse_chat,
 )
-from callmissed_ai.dialects.openai_chat.stream import ChatStreamMeter, check_beginning
+from callmissed_ai.dialects.openai_chat.stream import ChatStreamMeter
 from callmissed_ai.dialects.openai_chat.usage import count_request, read_usage
+from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
@@ -92,11 +93,6 @@ class ChatWork:
         body[model.output_limit_field] = self._output_limit(model)
         return UpstreamCall(PATH, _with_effort(body, model))
 
-    def check_beginning(self, first: bytes) -> None:
-        """See `Work.check_beginning`; a blocking reply may begin in any way."""
-        if self.streamed:
-            check_beginning(first)
-
     def refusal(self, error: object) -> ApiError:
         """See `Work.refusal`."""
         return refusal_of(error)
@@ -104,20 +100,27 @@ class ChatWork:
     def meter(self, model: Model) -> Meter:
         """A meter for a reply of `model`."""
         charge = partial(self._charges, model)
+        bounds = output_bounds(self._output_limit(model) * self.choices)
         if self.streamed:
-            return ChatStreamMeter(wants_usage=self.wants_usage, charge=charge)
+            return ChatStreamMeter(wants_usage=self.wants_usage, bounds=bounds, charge=charge)
 
         async def charge_reply(reply: Mapping[str, Any]) -> Charges:
-            return await charge(read_usage(reply.get("usage")), lambda: written_text(reply))
+            usage = read_usage(reply.get("usage"))
+            return await charge(usage, lambda: "" if usage else written_text(reply))
 
-        return JsonReplyMeter(checked_reply, charge_reply)
+        return JsonReplyMeter(checked_reply, charge_reply, bounds.body_bytes)
 
     async def _charges(self, model: Model, reported: TokenUsage | None, written: Callable[[], str]) -> Charges:
-        """Charges by what the reply reports, else by our own count.
+        """Charges by what the reply reports, and by our own count of what was `written` since, or in all.
 
         It is counted in a thread: loading the tokenizer and long texts take seconds that other calls need.
         """
-        return token_charges(model, reported or await asyncio.to_thread(self._counted, written))
+        if reported is None:
+            return token_charges(model, await asyncio.to_thread(self._counted, written))
+        if text := written():
+            more = await asyncio.to_thread(counting.count_text, text)
+            reported = replace(reported, output=reported.output + more, estimated=True)
+        return token_charges(model, reported)
 
     def _counted(self, written: Callable[[], str]) -> TokenUsage:
         return TokenUsage(count_request(self.body), counting.count_text(written()), estimated=True)

@@ -64,9 +64,6 @@ class EmbeddingsWork:
             body["dimensions"] = self.request.dimensions or model.dimensions
         return UpstreamCall(PATH, body)
 
-    def check_beginning(self, first: bytes) -> None:
-        """See `Work.check_beginning`; a reply is checked when it is whole."""
-
     def refusal(self, error: object) -> ApiError:
         """See `Work.refusal`."""
         return refusal_of(error)

@@ -38,11 +38,12 @@ class EntryType(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a billed call ended."""
+    """How a billed call ended. RUNAWAY: its reply was stopped far above its output limit."""
 
     COMPLETED = "completed"
     CLIENT_CLOSED = "client_closed"
     UPSTREAM_BROKE = "upstream_broke"
+    RUNAWAY = "runaway"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,25 +7,29 @@ from typing import Any, cast
 
 from callmissed.errors import ApiError, envelope
 from callmissed_ai.charges import Charges
-from callmissed_ai.dialects.openai_chat.reply import written_text
-from callmissed_ai.dialects.openai_chat.usage import read_usage
-from callmissed_ai.errors import unusable_reply
-from callmissed_ai.streams.sse import data_of, is_event_stream, split, split_last
+from callmissed_ai.dialects.openai_chat.reply import begins, finish_reasons, written_text
+from callmissed_ai.dialects.openai_chat.usage import larger, read_usage
+from callmissed_ai.dialects.output_bounds import OutputBounds
+from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, name_of, split
 from callmissed_ai.tokens.usage import TokenUsage
-from callmissed_ai.transports.base import UpstreamUnreachable
 
 DONE = b"data: [DONE]\n\n"
-_RELEVANT = re.compile(rb'"usage"\s*:\s*\{|error|data:(?! ?\{)')  # `[DONE]` is no object either
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_NO_OBJECT = re.compile(rb"data:(?! ?\{)")  # `[DONE]` is none either
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 _REPORTED = "the upstream reports an error"
 _ENDLESS = "an event without end"
+_NEVER_BEGUN = "no reply in the stream"
+_NOT_ENDED = "no [DONE] and no finish reason"
+_RUNAWAY = "a reply far above its output limit"
 _PATH = "/v1/chat/completions"
-_ERROR_NAME = re.compile(rb"^event:[ ]?error[ ]*\r?$", re.MULTILINE)
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
-_FOLD_BYTES = 1024 * 1024
+_MAX_BYTES_BEFORE_REPLY = 1024 * 1024
+_MAX_LINE_END_BYTES = 2
 
 
 Charge = Callable[[TokenUsage | None, Callable[[], str]], Awaitable[Charges]]
-"""Charges for the reported usage, or where there is none for what was written."""
+"""Charges for the reported usage, and for what was written since it was reported."""
 
 
 class _UnreadableEvent(Exception):
@@ -36,83 +40,195 @@ class ChatStreamMeter:
     """Reads one chat stream on its way through.
 
     `feed` returns what may be passed on at once: whole events, without `[DONE]`, and without the usage chunk unless
-    the caller asked for it. Only events that concern usage, an error or the end are parsed. Nothing passes after the
-    end (`finished`), nor after an error or what is no event stream (`broken` says why).
+    the caller asked for it. Until the reply has `begun` every event is parsed, then only those that concern usage, an
+    error or the end. Nothing passes after the end (`finished`), nor after an error or what is no event stream
+    (`broken` says why). All of it depends on the events alone, never on the pieces in which they come.
     """
 
-    def __init__(self, *, wants_usage: bool, charge: Charge) -> None:
+    def __init__(self, *, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> None:
         self.usage: TokenUsage | None = None
+        self.begun = False
         self.finished = False
         self.broken = ""
         self._wants_usage = wants_usage
+        self._bounds = bounds
         self._charge = charge
-        self._tail = b""
-        self._passed: list[bytes] = []
-        self._passed_bytes = 0
-        self._written: list[str] = []
+        self._splitter = EventSplitter()
+        self._passed = _PassedEvents()
+
+    @property
+    def runaway(self) -> bool:
+        """See `Meter.runaway`."""
+        return self.broken == _RUNAWAY
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what the upstream sent; returns what to send on."""
-        whole, self._tail = split_last(self._tail + chunk if self._tail else chunk)
-        if _RELEVANT.search(whole):
-            whole = b"".join(self._relevant(whole))
-        if len(self._tail) > _MAX_EVENT_BYTES:
+        whole = self._splitter.feed(chunk)
+        if whole:
+            if self._must_be_read(whole):
+                whole = b"".join(self._read(whole))
+            else:
+                self._passed.add(whole)
+        too_long = self._splitter.pending_bytes > _MAX_EVENT_BYTES + _MAX_LINE_END_BYTES
+        if too_long and not self.finished:
             self.broken = self.broken or _ENDLESS
-        self._keep(whole)
         return whole
 
     def end(self) -> bytes:
-        """Record that the upstream has closed the stream; one that forgot the last blank line has ended too."""
-        self.finished = self.finished or (not self.broken and data_of(self._tail) == b"[DONE]")
-        if not self.finished:
-            self.broken = self.broken or "no [DONE]"
-        return b""
+        """Take the end of the upstream's body; returns what is left to pass on.
+
+        A last event may lack its blank line, and a reply with a finish reason its `[DONE]`.
+        """
+        passed = self._end_of_reply(self._splitter.rest()) if self.begun else b""
+        if not (self.finished or self.broken):
+            self.finished = self._passed.have_finish_reason()
+            self.broken = "" if self.finished else (_NOT_ENDED if self.begun else _NEVER_BEGUN)
+        return passed
 
     async def charges(self) -> Charges:
         """See `Meter.charges`."""
         return await self._charge(self.usage, self.written)
 
     def written(self) -> str:
-        """Everything that the model wrote so far, for the tokenizer."""
-        self._fold()
-        return "".join(self._written)
+        """What the model wrote since its usage was reported, for the tokenizer."""
+        return self._passed.unreported_text()
 
-    def _relevant(self, events: bytes) -> Iterator[bytes]:
+    def _end_of_reply(self, rest: bytes) -> bytes:
+        """What may be passed on of the last event, which lacks its blank line and may be cut off anywhere."""
+        data = data_of(rest)
+        if not data:
+            return b""
+        if data != b"[DONE]" and not _lenient(data):
+            self.broken = _NOT_ENDED
+            return b""
+        return b"".join(self._read(rest.rstrip(b"\r\n") + b"\n\n"))
+
+    def _must_be_read(self, events: bytes) -> bool:
+        return (
+            not self.begun
+            or _is_relevant(events)
+            or self._passed.unmeasured_bytes + len(events) > self._bounds.step_bytes
+            or not (events.isascii() or _is_utf8(events))
+        )
+
+    def _read(self, events: bytes) -> Iterator[bytes]:
+        """The events that may be passed on, up to the one that ends the reply."""
         for event in split(events):
             if self.finished or self.broken:
                 return
-            if _RELEVANT.search(event) is None or not self._consumed(event):
+            if not self.begun and self._passed.is_empty:
+                event = event.removeprefix(BYTE_ORDER_MARK)
+            if not self._consumed(event) and self._is_within_bounds(event):
+                self._passed.add(event)
                 yield event
 
     def _consumed(self, event: bytes) -> bool:
         """Read `event`; True when it must not be passed on."""
+        if why := _defect(event):
+            self.broken = why
+            return True
+        if self.begun and not _is_relevant(event):
+            return False
         data = data_of(event)
-        self.finished = data == b"[DONE]"
-        if self.finished or not data:
-            return self.finished
+        if data == b"[DONE]":
+            self.finished, self.broken = self.begun, "" if self.begun else _NEVER_BEGUN
+            return True
+        return bool(data) and self._consumed_chunk(event, data)
+
+    def _consumed_chunk(self, event: bytes, data: bytes) -> bool:
         try:
             chunk = _parse(data)
         except _UnreadableEvent as error:
             self.broken = str(error)
             return True
+        usage = read_usage(chunk.get("usage"))
+        hidden = usage is not None and not chunk.get("choices") and not self._wants_usage
+        if usage:
+            self._report(usage, hidden=hidden)
         if _is_error(event, chunk):
             self.broken = _REPORTED
             return True
-        usage = read_usage(chunk.get("usage"))
-        self.usage = usage or self.usage
-        return usage is not None and not chunk.get("choices") and not self._wants_usage
+        self.begun = self.begun or begins(chunk)
+        return hidden
 
-    def _keep(self, events: bytes) -> None:
-        self._passed.append(events)
-        self._passed_bytes += len(events)
-        if self._passed_bytes > _FOLD_BYTES:
-            self._fold()
+    def _report(self, usage: TokenUsage, *, hidden: bool) -> None:
+        """Take a report of usage. It covers all that was written before, unless an earlier one says more."""
+        if self.usage is None or usage.output >= self.usage.output:
+            self._passed.mark_reported(and_next=not hidden)
+        self.usage = larger(self.usage, usage)
 
-    def _fold(self) -> None:
-        """Reduce what was passed on to the text in it, a tenth of its size."""
-        events, self._passed, self._passed_bytes = b"".join(self._passed), [], 0
-        if self.usage is None:
-            self._written += [written_text(_lenient(data_of(event))) for event in split(events)]
+    def _is_within_bounds(self, event: bytes) -> bool:
+        """Whether `event` may be passed on too; measures the text where a step is complete."""
+        passed = self._passed
+        if not self.begun and passed.length + len(event) > _MAX_BYTES_BEFORE_REPLY:
+            self.broken = _NEVER_BEGUN
+        elif passed.unmeasured_bytes + len(event) > self._bounds.step_bytes:
+            passed.measure()
+            too_long = passed.length + len(event) > self._bounds.body_bytes
+            if too_long or passed.characters + len(_text(event)) > self._bounds.characters:
+                self.broken = _RUNAWAY
+        return not self.broken
+
+
+class _PassedEvents:
+    """The events that were passed on: the length of their text, and the text since usage was reported.
+
+    They are kept as bytes until a step is complete, so that a stream of usual length is not parsed.
+    """
+
+    def __init__(self) -> None:
+        self.characters = 0
+        self.unmeasured_bytes = 0
+        self._measured_bytes = 0
+        self._unmeasured: list[bytes] = []
+        self._reported = 0
+        self._texts: list[str] = []
+        self._finish_reason = False
+
+    @property
+    def length(self) -> int:
+        """Length of all events."""
+        return self._measured_bytes + self.unmeasured_bytes
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are none."""
+        return not self.length
+
+    def add(self, events: bytes) -> None:
+        """Add whole events."""
+        self._unmeasured.append(events)
+        self.unmeasured_bytes += len(events)
+
+    def mark_reported(self, *, and_next: bool) -> None:
+        """Record that what was added, and the event that is added next, needs no counting."""
+        self._reported = len(self._unmeasured) + and_next
+        self._texts.clear()
+
+    def measure(self) -> None:
+        """Reduce the events to their text, a tenth of their size."""
+        self._finish_reason = self.have_finish_reason()
+        for number, events in enumerate(self._unmeasured):
+            text = _text(events)
+            self.characters += len(text)
+            if number >= self._reported:
+                self._texts.append(text)
+        self._reported = max(0, self._reported - len(self._unmeasured))
+        self._measured_bytes += self.unmeasured_bytes
+        self._unmeasured, self.unmeasured_bytes = [], 0
+
+    def unreported_text(self) -> str:
+        """What was written since usage was reported."""
+        return "".join([*self._texts, *map(_text, self._unmeasured[self._reported :])])
+
+    def have_finish_reason(self) -> bool:
+        """Whether a choice has ended."""
+        return self._finish_reason or any(
+            _FINISH.search(event) and finish_reasons(_lenient(data_of(event)))
+            for events in self._unmeasured
+            if _FINISH.search(events)
+            for event in split(events)
+        )
 
 
 def closing(error: ApiError | None, request_id: str) -> bytes:
@@ -122,32 +238,37 @@ def closing(error: ApiError | None, request_id: str) -> bytes:
     return b"data: " + json.dumps(envelope(_PATH, error, request_id)).encode() + b"\n\n"
 
 
-def check_beginning(first: bytes) -> None:
-    """Check the first piece of a stream.
-
-    Raises UpstreamUnreachable when it holds an error and nothing but comments before it, ApiError 502 when its first
-    event is no chunk of a reply.
-    """
-    broken = _broken_at_once(first)
-    if broken == _REPORTED:
-        raise UpstreamUnreachable("a stream of one error")
-    if not is_event_stream(first) or broken not in ("", _ENDLESS):
-        raise unusable_reply("no event stream")
+def _defect(event: bytes) -> str:
+    """Why no parser of events may get this one, "" where it may."""
+    if len(event) > _MAX_EVENT_BYTES and len(event.rstrip(b"\r\n")) > _MAX_EVENT_BYTES:
+        return _ENDLESS
+    return "" if event.isascii() or _is_utf8(event) else "an event that is not UTF-8"
 
 
-async def _uncharged(_usage: TokenUsage | None, _written: Callable[[], str]) -> Charges:
-    return Charges(())
+def _is_relevant(events: bytes) -> bool:
+    """Whether billing may need them parsed. The three tests are twice as fast as one pattern of alternatives."""
+    return (
+        b"error" in events
+        or (b'"usage"' in events and _USAGE.search(events) is not None)
+        or _NO_OBJECT.search(events) is not None
+    )
 
 
-def _broken_at_once(first: bytes) -> str:
-    meter = ChatStreamMeter(wants_usage=True, charge=_uncharged)
-    passed = meter.feed(first)
-    return "" if data_of(passed) else meter.broken
+def _is_utf8(events: bytes) -> bool:
+    try:
+        events.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _text(events: bytes) -> str:
+    return "".join(written_text(_lenient(data_of(event))) for event in split(events))
 
 
 def _parse(data: bytes) -> dict[str, Any]:
     try:
-        chunk: Any = json.loads(data)
+        chunk: Any = json.loads(data.decode())
     except (ValueError, RecursionError):
         raise _UnreadableEvent("an event that is not JSON") from None
     if not isinstance(chunk, dict):
@@ -163,6 +284,6 @@ def _lenient(data: bytes) -> dict[str, Any]:
 
 
 def _is_error(event: bytes, chunk: Mapping[str, Any]) -> bool:
-    """Upstreams have three ways: an `error` in the chunk, a chunk that is one, an event of that name."""
-    is_one = "error" in (chunk.get("object"), chunk.get("type"))
-    return bool(chunk.get("error")) or is_one or _ERROR_NAME.search(event) is not None
+    """There are four ways: an `error` in the chunk, a chunk that is one, an event of that name, a finish reason."""
+    said = (chunk.get("object"), chunk.get("type"), *finish_reasons(chunk))
+    return bool(chunk.get("error")) or "error" in said or name_of(event) == b"error"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any, cast
 
 from callmissed_ai.dialects.openai_chat.request import IMAGE_PARTS
@@ -23,6 +24,11 @@ def read_usage(value: object) -> TokenUsage | None:
     details: Any = usage.get("prompt_tokens_details")
     cached = _reported(cast("dict[str, Any]", details).get("cached_tokens")) if isinstance(details, dict) else None
     return TokenUsage(prompt, completion, min(cached or 0, prompt))
+
+
+def larger(earlier: TokenUsage | None, later: TokenUsage) -> TokenUsage:
+    """Per field the larger of two reports of one reply: usage only grows, and what shrinks is a mistake."""
+    return later if earlier is None else TokenUsage(*map(max, astuple(earlier), astuple(later)))
 
 
 def _reported(value: object) -> int | None:
