@@ -11,7 +11,7 @@ from callmissed.errors import ApiError, service_unavailable
 from callmissed.ids import is_call_id
 from callmissed.ledger.entries import LedgerEntry, Usage
 from callmissed_ai.calls.container import Container
-from callmissed_ai.charges import CACHED_INPUT_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS
+from callmissed_ai.charges import CACHE_WRITE_TOKENS, CACHED_INPUT_TOKENS, INPUT_UNITS, OUTPUT_TOKENS
 from functions.inference.serving import authenticate
 
 router = APIRouter(tags=["chat"])
@@ -39,7 +39,6 @@ async def generation(
 
 def _rendered(entry: LedgerEntry, usage: Usage) -> dict[str, Any]:
     used = usage.quantities
-    cached = used.get(CACHED_INPUT_TOKENS, 0)
     return {
         "id": f"gen_{entry.entry_id}",
         "request_id": f"req_{entry.entry_id}",
@@ -49,8 +48,9 @@ def _rendered(entry: LedgerEntry, usage: Usage) -> dict[str, Any]:
         "created_at": iso(entry.created),
         "streamed": usage.streamed,
         "outcome": usage.outcome,
-        "tokens_prompt": used.get(INPUT_TOKENS, 0) + cached,
-        "tokens_cached": cached,
+        "tokens_prompt": sum(used.get(unit, 0) for unit in INPUT_UNITS),
+        "tokens_cached": used.get(CACHED_INPUT_TOKENS, 0),
+        "tokens_cache_write": used.get(CACHE_WRITE_TOKENS, 0),
         "tokens_completion": used.get(OUTPUT_TOKENS, 0),
         "tokens_estimated": usage.estimated,
         "cost_credits": money.credits(entry.amount),

@@ -14,6 +14,7 @@ from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
 from callmissed_ai.dialects.openai_chat.errors import refusal_of
+from callmissed_ai.dialects.openai_chat.fields import further_chat_fields, without_neutral_values
 from callmissed_ai.dialects.openai_chat.reply import checked_reply, written_text
 from callmissed_ai.dialects.openai_chat.request import (
     GATEWAY_FIELDS,
@@ -25,6 +26,7 @@ from callmissed_ai.dialects.openai_chat.request import (
 )
 from callmissed_ai.dialects.openai_chat.stream import ChatStreamMeter, check_beginning
 from callmissed_ai.dialects.openai_chat.usage import count_request, read_usage
+from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
@@ -134,8 +136,10 @@ class ChatWork:
 
 def parse(catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
     """The work of a chat `body` of `size` bytes. Raises ApiError 400, 404 or 503 for what no model can do."""
+    body = without_neutral_values(body)
     request = parse_chat(body)
     models = in_service([_chat_model(catalog, model_id) for model_id in request.model_ids])
+    models = restricted(catalog, models, further_chat_fields(body))
     if any(True for _ in images(body)):
         _require_vision(models)
     for field, asked in request.output_limits.items():
@@ -183,5 +187,5 @@ def _with_effort(body: dict[str, Any], model: Model) -> dict[str, Any]:
     asked = body.get("reasoning_effort")
     if asked is None or model.reasoning_efforts is None:
         return body
-    sent = model.reasoning_efforts.get(asked, "")
+    sent = model.reasoning_efforts.get(asked, asked)
     return body | {"reasoning_effort": sent} if sent else {k: v for k, v in body.items() if k != "reasoning_effort"}

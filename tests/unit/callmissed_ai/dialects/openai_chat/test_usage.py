@@ -16,7 +16,18 @@ from tests.support.inference.any_json import anything
 def test_usage_makes_sense_or_is_none(value: Any) -> None:
     usage = read_usage(value)
 
-    assert usage is None or 0 <= usage.cached <= usage.input <= 10**12
+    assert usage is None or 0 <= usage.cached + usage.cache_write <= usage.input <= 10**12
+
+
+@given(st.integers(0, 100), st.integers(-9, 200), st.integers(-9, 200))
+def test_cached_and_written_tokens_are_parts_of_the_input(read: int, cached: int, written: int) -> None:
+    details = {"cached_tokens": cached, "cache_write_tokens": written}
+    usage = read_usage({"prompt_tokens": read, "completion_tokens": 1, "prompt_tokens_details": details})
+
+    assert usage is not None
+    assert 0 <= usage.cached <= max(0, cached)
+    assert 0 <= usage.cache_write <= max(0, written)
+    assert usage.cached + usage.cache_write <= read
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12), anything)

@@ -1,6 +1,6 @@
 """A chat completions request: its validation, and an upper bound of its tokens.
 
-https://platform.openai.com/docs/api-reference/chat/create. Fields that we don't know are passed on unchanged.
+https://platform.openai.com/docs/api-reference/chat/create. `fields` says which fields may pass to the upstream.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ _INLINE_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "imag
 _REQUEST_TOKENS = 256
 """Room for tokens that providers add to a request: a default system prompt, the template of the reply."""
 
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
@@ -58,7 +58,7 @@ class StreamOptions(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """A chat completion request. Unknown fields go to the upstream unchanged."""
+    """A chat completion request. Fields that not every provider may get need a row that admits them, else 400."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 

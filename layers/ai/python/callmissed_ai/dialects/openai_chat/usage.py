@@ -20,9 +20,14 @@ def read_usage(value: object) -> TokenUsage | None:
     prompt, completion = _reported(usage.get("prompt_tokens")), _reported(usage.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
+    cached = min(_reported_detail(usage, "cached_tokens"), prompt)
+    written = min(_reported_detail(usage, "cache_write_tokens"), prompt - cached)
+    return TokenUsage(prompt, completion, cached, cache_write=written)
+
+
+def _reported_detail(usage: Mapping[str, Any], name: str) -> int:
     details: Any = usage.get("prompt_tokens_details")
-    cached = _reported(cast("dict[str, Any]", details).get("cached_tokens")) if isinstance(details, dict) else None
-    return TokenUsage(prompt, completion, min(cached or 0, prompt))
+    return _reported(cast("dict[str, Any]", details).get(name)) or 0 if isinstance(details, dict) else 0
 
 
 def _reported(value: object) -> int | None:
