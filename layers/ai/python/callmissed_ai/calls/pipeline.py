@@ -48,7 +48,8 @@ async def run(container: Container, call: Call, payer: Payer, work: Work, answer
             return replay
         work = await _hold(container, call, work)
         upstream = await _ask(container, call, work)
-        return await answer(Served(container, call, work, upstream, work.meter(upstream.model)))
+        meter = work.meter(upstream.model, sandboxed=call.admitted.is_sandboxed)
+        return await answer(Served(container, call, work, upstream, meter))
     except BaseException:
         await _give_up(container, call)
         raise

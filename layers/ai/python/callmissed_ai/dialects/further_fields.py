@@ -49,30 +49,56 @@ def chosen_by_type(**by_type: Shape) -> Shape:
     return Shape(by_type=by_type)
 
 
-def further_fields(value: object, known: Shape, name: str = "", param: str = "") -> Iterator[FurtherField]:
+def further_fields(value: Mapping[str, Any], known: Shape) -> Iterator[FurtherField]:
     """What is in `value`, and in the objects inside, beside what is `known`. Fields that are null don't count."""
+    return iter(()) if _is_known_object(value, known) else _further_in_object(value, known, "", "")
+
+
+def _is_known(value: object, known: Shape) -> bool:
+    """Whether there is nothing further in `value`, not even null. Runs for every call, so it builds nothing."""
+    if isinstance(value, list):
+        return all(_is_known(element, known) for element in cast("list[object]", value))
+    return not isinstance(value, dict) or _is_known_object(cast("dict[str, Any]", value), known)
+
+
+def _is_known_object(value: Mapping[str, Any], known: Shape) -> bool:
+    chosen = known if known.by_type is None else _chosen(value, known)
+    if chosen is None or not value.keys() <= chosen.fields:
+        return False
+    return all(
+        _is_known(value[name], inner)
+        for name, inner in chosen.inner.items()
+        if name in value and not isinstance(value[name], str)
+    )
+
+
+def _chosen(value: Mapping[str, Any], known: Shape) -> Shape | None:
+    if known.by_type is None:
+        return known
+    kind = value.get("type")
+    return known.by_type.get(kind) if isinstance(kind, str) else None
+
+
+def _further(value: object, known: Shape, name: str, param: str) -> Iterator[FurtherField]:
     if isinstance(value, list):
         for index, element in enumerate(cast("list[object]", value)):
-            yield from further_fields(element, known, name, f"{param}.{index}")
+            yield from _further(element, known, name, f"{param}.{index}")
     elif isinstance(value, dict):
         yield from _further_in_object(cast("dict[str, Any]", value), known, name, param)
 
 
-def _further_in_object(value: dict[str, Any], known: Shape, name: str, param: str) -> Iterator[FurtherField]:
-    if known.by_type is not None:
+def _further_in_object(value: Mapping[str, Any], known: Shape, name: str, param: str) -> Iterator[FurtherField]:
+    chosen = _chosen(value, known)
+    if chosen is None:
         kind = value.get("type")
-        chosen = known.by_type.get(kind) if isinstance(kind, str) else None
-        if chosen is None:
-            yield FurtherField(_path(name, kind if isinstance(kind, str) else "?"), _path(param, "type"))
-            return
-        known = chosen
-    if not value.keys() <= known.fields:
-        for further, given in value.items():
-            if further not in known.fields and given is not None:
-                yield FurtherField(_name(name, further, given), _path(param, further))
-    for field_name, inner in known.inner.items():
+        yield FurtherField(_path(name, kind if isinstance(kind, str) else "?"), _path(param, "type"))
+        return
+    for further, given in value.items():
+        if further not in chosen.fields and given is not None:
+            yield FurtherField(_name(name, further, given), _path(param, further))
+    for field_name, inner in chosen.inner.items():
         if field_name in value:
-            yield from further_fields(value[field_name], inner, _path(name, field_name), _path(param, field_name))
+            yield from _further(value[field_name], inner, _path(name, field_name), _path(param, field_name))
 
 
 def _name(parent: str, further: str, value: object) -> str:

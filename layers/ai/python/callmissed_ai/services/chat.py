@@ -20,12 +20,13 @@ from callmissed_ai.dialects.openai_chat.request import (
     GATEWAY_FIELDS,
     LIMIT_FIELDS,
     PATH,
+    content_parts,
     images,
     max_input_tokens,
     parse_chat,
 )
 from callmissed_ai.dialects.openai_chat.stream import ChatStreamMeter, check_beginning
-from callmissed_ai.dialects.openai_chat.usage import count_request, read_usage
+from callmissed_ai.dialects.openai_chat.usage import count_request, estimate_request, read_usage
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.tokens import counting
@@ -42,6 +43,9 @@ MIN_OUTPUT_TOKENS = 256
 
 _REWRITTEN_FIELDS = GATEWAY_FIELDS | {*LIMIT_FIELDS}
 _ROUTES_BY_SUFFIX = frozenset({"openrouter"})
+
+_Count = Callable[[Callable[[], str]], TokenUsage]
+"""Tokens of the call, whose reply is what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +107,9 @@ class ChatWork:
         """See `Work.refusal`."""
         return refusal_of(error)
 
-    def meter(self, model: Model) -> Meter:
-        """A meter for a reply of `model`."""
-        charge = partial(self._charges, model)
+    def meter(self, model: Model, *, sandboxed: bool = False) -> Meter:
+        """See `Work.meter`."""
+        charge = partial(self._charges, partial(self._estimated if sandboxed else self._counted, model), model)
         if self.streamed:
             return ChatStreamMeter(wants_usage=self.wants_usage, charge=charge)
 
@@ -114,15 +118,23 @@ class ChatWork:
 
         return JsonReplyMeter(checked_reply, charge_reply)
 
-    async def _charges(self, model: Model, reported: TokenUsage | None, written: Callable[[], str]) -> Charges:
+    async def _charges(
+        self, count: _Count, model: Model, reported: TokenUsage | None, written: Callable[[], str]
+    ) -> Charges:
         """Charges by what the reply reports, else by our own count.
 
         It is counted in a thread: loading the tokenizer and long texts take seconds that other calls need.
         """
-        return token_charges(model, reported or await asyncio.to_thread(self._counted, written))
+        return token_charges(model, reported or await asyncio.to_thread(count, written))
 
-    def _counted(self, written: Callable[[], str]) -> TokenUsage:
-        return TokenUsage(count_request(self.body), counting.count_text(written()), estimated=True)
+    def _counted(self, model: Model, written: Callable[[], str]) -> TokenUsage:
+        """Our own count, which ends where the hold does."""
+        read = count_request(self.body, min(self.input_tokens, model.context_window or self.input_tokens))
+        return TokenUsage(read, counting.count_text(written(), self.output_tokens * self.choices), estimated=True)
+
+    def _estimated(self, _model: Model, written: Callable[[], str]) -> TokenUsage:
+        """What costs nothing is not counted whole."""
+        return TokenUsage(estimate_request(self.body), counting.estimate_texts([written()]), estimated=True)
 
     def _output_limit(self, model: Model) -> int:
         """The limit for `model`: one that nobody asked for must not be more than the model can write."""
@@ -140,7 +152,8 @@ def parse(catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
     request = parse_chat(body)
     models = in_service([_chat_model(catalog, model_id) for model_id in request.model_ids])
     models = restricted(catalog, models, further_chat_fields(body))
-    if any(True for _ in images(body)):
+    parts = content_parts(body)
+    if images(parts):
         _require_vision(models)
     for field, asked in request.output_limits.items():
         _require_room(models[0], field, asked)
@@ -151,7 +164,7 @@ def parse(catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
         models=models,
         streamed=bool(request.stream),
         wants_usage=request.wants_usage,
-        input_tokens=max_input_tokens(body, size),
+        input_tokens=max_input_tokens(parts, size),
         output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
         choices=request.n or 1,
         implicit_limit=limit is None,

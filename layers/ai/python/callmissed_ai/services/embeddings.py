@@ -78,8 +78,8 @@ class EmbeddingsWork:
         """See `Work.refusal`."""
         return refusal_of(error)
 
-    def meter(self, model: Model) -> Meter:
-        """A meter for the reply."""
+    def meter(self, model: Model, *, sandboxed: bool = False) -> Meter:
+        """See `Work.meter`. Inputs are short enough to be counted for test keys too."""
         wanted = partial(
             converted_reply,
             inputs=len(self.request.inputs),
@@ -95,7 +95,13 @@ class EmbeddingsWork:
         return input_charges(self.model, tokens, estimated=reported is None)
 
     def _counted(self) -> int:
-        return sum(counting.count_text(each) if isinstance(each, str) else len(each) for each in self.request.inputs)
+        """Our own count, which ends where the hold does: at the model's window for each input."""
+        window = self.model.context_window
+        counts = (
+            counting.count_text(each, window) if isinstance(each, str) else min(len(each), window or len(each))
+            for each in self.request.inputs
+        )
+        return sum(counts)
 
 
 def parse(catalog: Catalog, body: Mapping[str, Any], _size: int) -> EmbeddingsWork:
