@@ -51,25 +51,24 @@ def chosen_by_type(**by_type: Shape) -> Shape:
 
 def further_fields(value: Mapping[str, Any], known: Shape) -> Iterator[FurtherField]:
     """What is in `value`, and in the objects inside, beside what is `known`. Fields that are null don't count."""
-    return iter(()) if _is_known_object(value, known) else _further_in_object(value, known, "", "")
+    return iter(()) if _is_known(value, known) else _further_in_object(value, known, "", "")
 
 
-def _is_known(value: object, known: Shape) -> bool:
+def _is_known(value: Mapping[str, Any], known: Shape) -> bool:
     """Whether there is nothing further in `value`, not even null. Runs for every call, so it builds nothing."""
-    if isinstance(value, list):
-        return all(_is_known(element, known) for element in cast("list[object]", value))
-    return not isinstance(value, dict) or _is_known_object(cast("dict[str, Any]", value), known)
-
-
-def _is_known_object(value: Mapping[str, Any], known: Shape) -> bool:
     chosen = known if known.by_type is None else _chosen(value, known)
-    if chosen is None or not value.keys() <= chosen.fields:
+    if chosen is None or not chosen.fields.issuperset(value):
         return False
-    return all(
-        _is_known(value[name], inner)
-        for name, inner in chosen.inner.items()
-        if name in value and not isinstance(value[name], str)
-    )
+    for name, inner in chosen.inner.items():
+        found: Any = value.get(name)
+        if isinstance(found, dict):
+            if not _is_known(cast("dict[str, Any]", found), inner):
+                return False
+        elif isinstance(found, list):
+            for element in cast("list[Any]", found):
+                if not isinstance(element, str) and not (isinstance(element, dict) and _is_known(element, inner)):  # pyright: ignore[reportUnknownArgumentType]
+                    return False
+    return True
 
 
 def _chosen(value: Mapping[str, Any], known: Shape) -> Shape | None:

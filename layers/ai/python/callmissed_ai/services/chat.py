@@ -20,6 +20,7 @@ from callmissed_ai.dialects.openai_chat.request import (
     GATEWAY_FIELDS,
     LIMIT_FIELDS,
     PATH,
+    check_counts,
     content_parts,
     images,
     max_input_tokens,
@@ -148,6 +149,7 @@ class ChatWork:
 
 def parse(catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
     """The work of a chat `body` of `size` bytes. Raises ApiError 400, 404 or 503 for what no model can do."""
+    check_counts(body, size)
     body = without_neutral_values(body)
     request = parse_chat(body)
     models = in_service([_chat_model(catalog, model_id) for model_id in request.model_ids])

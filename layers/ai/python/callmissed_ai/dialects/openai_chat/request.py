@@ -123,7 +123,6 @@ class ChatRequest(BaseModel):
 
 def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
     """The request in `body`. Raises ApiError 400 naming the first field that is wrong."""
-    _check_counts(body)
     try:
         return ChatRequest.model_validate(body)
     except ValidationError as error:
@@ -132,14 +131,16 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
         raise invalid_request(f"Invalid '{path}': {first['msg']}.", param=path) from None
 
 
-def _check_counts(body: Mapping[str, Any]) -> None:
-    """Check how much there is to validate, before anything is. Raises ApiError 400."""
+def check_counts(body: Mapping[str, Any], size: int) -> None:
+    """Check how much there is to validate in a `body` of `size` bytes, before anything is. Raises ApiError 400."""
+    if size < MAX_PARTS:
+        return
     messages = body.get("messages")
     parts = calls = 0
     for message in cast("list[Any]", messages)[:MAX_MESSAGES] if isinstance(messages, list) else ():
         if isinstance(message, dict):
-            parts += _length(message.get("content"))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-            calls += _length(message.get("tool_calls"))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            parts += _length(cast("dict[str, Any]", message).get("content"))
+            calls += _length(cast("dict[str, Any]", message).get("tool_calls"))
     if parts > MAX_PARTS or calls > MAX_PARTS:
         raise _too_many("messages", "content parts" if parts > MAX_PARTS else "tool calls", MAX_PARTS)
     for name in ("tools", "functions"):
@@ -185,8 +186,12 @@ def max_input_tokens(parts: Sequence[Mapping[str, Any]], size: int) -> int:
 
 def content_parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The parts of all messages of a valid request."""
-    contents = [message.get("content") for message in body["messages"]]
-    return [part for content in contents if isinstance(content, list) for part in cast("list[dict[str, Any]]", content)]
+    return [
+        part
+        for message in body["messages"]
+        if isinstance(content := message.get("content"), list)
+        for part in cast("list[dict[str, Any]]", content)
+    ]
 
 
 def _image_url(part: Mapping[str, Any]) -> str:
