@@ -22,7 +22,7 @@ from tests.support.inference.tokenizer import Tokenizer
 CATALOG = load_catalog()
 PROMPT = " ".join(f"The {number}th word is about tea, 'milk' and\nsugar." for number in range(400))
 HELLO = {"role": "user", "content": "Hello"}
-BIG = "hello world " * 300_000
+BIG = "hello there " * 300_000
 
 
 def call(name: str, arguments: str) -> dict[str, Any]:
