@@ -8,6 +8,9 @@ from callmissed.money import MicroCredits, show
 from callmissed.tenants.tenants import Tenant
 from cli.output import Row
 
+INPUT_UNITS = ("input_tokens", "cached_input_tokens", "cache_write_tokens")
+"""Units of a call's ledger lines that make up its prompt."""
+
 TENANTS = {"tenant_id": "tenant", "name": "name", "plan": "plan", "created_at": "created"}
 KEYS = {
     "id": "key",
@@ -143,7 +146,7 @@ def call_row(entry: LedgerEntry, usage: Usage) -> Row:
         "created_at": iso(entry.created),
         "model": usage.model,
         "provider": usage.provider,
-        "tokens_in": units.get("input_tokens", 0) + units.get("cached_input_tokens", 0),
+        "tokens_in": sum(units.get(unit, 0) for unit in INPUT_UNITS),
         "tokens_out": units.get("output_tokens", 0),
         "tokens_estimated": usage.estimated,
         "cost": show(entry.amount),

@@ -88,6 +88,7 @@ class GenerationOut(BaseModel):
     outcome: str
     tokens_prompt: int
     tokens_cached: int
+    tokens_cache_write: int
     tokens_completion: int
     tokens_estimated: bool
     cost_credits: float

@@ -31,7 +31,8 @@ async def chat_completions(request: Request) -> Response:
     """Create a chat completion, blocking or streaming, in the OpenAI dialect.
 
     The cost is the model's price times the reported tokens; it is settled before the last byte leaves. Bodies up to
-    4 MB. `X-Generation-Id` names the call for `GET /v1/generation`. A stream ends with `data: [DONE]`, or with an event
-    that carries an `error`. With an `Idempotency-Key` a blocking call runs and costs once in 24 hours.
+    4 MB, with at most 2,000 content parts and 250 images. A field that may change the provider's price is refused with
+    `unsupported_field`. `X-Generation-Id` names the call for `GET /v1/generation`. A stream ends with `data: [DONE]`,
+    or with an event that carries an `error`. With an `Idempotency-Key` a blocking call runs and costs once in 24 hours.
     """
     return await serve(request, chat.PERMISSION, chat.parse, closing)

@@ -12,7 +12,7 @@ from callmissed.ids import is_call_id
 from callmissed.ledger.entries import LedgerEntry, Usage
 from callmissed.web.openapi import JSON, reference
 from callmissed_ai.calls.container import Container
-from callmissed_ai.charges import CACHED_INPUT_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS
+from callmissed_ai.charges import CACHE_WRITE_TOKENS, CACHED_INPUT_TOKENS, INPUT_UNITS, OUTPUT_TOKENS
 from functions.inference.error_responses import keyed_errors
 from functions.inference.serving import authenticate
 
@@ -48,7 +48,6 @@ async def generation(
 
 def _rendered(entry: LedgerEntry, usage: Usage) -> dict[str, Any]:
     used = usage.quantities
-    cached = used.get(CACHED_INPUT_TOKENS, 0)
     return {
         "id": f"gen_{entry.entry_id}",
         "request_id": f"req_{entry.entry_id}",
@@ -58,8 +57,9 @@ def _rendered(entry: LedgerEntry, usage: Usage) -> dict[str, Any]:
         "created_at": iso(entry.created),
         "streamed": usage.streamed,
         "outcome": usage.outcome,
-        "tokens_prompt": used.get(INPUT_TOKENS, 0) + cached,
-        "tokens_cached": cached,
+        "tokens_prompt": sum(used.get(unit, 0) for unit in INPUT_UNITS),
+        "tokens_cached": used.get(CACHED_INPUT_TOKENS, 0),
+        "tokens_cache_write": used.get(CACHE_WRITE_TOKENS, 0),
         "tokens_completion": used.get(OUTPUT_TOKENS, 0),
         "tokens_estimated": usage.estimated,
         "cost_credits": money.credits(entry.amount),

@@ -100,11 +100,11 @@ def render_access(catalog: Catalog) -> dict[str, Any]:
 
 
 def _render_token_price(price: Price) -> dict[str, Any]:
-    cached = {} if price.cached_input is None else {"cached_input": usd(price.cached_input)}
+    cache = {"cached_input": price.cached_input, "cache_write": price.cache_write}
     return {
         "input": usd(price.input),
         "output": usd(price.output),
-        **cached,
+        **{name: usd(amount) for name, amount in cache.items() if amount is not None},
         "unit": "per_million_tokens",
         "currency": _CURRENCY,
     }

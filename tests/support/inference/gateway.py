@@ -37,6 +37,7 @@ REGION = "us-east-1"
 
 _MODELS: Mapping[str, Mapping[str, Any]] = {
     "lab-chat": {"provider": "lab", "cached_input": 10},
+    "lab-cached": {"provider": "lab", "cached_input": 10, "cache_write": 100},
     "lab-free": {"provider": "lab", "free": True},
     "lab-eyes": {"provider": "lab", "supports_vision": True},
     "lab/with/slashes": {"provider": "lab"},
@@ -51,6 +52,7 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "lab-embedding": {"provider": "lab", "category": "embedding", "context_window": 8192, "dimensions": 4},
     "sdk-embedding": {"provider": "sdk", "category": "embedding", "context_window": 8192},
 }
+_UNPRICED = 'unpriced_fields = ["stream_options.x", "x", "x_new", "x_unknown", "y"]'
 _TWO_ROUTES = (("lab", "first-name"), ("second", "second-name"))
 
 
@@ -58,12 +60,12 @@ def providers_toml(port: int, dead_port: int) -> str:
     """An operator's file whose providers all end at one scripted upstream, each with a path of its own."""
     base = f"http://127.0.0.1:{port}"
     rows = [
-        f'[providers.lab]\nbase_url = "{base}/lab/v1"',
+        f'[providers.lab]\nbase_url = "{base}/lab/v1"\n{_UNPRICED}',
         f'[providers.second]\nbase_url = "{base}/second/v1"',
         f'[providers.dead]\nbase_url = "http://127.0.0.1:{dead_port}/v1"',
         f'[providers.keyed]\nbase_url = "{base}/keyed/v1"\napi_key_env = "LAB_API_KEY"',
         f'[providers.keyless]\nbase_url = "{base}/keyless/v1"\napi_key_env = "LAB_KEY_THAT_NOBODY_SET"',
-        f'[providers.sdk]\nbase_url = "{base}/sdk/v1"\ntransport = "openai_sdk"',
+        f'[providers.sdk]\nbase_url = "{base}/sdk/v1"\ntransport = "openai_sdk"\n{_UNPRICED}',
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
     ]
     rows += [_model(name, f"upstream-{name}", **settings) for name, settings in _MODELS.items()]

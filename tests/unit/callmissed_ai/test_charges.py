@@ -57,6 +57,20 @@ def test_cached_tokens_are_a_line_of_their_own_only_where_they_have_a_price() ->
     assert token_charges(cached, used).estimated
 
 
+@pytest.mark.parametrize(("written", "price"), [(None, 100), (125, 125), (0, 0)])
+def test_tokens_written_to_a_cache_are_a_line_of_their_own(written: int | None, price: int) -> None:
+    model = replace(CHAT, price=priced(100, 200, 10, written))
+
+    lines = token_charges(model, TokenUsage(10, 5, cached=4, cache_write=3)).lines
+
+    assert [(line.unit, line.quantity, line.price) for line in lines] == [
+        ("input_tokens", 3, 100),
+        ("output_tokens", 5, 200),
+        ("cached_input_tokens", 4, 10),
+        ("cache_write_tokens", 3, price),
+    ]
+
+
 @pytest.mark.parametrize(
     "charge", [lambda: token_charges(SPEECH, TokenUsage(1, 1)), lambda: max_token_cost(SPEECH, 1, 1)]
 )

@@ -21,6 +21,10 @@ PER_ONE = 1
 
 INPUT_TOKENS = "input_tokens"
 CACHED_INPUT_TOKENS = "cached_input_tokens"
+CACHE_WRITE_TOKENS = "cache_write_tokens"
+INPUT_UNITS = (INPUT_TOKENS, CACHED_INPUT_TOKENS, CACHE_WRITE_TOKENS)
+"""Units of the lines that make up the prompt."""
+
 OUTPUT_TOKENS = "output_tokens"
 
 
@@ -38,15 +42,21 @@ class Charges:
 
 
 def token_charges(model: Model, used: TokenUsage) -> Charges:
-    """Charges for `used` tokens of `model`. Raises ValueError for a model without token prices."""
+    """Charges for `used` tokens of `model`. Raises ValueError for a model without token prices.
+
+    Tokens written to a cache are a line of their own, at the price of input where they have none.
+    """
     price = token_price(model)
     cached = 0 if price.cached_input is None else used.cached
     lines = [
-        UsageLine(INPUT_TOKENS, used.input - cached, price.input, PER_TOKENS),
+        UsageLine(INPUT_TOKENS, used.input - cached - used.cache_write, price.input, PER_TOKENS),
         UsageLine(OUTPUT_TOKENS, used.output, price.output, PER_TOKENS),
     ]
     if price.cached_input is not None:
         lines.append(UsageLine(CACHED_INPUT_TOKENS, cached, price.cached_input, PER_TOKENS))
+    if used.cache_write:
+        written = price.input if price.cache_write is None else price.cache_write
+        lines.append(UsageLine(CACHE_WRITE_TOKENS, used.cache_write, written, PER_TOKENS))
     return Charges(lines, used.estimated)
 
 
@@ -63,9 +73,8 @@ def max_input_cost(model: Model, tokens: int) -> MicroCredits:
 def max_token_cost(model: Model, input_tokens: int, output_tokens: int) -> MicroCredits:
     """Micro-credits that no call within these limits costs more than. Raises ValueError as `token_charges` does."""
     price = token_price(model)
-    dearest_input = max(price.input, price.cached_input or 0)
     read = min(input_tokens, model.context_window or input_tokens)
-    return money.ceiling((read, dearest_input, PER_TOKENS), (output_tokens, price.output, PER_TOKENS))
+    return money.ceiling((read, price.dearest_input, PER_TOKENS), (output_tokens, price.output, PER_TOKENS))
 
 
 def token_price(model: Model) -> Price:

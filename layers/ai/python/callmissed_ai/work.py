@@ -96,6 +96,6 @@ class Work(Protocol):
         """Our words for an upstream's 4xx that the caller must change; `error` is what its body says of it."""
         ...
 
-    def meter(self, model: Model) -> Meter:
-        """A meter for a reply of `model`."""
+    def meter(self, model: Model, *, sandboxed: bool = False) -> Meter:
+        """A meter for a reply of `model`; a sandboxed call costs nothing, so its tokens need not be counted exactly."""
         ...

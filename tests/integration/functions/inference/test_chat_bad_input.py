@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 import pytest_asyncio
 
+from callmissed.keys.secret import Mode
 from callmissed.platform.routes import MAX_BODY_BYTES
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
@@ -94,7 +96,7 @@ WRONG_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("tools.0", {"tools": ["search"]}),
     ("tool_choice", {"tool_choice": 5}),
     ("response_format", {"response_format": "json"}),
-    ("reasoning_effort", {"reasoning_effort": "max"}),
+    ("reasoning_effort", {"reasoning_effort": "maximum"}),
     ("user", {"user": 5}),
     ("models", {"models": "lab-free"}),
     ("models", {"models": ["lab-free"] * 9}),
@@ -183,6 +185,27 @@ async def test_an_image_for_a_blind_fallback_is_refused(client: httpx2.AsyncClie
     )
 
     refused(response, 400, "unsupported_image_input")
+
+
+@pytest.mark.parametrize("mode", [Mode.LIVE, Mode.TEST])
+@pytest.mark.parametrize(
+    ("param", "fields"),
+    [
+        ("service_tier", {"service_tier": "priority"}),
+        ("web_search_options", {"web_search_options": {}, "model": "sandbox"}),
+        ("tools.0.type", {"tools": [{"type": "web_search"}]}),
+        ("modalities", {"modalities": ["text", "audio"], "stream": True}),
+    ],
+)
+async def test_a_field_that_may_be_priced_is_refused(
+    client: httpx2.AsyncClient, accounts: Accounts, account: Account, mode: Mode, param: str, fields: dict[str, Any]
+) -> None:
+    key = await accounts.key(account.tenant, mode=mode)
+    caller = replace(account, secret=key.secret)
+
+    response = await chat(client, caller, **fields)
+
+    refused(response, 400, "unsupported_field", type="invalid_request_error", param=param)
 
 
 async def test_a_model_under_maintenance_is_503(client: httpx2.AsyncClient, account: Account) -> None:

@@ -269,10 +269,10 @@ class SlowCount:
         self._count = tokens.count_text
         monkeypatch.setattr(tokens, "count_text", self._slow)
 
-    def _slow(self, text: str) -> int:
+    def _slow(self, text: str, limit: int | None = None) -> int:
         self.reached.set()
         assert self.open.wait(WAIT_SECONDS)
-        return self._count(text)
+        return self._count(text, limit)
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["ended", "cancelled in its midst"])

@@ -75,6 +75,24 @@ async def test_cached_tokens_cost_the_cached_price(
 
 
 @SHAPES
+async def test_tokens_written_to_a_cache_cost_the_price_of_its_writes(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, streamed: bool
+) -> None:
+    account = await accounts.account()
+    details = {"cached_tokens": 300, "cache_write_tokens": 600}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 0, "prompt_tokens_details": details}
+    upstream.will(answers(usage, streamed=streamed))
+
+    await chat(client, account, model="lab-cached", stream=streamed)
+
+    entry = await accounts.entry(account.tenant)
+    assert await accounts.assert_balanced(account) == 100 * 50 + 300 * 10 + 600 * 100
+    line = {"unit": "cache_write_tokens", "quantity": 600, "price": 100 * 1_000_000, "per": 1_000_000}
+    assert entry["usage"]["lines"][-1] == line
+    assert entry["usage"]["price_version"].endswith("-c10000000-w100000000")
+
+
+@SHAPES
 @pytest.mark.parametrize("cached", [5000, -3, "many", None, {"x": 1}, 1.5])
 async def test_cached_tokens_that_make_no_sense_are_bounded(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, cached: Any, streamed: bool

@@ -20,7 +20,7 @@ async def ask(client: httpx2.AsyncClient, account: Account, id: str) -> httpx2.R
 
 async def test_everything_about_a_call(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
     account = await accounts.account()
-    usage = USAGE | {"prompt_tokens": 1000, "prompt_tokens_details": {"cached_tokens": 400}}
+    usage = USAGE | {"prompt_tokens": 1000, "prompt_tokens_details": {"cached_tokens": 400, "cache_write_tokens": 100}}
     upstream.will(reply(completion(usage=usage)))
     call = await chat(client, account)
 
@@ -38,6 +38,7 @@ async def test_everything_about_a_call(client: httpx2.AsyncClient, accounts: Acc
         "outcome": "completed",
         "tokens_prompt": 1000,
         "tokens_cached": 400,
+        "tokens_cache_write": 100,
         "tokens_completion": 7,
         "tokens_estimated": False,
         "cost_credits": (600 * 50 + 400 * 10 + 7 * 150) / 1_000_000,

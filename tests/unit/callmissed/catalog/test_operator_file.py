@@ -51,6 +51,7 @@ def test_every_optional_field_is_taken() -> None:
         with_row(
             """
             cached_input = 0.25
+            cache_write = 1.25
             max_output_tokens = 4096
             name = "Lab"
             description = "Ours."
@@ -67,7 +68,7 @@ def test_every_optional_field_is_taken() -> None:
     ).find("lab/chat:nitro")
 
     assert model is not None
-    assert model.price == Price(1_000_000, 2_000_000, 250_000, "i1000000-o2000000-c250000")
+    assert model.price == Price(1_000_000, 2_000_000, 250_000, "i1000000-o2000000-c250000-w1250000", 1_250_000)
     assert (model.max_output_tokens, model.output_limit_field) == (4096, "max_completion_tokens")
     assert (model.name, model.description, model.owned_by, model.free) == ("Lab", "Ours.", "us", True)
     assert not model.supports_streaming
@@ -107,6 +108,13 @@ def test_a_built_in_provider_can_serve_a_new_model_and_be_replaced() -> None:
 
     assert catalog.providers["groq"].api_key_env == "LAB_API_KEY"
     assert catalog.models["lab-chat"].routes == (ProviderRoute("groq", "some-model"),)
+
+
+def test_provider_names_the_fields_that_it_does_not_charge_for() -> None:
+    named = LAB.replace("[providers.lab]", '[providers.lab]\nunpriced_fields = ["top_a", "messages.prefix"]')
+
+    assert load_catalog(LAB).providers["lab"].unpriced_fields == frozenset()
+    assert load_catalog(named).providers["lab"].unpriced_fields == {"top_a", "messages.prefix"}
 
 
 def test_rows_of_the_same_id_are_routes_in_order() -> None:

@@ -228,6 +228,9 @@ def test_one_model_is_in_maintenance_and_names_another(catalog: Catalog) -> None
 
 
 EFFORTS = ("none", "minimal", "low", "medium", "high")
+BEYOND = ("xhigh", "max")
+"""Efforts that came after the published matrix: the highest that the model has."""
+
 SENT = {
     "kimi-k2.5 kimi-k2.6 kimi-k2.7-code gemma-4-26b-a4b-it": ("none", "none", "low", "medium", "high"),
     "gpt-oss-120b nemotron-3-super glm-4.7-flash glm-5.2 sarvam-30b sarvam-105b": (
@@ -243,7 +246,7 @@ SENT = {
 
 def test_reasoning_efforts_are_those_of_the_published_matrix(catalog: Catalog) -> None:
     expected = {
-        model_id: dict(zip(EFFORTS, sent, strict=True))
+        model_id: {**dict(zip(EFFORTS, sent, strict=True)), **dict.fromkeys(BEYOND, sent[-1])}
         for model_ids, sent in SENT.items()
         for model_id in model_ids.split()
     }
@@ -262,9 +265,17 @@ def test_names_are_unique(catalog: Catalog) -> None:
 def test_price_versions_spell_the_price_out(catalog: Catalog) -> None:
     for model in catalog.models.values():
         if model.price:
-            assert model.price.version == f"i{model.price.input}-o{model.price.output}"
+            written = "" if model.price.cache_write is None else f"-w{model.price.cache_write}"
+            assert model.price.version == f"i{model.price.input}-o{model.price.output}{written}"
         if model.unit_price:
             assert model.unit_price.version == f"u{model.unit_price.amount}-{model.unit_price.unit}"
+
+
+def test_models_whose_cache_writes_cost_more_have_a_price_for_them(catalog: Catalog) -> None:
+    priced = {model.id: model.price for model in catalog.models.values() if model.price and model.price.cache_write}
+
+    assert priced.keys() == {model.id for model in catalog.models.values() if model.id.startswith("anthropic/")}
+    assert all(price.cache_write == price.input * 5 // 4 for price in priced.values())
 
 
 def test_row_files_stay_readable() -> None:

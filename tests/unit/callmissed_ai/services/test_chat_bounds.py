@@ -1,6 +1,7 @@
 """What a call may cost at most is never less than what it can cost, whatever the body holds."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.loader import load_catalog
+from callmissed.catalog.model import Catalog
 from callmissed.clock import Micros
 from callmissed.ids import new_call_id
 from callmissed.ledger.holds import Ledger
@@ -15,7 +17,13 @@ from callmissed.money import MicroCredits
 from callmissed_ai.dialects.openai_chat.request import IMAGE_TOKENS
 from callmissed_ai.services.chat import ChatWork, parse
 
-_CATALOG = load_catalog()
+_KINDS = ("file", "video_url", "document_url", "something_new")
+_BUILT_IN = load_catalog()
+_PROVIDERS = dict(_BUILT_IN.providers)
+_PROVIDERS["sandbox"] = replace(
+    _PROVIDERS["sandbox"], unpriced_fields=frozenset(f"messages.content.{kind}" for kind in _KINDS)
+)
+_CATALOG = Catalog(_BUILT_IN.models, _PROVIDERS)
 
 
 def _work(part: dict[str, Any]) -> tuple[ChatWork, int]:
@@ -47,7 +55,7 @@ def test_the_bytes_of_an_image_are_counted_as_an_image() -> None:
     assert IMAGE_TOKENS < work.input_tokens < size
 
 
-@pytest.mark.parametrize("kind", ["file", "video_url", "document_url", "something_new"])
+@pytest.mark.parametrize("kind", _KINDS)
 def test_a_part_that_stands_for_more_than_it_is_long_is_bounded_by_the_window(kind: str) -> None:
     work, _ = _work({"type": kind, kind: {"url": "https://example.com/thousand-pages.pdf"}})
     model = work.models[0]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callmissed.catalog.loader import load_catalog
-from callmissed.catalog.model import Category, Model
+from callmissed.catalog.model import Catalog, Category, Model
 from callmissed.catalog.prices import token_price
 from callmissed.money import MicroCredits
 from callmissed_ai.charges import token_charges
@@ -17,12 +17,17 @@ from callmissed_ai.dialects.openai_chat.request import GATEWAY_FIELDS, LIMIT_FIE
 from callmissed_ai.services.chat import DEFAULT_OUTPUT_TOKENS, MIN_OUTPUT_TOKENS, ChatWork, parse
 from callmissed_ai.tokens.usage import TokenUsage
 
-CATALOG = load_catalog()
+BUILT_IN = load_catalog()
+CATALOG = Catalog(
+    BUILT_IN.models,
+    {name: replace(row, unpriced_fields=frozenset({"x_unknown"})) for name, row in BUILT_IN.providers.items()},
+)
 PRICED = [model for model in CATALOG.listed(Category.LLM) if model.price and not model.realtime]
 SERVED = [model for model in PRICED if model.status == "live"]
 
 models = st.sampled_from(SERVED)
-prices = st.builds(token_price, st.integers(0, 10**12), st.integers(0, 10**12), st.none() | st.integers(0, 10**12))
+amounts = st.integers(0, 10**12)
+prices = st.builds(token_price, amounts, amounts, st.none() | amounts, st.none() | amounts)
 
 
 def work_of(model: Model, **fields: Any) -> ChatWork:
@@ -53,7 +58,8 @@ def outcomes(draw: st.DrawFn, work: ChatWork) -> tuple[Model, TokenUsage]:
     model = draw(st.sampled_from(work.models))
     read = draw(st.integers(0, min(work.input_tokens, model.context_window or work.input_tokens)))
     written = draw(st.integers(0, work.output_tokens * work.choices))
-    return model, TokenUsage(read, written, draw(st.integers(0, read)))
+    cached = draw(st.integers(0, read))
+    return model, TokenUsage(read, written, cached, cache_write=draw(st.integers(0, read - cached)))
 
 
 def cost(model: Model, usage: TokenUsage) -> int:
@@ -73,6 +79,7 @@ def test_the_dearest_outcome_of_every_row_is_covered(model: Model) -> None:
 
     assert 0 < cost(model, dearest) <= work.estimate
     assert cost(model, replace(dearest, cached=dearest.input)) <= work.estimate
+    assert cost(model, replace(dearest, cache_write=dearest.input)) <= work.estimate
 
 
 @given(works(), st.integers(0, 10**13))

@@ -37,6 +37,16 @@ def test_our_own_count_never_costs_more_than_the_hold(value: Any, price: int, mo
     assert charges.cost <= work.estimate
 
 
+@pytest.mark.parametrize("value", ["x7!" * 30_000, [5] * 3_000])
+def test_our_own_count_ends_at_the_window(value: Any) -> None:
+    work = replace(work_of(value), model=replace(SMALL, context_window=2_000))
+
+    charges = asyncio.run(work.meter(work.model).charges())
+
+    assert charges.lines[0].quantity == 2_000
+    assert charges.cost <= work.estimate
+
+
 def test_work_cannot_be_made_shorter() -> None:
     assert work_of().shorter(MicroCredits(10**9)) is None
 

@@ -97,7 +97,7 @@ class Router:
     async def _search(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer | None:
         tried = 0
         for model, route, transport in self._candidates(work, sandboxed=sandboxed):
-            attempt = _Attempt(work, model, route, transport)
+            attempt = _Attempt(work, model, route, transport, sandboxed=sandboxed)
             for number in range(1 if route.provider == SANDBOX else _TRIES_PER_ROUTE):
                 if tried:
                     await self._sleep(random.uniform(0.1, 0.25) * 2**number)  # noqa: S311
@@ -147,11 +147,14 @@ class Router:
 class _Attempt:
     """One route for a call, tried once or more with the same request."""
 
-    def __init__(self, work: Work, model: Model, route: ProviderRoute, transport: Transport) -> None:
+    def __init__(
+        self, work: Work, model: Model, route: ProviderRoute, transport: Transport, *, sandboxed: bool
+    ) -> None:
         self._work = work
         self._model = model
         self._route = route
         self._transport = transport
+        self._sandboxed = sandboxed
         self._request = work.request_for(model, route)
 
     async def send(self) -> UpstreamAnswer | None:
@@ -174,7 +177,8 @@ class _Attempt:
 
     async def _begun(self, reply: UpstreamReply) -> UpstreamAnswer:
         """The answer once its reply has begun. Raises UpstreamUnreachable where it does not."""
-        meter, rest, first = self._work.meter(self._model), reply.chunks(), bytearray()
+        meter = self._work.meter(self._model, sandboxed=self._sandboxed)
+        rest, first = reply.chunks(), bytearray()
         try:
             async with asyncio.timeout(_BEGINNING_SECONDS):
                 while not meter.begun:

@@ -14,18 +14,22 @@ from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
 from callmissed_ai.dialects.openai_chat.errors import refusal_of
+from callmissed_ai.dialects.openai_chat.fields import further_chat_fields, without_neutral_values
 from callmissed_ai.dialects.openai_chat.reply import checked_reply, written_text
 from callmissed_ai.dialects.openai_chat.request import (
     GATEWAY_FIELDS,
     LIMIT_FIELDS,
     PATH,
+    check_counts,
+    content_parts,
     images,
     max_input_tokens,
     parse_chat,
 )
 from callmissed_ai.dialects.openai_chat.stream import ChatStreamMeter
-from callmissed_ai.dialects.openai_chat.usage import count_request, read_usage
+from callmissed_ai.dialects.openai_chat.usage import count_request, estimate_request, read_usage
 from callmissed_ai.dialects.output_bounds import output_bounds
+from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
@@ -41,6 +45,9 @@ MIN_OUTPUT_TOKENS = 256
 
 _REWRITTEN_FIELDS = GATEWAY_FIELDS | {*LIMIT_FIELDS}
 _ROUTES_BY_SUFFIX = frozenset({"openrouter"})
+
+_Count = Callable[[Callable[[], str]], TokenUsage]
+"""Tokens of the call, whose reply is what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +104,9 @@ class ChatWork:
         """See `Work.refusal`."""
         return refusal_of(error)
 
-    def meter(self, model: Model) -> Meter:
-        """A meter for a reply of `model`."""
-        charge = partial(self._charges, model)
+    def meter(self, model: Model, *, sandboxed: bool = False) -> Meter:
+        """See `Work.meter`."""
+        charge = partial(self._charges, partial(self._estimated if sandboxed else self._counted, model), model)
         bounds = output_bounds(self._output_limit(model) * self.choices)
         if self.streamed:
             return ChatStreamMeter(wants_usage=self.wants_usage, bounds=bounds, charge=charge)
@@ -110,20 +117,29 @@ class ChatWork:
 
         return JsonReplyMeter(checked_reply, charge_reply, bounds.body_bytes)
 
-    async def _charges(self, model: Model, reported: TokenUsage | None, written: Callable[[], str]) -> Charges:
+    async def _charges(
+        self, count: _Count, model: Model, reported: TokenUsage | None, written: Callable[[], str]
+    ) -> Charges:
         """Charges by what the reply reports, and by our own count of what was `written` since, or in all.
 
         It is counted in a thread: loading the tokenizer and long texts take seconds that other calls need.
         """
         if reported is None:
-            return token_charges(model, await asyncio.to_thread(self._counted, written))
+            return token_charges(model, await asyncio.to_thread(count, written))
         if text := written():
-            more = await asyncio.to_thread(counting.count_text, text)
+            left = max(0, self.output_tokens * self.choices - reported.output)
+            more = await asyncio.to_thread(counting.count_text, text, left)
             reported = replace(reported, output=reported.output + more, estimated=True)
         return token_charges(model, reported)
 
-    def _counted(self, written: Callable[[], str]) -> TokenUsage:
-        return TokenUsage(count_request(self.body), counting.count_text(written()), estimated=True)
+    def _counted(self, model: Model, written: Callable[[], str]) -> TokenUsage:
+        """Our own count, which ends where the hold does."""
+        read = count_request(self.body, min(self.input_tokens, model.context_window or self.input_tokens))
+        return TokenUsage(read, counting.count_text(written(), self.output_tokens * self.choices), estimated=True)
+
+    def _estimated(self, _model: Model, written: Callable[[], str]) -> TokenUsage:
+        """What costs nothing is not counted whole."""
+        return TokenUsage(estimate_request(self.body), counting.estimate_texts([written()]), estimated=True)
 
     def _output_limit(self, model: Model) -> int:
         """The limit for `model`: one that nobody asked for must not be more than the model can write."""
@@ -137,9 +153,13 @@ class ChatWork:
 
 def parse(catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
     """The work of a chat `body` of `size` bytes. Raises ApiError 400, 404 or 503 for what no model can do."""
+    check_counts(body, size)
+    body = without_neutral_values(body)
     request = parse_chat(body)
     models = in_service([_chat_model(catalog, model_id) for model_id in request.model_ids])
-    if any(True for _ in images(body)):
+    models = restricted(catalog, models, further_chat_fields(body))
+    parts = content_parts(body)
+    if images(parts):
         _require_vision(models)
     for field, asked in request.output_limits.items():
         _require_room(models[0], field, asked)
@@ -150,7 +170,7 @@ def parse(catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
         models=models,
         streamed=bool(request.stream),
         wants_usage=request.wants_usage,
-        input_tokens=max_input_tokens(body, size),
+        input_tokens=max_input_tokens(parts, size),
         output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
         choices=request.n or 1,
         implicit_limit=limit is None,
@@ -186,5 +206,5 @@ def _with_effort(body: dict[str, Any], model: Model) -> dict[str, Any]:
     asked = body.get("reasoning_effort")
     if asked is None or model.reasoning_efforts is None:
         return body
-    sent = model.reasoning_efforts.get(asked, "")
+    sent = model.reasoning_efforts.get(asked, asked)
     return body | {"reasoning_effort": sent} if sent else {k: v for k, v in body.items() if k != "reasoning_effort"}

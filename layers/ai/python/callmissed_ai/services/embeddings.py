@@ -15,7 +15,14 @@ from callmissed_ai.charges import Charges, input_charges, max_input_cost
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
 from callmissed_ai.dialects.openai_chat.errors import refusal_of
 from callmissed_ai.dialects.openai_embeddings.reply import converted_reply, read_input_tokens
-from callmissed_ai.dialects.openai_embeddings.request import PATH, EmbeddingsRequest, parse_embeddings
+from callmissed_ai.dialects.openai_embeddings.request import (
+    PATH,
+    EmbeddingsRequest,
+    further_embeddings_fields,
+    parse_embeddings,
+    without_nulls,
+)
+from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.tokens import counting
 from callmissed_ai.transports.base import UpstreamCall
@@ -68,8 +75,8 @@ class EmbeddingsWork:
         """See `Work.refusal`."""
         return refusal_of(error)
 
-    def meter(self, model: Model) -> Meter:
-        """A meter for the reply."""
+    def meter(self, model: Model, *, sandboxed: bool = False) -> Meter:
+        """See `Work.meter`. Inputs are short enough to be counted for test keys too."""
         wanted = partial(
             converted_reply,
             inputs=len(self.request.inputs),
@@ -85,11 +92,18 @@ class EmbeddingsWork:
         return input_charges(self.model, tokens, estimated=reported is None)
 
     def _counted(self) -> int:
-        return sum(counting.count_text(each) if isinstance(each, str) else len(each) for each in self.request.inputs)
+        """Our own count, which ends where the hold does: at the model's window for each input."""
+        window = self.model.context_window
+        counts = (
+            counting.count_text(each, window) if isinstance(each, str) else min(len(each), window or len(each))
+            for each in self.request.inputs
+        )
+        return sum(counts)
 
 
 def parse(catalog: Catalog, body: Mapping[str, Any], _size: int) -> EmbeddingsWork:
     """The work of an embeddings `body`. Raises ApiError 400, 404 or 503 for what the model can't do."""
+    body = without_nulls(body)
     request = parse_embeddings(body)
     model = catalog.find(request.model)
     if model is None:
@@ -100,4 +114,5 @@ def parse(catalog: Catalog, body: Mapping[str, Any], _size: int) -> EmbeddingsWo
     if request.dimensions and model.dimensions and request.dimensions > model.dimensions:
         message = f"The model '{model.id}' has {model.dimensions} dimensions at most."
         raise invalid_request(message, "dimensions")
+    (model,) = restricted(catalog, (model,), further_embeddings_fields(body))
     return EmbeddingsWork(body, request, model)

@@ -8,9 +8,14 @@ MAX_TOKENS = 10**12
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    """Tokens of one call. `cached` are part of `input`. `estimated` when the provider reported none and we counted."""
+    """Tokens of one call. `estimated` when the provider reported none and we counted.
+
+    `cached` were read from the provider's cache and `cache_write` written to one; both are part of `input`, and no
+    token is in both.
+    """
 
     input: int
     output: int
     cached: int = 0
     estimated: bool = False
+    cache_write: int = 0

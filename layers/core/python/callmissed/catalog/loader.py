@@ -62,7 +62,7 @@ def read_operator_file(source: str) -> str:
 
 
 def _built_in() -> Catalog:
-    providers = {name: ProviderSettings(name=name, **row) for name, row in _rows("providers")["providers"].items()}
+    providers = {name: _provider(name, row) for name, row in _rows("providers")["providers"].items()}
     models: dict[str, Model] = {}
     for name in _MODEL_FILES:
         models |= _models(_rows(name))
@@ -79,11 +79,17 @@ def _models(document: dict[str, Any]) -> dict[str, Model]:
     return {row["id"]: _model(defaults | row, efforts) for row in document["models"]}
 
 
+def _provider(name: str, row: dict[str, Any]) -> ProviderSettings:
+    unpriced = frozenset(row.pop("unpriced_fields", ()))
+    return ProviderSettings(name=name, unpriced_fields=unpriced, **row)
+
+
 def _model(row: dict[str, Any], efforts: Mapping[str, Mapping[str, str]]) -> Model:
     provider, upstream_id = row.pop("provider", None), row.pop("upstream_id", row["id"])
     routes = row.pop("routes", None) or [(provider, upstream_id)]
     if "input" in row:
-        row["price"] = token_price(micro_credits(row.pop("input")), micro_credits(row.pop("output")))
+        cache = {name: micro_credits(row.pop(name)) for name in ("cached_input", "cache_write") if name in row}
+        row["price"] = token_price(micro_credits(row.pop("input")), micro_credits(row.pop("output")), **cache)
     if "unit" in row:
         row["unit_price"] = unit_price(micro_credits(row.pop("unit_price")), row.pop("unit"))
     if "reasoning_efforts" in row:

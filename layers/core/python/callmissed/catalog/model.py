@@ -46,14 +46,21 @@ class Category(StrEnum):
 class Price:
     """Token prices in micro-credits per million tokens.
 
-    `cached_input` is None where cached input costs the same as any other. `version` has the price as text, so that
-    the amount of a ledger entry can be recomputed after the catalog has changed.
+    `cached_input` is None where input read from a cache costs the same as any other, `cache_write` where input written
+    to one does. `version` has the price as text, so that the amount of a ledger entry can be recomputed after the
+    catalog has changed.
     """
 
     input: int
     output: int
     cached_input: int | None
     version: str
+    cache_write: int | None = None
+
+    @property
+    def dearest_input(self) -> int:
+        """The price of an input token at most, wherever a cache reads or writes it."""
+        return max(self.input, self.cached_input or 0, self.cache_write or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,8 @@ class ProviderSettings:
 
     `dialect` is the format that its transport answers in, or `native` for an API of the provider's own that has no
     transport yet. `base_url` and the values of `headers` may hold `${NAME}`, which `resolved` replaces; `base_url` is
-    "" for the provider that runs in process.
+    "" for the provider that runs in process. `unpriced_fields` names what a request may hold beside the fields that
+    every provider gets, because it does not change the provider's price (`callmissed_ai.dialects.further_fields`).
     """
 
     name: str
@@ -125,6 +133,7 @@ class ProviderSettings:
     api_key_env: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     transport: TransportName = "bare"
+    unpriced_fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ _Text = Annotated[str, Field(min_length=1, max_length=2000)]
 _Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 _HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 _HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
+_FieldName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.$:-]{0,127}$")]
 _Tokens = Annotated[int, Field(ge=1, le=_MAX_TOKENS)]
 _Credits = Annotated[
     Decimal,
@@ -87,6 +88,7 @@ class _ProviderRow(BaseModel):
     api_key_env: _Variable | None = None
     headers: dict[_HeaderName, _HeaderValue] = {}
     transport: TransportName = "bare"
+    unpriced_fields: list[_FieldName] = []
 
 
 class _ModelRow(BaseModel):
@@ -99,6 +101,7 @@ class _ModelRow(BaseModel):
     input: _Credits = Decimal(0)
     output: _Credits = Decimal(0)
     cached_input: _Credits | None = None
+    cache_write: _Credits | None = None
     context_window: _Tokens = _MAX_TOKENS
     max_output_tokens: _Tokens | None = None
     name: _Text | None = None
@@ -163,8 +166,9 @@ def _providers(file: _File, built_in: Catalog, source: str) -> dict[str, Provide
     for name, row in file.providers.items():
         if name in built_in.providers and not built_in.providers[name].base_url:
             raise CatalogError(f"{source}: providers.{name}: runs in process and can't be replaced")
-        settings = _checked(_ProviderRow, row, f"{source}: providers.{name}")
-        found[name] = ProviderSettings(name=name, **settings.model_dump())
+        settings = _checked(_ProviderRow, row, f"{source}: providers.{name}").model_dump()
+        unpriced = frozenset(settings.pop("unpriced_fields"))
+        found[name] = ProviderSettings(name=name, unpriced_fields=unpriced, **settings)
     return found
 
 
@@ -200,7 +204,7 @@ def _model(rows: list[_ModelRow]) -> Model:
         include={"description", "free", "output_limit_field", "context_window", "dimensions"}
         | {name for name in _ModelRow.model_fields if name.startswith("supports_")}
     )
-    cached = None if row.cached_input is None else micro_credits(row.cached_input)
+    cached, written = (None if price is None else micro_credits(price) for price in (row.cached_input, row.cache_write))
     return Model(
         id=row.id,
         name=row.name or row.id,
@@ -208,7 +212,7 @@ def _model(rows: list[_ModelRow]) -> Model:
         routes=tuple(ProviderRoute(route.provider, route.upstream_id) for route in rows),
         max_output_tokens=_max_output_tokens(row),
         owned_by=row.owned_by or row.provider,
-        price=token_price(micro_credits(row.input), micro_credits(row.output), cached),
+        price=token_price(micro_credits(row.input), micro_credits(row.output), cached, written),
         aliases=tuple(row.aliases),
         **fields,
     )

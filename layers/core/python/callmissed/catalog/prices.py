@@ -6,10 +6,14 @@ from callmissed.catalog.model import Price, UnitPrice
 from callmissed.money import CREDIT
 
 
-def token_price(input_price: int, output_price: int, cached_input: int | None = None) -> Price:
+def token_price(
+    input_price: int, output_price: int, cached_input: int | None = None, cache_write: int | None = None
+) -> Price:
     """Price of these micro-credits per million tokens."""
     cached = "" if cached_input is None else f"-c{cached_input}"
-    return Price(input_price, output_price, cached_input, version=f"i{input_price}-o{output_price}{cached}")
+    written = "" if cache_write is None else f"-w{cache_write}"
+    version = f"i{input_price}-o{output_price}{cached}{written}"
+    return Price(input_price, output_price, cached_input, version, cache_write)
 
 
 def unit_price(amount: int, unit: str) -> UnitPrice:

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callmissed.errors import ApiError
-from callmissed_ai.dialects.openai_chat.request import max_input_tokens, parse_chat
+from callmissed_ai.dialects.openai_chat.request import content_parts, max_input_tokens, parse_chat
 from callmissed_ai.dialects.openai_chat.usage import count_request
 from callmissed_ai.tokens import counting as tokens
 from tests.support.inference.any_json import anything, texts
@@ -20,22 +20,26 @@ parts = st.builds(lambda text: {"type": "text", "text": text}, odd_texts) | st.b
     anything,
 )
 messages = st.builds(
-    lambda role, content: {"role": role, "content": content},
+    lambda role, content, more: {"role": role, "content": content, **more},
     st.sampled_from(["user", "system", "assistant"]),
     odd_texts | st.none() | st.lists(parts, max_size=4),
+    st.dictionaries(st.sampled_from(["name", "refusal", "reasoning", "tool_calls", "audio"]), anything, max_size=2),
 )
+further = st.dictionaries(st.sampled_from(["response_format", "user", "metadata", "stop", "n", "x"]), anything)
 tools = st.lists(st.dictionaries(odd_texts, anything, max_size=3), max_size=3)
 
 
-@given(st.lists(messages, min_size=1, max_size=5), tools)
-@example([{"role": "user", "content": "\ue000" * 500}], [{"\ue000" * 200: True}])
-@example([{"role": "user", "content": [{"type": "new"}] * 500}], [])
-@example([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": [1e15] * 500}}]}], [])
-def test_the_bound_is_never_below_our_own_count(chat: list[dict[str, Any]], given_tools: list[dict[str, Any]]) -> None:
-    body = {"model": "m", "messages": chat, "tools": given_tools}
+@given(st.lists(messages, min_size=1, max_size=5), tools, further)
+@example([{"role": "user", "content": "\ue000" * 500}], [{"\ue000" * 200: True}], {})
+@example([{"role": "user", "content": [{"type": "new"}] * 500}], [], {})
+@example([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": [1e15] * 500}}]}], [], {})
+def test_the_bound_is_never_below_our_own_count(
+    chat: list[dict[str, Any]], given_tools: list[dict[str, Any]], more: dict[str, Any]
+) -> None:
+    body = {"model": "m", "messages": chat, "tools": given_tools, **more}
     size = len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
 
-    assert count_request(body) <= max_input_tokens(body, size)
+    assert count_request(body) <= max_input_tokens(content_parts(body), size)
 
 
 @given(odd_texts)

@@ -5,10 +5,18 @@ from typing import Any, cast
 
 from callmissed_ai.dialects.json_reply import UnusableReply
 
-_SUBSTANCE = (
-    *("content", "refusal", "tool_calls", "function_call", "audio", "images"),
-    *("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks"),
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
+"""Names under which providers send a model's reasoning, some of them the same text under several."""
+
+_SUBSTANCE = ("content", "refusal", "tool_calls", "function_call", "audio", "images", *_REASONING)
+
+_UNWRITTEN = frozenset(
+    {
+        *("annotations", "data", "encrypted_content", "expires_at", "extra_content", "format", "id", "index", "role"),
+        *("signature", "tool_call_id", "type", "url"),
+    }
 )
+"""Fields of a message whose texts are not a model's: names, marks, media and what a tool found."""
 
 
 def begins(chunk: Mapping[str, Any]) -> bool:
@@ -29,17 +37,28 @@ def finish_reasons(chunk: Mapping[str, Any]) -> list[Any]:
 
 
 def written_text(chunk: Mapping[str, Any]) -> str:
-    """Everything a model wrote in one chunk, or in a whole reply: text, reasoning, tool calls."""
-    return "".join(str(part or "") for part in _written(chunk))
+    """Everything a model wrote in a chunk, or in a whole reply: text, reasoning, refusals, tool calls, transcripts."""
+    return "".join(text for choice in objects(chunk.get("choices")) for text in _written(_message(choice)))
 
 
-def _written(chunk: Mapping[str, Any]) -> Iterator[Any]:
-    for choice in objects(chunk.get("choices")):
-        for message in objects([choice.get("delta") or choice.get("message")]):
-            yield from (message.get(name) for name in ("reasoning_content", "content", "refusal"))
-            for tool_call in objects(message.get("tool_calls")):
-                for function in objects([tool_call.get("function")]):
-                    yield from (function.get("name"), function.get("arguments"))
+def _written(message: Mapping[str, Any]) -> Iterator[str]:
+    yield max(("".join(_strings(message.get(name))) for name in _REASONING), key=len)
+    for name, value in message.items():
+        if name not in _REASONING and name not in _UNWRITTEN:
+            yield from _strings(value)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """The texts in any JSON, without those in fields that no model writes."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in cast("dict[str, Any]", value).items():
+            if name not in _UNWRITTEN:
+                yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in cast("list[Any]", value):
+            yield from _strings(inner)
 
 
 def objects(value: object) -> list[dict[str, Any]]:

@@ -1,14 +1,14 @@
 """A chat completions request: its validation, and an upper bound of its tokens.
 
-https://platform.openai.com/docs/api-reference/chat/create. Fields that we don't know are passed on unchanged.
+https://platform.openai.com/docs/api-reference/chat/create. `fields` says which fields may pass to the upstream.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from callmissed.errors import invalid_request
+from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.tokens.usage import MAX_TOKENS
 
 PATH = "/chat/completions"
@@ -18,19 +18,28 @@ GATEWAY_FIELDS = frozenset({"models", "route"})
 LIMIT_FIELDS = ("max_completion_tokens", "max_tokens")
 """The two names of the output limit. An upstream reads one of them; its model's row says which."""
 
+MAX_MESSAGES = 10_000
+MAX_PARTS = 2_000
+"""Maximum of content parts in a request, all messages together; likewise of tool calls, and of tools."""
+
+MAX_IMAGES = 250
+
 IMAGE_PARTS = frozenset({"image_url", "input_image"})
 """Types of the content parts that hold an image."""
 
 IMAGE_TOKENS = 6_000
 """Upper bound of the tokens that providers of the built-in catalog charge for one image."""
 
-_INLINE_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "image_url", "input_image", "input_audio"})
+TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
+"""Types of the content parts that hold nothing but text."""
+
+_INLINE_PARTS = TEXT_PARTS | IMAGE_PARTS | {"input_audio"}
 """Parts of a message whose size bounds their tokens; a file or a video may stand for more tokens than its bytes."""
 
 _REQUEST_TOKENS = 256
 """Room for tokens that providers add to a request: a default system prompt, the template of the reply."""
 
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
@@ -58,12 +67,12 @@ class StreamOptions(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """A chat completion request. Unknown fields go to the upstream unchanged."""
+    """A chat completion request. Fields that not every provider may get need a row that admits them, else 400."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
     model: str = Field(min_length=1, max_length=200, description="Id of a model from `GET /v1/models`.")
-    messages: list[ChatMessage] = Field(min_length=1, max_length=10_000)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -122,33 +131,70 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
         raise invalid_request(f"Invalid '{path}': {first['msg']}.", param=path) from None
 
 
+def check_counts(body: Mapping[str, Any], size: int) -> None:
+    """Check how much there is to validate in a `body` of `size` bytes, before anything is. Raises ApiError 400."""
+    if size < MAX_PARTS:
+        return
+    messages = body.get("messages")
+    parts = calls = 0
+    for message in cast("list[Any]", messages)[:MAX_MESSAGES] if isinstance(messages, list) else ():
+        if isinstance(message, dict):
+            parts += _length(cast("dict[str, Any]", message).get("content"))
+            calls += _length(cast("dict[str, Any]", message).get("tool_calls"))
+    if parts > MAX_PARTS or calls > MAX_PARTS:
+        raise _too_many("messages", "content parts" if parts > MAX_PARTS else "tool calls", MAX_PARTS)
+    for name in ("tools", "functions"):
+        if _length(body.get(name)) > MAX_PARTS:
+            raise _too_many(name, name, MAX_PARTS)
+
+
+def _length(value: object) -> int:
+    return len(cast("list[Any]", value)) if isinstance(value, list) else 0
+
+
+def _too_many(param: str, things: str, maximum: int) -> ApiError:
+    return invalid_request(f"Invalid '{param}': more than {maximum:,} {things} in all.", param)
+
+
 def _names_a_type(part: int | str) -> bool:
     """Whether Pydantic put `part` into a path to say which member of a union it tried."""
     return part in ("str", "int", "float", "bool", "dict", "list") or "[" in str(part)
 
 
-def images(body: Mapping[str, Any]) -> Iterator[str]:
-    """URLs of the images in the messages, `data:` URLs included; "" for an image whose URL is no text."""
-    for part in _parts(body):
-        if part["type"] in IMAGE_PARTS:
-            source: Any = part.get("image_url")
-            url: Any = cast("dict[str, Any]", source).get("url") if isinstance(source, dict) else source
-            yield url if isinstance(url, str) else ""
+def images(parts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """URLs of the images among `parts`, `data:` URLs included; "" for an image whose URL is no text.
+
+    Raises ApiError 400 for too many.
+    """
+    found = [_image_url(part) for part in parts if part["type"] in IMAGE_PARTS]
+    if len(found) > MAX_IMAGES:
+        raise _too_many("messages", "images", MAX_IMAGES)
+    return found
 
 
-def max_input_tokens(body: Mapping[str, Any], size: int) -> int:
-    """A bound on the tokens of a request of `size` bytes that no byte-level tokenizer exceeds.
+def max_input_tokens(parts: Sequence[Mapping[str, Any]], size: int) -> int:
+    """A bound on the tokens of a request of `size` bytes with these `parts` that no byte-level tokenizer exceeds.
 
     A token is at least a byte of text, and the JSON around a message is longer than any chat template adds.
     The tokens of a part that refers to data outside the request are bounded only by the model's window.
     """
-    if any(part["type"] not in _INLINE_PARTS for part in _parts(body)):
+    if any(part["type"] not in _INLINE_PARTS for part in parts):
         return MAX_TOKENS
-    urls = list(images(body))
+    urls = images(parts)
     return size - sum(map(len, urls)) + len(urls) * IMAGE_TOKENS + _REQUEST_TOKENS
 
 
-def _parts(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for message in body["messages"]:
-        content = message.get("content")
-        yield from cast("list[dict[str, Any]]", content) if isinstance(content, list) else ()
+def content_parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts of all messages of a valid request."""
+    return [
+        part
+        for message in body["messages"]
+        if isinstance(content := message.get("content"), list)
+        for part in cast("list[dict[str, Any]]", content)
+    ]
+
+
+def _image_url(part: Mapping[str, Any]) -> str:
+    source: Any = part.get("image_url")
+    url: Any = cast("dict[str, Any]", source).get("url") if isinstance(source, dict) else source
+    return url if isinstance(url, str) else ""

@@ -1,16 +1,16 @@
 """Tokens of a call: what its reply reports, and our own count of a request whose reply reports nothing."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Any, cast
 
-from callmissed_ai.dialects.openai_chat.request import IMAGE_PARTS
+from callmissed_ai.dialects.openai_chat.request import content_parts, images
+from callmissed_ai.dialects.openai_chat.texts import payloads, texts
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import MAX_TOKENS, TokenUsage
 
 _MESSAGE_TOKENS = 4
-_IMAGE_TOKENS = 258
+_MEDIA_TOKENS = 258
 
 
 def read_usage(value: object) -> TokenUsage | None:
@@ -21,9 +21,14 @@ def read_usage(value: object) -> TokenUsage | None:
     prompt, completion = _reported(usage.get("prompt_tokens")), _reported(usage.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
+    cached = min(_reported_detail(usage, "cached_tokens"), prompt)
+    written = min(_reported_detail(usage, "cache_write_tokens"), prompt - cached)
+    return TokenUsage(prompt, completion, cached, cache_write=written)
+
+
+def _reported_detail(usage: Mapping[str, Any], name: str) -> int:
     details: Any = usage.get("prompt_tokens_details")
-    cached = _reported(cast("dict[str, Any]", details).get("cached_tokens")) if isinstance(details, dict) else None
-    return TokenUsage(prompt, completion, min(cached or 0, prompt))
+    return _reported(cast("dict[str, Any]", details).get(name)) or 0 if isinstance(details, dict) else 0
 
 
 def larger(earlier: TokenUsage | None, later: TokenUsage) -> TokenUsage:
@@ -37,20 +42,19 @@ def _reported(value: object) -> int | None:
     return value if 0 <= value <= MAX_TOKENS else None
 
 
-def count_request(body: Mapping[str, Any]) -> int:
-    """Tokens of a chat request: its texts, its tools as JSON, a flat 258 an image."""
-    tools = body.get("tools")
-    total = counting.count_text(json.dumps(tools, ensure_ascii=False, separators=(",", ":"))) if tools else 0
-    return total + sum(_MESSAGE_TOKENS + _count_content(message.get("content")) for message in body["messages"])
+def count_request(body: Mapping[str, Any], limit: int | None = None) -> int:
+    """Tokens of a chat request, at most `limit`: all its texts, and a flat 258 an image."""
+    flat = _flat_tokens(body)
+    if limit is None:
+        return flat + counting.count_texts(texts(body))
+    return min(limit, flat + counting.count_texts(texts(body), max(0, limit - flat)))
 
 
-def _count_content(content: Any) -> int:
-    if isinstance(content, list):
-        return sum(map(_count_part, content))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return counting.count_text(content or "")
+def estimate_request(body: Mapping[str, Any]) -> int:
+    """Tokens of a chat request without reading all of it; see `counting.estimate_texts`."""
+    return _flat_tokens(body) + counting.estimate_texts(texts(body))
 
 
-def _count_part(part: Mapping[str, Any]) -> int:
-    if isinstance(part.get("text"), str):
-        return counting.count_text(part["text"])
-    return _IMAGE_TOKENS if part["type"] in IMAGE_PARTS else min(_IMAGE_TOKENS, len(str(part)) // 4)
+def _flat_tokens(body: Mapping[str, Any]) -> int:
+    media = sum(min(_MEDIA_TOKENS, len(payload)) for payload in payloads(body))
+    return len(body["messages"]) * _MESSAGE_TOKENS + len(images(content_parts(body))) * _MEDIA_TOKENS + media

@@ -1,15 +1,16 @@
 """An embeddings request: its validation, and an upper bound of its tokens.
 
-https://platform.openai.com/docs/api-reference/embeddings/create. Fields that we don't know are passed on unchanged.
+https://platform.openai.com/docs/api-reference/embeddings/create. Other fields need a provider's row that admits them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from callmissed.catalog.model import MAX_DIMENSIONS
 from callmissed.errors import invalid_request
+from callmissed_ai.dialects.further_fields import FurtherField, further_fields, shape
 
 PATH = "/embeddings"
 MAX_INPUTS = 128
@@ -71,6 +72,21 @@ class EmbeddingsRequest(BaseModel):
         """
         lengths = [len(each.encode()) if isinstance(each, str) else len(each) for each in self.inputs]
         return sum(min(length, window or length) + _TOKENS_AROUND_AN_INPUT for length in lengths)
+
+
+_KNOWN = shape(*EmbeddingsRequest.model_fields)
+
+
+def without_nulls(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`body` without the further fields that are null."""
+    if body.keys() <= _KNOWN.fields:
+        return body
+    return {name: value for name, value in body.items() if name in _KNOWN.fields or value is not None}
+
+
+def further_embeddings_fields(body: Mapping[str, Any]) -> Iterator[FurtherField]:
+    """The fields of a valid request that not every provider may get."""
+    return further_fields(body, _KNOWN)
 
 
 def parse_embeddings(body: Mapping[str, Any]) -> EmbeddingsRequest:

@@ -42,14 +42,15 @@ def read_conversation(request: TypedChatRequest, body: Mapping[str, Any]) -> Con
     last = max((index for index, message in enumerate(messages) if isinstance(message, UserMessage)), default=-1)
     systems = [text_of(message.content) for message in messages if isinstance(message, SystemMessage)]
     seen = sum(image.tokens for found in images.values() for image in found)
-    offered = sum(_json_tokens(body.get(name)) for name in ("tools", "response_format"))
+    offered = [_json(body[name]) for name in ("tools", "response_format") if body.get(name)]
+    said = [text for message in messages for text in _texts(message)]
     return Conversation(
         count=len(messages),
         last_user_text=text_of(messages[last].content) if last >= 0 else "",
         system_text="\n".join(systems),
         images=images.get(last, ()),
         tool_results=tuple(_results(messages[last + 1 :])),
-        tokens=sum(map(_message_tokens, messages)) + seen + offered,
+        tokens=tokens.estimate([*said, *offered]) + seen,
     )
 
 
@@ -70,15 +71,15 @@ def _results(messages: Sequence[Message]) -> list[str]:
     return [text_of(message.content) for message in messages if isinstance(message, ToolMessage)]
 
 
-def _message_tokens(message: Message) -> int:
+def _texts(message: Message) -> list[str]:
     texts = [text_of(message.content)]
     if not isinstance(message, ToolMessage):
         texts.append(message.name or "")
     if isinstance(message, AssistantMessage):
         for call in message.tool_calls or ():
             texts += [call.function.name, call.function.arguments]
-    return sum(map(tokens.count, texts))
+    return texts
 
 
-def _json_tokens(value: object) -> int:
-    return tokens.count(json.dumps(value, ensure_ascii=False, separators=(",", ":"))) if value else 0
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -15,7 +15,7 @@ from callmissed_ai.providers.sandbox.schema_values import SchemaError, check_is_
 from callmissed_ai.providers.sandbox.tools import ToolCall, choose_calls
 from callmissed_ai.providers.sandbox.wording import reasoning_text, reply_text
 
-_THINKING_EFFORTS = frozenset({"medium", "high", "xhigh"})
+_THINKING_EFFORTS = frozenset({"medium", "high", "xhigh", "max"})
 _WORDING_FIELDS = ("model", "messages", "tools", "tool_choice", "response_format")
 
 

@@ -43,7 +43,7 @@ def reply_text(
 
 
 def reasoning_text(conversation: Conversation, effort: str) -> str:
-    """Text of the sandbox's reasoning; `high` and `xhigh` show more."""
+    """Text of the sandbox's reasoning; every effort above `medium` shows more."""
     steps = [
         f"The request has {_number(conversation.count, 'message')} and {_number(conversation.tokens, 'token')}.",
         f"The last user message is {_quote(conversation.last_user_text, 80)}.",
