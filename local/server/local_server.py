@@ -52,6 +52,7 @@ class LocalServer:
             log_config=_LOGS,
             access_log=False,  # CallLog writes the lines of calls
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         self._server = uvicorn.Server(config)

@@ -10,11 +10,12 @@ from callmissed.clock import iso
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.ids import is_call_id
 from callmissed.ledger.entries import LedgerEntry, Usage
+from callmissed.web.gateway_route import GatewayRoute
 from callmissed_ai.calls.container import Container
 from callmissed_ai.charges import CACHED_INPUT_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS
 from functions.inference.serving import authenticate
 
-router = APIRouter(tags=["chat"])
+router = APIRouter(tags=["chat"], route_class=GatewayRoute)
 
 
 @router.get("/v1/generation", summary="Get a past call's usage and cost")

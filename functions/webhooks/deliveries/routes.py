@@ -7,6 +7,7 @@ from pydantic import AwareDatetime
 
 from callmissed.clock import Clock
 from callmissed.web.caller import CallerOf
+from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
 from functions.webhooks.deliveries.schemas import (
     DeliveryDetailOut,
@@ -20,7 +21,7 @@ from functions.webhooks.deliveries.time_range import micros
 from functions.webhooks.error_responses import error_responses
 from functions.webhooks.storage.records import Endpoint
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(tags=["webhooks"], route_class=GatewayRoute)
 _PATH = "/api/v1/webhooks/{webhook_id}/deliveries"
 _ONE = f"{_PATH}/{{delivery_id}}"
 
