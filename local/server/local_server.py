@@ -19,8 +19,12 @@ _POLL_SECONDS = 0.02
 _LOGS = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"problems": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}},
-    "loggers": {"uvicorn": {"handlers": ["problems"], "level": "WARNING", "propagate": False}},
+    "formatters": {"problems": {"()": "callmissed.observability.PlainFormatter"}},
+    "handlers": {"problems": {"class": "logging.StreamHandler", "formatter": "problems", "stream": "ext://sys.stderr"}},
+    "loggers": {
+        "uvicorn": {"handlers": ["problems"], "level": "WARNING", "propagate": False},
+        "callmissed.local": {"handlers": ["problems"], "level": "WARNING", "propagate": False},
+    },
 }
 
 

@@ -14,7 +14,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import publish
-from callmissed.observability import get_logger
+from callmissed.observability import LoggableError, get_logger
 from callmissed.platform.tables import OUTBOX
 from functions.webhooks.callbacks.receive import StoredCallback
 from functions.webhooks.callbacks.whatsapp.events import UnknownFieldError, events_of
@@ -25,7 +25,7 @@ Process = Callable[[str, StoredCallback], Awaitable[None]]
 """Processes a stored callback of a tenant."""
 
 
-class UnprocessableError(Exception):
+class UnprocessableError(LoggableError):
     """A callback can't be processed, and a retry would not help. The message has the reason, and no content."""
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from callmissed.observability import LoggableError, failure_name
 from callmissed.settings import CoreSettings
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class LongAnswers(Protocol):
         ...
 
 
-class AnswersUnavailable(Exception):
+class AnswersUnavailable(LoggableError):
     """The bucket did not store the answer, or did not return it."""
 
 
@@ -46,7 +47,7 @@ class S3Answers:
         try:
             self._s3().put_object(Bucket=self._bucket(), Key=name, Body=body)
         except (BotoCoreError, ClientError) as error:
-            raise AnswersUnavailable(str(error)) from error
+            raise AnswersUnavailable(failure_name(error)) from error
 
     def _get(self, name: str) -> bytes:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -54,7 +55,7 @@ class S3Answers:
         try:
             return self._s3().get_object(Bucket=self._bucket(), Key=name)["Body"].read()
         except (BotoCoreError, ClientError) as error:
-            raise AnswersUnavailable(str(error)) from error
+            raise AnswersUnavailable(failure_name(error)) from error
 
     def _bucket(self) -> str:
         if not self._settings.responses_bucket:
