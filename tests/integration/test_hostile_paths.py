@@ -78,8 +78,14 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
 
 @pytest_asyncio.fixture(scope="module")
 async def product(module_tables: StageTables) -> AsyncIterator[WholeProduct]:
-    store = {"stage": module_tables.stage, "dynamodb_endpoint": module_tables.endpoint}
-    product = WholeProduct(CoreSettings(region="us-east-1", peppers=PEPPER.hex(), sealing_keys=SEALING, **store))
+    settings = CoreSettings(
+        stage=module_tables.stage,
+        region="us-east-1",
+        dynamodb_endpoint=module_tables.endpoint,
+        peppers=PEPPER.hex(),
+        sealing_keys=SEALING,
+    )
+    product = WholeProduct(settings)
     yield product
     await product.close()
 

@@ -83,7 +83,9 @@ async def test_handler_serves_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("callmissed.web.lambda_handler.Mangum", Answering)
 
-    event, context = LambdaHandler(Recorder())(event_with({"Host": ["[::1"]}), LambdaContext)  # pyright: ignore
+    handler: Any = LambdaHandler(Recorder())
+
+    event, context = handler(event_with({"Host": ["[::1"]}), LambdaContext)
 
     assert event["multiValueHeaders"] == {}
     assert context is LambdaContext
