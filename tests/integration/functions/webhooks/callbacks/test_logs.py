@@ -43,11 +43,13 @@ async def connected(callbacks_api: CallbacksApi) -> CallbacksApi:
 
 @pytest.mark.parametrize("path", [WHATSAPP, VOICE, STATUS, CASHFREE])
 async def test_hostile_callback_is_quoted_nowhere(connected: CallbacksApi, path: str) -> None:
-    headers = dict.fromkeys(("X-Twilio-Signature", "X-Hub-Signature-256", "x-webhook-signature"), MARKER)
+    forged: dict[str, str] = {}
+    for name in ("X-Twilio-Signature", "X-Hub-Signature-256", "x-webhook-signature"):
+        forged[name] = MARKER
     with written_logs() as logs:
         for body in BODIES:
             signed = by_meta(body) if path == WHATSAPP else by_cashfree(body)
-            for shown in (headers, signed, {}):
+            for shown in (forged, signed, {}):
                 await connected.post(path, body, shown, query=[("bot", MARKER)])
 
     for hidden in (MARKER, APP_SECRET, TOKEN, CASHFREE_SECRET):
