@@ -7,6 +7,7 @@ caller's origin is the `Origin` header, else the `Referer`; a locked key without
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from callmissed.errors import invalid_request
@@ -33,6 +34,7 @@ def lockable(text: str) -> str:
     return hosts if scheme == _HTTPS and not _is_loopback(hosts) else scheme + hosts
 
 
+@lru_cache(maxsize=128)
 def page_origin(origin: str | None, referer: str | None) -> str | None:
     """Scheme and host of the calling page, such as `https://app.example.com`; None without a page of the web."""
     try:
