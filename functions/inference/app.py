@@ -12,6 +12,7 @@ from callmissed.settings import CoreSettings, from_environment
 from callmissed.web.exception_handlers import add_exception_handlers
 from callmissed.web.request_context import RequestContextMiddleware
 from callmissed_ai.calls.container import Container, create_container, read_catalog
+from functions.inference.adapter import AdapterRequests
 from functions.inference.preflight import Preflights
 from functions.inference.request_context import answer_headers, new_call_request
 from functions.inference.routes import ROUTERS
@@ -26,7 +27,7 @@ def create_app(container: Container) -> ASGIApp:
         yield
         await container.close()
 
-    api = FastAPI(title="CallMissed", lifespan=lifespan, openapi_url=None)
+    api = FastAPI(title="CallMissed", lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     api.state.container = container
     preflights = Preflights(container.database, container.clock)
     add_exception_handlers(api)
@@ -40,7 +41,8 @@ def create_app(container: Container) -> ASGIApp:
 
 def compose(settings: CoreSettings) -> ASGIApp:
     """The slice's application. Raises ValueError without a pepper, CatalogError for a providers file that is wrong."""
-    return create_app(create_container(settings))
+    app = create_app(create_container(settings))
+    return AdapterRequests(app) if settings.behind_adapter else app
 
 
 def __getattr__(name: str) -> ASGIApp:

@@ -20,7 +20,7 @@ MAX_DEPTH = 100
 
 async def read_body(request: Request) -> bytes:
     """The whole body. Raises ApiError 413 as soon as it is known to be too large, 400 when the caller hangs up."""
-    if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
+    if _announced(request) > MAX_BODY_BYTES:
         raise payload_too_large(MAX_BODY_BYTES)
     body = bytearray()
     try:
@@ -31,6 +31,12 @@ async def read_body(request: Request) -> bytes:
     except ClientDisconnect:
         raise invalid_request("The body broke off.") from None
     return bytes(body)
+
+
+def _announced(request: Request) -> int:
+    """The body's length in `Content-Length`, 0 for none that is a number."""
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:

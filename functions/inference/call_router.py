@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from callmissed.web.gateway_route import GatewayRoute
 from functions.inference.error_responses import call_errors
 
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
@@ -28,7 +29,7 @@ class CallRouter(APIRouter):
     """A router of billed calls. `descriptions` are theirs, by path; schemas are made of them for the document alone."""
 
     def __init__(self, tag: str) -> None:
-        super().__init__(tags=[tag])
+        super().__init__(tags=[tag], route_class=GatewayRoute)
         self.descriptions: dict[str, CallDescription] = {}
 
     def call(self, path: str, *, summary: str, description: CallDescription) -> Callable[[_Endpoint], _Endpoint]:

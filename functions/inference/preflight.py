@@ -11,15 +11,15 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import SECOND, Clock
 from callmissed.errors import ApiError, service_unavailable
-from callmissed.keys.domains import origin_host, patterns_for
+from callmissed.keys.domains import page_origin, patterns_for
 from callmissed.platform.tables import ORIGINS
 
 _REMEMBER = 60 * SECOND
-_REMEMBERED_HOSTS = 4096
+_REMEMBERED_ORIGINS = 4096
 
 
 class Preflights:
-    """Answers preflights; caches a host's answer for a minute."""
+    """Answers preflights; caches an origin's answer for a minute."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -28,14 +28,14 @@ class Preflights:
 
     async def answer(self, request: Request) -> Response:
         """204 for an origin to which a key is locked. Raises ApiError 403, 503."""
-        origin = request.headers.get("origin")
-        host = origin_host(origin, None)
-        if origin is None or host is None or not await self._is_locked(host):
+        sent = request.headers.getlist("origin")
+        page = page_origin(sent[0], None) if len(sent) == 1 else None
+        if page is None or not await self._is_locked(page):
             raise ApiError(
                 403, "domain_not_allowed", "No API key is locked to this origin.", headers={"Vary": "Origin"}
             )
         headers = {
-            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Origin": sent[0],
             "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
             "Access-Control-Allow-Headers": request.headers.get("access-control-request-headers", "authorization"),
             "Access-Control-Max-Age": "600",
@@ -43,19 +43,19 @@ class Preflights:
         }
         return Response(status_code=204, headers=headers)
 
-    async def _is_locked(self, host: str) -> bool:
+    async def _is_locked(self, origin: str) -> bool:
         now = self._clock()
-        locked, until = self._known.get(host, (False, 0))
+        locked, until = self._known.get(origin, (False, 0))
         if until > now:
             return locked
-        locked = await self._look_up(host)
-        if len(self._known) >= _REMEMBERED_HOSTS:
+        locked = await self._look_up(origin)
+        if len(self._known) >= _REMEMBERED_ORIGINS:
             self._known.clear()
-        self._known[host] = (locked, now + _REMEMBER)
+        self._known[origin] = (locked, now + _REMEMBER)
         return locked
 
-    async def _look_up(self, host: str) -> bool:
-        keys = [{"pattern": pattern} for pattern in patterns_for(host)]
+    async def _look_up(self, origin: str) -> bool:
+        keys = [{"pattern": pattern} for pattern in patterns_for(origin)]
         try:
             found = await self._database.get_all(ORIGINS, keys, consistent=False)
         except Unavailable as error:

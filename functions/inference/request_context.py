@@ -25,7 +25,8 @@ def answer_headers(scope: Scope) -> Sequence[tuple[bytes, bytes]]:
     """The key's rate window once it is admitted, and CORS headers for pages that may read the answer."""
     state = scope["state"]
     headers = [(name.lower().encode(), value.encode()) for name, value in _rate_headers(state["call"].payer).items()]
-    origin = Headers(scope=scope).get("origin")
+    sent = Headers(scope=scope).getlist("origin")
+    origin = sent[0] if len(sent) == 1 else ""
     if origin and state.get("readable"):
         headers += [
             (b"access-control-allow-origin", origin.encode("latin-1")),

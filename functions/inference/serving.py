@@ -11,7 +11,7 @@ from callmissed.catalog.model import Catalog
 from callmissed.errors import ApiError
 from callmissed.idempotency.requests import HEADER, checked_key, fingerprint
 from callmissed.idempotency.store import Replay
-from callmissed.keys.credentials import calling_host, presented_secret
+from callmissed.keys.credentials import calling_origin, presented_secret
 from callmissed.ledger.wallet import fresh_quotas
 from callmissed.money import NOTHING
 from callmissed.plans.plans import UNLIMITED
@@ -85,7 +85,7 @@ def _key_payer(request: Request) -> KeyPayer:
     # Web pages may read errors too: only origins with a locked key pass the preflight.
     request.scope["state"]["readable"] = True
     headers = request.headers.items()
-    return KeyPayer(presented_secret(headers), calling_host(headers))
+    return KeyPayer(presented_secret(headers), calling_origin(headers))
 
 
 def _hide_from_foreign_pages(request: Request, refused: ApiError) -> None:

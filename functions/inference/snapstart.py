@@ -11,6 +11,8 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from functions.inference.adapter import is_passed_on
+
 HEALTH = "/healthz"
 BEFORE_SNAPSHOT = "/_snapstart/before"
 AFTER_RESTORE = "/_snapstart/after"
@@ -28,6 +30,8 @@ class LateApp:
         """Serve one request, or the server's lifespan."""
         if scope["type"] == "lifespan" and not self._early:
             await _live(receive, send)
+        elif scope["type"] == "http" and is_passed_on(scope):
+            await self._app()(scope, receive, send)  # a caller's path may lead to the adapter's hooks, by `..`
         elif scope.get("path") in (HEALTH, BEFORE_SNAPSHOT):
             await Response("ok")(scope, receive, send)
         elif scope.get("path") == AFTER_RESTORE:

@@ -20,7 +20,7 @@ BUILD = ROOT / ".build"
 _RUN_SCRIPT = """#!/bin/sh
 export PYTHONPATH="$LAMBDA_TASK_ROOT:/opt/python"
 exec python -m uvicorn {web_app} --host 127.0.0.1 --port "$AWS_LWA_PORT" --loop uvloop --http httptools \\
-    --timeout-keep-alive 75 --no-access-log --no-server-header --log-level warning
+    --timeout-keep-alive 75 --no-access-log --no-server-header --no-proxy-headers --log-level warning
 """
 
 

@@ -11,7 +11,10 @@ Requests (`gateway.py`)
   `file_too_large`; API Gateway itself allows 10 MB, and Lambda 6 MB for an event. Up to 16 times the limit are read and
   dropped first, because a client that is still sending would miss the response.
 - A client that hangs up before its body is complete causes no call.
-- `X-Amzn-…` headers of the client are removed.
+- A request line and values of headers over 10,240 bytes together are 431, a method's ARN over 1,600 bytes on a route
+  with an authorizer is 414: both `invalid_request_error`.
+- `X-Amzn-…` headers of the client are removed, values of headers are trimmed. `X-Forwarded-…` headers of the client
+  stay beside those of the gateway. The domain name of an event is the stack's, whatever `Host` says.
 - Errors of the gateway have the envelope of the request's path.
 
 Responses (`gateway.py`)
@@ -35,12 +38,12 @@ Proxy integration (`proxy_integration.py`, `events.py`)
 - The response's `headers` and `multiValueHeaders` are merged, the latter first; the content type is JSON unless given.
   An exception, an answer that can't be JSON and a malformed response are 502 `internal_error`.
 
-Not reproduced: throttling, the firewall, TLS, access logs, the maximum sizes of headers (10,240 bytes) and of buffered
-responses (6 MB), header names in the client's own case (each part is capitalised here), the bandwidth limit of streams
-and their idle timeout.
+Not reproduced: throttling, the firewall, TLS, access logs, the maximum size of buffered responses (6 MB), header names
+in the client's own case (each part is capitalised here), the bandwidth limit of streams and their idle timeout.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html
 """

@@ -16,6 +16,8 @@ from local.aws.account import ACCOUNT, REGION, STAGE
 from local.lambda_runtime.events import LambdaEvent
 
 API_ID = "local"
+DOMAIN_NAME = f"{API_ID}.execute-api.{REGION}.amazonaws.com"
+"""API Gateway knows a request by the domain that it came through, whatever its `Host` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def _request_context(request: HttpRequest) -> LambdaEvent:
     return {
         "accountId": ACCOUNT,
         "apiId": API_ID,
-        "domainName": headers.get("host", "127.0.0.1"),
+        "domainName": DOMAIN_NAME,
         "domainPrefix": API_ID,
         "extendedRequestId": request.request_id,
         "httpMethod": request.method,

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from callmissed.errors import ApiError, envelope, payload_too_large, service_unavailable
 from callmissed.ids import new_id
 from callmissed.platform.routes import MAX_BODY_BYTES, ROUTES, STREAM_TIMEOUT_SECONDS, Auth, Route
-from local.api_gateway.events import HttpRequest
+from local.api_gateway.events import HttpRequest, method_arn
 from local.api_gateway.proxy_integration import http_request
 from local.api_gateway.resources import find_route, resources
 
@@ -23,6 +23,11 @@ Authorize = Callable[[HttpRequest], Awaitable[dict[str, str]]]
 
 BUFFERED_TIMEOUT_SECONDS = 29
 """How long API Gateway waits for a function that does not stream."""
+
+MAX_HEAD_BYTES = 10_240
+"""Maximum size of the request line and the values of all headers."""
+MAX_ARN_BYTES = 1_600
+"""Maximum length of a method's ARN, which contains the path, on a route with an authorizer."""
 
 _MAX_DRAINED_BYTES = 16 * MAX_BODY_BYTES
 
@@ -68,17 +73,25 @@ class ApiGateway:
             return
 
     async def _serve(self, scope: Scope, receive: Receive, response: "_ClientResponse") -> None:
+        _check_head(scope)
         route, parameters = find_route(self._paths, scope["method"], scope["raw_path"].decode("latin-1"))
         body = await _whole_body(scope, receive)
+        scope = _as_passed_on(scope)
         found = {"resource": route.path, "path_params": parameters, "request_id": response.request_id}
-        inner = {**_without_gateway_headers(scope), **found}
+        inner = {**scope, **found}
         if route.auth is Auth.ACCOUNT:
-            inner["authorizer"] = await self._authorize(http_request(inner))
+            inner["authorizer"] = await self._authorized(http_request(inner))
         try:
             async with asyncio.timeout(self._seconds[route.streaming]):
                 await self._apps[route.function](inner, _replay(body, receive), response.send)
         except TimeoutError:
             raise service_unavailable() from None
+
+    async def _authorized(self, request: HttpRequest) -> dict[str, str]:
+        """The authorizer's context. Raises ApiError, 414 for a method's ARN that is too long."""
+        if len(method_arn(request)) > MAX_ARN_BYTES:
+            raise _refused(414)
+        return await self._authorize(request)
 
 
 class _ClientResponse:
@@ -103,9 +116,21 @@ class _ClientResponse:
         await JSONResponse(body, error.status, error.headers)(scope, receive, self.send)
 
 
-def _without_gateway_headers(scope: Scope) -> Scope:
-    """The request without the headers that only API Gateway and the Lambda Web Adapter may set."""
-    headers = [(name, value) for name, value in scope["headers"] if not name.startswith(b"x-amzn-")]
+def _refused(status: int) -> ApiError:
+    """API Gateway's response DEFAULT_4XX, as `infra/openapi/gateway_responses.py` words it."""
+    return ApiError(status, "invalid_request_error", "The request was refused.")
+
+
+def _check_head(scope: Scope) -> None:
+    """Raise ApiError 431 for a request line and values of headers that are too long together."""
+    line = (scope["method"].encode(), scope["raw_path"], scope["query_string"], b" ? HTTP/1.1")
+    if sum(map(len, line)) + sum(len(value) for _, value in scope["headers"]) > MAX_HEAD_BYTES:
+        raise _refused(431)
+
+
+def _as_passed_on(scope: Scope) -> Scope:
+    """The request with trimmed values, without headers that only API Gateway and the Lambda Web Adapter may set."""
+    headers = [(name, value.strip(b" \t")) for name, value in scope["headers"] if not name.startswith(b"x-amzn-")]
     return {**scope, "headers": headers}
 
 
@@ -116,7 +141,8 @@ async def _whole_body(scope: Scope, receive: Receive) -> bytes:
     """
     body, size, more = bytearray(), 0, True
     announced = Headers(scope=scope).get("content-length", "0")
-    while more and size <= _MAX_DRAINED_BYTES and int(announced) <= _MAX_DRAINED_BYTES:
+    announced_size = int(announced) if announced.isascii() and announced.isdigit() else 0
+    while more and max(size, announced_size) <= _MAX_DRAINED_BYTES:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from callmissed.errors import ApiError
+from callmissed.observability import LoggableError, failure_name
 from local.api_gateway.events import HttpRequest, proxy_event
 from local.lambda_runtime.events import LambdaEvent
 
@@ -25,7 +26,7 @@ Scalar = str | int | float | bool
 _logger = logging.getLogger("callmissed.local")
 
 
-class MalformedResponseError(Exception):
+class MalformedResponseError(LoggableError):
     """The function's answer is no response of a proxy integration."""
 
 
@@ -99,7 +100,7 @@ def response_messages(answer: Any) -> tuple[Message, Message]:
             base64.b64decode(response.body or "", validate=True) if response.encoded else (response.body or "").encode()
         )
     except (ValidationError, binascii.Error) as error:
-        raise MalformedResponseError(f"malformed Lambda proxy response: {error}") from error
+        raise MalformedResponseError(f"malformed Lambda proxy response: {failure_name(error)}") from error
     start: Message = {
         "type": "http.response.start",
         "status": response.status,

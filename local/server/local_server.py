@@ -19,8 +19,12 @@ _POLL_SECONDS = 0.02
 _LOGS = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"problems": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}},
-    "loggers": {"uvicorn": {"handlers": ["problems"], "level": "WARNING", "propagate": False}},
+    "formatters": {"problems": {"()": "callmissed.observability.PlainFormatter"}},
+    "handlers": {"problems": {"class": "logging.StreamHandler", "formatter": "problems", "stream": "ext://sys.stderr"}},
+    "loggers": {
+        "uvicorn": {"handlers": ["problems"], "level": "WARNING", "propagate": False},
+        "callmissed.local": {"handlers": ["problems"], "level": "WARNING", "propagate": False},
+    },
 }
 
 
@@ -52,6 +56,7 @@ class LocalServer:
             log_config=_LOGS,
             access_log=False,  # CallLog writes the lines of calls
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         self._server = uvicorn.Server(config)

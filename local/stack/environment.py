@@ -10,7 +10,8 @@ from local.aws.services import StageServices
 from local.aws.tables import StageTables
 from local.state.folder import LocalSecrets
 
-_PASSED_THROUGH = ("CALLMISSED_PROVIDERS_FILE", "CALLMISSED_LOG_LEVEL")
+_PUBLIC_URL = "CALLMISSED_PUBLIC_URL"
+_PASSED_THROUGH = ("CALLMISSED_PROVIDERS_FILE", "CALLMISSED_LOG_LEVEL", _PUBLIC_URL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
         "CALLMISSED_DYNAMODB_ENDPOINT": endpoints.tables.endpoint,
         **endpoints.services.variables,
         **endpoints.secrets.variables,
-        "CALLMISSED_PUBLIC_URL": endpoints.public_url,
+        # Providers that call through a tunnel sign its URL.
+        _PUBLIC_URL: os.environ.get(_PUBLIC_URL) or endpoints.public_url,
         # A developer's webhook endpoint is most often on the same machine.
         "CALLMISSED_ALLOW_LOOPBACK": "true",
         # A developer is caller and operator at once.

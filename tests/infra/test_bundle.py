@@ -5,6 +5,7 @@ for the machine's own platform and Python.
 """
 
 import ast
+import json
 import os
 import platform
 import socket
@@ -224,11 +225,12 @@ def wait_until_answering(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise AssertionError("run.sh does not listen")
 
 
-def status(port: int, method: str, path: str) -> int:
-    """Status of one request to the running bundle."""
+def status(port: int, method: str, path: str, resource: str | None = None) -> int:
+    """Status of one request to the running bundle, of the adapter itself or passed on for `resource`."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request(method, path)
+        context = {"x-amzn-request-context": json.dumps({"resourcePath": resource})} if resource else {}
+        connection.request(method, path, headers=context)
         return connection.getresponse().status
     finally:
         connection.close()
@@ -241,4 +243,5 @@ def test_start_script_serves_what_the_adapter_asks_for(function: Function, tmp_p
         assert status(port, "GET", "/healthz") == 200
         assert status(port, "POST", "/_snapstart/before") in range(200, 300)
         assert status(port, "POST", "/_snapstart/after") in range(200, 300)
-        assert status(port, "GET", "/api/v1/models") == 200
+        assert status(port, "GET", "/api/v1/models", "/api/v1/models") == 200
+        assert status(port, "GET", "/api/v1/models", "/api/v1/models/{model_id+}") == 404

@@ -82,6 +82,18 @@ def test_texts_use_the_words_of_the_glossary() -> None:
     assert found == []
 
 
+def test_no_function_reads_the_url_that_a_caller_writes() -> None:
+    """Starlette makes it of `Host` and `X-Forwarded-Proto`; the path is in the scope, our URL in the settings."""
+    found = [
+        f"{path}:{number}"
+        for path in modules()
+        if path.parts[0] in ("functions", "layers")
+        for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
+        if re.search(r"\brequest\.(url|base_url|url_for)\b", line.partition("`request.url`")[0])
+    ]
+    assert found == []
+
+
 def test_conftest_holds_fixtures_only() -> None:
     trees = {
         name: [*ast.walk(ast.parse((ROOT / name).read_text()))]

@@ -10,13 +10,14 @@ from callmissed.clock import iso
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.ids import is_call_id
 from callmissed.ledger.entries import LedgerEntry, Usage
+from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.openapi import JSON, reference
 from callmissed_ai.calls.container import Container
 from callmissed_ai.charges import CACHE_WRITE_TOKENS, CACHED_INPUT_TOKENS, INPUT_UNITS, OUTPUT_TOKENS
 from functions.inference.error_responses import keyed_errors
 from functions.inference.serving import authenticate
 
-router = APIRouter(tags=["chat"])
+router = APIRouter(tags=["chat"], route_class=GatewayRoute)
 
 
 @router.get(

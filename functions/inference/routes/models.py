@@ -11,6 +11,7 @@ from callmissed.errors import ApiError
 from callmissed.money import CREDIT
 from callmissed.plans.plans import ModelAccess, Plan, limits
 from callmissed.web.caching import cacheable
+from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.openapi import answer
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
@@ -174,7 +175,7 @@ _ACCESS_EXAMPLE = {
     }
 }
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], route_class=GatewayRoute)
 
 
 @router.get(

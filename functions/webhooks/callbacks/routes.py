@@ -13,13 +13,14 @@ from callmissed.errors import ApiError
 from callmissed.integrations.repository import Integrations
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
+from callmissed.web.gateway_route import GatewayRoute
 from functions.webhooks.callbacks.cashfree import SECRET, Cashfree
 from functions.webhooks.callbacks.receive import Callback, Verify, receive
 from functions.webhooks.callbacks.signers import Signers
 from functions.webhooks.callbacks.twilio import NO_BOT, Twilio
 from functions.webhooks.callbacks.whatsapp.verification import WhatsApp
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", route_class=GatewayRoute)
 _XML = "text/xml"
 
 
@@ -96,19 +97,20 @@ async def cashfree(request: Request) -> Response:
 def called_urls(request: Request, public_url: str) -> list[str]:
     """The URLs under which `request` may have been sent, from the settings and API Gateway's event.
 
-    Values that the caller sends, such as `Host` or `X-Forwarded-Proto`, are not used. API Gateway passes on a query's
-    parameters decoded, so a space in one may have been a plus or a percent sign.
+    Values that the caller sends, such as `Host` or `X-Forwarded-Proto`, are not used, so `request.url` is not either.
+    API Gateway passes on a query's parameters decoded, so a space in one may have been a plus or a percent sign.
     """
+    path: str = request.scope["path"]
     event: dict[str, Any] = request.scope.get("aws.event") or {}
     context: dict[str, Any] = event.get("requestContext") or {}
-    bases = [f"{public_url.rstrip('/')}{request.url.path}"] if public_url else []
+    bases = [f"{public_url.rstrip('/')}{path}"] if public_url else []
     if domain := context.get("domainName"):
-        bases.append(f"https://{domain}{context.get('path', request.url.path)}")
+        bases.append(f"https://{domain}{context.get('path', path)}")
     return [f"{base}{query}" for base in bases for query in _queries(request)]
 
 
 def _queries(request: Request) -> list[str]:
-    raw = request.url.query
+    raw = request.scope["query_string"].decode("latin-1")
     if not raw:
         return [""]
     pairs = request.query_params.multi_items()

@@ -15,7 +15,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import Clock, system_clock
 from callmissed.events.outbox import publish
-from callmissed.observability import count, get_logger
+from callmissed.observability import LoggableError, count, get_logger
 from callmissed.platform.tables import OUTBOX
 from functions.webhooks.callbacks.receive import PLATFORM, StoredCallback
 from functions.webhooks.callbacks.whatsapp.events import Reading, UnknownFieldError, read
@@ -26,7 +26,7 @@ Process = Callable[[Item, StoredCallback], Awaitable[None]]
 """Processes a stored callback, which is the outbox's item."""
 
 
-class UnprocessableError(Exception):
+class UnprocessableError(LoggableError):
     """A callback can't be processed, and a retry would not help. The message has the reason, and no content."""
 
 

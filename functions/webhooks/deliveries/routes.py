@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from callmissed.clock import Clock
 from callmissed.web.caller import CallerOf
+from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
 from functions.webhooks.deliveries.cursors import CURSOR
 from functions.webhooks.deliveries.schemas import (
@@ -21,7 +22,7 @@ from functions.webhooks.deliveries.time_range import micros
 from functions.webhooks.error_responses import error_responses
 from functions.webhooks.storage.records import Endpoint
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(tags=["webhooks"], route_class=GatewayRoute)
 _PATH = "/api/v1/webhooks/{webhook_id}/deliveries"
 _ONE = f"{_PATH}/{{delivery_id}}"
 

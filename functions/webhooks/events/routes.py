@@ -4,10 +4,11 @@ from fastapi import APIRouter, Request, Response
 
 from callmissed.events.types import catalogue
 from callmissed.web.caching import cacheable
+from callmissed.web.gateway_route import GatewayRoute
 from functions.webhooks.error_responses import public_responses
 from functions.webhooks.events.schemas import EventTypesOut
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(tags=["webhooks"], route_class=GatewayRoute)
 
 
 @router.get(

@@ -5,7 +5,6 @@ from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
-from mangum import Mangum
 
 from callmissed.aws.queues import Sending
 from callmissed.aws.runtime import use_own_loop
@@ -18,6 +17,7 @@ from callmissed.idempotency.store import IdempotencyStore
 from callmissed.sealing import Sealer
 from callmissed.web.app import create_api
 from callmissed.web.idempotency import IdempotencyMiddleware
+from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.composition import WebhooksComposition, compose
 from functions.webhooks.deliveries import routes as deliveries
@@ -87,9 +87,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 @cache
-def _server() -> Mangum:
+def _server() -> LambdaHandler:
     """Created at the first invocation, on its thread and loop."""
     composition = compose()
     server = create_server(composition, create_services(composition))
     use_own_loop()
-    return Mangum(server, lifespan="off")
+    return LambdaHandler(server)

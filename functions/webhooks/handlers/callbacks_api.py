@@ -4,7 +4,6 @@ from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
-from mangum import Mangum
 from mangum.types import LambdaContext
 
 from callmissed.aws.database import Database
@@ -12,6 +11,7 @@ from callmissed.aws.runtime import use_own_loop
 from callmissed.clock import Clock, system_clock
 from callmissed.settings import CoreSettings
 from callmissed.web.app import create_api
+from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.callbacks.routes import Callbacks, router
 from functions.webhooks.composition import compose
@@ -25,7 +25,7 @@ def create_app(settings: CoreSettings, database: Database, clock: Clock = system
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Serve one request of API Gateway."""
     use_own_loop()
-    return Mangum(_served(), lifespan="off")(event, context)
+    return LambdaHandler(_served())(event, context)
 
 
 @cache

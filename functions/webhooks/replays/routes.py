@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Request
 
+from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
 from functions.webhooks.deliveries.routes import ClockOf, EndpointOf
 from functions.webhooks.deliveries.time_range import replayable
@@ -13,7 +14,7 @@ from functions.webhooks.replays.service import Replays, ReplaySelection
 from functions.webhooks.storage.records import State
 from functions.webhooks.subscriptions.routes import SubscriptionsOf
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(tags=["webhooks"], route_class=GatewayRoute)
 _ONE = "/api/v1/webhooks/{webhook_id}"
 
 

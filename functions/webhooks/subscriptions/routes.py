@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request
 
 from callmissed.web.caller import CallerOf
+from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
 from functions.webhooks.deliveries.routes import ClockOf, EndpointOf
 from functions.webhooks.delivery.attempts import Attempting
@@ -13,7 +14,7 @@ from functions.webhooks.subscriptions.schemas import NewWebhook, Rotation, TestR
 from functions.webhooks.subscriptions.service import Subscriptions
 from functions.webhooks.subscriptions.test_event import send_test_event
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(tags=["webhooks"], route_class=GatewayRoute)
 _PATH = "/api/v1/webhooks"
 _ONE = f"{_PATH}/{{webhook_id}}"
 

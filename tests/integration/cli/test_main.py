@@ -40,7 +40,7 @@ def test_people_get_tables(line: CommandLine, words: tuple[str, ...]) -> None:
         (("keys", "create", "--name", "x", "--tenant", UNKNOWN_TENANT), "No such tenant."),
         (("keys", "create", "--name", "x", "--rpm", "0"), "A rate limit is 1 to 60000"),
         (("keys", "create", "--name", "x", "--permissions", "llm,[red]fly"), "'[red]fly' is not a permission."),
-        (("keys", "create", "--name", "x", "--domains", "https://example.com"), "is not a host name"),
+        (("keys", "create", "--name", "x", "--domains", "https://example.com/page"), "is not a host name"),
         (("keys", "create", "--name", "x", "--permissions", ""), "A key needs at least one permission"),
         (("keys", "create", "--name", "x", "--domains", ""), "'allowed_domains' has 1 to 50 names"),
         (("keys", "create", "--name", "x", "--models", " , "), "'allowed_models' has 1 to 50 names"),

@@ -169,10 +169,15 @@ def writes(*pieces: bytes) -> Behaviour:
 
 def garbles_head() -> Behaviour:
     """Bytes that are no HTTP."""
+    return writes(f"\x00\xff {SECRET_TEXT} is no HTTP\r\n\r\n".encode("latin-1"))
+
+
+def writes_and_closes(wire: bytes) -> Behaviour:
+    """These bytes on the wire, and the connection's end."""
 
     async def behave(request: web.Request, _received: Received) -> web.StreamResponse:
         assert request.transport is not None
-        request.transport.write(b"\x00\xff this is no HTTP\r\n\r\n")  # pyright: ignore[reportAttributeAccessIssue]
+        request.transport.write(wire)  # pyright: ignore[reportAttributeAccessIssue]
         request.transport.close()
         return web.Response()
 

@@ -6,11 +6,9 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
-from mangum.handlers.api_gateway import APIGateway
-from mangum.protocols.http import HTTPCycle
 from starlette.datastructures import ImmutableMultiDict
 from starlette.types import ASGIApp
 from twilio.request_validator import RequestValidator
@@ -27,6 +25,7 @@ from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.handlers.callbacks_api import create_app
+from tests.support.lambda_events import answer_event
 
 NOW = Micros(1_795_600_000 * SECOND)
 SEALING = "5e" * 32
@@ -38,9 +37,6 @@ CASHFREE_SECRET = "cfsk_test_5d1c"
 DOMAIN = "a1b2c3.execute-api.ap-south-1.amazonaws.com"
 APP_SECRET = "0f5c1b2a3d4e5f60718293a4b5c6d7e8"
 TOKEN = "12345678901234567890123456789012"
-
-
-_CONFIG = {"api_gateway_base_path": "/", "text_mime_types": ["text/"], "exclude_headers": []}
 
 
 @dataclass(frozen=True)
@@ -79,11 +75,8 @@ class CallbacksApi:
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None, **more: Any
     ) -> Answer:
         event = proxy_event(method, path, body, headers or {}, **more)
-        gateway = APIGateway(event, cast("Any", None), _CONFIG)  # pyright: ignore[reportArgumentType]
-        cycle = HTTPCycle(gateway.scope, gateway.body)
-        await cycle.run(self.app)  # pyright: ignore[reportArgumentType]
-        headers = {name.decode(): value.decode() for name, value in cycle.headers}
-        return Answer(cycle.status, headers, cycle.body.decode())
+        answer = await answer_event(self.app, event)
+        return Answer(answer["statusCode"], answer["headers"], _text(answer))
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str], **more: Any) -> Answer:
         return await self.call("POST", path, body, headers, **more)
@@ -99,6 +92,11 @@ class CallbacksApi:
 
     async def texts(self) -> list[str]:
         return [json.loads(item["body"])["text"] for item in await self.outbox()]
+
+
+def _text(answer: Mapping[str, Any]) -> str:
+    body: str = answer["body"]
+    return base64.b64decode(body).decode() if answer["isBase64Encoded"] else body
 
 
 def proxy_event(

@@ -165,7 +165,7 @@ async def test_a_key_for_every_origin_is_not_in_the_index(key_store: KeyStore) -
         ({"budget": -1}, "budget_limit"),
         ({"budget": 10**18}, "budget_limit"),
         ({"expires": NOVEMBER}, "expires_at"),
-        ({"domains": frozenset({"https://example.com"})}, "allowed_domains"),
+        ({"domains": frozenset({"https://example.com/page"})}, "allowed_domains"),
         ({"domains": frozenset({"*", "example.com"})}, "allowed_domains"),
         ({"domains": frozenset[str]()}, "allowed_domains"),
         ({"domains": frozenset(f"{n}.example.com" for n in range(51))}, "allowed_domains"),

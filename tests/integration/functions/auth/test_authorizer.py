@@ -95,7 +95,9 @@ async def test_a_missing_scope_is_a_deny_that_says_what_is_missing(key_store: Ke
     [
         ({"Origin": "https://app.example.com"}, "Allow"),
         ({"Referer": "https://app.example.com/settings"}, "Allow"),
-        ({"origin": ["https://app.example.com", "https://evil.example"]}, "Allow"),
+        ({"origin": ["https://app.example.com", "https://evil.example"]}, "Deny"),
+        ({"origin": ["https://app.example.com", "https://app.example.com"]}, "Deny"),
+        ({"Origin": "http://app.example.com"}, "Deny"),
         ({"Origin": "https://evil.example", "Referer": "https://app.example.com/"}, "Deny"),
         ({"Origin": "null"}, "Deny"),
         ({}, "Deny"),

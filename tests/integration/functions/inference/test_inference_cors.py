@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream
-from tests.support.inference.wire import CHAT, chat, refused
+from tests.support.inference.wire import CHAT, HELLO, chat, refused
 
 ASKING = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, content-type"}
 
@@ -23,6 +23,9 @@ async def preflight(client: httpx2.AsyncClient, origin: str | None, path: str = 
         ("*.wild.example.com", "https://a.wild.example.com"),
         ("*.deep.example.com", "https://a.b.c.deep.example.com"),
         ("localhost", "http://localhost:5173"),
+        ("localhost", "https://localhost"),
+        ("http://plain.example.com", "http://plain.example.com"),
+        ("https://*.named.example.com", "https://a.named.example.com"),
     ],
 )
 async def test_a_preflight_from_a_locked_site_is_allowed(
@@ -46,6 +49,9 @@ async def test_a_preflight_from_a_locked_site_is_allowed(
     "origin",
     [
         "https://foreign.example",
+        "http://exact2.example.com",
+        "http://a.wild2.example.com",
+        "capacitor://exact2.example.com",
         "https://wild2.example.com",
         "https://xexact2.example.com",
         "https://exact2.example.com.evil.example",
@@ -70,6 +76,19 @@ async def test_a_preflight_from_elsewhere_is_refused(
     refused(response, 403, "domain_not_allowed")
     assert "access-control-allow-origin" not in response.headers
     assert "Origin" in response.headers["vary"]
+
+
+async def test_several_origins_are_refused(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    """No browser sends two, and a proxy may read the other one."""
+    account = await accounts.account(domains=frozenset({"twice.example.com"}))
+    twice = [("Origin", "https://twice.example.com")] * 2
+
+    asked = await client.options(CHAT, headers=[*ASKING.items(), *twice])
+    called = await client.post(CHAT, json=HELLO, headers=[*account.headers.items(), *twice])
+
+    for response in (asked, called):
+        refused(response, 403, "domain_not_allowed")
+        assert "access-control-allow-origin" not in response.headers
 
 
 async def test_a_key_for_any_domain_opens_no_preflight(client: httpx2.AsyncClient, accounts: Accounts) -> None:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.platform.routes import MAX_BODY_BYTES, ROUTES, Auth, Route
 from local.api_gateway.events import HttpRequest
-from local.api_gateway.gateway import ApiGateway
+from local.api_gateway.gateway import MAX_HEAD_BYTES, ApiGateway
 from local.ports import HOST, bind, port_of
 
 GUARD_SECONDS = 20
@@ -244,6 +244,55 @@ async def test_a_client_can_not_pose_as_the_lambda_adapter() -> None:
     names = {name for name, _ in app.scopes[0]["headers"]}
     assert b"x-other" in names
     assert b"x-amzn-request-context" not in names
+
+
+async def sized(app: Recorder, excess: int) -> int:
+    """Status of a request whose line and values of headers are so much longer than API Gateway allows."""
+    fixed = len("GET /v1/models?q=1 HTTP/1.1") + len("local")
+    reader, writer = await asyncio.open_connection(HOST, app.port)
+    padding = "x" * (MAX_HEAD_BYTES - fixed + excess)
+    writer.write(f"GET /v1/models?q=1 HTTP/1.1\r\nHost: local\r\nX-Long: {padding}\r\n\r\n".encode())
+    line = await asyncio.wait_for(reader.readline(), GUARD_SECONDS)
+    writer.close()
+    return int(line.split()[1])
+
+
+async def test_line_and_headers_may_have_ten_kilobytes() -> None:
+    async with gateway() as (app, _):
+        assert (await sized(app, 0), await sized(app, 1)) == (200, 431)
+    assert len(app.scopes) == 1
+
+
+async def test_long_head_is_refused_in_the_envelope_of_its_path() -> None:
+    headers = {f"X-{number}": "x" * 2000 for number in range(6)}
+    async with gateway() as (app, client):
+        openai = await ask(client, "GET", "/v1/models", headers=headers)
+        platform = await ask(client, "GET", "/api/v1/models", headers=headers)
+    assert (openai[0], platform[0]) == (431, 431)
+    assert "param" in read_json(openai)["error"]
+    assert read_json(platform)["error"]["code"] == "invalid_request_error"
+    assert app.scopes == []
+
+
+@pytest.mark.parametrize(("length", "status"), [(1400, 200), (1600, 414)])
+async def test_path_before_an_authorizer_has_a_quota_of_its_own(length: int, status: int) -> None:
+    async def allow(_request: HttpRequest) -> dict[str, str]:
+        return {"tenant": "tnt_1"}
+
+    async with gateway(authorize=allow) as (_, client):
+        answer = await ask(client, "GET", f"/api/v1/webhooks/{'x' * length}")
+        public = await ask(client, "GET", f"/api/v1/models/{'x' * length}")
+    assert (answer[0], public[0]) == (status, 200)
+
+
+async def test_values_of_headers_are_trimmed() -> None:
+    async with gateway() as (app, _):
+        reader, writer = await asyncio.open_connection(HOST, app.port)
+        writer.write(b"GET /v1/models HTTP/1.1\r\nHost: local\r\nX-Any: \t a b \t \r\nX-Empty: \t\r\n\r\n")
+        await asyncio.wait_for(reader.readline(), GUARD_SECONDS)
+        writer.close()
+    headers = dict(app.scopes[0]["headers"])
+    assert (headers[b"x-any"], headers[b"x-empty"]) == (b"a b", b"")
 
 
 async def test_a_call_that_never_answers_ends_at_the_platform_s_limit() -> None:

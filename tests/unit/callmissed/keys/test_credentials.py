@@ -5,8 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callmissed.errors import ApiError
-from callmissed.keys.credentials import calling_host, presented_secret
-from callmissed.keys.domains import is_allowed, lockable, origin_host, patterns_for
+from callmissed.keys.credentials import calling_origin, check_domain, presented_secret
+from callmissed.keys.domains import is_allowed, lockable, page_origin, patterns_for
 from callmissed.keys.secret import Mode, is_well_formed, new_secret
 
 KEY, OTHER = new_secret(Mode.LIVE), new_secret(Mode.TEST)
@@ -15,7 +15,9 @@ values = st.sampled_from([f"Bearer {KEY}", f"bearer  {KEY}", KEY, OTHER, f"Beare
 raw = st.binary().map(lambda value: value.decode("latin-1"))
 headers = st.lists(st.tuples(st.sampled_from(["authorization", "x-api-key", "cookie"]), values | raw))
 labels = st.text("abc-0", min_size=1, max_size=4)
-hosts = st.lists(labels, min_size=1, max_size=5).map(".".join)
+hosts = (
+    st.lists(labels, min_size=1, max_size=5).map(".".join).filter(lambda host: not host.rpartition(".")[2].isdigit())
+)
 
 
 @given(headers)
@@ -64,10 +66,11 @@ def test_a_refusal_says_what_is_wrong_with_the_key(shown: list[tuple[str, str]],
 @example("https://[::1", "")
 @example("https://*.example.com", "")
 @example("https://" + "a" * 5000, "")
-def test_any_header_names_a_host_or_none(origin: str, referer: str) -> None:
-    host = calling_host([("origin", origin), ("referer", referer)])
+def test_any_header_names_an_origin_or_none(origin: str, referer: str) -> None:
+    found = calling_origin([("origin", origin), ("referer", referer)])
 
-    assert host is None or (0 < len(host) <= 253 and "*" not in host)
+    assert found is None or found.startswith(("https://", "http://"))
+    assert found is None or ("*" not in found and len(found) <= 253 + len("https://"))
 
 
 @given(hosts, st.lists(hosts | hosts.map(lambda host: f"*.{host}"), max_size=5))
@@ -75,19 +78,74 @@ def test_a_lock_admits_its_host_or_every_host_below(host: str, locks: list[str])
     def admits(lock: str) -> bool:
         return host.endswith(lock[1:]) and host != lock[2:] if lock.startswith("*.") else host == lock
 
-    assert is_allowed(frozenset(locks), host) == any(map(admits, locks))
+    assert is_allowed(frozenset(locks), f"https://{host}") == any(map(admits, locks))
 
 
-@given(hosts)
-def test_the_patterns_of_a_host_are_all_locks_that_admit_it(host: str) -> None:
-    patterns = patterns_for(host)
+@given(st.sampled_from(["https", "http"]), hosts | st.sampled_from(["localhost", "app.localhost", "127.0.0.1"]))
+def test_the_patterns_of_an_origin_are_all_locks_that_admit_it(scheme: str, host: str) -> None:
+    patterns = patterns_for(f"{scheme}://{host}")
 
     assert len(patterns) == len(set(patterns))
-    assert all(is_allowed({pattern}, host) for pattern in patterns)
-    assert len(patterns) == host.count(".") + 1
+    assert all(lockable(pattern) == pattern for pattern in patterns if "--" not in pattern and is_lockable(pattern))
+    assert all(is_allowed({pattern}, f"{scheme}://{host}") for pattern in patterns)
 
 
-def test_no_lock_admits_a_caller_without_a_host() -> None:
+def is_lockable(text: str) -> bool:
+    try:
+        lockable(text)
+    except ApiError:
+        return False
+    return True
+
+
+LOCKS = ("app.example.com", "*.example.com", "localhost", "*.localhost", "127.0.0.1")
+
+
+@pytest.mark.parametrize("scheme", ["", "https://", "http://"])
+@pytest.mark.parametrize("hosts", LOCKS)
+@pytest.mark.parametrize("page", ["https", "http", "capacitor", "chrome-extension", "file"])
+def test_a_lock_admits_pages_of_its_scheme(scheme: str, hosts: str, page: str) -> None:
+    """Without a scheme a lock means https, and on this machine http too."""
+    lock, local = lockable(scheme + hosts), "localhost" in hosts or hosts.startswith("127.")
+    admitted = {"https://": {"https"}, "http://": {"http"}, "": {"https", "http"} if local else {"https"}}[scheme]
+
+    origin = page_origin(f"{page}://{hosts.replace('*', 'app')}:8443", None)
+
+    assert is_allowed({lock}, origin) is (page in admitted)
+
+
+@pytest.mark.parametrize(
+    ("text", "lock"),
+    [
+        ("HTTPS://App.Example.com.", "app.example.com"),
+        ("http://*.example.com", "http://*.example.com"),
+        ("https://localhost", "https://localhost"),
+        ("https://*.localhost", "https://*.localhost"),
+    ],
+)
+def test_https_is_left_out_where_a_lock_means_it_anyway(text: str, lock: str) -> None:
+    assert lockable(text) == lock
+
+
+@pytest.mark.parametrize("text", ["ftp://a.example", "//a.example", "https://", "https://a.b/", "https:a.b"])
+def test_a_lock_is_no_url_of_another_form(text: str) -> None:
+    with pytest.raises(ApiError, match="is not a host name"):
+        lockable(text)
+
+
+@pytest.mark.parametrize("name", ["origin", "referer"])
+@pytest.mark.parametrize("second", ["https://a.example", "https://b.example", ""])
+def test_several_origins_are_none(name: str, second: str) -> None:
+    """No browser sends two; a proxy and we would read another one each."""
+    shown = [(name, "https://a.example"), (name, second)]
+
+    assert calling_origin(shown) is None
+    with pytest.raises(ApiError, match="locked to other domains"):
+        check_domain({"a.example", "b.example"}, shown)
+    check_domain({"*"}, shown)
+
+
+def test_no_lock_admits_a_caller_without_an_origin() -> None:
     assert not is_allowed(frozenset({"example.com", "*.example.com"}), None)
     assert is_allowed(frozenset({"*"}), None)
 
@@ -100,29 +158,31 @@ def test_a_lock_is_canonical_or_refused(text: str) -> None:
         assert error.status == 400
     else:
         assert lockable(lock) == lock == lock.lower()
-        host = lock.replace("*.", "a.")
-        assert is_allowed({lock}, origin_host(f"https://{host}", None))
+        page = lock.replace("*.", "a.")
+        assert is_allowed({lock}, page_origin(page if "://" in page else f"https://{page}", None))
 
 
 @pytest.mark.parametrize(
-    ("origin", "referer", "host"),
+    ("origin", "referer", "page"),
     [
-        ("https://App.Example.com:8443", None, "app.example.com"),
-        ("https://app.example.com.", None, "app.example.com"),
-        (None, "https://app.example.com/a/b?c=https://evil.example", "app.example.com"),
-        ("", "https://app.example.com/", "app.example.com"),
+        ("https://App.Example.com:8443", None, "https://app.example.com"),
+        ("https://app.example.com.", None, "https://app.example.com"),
+        (None, "https://app.example.com/a/b?c=https://evil.example", "https://app.example.com"),
+        ("", "http://app.example.com/", "http://app.example.com"),
         ("null", "https://app.example.com/", None),
-        ("https://user:pass@evil.example", None, "evil.example"),
+        ("https://user:pass@evil.example", None, "https://evil.example"),
+        ("https://a.example, https://b.example", None, "https://a.example, https"),
         (None, None, None),
         ("file://", None, None),
+        ("app.example.com", None, None),
     ],
 )
-def test_which_host_calls(origin: str | None, referer: str | None, host: str | None) -> None:
-    assert origin_host(origin, referer) == host
+def test_which_page_calls(origin: str | None, referer: str | None, page: str | None) -> None:
+    assert page_origin(origin, referer) == page
 
 
 def test_host_of_many_labels_has_no_wildcard_pattern() -> None:
     host = ".".join(["a"] * 13)
 
-    assert patterns_for(host) == [host]
-    assert len(patterns_for(host.removeprefix("a."))) == 12
+    assert patterns_for(f"https://{host}") == [host]
+    assert len(patterns_for("https://" + host.removeprefix("a."))) == 12

@@ -11,7 +11,7 @@ from typing import Protocol
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys.admission import Admitted
-from callmissed.keys.credentials import check_host
+from callmissed.keys.credentials import check_origin
 from callmissed.keys.records import read_api_key
 from callmissed.keys.secret import Mode
 from callmissed.money import NOTHING, MicroCredits
@@ -37,7 +37,7 @@ class Payer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeyPayer:
-    """The API key `secret`, from a web page of the host `origin`, or from no page. One round trip and no read."""
+    """The API key `secret`, from a web page of `origin`, or from no page. One round trip and no read."""
 
     secret: str
     origin: str | None = None
@@ -48,7 +48,7 @@ class KeyPayer:
         try:
             admitted = await container.authenticator.admit(self.secret, charged, container.clock())
             try:
-                check_host(admitted.key.domains, self.origin)
+                check_origin(admitted.key.domains, self.origin)
                 _check_permission(admitted, permission)
             except ApiError:
                 await container.settlement.refund_key(admitted, NOTHING)

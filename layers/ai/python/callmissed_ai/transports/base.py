@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from callmissed.observability import LoggableError
 
-class UpstreamUnreachable(Exception):
+
+class UpstreamUnreachable(LoggableError):
     """No HTTP answer: refused, reset, timed out, or a body that broke off."""
 
 

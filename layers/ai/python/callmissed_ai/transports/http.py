@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from callmissed.observability import failure_name
 from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamUnreachable
 
 _CONNECT_SECONDS = 5.0
@@ -33,7 +34,7 @@ class _Reply:
             async for chunk in self.response.content.iter_any():
                 yield chunk
         except _FAILURES as error:
-            raise UpstreamUnreachable(f"the body broke off: {type(error).__name__}") from error
+            raise UpstreamUnreachable(f"the body broke off: {failure_name(error)}") from error
 
     async def close(self) -> None:
         self.response.close() if not self.response.content.at_eof() else self.response.release()
@@ -55,7 +56,7 @@ class HttpTransport:
             async with asyncio.timeout(deadline_seconds):
                 return _Reply(await self._pool().post(self._base_url + call.path, data=payload, allow_redirects=False))
         except _FAILURES as error:
-            raise UpstreamUnreachable(f"{type(error).__name__}: {error}") from error
+            raise UpstreamUnreachable(failure_name(error)) from error
 
     async def close(self) -> None:
         """Drop the connections; the next call makes new ones."""

@@ -12,6 +12,7 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 
+from callmissed.observability import failure_name
 from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamUnreachable
 
 _NO_KEY = "none"
@@ -35,7 +36,7 @@ class _Reply:
             async for chunk in self.response.aiter_bytes():
                 yield chunk
         except httpx2.HTTPError as error:
-            raise UpstreamUnreachable(f"the body broke off: {type(error).__name__}") from error
+            raise UpstreamUnreachable(f"the body broke off: {failure_name(error)}") from error
 
     async def close(self) -> None:
         await self.response.aclose()
@@ -68,7 +69,7 @@ class OpenAiSdkTransport:
         except openai.APIStatusError as error:
             return _Reply(error.response)
         except openai.APIConnectionError as error:
-            raise UpstreamUnreachable(f"{type(error).__name__}: {error}") from error
+            raise UpstreamUnreachable(failure_name(error.__cause__ or error)) from error
         return _Reply(cast(httpx2.Response, response))
 
     async def close(self) -> None:

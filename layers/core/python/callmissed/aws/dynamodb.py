@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from callmissed.aws.attributes import Item, from_item
 from callmissed.aws.signing import DailyKeySigner
+from callmissed.observability import LoggableError, failure_name
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -65,7 +66,7 @@ class TransactionCanceled(DynamoError):
         self.reasons = reasons
 
 
-class Unavailable(DynamoError):
+class Unavailable(DynamoError, LoggableError):
     """No usable answer. `indeterminate`: the request may have been applied."""
 
     def __init__(self, why: str, *, indeterminate: bool) -> None:
@@ -74,7 +75,11 @@ class Unavailable(DynamoError):
 
 
 class RequestRefused(DynamoError):
-    """DynamoDB rejects the request: wrong syntax, unknown table, no permission."""
+    """DynamoDB rejects the request: wrong syntax, unknown table, no permission. Its text may quote the request."""
+
+    def __init__(self, log_code: str, why: str = "") -> None:
+        super().__init__(f"{log_code}: {why}" if why else log_code)
+        self.log_code = log_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +149,9 @@ class DynamoDB:
             async with self._pool().post(self._url, data=payload, headers=headers, allow_redirects=False) as response:
                 body = await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unavailable(str(error), indeterminate=False) from error
+            raise Unavailable(f"{operation}: {failure_name(error)}", indeterminate=False) from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unavailable(f"{operation}: {error or type(error).__name__}", indeterminate=True) from error
+            raise Unavailable(f"{operation}: {failure_name(error)}", indeterminate=True) from error
         if response.status != 200:
             raise _failure(response.status, body)
         answer = _object(body)
@@ -173,7 +178,7 @@ class DynamoDB:
             self._signer = self._signer or DailyKeySigner(self._credentials, self._region, self._url)
             return self._signer.headers(operation, payload)
         except (BotoCoreError, ClientError) as error:
-            raise Unavailable(f"no AWS credentials: {error}", indeterminate=False) from error
+            raise Unavailable(f"no AWS credentials: {failure_name(error)}", indeterminate=False) from error
 
     def _count(self, operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
         if self._observe:
@@ -201,7 +206,7 @@ def _failure(status: int, body: bytes) -> DynamoError:
         return _cancellation([str(reason.get("Code", "None")) for reason in answer.get("CancellationReasons", [])])
     if code in _NOT_APPLIED or status >= 500:
         return Unavailable(f"{status} {code}", indeterminate=code not in _NOT_APPLIED)
-    return RequestRefused(f"{code or status}: {message}")
+    return RequestRefused(code or str(status), message)
 
 
 def _cancellation(reasons: list[str]) -> DynamoError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
+from callmissed.observability import LoggableError, failure_name
 from callmissed.platform.queues import Queue, physical_queue_name
 from callmissed.settings import CoreSettings
 
@@ -37,7 +38,7 @@ class Sending(Protocol):
         ...
 
 
-class QueueUnavailable(Exception):
+class QueueUnavailable(LoggableError):
     """SQS did not take a message; those before it may be in the queue."""
 
 
@@ -62,7 +63,7 @@ class SqsQueue:
         try:
             answer = self._sqs().send_message_batch(QueueUrl=self._url, Entries=entries)
         except (BotoCoreError, ClientError) as error:
-            raise QueueUnavailable(str(error)) from error
+            raise QueueUnavailable(failure_name(error)) from error
         if failed := answer.get("Failed"):
             raise QueueUnavailable(f"{len(failed)} messages were refused: {failed[0]['Code']}")
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from callmissed.observability import LoggableError, failure_name
 from callmissed.settings import CoreSettings
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class LongAnswers(Protocol):
         ...
 
 
-class AnswersUnavailable(Exception):
+class AnswersUnavailable(LoggableError):
     """The bucket did not store the answer, or did not return it."""
 
 
@@ -53,7 +54,7 @@ class S3Answers:
         try:
             self._s3().put_object(Bucket=self._bucket(), Key=name, Body=body)
         except (BotoCoreError, ClientError) as error:
-            raise AnswersUnavailable(str(error)) from error
+            raise AnswersUnavailable(failure_name(error)) from error
 
     def _get(self, name: str) -> bytes:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -61,7 +62,7 @@ class S3Answers:
         try:
             return self._s3().get_object(Bucket=self._bucket(), Key=name)["Body"].read()
         except (BotoCoreError, ClientError) as error:
-            raise AnswersUnavailable(str(error)) from error
+            raise AnswersUnavailable(failure_name(error)) from error
 
     def _bucket(self) -> str:
         if not self._settings.responses_bucket:

@@ -1,9 +1,9 @@
 """Which key a request shows, and from where it comes."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from callmissed.errors import ApiError, invalid_api_key
-from callmissed.keys.domains import is_allowed, origin_host
+from callmissed.keys.domains import is_allowed, page_origin
 from callmissed.keys.secret import PREFIXES, is_well_formed
 
 Headers = Sequence[tuple[str, str]]
@@ -35,22 +35,24 @@ def presented_secret(headers: Headers) -> str:
     return secret
 
 
-def calling_host(headers: Headers) -> str | None:
-    """Host of the calling page, from the browser's headers."""
-    origin, referer = (next(iter(_values(headers, name)), None) for name in ("origin", "referer"))
-    return origin_host(origin, referer)
+def calling_origin(headers: Headers) -> str | None:
+    """Origin of the calling page, from the browser's headers; None for several, which no browser sends."""
+    origin, referer = (_values(headers, name) or [None] for name in ("origin", "referer"))
+    if len(origin) > 1 or len(referer) > 1:
+        return None
+    return page_origin(origin[0], referer[0])
 
 
 def check_domain(locks: Collection[str], headers: Headers) -> None:
     """Hold a call to the key's domain locks. Raises ApiError 403 for a page from elsewhere."""
-    check_host(locks, calling_host(headers))
+    check_origin(locks, calling_origin(headers))
 
 
-def check_host(locks: Collection[str], host: str | None) -> None:
-    """As `check_domain`, for a page of `host`, or for no page."""
-    if not is_allowed(locks, host):
+def check_origin(locks: Collection[str], origin: str | None) -> None:
+    """As `check_domain`, for a page of `origin`, or for no page."""
+    if not is_allowed(locks, origin):
         raise ApiError(403, "domain_not_allowed", "This API key is locked to other domains.")
 
 
-def _values(headers: Headers, name: str) -> Iterable[str]:
+def _values(headers: Headers, name: str) -> list[str]:
     return [value for each, value in headers if each == name]

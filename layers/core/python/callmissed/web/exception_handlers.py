@@ -49,7 +49,7 @@ async def _handle_invalid_request(request: Request, error: Exception) -> Respons
     problems = [{"loc": list(problem["loc"]), "msg": problem["msg"]} for problem in error.errors()]
     names = ".".join(str(part) for part in problems[0]["loc"][1:])
     refusal = invalid_request(f"Invalid '{names}': {problems[0]['msg']}.", param=names or None)
-    if request.url.path.startswith("/api/"):
+    if request.scope["path"].startswith("/api/"):
         refusal = ApiError(422, "invalid_request_error", "The request is invalid.", details=problems)
     return error_response(request.scope, refusal)
 
@@ -62,7 +62,7 @@ async def _handle_http_error(request: Request, error: Exception) -> Response:
     if status not in (404, 405):
         refusal = ApiError(status, "invalid_request_error", "The request's body can't be read.", headers=error.headers)
         return error_response(request.scope, refusal)
-    refusal = unknown_route(request.method, request.url.path)
+    refusal = unknown_route(request.method, request.scope["path"])
     if status == 405:
         refusal = ApiError(405, "method_not_allowed", refusal.message, headers=error.headers)
     return error_response(request.scope, refusal)

@@ -11,8 +11,9 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.ids import new_id
-from callmissed.observability import get_logger
+from callmissed.observability import LoggableError, get_logger
 from callmissed.web.exception_handlers import error_response, internal_error
+from callmissed.web.gateway_route import RESOURCE
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -35,6 +36,16 @@ def new_request() -> RequestContext:
     return RequestContext(request_id, {"request": request_id})
 
 
+class BrokenOffError(LoggableError):
+    """An exception in the midst of an answer. It has no cause: the server's log would have the cause's text."""
+
+
+def _logged_path(scope: Scope) -> str:
+    """The route's template, or the beginning of a path without one, as only callers without a gateway write it."""
+    resource: str = scope.get(RESOURCE) or scope["path"][:200]
+    return resource
+
+
 def _no_headers(_scope: Scope) -> Headers:
     return ()
 
@@ -42,8 +53,9 @@ def _no_headers(_scope: Scope) -> Headers:
 class RequestContextMiddleware:
     """Gives each request its context and each answer `X-Request-Id`; turns exceptions into envelopes.
 
-    `headers` returns further headers when an answer starts. `log_as` is the logger's name. An exception after an
-    answer has begun is raised to the server, which cuts the answer off; one after its end is only logged.
+    `headers` returns further headers when an answer starts. `log_as` is the logger's name. After an exception in the
+    midst of an answer, BrokenOffError is raised to the server, which cuts the answer off and logs what is raised; an
+    exception after an answer's end is only logged.
     """
 
     def __init__(
@@ -80,8 +92,8 @@ class RequestContextMiddleware:
         try:
             await self._app(scope, receive, decorated)
         except Exception:
-            self._logger.exception("unexpected failure", extra={**context.logged, "path": scope["path"]})
+            self._logger.exception("unexpected failure", extra={**context.logged, "path": _logged_path(scope)})
             if begun and not ended:
-                raise
+                raise BrokenOffError("the answer broke off; see the failure before") from None
             if not begun:
                 await error_response(scope, internal_error())(scope, receive, decorated)

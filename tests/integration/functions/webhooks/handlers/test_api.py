@@ -11,15 +11,18 @@ from callmissed.aws import runtime
 from callmissed.aws.clients import client
 from callmissed.aws.database import Database
 from callmissed.platform.queues import DISPATCH, physical_queue_name
+from callmissed.platform.routes import ROUTES
 from callmissed.platform.tables import IDEMPOTENCY, physical_name
 from callmissed.settings import CoreSettings
 from functions.webhooks.composition import WebhooksComposition, compose
 from functions.webhooks.handlers import api
+from local.api_gateway.resources import find_route, resources
 from local.aws.engines import moto_server
 from local.aws.tables import StageTables, dynamodb_client
 from tests.support.webhooks.subscribers import NEW, PATH, RING, Endpoints, check_url
 
 TENANT = "tnt_of_the_handler"
+TEMPLATES = resources(ROUTES)
 Invoke = Callable[..., dict[str, Any]]
 
 
@@ -73,7 +76,7 @@ def event(
     if tenant:
         context["authorizer"] = {"tenant": tenant, "key_id": "key_1", "mode": "live"}
     return {
-        "resource": "/{proxy+}",
+        "resource": find_route(TEMPLATES, method, PATH + path)[0].path,
         "path": PATH + path,
         "httpMethod": method,
         "headers": {"Content-Type": "application/json", "Host": "api.example.com"},
