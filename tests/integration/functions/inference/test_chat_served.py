@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from callmissed.platform.routes import MAX_BODY_BYTES
-from callmissed_ai.answers.whole import whole
+from callmissed_ai.answers import whole
 from callmissed_ai.calls import served
 from functions.inference import serving
 from tests.support.inference.behaviours import DONE, WORDS, completion, content_events, endless, hangs, reply, streams
@@ -189,9 +189,10 @@ async def test_head_and_body_share_the_bound(
 
     async def watched(answer: served.Served) -> bytes:
         left.append(answer.seconds_left)
-        return await whole(answer)
+        return await read(answer)
 
-    monkeypatch.setattr(serving, "whole", watched)
+    read = whole._read
+    monkeypatch.setattr(whole, "_read", watched)
     upstream.will(reply(completion(), gate=head))
     waiting = asyncio.create_task(chat(client, account))
     await head.reached()
