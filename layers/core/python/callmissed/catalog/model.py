@@ -15,7 +15,7 @@ LISTED_SINCE = 1_780_272_000
 SANDBOX = "sandbox"
 """The provider that runs in process and answers all calls of test keys."""
 
-DialectName = Literal["openai_chat"]
+DialectName = Literal["openai_chat", "anthropic_messages"]
 """Wire formats that an upstream may speak: packages of `callmissed_ai.dialects`."""
 
 TransportName = Literal["bare", "openai_sdk"]
@@ -142,9 +142,14 @@ class Catalog:
 
     models: Mapping[str, Model]
     providers: Mapping[str, ProviderSettings]
+    dialects: Mapping[str, DialectName] = field(init=False, repr=False, compare=False)
+    """The dialect of each provider that has one."""
+
     _aliases: Mapping[str, Model] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        dialects = {name: found.dialect for name, found in self.providers.items() if found.dialect != "native"}
+        object.__setattr__(self, "dialects", dialects)
         aliases = {alias: model for model in self.models.values() for alias in model.aliases}
         object.__setattr__(self, "_aliases", aliases)
 

@@ -1,7 +1,6 @@
 """Tokens of a call: what its reply reports, and our own count of a request whose reply reports nothing."""
 
 from collections.abc import Mapping
-from dataclasses import astuple
 from typing import Any, cast
 
 from callmissed_ai.dialects.openai_chat.request import content_parts, images
@@ -29,11 +28,6 @@ def read_usage(value: object) -> TokenUsage | None:
 def _reported_detail(usage: Mapping[str, Any], name: str) -> int:
     details: Any = usage.get("prompt_tokens_details")
     return _reported(cast("dict[str, Any]", details).get(name)) or 0 if isinstance(details, dict) else 0
-
-
-def larger(earlier: TokenUsage | None, later: TokenUsage) -> TokenUsage:
-    """Per field the larger of two reports of one reply: usage only grows, and what shrinks is a mistake."""
-    return later if earlier is None else TokenUsage(*map(max, astuple(earlier), astuple(later)))
 
 
 def _reported(value: object) -> int | None:
