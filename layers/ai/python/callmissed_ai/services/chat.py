@@ -16,7 +16,8 @@ from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_
 from callmissed_ai.dialects.dialect import Asked, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
-from callmissed_ai.dialects.translation import TranslatedStreamMeter, translated_reply_meter
+from callmissed_ai.dialects.stream_meter import StreamMeter
+from callmissed_ai.dialects.translation import Translation, translated_reply_meter
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service
@@ -106,7 +107,7 @@ class ChatWork:
         reply_id = secrets.token_hex(12)
         if self.streamed:
             writer = self.caller.stream_writer(reply_id, self.asked.model)
-            return TranslatedStreamMeter(upstream.stream_reader(), writer, bounds, charge)
+            return StreamMeter(Translation(upstream.stream_reader(), writer), bounds, charge)
         write = partial(self.caller.write_reply, reply_id=reply_id, model=self.asked.model)
         return translated_reply_meter(upstream.read_reply, write, bounds, charge)
 

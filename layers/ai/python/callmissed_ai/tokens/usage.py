@@ -24,3 +24,10 @@ class TokenUsage:
 def larger(earlier: TokenUsage | None, later: TokenUsage) -> TokenUsage:
     """Per field the larger of two reports of one reply: usage only grows, and what shrinks is a mistake."""
     return later if earlier is None else TokenUsage(*map(max, astuple(earlier), astuple(later)))
+
+
+def reported_count(value: object) -> int | None:
+    """A count of tokens in a report; None for what can't be one."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= MAX_TOKENS else None

@@ -7,19 +7,24 @@ from pydantic import ValidationError
 
 from callmissed.catalog.model import DialectName, Model
 from callmissed.errors import ApiError
-from callmissed_ai.dialects.anthropic_messages import reader, usage, writer
+from callmissed_ai.dialects.anthropic_messages import reply_reader, reply_writer, request_reader, request_writer, usage
+from callmissed_ai.dialects.anthropic_messages.errors import refusal_of
 from callmissed_ai.dialects.anthropic_messages.request import (
+    GATEWAY_FIELDS,
     PATH,
     MessagesRequest,
     check_counts,
     image_blocks,
     image_bytes,
 )
+from callmissed_ai.dialects.anthropic_messages.stream import MessageStreamPassage, MessageStreamReader
 from callmissed_ai.dialects.conversation import Conversation, Reply
 from callmissed_ai.dialects.dialect import Asked, Charge
 from callmissed_ai.dialects.further_fields import FurtherField
 from callmissed_ai.dialects.output_bounds import OutputBounds
+from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.stream_reader import StreamReader
+from callmissed_ai.dialects.translation import reply_meter
 from callmissed_ai.tokens.bounds import max_request_tokens
 from callmissed_ai.work import Meter
 
@@ -43,7 +48,7 @@ class MessagesDialect:
         try:
             request = MessagesRequest.model_validate(body)
         except ValidationError as error:
-            raise reader.invalid(error) from None
+            raise request_reader.invalid(error) from None
         images = image_blocks(body)
         return Asked(
             model=request.model,
@@ -62,15 +67,16 @@ class MessagesDialect:
 
     def addressed(self, body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> Mapping[str, Any]:
         """See `Dialect.addressed`."""
-        raise NotImplementedError
+        sent = {name: value for name, value in body.items() if name not in GATEWAY_FIELDS}
+        return sent | {"model": upstream_id, "max_tokens": limit}
 
     def read_request(self, body: Mapping[str, Any]) -> Conversation:
         """See `Dialect.read_request`."""
-        return reader.read_request(body)
+        return request_reader.read_request(body)
 
     def write_request(self, conversation: Conversation) -> Mapping[str, Any]:
         """See `Dialect.write_request`."""
-        raise NotImplementedError
+        return request_writer.write_request(conversation)
 
     def count(self, body: Mapping[str, Any], limit: int | None) -> int:
         """See `Dialect.count`."""
@@ -82,28 +88,36 @@ class MessagesDialect:
 
     def meter(self, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> Meter:
         """See `Dialect.meter`."""
-        raise NotImplementedError
+        if streamed:
+            return StreamMeter(MessageStreamPassage(), bounds, charge)
+        return reply_meter(_checked, reply_reader.read_reply, bounds, charge)
 
     def read_reply(self, reply: Mapping[str, Any]) -> Reply:
         """See `Dialect.read_reply`."""
-        raise NotImplementedError
+        return reply_reader.read_reply(reply)
 
     def write_reply(self, reply: Reply, reply_id: str, model: str) -> Mapping[str, Any]:
         """See `Dialect.write_reply`."""
-        return writer.write_reply(reply, f"msg_{reply_id}", model)
+        return reply_writer.write_reply(reply, f"msg_{reply_id}", model)
 
     def stream_reader(self) -> StreamReader:
         """See `Dialect.stream_reader`."""
-        raise NotImplementedError
+        return MessageStreamReader()
 
-    def stream_writer(self, reply_id: str, model: str) -> writer.MessageStreamWriter:
+    def stream_writer(self, reply_id: str, model: str) -> reply_writer.MessageStreamWriter:
         """See `Dialect.stream_writer`."""
-        return writer.MessageStreamWriter(f"msg_{reply_id}", model)
+        return reply_writer.MessageStreamWriter(f"msg_{reply_id}", model)
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
         """See `Dialect.closing`."""
-        return writer.closing(error, request_id)
+        return reply_writer.closing(error, request_id)
 
     def refusal(self, error: object) -> ApiError:
         """See `Dialect.refusal`."""
-        raise NotImplementedError
+        return refusal_of(error)
+
+
+def _checked(body: bytes, reply: Mapping[str, Any]) -> bytes:
+    """The `body` of a whole `reply`, untouched. Raises UnusableReply for what is no message."""
+    reply_reader.read_reply(reply)
+    return body

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from callmissed_ai.dialects.anthropic_messages.request import blocks
 from callmissed_ai.tokens import counting
+from callmissed_ai.tokens.usage import TokenUsage, reported_count
 
 _MESSAGE_TOKENS = 4
 _IMAGE_TOKENS = 258
@@ -56,3 +57,19 @@ def _all_texts(value: Any) -> Iterator[str]:
             yield from _all_texts(inner)
     elif value is not None and not isinstance(value, bool):
         yield str(value)
+
+
+def read_usage(value: object) -> TokenUsage | None:
+    """Usage in the `usage` object of a message or of its events, or None where there is none that makes sense.
+
+    Input that was read from a cache, or written to one, is not part of this dialect's `input_tokens`.
+    """
+    if not isinstance(value, dict):
+        return None
+    usage = cast("dict[str, Any]", value)
+    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+    counts = [reported_count(usage.get(name)) for name in names]
+    if all(count is None for count in counts):
+        return None
+    new, cached, written, output = (count or 0 for count in counts)
+    return TokenUsage(new + cached + written, output, cached, cache_write=written)

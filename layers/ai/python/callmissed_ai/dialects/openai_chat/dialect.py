@@ -10,7 +10,7 @@ from callmissed_ai.dialects.conversation import Conversation, Reply
 from callmissed_ai.dialects.dialect import Asked, Charge
 from callmissed_ai.dialects.further_fields import FurtherField
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
-from callmissed_ai.dialects.openai_chat import errors, fields, reader, stream, usage, writer
+from callmissed_ai.dialects.openai_chat import errors, fields, reply_reader, request_writer, stream, usage
 from callmissed_ai.dialects.openai_chat.reply import checked_reply, written_text
 from callmissed_ai.dialects.openai_chat.request import (
     GATEWAY_FIELDS,
@@ -75,7 +75,7 @@ class ChatDialect:
 
     def write_request(self, conversation: Conversation) -> Mapping[str, Any]:
         """See `Dialect.write_request`."""
-        return writer.write_request(conversation)
+        return request_writer.write_request(conversation)
 
     def count(self, body: Mapping[str, Any], limit: int | None) -> int:
         """See `Dialect.count`."""
@@ -99,15 +99,15 @@ class ChatDialect:
     def read_reply(self, reply: Mapping[str, Any]) -> Reply:
         """See `Dialect.read_reply`."""
         checked_reply(b"", reply)
-        return reader.read_reply(reply)
+        return reply_reader.read_reply(reply)
 
     def write_reply(self, reply: Reply, reply_id: str, model: str) -> Mapping[str, Any]:
         """See `Dialect.write_reply`."""
         raise NotImplementedError
 
-    def stream_reader(self) -> reader.ChatStreamReader:
+    def stream_reader(self) -> reply_reader.ChatStreamReader:
         """See `Dialect.stream_reader`."""
-        return reader.ChatStreamReader()
+        return reply_reader.ChatStreamReader()
 
     def stream_writer(self, reply_id: str, model: str) -> Any:
         """See `Dialect.stream_writer`."""

@@ -1,5 +1,6 @@
 """From the neutral conversation to a chat completions request."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,10 +23,11 @@ from callmissed_ai.dialects.conversation import (
     ToolResult,
     Turn,
 )
+from callmissed_ai.dialects.ids import restricted_id
 from callmissed_ai.dialects.openai_chat.reasoning import fields_of
-from callmissed_ai.dialects.openai_chat.tool_ids import upstream_id
 
 _DIALECT = "openai_chat"
+_TOOL_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _ERROR_MARK = "Error: "
 _SCHEMA_NAME = "reply"
 _LOW_SHARE, _MEDIUM_SHARE = 0.2, 0.5
@@ -92,7 +94,7 @@ def _user_messages(turn: Turn) -> Iterator[dict[str, Any]]:
     shown: list[Part] = []
     for part in turn.parts:
         if isinstance(part, ToolResult):
-            yield {"role": "tool", "tool_call_id": upstream_id(part.call_id), "content": _result_text(part)}
+            yield {"role": "tool", "tool_call_id": tool_id(part.call_id), "content": _result_text(part)}
             shown += [inner for inner in part.parts if not isinstance(inner, Text)]
         else:
             shown.append(part)
@@ -136,9 +138,14 @@ def _add_thinking(message: dict[str, Any], part: Thinking | RedactedThinking, *,
         )
 
 
+def tool_id(call_id: str) -> str:
+    """`call_id` in the alphabet and length that every chat upstream accepts."""
+    return restricted_id(call_id, _TOOL_ID, "call_")
+
+
 def _call(call: ToolCall) -> dict[str, Any]:
     function = {"name": call.name, "arguments": call.arguments}
-    return {"id": upstream_id(call.id), "type": "function", "function": function, **_own(call.extras)}
+    return {"id": tool_id(call.id), "type": "function", "function": function, **_own(call.extras)}
 
 
 def _content(parts: Sequence[Part], param: str) -> str | list[dict[str, Any]]:
