@@ -39,7 +39,7 @@ class Tenants:
 
 def body_for(route: Route) -> Mapping[str, Any]:
     """A body that the route takes."""
-    return TEXTS if route.path == EMBEDDINGS else HELLO
+    return TEXTS if route.path == EMBEDDINGS else {**HELLO, "max_tokens": 50}
 
 
 Check = Callable[[Tenants, Route], Awaitable[None]]
@@ -74,6 +74,8 @@ async def is_the_same_for_all(tenants: Tenants, route: Route) -> None:
 
 CHECKS: Mapping[tuple[str, str], Check] = {
     ("POST", "/v1/chat/completions"): charges_only_the_caller,
+    ("POST", "/v1/messages"): charges_only_the_caller,
+    ("POST", "/anthropic/v1/messages"): charges_only_the_caller,
     ("POST", "/v1/embeddings"): charges_only_the_caller,
     ("GET", "/v1/generation"): finds_only_the_callers_own,
     ("GET", "/v1/models"): is_the_same_for_all,

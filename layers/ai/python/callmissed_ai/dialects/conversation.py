@@ -206,6 +206,15 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyFrame:
+    """What a reply says beside its parts: its id without prefix, its beginning in epoch seconds, the model's name."""
+
+    reply_id: str
+    created: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class PartStarted:
     """A part begins, still empty but for its id, name or data. Parts are numbered from 0."""
 

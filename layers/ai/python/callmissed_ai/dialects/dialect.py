@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from callmissed.catalog.model import DialectName, Model
 from callmissed.errors import ApiError
 from callmissed_ai.charges import Charges
-from callmissed_ai.dialects.conversation import Conversation, Reply
+from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
 from callmissed_ai.dialects.further_fields import FurtherField
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.stream_reader import StreamReader, StreamWriter
@@ -87,16 +87,16 @@ class Dialect(Protocol):
         """A whole reply. Raises UnusableReply."""
         ...
 
-    def write_reply(self, reply: Reply, reply_id: str, model: str) -> Mapping[str, Any]:
-        """A whole reply with this id, which ends in a random part. `model` is the name that the caller used."""
+    def write_reply(self, reply: Reply, frame: ReplyFrame) -> Mapping[str, Any]:
+        """A whole reply."""
         ...
 
     def stream_reader(self) -> StreamReader:
         """A reader of one stream."""
         ...
 
-    def stream_writer(self, reply_id: str, model: str) -> StreamWriter:
-        """A writer of one stream; see `write_reply`."""
+    def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> StreamWriter:
+        """A writer of one stream."""
         ...
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from callmissed.errors import ApiError, invalid_request
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
+from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
@@ -104,11 +106,11 @@ class ChatWork:
             return upstream.meter(
                 streamed=self.streamed, wants_usage=self.asked.wants_usage, bounds=bounds, charge=charge
             )
-        reply_id = secrets.token_hex(12)
+        frame = ReplyFrame(secrets.token_hex(12), int(time.time()), self.asked.model)
         if self.streamed:
-            writer = self.caller.stream_writer(reply_id, self.asked.model)
+            writer = self.caller.stream_writer(frame, wants_usage=self.asked.wants_usage)
             return StreamMeter(Translation(upstream.stream_reader(), writer), bounds, charge)
-        write = partial(self.caller.write_reply, reply_id=reply_id, model=self.asked.model)
+        write = partial(self.caller.write_reply, frame=frame)
         return translated_reply_meter(upstream.read_reply, write, bounds, charge)
 
     async def _charges(

@@ -18,7 +18,7 @@ from callmissed_ai.dialects.anthropic_messages.request import (
     image_bytes,
 )
 from callmissed_ai.dialects.anthropic_messages.stream import MessageStreamPassage, MessageStreamReader
-from callmissed_ai.dialects.conversation import Conversation, Reply
+from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Charge
 from callmissed_ai.dialects.further_fields import FurtherField
 from callmissed_ai.dialects.output_bounds import OutputBounds
@@ -96,17 +96,17 @@ class MessagesDialect:
         """See `Dialect.read_reply`."""
         return reply_reader.read_reply(reply)
 
-    def write_reply(self, reply: Reply, reply_id: str, model: str) -> Mapping[str, Any]:
+    def write_reply(self, reply: Reply, frame: ReplyFrame) -> Mapping[str, Any]:
         """See `Dialect.write_reply`."""
-        return reply_writer.write_reply(reply, f"msg_{reply_id}", model)
+        return reply_writer.write_reply(reply, frame)
 
     def stream_reader(self) -> StreamReader:
         """See `Dialect.stream_reader`."""
         return MessageStreamReader()
 
-    def stream_writer(self, reply_id: str, model: str) -> reply_writer.MessageStreamWriter:
+    def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> reply_writer.MessageStreamWriter:
         """See `Dialect.stream_writer`."""
-        return reply_writer.MessageStreamWriter(f"msg_{reply_id}", model)
+        return reply_writer.MessageStreamWriter(frame)
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
         """See `Dialect.closing`."""

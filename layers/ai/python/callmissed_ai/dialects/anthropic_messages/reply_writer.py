@@ -18,6 +18,7 @@ from callmissed_ai.dialects.conversation import (
     RedactedThinking,
     Refusal,
     Reply,
+    ReplyFrame,
     ReplyStopped,
     Stop,
     Text,
@@ -42,13 +43,13 @@ _ERROR_PATH = "/v1/messages"
 _NO_USAGE = TokenUsage(0, 0)
 
 
-def write_reply(reply: Reply, message_id: str, model: str) -> dict[str, Any]:
-    """The message with this id. `model` is the name that the caller used."""
+def write_reply(reply: Reply, frame: ReplyFrame) -> dict[str, Any]:
+    """The message."""
     return {
-        "id": message_id,
+        "id": f"msg_{frame.reply_id}",
         "type": "message",
         "role": "assistant",
-        "model": model,
+        "model": frame.model,
         "content": [block for part in reply.parts for block in _blocks(part)],
         "stop_reason": _REASONS[reply.stop],
         "stop_sequence": reply.stop_sequence,
@@ -116,9 +117,8 @@ class MessageStreamWriter:
     Blocks of a message come one after the other. What belongs to a later block waits until the one before has ended.
     """
 
-    def __init__(self, message_id: str, model: str) -> None:
-        self._message_id = message_id
-        self._model = model
+    def __init__(self, frame: ReplyFrame) -> None:
+        self._frame = frame
         self._usage = _NO_USAGE
         self._started = False
         self._next_index = 0
@@ -145,9 +145,7 @@ class MessageStreamWriter:
                 yield from self._write_in_order(event)
 
     def _beginning(self) -> dict[str, Any]:
-        return write_reply(Reply((), Stop.END, usage=self._usage), self._message_id, self._model) | {
-            "stop_reason": None
-        }
+        return write_reply(Reply((), Stop.END, usage=self._usage), self._frame) | {"stop_reason": None}
 
     def _write_in_order(self, event: PartEvent) -> Iterator[bytes]:
         self._waiting.setdefault(event.index, []).append(event)

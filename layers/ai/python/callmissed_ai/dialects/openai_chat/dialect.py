@@ -6,11 +6,20 @@ from typing import Any
 from callmissed.catalog.model import DialectName, Model
 from callmissed.errors import ApiError
 from callmissed_ai.charges import Charges
-from callmissed_ai.dialects.conversation import Conversation, Reply
+from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Charge
 from callmissed_ai.dialects.further_fields import FurtherField
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
-from callmissed_ai.dialects.openai_chat import errors, fields, reply_reader, request_writer, stream, usage
+from callmissed_ai.dialects.openai_chat import (
+    errors,
+    fields,
+    reply_reader,
+    reply_writer,
+    request_reader,
+    request_writer,
+    stream,
+    usage,
+)
 from callmissed_ai.dialects.openai_chat.reply import checked_reply, written_text
 from callmissed_ai.dialects.openai_chat.request import (
     GATEWAY_FIELDS,
@@ -71,7 +80,7 @@ class ChatDialect:
 
     def read_request(self, body: Mapping[str, Any]) -> Conversation:
         """See `Dialect.read_request`."""
-        raise NotImplementedError
+        return request_reader.read_request(body)
 
     def write_request(self, conversation: Conversation) -> Mapping[str, Any]:
         """See `Dialect.write_request`."""
@@ -101,17 +110,17 @@ class ChatDialect:
         checked_reply(b"", reply)
         return reply_reader.read_reply(reply)
 
-    def write_reply(self, reply: Reply, reply_id: str, model: str) -> Mapping[str, Any]:
+    def write_reply(self, reply: Reply, frame: ReplyFrame) -> Mapping[str, Any]:
         """See `Dialect.write_reply`."""
-        raise NotImplementedError
+        return reply_writer.write_reply(reply, frame)
 
     def stream_reader(self) -> reply_reader.ChatStreamReader:
         """See `Dialect.stream_reader`."""
         return reply_reader.ChatStreamReader()
 
-    def stream_writer(self, reply_id: str, model: str) -> Any:
+    def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> reply_writer.ChatStreamWriter:
         """See `Dialect.stream_writer`."""
-        raise NotImplementedError
+        return reply_writer.ChatStreamWriter(frame, wants_usage=wants_usage)
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
         """See `Dialect.closing`."""

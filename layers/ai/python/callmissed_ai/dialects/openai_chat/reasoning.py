@@ -8,6 +8,9 @@ from callmissed_ai.dialects.conversation import RedactedThinking, Thinking
 NAMES = ("reasoning_content", "reasoning")
 """Fields with the text of reasoning."""
 
+CLAUDE_FORMAT = "anthropic-claude-v1"
+"""`format` of details that Claude thought and signed."""
+
 STATED_BY_TYPE: Mapping[Any, str] = {"reasoning.text": "text", "reasoning.summary": "summary"}
 """Field with the text of a detail, by its type. Details of other types have `data` that only their provider reads."""
 

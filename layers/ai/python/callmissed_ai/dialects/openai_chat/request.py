@@ -121,9 +121,14 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
     try:
         return ChatRequest.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"] if not _names_a_type(part))
-        raise invalid_request(f"Invalid '{path}': {first['msg']}.", param=path) from None
+        raise first_error(error) from None
+
+
+def first_error(error: ValidationError) -> ApiError:
+    """400 for the first field that is wrong."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    path = ".".join(str(part) for part in first["loc"] if not _names_a_type(part))
+    return invalid_request(f"Invalid '{path}': {first['msg']}.", param=path)
 
 
 def check_counts(body: Mapping[str, Any], size: int) -> None:
@@ -153,7 +158,7 @@ def _too_many(param: str, things: str, maximum: int) -> ApiError:
 
 def _names_a_type(part: int | str) -> bool:
     """Whether Pydantic put `part` into a path to say which member of a union it tried."""
-    return part in ("str", "int", "float", "bool", "dict", "list") or "[" in str(part)
+    return str(part).startswith("<") or part in ("str", "int", "float", "bool", "dict", "list") or "[" in str(part)
 
 
 def images(parts: Sequence[Mapping[str, Any]]) -> list[str]:
