@@ -64,9 +64,8 @@ def places(text: str) -> dict[str, dict[str, Any]]:
 
 def work_of(**fields: Any) -> ChatWork:
     body = {"model": "sandbox", "messages": [HELLO], "max_tokens": 100, **fields}
-    return parse(
-        "openai_chat", CATALOG, body, len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
-    )
+    size = len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+    return parse("openai_chat", CATALOG, body, size)
 
 
 def charges_of(work: ChatWork, *, sandboxed: bool = False) -> Charges:

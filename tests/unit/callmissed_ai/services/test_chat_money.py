@@ -74,9 +74,8 @@ def test_no_outcome_costs_more_than_the_estimate(data: st.DataObject, work: Chat
 @pytest.mark.parametrize("model", SERVED, ids=lambda model: model.id)
 def test_the_dearest_outcome_of_every_row_is_covered(model: Model) -> None:
     work = work_of(model)
-    dearest = TokenUsage(
-        min(work.asked.input_tokens, model.context_window or work.asked.input_tokens), work.output_tokens
-    )
+    read = min(work.asked.input_tokens, model.context_window or work.asked.input_tokens)
+    dearest = TokenUsage(read, work.output_tokens)
 
     assert 0 < cost(model, dearest) <= work.estimate
     assert cost(model, replace(dearest, cached=dearest.input)) <= work.estimate
