@@ -22,7 +22,7 @@ Charge = Callable[[TokenUsage | None, Callable[[], str]], Awaitable[Charges]]
 class Asked:
     """What the gateway reads of a request, whichever provider serves it.
 
-    `model` is the name that the caller used, `model_ids` that one and its fallbacks as the catalog names them.
+    `model` is the name that the caller used, `model_ids` that one and its fallbacks.
     `output_limits` are the caller's own, by field. `input_tokens` is an upper bound.
     """
 
@@ -53,6 +53,10 @@ class Dialect(Protocol):
 
     def ask(self, body: Mapping[str, Any], size: int) -> Asked:
         """Validate `body`. Raises ApiError 400."""
+        ...
+
+    def full_model_id(self, model_id: str) -> str:
+        """The id by which to look for a model that the catalog does not have under `model_id`."""
         ...
 
     def further_fields(self, body: Mapping[str, Any]) -> Iterable[FurtherField]:

@@ -159,7 +159,7 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     caller.check_size(body, size)
     body = caller.without_neutral_values(body)
     asked = caller.ask(body, size)
-    models = in_service([_chat_model(catalog, model_id) for model_id in asked.model_ids])
+    models = in_service([_chat_model(catalog, caller, model_id) for model_id in asked.model_ids])
     models = restricted(catalog, models, caller.further_fields(body))
     if asked.has_images:
         _require_vision(models)
@@ -185,8 +185,8 @@ def chat_service(dialect: DialectName) -> Service:
     )
 
 
-def _chat_model(catalog: Catalog, model_id: str) -> Model:
-    model = catalog.find(model_id)
+def _chat_model(catalog: Catalog, caller: Dialect, model_id: str) -> Model:
+    model = catalog.find(model_id) or catalog.find(caller.full_model_id(model_id))
     if model is None:
         raise model_not_found(model_id)
     if model.category != Category.LLM or model.realtime or model.price is None:

@@ -21,6 +21,9 @@ DialectName = Literal["openai_chat", "anthropic_messages"]
 TransportName = Literal["bare", "openai_sdk"]
 """Ways of sending a request to an upstream, which `callmissed_ai.transports.opening` opens."""
 
+BEARER = "bearer"
+"""A provider's `auth` where its key is sent as `Authorization: Bearer`."""
+
 MAX_DIMENSIONS = 65_536
 """Numbers in a vector: ten times what any embedding model makes."""
 
@@ -123,7 +126,8 @@ class ProviderSettings:
 
     `dialect` is the format that its transport answers in, or `native` for an API of the provider's own that has no
     transport yet. `base_url` and the values of `headers` may hold `${NAME}`, which `resolved` replaces; `base_url` is
-    "" for the provider that runs in process. `unpriced_fields` names what a request may hold beside the fields that
+    "" for the provider that runs in process. `auth` is `bearer`, or the name of the header that holds the key.
+    `unpriced_fields` names what a request may hold beside the fields that
     every provider gets, because it does not change the provider's price (`callmissed_ai.dialects.further_fields`).
     """
 
@@ -131,6 +135,7 @@ class ProviderSettings:
     dialect: DialectName | Literal["native"]
     base_url: str
     api_key_env: str | None = None
+    auth: str = BEARER
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     transport: TransportName = "bare"
     unpriced_fields: frozenset[str] = frozenset()

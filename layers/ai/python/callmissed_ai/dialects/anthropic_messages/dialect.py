@@ -14,6 +14,7 @@ from callmissed_ai.dialects.anthropic_messages.request import (
     PATH,
     MessagesRequest,
     check_counts,
+    full_model_id,
     image_blocks,
     image_bytes,
 )
@@ -60,6 +61,10 @@ class MessagesDialect:
             input_tokens=max_request_tokens(size - sum(map(image_bytes, images)), len(images)),
             has_images=bool(images),
         )
+
+    def full_model_id(self, model_id: str) -> str:
+        """See `Dialect.full_model_id`."""
+        return full_model_id(model_id)
 
     def further_fields(self, body: Mapping[str, Any]) -> Iterable[FurtherField]:
         """See `Dialect.further_fields`."""

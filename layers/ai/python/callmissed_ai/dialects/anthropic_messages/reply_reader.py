@@ -36,6 +36,13 @@ _STOPS: Mapping[object, Stop] = {
     "model_context_window_exceeded": Stop.CONTEXT_FULL,
 }
 
+_GROWTH: Mapping[object, str] = {
+    "text_delta": "text",
+    "thinking_delta": "thinking",
+    "input_json_delta": "partial_json",
+}
+"""Field of a delta that a part grows by, by the delta's type."""
+
 
 def read_reply(reply: Mapping[str, Any]) -> Reply:
     """A whole message. Raises UnusableReply for what is none."""
@@ -56,6 +63,8 @@ class EventReader:
 
     def __init__(self) -> None:
         self.has_stopped = False
+        self._empty_calls: set[int] = set()
+        """Calls whose input has not come yet; one that never does is an empty object."""
 
     def read(self, fields: Mapping[str, Any]) -> Iterator[Event]:
         """The neutral events of one event. Raises UnreadableStream for an error."""
@@ -65,9 +74,9 @@ class EventReader:
             case "content_block_start":
                 yield from self._start(_index(fields), _object(fields.get("content_block")))
             case "content_block_delta":
-                yield from _grown(_index(fields), _object(fields.get("delta")))
+                yield from self._grow(_index(fields), _object(fields.get("delta")))
             case "content_block_stop":
-                yield PartEnded(_index(fields))
+                yield from self._end(_index(fields))
             case "message_delta":
                 yield from self.stopped(_object(fields.get("delta")), fields.get("usage"))
             case "error":
@@ -92,15 +101,29 @@ class EventReader:
     def whole_block(self, index: int, block: Mapping[str, Any]) -> Iterator[Event]:
         """The events of a block that is whole."""
         yield from self._start(index, block)
-        yield PartEnded(index)
+        yield from self._end(index)
 
     def _start(self, index: int, block: Mapping[str, Any]) -> Iterator[Event]:
         part, text = _part(block)
         yield PartStarted(index, part)
         if text:
             yield PartGrew(index, text)
+        elif isinstance(part, ToolCall):
+            self._empty_calls.add(index)
         if isinstance(part, Thinking) and (signature := _text(block.get("signature"))):
             yield PartSigned(index, signature)
+
+    def _grow(self, index: int, delta: Mapping[str, Any]) -> Iterator[Event]:
+        if delta.get("type") == "signature_delta":
+            yield PartSigned(index, _text(delta.get("signature")))
+        elif text := _text(delta.get(_GROWTH.get(delta.get("type"), ""))):
+            self._empty_calls.discard(index)
+            yield PartGrew(index, text)
+
+    def _end(self, index: int) -> Iterator[Event]:
+        if index in self._empty_calls:
+            yield PartGrew(index, "{}")
+        yield PartEnded(index)
 
 
 def _part(block: Mapping[str, Any]) -> tuple[Part, str]:
@@ -118,20 +141,6 @@ def _part(block: Mapping[str, Any]) -> tuple[Part, str]:
             return ToolCall(_text(block.get("id")), _text(block.get("name")), ""), text
         case _:
             raise UnreadableStream("a block of an unknown type")
-
-
-def _grown(index: int, delta: Mapping[str, Any]) -> Iterator[Event]:
-    match delta.get("type"):
-        case "text_delta":
-            yield PartGrew(index, _text(delta.get("text")))
-        case "thinking_delta":
-            yield PartGrew(index, _text(delta.get("thinking")))
-        case "input_json_delta":
-            yield PartGrew(index, _text(delta.get("partial_json")))
-        case "signature_delta":
-            yield PartSigned(index, _text(delta.get("signature")))
-        case _:
-            pass
 
 
 def _extras(block: Mapping[str, Any], *names: str) -> Extras:

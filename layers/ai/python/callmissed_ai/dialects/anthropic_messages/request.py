@@ -69,12 +69,12 @@ class MessagesRequest(CountRequest):
 
     @property
     def model_ids(self) -> list[str]:
-        """The model asked for, then its fallbacks, each once, under the names of the catalog."""
-        return list(dict.fromkeys(map(catalog_id, [self.model, *(self.models or [])])))
+        """The model asked for, then its fallbacks, each once."""
+        return list(dict.fromkeys([self.model, *(self.models or [])]))
 
 
-def catalog_id(model_id: str) -> str:
-    """The id in the catalog: a bare `claude-*` is `anthropic/claude-*`."""
+def full_model_id(model_id: str) -> str:
+    """The id of a model that callers of this dialect name without its maker: `claude-*` is `anthropic/claude-*`."""
     return f"anthropic/{model_id}" if model_id.startswith("claude-") else model_id
 
 

@@ -65,6 +65,10 @@ class ChatDialect:
             has_images=bool(images(parts)),
         )
 
+    def full_model_id(self, model_id: str) -> str:
+        """See `Dialect.full_model_id`."""
+        return model_id
+
     def further_fields(self, body: Mapping[str, Any]) -> Iterable[FurtherField]:
         """See `Dialect.further_fields`."""
         return fields.further_chat_fields(body)
