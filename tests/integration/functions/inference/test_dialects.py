@@ -11,7 +11,7 @@ from tests.support.inference.behaviours import completion, reply, streams, whole
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.messages import message, message_stream
 from tests.support.inference.upstream import Behaviour, FakeUpstream
-from tests.support.inference.wire import CHAT, events_of
+from tests.support.inference.wire import CHAT, events_of, refused
 
 MESSAGES = "/v1/messages"
 MODELS = {"openai_chat": "lab-chat", "anthropic_messages": "claude-chat"}
@@ -71,3 +71,46 @@ async def test_stream_has_the_callers_form_and_the_upstreams_bill(
         texts = [json.loads(line[6:]).get("delta", {}).get("text", "") for line in lines]
     assert "".join(texts).startswith("Hello there")
     assert await accounts.assert_balanced(account) == USAGE
+
+
+PRICED: Mapping[str, tuple[str, Any]] = {
+    "speed": ("speed", "fast"),
+    "service_tier": ("service_tier", "priority"),
+    "container": ("container", "c1"),
+    "tools.0.type": ("tools", [{"type": "web_search_20250305", "name": "web_search"}]),
+    "messages.0.content.0.source.type": (
+        "messages",
+        [{"role": "user", "content": [{"type": "document", "source": {"type": "file", "file_id": "f"}}]}],
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", MODELS)
+@pytest.mark.parametrize("param", PRICED)
+async def test_field_that_may_have_a_price_reaches_no_upstream(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, dialect: str, param: str
+) -> None:
+    account = await accounts.account()
+    name, value = PRICED[param]
+
+    response = await ask(client, MESSAGES, account, dialect, **{name: value})
+
+    error = refused(response, 400, "unsupported_field")
+    assert f"'{param}'" in error["message"]
+    assert upstream.requests == []
+    await accounts.assert_untouched(account)
+
+
+async def test_cache_marks_reach_upstreams_of_the_dialect_alone(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    marked = {"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}
+    asked = [{"role": "user", "content": [marked]}]
+    upstream.will(WHOLE["anthropic_messages"], WHOLE["openai_chat"])
+
+    for dialect in ("anthropic_messages", "openai_chat"):
+        assert (await ask(client, MESSAGES, account, dialect, messages=asked)).status_code == 200
+
+    assert upstream.requests[0].body["messages"] == asked
+    assert upstream.requests[1].body["messages"] == [{"role": "user", "content": "Hello"}]

@@ -160,7 +160,7 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     body = caller.without_neutral_values(body)
     asked = caller.ask(body, size)
     models = in_service([_chat_model(catalog, caller, model_id) for model_id in asked.model_ids])
-    models = restricted(catalog, models, caller.further_fields(body))
+    models = restricted(catalog, dialect, models, caller.further_fields(body))
     if asked.has_images:
         _require_vision(models)
     for field, limit in asked.output_limits.items():

@@ -115,7 +115,7 @@ def parse(catalog: Catalog, body: Mapping[str, Any], _size: int) -> EmbeddingsWo
     if request.dimensions and model.dimensions and request.dimensions > model.dimensions:
         message = f"The model '{model.id}' has {model.dimensions} dimensions at most."
         raise invalid_request(message, "dimensions")
-    (model,) = restricted(catalog, (model,), further_embeddings_fields(body))
+    (model,) = restricted(catalog, "openai_chat", (model,), further_embeddings_fields(body))
     return EmbeddingsWork(body, request, model)
 
 

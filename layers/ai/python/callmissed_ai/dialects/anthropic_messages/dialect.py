@@ -7,7 +7,14 @@ from pydantic import ValidationError
 
 from callmissed.catalog.model import DialectName, Model
 from callmissed.errors import ApiError
-from callmissed_ai.dialects.anthropic_messages import reply_reader, reply_writer, request_reader, request_writer, usage
+from callmissed_ai.dialects.anthropic_messages import (
+    fields,
+    reply_reader,
+    reply_writer,
+    request_reader,
+    request_writer,
+    usage,
+)
 from callmissed_ai.dialects.anthropic_messages.errors import refusal_of
 from callmissed_ai.dialects.anthropic_messages.request import (
     GATEWAY_FIELDS,
@@ -42,7 +49,7 @@ class MessagesDialect:
 
     def without_neutral_values(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `Dialect.without_neutral_values`."""
-        return {name: value for name, value in body.items() if value is not None}
+        return fields.without_neutral_values(body)
 
     def ask(self, body: Mapping[str, Any], size: int) -> Asked:
         """See `Dialect.ask`."""
@@ -68,7 +75,7 @@ class MessagesDialect:
 
     def further_fields(self, body: Mapping[str, Any]) -> Iterable[FurtherField]:
         """See `Dialect.further_fields`."""
-        return ()
+        return fields.further_message_fields(body)
 
     def addressed(self, body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> Mapping[str, Any]:
         """See `Dialect.addressed`."""

@@ -74,9 +74,12 @@ def read_request(body: Mapping[str, Any]) -> Conversation:
 
 
 def invalid(error: ValidationError) -> ApiError:
-    """400 for the first field that is wrong."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    """400 for the field that is wrong. Of the members of a union, the one that fits most says where."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    first = max(errors, key=lambda each: len(each["loc"]))
     path = ".".join(str(part) for part in first["loc"] if not _is_tag(part))
+    if first["type"].startswith("union_tag"):
+        path += ".type"
     if first["type"] in ("extra_forbidden", "union_tag_invalid", "literal_error"):
         message = f"'{path}' can't be used with this model: its provider's API has no such thing."
         return invalid_request(message, path, "unsupported_field")
@@ -87,6 +90,7 @@ _TAGS = frozenset({"str", "text", "image", "document", "tool_use", "tool_result"
 
 
 def _is_tag(part: int | str) -> bool:
+    """Whether Pydantic put `part` into a path to say which member of a union it tried."""
     return isinstance(part, str) and (part in _TAGS or "[" in part)
 
 
