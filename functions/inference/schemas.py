@@ -112,6 +112,12 @@ class ChatCompletionOut(BaseModel):
     choices: list[dict[str, Any]]
 
 
+class TokenCountOut(BaseModel):
+    """Tokens of a request."""
+
+    input_tokens: int
+
+
 class MessageUsageOut(BaseModel):
     """Tokens of a message; input is what was neither read from a cache nor written to one."""
 

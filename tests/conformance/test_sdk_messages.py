@@ -71,6 +71,12 @@ def test_tool_call_and_its_result(client: anthropic.Anthropic, upstream: FakeUps
     assert json.loads(sent[1]["tool_calls"][0]["function"]["arguments"]) == {"a": 1}
 
 
+def test_tokens_are_counted(client: anthropic.Anthropic) -> None:
+    counted = client.messages.count_tokens(model="lab-chat", system="Be kind.", messages=HELLO, tools=[WEATHER])
+
+    assert 10 < counted.input_tokens < 60
+
+
 def test_errors_have_the_classes_of_the_sdk(client: anthropic.Anthropic) -> None:
     with pytest.raises(anthropic.BadRequestError, match="max_tokens"):
         client.messages.create(model="lab-chat", max_tokens=0, messages=HELLO)

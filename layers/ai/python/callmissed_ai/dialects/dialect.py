@@ -43,6 +43,9 @@ class Dialect(Protocol):
     path: str
     """Of an upstream, below its base URL."""
 
+    limit_field: str
+    """Field of a request with its output limit."""
+
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
         """Check how much there is to validate. Raises ApiError 400."""
         ...

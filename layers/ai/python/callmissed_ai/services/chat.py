@@ -178,6 +178,18 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     )
 
 
+def count_tokens(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size: int) -> int:
+    """Our own count of the input tokens of a `body`, at most the model's window. Raises ApiError 400, 404, 503.
+
+    It takes up to a second for a long body: run it in a thread.
+    """
+    caller = open_dialect(dialect)
+    caller.check_size(body, size)
+    asked = caller.ask({**body, caller.limit_field: 1}, size)
+    (model,) = in_service([_chat_model(catalog, caller, asked.model)])
+    return caller.count(body, model.context_window)
+
+
 def chat_service(dialect: DialectName) -> Service:
     """Chat in `dialect`, which is imported with the first call."""
     return Service(

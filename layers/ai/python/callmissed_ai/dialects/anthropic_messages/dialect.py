@@ -42,6 +42,7 @@ class MessagesDialect:
 
     name: DialectName = "anthropic_messages"
     path: str = PATH
+    limit_field: str = "max_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
         """See `Dialect.check_size`."""

@@ -42,6 +42,7 @@ class ChatDialect:
 
     name: DialectName = "openai_chat"
     path: str = PATH
+    limit_field: str = "max_completion_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
         """See `Dialect.check_size`."""
