@@ -5,14 +5,14 @@ own: duplicate keys, NaN, numbers beyond floats, lone surrogates, bytes that are
 """
 
 import json
-from collections.abc import Iterator
 from math import isfinite
-from typing import Any, NoReturn, cast
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
 from callmissed.errors import invalid_request, payload_too_large
 from callmissed.platform.routes import MAX_BODY_BYTES
+from callmissed_ai.dialects.strict_json import is_deeper, may_be_deeper, refuse_constant
 
 MAX_DEPTH = 100
 """Maximum nesting of a body: far below the stack limit of any parser or serializer."""
@@ -43,9 +43,9 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in `raw`. Raises ApiError 400 that names the fault."""
     try:
         value: Any = json.loads(
-            raw.decode(), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant
+            raw.decode(), object_pairs_hook=_unique, parse_float=_finite, parse_constant=refuse_constant
         )
-        if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+        if may_be_deeper(raw, MAX_DEPTH) and is_deeper(value, MAX_DEPTH):
             raise RecursionError
         if b"\\u" in raw:
             json.dumps(value, ensure_ascii=False).encode()
@@ -82,23 +82,3 @@ def _finite(text: str) -> float:
     if not isfinite(number):
         raise ValueError(f"{text[:80]} is too large a number.")
     return number
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number.")
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether containers are nested deeper than `levels`."""
-    level = [value]
-    for _ in range(levels):
-        level = [inner for outer in level for inner in _inner(outer) if isinstance(inner, dict | list)]
-        if not level:
-            return False
-    return True
-
-
-def _inner(container: Any) -> Iterator[Any]:
-    if isinstance(container, dict):
-        return iter(cast("dict[str, Any]", container).values())
-    return iter(cast("list[Any]", container) if isinstance(container, list) else ())
