@@ -45,7 +45,9 @@ def test_reply_in_another_encoding_is_unusable() -> None:
     assert (passed, meter.broken) == (b"", "not JSON")
 
 
-@pytest.mark.parametrize("more", [b"null", b'"NaN"', b"1e400", nested(MAX_REPLY_DEPTH - 1), json.dumps("\ud800").encode()])
+@pytest.mark.parametrize(
+    "more", [b"null", b'"NaN"', b"1e400", nested(MAX_REPLY_DEPTH - 1), json.dumps("\ud800").encode()]
+)
 def test_reply_that_is_json_passes_byte_for_byte(more: bytes) -> None:
     passed, meter = metered(REPLY % more)
 
