@@ -26,14 +26,14 @@ def read_strictly(data: bytes) -> Any:
         value = _decoder.decode(data.decode())
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if may_be_deeper(data, MAX_REPLY_DEPTH) and is_deeper(value, MAX_REPLY_DEPTH):
+    if count_containers(data) > MAX_REPLY_DEPTH and is_deeper(value, MAX_REPLY_DEPTH):
         raise ValueError("nested too deeply")
     return value
 
 
-def may_be_deeper(data: bytes, levels: int) -> bool:
-    """False where JSON has too few containers to be nested deeper than `levels`: cheap to say of nearly all."""
-    return data.count(b"[") + data.count(b"{") > levels
+def count_containers(data: bytes) -> int:
+    """How many objects and lists JSON has at most: those that its strings speak of are counted too."""
+    return data.count(b"[") + data.count(b"{")
 
 
 def is_deeper(value: Any, levels: int) -> bool:
