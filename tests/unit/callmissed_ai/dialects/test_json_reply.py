@@ -54,6 +54,13 @@ def test_reply_that_is_json_passes_byte_for_byte(more: bytes) -> None:
     assert (passed, meter.finished) == (REPLY % more, True)
 
 
+@pytest.mark.parametrize("choices", [b"[]", b"{}", b"null", b"[1]", b'"x"'])
+def test_reply_without_choices_is_unusable(choices: bytes) -> None:
+    passed, meter = metered(b'{"choices": %s, "usage": {"prompt_tokens": 1, "completion_tokens": 1}}' % choices)
+
+    assert (passed, meter.broken) == (b"", "no choices")
+
+
 def test_byte_order_mark_is_no_part_of_a_reply() -> None:
     passed, meter = metered(b"\xef\xbb\xbf" + REPLY % b"1")
 
