@@ -102,7 +102,7 @@ class ChatWork:
 
     def refusal(self, error: object) -> ApiError:
         """See `Work.refusal`."""
-        return refusal_of(error)
+        return refusal_of(error, "messages")
 
     def meter(self, model: Model, *, sandboxed: bool = False) -> Meter:
         """See `Work.meter`."""

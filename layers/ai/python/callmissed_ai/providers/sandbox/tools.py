@@ -12,7 +12,13 @@ from callmissed_ai.dialects.openai_chat.typed_request import NamedChoice, ToolFu
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.conversation import Conversation
 from callmissed_ai.providers.sandbox.rejection import Rejected
-from callmissed_ai.providers.sandbox.schema_values import SchemaError, check_is_object, check_strict, fitting_json
+from callmissed_ai.providers.sandbox.schema_values import (
+    FillCounter,
+    SchemaError,
+    check_is_object,
+    check_strict,
+    fitting_json,
+)
 
 _COMMON_WORDS = """
     about after also another before call called does done each find from function give given gets have into list make
@@ -54,7 +60,8 @@ def choose_calls(request: TypedChatRequest, conversation: Conversation) -> list[
     """The calls to make, none for a reply in text. Raises Rejected for parameters that can't be filled."""
     functions = [tool.function for tool in request.tools or ()]
     chosen = _chosen(request, functions, conversation)
-    return [_call(function, functions.index(function), conversation) for function in chosen]
+    counter = FillCounter()
+    return [_call(function, functions.index(function), conversation, counter) for function in chosen]
 
 
 def _chosen(
@@ -101,10 +108,10 @@ def _words(text: str) -> list[str]:
     return [word.removesuffix("s") for word in found if word not in _COMMON]
 
 
-def _call(function: ToolFunction, index: int, conversation: Conversation) -> ToolCall:
+def _call(function: ToolFunction, index: int, conversation: Conversation, counter: FillCounter) -> ToolCall:
     schema, said = function.parameters or {"type": "object"}, conversation.last_user_text
     try:
-        return ToolCall(function.name, fitting_json(schema, said, conversation.tool_results, (function.name,)))
+        return ToolCall(function.name, fitting_json(schema, said, conversation.tool_results, (function.name,), counter))
     except SchemaError as error:
         raise _wrong_schema(function, index, error) from None
 
