@@ -5,17 +5,24 @@ own: duplicate keys, NaN, numbers beyond floats, lone surrogates, bytes that are
 """
 
 import json
-from collections.abc import Iterator
+import re
 from math import isfinite
-from typing import Any, NoReturn, cast
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
 from callmissed.errors import invalid_request, payload_too_large
 from callmissed.platform.routes import MAX_BODY_BYTES
+from callmissed_ai.dialects.strict_json import count_containers, is_deeper, refuse_constant
 
 MAX_DEPTH = 100
 """Maximum nesting of a body: far below the stack limit of any parser or serializer."""
+
+
+MAX_CONTAINERS = 100_000
+"""Maximum of objects and lists in a body: each takes longer to read than many numbers or a long text."""
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 async def read_body(request: Request) -> bytes:
@@ -41,11 +48,14 @@ def _announced(request: Request) -> int:
 
 def parse_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in `raw`. Raises ApiError 400 that names the fault."""
+    containers = count_containers(raw)
+    if containers > MAX_CONTAINERS and count_containers(_STRING.sub(b"", raw)) > MAX_CONTAINERS:
+        raise invalid_request(f"The body has more than {MAX_CONTAINERS:,} objects and lists.")
     try:
         value: Any = json.loads(
-            raw.decode(), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant
+            raw.decode(), object_pairs_hook=_unique, parse_float=_finite, parse_constant=refuse_constant
         )
-        if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+        if containers > MAX_DEPTH and is_deeper(value, MAX_DEPTH):
             raise RecursionError
         if b"\\u" in raw:
             json.dumps(value, ensure_ascii=False).encode()
@@ -82,23 +92,3 @@ def _finite(text: str) -> float:
     if not isfinite(number):
         raise ValueError(f"{text[:80]} is too large a number.")
     return number
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number.")
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether containers are nested deeper than `levels`."""
-    level = [value]
-    for _ in range(levels):
-        level = [inner for outer in level for inner in _inner(outer) if isinstance(inner, dict | list)]
-        if not level:
-            return False
-    return True
-
-
-def _inner(container: Any) -> Iterator[Any]:
-    if isinstance(container, dict):
-        return iter(cast("dict[str, Any]", container).values())
-    return iter(cast("list[Any]", container) if isinstance(container, list) else ())

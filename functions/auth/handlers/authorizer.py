@@ -2,18 +2,26 @@
 
 from typing import Any
 
-from callmissed.aws.runtime import run
+from callmissed.aws.runtime import logs_failures, run
 from callmissed.clock import system_clock
 from callmissed.errors import ApiError
 from functions.auth.authorizer import Policy, authorize, request_of
 from functions.auth.composition import composed
 
 
-def handler(event: dict[str, Any], _context: object) -> Policy:
+def handler(event: dict[str, Any], context: object) -> Policy:
     """The request's policy. Raises Exception("Unauthorized") for 401, and others when the key can't be checked."""
+    policy = _policy(event, context)
+    if policy is None:
+        raise Exception("Unauthorized")  # the text is API Gateway's protocol
+    return policy
+
+
+@logs_failures("authorizer")
+def _policy(event: dict[str, Any], _context: object) -> Policy | None:
     try:
         return run(authorize(request_of(event), composed().authenticator, system_clock()))
     except ApiError as refused:
         if refused.status != 401:
             raise
-    raise Exception("Unauthorized")  # the text is API Gateway's protocol
+    return None

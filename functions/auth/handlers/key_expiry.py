@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from callmissed.aws.database import Database
+from callmissed.aws.runtime import logs_failures
 from callmissed.aws.schedules import at_micros
 from callmissed.clock import Micros
 from callmissed.keys.expiry import ExpiryReport, publish_expired
@@ -14,6 +15,7 @@ from functions.auth.composition import compose
 _logger = get_logger("key-expiry")
 
 
+@logs_failures("key-expiry")
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Publish as of `event["at"]` (ISO 8601). Raises when a key can't be read, so that the schedule retries."""
     result = asdict(asyncio.run(_publish(compose().database, at_micros(event))))

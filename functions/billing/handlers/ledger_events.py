@@ -7,12 +7,13 @@ from functools import cache
 from typing import Any
 
 from callmissed.aws.batches import Failures, changes, from_here
-from callmissed.aws.runtime import run
+from callmissed.aws.runtime import logs_failures, run
 from callmissed.clock import system_clock
 from functions.billing.composition import composed
 from functions.billing.notifier import ThresholdNotifier
 
 
+@logs_failures("ledger-events")
 def handler(event: dict[str, Any], _context: object) -> Failures:
     """Publish the thresholds that the entries passed. From the first failed record on, the batch is redelivered."""
     failed = run(notifier().notify(changes(event)))

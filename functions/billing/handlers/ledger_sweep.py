@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from callmissed.aws.database import Database
+from callmissed.aws.runtime import logs_failures
 from callmissed.aws.schedules import at_micros
 from callmissed.clock import Micros
 from callmissed.keys.budgets import KeyBudgets
@@ -15,6 +16,7 @@ from functions.billing.composition import compose
 _logger = get_logger("ledger-sweep")
 
 
+@logs_failures("ledger-sweep")
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Sweep as of `event["at"]` (ISO 8601). Raises when DynamoDB does not answer, so that the schedule retries."""
     report = asyncio.run(_sweep(compose().database, at_micros(event)))

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from callmissed.aws.queues import Sending
-from callmissed.aws.runtime import use_own_loop
+from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import sealing_ring
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
@@ -81,6 +81,7 @@ def create_server(composition: WebhooksComposition, services: Services) -> Reque
     return RequestContextMiddleware(IdempotencyMiddleware(create_app(services), store, services.clock))
 
 
+@logs_failures("webhooks")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one request of API Gateway."""
     return _server()(event, context)

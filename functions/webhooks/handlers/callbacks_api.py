@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from mangum.types import LambdaContext
 
 from callmissed.aws.database import Database
-from callmissed.aws.runtime import use_own_loop
+from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.clock import Clock, system_clock
 from callmissed.settings import CoreSettings
 from callmissed.web.app import create_api
@@ -22,6 +22,7 @@ def create_app(settings: CoreSettings, database: Database, clock: Clock = system
     return create_api("CallMissed callbacks", [router], callbacks=Callbacks(settings, database, clock))
 
 
+@logs_failures("callbacks")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Serve one request of API Gateway."""
     use_own_loop()

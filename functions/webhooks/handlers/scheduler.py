@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from callmissed.aws.runtime import run
+from callmissed.aws.runtime import logs_failures, run
 from callmissed.aws.schedules import at_micros
 from callmissed.observability import get_logger
 from functions.webhooks.composition import compose
@@ -12,6 +12,7 @@ from functions.webhooks.delivery.scheduler import Scheduler
 _logger = get_logger("webhook-scheduler")
 
 
+@logs_failures("webhook-scheduler")
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Enqueue what is due at `event["at"]` (ISO 8601)."""
     enqueued = run(_scheduler().enqueue_due(at_micros(event)))

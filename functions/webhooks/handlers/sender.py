@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from callmissed.aws.batches import Failures, Received, each_message
-from callmissed.aws.runtime import run
+from callmissed.aws.runtime import logs_failures, run
 from callmissed.aws.secrets import sealing_ring
 from callmissed.clock import system_clock
 from callmissed.http.client import SafeClient
@@ -51,6 +51,7 @@ class Sender:
                 pass
 
 
+@logs_failures("webhook-sender")
 def handler(event: dict[str, Any], _context: object) -> Failures:
     """Process a batch of jobs in parallel."""
     return run(each_message(event, _sender().process, _logger))

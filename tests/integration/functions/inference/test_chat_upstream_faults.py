@@ -1,5 +1,6 @@
 """An upstream that refuses, fails or babbles: translated, retried before the first byte, and never charged for."""
 
+import json
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -216,6 +217,11 @@ GARBAGE = {
     "choices that are none": reply({"choices": "x"}),
     "choices of text": reply({"choices": ["x"]}),
     "choices of numbers": reply({"choices": [1, None]}),
+    "an empty list of choices": reply(completion() | {"choices": []}),
+    "NaN beside what is checked": reply(completion() | {"more": float("nan")}),
+    "Infinity deep inside": reply(completion() | {"more": [{"deep": float("-inf")}]}),
+    "nesting that some parsers take": reply(completion() | {"more": json.loads("[" * 400 + "]" * 400)}),
+    "UTF-16": says(json.dumps(completion()).encode("utf-16"), "application/json"),
     "an error with status 200": reply({"error": {"message": SECRET_TEXT, "code": 500}}),
     "an error beside choices": reply({"error": {"message": SECRET_TEXT}, "choices": []}),
     "deep nesting": reply('{"choices": ' + DEEP + "}"),

@@ -116,8 +116,10 @@ async def test_vectors_come_in_the_order_of_the_inputs(
         reply({"error": {"message": "no"}}),
         reply("[]"),
         says(b"<html>"),
+        reply(vectors(2) | {"more": float("nan")}),
+        reply(vectors(2) | {"more": float("inf")}),
     ],
-    ids=["too few", "too many", "no data", "an error", "no object", "no JSON"],
+    ids=["too few", "too many", "no data", "an error", "no object", "no JSON", "NaN", "Infinity"],
 )
 async def test_unusable_reply_is_502_and_costs_nothing(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, upstream_reply: Any
@@ -163,6 +165,15 @@ async def test_upstreams_refusal_is_400_in_our_words(
     refused(await embed(client, account), 400, "invalid_request_error", param="input")
 
     await accounts.assert_untouched(account)
+
+
+async def test_input_that_is_too_long_is_named(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    upstream.will(fails(400, "context_length_exceeded", "messages"))
+
+    refused(await embed(client, account), 400, "context_length_exceeded", param="input")
 
 
 @pytest.mark.parametrize(

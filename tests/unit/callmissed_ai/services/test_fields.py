@@ -103,6 +103,15 @@ PRICED: list[tuple[str, dict[str, Any]]] = [
         user({"type": "image_url", "image_url": {"url": "", "max_pixels": 9}}),
     ),
     ("messages.1.content.0.cache_control", user(TEXT | {"cache_control": MARK})),
+    ("messages.1.content.0.cache_control", user(TEXT | {"cache_control": "1h"})),
+    ("store", {"store": {"hosted": True}}),
+    ("verbosity", {"verbosity": [{"hosted": True}]}),
+    ("reasoning.effort", {"reasoning": {"effort": {"hosted": True}}}),
+    ("messages.0.name", {"messages": [HELLO | {"name": [{"hosted": True}]}]}),
+    ("messages.0.tool_calls.0.id", {"messages": [HELLO | {"tool_calls": [{"id": {"hosted": True}}]}]}),
+    ("messages.1.content.0.text", user(TEXT | {"text": [{"type": "video_url", "video_url": {"url": "x"}}]})),
+    ("messages.1.content.0.image_url.url", user({"type": "image_url", "image_url": {"url": {"hosted": True}}})),
+    ("tools.0.function.name", {"tools": [{"type": "function", "function": {"name": {"hosted": True}}}]}),
     ("messages.1.content.0.prompt_cache_breakpoint", user(TEXT | {"prompt_cache_breakpoint": {"mode": "explicit"}})),
 ]
 
@@ -151,14 +160,15 @@ OPEN: list[dict[str, Any]] = [
     {
         "messages": [
             HELLO | {"name": "n", "audio": None, "function_call": None},
-            {"role": "assistant", "content": None, "refusal": None, "annotations": [], "reasoning_content": "Hm."},
+            {"role": "assistant", "content": None, "refusal": None, "annotations": [{"any": {"thing": 1}}]},
+            {"role": "assistant", "reasoning_content": "Hm.", "reasoning_details": [{"any": ["thing"]}]},
             {
                 "role": "assistant",
                 "tool_calls": [
                     {
                         "id": "1",
                         "type": "function",
-                        "function": {"name": "f", "arguments": "{}"},
+                        "function": {"name": "f", "arguments": {"any": [{"thing": 1}]}},
                         "extra_content": {"google": {"thought_signature": "x"}},
                     }
                 ],
@@ -216,8 +226,8 @@ def test_model_with_a_price_for_cache_writes_admits_marks_of_the_usual_lifetime(
         part = TEXT | {"cache_control": mark}
         assert parsed(catalog, **user(part)).models == (priced,)
     assert parsed(catalog, prompt_cache_retention="24h").models == (priced,)
-    dear = TEXT | {"cache_control": MARK | {"ttl": "1h"}}
-    assert refused_param(catalog, **user(dear)) == "messages.1.content.0.cache_control"
+    for dear in (MARK | {"ttl": "1h"}, "1h", [MARK | {"ttl": "1h"}]):
+        assert refused_param(catalog, **user(TEXT | {"cache_control": dear})) == "messages.1.content.0.cache_control"
 
 
 def test_cache_writes_are_in_the_estimate() -> None:

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callmissed.errors import ApiError
-from functions.inference.body import MAX_DEPTH, parse_object
+from functions.inference.body import MAX_CONTAINERS, MAX_DEPTH, parse_object
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 scalars = (
@@ -95,3 +95,18 @@ def test_width_is_not_depth(width: int) -> None:
 @pytest.mark.parametrize("raw", [b"", b"[]", b"1", b'"x"', b"null", b"true"])
 def test_what_is_no_object_is_refused(raw: bytes) -> None:
     assert tried(raw) is None
+
+
+@pytest.mark.parametrize("container", [b"{}", b"[]", b'{"a":[1]}', b'"\\"",[[]]'], ids=str)
+def test_body_of_too_many_objects_and_lists_is_refused_before_it_is_read(container: bytes) -> None:
+    raw = b'{"a":[' + b",".join([container] * MAX_CONTAINERS) + b"], this is no JSON"
+
+    with pytest.raises(ApiError, match="more than 100,000 objects and lists"):
+        parse_object(raw)
+
+
+def test_objects_and_lists_that_a_text_speaks_of_are_no_objects_and_lists() -> None:
+    text = '"{}[]\\\n' * MAX_CONTAINERS
+
+    assert parse_object(json.dumps({"a": [text] * 2}).encode()) == {"a": [text] * 2}
+    assert len(parse_object(b'{"a":[' + b",".join([b"{}"] * (MAX_CONTAINERS - 2)) + b"]}")["a"]) == MAX_CONTAINERS - 2

@@ -5,7 +5,7 @@ hosted tool, a faster tier, audio. A dialect describes what every provider may g
 every depth, and each `FurtherField` has the name by which a provider's row admits it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -31,17 +31,19 @@ class FurtherField:
 class Shape:
     """An object that every provider may get: the names of its fields, and the shapes of the objects in them.
 
-    A field may hold a list of such objects too. Where `by_type` is given, the object's `type` chooses its shape.
+    A field may hold a list of such objects too. One that is neither `inner` nor `free` holds no object and no list.
+    Where `by_type` is given, the object's `type` chooses its shape.
     """
 
     fields: frozenset[str] = frozenset()
+    free: frozenset[str] = frozenset()
     inner: Mapping[str, "Shape"] = field(default_factory=dict[str, "Shape"])
     by_type: Mapping[str, "Shape"] | None = None
 
 
-def shape(*fields: str, **inner: Shape) -> Shape:
-    """The shape of an object with these fields, those of `inner` being objects with shapes of their own."""
-    return Shape(frozenset({*fields, *inner}), inner)
+def shape(*fields: str, free: Iterable[str] = (), **inner: Shape) -> Shape:
+    """The shape of an object with these fields: `free` may hold any JSON, `inner` are objects with their own shapes."""
+    return Shape(frozenset({*fields, *free, *inner}), frozenset(free), inner)
 
 
 def chosen_by_type(**by_type: Shape) -> Shape:
@@ -59,15 +61,20 @@ def _is_known(value: Mapping[str, Any], known: Shape) -> bool:
     chosen = known if known.by_type is None else _chosen(value, known)
     if chosen is None or not chosen.fields.issuperset(value):
         return False
-    for name, inner in chosen.inner.items():
-        found: Any = value.get(name)
-        if isinstance(found, dict):
-            if not _is_known(cast("dict[str, Any]", found), inner):
+    for name, found in value.items():
+        if isinstance(found, dict | list) and name not in chosen.free:
+            inner = chosen.inner.get(name)
+            if inner is None or not _all_known(cast("dict[str, Any] | list[Any]", found), inner):
                 return False
-        elif isinstance(found, list):
-            for element in cast("list[Any]", found):
-                if not isinstance(element, str) and not (isinstance(element, dict) and _is_known(element, inner)):  # pyright: ignore[reportUnknownArgumentType]
-                    return False
+    return True
+
+
+def _all_known(found: dict[str, Any] | list[Any], known: Shape) -> bool:
+    if isinstance(found, dict):
+        return _is_known(found, known)
+    for element in found:
+        if not isinstance(element, str) and not (isinstance(element, dict) and _is_known(element, known)):  # pyright: ignore[reportUnknownArgumentType]  an element of any JSON
+            return False
     return True
 
 
@@ -93,18 +100,28 @@ def _further_in_object(value: Mapping[str, Any], known: Shape, name: str, param:
         yield FurtherField(_path(name, kind if isinstance(kind, str) else "?"), _path(param, "type"))
         return
     for further, given in value.items():
-        if further not in chosen.fields and given is not None:
+        if given is not None and not _is_open(further, given, chosen):
             yield FurtherField(_name(name, further, given), _path(param, further))
     for field_name, inner in chosen.inner.items():
         if field_name in value:
             yield from _further(value[field_name], inner, _path(name, field_name), _path(param, field_name))
 
 
+def _is_open(name: str, value: object, known: Shape) -> bool:
+    """Whether a field may pass, but for what is in its objects."""
+    return name in known.fields and (name in known.free or name in known.inner or not isinstance(value, dict | list))
+
+
 def _name(parent: str, further: str, value: object) -> str:
     if further not in _CACHE_MARKS:
         return _path(parent, further)
-    lifetime: Any = cast("dict[str, Any]", value).get("ttl") if isinstance(value, dict) else None
-    return CACHE_CONTROL if lifetime in _USUAL_LIFETIMES else LONG_CACHE
+    return CACHE_CONTROL if _is_usual(further, value) else LONG_CACHE
+
+
+def _is_usual(mark: str, value: object) -> bool:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).get("ttl") in _USUAL_LIFETIMES
+    return mark == "prompt_cache_retention" and isinstance(value, str)
 
 
 def _path(parent: str, child: str) -> str:

@@ -1,11 +1,12 @@
 """A reply that is one JSON object, kept until it is whole; implements `Meter`."""
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.output_bounds import MAX_BODY_BYTES
+from callmissed_ai.dialects.strict_json import read_strictly
+from callmissed_ai.streams.sse import BYTE_ORDER_MARK
 
 _TOO_LONG = "too long"
 
@@ -51,7 +52,7 @@ class JsonReplyMeter:
 
     def end(self) -> bytes:
         """Read the whole reply; returns what to pass on of it."""
-        body, self._body = bytes(self._body), bytearray()
+        body, self._body = bytes(self._body).removeprefix(BYTE_ORDER_MARK), bytearray()
         try:
             self._reply = _object(body)
             passed = self._passed(body, self._reply)
@@ -68,8 +69,8 @@ class JsonReplyMeter:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        reply: Any = json.loads(body)
-    except (ValueError, RecursionError):
+        reply = read_strictly(body)
+    except ValueError:
         raise UnusableReply("not JSON") from None
     if not isinstance(reply, dict):
         raise UnusableReply("no object")

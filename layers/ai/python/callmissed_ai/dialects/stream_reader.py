@@ -1,10 +1,10 @@
 """Reading an upstream's stream as neutral events."""
 
-import json
 from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
 from callmissed_ai.dialects.conversation import Event
+from callmissed_ai.dialects.strict_json import read_strictly
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 
@@ -41,8 +41,8 @@ class StreamWriter(Protocol):
 def json_object(data: bytes) -> dict[str, Any]:
     """The object in an event's data. Raises UnreadableStream."""
     try:
-        value: Any = json.loads(data.decode())
-    except (ValueError, RecursionError):
+        value: Any = read_strictly(data)
+    except ValueError:
         raise UnreadableStream("an event that is not JSON") from None
     if not isinstance(value, dict):
         raise UnreadableStream("an event that is no object")

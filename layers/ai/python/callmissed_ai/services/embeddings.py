@@ -74,7 +74,7 @@ class EmbeddingsWork:
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
-        return refusal_of(error)
+        return refusal_of(error, "input")
 
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
         """See `Work.meter`. Inputs are short enough to be counted for test keys too."""

@@ -1,16 +1,50 @@
-"""One event loop for all invocations of a function, so that connections and caches outlive an invocation."""
+"""What every Lambda handler needs: one event loop for all its invocations, and failures that quote nobody.
+
+Connections and caches live as long as the loop, so they outlive an invocation.
+"""
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from typing import Any, TypeVar
 
+from callmissed.observability import LoggableError, get_logger
+
 T = TypeVar("T")
+C = TypeVar("C")
+Event = dict[str, Any]
 
 _THREADS = 64
 
 _own = threading.local()  # Lambda has one thread per process; the local stack has one per function
+
+
+class InvocationFailedError(LoggableError):
+    """An invocation failed. The function's log says why, as far as a log may."""
+
+
+def logs_failures(name: str) -> Callable[[Callable[[Event, C], T]], Callable[[Event, C], T]]:
+    """Decorates the handler of the function `name`: what it raises is logged, and raised as InvocationFailedError.
+
+    Lambda prints the text of what a handler raises, keeps it with an event that failed for good, and a library's text
+    may quote a caller or an upstream. Retries are as before, because the invocation fails all the same.
+    """
+    logger = get_logger(name)
+
+    def decorate(handler: Callable[[Event, C], T]) -> Callable[[Event, C], T]:
+        @wraps(handler)
+        def logged(event: Event, context: C) -> T:
+            try:
+                return handler(event, context)
+            except Exception:
+                logger.exception("the invocation failed")
+                raise InvocationFailedError("the invocation failed; see the failure before") from None
+
+        return logged
+
+    return decorate
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
+from callmissed.observability import LoggableError
 from callmissed.settings import CoreSettings
 
 if TYPE_CHECKING:
@@ -19,9 +20,13 @@ _MIN_PEPPER_BYTES = 16
 _MIN_SEALING_KEY_BYTES = 32
 
 
+class SecretError(LoggableError, ValueError):
+    """A secret of ours is missing or too short."""
+
+
 @cache
 def pepper_ring(settings: CoreSettings) -> tuple[bytes, ...]:
-    """The live peppers, the current one first. Raises ValueError when there is none or one is too short."""
+    """The live peppers, the current one first. Raises SecretError when there is none or one is too short."""
     text = settings.peppers or _text(settings.pepper_secret_arn, settings.region)
     return _ring("pepper", text, _MIN_PEPPER_BYTES)
 
@@ -57,5 +62,5 @@ def _text(arn: str, region: str) -> str:
 def _ring(kind: str, text: str, min_bytes: int) -> tuple[bytes, ...]:
     ring = tuple(bytes.fromhex(part.strip()) for part in text.split(",") if part.strip())
     if not ring or any(len(key) < min_bytes for key in ring):
-        raise ValueError(f"at least one {kind} of {min_bytes} bytes or more, in hex, is needed")
+        raise SecretError(f"at least one {kind} of {min_bytes} bytes or more, in hex, is needed")
     return ring

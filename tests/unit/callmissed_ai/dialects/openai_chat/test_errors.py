@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ SECRET = "internal-detail-4711"
 
 @given(anything)
 def test_any_refusal_becomes_a_400(error: Any) -> None:
-    refusal = refusal_of(error)
+    refusal = refusal_of(error, "messages")
 
     assert refusal.status == 400
     assert refusal.code in ("invalid_request_error", "context_length_exceeded")
@@ -21,6 +22,13 @@ def test_any_refusal_becomes_a_400(error: Any) -> None:
 
 @given(st.dictionaries(st.sampled_from(["message", "type", "code", "param"]), st.just(f"No: {SECRET}")))
 def test_an_upstreams_words_stay_with_us(error: dict[str, str]) -> None:
-    refusal = refusal_of(error)
+    refusal = refusal_of(error, "messages")
 
     assert SECRET not in f"{refusal.message}{refusal.param}{refusal.code}"
+
+
+@pytest.mark.parametrize("prompt", ["messages", "input"])
+def test_context_that_is_too_long_names_the_field_of_the_dialect(prompt: str) -> None:
+    refusal = refusal_of({"code": "context_length_exceeded", "param": SECRET}, prompt)
+
+    assert (refusal.param, refusal.code) == (prompt, "context_length_exceeded")

@@ -245,6 +245,7 @@ def test_reply_begins_with_what_belongs_to_it(first: bytes) -> None:
         said("x").rstrip(),
         DONE,
         ERROR,
+        ERROR.rstrip(),
         event({"choices": [{"delta": {"content": "x"}, "finish_reason": "error"}]}),
         event({"choices": [{"delta": {"content": "x"}}], "error": {"code": 1}}),
         b"event: error\n" + said("x"),
@@ -253,6 +254,8 @@ def test_reply_begins_with_what_belongs_to_it(first: bytes) -> None:
         b"data: <html>\n\n",
         b"data: 5\n\n",
         b"data: [1]\n\n",
+        b'data: {"choices": [{"delta": {"content": "x"}}], "more": NaN}\n\n',
+        b'data: {"choices": [{"delta": {"content": "x", "more": ' + b"[" * 400 + b"]" * 400 + b"}}]}\n\n",
         b'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n',
         b"\x00" + said("x").replace(b": ", b"\x00: ", 1),
         said("x").decode().encode("utf-16"),
@@ -287,6 +290,32 @@ def test_finish_reason_in_the_last_event_counts_without_its_blank_line() -> None
     result = metered([said("a"), FINISH.rstrip()])
 
     assert (result.passed, result.finished) == (said("a") + FINISH, True)
+
+
+def test_only_event_counts_without_its_blank_line() -> None:
+    only = event({"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}]})
+
+    for lacking in (b"", b"\n", b"\r\n"):
+        assert metered([ROLE, only.rstrip() + lacking]).passed == ROLE + only
+        assert metered([only.rstrip() + lacking]).finished
+        assert metered([b"\xef\xbb\xbf" + only.rstrip() + lacking]).passed == only
+    assert not metered([event({"choices": [{"delta": {}, "finish_reason": "error"}]}).rstrip()]).begun
+
+
+def test_finish_reason_on_a_line_of_its_own_counts() -> None:
+    lines = b'data: {"choices": [{"delta": {}, "finish_reason":\ndata: "stop"}]}\n\n'
+
+    assert metered([said("a"), lines]).finished
+
+
+@pytest.mark.parametrize("usage", [{}, {"prompt_tokens": "3", "completion_tokens": 2}, {"prompt_tokens": -1}])
+def test_usage_chunk_that_makes_no_sense_is_taken_out_too(usage: dict[str, Any]) -> None:
+    odd = event({"choices": [], "usage": usage})
+
+    result = metered([said("a"), odd, FINISH, DONE])
+
+    assert (result.passed, result.usage, result.written) == (said("a") + FINISH, None, "a")
+    assert metered([said("a"), odd, DONE], wants_usage=True).passed == said("a") + odd
 
 
 def test_finish_reason_that_was_measured_long_ago_counts() -> None:

@@ -55,6 +55,17 @@ async def test_a_message_that_names_two_functions_calls_both(sandbox):
     assert called(alone) == [("get_weather", {"city": "Rome"})]
 
 
+async def test_schemas_of_all_calls_share_one_limit(sandbox):
+    long = {"type": "string", "description": "x" * 20_000}
+    many = [function(f"get_{name}", city=long) for name in ("snow", "rain", "wind", "frost", "storm", "tide")]
+    prompt = " ".join(each["function"]["name"] for each in many)
+
+    assert len(called(await sandbox.ask(prompt, tools=many[:3]))) == 3
+    error = await sandbox.refusal(prompt, tools=many)
+    assert error["code"] == "invalid_function_parameters"
+    assert "the schemas of all calls are longer than 100000 bytes" in error["message"]
+
+
 async def test_ids_of_calls_differ(sandbox):
     reply = await sandbox.ask("Weather and time", tools=[WEATHER, CLOCK], n=2)
     ids = [call["id"] for choice in reply["choices"] for call in choice["message"]["tool_calls"]]

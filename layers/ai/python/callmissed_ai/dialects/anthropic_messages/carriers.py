@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from callmissed_ai.dialects.conversation import Extras, Part, RedactedThinking, Thinking, ToolCall
+from callmissed_ai.dialects.strict_json import read_strictly
 
 _MARK = "callmissed-1:"
 _CARRIED: Mapping[str, frozenset[str]] = {
@@ -67,9 +68,9 @@ def _packed(extras: Extras, own: str | None) -> str:
 def _read(text: str) -> tuple[Extras, str | None]:
     """The extras in `text` and the provider's own text beside them; nothing where a client changed it."""
     try:
-        value: Any = json.loads(base64.b64decode(text.removeprefix(_MARK), validate=True))
+        value: Any = read_strictly(base64.b64decode(text.removeprefix(_MARK), validate=True))
         extras, own = value
-    except (ValueError, RecursionError, TypeError):
+    except (ValueError, TypeError):
         return {}, None
     known = _known(cast("dict[Any, Any]", extras) if isinstance(extras, dict) else {})
     return known, own if isinstance(own, str) else None

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from callmissed.errors import ApiError, envelope
 from callmissed_ai.dialects.anthropic_messages import carriers
@@ -26,6 +26,7 @@ from callmissed_ai.dialects.conversation import (
     ToolCall,
     UsageReported,
 )
+from callmissed_ai.dialects.tool_arguments import arguments_object
 from callmissed_ai.tokens.usage import TokenUsage, larger
 
 _MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -100,11 +101,8 @@ def _blocks(part: Part) -> Iterator[dict[str, Any]]:
 
 def _input(arguments: str) -> dict[str, Any]:
     """Arguments as an object. What a model wrote wrongly stays visible, in the form that Anthropic recommends."""
-    try:
-        value: Any = json.loads(arguments or "{}")
-    except (ValueError, RecursionError):
-        value = None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {"INVALID_JSON": arguments}
+    found = arguments_object(arguments)
+    return {"INVALID_JSON": arguments} if found is None else found
 
 
 def _own(extras: Extras) -> Mapping[str, Any]:

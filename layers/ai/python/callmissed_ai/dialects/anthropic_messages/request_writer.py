@@ -1,10 +1,9 @@
 """From the neutral conversation to a messages request."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.dialects.conversation import (
@@ -25,6 +24,7 @@ from callmissed_ai.dialects.conversation import (
     Turn,
 )
 from callmissed_ai.dialects.ids import restricted_id
+from callmissed_ai.dialects.tool_arguments import arguments_object
 
 _DIALECT = "anthropic_messages"
 _TOOL_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -183,13 +183,10 @@ def _title(document: Document) -> dict[str, Any]:
 
 
 def _input(call: ToolCall, param: str) -> dict[str, Any]:
-    try:
-        value: Any = json.loads(call.arguments or "{}")
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
+    found = arguments_object(call.arguments)
+    if found is None:
         raise invalid_request(f"Invalid '{param}': the arguments of the call are no JSON object.", param)
-    return cast("dict[str, Any]", value)
+    return found
 
 
 def _result(result: ToolResult, param: str) -> dict[str, Any]:

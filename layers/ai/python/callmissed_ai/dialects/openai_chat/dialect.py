@@ -133,7 +133,7 @@ class ChatDialect:
 
     def refusal(self, error: object) -> ApiError:
         """See `Dialect.refusal`."""
-        return errors.refusal_of(error)
+        return errors.refusal_of(error, "messages")
 
 
 def _with_effort(body: dict[str, Any], model: Model) -> dict[str, Any]:

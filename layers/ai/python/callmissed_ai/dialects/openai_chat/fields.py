@@ -20,9 +20,14 @@ _NEUTRAL_VALUES: Mapping[str, tuple[object, ...]] = {
 """Values with which a field means what its absence means, so that it is left out."""
 
 _CALL = shape(
-    "id", "type", "index", "extra_content", function=shape("name", "arguments"), custom=shape("name", "input")
+    "id",
+    "type",
+    "index",
+    free=("extra_content",),
+    function=shape("name", free=("arguments",)),
+    custom=shape("name", free=("input",)),
 )
-_TEXT = shape("type", "text", "annotations")
+_TEXT = shape("type", "text", free=("annotations",))
 _PART = chosen_by_type(
     text=_TEXT,
     input_text=_TEXT,
@@ -32,22 +37,19 @@ _PART = chosen_by_type(
     input_image=shape("type", "detail", image_url=shape("url", "detail")),
 )
 _MESSAGE = shape(
-    "annotations",
     "name",
-    "reasoning",
-    "reasoning_content",
-    "reasoning_details",
     "refusal",
     "role",
     "tool_call_id",
+    free=("annotations", "reasoning", "reasoning_content", "reasoning_details"),
     content=_PART,
-    function_call=shape("name", "arguments"),
+    function_call=shape("name", free=("arguments",)),
     tool_calls=_CALL,
 )
-_FUNCTION = shape("name", "description", "parameters", "strict")
+_FUNCTION = shape("name", "description", "strict", free=("parameters",))
 _TOOL = chosen_by_type(
     function=shape("type", function=_FUNCTION),
-    custom=shape("type", custom=shape("name", "description", "format")),
+    custom=shape("type", custom=shape("name", "description", free=("format",))),
 )
 _NAMED = shape("name")
 _CHOICE = chosen_by_type(
@@ -57,18 +59,19 @@ _CHOICE = chosen_by_type(
 )
 _FORMAT = chosen_by_type(
     text=shape("type"),
-    json_object=shape("type", "schema"),
-    json_schema=shape("type", json_schema=shape("name", "description", "schema", "strict")),
+    json_object=shape("type", free=("schema",)),
+    json_schema=shape("type", json_schema=shape("name", "description", "strict", free=("schema",))),
 )
 _OPTIONS = (
-    *("model", "models", "route", "stream", "n", "max_tokens", "max_completion_tokens"),
-    *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "logit_bias", "logprobs", "top_logprobs"),
+    *("model", "route", "stream", "n", "max_tokens", "max_completion_tokens"),
+    *("temperature", "top_p", "top_k", "min_p", "seed", "logprobs", "top_logprobs"),
     *("frequency_penalty", "presence_penalty", "repetition_penalty"),
-    *("parallel_tool_calls", "reasoning_effort", "structured_outputs", "verbosity"),
-    *("metadata", "prompt_cache_key", "safety_identifier", "store", "user"),
+    *("parallel_tool_calls", "reasoning_effort", "verbosity"),
+    *("prompt_cache_key", "safety_identifier", "store", "user"),
 )
 REQUEST: Shape = shape(
     *_OPTIONS,
+    free=("models", "stop", "logit_bias", "structured_outputs", "metadata"),
     messages=_MESSAGE,
     tools=_TOOL,
     tool_choice=_CHOICE,

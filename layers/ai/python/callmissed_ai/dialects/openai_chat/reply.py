@@ -79,7 +79,7 @@ def message_of(choice: Mapping[str, Any]) -> dict[str, Any]:
 def checked_reply(body: bytes, reply: Mapping[str, Any]) -> bytes:
     """The `body` of a whole `reply`, untouched. Raises UnusableReply for one without choices."""
     choices = reply.get("choices")
-    if objects(choices) != choices:
+    if not choices or objects(choices) != choices:
         raise UnusableReply("no choices")
     if reply.get("error") or "error" in finish_reasons(reply):
         raise UnusableReply("an error with status 200")

@@ -30,6 +30,7 @@ from callmissed_ai.dialects.openai_chat.reply import message_of, objects
 from callmissed_ai.dialects.openai_chat.stream import is_error
 from callmissed_ai.dialects.openai_chat.usage import read_usage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
+from callmissed_ai.dialects.tool_arguments import arguments_object
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, split
 
 _STOPS: Mapping[object, Stop] = {
@@ -244,13 +245,7 @@ class _OpenCall:
     @property
     def is_whole(self) -> bool:
         """Whether the arguments are a JSON object already."""
-        if not self.arguments.rstrip().endswith("}"):
-            return False
-        try:
-            json.loads(self.arguments)
-        except (ValueError, RecursionError):
-            return False
-        return True
+        return self.arguments.rstrip().endswith("}") and arguments_object(self.arguments) is not None
 
 
 def _ended(call: _OpenCall) -> Iterator[Event]:

@@ -11,13 +11,14 @@ from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.openai_chat.reply import begins, finish_reasons, written_text
 from callmissed_ai.dialects.openai_chat.usage import read_usage
 from callmissed_ai.dialects.output_bounds import OutputBounds
+from callmissed_ai.dialects.strict_json import read_strictly
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, name_of, split
 from callmissed_ai.tokens.usage import TokenUsage, larger
 
 DONE = b"data: [DONE]\n\n"
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _NO_OBJECT = re.compile(rb"data:(?! ?\{)")  # `[DONE]` is none either
-_FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
+_FINISH = re.compile(rb'"finish_reason"\s*:(?!\s*null)')
 _REPORTED = "the upstream reports an error"
 _ENDLESS = "an event without end"
 _NEVER_BEGUN = "no reply in the stream"
@@ -76,7 +77,7 @@ class ChatStreamMeter:
 
         A last event may lack its blank line, and a reply with a finish reason its `[DONE]`.
         """
-        passed = self._end_of_reply(self._splitter.rest()) if self.begun else b""
+        passed = self._end_of_reply(self._splitter.rest())
         if not (self.finished or self.broken):
             self.finished = self._passed.have_finish_reason()
             self.broken = "" if self.finished else (_NOT_ENDED if self.begun else _NEVER_BEGUN)
@@ -91,9 +92,12 @@ class ChatStreamMeter:
         return self._passed.unreported_text()
 
     def _end_of_reply(self, rest: bytes) -> bytes:
-        """What may be passed on of the last event, which lacks its blank line and may be cut off anywhere."""
-        data = data_of(rest)
-        if not data:
+        """What may be passed on of the last event, which lacks its blank line and may be cut off anywhere.
+
+        No reply begins with it, unless it ends there too.
+        """
+        data = data_of(rest if self.begun else rest.removeprefix(BYTE_ORDER_MARK))
+        if not data or not (self.begun or finish_reasons(_lenient(data))):
             return b""
         if data != b"[DONE]" and not _lenient(data):
             self.broken = _NOT_ENDED
@@ -138,8 +142,9 @@ class ChatStreamMeter:
         except _UnreadableEvent as error:
             self.broken = str(error)
             return True
-        usage = read_usage(chunk.get("usage"))
-        hidden = usage is not None and not chunk.get("choices") and not self._wants_usage
+        reported = chunk.get("usage")
+        usage = read_usage(reported)
+        hidden = isinstance(reported, dict) and not chunk.get("choices") and not self._wants_usage
         if usage:
             self._report(usage, hidden=hidden)
         if is_error(event, chunk):
@@ -265,8 +270,8 @@ def _text(events: bytes) -> str:
 
 def _parse(data: bytes) -> dict[str, Any]:
     try:
-        chunk: Any = json.loads(data.decode())
-    except (ValueError, RecursionError):
+        chunk = read_strictly(data)
+    except ValueError:
         raise _UnreadableEvent("an event that is not JSON") from None
     if not isinstance(chunk, dict):
         raise _UnreadableEvent("an event that is no object")

@@ -74,7 +74,7 @@ class EmbeddingsRequest(BaseModel):
         return sum(min(length, window or length) + _TOKENS_AROUND_AN_INPUT for length in lengths)
 
 
-_KNOWN = shape(*EmbeddingsRequest.model_fields)
+_KNOWN = shape(free=EmbeddingsRequest.model_fields)
 
 
 def without_nulls(body: Mapping[str, Any]) -> Mapping[str, Any]:

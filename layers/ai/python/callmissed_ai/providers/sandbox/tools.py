@@ -10,9 +10,15 @@ from dataclasses import dataclass
 
 from callmissed_ai.dialects.openai_chat.typed_request import NamedChoice, ToolFunction, TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
-from callmissed_ai.providers.sandbox.conversation import Conversation
+from callmissed_ai.providers.sandbox.conversation import RequestSummary
 from callmissed_ai.providers.sandbox.rejection import Rejected
-from callmissed_ai.providers.sandbox.schema_values import SchemaError, check_is_object, check_strict, fitting_json
+from callmissed_ai.providers.sandbox.schema_values import (
+    FillCounter,
+    SchemaError,
+    check_is_object,
+    check_strict,
+    fitting_json,
+)
 
 _COMMON_WORDS = """
     about after also another before call called does done each find from function give given gets have into list make
@@ -25,7 +31,7 @@ _MAX_TEXT_LENGTH = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class ComposedCall:
     """A call to a function. `arguments` is JSON text."""
 
     name: str
@@ -50,15 +56,16 @@ def check_tools(request: TypedChatRequest) -> None:
             raise _wrong_schema(function, index, error) from None
 
 
-def choose_calls(request: TypedChatRequest, conversation: Conversation) -> list[ToolCall]:
+def choose_calls(request: TypedChatRequest, conversation: RequestSummary) -> list[ComposedCall]:
     """The calls to make, none for a reply in text. Raises Rejected for parameters that can't be filled."""
     functions = [tool.function for tool in request.tools or ()]
     chosen = _chosen(request, functions, conversation)
-    return [_call(function, functions.index(function), conversation) for function in chosen]
+    counter = FillCounter()
+    return [_call(function, functions.index(function), conversation, counter) for function in chosen]
 
 
 def _chosen(
-    request: TypedChatRequest, functions: Sequence[ToolFunction], conversation: Conversation
+    request: TypedChatRequest, functions: Sequence[ToolFunction], conversation: RequestSummary
 ) -> list[ToolFunction]:
     choice = request.tool_choice or "auto"
     if not functions or choice == "none" or (choice == "auto" and conversation.tool_results):
@@ -101,10 +108,12 @@ def _words(text: str) -> list[str]:
     return [word.removesuffix("s") for word in found if word not in _COMMON]
 
 
-def _call(function: ToolFunction, index: int, conversation: Conversation) -> ToolCall:
+def _call(function: ToolFunction, index: int, conversation: RequestSummary, counter: FillCounter) -> ComposedCall:
     schema, said = function.parameters or {"type": "object"}, conversation.last_user_text
     try:
-        return ToolCall(function.name, fitting_json(schema, said, conversation.tool_results, (function.name,)))
+        return ComposedCall(
+            function.name, fitting_json(schema, said, conversation.tool_results, (function.name,), counter)
+        )
     except SchemaError as error:
         raise _wrong_schema(function, index, error) from None
 

@@ -6,7 +6,7 @@ following references is bounded.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from importlib import import_module
 from typing import Any, cast
 
@@ -14,7 +14,9 @@ from callmissed_ai.providers.sandbox.schema_values.patterns import is_tame, matc
 
 _MAX_SCHEMA_BYTES = 100_000
 _MAX_STEPS = 5_000
+_MAX_EVALUATIONS = 50_000
 _REFUSED = ('"patternProperties":', '"$schema":', '"$recursiveRef":')
+_REFERENCES = ("$ref", "$dynamicRef")
 _NOT_STRICT = ("allOf", "not", "dependentRequired", "dependentSchemas", "if", "then", "else")
 _JsonSchema = Mapping[str, Any] | bool
 
@@ -27,18 +29,48 @@ class TooLargeError(Exception):
     """Filling a schema takes more steps than the sandbox allows."""
 
 
+class FillCounter:
+    """Counts what filling the schemas of one request takes, because nobody pays for it."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._steps = 0
+        self._evaluations = 0
+
+    def read(self, length: int) -> None:
+        """Count a schema of so many bytes. Raises SchemaError when there have been too many."""
+        self._bytes += length
+        if self._bytes > _MAX_SCHEMA_BYTES:
+            which = "the schema is" if length > _MAX_SCHEMA_BYTES else "the schemas of all calls are"
+            raise SchemaError(f"{which} longer than {_MAX_SCHEMA_BYTES} bytes")
+
+    def step(self) -> None:
+        """Count one step of work. Raises TooLargeError when there have been too many."""
+        self._steps += 1
+        _check(self._steps <= _MAX_STEPS)
+
+    def evaluate(self, keywords: int) -> None:
+        """Count so many keywords that a value is compared with. Raises TooLargeError when there have been too many."""
+        self._evaluations += keywords
+        _check(self._evaluations <= _MAX_EVALUATIONS)
+
+
+def _check(is_within_limits: bool) -> None:
+    if not is_within_limits:
+        raise TooLargeError("the schema is too large, or unfolds to something too large")
+
+
 class FitCheck:
     """Checks whether values fit parts of one schema. Raises SchemaError for an invalid schema."""
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
+    def __init__(self, schema: Mapping[str, Any], counter: FillCounter) -> None:
         rules = {name: rule for name, rule in schema.items() if name != "$schema"}
         text = json.dumps(rules, separators=(",", ":"))
-        if len(text) > _MAX_SCHEMA_BYTES:
-            raise SchemaError(f"the schema is longer than {_MAX_SCHEMA_BYTES} bytes")
+        counter.read(len(text))
         refused = next((word for word in _REFUSED if word in text), None)
         if refused:
             raise SchemaError(f"{refused[1:-2]!r} is not supported by the sandbox")
-        self._steps = 0
+        self._counter = counter
         self._written: set[tuple[str, str]] = set()
         self._validator = self._make_validator(schema, rules)
 
@@ -54,10 +86,12 @@ class FitCheck:
         self._written.add((pattern, text))
 
     def step(self) -> None:
-        """Count one step of work. Raises TooLargeError when there have been too many."""
-        self._steps += 1
-        if self._steps > _MAX_STEPS:
-            raise TooLargeError("the schema is too large, or unfolds to something too large")
+        """See `FillCounter.step`."""
+        self._counter.step()
+
+    def compare(self, options: Sized) -> None:
+        """Count the comparison with each of `options`. Raises as `FillCounter.evaluate` does."""
+        self._counter.evaluate(len(options))
 
     def _make_validator(self, schema: Mapping[str, Any], rules: Mapping[str, Any]) -> Any:
         library: Any = import_module("jsonschema")
@@ -68,10 +102,8 @@ class FitCheck:
         except library.SchemaError as error:
             raise SchemaError(str(error.message)[:200]) from None
         ignored = dict.fromkeys(("unevaluatedProperties", "unevaluatedItems"), _accept)
-        counted = {
-            name: self._counted(kind.VALIDATORS[name]) for name in ("$ref", "$dynamicRef") & kind.VALIDATORS.keys()
-        }
-        guarded: Any = validators.extend(kind, ignored | counted | {"pattern": self._match})
+        counted = {name: self._counted(name, keyword) for name, keyword in kind.VALIDATORS.items()}
+        guarded: Any = validators.extend(kind, counted | ignored | {"pattern": self._match})
         return guarded(rules, registry=import_module("referencing").Registry())
 
     def _match(self, _: Any, pattern: str, value: object, __: Any) -> Iterator[Any]:
@@ -82,12 +114,14 @@ class FitCheck:
         if not matches(pattern, value):
             yield import_module("jsonschema").ValidationError("the pattern does not match")
 
-    def _counted(self, keyword: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-        def follow(*arguments: Any) -> Iterator[Any]:
-            self.step()
-            yield from keyword(*arguments) or ()
+    def _counted(self, name: str, keyword: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+        def evaluate(validator: Any, rule: Any, *arguments: Any) -> Iterator[Any]:
+            self._counter.evaluate(len(rule) if name == "enum" else 1)
+            if name in _REFERENCES:
+                self._counter.step()
+            yield from keyword(validator, rule, *arguments) or ()
 
-        return follow
+        return evaluate
 
 
 def _accept(*_: Any) -> Iterator[Any]:

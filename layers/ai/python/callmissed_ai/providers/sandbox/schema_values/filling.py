@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from callmissed_ai.providers.sandbox.schema_values.checks import FitCheck, SchemaError, TooLargeError
+from callmissed_ai.providers.sandbox.schema_values.checks import FillCounter, FitCheck, SchemaError, TooLargeError
 from callmissed_ai.providers.sandbox.schema_values.merging import JsonSchema, Rules, flatten, merge, types_of
 from callmissed_ai.providers.sandbox.schema_values.prompt_values import PromptValues
 from callmissed_ai.providers.sandbox.schema_values.scalars import numbers, patterned_texts, texts, usual_kind
@@ -20,10 +20,10 @@ _ARRAY_WORDS = frozenset({"items", "prefixItems", "minItems", "uniqueItems", "co
 _NUMBER_WORDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
 
 
-def fill_schema(schema: Mapping[str, Any], values: PromptValues) -> str:
+def fill_schema(schema: Mapping[str, Any], values: PromptValues, counter: FillCounter | None = None) -> str:
     """JSON text that fits `schema`. Raises SchemaError when the schema is wrong or none is found."""
     try:
-        value = _Filler(schema, values).value(schema, "", 0, 0)
+        value = _Filler(schema, values, counter or FillCounter()).value(schema, "", 0, 0)
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except TooLargeError as error:
         raise SchemaError(str(error)) from None
@@ -36,10 +36,10 @@ def fill_schema(schema: Mapping[str, Any], values: PromptValues) -> str:
 class _Filler:
     """Fills the parts of one schema. `nth` distinguishes siblings in an array; `depth` counts containers."""
 
-    def __init__(self, root: Mapping[str, Any], values: PromptValues) -> None:
+    def __init__(self, root: Mapping[str, Any], values: PromptValues, counter: FillCounter) -> None:
         self._root = root
         self._values = values
-        self._check = FitCheck(root)
+        self._check = FitCheck(root, counter)
 
     def value(self, schema: JsonSchema, name: str, nth: int, depth: int) -> Any:
         if depth > _MAX_DEPTH:
@@ -64,10 +64,11 @@ class _Filler:
 
     def _enumerated(self, rules: Rules, nth: int) -> Iterator[Any]:
         options: list[Any] = rules["enum"]
-        spoken = [option for option in options if isinstance(option, str) and self._values.mentions(option)]
-        usual = [option for option in options if option == rules.get("default")]
-        ordered = [*spoken, *usual, *options] if not nth else options
-        yield from (ordered[(nth + index) % len(ordered)] for index in range(len(ordered)))
+        self._check.compare(options)
+        if not nth:
+            yield from (option for option in options if isinstance(option, str) and self._values.mentions(option))
+            yield from (option for option in options if option == rules.get("default"))
+        yield from (options[(nth + index) % len(options)] for index in range(len(options)))
 
     def _alternatives(self, rules: Rules, branches: list[JsonSchema], name: str, nth: int, depth: int) -> Iterator[Any]:
         for branch in _in_order(branches, nth, depth):

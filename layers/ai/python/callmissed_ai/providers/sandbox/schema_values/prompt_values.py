@@ -67,14 +67,19 @@ class PromptValues:
         """The value that a result or the text gives to `name`, as in `name: value` or `name = "value"`."""
         if name in self._members:
             return self._members[name]
-        words = r"[ _-]?".join(map(re.escape, re.split(r"[_\s-]+", name[:64])))
+        parts = re.split(r"[_\s-]+", name[:64])
+        if not all(part.casefold() in self._folded for part in parts):
+            return None  # costs less than making a pattern
+        words = r"[ _-]?".join(map(re.escape, parts))
         match = re.search(rf"""(?i:\b{words}\b)\s?[:=]\s?(?:"([^"\n]{{1,200}})"|([^\s,;"]{{1,200}}))""", self.text)
         return (match[1] or match[2].rstrip(".!?") or None) if match else None
 
     def mentions(self, phrase: str) -> bool:
         """Whether the text has the words of `phrase` in a row, in any case."""
-        words = phrase.casefold().replace("_", " ").strip()
-        return bool(words) and re.search(rf"(?<!\w){re.escape(words[:200])}(?!\w)", self._folded) is not None
+        words = phrase.casefold().replace("_", " ").strip()[:200]
+        if not words or words not in self._folded:
+            return False
+        return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", self._folded) is not None
 
 
 def _is_sound(kind: str, value: str) -> bool:

@@ -55,7 +55,10 @@ def numbers(rules: Mapping[str, Any], values: PromptValues, nth: int) -> Iterato
 
 
 def texts(rules: Mapping[str, Any], name: str, values: PromptValues, nth: int) -> Iterator[str]:
-    """Texts without a pattern for the property `name`: by format, from the prompt, from examples, made up."""
+    """Texts without a pattern for the property `name`: by format, from the prompt, from examples, made up.
+
+    None is made up that has to be longer than 10,000 characters.
+    """
     lengths = _lengths(rules)
     if "format" in rules:
         yield from _by_format(rules["format"], lengths, values, nth)
@@ -66,7 +69,8 @@ def texts(rules: Mapping[str, Any], name: str, values: PromptValues, nth: int) -
     if phrase is not None:
         yield phrase
     yield from rules.get("examples", ())[nth:]
-    yield _made_up(name, lengths, nth)
+    if lengths:
+        yield _made_up(name, lengths, nth)
 
 
 def patterned_texts(rules: Mapping[str, Any], values: PromptValues, nth: int) -> Iterator[str]:
