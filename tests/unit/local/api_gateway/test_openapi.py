@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from callmissed.events.types import EVENT_TYPES
 from callmissed.platform.routes import ROUTES, Auth
@@ -59,6 +60,17 @@ def test_examples_have_no_field_that_their_schema_does_not_name() -> None:
 
     assert len(examples) > 20
     assert {place: found for place, schema, value in examples if (found := unnamed(document, schema, value))} == {}
+
+
+def test_examples_fit_their_schema() -> None:
+    document = openapi.document()
+    components = {"components": document["components"]}
+
+    assert {
+        place: error.message
+        for place, schema, value in documented_examples("", document)
+        for error in Draft202012Validator({**schema, **components}).iter_errors(value)
+    } == {}
 
 
 @pytest.mark.parametrize("name", EVENT_TYPES)
