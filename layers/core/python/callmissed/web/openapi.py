@@ -78,9 +78,9 @@ def _routes(routers: Iterable[APIRouter]) -> Iterator[APIRoute]:
 
 def _restore_nulls(document: dict[str, Any], route: APIRoute) -> None:
     """Put the examples of a route and of its models in as they were written: FastAPI leaves out what is null."""
-    answer: Any = cast("Any", route).response_model
     body: Any = route.body_field.field_info.annotation if route.body_field else None
-    models = TypeAdapter[Any](GenericAlias(tuple, (answer, body))).json_schema().get("$defs", {})
+    both: Any = GenericAlias(tuple, (cast("Any", route).response_model, body))
+    models = TypeAdapter[Any](both).json_schema().get("$defs", {})
     _copy_examples(models, document["components"]["schemas"])
     for method in route.methods or ():
         described = document["paths"][route.path_format].get(method.lower(), {"responses": {}})["responses"]
