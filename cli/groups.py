@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 DEFAULT_STATE = Path(".callmissed")
+HELP_OPTIONS = ["-h", "--help"]
 
 HELP: Mapping[str, str] = {
     "tenants": "The organisations to whom everything belongs.",
@@ -22,6 +23,44 @@ HELP: Mapping[str, str] = {
     "dlq": "What could not be processed or delivered.",
 }
 """Help of each group. The group `name` is the attribute of that name of the module `cli.commands.name`."""
+
+COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "tenants": {
+        "create": "Create a tenant.",
+        "list": "List all tenants, oldest first.",
+        "show": "Show a tenant with its balance.",
+    },
+    "keys": {
+        "create": "Create a key and print its secret.",
+        "list": "List a tenant's keys, oldest first.",
+        "show": "Show a key with all its limits; its secret is masked.",
+        "revoke": "End every secret of a key, for good; its next call is refused.",
+        "rotate": "Give a key a new secret, and print it.",
+    },
+    "credits": {
+        "grant": "Add credits to a tenant's wallet.",
+        "balance": "Show what a tenant has, holds and has spent.",
+        "entries": "List a tenant's ledger entries, newest first.",
+    },
+    "usage": {"tail": "Show a tenant's last calls, newest last."},
+    "events": {"emit": "Publish the example of an event type for a tenant, to try what receives it."},
+    "webhooks": {
+        "list": "List a tenant's webhooks, oldest first, secrets masked.",
+        "delete": "Delete a webhook; what is still undelivered is not sent.",
+        "deliveries": "List a webhook's deliveries of the last 30 days, newest event first.",
+        "listen": "Receive a tenant's events on this machine, verify and print them until Ctrl-C.",
+    },
+    "integrations": {
+        "show": "Show a tenant's credentials, secrets masked.",
+        "set": "Save credentials in the place of those before.",
+    },
+    "dlq": {
+        "list": "List the queues of dead letters, with how many messages each has and how old the oldest is.",
+        "show": "Show messages, and leave them where they are.",
+        "redrive": "Move messages back into the queue from which they came.",
+    },
+}
+"""Help of the commands of each group, in their order: a test holds that it is what the modules say."""
 
 
 class HelpfulGroup(TyperGroup):
@@ -36,14 +75,26 @@ class HelpfulGroup(TyperGroup):
 
 
 class LazyGroup(HelpfulGroup):
-    """The group of all groups: shows them without importing them, and imports the one that is called."""
+    """The group of all groups: shows them without importing them, and imports the one of which a command is called."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that `args` name, with its own commands."""
         name, command, rest = super().resolve_command(ctx, args)
-        if name in HELP:
+        if name in HELP and not _asks_for_help(rest):
             command = get_group(getattr(import_module(f"cli.commands.{name}"), str(name)))
         return name, command, rest
+
+
+def _asks_for_help(words: list[str]) -> bool:
+    return not words or words[0] in HELP_OPTIONS
+
+
+def outline(name: str) -> typer.Typer:
+    """The group `name` with commands that have a name and help, and do nothing."""
+    group = command_group(name)
+    for command, help in COMMANDS[name].items():
+        group.command(command, help=help)(lambda: None)
+    return group
 
 
 def command_group(name: str) -> typer.Typer:

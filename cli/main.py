@@ -5,16 +5,16 @@ from typing import Annotated
 import typer
 
 from cli.commands.dev import dev
-from cli.groups import HELP, LazyGroup, command_group
+from cli.groups import HELP, HELP_OPTIONS, LazyGroup, outline
 
 app = typer.Typer(
     name="callmissed",
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP_OPTIONS},
     pretty_exceptions_enable=False,
 )
 for name in HELP:
-    app.add_typer(command_group(name))
+    app.add_typer(outline(name))
 app.command()(dev)
 
 

@@ -42,7 +42,7 @@ class Output:
         if self._as_json:
             self._json(row, indent=2)
             return
-        width = max(len(name) for name in row) + _GAP
+        width = max(map(len, row), default=0) + _GAP
         for name, value in row.items():
             self._line(name.replace("_", " ").ljust(width), _shown(value))
 

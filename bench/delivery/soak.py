@@ -13,7 +13,8 @@ from callmissed.events.outbox import Event
 from functions.webhooks.delivery.attempts import AttemptOutcome
 from functions.webhooks.storage.records import Endpoint
 from local.aws.tables import StageTables
-from tests.support.webhooks.simulation import CrashPlan, Simulation, ok, status
+from tests.support.webhooks.crashes import CrashPlan
+from tests.support.webhooks.simulation import Simulation, ok, status
 
 DEATHS_PER_STEP = 1 / 400
 FAILURES_PER_ATTEMPT = 1 / 50

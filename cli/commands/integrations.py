@@ -78,6 +78,8 @@ async def show(context: CommandContext) -> None:
         record = await book.get(context.tenant, provider)
         rows |= {provider: shown(record, kind, sealer)} if record else {}
     context.output.record(rows)
+    if not rows:
+        context.output.warn("No number is connected.")
 
 
 async def _save(context: CommandContext, kind: type[Credentials], fields: Row) -> None:

@@ -64,4 +64,7 @@ const server = createServer((request, response) => {
   );
 });
 server.on("error", (error) => fail(`port ${PORT}: ${error.message}; choose another in PORT`));
+if (!Number.isInteger(PORT) || PORT < 0 || PORT > 65535) {
+  fail(`port ${process.env.PORT}: not a port; choose another in PORT`);
+}
 server.listen(PORT, "127.0.0.1", () => console.log(`listening on http://127.0.0.1:${server.address().port}`));

@@ -8,12 +8,13 @@ import os
 import re
 import threading
 import time
+from contextlib import suppress
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 SECRET = os.environ.get("CALLMISSED_WEBHOOK_SECRET", "")
-PORT = int(os.environ.get("PORT") or 9000)
+PORT = os.environ.get("PORT") or "9000"
 MAX_BYTES = 1024 * 1024
 
 handled: set[str] = set()  # in production a unique column of your database, written together with what you do
@@ -63,8 +64,9 @@ if __name__ == "__main__":
     if not re.fullmatch("whsec_([A-Za-z0-9+/]{4})+([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", SECRET):
         raise SystemExit("CALLMISSED_WEBHOOK_SECRET must be the webhook's secret, which begins with whsec_")
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", PORT), Receiver)
-    except OSError as error:
-        raise SystemExit(f"port {PORT}: {error.strerror}; choose another in PORT") from None
-    print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
-    server.serve_forever()
+        server = ThreadingHTTPServer(("127.0.0.1", int(PORT)), Receiver)
+    except (OSError, OverflowError, ValueError) as error:
+        raise SystemExit(f"port {PORT}: {error}; choose another in PORT") from None
+    with suppress(KeyboardInterrupt):
+        print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
+        server.serve_forever()

@@ -13,14 +13,14 @@ from callmissed.catalog.model import Category
 class PricingOut(BaseModel):
     """Prices of a model, for a million tokens or for one unit of another kind."""
 
-    model_config = ConfigDict(extra="allow")
-
     unit: str = Field(description="`per_million_tokens`, `per_image`, `per_minute`, …")
     currency: Literal["USD"]
     input: float | None = None
     output: float | None = None
     cached_input: float | None = None
+    cache_write: float | None = None
     price: float | None = Field(default=None, description="Price of one unit, where the model is not billed by tokens.")
+    per_minute: float | None = Field(default=None, description="Of a model that is billed by tokens and by the minute.")
 
 
 class ModelOut(BaseModel):
@@ -104,12 +104,54 @@ class GenerationAnswerOut(BaseModel):
     data: GenerationOut
 
 
+class ChatMessageOut(BaseModel):
+    """The reply of one choice."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: str | None = None
+    content: str | list[dict[str, Any]] | None = None
+    refusal: str | None = None
+    annotations: list[dict[str, Any]] | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+
+
+class ChatChoiceOut(BaseModel):
+    """One of the `n` replies."""
+
+    model_config = ConfigDict(extra="allow")
+
+    index: int | None = None
+    message: ChatMessageOut | None = None
+    logprobs: dict[str, Any] | None = None
+    finish_reason: str | None = None
+
+
+class ChatUsageOut(BaseModel):
+    """Tokens of a call."""
+
+    model_config = ConfigDict(extra="allow")
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: dict[str, Any] | None = None
+    completion_tokens_details: dict[str, Any] | None = None
+
+
 class ChatCompletionOut(BaseModel):
     """A `chat.completion`, with whatever else the provider says."""
 
     model_config = ConfigDict(extra="allow")
 
-    choices: list[dict[str, Any]]
+    id: str | None = None
+    object: str | None = None
+    created: int | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+    choices: list[ChatChoiceOut]
+    usage: ChatUsageOut | None = Field(default=None, description="Null where the provider reports none.")
 
 
 class TokenCountOut(BaseModel):

@@ -80,7 +80,6 @@ class LocalServer:
 
         def stop(_signal: int, _frame: FrameType | None) -> None:
             state.withdraw()
-            self._server.force_exit = self._server.should_exit
             self._server.should_exit = True
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -18,6 +18,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from local.paths import ROOT
+from tests.support.api_schemas import unnamed
 from tests.support.local_stack import LocalStack
 from tests.support.webhooks.tenants import WEBHOOKS, Endpoint, Tenant, command
 
@@ -62,11 +63,12 @@ def test_every_answer_is_documented(tenant: Tenant, tmp_path: Path) -> None:
 
 
 def answered(method: str, path: str, answer: httpx2.Response) -> Any:
-    """The JSON of `answer`, which the document describes for the operation."""
+    """The JSON of `answer`, of which the document names every field for the operation."""
     document = json.loads(DOCUMENT.read_text())
     described = document["paths"][path][method]["responses"][str(answer.status_code)]
     schema = described["content"]["application/json"]["schema"]
     Draft202012Validator({**schema, "components": document["components"]}).validate(answer.json())
+    assert unnamed(document, schema, answer.json()) == []
     return answer.json()
 
 
@@ -92,6 +94,19 @@ def test_embeddings_are_documented(tenant: Tenant, encoding: str) -> None:
 def test_models_are_documented(tenant: Tenant) -> None:
     for path in ("/v1/models", "/api/v1/models", "/api/v1/models/access"):
         answered("get", path, tenant.api.get(path))
+
+
+def test_a_webhook_is_documented(tenant: Tenant) -> None:
+    one = f"{WEBHOOKS}/{{webhook_id}}"
+    asked = {"url": "http://127.0.0.1:9/hooks", "events": ["*"], "headers": {"X-A": "b"}}
+    made = answered("post", WEBHOOKS, tenant.api.post(WEBHOOKS, json=asked))
+    path = f"{WEBHOOKS}/{made['id']}"
+    answered("get", WEBHOOKS, tenant.api.get(WEBHOOKS))
+    answered("get", one, tenant.api.get(path))
+    answered("put", one, tenant.api.put(path, json={"description": "x"}))
+    answered("post", f"{one}/rotate", tenant.api.post(f"{path}/rotate", json={}))
+    answered("get", f"{WEBHOOKS}/event-types", tenant.api.get(f"{WEBHOOKS}/event-types"))
+    assert tenant.api.delete(path).status_code == 204
 
 
 def test_a_delivery_and_its_replays_are_documented(tenant: Tenant) -> None:

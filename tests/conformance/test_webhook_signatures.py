@@ -1,7 +1,10 @@
 """What we sign is accepted by the official libraries and by the guide's receivers."""
 
 import json
+import os
+import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from functions.webhooks.delivery.signing import headers
+from tests.support.local_stack import GUARD_SECONDS
 from tests.support.webhooks.receivers import (
     SECRET,
     SOURCES,
@@ -217,6 +221,25 @@ def test_receivers_name_a_port_that_is_taken(program: list[str | Path]) -> None:
     assert done.returncode not in (0, None)
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"port {port}: ")
+
+
+@pytest.mark.parametrize("port", ["abc", "-1", "99999"])
+def test_receivers_name_a_port_that_is_none(program: list[str | Path], port: str) -> None:
+    done = run_receiver(program, SECRET, PORT=port)
+
+    assert done.returncode not in (0, None)
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"port {port}: ")
+
+
+def test_a_receiver_ends_quietly_when_it_is_interrupted(program: list[str | Path]) -> None:
+    environment = {"PATH": os.environ["PATH"], "PORT": "0", "CALLMISSED_WEBHOOK_SECRET": SECRET}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(program, env=environment, stdout=pipe, stderr=pipe, text=True) as receiver:
+        assert receiver.stdout
+        assert receiver.stdout.readline().startswith("listening on ")
+        receiver.send_signal(signal.SIGINT)
+        assert receiver.communicate(timeout=GUARD_SECONDS)[1] == ""
 
 
 def test_a_receiver_names_the_library_that_is_not_installed(tmp_path: Path) -> None:

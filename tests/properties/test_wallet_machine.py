@@ -5,7 +5,7 @@ Design §7's promises, checked after every write that arrives and after every st
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -41,65 +41,9 @@ from tests.support.faulty_tenant import Failure, FaultyTenant, outcome_name
 from tests.support.interleaving import Action
 from tests.support.tenant_wallets import deduction
 from tests.support.wallet_items import quota_name, quotas
+from tests.support.wallet_plans import CALM, CREATING, EXPIRED, PLANS, SKEW, Faults, Plan, Replay
 
 START = Micros(int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND)
-SKEW = st.integers(-5, 5).map(lambda seconds: seconds * SECOND)
-_LATE, _LOST = Fault.DELAY, Fault.LOSE_ANSWER
-LOSSES = st.sampled_from(
-    [
-        (),
-        (_LATE,),
-        (_LOST,),
-        (_LATE, _LATE),
-        (Fault.LOSE_REQUEST,),
-        (None, _LATE),  # the month's turn, where that comes second
-        (None, _LOST),
-        (None, None, _LATE),  # the levelling of shards, once they exist
-        (None, None, _LOST),
-    ]
-)
-Faults = Sequence[Fault | None]
-Replay = tuple[Callable[[], Coroutine[Any, Any, Any]], bool]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a process means to do for one call, and what will go wrong."""
-
-    amount: int
-    minutes: int
-    skew: int
-    placing: Faults
-    seconds: int
-    then: str
-    share: int
-    resolving: Faults
-    arriving: int
-
-
-PLANS = st.builds(
-    Plan,
-    amount=st.integers(0, 400),
-    minutes=st.integers(1, 3),
-    skew=SKEW,
-    placing=LOSSES | FAULTS,
-    seconds=st.sampled_from([0, 1, 5, 240]),
-    then=st.sampled_from(["settle", "settle", "release", "nothing"]),
-    share=st.integers(0, 100),
-    resolving=FAULTS | LOSSES,
-    arriving=st.integers(0, 2),
-)
-
-
-CALM = Plan(amount=0, minutes=1, skew=0, placing=(), seconds=0, then="nothing", share=0, resolving=(), arriving=0)
-"""A call that nothing happens to."""
-
-CREATING = st.sampled_from([(None, None, _LATE), (None, None, None, _LATE), (None, None, _LATE, None, _LATE)])
-"""What goes wrong when the first hold finds no shard: the hold, a read, the missing shards, a read, the levelling."""
-
-EXPIRED = st.tuples(st.integers(2, 100), st.integers(50, 100), st.booleans())
-"""A call's hold, the percents of it that the call cost, and whether its process died with the entry on its way."""
-
 AMID_SWEEP, SUSPENDED, LATE_SHARD = "an entry came amid a sweep", "a hold met a suspended tenant", "a shard came late"
 
 

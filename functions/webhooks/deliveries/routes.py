@@ -2,10 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 
-from callmissed.clock import Clock
-from callmissed.web.caller import CallerOf
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
 from functions.webhooks.deliveries.cursors import CURSOR
@@ -19,30 +17,14 @@ from functions.webhooks.deliveries.schemas import (
 )
 from functions.webhooks.deliveries.service import Deliveries, DeliveryFilter
 from functions.webhooks.deliveries.time_range import micros
+from functions.webhooks.dependencies import ClockOf, EndpointOf, from_state
 from functions.webhooks.error_responses import error_responses
-from functions.webhooks.storage.records import Endpoint
 
 router = APIRouter(tags=["webhooks"], route_class=GatewayRoute)
 _PATH = "/api/v1/webhooks/{webhook_id}/deliveries"
 _ONE = f"{_PATH}/{{delivery_id}}"
 
-
-async def _deliveries(request: Request) -> Deliveries:
-    return request.app.state.deliveries
-
-
-async def _clock(request: Request) -> Clock:
-    return request.app.state.clock
-
-
-async def _endpoint(webhook_id: str, caller: CallerOf) -> Endpoint:
-    """The webhook of the path, if it is the caller's."""
-    return Endpoint(caller.tenant, webhook_id)
-
-
-ClockOf = Annotated[Clock, Depends(_clock)]
-EndpointOf = Annotated[Endpoint, Depends(_endpoint)]
-DeliveriesOf = Annotated[Deliveries, Depends(_deliveries)]
+DeliveriesOf = Annotated[Deliveries, from_state("deliveries")]
 
 
 @router.get(_PATH, summary="List deliveries", response_model=DeliveryPageOut, responses=error_responses(404, 422))

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body
 
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
-from functions.webhooks.deliveries.routes import ClockOf, EndpointOf
 from functions.webhooks.deliveries.time_range import replayable
+from functions.webhooks.dependencies import ClockOf, EndpointOf, from_state
 from functions.webhooks.error_responses import error_responses
 from functions.webhooks.replays.schemas import NewReplay, Recovery, ReplayOut
 from functions.webhooks.replays.service import Replays, ReplaySelection
@@ -17,12 +17,7 @@ from functions.webhooks.subscriptions.routes import SubscriptionsOf
 router = APIRouter(tags=["webhooks"], route_class=GatewayRoute)
 _ONE = "/api/v1/webhooks/{webhook_id}"
 
-
-async def _replays(request: Request) -> Replays:
-    return request.app.state.replays
-
-
-ReplaysOf = Annotated[Replays, Depends(_replays)]
+ReplaysOf = Annotated[Replays, from_state("replays")]
 
 
 @router.post(

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body
 
 from callmissed.web.caller import CallerOf
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
-from functions.webhooks.deliveries.routes import ClockOf, EndpointOf
 from functions.webhooks.delivery.attempts import Attempting
+from functions.webhooks.dependencies import ClockOf, EndpointOf, from_state
 from functions.webhooks.error_responses import error_responses
 from functions.webhooks.subscriptions.schemas import NewWebhook, Rotation, TestResultOut, WebhookChanges, WebhookOut
 from functions.webhooks.subscriptions.service import Subscriptions
@@ -18,17 +18,8 @@ router = APIRouter(tags=["webhooks"], route_class=GatewayRoute)
 _PATH = "/api/v1/webhooks"
 _ONE = f"{_PATH}/{{webhook_id}}"
 
-
-async def _subscriptions(request: Request) -> Subscriptions:
-    return request.app.state.subscriptions
-
-
-async def _attempts(request: Request) -> Attempting:
-    return request.app.state.attempts
-
-
-SubscriptionsOf = Annotated[Subscriptions, Depends(_subscriptions)]
-AttemptsOf = Annotated[Attempting, Depends(_attempts)]
+SubscriptionsOf = Annotated[Subscriptions, from_state("subscriptions")]
+AttemptsOf = Annotated[Attempting, from_state("attempts")]
 
 
 @router.get(_PATH, summary="List webhooks", response_model=list[WebhookOut], responses=error_responses())

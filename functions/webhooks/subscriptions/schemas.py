@@ -70,7 +70,7 @@ class NewWebhook(RequestModel):
                 "url": "https://example.com/hooks/callmissed",
                 "events": ["conversation.ended", "voice_session.*"],
                 "description": "CRM",
-                "headers": {"Authorization": "Bearer 4f1c…"},
+                "headers": {"Authorization": "Bearer 4f1c"},
             }
         }
     )

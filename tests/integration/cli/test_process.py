@@ -7,13 +7,15 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.main import get_group
 from typer.testing import CliRunner
 
-from cli.groups import HELP
+from cli.groups import COMMANDS, HELP
 from cli.main import app
 from local.paths import ROOT
 from tests.support.cli import CommandLine
@@ -52,7 +54,12 @@ def _running(home: Path, *words: str) -> Generator[subprocess.Popen[str]]:
 HEAVY = {"aiohttp", "boto3", "botocore", "callmissed.aws", "fastapi", "functions", "local", "openai", "pydantic"}
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], [], ["--version"], ["dev", "--help"], ["nonsense"]], ids=str)
+OF_GROUPS = [[group, *words] for group in HELP for words in ([], ["-h"], ["--help"])]
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["-h"], [], ["--version"], ["dev", "--help"], ["nonsense"], *OF_GROUPS], ids=str
+)
 def test_help_imports_nothing_that_takes_long(tmp_path: Path, words: list[str]) -> None:
     program = (
         "import json, sys\n"
@@ -66,8 +73,17 @@ def test_help_imports_nothing_that_takes_long(tmp_path: Path, words: list[str]) 
     )
 
     assert done.returncode == (2 if words == ["nonsense"] else 0), done.stderr
-    of_typer = {"pydantic"} if words in (["dev", "--help"], ["nonsense"]) else set[str]()  # it converts options with it
+    of_typer = {"pydantic"} if {*words} & {"dev", "nonsense", *HELP} else set[str]()  # it converts options with it
     assert HEAVY & set(json.loads(done.stderr.splitlines()[-1])) <= of_typer
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_help_of_a_group_has_the_commands_of_its_module(name: str) -> None:
+    group = get_group(getattr(import_module(f"cli.commands.{name}"), name))
+
+    commands = {command: described.get_short_help_str(1000) for command, described in group.commands.items()}
+
+    assert list(commands.items()) == list(COMMANDS[name].items())
 
 
 @pytest.mark.parametrize("group", ["", *HELP, "integrations set"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from callmissed.aws.attributes import Item, from_item
+from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.dynamodb import ConditionFailed, DynamoDB, Exchange, RequestRefused, TransactionCanceled
 from callmissed.platform.tables import LEDGER, WALLETS, Table, physical_name
 from local.aws.tables import StageTables, dynamodb_client
@@ -123,3 +123,53 @@ def _sets_sorted(value: Any) -> Any:
     if isinstance(value, list):
         return [_sets_sorted(part) for part in value]
     return value
+
+
+FULL: dict[str, Any] = {
+    "av": 10**38 - 1,
+    "debt": -(10**38) + 1,
+    "nothing": 0,
+    "name": 'நன்றி ✓ 🙂 \u2028 "\\ \t',
+    "empty": "",
+    "yes": True,
+    "no": False,
+    "none": None,
+    "tags": frozenset({"a", "é", "🙂"}),
+    "h": {"call": [7, 1, "llm"], "deep": {"er": [{"x": {}}, []]}},
+}
+"""Attributes of an item with everything in it."""
+
+
+def answer(outcome: Outcome) -> dict[str, Any]:
+    assert outcome.answer is not None
+    return outcome.answer
+
+
+async def pages(clients: ClientPair, operation: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+    """All pages of a Query or Scan."""
+    found = [answer(await clients.both(operation, request))]
+    while "LastEvaluatedKey" in found[-1]:
+        found.append(
+            answer(await clients.both(operation, request | {"ExclusiveStartKey": found[-1]["LastEvaluatedKey"]}))
+        )
+    return found
+
+
+def never(wallet: dict[str, Any]) -> dict[str, Any]:
+    """An update whose condition does not hold."""
+    return wallet | {
+        "UpdateExpression": "SET av = :zero",
+        "ConditionExpression": "av < :zero",
+        "ExpressionAttributeValues": to_item({":zero": 0}),
+    }
+
+
+def payment(id: str, amount: int = 5) -> list[dict[str, Any]]:
+    """What is paid once, and the wallet that it goes to."""
+    once = {"ConditionExpression": "attribute_not_exists(tenant)"}
+    exists = {"ConditionExpression": "attribute_exists(id)"}
+    credit = {"UpdateExpression": "SET av = :av", "ExpressionAttributeValues": to_item({":av": amount})}
+    return [
+        {"Put": {"TableName": named(LEDGER), "Item": to_item({"tenant": id, "entry": "paid"}), **once}},
+        {"Update": {"TableName": named(WALLETS), "Key": to_item({"id": id}), **credit, **exists}},
+    ]

@@ -6,7 +6,6 @@ it handed out, hands it out again when nobody deleted it, and counts; a stream r
 
 import itertools
 import json
-import random
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,53 +34,13 @@ from functions.webhooks.replays.runner import Replayer
 from functions.webhooks.storage.records import DELIVERY_PREFIX, Endpoint, State, Webhook
 from functions.webhooks.storage.repository import Repository
 from local.aws.tables import StageTables
-from tests.support.interleaving import InterleavingDynamoDB, Matches
+from tests.support.interleaving import Matches
+from tests.support.webhooks.crashes import CrashingDynamoDB, CrashPlan, ProcessDied
 
 NOVEMBER = Micros(1_794_787_200_000_000)
 _VISIBILITY = 180 * SECOND
 _TRIES = 5
-_READS = ("BatchGetItem", "GetItem", "Query")
 _logger = get_logger("simulation")
-
-
-class ProcessDied(BaseException):
-    """The process died. Nothing in the product may catch it."""
-
-
-class CrashPlan:
-    """Decides at which steps processes die: at the numbered ones, or at a random share of all."""
-
-    def __init__(self, *numbers: int, share: float = 0.0, seed: int = 0) -> None:
-        self.steps = 0
-        self.changing: list[int] = []
-        """Numbers of the steps around a change. A death at another one is the same as at the change before it."""
-        self.deaths = 0
-        self._numbers = frozenset(numbers)
-        self.share = share
-        self._random = random.Random(seed)
-
-    def step(self, *, changes: bool = True) -> None:
-        """One more step is about to begin, or was just done. Raises ProcessDied."""
-        self.steps += 1
-        self.changing += [self.steps] if changes else []
-        if self.steps in self._numbers or self._random.random() < self.share:
-            self.deaths += 1
-            raise ProcessDied(self.steps)
-
-
-class CrashingDynamoDB(InterleavingDynamoDB):
-    """A client whose process may die before a request leaves, and after it was applied."""
-
-    def __init__(self, endpoint: str, crash_plan: CrashPlan) -> None:
-        super().__init__(endpoint, timeout_seconds=60.0)
-        self._crash_plan = crash_plan
-
-    async def send(self, operation: str, payload: bytes) -> dict[str, Any]:
-        changes = operation not in _READS
-        self._crash_plan.step(changes=changes)
-        answer = await super().send(operation, payload)
-        self._crash_plan.step(changes=changes)
-        return answer
 
 
 @dataclass(slots=True)

@@ -82,4 +82,9 @@ def test_another_tenants_number_is_refused(line: CommandLine) -> None:
 
 
 def test_a_tenant_without_integrations_has_none_to_show(line: CommandLine) -> None:
-    assert line.json("integrations", "show", "--tenant", line.tenant()) == {}
+    tenant = line.tenant()
+
+    shown = line.run("integrations", "show", "--tenant", tenant)
+
+    assert (shown.exit_code, shown.stdout, shown.stderr) == (0, "", "No number is connected.\n")
+    assert line.json("integrations", "show", "--tenant", tenant) == {}

@@ -11,7 +11,8 @@ from callmissed.settings import CoreSettings
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.handlers.api import create_app, create_services
 from local.aws.tables import StageTables
-from tests.support.webhooks.simulation import CrashPlan, Simulation
+from tests.support.webhooks.crashes import CrashPlan
+from tests.support.webhooks.simulation import Simulation
 from tests.support.webhooks.subscribers import NOW, RING, Tenant, WebhooksApi, check_url, composition_of
 
 

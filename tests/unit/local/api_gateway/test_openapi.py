@@ -1,14 +1,17 @@
 """The published documents are the ones that the code makes."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from callmissed.events.types import EVENT_TYPES
 from callmissed.platform.routes import ROUTES, Auth
 from functions.webhooks.events import document as schemas
 from local.api_gateway import openapi
+from tests.support.api_schemas import Schema, unnamed
 
 
 def test_document_is_current() -> None:
@@ -49,6 +52,55 @@ def test_bodies_and_answers_of_webhooks_have_an_example(part: str) -> None:
             assert '"example"' in json.dumps(resolved(document, content["application/json"]["schema"])), path
             found += 1
     assert found
+
+
+def test_examples_have_no_field_that_their_schema_does_not_name() -> None:
+    document = openapi.document()
+    examples = list(documented_examples("", document))
+
+    assert len(examples) > 20
+    assert {place: found for place, schema, value in examples if (found := unnamed(document, schema, value))} == {}
+
+
+def test_examples_fit_their_schema() -> None:
+    document = openapi.document()
+    components = {"components": document["components"]}
+
+    assert {
+        place: error.message
+        for place, schema, value in documented_examples("", document)
+        for error in Draft202012Validator({**schema, **components}).iter_errors(value)
+    } == {}
+
+
+@pytest.mark.parametrize("name", EVENT_TYPES)
+def test_events_have_no_field_that_their_schema_does_not_name(name: str) -> None:
+    (kind,) = [kind for kind in schemas.document()["data"] if kind["name"] == name]
+
+    assert unnamed(kind["schema"], kind["schema"], kind["example"]) == []
+
+
+def test_an_unnamed_field_is_found_at_every_depth() -> None:
+    inner = {"type": "object", "properties": {"a": {}}, "additionalProperties": True}
+    choice = {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/inner"}]}
+    outer = {"type": "object", "properties": {"list": {"items": choice}}}
+    map_of = {"type": "object", "additionalProperties": {"$ref": "#/$defs/inner"}}
+    document = {"$defs": {"inner": inner}}
+
+    assert unnamed(document, outer, {"list": [None, {"a": 1, "b": 2}], "c": 3}) == ["$.list[].b", "$.c"]
+    assert unnamed(document, map_of, {"any": {"a": 1}, "other": {"b": {}}}) == ["$.other.b"]
+
+
+def documented_examples(place: str, part: Any) -> Iterator[tuple[str, Schema, Any]]:
+    """Place, schema and value of every example in `part`."""
+    match part:
+        case {"example": value, "properties": dict()} | {"example": value, "schema": _}:
+            yield place, part.get("schema", part), value  # pyright: ignore[reportUnknownMemberType]
+        case dict():
+            for name, inner in part.items():  # pyright: ignore[reportUnknownVariableType]
+                yield from documented_examples(f"{place}/{name}", inner)
+        case _:
+            pass
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:

@@ -1,10 +1,12 @@
 """What the OpenAPI documents of all slices say alike: errors, and FastAPI's guesses that are wrong here."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from types import GenericAlias
+from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI
-from pydantic import BaseModel
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, TypeAdapter
 
 from callmissed.idempotency.requests import HEADER
 
@@ -60,9 +62,33 @@ def document_of(routers: Iterable[APIRouter], schemas: Mapping[str, Any]) -> dic
     known = document.setdefault("components", {}).setdefault("schemas", {})
     for name in _FASTAPI_ERRORS:
         known.pop(name, None)
+    for route in _routes(routers):
+        _restore_nulls(document, route)
     known |= schemas
     for operations in document["paths"].values():
         for operation in operations.values():
             if _FASTAPI_ERRORS[0] in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
     return document
+
+
+def _routes(routers: Iterable[APIRouter]) -> Iterator[APIRoute]:
+    return (route for router in routers for route in router.routes if isinstance(route, APIRoute))
+
+
+def _restore_nulls(document: dict[str, Any], route: APIRoute) -> None:
+    """Put the examples of a route and of its models in as they were written: FastAPI leaves out what is null."""
+    body: Any = route.body_field.field_info.annotation if route.body_field else None
+    both: Any = GenericAlias(tuple, (cast("Any", route).response_model, body))
+    models = TypeAdapter[Any](both).json_schema().get("$defs", {})
+    _copy_examples(models, document["components"]["schemas"])
+    for method in route.methods or ():
+        described = document["paths"][route.path_format].get(method.lower(), {"responses": {}})["responses"]
+        for status, response in route.responses.items():
+            _copy_examples(response.get("content", {}), described.get(str(status), {}).get("content", {}))
+
+
+def _copy_examples(sources: Mapping[str, Any], targets: Mapping[str, Any]) -> None:
+    for name, source in sources.items():
+        if "example" in source and name in targets:
+            targets[name]["example"] = source["example"]

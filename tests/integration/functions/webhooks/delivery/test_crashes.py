@@ -7,7 +7,8 @@ import pytest
 from callmissed.aws.queues import Message
 from callmissed.clock import SECOND, Micros
 from functions.webhooks.storage.records import Endpoint
-from tests.support.webhooks.simulation import CrashPlan, ProcessDied, Simulation, ok, status
+from tests.support.webhooks.crashes import CrashPlan, ProcessDied
+from tests.support.webhooks.simulation import Simulation, ok, status
 
 MINUTES = 1 / 24 / 60
 New = Callable[[CrashPlan], Simulation]

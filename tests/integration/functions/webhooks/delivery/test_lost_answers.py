@@ -10,7 +10,8 @@ from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import Micros
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
 from functions.webhooks.storage.records import Endpoint, State
-from tests.support.webhooks.simulation import CrashPlan, Simulation, ok, status
+from tests.support.webhooks.crashes import CrashPlan
+from tests.support.webhooks.simulation import Simulation, ok, status
 
 MINUTES = 1 / 24 / 60
 New = Callable[[CrashPlan], Simulation]

@@ -11,7 +11,8 @@ from callmissed.clock import MINUTE, SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks.delivery.jobs import ParkedJob
 from functions.webhooks.storage.records import Delivery, Endpoint, State
-from tests.support.webhooks.simulation import CrashPlan, Simulation
+from tests.support.webhooks.crashes import CrashPlan
+from tests.support.webhooks.simulation import Simulation
 
 MINUTES = 1 / 24 / 60
 Story = Callable[[Simulation], Awaitable[Endpoint]]

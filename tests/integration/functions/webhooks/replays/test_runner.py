@@ -13,8 +13,9 @@ from functions.webhooks.delivery.jobs import ReplayJob
 from functions.webhooks.replays.runner import Replayer
 from functions.webhooks.storage.records import Delivery, Endpoint, State
 from functions.webhooks.storage.replays import DeliveryReplay
+from tests.support.webhooks.crashes import CrashPlan
 from tests.support.webhooks.replays import replay_id, start_replay
-from tests.support.webhooks.simulation import CrashPlan, Simulation, ok, status
+from tests.support.webhooks.simulation import Simulation, ok, status
 
 DAY = 24 * 3600 * SECOND
 MINUTES = 1 / 24 / 60
