@@ -1,31 +1,12 @@
-"""The event bus and the queues, and each function's permission to send to exactly the queues that it declares."""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
+"""Each function's permission to send to exactly the queues that it declares."""
 
 from aws_cdk import Aws
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 
 from callmissed.platform.functions import Function
-from callmissed.platform.resources import EVENT_BUS, Resource
 from infra.config import StageConfig
-from infra.constructs.locations import Location, bus_location
+from infra.constructs.locations import queue_arn
 from infra.constructs.permissions import allow
-from infra.constructs.work_queue import WorkQueue
-
-
-@dataclass(frozen=True, slots=True)
-class Channels:
-    """The event bus, and the queues by declared name."""
-
-    bus: events.EventBus
-    queues: Mapping[str, WorkQueue]
-
-    @property
-    def locations(self) -> Mapping[Resource, Location]:
-        """Where the resources of this stack are."""
-        return {EVENT_BUS: bus_location(self.bus)}
 
 
 def environment(declared: Function, config: StageConfig) -> dict[str, str]:
@@ -35,7 +16,7 @@ def environment(declared: Function, config: StageConfig) -> dict[str, str]:
     return {"CALLMISSED_QUEUE_BASE": f"https://sqs.{config.region}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}"}
 
 
-def grant(role: iam.Role, declared: Function, channels: Channels) -> None:
+def grant(role: iam.Role, declared: Function, config: StageConfig) -> None:
     """Allow `role` to send to the declared queues, and to no other."""
     for name in declared.sends_to:
-        allow(role, channels.queues[name].queue.queue_arn, "sqs:SendMessage")
+        allow(role, queue_arn(name, config), "sqs:SendMessage")

@@ -1,7 +1,7 @@
 """One declared function as a Lambda: zip, arm64, Python 3.13, its own role, its own logs, and the alias `live`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +22,9 @@ from infra.constructs.checks import accept, accept_lint
 from infra.constructs.layers import ARCHITECTURE, RUNTIME, Layers
 from infra.constructs.logs import log_group
 
+ALIAS = "live"
+"""The alias that callers use."""
+
 _MAX_EVENT_AGE = Duration.hours(1)
 
 
@@ -30,8 +33,6 @@ class StackContext:
     """What all functions of one stack use."""
 
     config: StageConfig
-    stores: stores.Stores
-    channels: channels.Channels
     layers: Layers
 
 
@@ -44,16 +45,9 @@ class EntryPoint:
     layers: Sequence[lambda_.ILayerVersion] = ()
 
 
-def stack_context(
-    scope: Construct,
-    config: StageConfig,
-    data: stores.Stores,
-    events: channels.Channels,
-    functions: Sequence[Function],
-) -> StackContext:
+def stack_context(scope: Construct, config: StageConfig, functions: Sequence[Function]) -> StackContext:
     """The context of the `functions` of the stack `scope`, with its own versions of the layers that they need."""
-    everything = replace(data, locations={**data.locations, **events.locations})
-    return StackContext(config, everything, events, Layers(scope, config, functions))
+    return StackContext(config, Layers(scope, config, functions))
 
 
 class PythonFunction(Construct):
@@ -75,9 +69,9 @@ class PythonFunction(Construct):
         self.role = _role(self, self.logs)
         entry = entry or EntryPoint(declared.handler or "")
         self.function = _function(self, context, entry, snap_start=snap_start)
-        stores.grant(self.role, declared, context.stores)
-        channels.grant(self.role, declared, context.channels)
-        self.alias = lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)  # pyright: ignore[reportArgumentType]
+        stores.grant(self.role, declared, context.config)
+        channels.grant(self.role, declared, context.config)
+        self.alias = lambda_.Alias(self, "Live", alias_name=ALIAS, version=self.function.current_version)  # pyright: ignore[reportArgumentType]
         if failures:
             self.alias.configure_async_invoke(
                 on_failure=destinations.SqsDestination(failures),  # pyright: ignore[reportArgumentType]
@@ -108,7 +102,7 @@ def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *
         handler=entry.handler,
         code=_code(assets.function_code(declared) if config.bundle else assets.placeholder()),
         layers=[*context.layers.of(declared), *entry.layers],
-        environment=_environment(declared, context) | dict(entry.environment),
+        environment=_environment(declared, config) | dict(entry.environment),
         memory_size=declared.memory_mb,
         timeout=Duration.seconds(declared.timeout_seconds),
         role=owner.role,  # pyright: ignore[reportArgumentType]
@@ -123,9 +117,8 @@ def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *
     return function
 
 
-def _environment(declared: Function, context: StackContext) -> dict[str, str]:
-    variables = stores.environment(declared, context.stores.locations, context.config)
-    return variables | channels.environment(declared, context.config)
+def _environment(declared: Function, config: StageConfig) -> dict[str, str]:
+    return stores.environment(declared, config) | channels.environment(declared, config)
 
 
 def _recursive_loop(declared: Function) -> lambda_.RecursiveLoop | None:

@@ -11,10 +11,10 @@ from constructs import Construct
 from callmissed.platform.resources import Resource, ResourceKind
 from infra.config import StageConfig
 from infra.constructs.checks import accept
-from infra.constructs.locations import Location, bucket_location, bucket_name, parameter_location, secret_location
+from infra.constructs.locations import bucket_name
 
 
-def _secret(scope: Construct, declared: Resource, config: StageConfig) -> Location:
+def _secret(scope: Construct, declared: Resource, config: StageConfig) -> None:
     given = declared.content
     secret = secretsmanager.Secret(
         scope,
@@ -27,7 +27,6 @@ def _secret(scope: Construct, declared: Resource, config: StageConfig) -> Locati
     )
     if declared.rotation:
         accept(secret, declared.rotation, "AwsSolutions-SMG4")
-    return secret_location(secret)
 
 
 def _random_key() -> secretsmanager.SecretStringGenerator:
@@ -40,8 +39,8 @@ def _random_key() -> secretsmanager.SecretStringGenerator:
     )
 
 
-def _parameter(scope: Construct, declared: Resource, config: StageConfig) -> Location:
-    parameter = ssm.StringParameter(
+def _parameter(scope: Construct, declared: Resource, config: StageConfig) -> None:
+    ssm.StringParameter(
         scope,
         _construct_id(declared),
         parameter_name=declared.physical_name(config.stage),
@@ -49,10 +48,9 @@ def _parameter(scope: Construct, declared: Resource, config: StageConfig) -> Loc
         string_value=declared.content or "",
         tier=ssm.ParameterTier.INTELLIGENT_TIERING,
     )
-    return parameter_location(parameter)
 
 
-def _bucket(scope: Construct, declared: Resource, config: StageConfig) -> Location:
+def _bucket(scope: Construct, declared: Resource, config: StageConfig) -> None:
     bucket = s3.Bucket(
         scope,
         _construct_id(declared),
@@ -66,7 +64,6 @@ def _bucket(scope: Construct, declared: Resource, config: StageConfig) -> Locati
     )
     if declared.expires_days:
         accept(bucket, "Only functions reach it, which log what they do; nothing stays for long.", "AwsSolutions-S1")
-    return bucket_location(declared, config)
 
 
 def _expiry(days: int) -> s3.LifecycleRule:
@@ -78,7 +75,7 @@ def _construct_id(declared: Resource) -> str:
     return declared.name.title().replace("-", "")
 
 
-BUILDERS: Mapping[ResourceKind, Callable[[Construct, Resource, StageConfig], Location]] = {
+BUILDERS: Mapping[ResourceKind, Callable[[Construct, Resource, StageConfig], None]] = {
     ResourceKind.SECRET: _secret,
     ResourceKind.PARAMETER: _parameter,
     ResourceKind.BUCKET: _bucket,

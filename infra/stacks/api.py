@@ -1,7 +1,6 @@
 """The public API: one regional REST API built from the route table, and the functions behind it."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
@@ -9,33 +8,21 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
-from callmissed.platform.routes import ROUTES, Route
+from callmissed.platform.functions import AUTHORIZER, Function
 from infra.config import StageConfig
-from infra.constructs.channels import Channels
 from infra.constructs.checks import accept
 from infra.constructs.firewall import rate_limited_by_address
 from infra.constructs.logs import log_group
 from infra.constructs.python_function import PythonFunction, StackContext, stack_context
-from infra.constructs.stores import Stores
 from infra.constructs.streaming_function import streaming_entry
+from infra.declarations import Declarations
 from infra.openapi.document import IntegrationTarget, api_document
-
-_BEHIND_ROUTES = {route.function for route in ROUTES}
-SERVED = tuple(function for function in FUNCTIONS if function.name in {*_BEHIND_ROUTES, AUTHORIZER.name})
 
 
 class ApiStack(Stack):
-    """`api`, and `functions` by name. Raises RouteTableError for routes that API Gateway could not serve."""
+    """The REST API. Raises RouteTableError for routes that API Gateway could not serve."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        config: StageConfig,
-        stores: Stores,
-        channels: Channels,
-        routes: Sequence[Route] = ROUTES,
-    ) -> None:
+    def __init__(self, scope: Construct, config: StageConfig, declared: Declarations) -> None:
         super().__init__(
             scope,
             "api",
@@ -43,16 +30,16 @@ class ApiStack(Stack):
             env=config.environment,
             description="CallMissed: public API and the functions behind it",
         )
-        context = stack_context(self, config, stores, channels, SERVED)
-        self.functions = {function.name: _function(self, function, context) for function in SERVED}
-        targets = {name: _target(self, function) for name, function in self.functions.items()}
-        document = api_document(config.service, routes, targets, targets[AUTHORIZER.name])
-        self.api = _rest_api(self, config, document)
-        for name in sorted({route.function for route in routes}):
-            _allow_calls(self.functions[name], self.api.arn_for_execute_api())
-        _allow_calls(self.functions[AUTHORIZER.name], _authorizers_of(self.api))
-        rate_limited_by_address(self.api.deployment_stage, config)
-        CfnOutput(self, "BaseUrl", value=self.api.url, description="Base of /v1 and /api/v1")
+        context = stack_context(self, config, declared.served)
+        functions = {function.name: _function(self, function, context) for function in declared.served}
+        targets = {name: _target(self, function) for name, function in functions.items()}
+        document = api_document(config.service, declared.routes, targets, targets[AUTHORIZER.name])
+        api = _rest_api(self, config, document)
+        for name in sorted({route.function for route in declared.routes}):
+            _allow_calls(functions[name], api.arn_for_execute_api())
+        _allow_calls(functions[AUTHORIZER.name], _authorizers_of(api))
+        rate_limited_by_address(api.deployment_stage, config)
+        CfnOutput(self, "BaseUrl", value=api.url, description="Base of /v1 and /api/v1")
 
 
 def _function(scope: Construct, declared: Function, context: StackContext) -> PythonFunction:

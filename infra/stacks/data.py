@@ -4,18 +4,17 @@ from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
-from callmissed.platform.resources import PROVIDERS_FILE, RESOURCES, Resource
-from callmissed.platform.tables import TABLES, Table, physical_name
+from callmissed.platform.resources import RESOURCES
+from callmissed.platform.tables import Table, physical_name
 from infra.config import StageConfig
-from infra.constructs.locations import Location, object_location
 from infra.constructs.resources import BUILDERS
-from infra.constructs.stores import Stores
+from infra.declarations import Declarations
 
 
 class DataStack(Stack):
-    """`stores`: the tables, and where the resources are."""
+    """`streams`: by the table's name, the ARNs of the streams."""
 
-    def __init__(self, scope: Construct, config: StageConfig) -> None:
+    def __init__(self, scope: Construct, config: StageConfig, declared: Declarations) -> None:
         super().__init__(
             scope,
             "data",
@@ -24,14 +23,12 @@ class DataStack(Stack):
             description="CallMissed: tables, secrets, providers file, long answers",
             termination_protection=True,
         )
-        tables = {declared.name: _table(self, declared, config.stage) for declared in TABLES}
-        self.stores = Stores(tables, _locations(self, config))
-
-
-def _locations(scope: Construct, config: StageConfig) -> dict[Resource, Location]:
-    """Build every resource that outlives deployments. The file's parameter exists also where an object is used."""
-    built = {each: BUILDERS[each.kind](scope, each, config) for each in RESOURCES if each.kind in BUILDERS}
-    return built | ({PROVIDERS_FILE: object_location(config.providers_object)} if config.providers_object else {})
+        tables = {table.name: _table(self, table, config.stage) for table in declared.tables}
+        self.streams = {name: table.table_stream_arn for name, table in tables.items() if table.table_stream_arn}
+        for resource in RESOURCES:
+            if build := BUILDERS.get(resource.kind):
+                # The file's parameter exists also where an object is used.
+                build(self, resource, config)
 
 
 def _table(scope: Construct, declared: Table, stage: str) -> dynamodb.Table:

@@ -16,7 +16,7 @@ class ResourceKind(Enum):
     """AWS's type of a resource. It decides what the environment variable holds."""
 
     SECRET = auto()
-    """A Secrets Manager secret. The variable holds its ARN."""
+    """A Secrets Manager secret. The variable holds its name."""
     PARAMETER = auto()
     """An SSM parameter. The variable holds `ssm:` and its name."""
     BUCKET = auto()

@@ -38,6 +38,11 @@ class Function:
     follows: str | None = None
     sends_to: tuple[str, ...] = ()
 
+    @property
+    def failures(self) -> str:
+        """Name of the queue of the failed work that came from no queue: a schedule's or a stream's."""
+        return f"{self.name}-failures"
+
     def physical_name(self, stage: str) -> str:
         """Name of the Lambda function in `stage`."""
         return f"callmissed-{stage}-{self.name}"
