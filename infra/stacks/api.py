@@ -14,6 +14,7 @@ from infra.constructs.checks import accept
 from infra.constructs.firewall import rate_limited_by_address
 from infra.constructs.logs import log_group
 from infra.constructs.python_function import PythonFunction, StackContext, stack_context
+from infra.constructs.removal import KEEP
 from infra.constructs.streaming_function import streaming_entry
 from infra.declarations import Declarations
 from infra.openapi.document import IntegrationTarget, api_document
@@ -65,6 +66,7 @@ def _rest_api(scope: Construct, config: StageConfig, document: dict[str, Any]) -
         # An import makes the API edge-optimised, whatever the property says, unless this parameter is set.
         parameters={"endpointConfigurationTypes": regional.value},
         cloud_watch_role=config.api_gateway_log_role,
+        cloud_watch_role_removal_policy=KEEP,
         deploy_options=_stage_options(scope, config),
     )
     _accept_findings(api)

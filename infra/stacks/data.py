@@ -1,12 +1,13 @@
 """What outlives every deployment: tables, secrets, the providers file, the bucket of long answers."""
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from callmissed.platform.resources import RESOURCES
 from callmissed.platform.tables import Table, physical_name
 from infra.config import StageConfig
+from infra.constructs.removal import KEEP
 from infra.constructs.resources import BUILDERS
 from infra.declarations import Declarations
 
@@ -23,12 +24,13 @@ class DataStack(Stack):
             description="CallMissed: tables, secrets, providers file, long answers",
             termination_protection=True,
         )
+        # The file's parameter exists also where an object is used.
+        resources = [build(self, each, config) for each in RESOURCES if (build := BUILDERS.get(each.kind))]
         tables = {table.name: _table(self, table, config.stage) for table in declared.tables}
+        for table in tables.values():
+            # CloudFormation can't take back a table that is protected from deletion, so what may fail comes first.
+            table.node.add_dependency(*resources)
         self.streams = {name: table.table_stream_arn for name, table in tables.items() if table.table_stream_arn}
-        for resource in RESOURCES:
-            if build := BUILDERS.get(resource.kind):
-                # The file's parameter exists also where an object is used.
-                build(self, resource, config)
 
 
 def _table(scope: Construct, declared: Table, stage: str) -> dynamodb.Table:
@@ -44,7 +46,7 @@ def _table(scope: Construct, declared: Table, stage: str) -> dynamodb.Table:
             point_in_time_recovery_enabled=True
         ),
         deletion_protection=True,
-        removal_policy=RemovalPolicy.RETAIN,
+        removal_policy=KEEP,
         stream=dynamodb.StreamViewType.NEW_IMAGE if declared.stream else None,
         time_to_live_attribute=declared.ttl_attribute,
     )

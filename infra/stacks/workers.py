@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_sqs as sqs
@@ -52,7 +52,9 @@ class WorkersStack(Stack):
 
     def _call_on_schedule(self, schedules: Sequence[Schedule], config: StageConfig) -> None:
         undelivered = sqs.Queue.from_queue_arn(self, "Undelivered", queue_arn(UNDELIVERED, config))
-        group = scheduler.ScheduleGroup(self, "Schedules", schedule_group_name=config.service)
+        group = scheduler.ScheduleGroup(
+            self, "Schedules", schedule_group_name=config.service, removal_policy=RemovalPolicy.DESTROY
+        )
         for schedule in schedules:
             self._schedule(schedule, group, undelivered)
 

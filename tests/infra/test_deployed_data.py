@@ -50,7 +50,7 @@ def test_table_survives_mistakes(assembly: Assembly, name: str) -> None:
     assert resource["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert resource["Properties"]["DeletionProtectionEnabled"] is True
     assert resource["Properties"]["SSESpecification"] == {"SSEEnabled": True}
-    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
 def test_first_pepper_and_sealing_key_are_32_random_bytes_in_hex(assembly: Assembly) -> None:
@@ -68,7 +68,18 @@ def test_first_pepper_and_sealing_key_are_32_random_bytes_in_hex(assembly: Assem
 
 def test_secrets_outlive_the_stack(assembly: Assembly) -> None:
     secrets = [resource for _, _, resource in assembly.resources("AWS::SecretsManager::Secret")]
-    assert [secret["DeletionPolicy"] for secret in secrets] == ["Retain"] * 3
+    assert {secret["DeletionPolicy"] for secret in secrets} == {"RetainExceptOnCreate"}
+
+
+def test_tables_are_made_after_everything_that_may_fail(assembly: Assembly) -> None:
+    """A failed deployment can't take back a table that is protected from deletion."""
+    others = {
+        logical_id
+        for logical_id, resource in assembly.templates["data"]["Resources"].items()
+        if resource["Type"] != "AWS::DynamoDB::Table"
+    }
+    for _, _, table in assembly.resources("AWS::DynamoDB::Table"):
+        assert set(table["DependsOn"]) == others
 
 
 def test_long_answers_are_private_and_go_after_two_days(assembly: Assembly) -> None:

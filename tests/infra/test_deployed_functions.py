@@ -136,7 +136,7 @@ def test_function_keeps_its_own_logs_for_a_year_and_past_the_stack(assembly: Ass
     resource = assembly.templates[stack]["Resources"][group]
     assert resource["Properties"]["LogGroupName"].endswith(f"/{name}")
     assert resource["Properties"]["RetentionInDays"] == 365
-    assert resource["DeletionPolicy"] == "Retain"
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 @EACH
