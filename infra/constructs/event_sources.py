@@ -7,9 +7,9 @@ from aws_cdk import aws_sqs as sqs
 
 from callmissed.platform.queues import DISPATCH, Queue
 from infra.config import StageConfig
+from infra.constructs.access import allow
 from infra.constructs.checks import accept
 from infra.constructs.locations import queue_arn
-from infra.constructs.permissions import allow
 from infra.constructs.python_function import PythonFunction
 
 _INSERTS = lambda_.FilterCriteria.filter({"eventName": lambda_.FilterRule.is_equal("INSERT")})

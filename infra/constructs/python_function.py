@@ -17,7 +17,7 @@ from callmissed.platform.functions import Function
 from callmissed.platform.queues import QUEUES
 from infra.bundling import assets
 from infra.config import StageConfig
-from infra.constructs import channels, stores
+from infra.constructs import access
 from infra.constructs.checks import accept, accept_lint
 from infra.constructs.layers import ARCHITECTURE, RUNTIME, Layers
 from infra.constructs.logs import log_group
@@ -69,8 +69,7 @@ class PythonFunction(Construct):
         self.role = _role(self, self.logs)
         entry = entry or EntryPoint(declared.handler or "")
         self.function = _function(self, context, entry, snap_start=snap_start)
-        stores.grant(self.role, declared, context.config)
-        channels.grant(self.role, declared, context.config)
+        access.grant(self.role, declared, context.config)
         self.alias = lambda_.Alias(self, "Live", alias_name=ALIAS, version=self.function.current_version)  # pyright: ignore[reportArgumentType]
         if failures:
             self.alias.configure_async_invoke(
@@ -102,7 +101,7 @@ def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *
         handler=entry.handler,
         code=_code(assets.function_code(declared) if config.bundle else assets.placeholder()),
         layers=[*context.layers.of(declared), *entry.layers],
-        environment=_environment(declared, config) | dict(entry.environment),
+        environment=access.environment(declared, config) | dict(entry.environment),
         memory_size=declared.memory_mb,
         timeout=Duration.seconds(declared.timeout_seconds),
         role=owner.role,  # pyright: ignore[reportArgumentType]
@@ -115,10 +114,6 @@ def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *
     )
     _accept_findings(function)
     return function
-
-
-def _environment(declared: Function, config: StageConfig) -> dict[str, str]:
-    return stores.environment(declared, config) | channels.environment(declared, config)
 
 
 def _recursive_loop(declared: Function) -> lambda_.RecursiveLoop | None:

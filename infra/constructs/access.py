@@ -1,4 +1,4 @@
-"""Each function's permissions for exactly the tables and resources that it declares, and how it finds them."""
+"""Each function's permissions for exactly what it declares, and the environment variables by which it finds that."""
 
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
@@ -8,8 +8,7 @@ from callmissed.platform.resources import Resource
 from callmissed.platform.tables import TABLES, Table
 from infra.config import StageConfig
 from infra.constructs.checks import accept
-from infra.constructs.locations import location, table_arn
-from infra.constructs.permissions import allow
+from infra.constructs.locations import location, queue_arn, table_arn
 
 _DECLARED = {table.name: table for table in TABLES}
 _INDEX_ACTIONS = ("dynamodb:Query", "dynamodb:Scan")
@@ -26,15 +25,24 @@ def environment(declared: Function, config: StageConfig) -> dict[str, str]:
     }
     if config.revision and any(resource.read_at_start for resource in declared.needs):
         variables["CALLMISSED_REVISION"] = config.revision
+    if declared.sends_to:
+        variables["CALLMISSED_QUEUE_BASE"] = f"https://sqs.{config.region}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}"
     return variables | {need.variable: location(need, config).value for need in declared.needs if need.variable}
 
 
+def allow(role: iam.Role, resource: str, *actions: str) -> None:
+    """Let `role` do `actions` on the resource of that ARN."""
+    role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=[resource]))
+
+
 def grant(role: iam.Role, declared: Function, config: StageConfig) -> None:
-    """Allow `role` the declared actions on the exact tables and resources."""
+    """Allow `role` the declared actions on the exact tables, resources and queues."""
     for name, actions in declared.tables.items():
         _grant_table(role, _DECLARED[name], actions, config)
     for resource in declared.needs:
         _grant_resource(role, resource, config)
+    for queue in declared.sends_to:
+        allow(role, queue_arn(queue, config), "sqs:SendMessage")
 
 
 def _grant_table(role: iam.Role, table: Table, actions: tuple[str, ...], config: StageConfig) -> None:

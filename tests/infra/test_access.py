@@ -15,7 +15,7 @@ def test_providers_file_may_be_an_object() -> None:
     from aws_cdk import App, Stack
     from aws_cdk import aws_iam as iam
 
-    from infra.constructs.stores import environment, grant
+    from infra.constructs.access import environment, grant
 
     config = StageConfig(providers_object="s3://settings/callmissed/providers.toml")
     app = App()
@@ -41,7 +41,7 @@ def statements(app: "App", stack: "Stack") -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("revision", ["", "2"])
 def test_new_revision_starts_only_functions_that_read_secrets(revision: str) -> None:
-    from infra.constructs.stores import environment
+    from infra.constructs.access import environment
 
     config = StageConfig(revision=revision)
     assert environment(INFERENCE, config).get("CALLMISSED_REVISION", "") == revision
