@@ -21,6 +21,7 @@ HELP: Mapping[str, str] = {
     "webhooks": "A tenant's webhooks, their deliveries, and a receiver for the terminal.",
     "integrations": "A tenant's credentials of WhatsApp and Twilio.",
     "dlq": "What could not be processed or delivered.",
+    "versions": "What earlier deployments left of a stage's functions.",
 }
 """Help of each group. The group `name` is the attribute of that name of the module `cli.commands.name`."""
 

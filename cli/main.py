@@ -32,4 +32,4 @@ def main(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Run the stack on this machine, and look after tenants, keys, credits and queues of any stage."""
+    """Run the stack on this machine, and look after tenants, keys, credits, queues and functions of any stage."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from aws_cdk import CfnResource, Duration, RemovalPolicy
+from aws_cdk import CfnResource, Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -21,6 +21,7 @@ from infra.constructs import access
 from infra.constructs.checks import accept, accept_lint
 from infra.constructs.layers import ARCHITECTURE, RUNTIME, Layers
 from infra.constructs.logs import log_group
+from infra.constructs.removal import KEEP
 
 ALIAS = "live"
 """The alias that callers use."""
@@ -109,8 +110,9 @@ def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *
         tracing=lambda_.Tracing.ACTIVE,
         recursive_loop=_recursive_loop(declared),
         snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
-        # Old versions go with the deployment that replaces them: their snapshots would be billed on.
-        current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.DESTROY),
+        # The version before stays: calls run on it for as long as they take, and its alias moves only eventually.
+        # `callmissed versions prune` deletes it afterwards.
+        current_version_options=lambda_.VersionOptions(removal_policy=KEEP),
     )
     _accept_findings(function)
     return function

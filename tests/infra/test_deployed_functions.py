@@ -108,7 +108,7 @@ def test_function_has_the_layers_that_it_declares_and_no_others(assembly: Assemb
 
 
 @EACH
-def test_function_is_published_as_live_and_old_versions_go(assembly: Assembly, name: str) -> None:
+def test_function_is_published_as_live_and_the_version_before_stays(assembly: Assembly, name: str) -> None:
     stack, logical_id, _ = found(assembly, name)
     resources = assembly.templates[stack]["Resources"]
     [alias] = [
@@ -119,7 +119,7 @@ def test_function_is_published_as_live_and_old_versions_go(assembly: Assembly, n
     assert alias["Name"] == "live"
     version = resources[alias["FunctionVersion"]["Fn::GetAtt"][0]]
     assert references(version["Properties"]["FunctionName"], logical_id)
-    assert version["DeletionPolicy"] == "Delete"
+    assert version["DeletionPolicy"] == "RetainExceptOnCreate", "calls still run on the version before"
 
 
 @EACH

@@ -11,6 +11,7 @@ from callmissed.settings import CoreSettings
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
+    from types_boto3_lambda import LambdaClient
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
 
@@ -26,6 +27,10 @@ def client(service: Literal["sqs"], settings: CoreSettings, credentials: Credent
 def client(
     service: Literal["events"], settings: CoreSettings, credentials: Credentials | None = None
 ) -> "EventBridgeClient": ...
+@overload
+def client(
+    service: Literal["lambda"], settings: CoreSettings, credentials: Credentials | None = None
+) -> "LambdaClient": ...
 @overload
 def client(service: Literal["s3"], settings: CoreSettings, credentials: Credentials | None = None) -> "S3Client": ...
 def client(service: str, settings: CoreSettings, credentials: Credentials | None = None) -> Any:
