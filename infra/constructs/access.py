@@ -8,11 +8,9 @@ from callmissed.platform.resources import Resource
 from callmissed.platform.tables import TABLES, Table
 from infra.config import StageConfig
 from infra.constructs.checks import accept
-from infra.constructs.locations import location, queue_arn, table_arn
+from infra.constructs.locations import Location, location, queue_arn, table_arn
 
 _DECLARED = {table.name: table for table in TABLES}
-_INDEX_ACTIONS = ("dynamodb:Query", "dynamodb:Scan")
-"""All that an index can be asked for; writing goes through its table."""
 
 
 def environment(declared: Function, config: StageConfig) -> dict[str, str]:
@@ -27,7 +25,8 @@ def environment(declared: Function, config: StageConfig) -> dict[str, str]:
         variables["CALLMISSED_REVISION"] = config.revision
     if declared.sends_to:
         variables["CALLMISSED_QUEUE_BASE"] = f"https://sqs.{config.region}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}"
-    return variables | {need.variable: location(need, config).value for need in declared.needs if need.variable}
+    found = {need.variable: location(need, config, declared).value for need in declared.needs if need.variable}
+    return variables | found
 
 
 def allow(role: iam.Role, resource: str, *actions: str) -> None:
@@ -36,25 +35,24 @@ def allow(role: iam.Role, resource: str, *actions: str) -> None:
 
 
 def grant(role: iam.Role, declared: Function, config: StageConfig) -> None:
-    """Allow `role` the declared actions on the exact tables, resources and queues."""
+    """Allow `role` the declared actions on the exact tables, indexes, resources and queues."""
     for name, actions in declared.tables.items():
-        _grant_table(role, _DECLARED[name], actions, config)
+        allow(role, table_arn(_DECLARED[name], config), *actions)
+    for name, actions in declared.indexes.items():
+        allow(role, _index_arn(_DECLARED[name], config), *actions)
     for resource in declared.needs:
-        _grant_resource(role, resource, config)
+        _grant_resource(role, resource, location(resource, config, declared))
     for queue in declared.sends_to:
         allow(role, queue_arn(queue, config), "sqs:SendMessage")
 
 
-def _grant_table(role: iam.Role, table: Table, actions: tuple[str, ...], config: StageConfig) -> None:
-    arn = table_arn(table, config)
-    allow(role, arn, *actions)
-    reading = [action for action in actions if action in _INDEX_ACTIONS]
-    if table.index and reading:
-        allow(role, f"{arn}/index/{table.index.name}", *reading)
+def _index_arn(table: Table, config: StageConfig) -> str:
+    if table.index is None:
+        raise ValueError(f"the table '{table.name}' has no index")
+    return f"{table_arn(table, config)}/index/{table.index.name}"
 
 
-def _grant_resource(role: iam.Role, resource: Resource, config: StageConfig) -> None:
-    where = location(resource, config)
+def _grant_resource(role: iam.Role, resource: Resource, where: Location) -> None:
     allow(role, where.arn, *(where.actions or resource.actions))
     if where.arn.endswith("/*"):
         finding = where.arn.replace(Aws.PARTITION, "<AWS::Partition>").replace(Aws.ACCOUNT_ID, "<AWS::AccountId>")

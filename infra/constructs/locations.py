@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aws_cdk import Aws
 
+from callmissed.platform.functions import Function
 from callmissed.platform.queues import physical_queue_name
 from callmissed.platform.resources import PROVIDERS_FILE, Resource, ResourceKind
 from callmissed.platform.tables import Table, physical_name
@@ -30,10 +31,12 @@ class Location:
     actions: tuple[str, ...] = ()
 
 
-def location(resource: Resource, config: StageConfig) -> Location:
-    """Location of a declared resource."""
+def location(resource: Resource, config: StageConfig, function: Function) -> Location:
+    """Location of a declared resource, as `function` may use it."""
     if resource is PROVIDERS_FILE and config.providers_object:
         return _object_location(config.providers_object)
+    if resource.kind is ResourceKind.BUCKET:
+        return _prefix_location(resource, config, function.name)
     return _LOCATE[resource.kind](resource, config)
 
 
@@ -71,10 +74,10 @@ def _object_location(url: str) -> Location:
     return Location(f"arn:{Aws.PARTITION}:s3:::{url.removeprefix('s3://')}", url, ("s3:GetObject",))
 
 
-def _bucket_location(resource: Resource, config: StageConfig) -> Location:
-    """Location of a bucket's objects."""
-    name = bucket_name(resource, config)
-    return Location(f"arn:{Aws.PARTITION}:s3:::{name}/*", name)
+def _prefix_location(resource: Resource, config: StageConfig, prefix: str) -> Location:
+    """Location of the objects of a bucket below `prefix`."""
+    place = f"{bucket_name(resource, config)}/{prefix}"
+    return Location(f"arn:{Aws.PARTITION}:s3:::{place}/*", place)
 
 
 def _bus_location(resource: Resource, config: StageConfig) -> Location:
@@ -84,6 +87,5 @@ def _bus_location(resource: Resource, config: StageConfig) -> Location:
 _LOCATE: Mapping[ResourceKind, Callable[[Resource, StageConfig], Location]] = {
     ResourceKind.SECRET: _secret_location,
     ResourceKind.PARAMETER: _parameter_location,
-    ResourceKind.BUCKET: _bucket_location,
     ResourceKind.EVENT_BUS: _bus_location,
 }

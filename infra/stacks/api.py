@@ -98,20 +98,25 @@ def _stage_options(scope: Construct, config: StageConfig) -> apigateway.StageOpt
 
 
 def _access_log_format() -> apigateway.AccessLogFormat:
-    """One JSON line a request: no authorisation, no query string and no body, so no secret."""
+    """One JSON line a request: no authorisation, no query string and no body, so no secret.
+
+    Nor anything else that a caller or a function writes: API Gateway escapes no variable, so a quote in a `User-Agent`
+    or in an error's message would break the line. Messages of errors are in API Gateway's own log, by request id.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+    """
     field = apigateway.AccessLogField
     line = {
         "request_id": field.context_request_id(),
         "time": field.context_request_time(),
         "ip": field.context_identity_source_ip(),
-        "user_agent": field.context_identity_user_agent(),
         "method": field.context_http_method(),
         "route": field.context_resource_path(),
         "status": field.context_status(),
         "bytes": field.context_response_length(),
         "latency_ms": field.context_response_latency(),
         "gateway_error": field.context_error_response_type(),
-        "integration_error": field.context_integration_error_message(),
+        "integration_status": "$context.integration.integrationStatus",
+        "integration_request_id": "$context.integration.requestId",
         "trace": field.context_xray_trace_id(),
     }
     return apigateway.AccessLogFormat.custom(json.dumps(line))

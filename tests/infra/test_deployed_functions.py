@@ -73,8 +73,10 @@ def on_tables(stage: str, function: Function) -> set[tuple[str, str]]:
     for name, actions in function.tables.items():
         table = physical_name(stage, declared[name])
         pairs |= {(action, table) for action in actions}
-        if index := declared[name].index:
-            pairs |= {(action, f"{table}/index/{index.name}") for action in {"dynamodb:Query"} & set(actions)}
+    for name, actions in function.indexes.items():
+        index = declared[name].index
+        assert index and set(actions) <= {"dynamodb:Query", "dynamodb:Scan"}, "writing goes through the table"
+        pairs |= {(action, f"{physical_name(stage, declared[name])}/index/{index.name}") for action in actions}
     if function.follows:
         stream = f"{physical_name(stage, declared[function.follows])}.StreamArn"
         pairs |= {(f"dynamodb:{action}", stream) for action in READ_STREAM}
@@ -161,11 +163,11 @@ def test_function_sends_to_and_receives_from_declared_queues_only(assembly: Asse
     assert assembly.text("api", base) == (account if declared.sends_to else "")
 
 
-def resource_text(assembly: Assembly, resource: Declared) -> str:
-    """What a role's statement names for `resource`, as the assembly's text."""
+def resource_text(assembly: Assembly, resource: Declared, function: str) -> str:
+    """What the statement of a function's role names for `resource`, as the assembly's text."""
     config = assembly.config
     name = resource.physical_name(config.stage, account="<AWS::AccountId>", region=config.region)
-    return f"arn:<AWS::Partition>:s3:::{name}/*" if resource.kind is ResourceKind.BUCKET else name
+    return f"arn:<AWS::Partition>:s3:::{name}/{function}/*" if resource.kind is ResourceKind.BUCKET else name
 
 
 @EACH
@@ -175,13 +177,18 @@ def test_function_reaches_only_the_resources_that_it_needs(assembly: Assembly, n
     }
     needs = BY_NAME[name].needs
     assert {(action, last_name(text)) for action, text in reached} == {
-        (action, resource_text(assembly, resource)) for resource in needs for action in resource.actions
+        (action, resource_text(assembly, resource, name)) for resource in needs for action in resource.actions
     }
 
 
 def last_name(text: str) -> str:
     """A parameter's ARN ends in its name; other resources are their name already."""
     return text.partition(":parameter")[2] or text
+
+
+def test_only_what_is_due_or_parked_is_read_from_the_index() -> None:
+    """A function that lists deliveries in their table has nothing to do with the index over all tenants."""
+    assert {function.name for function in FUNCTIONS if function.indexes} == {"webhook-scheduler", "webhook-sender"}
 
 
 @EACH
@@ -193,12 +200,12 @@ def test_function_finds_only_the_resources_that_it_needs(assembly: Assembly, nam
     for need in declared.needs:
         if need.variable:
             value = assembly.text(found(assembly, name)[0], environment[need.variable])
-            assert value == variable_text(assembly, need)
+            assert value == variable_text(assembly, need, name)
 
 
-def variable_text(assembly: Assembly, resource: Declared) -> str:
+def variable_text(assembly: Assembly, resource: Declared, function: str) -> str:
     """What the resource's environment variable holds, as the assembly's text."""
-    text = resource_text(assembly, resource)
+    text = resource_text(assembly, resource, function)
     if resource.kind is ResourceKind.BUCKET:
         return text.removeprefix("arn:<AWS::Partition>:s3:::").removesuffix("/*")
     return f"ssm:{text}" if resource is PROVIDERS_FILE else text

@@ -20,7 +20,8 @@ class ResourceKind(Enum):
     PARAMETER = auto()
     """An SSM parameter. The variable holds `ssm:` and its name."""
     BUCKET = auto()
-    """An S3 bucket. The variable holds its name; the actions apply to its objects."""
+    """An S3 bucket. Each function has a prefix of its own, which is the function's name. The variable holds the
+    bucket's name and the prefix, with a slash between them; the actions apply to the objects below the prefix."""
     EVENT_BUS = auto()
     """An EventBridge bus. Functions derive its name from the stage."""
 

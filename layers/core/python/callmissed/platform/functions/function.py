@@ -20,9 +20,9 @@ class Function:
     `web_app` names an ASGI application that runs under uvicorn behind the Lambda Web Adapter and streams;
     `handler` a plain Lambda handler; exactly one of them is set. `dependencies` names the third-party layer, which
     `layers/deps/<name>.toml` describes; `layers` names folders of `layers/` that it needs beside the core. `tables`
-    maps a table's name to the DynamoDB actions that its role allows, which hold for the table's index too. `needs`
-    lists the other resources. `follows` names the table whose stream calls the function; the queues that call it name
-    it as their consumer. `sends_to` names the queues that it may write to.
+    maps a table's name to the DynamoDB actions that its role allows on the table, `indexes` to those on the table's
+    index. `needs` lists the other resources. `follows` names the table whose stream calls the function; the queues that
+    call it name it as their consumer. `sends_to` names the queues that it may write to.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Function:
     memory_mb: int = 512
     timeout_seconds: int = 30
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     needs: tuple[Resource, ...] = ()
     follows: str | None = None
     sends_to: tuple[str, ...] = ()

@@ -63,6 +63,7 @@ WEBHOOK_SENDER = Function(
         DELIVERIES.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
         OUTBOX.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"),
     },
+    indexes={DELIVERIES.name: ("dynamodb:Query",)},
     needs=(SEALING_KEYS,),
     sends_to=(DISPATCH.name,),
 )
@@ -72,7 +73,8 @@ WEBHOOK_SCHEDULER = Function(
     handler="functions.webhooks.handlers.scheduler.handler",
     dependencies="publisher",
     timeout_seconds=55,
-    tables={DELIVERIES.name: ("dynamodb:Query", "dynamodb:UpdateItem")},
+    tables={DELIVERIES.name: ("dynamodb:UpdateItem",)},
+    indexes={DELIVERIES.name: ("dynamodb:Query",)},
     sends_to=(DISPATCH.name,),
 )
 
