@@ -54,9 +54,7 @@ def named_resources(assembly: Assembly) -> dict[str, dict[str, Any]]:
 
 def unnamed_types(assembly: Assembly) -> set[str]:
     """Types of which a property that can't change is a name, and of which nobody has said that they are named."""
-    kinds = {
-        resource["Type"] for template in assembly.templates.values() for resource in template["Resources"].values()
-    }
+    resources = [resource for template in assembly.templates.values() for resource in template["Resources"].values()]
     return {
         resource["Type"]
         for resource in resources
