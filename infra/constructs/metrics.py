@@ -38,6 +38,10 @@ class StageMetrics:
         dimensions = {"FunctionName": physical, "Resource": f"{physical}:{ALIAS}"}
         return _metric("AWS/Lambda", name, dimensions, statistic)
 
+    def account_throttles(self) -> cloudwatch.Metric:
+        """Throttles of every function in the account: they share its concurrency."""
+        return _metric("AWS/Lambda", "Throttles", {}, "Sum")
+
     def lag(self, function: Function) -> cloudwatch.Metric:
         """Age of the last record that the function got from its stream, in milliseconds."""
         return self.function(function, "IteratorAge", "Maximum")

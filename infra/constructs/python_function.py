@@ -63,13 +63,14 @@ class PythonFunction(Construct):
         entry: EntryPoint | None = None,
         snap_start: bool = False,
         failures: sqs.IQueue | None = None,
+        traced: bool = True,
     ) -> None:
         super().__init__(scope, declared.name)
         self.declared = declared
         self.logs = log_group(self, context.config, declared.name)
         self.role = _role(self, self.logs)
         entry = entry or EntryPoint(declared.handler or "")
-        self.function = _function(self, context, entry, snap_start=snap_start)
+        self.function = _function(self, context, entry, snap_start=snap_start, traced=traced)
         access.grant(self.role, declared, context.config)
         self.alias = lambda_.Alias(self, "Live", alias_name=ALIAS, version=self.function.current_version)  # pyright: ignore[reportArgumentType]
         if failures:
@@ -91,7 +92,9 @@ def _role(scope: Construct, group: logs.LogGroup) -> iam.Role:
     return role
 
 
-def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *, snap_start: bool) -> lambda_.Function:
+def _function(
+    owner: PythonFunction, context: StackContext, entry: EntryPoint, *, snap_start: bool, traced: bool
+) -> lambda_.Function:
     declared, config = owner.declared, context.config
     function = lambda_.Function(
         owner,
@@ -107,7 +110,7 @@ def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *
         timeout=Duration.seconds(declared.timeout_seconds),
         role=owner.role,  # pyright: ignore[reportArgumentType]
         log_group=owner.logs,
-        tracing=lambda_.Tracing.ACTIVE,
+        tracing=lambda_.Tracing.ACTIVE if traced else lambda_.Tracing.DISABLED,
         recursive_loop=_recursive_loop(declared),
         snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
         # The version before stays: calls run on it for as long as they take, and its alias moves only eventually.
@@ -115,6 +118,8 @@ def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *
         current_version_options=lambda_.VersionOptions(removal_policy=KEEP),
     )
     _accept_findings(function)
+    if not traced:
+        accept(function, "A trace of each run by a clock costs more than it says.", "Serverless-LambdaTracing")
     return function
 
 

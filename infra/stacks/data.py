@@ -41,7 +41,7 @@ def _table(scope: Construct, declared: Table, stage: str) -> dynamodb.Table:
         partition_key=_key(declared.partition_key),
         sort_key=_key(declared.sort_key) if declared.sort_key else None,
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-        encryption=dynamodb.TableEncryption.AWS_MANAGED,
+        encryption=dynamodb.TableEncryption.DEFAULT,  # a key that AWS owns: encrypted, and no calls to KMS to pay
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
             point_in_time_recovery_enabled=True
         ),

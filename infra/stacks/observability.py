@@ -54,14 +54,13 @@ class ObservabilityStack(Stack):
         board = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=config.service)
         board.add_widgets(*_api_graphs(metrics))
         board.add_widgets(*_delivery_graphs(metrics, declared))
-        for function in declared.functions:
-            board.add_widgets(*_function_graphs(metrics, function))
+        board.add_widgets(*_function_graphs(metrics, declared))
         CfnOutput(self, "AlarmTopic", value=self.topic.topic_arn)
 
 
 def _alarms(metrics: StageMetrics, declared: Declarations) -> Iterator[AlarmSpec]:
     yield from _ledger_alarms(metrics)
-    yield from _function_alarms(metrics, declared.functions)
+    yield from _function_alarms(metrics, declared.served)
     yield from _callback_alarms(metrics)
     yield from _dead_letter_alarms(metrics, declared)
     yield from _queue_alarms(metrics, declared.queues)
@@ -109,13 +108,14 @@ def _callback_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
     )
 
 
-def _function_alarms(metrics: StageMetrics, functions: Sequence[Function]) -> Iterator[AlarmSpec]:
-    for function in functions:
+def _function_alarms(metrics: StageMetrics, served: Sequence[Function]) -> Iterator[AlarmSpec]:
+    """Errors where nothing else shows them: what a worker fails comes again, and then is a dead letter or late."""
+    for function in served:
         name = function.name
         # The authorizer refuses a key by an error; where it really fails, the API answers 5xx, which has its alarm.
         if function is not AUTHORIZER:
             yield AlarmSpec(f"{name}-errors", metrics.function(function, "Errors"), f"{name} crashed or timed out.")
-        yield AlarmSpec(f"{name}-throttles", metrics.function(function, "Throttles"), f"{name} ran out of concurrency.")
+    yield AlarmSpec("throttles", metrics.account_throttles(), "The account's concurrency is used up.")
 
 
 def _dead_letter_alarms(metrics: StageMetrics, declared: Declarations) -> Iterator[AlarmSpec]:
@@ -192,19 +192,18 @@ def _api_graphs(metrics: StageMetrics) -> Iterator[cloudwatch.GraphWidget]:
 
 
 def _delivery_graphs(metrics: StageMetrics, declared: Declarations) -> Iterator[cloudwatch.GraphWidget]:
-    yield _graph("Messages waiting", [metrics.depth(queue.name) for queue in declared.queues])
     yield _graph("Oldest message (s)", [metrics.oldest(queue.name) for queue in declared.queues])
-    yield _graph("Dead letters", [metrics.depth(queue.dead_letters) for queue in declared.queues])
+    yield _graph("Dead letters", [metrics.depth(queue) for queue in _dead_letter_queues(declared).values()])
     yield _graph("Streams behind (ms)", [metrics.lag(worker) for worker in declared.workers if worker.follows])
     yield _graph("Webhooks disabled", [metrics.counted("EndpointDisabled")])
 
 
-def _function_graphs(metrics: StageMetrics, function: Function) -> Iterator[cloudwatch.GraphWidget]:
-    name = function.name
-    errors, throttles = metrics.function(function, "Errors"), metrics.function(function, "Throttles")
-    yield _graph(f"{name}: calls", [metrics.function(function, "Invocations")])
-    yield _graph(f"{name}: errors, throttles", [errors, throttles])
-    yield _graph(f"{name}: duration p99", [metrics.function(function, "Duration", "p99")])
+def _function_graphs(metrics: StageMetrics, declared: Declarations) -> Iterator[cloudwatch.GraphWidget]:
+    """Errors of every function; how often and how long only of those for which a caller waits."""
+    yield _graph("Errors", [metrics.function(function, "Errors") for function in declared.functions])
+    yield _graph("Throttles in the account", [metrics.account_throttles()])
+    yield _graph("Calls", [metrics.function(function, "Invocations") for function in declared.served])
+    yield _graph("Duration p99 (ms)", [metrics.function(function, "Duration", "p99") for function in declared.served])
 
 
 def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:

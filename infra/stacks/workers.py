@@ -34,8 +34,11 @@ class WorkersStack(Stack):
         failures = {worker.name: self._failures(worker, config) for worker in declared.keeping_failures}
         context = stack_context(self, config, declared.workers)
         # No SnapStart: no caller waits for these functions, and a snapshot is billed whether used or not.
+        scheduled = {schedule.function for schedule in declared.schedules}
         self._functions = {
-            worker.name: PythonFunction(self, worker, context, failures=failures.get(worker.name))
+            worker.name: PythonFunction(
+                self, worker, context, failures=failures.get(worker.name), traced=worker.name not in scheduled
+            )
             for worker in declared.workers
         }
         for queue in declared.queues:

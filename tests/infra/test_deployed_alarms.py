@@ -1,6 +1,7 @@
 """The alarms over everything, and whom they notify."""
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from callmissed.aws.queues import MAX_DELAY_SECONDS
 from callmissed.observability import NAMESPACE
-from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
+from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function
 from callmissed.platform.queues import QUEUES, Queue, physical_queue_name
+from callmissed.platform.routes import ROUTES
 from infra.bundling.assets import ROOT
 from tests.support.assembly import Assembly
 
@@ -23,14 +25,60 @@ def alarms(assembly: Assembly) -> dict[str, dict[str, Any]]:
     return {alarm["AlarmName"].removeprefix(f"{assembly.config.service}-"): alarm for alarm in found}
 
 
-@pytest.mark.parametrize("function", [function.name for function in FUNCTIONS])
-def test_every_function_has_its_alarms(assembly: Assembly, function: str) -> None:
-    kinds = {"throttles": "Throttles"} | ({"errors": "Errors"} if function != AUTHORIZER.name else {})
-    for kind, metric in kinds.items():
-        alarm = alarms(assembly)[f"{function}-{kind}"]
-        assert alarm["Namespace"] == "AWS/Lambda"
-        assert alarm["MetricName"] == metric
-        assert alarm["Threshold"] == 0
+def watched(assembly: Assembly, function: Function) -> set[str]:
+    """Names of the alarms that go off when `function` fails for good, or can't run."""
+    found = {"throttles"}
+    if function.name in {route.function for route in ROUTES}:
+        found |= {f"{function.name}-errors", "api-server-errors"}
+    if function is AUTHORIZER:
+        found.add("api-server-errors")
+    if function.follows:
+        found |= {f"{function.name}-lag", f"{function.name}-dead-letters"}
+    if function.name in {schedule.function for schedule in SCHEDULES}:
+        found.add(f"{function.name}-dead-letters")
+    for queue in QUEUES:
+        if queue.consumer == function.name:
+            found |= {f"{queue.name}-oldest", f"{queue.name}-dead-letters"}
+    return found
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_function_that_fails_for_good_sets_off_an_alarm(assembly: Assembly, function: Function) -> None:
+    """A worker's single error does not: its work comes again."""
+    assert len(watched(assembly, function)) > 1
+    assert watched(assembly, function) <= alarms(assembly).keys()
+
+
+def test_failures_of_every_worker_are_kept_where_an_alarm_looks(assembly: Assembly) -> None:
+    """Instead of an alarm on its errors: what a worker fails on every try becomes a dead letter."""
+    kept = {
+        assembly.text(stack, destination)
+        for kind in ("AWS::Lambda::EventInvokeConfig", "AWS::Lambda::EventSourceMapping")
+        for stack, _, resource in assembly.resources(kind)
+        if (destination := resource["Properties"].get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"))
+    }
+    redrives = [queue["RedrivePolicy"] for queue in assembly.properties("AWS::SQS::Queue") if "RedrivePolicy" in queue]
+    given_up = {assembly.text("events", redrive["deadLetterTargetArn"]) for redrive in redrives}
+    assert len(kept) >= 6
+    assert kept | given_up <= watched_queues(assembly, "ApproximateNumberOfMessagesVisible")
+
+
+@pytest.mark.parametrize("route", sorted({route.function for route in ROUTES}))
+def test_function_that_callers_wait_for_has_an_alarm_on_errors(assembly: Assembly, route: str) -> None:
+    alarm = alarms(assembly)[f"{route}-errors"]
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"]) == ("AWS/Lambda", "Errors", 0)
+    name = f"{assembly.config.service}-{route}"
+    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {
+        "FunctionName": name,
+        "Resource": f"{name}:live",
+    }
+
+
+def test_one_alarm_is_on_the_throttles_of_the_account(assembly: Assembly) -> None:
+    """All functions share its concurrency, so the one that is throttled is not the one to blame."""
+    alarm = alarms(assembly)["throttles"]
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"]) == ("AWS/Lambda", "Throttles", 0)
+    assert "Dimensions" not in alarm
 
 
 def test_refused_keys_raise_no_alarm(assembly: Assembly) -> None:
@@ -118,3 +166,10 @@ def test_topic_refuses_plain_http(assembly: Assembly) -> None:
     [policy] = assembly.properties("AWS::SNS::TopicPolicy")
     denied = [statement for statement in policy["PolicyDocument"]["Statement"] if statement["Effect"] == "Deny"]
     assert [statement["Condition"] for statement in denied] == [{"Bool": {"aws:SecureTransport": "false"}}]
+
+
+def test_dashboard_is_one_of_those_that_are_free(assembly: Assembly) -> None:
+    """Each account has three dashboards of up to 50 metrics for nothing."""
+    [board] = assembly.properties("AWS::CloudWatch::Dashboard")
+    widgets = json.loads(assembly.text("observability", board["DashboardBody"]))["widgets"]
+    assert 30 < sum(len(widget["properties"].get("metrics", [])) for widget in widgets) <= 50

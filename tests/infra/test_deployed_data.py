@@ -49,7 +49,8 @@ def test_table_survives_mistakes(assembly: Assembly, name: str) -> None:
     resource = found(assembly, name)
     assert resource["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert resource["Properties"]["DeletionProtectionEnabled"] is True
-    assert resource["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+    with_key_of_aws = {"SSEEnabled": False}  # DynamoDB encrypts with a key of its own, at no charge
+    assert resource["Properties"]["SSESpecification"] == with_key_of_aws
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 

@@ -192,7 +192,8 @@ def _function(assembly: Assembly, stack: str, source: str, function: Resource) -
     group = reference(assembly, stack, function["LoggingConfig"]["LogGroup"])
     for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
         yield Edge(source, "lambda.amazonaws.com", action, group, role)
-    for action in ("xray:PutTraceSegments", "xray:PutTelemetryRecords"):
+    traces = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+    for action in traces if function.get("TracingConfig", {}).get("Mode") == "Active" else ():
         yield Edge(source, "lambda.amazonaws.com", action, "*", role)
 
 
