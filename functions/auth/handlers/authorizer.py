@@ -3,10 +3,13 @@
 from typing import Any
 
 from callmissed.aws.runtime import logs_failures, run
+from callmissed.aws.start import prepare_start
 from callmissed.clock import system_clock
 from callmissed.errors import ApiError
 from functions.auth.authorizer import Policy, authorize, request_of
 from functions.auth.composition import composed
+
+prepare_start()
 
 
 def handler(event: dict[str, Any], context: object) -> Policy:

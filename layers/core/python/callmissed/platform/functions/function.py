@@ -22,7 +22,9 @@ class Function:
     `layers/deps/<name>.toml` describes; `layers` names folders of `layers/` that it needs beside the core. `tables`
     maps a table's name to the DynamoDB actions that its role allows on the table, `indexes` to those on the table's
     index. `needs` lists the other resources. `follows` names the table whose stream calls the function; the queues that
-    call it name it as their consumer. `sends_to` names the queues that it may write to.
+    call it name it as their consumer. `sends_to` names the queues that it may write to. `snap_start` says that it gets a
+    snapshot where the stage pays for snapshots: of a function for whose start a caller waits, often enough to keep it
+    in use.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Function:
     needs: tuple[Resource, ...] = ()
     follows: str | None = None
     sends_to: tuple[str, ...] = ()
+    snap_start: bool = False
 
     @property
     def failures(self) -> str:

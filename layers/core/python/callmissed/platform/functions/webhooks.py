@@ -19,6 +19,7 @@ WEBHOOKS_API = Function(
     },
     needs=(SEALING_KEYS, RESPONSES_BUCKET),
     sends_to=(DISPATCH.name,),
+    snap_start=True,
 )
 CALLBACKS_API = Function(
     "callbacks",
