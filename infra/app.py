@@ -6,7 +6,7 @@ from itertools import pairwise
 from aws_cdk import App, Stack, Tags, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
-from infra.config import StageConfig, from_context
+from infra.config import ConfigError, StageConfig, from_context
 from infra.declarations import PRODUCT, Declarations
 from infra.stacks.api import ApiStack
 from infra.stacks.data import DataStack
@@ -43,7 +43,11 @@ def add_checks(app: App) -> None:
 def main() -> None:
     """Synthesise the stage that the context names."""
     app = App()
-    build(app, from_context(app.node))
+    try:
+        config = from_context(app.node)
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
+    build(app, config)
     app.synth()
 
 

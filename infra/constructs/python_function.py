@@ -112,6 +112,7 @@ def _function(
         log_group=owner.logs,
         tracing=lambda_.Tracing.ACTIVE if traced else lambda_.Tracing.DISABLED,
         recursive_loop=_recursive_loop(declared),
+        reserved_concurrent_executions=config.reserved_concurrency.get(declared.name),
         snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
         # The version before stays: calls run on it for as long as they take, and its alias moves only eventually.
         # `callmissed versions prune` deletes it afterwards.

@@ -11,10 +11,12 @@ from constructs import Construct
 from callmissed.platform.functions import AUTHORIZER, Function
 from infra.config import StageConfig
 from infra.constructs.checks import accept
+from infra.constructs.custom_domain import custom_domain
 from infra.constructs.firewall import rate_limited_by_address
 from infra.constructs.logs import log_group
 from infra.constructs.python_function import PythonFunction, StackContext, stack_context
 from infra.constructs.removal import KEEP
+from infra.constructs.snapshots import is_snapshotted, keep_snapshot
 from infra.constructs.streaming_function import streaming_entry
 from infra.declarations import Declarations
 from infra.openapi.document import IntegrationTarget, api_document
@@ -40,12 +42,18 @@ class ApiStack(Stack):
             _allow_calls(functions[name], api.arn_for_execute_api())
         _allow_calls(functions[AUTHORIZER.name], _authorizers_of(api))
         rate_limited_by_address(api.deployment_stage, config)
+        for function in functions.values():
+            if is_snapshotted(function.declared, config):
+                keep_snapshot(function, config)
+        if domain := custom_domain(self, config):
+            domain.add_base_path_mapping(api, stage=api.deployment_stage)
+            CfnOutput(self, "DomainTarget", value=domain.domain_name_alias_domain_name)
         CfnOutput(self, "BaseUrl", value=api.url, description="Base of /v1 and /api/v1")
 
 
 def _function(scope: Construct, declared: Function, context: StackContext) -> PythonFunction:
     entry = streaming_entry(scope) if declared.web_app else None
-    return PythonFunction(scope, declared, context, entry=entry, snap_start=context.config.snap_start)
+    return PythonFunction(scope, declared, context, entry=entry, snap_start=is_snapshotted(declared, context.config))
 
 
 def _target(stack: Stack, function: PythonFunction) -> IntegrationTarget:

@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function
+from callmissed.platform.functions import FUNCTIONS, SCHEDULES, Function
 from callmissed.platform.queues import QUEUES, physical_queue_name
 from callmissed.platform.resources import PROVIDERS_FILE, RESOURCES, ResourceKind
 from callmissed.platform.resources import Resource as Declared
-from callmissed.platform.routes import ROUTES
 from callmissed.platform.tables import TABLES, physical_name
 from tests.support.assembly import Assembly, Resource
 
@@ -126,10 +125,8 @@ def test_function_is_published_as_live_and_the_version_before_stays(assembly: As
 
 
 @EACH
-def test_function_with_routes_has_snapshots(assembly: Assembly, name: str) -> None:
-    answers = name in {AUTHORIZER.name, *(route.function for route in ROUTES)}
-    expected = {"ApplyOn": "PublishedVersions"} if answers else None
-    assert found(assembly, name)[2]["Properties"].get("SnapStart") == expected
+def test_function_has_no_snapshot_unless_the_stage_pays_for_it(assembly: Assembly, name: str) -> None:
+    assert "SnapStart" not in found(assembly, name)[2]["Properties"]
 
 
 @EACH

@@ -24,7 +24,7 @@ class Function:
     index. `needs` lists the other resources. `follows` names the table whose stream calls the function; the queues that
     call it name it as their consumer. `sends_to` names the queues that it may write to. `snap_start` says that it gets a
     snapshot where the stage pays for snapshots: of a function for whose start a caller waits, often enough to keep it
-    in use.
+    in use. `settings` names the fields of `CoreSettings` whose values the operator sets for a stage.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Function:
     follows: str | None = None
     sends_to: tuple[str, ...] = ()
     snap_start: bool = False
+    settings: tuple[str, ...] = ()
 
     @property
     def failures(self) -> str:

@@ -30,6 +30,7 @@ CALLBACKS_API = Function(
     timeout_seconds=10,
     tables={TENANTS.name: ("dynamodb:GetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
     needs=(SEALING_KEYS, PROVIDER_KEYS, PROVIDERS_FILE),
+    settings=("public_url",),
 )
 CALLBACK_WORKER = Function(
     "callback-worker",
