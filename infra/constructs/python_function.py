@@ -26,6 +26,12 @@ from infra.constructs.removal import KEEP
 ALIAS = "live"
 """The alias that callers use."""
 
+_LOG_LEVELS = {
+    "DEBUG": lambda_.ApplicationLogLevel.DEBUG,
+    "INFO": lambda_.ApplicationLogLevel.INFO,
+    "WARNING": lambda_.ApplicationLogLevel.WARN,
+    "ERROR": lambda_.ApplicationLogLevel.ERROR,
+}
 _MAX_EVENT_AGE = Duration.hours(1)
 
 
@@ -110,6 +116,9 @@ def _function(
         timeout=Duration.seconds(declared.timeout_seconds),
         role=owner.role,  # pyright: ignore[reportArgumentType]
         log_group=owner.logs,
+        # The authorizer says 401 by an exception: as JSON it is one line, as text a traceback.
+        logging_format=lambda_.LoggingFormat.JSON,
+        application_log_level_v2=_LOG_LEVELS[config.log_level],
         tracing=lambda_.Tracing.ACTIVE if traced else lambda_.Tracing.DISABLED,
         recursive_loop=_recursive_loop(declared),
         reserved_concurrent_executions=config.reserved_concurrency.get(declared.name),

@@ -11,15 +11,15 @@ from constructs import Construct
 from callmissed.platform.functions import AUTHORIZER, Function
 from infra.config import StageConfig
 from infra.constructs.checks import accept
-from infra.constructs.custom_domain import custom_domain
 from infra.constructs.firewall import rate_limited_by_address
 from infra.constructs.logs import log_group
 from infra.constructs.python_function import PythonFunction, StackContext, stack_context
 from infra.constructs.removal import KEEP
-from infra.constructs.snapshots import is_snapshotted, keep_snapshot
 from infra.constructs.streaming_function import streaming_entry
 from infra.declarations import Declarations
 from infra.openapi.document import IntegrationTarget, api_document
+from infra.optional.custom_domain import custom_domain
+from infra.optional.snapshots import is_snapshotted, keep_snapshot
 
 
 class ApiStack(Stack):

@@ -2,7 +2,14 @@
 
 import pytest
 
-from callmissed.platform.resources import PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, SEALING_KEYS
+from callmissed.platform.resources import (
+    CALLBACK_SECRETS,
+    PEPPERS,
+    PROVIDER_KEYS,
+    PROVIDERS_FILE,
+    RESPONSES_BUCKET,
+    SEALING_KEYS,
+)
 from callmissed.platform.tables import TABLES, create_table_request, physical_name
 from tests.support.assembly import Assembly, Resource
 
@@ -58,7 +65,7 @@ def test_first_pepper_and_sealing_key_are_32_random_bytes_in_hex(assembly: Assem
     stage = assembly.config.stage
     secrets = {properties["Name"]: properties for properties in assembly.properties("AWS::SecretsManager::Secret")}
     random = {PEPPERS.physical_name(stage), SEALING_KEYS.physical_name(stage)}
-    assert set(secrets) == random | {PROVIDER_KEYS.physical_name(stage)}
+    assert set(secrets) == random | {PROVIDER_KEYS.physical_name(stage), CALLBACK_SECRETS.physical_name(stage)}
     for generator in [secrets[name]["GenerateSecretString"] for name in random]:
         assert generator["PasswordLength"] == 64
         assert generator["ExcludeUppercase"] and generator["ExcludePunctuation"]

@@ -101,6 +101,13 @@ def test_function_runs_python_3_13_on_arm64_as_declared(assembly: Assembly, name
 
 
 @EACH
+def test_function_logs_an_exception_as_one_line(assembly: Assembly, name: str) -> None:
+    """Anybody can make the authorizer raise one, by a wrong key; as text it would be a traceback."""
+    logging = found(assembly, name)[2]["Properties"]["LoggingConfig"]
+    assert (logging["LogFormat"], logging["ApplicationLogLevel"]) == ("JSON", assembly.config.log_level)
+
+
+@EACH
 def test_function_has_the_layers_that_it_declares_and_no_others(assembly: Assembly, name: str) -> None:
     declared, properties = BY_NAME[name], found(assembly, name)[2]["Properties"]
     layers = [layer["Ref"] for layer in properties["Layers"] if "Ref" in layer]

@@ -35,6 +35,7 @@ class CoreSettings:
     sealing_secret_arn: str = ""
     providers_file: str = ""
     provider_keys_secret_arn: str = ""
+    callback_secrets_arn: str = ""
     low_credits: int = 50
     deployed: bool = False
     snapshotted: bool = False

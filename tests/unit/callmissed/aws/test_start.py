@@ -64,7 +64,7 @@ def test_start_outside_lambda_prepares_nothing(monkeypatch: pytest.MonkeyPatch) 
     prepare_start("no.such.module")
 
 
-def test_start_in_lambda_imports_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_in_lambda_imports_what_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
     with pytest.raises(ModuleNotFoundError):
         prepare_start("no.such.module")

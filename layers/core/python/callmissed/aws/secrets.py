@@ -1,4 +1,4 @@
-"""Secrets that settings only name: peppers, sealing keys and the providers' API keys.
+"""Secrets that settings only name: peppers, sealing keys, the providers' API keys and the secrets of callbacks.
 
 On one machine the settings hold them; a deployed process reads them from AWS Secrets Manager, once. Only composition
 roots import this module, and pass the secrets on.
@@ -41,10 +41,13 @@ def sealing_ring(settings: CoreSettings) -> tuple[bytes, ...]:
 @cache
 def provider_environment(settings: CoreSettings) -> Mapping[str, str]:
     """The mapping of providers' API keys: the provider-keys secret, then the environment."""
-    if not settings.provider_keys_secret_arn:
-        return os.environ
-    keys: dict[str, str] = json.loads(_text(settings.provider_keys_secret_arn, settings.region) or "{}")
-    return {**os.environ, **keys}
+    return _environment(settings.provider_keys_secret_arn, settings.region)
+
+
+@cache
+def callback_environment(settings: CoreSettings) -> Mapping[str, str]:
+    """The mapping of secrets that sign callbacks to the platform's accounts, as `provider_environment`."""
+    return _environment(settings.callback_secrets_arn, settings.region)
 
 
 def read_secret(arn: str, region: str) -> str:
@@ -53,6 +56,13 @@ def read_secret(arn: str, region: str) -> str:
 
     client: SecretsManagerClient = boto3.client("secretsmanager", region_name=region)  # pyright: ignore[reportUnknownMemberType]
     return client.get_secret_value(SecretId=arn)["SecretString"]
+
+
+def _environment(arn: str, region: str) -> Mapping[str, str]:
+    if not arn:
+        return os.environ
+    values: dict[str, str] = json.loads(_text(arn, region) or "{}")
+    return {**os.environ, **values}
 
 
 def _text(arn: str, region: str) -> str:

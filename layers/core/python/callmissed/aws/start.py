@@ -56,7 +56,8 @@ def retry_while_denied(
 
 def _services(settings: CoreSettings) -> Iterator[str]:
     """The services whose clients a process with `settings` makes."""
-    if settings.pepper_secret_arn or settings.sealing_secret_arn or settings.provider_keys_secret_arn:
+    secrets = (settings.pepper_secret_arn, settings.sealing_secret_arn, settings.callback_secrets_arn)
+    if settings.provider_keys_secret_arn or any(secrets):
         yield "secretsmanager"
     if settings.responses_bucket:
         yield "s3"

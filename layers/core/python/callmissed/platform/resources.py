@@ -95,6 +95,16 @@ PROVIDER_KEYS = Resource(
     content="{}",
     rotation="The providers issue these keys; the operator replaces them.",
 )
+CALLBACK_SECRETS = Resource(
+    "callback-secrets",
+    ResourceKind.SECRET,
+    "callmissed/{stage}/callback-secrets",
+    _READ_SECRET,
+    holds="Secrets that sign callbacks to the platform's own accounts: a JSON object by environment variable name",
+    setting="callback_secrets_arn",
+    content="{}",
+    rotation="The providers issue these secrets; the operator replaces them.",
+)
 PROVIDERS_FILE = Resource(
     "providers",
     ResourceKind.PARAMETER,
@@ -121,4 +131,4 @@ EVENT_BUS = Resource(
     "events", ResourceKind.EVENT_BUS, "callmissed-{stage}", ("events:PutEvents",), holds="Platform events"
 )
 
-RESOURCES = (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, EVENT_BUS)
+RESOURCES = (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET, EVENT_BUS)
