@@ -27,15 +27,13 @@ class SecretError(LoggableError, ValueError):
 @cache
 def pepper_ring(settings: CoreSettings) -> tuple[bytes, ...]:
     """The live peppers, the current one first. Raises SecretError when there is none or one is too short."""
-    text = settings.peppers or _text(settings.pepper_secret_arn, settings.region)
-    return _ring("pepper", text, _MIN_PEPPER_BYTES)
+    return parsed_peppers(settings.peppers or _text(settings.pepper_secret_arn, settings.region))
 
 
 @cache
 def sealing_ring(settings: CoreSettings) -> tuple[bytes, ...]:
-    """The live sealing keys, the current one first. Raises ValueError as `pepper_ring` does."""
-    text = settings.sealing_keys or _text(settings.sealing_secret_arn, settings.region)
-    return _ring("sealing key", text, _MIN_SEALING_KEY_BYTES)
+    """The live sealing keys, the current one first. Raises SecretError as `pepper_ring` does."""
+    return parsed_sealing_keys(settings.sealing_keys or _text(settings.sealing_secret_arn, settings.region))
 
 
 @cache
@@ -48,6 +46,16 @@ def provider_environment(settings: CoreSettings) -> Mapping[str, str]:
 def callback_environment(settings: CoreSettings) -> Mapping[str, str]:
     """The mapping of secrets that sign callbacks to the platform's accounts, as `provider_environment`."""
     return _environment(settings.callback_secrets_arn, settings.region)
+
+
+def parsed_peppers(text: str) -> tuple[bytes, ...]:
+    """The peppers in `text`. Raises SecretError as `pepper_ring`."""
+    return _ring("pepper", text, _MIN_PEPPER_BYTES)
+
+
+def parsed_sealing_keys(text: str) -> tuple[bytes, ...]:
+    """The sealing keys in `text`. Raises SecretError as `sealing_ring`."""
+    return _ring("sealing key", text, _MIN_SEALING_KEY_BYTES)
 
 
 def read_secret(arn: str, region: str) -> str:
