@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
-from cli.checks.finding import Finding, Severity, Stage, code_of, ok
+from cli.checks.finding import CheckedStage, Finding, Severity, code_of, ok
 
 _PENDING = "PendingConfirmation"
 
 
-def check_alarms(stage: Stage) -> Iterator[Finding]:
+def check_alarms(stage: CheckedStage) -> Iterator[Finding]:
     """Whether the topic of the alarms has a confirmed subscription."""
     account = stage.clients("sts").get_caller_identity()
     partition = account["Arn"].split(":")[1]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cli.checks.finding import Finding, Severity, Stage, ok
+from cli.checks.finding import CheckedStage, Finding, Severity, ok
 
 MIN_EXECUTIONS = 100
 """A stream occupies one execution as long as it lasts. A new account has 10, and webhooks alone may use 200."""
@@ -11,7 +11,7 @@ _QUOTA = "L-B99A9384"
 _OPEN = ("PENDING", "CASE_OPENED")
 
 
-def check_concurrency(stage: Stage) -> Iterator[Finding]:
+def check_concurrency(stage: CheckedStage) -> Iterator[Finding]:
     """Whether the account's limit is one to serve callers with."""
     limits = stage.clients("lambda").get_account_settings()["AccountLimit"]
     total, unreserved = limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
@@ -27,7 +27,7 @@ def check_concurrency(stage: Stage) -> Iterator[Finding]:
     yield Finding("concurrency", Severity.BLOCKS, f"{text}; callers above it get 503", remedy)
 
 
-def _asked(stage: Stage) -> int | None:
+def _asked(stage: CheckedStage) -> int | None:
     """The limit that an open request asks for."""
     quotas = stage.clients("service-quotas")
     history = quotas.list_requested_service_quota_change_history_by_quota(ServiceCode="lambda", QuotaCode=_QUOTA)

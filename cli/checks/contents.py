@@ -17,13 +17,13 @@ from callmissed.platform.resources import (
     SEALING_KEYS,
     Resource,
 )
-from cli.checks.finding import Finding, Severity, Stage, code_of, ok
+from cli.checks.finding import CheckedStage, Finding, Severity, code_of, ok
 
 _RINGS: Mapping[Resource, Callable[[str], object]] = {PEPPERS: parsed_peppers, SEALING_KEYS: parsed_sealing_keys}
 _EXAMPLES = {PROVIDER_KEYS: '{"OPENAI_API_KEY": "…"}', CALLBACK_SECRETS: '{"CASHFREE_SECRET_KEY": "…"}'}
 
 
-def check_rings(stage: Stage) -> Iterator[Finding]:
+def check_rings(stage: CheckedStage) -> Iterator[Finding]:
     """Whether there are peppers and sealing keys, without which no key works and no webhook is signed."""
     for resource, parse in _RINGS.items():
         name = resource.physical_name(stage.name)
@@ -39,14 +39,14 @@ def check_rings(stage: Stage) -> Iterator[Finding]:
             yield ok(name, "filled")
 
 
-def check_provider_keys(stage: Stage) -> Iterator[Finding]:
+def check_provider_keys(stage: CheckedStage) -> Iterator[Finding]:
     """Whether the keys of the catalog's providers are there, and the providers file can be read."""
     file = _providers_file(stage)
     yield file[1]
     yield from _keys_of_providers(stage, file[0])
 
 
-def check_callback_secrets(stage: Stage) -> Iterator[Finding]:
+def check_callback_secrets(stage: CheckedStage) -> Iterator[Finding]:
     """Whether callbacks to the platform's own accounts can be verified."""
     values = _object(stage, CALLBACK_SECRETS)
     if isinstance(values, Finding):
@@ -59,7 +59,7 @@ def check_callback_secrets(stage: Stage) -> Iterator[Finding]:
         yield ok(CALLBACK_SECRETS.physical_name(stage.name), f"has {', '.join(sorted(values))}")
 
 
-def _keys_of_providers(stage: Stage, catalog: Catalog) -> Iterator[Finding]:
+def _keys_of_providers(stage: CheckedStage, catalog: Catalog) -> Iterator[Finding]:
     name, values = PROVIDER_KEYS.physical_name(stage.name), _object(stage, PROVIDER_KEYS)
     if isinstance(values, Finding):
         yield values
@@ -75,7 +75,7 @@ def _keys_of_providers(stage: Stage, catalog: Catalog) -> Iterator[Finding]:
         yield Finding(name, Severity.ADVICE, f"no provider of the catalog has the key {_listed(unknown)}", put)
 
 
-def _providers_file(stage: Stage) -> tuple[Catalog, Finding]:
+def _providers_file(stage: CheckedStage) -> tuple[Catalog, Finding]:
     """The catalog, built-in if the file is wrong, and what there is to say of the file."""
     name, ssm = PROVIDERS_FILE.physical_name(stage.name), stage.clients("ssm")
     put = f"aws ssm put-parameter --name {name} --overwrite --tier Intelligent-Tiering --value file://providers.toml"
@@ -88,7 +88,7 @@ def _providers_file(stage: Stage) -> tuple[Catalog, Finding]:
         return load_catalog(), Finding(name, Severity.BLOCKS, str(error), put)
 
 
-def _object(stage: Stage, resource: Resource) -> dict[str, Any] | Finding:
+def _object(stage: CheckedStage, resource: Resource) -> dict[str, Any] | Finding:
     name = resource.physical_name(stage.name)
     text = _text(stage, name)
     if isinstance(text, Finding):
@@ -102,7 +102,7 @@ def _object(stage: Stage, resource: Resource) -> dict[str, Any] | Finding:
     return values  # pyright: ignore[reportUnknownVariableType]  JSON
 
 
-def _text(stage: Stage, name: str) -> str | Finding:
+def _text(stage: CheckedStage, name: str) -> str | Finding:
     secrets = stage.clients("secretsmanager")
     try:
         return secrets.get_secret_value(SecretId=name)["SecretString"]

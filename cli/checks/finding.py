@@ -23,7 +23,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class CheckedStage:
     """The stage to check."""
 
     name: str

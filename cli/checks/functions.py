@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from callmissed.platform.functions import FUNCTIONS
-from cli.checks.finding import Finding, Severity, Stage, ok
+from cli.checks.finding import CheckedStage, Finding, Severity, ok
 
 _ALIAS = "live"
 
 
-def check_functions(stage: Stage) -> Iterator[Finding]:
+def check_functions(stage: CheckedStage) -> Iterator[Finding]:
     """Whether every declared function is there, and ready."""
     found = {function.name: _configuration(stage, function.physical_name(stage.name)) for function in FUNCTIONS}
     if missing := [name for name, configuration in found.items() if configuration is None]:
@@ -26,7 +26,7 @@ def check_functions(stage: Stage) -> Iterator[Finding]:
     yield from _snapshots(stage, deployed)
 
 
-def _snapshots(stage: Stage, deployed: dict[str, Any]) -> Iterator[Finding]:
+def _snapshots(stage: CheckedStage, deployed: dict[str, Any]) -> Iterator[Finding]:
     """`OptimizationStatus` is `Off` where the region, or the account, has no SnapStart for Python."""
     asked = {name: each.get("SnapStart", {}) for name, each in deployed.items()}
     asked = {name: each for name, each in asked.items() if each.get("ApplyOn") == "PublishedVersions"}
@@ -39,7 +39,7 @@ def _snapshots(stage: Stage, deployed: dict[str, Any]) -> Iterator[Finding]:
         yield ok("snapshots", f"of {', '.join(asked)}")
 
 
-def _configuration(stage: Stage, name: str) -> dict[str, Any] | None:
+def _configuration(stage: CheckedStage, name: str) -> dict[str, Any] | None:
     client = stage.clients("lambda")
     try:
         return client.get_function_configuration(FunctionName=name, Qualifier=_ALIAS)

@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError
 from cli.checks.alarms import check_alarms
 from cli.checks.concurrency import check_concurrency
 from cli.checks.contents import check_callback_secrets, check_provider_keys, check_rings
-from cli.checks.finding import Clients, Finding, Severity, Stage, code_of
+from cli.checks.finding import CheckedStage, Clients, Finding, Severity, code_of
 from cli.checks.functions import check_functions
 
-Check = Callable[[Stage], Iterator[Finding]]
+Check = Callable[[CheckedStage], Iterator[Finding]]
 
 _CHECKS: tuple[Check, ...] = (
     check_concurrency,
@@ -28,11 +28,11 @@ _DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "Unaut
 
 def check_stage(name: str, region: str, clients: Clients | None = None) -> list[Finding]:
     """Everything that there is to say of the stage. Raises botocore's errors, except for what is denied."""
-    stage = Stage(name, region, clients or connect(region))
+    stage = CheckedStage(name, region, clients or connect(region))
     return [finding for check in _CHECKS for finding in _checked(check, stage)]
 
 
-def _checked(check: Check, stage: Stage) -> list[Finding]:
+def _checked(check: Check, stage: CheckedStage) -> list[Finding]:
     subject = check.__name__.removeprefix("check_").replace("_", " ")
     try:
         return list(check(stage))

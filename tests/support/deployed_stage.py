@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from callmissed.platform.functions import FUNCTIONS
 from callmissed.platform.resources import CALLBACK_SECRETS, PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, SEALING_KEYS
-from cli.checks.finding import Finding, Stage
+from cli.checks.finding import CheckedStage, Finding
 
 STAGE, REGION = "prod", "ap-south-1"
 KEY = "ab" * 32
@@ -93,5 +93,5 @@ class DeployedStage:
     def write_secret(self, resource: Any, text: str) -> None:
         self.real("secretsmanager").put_secret_value(SecretId=resource.physical_name(STAGE), SecretString=text)
 
-    def asked(self, check: Callable[[Stage], Any]) -> list[Finding]:
-        return list(check(Stage(STAGE, REGION, self.client)))
+    def asked(self, check: Callable[[CheckedStage], Any]) -> list[Finding]:
+        return list(check(CheckedStage(STAGE, REGION, self.client)))

@@ -22,8 +22,8 @@ class Function:
     `layers/deps/<name>.toml` describes; `layers` names folders of `layers/` that it needs beside the core. `tables`
     maps a table's name to the DynamoDB actions that its role allows on the table, `indexes` to those on the table's
     index. `needs` lists the other resources. `follows` names the table whose stream calls the function; the queues that
-    call it name it as their consumer. `sends_to` names the queues that it may write to. `snap_start` says that it gets a
-    snapshot where the stage pays for snapshots: of a function for whose start a caller waits, often enough to keep it
+    call it name it as their consumer. `sends_to` names the queues that it may write to. `snap_start` says that it gets
+    a snapshot where the stage pays for snapshots: of a function for whose start a caller waits, often enough to keep it
     in use. `settings` names the fields of `CoreSettings` whose values the operator sets for a stage.
     """
 
