@@ -102,9 +102,13 @@ def render(tables: Mapping[str, list[Line]]) -> str:
     first = next(iter(tables.values()))
     rows = [["", "quantity", *(f"**{region} $**" for region in tables)]]
     for number, line in enumerate(first):
-        rows.append([line.title, f"{line.quantity:,.6g}", *(f"{lines[number].cost:.2f}" for lines in tables.values())])
+        rows.append([line.title, _count(line.quantity), *(f"{lines[number].cost:.2f}" for lines in tables.values())])
     rows.append(["**sum**", "", *(f"**{total(lines):.2f}**" for lines in tables.values())])
     return markdown_table(rows)
+
+
+def _count(quantity: float) -> str:
+    return f"{quantity:,.2f}" if quantity < 100 and quantity % 1 else f"{quantity:,.0f}"
 
 
 def total(lines: list[Line]) -> float:
@@ -159,8 +163,8 @@ def _dashboard(_: Mapping[str, Any], board: Properties, prices: StandingPrices) 
 
 def dashboard_metrics(board: Properties) -> int:
     """Number of metrics that a dashboard shows."""
-    body = board["DashboardBody"]
-    parts = body["Fn::Join"][1] if isinstance(body, dict) else [body]
+    body: Any = board["DashboardBody"]
+    parts: list[Any] = body["Fn::Join"][1] if isinstance(body, dict) else [body]
     widgets = json.loads("".join(part if isinstance(part, str) else "" for part in parts))["widgets"]
     return sum(len(widget["properties"].get("metrics", [])) for widget in widgets)
 

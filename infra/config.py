@@ -30,6 +30,8 @@ class StageConfig(BaseModel):
     log_retention_days: Literal[30, 90, 180, 365, 731, 1827] = 365
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alarm_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    firewall: bool = True
+    """Put a web ACL before the API, which limits each address."""
     requests_per_minute_per_ip: Annotated[int, Field(ge=10, le=2_000_000_000)] = 6000
     """The WAF's limit. Server-side callers share few addresses, so this guards against floods, not against use."""
     requests_per_second: Annotated[int, Field(ge=1)] = 500

@@ -41,7 +41,10 @@ class ApiStack(Stack):
         for name in sorted({route.function for route in declared.routes}):
             _allow_calls(functions[name], api.arn_for_execute_api())
         _allow_calls(functions[AUTHORIZER.name], _authorizers_of(api))
-        rate_limited_by_address(api.deployment_stage, config)
+        if config.firewall:
+            rate_limited_by_address(api.deployment_stage, config)
+        else:
+            accept(api, "The operator has turned it off: docs/decisions/0015-idle-cost.md.", "AwsSolutions-APIG3")
         for function in functions.values():
             if is_snapshotted(function.declared, config):
                 keep_snapshot(function, config)
