@@ -60,6 +60,9 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "show": "Show messages, and leave them where they are.",
         "redrive": "Move messages back into the queue from which they came.",
     },
+    "versions": {
+        "prune": "Delete versions of functions that no alias uses, and on which no call can run any more.",
+    },
 }
 """Help of the commands of each group, in their order: a test holds that it is what the modules say."""
 
