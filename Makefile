@@ -86,8 +86,9 @@ bench-delivery: setup need-java ## Measure deliveries and soak them; writes docs
 bench-peers: setup ## Install the gateways that the benchmark compares with.
 	python -m bench.peers install
 
-cost: setup need-java ## Count units per call and write docs/cost.md.
+cost: setup need-java ## Count units per call, price an idle month, and write docs/cost.md.
 	python -m bench.cost $(ARGS)
+	python -m bench.standing
 
 clean: ## Remove everything installed and built; the state of `make dev` stays.
 	rm -rf .tools .venv node_modules cdk.out .build .bench-peers dist
