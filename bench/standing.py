@@ -164,7 +164,7 @@ def _dashboard(_: Mapping[str, Any], board: Properties, prices: StandingPrices) 
 def dashboard_metrics(board: Properties) -> int:
     """Number of metrics that a dashboard shows."""
     body: Any = board["DashboardBody"]
-    parts: list[Any] = body["Fn::Join"][1] if isinstance(body, dict) else [body]
+    parts: list[Any] = [body] if isinstance(body, str) else body["Fn::Join"][1]
     widgets = json.loads("".join(part if isinstance(part, str) else "" for part in parts))["widgets"]
     return sum(len(widget["properties"].get("metrics", [])) for widget in widgets)
 
