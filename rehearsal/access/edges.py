@@ -176,20 +176,20 @@ def _function_of(resource: PlannedResource) -> str:
 
 
 def _unassumable(plan: Plan) -> Iterator[str]:
-    for user, service, arn in _assumed_roles(plan):
+    for user, service, arn, source in _assumed_roles(plan):
         role = plan.with_arn(arn)
         if role is None:
             yield f"{user.path}: the role {arn} does not exist"
-        elif not assumed_by(role, service):
+        elif not assumed_by(role, service, source):
             yield f"{user.path}: {service} may not assume the role {role.path}"
 
 
-def _assumed_roles(plan: Plan) -> Iterator[tuple[PlannedResource, str, str]]:
+def _assumed_roles(plan: Plan) -> Iterator[tuple[PlannedResource, str, str, str]]:
+    """The user of a role, its service, the role's ARN, and the ARN of the source that the service names."""
     for function in plan.of("AWS::Lambda::Function"):
-        yield function, "lambda.amazonaws.com", function.properties["Role"]
+        yield function, "lambda.amazonaws.com", function.properties["Role"], function.arn
     for schedule in plan.of("AWS::Scheduler::Schedule"):
-        yield schedule, "scheduler.amazonaws.com", schedule.properties["Target"]["RoleArn"]
+        group = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/{schedule.properties.get('GroupName', 'default')}"
+        yield schedule, "scheduler.amazonaws.com", schedule.properties["Target"]["RoleArn"], group
     for account in plan.of("AWS::ApiGateway::Account"):
-        yield account, "apigateway.amazonaws.com", account.properties["CloudWatchRoleArn"]
-
-
+        yield account, "apigateway.amazonaws.com", account.properties["CloudWatchRoleArn"], account.arn

@@ -41,12 +41,14 @@ class UsedRight(NamedTuple):
 class AccessGate:
     """An aiohttp application in front of `engines` (URLs by service; `""` is any other).
 
-    `principals` are by access key id. What was allowed is in `used`, what was refused in `refused`.
+    `principals` are by access key id. `secrets` are names by ARN: moto chooses the end of a secret's ARN itself. What
+    was allowed is in `used`, what was refused in `refused`.
     """
 
     engines: Mapping[str, str]
     policies: Policies
     principals: Mapping[str, Principal]
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     used: set[UsedRight] = field(default_factory=set[UsedRight])
     refused: list[str] = field(default_factory=list[str])
     _client: aiohttp.ClientSession | None = None
@@ -98,12 +100,15 @@ class AccessGate:
             self._client = aiohttp.ClientSession(auto_decompress=False)
         engine = self.engines.get(asked.service, self.engines[""])
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
+        body = asked.body
+        for arn, name in self.secrets.items() if asked.service == "secretsmanager" else ():
+            body = body.replace(arn.encode(), name.encode())
         async with self._client.request(
-            request.method, f"{engine}{request.raw_path}", data=asked.body, headers=headers, allow_redirects=False
+            request.method, f"{engine}{request.raw_path}", data=body, headers=headers, allow_redirects=False
         ) as answer:
-            body = await answer.read()
+            content = await answer.read()
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
-            return web.Response(status=answer.status, headers=kept, body=body)
+            return web.Response(status=answer.status, headers=kept, body=content)
 
     async def _close(self, _app: web.Application) -> None:
         if self._client is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from local.aws.account import ACCOUNT
 from rehearsal.access.policies import AccessRequest, Statement, allows, statements_of
 from rehearsal.templates.identities import function_arn
 from rehearsal.templates.plan import Plan, PlannedResource
@@ -37,10 +38,11 @@ def policies_of(plan: Plan) -> Policies:
     return Policies(roles, resources)
 
 
-def assumed_by(role: PlannedResource, service: str) -> bool:
-    """Whether `service` may assume the role."""
+def assumed_by(role: PlannedResource, service: str, source: str) -> bool:
+    """Whether `service` may assume the role for the resource of ARN `source`."""
     document: Mapping[str, Any] = role.properties.get("AssumeRolePolicyDocument", {})
-    request = AccessRequest("sts:AssumeRole", role.arn, service=service)
+    context = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": source}
+    request = AccessRequest("sts:AssumeRole", role.arn, context, service)
     return allows([{**each, "Resource": "*"} for each in statements_of(document)], request)
 
 
