@@ -1,0 +1,62 @@
+"""What an operator does on a new stage: a tenant with keys and an integration, and an event to try with."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from botocore.credentials import Credentials
+
+from callmissed.aws.database import Database
+from callmissed.clock import system_clock
+from callmissed.events.outbox import new_event, publish
+from callmissed.events.types import EventData
+from callmissed.integrations.credentials import WhatsAppCredentials
+from callmissed.integrations.repository import Integrations
+from callmissed.platform.resources import PEPPERS, SEALING_KEYS, Resource
+from callmissed.sealing import Sealer
+from callmissed.settings import CoreSettings
+from local.aws.account import REGION
+from local.state.seed import SeededTenant, Seeder
+from rehearsal.stage.engines import Engines
+from rehearsal.templates.synthesis import STAGE
+
+WHATSAPP = WhatsAppCredentials(
+    phone_number_id="1066",
+    access_token="EAAG-rehearsal",  # noqa: S106 no real account's
+    verify_token="rehearsal",  # noqa: S106 no real account's
+    app_secret="0f5c1b2a3d4e5f60718293a4b5c6d7e8",  # noqa: S106 no real account's
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StageOperator:
+    """Works on the tables with all rights, beside the gate, as the command line does on a deployed stage."""
+
+    engines: Engines
+    database: Database
+
+    async def create_tenant(self) -> SeededTenant:
+        """A tenant with credits, keys and a WhatsApp number."""
+        tenant = await Seeder(self.database, self._keys(PEPPERS)[0]).create_tenant("Rehearsal")
+        sealer = Sealer(self._keys(SEALING_KEYS))
+        await Integrations(self.database).save(tenant.tenant, WHATSAPP, sealer, system_clock())
+        return tenant
+
+    async def publish(self, tenant: str, kind: type[EventData]) -> None:
+        """Publish the example of an event type."""
+        await publish(self.database, new_event(tenant, kind.model_validate(kind.example), system_clock()))
+
+    def _keys(self, secret: Resource) -> tuple[bytes, ...]:
+        found = self.engines.client("secretsmanager").get_secret_value(SecretId=secret.physical_name(STAGE))
+        return tuple(bytes.fromhex(key) for key in found["SecretString"].split(","))
+
+
+@asynccontextmanager
+async def operating(engines: Engines) -> AsyncGenerator[StageOperator]:
+    """The operator of the stage."""
+    settings = CoreSettings(stage=STAGE, region=REGION, dynamodb_endpoint=engines.dynamodb_url)
+    database = Database.connect(settings, Credentials("operator", "operator"))
+    try:
+        yield StageOperator(engines, database)
+    finally:
+        await database.dynamodb.close()

@@ -1,0 +1,159 @@
+"""The smoke test of a deployed stage: every function does its work once, and no role refuses it."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+
+from local.state.seed import SeededTenant
+from rehearsal.errors import SmokeError
+from rehearsal.runtime.deployment import Deployment
+from rehearsal.runtime.runtime_api import FunctionError
+from rehearsal.smoke.operator import WHATSAPP, StageOperator, operating
+from rehearsal.smoke.receiver import Receiver, receiving
+
+_CHAT = "/v1/chat/completions"
+_WEBHOOKS = "/api/v1/webhooks"
+_CALLBACK = "/api/v1/webhooks/whatsapp"
+_LONG = "sandbox:long 20000"
+"""Asks the sandbox for an answer that is too long for a table's item, so it goes to the bucket."""
+
+
+async def smoke(deployment: Deployment) -> None:
+    """Use the stage. Raises SmokeError with the first thing that failed, and every request that a role refused."""
+    try:
+        await _use(deployment)
+    except SmokeError as error:
+        raise SmokeError("\n".join([str(error), *_refusals(deployment)])) from None
+    if refusals := _refusals(deployment):
+        raise SmokeError("\n".join(refusals))
+    if idle := [name for name, environment in deployment.environments.items() if not environment.calls]:
+        raise SmokeError(f"never called: {', '.join(idle)}")
+
+
+async def _use(deployment: Deployment) -> None:
+    async with operating(deployment.engines) as operator, receiving() as receiver, aiohttp.ClientSession() as session:
+        tenant = await operator.create_tenant()
+        caller = Caller(session, deployment.url, tenant)
+        await _chat(caller)
+        webhook = await _webhook(caller, receiver)
+        await _events(caller, receiver, operator, webhook)
+        await _schedules(deployment)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A client of the API with the tenant's key."""
+
+    session: aiohttp.ClientSession
+    url: str
+    tenant: SeededTenant
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        expected: int = 200,
+    ) -> str:
+        """Text of the answer. Raises SmokeError for another status than `expected`."""
+        key = {"Authorization": f"Bearer {self.tenant.live_key}"}
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        given = {"Content-Type": "application/json", **key, **(headers or {})}
+        async with self.session.request(method, self.url + path, data=data, headers=given) as answer:
+            text = await answer.text()
+            if answer.status != expected:
+                raise SmokeError(f"{method} {path} answers {answer.status} instead of {expected}: {text[:500]}")
+            return text
+
+
+def _refusals(deployment: Deployment) -> list[str]:
+    return [f"refused by the role: {line}" for line in sorted(set(deployment.gate.refused))]
+
+
+async def _chat(caller: Caller) -> None:
+    await caller.call("GET", "/v1/models")
+    await caller.call("OPTIONS", _CHAT, headers={"Origin": "https://shop.example"}, expected=403)
+    await caller.call("POST", _CHAT, _asking("Hello"), headers={"Authorization": "Bearer cm_live_no"}, expected=401)
+    answer = json.loads(await caller.call("POST", _CHAT, _asking("Hello")))
+    if not answer["choices"][0]["message"]["content"]:
+        raise SmokeError(f"POST {_CHAT} has no text: {answer}")
+    stream = await caller.call("POST", _CHAT, _asking("Hello") | {"stream": True})
+    if not stream.rstrip().endswith("data: [DONE]"):
+        raise SmokeError(f"the stream has no end: {stream[-200:]}")
+    once = {"Idempotency-Key": "rehearsal"}
+    first, again = [await caller.call("POST", _CHAT, _asking(_LONG), headers=once) for _ in range(2)]
+    if first != again:
+        raise SmokeError("a repeated Idempotency-Key got another answer")
+
+
+def _asking(text: str) -> dict[str, Any]:
+    return {"model": "sandbox", "messages": [{"role": "user", "content": text}]}
+
+
+async def _webhook(caller: Caller, receiver: Receiver) -> str:
+    """Id of a webhook at the receiver, which has been read, changed and tested."""
+    await caller.call("GET", f"{_WEBHOOKS}/event-types")
+    await caller.call("GET", _WEBHOOKS, headers={"Authorization": "Bearer cm_live_no"}, expected=401)
+    wanted = {"url": receiver.url, "events": ["*"]}
+    headers = {"Idempotency-Key": "webhook"}
+    created = json.loads(await caller.call("POST", _WEBHOOKS, wanted, headers=headers, expected=201))
+    receiver.secret = created["secret"]
+    webhook = f"{_WEBHOOKS}/{created['id']}"
+    await caller.call("PUT", webhook, {"events": ["*"], "description": "rehearsal"})
+    await caller.call("GET", webhook)
+    tested = json.loads(await caller.call("POST", f"{webhook}/test"))
+    if not tested["success"]:
+        raise SmokeError(f"the webhook's test failed: {tested}")
+    return webhook
+
+
+async def _events(caller: Caller, receiver: Receiver, operator: StageOperator, webhook: str) -> None:
+    """An event, a provider's callback, and a replay, each the whole way to the receiver."""
+    await operator.publish(caller.tenant.tenant, _budget_event())
+    await receiver.wait_for("budget.threshold")
+    await _callback(caller)
+    await receiver.wait_for("message.received")
+    deliveries = json.loads(await caller.call("GET", f"{webhook}/deliveries"))["data"]
+    delivery = next(each for each in deliveries if each["event"] == "message.received")
+    await caller.call("GET", f"{webhook}/deliveries/{delivery['id']}")
+    await caller.call("POST", f"{webhook}/deliveries/{delivery['id']}/replay", expected=202)
+    await receiver.wait_for("message.received", times=2)
+
+
+async def _callback(caller: Caller) -> None:
+    """A message as Meta sends it, first without its signature."""
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "15550100", "phone_number_id": WHATSAPP.phone_number_id},
+        "messages": [
+            {
+                "from": "919876543210",
+                "id": "wamid.rehearsal",
+                "timestamp": str(int(datetime.now(UTC).timestamp())),
+                "type": "text",
+                "text": {"body": "Where is my order?"},
+            }
+        ],
+    }
+    entry = [{"id": "WABA-1", "changes": [{"field": "messages", "value": value}]}]
+    body = json.dumps({"object": "whatsapp_business_account", "entry": entry}).encode()
+    digest = hmac.new(WHATSAPP.app_secret.encode(), body, hashlib.sha256).hexdigest()
+    await caller.call("POST", _CALLBACK, body, headers={"X-Hub-Signature-256": "sha256=00"}, expected=401)
+    await caller.call("POST", _CALLBACK, body, headers={"X-Hub-Signature-256": f"sha256={digest}"})
+
+
+async def _schedules(deployment: Deployment) -> None:
+    at = datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    for schedule in deployment.plan.of("AWS::Scheduler::Schedule"):
+        try:
+            await deployment.run_schedule(schedule, at)
+        except FunctionError as error:
+            raise SmokeError(f"schedule {schedule.name}: {error.kind}: {error}") from error
