@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from callmissed.events.types import BudgetAlert, MessageReceived
 from local.state.seed import SeededTenant
 from rehearsal.errors import SmokeError
 from rehearsal.runtime.deployment import Deployment
@@ -117,15 +118,15 @@ async def _webhook(caller: Caller, receiver: Receiver) -> str:
 
 async def _events(caller: Caller, receiver: Receiver, operator: StageOperator, webhook: str) -> None:
     """An event, a provider's callback, and a replay, each the whole way to the receiver."""
-    await operator.publish(caller.tenant.tenant, _budget_event())
-    await receiver.wait_for("budget.threshold")
+    await operator.publish(caller.tenant.tenant, BudgetAlert)
+    await receiver.wait_for(BudgetAlert.event)
     await _callback(caller)
-    await receiver.wait_for("message.received")
+    await receiver.wait_for(MessageReceived.event)
     deliveries = json.loads(await caller.call("GET", f"{webhook}/deliveries"))["data"]
-    delivery = next(each for each in deliveries if each["event"] == "message.received")
+    delivery = next(each for each in deliveries if each["event"] == MessageReceived.event)
     await caller.call("GET", f"{webhook}/deliveries/{delivery['id']}")
     await caller.call("POST", f"{webhook}/deliveries/{delivery['id']}/replay", expected=202)
-    await receiver.wait_for("message.received", times=2)
+    await receiver.wait_for(MessageReceived.event, times=2)
 
 
 async def _callback(caller: Caller) -> None:

@@ -1,0 +1,79 @@
+"""One rehearsal: deploy, use, tear down; and once more from the start in the same account."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rehearsal.access.edges import edges, refused_edges
+from rehearsal.access.gate import unused_rights
+from rehearsal.access.roles import policies_of
+from rehearsal.errors import PlanError
+from rehearsal.runtime.deployment import Deployment, deployed
+from rehearsal.smoke.product import smoke
+from rehearsal.stage.engines import Engines, create_resources, running_engines
+from rehearsal.stage.tear_down import tear_down
+from rehearsal.templates.assembly import CloudAssembly, read_assembly
+from rehearsal.templates.plan import Plan, make_plan
+from rehearsal.templates.synthesis import STAGE, synthesise
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+Report = Callable[[str], object]
+ROUNDS = 2
+_DATA_SERVICES = {"dynamodb", "events", "s3", "secretsmanager", "sqs", "ssm"}
+
+
+def rehearse(folder: Path, report: Report) -> None:
+    """Synthesise into `folder` and rehearse every round. Raises RehearsalError, EngineError."""
+    with _step("synthesis", report):
+        synthesise(folder / "cdk.out")
+    assembly = read_assembly(folder / "cdk.out")
+    with _step("plan", report):
+        plan = check(assembly)
+    report(f"  {len(assembly.stacks)} stacks, {len(plan.resources)} resources, {len(list(edges(plan)))} edges")
+    with running_engines(folder / "logs") as engines:
+        for number in range(1, ROUNDS + 1):
+            _round(number, plan, assembly, engines, folder / f"round-{number}", report)
+
+
+def check(assembly: CloudAssembly) -> Plan:
+    """The plan. Raises PlanError for references that can't be resolved, and for edges that no policy allows."""
+    plan = make_plan(assembly)
+    if problems := refused_edges(plan):
+        raise PlanError(problems)
+    return plan
+
+
+def _round(
+    number: int, plan: Plan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report
+) -> None:
+    with _step(f"round {number}: create", report):
+        create_resources(engines, plan)
+    with _step(f"round {number}: smoke", report):
+        asyncio.run(_use(plan, assembly, engines, folder, report))
+    with _step(f"round {number}: tear down", report):
+        tear_down(engines, plan, STAGE, folder)
+
+
+async def _use(plan: Plan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report) -> None:
+    async with deployed(plan, assembly, engines, folder) as deployment:
+        await smoke(deployment)
+        report(f"  {len(deployment.environments)} functions called, {_rights(deployment)}")
+
+
+def _rights(deployment: Deployment) -> str:
+    functions = deployment.plan.of("AWS::Lambda::Function")
+    roles = {function.name: function.properties["Role"] for function in functions}
+    unused = unused_rights(policies_of(deployment.plan), roles, deployment.gate.used, _DATA_SERVICES)
+    return f"{len(deployment.gate.used)} actions on resources used, none refused, {len(unused)} granted and not used"
+
+
+@contextmanager
+def _step(name: str, report: Report) -> "Generator[None]":
+    begun = time.monotonic()
+    yield
+    report(f"{name}: {time.monotonic() - begun:.1f} s")

@@ -1,0 +1,57 @@
+"""The end of a stage: its stacks are deleted and what survives them is removed, as the operator's guide says."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from local.aws.account import ACCOUNT, REGION
+from rehearsal.errors import StageError
+from rehearsal.stage.engines import KINDS, Engines, existing
+from rehearsal.stage.guide import commands_of, is_destroy, is_unprotect, run_block
+from rehearsal.templates.plan import Plan, PlannedResource
+
+_SECTION = "Tear down"
+
+
+def tear_down(engines: Engines, plan: Plan, stage: str, folder: Path) -> None:
+    """Follow the guide to its end. Raises StageError when a command fails, or something is left."""
+    protected = set(plan.protected)
+    destroyed = False
+    for block in commands_of(_SECTION, stage, ACCOUNT, REGION):
+        for command in run_block(block, engines, folder):
+            if is_unprotect(command):
+                protected.discard(command[command.index("--stack-name") + 1])
+            elif is_destroy(command):
+                if protected:
+                    raise StageError(f"the guide deletes stacks with termination protection: {', '.join(protected)}")
+                _destroy(engines, plan)
+                destroyed = True
+    if not destroyed:
+        raise StageError("the guide never deletes the stacks")
+    if left := [f"{resource.path}: {resource.name}" for resource in existing(engines, plan)]:
+        raise StageError("\n".join(["left after the guide's last command:", *left]))
+    if unlisted := _unlisted(plan):
+        raise StageError("\n".join(["survives its stack and is not in the guide:", *unlisted]))
+
+
+def _destroy(engines: Engines, plan: Plan) -> None:
+    """Delete all stacks, the last one first, but for what their templates retain."""
+    for resource in reversed(plan.resources):
+        kind = KINDS.get(resource.type)
+        if kind and not resource.survives:
+            kind.delete(engines, resource)
+
+
+def _unlisted(plan: Plan) -> Iterable[str]:
+    """Survivors without an engine that the guide does not name; the account's role for API Gateway's logs stays."""
+    text = " ".join(commands_of(_SECTION, "", ACCOUNT, REGION))
+    account = plan.of("AWS::ApiGateway::Account")
+    roles = {each.properties["CloudWatchRoleArn"] for each in account}
+    for resource in plan.resources:
+        if not resource.survives or resource.type in KINDS or resource in account or resource.arn in roles:
+            continue
+        if not _is_named(resource, text):
+            yield f"{resource.path}: {resource.type} {resource.name}"
+
+
+def _is_named(resource: PlannedResource, text: str) -> bool:
+    return resource.name.rpartition("-")[2] in text
