@@ -100,7 +100,7 @@ def _environment(function: DeployedFunction, surroundings: Surroundings) -> Exec
 
 @asynccontextmanager
 async def _serving(gate: AccessGate) -> AsyncGenerator[str]:
-    runner = web.AppRunner(gate.app(), access_log=None)
+    runner = web.AppRunner(gate.app(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, HOST, 0).start()
     try:

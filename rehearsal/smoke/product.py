@@ -3,9 +3,10 @@
 import hashlib
 import hmac
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -21,8 +22,8 @@ from rehearsal.smoke.receiver import Receiver, receiving
 _CHAT = "/v1/chat/completions"
 _WEBHOOKS = "/api/v1/webhooks"
 _CALLBACK = "/api/v1/webhooks/whatsapp"
-_LONG = "sandbox:long 20000"
-"""Asks the sandbox for an answer that is too long for a table's item, so it goes to the bucket."""
+_LONG_INPUTS = [secrets.token_hex(2_000) for _ in range(24)]
+"""Their embeddings are too long for a table's item, also compressed, so they go to the bucket."""
 
 
 async def smoke(deployment: Deployment) -> None:
@@ -89,10 +90,16 @@ async def _chat(caller: Caller) -> None:
     stream = await caller.call("POST", _CHAT, _asking("Hello") | {"stream": True})
     if not stream.rstrip().endswith("data: [DONE]"):
         raise SmokeError(f"the stream has no end: {stream[-200:]}")
-    once = {"Idempotency-Key": "rehearsal"}
-    first, again = [await caller.call("POST", _CHAT, _asking(_LONG), headers=once) for _ in range(2)]
+    await _repeat(caller, _CHAT, _asking("Once"))
+    await _repeat(caller, "/v1/embeddings", {"model": "text-embedding-3-small", "input": _LONG_INPUTS})
+
+
+async def _repeat(caller: Caller, path: str, body: Any) -> None:
+    """Send a request twice with one Idempotency-Key. Raises SmokeError unless the answers are the same."""
+    headers = {"Idempotency-Key": path, "Authorization": f"Bearer {caller.tenant.test_key}"}
+    first, again = [await caller.call("POST", path, body, headers=headers) for _ in range(2)]
     if first != again:
-        raise SmokeError("a repeated Idempotency-Key got another answer")
+        raise SmokeError(f"POST {path} with the Idempotency-Key of a call before got another answer")
 
 
 def _asking(text: str) -> dict[str, Any]:
@@ -127,6 +134,15 @@ async def _events(caller: Caller, receiver: Receiver, operator: StageOperator, w
     await caller.call("GET", f"{webhook}/deliveries/{delivery['id']}")
     await caller.call("POST", f"{webhook}/deliveries/{delivery['id']}/replay", expected=202)
     await receiver.wait_for(MessageReceived.event, times=2)
+    started = json.loads(await caller.call("POST", f"{webhook}/replays", {"since": _an_hour_ago()}, expected=202))
+    await receiver.wait_for(MessageReceived.event, times=3)
+    await caller.call("GET", f"{webhook}/replays/{started['id']}")
+    await caller.call("POST", f"{webhook}/rotate")
+    await caller.call("DELETE", webhook, expected=204)
+
+
+def _an_hour_ago() -> str:
+    return (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 
 
 async def _callback(caller: Caller) -> None:
