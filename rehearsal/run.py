@@ -48,9 +48,7 @@ def check(assembly: CloudAssembly) -> Plan:
     return plan
 
 
-def _round(
-    number: int, plan: Plan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report
-) -> None:
+def _round(number: int, plan: Plan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report) -> None:
     with _step(f"round {number}: create", report):
         create_resources(engines, plan)
     with _step(f"round {number}: smoke", report):

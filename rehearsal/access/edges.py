@@ -74,7 +74,11 @@ def _allowed(edge: Edge, policies: Policies) -> bool:
 
 
 def _line(edge: Edge) -> str:
-    who = f"role {edge.role.rpartition('/')[2]}" if edge.role else f"the policy of the resource, for {edge.request.service}"
+    who = (
+        f"role {edge.role.rpartition('/')[2]}"
+        if edge.role
+        else f"the policy of the resource, for {edge.request.service}"
+    )
     return f"{edge.source}: {edge.request.action} on {edge.request.resource} is not allowed by {who}"
 
 

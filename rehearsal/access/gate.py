@@ -140,4 +140,6 @@ def _denial(service: str, code: str, why: str) -> web.Response:
         text = f"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>{why}</Message></Error>"
         return web.Response(status=403, text=text, content_type="application/xml")
     body = {"__type": f"com.amazon.coral.service#{code}", "message": why, "Message": why}
-    return web.json_response(body, status=400, headers={"x-amzn-ErrorType": code}, content_type="application/x-amz-json-1.0")
+    return web.json_response(
+        body, status=400, headers={"x-amzn-ErrorType": code}, content_type="application/x-amz-json-1.0"
+    )

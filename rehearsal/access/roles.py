@@ -59,14 +59,14 @@ def _of_queues(plan: Plan) -> Iterator[tuple[str, Statement]]:
     for policy in plan.of(_QUEUE_POLICY):
         for url in policy.properties["Queues"]:
             for statement in statements_of(policy.properties["PolicyDocument"]):
-                yield arns.get(url, url), statement
+                yield arns.get(str(url), str(url)), statement
 
 
 def _of_topics(plan: Plan) -> Iterator[tuple[str, Statement]]:
     with_policy: set[str] = set()
     for policy in plan.of(_TOPIC_POLICY):
         for topic in policy.properties["Topics"]:
-            with_policy.add(topic)
+            with_policy.add(str(topic))
             for statement in statements_of(policy.properties["PolicyDocument"]):
                 yield topic, statement
     for topic in plan.of(_TOPIC):
@@ -87,4 +87,7 @@ def _of_functions(plan: Plan) -> Iterator[tuple[str, Statement]]:
         conditions = {"ArnLike": {"aws:SourceArn": given["SourceArn"]}} if "SourceArn" in given else {}
         principal = {"Service": given["Principal"]}
         action = given.get("Action", "lambda:InvokeFunction")
-        yield arn, {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": arn, "Condition": conditions}
+        yield (
+            arn,
+            {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": arn, "Condition": conditions},
+        )

@@ -9,7 +9,7 @@ from callmissed.errors import ApiError
 from callmissed.platform.routes import Auth, Route
 from local.api_gateway.authorizer import LambdaAuthorizer
 from local.api_gateway.events import HttpRequest
-from local.api_gateway.gateway import Authorize, ApiGateway, no_authorizer
+from local.api_gateway.gateway import ApiGateway, Authorize, no_authorizer
 from local.api_gateway.proxy_integration import ProxyIntegration
 from rehearsal.access.edges import authorizer_source, invoked_function, method_source
 from rehearsal.access.policies import AccessRequest

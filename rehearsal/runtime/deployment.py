@@ -57,9 +57,7 @@ class Deployment:
 
 
 @asynccontextmanager
-async def deployed(
-    plan: Plan, assembly: CloudAssembly, engines: Engines, folder: Path
-) -> AsyncGenerator[Deployment]:
+async def deployed(plan: Plan, assembly: CloudAssembly, engines: Engines, folder: Path) -> AsyncGenerator[Deployment]:
     """Run the functions of `plan` over resources that exist in `engines`. Logs go below `folder`."""
     functions = {function.name: _function(function, plan, assembly) for function in plan.of("AWS::Lambda::Function")}
     principals = {function.access_key: function.principal for function in functions.values()}
@@ -182,5 +180,3 @@ def _stream_mapping(
 def _function_name(given: str) -> str:
     """Name of the function that an ARN or a name, with or without an alias, means."""
     return function_arn(given).removeprefix(function_arn("")).partition(":")[0]
-
-

@@ -150,12 +150,21 @@ class ExecutionEnvironment:
     def _spawn(self, command: list[str], variables: Mapping[str, str]) -> None:
         """Run `command` in the bundle's folder with `variables` and nothing else in its environment."""
         assignments = [f"{name}={value}" for name, value in variables.items()]
-        line = ["/usr/bin/env", "-i", *assignments, "/bin/sh", "-c", _IN_FOLDER, str(self.function.bundle.code), *command]
+        line = [
+            "/usr/bin/env",
+            "-i",
+            *assignments,
+            "/bin/sh",
+            "-c",
+            _IN_FOLDER,
+            str(self.function.bundle.code),
+            *command,
+        ]
         log = self.surroundings.logs / f"{self.function.resource.name}.log"
         process = self._resources.enter_context(running(line, log))
 
         async def watch() -> None:
-            while process.poll() is None:
+            while process.poll() is None:  # noqa: ASYNC110 a process of subprocess has no event
                 await asyncio.sleep(_WATCH_SECONDS)
             error = FunctionError("Runtime.ExitError", f"Runtime exited with {process.returncode}; its log: {log}")
             self._running_api().fail(error)

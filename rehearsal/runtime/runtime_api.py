@@ -91,18 +91,20 @@ class RuntimeApi:
 
     async def _response(self, request: web.Request) -> web.Response:
         body = await request.read()
-        self._finish(request, lambda answer: answer.set_result(json.loads(body)))
+        answer = self._answer_of(request)
+        if not answer.done():
+            answer.set_result(json.loads(body))
         return web.json_response({"status": "OK"}, status=202)
 
     async def _error(self, request: web.Request) -> web.Response:
         error = _function_error(await request.json(loads=_lenient))
-        self._finish(request, lambda answer: answer.set_exception(error))
+        answer = self._answer_of(request)
+        if not answer.done():
+            answer.set_exception(error)
         return web.json_response({"status": "OK"}, status=202)
 
-    def _finish(self, request: web.Request, end: Any) -> None:
-        call = self._running.pop(request.match_info["id"])
-        if not call.answer.done():
-            end(call.answer)
+    def _answer_of(self, request: web.Request) -> asyncio.Future[Any]:
+        return self._running.pop(request.match_info["id"]).answer
 
     async def _start_error(self, request: web.Request) -> web.Response:
         self.fail(_function_error(await request.json(loads=_lenient)))

@@ -4,9 +4,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jmespath
 from botocore import xform_name
@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from rehearsal.stage.engines import Engines
 
 _WITHOUT_ENGINE = ("cloudformation",)
+_TABLE_WAITER = "wait"
 _GLOBAL_OPTIONS = ("query", "output", "region", "profile", "cli-binary-format")
 
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
         if words[:2] == ["s3", "rb"]:
             _remove_bucket(engines, words[-1].removeprefix("s3://"), force="--force" in words)
         else:
-            _call(engines, *words[:2], words[2:])
+            _call(engines, words[0], words[1], words[2:])
     except ClientError as error:
         sys.exit(_complain(str(error), 254))
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
 def _call(engines: Engines, service: str, operation: str, words: Sequence[str]) -> None:
     client = engines.client(service)
     if operation == "wait":
-        client.get_waiter(xform_name(words[0].replace("-", "_"))).wait(**_parameters(client, "", words[1:]))
+        client.get_waiter(xform_name(words[0].replace("-", "_"))).wait(**_parameters(client, _TABLE_WAITER, words[1:]))
         return
     name = next((each for each in client.meta.service_model.operation_names if _kebab(each) == operation), None)
     if name is None:
@@ -46,11 +47,12 @@ def _call(engines: Engines, service: str, operation: str, words: Sequence[str]) 
     answer = getattr(client, xform_name(name))(**_parameters(client, name, words))
     options = dict(_options(words))
     answer.pop("ResponseMetadata", None)
-    _show(jmespath.search(options["query"], answer) if "query" in options else answer, options.get("output", "json"))
+    query = options.get("query")
+    _show(jmespath.search(query, answer) if query else answer, options.get("output") or "json")
 
 
 def _parameters(client: Any, operation: str, words: Sequence[str]) -> dict[str, Any]:
-    members = client.meta.service_model.operation_model(operation).input_shape.members if operation else {}
+    members = _members(client, operation)
     given: dict[str, Any] = {}
     for option, value in _options(words):
         if option in _GLOBAL_OPTIONS:
@@ -61,6 +63,13 @@ def _parameters(client: Any, operation: str, words: Sequence[str]) -> dict[str, 
             sys.exit(_complain(f"aws: unknown option --{option}", 252))
         given[name] = _value(members[name], value, positive=_kebab(name) == option)
     return given
+
+
+def _members(client: Any, operation: str) -> Mapping[str, Any]:
+    """The parameters of an operation by name, with their shapes."""
+    if operation == _TABLE_WAITER:
+        operation = "DescribeTable"
+    return client.meta.service_model.operation_model(operation).input_shape.members
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
@@ -105,7 +114,7 @@ def _kebab(name: str) -> str:
 
 def _show(value: Any, output: str) -> None:
     if output == "text":
-        flat = value if isinstance(value, list) else [value]
+        flat = cast("list[Any]", value) if isinstance(value, list) else [value]
         text = "\t".join("None" if each is None else str(each) for each in flat)
     else:
         text = json.dumps(value, indent=4, default=str)

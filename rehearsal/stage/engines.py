@@ -20,7 +20,6 @@ from rehearsal.templates.plan import Plan, PlannedResource
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-OPERATOR = {"aws_access_key_id": "operator", "aws_secret_access_key": "operator"}
 _CREATED_WITH = ("TableName", "AttributeDefinitions", "KeySchema", "BillingMode")
 
 
@@ -36,8 +35,15 @@ class Engines:
         if service not in self._clients:
             url = self.dynamodb_url if service.startswith("dynamodb") else self.other_url
             config = Config(proxies={}, account_id_endpoint_mode="disabled")
-            make: Any = boto3.client  # pyright: ignore[reportUnknownMemberType]
-            self._clients[service] = make(service, endpoint_url=url, region_name=REGION, config=config, **OPERATOR)
+            client: Any = boto3.client(  # pyright: ignore  boto3's overloads take literal names
+                service,  # pyright: ignore[reportArgumentType]
+                endpoint_url=url,
+                region_name=REGION,
+                config=config,
+                aws_access_key_id="operator",
+                aws_secret_access_key="operator",  # noqa: S106  an emulator's, which checks nothing
+            )
+            self._clients[service] = client
         return self._clients[service]
 
     @cached_property

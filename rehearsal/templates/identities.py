@@ -42,7 +42,10 @@ _RULES: Mapping[str, IdentityRule] = {
     "AWS::ApiGateway::Stage": IdentityRule("StageName"),
     "AWS::ApiGateway::DomainName": IdentityRule(
         "DomainName",
-        attributes={"RegionalDomainName": f"d-{{name}}.execute-api.{REGION}.amazonaws.com", "RegionalHostedZoneId": "Z1"},
+        attributes={
+            "RegionalDomainName": f"d-{{name}}.execute-api.{REGION}.amazonaws.com",
+            "RegionalHostedZoneId": "Z1",
+        },
     ),
     "AWS::CloudWatch::Alarm": IdentityRule("AlarmName", arn=_arn("cloudwatch", "alarm:{name}")),
     "AWS::DynamoDB::Table": IdentityRule(
@@ -59,7 +62,9 @@ _RULES: Mapping[str, IdentityRule] = {
     "AWS::Lambda::Alias": IdentityRule("Name", ref="{function}:{name}", attributes={"AliasArn": "{function}:{name}"}),
     "AWS::Lambda::Function": IdentityRule("FunctionName", arn=_arn("lambda", "function:{name}")),
     "AWS::Lambda::LayerVersion": IdentityRule(
-        "LayerName", ref=_arn("lambda", "layer:{name}:1"), attributes={"LayerVersionArn": _arn("lambda", "layer:{name}:1")}
+        "LayerName",
+        ref=_arn("lambda", "layer:{name}:1"),
+        attributes={"LayerVersionArn": _arn("lambda", "layer:{name}:1")},
     ),
     "AWS::Lambda::Version": IdentityRule(
         ref="{function}:1", attributes={"Version": "1", "FunctionArn": "{function}:1"}

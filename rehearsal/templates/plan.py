@@ -184,14 +184,15 @@ class _StackPlanner:
         return self.exports[name]
 
     def _output(self, given: Any) -> Any:
-        values = list(given.values()) if isinstance(given, dict) else given
-        key = (str(cast("list[Any]", values)[0]), str(cast("list[Any]", values)[1]))
+        values = list(cast("dict[str, Any]", given).values()) if isinstance(given, dict) else given
+        key = (str(values[0]), str(values[1]))
         if key not in self.outputs:
             raise _UnresolvableError(f"no stack before has the output '{key[0]}.{key[1]}'")
         return self.outputs[key]
 
     def _substitute(self, given: Any) -> str:
-        text, own = (given, {}) if isinstance(given, str) else (given[0], given[1])
+        text: str = given if isinstance(given, str) else given[0]
+        own: dict[str, Any] = {} if isinstance(given, str) else given[1]
 
         def value(match: re.Match[str]) -> str:
             name = match[1]
@@ -230,7 +231,9 @@ def _needs(value: Any) -> Iterator[str]:
             elif name == "Fn::GetAtt":
                 yield str(item.split(".")[0] if isinstance(item, str) else item[0])
             elif name == "Fn::Sub":
-                yield from (match.split(".")[0] for match in _VARIABLE.findall(item if isinstance(item, str) else item[0]))
+                yield from (
+                    match.split(".")[0] for match in _VARIABLE.findall(item if isinstance(item, str) else item[0])
+                )
                 yield from _needs(item)
             else:
                 yield from _needs(item)
