@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rehearsal.access.edges import edges, refused_edges
 from rehearsal.access.gate import unused_rights
+from rehearsal.access.references import dangling_references
 from rehearsal.access.roles import policies_of
 from rehearsal.errors import PlanError
 from rehearsal.runtime.deployment import Deployment, deployed
@@ -41,9 +42,9 @@ def rehearse(folder: Path, report: Report) -> None:
 
 
 def check(assembly: CloudAssembly) -> Plan:
-    """The plan. Raises PlanError for references that can't be resolved, and for edges that no policy allows."""
+    """The plan. Raises PlanError for references that lead nowhere, and for edges that no policy allows."""
     plan = make_plan(assembly)
-    if problems := refused_edges(plan):
+    if problems := [*dangling_references(plan), *refused_edges(plan)]:
         raise PlanError(problems)
     return plan
 

@@ -83,7 +83,9 @@ _RULES: Mapping[str, IdentityRule] = {
             "QueueUrl": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{{name}}",
         },
     ),
-    "AWS::SSM::Parameter": IdentityRule("Name", attributes={"Type": "{Type}", "Value": "{Value}"}),
+    "AWS::SSM::Parameter": IdentityRule(
+        "Name", arn=_arn("ssm", "parameter/{relative}"), attributes={"Type": "{Type}", "Value": "{Value}"}
+    ),
     "AWS::Scheduler::Schedule": IdentityRule("Name", arn=_arn("scheduler", "schedule/{GroupName}/{name}")),
     "AWS::Scheduler::ScheduleGroup": IdentityRule("Name", arn=_arn("scheduler", "schedule-group/{name}")),
     "AWS::SecretsManager::Secret": IdentityRule(
@@ -107,7 +109,13 @@ def identity_of(type: str, properties: Mapping[str, Any], stack: str, logical_id
     """The identity of a resource whose `properties` are resolved."""
     rule = _RULES.get(type, IdentityRule())
     name = str(properties.get(rule.named_by) or _generated(stack, logical_id))
-    known = {**properties, "name": name, "function": function_arn(str(properties.get("FunctionName", "")))}
+    relative = name.removeprefix("/")
+    known = {
+        **properties,
+        "name": name,
+        "relative": relative,
+        "function": function_arn(str(properties.get("FunctionName", ""))),
+    }
     attributes = {**({"Arn": rule.arn} if rule.arn else {}), **rule.attributes}
     if type == "AWS::DynamoDB::Table" and "StreamSpecification" not in properties:
         del attributes["StreamArn"]
