@@ -22,8 +22,6 @@ from rehearsal.templates.plan import PlannedResource
 START_SECONDS = 60.0
 """Longer than Lambda's ten seconds, because this machine is shared."""
 _WATCH_SECONDS = 0.1
-_SHUTDOWN_SECONDS = 0.1
-"""A runtime that has ended never ends its poll for the next call."""
 _IN_FOLDER = 'cd "$0" && exec "$@"'
 
 
@@ -121,7 +119,7 @@ class ExecutionEnvironment:
         function = self.function
         authorization = function.principal.session_token
         self._api = RuntimeApi(f"{function.resource.arn}:live", self._credentials(), authorization)
-        self._runner = web.AppRunner(self._api.app(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        self._runner = web.AppRunner(self._api.app(), access_log=None, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, 0)
         await site.start()

@@ -1,8 +1,9 @@
 """What an operator does on a new stage: a tenant with keys and an integration, and an event to try with."""
 
+import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from botocore.credentials import Credentials
 
@@ -20,12 +21,15 @@ from local.state.seed import SeededTenant, Seeder
 from rehearsal.stage.engines import Engines
 from rehearsal.templates.synthesis import STAGE
 
-WHATSAPP = WhatsAppCredentials(
-    phone_number_id="1066",
-    access_token="EAAG-rehearsal",  # noqa: S106 no real account's
-    verify_token="rehearsal",  # noqa: S106 no real account's
-    app_secret="0f5c1b2a3d4e5f60718293a4b5c6d7e8",  # noqa: S106 no real account's
-)
+
+def _whatsapp() -> WhatsAppCredentials:
+    """A number of its own: a number belongs to one tenant."""
+    return WhatsAppCredentials(
+        phone_number_id=str(secrets.randbits(48)),
+        access_token="EAAG-rehearsal",  # noqa: S106 no real account's
+        verify_token="rehearsal",  # noqa: S106 no real account's
+        app_secret=secrets.token_hex(16),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,13 @@ class StageOperator:
 
     engines: Engines
     database: Database
+    whatsapp: WhatsAppCredentials = field(default_factory=_whatsapp)
 
     async def create_tenant(self) -> SeededTenant:
         """A tenant with credits, keys and a WhatsApp number."""
         tenant = await Seeder(self.database, self._keys(PEPPERS)[0]).create_tenant("Rehearsal")
         sealer = Sealer(self._keys(SEALING_KEYS))
-        await Integrations(self.database).save(tenant.tenant, WHATSAPP, sealer, system_clock())
+        await Integrations(self.database).save(tenant.tenant, self.whatsapp, sealer, system_clock())
         return tenant
 
     async def publish(self, tenant: str, kind: type[EventData]) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import aiohttp
 
 from callmissed.events.types import BudgetAlert, MessageReceived
+from callmissed.integrations.credentials import WhatsAppCredentials
 from local.state.seed import SeededTenant
 from rehearsal.errors import SmokeError
 from rehearsal.runtime.deployment import Deployment
 from rehearsal.runtime.runtime_api import FunctionError
-from rehearsal.smoke.operator import WHATSAPP, StageOperator, operating
+from rehearsal.smoke.operator import StageOperator, operating
 from rehearsal.smoke.receiver import Receiver, receiving
 
 _CHAT = "/v1/chat/completions"
@@ -127,7 +128,7 @@ async def _events(caller: Caller, receiver: Receiver, operator: StageOperator, w
     """An event, a provider's callback, and a replay, each the whole way to the receiver."""
     await operator.publish(caller.tenant.tenant, BudgetAlert)
     await receiver.wait_for(BudgetAlert.event)
-    await _callback(caller)
+    await _callback(caller, operator.whatsapp)
     await receiver.wait_for(MessageReceived.event)
     deliveries = json.loads(await caller.call("GET", f"{webhook}/deliveries"))["data"]
     delivery = next(each for each in deliveries if each["event"] == MessageReceived.event)
@@ -145,11 +146,11 @@ def _an_hour_ago() -> str:
     return (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 
 
-async def _callback(caller: Caller) -> None:
+async def _callback(caller: Caller, number: WhatsAppCredentials) -> None:
     """A message as Meta sends it, first without its signature."""
     value = {
         "messaging_product": "whatsapp",
-        "metadata": {"display_phone_number": "15550100", "phone_number_id": WHATSAPP.phone_number_id},
+        "metadata": {"display_phone_number": "15550100", "phone_number_id": number.phone_number_id},
         "messages": [
             {
                 "from": "919876543210",
@@ -162,7 +163,7 @@ async def _callback(caller: Caller) -> None:
     }
     entry = [{"id": "WABA-1", "changes": [{"field": "messages", "value": value}]}]
     body = json.dumps({"object": "whatsapp_business_account", "entry": entry}).encode()
-    digest = hmac.new(WHATSAPP.app_secret.encode(), body, hashlib.sha256).hexdigest()
+    digest = hmac.new(number.app_secret.encode(), body, hashlib.sha256).hexdigest()
     await caller.call("POST", _CALLBACK, body, headers={"X-Hub-Signature-256": "sha256=00"}, expected=401)
     await caller.call("POST", _CALLBACK, body, headers={"X-Hub-Signature-256": f"sha256={digest}"})
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, cast
 
+from local.aws.account import REGION
 from rehearsal.errors import PlanError
 from rehearsal.templates.assembly import CloudAssembly, StackTemplate, Template
 from rehearsal.templates.identities import PSEUDO_PARAMETERS, Identity, identity_of
@@ -184,11 +185,12 @@ class _StackPlanner:
         return self.exports[name]
 
     def _output(self, given: Any) -> Any:
-        values = list(cast("dict[str, Any]", given).values()) if isinstance(given, dict) else given
-        key = (str(values[0]), str(values[1]))
-        if key not in self.outputs:
-            raise _UnresolvableError(f"no stack before has the output '{key[0]}.{key[1]}'")
-        return self.outputs[key]
+        stack, output = str(given["StackName"]).rpartition("/")[2], str(given["OutputName"])
+        if (region := given.get("Region", REGION)) != REGION:
+            raise _UnresolvableError(f"the stack '{stack}' is in another region, {region}")
+        if (stack, output) not in self.outputs:
+            raise _UnresolvableError(f"no stack before has the output '{stack}.{output}'")
+        return self.outputs[stack, output]
 
     def _substitute(self, given: Any) -> str:
         text: str = given if isinstance(given, str) else given[0]

@@ -61,7 +61,7 @@ def test_reference_is_resolved(value: Any, expected: Any) -> None:
     [
         ({"Fn::ImportValue": "first:Gone"}, "no stack before exports 'first:Gone'"),
         (
-            {"Fn::GetStackOutput": ["callmissed-first", "Gone"]},
+            {"Fn::GetStackOutput": {"StackName": "callmissed-first", "OutputName": "Gone"}},
             "no stack before has the output 'callmissed-first.Gone'",
         ),
         ({"Ref": "Gone"}, "the stack has no resource or parameter 'Gone'"),
