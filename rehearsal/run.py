@@ -15,7 +15,7 @@ from rehearsal.errors import PlanError
 from rehearsal.runtime.deployment import Deployment, deployed
 from rehearsal.smoke.product import smoke
 from rehearsal.stage.engines import Engines, create_resources, running_engines
-from rehearsal.stage.tear_down import tear_down
+from rehearsal.stage.tear_down import roll_back, tear_down
 from rehearsal.templates.assembly import CloudAssembly, read_assembly
 from rehearsal.templates.plan import Plan, make_plan
 from rehearsal.templates.synthesis import STAGE, synthesise
@@ -37,6 +37,9 @@ def rehearse(folder: Path, report: Report) -> None:
         plan = check(assembly)
     report(f"  {len(assembly.stacks)} stacks, {len(plan.resources)} resources, {len(list(edges(plan)))} edges")
     with running_engines(folder / "logs") as engines:
+        with _step("failed first deployment", report):
+            create_resources(engines, plan)
+            roll_back(engines, plan)
         for number in range(1, ROUNDS + 1):
             _round(number, plan, assembly, engines, folder / f"round-{number}", report)
 

@@ -1,6 +1,6 @@
 """The end of a stage: its stacks are deleted and what survives them is removed, as the operator's guide says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from local.aws.account import ACCOUNT, REGION
@@ -33,11 +33,25 @@ def tear_down(engines: Engines, plan: Plan, stage: str, folder: Path) -> None:
         raise StageError("\n".join(["survives its stack and is not in the guide:", *unlisted]))
 
 
+def roll_back(engines: Engines, plan: Plan) -> None:
+    """Undo a first deployment that failed: what it made goes, but for a policy of plain Retain.
+
+    Raises StageError for what is left, because its name is then taken for the next attempt.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+    """
+    _delete(engines, [resource for resource in plan.resources if resource.deletion_policy != "Retain"])
+    if left := [f"{resource.path}: {resource.name}" for resource in existing(engines, plan)]:
+        raise StageError("\n".join(["a first deployment that fails leaves what the next one can't make:", *left]))
+
+
 def _destroy(engines: Engines, plan: Plan) -> None:
     """Delete all stacks, the last one first, but for what their templates retain."""
-    for resource in reversed(plan.resources):
-        kind = KINDS.get(resource.type)
-        if kind and not resource.survives:
+    _delete(engines, [resource for resource in plan.resources if not resource.survives])
+
+
+def _delete(engines: Engines, resources: Sequence[PlannedResource]) -> None:
+    for resource in reversed(resources):
+        if kind := KINDS.get(resource.type):
             kind.delete(engines, resource)
 
 
