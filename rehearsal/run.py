@@ -39,7 +39,7 @@ def rehearse(folder: Path, report: Report) -> None:
     with running_engines(folder / "logs") as engines:
         with _step("failed first deployment", report):
             create_resources(engines, plan)
-            roll_back(engines, plan)
+            roll_back(engines, plan, STAGE, folder)
         for number in range(1, ROUNDS + 1):
             _round(number, plan, assembly, engines, folder / f"round-{number}", report)
 

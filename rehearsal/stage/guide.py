@@ -11,27 +11,34 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import dedent
 
 from local.paths import ROOT
 from rehearsal.errors import StageError
 from rehearsal.stage.engines import Engines
 
 GUIDE = ROOT / "docs" / "operations.md"
-_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
 
 def commands_of(section: str, stage: str, account: str, region: str) -> list[str]:
-    """The shell blocks of a section of the guide, for another stage, account and region than the guide's."""
+    """The shell blocks of a section of the guide, for another stage, account and region than the guide's.
+
+    Raises StageError for a section that the guide does not have.
+    """
     text = GUIDE.read_text()
-    start = text.index(f"\n## {section}\n") + 1
-    end = text.find("\n## ", start)
-    blocks = _BLOCK.findall(text[start : end if end >= 0 else None])
+    heading = re.search(rf"^(#+) {re.escape(section)}$", text, re.MULTILINE)
+    if heading is None:
+        raise StageError(f"the guide has no section '{section}'")
+    rest = text[heading.end() :]
+    end = re.search(rf"^#{{1,{len(heading[1])}}} ", rest, re.MULTILINE)
+    blocks: list[str] = _BLOCK.findall(rest[: end.start() if end else None])
     replaced = {"123456789012": account, "ap-south-1": region}
     for index, block in enumerate(blocks):
         for old, new in replaced.items():
             block = block.replace(old, new)
         blocks[index] = re.sub(r"(?<=[-/= ])prod\b", stage, block)
-    return blocks
+    return [dedent(block) for block in blocks]
 
 
 def run_block(block: str, engines: Engines, folder: Path) -> list[list[str]]:

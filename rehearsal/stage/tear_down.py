@@ -10,6 +10,10 @@ from rehearsal.stage.guide import commands_of, is_destroy, is_unprotect, run_blo
 from rehearsal.templates.plan import Plan, PlannedResource
 
 _SECTION = "Tear down"
+_FAILED = "When a deployment fails"
+_GOES_WITH_FUNCTION = "AWS::Lambda::Version"
+_ANY_TABLE = "TABLE"
+"""What stands in the guide for the last part of a table's name."""
 
 
 def tear_down(engines: Engines, plan: Plan, stage: str, folder: Path) -> None:
@@ -33,15 +37,25 @@ def tear_down(engines: Engines, plan: Plan, stage: str, folder: Path) -> None:
         raise StageError("\n".join(["survives its stack and is not in the guide:", *unlisted]))
 
 
-def roll_back(engines: Engines, plan: Plan) -> None:
-    """Undo a first deployment that failed: what it made goes, but for a policy of plain Retain.
+def roll_back(engines: Engines, plan: Plan, stage: str, folder: Path) -> None:
+    """Undo a first deployment that failed at its very end: what it made goes, but for a policy of plain Retain.
 
-    Raises StageError for what is left, because its name is then taken for the next attempt.
+    CloudFormation can't delete protected tables; the guide says how. Raises StageError for what is left after that,
+    because its name is then taken for the next attempt.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
     """
-    _delete(engines, [resource for resource in plan.resources if resource.deletion_policy != "Retain"])
+    gone = [resource for resource in plan.resources if resource.deletion_policy != "Retain"]
+    _delete(engines, [resource for resource in gone if not _is_protected(resource)])
+    for table in filter(_is_protected, gone):
+        for block in commands_of(_FAILED, stage, ACCOUNT, REGION):
+            if _ANY_TABLE in block:
+                run_block(block.replace(_ANY_TABLE, table.name.rpartition("-")[2]), engines, folder)
     if left := [f"{resource.path}: {resource.name}" for resource in existing(engines, plan)]:
         raise StageError("\n".join(["a first deployment that fails leaves what the next one can't make:", *left]))
+
+
+def _is_protected(resource: PlannedResource) -> bool:
+    return bool(resource.properties.get("DeletionProtectionEnabled"))
 
 
 def _destroy(engines: Engines, plan: Plan) -> None:
@@ -61,7 +75,8 @@ def _unlisted(plan: Plan) -> Iterable[str]:
     account = plan.of("AWS::ApiGateway::Account")
     roles = {each.properties["CloudWatchRoleArn"] for each in account}
     for resource in plan.resources:
-        if not resource.survives or resource.type in KINDS or resource in account or resource.arn in roles:
+        goes = resource.type in (_GOES_WITH_FUNCTION, *KINDS) or not resource.survives
+        if goes or resource in account or resource.arn in roles:
             continue
         if not _is_named(resource, text):
             yield f"{resource.path}: {resource.type} {resource.name}"
