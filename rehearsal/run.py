@@ -17,7 +17,7 @@ from rehearsal.smoke.product import smoke
 from rehearsal.stage.engines import Engines, create_resources, running_engines
 from rehearsal.stage.tear_down import roll_back, tear_down
 from rehearsal.templates.assembly import CloudAssembly, read_assembly
-from rehearsal.templates.plan import Plan, make_plan
+from rehearsal.templates.plan import DeploymentPlan, make_plan
 from rehearsal.templates.synthesis import STAGE, synthesise
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def rehearse(folder: Path, report: Report) -> None:
             _round(number, plan, assembly, engines, folder / f"round-{number}", report)
 
 
-def check(assembly: CloudAssembly) -> Plan:
+def check(assembly: CloudAssembly) -> DeploymentPlan:
     """The plan. Raises PlanError for references that lead nowhere, and for edges that no policy allows."""
     plan = make_plan(assembly)
     if problems := [*dangling_references(plan), *refused_edges(plan)]:
@@ -52,7 +52,9 @@ def check(assembly: CloudAssembly) -> Plan:
     return plan
 
 
-def _round(number: int, plan: Plan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report) -> None:
+def _round(
+    number: int, plan: DeploymentPlan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report
+) -> None:
     with _step(f"round {number}: create", report):
         create_resources(engines, plan)
     with _step(f"round {number}: smoke", report):
@@ -61,7 +63,7 @@ def _round(number: int, plan: Plan, assembly: CloudAssembly, engines: Engines, f
         tear_down(engines, plan, STAGE, folder)
 
 
-async def _use(plan: Plan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report) -> None:
+async def _use(plan: DeploymentPlan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report) -> None:
     async with deployed(plan, assembly, engines, folder) as deployment:
         await smoke(deployment)
         report(f"  {len(deployment.environments)} functions called, {_rights(deployment)}")

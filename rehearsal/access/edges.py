@@ -12,7 +12,7 @@ from local.aws.account import ACCOUNT, REGION
 from rehearsal.access.policies import AccessRequest
 from rehearsal.access.roles import Policies, assumed_by, policies_of
 from rehearsal.templates.identities import function_arn
-from rehearsal.templates.plan import Plan, PlannedResource
+from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 _QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _STREAM_ACTIONS = ("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords")
@@ -31,14 +31,14 @@ class Edge:
     role: str | None = None
 
 
-def refused_edges(plan: Plan) -> list[str]:
+def refused_edges(plan: DeploymentPlan) -> list[str]:
     """One line for each edge that no policy allows, and for each role that its service may not assume."""
     policies = policies_of(plan)
     refused = [_line(edge) for edge in edges(plan) if not _allowed(edge, policies)]
     return [*refused, *_unassumable(plan)]
 
 
-def edges(plan: Plan) -> Iterator[Edge]:
+def edges(plan: DeploymentPlan) -> Iterator[Edge]:
     """Every edge of the plan."""
     yield from _alarms(plan)
     yield from _buses(plan)
@@ -87,7 +87,7 @@ def _from(source: PlannedResource, action: str, resource: str, service: str, sou
     return Edge(source.path, AccessRequest(action, resource, context, service))
 
 
-def _alarms(plan: Plan) -> Iterator[Edge]:
+def _alarms(plan: DeploymentPlan) -> Iterator[Edge]:
     for alarm in plan.of("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
         for kind in ("AlarmActions", "OKActions", "InsufficientDataActions"):
             for topic in alarm.properties.get(kind, []):
@@ -95,7 +95,7 @@ def _alarms(plan: Plan) -> Iterator[Edge]:
                 yield from _key_of_topic(plan, alarm, topic)
 
 
-def _key_of_topic(plan: Plan, alarm: PlannedResource, topic: str) -> Iterator[Edge]:
+def _key_of_topic(plan: DeploymentPlan, alarm: PlannedResource, topic: str) -> Iterator[Edge]:
     found = plan.with_arn(topic)
     if found and (key := found.properties.get("KmsMasterKeyId")):
         for action in ("kms:Decrypt", "kms:GenerateDataKey"):
@@ -103,13 +103,13 @@ def _key_of_topic(plan: Plan, alarm: PlannedResource, topic: str) -> Iterator[Ed
             yield Edge(alarm.path, request)
 
 
-def _buses(plan: Plan) -> Iterator[Edge]:
+def _buses(plan: DeploymentPlan) -> Iterator[Edge]:
     for bus in plan.of("AWS::Events::EventBus"):
         if queue := bus.properties.get("DeadLetterConfig", {}).get("Arn"):
             yield _from(bus, "sqs:SendMessage", queue, "events.amazonaws.com")
 
 
-def _rules(plan: Plan) -> Iterator[Edge]:
+def _rules(plan: DeploymentPlan) -> Iterator[Edge]:
     for rule in plan.of("AWS::Events::Rule"):
         for target in rule.properties["Targets"]:
             for arn in (target["Arn"], target.get("DeadLetterConfig", {}).get("Arn", "")):
@@ -119,7 +119,7 @@ def _rules(plan: Plan) -> Iterator[Edge]:
                     yield _from(rule, "lambda:InvokeFunction", arn, "events.amazonaws.com")
 
 
-def _apis(plan: Plan) -> Iterator[Edge]:
+def _apis(plan: DeploymentPlan) -> Iterator[Edge]:
     stages = {stage.properties["RestApiId"]: stage.name for stage in plan.of("AWS::ApiGateway::Stage")}
     for api in plan.of("AWS::ApiGateway::RestApi"):
         body: Any = api.properties["Body"]
@@ -133,7 +133,7 @@ def _apis(plan: Plan) -> Iterator[Edge]:
             yield _from(api, "lambda:InvokeFunction", arn, "apigateway.amazonaws.com", authorizer_source(api))
 
 
-def _schedules(plan: Plan) -> Iterator[Edge]:
+def _schedules(plan: DeploymentPlan) -> Iterator[Edge]:
     for schedule in plan.of("AWS::Scheduler::Schedule"):
         target = schedule.properties["Target"]
         yield Edge(schedule.path, AccessRequest("lambda:InvokeFunction", target["Arn"]), target["RoleArn"])
@@ -141,7 +141,7 @@ def _schedules(plan: Plan) -> Iterator[Edge]:
             yield Edge(schedule.path, AccessRequest("sqs:SendMessage", queue), target["RoleArn"])
 
 
-def _mappings(plan: Plan) -> Iterator[Edge]:
+def _mappings(plan: DeploymentPlan) -> Iterator[Edge]:
     roles = _roles_of_functions(plan)
     for mapping in plan.of("AWS::Lambda::EventSourceMapping"):
         source, role = mapping.properties["EventSourceArn"], roles[_function_of(mapping)]
@@ -151,7 +151,7 @@ def _mappings(plan: Plan) -> Iterator[Edge]:
             yield Edge(mapping.path, AccessRequest("sqs:SendMessage", destination), role)
 
 
-def _failure_destinations(plan: Plan) -> Iterator[Edge]:
+def _failure_destinations(plan: DeploymentPlan) -> Iterator[Edge]:
     roles = _roles_of_functions(plan)
     for config in plan.of("AWS::Lambda::EventInvokeConfig"):
         for kind in ("OnFailure", "OnSuccess"):
@@ -159,7 +159,7 @@ def _failure_destinations(plan: Plan) -> Iterator[Edge]:
                 yield Edge(config.path, AccessRequest("sqs:SendMessage", destination), roles[_function_of(config)])
 
 
-def _functions(plan: Plan) -> Iterator[Edge]:
+def _functions(plan: DeploymentPlan) -> Iterator[Edge]:
     """Lambda writes a function's log and its traces with the function's role."""
     groups = {group.name: group for group in plan.of("AWS::Logs::LogGroup")}
     for function in plan.of("AWS::Lambda::Function"):
@@ -170,7 +170,7 @@ def _functions(plan: Plan) -> Iterator[Edge]:
             yield from (Edge(function.path, AccessRequest(action, "*"), role) for action in _TRACE_ACTIONS)
 
 
-def _roles_of_functions(plan: Plan) -> dict[str, str]:
+def _roles_of_functions(plan: DeploymentPlan) -> dict[str, str]:
     return {function.arn: function.properties["Role"] for function in plan.of("AWS::Lambda::Function")}
 
 
@@ -179,7 +179,7 @@ def _function_of(resource: PlannedResource) -> str:
     return ":".join(function_arn(resource.properties["FunctionName"]).split(":")[:7])
 
 
-def _unassumable(plan: Plan) -> Iterator[str]:
+def _unassumable(plan: DeploymentPlan) -> Iterator[str]:
     for user, service, arn, source in _assumed_roles(plan):
         role = plan.with_arn(arn)
         if role is None:
@@ -188,7 +188,7 @@ def _unassumable(plan: Plan) -> Iterator[str]:
             yield f"{user.path}: {service} may not assume the role {role.path}"
 
 
-def _assumed_roles(plan: Plan) -> Iterator[tuple[PlannedResource, str, str, str]]:
+def _assumed_roles(plan: DeploymentPlan) -> Iterator[tuple[PlannedResource, str, str, str]]:
     """The user of a role, its service, the role's ARN, and the ARN of the source that the service names."""
     for function in plan.of("AWS::Lambda::Function"):
         yield function, "lambda.amazonaws.com", function.properties["Role"], function.arn

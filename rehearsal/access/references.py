@@ -9,7 +9,7 @@ from typing import Any, cast
 from rehearsal.access.policies import matches
 from rehearsal.access.roles import policies_of
 from rehearsal.templates.identities import function_arn
-from rehearsal.templates.plan import Plan, PlannedResource
+from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 _LOOKED_UP: Mapping[str, tuple[str, ...]] = {
     "AWS::CloudWatch::Alarm": ("AlarmActions", "OKActions", "InsufficientDataActions"),
@@ -26,12 +26,12 @@ _LOOKED_UP: Mapping[str, tuple[str, ...]] = {
 _OWN_SERVICES = ("dynamodb", "events", "kms", "logs", "s3", "secretsmanager", "sns", "sqs", "ssm")
 
 
-def dangling_references(plan: Plan) -> list[str]:
+def dangling_references(plan: DeploymentPlan) -> list[str]:
     """One line for each ARN that leads nowhere, or to a stack that is deployed later."""
     return [*_looked_up(plan), *_granted(plan)]
 
 
-def _looked_up(plan: Plan) -> Iterator[str]:
+def _looked_up(plan: DeploymentPlan) -> Iterator[str]:
     stacks = list(dict.fromkeys(resource.stack for resource in plan.resources))
     for resource in plan.resources:
         for path in _LOOKED_UP.get(resource.type, ()):
@@ -43,7 +43,7 @@ def _looked_up(plan: Plan) -> Iterator[str]:
                     yield f"{resource.path}.{path}: {arn} is made by the later stack '{found.stack}'"
 
 
-def _granted(plan: Plan) -> Iterator[str]:
+def _granted(plan: DeploymentPlan) -> Iterator[str]:
     arns = [arn for resource in plan.resources for arn in _arns(resource)]
     for role, statements in policies_of(plan).roles.items():
         for statement in statements:
@@ -65,7 +65,7 @@ def _container(pattern: str) -> str:
     return pattern.partition("/")[0] if ":s3:::" in pattern else pattern
 
 
-def _resource_of(plan: Plan, arn: str) -> PlannedResource | None:
+def _resource_of(plan: DeploymentPlan, arn: str) -> PlannedResource | None:
     for resource in plan.resources:
         if arn in (resource.arn, resource.identity.attributes.get("StreamArn")):
             return resource

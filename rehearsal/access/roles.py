@@ -7,7 +7,7 @@ from typing import Any
 from local.aws.account import ACCOUNT
 from rehearsal.access.policies import AccessRequest, Statement, allows, statements_of
 from rehearsal.templates.identities import function_arn
-from rehearsal.templates.plan import Plan, PlannedResource
+from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 _QUEUE, _QUEUE_POLICY = "AWS::SQS::Queue", "AWS::SQS::QueuePolicy"
 _TOPIC, _TOPIC_POLICY = "AWS::SNS::Topic", "AWS::SNS::TopicPolicy"
@@ -29,7 +29,7 @@ class Policies:
         return allows(self.resources.get(request.resource, ()), request)
 
 
-def policies_of(plan: Plan) -> Policies:
+def policies_of(plan: DeploymentPlan) -> Policies:
     """Everything that the templates allow."""
     resources: dict[str, list[Statement]] = {}
     for arn, statement in [*_of_queues(plan), *_of_topics(plan), *_of_keys(plan), *_of_functions(plan)]:
@@ -46,7 +46,7 @@ def assumed_by(role: PlannedResource, service: str, source: str) -> bool:
     return allows([{**each, "Resource": "*"} for each in statements_of(document)], request)
 
 
-def _of_role(plan: Plan, role: PlannedResource) -> Iterator[Statement]:
+def _of_role(plan: DeploymentPlan, role: PlannedResource) -> Iterator[Statement]:
     for policy in role.properties.get("Policies", []):
         yield from statements_of(policy["PolicyDocument"])
     for policy in plan.of("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
@@ -54,7 +54,7 @@ def _of_role(plan: Plan, role: PlannedResource) -> Iterator[Statement]:
             yield from statements_of(policy.properties["PolicyDocument"])
 
 
-def _of_queues(plan: Plan) -> Iterator[tuple[str, Statement]]:
+def _of_queues(plan: DeploymentPlan) -> Iterator[tuple[str, Statement]]:
     arns = {queue.identity.ref: queue.arn for queue in plan.of(_QUEUE)}
     for policy in plan.of(_QUEUE_POLICY):
         for url in policy.properties["Queues"]:
@@ -62,7 +62,7 @@ def _of_queues(plan: Plan) -> Iterator[tuple[str, Statement]]:
                 yield arns.get(str(url), str(url)), statement
 
 
-def _of_topics(plan: Plan) -> Iterator[tuple[str, Statement]]:
+def _of_topics(plan: DeploymentPlan) -> Iterator[tuple[str, Statement]]:
     with_policy: set[str] = set()
     for policy in plan.of(_TOPIC_POLICY):
         for topic in policy.properties["Topics"]:
@@ -74,13 +74,13 @@ def _of_topics(plan: Plan) -> Iterator[tuple[str, Statement]]:
             yield topic.arn, {"Effect": "Allow", "Principal": "*", "Action": "sns:*", "Resource": topic.arn}
 
 
-def _of_keys(plan: Plan) -> Iterator[tuple[str, Statement]]:
+def _of_keys(plan: DeploymentPlan) -> Iterator[tuple[str, Statement]]:
     for key in plan.of("AWS::KMS::Key"):
         for statement in statements_of(key.properties["KeyPolicy"]):
             yield key.arn, statement
 
 
-def _of_functions(plan: Plan) -> Iterator[tuple[str, Statement]]:
+def _of_functions(plan: DeploymentPlan) -> Iterator[tuple[str, Statement]]:
     for permission in plan.of("AWS::Lambda::Permission"):
         given = permission.properties
         arn = function_arn(given["FunctionName"])

@@ -17,14 +17,14 @@ from rehearsal.access.roles import Policies
 from rehearsal.errors import UnsupportedError
 from rehearsal.runtime.environments import ExecutionEnvironment
 from rehearsal.runtime.web_adapter import WebEnvironment
-from rehearsal.templates.plan import Plan, PlannedResource
+from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 _SERVICE = "apigateway.amazonaws.com"
 _INTEGRATION = "x-amazon-apigateway-integration"
 _AUTHORIZER = "x-amazon-apigateway-authorizer"
 
 
-def create_front(plan: Plan, policies: Policies, environments: Mapping[str, ExecutionEnvironment]) -> ASGIApp:
+def create_front(plan: DeploymentPlan, policies: Policies, environments: Mapping[str, ExecutionEnvironment]) -> ASGIApp:
     """The gateway of the plan's only REST API; `environments` are by the ARN of the function's alias."""
     [api] = plan.of("AWS::ApiGateway::RestApi")
     [stage] = plan.of("AWS::ApiGateway::Stage")

@@ -10,7 +10,7 @@ from platform import machine
 from infra.bundling.assets import BuildTarget, third_party_layer
 from rehearsal.errors import UnsupportedError
 from rehearsal.templates.assembly import Asset, CloudAssembly
-from rehearsal.templates.plan import Plan, PlannedResource
+from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 _CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 """AWS's runtime client and what it needs: what Lambda has beside the bundle, but without its boto3."""
@@ -33,7 +33,7 @@ class FunctionBundle:
         return [str(layer / "python") for layer in reversed(self.layers)]
 
 
-def bundle_of(function: PlannedResource, plan: Plan, assembly: CloudAssembly) -> FunctionBundle:
+def bundle_of(function: PlannedResource, plan: DeploymentPlan, assembly: CloudAssembly) -> FunctionBundle:
     """The bundle of a planned function. Raises UnsupportedError for a layer that is neither ours nor the adapter's."""
     layers = {layer.identity.ref: layer for layer in plan.of("AWS::Lambda::LayerVersion")}
     folders: list[Path] = []

@@ -31,7 +31,7 @@ from rehearsal.runtime.web_adapter import WebEnvironment
 from rehearsal.stage.engines import Engines
 from rehearsal.templates.assembly import CloudAssembly
 from rehearsal.templates.identities import function_arn
-from rehearsal.templates.plan import Plan, PlannedResource
+from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 _ADDITIONS = {"CALLMISSED_ALLOW_LOOPBACK": "true"}
 """The receivers of webhooks are on this machine."""
@@ -43,7 +43,7 @@ _SCHEDULED_TIME = re.compile(r"<aws\.scheduler\.scheduled-time>")
 class Deployment:
     """A stage that runs. `url` is where its API answers, `environments` are by the function's name."""
 
-    plan: Plan
+    plan: DeploymentPlan
     engines: Engines
     gate: AccessGate
     environments: Mapping[str, ExecutionEnvironment]
@@ -57,7 +57,9 @@ class Deployment:
 
 
 @asynccontextmanager
-async def deployed(plan: Plan, assembly: CloudAssembly, engines: Engines, folder: Path) -> AsyncGenerator[Deployment]:
+async def deployed(
+    plan: DeploymentPlan, assembly: CloudAssembly, engines: Engines, folder: Path
+) -> AsyncGenerator[Deployment]:
     """Run the functions of `plan` over resources that exist in `engines`. Logs go below `folder`."""
     functions = {function.name: _function(function, plan, assembly) for function in plan.of("AWS::Lambda::Function")}
     principals = {function.access_key: function.principal for function in functions.values()}
@@ -81,11 +83,11 @@ async def deployed(plan: Plan, assembly: CloudAssembly, engines: Engines, folder
             await asyncio.gather(*(environment.close() for environment in environments.values()))
 
 
-def _aliases(plan: Plan) -> list[PlannedResource]:
+def _aliases(plan: DeploymentPlan) -> list[PlannedResource]:
     return plan.of("AWS::Lambda::Alias")
 
 
-def _function(resource: PlannedResource, plan: Plan, assembly: CloudAssembly) -> DeployedFunction:
+def _function(resource: PlannedResource, plan: DeploymentPlan, assembly: CloudAssembly) -> DeployedFunction:
     access_key = f"ASIA{secrets.token_hex(8).upper()}"
     principal = Principal(resource.name, resource.properties["Role"], secrets.token_hex(16))
     return DeployedFunction(resource, bundle_of(resource, plan, assembly), access_key, principal)
@@ -137,7 +139,7 @@ class _Invocations:
 
 
 def _mappings(
-    plan: Plan, engines: Engines, environments: Mapping[str, ExecutionEnvironment]
+    plan: DeploymentPlan, engines: Engines, environments: Mapping[str, ExecutionEnvironment]
 ) -> Iterator[EventSourceMapping]:
     invocations = _Invocations(environments)
     for mapping in plan.of("AWS::Lambda::EventSourceMapping"):
@@ -150,7 +152,7 @@ def _mappings(
 
 
 def _sqs_mapping(
-    mapping: PlannedResource, plan: Plan, engines: Engines, function: str, invocations: _Invocations
+    mapping: PlannedResource, plan: DeploymentPlan, engines: Engines, function: str, invocations: _Invocations
 ) -> SqsMapping:
     queue = plan.with_arn(mapping.properties["EventSourceArn"])
     if queue is None:

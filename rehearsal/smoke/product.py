@@ -42,7 +42,7 @@ async def smoke(deployment: Deployment) -> None:
 async def _use(deployment: Deployment) -> None:
     async with operating(deployment.engines) as operator, receiving() as receiver, aiohttp.ClientSession() as session:
         tenant = await operator.create_tenant()
-        caller = Caller(session, deployment.url, tenant)
+        caller = ApiClient(session, deployment.url, tenant)
         await _chat(caller)
         webhook = await _webhook(caller, receiver)
         await _events(caller, receiver, operator, webhook)
@@ -50,7 +50,7 @@ async def _use(deployment: Deployment) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class ApiClient:
     """A client of the API with the tenant's key."""
 
     session: aiohttp.ClientSession
@@ -81,7 +81,7 @@ def _refusals(deployment: Deployment) -> list[str]:
     return [f"refused by the role: {line}" for line in sorted(set(deployment.gate.refused))]
 
 
-async def _chat(caller: Caller) -> None:
+async def _chat(caller: ApiClient) -> None:
     await caller.call("GET", "/v1/models")
     await caller.call("OPTIONS", _CHAT, headers={"Origin": "https://shop.example"}, expected=403)
     await caller.call("POST", _CHAT, _asking("Hello"), headers={"Authorization": "Bearer cm_live_no"}, expected=401)
@@ -95,7 +95,7 @@ async def _chat(caller: Caller) -> None:
     await _repeat(caller, "/v1/embeddings", {"model": "text-embedding-3-small", "input": _LONG_INPUTS})
 
 
-async def _repeat(caller: Caller, path: str, body: Any) -> None:
+async def _repeat(caller: ApiClient, path: str, body: Any) -> None:
     """Send a request twice with one Idempotency-Key. Raises SmokeError unless the answers are the same."""
     headers = {"Idempotency-Key": path, "Authorization": f"Bearer {caller.tenant.test_key}"}
     first, again = [await caller.call("POST", path, body, headers=headers) for _ in range(2)]
@@ -107,7 +107,7 @@ def _asking(text: str) -> dict[str, Any]:
     return {"model": "sandbox", "messages": [{"role": "user", "content": text}]}
 
 
-async def _webhook(caller: Caller, receiver: Receiver) -> str:
+async def _webhook(caller: ApiClient, receiver: Receiver) -> str:
     """Id of a webhook at the receiver, which has been read, changed and tested."""
     await caller.call("GET", f"{_WEBHOOKS}/event-types")
     await caller.call("GET", _WEBHOOKS, headers={"Authorization": "Bearer cm_live_no"}, expected=401)
@@ -124,7 +124,7 @@ async def _webhook(caller: Caller, receiver: Receiver) -> str:
     return webhook
 
 
-async def _events(caller: Caller, receiver: Receiver, operator: StageOperator, webhook: str) -> None:
+async def _events(caller: ApiClient, receiver: Receiver, operator: StageOperator, webhook: str) -> None:
     """An event, a provider's callback, and a replay, each the whole way to the receiver."""
     await operator.publish(caller.tenant.tenant, BudgetAlert)
     await receiver.wait_for(BudgetAlert.event)
@@ -146,7 +146,7 @@ def _an_hour_ago() -> str:
     return (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 
 
-async def _callback(caller: Caller, number: WhatsAppCredentials) -> None:
+async def _callback(caller: ApiClient, number: WhatsAppCredentials) -> None:
     """A message as Meta sends it, first without its signature."""
     value = {
         "messaging_product": "whatsapp",

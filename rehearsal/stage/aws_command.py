@@ -1,54 +1,59 @@
-"""`python -m rehearsal.stage.aws_command aws|npx …`: what the guide's commands run instead of the real programs."""
+"""What the guide's `aws` commands do in the engines: names and parameters of operations come from botocore's model."""
 
 import json
-import os
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, cast
 
 import jmespath
 from botocore import xform_name
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from rehearsal.stage.engines import Engines
 
-_WITHOUT_ENGINE = ("cloudformation",)
 _TABLE_WAITER = "wait"
 _GLOBAL_OPTIONS = ("query", "output", "region", "profile", "cli-binary-format")
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Do one command. Ends with status 254 for what AWS would refuse, as the AWS CLI does."""
-    program, *words = arguments
-    if program == "npx" or words[0] in _WITHOUT_ENGINE:
-        with Path(os.environ["REHEARSAL_RECORD"]).open("a") as record:
-            record.write(json.dumps([program, *words]) + "\n")
-        return
-    engines = Engines(os.environ["REHEARSAL_DYNAMODB"], os.environ["REHEARSAL_AWS"])
+@dataclass(frozen=True, slots=True)
+class CommandAnswer:
+    """What a command prints, and its exit status: 254 for what AWS refuses and 252 for a usage error, as of the CLI."""
+
+    status: int = 0
+    output: str = ""
+    error: str = ""
+
+
+class _UsageError(Exception):
+    """The real CLI would not know this command."""
+
+
+def run_command(engines: Engines, words: Sequence[str]) -> CommandAnswer:
+    """Do what `aws` does with `words`, in the engines."""
     try:
         if words[:2] == ["s3", "rb"]:
-            _remove_bucket(engines, words[-1].removeprefix("s3://"), force="--force" in words)
-        else:
-            _call(engines, words[0], words[1], words[2:])
-    except ClientError as error:
-        sys.exit(_complain(str(error), 254))
+            return _remove_bucket(engines, words[-1].removeprefix("s3://"), force="--force" in words)
+        return CommandAnswer(output=_call(engines, words[0], words[1], words[2:]))
+    except _UsageError as error:
+        return CommandAnswer(252, error=f"aws: {error}\n")
+    except (ClientError, WaiterError) as error:
+        return CommandAnswer(254, error=f"{error}\n")
 
 
-def _call(engines: Engines, service: str, operation: str, words: Sequence[str]) -> None:
+def _call(engines: Engines, service: str, operation: str, words: Sequence[str]) -> str:
     client = engines.client(service)
     if operation == "wait":
         client.get_waiter(xform_name(words[0].replace("-", "_"))).wait(**_parameters(client, _TABLE_WAITER, words[1:]))
-        return
+        return ""
     name = next((each for each in client.meta.service_model.operation_names if _kebab(each) == operation), None)
     if name is None:
-        sys.exit(_complain(f"aws {service}: no operation '{operation}'", 252))
+        raise _UsageError(f"{service} has no operation '{operation}'")
     answer = getattr(client, xform_name(name))(**_parameters(client, name, words))
     options = dict(_options(words))
     answer.pop("ResponseMetadata", None)
     query = options.get("query")
-    _show(jmespath.search(query, answer) if query else answer, options.get("output") or "json")
+    return _shown(jmespath.search(query, answer) if query else answer, options.get("output") or "json")
 
 
 def _parameters(client: Any, operation: str, words: Sequence[str]) -> dict[str, Any]:
@@ -60,7 +65,7 @@ def _parameters(client: Any, operation: str, words: Sequence[str]) -> dict[str, 
         positive = option.removeprefix("no-")
         name = next((each for each in members if _kebab(each) in (option, positive)), None)
         if name is None:
-            sys.exit(_complain(f"aws: unknown option --{option}", 252))
+            raise _UsageError(f"unknown option --{option}")
         given[name] = _value(members[name], value, positive=_kebab(name) == option)
     return given
 
@@ -112,27 +117,19 @@ def _kebab(name: str) -> str:
     return xform_name(name, "-")
 
 
-def _show(value: Any, output: str) -> None:
+def _shown(value: Any, output: str) -> str:
     if output == "text":
         flat = cast("list[Any]", value) if isinstance(value, list) else [value]
         text = "\t".join("None" if each is None else str(each) for each in flat)
     else:
         text = json.dumps(value, indent=4, default=str)
-    sys.stdout.write(text + "\n")
+    return text + "\n"
 
 
-def _remove_bucket(engines: Engines, name: str, *, force: bool) -> None:
+def _remove_bucket(engines: Engines, name: str, *, force: bool) -> CommandAnswer:
     s3 = engines.client("s3")
     if force:
         for found in s3.list_objects_v2(Bucket=name).get("Contents", []):
             s3.delete_object(Bucket=name, Key=found["Key"])
     s3.delete_bucket(Bucket=name)
-
-
-def _complain(text: str, status: int) -> int:
-    sys.stderr.write(text + "\n")
-    return status
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    return CommandAnswer(output=f"remove_bucket: {name}\n")

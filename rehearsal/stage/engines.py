@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from local.aws.account import REGION
 from local.aws.engines import dynamodb_local, moto_server
 from rehearsal.errors import StageError
-from rehearsal.templates.plan import Plan, PlannedResource
+from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -59,7 +59,7 @@ def running_engines(logs: Path) -> "Generator[Engines]":
         yield Engines(stack.enter_context(dynamodb_local(logs / "dynamodb.log")), other)
 
 
-def create_resources(engines: Engines, plan: Plan) -> None:
+def create_resources(engines: Engines, plan: DeploymentPlan) -> None:
     """Create what has an engine. Raises StageError for a name that is taken or a value that is refused."""
     for resource in plan.resources:
         if kind := KINDS.get(resource.type):
@@ -69,7 +69,7 @@ def create_resources(engines: Engines, plan: Plan) -> None:
                 raise StageError(f"{resource.path}: {resource.name} can't be created: {error}") from error
 
 
-def existing(engines: Engines, plan: Plan) -> Iterator[PlannedResource]:
+def existing(engines: Engines, plan: DeploymentPlan) -> Iterator[PlannedResource]:
     """The resources of the plan that an engine has."""
     for resource in plan.resources:
         if (kind := KINDS.get(resource.type)) and kind.exists(engines, resource):

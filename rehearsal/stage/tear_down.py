@@ -7,7 +7,7 @@ from local.aws.account import ACCOUNT, REGION
 from rehearsal.errors import StageError
 from rehearsal.stage.engines import KINDS, Engines, existing
 from rehearsal.stage.guide import commands_of, is_destroy, is_unprotect, run_block
-from rehearsal.templates.plan import Plan, PlannedResource
+from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 _SECTION = "Tear down"
 _FAILED = "When a deployment fails"
@@ -16,7 +16,7 @@ _ANY_TABLE = "TABLE"
 """What stands in the guide for the last part of a table's name."""
 
 
-def tear_down(engines: Engines, plan: Plan, stage: str, folder: Path) -> None:
+def tear_down(engines: Engines, plan: DeploymentPlan, stage: str, folder: Path) -> None:
     """Follow the guide to its end. Raises StageError when a command fails, or something is left."""
     protected = set(plan.protected)
     destroyed = False
@@ -37,7 +37,7 @@ def tear_down(engines: Engines, plan: Plan, stage: str, folder: Path) -> None:
         raise StageError("\n".join(["survives its stack and is not in the guide:", *unlisted]))
 
 
-def roll_back(engines: Engines, plan: Plan, stage: str, folder: Path) -> None:
+def roll_back(engines: Engines, plan: DeploymentPlan, stage: str, folder: Path) -> None:
     """Undo a first deployment that failed at its very end: what it made goes, but for a policy of plain Retain.
 
     CloudFormation can't delete protected tables; the guide says how. Raises StageError for what is left after that,
@@ -58,7 +58,7 @@ def _is_protected(resource: PlannedResource) -> bool:
     return bool(resource.properties.get("DeletionProtectionEnabled"))
 
 
-def _destroy(engines: Engines, plan: Plan) -> None:
+def _destroy(engines: Engines, plan: DeploymentPlan) -> None:
     """Delete all stacks, the last one first, but for what their templates retain."""
     _delete(engines, [resource for resource in plan.resources if not resource.survives])
 
@@ -69,7 +69,7 @@ def _delete(engines: Engines, resources: Sequence[PlannedResource]) -> None:
             kind.delete(engines, resource)
 
 
-def _unlisted(plan: Plan) -> Iterable[str]:
+def _unlisted(plan: DeploymentPlan) -> Iterable[str]:
     """Survivors without an engine that the guide does not name; the account's role for API Gateway's logs stays."""
     text = " ".join(commands_of(_SECTION, "", ACCOUNT, REGION))
     account = plan.of("AWS::ApiGateway::Account")

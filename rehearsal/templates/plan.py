@@ -50,7 +50,7 @@ class PlannedResource:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DeploymentPlan:
     """`resources` in the order of creation. `protected` are the stacks with termination protection."""
 
     resources: Sequence[PlannedResource]
@@ -65,7 +65,7 @@ class Plan:
         return next((resource for resource in self.resources if resource.arn and resource.arn == arn), None)
 
 
-def make_plan(assembly: CloudAssembly) -> Plan:
+def make_plan(assembly: CloudAssembly) -> DeploymentPlan:
     """The plan of all stacks. Raises PlanError with every reference that can't be resolved."""
     problems: list[str] = []
     outputs: dict[tuple[str, str], Any] = {}
@@ -77,7 +77,7 @@ def make_plan(assembly: CloudAssembly) -> Plan:
         planner.publish()
     if problems:
         raise PlanError(problems)
-    return Plan(resources, frozenset(stack.name for stack in assembly.stacks if not stack.terminates))
+    return DeploymentPlan(resources, frozenset(stack.name for stack in assembly.stacks if not stack.terminates))
 
 
 class _UnresolvableError(Exception):

@@ -7,7 +7,7 @@ import pytest
 from rehearsal.run import check
 from rehearsal.stage.engines import Engines, create_resources, running_engines
 from rehearsal.templates.assembly import CloudAssembly, read_assembly
-from rehearsal.templates.plan import Plan
+from rehearsal.templates.plan import DeploymentPlan
 from rehearsal.templates.synthesis import synthesise
 
 
@@ -20,13 +20,13 @@ def stage_assembly(tmp_path_factory: pytest.TempPathFactory) -> CloudAssembly:
 
 
 @pytest.fixture(scope="session")
-def stage_plan(stage_assembly: CloudAssembly) -> Plan:
+def stage_plan(stage_assembly: CloudAssembly) -> DeploymentPlan:
     """Its plan."""
     return check(stage_assembly)
 
 
 @pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory, stage_plan: Plan) -> Iterator[Engines]:
+def engines(tmp_path_factory: pytest.TempPathFactory, stage_plan: DeploymentPlan) -> Iterator[Engines]:
     """The stage's resources, in engines of their own."""
     with running_engines(tmp_path_factory.mktemp("engines")) as engines:
         create_resources(engines, stage_plan)
