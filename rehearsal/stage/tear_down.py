@@ -33,7 +33,7 @@ def tear_down(engines: Engines, plan: DeploymentPlan, stage: str, folder: Path) 
         raise StageError("the guide never deletes the stacks")
     if left := [f"{resource.path}: {resource.name}" for resource in existing(engines, plan)]:
         raise StageError("\n".join(["left after the guide's last command:", *left]))
-    if unlisted := _unlisted(plan):
+    if unlisted := list(_unlisted(plan)):
         raise StageError("\n".join(["survives its stack and is not in the guide:", *unlisted]))
 
 
