@@ -18,30 +18,33 @@ from rehearsal.stage.engines import Engines, create_resources, running_engines
 from rehearsal.stage.tear_down import roll_back, tear_down
 from rehearsal.templates.assembly import CloudAssembly, read_assembly
 from rehearsal.templates.plan import DeploymentPlan, make_plan
-from rehearsal.templates.synthesis import STAGE, synthesise
+from rehearsal.templates.synthesis import STAGE, VARIANTS, synthesise
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 Report = Callable[[str], object]
-ROUNDS = 2
 _DATA_SERVICES = {"dynamodb", "events", "s3", "secretsmanager", "sqs", "ssm"}
 
 
 def rehearse(folder: Path, report: Report) -> None:
-    """Synthesise into `folder` and rehearse every round. Raises RehearsalError, EngineError."""
+    """Synthesise into `folder` and rehearse every variant, one after the other in one account.
+
+    Raises RehearsalError, EngineError.
+    """
+    assemblies = folder / "cdk.out"
     with _step("synthesis", report):
-        synthesise(folder / "cdk.out")
-    assembly = read_assembly(folder / "cdk.out")
-    with _step("plan", report):
-        plan = check(assembly)
-    report(f"  {len(assembly.stacks)} stacks, {len(plan.resources)} resources, {len(list(edges(plan)))} edges")
+        synthesise(assemblies, *VARIANTS)
     with running_engines(folder / "logs") as engines:
-        with _step("failed first deployment", report):
-            create_resources(engines, plan)
-            roll_back(engines, plan, STAGE, folder)
-        for number in range(1, ROUNDS + 1):
-            _round(number, plan, assembly, engines, folder / f"round-{number}", report)
+        for number, variant in enumerate(VARIANTS):
+            assembly = read_assembly(assemblies / variant)
+            plan = check(assembly)
+            report(f"{variant}: {len(plan.resources)} resources, {len(list(edges(plan)))} edges between services")
+            if number == 0:
+                with _step("  failed first deployment", report):
+                    create_resources(engines, plan)
+                    roll_back(engines, plan, STAGE, folder)
+            _round(plan, assembly, engines, folder / variant, report)
 
 
 def check(assembly: CloudAssembly) -> DeploymentPlan:
@@ -52,21 +55,19 @@ def check(assembly: CloudAssembly) -> DeploymentPlan:
     return plan
 
 
-def _round(
-    number: int, plan: DeploymentPlan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report
-) -> None:
-    with _step(f"round {number}: create", report):
+def _round(plan: DeploymentPlan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report) -> None:
+    with _step("  create", report):
         create_resources(engines, plan)
-    with _step(f"round {number}: smoke", report):
+    with _step("  smoke", report):
         asyncio.run(_use(plan, assembly, engines, folder, report))
-    with _step(f"round {number}: tear down", report):
+    with _step("  tear down", report):
         tear_down(engines, plan, STAGE, folder)
 
 
 async def _use(plan: DeploymentPlan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report) -> None:
     async with deployed(plan, assembly, engines, folder) as deployment:
         await smoke(deployment)
-        report(f"  {len(deployment.environments)} functions called, {_rights(deployment)}")
+        report(f"    {len(deployment.environments)} functions called, {_rights(deployment)}")
 
 
 def _rights(deployment: Deployment) -> str:

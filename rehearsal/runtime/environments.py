@@ -129,6 +129,11 @@ class ExecutionEnvironment:
         await self._run(variables)
         async with asyncio.timeout(START_SECONDS):
             await self._api.started
+        if self.function.snap_start and not self._is_restored(self._api):
+            raise FunctionError("Runtime.SnapStart", "the runtime did not wait to be restored")
+
+    def _is_restored(self, api: RuntimeApi) -> bool:
+        return api.restored
 
     async def close(self) -> None:
         """End the process."""

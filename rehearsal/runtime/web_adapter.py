@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
 from starlette.types import Receive, Scope, Send
@@ -17,9 +18,10 @@ from local.api_gateway.proxy_integration import http_request
 from local.ports import HOST, free_port
 from rehearsal.errors import UnsupportedError
 from rehearsal.runtime.environments import START_SECONDS, DeployedFunction, ExecutionEnvironment, Surroundings
-from rehearsal.runtime.runtime_api import FunctionError
+from rehearsal.runtime.runtime_api import FunctionError, RuntimeApi
 
 _WRAPPER = "/opt/bootstrap"
+_CONTEXT = "x-amzn-request-context"
 _POLL_SECONDS = 0.05
 _DROPPED = {"connection", "keep-alive", "transfer-encoding"}
 
@@ -35,14 +37,11 @@ class WebEnvironment(ExecutionEnvironment):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request whose body arrives whole."""
-        async with self._starting:
-            if self._client is None:
-                await self.start()
-        self.calls += 1
+        await self._started()
         body: bytes = (await receive())["body"]
         request = http_request(scope, body)
         context = json.dumps(proxy_event(request)["requestContext"])
-        headers = [*request.headers, ("x-amzn-request-context", context)]
+        headers = [*request.headers, (_CONTEXT, context)]
         query = f"?{request.query}" if request.query else ""
         url = f"http://{HOST}:{self._port}{request.path}{query}"
         async with self._session().request(request.method, url, data=body, headers=headers) as answer:
@@ -52,12 +51,36 @@ class WebEnvironment(ExecutionEnvironment):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
+    async def invoke(self, event: Any) -> Any:
+        """Pass on an event that API Gateway did not send, but that looks like one of its own, as the adapter does.
+
+        Raises FunctionError for another event, which the adapter posts to a path that web apps do not have.
+        """
+        await self._started()
+        if "httpMethod" not in event:
+            raise FunctionError("Runtime.PassThrough", "a web app answers HTTP requests only")
+        headers = {**event["headers"], _CONTEXT: json.dumps(event["requestContext"])}
+        url = f"http://{HOST}:{self._port}{event['path']}"
+        async with self._session().request(event["httpMethod"], url, headers=headers) as answer:
+            if not answer.ok:
+                raise FunctionError("Runtime.Answer", f"{event['httpMethod']} {event['path']} answers {answer.status}")
+            return await answer.text()
+
+    async def _started(self) -> None:
+        async with self._starting:
+            if self._client is None:
+                await self.start()
+        self.calls += 1
+
     async def close(self) -> None:
         """End the server."""
         await super().close()
         if self._client is not None:
             await self._client.close()
             self._client = None
+
+    def _is_restored(self, api: RuntimeApi) -> bool:
+        return True  # the adapter's hooks have answered
 
     async def _run(self, variables: Mapping[str, str]) -> None:
         if variables.get("AWS_LAMBDA_EXEC_WRAPPER") != _WRAPPER:

@@ -14,9 +14,9 @@ from rehearsal.templates.synthesis import synthesise
 @pytest.fixture(scope="session")
 def stage_assembly(tmp_path_factory: pytest.TempPathFactory) -> CloudAssembly:
     """The stage of the rehearsal, as it is synthesised."""
-    folder = tmp_path_factory.mktemp("rehearsal") / "cdk.out"
-    synthesise(folder)
-    return read_assembly(folder)
+    folder = tmp_path_factory.mktemp("rehearsal")
+    synthesise(folder, "every-setting")
+    return read_assembly(folder / "every-setting")
 
 
 @pytest.fixture(scope="session")
