@@ -77,7 +77,7 @@ format: setup ## Format the code and fix what ruff can fix.
 synth: setup ## Synthesise the CloudFormation templates into cdk.out, offline.
 	npx --no-install cdk synth --quiet $(ARGS)
 
-rehearse: setup need-java ## Deploy the templates into local engines, use the stage through its roles, tear it down, twice.
+rehearse: setup need-java ## Deploy the templates into local engines, use the stage under its roles, tear it down.
 	python -m rehearsal
 
 bench: setup need-java ## Measure the gateway beside a direct call and the installed peers: make bench [ARGS=--check].

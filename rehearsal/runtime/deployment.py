@@ -113,7 +113,7 @@ async def _serving(gate: AccessGate) -> AsyncGenerator[str]:
 async def _listening(app: Any) -> AsyncGenerator[str]:
     """Serve an ASGI application; gives its URL."""
     listener = bind(0)
-    config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_level="warning", access_log=False)
+    config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_level="critical", access_log=False)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listener]))
     try:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from botocore.credentials import Credentials
 
 from callmissed.aws.database import Database
-from callmissed.clock import system_clock
+from callmissed.clock import SECOND, Micros, system_clock
 from callmissed.events.outbox import new_event, publish
 from callmissed.events.types import EventData
 from callmissed.integrations.credentials import WhatsAppCredentials
 from callmissed.integrations.repository import Integrations
+from callmissed.keys.management import KeyManager
+from callmissed.keys.policy import KeyPolicy
+from callmissed.keys.secret import Mode
 from callmissed.platform.resources import PEPPERS, SEALING_KEYS, Resource
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
@@ -20,6 +23,8 @@ from local.aws.account import REGION
 from local.state.seed import SeededTenant, Seeder
 from rehearsal.stage.engines import Engines
 from rehearsal.templates.synthesis import STAGE
+
+SHOP = "shop.example"
 
 
 def _whatsapp() -> WhatsAppCredentials:
@@ -46,6 +51,13 @@ class StageOperator:
         sealer = Sealer(self._keys(SEALING_KEYS))
         await Integrations(self.database).save(tenant.tenant, self.whatsapp, sealer, system_clock())
         return tenant
+
+    async def create_short_key(self, tenant: str) -> None:
+        """A key for pages of `SHOP` that expires in a second."""
+        now = system_clock()
+        policy = KeyPolicy(domains=frozenset({SHOP}), expires=Micros(now + SECOND))
+        manager = KeyManager(self.database, self._keys(PEPPERS)[0])
+        await manager.create(tenant, name="short", mode=Mode.LIVE, policy=policy, now=now)
 
     async def publish(self, tenant: str, kind: type[EventData]) -> None:
         """Publish the example of an event type."""

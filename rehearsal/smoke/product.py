@@ -5,19 +5,21 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
 
-from callmissed.events.types import BudgetAlert, MessageReceived
+from callmissed.events.types import ApiKeyExpired, BudgetAlert, MessageReceived
 from callmissed.integrations.credentials import WhatsAppCredentials
 from local.state.seed import SeededTenant
 from rehearsal.errors import SmokeError
 from rehearsal.runtime.deployment import Deployment
 from rehearsal.runtime.runtime_api import FunctionError
-from rehearsal.smoke.operator import StageOperator, operating
+from rehearsal.runtime.web_adapter import WebEnvironment
+from rehearsal.smoke.operator import SHOP, StageOperator, operating
 from rehearsal.smoke.receiver import Receiver, receiving
 
 _CHAT = "/v1/chat/completions"
@@ -43,10 +45,14 @@ async def _use(deployment: Deployment) -> None:
     async with operating(deployment.engines) as operator, receiving() as receiver, aiohttp.ClientSession() as session:
         tenant = await operator.create_tenant()
         caller = ApiClient(session, deployment.url, tenant)
+        await operator.create_short_key(tenant.tenant)
         await _chat(caller)
+        await _die_in_a_call(caller, deployment)
         webhook = await _webhook(caller, receiver)
         await _events(caller, receiver, operator, webhook)
         await _schedules(deployment)
+        await receiver.wait_for(ApiKeyExpired.event)
+        await caller.call("DELETE", webhook, expected=204)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,8 @@ def _refusals(deployment: Deployment) -> list[str]:
 
 async def _chat(caller: ApiClient) -> None:
     await caller.call("GET", "/v1/models")
-    await caller.call("OPTIONS", _CHAT, headers={"Origin": "https://shop.example"}, expected=403)
+    await caller.call("OPTIONS", _CHAT, headers={"Origin": f"https://{SHOP}"}, expected=204)
+    await caller.call("OPTIONS", _CHAT, headers={"Origin": "https://other.example"}, expected=403)
     await caller.call("POST", _CHAT, _asking("Hello"), headers={"Authorization": "Bearer cm_live_no"}, expected=401)
     answer = json.loads(await caller.call("POST", _CHAT, _asking("Hello")))
     if not answer["choices"][0]["message"]["content"]:
@@ -93,6 +100,18 @@ async def _chat(caller: ApiClient) -> None:
         raise SmokeError(f"the stream has no end: {stream[-200:]}")
     await _repeat(caller, _CHAT, _asking("Once"))
     await _repeat(caller, "/v1/embeddings", {"model": "text-embedding-3-small", "input": _LONG_INPUTS})
+
+
+async def _die_in_a_call(caller: ApiClient, deployment: Deployment) -> None:
+    """End the process of the web app in the middle of a stream. The sweep finds the hold."""
+    [inference] = [each for each in deployment.environments.values() if isinstance(each, WebEnvironment)]
+    headers = {"Authorization": f"Bearer {caller.tenant.live_key}"}
+    body = _asking("sandbox:slow 1000") | {"stream": True}
+    with suppress(aiohttp.ClientError):
+        async with caller.session.post(caller.url + _CHAT, json=body, headers=headers) as answer:
+            await answer.content.readany()
+            await inference.close()
+            await answer.read()
 
 
 async def _repeat(caller: ApiClient, path: str, body: Any) -> None:
@@ -126,6 +145,7 @@ async def _webhook(caller: ApiClient, receiver: Receiver) -> str:
 
 async def _events(caller: ApiClient, receiver: Receiver, operator: StageOperator, webhook: str) -> None:
     """An event, a provider's callback, and a replay, each the whole way to the receiver."""
+    receiver.refuses = 1
     await operator.publish(caller.tenant.tenant, BudgetAlert)
     await receiver.wait_for(BudgetAlert.event)
     await _callback(caller, operator.whatsapp)
@@ -139,7 +159,6 @@ async def _events(caller: ApiClient, receiver: Receiver, operator: StageOperator
     await receiver.wait_for(MessageReceived.event, times=3)
     await caller.call("GET", f"{webhook}/replays/{started['id']}")
     await caller.call("POST", f"{webhook}/rotate")
-    await caller.call("DELETE", webhook, expected=204)
 
 
 def _an_hour_ago() -> str:
@@ -169,7 +188,8 @@ async def _callback(caller: ApiClient, number: WhatsAppCredentials) -> None:
 
 
 async def _schedules(deployment: Deployment) -> None:
-    at = datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    """Run each as of an hour from now, when the hold of a call that died has expired."""
+    at = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0).isoformat().replace("+00:00", "Z")
     for schedule in deployment.plan.of("AWS::Scheduler::Schedule"):
         try:
             await deployment.run_schedule(schedule, at)

@@ -17,11 +17,12 @@ _WAIT_SECONDS = 45.0
 
 
 class Receiver:
-    """Keeps verified events by their id; `secret` is the webhook's, once there is one."""
+    """Keeps verified events. `secret` is the webhook's, once there is one; the next `refuses` events get 503."""
 
     def __init__(self) -> None:
         self.secret = ""
         self.url = ""
+        self.refuses = 0
         self._arrived = asyncio.Condition()
         self._events: list[dict[str, Any]] = []
 
@@ -45,6 +46,9 @@ class Receiver:
             Verifier(self.secret).verify(body, dict(request.headers.items()), json_parse=False)
         except WebhookVerificationError:
             return web.Response(status=401)
+        if self.refuses:
+            self.refuses -= 1
+            return web.Response(status=503)
         async with self._arrived:
             self._events.append(json.loads(body))
             self._arrived.notify_all()
