@@ -22,6 +22,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
         "alarm_email": "operator@example.com",
         "certificate_arn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/rehearsal",
         "domain_name": DOMAIN,
+        "firewall": False,
         "log_level": "DEBUG",
         "low_credits": 10,
         "public_url": f"https://{DOMAIN}",
