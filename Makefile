@@ -41,7 +41,7 @@ PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */ca
 SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesis-profile=deep
 SOAK_delivery := python -m bench.delivery --soak 10000 --check
 
-.PHONY: help setup need-python need-node need-java dev test coverage soak check format lint synth bench bench-delivery bench-peers cost clean
+.PHONY: help setup need-python need-node need-java dev test coverage soak check format lint synth rehearse bench bench-delivery bench-peers cost clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,9 @@ format: setup ## Format the code and fix what ruff can fix.
 synth: setup ## Synthesise the CloudFormation templates into cdk.out, offline.
 	npx --no-install cdk synth --quiet $(ARGS)
 
+rehearse: setup need-java ## Deploy the templates into local engines, use the stage under its roles, tear it down.
+	python -m rehearsal
+
 bench: setup need-java ## Measure the gateway beside a direct call and the installed peers: make bench [ARGS=--check].
 	python -m bench.run $(ARGS)
 
@@ -86,8 +89,9 @@ bench-delivery: setup need-java ## Measure deliveries and soak them; writes docs
 bench-peers: setup ## Install the gateways that the benchmark compares with.
 	python -m bench.peers install
 
-cost: setup need-java ## Count units per call and write docs/cost.md.
+cost: setup need-java ## Count units per call, price an idle month, and write docs/cost.md.
 	python -m bench.cost $(ARGS)
+	python -m bench.standing
 
 clean: ## Remove everything installed and built; the state of `make dev` stays.
 	rm -rf .tools .venv node_modules cdk.out .build .bench-peers dist

@@ -14,6 +14,7 @@ from cli.errors import CommandError
 from cli.output import Output
 
 if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
     from types_boto3_sqs import SQSClient
 
 
@@ -50,3 +51,9 @@ class CommandContext:
         from callmissed.aws.clients import client  # boto3 takes half a second, which few commands need
 
         return client("sqs", self.settings, self.credentials)
+
+    def lambdas(self) -> "LambdaClient":
+        """A client for the stage's functions."""
+        from callmissed.aws.clients import client
+
+        return client("lambda", self.settings, self.credentials)

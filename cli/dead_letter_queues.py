@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from callmissed.clock import Micros, iso
 from callmissed.platform.functions import FUNCTIONS
-from callmissed.platform.queues import QUEUES, physical_queue_name
+from callmissed.platform.queues import QUEUES, UNDELIVERED, physical_queue_name
 from cli.errors import CommandError
 from cli.output import Row
 
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
     from types_boto3_sqs.type_defs import MessageTypeDef
 
-UNDELIVERED = "undelivered"
 _HIDDEN_SECONDS = 60
 _BATCH = 10
 _SOURCES = {queue.dead_letters: queue.name for queue in QUEUES}
-NAMES = (*_SOURCES, *(f"{function.name}-failures" for function in FUNCTIONS), UNDELIVERED)
+NAMES = (*_SOURCES, *(function.failures for function in FUNCTIONS), UNDELIVERED)
 """Every dead-letter queue that a stage may have."""
 
 

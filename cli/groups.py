@@ -21,6 +21,7 @@ HELP: Mapping[str, str] = {
     "webhooks": "A tenant's webhooks, their deliveries, and a receiver for the terminal.",
     "integrations": "A tenant's credentials of WhatsApp and Twilio.",
     "dlq": "What could not be processed or delivered.",
+    "versions": "What earlier deployments left of a stage's functions.",
 }
 """Help of each group. The group `name` is the attribute of that name of the module `cli.commands.name`."""
 
@@ -58,6 +59,9 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "list": "List the queues of dead letters, with how many messages each has and how old the oldest is.",
         "show": "Show messages, and leave them where they are.",
         "redrive": "Move messages back into the queue from which they came.",
+    },
+    "versions": {
+        "prune": "Delete versions of functions that no alias uses, and on which no call can run any more.",
     },
 }
 """Help of the commands of each group, in their order: a test holds that it is what the modules say."""

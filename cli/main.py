@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.commands.dev import dev
+from cli.commands.doctor import doctor
 from cli.groups import HELP, HELP_OPTIONS, LazyGroup, outline
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
 for name in HELP:
     app.add_typer(outline(name))
 app.command()(dev)
+app.command()(doctor)
 
 
 def _show_version(wanted: bool) -> None:
@@ -32,4 +34,4 @@ def main(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Run the stack on this machine, and look after tenants, keys, credits and queues of any stage."""
+    """Run the stack on this machine, and look after tenants, keys, credits, queues and functions of any stage."""

@@ -1,12 +1,13 @@
 """`cdk synth` starts here: all stacks of one stage, checked by cdk-nag while they are synthesised."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from aws_cdk import App, Stack, Tags, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
-from callmissed.platform.routes import ROUTES, Route
-from infra.config import StageConfig, from_context
+from infra.config import ConfigError, StageConfig, from_context
+from infra.declarations import PRODUCT, Declarations
 from infra.stacks.api import ApiStack
 from infra.stacks.data import DataStack
 from infra.stacks.events import EventsStack
@@ -14,16 +15,24 @@ from infra.stacks.observability import ObservabilityStack
 from infra.stacks.workers import WorkersStack
 
 
-def build(app: App, config: StageConfig, routes: Sequence[Route] = ROUTES) -> Mapping[str, Stack]:
+def build(app: App, config: StageConfig, declared: Declarations = PRODUCT) -> Mapping[str, Stack]:
     """Add the stacks of one stage to `app`. Raises RouteTableError for routes that API Gateway could not serve."""
     Tags.of(app).add("callmissed:stage", config.stage)
     add_checks(app)
-    data = DataStack(app, config)
-    events = EventsStack(app, config)
-    api = ApiStack(app, config, data.stores, events.channels, routes)
-    workers = WorkersStack(app, config, data.stores, events)
-    observability = ObservabilityStack(app, config, api, events, workers)
-    return {"data": data, "events": events, "api": api, "workers": workers, "observability": observability}
+    data = DataStack(app, config, declared)
+    events = EventsStack(app, config, declared)
+    api = ApiStack(app, config, declared)
+    workers = WorkersStack(app, config, declared, data.streams)
+    observability = ObservabilityStack(app, config, declared)
+    stacks = {"data": data, "events": events, "api": api, "workers": workers, "observability": observability}
+    _deploy_in_order(list(stacks.values()))
+    return stacks
+
+
+def _deploy_in_order(stacks: Sequence[Stack]) -> None:
+    """Let each stack wait for those before it: it uses their resources by name, which the CDK does not see."""
+    for before, after in pairwise(stacks):
+        after.add_dependency(before)
 
 
 def add_checks(app: App) -> None:
@@ -34,7 +43,11 @@ def add_checks(app: App) -> None:
 def main() -> None:
     """Synthesise the stage that the context names."""
     app = App()
-    build(app, from_context(app.node))
+    try:
+        config = from_context(app.node)
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
+    build(app, config)
     app.synth()
 
 

@@ -1,15 +1,23 @@
 """Configuration of a stage, typed and validated before anything is built from it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from callmissed.platform.functions import FUNCTIONS
 
 if TYPE_CHECKING:
     from aws_cdk import Environment
     from constructs import Node
 
 DEFAULT_STAGE = "dev"
+_DOMAIN = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+"
+_CERTIFICATE = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/\S+$"
+
+
+class ConfigError(Exception):
+    """The settings of a stage are wrong; one line for each."""
 
 
 class StageConfig(BaseModel):
@@ -22,6 +30,8 @@ class StageConfig(BaseModel):
     log_retention_days: Literal[30, 90, 180, 365, 731, 1827] = 365
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alarm_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    firewall: bool = True
+    """Put a web ACL before the API, which limits each address."""
     requests_per_minute_per_ip: Annotated[int, Field(ge=10, le=2_000_000_000)] = 6000
     """The WAF's limit. Server-side callers share few addresses, so this guards against floods, not against use."""
     requests_per_second: Annotated[int, Field(ge=1)] = 500
@@ -29,8 +39,17 @@ class StageConfig(BaseModel):
     burst: Annotated[int, Field(ge=1)] = 1000
     webhooks_at_once: Annotated[int, Field(ge=2, le=1000)] = 200
     """How many senders of webhooks may run at the same time, each with up to ten deliveries."""
-    snap_start: bool = True
-    """Snapshot the functions that answer requests. Off where a region does not offer it."""
+    snap_start: bool = False
+    """Snapshot the functions that are declared with `snap_start`: about $4 a month for each GB of their memory."""
+    public_url: Annotated[str, Field(pattern=rf"^https://{_DOMAIN}(:\d+)?(/[^\s?#]*)?$")] = ""
+    """The API's URL for callers, without `/v1`. Of a stage with a domain of its own, that one."""
+    domain_name: Annotated[str, Field(pattern=rf"^{_DOMAIN}$")] | None = None
+    certificate_arn: Annotated[str, Field(pattern=_CERTIFICATE)] | None = None
+    """The domain's certificate in ACM, in the stage's region."""
+    low_credits: Annotated[int, Field(ge=0)] = 50
+    """`credits.low` is published below as many credits."""
+    reserved_concurrency: Mapping[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict[str, int])
+    """Concurrent executions that are kept for a function, by its name, and that it can't exceed."""
     api_gateway_log_role: bool = True
     """Set the account's API Gateway log role, once per account and region. Off where another stack owns it."""
     providers_object: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+/.+$")] | None = None
@@ -43,6 +62,22 @@ class StageConfig(BaseModel):
     """Any text. A new one starts the functions afresh that read secrets or the providers file, which they do once."""
     bundle: bool = True
     """Install the real third-party layer. Off, every asset is a placeholder: for templates only."""
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if (self.domain_name is None) != (self.certificate_arn is None):
+            raise ValueError("domain_name and certificate_arn: set both, or neither")
+        if self.certificate_arn and self.certificate_arn.split(":")[3] != self.region:
+            raise ValueError(f"certificate_arn: API Gateway needs a certificate in {self.region}")
+        if unknown := self.reserved_concurrency.keys() - {function.name for function in FUNCTIONS}:
+            raise ValueError(f"reserved_concurrency: there is no function {', '.join(sorted(unknown))}")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_by_its_domain(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        domain = values.get("domain_name")
+        return {"public_url": f"https://{domain}", **values} if domain else values
 
     @property
     def environment(self) -> "Environment":
@@ -62,7 +97,7 @@ class StageConfig(BaseModel):
 
 
 def from_context(node: "Node") -> StageConfig:
-    """The stage that the CDK context names. Raises pydantic.ValidationError naming the value that is wrong."""
+    """The stage that the CDK context names. Raises ConfigError naming what is wrong."""
     stage = node.try_get_context("stage") or DEFAULT_STAGE
     stages: Mapping[str, Mapping[str, Any]] = node.try_get_context("stages") or {}
     values: dict[str, Any] = {**stages.get(stage, {}), "stage": stage}
@@ -70,4 +105,12 @@ def from_context(node: "Node") -> StageConfig:
         override = node.try_get_context(name)
         if override is not None:
             values[name] = override
-    return StageConfig.model_validate(values)
+    try:
+        return StageConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_line(stage, each["loc"], each["msg"]) for each in error.errors())) from error
+
+
+def _line(stage: str, place: tuple[int | str, ...], message: str) -> str:
+    where = ".".join(map(str, place))
+    return f"stage {stage}: {where + ': ' if where else ''}{message.removeprefix('Value error, ')}"

@@ -31,7 +31,13 @@ os.environ.update(
 )
 
 
-SESSION_STACKS = {"assembly": "assembly", "large_assembly": "assembly", "local_stack": "local_stack", "stack": "stack"}
+SESSION_STACKS = {
+    "assembly": "assembly",
+    "large_assembly": "assembly",
+    "local_stack": "local_stack",
+    "stack": "stack",
+    "stage_assembly": "bundle",
+}
 """Fixtures that take seconds to start: all tests that use one run in the worker of its group."""
 
 

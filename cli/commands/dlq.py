@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from callmissed.clock import SECOND, Micros, iso
+from callmissed.platform.queues import UNDELIVERED
 from cli.context import CommandContext
 from cli.dead_letter_queues import (
     NAMES,
-    UNDELIVERED,
     DeadLetterQueue,
     RedriveResult,
     find_dead_letter_queue,

@@ -3,15 +3,17 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib import import_module
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from callmissed.aws.start import prepare_start
+from callmissed.catalog.model import Catalog
 from callmissed.settings import CoreSettings, from_environment
 from callmissed.web.exception_handlers import add_exception_handlers
 from callmissed.web.request_context import RequestContextMiddleware
 from callmissed_ai.calls.container import Container, create_container, read_catalog
+from callmissed_ai.tokens.counting import encoding
 from functions.inference.adapter import AdapterRequests
 from functions.inference.preflight import Preflights
 from functions.inference.request_context import answer_headers, new_call_request
@@ -39,10 +41,23 @@ def create_app(container: Container) -> ASGIApp:
     )
 
 
-def compose(settings: CoreSettings) -> ASGIApp:
+def compose(settings: CoreSettings, catalog: Catalog | None = None) -> ASGIApp:
     """The slice's application. Raises ValueError without a pepper, CatalogError for a providers file that is wrong."""
-    app = create_app(create_container(settings))
+    app = create_app(create_container(settings, catalog=catalog))
     return AdapterRequests(app) if settings.behind_adapter else app
+
+
+_USED_LATER = ("callmissed_ai.providers.sandbox.provider", "callmissed_ai.transports.http")
+"""Modules that most calls need, though not all of them."""
+
+
+def _before_snapshot(settings: CoreSettings) -> Catalog:
+    """The catalog, read once for all processes of the snapshot. Raises CatalogError.
+
+    So a providers file that is wrong fails the deployment, and not the calls after it.
+    """
+    encoding()
+    return read_catalog(settings)
 
 
 def __getattr__(name: str) -> ASGIApp:
@@ -50,9 +65,8 @@ def __getattr__(name: str) -> ASGIApp:
     if name != "app":
         raise AttributeError(name)
     settings = from_environment()
-    if settings.snapshotted:
-        import_module("botocore.session")  # a restored process asks it for credentials, and should not wait for it
-        read_catalog(settings)  # a wrong providers file must fail the deployment, not the calls after it
-    application = LateApp(lambda: compose(settings), early=not settings.snapshotted)
+    catalog = _before_snapshot(settings) if settings.snapshotted else None
+    prepare_start(*_USED_LATER)  # after the catalog was read: what is prepared has no credentials
+    application = LateApp(lambda: compose(settings, catalog), early=not settings.snapshotted)
     globals()["app"] = application
     return application

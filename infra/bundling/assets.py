@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callmissed.platform.functions import Function
+from infra.bundling.bytecode import add_bytecode, interpreter
 from infra.bundling.elf import drop_unmapped_tail
 from infra.bundling.requirements import TRIMMING, layer_requirements, trimming
 from infra.bundling.uv import ROOT, uv
@@ -42,7 +43,8 @@ def third_party_layer(name: str, target: BuildTarget = LAMBDA) -> Path:
     Raises LayerRecipeError, and CalledProcessError when uv can't read the lock or install.
     """
     requirements = layer_requirements(name)
-    key = _digest([requirements, TRIMMING.read_text(), str(target), _source(__file__), _source("elf.py")])
+    recipe = [_source(__file__), _source("elf.py"), str(interpreter(target.python) is None)]
+    key = _digest([requirements, TRIMMING.read_text(), str(target), *recipe])
     return _built(
         f"deps-{name}-{target.platform}-{target.python}", key, lambda out: _install(requirements, target, out)
     )
@@ -51,7 +53,7 @@ def third_party_layer(name: str, target: BuildTarget = LAMBDA) -> Path:
 def own_layer(name: str) -> Path:
     """The folder of the layer with the package below `layers/<name>/python`: `core`, or what a function declares."""
     source = ROOT / "layers" / name / "python"
-    return _built(f"layer-{name}", _digest_tree(source), lambda out: _copy(source, out / "python"))
+    return _built(f"layer-{name}", _digest(_own_recipe(source)), lambda out: _compiled(source, out, out / "python"))
 
 
 def function_layers(function: Function, target: BuildTarget = LAMBDA) -> list[Path]:
@@ -63,7 +65,7 @@ def function_layers(function: Function, target: BuildTarget = LAMBDA) -> list[Pa
 def function_code(function: Function) -> Path:
     """The folder of `function`'s own code: its slice, and for a web app the script that starts it."""
     source = ROOT / "functions" / function.slice
-    key = _digest([_digest_tree(source), str(function.web_app), _RUN_SCRIPT])
+    key = _digest([*_own_recipe(source), str(function.web_app), _RUN_SCRIPT])
     return _built(function.name, key, lambda out: _lay_out(function, source, out))
 
 
@@ -110,6 +112,7 @@ def _install(requirements: str, target: BuildTarget, out: Path) -> None:
     uv([*command, "--only-binary", ":all:", "--requirements", str(listing)])
     listing.unlink()
     _prune(packages)
+    add_bytecode(packages, target.python)
 
 
 def _prune(packages: Path) -> None:
@@ -129,9 +132,19 @@ def _remove(paths: Iterable[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
+def _own_recipe(source: Path) -> list[str]:
+    return [_digest_tree(source), str(interpreter(LAMBDA.python) is None)]
+
+
+def _compiled(source: Path, out: Path, to: Path) -> None:
+    _copy(source, to)
+    add_bytecode(out, LAMBDA.python)
+
+
 def _lay_out(function: Function, source: Path, out: Path) -> None:
     _copy(source, out / "functions" / function.slice)
     shutil.copyfile(source.parent / "__init__.py", out / "functions" / "__init__.py")
+    add_bytecode(out, LAMBDA.python)
     if function.web_app:
         script = out / "run.sh"
         script.write_text(_RUN_SCRIPT.format(web_app=function.web_app))

@@ -5,10 +5,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 
+from callmissed.platform.queues import DISPATCH, Queue
+from infra.config import StageConfig
+from infra.constructs.access import allow
 from infra.constructs.checks import accept
-from infra.constructs.permissions import allow
+from infra.constructs.locations import queue_arn
 from infra.constructs.python_function import PythonFunction
-from infra.constructs.work_queue import WorkQueue
 
 _INSERTS = lambda_.FilterCriteria.filter({"eventName": lambda_.FilterRule.is_equal("INSERT")})
 """Only new items are events. Later updates of an item and its expiry are not."""
@@ -25,13 +27,15 @@ _PARALLEL_BATCHES = 10
 """Concurrent batches of one shard. Records of one partition key stay in order."""
 
 
-def consume_queue(worker: PythonFunction, source: WorkQueue, max_concurrency: int | None = None) -> None:
-    """Let `source` call `worker`, with at most `max_concurrency` concurrent invocations."""
-    allow(worker.role, source.queue.queue_arn, *_RECEIVE)
+def consume_queue(worker: PythonFunction, source: Queue, config: StageConfig) -> None:
+    """Let `source` call `worker`."""
+    arn = queue_arn(source.name, config)
+    allow(worker.role, arn, *_RECEIVE)
+    max_concurrency = config.webhooks_at_once if source is DISPATCH else None
     mapping = worker.alias.add_event_source_mapping(
-        f"Queue-{source.declared.name}",
-        event_source_arn=source.queue.queue_arn,
-        batch_size=source.declared.batch,
+        f"Queue-{source.name}",
+        event_source_arn=arn,
+        batch_size=source.batch,
         max_concurrency=max_concurrency,
         report_batch_item_failures=True,
     )

@@ -3,6 +3,7 @@
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_wafv2 as wafv2
 
+from callmissed.platform.routes import REFUSAL_HEADERS
 from infra.config import StageConfig
 from infra.openapi.gateway_responses import refusal_body
 
@@ -30,10 +31,13 @@ def rate_limited_by_address(stage: apigateway.Stage, config: StageConfig) -> waf
 
 
 def _rate_rule(config: StageConfig) -> wafv2.CfnWebACL.RuleProperty:
+    headers = {"Retry-After": str(_WINDOW_SECONDS), **REFUSAL_HEADERS}
     refusal = wafv2.CfnWebACL.CustomResponseProperty(
         response_code=429,
         custom_response_body_key=_BODY,
-        response_headers=[wafv2.CfnWebACL.CustomHTTPHeaderProperty(name="Retry-After", value=str(_WINDOW_SECONDS))],
+        response_headers=[
+            wafv2.CfnWebACL.CustomHTTPHeaderProperty(name=name, value=value) for name, value in headers.items()
+        ],
     )
     limit = wafv2.CfnWebACL.RateBasedStatementProperty(
         limit=config.requests_per_minute_per_ip, aggregate_key_type="IP", evaluation_window_sec=_WINDOW_SECONDS

@@ -1,14 +1,22 @@
-"""Where a stage has its resources. Each builder fits one kind of `callmissed.platform.resources`."""
+"""Where a stage has its tables, queues and resources: ARNs built from declared names.
 
+No stack exports what another one uses, so a function, a queue or the last use of a table can be removed in one
+deployment. CloudFormation refuses to change an export that a deployed stack imports.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aws_cdk import Aws
-from aws_cdk import aws_events as events
-from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk import aws_ssm as ssm
 
-from callmissed.platform.resources import Resource
+from callmissed.platform.functions import Function
+from callmissed.platform.queues import physical_queue_name
+from callmissed.platform.resources import PROVIDERS_FILE, Resource, ResourceKind
+from callmissed.platform.tables import Table, physical_name
 from infra.config import StageConfig
+
+_SUFFIX = "-??????"
+"""Secrets Manager ends a secret's ARN in a hyphen and six random characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +31,23 @@ class Location:
     actions: tuple[str, ...] = ()
 
 
-def secret_location(secret: secretsmanager.Secret) -> Location:
-    """Location of a secret."""
-    return Location(secret.secret_arn, secret.secret_arn)
+def location(resource: Resource, config: StageConfig, function: Function) -> Location:
+    """Location of a declared resource, as `function` may use it."""
+    if resource is PROVIDERS_FILE and config.providers_object:
+        return _object_location(config.providers_object)
+    if resource.kind is ResourceKind.BUCKET:
+        return _prefix_location(resource, config, function.name)
+    return _LOCATE[resource.kind](resource, config)
 
 
-def parameter_location(parameter: ssm.StringParameter) -> Location:
-    """Location of a parameter."""
-    return Location(parameter.parameter_arn, f"ssm:{parameter.parameter_name}")
+def table_arn(table: Table, config: StageConfig) -> str:
+    """ARN of a declared table."""
+    return _arn(config, "dynamodb", f"table/{physical_name(config.stage, table)}")
 
 
-def object_location(url: str) -> Location:
-    """Location of one S3 object, which functions only read. `url` is `s3://<bucket>/<key>`."""
-    return Location(f"arn:{Aws.PARTITION}:s3:::{url.removeprefix('s3://')}", url, ("s3:GetObject",))
-
-
-def bucket_location(resource: Resource, config: StageConfig) -> Location:
-    """Location of a bucket's objects. The bucket is found by its name, so that no stack exports it."""
-    name = bucket_name(resource, config)
-    return Location(f"arn:{Aws.PARTITION}:s3:::{name}/*", name)
+def queue_arn(name: str, config: StageConfig) -> str:
+    """ARN of the queue that is declared as `name`."""
+    return _arn(config, "sqs", physical_queue_name(config.stage, name))
 
 
 def bucket_name(resource: Resource, config: StageConfig) -> str:
@@ -49,6 +55,37 @@ def bucket_name(resource: Resource, config: StageConfig) -> str:
     return resource.physical_name(config.stage, account=Aws.ACCOUNT_ID, region=config.region)
 
 
-def bus_location(bus: events.EventBus) -> Location:
-    """Location of an event bus."""
-    return Location(bus.event_bus_arn)
+def _arn(config: StageConfig, service: str, resource: str) -> str:
+    return f"arn:{Aws.PARTITION}:{service}:{config.region}:{Aws.ACCOUNT_ID}:{resource}"
+
+
+def _secret_location(resource: Resource, config: StageConfig) -> Location:
+    name = resource.physical_name(config.stage)
+    return Location(_arn(config, "secretsmanager", f"secret:{name}{_SUFFIX}"), name)
+
+
+def _parameter_location(resource: Resource, config: StageConfig) -> Location:
+    name = resource.physical_name(config.stage)
+    return Location(_arn(config, "ssm", f"parameter{name}"), f"ssm:{name}")
+
+
+def _object_location(url: str) -> Location:
+    """Location of one S3 object, which functions only read. `url` is `s3://<bucket>/<key>`."""
+    return Location(f"arn:{Aws.PARTITION}:s3:::{url.removeprefix('s3://')}", url, ("s3:GetObject",))
+
+
+def _prefix_location(resource: Resource, config: StageConfig, prefix: str) -> Location:
+    """Location of the objects of a bucket below `prefix`."""
+    place = f"{bucket_name(resource, config)}/{prefix}"
+    return Location(f"arn:{Aws.PARTITION}:s3:::{place}/*", place)
+
+
+def _bus_location(resource: Resource, config: StageConfig) -> Location:
+    return Location(_arn(config, "events", f"event-bus/{resource.physical_name(config.stage)}"))
+
+
+_LOCATE: Mapping[ResourceKind, Callable[[Resource, StageConfig], Location]] = {
+    ResourceKind.SECRET: _secret_location,
+    ResourceKind.PARAMETER: _parameter_location,
+    ResourceKind.EVENT_BUS: _bus_location,
+}

@@ -1,10 +1,10 @@
 """Log groups with the stage's retention."""
 
-from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.config import StageConfig
+from infra.constructs.removal import KEEP
 
 _RETENTION = {
     30: logs.RetentionDays.ONE_MONTH,
@@ -23,5 +23,5 @@ def log_group(scope: Construct, config: StageConfig, name: str) -> logs.LogGroup
         "Logs",
         log_group_name=f"/callmissed/{config.stage}/{name}",
         retention=_RETENTION[config.log_retention_days],
-        removal_policy=RemovalPolicy.RETAIN,
+        removal_policy=KEEP,
     )

@@ -1,11 +1,11 @@
 """One declared function as a Lambda: zip, arm64, Python 3.13, its own role, its own logs, and the alias `live`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from aws_cdk import CfnResource, Duration, RemovalPolicy
+from aws_cdk import CfnResource, Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -17,11 +17,21 @@ from callmissed.platform.functions import Function
 from callmissed.platform.queues import QUEUES
 from infra.bundling import assets
 from infra.config import StageConfig
-from infra.constructs import channels, stores
+from infra.constructs import access
 from infra.constructs.checks import accept, accept_lint
 from infra.constructs.layers import ARCHITECTURE, RUNTIME, Layers
 from infra.constructs.logs import log_group
+from infra.constructs.removal import KEEP
 
+ALIAS = "live"
+"""The alias that callers use."""
+
+_LOG_LEVELS = {
+    "DEBUG": lambda_.ApplicationLogLevel.DEBUG,
+    "INFO": lambda_.ApplicationLogLevel.INFO,
+    "WARNING": lambda_.ApplicationLogLevel.WARN,
+    "ERROR": lambda_.ApplicationLogLevel.ERROR,
+}
 _MAX_EVENT_AGE = Duration.hours(1)
 
 
@@ -30,8 +40,6 @@ class StackContext:
     """What all functions of one stack use."""
 
     config: StageConfig
-    stores: stores.Stores
-    channels: channels.Channels
     layers: Layers
 
 
@@ -44,16 +52,9 @@ class EntryPoint:
     layers: Sequence[lambda_.ILayerVersion] = ()
 
 
-def stack_context(
-    scope: Construct,
-    config: StageConfig,
-    data: stores.Stores,
-    events: channels.Channels,
-    functions: Sequence[Function],
-) -> StackContext:
+def stack_context(scope: Construct, config: StageConfig, functions: Sequence[Function]) -> StackContext:
     """The context of the `functions` of the stack `scope`, with its own versions of the layers that they need."""
-    everything = replace(data, locations={**data.locations, **events.locations})
-    return StackContext(config, everything, events, Layers(scope, config, functions))
+    return StackContext(config, Layers(scope, config, functions))
 
 
 class PythonFunction(Construct):
@@ -68,16 +69,16 @@ class PythonFunction(Construct):
         entry: EntryPoint | None = None,
         snap_start: bool = False,
         failures: sqs.IQueue | None = None,
+        traced: bool = True,
     ) -> None:
         super().__init__(scope, declared.name)
         self.declared = declared
         self.logs = log_group(self, context.config, declared.name)
         self.role = _role(self, self.logs)
         entry = entry or EntryPoint(declared.handler or "")
-        self.function = _function(self, context, entry, snap_start=snap_start)
-        stores.grant(self.role, declared, context.stores)
-        channels.grant(self.role, declared, context.channels)
-        self.alias = lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)  # pyright: ignore[reportArgumentType]
+        self.function = _function(self, context, entry, snap_start=snap_start, traced=traced)
+        access.grant(self.role, declared, context.config)
+        self.alias = lambda_.Alias(self, "Live", alias_name=ALIAS, version=self.function.current_version)  # pyright: ignore[reportArgumentType]
         if failures:
             self.alias.configure_async_invoke(
                 on_failure=destinations.SqsDestination(failures),  # pyright: ignore[reportArgumentType]
@@ -97,7 +98,9 @@ def _role(scope: Construct, group: logs.LogGroup) -> iam.Role:
     return role
 
 
-def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *, snap_start: bool) -> lambda_.Function:
+def _function(
+    owner: PythonFunction, context: StackContext, entry: EntryPoint, *, snap_start: bool, traced: bool
+) -> lambda_.Function:
     declared, config = owner.declared, context.config
     function = lambda_.Function(
         owner,
@@ -108,24 +111,26 @@ def _function(owner: PythonFunction, context: StackContext, entry: EntryPoint, *
         handler=entry.handler,
         code=_code(assets.function_code(declared) if config.bundle else assets.placeholder()),
         layers=[*context.layers.of(declared), *entry.layers],
-        environment=_environment(declared, context) | dict(entry.environment),
+        environment=access.environment(declared, config) | dict(entry.environment),
         memory_size=declared.memory_mb,
         timeout=Duration.seconds(declared.timeout_seconds),
         role=owner.role,  # pyright: ignore[reportArgumentType]
         log_group=owner.logs,
-        tracing=lambda_.Tracing.ACTIVE,
+        # The authorizer says 401 by an exception: as JSON it is one line, as text a traceback.
+        logging_format=lambda_.LoggingFormat.JSON,
+        application_log_level_v2=_LOG_LEVELS[config.log_level],
+        tracing=lambda_.Tracing.ACTIVE if traced else lambda_.Tracing.DISABLED,
         recursive_loop=_recursive_loop(declared),
+        reserved_concurrent_executions=config.reserved_concurrency.get(declared.name),
         snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
-        # Old versions go with the deployment that replaces them: their snapshots would be billed on.
-        current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.DESTROY),
+        # The version before stays: calls run on it for as long as they take, and its alias moves only eventually.
+        # `callmissed versions prune` deletes it afterwards.
+        current_version_options=lambda_.VersionOptions(removal_policy=KEEP),
     )
     _accept_findings(function)
+    if not traced:
+        accept(function, "A trace of each run by a clock costs more than it says.", "Serverless-LambdaTracing")
     return function
-
-
-def _environment(declared: Function, context: StackContext) -> dict[str, str]:
-    variables = stores.environment(declared, context.stores.locations, context.config)
-    return variables | channels.environment(declared, context.config)
 
 
 def _recursive_loop(declared: Function) -> lambda_.RecursiveLoop | None:

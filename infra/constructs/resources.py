@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from aws_cdk import Duration, RemovalPolicy, SecretValue
+from aws_cdk import Duration, SecretValue
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_ssm as ssm
@@ -11,10 +11,11 @@ from constructs import Construct
 from callmissed.platform.resources import Resource, ResourceKind
 from infra.config import StageConfig
 from infra.constructs.checks import accept
-from infra.constructs.locations import Location, bucket_location, bucket_name, parameter_location, secret_location
+from infra.constructs.locations import bucket_name
+from infra.constructs.removal import KEEP
 
 
-def _secret(scope: Construct, declared: Resource, config: StageConfig) -> Location:
+def _secret(scope: Construct, declared: Resource, config: StageConfig) -> Construct:
     given = declared.content
     secret = secretsmanager.Secret(
         scope,
@@ -23,11 +24,11 @@ def _secret(scope: Construct, declared: Resource, config: StageConfig) -> Locati
         description=declared.holds,
         secret_string_value=None if given is None else SecretValue.unsafe_plain_text(given),
         generate_secret_string=_random_key() if given is None else None,
-        removal_policy=RemovalPolicy.RETAIN,
+        removal_policy=KEEP,
     )
     if declared.rotation:
         accept(secret, declared.rotation, "AwsSolutions-SMG4")
-    return secret_location(secret)
+    return secret
 
 
 def _random_key() -> secretsmanager.SecretStringGenerator:
@@ -40,8 +41,8 @@ def _random_key() -> secretsmanager.SecretStringGenerator:
     )
 
 
-def _parameter(scope: Construct, declared: Resource, config: StageConfig) -> Location:
-    parameter = ssm.StringParameter(
+def _parameter(scope: Construct, declared: Resource, config: StageConfig) -> Construct:
+    return ssm.StringParameter(
         scope,
         _construct_id(declared),
         parameter_name=declared.physical_name(config.stage),
@@ -49,10 +50,9 @@ def _parameter(scope: Construct, declared: Resource, config: StageConfig) -> Loc
         string_value=declared.content or "",
         tier=ssm.ParameterTier.INTELLIGENT_TIERING,
     )
-    return parameter_location(parameter)
 
 
-def _bucket(scope: Construct, declared: Resource, config: StageConfig) -> Location:
+def _bucket(scope: Construct, declared: Resource, config: StageConfig) -> Construct:
     bucket = s3.Bucket(
         scope,
         _construct_id(declared),
@@ -62,11 +62,11 @@ def _bucket(scope: Construct, declared: Resource, config: StageConfig) -> Locati
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         enforce_ssl=True,
         lifecycle_rules=[_expiry(declared.expires_days)] if declared.expires_days else None,
-        removal_policy=RemovalPolicy.RETAIN,
+        removal_policy=KEEP,
     )
     if declared.expires_days:
         accept(bucket, "Only functions reach it, which log what they do; nothing stays for long.", "AwsSolutions-S1")
-    return bucket_location(declared, config)
+    return bucket
 
 
 def _expiry(days: int) -> s3.LifecycleRule:
@@ -78,7 +78,7 @@ def _construct_id(declared: Resource) -> str:
     return declared.name.title().replace("-", "")
 
 
-BUILDERS: Mapping[ResourceKind, Callable[[Construct, Resource, StageConfig], Location]] = {
+BUILDERS: Mapping[ResourceKind, Callable[[Construct, Resource, StageConfig], Construct]] = {
     ResourceKind.SECRET: _secret,
     ResourceKind.PARAMETER: _parameter,
     ResourceKind.BUCKET: _bucket,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmissed.errors import ApiError, envelope, unauthorized
-from callmissed.platform.routes import MAX_BODY_BYTES
+from callmissed.platform.routes import MAX_BODY_BYTES, REFUSAL_HEADERS
 
 _UNAVAILABLE = "The service is briefly unavailable. Please retry."
 
@@ -83,7 +83,7 @@ def _response(refusal: _Refusal) -> dict[str, Any]:
 
 
 def _headers(retry_after_seconds: int | None) -> dict[str, str]:
-    headers = {"X-Request-Id": "context.requestId"}
+    headers = {"X-Request-Id": "context.requestId"} | {name: f"'{value}'" for name, value in REFUSAL_HEADERS.items()}
     if retry_after_seconds is not None:
         headers["Retry-After"] = f"'{retry_after_seconds}'"
     return headers

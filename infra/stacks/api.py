@@ -1,7 +1,6 @@
 """The public API: one regional REST API built from the route table, and the functions behind it."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
@@ -9,33 +8,24 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
-from callmissed.platform.routes import ROUTES, Route
+from callmissed.platform.functions import AUTHORIZER, Function
 from infra.config import StageConfig
-from infra.constructs.channels import Channels
 from infra.constructs.checks import accept
 from infra.constructs.firewall import rate_limited_by_address
 from infra.constructs.logs import log_group
 from infra.constructs.python_function import PythonFunction, StackContext, stack_context
-from infra.constructs.stores import Stores
+from infra.constructs.removal import KEEP
 from infra.constructs.streaming_function import streaming_entry
+from infra.declarations import Declarations
 from infra.openapi.document import IntegrationTarget, api_document
-
-_BEHIND_ROUTES = {route.function for route in ROUTES}
-SERVED = tuple(function for function in FUNCTIONS if function.name in {*_BEHIND_ROUTES, AUTHORIZER.name})
+from infra.optional.custom_domain import custom_domain
+from infra.optional.snapshots import is_snapshotted, keep_snapshot
 
 
 class ApiStack(Stack):
-    """`api`, and `functions` by name. Raises RouteTableError for routes that API Gateway could not serve."""
+    """The REST API. Raises RouteTableError for routes that API Gateway could not serve."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        config: StageConfig,
-        stores: Stores,
-        channels: Channels,
-        routes: Sequence[Route] = ROUTES,
-    ) -> None:
+    def __init__(self, scope: Construct, config: StageConfig, declared: Declarations) -> None:
         super().__init__(
             scope,
             "api",
@@ -43,21 +33,30 @@ class ApiStack(Stack):
             env=config.environment,
             description="CallMissed: public API and the functions behind it",
         )
-        context = stack_context(self, config, stores, channels, SERVED)
-        self.functions = {function.name: _function(self, function, context) for function in SERVED}
-        targets = {name: _target(self, function) for name, function in self.functions.items()}
-        document = api_document(config.service, routes, targets, targets[AUTHORIZER.name])
-        self.api = _rest_api(self, config, document)
-        for name in sorted({route.function for route in routes}):
-            _allow_calls(self.functions[name], self.api.arn_for_execute_api())
-        _allow_calls(self.functions[AUTHORIZER.name], _authorizers_of(self.api))
-        rate_limited_by_address(self.api.deployment_stage, config)
-        CfnOutput(self, "BaseUrl", value=self.api.url, description="Base of /v1 and /api/v1")
+        context = stack_context(self, config, declared.served)
+        functions = {function.name: _function(self, function, context) for function in declared.served}
+        targets = {name: _target(self, function) for name, function in functions.items()}
+        document = api_document(config.service, declared.routes, targets, targets[AUTHORIZER.name])
+        api = _rest_api(self, config, document)
+        for name in sorted({route.function for route in declared.routes}):
+            _allow_calls(functions[name], api.arn_for_execute_api())
+        _allow_calls(functions[AUTHORIZER.name], _authorizers_of(api))
+        if config.firewall:
+            rate_limited_by_address(api.deployment_stage, config)
+        else:
+            accept(api, "The operator has turned it off: docs/decisions/0015-idle-cost.md.", "AwsSolutions-APIG3")
+        for function in functions.values():
+            if is_snapshotted(function.declared, config):
+                keep_snapshot(function, config)
+        if domain := custom_domain(self, config):
+            domain.add_base_path_mapping(api, stage=api.deployment_stage)
+            CfnOutput(self, "DomainTarget", value=domain.domain_name_alias_domain_name)
+        CfnOutput(self, "BaseUrl", value=api.url, description="Base of /v1 and /api/v1")
 
 
 def _function(scope: Construct, declared: Function, context: StackContext) -> PythonFunction:
     entry = streaming_entry(scope) if declared.web_app else None
-    return PythonFunction(scope, declared, context, entry=entry, snap_start=context.config.snap_start)
+    return PythonFunction(scope, declared, context, entry=entry, snap_start=is_snapshotted(declared, context.config))
 
 
 def _target(stack: Stack, function: PythonFunction) -> IntegrationTarget:
@@ -78,6 +77,7 @@ def _rest_api(scope: Construct, config: StageConfig, document: dict[str, Any]) -
         # An import makes the API edge-optimised, whatever the property says, unless this parameter is set.
         parameters={"endpointConfigurationTypes": regional.value},
         cloud_watch_role=config.api_gateway_log_role,
+        cloud_watch_role_removal_policy=KEEP,
         deploy_options=_stage_options(scope, config),
     )
     _accept_findings(api)
@@ -109,20 +109,25 @@ def _stage_options(scope: Construct, config: StageConfig) -> apigateway.StageOpt
 
 
 def _access_log_format() -> apigateway.AccessLogFormat:
-    """One JSON line a request: no authorisation, no query string and no body, so no secret."""
+    """One JSON line a request: no authorisation, no query string and no body, so no secret.
+
+    Nor anything else that a caller or a function writes: API Gateway escapes no variable, so a quote in a `User-Agent`
+    or in an error's message would break the line. Messages of errors are in API Gateway's own log, by request id.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+    """
     field = apigateway.AccessLogField
     line = {
         "request_id": field.context_request_id(),
         "time": field.context_request_time(),
         "ip": field.context_identity_source_ip(),
-        "user_agent": field.context_identity_user_agent(),
         "method": field.context_http_method(),
         "route": field.context_resource_path(),
         "status": field.context_status(),
         "bytes": field.context_response_length(),
         "latency_ms": field.context_response_latency(),
         "gateway_error": field.context_error_response_type(),
-        "integration_error": field.context_integration_error_message(),
+        "integration_status": "$context.integration.integrationStatus",
+        "integration_request_id": "$context.integration.requestId",
         "trace": field.context_xray_trace_id(),
     }
     return apigateway.AccessLogFormat.custom(json.dumps(line))

@@ -1,21 +1,21 @@
 """What outlives every deployment: tables, secrets, the providers file, the bucket of long answers."""
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
-from callmissed.platform.resources import PROVIDERS_FILE, RESOURCES, Resource
-from callmissed.platform.tables import TABLES, Table, physical_name
+from callmissed.platform.resources import RESOURCES
+from callmissed.platform.tables import Table, physical_name
 from infra.config import StageConfig
-from infra.constructs.locations import Location, object_location
+from infra.constructs.removal import KEEP
 from infra.constructs.resources import BUILDERS
-from infra.constructs.stores import Stores
+from infra.declarations import Declarations
 
 
 class DataStack(Stack):
-    """`stores`: the tables, and where the resources are."""
+    """`streams`: by the table's name, the ARNs of the streams."""
 
-    def __init__(self, scope: Construct, config: StageConfig) -> None:
+    def __init__(self, scope: Construct, config: StageConfig, declared: Declarations) -> None:
         super().__init__(
             scope,
             "data",
@@ -24,14 +24,13 @@ class DataStack(Stack):
             description="CallMissed: tables, secrets, providers file, long answers",
             termination_protection=True,
         )
-        tables = {declared.name: _table(self, declared, config.stage) for declared in TABLES}
-        self.stores = Stores(tables, _locations(self, config))
-
-
-def _locations(scope: Construct, config: StageConfig) -> dict[Resource, Location]:
-    """Build every resource that outlives deployments. The file's parameter exists also where an object is used."""
-    built = {each: BUILDERS[each.kind](scope, each, config) for each in RESOURCES if each.kind in BUILDERS}
-    return built | ({PROVIDERS_FILE: object_location(config.providers_object)} if config.providers_object else {})
+        # The file's parameter exists also where an object is used.
+        resources = [build(self, each, config) for each in RESOURCES if (build := BUILDERS.get(each.kind))]
+        tables = {table.name: _table(self, table, config.stage) for table in declared.tables}
+        for table in tables.values():
+            # CloudFormation can't take back a table that is protected from deletion, so what may fail comes first.
+            table.node.add_dependency(*resources)
+        self.streams = {name: table.table_stream_arn for name, table in tables.items() if table.table_stream_arn}
 
 
 def _table(scope: Construct, declared: Table, stage: str) -> dynamodb.Table:
@@ -42,12 +41,12 @@ def _table(scope: Construct, declared: Table, stage: str) -> dynamodb.Table:
         partition_key=_key(declared.partition_key),
         sort_key=_key(declared.sort_key) if declared.sort_key else None,
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-        encryption=dynamodb.TableEncryption.AWS_MANAGED,
+        encryption=dynamodb.TableEncryption.DEFAULT,  # a key that AWS owns: encrypted, and no calls to KMS to pay
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
             point_in_time_recovery_enabled=True
         ),
         deletion_protection=True,
-        removal_policy=RemovalPolicy.RETAIN,
+        removal_policy=KEEP,
         stream=dynamodb.StreamViewType.NEW_IMAGE if declared.stream else None,
         time_to_live_attribute=declared.ttl_attribute,
     )

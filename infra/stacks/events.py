@@ -1,25 +1,23 @@
 """The event bus, the declared queues, and the queue for what neither bus nor scheduler could deliver."""
 
-from collections.abc import Sequence
-
 from aws_cdk import Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from callmissed.platform.queues import QUEUES, Queue, Rule
+from callmissed.platform.queues import UNDELIVERED, Rule, physical_queue_name
 from callmissed.platform.resources import EVENT_BUS
 from infra.config import StageConfig
-from infra.constructs.channels import Channels
 from infra.constructs.dead_letters import dead_letter_queue
 from infra.constructs.work_queue import WorkQueue
+from infra.declarations import Declarations
 
 
 class EventsStack(Stack):
-    """`channels`: the bus for platform events and the queues; `undelivered`: dead letters of bus and scheduler."""
+    """`undelivered`: dead letters of bus and scheduler."""
 
-    def __init__(self, scope: Construct, config: StageConfig, queues: Sequence[Queue] = QUEUES) -> None:
+    def __init__(self, scope: Construct, config: StageConfig, declared: Declarations) -> None:
         super().__init__(
             scope,
             "events",
@@ -27,7 +25,7 @@ class EventsStack(Stack):
             env=config.environment,
             description="CallMissed: event bus, queues, undelivered events",
         )
-        self.undelivered = dead_letter_queue(self, "Undelivered", config.named("undelivered"))
+        self.undelivered = dead_letter_queue(self, "Undelivered", physical_queue_name(config.stage, UNDELIVERED))
         bus = events.EventBus(
             self,
             "Bus",
@@ -36,8 +34,7 @@ class EventsStack(Stack):
             dead_letter_queue=self.undelivered,
         )
         self._accept_dead_letters(bus)
-        self.channels = Channels(bus, {queue.name: WorkQueue(self, queue, config.stage) for queue in queues})
-        for queue in self.channels.queues.values():
+        for queue in [WorkQueue(self, queue, config.stage) for queue in declared.queues]:
             for name, rule in queue.declared.named_rules():
                 self._route(bus, queue, config, name, rule)
 

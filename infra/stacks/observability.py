@@ -1,32 +1,25 @@
 """Alarms for the operator, and a dashboard. What each alarm means: docs/operations.md."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import Aws, CfnOutput, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from callmissed.aws.queues import MAX_DELAY_SECONDS
-from callmissed.observability import NAMESPACE
-from callmissed.platform.functions import AUTHORIZER
+from callmissed.platform.functions import AUTHORIZER, Function
+from callmissed.platform.queues import UNDELIVERED, Queue
 from infra.config import StageConfig
 from infra.constructs.checks import accept
-from infra.constructs.python_function import PythonFunction
-from infra.constructs.work_queue import WorkQueue
-from infra.stacks.api import ApiStack
-from infra.stacks.events import EventsStack
-from infra.stacks.workers import WorkersStack
+from infra.constructs.metrics import StageMetrics
+from infra.declarations import Declarations
 
 _Missing = cloudwatch.TreatMissingData
-_MINUTE = Duration.minutes(1)
-_FIVE_MINUTES = Duration.minutes(5)
 _OLDEST_SECONDS = 15 * 60
 """Longer than the wait of a message that fails twice and then succeeds; later failures become dead letters."""
 
@@ -46,9 +39,7 @@ class AlarmSpec:
 class ObservabilityStack(Stack):
     """`topic` gets every alarm."""
 
-    def __init__(
-        self, scope: Construct, config: StageConfig, api: ApiStack, events: EventsStack, workers: WorkersStack
-    ) -> None:
+    def __init__(self, scope: Construct, config: StageConfig, declared: Declarations) -> None:
         super().__init__(
             scope,
             "observability",
@@ -56,42 +47,31 @@ class ObservabilityStack(Stack):
             env=config.environment,
             description="CallMissed: alarms and dashboard",
         )
-        functions = [*api.functions.values(), *workers.functions.values()]
-        queues = list(events.channels.queues.values())
-        server_errors = api.api.metric_server_error(period=_FIVE_MINUTES, statistic="Sum")
+        metrics = StageMetrics(config)
         self.topic = _topic(self, config)
-        ledger = list(_ledger_alarms(config))
-        specs = [
-            *ledger,
-            *_function_alarms(functions),
-            *_callback_alarms(config),
-            *_dead_letter_alarms({"undelivered": events.undelivered, **workers.failures, **_dead_letters(queues)}),
-            *_queue_alarms(queues),
-            *_stream_alarms(workers.functions.values()),
-            AlarmSpec("api-server-errors", server_errors, "API Gateway answers 5xx.", threshold=5),
-        ]
-        for spec in specs:
+        for spec in _alarms(metrics, declared):
             _alarm(self, config, spec).add_alarm_action(actions.SnsAction(self.topic))  # pyright: ignore[reportArgumentType]
         board = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=config.service)
-        board.add_widgets(*_api_graphs(api), _graph("Ledger", [spec.metric for spec in ledger]))
-        board.add_widgets(*_delivery_graphs(config, queues, workers.functions.values()))
-        for function in functions:
-            board.add_widgets(*_function_graphs(function))
+        board.add_widgets(*_api_graphs(metrics))
+        board.add_widgets(*_delivery_graphs(metrics, declared))
+        board.add_widgets(*_function_graphs(metrics, declared))
         CfnOutput(self, "AlarmTopic", value=self.topic.topic_arn)
 
 
-def counted(config: StageConfig, name: str) -> cloudwatch.Metric:
-    """A metric that our code counts, summed by the minute."""
-    service = {"service": config.service}
-    return cloudwatch.Metric(
-        namespace=NAMESPACE, metric_name=name, dimensions_map=service, period=_MINUTE, statistic="Sum"
-    )
+def _alarms(metrics: StageMetrics, declared: Declarations) -> Iterator[AlarmSpec]:
+    yield from _ledger_alarms(metrics)
+    yield from _function_alarms(metrics, declared.served)
+    yield from _callback_alarms(metrics)
+    yield from _dead_letter_alarms(metrics, declared)
+    yield from _queue_alarms(metrics, declared.queues)
+    yield from _stream_alarms(metrics, declared.workers)
+    yield AlarmSpec("api-server-errors", metrics.api("5XXError"), "API Gateway answers 5xx.", threshold=5)
 
 
-def _ledger_alarms(config: StageConfig) -> Iterator[AlarmSpec]:
+def _ledger_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
     yield AlarmSpec(
         "HoldSweepBacklog",
-        counted(config, "HoldSweepBacklog"),
+        metrics.counted("HoldSweepBacklog"),
         "Calls keep ending without settling their holds, or the sweep does not run.",
         threshold=10,
         periods=5,
@@ -99,88 +79,70 @@ def _ledger_alarms(config: StageConfig) -> Iterator[AlarmSpec]:
     )
     yield AlarmSpec(
         "LedgerDrift",
-        counted(config, "LedgerDrift"),
+        metrics.counted("LedgerDrift"),
         "A wallet differs from the sum of its ledger entries. Stays until a reconciliation finds none.",
         missing=_Missing.IGNORE,
     )
     yield AlarmSpec(
         "HoldShortfall",
-        counted(config, "HoldShortfall"),
+        metrics.counted("HoldShortfall"),
         "A call cost more than its hold; the difference was not charged.",
     )
     yield AlarmSpec(
         "SettledAfterVoid",
-        counted(config, "SettledAfterVoid"),
+        metrics.counted("SettledAfterVoid"),
         "A call ended after its hold was swept and released; it was not charged.",
     )
     yield AlarmSpec(
         "RunawayReply",
-        counted(config, "RunawayReply"),
+        metrics.counted("RunawayReply"),
         "A provider's reply went on far above its output limit and was stopped.",
     )
 
 
-def _callback_alarms(config: StageConfig) -> Iterator[AlarmSpec]:
+def _callback_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
     yield AlarmSpec(
         "CallbackRejected",
-        counted(config, "CallbackRejected"),
+        metrics.counted("CallbackRejected"),
         "A provider sent a shape that can't be read; it is kept for 30 days and not tried again.",
     )
 
 
-def _function_alarms(functions: Sequence[PythonFunction]) -> Iterator[AlarmSpec]:
-    for function in functions:
-        name, alias = function.declared.name, function.alias
+def _function_alarms(metrics: StageMetrics, served: Sequence[Function]) -> Iterator[AlarmSpec]:
+    """Errors where nothing else shows them: what a worker fails comes again, and then is a dead letter or late."""
+    for function in served:
+        name = function.name
         # The authorizer refuses a key by an error; where it really fails, the API answers 5xx, which has its alarm.
-        if function.declared is not AUTHORIZER:
-            yield AlarmSpec(
-                f"{name}-errors", alias.metric_errors(period=_FIVE_MINUTES), f"{name} crashed or timed out."
-            )
-        yield AlarmSpec(
-            f"{name}-throttles", alias.metric_throttles(period=_FIVE_MINUTES), f"{name} ran out of concurrency."
-        )
+        if function is not AUTHORIZER:
+            yield AlarmSpec(f"{name}-errors", metrics.function(function, "Errors"), f"{name} crashed or timed out.")
+    yield AlarmSpec("throttles", metrics.account_throttles(), "The account's concurrency is used up.")
 
 
-def _dead_letters(queues: Iterable[WorkQueue]) -> dict[str, sqs.Queue]:
-    return {queue.declared.name: queue.dead_letters for queue in queues}
-
-
-def _dead_letter_alarms(queues: Mapping[str, sqs.Queue]) -> Iterator[AlarmSpec]:
-    for name, queue in queues.items():
+def _dead_letter_alarms(metrics: StageMetrics, declared: Declarations) -> Iterator[AlarmSpec]:
+    for name, queue in _dead_letter_queues(declared).items():
         meaning = "Something could not be delivered or done, and is kept for 14 days."
-        yield AlarmSpec(f"{name}-dead-letters", _depth(queue), meaning)
+        yield AlarmSpec(f"{name}-dead-letters", metrics.depth(queue), meaning)
 
 
-def _queue_alarms(queues: Iterable[WorkQueue]) -> Iterator[AlarmSpec]:
+def _dead_letter_queues(declared: Declarations) -> dict[str, str]:
+    """By what did not do its work: a function, a queue's consumer, or the bus and the scheduler."""
+    failures = {worker.name: worker.failures for worker in declared.keeping_failures}
+    return {UNDELIVERED: UNDELIVERED} | failures | {queue.name: queue.dead_letters for queue in declared.queues}
+
+
+def _queue_alarms(metrics: StageMetrics, queues: Sequence[Queue]) -> Iterator[AlarmSpec]:
     for queue in queues:
         # Only our own functions delay messages; what the bus brings is due at once.
-        delay = 0 if queue.declared.rules else MAX_DELAY_SECONDS
-        meaning = f"{queue.declared.consumer} does not keep up with its queue."
-        yield AlarmSpec(
-            f"{queue.declared.name}-oldest", _oldest(queue.queue), meaning, threshold=_OLDEST_SECONDS + delay
-        )
+        delay = 0 if queue.rules else MAX_DELAY_SECONDS
+        meaning = f"{queue.consumer} does not keep up with its queue."
+        yield AlarmSpec(f"{queue.name}-oldest", metrics.oldest(queue.name), meaning, threshold=_OLDEST_SECONDS + delay)
 
 
-def _stream_alarms(workers: Iterable[PythonFunction]) -> Iterator[AlarmSpec]:
+def _stream_alarms(metrics: StageMetrics, workers: Sequence[Function]) -> Iterator[AlarmSpec]:
     for worker in workers:
-        if worker.declared.follows:
-            name = worker.declared.name
-            meaning = f"{name} does not keep up with the table that it follows, or a record holds it up."
-            yield AlarmSpec(f"{name}-lag", _lag(worker), meaning, threshold=5 * 60 * 1000)
-
-
-def _depth(queue: sqs.Queue) -> cloudwatch.Metric:
-    return queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum")
-
-
-def _oldest(queue: sqs.Queue) -> cloudwatch.Metric:
-    """Age of the oldest message, in seconds."""
-    return queue.metric_approximate_age_of_oldest_message(period=_FIVE_MINUTES, statistic="Maximum")
-
-
-def _lag(worker: PythonFunction) -> cloudwatch.Metric:
-    """Age of the last record that the function got from its stream, in milliseconds."""
-    return worker.alias.metric("IteratorAge", period=_FIVE_MINUTES, statistic="Maximum")
+        if worker.follows:
+            meaning = f"{worker.name} does not keep up with the table that it follows, or a record holds it up."
+            yield AlarmSpec(f"{worker.name}-lag", metrics.lag(worker), meaning, threshold=5 * 60 * 1000)
 
 
 def _alarm(scope: Construct, config: StageConfig, spec: AlarmSpec) -> cloudwatch.Alarm:
@@ -198,38 +160,50 @@ def _alarm(scope: Construct, config: StageConfig, spec: AlarmSpec) -> cloudwatch
 
 
 def _topic(scope: Construct, config: StageConfig) -> sns.Topic:
-    # CloudWatch can't publish through AWS's own SNS key, so the topic has a key that lets it.
-    key = kms.Key(scope, "AlarmKey", enable_key_rotation=True, description="Encrypts alarm notifications")
-    key.grant_encrypt_decrypt(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
-    topic = sns.Topic(scope, "Alarms", topic_name=config.named("alarms"), master_key=key, enforce_ssl=True)  # pyright: ignore[reportArgumentType]
+    """The topic has no key: CloudWatch can't publish through AWS's own one, and alarms hold nothing secret."""
+    topic = sns.Topic(scope, "Alarms", topic_name=config.named("alarms"), enforce_ssl=True)
+    accept(topic, "Alarms name resources and thresholds, and nothing of a tenant.", "AwsSolutions-SNS2")
+    topic.add_to_resource_policy(_publishing_alarms(topic, config))
     if config.alarm_email:
         topic.add_subscription(subscriptions.EmailSubscription(config.alarm_email))  # pyright: ignore[reportArgumentType]
         accept(topic, "The alarm stays in CloudWatch whether or not its mail arrives.", "Serverless-SNSRedrivePolicy")
     return topic
 
 
-def _api_graphs(api: ApiStack) -> Iterator[cloudwatch.GraphWidget]:
-    metrics = api.api
-    yield _graph("Requests", [metrics.metric_count()])
-    yield _graph("Refusals and failures", [metrics.metric_client_error(), metrics.metric_server_error()])
-    yield _graph("Latency p50, p99", [metrics.metric_latency(statistic=percentile) for percentile in ("p50", "p99")])
+def _publishing_alarms(topic: sns.Topic, config: StageConfig) -> iam.PolicyStatement:
+    """A topic with a policy of its own lacks the default one, by which CloudWatch may publish.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
+    """
+    alarms = f"arn:{Aws.PARTITION}:cloudwatch:{config.region}:{Aws.ACCOUNT_ID}:alarm:{config.named('*')}"
+    return iam.PolicyStatement(
+        actions=["sns:Publish"],
+        principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],  # pyright: ignore[reportArgumentType]
+        resources=[topic.topic_arn],
+        conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}, "ArnLike": {"aws:SourceArn": alarms}},
+    )
 
 
-def _delivery_graphs(
-    config: StageConfig, queues: Sequence[WorkQueue], workers: Iterable[PythonFunction]
-) -> Iterator[cloudwatch.GraphWidget]:
-    yield _graph("Messages waiting", [_depth(queue.queue) for queue in queues])
-    yield _graph("Oldest message (s)", [_oldest(queue.queue) for queue in queues])
-    yield _graph("Dead letters", [_depth(queue.dead_letters) for queue in queues])
-    yield _graph("Streams behind (ms)", [_lag(worker) for worker in workers if worker.declared.follows])
-    yield _graph("Webhooks disabled", [counted(config, "EndpointDisabled")])
+def _api_graphs(metrics: StageMetrics) -> Iterator[cloudwatch.GraphWidget]:
+    yield _graph("Requests", [metrics.api("Count")])
+    yield _graph("Refusals and failures", [metrics.api("4XXError"), metrics.api("5XXError")])
+    yield _graph("Latency p50, p99", [metrics.api("Latency", percentile) for percentile in ("p50", "p99")])
+    yield _graph("Ledger", [spec.metric for spec in _ledger_alarms(metrics)])
 
 
-def _function_graphs(function: PythonFunction) -> Iterator[cloudwatch.GraphWidget]:
-    name, alias = function.declared.name, function.alias
-    yield _graph(f"{name}: calls", [alias.metric_invocations()])
-    yield _graph(f"{name}: errors, throttles", [alias.metric_errors(), alias.metric_throttles()])
-    yield _graph(f"{name}: duration p99", [alias.metric_duration(statistic="p99")])
+def _delivery_graphs(metrics: StageMetrics, declared: Declarations) -> Iterator[cloudwatch.GraphWidget]:
+    yield _graph("Oldest message (s)", [metrics.oldest(queue.name) for queue in declared.queues])
+    yield _graph("Dead letters", [metrics.depth(queue) for queue in _dead_letter_queues(declared).values()])
+    yield _graph("Streams behind (ms)", [metrics.lag(worker) for worker in declared.workers if worker.follows])
+    yield _graph("Webhooks disabled", [metrics.counted("EndpointDisabled")])
+
+
+def _function_graphs(metrics: StageMetrics, declared: Declarations) -> Iterator[cloudwatch.GraphWidget]:
+    """Errors of every function; how often and how long only of those for which a caller waits."""
+    yield _graph("Errors", [metrics.function(function, "Errors") for function in declared.functions])
+    yield _graph("Throttles in the account", [metrics.account_throttles()])
+    yield _graph("Calls", [metrics.function(function, "Invocations") for function in declared.served])
+    yield _graph("Duration p99 (ms)", [metrics.function(function, "Duration", "p99") for function in declared.served])
 
 
 def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:

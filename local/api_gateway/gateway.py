@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.errors import ApiError, envelope, payload_too_large, service_unavailable
 from callmissed.ids import new_id
-from callmissed.platform.routes import MAX_BODY_BYTES, ROUTES, STREAM_TIMEOUT_SECONDS, Auth, Route
+from callmissed.platform.routes import MAX_BODY_BYTES, REFUSAL_HEADERS, ROUTES, STREAM_TIMEOUT_SECONDS, Auth, Route
 from local.api_gateway.events import HttpRequest, method_arn
 from local.api_gateway.proxy_integration import http_request
 from local.api_gateway.resources import find_route, resources
@@ -113,7 +113,8 @@ class _ClientResponse:
         if self._begun:
             raise ConnectionAbortedError("the call took longer than the platform allows")
         body = envelope(scope["path"], error, self.request_id)
-        await JSONResponse(body, error.status, error.headers)(scope, receive, self.send)
+        headers = {**(error.headers or {}), **REFUSAL_HEADERS}
+        await JSONResponse(body, error.status, headers)(scope, receive, self.send)
 
 
 def _refused(status: int) -> ApiError:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from queue import SimpleQueue
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from callmissed.ids import new_id
 from callmissed.platform.functions import FUNCTIONS, Function
@@ -46,6 +46,14 @@ class LambdaContext:
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda would end the call; here it goes on."""
         return max(0, int((self.deadline - time.monotonic()) * 1000))
+
+
+class Invoker(Protocol):
+    """Invokes functions by name, for callers that are threads."""
+
+    def invoke_and_wait(self, name: str, event: LambdaEvent) -> Any:
+        """Answer of function `name` to `event`. Raises what the function raises."""
+        ...
 
 
 class LambdaFunctions:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from callmissed.platform.queues import Queue
 from local.aws.services import StageServices
 from local.lambda_runtime.events import failed_items, sqs_event
-from local.lambda_runtime.functions import LambdaFunctions
+from local.lambda_runtime.functions import Invoker
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -23,7 +23,7 @@ class SqsMapping:
     message to the dead-letter queue after its last try. `visibility_seconds` and `tries` are the queue's own.
     """
 
-    def __init__(self, sqs: "SQSClient", services: StageServices, queue: Queue, functions: LambdaFunctions) -> None:
+    def __init__(self, sqs: "SQSClient", services: StageServices, queue: Queue, functions: Invoker) -> None:
         self.name = queue.name
         self._sqs = sqs
         self._queue = queue

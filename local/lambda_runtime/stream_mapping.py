@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from local.lambda_runtime.change_signal import ChangeSignal
 from local.lambda_runtime.events import failed_items, stream_event
-from local.lambda_runtime.functions import LambdaFunctions
+from local.lambda_runtime.functions import Invoker
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -53,7 +53,7 @@ class StreamMapping:
         streams: "DynamoDBStreamsClient",
         arn: str,
         function: str,
-        functions: LambdaFunctions,
+        functions: Invoker,
         *,
         changes: ChangeSignal,
     ) -> None:

@@ -10,6 +10,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 from callmissed.platform.functions import AUTHORIZER, CALLBACKS_API, FUNCTIONS, INFERENCE, WEBHOOKS_API
 from callmissed.platform.routes import ROUTES, Auth, Route
 from infra.config import StageConfig
+from infra.declarations import Declarations
 from infra.openapi.document import IntegrationTarget, RouteTableError, api_document, api_resources
 from tests.support.assembly import Assembly
 from tests.support.route_tables import LARGE_TABLE
@@ -136,7 +137,7 @@ def test_wrong_route_stops_a_synthesis() -> None:
 
     config = StageConfig(stage="test", bundle=False)
     with pytest.raises(RouteTableError, match="GET /v1/wrong"):
-        build(App(), config, [*ROUTES, BUFFERED_ROUTE_OF_A_WEB_APP])
+        build(App(), config, Declarations(routes=[*ROUTES, BUFFERED_ROUTE_OF_A_WEB_APP]))
 
 
 def test_route_that_is_declared_twice_is_refused() -> None:

@@ -31,6 +31,7 @@ from infra.bundling.assets import (
     third_party_layer,
     unzipped_bytes,
 )
+from infra.bundling.bytecode import add_bytecode, interpreter
 from infra.sizes import sizes
 from tests.support.imports import third_party_imports
 
@@ -38,6 +39,9 @@ pytestmark = pytest.mark.xdist_group("bundle")
 """Two workers would build the same layers at once."""
 
 MEGABYTE = 1_000_000
+MB_WITH_BYTECODE = MEGABYTE if interpreter(LAMBDA.python) is None else 1_800_000
+"""What a megabyte of a bundle becomes where the machine can compile it for Lambda."""
+
 WEB_APPS = [function for function in FUNCTIONS if function.web_app]
 IMPORT_ENTRY = """
 import importlib, sys
@@ -73,7 +77,7 @@ def entry_of(function: Function) -> tuple[str, str]:
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
 def test_function_fits_the_size_budget(function: Function) -> None:
-    assert sizes()[function.name] <= 90 * MEGABYTE
+    assert sizes()[function.name] <= 60 * MB_WITH_BYTECODE
 
 
 EACH_LAYER = pytest.mark.parametrize("name", sorted({function.dependencies for function in FUNCTIONS}))
@@ -92,9 +96,15 @@ def test_third_party_layer_is_for_arm64_and_python_3_13(name: str) -> None:
 def test_third_party_layer_leaves_out_what_no_function_needs(name: str) -> None:
     packages = third_party_layer(name) / "python"
     assert not (packages / "typer").exists()
-    assert not [path for path in packages.rglob("*") if path.name in {"__pycache__", "tests"}]
+    assert not list(packages.rglob("tests"))
+    assert set(packages.rglob("*.pyc")) <= bytecode_for_lambda(packages)
     services = {path.name for path in (packages / "botocore" / "data").iterdir() if path.is_dir()}
     assert services >= aws_services_used() >= {"secretsmanager", "ssm", "s3"}
+
+
+def bytecode_for_lambda(folder: Path) -> set[Path]:
+    """Where Lambda's Python finds the bytecode of each module below `folder`."""
+    return {path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc" for path in folder.rglob("*.py")}
 
 
 def aws_services_used() -> set[str]:
@@ -113,13 +123,13 @@ def test_worker_carries_no_web_framework_and_no_sdk(function: Function) -> None:
     packages = third_party_layer(function.dependencies) / "python"
     carried = {path.name for path in packages.iterdir()}
     assert not carried & {"fastapi", "starlette", "uvicorn", "mangum", "openai", "tiktoken", "jsonschema", "twilio"}
-    assert sizes()[function.name] <= 35 * MEGABYTE
+    assert sizes()[function.name] <= 35 * MB_WITH_BYTECODE
 
 
 def test_authorizer_carries_no_pydantic() -> None:
     packages = third_party_layer(AUTHORIZER.dependencies) / "python"
     assert not list(packages.glob("pydantic*"))
-    assert sizes()[AUTHORIZER.name] <= 15 * MEGABYTE
+    assert sizes()[AUTHORIZER.name] <= 15 * MB_WITH_BYTECODE
 
 
 def clients(function: Function) -> set[str]:
@@ -137,6 +147,42 @@ def test_layers_hold_what_the_function_imports_at_its_start_or_later(function: F
     assert reached.keys() >= {"aws_lambda_powertools"} | clients(function)
 
 
+OWN_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def test_modules_are_compiled_alike_wherever_they_are(tmp_path: Path) -> None:
+    """A bundle's content is its name in AWS, so bytes that differ would deploy functions anew."""
+    for place in ("one", "other"):
+        (tmp_path / place / "package").mkdir(parents=True)
+        (tmp_path / place / "package" / "module.py").write_text("def f() -> None:\n    raise ValueError\n")
+        add_bytecode(tmp_path / place, OWN_VERSION)
+    [one], [other] = (list((tmp_path / place).rglob("*.pyc")) for place in ("one", "other"))
+    assert one.read_bytes() == other.read_bytes()
+    assert str(tmp_path).encode() not in one.read_bytes()
+
+
+def test_bytecode_runs_without_a_look_at_its_source(tmp_path: Path) -> None:
+    """Lambda's files have one date; comparing each with its bytecode would cost a start a thousand look-ups."""
+    (tmp_path / "module.py").write_text("print('compiled')")
+    add_bytecode(tmp_path, OWN_VERSION)
+    (tmp_path / "module.py").write_text("print('changed')")
+    done = subprocess.run([sys.executable, "-c", "import module"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "compiled\n"
+
+
+def test_machine_without_lambdas_python_builds_without_bytecode(tmp_path: Path) -> None:
+    (tmp_path / "module.py").touch()
+    add_bytecode(tmp_path, "2.0")
+    assert [path.name for path in tmp_path.iterdir()] == ["module.py"]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_every_module_of_a_bundle_is_compiled_where_the_machine_can(function: Function) -> None:
+    for folder in (function_code(function), *function_layers(function, LAMBDA)):
+        expected = bytecode_for_lambda(folder) if interpreter(LAMBDA.python) else set[Path]()
+        assert set(folder.rglob("*.pyc")) == expected
+
+
 def test_second_build_changes_nothing() -> None:
     first = third_party_layer("worker")
     before = first.stat().st_mtime_ns
@@ -147,8 +193,9 @@ def test_second_build_changes_nothing() -> None:
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
 def test_function_code_holds_its_own_slice_only(function: Function) -> None:
     code = function_code(function)
-    assert {path.name for path in (code / "functions").iterdir()} == {"__init__.py", function.slice}
-    assert not list(code.rglob("__pycache__"))
+    names = {path.name for path in (code / "functions").iterdir()}
+    assert names - {"__pycache__"} == {"__init__.py", function.slice}
+    assert set(code.rglob("*.pyc")) <= bytecode_for_lambda(code)
     assert (code / "run.sh").exists() == bool(function.web_app)
     assert unzipped_bytes(code) > 0
 

@@ -182,6 +182,38 @@ def test_refusals_for_throttling_have_retry_after(assembly: Assembly, kind: str)
     assert parameters["gatewayresponse.header.Retry-After"] == "'1'"
 
 
+def test_page_of_any_origin_can_read_why_it_was_refused(assembly: Assembly) -> None:
+    for kind, response in document(assembly)["x-amazon-apigateway-gateway-responses"].items():
+        headers = response["responseParameters"]
+        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'", kind
+        assert headers["gatewayresponse.header.Access-Control-Expose-Headers"] == "'Retry-After,X-Request-Id'"
+        assert "gatewayresponse.header.Access-Control-Allow-Credentials" not in headers
+    [acl] = assembly.properties("AWS::WAFv2::WebACL")
+    [rule] = acl["Rules"]
+    refusal = rule["Action"]["Block"]["CustomResponse"]["ResponseHeaders"]
+    assert {"Name": "Access-Control-Allow-Origin", "Value": "*"} in refusal
+
+
+def test_access_log_has_no_text_of_a_caller(assembly: Assembly) -> None:
+    """API Gateway puts variables into the line as they are, so a quote in one would end the JSON there."""
+    [stage] = assembly.properties("AWS::ApiGateway::Stage")
+    variables = set(json.loads(stage["AccessLogSetting"]["Format"]).values())
+    assert variables == {
+        "$context.requestId",
+        "$context.requestTime",
+        "$context.identity.sourceIp",
+        "$context.httpMethod",
+        "$context.resourcePath",
+        "$context.status",
+        "$context.responseLength",
+        "$context.responseLatency",
+        "$context.error.responseType",
+        "$context.integration.integrationStatus",
+        "$context.integration.requestId",
+        "$context.xrayTraceId",
+    }
+
+
 def test_firewall_limits_each_address(assembly: Assembly) -> None:
     [acl] = assembly.properties("AWS::WAFv2::WebACL")
     [association] = assembly.properties("AWS::WAFv2::WebACLAssociation")

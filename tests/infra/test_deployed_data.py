@@ -2,7 +2,14 @@
 
 import pytest
 
-from callmissed.platform.resources import PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, SEALING_KEYS
+from callmissed.platform.resources import (
+    CALLBACK_SECRETS,
+    PEPPERS,
+    PROVIDER_KEYS,
+    PROVIDERS_FILE,
+    RESPONSES_BUCKET,
+    SEALING_KEYS,
+)
 from callmissed.platform.tables import TABLES, create_table_request, physical_name
 from tests.support.assembly import Assembly, Resource
 
@@ -49,15 +56,16 @@ def test_table_survives_mistakes(assembly: Assembly, name: str) -> None:
     resource = found(assembly, name)
     assert resource["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert resource["Properties"]["DeletionProtectionEnabled"] is True
-    assert resource["Properties"]["SSESpecification"] == {"SSEEnabled": True}
-    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    with_key_of_aws = {"SSEEnabled": False}  # DynamoDB encrypts with a key of its own, at no charge
+    assert resource["Properties"]["SSESpecification"] == with_key_of_aws
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
 def test_first_pepper_and_sealing_key_are_32_random_bytes_in_hex(assembly: Assembly) -> None:
     stage = assembly.config.stage
     secrets = {properties["Name"]: properties for properties in assembly.properties("AWS::SecretsManager::Secret")}
     random = {PEPPERS.physical_name(stage), SEALING_KEYS.physical_name(stage)}
-    assert set(secrets) == random | {PROVIDER_KEYS.physical_name(stage)}
+    assert set(secrets) == random | {PROVIDER_KEYS.physical_name(stage), CALLBACK_SECRETS.physical_name(stage)}
     for generator in [secrets[name]["GenerateSecretString"] for name in random]:
         assert generator["PasswordLength"] == 64
         assert generator["ExcludeUppercase"] and generator["ExcludePunctuation"]
@@ -68,7 +76,18 @@ def test_first_pepper_and_sealing_key_are_32_random_bytes_in_hex(assembly: Assem
 
 def test_secrets_outlive_the_stack(assembly: Assembly) -> None:
     secrets = [resource for _, _, resource in assembly.resources("AWS::SecretsManager::Secret")]
-    assert [secret["DeletionPolicy"] for secret in secrets] == ["Retain"] * 3
+    assert {secret["DeletionPolicy"] for secret in secrets} == {"RetainExceptOnCreate"}
+
+
+def test_tables_are_made_after_everything_that_may_fail(assembly: Assembly) -> None:
+    """A failed deployment can't take back a table that is protected from deletion."""
+    others = {
+        logical_id
+        for logical_id, resource in assembly.templates["data"]["Resources"].items()
+        if resource["Type"] != "AWS::DynamoDB::Table"
+    }
+    for _, _, table in assembly.resources("AWS::DynamoDB::Table"):
+        assert set(table["DependsOn"]) == others
 
 
 def test_long_answers_are_private_and_go_after_two_days(assembly: Assembly) -> None:

@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function
+from callmissed.platform.functions import FUNCTIONS, SCHEDULES, Function
 from callmissed.platform.queues import QUEUES, physical_queue_name
 from callmissed.platform.resources import PROVIDERS_FILE, RESOURCES, ResourceKind
 from callmissed.platform.resources import Resource as Declared
-from callmissed.platform.routes import ROUTES
 from callmissed.platform.tables import TABLES, physical_name
 from tests.support.assembly import Assembly, Resource
 
@@ -73,8 +72,10 @@ def on_tables(stage: str, function: Function) -> set[tuple[str, str]]:
     for name, actions in function.tables.items():
         table = physical_name(stage, declared[name])
         pairs |= {(action, table) for action in actions}
-        if index := declared[name].index:
-            pairs |= {(action, f"{table}/index/{index.name}") for action in {"dynamodb:Query"} & set(actions)}
+    for name, actions in function.indexes.items():
+        index = declared[name].index
+        assert index and set(actions) <= {"dynamodb:Query", "dynamodb:Scan"}, "writing goes through the table"
+        pairs |= {(action, f"{physical_name(stage, declared[name])}/index/{index.name}") for action in actions}
     if function.follows:
         stream = f"{physical_name(stage, declared[function.follows])}.StreamArn"
         pairs |= {(f"dynamodb:{action}", stream) for action in READ_STREAM}
@@ -94,8 +95,16 @@ def test_function_runs_python_3_13_on_arm64_as_declared(assembly: Assembly, name
     assert properties["Runtime"] == "python3.13"
     assert properties["MemorySize"] == declared.memory_mb
     assert properties["Timeout"] == declared.timeout_seconds
-    assert properties["TracingConfig"] == {"Mode": "Active"}
+    by_the_clock = name in {schedule.function for schedule in SCHEDULES}
+    assert properties.get("TracingConfig") == (None if by_the_clock else {"Mode": "Active"})
     assert properties["Handler"] == (declared.handler or "run.sh")
+
+
+@EACH
+def test_function_logs_an_exception_as_one_line(assembly: Assembly, name: str) -> None:
+    """Anybody can make the authorizer raise one, by a wrong key; as text it would be a traceback."""
+    logging = found(assembly, name)[2]["Properties"]["LoggingConfig"]
+    assert (logging["LogFormat"], logging["ApplicationLogLevel"]) == ("JSON", assembly.config.log_level)
 
 
 @EACH
@@ -108,7 +117,7 @@ def test_function_has_the_layers_that_it_declares_and_no_others(assembly: Assemb
 
 
 @EACH
-def test_function_is_published_as_live_and_old_versions_go(assembly: Assembly, name: str) -> None:
+def test_function_is_published_as_live_and_the_version_before_stays(assembly: Assembly, name: str) -> None:
     stack, logical_id, _ = found(assembly, name)
     resources = assembly.templates[stack]["Resources"]
     [alias] = [
@@ -119,14 +128,12 @@ def test_function_is_published_as_live_and_old_versions_go(assembly: Assembly, n
     assert alias["Name"] == "live"
     version = resources[alias["FunctionVersion"]["Fn::GetAtt"][0]]
     assert references(version["Properties"]["FunctionName"], logical_id)
-    assert version["DeletionPolicy"] == "Delete"
+    assert version["DeletionPolicy"] == "RetainExceptOnCreate", "calls still run on the version before"
 
 
 @EACH
-def test_function_with_routes_has_snapshots(assembly: Assembly, name: str) -> None:
-    answers = name in {AUTHORIZER.name, *(route.function for route in ROUTES)}
-    expected = {"ApplyOn": "PublishedVersions"} if answers else None
-    assert found(assembly, name)[2]["Properties"].get("SnapStart") == expected
+def test_function_has_no_snapshot_unless_the_stage_pays_for_it(assembly: Assembly, name: str) -> None:
+    assert "SnapStart" not in found(assembly, name)[2]["Properties"]
 
 
 @EACH
@@ -136,7 +143,7 @@ def test_function_keeps_its_own_logs_for_a_year_and_past_the_stack(assembly: Ass
     resource = assembly.templates[stack]["Resources"][group]
     assert resource["Properties"]["LogGroupName"].endswith(f"/{name}")
     assert resource["Properties"]["RetentionInDays"] == 365
-    assert resource["DeletionPolicy"] == "Retain"
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 @EACH
@@ -161,11 +168,11 @@ def test_function_sends_to_and_receives_from_declared_queues_only(assembly: Asse
     assert assembly.text("api", base) == (account if declared.sends_to else "")
 
 
-def resource_text(assembly: Assembly, resource: Declared) -> str:
-    """What a role's statement names for `resource`, as the assembly's text."""
+def resource_text(assembly: Assembly, resource: Declared, function: str) -> str:
+    """What the statement of a function's role names for `resource`, as the assembly's text."""
     config = assembly.config
     name = resource.physical_name(config.stage, account="<AWS::AccountId>", region=config.region)
-    return f"arn:<AWS::Partition>:s3:::{name}/*" if resource.kind is ResourceKind.BUCKET else name
+    return f"arn:<AWS::Partition>:s3:::{name}/{function}/*" if resource.kind is ResourceKind.BUCKET else name
 
 
 @EACH
@@ -175,13 +182,18 @@ def test_function_reaches_only_the_resources_that_it_needs(assembly: Assembly, n
     }
     needs = BY_NAME[name].needs
     assert {(action, last_name(text)) for action, text in reached} == {
-        (action, resource_text(assembly, resource)) for resource in needs for action in resource.actions
+        (action, resource_text(assembly, resource, name)) for resource in needs for action in resource.actions
     }
 
 
 def last_name(text: str) -> str:
     """A parameter's ARN ends in its name; other resources are their name already."""
     return text.partition(":parameter")[2] or text
+
+
+def test_only_what_is_due_or_parked_is_read_from_the_index() -> None:
+    """A function that lists deliveries in their table has nothing to do with the index over all tenants."""
+    assert {function.name for function in FUNCTIONS if function.indexes} == {"webhook-scheduler", "webhook-sender"}
 
 
 @EACH
@@ -193,12 +205,12 @@ def test_function_finds_only_the_resources_that_it_needs(assembly: Assembly, nam
     for need in declared.needs:
         if need.variable:
             value = assembly.text(found(assembly, name)[0], environment[need.variable])
-            assert value == variable_text(assembly, need)
+            assert value == variable_text(assembly, need, name)
 
 
-def variable_text(assembly: Assembly, resource: Declared) -> str:
+def variable_text(assembly: Assembly, resource: Declared, function: str) -> str:
     """What the resource's environment variable holds, as the assembly's text."""
-    text = resource_text(assembly, resource)
+    text = resource_text(assembly, resource, function)
     if resource.kind is ResourceKind.BUCKET:
         return text.removeprefix("arn:<AWS::Partition>:s3:::").removesuffix("/*")
     return f"ssm:{text}" if resource is PROVIDERS_FILE else text

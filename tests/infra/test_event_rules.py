@@ -9,6 +9,7 @@ from moto import mock_aws
 
 from callmissed.platform.queues import CALLBACK_SOURCE, EVENT_SOURCE, Queue, Rule
 from infra.config import StageConfig
+from infra.declarations import Declarations
 
 BOT_EVENTS = Queue(
     "bot-events",
@@ -27,7 +28,7 @@ def rules() -> dict[str, dict[str, Any]]:
 
     from infra.stacks.events import EventsStack
 
-    stack = EventsStack(App(), StageConfig(stage="test", bundle=False), (BOT_EVENTS, EVERYTHING))
+    stack = EventsStack(App(), StageConfig(stage="test", bundle=False), Declarations(queues=(BOT_EVENTS, EVERYTHING)))
     found = Template.from_stack(stack).find_resources("AWS::Events::Rule").values()
     return {rule["Properties"]["Name"]: rule["Properties"] for rule in found}
 

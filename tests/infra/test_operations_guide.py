@@ -2,12 +2,16 @@
 
 import re
 
+from callmissed.platform.resources import RESOURCES, ResourceKind
 from callmissed.platform.tables import TABLES
 from infra.bundling.assets import ROOT
 from infra.config import StageConfig
-from tests.support.assembly import Assembly
+from tests.support.assembly import Assembly, Resource
 
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
+RETAINING = {"Retain", "RetainExceptOnCreate"}
+GOES_WITH_ITS_FUNCTION = "AWS::Lambda::Version"
+API_LOG_ROLE = "API Gateway log role"
 NOT_FOR_DEPLOYMENTS = {"stage", "bundle"}
 
 
@@ -22,16 +26,60 @@ def test_guide_explains_every_setting() -> None:
     assert [name for name in settings if f"`{name}`" not in GUIDE] == []
 
 
-def test_guide_deletes_and_restores_every_table_log_and_secret(assembly: Assembly) -> None:
-    tables = {table["TableName"].rpartition("-")[2] for table in assembly.properties("AWS::DynamoDB::Table")}
-    logs = {group["LogGroupName"].rpartition("/")[2] for group in assembly.properties("AWS::Logs::LogGroup")}
-    tear_down = GUIDE[GUIDE.index("## Tear down") :]
-    assert [name for name in tables | logs if name not in tear_down] == []
-    [prefix] = re.findall(r"list-secrets --filters Key=name,Values=(\S+)", tear_down)
-    secrets = [secret["Name"] for secret in assembly.properties("AWS::SecretsManager::Secret")]
-    assert [name for name in secrets if not name.replace("/test/", "/prod/").startswith(prefix)] == []
-    [bucket] = [assembly.text("data", bucket["BucketName"]) for bucket in assembly.properties("AWS::S3::Bucket")]
-    assert bucket.replace("-test-", "-prod-").split("<")[0] in tear_down
+def test_guide_names_everything_that_survives_a_tear_down(assembly: Assembly) -> None:
+    survivors = {
+        (resource["Type"], survivor_name(assembly, stack, resource))
+        for stack, template in assembly.templates.items()
+        for resource in template["Resources"].values()
+        if {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")} & RETAINING
+        and resource["Type"] != GOES_WITH_ITS_FUNCTION
+    }
+    assert survivors == deleted_by_the_guide()
+    functions = [resource for _, _, resource in assembly.resources("AWS::Lambda::Function")]
+    assert not any("DeletionPolicy" in function for function in functions), "their versions would stay too"
+
+
+def survivor_name(assembly: Assembly, stack: str, resource: Resource) -> str:
+    """What the guide calls a resource. Raises KeyError for a type of which the guide knows nothing."""
+    named_by = {
+        "AWS::DynamoDB::Table": "TableName",
+        "AWS::Logs::LogGroup": "LogGroupName",
+        "AWS::S3::Bucket": "BucketName",
+        "AWS::SecretsManager::Secret": "Name",
+        "AWS::ApiGateway::Account": None,
+        "AWS::IAM::Role": None,
+    }[resource["Type"]]
+    text = assembly.text(stack, resource["Properties"][named_by]) if named_by else API_LOG_ROLE
+    text = text.replace("<AWS::AccountId>", "123456789012")
+    return text.replace("callmissed-test-", "callmissed-prod-").replace("/test/", "/prod/")
+
+
+def deleted_by_the_guide() -> set[tuple[str, str]]:
+    """What the commands under "Delete it for good" delete; the role is only in the table above."""
+    tear_down = GUIDE[GUIDE.index("\n## Tear down") :]
+    assert f"the account's {API_LOG_ROLE}" in tear_down
+    commands = tear_down[tear_down.index("Delete it for good") :]
+    [tables] = re.findall(r"for table in ([^;]+);", commands)
+    [groups] = re.findall(r"for group in (api-access[^;]+);", commands)
+    [prefix] = re.findall(r"list-secrets --filters Key=name,Values=(\S+)", commands)
+    [bucket] = re.findall(r"aws s3 rb --force s3://(\S+)", commands)
+    secrets = [each.physical_name("prod") for each in RESOURCES if each.kind is ResourceKind.SECRET]
+    return {
+        *(("AWS::DynamoDB::Table", f"callmissed-prod-{table}") for table in tables.split()),
+        *(("AWS::Logs::LogGroup", f"/callmissed/prod/{group}") for group in groups.replace("\\", "").split()),
+        *(("AWS::SecretsManager::Secret", secret) for secret in secrets if secret.startswith(prefix)),
+        ("AWS::S3::Bucket", bucket),
+        ("AWS::ApiGateway::Account", API_LOG_ROLE),
+        ("AWS::IAM::Role", API_LOG_ROLE),
+    }
+
+
+def test_survivors_that_hold_data_can_be_taken_in_again_by_name(assembly: Assembly) -> None:
+    """`--import-existing-resources` needs a name that is written out, and a policy that retains."""
+    for kind, name in (("AWS::DynamoDB::Table", "TableName"), ("AWS::Logs::LogGroup", "LogGroupName")):
+        for _, _, resource in assembly.resources(kind):
+            assert isinstance(resource["Properties"][name], str)
+            assert resource["DeletionPolicy"] in RETAINING
 
 
 def test_guide_gives_restored_streams_and_expiry_back(assembly: Assembly) -> None:

@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
-from infra.config import StageConfig, from_context
+from infra.config import ConfigError, StageConfig, from_context
 
 STAGES = {"prod": {"log_retention_days": 731, "alarm_email": "ops@example.com"}}
 
@@ -20,7 +19,7 @@ def test_a_stage_without_values_keeps_logs_for_a_year() -> None:
     config = configured({})
     assert config.stage == "dev"
     assert config.log_retention_days == 365
-    assert config.bundle and config.snap_start
+    assert config.bundle and not config.snap_start
 
 
 def test_values_come_from_the_named_stage() -> None:
@@ -30,9 +29,9 @@ def test_values_come_from_the_named_stage() -> None:
 
 
 def test_command_line_wins_over_the_file() -> None:
-    context = {"stage": "prod", "stages": STAGES, "snap_start": "false", "region": "eu-west-1"}
+    context = {"stage": "prod", "stages": STAGES, "snap_start": "true", "region": "eu-west-1"}
     config = configured(context)
-    assert config.snap_start is False
+    assert config.snap_start is True
     assert config.environment.region == "eu-west-1"
 
 
@@ -46,8 +45,42 @@ def test_command_line_wins_over_the_file() -> None:
         {"webhooks_at_once": "1"},
         {"stages": {"dev": {"restored_streams": {"ledger": "arn:aws:dynamodb:ap-south-1:123456789012:table/ledger"}}}},
         {"providers_object": "https://example.com/providers.toml"},
+        {"public_url": "http://api.example.com"},
+        {"public_url": "https://api.example.com/?stage=prod"},
+        {"low_credits": "-1"},
+        {"stages": {"dev": {"reserved_concurrency": {"ledger-sweep": -1}}}},
     ],
 )
 def test_wrong_values_stop_before_anything_is_built(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError, match=r"^stage \S+: \w+"):
         configured(wrong)
+
+
+CERTIFICATE = "arn:aws:acm:ap-south-1:123456789012:certificate/11112222"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"domain_name": "api.example.com"}, "stage dev: domain_name and certificate_arn: set both, or neither"),
+        ({"certificate_arn": CERTIFICATE}, "stage dev: domain_name and certificate_arn: set both, or neither"),
+        (
+            {"domain_name": "api.example.com", "certificate_arn": CERTIFICATE, "region": "eu-west-1"},
+            "stage dev: certificate_arn: API Gateway needs a certificate in eu-west-1",
+        ),
+        (
+            {"stages": {"dev": {"reserved_concurrency": {"sweep": 1}}}},
+            "stage dev: reserved_concurrency: there is no function sweep",
+        ),
+    ],
+)
+def test_values_that_do_not_fit_together_are_one_line(wrong: dict[str, Any], error: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configured(wrong)
+    assert str(caught.value) == error
+
+
+def test_stage_with_a_domain_is_known_by_it() -> None:
+    own = {"domain_name": "api.example.com", "certificate_arn": CERTIFICATE}
+    assert configured(own).public_url == "https://api.example.com"
+    assert configured(own | {"public_url": "https://cdn.example.com"}).public_url == "https://cdn.example.com"

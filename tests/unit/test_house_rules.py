@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.paths import ROOT
 
-PRODUCT = ("cli", "functions", "infra", "layers", "local")
+PRODUCT = ("cli", "functions", "infra", "layers", "local", "rehearsal")
 MAX_MODULES = 14
 """Modules of one package, without its `__init__`."""
 

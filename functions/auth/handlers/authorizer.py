@@ -3,14 +3,20 @@
 from typing import Any
 
 from callmissed.aws.runtime import logs_failures, run
+from callmissed.aws.start import prepare_start
 from callmissed.clock import system_clock
 from callmissed.errors import ApiError
+from callmissed.platform.functions.wake_up import WAKE_UP
 from functions.auth.authorizer import Policy, authorize, request_of
 from functions.auth.composition import composed
+
+prepare_start()
 
 
 def handler(event: dict[str, Any], context: object) -> Policy:
     """The request's policy. Raises Exception("Unauthorized") for 401, and others when the key can't be checked."""
+    if event.get("schedule") == WAKE_UP:
+        return {}
     policy = _policy(event, context)
     if policy is None:
         raise Exception("Unauthorized")  # the text is API Gateway's protocol

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from callmissed.aws.queues import Sending
 from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import sealing_ring
+from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.http.urls import checked_url
@@ -28,6 +29,8 @@ from functions.webhooks.replays import routes as replays
 from functions.webhooks.replays.service import Replays
 from functions.webhooks.subscriptions import routes as subscriptions
 from functions.webhooks.subscriptions.service import CheckUrl, Subscriptions
+
+prepare_start("anyio._backends._asyncio")
 
 ROUTERS = (event_types.router, subscriptions.router, deliveries.router, replays.router)
 

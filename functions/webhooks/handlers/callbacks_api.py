@@ -8,6 +8,7 @@ from mangum.types import LambdaContext
 
 from callmissed.aws.database import Database
 from callmissed.aws.runtime import logs_failures, use_own_loop
+from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
 from callmissed.settings import CoreSettings
 from callmissed.web.app import create_api
@@ -15,6 +16,8 @@ from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.callbacks.routes import Callbacks, router
 from functions.webhooks.composition import compose
+
+prepare_start()
 
 
 def create_app(settings: CoreSettings, database: Database, clock: Clock = system_clock) -> FastAPI:

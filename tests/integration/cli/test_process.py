@@ -58,7 +58,9 @@ OF_GROUPS = [[group, *words] for group in HELP for words in ([], ["-h"], ["--hel
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["-h"], [], ["--version"], ["dev", "--help"], ["nonsense"], *OF_GROUPS], ids=str
+    "words",
+    [["--help"], ["-h"], [], ["--version"], ["dev", "--help"], ["doctor", "-h"], ["nonsense"], *OF_GROUPS],
+    ids=str,
 )
 def test_help_imports_nothing_that_takes_long(tmp_path: Path, words: list[str]) -> None:
     program = (
@@ -73,7 +75,9 @@ def test_help_imports_nothing_that_takes_long(tmp_path: Path, words: list[str]) 
     )
 
     assert done.returncode == (2 if words == ["nonsense"] else 0), done.stderr
-    of_typer = {"pydantic"} if {*words} & {"dev", "nonsense", *HELP} else set[str]()  # it converts options with it
+    of_typer = (
+        {"pydantic"} if {*words} & {"dev", "doctor", "nonsense", *HELP} else set[str]()
+    )  # it converts options with it
     assert HEAVY & set(json.loads(done.stderr.splitlines()[-1])) <= of_typer
 
 

@@ -54,8 +54,16 @@ def get_logger(name: str) -> Logger:
 
 def failure_name(error: BaseException) -> str:
     """What a log may say of a library's exception, such as `ClientConnectorError (ECONNREFUSED)`."""
-    code = _code(error)
+    code = failure_code(error)
     return f"{type(error).__name__} ({code})" if code else type(error).__name__
+
+
+def failure_code(error: BaseException) -> str:
+    """The system's errno, AWS's code, or the `log_code` of an exception of ours."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return errno.errorcode.get(error.errno, str(error.errno))
+    answer: Any = getattr(error, "operation_name", None) and getattr(error, "response", None)  # botocore's ClientError
+    return str(answer["Error"].get("Code", "") if answer else getattr(error, "log_code", ""))
 
 
 def traceback_of(error: BaseException) -> str:
@@ -70,14 +78,6 @@ def count(metric: str, value: int = 1, **dimensions: str) -> None:
         metrics.add_dimension(name=name, value=text)
     metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
     metrics.flush_metrics()
-
-
-def _code(error: BaseException) -> str:
-    """The system's errno, AWS's code, or the `log_code` of an exception of ours."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    answer: Any = getattr(error, "operation_name", None) and getattr(error, "response", None)  # botocore's ClientError
-    return str(answer["Error"].get("Code", "") if answer else getattr(error, "log_code", ""))
 
 
 def _chain(error: BaseException) -> list[BaseException]:

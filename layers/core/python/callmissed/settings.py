@@ -13,10 +13,10 @@ from typing import Any
 class CoreSettings:
     """Settings of a process. Fields come from `CALLMISSED_<NAME>` and AWS's own variables.
 
-    `snapshotted` says that Lambda freezes the started process and restores it many times (SnapStart), `behind_adapter`
-    that the Lambda Web Adapter passes requests on to it. `aws_endpoint` replaces the endpoint of every AWS service
-    except DynamoDB. `queue_base` is the URL of the account's queues without their names.
-    `allow_loopback` lets user-given URLs reach this machine, which only the local stack may.
+    `deployed` says that the process runs in Lambda, `snapshotted` that Lambda freezes the started process and restores
+    it many times (SnapStart), `behind_adapter` that the Lambda Web Adapter passes requests on to it. `aws_endpoint`
+    replaces the endpoint of every AWS service except DynamoDB. `queue_base` is the URL of the account's queues without
+    their names. `allow_loopback` lets user-given URLs reach this machine, which only the local stack may.
     `names_variables` lets answers name environment variables that are missing, which only the local stack may too.
     `public_url` is the API's URL for callers, which a function can't know behind a custom domain; Twilio signs it.
     `credits.low` is published below `low_credits` credits.
@@ -35,7 +35,9 @@ class CoreSettings:
     sealing_secret_arn: str = ""
     providers_file: str = ""
     provider_keys_secret_arn: str = ""
+    callback_secrets_arn: str = ""
     low_credits: int = 50
+    deployed: bool = False
     snapshotted: bool = False
     behind_adapter: bool = False
     allow_loopback: bool = False
@@ -51,8 +53,9 @@ def from_environment(environment: Mapping[str, str] | None = None) -> CoreSettin
     """Settings of this process. Raises ValueError naming a variable that is wrong."""
     source = os.environ if environment is None else environment
     region = source.get("AWS_REGION") or source.get("AWS_DEFAULT_REGION")
-    snapshotted = source.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
-    given: dict[str, Any] = {"snapshotted": snapshotted, "behind_adapter": "AWS_LWA_PORT" in source}
+    kind = source.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
+    given: dict[str, Any] = {"deployed": bool(kind), "snapshotted": kind == "snap-start"}
+    given["behind_adapter"] = "AWS_LWA_PORT" in source
     given |= {"region": region} if region else {}
     for each in fields(CoreSettings):
         variable = variable_of(each.name)

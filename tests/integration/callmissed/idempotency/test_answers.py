@@ -49,3 +49,15 @@ async def test_one_client_serves_all_answers_of_a_process(settings: CoreSettings
     await answers.keep("record/second", b"second")
 
     assert (await answers.find("record/first"), await answers.find("record/second")) == (b"first", b"second")
+
+
+async def test_functions_keep_their_answers_below_prefixes_of_their_own(settings: CoreSettings) -> None:
+    mine, other = (S3Answers(replace(settings, responses_bucket=f"long-answers/{name}")) for name in ("mine", "other"))
+
+    await mine.keep("record/owner", b"mine")
+
+    assert await mine.find("record/owner") == b"mine"
+    with pytest.raises(AnswersUnavailable):
+        await other.find("record/owner")
+    stored = client("s3", settings).list_objects_v2(Bucket="long-answers", Prefix="mine/").get("Contents", [])
+    assert [each.get("Key") for each in stored] == ["mine/record/owner"]

@@ -162,6 +162,7 @@ async def test_a_larger_body_is_refused_in_the_envelope_of_its_path(announced: b
         anthropic = await ask(client, "POST", ANTHROPIC.path, data=oversized(announced))
     bodies = read_json(openai), read_json(anthropic)
     assert (openai[0], anthropic[0]) == (413, 413)
+    assert openai[1]["Access-Control-Allow-Origin"] == "*", "a page of any origin may read why it was refused"
     assert bodies[0]["error"]["code"] == bodies[1]["error"]["code"] == "file_too_large"
     assert (bodies[0]["error"]["type"], bodies[1]["error"]["type"]) == ("invalid_request_error", "request_too_large")
     assert bodies[1]["request_id"] == anthropic[1]["X-Request-Id"]

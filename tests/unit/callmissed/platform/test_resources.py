@@ -4,8 +4,9 @@ from dataclasses import fields
 
 import pytest
 
-from callmissed.platform.functions import EVENT_RELAY, FUNCTIONS, INFERENCE, LEDGER_SWEEP
+from callmissed.platform.functions import CALLBACKS_API, EVENT_RELAY, FUNCTIONS, INFERENCE, LEDGER_SWEEP
 from callmissed.platform.resources import (
+    CALLBACK_SECRETS,
     EVENT_BUS,
     PEPPERS,
     PROVIDER_KEYS,
@@ -19,7 +20,7 @@ from callmissed.settings import CoreSettings, from_environment
 
 
 def test_resources_grant_reading_of_secrets_and_no_more() -> None:
-    for secret in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS):
+    for secret in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS):
         assert secret.actions == ("secretsmanager:GetSecretValue",)
     assert PROVIDERS_FILE.actions == ("ssm:GetParameter",)
     assert RESPONSES_BUCKET.actions == ("s3:GetObject", "s3:PutObject")
@@ -41,6 +42,13 @@ def test_resources_have_names_and_variables_of_their_own() -> None:
     assert len(set(names)) == len(names)
     assert len(set(variables)) == len(variables)
     assert {need for function in FUNCTIONS for need in function.needs} == set(RESOURCES)
+
+
+def test_function_for_providers_callbacks_reads_none_of_their_api_keys() -> None:
+    """It answers requests of anybody, and what it can read is what a fault in it could give away."""
+    assert CALLBACKS_API.needs == (SEALING_KEYS, CALLBACK_SECRETS)
+    assert [each for each in FUNCTIONS if CALLBACK_SECRETS in each.needs] == [CALLBACKS_API]
+    assert [each for each in FUNCTIONS if PROVIDER_KEYS in each.needs] == [INFERENCE]
 
 
 def test_functions_that_read_secrets_at_their_start_are_known() -> None:

@@ -42,14 +42,18 @@ class Container:
 
 
 def create_container(
-    settings: CoreSettings, clock: Clock = system_clock, dynamodb: DynamoDB | None = None
+    settings: CoreSettings,
+    clock: Clock = system_clock,
+    dynamodb: DynamoDB | None = None,
+    catalog: Catalog | None = None,
 ) -> Container:
     """The container of one process, which opens no connection before its first call.
 
-    Raises ValueError without a pepper, CatalogError for a providers file that is wrong.
+    The catalog is read unless it is given. Raises ValueError without a pepper, CatalogError for a providers file that
+    is wrong.
     """
     database = Database(dynamodb, settings.stage) if dynamodb else Database.connect(settings)
-    catalog = read_catalog(settings)
+    catalog = catalog or read_catalog(settings)
     admission, ledger = Admission(database), Ledger(database)
     return Container(
         clock=clock,

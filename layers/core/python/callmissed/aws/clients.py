@@ -1,6 +1,8 @@
 """boto3 clients for services off the hot path."""
 
 import threading
+from collections.abc import Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
@@ -11,11 +13,15 @@ from callmissed.settings import CoreSettings
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
+    from types_boto3_lambda import LambdaClient
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
 
 _PATIENCE = Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
 """Functions live for half a minute; botocore's own timeouts are a minute each."""
+
+_USED_LATER = ("encodings.idna",)
+"""Modules that a client imports with its first request."""
 
 _one_at_a_time = threading.Lock()  # the session of `boto3.client` is not thread-safe
 
@@ -26,6 +32,10 @@ def client(service: Literal["sqs"], settings: CoreSettings, credentials: Credent
 def client(
     service: Literal["events"], settings: CoreSettings, credentials: Credentials | None = None
 ) -> "EventBridgeClient": ...
+@overload
+def client(
+    service: Literal["lambda"], settings: CoreSettings, credentials: Credentials | None = None
+) -> "LambdaClient": ...
 @overload
 def client(service: Literal["s3"], settings: CoreSettings, credentials: Credentials | None = None) -> "S3Client": ...
 def client(service: str, settings: CoreSettings, credentials: Credentials | None = None) -> Any:
@@ -41,3 +51,17 @@ def client(service: str, settings: CoreSettings, credentials: Credentials | None
     where = {"region_name": settings.region, "endpoint_url": settings.aws_endpoint, **(given or {})}
     with _one_at_a_time:
         return boto3.client(service, config=_PATIENCE, **where)  # pyright: ignore
+
+
+def warm_up(services: Iterable[str]) -> None:
+    """Make the next clients of `services` cheap: boto3's session keeps their models.
+
+    The session keeps no credentials afterwards: those made up here are the clients' own, which are dropped.
+    """
+    for name in _USED_LATER:
+        import_module(name)
+    made_up = {"aws_access_key_id": "none", "aws_secret_access_key": "none", "region_name": CoreSettings().region}
+    with _one_at_a_time:
+        boto3.setup_default_session()
+        for service in services:
+            boto3.client(service, **made_up)  # pyright: ignore

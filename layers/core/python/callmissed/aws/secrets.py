@@ -1,4 +1,4 @@
-"""Secrets that settings only name: peppers, sealing keys and the providers' API keys.
+"""Secrets that settings only name: peppers, sealing keys, the providers' API keys and the secrets of callbacks.
 
 On one machine the settings hold them; a deployed process reads them from AWS Secrets Manager, once. Only composition
 roots import this module, and pass the secrets on.
@@ -27,24 +27,35 @@ class SecretError(LoggableError, ValueError):
 @cache
 def pepper_ring(settings: CoreSettings) -> tuple[bytes, ...]:
     """The live peppers, the current one first. Raises SecretError when there is none or one is too short."""
-    text = settings.peppers or _text(settings.pepper_secret_arn, settings.region)
-    return _ring("pepper", text, _MIN_PEPPER_BYTES)
+    return parsed_peppers(settings.peppers or _text(settings.pepper_secret_arn, settings.region))
 
 
 @cache
 def sealing_ring(settings: CoreSettings) -> tuple[bytes, ...]:
-    """The live sealing keys, the current one first. Raises ValueError as `pepper_ring` does."""
-    text = settings.sealing_keys or _text(settings.sealing_secret_arn, settings.region)
-    return _ring("sealing key", text, _MIN_SEALING_KEY_BYTES)
+    """The live sealing keys, the current one first. Raises SecretError as `pepper_ring` does."""
+    return parsed_sealing_keys(settings.sealing_keys or _text(settings.sealing_secret_arn, settings.region))
 
 
 @cache
 def provider_environment(settings: CoreSettings) -> Mapping[str, str]:
     """The mapping of providers' API keys: the provider-keys secret, then the environment."""
-    if not settings.provider_keys_secret_arn:
-        return os.environ
-    keys: dict[str, str] = json.loads(_text(settings.provider_keys_secret_arn, settings.region) or "{}")
-    return {**os.environ, **keys}
+    return _environment(settings.provider_keys_secret_arn, settings.region)
+
+
+@cache
+def callback_environment(settings: CoreSettings) -> Mapping[str, str]:
+    """The mapping of secrets that sign callbacks to the platform's accounts, as `provider_environment`."""
+    return _environment(settings.callback_secrets_arn, settings.region)
+
+
+def parsed_peppers(text: str) -> tuple[bytes, ...]:
+    """The peppers in `text`. Raises SecretError as `pepper_ring`."""
+    return _ring("pepper", text, _MIN_PEPPER_BYTES)
+
+
+def parsed_sealing_keys(text: str) -> tuple[bytes, ...]:
+    """The sealing keys in `text`. Raises SecretError as `sealing_ring`."""
+    return _ring("sealing key", text, _MIN_SEALING_KEY_BYTES)
 
 
 def read_secret(arn: str, region: str) -> str:
@@ -53,6 +64,13 @@ def read_secret(arn: str, region: str) -> str:
 
     client: SecretsManagerClient = boto3.client("secretsmanager", region_name=region)  # pyright: ignore[reportUnknownMemberType]
     return client.get_secret_value(SecretId=arn)["SecretString"]
+
+
+def _environment(arn: str, region: str) -> Mapping[str, str]:
+    if not arn:
+        return os.environ
+    values: dict[str, str] = json.loads(_text(arn, region) or "{}")
+    return {**os.environ, **values}
 
 
 def _text(arn: str, region: str) -> str:

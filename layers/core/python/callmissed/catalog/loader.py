@@ -6,10 +6,12 @@ The built-in rows are checked by a unit test rather than at every start; the ope
 
 import tomllib
 from collections.abc import Mapping
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
+from callmissed.aws.start import retry_while_denied
 from callmissed.catalog.model import (
     LISTED_SINCE,
     Catalog,
@@ -49,13 +51,13 @@ def load_catalog(
 def read_operator_file(source: str) -> str:
     """Text of the operator's file at `source`: a path, `ssm:<parameter name>` or `s3://bucket/key`.
 
-    Raises CatalogError when it can't be read.
+    Raises CatalogError when it can't be read. A right that is denied may be on its way: see `retry_while_denied`.
     """
     try:
         if source.startswith("ssm:"):
-            return _read_parameter(source.removeprefix("ssm:"))
+            return retry_while_denied(lambda: _read_parameter(source.removeprefix("ssm:")))
         if source.startswith("s3://"):
-            return _read_object(source)
+            return retry_while_denied(lambda: _read_object(source))
         return Path(source).read_text(encoding="utf-8")
     except Exception as error:  # botocore's errors have no other common base, and naming it would import botocore
         raise CatalogError(f"{source}: can't be read: {' '.join(str(error).split())}") from error
@@ -101,12 +103,14 @@ def _model(row: dict[str, Any], efforts: Mapping[str, Mapping[str, str]]) -> Mod
 
 
 def _read_parameter(name: str) -> str:
-    return _aws("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    with closing(_aws("ssm")) as ssm:
+        return ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
 
 
 def _read_object(url: str) -> str:
     bucket, _, key = url.removeprefix("s3://").partition("/")
-    return _aws("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    with closing(_aws("s3")) as s3:
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
 
 
 def _aws(service: str) -> Any:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
 
 from callmissed.observability import LoggableError, failure_name
 from callmissed.settings import CoreSettings
@@ -33,8 +33,15 @@ class AnswersUnavailable(LoggableError):
     """The bucket did not store the answer, or did not return it."""
 
 
+class AnswerPlace(TypedDict):
+    """Where S3 has an answer."""
+
+    Bucket: str
+    Key: str
+
+
 class S3Answers:
-    """Long answers in `settings.responses_bucket`. boto3 is imported with the first answer."""
+    """Long answers in `settings.responses_bucket`, below its prefix. boto3 is imported with the first answer."""
 
     def __init__(self, settings: CoreSettings) -> None:
         self._settings = settings
@@ -52,7 +59,7 @@ class S3Answers:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            self._s3().put_object(Bucket=self._bucket(), Key=name, Body=body)
+            self._s3().put_object(**self._place(name), Body=body)
         except (BotoCoreError, ClientError) as error:
             raise AnswersUnavailable(failure_name(error)) from error
 
@@ -60,14 +67,15 @@ class S3Answers:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            return self._s3().get_object(Bucket=self._bucket(), Key=name)["Body"].read()
+            return self._s3().get_object(**self._place(name))["Body"].read()
         except (BotoCoreError, ClientError) as error:
             raise AnswersUnavailable(failure_name(error)) from error
 
-    def _bucket(self) -> str:
+    def _place(self, name: str) -> "AnswerPlace":
         if not self._settings.responses_bucket:
             raise AnswersUnavailable("CALLMISSED_RESPONSES_BUCKET is not set")
-        return self._settings.responses_bucket
+        bucket, slash, prefix = self._settings.responses_bucket.partition("/")
+        return {"Bucket": bucket, "Key": f"{prefix}{slash}{name}"}
 
     def _s3(self) -> "S3Client":
         if self._client is None:

@@ -16,11 +16,12 @@ class ResourceKind(Enum):
     """AWS's type of a resource. It decides what the environment variable holds."""
 
     SECRET = auto()
-    """A Secrets Manager secret. The variable holds its ARN."""
+    """A Secrets Manager secret. The variable holds its name."""
     PARAMETER = auto()
     """An SSM parameter. The variable holds `ssm:` and its name."""
     BUCKET = auto()
-    """An S3 bucket. The variable holds its name; the actions apply to its objects."""
+    """An S3 bucket. Each function has a prefix of its own, which is the function's name. The variable holds the
+    bucket's name and the prefix, with a slash between them; the actions apply to the objects below the prefix."""
     EVENT_BUS = auto()
     """An EventBridge bus. Functions derive its name from the stage."""
 
@@ -94,6 +95,16 @@ PROVIDER_KEYS = Resource(
     content="{}",
     rotation="The providers issue these keys; the operator replaces them.",
 )
+CALLBACK_SECRETS = Resource(
+    "callback-secrets",
+    ResourceKind.SECRET,
+    "callmissed/{stage}/callback-secrets",
+    _READ_SECRET,
+    holds="Secrets that sign callbacks to the platform's own accounts: a JSON object by environment variable name",
+    setting="callback_secrets_arn",
+    content="{}",
+    rotation="The providers issue these secrets; the operator replaces them.",
+)
 PROVIDERS_FILE = Resource(
     "providers",
     ResourceKind.PARAMETER,
@@ -120,4 +131,4 @@ EVENT_BUS = Resource(
     "events", ResourceKind.EVENT_BUS, "callmissed-{stage}", ("events:PutEvents",), holds="Platform events"
 )
 
-RESOURCES = (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, EVENT_BUS)
+RESOURCES = (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET, EVENT_BUS)

@@ -19,6 +19,7 @@ AUTHORIZER = Function(
     timeout_seconds=10,
     tables={KEYS.name: ADMIT_KEYS, TENANTS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem")},
     needs=(PEPPERS,),
+    snap_start=True,
 )
 
 FUNCTIONS = (KEY_EXPIRY, AUTHORIZER)

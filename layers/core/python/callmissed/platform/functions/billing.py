@@ -34,6 +34,7 @@ LEDGER_EVENTS = Function(
     dependencies="publisher",
     tables={WALLETS.name: ("dynamodb:BatchGetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
     follows=LEDGER.name,
+    settings=("low_credits",),
 )
 
 FUNCTIONS = (LEDGER_SWEEP, LEDGER_RECONCILE, LEDGER_EVENTS)

@@ -20,9 +20,11 @@ class Function:
     `web_app` names an ASGI application that runs under uvicorn behind the Lambda Web Adapter and streams;
     `handler` a plain Lambda handler; exactly one of them is set. `dependencies` names the third-party layer, which
     `layers/deps/<name>.toml` describes; `layers` names folders of `layers/` that it needs beside the core. `tables`
-    maps a table's name to the DynamoDB actions that its role allows, which hold for the table's index too. `needs`
-    lists the other resources. `follows` names the table whose stream calls the function; the queues that call it name
-    it as their consumer. `sends_to` names the queues that it may write to.
+    maps a table's name to the DynamoDB actions that its role allows on the table, `indexes` to those on the table's
+    index. `needs` lists the other resources. `follows` names the table whose stream calls the function; the queues that
+    call it name it as their consumer. `sends_to` names the queues that it may write to. `snap_start` says that it gets
+    a snapshot where the stage pays for snapshots: of a function for whose start a caller waits, often enough to keep it
+    in use. `settings` names the fields of `CoreSettings` whose values the operator sets for a stage.
     """
 
     name: str
@@ -34,9 +36,17 @@ class Function:
     memory_mb: int = 512
     timeout_seconds: int = 30
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     needs: tuple[Resource, ...] = ()
     follows: str | None = None
     sends_to: tuple[str, ...] = ()
+    snap_start: bool = False
+    settings: tuple[str, ...] = ()
+
+    @property
+    def failures(self) -> str:
+        """Name of the queue of the failed work that came from no queue: a schedule's or a stream's."""
+        return f"{self.name}-failures"
 
     def physical_name(self, stage: str) -> str:
         """Name of the Lambda function in `stage`."""

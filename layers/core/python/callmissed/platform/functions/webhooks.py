@@ -2,7 +2,7 @@
 
 from callmissed.platform.functions.function import IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
 from callmissed.platform.queues.webhooks import DISPATCH
-from callmissed.platform.resources import EVENT_BUS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, SEALING_KEYS
+from callmissed.platform.resources import CALLBACK_SECRETS, EVENT_BUS, RESPONSES_BUCKET, SEALING_KEYS
 from callmissed.platform.tables import DELIVERIES, IDEMPOTENCY, OUTBOX, TENANTS, WEBHOOKS
 
 WEBHOOKS_API = Function(
@@ -19,6 +19,7 @@ WEBHOOKS_API = Function(
     },
     needs=(SEALING_KEYS, RESPONSES_BUCKET),
     sends_to=(DISPATCH.name,),
+    snap_start=True,
 )
 CALLBACKS_API = Function(
     "callbacks",
@@ -28,7 +29,8 @@ CALLBACKS_API = Function(
     memory_mb=1024,
     timeout_seconds=10,
     tables={TENANTS.name: ("dynamodb:GetItem",), OUTBOX.name: ("dynamodb:PutItem",)},
-    needs=(SEALING_KEYS, PROVIDER_KEYS, PROVIDERS_FILE),
+    needs=(SEALING_KEYS, CALLBACK_SECRETS),
+    settings=("public_url",),
 )
 CALLBACK_WORKER = Function(
     "callback-worker",
@@ -63,6 +65,7 @@ WEBHOOK_SENDER = Function(
         DELIVERIES.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
         OUTBOX.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"),
     },
+    indexes={DELIVERIES.name: ("dynamodb:Query",)},
     needs=(SEALING_KEYS,),
     sends_to=(DISPATCH.name,),
 )
@@ -72,7 +75,8 @@ WEBHOOK_SCHEDULER = Function(
     handler="functions.webhooks.handlers.scheduler.handler",
     dependencies="publisher",
     timeout_seconds=55,
-    tables={DELIVERIES.name: ("dynamodb:Query", "dynamodb:UpdateItem")},
+    tables={DELIVERIES.name: ("dynamodb:UpdateItem",)},
+    indexes={DELIVERIES.name: ("dynamodb:Query",)},
     sends_to=(DISPATCH.name,),
 )
 

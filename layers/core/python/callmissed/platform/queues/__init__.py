@@ -1,7 +1,7 @@
 """The SQS queues and the event rules that fill them. Every queue has a dead-letter queue beside it, `<name>-dead`."""
 
 from callmissed.platform.queues import webhooks
-from callmissed.platform.queues.queue import Queue, Rule, physical_queue_name
+from callmissed.platform.queues.queue import UNDELIVERED, Queue, Rule, physical_queue_name
 from callmissed.platform.queues.sources import CALLBACK_SOURCE, EVENT_SOURCE
 from callmissed.platform.queues.webhooks import CALLBACKS, DISPATCH, FANOUT
 
@@ -14,6 +14,7 @@ __all__ = [
     "EVENT_SOURCE",
     "FANOUT",
     "QUEUES",
+    "UNDELIVERED",
     "Queue",
     "Rule",
     "physical_queue_name",

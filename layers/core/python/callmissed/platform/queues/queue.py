@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+UNDELIVERED = "undelivered"
+"""Name of the queue of what neither the event bus nor the scheduler could deliver."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

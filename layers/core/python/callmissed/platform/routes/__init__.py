@@ -5,8 +5,15 @@ tenant-isolation test walks it, so a route exists only if it is in the table.
 """
 
 from callmissed.platform.routes import inference, webhooks
-from callmissed.platform.routes.route import MAX_BODY_BYTES, STREAM_TIMEOUT_SECONDS, Auth, Permission, Route
+from callmissed.platform.routes.route import (
+    MAX_BODY_BYTES,
+    REFUSAL_HEADERS,
+    STREAM_TIMEOUT_SECONDS,
+    Auth,
+    Permission,
+    Route,
+)
 
 ROUTES = (*inference.ROUTES, *webhooks.ROUTES)
 
-__all__ = ["MAX_BODY_BYTES", "ROUTES", "STREAM_TIMEOUT_SECONDS", "Auth", "Permission", "Route"]
+__all__ = ["MAX_BODY_BYTES", "REFUSAL_HEADERS", "ROUTES", "STREAM_TIMEOUT_SECONDS", "Auth", "Permission", "Route"]

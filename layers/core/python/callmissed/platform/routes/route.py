@@ -50,6 +50,10 @@ class Route:
         return self.function == "inference" and self.auth in (Auth.KEY, Auth.PUBLIC)
 
 
+REFUSAL_HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After,X-Request-Id"}
+"""Headers of API Gateway's own refusals, by which a page of any origin may read them: they are the same for everyone.
+Keys are sent in a header, so no browser adds credentials of its own."""
+
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Maximum request body of a direct call; API Gateway and Lambda allow little more."""
 

@@ -15,17 +15,15 @@ def test_providers_file_may_be_an_object() -> None:
     from aws_cdk import App, Stack
     from aws_cdk import aws_iam as iam
 
-    from infra.constructs.stores import environment, grant
-    from infra.stacks.data import DataStack
+    from infra.constructs.access import environment, grant
 
     config = StageConfig(providers_object="s3://settings/callmissed/providers.toml")
     app = App()
-    stores = DataStack(app, config).stores
     stack = Stack(app, "stack", env=config.environment)
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))  # pyright: ignore[reportArgumentType]
-    grant(role, INFERENCE, stores)
+    grant(role, INFERENCE, config)
 
-    variables = environment(INFERENCE, stores.locations, config)
+    variables = environment(INFERENCE, config)
     assert variables["CALLMISSED_PROVIDERS_FILE"] == "s3://settings/callmissed/providers.toml"
     allowed = statements(app, stack)
     [reading] = [statement for statement in allowed if statement["Action"] == "s3:GetObject"]
@@ -43,13 +41,9 @@ def statements(app: "App", stack: "Stack") -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("revision", ["", "2"])
 def test_new_revision_starts_only_functions_that_read_secrets(revision: str) -> None:
-    from aws_cdk import App
-
-    from infra.constructs.stores import environment
-    from infra.stacks.data import DataStack
+    from infra.constructs.access import environment
 
     config = StageConfig(revision=revision)
-    stores = DataStack(App(), config).stores
-    assert environment(INFERENCE, stores.locations, config).get("CALLMISSED_REVISION", "") == revision
-    assert environment(WEBHOOK_SENDER, stores.locations, config).get("CALLMISSED_REVISION", "") == revision
-    assert "CALLMISSED_REVISION" not in environment(LEDGER_SWEEP, stores.locations, config)
+    assert environment(INFERENCE, config).get("CALLMISSED_REVISION", "") == revision
+    assert environment(WEBHOOK_SENDER, config).get("CALLMISSED_REVISION", "") == revision
+    assert "CALLMISSED_REVISION" not in environment(LEDGER_SWEEP, config)

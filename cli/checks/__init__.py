@@ -1,0 +1,1 @@
+"""Checks of a deployed stage: what is missing, and the command that mends it."""

@@ -1,0 +1,123 @@
+"""Secrets and the providers file: there, filled, and readable for the functions that need them."""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from callmissed.aws.secrets import parsed_peppers, parsed_sealing_keys
+from callmissed.catalog.loader import load_catalog
+from callmissed.catalog.model import Catalog, CatalogError
+from callmissed.platform.resources import (
+    CALLBACK_SECRETS,
+    PEPPERS,
+    PROVIDER_KEYS,
+    PROVIDERS_FILE,
+    SEALING_KEYS,
+    Resource,
+)
+from cli.checks.finding import CheckedStage, Finding, Severity, code_of, ok
+
+_RINGS: Mapping[Resource, Callable[[str], object]] = {PEPPERS: parsed_peppers, SEALING_KEYS: parsed_sealing_keys}
+_EXAMPLES = {PROVIDER_KEYS: '{"OPENAI_API_KEY": "…"}', CALLBACK_SECRETS: '{"CASHFREE_SECRET_KEY": "…"}'}
+
+
+def check_rings(stage: CheckedStage) -> Iterator[Finding]:
+    """Whether there are peppers and sealing keys, without which no key works and no webhook is signed."""
+    for resource, parse in _RINGS.items():
+        name = resource.physical_name(stage.name)
+        text = _text(stage, name)
+        if isinstance(text, Finding):
+            yield text
+            continue
+        try:
+            parse(text)
+        except ValueError as error:
+            yield Finding(name, Severity.BLOCKS, str(error), _put(name, "$(openssl rand -hex 32)"))
+        else:
+            yield ok(name, "filled")
+
+
+def check_provider_keys(stage: CheckedStage) -> Iterator[Finding]:
+    """Whether the keys of the catalog's providers are there, and the providers file can be read."""
+    file = _providers_file(stage)
+    yield file[1]
+    yield from _keys_of_providers(stage, file[0])
+
+
+def check_callback_secrets(stage: CheckedStage) -> Iterator[Finding]:
+    """Whether callbacks to the platform's own accounts can be verified."""
+    values = _object(stage, CALLBACK_SECRETS)
+    if isinstance(values, Finding):
+        yield values
+    elif not any(values.values()):
+        name = CALLBACK_SECRETS.physical_name(stage.name)
+        text = "empty: callbacks of Cashfree are refused"
+        yield Finding(name, Severity.ADVICE, text, _put(name, f"'{_EXAMPLES[CALLBACK_SECRETS]}'"))
+    else:
+        yield ok(CALLBACK_SECRETS.physical_name(stage.name), f"has {', '.join(sorted(values))}")
+
+
+def _keys_of_providers(stage: CheckedStage, catalog: Catalog) -> Iterator[Finding]:
+    name, values = PROVIDER_KEYS.physical_name(stage.name), _object(stage, PROVIDER_KEYS)
+    if isinstance(values, Finding):
+        yield values
+        return
+    wanted = {each.api_key_env for each in catalog.providers.values() if each.api_key_env}
+    given = {variable for variable, value in values.items() if value}
+    put = _put(name, f"'{_EXAMPLES[PROVIDER_KEYS]}'")
+    if not wanted & given and not any(each.base_url and not each.api_key_env for each in catalog.providers.values()):
+        yield Finding(name, Severity.BLOCKS, "no key of any provider: only the sandbox answers", put)
+    else:
+        yield ok(name, f"has {_listed(wanted & given)}; without: {_listed(wanted - given)}")
+    if unknown := given - wanted:
+        yield Finding(name, Severity.ADVICE, f"no provider of the catalog has the key {_listed(unknown)}", put)
+
+
+def _providers_file(stage: CheckedStage) -> tuple[Catalog, Finding]:
+    """The catalog, built-in if the file is wrong, and what there is to say of the file."""
+    name, ssm = PROVIDERS_FILE.physical_name(stage.name), stage.clients("ssm")
+    put = f"aws ssm put-parameter --name {name} --overwrite --tier Intelligent-Tiering --value file://providers.toml"
+    try:
+        text = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+        return load_catalog(text, source=name), ok(name, "can be read")
+    except ssm.exceptions.ParameterNotFound:
+        return load_catalog(), Finding(name, Severity.BLOCKS, "does not exist", stage.deploy("data"))
+    except CatalogError as error:
+        return load_catalog(), Finding(name, Severity.BLOCKS, str(error), put)
+
+
+def _object(stage: CheckedStage, resource: Resource) -> dict[str, Any] | Finding:
+    name = resource.physical_name(stage.name)
+    text = _text(stage, name)
+    if isinstance(text, Finding):
+        return text
+    try:
+        values: object = json.loads(text or "{}")
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        return Finding(name, Severity.BLOCKS, "is no JSON object", _put(name, f"'{_EXAMPLES[resource]}'"))
+    return values  # pyright: ignore[reportUnknownVariableType]  JSON
+
+
+def _text(stage: CheckedStage, name: str) -> str | Finding:
+    secrets = stage.clients("secretsmanager")
+    try:
+        return secrets.get_secret_value(SecretId=name)["SecretString"]
+    except ClientError as error:
+        if code_of(error) == "InvalidRequestException":
+            restore = f"aws secretsmanager restore-secret --secret-id {name}"
+            return Finding(name, Severity.BLOCKS, "is to be deleted, and can't be read", restore)
+        if code_of(error) == "ResourceNotFoundException":
+            return Finding(name, Severity.BLOCKS, "does not exist", stage.deploy("data"))
+        raise
+
+
+def _put(name: str, value: str) -> str:
+    return f"aws secretsmanager put-secret-value --secret-id {name} --secret-string {value}"
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

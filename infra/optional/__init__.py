@@ -1,0 +1,1 @@
+"""Resources that a stage has only where its settings ask for them."""

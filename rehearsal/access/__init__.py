@@ -1,0 +1,1 @@
+"""Who may do what, by the templates: IAM policies, the edges between services, and the gate before the engines."""

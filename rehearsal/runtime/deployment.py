@@ -1,0 +1,184 @@
+"""A deployed plan: the gate, an environment for each function, the API, and what calls functions by itself."""
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from aiohttp import web
+
+from callmissed.platform.queues import Queue
+from local.aws.services import StageServices
+from local.lambda_runtime.change_signal import ChangeSignal
+from local.lambda_runtime.event_source_mappings import EventSourceMapping, EventSourceMappings
+from local.lambda_runtime.events import LambdaEvent
+from local.lambda_runtime.sqs_mapping import SqsMapping
+from local.lambda_runtime.stream_mapping import StreamMapping, stream_arn
+from local.ports import HOST, bind, port_of
+from rehearsal.access.gate import AccessGate, Principal
+from rehearsal.access.roles import policies_of
+from rehearsal.errors import RehearsalError, UnsupportedError
+from rehearsal.runtime.api_front import create_front
+from rehearsal.runtime.bundles import bundle_of, lay_out_client
+from rehearsal.runtime.environments import DeployedFunction, ExecutionEnvironment, Surroundings, lay_out_tools
+from rehearsal.runtime.web_adapter import WebEnvironment
+from rehearsal.stage.engines import Engines
+from rehearsal.templates.assembly import CloudAssembly
+from rehearsal.templates.identities import function_arn
+from rehearsal.templates.plan import DeploymentPlan, PlannedResource
+
+_ADDITIONS = {"CALLMISSED_ALLOW_LOOPBACK": "true"}
+"""The receivers of webhooks are on this machine."""
+_INSERTS = [{"eventName": ["INSERT"]}]
+_SCHEDULED_TIME = re.compile(r"<aws\.scheduler\.scheduled-time>")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A stage that runs. `url` is where its API answers, `environments` are by the function's name."""
+
+    plan: DeploymentPlan
+    engines: Engines
+    gate: AccessGate
+    environments: Mapping[str, ExecutionEnvironment]
+    url: str
+
+    async def run_schedule(self, schedule: PlannedResource, at: str) -> Any:
+        """Call the target of a schedule, as of the time `at`. Raises FunctionError."""
+        target = schedule.properties["Target"]
+        event = json.loads(_SCHEDULED_TIME.sub(at, target["Input"]))
+        return await self.environments[_function_name(target["Arn"])].invoke(event)
+
+
+@asynccontextmanager
+async def deployed(
+    plan: DeploymentPlan, assembly: CloudAssembly, engines: Engines, folder: Path
+) -> AsyncGenerator[Deployment]:
+    """Run the functions of `plan` over resources that exist in `engines`. Logs go below `folder`."""
+    functions = {function.name: _function(function, plan, assembly) for function in plan.of("AWS::Lambda::Function")}
+    principals = {function.access_key: function.principal for function in functions.values()}
+    policies = policies_of(plan)
+    urls = {"dynamodb": engines.dynamodb_url, "": engines.other_url}
+    names = {secret.arn: secret.name for secret in plan.of("AWS::SecretsManager::Secret")}
+    gate = AccessGate(urls, policies, principals, names)
+    async with _serving(gate) as gate_url:
+        surroundings = Surroundings(
+            folder / "logs", lay_out_tools(folder / "tools"), lay_out_client(folder / "client"), gate_url, _ADDITIONS
+        )
+        environments = {name: _environment(function, surroundings) for name, function in functions.items()}
+        aliases = {alias.identity.ref: environments[alias.properties["FunctionName"]] for alias in _aliases(plan)}
+        mappings = EventSourceMappings(list(_mappings(plan, engines, environments)))
+        try:
+            async with _listening(create_front(plan, policies, aliases)) as url:
+                mappings.start()
+                yield Deployment(plan, engines, gate, environments, url)
+        finally:
+            mappings.stop()
+            await asyncio.gather(*(environment.close() for environment in environments.values()))
+
+
+def _aliases(plan: DeploymentPlan) -> list[PlannedResource]:
+    return plan.of("AWS::Lambda::Alias")
+
+
+def _function(resource: PlannedResource, plan: DeploymentPlan, assembly: CloudAssembly) -> DeployedFunction:
+    access_key = f"ASIA{secrets.token_hex(8).upper()}"
+    principal = Principal(resource.name, resource.properties["Role"], secrets.token_hex(16))
+    return DeployedFunction(resource, bundle_of(resource, plan, assembly), access_key, principal)
+
+
+def _environment(function: DeployedFunction, surroundings: Surroundings) -> ExecutionEnvironment:
+    kind = WebEnvironment if function.bundle.web_adapter else ExecutionEnvironment
+    return kind(function, surroundings)
+
+
+@asynccontextmanager
+async def _serving(gate: AccessGate) -> AsyncGenerator[str]:
+    runner = web.AppRunner(gate.app(), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, HOST, 0).start()
+    try:
+        yield f"http://{HOST}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def _listening(app: Any) -> AsyncGenerator[str]:
+    """Serve an ASGI application; gives its URL."""
+    listener = bind(0)
+    config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_level="critical", access_log=False)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        while not server.started:
+            if serving.done():
+                raise RehearsalError("the API's server did not start")
+            await asyncio.sleep(0.02)
+        yield f"http://{HOST}:{port_of(listener)}"
+    finally:
+        server.should_exit = True
+        await asyncio.wait([serving])
+
+
+class _Invocations:
+    """The environments, for mappings, which are threads."""
+
+    def __init__(self, environments: Mapping[str, ExecutionEnvironment]) -> None:
+        self._environments = environments
+        self._loop = asyncio.get_running_loop()
+
+    def invoke_and_wait(self, name: str, event: LambdaEvent) -> Any:
+        return asyncio.run_coroutine_threadsafe(self._environments[name].invoke(event), self._loop).result()
+
+
+def _mappings(
+    plan: DeploymentPlan, engines: Engines, environments: Mapping[str, ExecutionEnvironment]
+) -> Iterator[EventSourceMapping]:
+    invocations = _Invocations(environments)
+    for mapping in plan.of("AWS::Lambda::EventSourceMapping"):
+        function = _function_name(mapping.properties["FunctionName"])
+        source = mapping.properties["EventSourceArn"]
+        if ":sqs:" in source:
+            yield _sqs_mapping(mapping, plan, engines, function, invocations)
+        else:
+            yield _stream_mapping(mapping, engines, function, invocations)
+
+
+def _sqs_mapping(
+    mapping: PlannedResource, plan: DeploymentPlan, engines: Engines, function: str, invocations: _Invocations
+) -> SqsMapping:
+    queue = plan.with_arn(mapping.properties["EventSourceArn"])
+    if queue is None:
+        raise RehearsalError(f"{mapping.path}: its queue does not exist")
+    stage = queue.name.split("-")[1]
+    declared = Queue(
+        queue.name.removeprefix(f"callmissed-{stage}-"),
+        consumer=function,
+        visibility_seconds=queue.properties["VisibilityTimeout"],
+        batch=mapping.properties.get("BatchSize", 10),
+    )
+    return SqsMapping(engines.client("sqs"), StageServices(engines.other_url, stage), declared, invocations)
+
+
+def _stream_mapping(
+    mapping: PlannedResource, engines: Engines, function: str, invocations: _Invocations
+) -> StreamMapping:
+    filters = [json.loads(each["Pattern"]) for each in mapping.properties.get("FilterCriteria", {}).get("Filters", [])]
+    if filters != _INSERTS:
+        raise UnsupportedError(f"{mapping.path}: the rehearsal knows the filter {_INSERTS} only")
+    table = mapping.properties["EventSourceArn"].split("/")[1]
+    arn = stream_arn(engines.client("dynamodb"), table)
+    streams = engines.client("dynamodbstreams")
+    return StreamMapping(streams, arn, function, invocations, changes=ChangeSignal())
+
+
+def _function_name(given: str) -> str:
+    """Name of the function that an ARN or a name, with or without an alias, means."""
+    return function_arn(given).removeprefix(function_arn("")).partition(":")[0]

@@ -1,0 +1,1 @@
+"""The product used from outside, through the API of the deployed templates."""

@@ -1,0 +1,1 @@
+"""The cloud assembly: synthesis, and a plan with every reference resolved."""

@@ -1,0 +1,96 @@
+"""What the settings of a stage change in its templates."""
+
+import json
+from typing import Any
+
+import pytest
+
+from callmissed.platform.functions import AUTHORIZER, CALLBACKS_API, FUNCTIONS, INFERENCE, LEDGER_EVENTS, WEBHOOKS_API
+from infra.declarations import Declarations
+from tests.support.assembly import Assembly, synthesised
+
+DOMAIN = "api.example.com"
+CERTIFICATE = "arn:aws:acm:ap-south-1:123456789012:certificate/11112222"
+RESERVED = {"ledger-sweep": 5, "event-relay": 10, "authorizer": 50}
+SETTINGS = {"public_url": "CALLMISSED_PUBLIC_URL", "low_credits": "CALLMISSED_LOW_CREDITS"}
+
+
+@pytest.fixture(scope="module")
+def with_options(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """A stage with a domain, snapshots, reserved concurrency and its own threshold of credits."""
+    return synthesised(
+        tmp_path_factory.mktemp("cdk-options.out"),
+        Declarations(),
+        domain_name=DOMAIN,
+        certificate_arn=CERTIFICATE,
+        low_credits=99,
+        snap_start=True,
+        reserved_concurrency=RESERVED,
+    )
+
+
+def by_name(assembly: Assembly) -> dict[str, dict[str, Any]]:
+    """Properties of every function, by declared name."""
+    prefix = f"{assembly.config.service}-"
+    functions = assembly.properties("AWS::Lambda::Function")
+    return {properties["FunctionName"].removeprefix(prefix): properties for properties in functions}
+
+
+def test_settings_reach_the_functions_that_read_them_and_no_others(with_options: Assembly) -> None:
+    expected = {("callbacks", "public_url"): f"https://{DOMAIN}", ("ledger-events", "low_credits"): "99"}
+    assert (CALLBACKS_API.settings, LEDGER_EVENTS.settings) == (("public_url",), ("low_credits",))
+    found = {
+        (name, setting): properties["Environment"]["Variables"][variable]
+        for name, properties in by_name(with_options).items()
+        for setting, variable in SETTINGS.items()
+        if variable in properties["Environment"]["Variables"]
+    }
+    assert found == expected
+
+
+def test_domain_leads_to_the_stage_of_the_api(with_options: Assembly) -> None:
+    [domain] = with_options.properties("AWS::ApiGateway::DomainName")
+    assert domain["DomainName"] == DOMAIN
+    assert domain["RegionalCertificateArn"] == CERTIFICATE
+    assert domain["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    assert domain["SecurityPolicy"] == "TLS_1_2"
+    [(_, api, _)] = with_options.resources("AWS::ApiGateway::RestApi")
+    [mapping] = with_options.properties("AWS::ApiGateway::BasePathMapping")
+    assert mapping["RestApiId"] == {"Ref": api}
+    assert "BasePath" not in mapping
+    [(_, stage, _)] = with_options.resources("AWS::ApiGateway::Stage")
+    assert mapping["Stage"] == {"Ref": stage}
+    assert "DomainTarget" in with_options.templates["api"]["Outputs"]
+
+
+def test_stage_without_a_domain_has_none(assembly: Assembly) -> None:
+    assert assembly.properties("AWS::ApiGateway::DomainName") == []
+    assert "DomainTarget" not in assembly.templates["api"]["Outputs"]
+
+
+def test_concurrency_is_reserved_as_the_stage_says(assembly: Assembly, with_options: Assembly) -> None:
+    found = {name: function.get("ReservedConcurrentExecutions") for name, function in by_name(with_options).items()}
+    assert {name: value for name, value in found.items() if value is not None} == RESERVED
+    assert not [one for one in by_name(assembly).values() if "ReservedConcurrentExecutions" in one]
+
+
+def test_snapshots_are_of_functions_whose_callers_wait(with_options: Assembly) -> None:
+    """None of `callbacks`: without integrations nobody calls it, and a provider repeats a call that is refused."""
+    snapshotted = {name for name, properties in by_name(with_options).items() if "SnapStart" in properties}
+    assert snapshotted == {function.name for function in (INFERENCE, AUTHORIZER, WEBHOOKS_API)}
+    assert {function.name for function in FUNCTIONS if function.snap_start} == snapshotted
+
+
+def test_each_snapshot_is_used_once_a_week(assembly: Assembly, with_options: Assembly) -> None:
+    """After 14 days without a call Lambda deletes it, and refuses the call that comes then."""
+    woken: dict[str, Any] = {}
+    for stack, _, resource in with_options.resources("AWS::Scheduler::Schedule"):
+        schedule = resource["Properties"]
+        if "-wake-up-" in schedule["Name"]:
+            assert (schedule["ScheduleExpression"], schedule["State"]) == ("rate(7 days)", "ENABLED")
+            alias = with_options.templates[stack]["Resources"][schedule["Target"]["Arn"]["Ref"]]
+            assert alias["Type"] == "AWS::Lambda::Alias", "the snapshot is the version's"
+            woken[schedule["Name"].partition("-wake-up-")[2]] = json.loads(schedule["Target"]["Input"])
+    assert woken.keys() == {"inference", "authorizer", "webhooks"}
+    assert woken["inference"]["resource"] == "/api/v1/models"
+    assert not [one for one in assembly.properties("AWS::Scheduler::Schedule") if "wake-up" in one["Name"]]

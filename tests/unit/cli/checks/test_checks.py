@@ -1,0 +1,192 @@
+"""What each check finds, and the command that mends it."""
+
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+
+from callmissed.platform.resources import CALLBACK_SECRETS, PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, SEALING_KEYS
+from cli.checks.alarms import check_alarms
+from cli.checks.concurrency import check_concurrency
+from cli.checks.contents import check_callback_secrets, check_provider_keys, check_rings
+from cli.checks.finding import Finding, Severity
+from cli.checks.functions import check_functions
+from cli.checks.stage import check_stage
+from tests.support.deployed_stage import REGION, STAGE, DeployedStage
+
+OWN_PROVIDER = """
+[providers.home]
+base_url = "https://llm.example.com/v1"
+"""
+
+
+@pytest.fixture
+def stage() -> Iterator[DeployedStage]:
+    with mock_aws():
+        yield DeployedStage()
+
+
+def problem(findings: list[Finding]) -> Finding:
+    """The one finding that is not in order."""
+    [found] = [finding for finding in findings if finding.severity is not Severity.OK]
+    return found
+
+
+def test_stage_that_lacks_nothing_is_in_order(stage: DeployedStage) -> None:
+    findings = check_stage(STAGE, REGION, stage.client)
+    assert [finding for finding in findings if finding.severity is not Severity.OK or finding.remedy] == []
+    assert len(findings) == 8
+
+
+def test_new_account_has_too_few_executions(stage: DeployedStage) -> None:
+    stage.functions.concurrency = stage.functions.unreserved = 10
+    found = problem(stage.asked(check_concurrency))
+    assert found.severity is Severity.BLOCKS
+    assert "10 concurrent executions in ap-south-1" in found.text
+    assert found.remedy == (
+        "aws service-quotas request-service-quota-increase --service-code lambda"
+        " --quota-code L-B99A9384 --desired-value 1000 --region ap-south-1"
+    )
+
+
+def test_request_for_more_executions_is_not_made_twice(stage: DeployedStage) -> None:
+    stage.functions.concurrency = stage.functions.unreserved = 10
+    stage.quotas.requests = [
+        {"Status": "DENIED", "DesiredValue": 5.0},
+        {"Status": "CASE_OPENED", "DesiredValue": 900.0},
+    ]
+    found = problem(stage.asked(check_concurrency))
+    assert "900 are asked for" in found.text
+    assert "request-service-quota-increase" not in found.remedy
+
+
+def test_functions_that_are_missing_block(stage: DeployedStage) -> None:
+    del stage.functions.functions["callmissed-prod-ledger-sweep"]
+    found = problem(stage.asked(check_functions))
+    assert (found.severity, found.text) == (Severity.BLOCKS, "not deployed: ledger-sweep")
+    assert found.remedy == "npx cdk deploy --all -c stage=prod"
+
+
+def test_function_whose_snapshot_was_deleted_is_named(stage: DeployedStage) -> None:
+    stage.functions.functions["callmissed-prod-webhooks"]["State"] = "Inactive"
+    found = problem(stage.asked(check_functions))
+    assert found.severity is Severity.ADVICE
+    assert found.text.startswith("not active: webhooks")
+    assert "callmissed-prod-webhooks:live" in found.remedy
+
+
+@pytest.mark.parametrize(("status", "severity"), [("On", Severity.OK), ("Off", Severity.ADVICE)])
+def test_region_without_snapshots_is_found(stage: DeployedStage, status: str, severity: Severity) -> None:
+    snap_start = {"ApplyOn": "PublishedVersions", "OptimizationStatus": status}
+    stage.functions.functions["callmissed-prod-inference"]["SnapStart"] = snap_start
+    [found] = [finding for finding in stage.asked(check_functions) if finding.subject == "snapshots"]
+    assert found.severity is severity
+    assert "inference" in found.text
+
+
+@pytest.mark.parametrize("resource", [PEPPERS, SEALING_KEYS], ids=lambda resource: resource.name)
+@pytest.mark.parametrize("text", ["", "ab", "not hexadecimal"])
+def test_secret_that_is_no_key_blocks(stage: DeployedStage, resource: object, text: str) -> None:
+    stage.write_secret(resource, text or " ")
+    found = problem(stage.asked(check_rings))
+    assert found.severity is Severity.BLOCKS
+    assert "--secret-string $(openssl rand -hex 32)" in found.remedy
+    assert text == "" or text not in found.text
+
+
+def test_secret_that_does_not_exist_blocks(stage: DeployedStage) -> None:
+    stage.real("secretsmanager").delete_secret(SecretId="callmissed/prod/peppers", ForceDeleteWithoutRecovery=True)
+    found = problem(stage.asked(check_rings))
+    assert (found.text, found.remedy) == ("does not exist", "npx cdk deploy data -c stage=prod")
+
+
+def test_deleted_secret_can_be_restored(stage: DeployedStage) -> None:
+    stage.real("secretsmanager").delete_secret(SecretId="callmissed/prod/peppers")
+    assert problem(stage.asked(check_rings)).remedy == (
+        "aws secretsmanager restore-secret --secret-id callmissed/prod/peppers"
+    )
+
+
+def test_stage_without_any_provider_key_blocks(stage: DeployedStage) -> None:
+    stage.write_secret(PROVIDER_KEYS, '{"OPENAI_API_KEY": ""}')
+    found = problem(stage.asked(check_provider_keys))
+    assert (found.severity, "only the sandbox" in found.text) == (Severity.BLOCKS, True)
+
+
+def test_stage_with_a_provider_that_needs_no_key_does_not_block(stage: DeployedStage) -> None:
+    stage.write_secret(PROVIDER_KEYS, "{}")
+    stage.write_providers(OWN_PROVIDER)
+    assert all(finding.severity is Severity.OK for finding in stage.asked(check_provider_keys))
+
+
+def test_providers_with_and_without_keys_are_named(stage: DeployedStage) -> None:
+    [file, keys] = stage.asked(check_provider_keys)
+    assert file.severity is keys.severity is Severity.OK
+    assert keys.text.startswith("has OPENAI_API_KEY; without: ")
+    assert "sk-1" not in keys.text
+
+
+def test_key_of_no_provider_is_a_misspelled_one(stage: DeployedStage) -> None:
+    stage.write_secret(PROVIDER_KEYS, '{"OPENAI_API_KEY": "sk-1", "OPENAI_KEY": "sk-2"}')
+    found = problem(stage.asked(check_provider_keys))
+    assert (found.severity, found.text) == (Severity.ADVICE, "no provider of the catalog has the key OPENAI_KEY")
+
+
+@pytest.mark.parametrize("text", ["[1]", "sk-1"])
+def test_provider_keys_that_are_no_object_block(stage: DeployedStage, text: str) -> None:
+    stage.write_secret(PROVIDER_KEYS, text)
+    found = problem(stage.asked(check_provider_keys))
+    assert (found.severity, found.text) == (Severity.BLOCKS, "is no JSON object")
+
+
+def test_providers_file_that_is_wrong_blocks(stage: DeployedStage) -> None:
+    stage.write_providers("[[models]]\nid = 5\n")
+    found = problem(stage.asked(check_provider_keys))
+    assert (found.subject, found.severity) == (PROVIDERS_FILE.physical_name(STAGE), Severity.BLOCKS)
+    assert "aws ssm put-parameter --name /callmissed/prod/providers" in found.remedy
+
+
+def test_providers_file_that_does_not_exist_blocks(stage: DeployedStage) -> None:
+    stage.real("ssm").delete_parameter(Name=PROVIDERS_FILE.physical_name(STAGE))
+    assert problem(stage.asked(check_provider_keys)).remedy == "npx cdk deploy data -c stage=prod"
+
+
+def test_empty_callback_secrets_are_advice(stage: DeployedStage) -> None:
+    stage.write_secret(CALLBACK_SECRETS, "{}")
+    found = problem(stage.asked(check_callback_secrets))
+    assert (found.severity, "Cashfree" in found.text) == (Severity.ADVICE, True)
+
+
+def test_alarms_without_a_confirmed_subscription_are_advice(stage: DeployedStage) -> None:
+    [subscribed] = stage.real("sns").list_subscriptions_by_topic(TopicArn=stage.topic)["Subscriptions"]
+    stage.real("sns").unsubscribe(SubscriptionArn=subscribed["SubscriptionArn"])
+    found = problem(stage.asked(check_alarms))
+    assert (found.severity, found.text) == (Severity.ADVICE, "nobody is subscribed to them")
+    assert f"aws sns subscribe --topic-arn {stage.topic}" in found.remedy
+
+
+def test_subscription_that_waits_for_its_confirmation_is_advice(
+    stage: DeployedStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Waiting:
+        def list_subscriptions_by_topic(self, **_: str) -> object:
+            return {"Subscriptions": [{"SubscriptionArn": "PendingConfirmation", "Endpoint": "ops@example.com"}]}
+
+    monkeypatch.setattr(
+        stage, "real", lambda service, real=stage.real: Waiting() if service == "sns" else real(service)
+    )
+    found = problem(stage.asked(check_alarms))
+    assert found.text.startswith("not confirmed: ops@example.com")
+
+
+def test_stage_without_a_topic_has_no_alarms(stage: DeployedStage) -> None:
+    stage.real("sns").delete_topic(TopicArn=stage.topic)
+    assert problem(stage.asked(check_alarms)).remedy == "npx cdk deploy observability -c stage=prod"
+
+
+def test_what_the_operator_may_not_see_stops_no_other_check(stage: DeployedStage) -> None:
+    stage.denied = frozenset({"lambda", "sns"})
+    findings = check_stage(STAGE, REGION, stage.client)
+    unseen = [finding.subject for finding in findings if "may not call" in finding.text]
+    assert unseen == ["concurrency", "functions", "alarms"]
+    assert len(findings) > len(unseen)
