@@ -1,5 +1,6 @@
 """Long answers in S3, as moto plays it."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from callmissed.aws.clients import client
+from callmissed.idempotency import answers as answers_module
 from callmissed.idempotency.answers import AnswersUnavailable, S3Answers
 from callmissed.settings import CoreSettings
 from local.aws.engines import moto_server
@@ -61,3 +63,16 @@ async def test_functions_keep_their_answers_below_prefixes_of_their_own(settings
         await other.find("record/owner")
     stored = client("s3", settings).list_objects_v2(Bucket="long-answers", Prefix="mine/").get("Contents", [])
     assert [each.get("Key") for each in stored] == ["mine/record/owner"]
+
+
+async def test_storage_that_does_not_answer_is_unavailable(
+    settings: CoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers_module, "MAX_S3_SECONDS", 0.01)
+    release = threading.Event()
+    answers = S3Answers(settings)
+    monkeypatch.setattr(answers, "_get", lambda _name: release.wait(10))
+
+    with pytest.raises(AnswersUnavailable, match="too long"):
+        await answers.find("record/owner")
+    release.set()

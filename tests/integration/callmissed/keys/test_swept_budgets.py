@@ -14,6 +14,7 @@ from callmissed.errors import ApiError
 from callmissed.keys.admission import Admitted
 from callmissed.keys.budgets import KeyBudgets, charge_of, short_name
 from callmissed.keys.management import NewKey
+from callmissed.ledger import sweep as sweep_module
 from callmissed.ledger.holds import Hold, Ledger, Settlement
 from callmissed.ledger.sweep import SweepReport, sweep
 from callmissed.ledger.wallet import KeyCharge
@@ -189,6 +190,21 @@ async def test_key_that_moves_amid_the_sweep_gets_its_charge(tenant: BudgetedTen
 
     assert tenant.sweeper.pending == 0
     assert (await tenant.left(pepper=NEW), (await tenant.wallets.wallet())["av"]) == (BUDGET, 1000)
+
+
+async def test_key_that_keeps_moving_does_not_keep_the_wallets_hold(
+    tenant: BudgetedTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "_TRIES", 1)
+    await tenant.hold(await tenant.admit())
+
+    async def move() -> None:
+        await tenant.keys.ring(NEW, OLD).admit(tenant.key.secret, MicroCredits(0), Micros(NOVEMBER + MINUTE))
+
+    tenant.sweeper.before("TransactWriteItems", move)
+    await tenant.sweep()
+
+    assert (await tenant.left(pepper=NEW), (await tenant.wallets.wallet())["av"]) == (BUDGET - CHARGED, 1000)
 
 
 async def test_new_month_has_its_budget_already(tenant: BudgetedTenant) -> None:

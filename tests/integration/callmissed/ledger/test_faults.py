@@ -327,6 +327,16 @@ async def test_a_hold_ends_when_the_month_is_another_each_time(faulty_wallet: Fa
     assert (await faulty_wallet.wallet())["h"] == {}
 
 
+async def test_entry_that_is_there_is_not_written_again(faulty_wallet: FaultyWallet) -> None:
+    await faulty_wallet.open(av=1000, gr=1000)
+    first = entry_for(await faulty_wallet.hold(100), 40)
+    await faulty_wallet.ledger.record(first)
+
+    await faulty_wallet.ledger.record(replace(first, amount=MicroCredits(50)))
+
+    assert await faulty_wallet.ledger.entry(first.tenant, first.entry_id) == first
+
+
 async def test_a_hold_that_an_entry_of_another_attempt_settles_is_left_to_the_sweep(
     faulty_wallet: FaultyWallet,
 ) -> None:

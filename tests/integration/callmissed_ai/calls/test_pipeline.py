@@ -1,7 +1,10 @@
 """The pipeline where no HTTP request shows it: settlements that come too late, and calls in a row."""
 
+from dataclasses import replace
+
 import pytest
 
+from callmissed.errors import ApiError
 from callmissed_ai.answers.whole import whole
 from callmissed_ai.calls.call import new_call
 from callmissed_ai.calls.container import Container
@@ -40,3 +43,24 @@ async def test_lines_of_a_batch_are_calls_of_their_own(
 
     assert len(bodies) == len(await accounts.entries(account.tenant)) == 3
     assert await accounts.assert_balanced(account) == 3 * (11 * 50 + 7 * 150)
+
+
+async def test_key_gets_nothing_back_for_a_hold_that_the_sweep_may_give_back(
+    container: Container, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account(budget=10**9)
+    left: list[int] = []
+
+    async def closed_for_another_attempt(served: Served) -> bytes:
+        call = served.call
+        assert call.charge and call.hold
+        call.charge.contested = True
+        late = replace(call.hold, attempt=call.hold.attempt + 1)
+        await container.ledger.close(account.tenant, call.id, container.clock(), "swept", late)
+        left.append((await accounts.key_item(account.secret))["kb"])
+        raise ApiError(503, "provider_error", "No.")
+
+    with pytest.raises(ApiError):
+        await run_chat(container, KeyPayer(account.secret), closed_for_another_attempt)
+
+    assert (await accounts.key_item(account.secret))["kb"] == left[0] < 10**9

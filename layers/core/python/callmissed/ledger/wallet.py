@@ -70,10 +70,8 @@ class HoldToken(tuple[Any, ...]):
         return KeyCharge(self[3], amount, self[5] if len(self) > 5 else month)
 
 
-def short_form(charge: KeyCharge | None, amount: MicroCredits, month: int) -> tuple[Any, ...]:
+def short_form(charge: KeyCharge, amount: MicroCredits, month: int) -> tuple[Any, ...]:
     """`charge` as the end of a HoldToken of `amount` for a call of `month`."""
-    if charge is None:
-        return ()
     if charge.month != month:
         return (charge.key, charge.amount, charge.month)
     return (charge.key,) if charge.amount == amount else (charge.key, charge.amount)
