@@ -14,9 +14,10 @@ prepare_start()
 
 
 def handler(event: dict[str, Any], context: object) -> Policy:
-    """The request's policy. Raises Exception("Unauthorized") for 401, and others when the key can't be checked."""
-    if event.get("schedule") == WAKE_UP:
-        return {}
+    """The request's policy; nothing for the wake-up of a snapshot.
+
+    Raises Exception("Unauthorized") for 401, and others when the key can't be checked.
+    """
     policy = _policy(event, context)
     if policy is None:
         raise Exception("Unauthorized")  # the text is API Gateway's protocol
@@ -25,6 +26,8 @@ def handler(event: dict[str, Any], context: object) -> Policy:
 
 @logs_failures("authorizer")
 def _policy(event: dict[str, Any], _context: object) -> Policy | None:
+    if event.get("schedule") == WAKE_UP:
+        return {}
     try:
         return run(authorize(request_of(event), composed().authenticator, system_clock()))
     except ApiError as refused:
