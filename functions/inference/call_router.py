@@ -17,12 +17,14 @@ _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 class CallDescription:
     """The body and the answer of a call, which its route reads and writes as bytes, so that FastAPI can't see them.
 
-    `example` is a body that fits `request`. `answer` is the response object with status 200.
+    `example` is a body that fits `request`. `answer` is the response object with status 200. `repeatable` says whether
+    a repetition with the same Idempotency-Key gets the same answer.
     """
 
     request: type[BaseModel]
     example: object
     answer: Mapping[str, Any]
+    repeatable: bool = True
 
 
 class CallRouter(APIRouter):
@@ -35,4 +37,4 @@ class CallRouter(APIRouter):
     def call(self, path: str, *, summary: str, description: CallDescription) -> Callable[[_Endpoint], _Endpoint]:
         """Register the endpoint of POST `path`."""
         self.descriptions[path] = description
-        return self.post(path, summary=summary, responses={200: dict(description.answer), **call_errors()})
+        return self.post(path, summary=summary, responses={200: dict(description.answer), **call_errors(path)})

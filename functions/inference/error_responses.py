@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from callmissed.errors import is_anthropic
 from callmissed.web.openapi import UNCHANGED, errors
 
 _MEANINGS = {
@@ -26,14 +27,18 @@ _KEYED = {
 _PUBLIC = {429: _KEYED[429], 503: _KEYED[503]}
 
 
-def call_errors() -> dict[int | str, dict[str, Any]]:
-    """The errors of a billed call."""
-    return errors("OpenAIErrorEnvelope", _MEANINGS)
+def call_errors(path: str) -> dict[int | str, dict[str, Any]]:
+    """The errors of the billed call at `path`."""
+    return errors(_envelope(path), _MEANINGS)
 
 
-def keyed_errors(**meanings: str) -> dict[int | str, dict[str, Any]]:
+def keyed_errors(path: str = "/v1/", **meanings: str) -> dict[int | str, dict[str, Any]]:
     """The errors of a free call with a key: those of the key, and more by name, such as `not_found`."""
-    return errors("OpenAIErrorEnvelope", _KEYED | _by_status(meanings))
+    return errors(_envelope(path), _KEYED | _by_status(meanings))
+
+
+def _envelope(path: str) -> str:
+    return "AnthropicErrorEnvelope" if is_anthropic(path) else "OpenAIErrorEnvelope"
 
 
 def public_errors(**meanings: str) -> dict[int | str, dict[str, Any]]:

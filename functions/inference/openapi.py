@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from callmissed.web.openapi import IDEMPOTENCY_KEY, document_of, reference, schemas_of
-from callmissed.web.schemas import ErrorEnvelope, OpenAIErrorEnvelope
+from callmissed.web.schemas import AnthropicErrorEnvelope, ErrorEnvelope, OpenAIErrorEnvelope
 from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.routes import ROUTERS
 from functions.inference.schemas import (
@@ -12,21 +12,26 @@ from functions.inference.schemas import (
     ChatCompletionOut,
     EmbeddingListOut,
     GenerationAnswerOut,
+    MessageOut,
     ModelAccessOut,
     ModelListOut,
     ModelOut,
     ServerSentEventOut,
+    TokenCountOut,
 )
 
+_ENVELOPES = (ErrorEnvelope, OpenAIErrorEnvelope, AnthropicErrorEnvelope)
 _ANSWERS = (
     CatalogOut,
     ChatCompletionOut,
     EmbeddingListOut,
     GenerationAnswerOut,
+    MessageOut,
     ModelAccessOut,
     ModelListOut,
     ModelOut,
     ServerSentEventOut,
+    TokenCountOut,
 )
 
 _KEY = IDEMPOTENCY_KEY | {
@@ -39,11 +44,11 @@ def document() -> dict[str, Any]:
     """This slice's part of the OpenAPI 3.1 document."""
     descriptions = dict(_descriptions())
     requests = [description.request for description in descriptions.values()]
-    document = document_of(ROUTERS, schemas_of(ErrorEnvelope, OpenAIErrorEnvelope, *_ANSWERS, *requests))
+    document = document_of(ROUTERS, schemas_of(*_ENVELOPES, *_ANSWERS, *requests))
     for path, description in descriptions.items():
         _describe(document["paths"][path]["post"], description)
     for path, operations in document["paths"].items():
-        if path.startswith("/v1/"):
+        if path.startswith(("/v1/", "/anthropic/")):
             for operation in operations.values():
                 operation["security"] = [{"key": []}]
     return document
@@ -57,7 +62,8 @@ def _descriptions() -> Iterator[tuple[str, CallDescription]]:
 
 def _describe(operation: dict[str, Any], description: CallDescription) -> None:
     schema = reference(description.request.__name__)
-    operation["parameters"] = [_KEY]
+    if description.repeatable:
+        operation["parameters"] = [_KEY]
     operation["requestBody"] = {
         "required": True,
         "content": {"application/json": {"schema": schema, "example": description.example}},

@@ -154,13 +154,45 @@ class ChatCompletionOut(BaseModel):
     usage: ChatUsageOut | None = Field(default=None, description="Null where the provider reports none.")
 
 
+class TokenCountOut(BaseModel):
+    """Tokens of a request."""
+
+    input_tokens: int
+
+
+class MessageUsageOut(BaseModel):
+    """Tokens of a message; input is what was neither read from a cache nor written to one."""
+
+    model_config = ConfigDict(extra="allow")
+
+    input_tokens: int
+    output_tokens: int
+
+
+class MessageOut(BaseModel):
+    """A `message`, with whatever else the provider says."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    type: Literal["message"]
+    role: Literal["assistant"]
+    model: str
+    content: list[dict[str, Any]]
+    stop_reason: str | None
+    stop_sequence: str | None
+    usage: MessageUsageOut
+
+
 class ServerSentEventOut(BaseModel):
     """One event of a stream."""
 
     model_config = ConfigDict(extra="allow")
 
+    event: str | None = Field(default=None, description="Name of a message's event.")
     data: str = Field(
-        description="JSON of a `chat.completion.chunk`, or of an object with an `error`; `[DONE]` in the last event."
+        description="JSON of a `chat.completion.chunk`, of a message's event, or of an object with an `error`; "
+        "`[DONE]` in the last event of a chat completion."
     )
 
 

@@ -1,13 +1,11 @@
 """From an HTTP request to the pipeline and back: the API key, the Idempotency-Key, the answer's headers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
-from callmissed.catalog.model import Catalog
 from callmissed.errors import ApiError
 from callmissed.idempotency.requests import HEADER, checked_key, fingerprint
 from callmissed.idempotency.store import Replay
@@ -17,35 +15,32 @@ from callmissed.money import NOTHING
 from callmissed.plans.plans import UNLIMITED
 from callmissed.platform.routes import Permission
 from callmissed.web.idempotency import replayed
-from callmissed_ai.answers.events import Closing, EventStream, event_stream
+from callmissed_ai.answers.events import EventStream, event_stream
 from callmissed_ai.answers.whole import whole
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.idempotency import MEDIA_TYPE, IdempotentCall
 from callmissed_ai.calls.payer import KeyPayer
 from callmissed_ai.calls.pipeline import Answer, run
+from callmissed_ai.services.service import Service
 from callmissed_ai.work import Work
 from functions.inference.body import parse_object, read_body
 
-Parse = Callable[[Catalog, Mapping[str, Any], int], Work]
-"""A service's work in a JSON body of so many bytes. Raises ApiError."""
 
-
-async def serve(request: Request, permission: Permission, parse: Parse, closing: Closing | None = None) -> Response:
-    """Run the billed call of `request`. `closing` is the last event of the service's streams, if it has any.
-
-    Raises ApiError.
-    """
+async def serve(request: Request, service: Service) -> Response:
+    """Run the billed call of `request`. Raises ApiError."""
     container: Container = request.app.state.container
     raw = await read_body(request)
     payer, call = _key_payer(request), _call(request)
     try:
-        work = parse(container.catalog, parse_object(raw), len(raw))
+        work = service.parse(container.catalog, parse_object(raw), len(raw))
         call.idempotent = None if work.streamed else _idempotent(container, request, raw)
     except ApiError:
-        await authenticate(request, permission)  # an error of the key comes before other errors
+        await authenticate(request, service.permission)  # an error of the key comes before other errors
         raise
-    answer: Answer[bytes | EventStream] = partial(event_stream, closing=closing) if closing and work.streamed else whole
+    answer: Answer[bytes | EventStream] = (
+        partial(event_stream, closing=service.closing) if service.closing and work.streamed else whole
+    )
     try:
         return _response(call, work, await run(container, call, payer, work, answer))
     except ApiError as refused:

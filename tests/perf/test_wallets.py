@@ -29,7 +29,7 @@ async def test_holds_at_which_a_write_of_a_wallet_costs_two_units(
     dynamodb = CountingDynamoDB(REGION, store.endpoint)
     ledger = Ledger(Database(dynamodb, store.stage))
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello there"}]}
-    amount = parse(load_catalog(), body, 80).estimate
+    amount = parse("openai_chat", load_catalog(), body, 80).estimate
     month = month_of(system_clock())
     charge = KeyCharge(short_name(account.key_id), MicroCredits(amount + charged_more), month) if budgeted else None
     units: list[float] = []

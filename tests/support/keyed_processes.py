@@ -228,7 +228,7 @@ class _Router:
 
     async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
         model = work.models[0]
-        meter = work.meter(model)
+        meter = work.meter(model, model.routes[0])
         meter.feed(await self.process.reply())
         return UpstreamAnswer(model, model.routes[0], _Whole(), meter, b"", _nothing())
 

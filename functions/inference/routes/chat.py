@@ -4,8 +4,7 @@ from fastapi import Request, Response
 
 from callmissed.web.openapi import JSON, reference
 from callmissed_ai.dialects.openai_chat.request import ChatRequest
-from callmissed_ai.dialects.openai_chat.stream import closing
-from callmissed_ai.services import chat
+from callmissed_ai.services.chat import chat_service
 from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.serving import serve
 
@@ -23,6 +22,7 @@ _DESCRIPTION = CallDescription(
     },
 )
 
+_SERVICE = chat_service("openai_chat")
 router = CallRouter("chat")
 
 
@@ -35,4 +35,4 @@ async def chat_completions(request: Request) -> Response:
     `unsupported_field`. `X-Generation-Id` names the call for `GET /v1/generation`. A stream ends with `data: [DONE]`,
     or with an event that carries an `error`. With an `Idempotency-Key` a blocking call runs and costs once in 24 hours.
     """
-    return await serve(request, chat.PERMISSION, chat.parse, closing)
+    return await serve(request, _SERVICE)

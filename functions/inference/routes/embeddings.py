@@ -34,4 +34,4 @@ async def create_embeddings(request: Request) -> Response:
     model's input price times the reported tokens. No monthly quota counts the call. With an `Idempotency-Key` it runs
     and costs once in 24 hours.
     """
-    return await serve(request, embeddings.PERMISSION, embeddings.parse)
+    return await serve(request, embeddings.SERVICE)

@@ -16,7 +16,7 @@ from tests.support.inference.wire import HELLO
 def chat_work(container: Container, **fields: Any) -> chat.ChatWork:
     """The work of `HELLO` with `fields` changed."""
     body = {**HELLO, **fields}
-    return chat.parse(container.catalog, body, len(json.dumps(body)))
+    return chat.parse("openai_chat", container.catalog, body, len(json.dumps(body)))
 
 
 async def run_chat(container: Container, payer: Payer, answer: Answer[Any] = whole, **fields: Any) -> tuple[Any, Call]:

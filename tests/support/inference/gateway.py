@@ -47,6 +47,7 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "dead-chat": {"provider": "dead"},
     "keyed-chat": {"provider": "keyed"},
     "keyless-chat": {"provider": "keyless"},
+    "claude-chat": {"provider": "claude", "supports_vision": True, "cached_input": 5, "cache_write": 60},
     "sdk-chat": {"provider": "sdk"},
     "named-chat": {"provider": "named"},
     "lab-embedding": {"provider": "lab", "category": "embedding", "context_window": 8192, "dimensions": 4},
@@ -66,6 +67,8 @@ def providers_toml(port: int, dead_port: int) -> str:
         f'[providers.keyed]\nbase_url = "{base}/keyed/v1"\napi_key_env = "LAB_API_KEY"',
         f'[providers.keyless]\nbase_url = "{base}/keyless/v1"\napi_key_env = "LAB_KEY_THAT_NOBODY_SET"',
         f'[providers.sdk]\nbase_url = "{base}/sdk/v1"\ntransport = "openai_sdk"\n{_UNPRICED}',
+        f'[providers.claude]\nbase_url = "{base}/claude/v1"\ndialect = "anthropic_messages"\n'
+        'api_key_env = "LAB_API_KEY"\nauth = "x-api-key"\nheaders = { anthropic-version = "2023-06-01" }',
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
     ]
     rows += [_model(name, f"upstream-{name}", **settings) for name, settings in _MODELS.items()]

@@ -33,10 +33,14 @@ async def embed(
 def refused(
     response: httpx2.Response, status: int, code: str, *, type: str | None = None, param: str | None = None
 ) -> dict[str, Any]:
-    """Check that `response` is this refusal in OpenAI's envelope, without a word of the upstream's; returns it."""
+    """Check that `response` is this refusal in its path's envelope, without a word of the upstream's; returns it."""
     assert (response.status_code, response.headers["content-type"]) == (status, "application/json"), response.text
     assert SECRET_TEXT not in response.text
-    (error,) = response.json().values()
+    body = response.json()
+    error = body.pop("error")
+    if body.pop("type", None) == "error":
+        error |= {"param": None, "request_id": body.pop("request_id")}
+    assert not body
     assert set(error) == {"message", "type", "code", "param", "request_id"}
     assert error["code"] == code, error
     assert error["request_id"] == response.headers["x-request-id"]

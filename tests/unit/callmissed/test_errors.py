@@ -47,7 +47,7 @@ def test_the_openai_envelope_says_that_no_parameter_is_to_blame() -> None:
     [
         (400, "invalid_request_error"),
         (401, "authentication_error"),
-        (402, "invalid_request_error"),
+        (402, "billing_error"),
         (403, "permission_error"),
         (404, "not_found_error"),
         (413, "request_too_large"),

@@ -92,10 +92,13 @@ class Work(Protocol):
         """What to send to `route`."""
         ...
 
-    def refusal(self, error: object) -> ApiError:
-        """Our words for an upstream's 4xx that the caller must change; `error` is what its body says of it."""
+    def refusal(self, route: ProviderRoute, error: object) -> ApiError:
+        """Our words for a 4xx of `route` that the caller must change; `error` is what its body says of it."""
         ...
 
-    def meter(self, model: Model, *, sandboxed: bool = False) -> Meter:
-        """A meter for a reply of `model`; a sandboxed call costs nothing, so its tokens need not be counted exactly."""
+    def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
+        """A meter for a reply of `model` from `route`.
+
+        A sandboxed call costs nothing, so its tokens need not be counted exactly.
+        """
         ...

@@ -32,12 +32,14 @@ _TYPES_BY_CODE = {
 _ANTHROPIC_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
-    402: "invalid_request_error",
+    402: "billing_error",
     403: "permission_error",
     404: "not_found_error",
     413: "request_too_large",
     422: "invalid_request_error",
     429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
 }
 
 
@@ -70,7 +72,7 @@ class ApiError(Exception):
 
 def envelope(path: str, error: ApiError, request_id: str) -> dict[str, Any]:
     """Body of `error` in the envelope that the surface of `path` promises."""
-    if path.startswith(("/v1/messages", "/anthropic/")):
+    if is_anthropic(path):
         kind = _ANTHROPIC_TYPES.get(error.status, "api_error")
         return {
             "type": "error",
@@ -84,6 +86,11 @@ def envelope(path: str, error: ApiError, request_id: str) -> dict[str, Any]:
             body["details"] = error.details
         return {"error": body}
     return {"error": body | {"param": error.param, "request_id": request_id}}
+
+
+def is_anthropic(path: str) -> bool:
+    """Whether `path` speaks Anthropic's dialect."""
+    return path.startswith(("/v1/messages", "/anthropic/"))
 
 
 def invalid_request(message: str, param: str | None = None, code: str = "invalid_request_error") -> ApiError:

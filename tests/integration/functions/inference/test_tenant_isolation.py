@@ -39,7 +39,7 @@ class Tenants:
 
 def body_for(route: Route) -> Mapping[str, Any]:
     """A body that the route takes."""
-    return TEXTS if route.path == EMBEDDINGS else HELLO
+    return TEXTS if route.path == EMBEDDINGS else {**HELLO, "max_tokens": 50}
 
 
 Check = Callable[[Tenants, Route], Awaitable[None]]
@@ -58,6 +58,14 @@ async def charges_only_the_caller(tenants: Tenants, route: Route) -> None:
     assert await tenants.accounts.entries(tenants.owner.tenant) == owner_entries
 
 
+async def counts_for_free(tenants: Tenants, route: Route) -> None:
+    answers = [await tenants.request(route, account, json=HELLO) for account in (tenants.owner, tenants.stranger)]
+
+    assert (answers[0].status_code, answers[1].status_code) == (200, 200)
+    assert answers[0].content == answers[1].content
+    await tenants.accounts.assert_untouched(tenants.stranger)
+
+
 async def finds_only_the_callers_own(tenants: Tenants, route: Route) -> None:
     asked = {"params": {"id": f"gen_{tenants.call_id}"}}
 
@@ -74,6 +82,10 @@ async def is_the_same_for_all(tenants: Tenants, route: Route) -> None:
 
 CHECKS: Mapping[tuple[str, str], Check] = {
     ("POST", "/v1/chat/completions"): charges_only_the_caller,
+    ("POST", "/v1/messages"): charges_only_the_caller,
+    ("POST", "/anthropic/v1/messages"): charges_only_the_caller,
+    ("POST", "/v1/messages/count_tokens"): counts_for_free,
+    ("POST", "/anthropic/v1/messages/count_tokens"): counts_for_free,
     ("POST", "/v1/embeddings"): charges_only_the_caller,
     ("GET", "/v1/generation"): finds_only_the_callers_own,
     ("GET", "/v1/models"): is_the_same_for_all,

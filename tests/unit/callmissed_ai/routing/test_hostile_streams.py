@@ -205,7 +205,7 @@ async def call(monkeypatch: pytest.MonkeyPatch, bodies: list[list[bytes]]) -> Ou
     router = Router(CATALOG, {}, lambda: transport, no_wait)
     body = {"model": "lab-chat", "messages": [{"role": "user", "content": "x"}], "stream": True}
     try:
-        answer = await router.answer(parse(CATALOG, body, 100), sandboxed=False)
+        answer = await router.answer(parse("openai_chat", CATALOG, body, 100), sandboxed=False)
     except ApiError as refused:
         assert (refused.status, refused.code) == (503, "provider_error")
         return Outcome(tuple(transport.tried), b"", False, 0)

@@ -14,8 +14,9 @@ from callmissed.clock import Micros
 from callmissed.ids import new_call_id
 from callmissed.ledger.holds import Ledger
 from callmissed.money import MicroCredits
-from callmissed_ai.dialects.openai_chat.request import IMAGE_TOKENS, max_input_tokens
+from callmissed_ai.dialects.openai_chat.request import max_input_tokens
 from callmissed_ai.services.chat import ChatWork, parse
+from callmissed_ai.tokens.bounds import IMAGE_TOKENS
 
 _KINDS = ("file", "video_url", "document_url", "something_new")
 _BUILT_IN = load_catalog()
@@ -30,7 +31,7 @@ def _work(part: dict[str, Any]) -> tuple[ChatWork, int]:
     text = {"type": "text", "text": "hello"}
     body = {"model": "sandbox", "max_tokens": 10, "messages": [{"role": "user", "content": [text, part]}]}
     size = len(json.dumps(body, separators=(",", ":")))
-    return parse(_CATALOG, body, size), size
+    return parse("openai_chat", _CATALOG, body, size), size
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_an_image_whose_url_is_no_text_takes_nothing_off_the_bound(image: object
 def test_the_bytes_of_an_image_are_counted_as_an_image() -> None:
     url = "data:image/png;base64," + "A" * 100_000
     work, size = _work({"type": "image_url", "image_url": {"url": url}})
-    assert IMAGE_TOKENS < work.input_tokens < size
+    assert IMAGE_TOKENS < work.asked.input_tokens < size
 
 
 @pytest.mark.parametrize("kind", _KINDS)

@@ -64,12 +64,13 @@ def places(text: str) -> dict[str, dict[str, Any]]:
 
 def work_of(**fields: Any) -> ChatWork:
     body = {"model": "sandbox", "messages": [HELLO], "max_tokens": 100, **fields}
-    return parse(CATALOG, body, len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()))
+    size = len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+    return parse("openai_chat", CATALOG, body, size)
 
 
 def charges_of(work: ChatWork, *, sandboxed: bool = False) -> Charges:
     """Charges for a reply without usage and without a word."""
-    return asyncio.run(work.meter(work.models[0], sandboxed=sandboxed).charges())
+    return asyncio.run(work.meter(work.models[0], work.models[0].routes[0], sandboxed=sandboxed).charges())
 
 
 @pytest.mark.parametrize("place", places(""))
@@ -79,7 +80,7 @@ def test_moving_a_prompt_changes_its_count_by_less_than_a_fifth(place: str) -> N
     counted = count_request(work_of(**moved).body)
 
     assert counted == pytest.approx(count_request(work_of(**plain).body), rel=0.2)
-    assert counted <= work_of(**moved).input_tokens
+    assert counted <= work_of(**moved).asked.input_tokens
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from([*places("")]))
@@ -90,7 +91,7 @@ def test_charges_of_our_own_count_are_within_the_hold(text: str, place: str) -> 
 
     assert charges.estimated
     assert charges.cost <= work.estimate
-    assert charges.lines[0].quantity <= work.input_tokens
+    assert charges.lines[0].quantity <= work.asked.input_tokens
 
 
 def test_image_is_counted_flat_whatever_its_size() -> None:
@@ -113,7 +114,7 @@ def test_tokenizer_reads_no_more_than_the_window_that_is_held_for(tokenizer: Tok
 
 
 def test_tokenizer_reads_no_more_of_a_reply_than_its_limit(tokenizer: Tokenizer) -> None:
-    meter = work_of(n=2).meter(CATALOG.models["sandbox"])
+    meter = work_of(n=2).meter(CATALOG.models["sandbox"], CATALOG.models["sandbox"].routes[0])
     meter.feed(json.dumps({"choices": [{"message": {"content": BIG[:1_000_000]}}]}).encode())
     meter.end()
 
@@ -183,4 +184,4 @@ def test_more_images_than_a_model_may_get_are_refused() -> None:
 def test_as_many_as_allowed_are_served() -> None:
     work = work_of(messages=[user([TEXT] * (MAX_PARTS - MAX_IMAGES) + [IMAGE] * MAX_IMAGES)], tools=tool() * MAX_PARTS)
 
-    assert work.input_tokens > MAX_IMAGES * 6_000
+    assert work.asked.input_tokens > MAX_IMAGES * 6_000

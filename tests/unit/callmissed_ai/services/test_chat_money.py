@@ -32,7 +32,7 @@ prices = st.builds(token_price, amounts, amounts, st.none() | amounts, st.none()
 
 def work_of(model: Model, **fields: Any) -> ChatWork:
     body = {"model": model.id, "messages": [{"role": "user", "content": "Hello"}], **fields}
-    return parse(CATALOG, body, len(json.dumps(body)))
+    return parse("openai_chat", CATALOG, body, len(json.dumps(body)))
 
 
 @st.composite
@@ -40,14 +40,13 @@ def works(draw: st.DrawFn) -> ChatWork:
     """A work of any size over one to three models, some of whose prices are any."""
     chosen = draw(st.lists(models, min_size=1, max_size=3))
     chosen = [replace(model, price=draw(st.just(model.price) | prices)) for model in chosen]
-    return ChatWork(
-        body={"messages": []},
+    work = work_of(chosen[0])
+    asked = replace(work.asked, input_tokens=draw(st.integers(1, 4_200_000)), choices=draw(st.integers(1, 128)))
+    return replace(
+        work,
+        asked=asked,
         models=tuple(chosen),
-        streamed=False,
-        wants_usage=False,
-        input_tokens=draw(st.integers(1, 4_200_000)),
         output_tokens=draw(st.integers(1, 200_000)),
-        choices=draw(st.integers(1, 128)),
         implicit_limit=draw(st.booleans()),
     )
 
@@ -56,8 +55,8 @@ def works(draw: st.DrawFn) -> ChatWork:
 def outcomes(draw: st.DrawFn, work: ChatWork) -> tuple[Model, TokenUsage]:
     """A model of the work, and usage that keeps to its limits."""
     model = draw(st.sampled_from(work.models))
-    read = draw(st.integers(0, min(work.input_tokens, model.context_window or work.input_tokens)))
-    written = draw(st.integers(0, work.output_tokens * work.choices))
+    read = draw(st.integers(0, min(work.asked.input_tokens, model.context_window or work.asked.input_tokens)))
+    written = draw(st.integers(0, work.output_tokens * work.asked.choices))
     cached = draw(st.integers(0, read))
     return model, TokenUsage(read, written, cached, cache_write=draw(st.integers(0, read - cached)))
 
@@ -75,7 +74,8 @@ def test_no_outcome_costs_more_than_the_estimate(data: st.DataObject, work: Chat
 @pytest.mark.parametrize("model", SERVED, ids=lambda model: model.id)
 def test_the_dearest_outcome_of_every_row_is_covered(model: Model) -> None:
     work = work_of(model)
-    dearest = TokenUsage(min(work.input_tokens, model.context_window or work.input_tokens), work.output_tokens)
+    read = min(work.asked.input_tokens, model.context_window or work.asked.input_tokens)
+    dearest = TokenUsage(read, work.output_tokens)
 
     assert 0 < cost(model, dearest) <= work.estimate
     assert cost(model, replace(dearest, cached=dearest.input)) <= work.estimate

@@ -31,7 +31,7 @@ def work_of(value: Any = "Hello", **fields: Any) -> EmbeddingsWork:
 def test_our_own_count_never_costs_more_than_the_hold(value: Any, price: int, model: Any) -> None:
     work = replace(work_of(value), model=replace(model, price=token_price(price, 0)))
 
-    charges = asyncio.run(work.meter(work.model).charges())
+    charges = asyncio.run(work.meter(work.model, work.model.routes[0]).charges())
 
     assert charges.estimated
     assert charges.cost <= work.estimate
@@ -41,7 +41,7 @@ def test_our_own_count_never_costs_more_than_the_hold(value: Any, price: int, mo
 def test_our_own_count_ends_at_the_window(value: Any) -> None:
     work = replace(work_of(value), model=replace(SMALL, context_window=2_000))
 
-    charges = asyncio.run(work.meter(work.model).charges())
+    charges = asyncio.run(work.meter(work.model, work.model.routes[0]).charges())
 
     assert charges.lines[0].quantity == 2_000
     assert charges.cost <= work.estimate

@@ -40,7 +40,7 @@ CATALOG = catalog_of(PLAIN)
 
 
 def parsed(catalog: Catalog = CATALOG, **fields: Any) -> chat.ChatWork:
-    return chat.parse(catalog, {"model": "plain", "messages": [HELLO], **fields}, 1_000)
+    return chat.parse("openai_chat", catalog, {"model": "plain", "messages": [HELLO], **fields}, 1_000)
 
 
 def refused_param(catalog: Catalog = CATALOG, **fields: Any) -> str | None:
@@ -232,8 +232,8 @@ def test_model_with_a_price_for_cache_writes_admits_marks_of_the_usual_lifetime(
 
 def test_cache_writes_are_in_the_estimate() -> None:
     body = {"model": "plain", "messages": [HELLO], "max_tokens": 1}
-    plain = chat.parse(catalog_of(PLAIN), body, 10_000)
-    priced = chat.parse(catalog_of(replace(PLAIN, price=token_price(50, 150, None, 100))), body, 10_000)
+    plain = chat.parse("openai_chat", catalog_of(PLAIN), body, 10_000)
+    priced = chat.parse("openai_chat", catalog_of(replace(PLAIN, price=token_price(50, 150, None, 100))), body, 10_000)
 
     assert plain.estimate < priced.estimate <= 2 * plain.estimate
 

@@ -13,11 +13,9 @@ from callmissed.observability import get_logger
 from callmissed_ai.calls.served import Served
 from callmissed_ai.errors import provider_broke_off, provider_broke_off_midstream, runaway_reply
 from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.services.service import Closing
 from callmissed_ai.streams.sse import PING
 from callmissed_ai.transports.base import UpstreamUnreachable
-
-Closing = Callable[[ApiError | None, str], bytes]
-"""The last bytes of a dialect's stream: its end, or its event for the error of the request id."""
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]

@@ -172,12 +172,12 @@ class _Attempt:
         if self._route.provider == SANDBOX and reply.status < 500:
             raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
         if reply.status in _CALLERS_FAULT:
-            raise self._work.refusal(refusal)
+            raise self._work.refusal(self._route, refusal)
         return None
 
     async def _begun(self, reply: UpstreamReply) -> UpstreamAnswer:
         """The answer once its reply has begun. Raises UpstreamUnreachable where it does not."""
-        meter = self._work.meter(self._model, sandboxed=self._sandboxed)
+        meter = self._work.meter(self._model, self._route, sandboxed=self._sandboxed)
         rest, first = reply.chunks(), bytearray()
         try:
             async with asyncio.timeout(_BEGINNING_SECONDS):

@@ -1,36 +1,28 @@
-"""Chat completions as a billed service: which models may serve a request, and what it can cost at most."""
+"""Chat in every dialect as a billed service: which models may serve a request, and what it can cost at most."""
 
 import asyncio
+import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from callmissed import money
-from callmissed.catalog.model import Catalog, Category, Model, ProviderRoute, routing_suffix
+from callmissed.catalog.model import Catalog, Category, DialectName, Model, ProviderRoute, routing_suffix
 from callmissed.errors import ApiError, invalid_request
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
-from callmissed_ai.dialects.json_reply import JsonReplyMeter
-from callmissed_ai.dialects.openai_chat.errors import refusal_of
-from callmissed_ai.dialects.openai_chat.fields import further_chat_fields, without_neutral_values
-from callmissed_ai.dialects.openai_chat.reply import checked_reply, written_text
-from callmissed_ai.dialects.openai_chat.request import (
-    GATEWAY_FIELDS,
-    LIMIT_FIELDS,
-    PATH,
-    check_counts,
-    content_parts,
-    images,
-    max_input_tokens,
-    parse_chat,
-)
-from callmissed_ai.dialects.openai_chat.stream import ChatStreamMeter
-from callmissed_ai.dialects.openai_chat.usage import count_request, estimate_request, read_usage
+from callmissed_ai.dialects.conversation import ReplyFrame
+from callmissed_ai.dialects.dialect import Asked, Dialect
+from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
+from callmissed_ai.dialects.stream_meter import StreamMeter
+from callmissed_ai.dialects.translation import Translation, translated_reply_meter
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
+from callmissed_ai.services.service import Service
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.transports.base import UpstreamCall
@@ -43,7 +35,6 @@ DEFAULT_OUTPUT_TOKENS = 16_384
 MIN_OUTPUT_TOKENS = 256
 """The shortest reply for which a limit that nobody asked for is lowered to what can be paid."""
 
-_REWRITTEN_FIELDS = GATEWAY_FIELDS | {*LIMIT_FIELDS}
 _ROUTES_BY_SUFFIX = frozenset({"openrouter"})
 
 _Count = Callable[[Callable[[], str]], TokenUsage]
@@ -54,28 +45,32 @@ _Count = Callable[[Callable[[], str]], TokenUsage]
 class ChatWork:
     """A priced chat call; implements `Work`. `models` are the one asked for and its fallbacks.
 
-    Token counts are upper bounds. `implicit_limit` says that we set the output limit because the caller set none.
-    `routing` is the suffix (`nitro`, `floor`) with which the caller asked for the model.
+    `body` is the request in the `caller`'s dialect, and `dialects` names that of each provider. Token counts are upper
+    bounds. `implicit_limit` says that we set the output limit because the caller set none.
     """
 
+    caller: Dialect
+    dialects: Mapping[str, DialectName]
     body: Mapping[str, Any]
+    asked: Asked
     models: tuple[Model, ...]
-    streamed: bool
-    wants_usage: bool
-    input_tokens: int
     output_tokens: int
-    choices: int
     implicit_limit: bool
-    routing: str = ""
 
     permission = PERMISSION
     service = "llm"
     quota = "llm"
 
     @property
+    def streamed(self) -> bool:
+        """See `Work.streamed`."""
+        return self.asked.streamed
+
+    @property
     def estimate(self) -> MicroCredits:
         """The dearest outcome in micro-credits, over all models that may serve the call."""
-        return max(max_token_cost(model, self.input_tokens, self.output_tokens * self.choices) for model in self.models)
+        most = self.output_tokens * self.asked.choices
+        return max(max_token_cost(model, self.asked.input_tokens, most) for model in self.models)
 
     def shorter(self, available: MicroCredits) -> "ChatWork | None":
         """The same call with a shorter reply that `available` micro-credits cover, or None if that is no use."""
@@ -84,38 +79,39 @@ class ChatWork:
         shortest = replace(self, output_tokens=MIN_OUTPUT_TOKENS)
         if shortest.estimate > available:
             return None
-        dearest = max(token_price(model).output for model in self.models) * self.choices
+        dearest = max(token_price(model).output for model in self.models) * self.asked.choices
         spare = (available - shortest.estimate) * money.PER_MILLION // max(1, dearest)
         return replace(self, output_tokens=min(self.output_tokens, MIN_OUTPUT_TOKENS + spare))
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
-        """What to send to `route`: the caller's body with the upstream's model id and usage switched on.
+        """What to send to `route`: the caller's body, or its translation, with the upstream's model id and usage.
 
         The output limit goes into the one field that this upstream obeys, because the hold relies on it.
         """
-        body = {name: value for name, value in self.body.items() if name not in _REWRITTEN_FIELDS}
-        body["model"] = self._upstream_id(route)
-        if self.streamed:
-            body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-        body[model.output_limit_field] = self._output_limit(model)
-        return UpstreamCall(PATH, _with_effort(body, model))
+        upstream = self._dialect_of(route)
+        body = self.body if upstream is self.caller else upstream.write_request(self.caller.read_request(self.body))
+        sent = upstream.addressed(body, model, self._upstream_id(route), self._output_limit(model))
+        return UpstreamCall(upstream.path, sent)
 
-    def refusal(self, error: object) -> ApiError:
+    def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
-        return refusal_of(error, "messages")
+        return self._dialect_of(route).refusal(error)
 
-    def meter(self, model: Model, *, sandboxed: bool = False) -> Meter:
+    def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
         """See `Work.meter`."""
         charge = partial(self._charges, partial(self._estimated if sandboxed else self._counted, model), model)
-        bounds = output_bounds(self._output_limit(model) * self.choices)
+        bounds = output_bounds(self._output_limit(model) * self.asked.choices)
+        upstream = self._dialect_of(route)
+        if upstream is self.caller:
+            return upstream.meter(
+                streamed=self.streamed, wants_usage=self.asked.wants_usage, bounds=bounds, charge=charge
+            )
+        frame = ReplyFrame(secrets.token_hex(12), int(time.time()), self.asked.model)
         if self.streamed:
-            return ChatStreamMeter(wants_usage=self.wants_usage, bounds=bounds, charge=charge)
-
-        async def charge_reply(reply: Mapping[str, Any]) -> Charges:
-            usage = read_usage(reply.get("usage"))
-            return await charge(usage, lambda: "" if usage else written_text(reply))
-
-        return JsonReplyMeter(checked_reply, charge_reply, bounds.body_bytes)
+            writer = self.caller.stream_writer(frame, wants_usage=self.asked.wants_usage)
+            return StreamMeter(Translation(upstream.stream_reader(), writer), bounds, charge)
+        write = partial(self.caller.write_reply, frame=frame)
+        return translated_reply_meter(upstream.read_reply, write, bounds, charge)
 
     async def _charges(
         self, count: _Count, model: Model, reported: TokenUsage | None, written: Callable[[], str]
@@ -127,59 +123,82 @@ class ChatWork:
         if reported is None:
             return token_charges(model, await asyncio.to_thread(count, written))
         if text := written():
-            left = max(0, self.output_tokens * self.choices - reported.output)
+            left = max(0, self.output_tokens * self.asked.choices - reported.output)
             more = await asyncio.to_thread(counting.count_text, text, left)
             reported = replace(reported, output=reported.output + more, estimated=True)
         return token_charges(model, reported)
 
     def _counted(self, model: Model, written: Callable[[], str]) -> TokenUsage:
         """Our own count, which ends where the hold does."""
-        read = count_request(self.body, min(self.input_tokens, model.context_window or self.input_tokens))
-        return TokenUsage(read, counting.count_text(written(), self.output_tokens * self.choices), estimated=True)
+        read = self.caller.count(self.body, self._max_input(model))
+        return TokenUsage(read, counting.count_text(written(), self.output_tokens * self.asked.choices), estimated=True)
 
     def _estimated(self, _model: Model, written: Callable[[], str]) -> TokenUsage:
         """What costs nothing is not counted whole."""
-        return TokenUsage(estimate_request(self.body), counting.estimate_texts([written()]), estimated=True)
+        return TokenUsage(self.caller.estimate(self.body), counting.estimate_texts([written()]), estimated=True)
 
     def _output_limit(self, model: Model) -> int:
         """The limit for `model`: one that nobody asked for must not be more than the model can write."""
         most = model.max_output_tokens if self.implicit_limit else self.output_tokens
         return min(self.output_tokens, most)
 
+    def _max_input(self, model: Model) -> int:
+        return min(self.asked.input_tokens, model.context_window or self.asked.input_tokens)
+
+    def _dialect_of(self, route: ProviderRoute) -> Dialect:
+        return open_dialect(self.dialects[route.provider])
+
     def _upstream_id(self, route: ProviderRoute) -> str:
-        understood = self.routing and route.provider in _ROUTES_BY_SUFFIX
-        return f"{route.upstream_id}:{self.routing}" if understood else route.upstream_id
+        suffix = routing_suffix(self.asked.model)
+        return f"{route.upstream_id}:{suffix}" if suffix and route.provider in _ROUTES_BY_SUFFIX else route.upstream_id
 
 
-def parse(catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
-    """The work of a chat `body` of `size` bytes. Raises ApiError 400, 404 or 503 for what no model can do."""
-    check_counts(body, size)
-    body = without_neutral_values(body)
-    request = parse_chat(body)
-    models = in_service([_chat_model(catalog, model_id) for model_id in request.model_ids])
-    models = restricted(catalog, models, further_chat_fields(body))
-    parts = content_parts(body)
-    if images(parts):
+def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
+    """The work of a `body` of `size` bytes in `dialect`. Raises ApiError 400, 404 or 503 for what no model can do."""
+    caller = open_dialect(dialect)
+    caller.check_size(body, size)
+    body = caller.without_neutral_values(body)
+    asked = caller.ask(body, size)
+    models = in_service([_chat_model(catalog, caller, model_id) for model_id in asked.model_ids])
+    models = restricted(catalog, dialect, models, caller.further_fields(body))
+    if asked.has_images:
         _require_vision(models)
-    for field, asked in request.output_limits.items():
-        _require_room(models[0], field, asked)
-    limit = min(request.output_limits.values(), default=None)
+    for field, limit in asked.output_limits.items():
+        _require_room(models[0], field, limit)
+    limit = min(asked.output_limits.values(), default=None)
     most = max(model.max_output_tokens for model in models)
     return ChatWork(
+        caller=caller,
+        dialects=catalog.dialects,
         body=body,
+        asked=asked,
         models=models,
-        streamed=bool(request.stream),
-        wants_usage=request.wants_usage,
-        input_tokens=max_input_tokens(parts, size),
         output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
-        choices=request.n or 1,
         implicit_limit=limit is None,
-        routing=routing_suffix(request.model),
     )
 
 
-def _chat_model(catalog: Catalog, model_id: str) -> Model:
-    model = catalog.find(model_id)
+def count_tokens(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size: int) -> int:
+    """Our own count of the input tokens of a `body`, at most the model's window. Raises ApiError 400, 404, 503.
+
+    It takes up to a second for a long body: run it in a thread.
+    """
+    caller = open_dialect(dialect)
+    caller.check_size(body, size)
+    asked = caller.ask({**body, caller.limit_field: 1}, size)
+    (model,) = in_service([_chat_model(catalog, caller, asked.model)])
+    return caller.count(body, model.context_window)
+
+
+def chat_service(dialect: DialectName) -> Service:
+    """Chat in `dialect`, which is imported with the first call."""
+    return Service(
+        PERMISSION, partial(parse, dialect), lambda error, request_id: open_dialect(dialect).closing(error, request_id)
+    )
+
+
+def _chat_model(catalog: Catalog, caller: Dialect, model_id: str) -> Model:
+    model = catalog.find(model_id) or catalog.find(caller.full_model_id(model_id))
     if model is None:
         raise model_not_found(model_id)
     if model.category != Category.LLM or model.realtime or model.price is None:
@@ -200,11 +219,3 @@ def _require_room(model: Model, field: str, limit: int) -> None:
         shown = str(limit) if limit < 10**12 else "the number"
         message = f"{field} is too large: {shown}. The model '{model.id}' writes at most {most} tokens."
         raise invalid_request(message, field)
-
-
-def _with_effort(body: dict[str, Any], model: Model) -> dict[str, Any]:
-    asked = body.get("reasoning_effort")
-    if asked is None or model.reasoning_efforts is None:
-        return body
-    sent = model.reasoning_efforts.get(asked, asked)
-    return body | {"reasoning_effort": sent} if sent else {k: v for k, v in body.items() if k != "reasoning_effort"}

@@ -24,6 +24,7 @@ from callmissed_ai.dialects.openai_embeddings.request import (
 )
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
+from callmissed_ai.services.service import Service
 from callmissed_ai.tokens import counting
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.work import Meter
@@ -71,11 +72,11 @@ class EmbeddingsWork:
             body["dimensions"] = self.request.dimensions or model.dimensions
         return UpstreamCall(PATH, body)
 
-    def refusal(self, error: object) -> ApiError:
+    def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
         return refusal_of(error, "input")
 
-    def meter(self, model: Model, *, sandboxed: bool = False) -> Meter:
+    def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
         """See `Work.meter`. Inputs are short enough to be counted for test keys too."""
         wanted = partial(
             converted_reply,
@@ -114,5 +115,8 @@ def parse(catalog: Catalog, body: Mapping[str, Any], _size: int) -> EmbeddingsWo
     if request.dimensions and model.dimensions and request.dimensions > model.dimensions:
         message = f"The model '{model.id}' has {model.dimensions} dimensions at most."
         raise invalid_request(message, "dimensions")
-    (model,) = restricted(catalog, (model,), further_embeddings_fields(body))
+    (model,) = restricted(catalog, "openai_chat", (model,), further_embeddings_fields(body))
     return EmbeddingsWork(body, request, model)
+
+
+SERVICE = Service(PERMISSION, parse)

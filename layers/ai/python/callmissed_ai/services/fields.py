@@ -3,31 +3,37 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from callmissed.catalog.model import Catalog, Model, ProviderRoute
+from callmissed.catalog.model import Catalog, DialectName, Model, ProviderRoute
 from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.dialects.further_fields import CACHE_CONTROL, FurtherField
 
 _SHOWN_CHARACTERS = 120
 
 
-def restricted(catalog: Catalog, models: tuple[Model, ...], further: Iterable[FurtherField]) -> tuple[Model, ...]:
+def restricted(
+    catalog: Catalog, dialect: DialectName, models: tuple[Model, ...], further: Iterable[FurtherField]
+) -> tuple[Model, ...]:
     """`models`, each with those routes alone whose providers admit every field of `further`.
+
+    To a provider of another dialect than the request's `dialect` goes only what its translation knows.
 
     Raises ApiError 400 `unsupported_field` for the first field that leaves a model without a route.
     """
     for field in further:
-        models = tuple(_restricted(catalog, model, field) for model in models)
+        models = tuple(_restricted(catalog, dialect, model, field) for model in models)
     return models
 
 
-def _restricted(catalog: Catalog, model: Model, field: FurtherField) -> Model:
-    routes = tuple(route for route in model.routes if _admits(catalog, model, route, field.name))
+def _restricted(catalog: Catalog, dialect: DialectName, model: Model, field: FurtherField) -> Model:
+    routes = tuple(route for route in model.routes if _admits(catalog, dialect, model, route, field.name))
     if not routes:
         raise _unsupported(model, field)
     return model if routes == model.routes else replace(model, routes=routes)
 
 
-def _admits(catalog: Catalog, model: Model, route: ProviderRoute, name: str) -> bool:
+def _admits(catalog: Catalog, dialect: DialectName, model: Model, route: ProviderRoute, name: str) -> bool:
+    if catalog.dialects.get(route.provider) != dialect:
+        return True
     if name == CACHE_CONTROL and model.price and model.price.cache_write is not None:
         return True
     return name in catalog.providers[route.provider].unpriced_fields

@@ -1,6 +1,6 @@
 """Tokens that a call used, in any dialect."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 MAX_TOKENS = 10**12
 """Maximum of a plausible usage; DynamoDB limits numbers too."""
@@ -19,3 +19,15 @@ class TokenUsage:
     cached: int = 0
     estimated: bool = False
     cache_write: int = 0
+
+
+def larger(earlier: TokenUsage | None, later: TokenUsage) -> TokenUsage:
+    """Per field the larger of two reports of one reply: usage only grows, and what shrinks is a mistake."""
+    return later if earlier is None else TokenUsage(*map(max, astuple(earlier), astuple(later)))
+
+
+def reported_count(value: object) -> int | None:
+    """A count of tokens in a report; None for what can't be one."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= MAX_TOKENS else None

@@ -41,12 +41,11 @@ class _Reply:
 
 
 class HttpTransport:
-    """Sends JSON to `base_url` with a bearer key, through a connection pool of its own."""
+    """Sends JSON to `base_url` with these headers, the key's among them, through a connection pool of its own."""
 
-    def __init__(self, base_url: str, api_key: str | None, headers: Mapping[str, str]) -> None:
+    def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
         self._base_url = base_url.rstrip("/")
-        authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._headers = {"Content-Type": "application/json", **authorization, **headers}
+        self._headers = {"Content-Type": "application/json", **headers}
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:

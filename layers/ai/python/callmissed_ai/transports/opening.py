@@ -1,6 +1,6 @@
 """Opening a transport by the name that its provider's row gives."""
 
-from callmissed.catalog.model import ProviderSettings
+from callmissed.catalog.model import BEARER, ProviderSettings
 from callmissed_ai.transports.base import Transport
 
 
@@ -14,8 +14,14 @@ def open_transport(provider: ProviderSettings, api_key: str | None) -> Transport
         case "bare":
             from callmissed_ai.transports.http import HttpTransport
 
-            return HttpTransport(provider.base_url, api_key, provider.headers)
+            return HttpTransport(provider.base_url, {**_key_header(provider, api_key), **provider.headers})
         case "openai_sdk":
             from callmissed_ai.transports.openai_sdk import OpenAiSdkTransport
 
             return OpenAiSdkTransport(provider.base_url, api_key, provider.headers)
+
+
+def _key_header(provider: ProviderSettings, api_key: str | None) -> dict[str, str]:
+    if not api_key:
+        return {}
+    return {"Authorization": f"Bearer {api_key}"} if provider.auth == BEARER else {provider.auth: api_key}

@@ -15,11 +15,14 @@ LISTED_SINCE = 1_780_272_000
 SANDBOX = "sandbox"
 """The provider that runs in process and answers all calls of test keys."""
 
-DialectName = Literal["openai_chat"]
+DialectName = Literal["openai_chat", "anthropic_messages"]
 """Wire formats that an upstream may speak: packages of `callmissed_ai.dialects`."""
 
 TransportName = Literal["bare", "openai_sdk"]
 """Ways of sending a request to an upstream, which `callmissed_ai.transports.opening` opens."""
+
+BEARER = "bearer"
+"""A provider's `auth` where its key is sent as `Authorization: Bearer`."""
 
 MAX_DIMENSIONS = 65_536
 """Numbers in a vector: ten times what any embedding model makes."""
@@ -123,7 +126,8 @@ class ProviderSettings:
 
     `dialect` is the format that its transport answers in, or `native` for an API of the provider's own that has no
     transport yet. `base_url` and the values of `headers` may hold `${NAME}`, which `resolved` replaces; `base_url` is
-    "" for the provider that runs in process. `unpriced_fields` names what a request may hold beside the fields that
+    "" for the provider that runs in process. `auth` is `bearer`, or the name of the header that holds the key.
+    `unpriced_fields` names what a request may hold beside the fields that
     every provider gets, because it does not change the provider's price (`callmissed_ai.dialects.further_fields`).
     """
 
@@ -131,6 +135,7 @@ class ProviderSettings:
     dialect: DialectName | Literal["native"]
     base_url: str
     api_key_env: str | None = None
+    auth: str = BEARER
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     transport: TransportName = "bare"
     unpriced_fields: frozenset[str] = frozenset()
@@ -142,9 +147,14 @@ class Catalog:
 
     models: Mapping[str, Model]
     providers: Mapping[str, ProviderSettings]
+    dialects: Mapping[str, DialectName] = field(init=False, repr=False, compare=False)
+    """The dialect of each provider that has one."""
+
     _aliases: Mapping[str, Model] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        dialects = {name: found.dialect for name, found in self.providers.items() if found.dialect != "native"}
+        object.__setattr__(self, "dialects", dialects)
         aliases = {alias: model for model in self.models.values() for alias in model.aliases}
         object.__setattr__(self, "_aliases", aliases)
 

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from callmissed.catalog.model import (
+    BEARER,
     MAX_DIMENSIONS,
     PLACEHOLDER,
     Catalog,
@@ -86,9 +87,16 @@ class _ProviderRow(BaseModel):
     dialect: DialectName = "openai_chat"
     base_url: Annotated[str, AfterValidator(_base_url)]
     api_key_env: _Variable | None = None
+    auth: _HeaderName = BEARER
     headers: dict[_HeaderName, _HeaderValue] = {}
     transport: TransportName = "bare"
     unpriced_fields: list[_FieldName] = []
+
+    @model_validator(mode="after")
+    def _transport_fits(self) -> Self:
+        if self.transport == "openai_sdk" and (self.dialect, self.auth) != ("openai_chat", BEARER):
+            raise ValueError("the transport openai_sdk is for the dialect openai_chat with a bearer key")
+        return self
 
 
 class _ModelRow(BaseModel):

@@ -1,6 +1,6 @@
 """API models of errors; docs/api/openapi.json is made from them, and errors are not built from them."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -37,3 +37,19 @@ class OpenAIErrorEnvelope(BaseModel):
     """The body of every error below `/v1`."""
 
     error: OpenAIErrorDetails
+
+
+class AnthropicErrorDetails(BaseModel):
+    """Why a call failed, as the Anthropic SDKs read it."""
+
+    type: str
+    message: str
+    code: str
+
+
+class AnthropicErrorEnvelope(BaseModel):
+    """The body of every error below `/v1/messages` and `/anthropic`."""
+
+    type: Literal["error"]
+    error: AnthropicErrorDetails
+    request_id: str

@@ -25,7 +25,7 @@ def begins(chunk: Mapping[str, Any]) -> bool:
     A role, an empty content and usage are none.
     """
     return any(
-        choice.get("finish_reason") or any(map(_message(choice).get, _SUBSTANCE))
+        choice.get("finish_reason") or any(map(message_of(choice).get, _SUBSTANCE))
         for choice in objects(chunk.get("choices"))
     )
 
@@ -38,7 +38,7 @@ def finish_reasons(chunk: Mapping[str, Any]) -> list[Any]:
 
 def written_text(chunk: Mapping[str, Any]) -> str:
     """Everything a model wrote in a chunk, or in a whole reply: text, reasoning, refusals, tool calls, transcripts."""
-    return "".join(text for choice in objects(chunk.get("choices")) for text in _written(_message(choice)))
+    return "".join(text for choice in objects(chunk.get("choices")) for text in _written(message_of(choice)))
 
 
 def _written(message: Mapping[str, Any]) -> Iterator[str]:
@@ -70,7 +70,8 @@ def objects(value: object) -> list[dict[str, Any]]:
     )
 
 
-def _message(choice: Mapping[str, Any]) -> dict[str, Any]:
+def message_of(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """What a choice says, in a chunk or in a whole reply."""
     message: Any = choice.get("delta") or choice.get("message")
     return cast("dict[str, Any]", message) if isinstance(message, dict) else {}
 

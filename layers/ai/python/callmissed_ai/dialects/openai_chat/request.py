@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from callmissed.errors import ApiError, invalid_request
+from callmissed_ai.tokens.bounds import max_request_tokens
 from callmissed_ai.tokens.usage import MAX_TOKENS
 
 PATH = "/chat/completions"
@@ -27,17 +28,11 @@ MAX_IMAGES = 250
 IMAGE_PARTS = frozenset({"image_url", "input_image"})
 """Types of the content parts that hold an image."""
 
-IMAGE_TOKENS = 6_000
-"""Upper bound of the tokens that providers of the built-in catalog charge for one image."""
-
 TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
 """Types of the content parts that hold nothing but text."""
 
 _INLINE_PARTS = TEXT_PARTS | IMAGE_PARTS | {"input_audio"}
 """Parts of a message whose size bounds their tokens; a file or a video may stand for more tokens than its bytes."""
-
-_REQUEST_TOKENS = 256
-"""Room for tokens that providers add to a request: a default system prompt, the template of the reply."""
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
@@ -126,9 +121,14 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
     try:
         return ChatRequest.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"] if not _names_a_type(part))
-        raise invalid_request(f"Invalid '{path}': {first['msg']}.", param=path) from None
+        raise first_error(error) from None
+
+
+def first_error(error: ValidationError) -> ApiError:
+    """400 for the first field that is wrong."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    path = ".".join(str(part) for part in first["loc"] if not _names_a_type(part))
+    return invalid_request(f"Invalid '{path}': {first['msg']}.", param=path)
 
 
 def check_counts(body: Mapping[str, Any], size: int) -> None:
@@ -158,7 +158,7 @@ def _too_many(param: str, things: str, maximum: int) -> ApiError:
 
 def _names_a_type(part: int | str) -> bool:
     """Whether Pydantic put `part` into a path to say which member of a union it tried."""
-    return part in ("str", "int", "float", "bool", "dict", "list") or "[" in str(part)
+    return str(part).startswith("<") or part in ("str", "int", "float", "bool", "dict", "list") or "[" in str(part)
 
 
 def images(parts: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -175,13 +175,12 @@ def images(parts: Sequence[Mapping[str, Any]]) -> list[str]:
 def max_input_tokens(parts: Sequence[Mapping[str, Any]], size: int) -> int:
     """A bound on the tokens of a request of `size` bytes with these `parts` that no byte-level tokenizer exceeds.
 
-    A token is at least a byte of text, and the JSON around a message is longer than any chat template adds.
     The tokens of a part that refers to data outside the request are bounded only by the model's window.
     """
     if any(part["type"] not in _INLINE_PARTS for part in parts):
         return MAX_TOKENS
     urls = images(parts)
-    return size - sum(map(len, urls)) + len(urls) * IMAGE_TOKENS + _REQUEST_TOKENS
+    return max_request_tokens(size - sum(map(len, urls)), len(urls))
 
 
 def content_parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -2,17 +2,18 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from callmissed.errors import ApiError, envelope
 from callmissed_ai.charges import Charges
+from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.openai_chat.reply import begins, finish_reasons, written_text
-from callmissed_ai.dialects.openai_chat.usage import larger, read_usage
+from callmissed_ai.dialects.openai_chat.usage import read_usage
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.strict_json import read_strictly
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, name_of, split
-from callmissed_ai.tokens.usage import TokenUsage
+from callmissed_ai.tokens.usage import TokenUsage, larger
 
 DONE = b"data: [DONE]\n\n"
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
@@ -27,10 +28,6 @@ _PATH = "/v1/chat/completions"
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _MAX_BYTES_BEFORE_REPLY = 1024 * 1024
 _MAX_LINE_END_BYTES = 2
-
-
-Charge = Callable[[TokenUsage | None, Callable[[], str]], Awaitable[Charges]]
-"""Charges for the reported usage, and for what was written since it was reported."""
 
 
 class _UnreadableEvent(Exception):
@@ -150,7 +147,7 @@ class ChatStreamMeter:
         hidden = isinstance(reported, dict) and not chunk.get("choices") and not self._wants_usage
         if usage:
             self._report(usage, hidden=hidden)
-        if _is_error(event, chunk):
+        if is_error(event, chunk):
             self.broken = _REPORTED
             return True
         self.begun = self.begun or begins(chunk)
@@ -288,7 +285,7 @@ def _lenient(data: bytes) -> dict[str, Any]:
         return {}
 
 
-def _is_error(event: bytes, chunk: Mapping[str, Any]) -> bool:
-    """There are four ways: an `error` in the chunk, a chunk that is one, an event of that name, a finish reason."""
+def is_error(event: bytes, chunk: Mapping[str, Any]) -> bool:
+    """Whether an event is an error: `error` in its chunk, as the chunk's type, the event's name or a finish reason."""
     said = (chunk.get("object"), chunk.get("type"), *finish_reasons(chunk))
     return bool(chunk.get("error")) or "error" in said or name_of(event) == b"error"

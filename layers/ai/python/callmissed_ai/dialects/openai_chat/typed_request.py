@@ -146,7 +146,7 @@ class ToolFunction(_Strict):
     strict: bool | None = None
 
 
-class Tool(_Strict):
+class FunctionTool(_Strict):
     """A tool on offer; the sandbox knows functions."""
 
     type: Literal["function"]
@@ -180,7 +180,7 @@ class ResponseFormat(_Strict):
     json_schema: NamedSchema | None = None
 
 
-class Reasoning(_Strict):
+class ReasoningOptions(_Strict):
     """Amount of reasoning: an effort, a limit in tokens, or both."""
 
     effort: Effort | None = None
@@ -210,10 +210,10 @@ class TypedChatRequest(ChatRequest):
     messages: Annotated[list[Message], Field(min_length=1)]  # pyright: ignore[reportIncompatibleVariableOverride]
     stop: Annotated[_Text | _Stops, Discriminator(_stop_tag)] | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    tools: Annotated[list[Tool], Field(min_length=1, max_length=128)] | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    tools: Annotated[list[FunctionTool], Field(min_length=1, max_length=128)] | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     tool_choice: _ToolChoice | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     response_format: ResponseFormat | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    reasoning: Reasoning | None = None
+    reasoning: ReasoningOptions | None = None
 
     @property
     def output_limit(self) -> int | None:

@@ -1,13 +1,12 @@
 """Tokens of a call: what its reply reports, and our own count of a request whose reply reports nothing."""
 
 from collections.abc import Mapping
-from dataclasses import astuple
 from typing import Any, cast
 
 from callmissed_ai.dialects.openai_chat.request import content_parts, images
 from callmissed_ai.dialects.openai_chat.texts import payloads, texts
 from callmissed_ai.tokens import counting
-from callmissed_ai.tokens.usage import MAX_TOKENS, TokenUsage
+from callmissed_ai.tokens.usage import TokenUsage, reported_count
 
 _MESSAGE_TOKENS = 4
 _MEDIA_TOKENS = 258
@@ -18,7 +17,7 @@ def read_usage(value: object) -> TokenUsage | None:
     if not isinstance(value, dict):
         return None
     usage = cast("dict[str, Any]", value)
-    prompt, completion = _reported(usage.get("prompt_tokens")), _reported(usage.get("completion_tokens"))
+    prompt, completion = reported_count(usage.get("prompt_tokens")), reported_count(usage.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
     cached = min(_reported_detail(usage, "cached_tokens"), prompt)
@@ -28,18 +27,7 @@ def read_usage(value: object) -> TokenUsage | None:
 
 def _reported_detail(usage: Mapping[str, Any], name: str) -> int:
     details: Any = usage.get("prompt_tokens_details")
-    return _reported(cast("dict[str, Any]", details).get(name)) or 0 if isinstance(details, dict) else 0
-
-
-def larger(earlier: TokenUsage | None, later: TokenUsage) -> TokenUsage:
-    """Per field the larger of two reports of one reply: usage only grows, and what shrinks is a mistake."""
-    return later if earlier is None else TokenUsage(*map(max, astuple(earlier), astuple(later)))
-
-
-def _reported(value: object) -> int | None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if 0 <= value <= MAX_TOKENS else None
+    return reported_count(cast("dict[str, Any]", details).get(name)) or 0 if isinstance(details, dict) else 0
 
 
 def count_request(body: Mapping[str, Any], limit: int | None = None) -> int:

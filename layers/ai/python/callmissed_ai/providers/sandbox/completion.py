@@ -5,10 +5,10 @@ from typing import Any
 
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.providers.sandbox.logprobs import logprobs_of
-from callmissed_ai.providers.sandbox.reply import Choice, Reply
+from callmissed_ai.providers.sandbox.reply import Choice, ComposedReply
 
 
-def completion_body(reply: Reply, request: TypedChatRequest, *, with_usage: bool) -> bytes:
+def completion_body(reply: ComposedReply, request: TypedChatRequest, *, with_usage: bool) -> bytes:
     """The body of the HTTP reply."""
     choices = [_choice(reply, choice, index, request) for index, choice in enumerate(reply.choices)]
     completion = {**reply.frame("chat.completion"), "choices": choices}
@@ -17,7 +17,7 @@ def completion_body(reply: Reply, request: TypedChatRequest, *, with_usage: bool
     return json.dumps(completion, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _choice(reply: Reply, choice: Choice, index: int, request: TypedChatRequest) -> dict[str, Any]:
+def _choice(reply: ComposedReply, choice: Choice, index: int, request: TypedChatRequest) -> dict[str, Any]:
     shown = request.logprobs and choice.content is not None
     return {
         "index": index,
@@ -27,7 +27,7 @@ def _choice(reply: Reply, choice: Choice, index: int, request: TypedChatRequest)
     }
 
 
-def _message(reply: Reply, choice: Choice, index: int) -> dict[str, Any]:
+def _message(reply: ComposedReply, choice: Choice, index: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": choice.content, "refusal": None, "annotations": []}
     if choice.reasoning:
         message["reasoning_content"] = choice.reasoning

@@ -16,11 +16,11 @@ from callmissed_ai.dialects.openai_chat.typed_request import (
     text_of,
 )
 from callmissed_ai.providers.sandbox import tokens
-from callmissed_ai.providers.sandbox.images import Image, read_image
+from callmissed_ai.providers.sandbox.images import SeenImage, read_image
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class RequestSummary:
     """Summary of a request's messages.
 
     `images` are those of the last user message, `tool_results` the texts that came after it. `tokens` counts all
@@ -30,12 +30,12 @@ class Conversation:
     count: int
     last_user_text: str
     system_text: str
-    images: tuple[Image, ...]
+    images: tuple[SeenImage, ...]
     tool_results: tuple[str, ...]
     tokens: int
 
 
-def read_conversation(request: TypedChatRequest, body: Mapping[str, Any]) -> Conversation:
+def summarize(request: TypedChatRequest, body: Mapping[str, Any]) -> RequestSummary:
     """The conversation in `request`, whose JSON is `body`. Raises Rejected for an image that can't be read."""
     messages = request.messages
     images = {index: _images(message, index) for index, message in enumerate(messages)}
@@ -44,7 +44,7 @@ def read_conversation(request: TypedChatRequest, body: Mapping[str, Any]) -> Con
     seen = sum(image.tokens for found in images.values() for image in found)
     offered = [_json(body[name]) for name in ("tools", "response_format") if body.get(name)]
     said = [text for message in messages for text in _texts(message)]
-    return Conversation(
+    return RequestSummary(
         count=len(messages),
         last_user_text=text_of(messages[last].content) if last >= 0 else "",
         system_text="\n".join(systems),
@@ -54,7 +54,7 @@ def read_conversation(request: TypedChatRequest, body: Mapping[str, Any]) -> Con
     )
 
 
-def _images(message: Message, index: int) -> tuple[Image, ...]:
+def _images(message: Message, index: int) -> tuple[SeenImage, ...]:
     if not isinstance(message, UserMessage) or isinstance(message.content, str):
         return ()
     return tuple(

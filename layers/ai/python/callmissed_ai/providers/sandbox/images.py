@@ -18,19 +18,19 @@ _JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class SeenImage:
     """An image: its description, and its tokens."""
 
     description: str
     tokens: int
 
 
-def read_image(image: ImageUrl, param: str) -> Image:
+def read_image(image: ImageUrl, param: str) -> SeenImage:
     """The description of `image`. Raises Rejected, naming `param`, unless it is a web address or a readable image."""
     if image.url.startswith(("http://", "https://")):
         shown = image.url[:100]
         description = f"an image at {shown}, which it can't fetch, because the sandbox has no network"
-        return Image(description, min(_LOW_DETAIL_TOKENS, len(image.url)))
+        return SeenImage(description, min(_LOW_DETAIL_TOKENS, len(image.url)))
     data = _decode(image.url, param)
     found = image_size(data)
     if found is None or not (found[1] and found[2]):
@@ -38,7 +38,7 @@ def read_image(image: ImageUrl, param: str) -> Image:
         raise Rejected(message, param, "invalid_image_format")
     kind, width, height = found
     tokens = _LOW_DETAIL_TOKENS if image.detail == "low" else _tile_tokens(width, height)
-    return Image(f"an image of {width}×{height} {kind}", min(tokens, len(image.url)))  # noqa: RUF001
+    return SeenImage(f"an image of {width}×{height} {kind}", min(tokens, len(image.url)))  # noqa: RUF001
 
 
 def image_size(data: bytes) -> tuple[str, int, int] | None:

@@ -13,11 +13,11 @@ from callmissed_ai.dialects.openai_chat import request as chat
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.dialects.openai_embeddings import request as embeddings
 from callmissed_ai.providers.sandbox.completion import completion_body
-from callmissed_ai.providers.sandbox.conversation import read_conversation
+from callmissed_ai.providers.sandbox.conversation import summarize
 from callmissed_ai.providers.sandbox.embedding import embeddings_body
 from callmissed_ai.providers.sandbox.failures import Failure, Instructions, break_off, read_instructions
 from callmissed_ai.providers.sandbox.rejection import Rejected, rejection_of
-from callmissed_ai.providers.sandbox.reply import Reply, check_response_format, compose, digests
+from callmissed_ai.providers.sandbox.reply import ComposedReply, check_response_format, compose, digests
 from callmissed_ai.providers.sandbox.rules import parse_request
 from callmissed_ai.providers.sandbox.stream import events
 from callmissed_ai.providers.sandbox.tools import check_tools
@@ -87,12 +87,12 @@ class SandboxProvider:
         request = parse_request(body)
         check_tools(request)
         check_response_format(request)
-        conversation = read_conversation(request, body)
+        conversation = summarize(request, body)
         instructions = read_instructions(conversation.last_user_text)
         if failed := await self._failure(instructions, deadline_seconds, streamed=bool(request.stream)):
             return failed
         choices = compose(request, conversation, instructions, wording)
-        reply = Reply(digest, int(self._clock()), request.model, choices, conversation.tokens)
+        reply = ComposedReply(digest, int(self._clock()), request.model, choices, conversation.tokens)
         return (
             self._streamed(reply, request, instructions)
             if request.stream
@@ -117,13 +117,13 @@ class SandboxProvider:
             return self._failed(instructions.failure)
         return self._garbage(streamed=streamed) if "garbage" in instructions else None
 
-    def _streamed(self, reply: Reply, request: TypedChatRequest, instructions: Instructions) -> SandboxReply:
+    def _streamed(self, reply: ComposedReply, request: TypedChatRequest, instructions: Instructions) -> SandboxReply:
         parts = events(reply, request, with_usage=request.wants_usage and "no_usage" not in instructions)
         delay = _CHUNK_SECONDS if instructions.delay_seconds is None else instructions.delay_seconds
         headers = {**_EVENTS, "x-request-id": f"req_{reply.digest[:32]}"}
         return SandboxReply(200, headers, break_off(parts) if "cut" in instructions else parts, self._sleep, delay)
 
-    def _whole(self, reply: Reply, request: TypedChatRequest, instructions: Instructions) -> SandboxReply:
+    def _whole(self, reply: ComposedReply, request: TypedChatRequest, instructions: Instructions) -> SandboxReply:
         body = completion_body(reply, request, with_usage="no_usage" not in instructions)
         return self._json(body, instructions, {"x-request-id": f"req_{reply.digest[:32]}"})
 

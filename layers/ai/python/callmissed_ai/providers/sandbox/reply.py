@@ -8,11 +8,11 @@ from typing import Any
 
 from callmissed_ai.dialects.openai_chat.typed_request import NamedSchema, TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
-from callmissed_ai.providers.sandbox.conversation import Conversation
+from callmissed_ai.providers.sandbox.conversation import RequestSummary
 from callmissed_ai.providers.sandbox.failures import Instructions
 from callmissed_ai.providers.sandbox.rejection import Rejected
 from callmissed_ai.providers.sandbox.schema_values import SchemaError, check_is_object, check_strict, fitting_json
-from callmissed_ai.providers.sandbox.tools import ToolCall, choose_calls
+from callmissed_ai.providers.sandbox.tools import ComposedCall, choose_calls
 from callmissed_ai.providers.sandbox.wording import reasoning_text, reply_text
 
 _THINKING_EFFORTS = frozenset({"medium", "high", "xhigh", "max"})
@@ -25,7 +25,7 @@ class Choice:
 
     reasoning: str
     content: str | None
-    tool_calls: tuple[ToolCall, ...]
+    tool_calls: tuple[ComposedCall, ...]
     finish_reason: str
 
     @property
@@ -36,7 +36,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ComposedReply:
     """The reply to one request. `digest` is a hash of the request's body in hexadecimal."""
 
     digest: str
@@ -88,7 +88,7 @@ def digests(body: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def compose(
-    request: TypedChatRequest, conversation: Conversation, instructions: Instructions, wording: int
+    request: TypedChatRequest, conversation: RequestSummary, instructions: Instructions, wording: int
 ) -> tuple[Choice, ...]:
     """The choices of the reply. `wording` and the request's seed choose the phrasing. Raises Rejected."""
     calls = choose_calls(request, conversation)
@@ -119,7 +119,9 @@ def _canonical(fields: Mapping[str, Any]) -> bytes:
         raise Rejected("The request contains half of a surrogate pair.") from None
 
 
-def _choice(request: TypedChatRequest, conversation: Conversation, calls: Sequence[ToolCall], text: str) -> Choice:
+def _choice(
+    request: TypedChatRequest, conversation: RequestSummary, calls: Sequence[ComposedCall], text: str
+) -> Choice:
     limit = request.output_limit
     reasoning = tokens.clip(_reasoning(request, conversation), limit)
     left = None if limit is None else limit - tokens.count(reasoning)
@@ -131,14 +133,14 @@ def _choice(request: TypedChatRequest, conversation: Conversation, calls: Sequen
     return Choice(reasoning, content, (), "stop" if content == ended else "length")
 
 
-def _reasoning(request: TypedChatRequest, conversation: Conversation) -> str:
+def _reasoning(request: TypedChatRequest, conversation: RequestSummary) -> str:
     if request.effort not in _THINKING_EFFORTS:
         return ""
     limit = request.reasoning.max_tokens if request.reasoning else None
     return tokens.clip(reasoning_text(conversation, request.effort), limit)
 
 
-def _text(request: TypedChatRequest, conversation: Conversation, instructions: Instructions, variation: int) -> str:
+def _text(request: TypedChatRequest, conversation: RequestSummary, instructions: Instructions, variation: int) -> str:
     text = reply_text(request, conversation, instructions, variation + (request.seed or 0))
     if not request.response_format or request.response_format.type != "json_object":
         return text
@@ -146,7 +148,7 @@ def _text(request: TypedChatRequest, conversation: Conversation, instructions: I
     return json.dumps(reply, ensure_ascii=False, separators=(",", ":"))
 
 
-def _schema_text(schema: NamedSchema, conversation: Conversation) -> str:
+def _schema_text(schema: NamedSchema, conversation: RequestSummary) -> str:
     try:
         return fitting_json(schema.json_schema, conversation.last_user_text, conversation.tool_results)
     except SchemaError as error:
@@ -162,14 +164,14 @@ def _up_to_stop(text: str, stops: Sequence[str]) -> str:
     return text[: min((at for at in found if at >= 0), default=len(text))]
 
 
-def _affordable(calls: Sequence[ToolCall], left: int | None) -> tuple[ToolCall, ...]:
+def _affordable(calls: Sequence[ComposedCall], left: int | None) -> tuple[ComposedCall, ...]:
     """The calls that `left` tokens allow, the arguments of the last cut short if need be."""
     if left is None:
         return tuple(calls)
-    made: list[ToolCall] = []
+    made: list[ComposedCall] = []
     for call in calls:
         room = left - sum(done.tokens for done in made) - tokens.count(call.name)
         if room <= 0:
             break
-        made.append(ToolCall(call.name, tokens.clip(call.arguments, room)))
+        made.append(ComposedCall(call.name, tokens.clip(call.arguments, room)))
     return tuple(made)

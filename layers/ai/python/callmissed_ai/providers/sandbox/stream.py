@@ -8,10 +8,10 @@ from typing import Any
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.logprobs import logprobs_of
-from callmissed_ai.providers.sandbox.reply import Choice, Reply
+from callmissed_ai.providers.sandbox.reply import Choice, ComposedReply
 
 
-def events(reply: Reply, request: TypedChatRequest, *, with_usage: bool) -> Iterator[bytes]:
+def events(reply: ComposedReply, request: TypedChatRequest, *, with_usage: bool) -> Iterator[bytes]:
     """The events of the stream, `[DONE]` last. With several choices their chunks take turns."""
     frame = reply.frame("chat.completion.chunk")
     no_usage = {"usage": None} if with_usage else {}
@@ -25,7 +25,9 @@ def events(reply: Reply, request: TypedChatRequest, *, with_usage: bool) -> Iter
     yield b"data: [DONE]\n\n"
 
 
-def _choice_chunks(reply: Reply, choice: Choice, index: int, request: TypedChatRequest) -> Iterator[dict[str, Any]]:
+def _choice_chunks(
+    reply: ComposedReply, choice: Choice, index: int, request: TypedChatRequest
+) -> Iterator[dict[str, Any]]:
     start = None if choice.content is None else ""
     yield _chunk(index, {"role": "assistant", "content": start, "refusal": None})
     for token in tokens.split(choice.reasoning):
@@ -37,7 +39,7 @@ def _choice_chunks(reply: Reply, choice: Choice, index: int, request: TypedChatR
     yield _chunk(index, {}, finish_reason=choice.finish_reason)
 
 
-def _call_chunks(reply: Reply, choice: Choice, index: int) -> Iterator[dict[str, Any]]:
+def _call_chunks(reply: ComposedReply, choice: Choice, index: int) -> Iterator[dict[str, Any]]:
     for at, call in enumerate(choice.tool_calls):
         opening = {"name": call.name, "arguments": ""}
         head = {"index": at, "id": reply.call_id(index, at), "type": "function", "function": opening}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from callmissed_ai.dialects.openai_chat.typed_request import NamedChoice, ToolFunction, TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
-from callmissed_ai.providers.sandbox.conversation import Conversation
+from callmissed_ai.providers.sandbox.conversation import RequestSummary
 from callmissed_ai.providers.sandbox.rejection import Rejected
 from callmissed_ai.providers.sandbox.schema_values import (
     FillCounter,
@@ -31,7 +31,7 @@ _MAX_TEXT_LENGTH = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class ComposedCall:
     """A call to a function. `arguments` is JSON text."""
 
     name: str
@@ -56,7 +56,7 @@ def check_tools(request: TypedChatRequest) -> None:
             raise _wrong_schema(function, index, error) from None
 
 
-def choose_calls(request: TypedChatRequest, conversation: Conversation) -> list[ToolCall]:
+def choose_calls(request: TypedChatRequest, conversation: RequestSummary) -> list[ComposedCall]:
     """The calls to make, none for a reply in text. Raises Rejected for parameters that can't be filled."""
     functions = [tool.function for tool in request.tools or ()]
     chosen = _chosen(request, functions, conversation)
@@ -65,7 +65,7 @@ def choose_calls(request: TypedChatRequest, conversation: Conversation) -> list[
 
 
 def _chosen(
-    request: TypedChatRequest, functions: Sequence[ToolFunction], conversation: Conversation
+    request: TypedChatRequest, functions: Sequence[ToolFunction], conversation: RequestSummary
 ) -> list[ToolFunction]:
     choice = request.tool_choice or "auto"
     if not functions or choice == "none" or (choice == "auto" and conversation.tool_results):
@@ -108,10 +108,12 @@ def _words(text: str) -> list[str]:
     return [word.removesuffix("s") for word in found if word not in _COMMON]
 
 
-def _call(function: ToolFunction, index: int, conversation: Conversation, counter: FillCounter) -> ToolCall:
+def _call(function: ToolFunction, index: int, conversation: RequestSummary, counter: FillCounter) -> ComposedCall:
     schema, said = function.parameters or {"type": "object"}, conversation.last_user_text
     try:
-        return ToolCall(function.name, fitting_json(schema, said, conversation.tool_results, (function.name,), counter))
+        return ComposedCall(
+            function.name, fitting_json(schema, said, conversation.tool_results, (function.name,), counter)
+        )
     except SchemaError as error:
         raise _wrong_schema(function, index, error) from None
 

@@ -2,7 +2,7 @@
 
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
-from callmissed_ai.providers.sandbox.conversation import Conversation
+from callmissed_ai.providers.sandbox.conversation import RequestSummary
 from callmissed_ai.providers.sandbox.failures import Instructions
 
 _OPENINGS = (
@@ -24,7 +24,7 @@ _MAX_RESULT_LENGTH = 600
 
 
 def reply_text(
-    request: TypedChatRequest, conversation: Conversation, instructions: Instructions, variation: int
+    request: TypedChatRequest, conversation: RequestSummary, instructions: Instructions, variation: int
 ) -> str:
     """The reply in words. `variation` chooses among phrasings."""
     if instructions.long_tokens is not None:
@@ -42,7 +42,7 @@ def reply_text(
     return " ".join(part for part in parts if part)
 
 
-def reasoning_text(conversation: Conversation, effort: str) -> str:
+def reasoning_text(conversation: RequestSummary, effort: str) -> str:
     """Text of the sandbox's reasoning; every effort above `medium` shows more."""
     steps = [
         f"The request has {_number(conversation.count, 'message')} and {_number(conversation.tokens, 'token')}.",
@@ -59,7 +59,7 @@ def reasoning_text(conversation: Conversation, effort: str) -> str:
     return " ".join(step for step in steps if step)
 
 
-def _heard(conversation: Conversation) -> str:
+def _heard(conversation: RequestSummary) -> str:
     sent = f"The request has {_number(conversation.count, 'message')}"
     if not conversation.last_user_text:
         return f"{sent}, and the user says nothing in words."
@@ -67,13 +67,13 @@ def _heard(conversation: Conversation) -> str:
     return f"{sent}; the last user message has {words}: {_quote(conversation.last_user_text, _MAX_QUOTE_LENGTH)}."
 
 
-def _instructed(conversation: Conversation) -> str:
+def _instructed(conversation: RequestSummary) -> str:
     if not conversation.system_text:
         return ""
     return f"The system prompt was seen, though not followed: {_quote(conversation.system_text, _MAX_QUOTE_LENGTH)}."
 
 
-def _offered(request: TypedChatRequest, conversation: Conversation) -> str:
+def _offered(request: TypedChatRequest, conversation: RequestSummary) -> str:
     if not request.tools or conversation.tool_results:
         return ""
     names = ", ".join(tool.function.name for tool in request.tools[:5])

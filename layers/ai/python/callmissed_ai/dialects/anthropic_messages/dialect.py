@@ -1,0 +1,136 @@
+"""The messages dialect as calls use it; implements `Dialect`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from callmissed.catalog.model import DialectName, Model
+from callmissed.errors import ApiError
+from callmissed_ai.dialects.anthropic_messages import (
+    fields,
+    reply_reader,
+    reply_writer,
+    request_reader,
+    request_writer,
+    usage,
+)
+from callmissed_ai.dialects.anthropic_messages.errors import refusal_of
+from callmissed_ai.dialects.anthropic_messages.request import (
+    GATEWAY_FIELDS,
+    PATH,
+    MessagesRequest,
+    check_counts,
+    full_model_id,
+    image_blocks,
+    image_bytes,
+)
+from callmissed_ai.dialects.anthropic_messages.stream import MessageStreamPassage, MessageStreamReader
+from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
+from callmissed_ai.dialects.dialect import Asked, Charge
+from callmissed_ai.dialects.further_fields import FurtherField
+from callmissed_ai.dialects.output_bounds import OutputBounds
+from callmissed_ai.dialects.stream_meter import StreamMeter
+from callmissed_ai.dialects.stream_reader import StreamReader
+from callmissed_ai.dialects.translation import reply_meter
+from callmissed_ai.tokens.bounds import max_request_tokens
+from callmissed_ai.work import Meter
+
+
+class MessagesDialect:
+    """Anthropic's messages."""
+
+    name: DialectName = "anthropic_messages"
+    path: str = PATH
+    limit_field: str = "max_tokens"
+
+    def check_size(self, body: Mapping[str, Any], size: int) -> None:
+        """See `Dialect.check_size`."""
+        check_counts(body, size)
+
+    def without_neutral_values(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `Dialect.without_neutral_values`."""
+        return fields.without_neutral_values(body)
+
+    def ask(self, body: Mapping[str, Any], size: int) -> Asked:
+        """See `Dialect.ask`."""
+        try:
+            request = MessagesRequest.model_validate(body)
+        except ValidationError as error:
+            raise request_reader.invalid(error) from None
+        images = image_blocks(body)
+        return Asked(
+            model=request.model,
+            model_ids=request.model_ids,
+            streamed=bool(request.stream),
+            wants_usage=True,
+            output_limits={"max_tokens": request.max_tokens},
+            choices=1,
+            input_tokens=max_request_tokens(size - sum(map(image_bytes, images)), len(images)),
+            has_images=bool(images),
+        )
+
+    def full_model_id(self, model_id: str) -> str:
+        """See `Dialect.full_model_id`."""
+        return full_model_id(model_id)
+
+    def further_fields(self, body: Mapping[str, Any]) -> Iterable[FurtherField]:
+        """See `Dialect.further_fields`."""
+        return fields.further_message_fields(body)
+
+    def addressed(self, body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> Mapping[str, Any]:
+        """See `Dialect.addressed`."""
+        sent = {name: value for name, value in body.items() if name not in GATEWAY_FIELDS}
+        return sent | {"model": upstream_id, "max_tokens": limit}
+
+    def read_request(self, body: Mapping[str, Any]) -> Conversation:
+        """See `Dialect.read_request`."""
+        return request_reader.read_request(body)
+
+    def write_request(self, conversation: Conversation) -> Mapping[str, Any]:
+        """See `Dialect.write_request`."""
+        return request_writer.write_request(conversation)
+
+    def count(self, body: Mapping[str, Any], limit: int | None) -> int:
+        """See `Dialect.count`."""
+        return usage.count_request(body, limit)
+
+    def estimate(self, body: Mapping[str, Any]) -> int:
+        """See `Dialect.estimate`."""
+        return usage.estimate_request(body)
+
+    def meter(self, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> Meter:
+        """See `Dialect.meter`."""
+        if streamed:
+            return StreamMeter(MessageStreamPassage(), bounds, charge)
+        return reply_meter(_checked, reply_reader.read_reply, bounds, charge)
+
+    def read_reply(self, reply: Mapping[str, Any]) -> Reply:
+        """See `Dialect.read_reply`."""
+        return reply_reader.read_reply(reply)
+
+    def write_reply(self, reply: Reply, frame: ReplyFrame) -> Mapping[str, Any]:
+        """See `Dialect.write_reply`."""
+        return reply_writer.write_reply(reply, frame)
+
+    def stream_reader(self) -> StreamReader:
+        """See `Dialect.stream_reader`."""
+        return MessageStreamReader()
+
+    def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> reply_writer.MessageStreamWriter:
+        """See `Dialect.stream_writer`."""
+        return reply_writer.MessageStreamWriter(frame)
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Dialect.closing`."""
+        return reply_writer.closing(error, request_id)
+
+    def refusal(self, error: object) -> ApiError:
+        """See `Dialect.refusal`."""
+        return refusal_of(error)
+
+
+def _checked(body: bytes, reply: Mapping[str, Any]) -> bytes:
+    """The `body` of a whole `reply`, untouched. Raises UnusableReply for what is no message."""
+    reply_reader.read_reply(reply)
+    return body

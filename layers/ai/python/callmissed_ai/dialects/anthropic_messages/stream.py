@@ -1,0 +1,66 @@
+"""A stream of messages that passes on as it is, but for `message_stop`, which is sent when the call is settled."""
+
+from collections.abc import Iterator
+
+from callmissed_ai.dialects.anthropic_messages.reply_reader import EventReader
+from callmissed_ai.dialects.conversation import Event
+from callmissed_ai.dialects.stream_meter import Passage
+from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
+from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, split
+
+
+class MessageStreamPassage:
+    """Reads one stream on its way; implements `StreamPassage`."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        self._splitter = EventSplitter()
+        self._events = EventReader()
+
+    def feed(self, body: bytes) -> Iterator[Passage]:
+        """See `StreamPassage.feed`."""
+        for event in split(self._splitter.feed(body)):
+            if not self.finished:
+                yield self._passage(event)
+        if self._splitter.pending_bytes > MAX_EVENT_BYTES:
+            raise UnreadableStream("an event without end")
+
+    def end(self) -> Iterator[Passage]:
+        """See `StreamPassage.end`."""
+        rest = self._splitter.rest()
+        if not self.finished and data_of(rest):
+            yield self._passage(rest.rstrip(b"\r\n") + b"\n\n")
+        if not (self.finished or self._events.has_stopped):
+            raise UnreadableStream("no message_stop")
+        self.finished = True
+
+    def _passage(self, event: bytes) -> Passage:
+        event = event.removeprefix(BYTE_ORDER_MARK)
+        data = data_of(event)
+        if not data:
+            return (), event
+        fields = json_object(data)
+        self.finished = fields.get("type") == "message_stop"
+        return list(self._events.read(fields)), b"" if self.finished else event
+
+
+class MessageStreamReader:
+    """Reads one stream; implements `StreamReader`."""
+
+    def __init__(self) -> None:
+        self._passage = MessageStreamPassage()
+
+    @property
+    def finished(self) -> bool:
+        """See `StreamReader.finished`."""
+        return self._passage.finished
+
+    def feed(self, body: bytes) -> Iterator[Event]:
+        """See `StreamReader.feed`."""
+        for events, _ in self._passage.feed(body):
+            yield from events
+
+    def end(self) -> Iterator[Event]:
+        """See `StreamReader.end`."""
+        for events, _ in self._passage.end():
+            yield from events

@@ -1,0 +1,115 @@
+"""What a dialect supplies for calls: of its requests, and of its replies."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from callmissed.catalog.model import DialectName, Model
+from callmissed.errors import ApiError
+from callmissed_ai.charges import Charges
+from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
+from callmissed_ai.dialects.further_fields import FurtherField
+from callmissed_ai.dialects.output_bounds import OutputBounds
+from callmissed_ai.dialects.stream_reader import StreamReader, StreamWriter
+from callmissed_ai.tokens.usage import TokenUsage
+from callmissed_ai.work import Meter
+
+Charge = Callable[[TokenUsage | None, Callable[[], str]], Awaitable[Charges]]
+"""Charges for the reported usage, and for what was written since it was reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the gateway reads of a request, whichever provider serves it.
+
+    `model` is the name that the caller used, `model_ids` that one and its fallbacks.
+    `output_limits` are the caller's own, by field. `input_tokens` is an upper bound.
+    """
+
+    model: str
+    model_ids: Sequence[str]
+    streamed: bool
+    wants_usage: bool
+    output_limits: Mapping[str, int]
+    choices: int
+    input_tokens: int
+    has_images: bool
+
+
+class Dialect(Protocol):
+    """One dialect. The body of a request is the JSON object that a caller sent, which `ask` has validated."""
+
+    name: DialectName
+    path: str
+    """Of an upstream, below its base URL."""
+
+    limit_field: str
+    """Field of a request with its output limit."""
+
+    def check_size(self, body: Mapping[str, Any], size: int) -> None:
+        """Check how much there is to validate. Raises ApiError 400."""
+        ...
+
+    def without_neutral_values(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`body` without fields that say nothing."""
+        ...
+
+    def ask(self, body: Mapping[str, Any], size: int) -> Asked:
+        """Validate `body`. Raises ApiError 400."""
+        ...
+
+    def full_model_id(self, model_id: str) -> str:
+        """The id by which to look for a model that the catalog does not have under `model_id`."""
+        ...
+
+    def further_fields(self, body: Mapping[str, Any]) -> Iterable[FurtherField]:
+        """The fields that not every provider of this dialect may get."""
+        ...
+
+    def addressed(self, body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> Mapping[str, Any]:
+        """`body` for the upstream's model `upstream_id`, with usage switched on and the output limit it obeys."""
+        ...
+
+    def read_request(self, body: Mapping[str, Any]) -> Conversation:
+        """The conversation of a request. Raises ApiError 400 for what no other dialect can have."""
+        ...
+
+    def write_request(self, conversation: Conversation) -> Mapping[str, Any]:
+        """A request, without model and output limit. Raises ApiError 400 for what this dialect can't have."""
+        ...
+
+    def count(self, body: Mapping[str, Any], limit: int | None) -> int:
+        """Tokens of a request, at most `limit`."""
+        ...
+
+    def estimate(self, body: Mapping[str, Any]) -> int:
+        """Tokens of a request without reading all of it."""
+        ...
+
+    def meter(self, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> Meter:
+        """A meter for a reply that passes on as it is."""
+        ...
+
+    def read_reply(self, reply: Mapping[str, Any]) -> Reply:
+        """A whole reply. Raises UnusableReply."""
+        ...
+
+    def write_reply(self, reply: Reply, frame: ReplyFrame) -> Mapping[str, Any]:
+        """A whole reply."""
+        ...
+
+    def stream_reader(self) -> StreamReader:
+        """A reader of one stream."""
+        ...
+
+    def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> StreamWriter:
+        """A writer of one stream."""
+        ...
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """The last bytes of a stream that was settled, or its event for the error of the request id."""
+        ...
+
+    def refusal(self, error: object) -> ApiError:
+        """Our words for an upstream's 4xx that the caller must change; `error` is what its body says of it."""
+        ...

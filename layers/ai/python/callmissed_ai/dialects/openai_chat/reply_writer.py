@@ -1,0 +1,159 @@
+"""From the neutral reply to a chat completion, whole or streamed."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from callmissed_ai.dialects.conversation import (
+    Event,
+    Part,
+    PartGrew,
+    PartSigned,
+    PartStarted,
+    RedactedThinking,
+    Refusal,
+    Reply,
+    ReplyFrame,
+    ReplyStopped,
+    Stop,
+    Text,
+    Thinking,
+    ToolCall,
+    UsageReported,
+)
+from callmissed_ai.dialects.openai_chat.reasoning import CLAUDE_FORMAT
+from callmissed_ai.tokens.usage import TokenUsage, larger
+
+_REASONS: Mapping[Stop, str] = {
+    Stop.END: "stop",
+    Stop.LIMIT: "length",
+    Stop.STOP_SEQUENCE: "stop",
+    Stop.TOOL_CALLS: "tool_calls",
+    Stop.REFUSED: "content_filter",
+    Stop.PAUSED: "stop",
+    Stop.CONTEXT_FULL: "length",
+}
+_NO_USAGE = TokenUsage(0, 0)
+
+
+def write_reply(reply: Reply, frame: ReplyFrame) -> dict[str, Any]:
+    """The completion, with one choice."""
+    texts = [part.text for part in reply.parts if isinstance(part, Text)]
+    refusals = [part.text for part in reply.parts if isinstance(part, Refusal)]
+    thoughts = [part for part in reply.parts if isinstance(part, Thinking | RedactedThinking)]
+    calls = [part for part in reply.parts if isinstance(part, ToolCall)]
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": "".join(texts) if texts else None,
+        "refusal": "".join(refusals) if refusals else None,
+    }
+    if thoughts:
+        message["reasoning_content"] = "".join(part.text for part in thoughts if isinstance(part, Thinking))
+        message["reasoning_details"] = [_detail(part, index) for index, part in enumerate(thoughts)]
+    if calls:
+        message["tool_calls"] = [_call(part) for part in calls]
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _REASONS[reply.stop]}
+    usage = {"usage": write_usage(reply.usage)} if reply.usage else {}
+    return {**_frame(frame, "chat.completion"), "choices": [choice], **usage}
+
+
+def write_usage(used: TokenUsage) -> dict[str, Any]:
+    """Usage as this dialect counts it: input includes what was read from a cache or written to one."""
+    return {
+        "prompt_tokens": used.input,
+        "completion_tokens": used.output,
+        "total_tokens": used.input + used.output,
+        "prompt_tokens_details": {"cached_tokens": used.cached, "cache_write_tokens": used.cache_write},
+    }
+
+
+def _frame(frame: ReplyFrame, kind: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{frame.reply_id}", "object": kind, "created": frame.created, "model": frame.model}
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    own = call.extras.get("openai_chat", {})
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}, **own}
+
+
+def _detail(part: Thinking | RedactedThinking, index: int) -> dict[str, Any]:
+    """A thought with what its provider demands back, in the form that OpenRouter uses."""
+    common = {"format": CLAUDE_FORMAT, "index": index}
+    if isinstance(part, RedactedThinking):
+        return {"type": "reasoning.encrypted", "data": part.data, **common}
+    signed = {"signature": part.signature} if part.signature else {}
+    return {"type": "reasoning.text", "text": part.text, **signed, **common}
+
+
+class ChatStreamWriter:
+    """Writes the chunks of one completion, but for `[DONE]`, which is sent when the call is settled."""
+
+    def __init__(self, frame: ReplyFrame, *, wants_usage: bool) -> None:
+        self._frame = _frame(frame, "chat.completion.chunk")
+        self._wants_usage = wants_usage
+        self._usage = _NO_USAGE
+        self._started = False
+        self._parts: dict[int, Part] = {}
+        self._calls: dict[int, int] = {}
+        self._thoughts: dict[int, int] = {}
+
+    def write(self, event: Event) -> bytes:
+        """See `StreamWriter.write`."""
+        return b"".join(map(self._chunk, self._choices(event)))
+
+    def _choices(self, event: Event) -> Iterator[dict[str, Any]]:
+        """The fields of the chunks that an event makes."""
+        if not self._started:
+            self._started = True
+            yield _delta({"role": "assistant", "content": ""})
+        match event:
+            case PartStarted():
+                yield from self._start(event.index, event.part)
+            case PartGrew():
+                yield _delta(self._growth(event.index, event.text))
+            case PartSigned():
+                yield _delta({"reasoning_details": [self._thought(event.index, Thinking("", event.signature))]})
+            case UsageReported():
+                self._usage = larger(self._usage, event.usage)
+            case ReplyStopped():
+                yield _delta({}, _REASONS[event.stop])
+                if self._wants_usage:
+                    yield {"choices": [], "usage": write_usage(self._usage)}
+            case _:
+                pass
+
+    def _start(self, index: int, part: Part) -> Iterator[dict[str, Any]]:
+        self._parts[index] = part
+        if isinstance(part, ToolCall):
+            number = self._calls[index] = len(self._calls)
+            yield _delta({"tool_calls": [{"index": number, **_call(part)}]})
+        elif isinstance(part, Thinking | RedactedThinking):
+            self._thoughts[index] = len(self._thoughts)
+            if isinstance(part, RedactedThinking):
+                yield _delta({"reasoning_details": [self._thought(index, part)]})
+
+    def _growth(self, index: int, text: str) -> dict[str, Any]:
+        match self._parts[index]:
+            case ToolCall():
+                return {"tool_calls": [{"index": self._calls[index], "function": {"arguments": text}}]}
+            case Thinking():
+                detail = self._thought(index, Thinking(text))
+                return {"reasoning_content": text, "reasoning_details": [detail]}
+            case Refusal():
+                return {"refusal": text}
+            case _:
+                return {"content": text}
+
+    def _thought(self, index: int, part: Thinking | RedactedThinking) -> dict[str, Any]:
+        return _detail(part, self._thoughts[index])
+
+    def _chunk(self, fields: Mapping[str, Any]) -> bytes:
+        return (
+            b"data: "
+            + json.dumps(self._frame | dict(fields), ensure_ascii=False, separators=(",", ":")).encode()
+            + b"\n\n"
+        )
+
+
+def _delta(delta: Mapping[str, Any], reason: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]}

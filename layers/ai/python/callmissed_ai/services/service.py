@@ -1,0 +1,25 @@
+"""What a route needs of a service: the permission, the work in a request, and how streams end."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from callmissed.catalog.model import Catalog
+from callmissed.errors import ApiError
+from callmissed.platform.routes import Permission
+from callmissed_ai.work import Work
+
+Parse = Callable[[Catalog, Mapping[str, Any], int], Work]
+"""The work in a JSON body of so many bytes. Raises ApiError."""
+
+Closing = Callable[[ApiError | None, str], bytes]
+"""The last bytes of a stream: its end, or its event for the error of the request id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service in one dialect. `closing` is None where nothing is streamed."""
+
+    permission: Permission
+    parse: Parse
+    closing: Closing | None = None

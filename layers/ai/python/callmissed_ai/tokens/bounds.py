@@ -1,0 +1,15 @@
+"""Upper bounds of the tokens in a request, from its size alone."""
+
+IMAGE_TOKENS = 6_000
+"""Upper bound of the tokens that providers of the built-in catalog charge for one image."""
+
+_REQUEST_TOKENS = 256
+"""Room for tokens that providers add to a request: a default system prompt, the template of the reply."""
+
+
+def max_request_tokens(text_bytes: int, images: int) -> int:
+    """A bound on the tokens of a request with so many bytes beside its images that no byte-level tokenizer exceeds.
+
+    A token is at least a byte of text, and the JSON around a message is longer than any chat template adds.
+    """
+    return text_bytes + images * IMAGE_TOKENS + _REQUEST_TOKENS

@@ -1,0 +1,116 @@
+"""Each caller's dialect with each upstream's: the reply, its bill, and what the upstream gets."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.inference.behaviours import completion, reply, streams, whole_stream
+from tests.support.inference.gateway import Account, Accounts
+from tests.support.inference.messages import message, message_stream
+from tests.support.inference.upstream import Behaviour, FakeUpstream
+from tests.support.inference.wire import CHAT, events_of, refused
+
+MESSAGES = "/v1/messages"
+MODELS = {"openai_chat": "lab-chat", "anthropic_messages": "claude-chat"}
+WHOLE: Mapping[str, Behaviour] = {"openai_chat": reply(completion()), "anthropic_messages": reply(message())}
+STREAMED: Mapping[str, Behaviour] = {
+    "openai_chat": streams(whole_stream()),
+    "anthropic_messages": streams(message_stream(message())),
+}
+USAGE = 11 * 50 + 7 * 150
+PAIRS = [(path, dialect) for path in (CHAT, MESSAGES) for dialect in MODELS]
+
+
+async def ask(client: httpx2.AsyncClient, path: str, account: Account, dialect: str, **more: Any) -> httpx2.Response:
+    body = {"model": MODELS[dialect], "max_tokens": 50, "messages": [{"role": "user", "content": "Hello"}], **more}
+    return await client.post(path, json=body, headers=account.headers)
+
+
+@pytest.mark.parametrize(("path", "dialect"), PAIRS)
+async def test_whole_reply_has_the_callers_form_and_the_upstreams_bill(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, path: str, dialect: str
+) -> None:
+    account = await accounts.account()
+    upstream.will(WHOLE[dialect])
+
+    response = await ask(client, path, account, dialect)
+
+    assert response.status_code == 200, response.text
+    body = response.json()
+    text = body["choices"][0]["message"]["content"] if path == CHAT else body["content"][0]["text"]
+    assert text == "Hello there"
+    assert await accounts.assert_balanced(account) == USAGE
+    if dialect == "anthropic_messages":
+        assert upstream.only.path == "/claude/v1/messages"
+        assert upstream.only.headers["anthropic-version"] == "2023-06-01"
+        assert upstream.only.headers["x-api-key"] == "lab-secret"
+        assert "authorization" not in upstream.only.headers
+        assert upstream.only.body["max_tokens"] == 50
+
+
+@pytest.mark.parametrize(("path", "dialect"), PAIRS)
+async def test_stream_has_the_callers_form_and_the_upstreams_bill(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, path: str, dialect: str
+) -> None:
+    account = await accounts.account()
+    upstream.will(STREAMED[dialect])
+
+    response = await ask(client, path, account, dialect, stream=True)
+
+    assert response.status_code == 200, response.text
+    if path == CHAT:
+        assert response.content.endswith(b"data: [DONE]\n\n")
+        chunks = events_of(response.content.removesuffix(b"data: [DONE]\n\n"))
+        texts = [choice["delta"].get("content") or "" for event in chunks for choice in event["choices"]]
+    else:
+        assert response.content.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
+        lines = [line for line in response.text.splitlines() if line.startswith("data: ")]
+        texts = [json.loads(line[6:]).get("delta", {}).get("text", "") for line in lines]
+    assert "".join(texts).startswith("Hello there")
+    assert await accounts.assert_balanced(account) == USAGE
+
+
+PRICED: Mapping[str, tuple[str, Any]] = {
+    "speed": ("speed", "fast"),
+    "service_tier": ("service_tier", "priority"),
+    "container": ("container", "c1"),
+    "tools.0.type": ("tools", [{"type": "web_search_20250305", "name": "web_search"}]),
+    "messages.0.content.0.source.type": (
+        "messages",
+        [{"role": "user", "content": [{"type": "document", "source": {"type": "file", "file_id": "f"}}]}],
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", MODELS)
+@pytest.mark.parametrize("param", PRICED)
+async def test_field_that_may_have_a_price_reaches_no_upstream(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, dialect: str, param: str
+) -> None:
+    account = await accounts.account()
+    name, value = PRICED[param]
+
+    response = await ask(client, MESSAGES, account, dialect, **{name: value})
+
+    error = refused(response, 400, "unsupported_field")
+    assert f"'{param}'" in error["message"]
+    assert upstream.requests == []
+    await accounts.assert_untouched(account)
+
+
+async def test_cache_marks_reach_upstreams_of_the_dialect_alone(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    marked = {"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}
+    asked = [{"role": "user", "content": [marked]}]
+    upstream.will(WHOLE["anthropic_messages"], WHOLE["openai_chat"])
+
+    for dialect in ("anthropic_messages", "openai_chat"):
+        assert (await ask(client, MESSAGES, account, dialect, messages=asked)).status_code == 200
+
+    assert upstream.requests[0].body["messages"] == asked
+    assert upstream.requests[1].body["messages"] == [{"role": "user", "content": "Hello"}]
