@@ -114,3 +114,58 @@ async def test_cache_marks_reach_upstreams_of_the_dialect_alone(
 
     assert upstream.requests[0].body["messages"] == asked
     assert upstream.requests[1].body["messages"] == [{"role": "user", "content": "Hello"}]
+
+
+EVERYTHING: Mapping[str, Any] = {
+    "system": [{"type": "text", "text": "Be kind.", "citations": []}],
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Hello"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}},
+                {
+                    "type": "document",
+                    "title": "T",
+                    "source": {"type": "text", "media_type": "text/plain", "data": "text"},
+                    "citations": {"enabled": False},
+                },
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "Hm", "signature": "c2ln"},
+                {"type": "redacted_thinking", "data": "eA=="},
+                {"type": "tool_use", "id": "a", "name": "look", "input": {"deep": [{"x": 1}]}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "seen"}]}],
+        },
+    ],
+    "tools": [{"name": "look", "input_schema": {"type": "object", "properties": {"x": {"enum": [1]}}}, "strict": True}],
+    "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+    "thinking": {"type": "enabled", "budget_tokens": 1024, "display": "summarized"},
+    "output_config": {"effort": "max", "format": {"type": "json_schema", "schema": {"type": "object"}}},
+    "stop_sequences": ["x"],
+    "metadata": {"user_id": "u"},
+    "service_tier": "auto",
+    "temperature": 1,
+    "top_k": 5,
+    "top_p": 0.5,
+}
+
+
+async def test_what_every_provider_may_get_reaches_it_as_it_was(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    upstream.will(WHOLE["anthropic_messages"])
+
+    response = await ask(client, MESSAGES, await accounts.account(), "anthropic_messages", **EVERYTHING)
+
+    assert response.status_code == 200, response.text
+    sent = upstream.only.body
+    assert (sent.pop("model"), sent.pop("max_tokens")) == ("upstream-claude-chat", 50)
+    assert sent == {name: value for name, value in EVERYTHING.items() if name != "service_tier"}

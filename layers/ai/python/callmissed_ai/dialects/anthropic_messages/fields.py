@@ -15,7 +15,7 @@ _NEUTRAL_VALUES: Mapping[str, tuple[object, ...]] = {
 }
 """Values with which a field means what its absence means, so that it is left out."""
 
-_TEXT = shape("type", "text", "citations")
+_TEXT = shape("type", "text", free=("citations",))
 _IMAGE = shape("type", source=chosen_by_type(base64=shape("type", "media_type", "data"), url=shape("type", "url")))
 _DOCUMENT = shape(
     *("type", "title", "context"),
@@ -27,22 +27,26 @@ _BLOCK = chosen_by_type(
     text=_TEXT,
     image=_IMAGE,
     document=_DOCUMENT,
-    tool_use=shape("type", "id", "name", "input", caller=chosen_by_type(direct=shape("type"))),
+    tool_use=shape("type", "id", "name", free=("input",), caller=chosen_by_type(direct=shape("type"))),
     tool_result=shape("type", "tool_use_id", "is_error", content=_RESULT),
     thinking=shape("type", "thinking", "signature"),
     redacted_thinking=shape("type", "data"),
 )
-_TOOL_FIELDS = ("type", "name", "description", "input_schema", "strict", "eager_input_streaming", "input_examples")
-_OPTIONS = ("model", "models", "max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences")
+_TOOL = shape(
+    *("type", "name", "description", "strict", "eager_input_streaming"),
+    free=("input_schema", "input_examples"),
+)
+_OPTIONS = ("model", "max_tokens", "stream", "temperature", "top_p", "top_k")
 REQUEST: Shape = shape(
     *_OPTIONS,
+    free=("models", "stop_sequences"),
     messages=shape("role", content=_BLOCK),
     system=_TEXT,
     metadata=shape("user_id"),
-    tools=shape(*_TOOL_FIELDS),
+    tools=_TOOL,
     tool_choice=shape("type", "name", "disable_parallel_tool_use"),
     thinking=shape("type", "budget_tokens", "display"),
-    output_config=shape("effort", format=shape("type", "schema")),
+    output_config=shape("effort", format=shape("type", free=("schema",))),
 )
 """The shape of a request that every provider may get."""
 

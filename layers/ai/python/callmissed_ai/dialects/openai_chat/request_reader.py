@@ -30,31 +30,32 @@ from callmissed_ai.dialects.openai_chat.request import first_error
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 
 _MARK = "cache_control"
-_TEXT = shape("type", "text", _MARK)
+_TEXT = shape("type", "text", free=(_MARK,))
 _PART = chosen_by_type(
     text=_TEXT,
     refusal=shape("type", "refusal"),
-    image_url=shape("type", _MARK, image_url=shape("url", "detail")),
+    image_url=shape("type", free=(_MARK,), image_url=shape("url", "detail")),
 )
 _MESSAGE = shape(
-    *("role", "name", "refusal", "tool_call_id", "reasoning_details", "annotations", *NAMES),
+    *("role", "name", "refusal", "tool_call_id", *NAMES),
+    free=("reasoning_details", "annotations"),
     content=_PART,
-    tool_calls=shape("id", "type", "index", "extra_content", function=shape("name", "arguments")),
+    tool_calls=shape("id", "type", "index", free=("extra_content",), function=shape("name", "arguments")),
 )
 _TOOL = chosen_by_type(
-    function=shape("type", _MARK, function=shape("name", "description", "parameters", "strict", _MARK))
+    function=shape("type", free=(_MARK,), function=shape("name", "description", "strict", free=("parameters", _MARK)))
 )
 _TRANSLATED = shape(
-    *("model", "models", "route", "stream", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k"),
-    *("stop", "user", "safety_identifier", "parallel_tool_calls", "reasoning_effort", "verbosity", "store", "metadata"),
-    "prompt_cache_key",
+    *("model", "route", "stream", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k"),
+    *("user", "safety_identifier", "parallel_tool_calls", "reasoning_effort", "verbosity", "store", "prompt_cache_key"),
+    free=("models", "stop", "metadata"),
     messages=_MESSAGE,
     tools=_TOOL,
     tool_choice=chosen_by_type(function=shape("type", function=shape("name"))),
     response_format=chosen_by_type(
         text=shape("type"),
         json_object=shape("type"),
-        json_schema=shape("type", json_schema=shape("name", "description", "schema", "strict")),
+        json_schema=shape("type", json_schema=shape("name", "description", "strict", free=("schema",))),
     ),
     reasoning=shape("effort", "max_tokens", "enabled", "exclude"),
     stream_options=shape("include_usage", "include_obfuscation"),
