@@ -47,7 +47,11 @@ def compose(settings: CoreSettings, catalog: Catalog | None = None) -> ASGIApp:
     return AdapterRequests(app) if settings.behind_adapter else app
 
 
-_USED_LATER = ("callmissed_ai.providers.sandbox.provider", "callmissed_ai.transports.http")
+_USED_LATER = (
+    "callmissed_ai.dialects.openai_chat.dialect",
+    "callmissed_ai.providers.sandbox.provider",
+    "callmissed_ai.transports.http",
+)
 """Modules that most calls need, though not all of them."""
 
 

@@ -26,16 +26,19 @@ from tests.support.counting import Count, CountingDynamoDB
 from tests.support.inference.behaviours import fails, ordinary
 from tests.support.inference.gateway import PEPPER, REGION, Account, Accounts, gateway_at_work, settings_for
 from tests.support.inference.upstream import FakeUpstream, Received
-from tests.support.inference.wire import CHAT, EMBEDDINGS, chat, embed, refused
+from tests.support.inference.wire import CHAT, EMBEDDINGS, MESSAGES, chat, embed, message, refused
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
 BUDGETS = pytest.mark.parametrize("budget", [None, 10**10], ids=["no budget", "budget"])
 SERVICES = pytest.mark.parametrize(
-    "call", [chat, partial(chat, stream=True), embed], ids=["chat blocking", "chat streaming", "embeddings"]
+    "call",
+    [chat, partial(chat, stream=True), message, partial(message, stream=True), embed],
+    ids=["chat blocking", "chat streaming", "messages blocking", "messages streaming", "embeddings"],
 )
 BilledCall = Callable[[httpx2.AsyncClient, Account], Awaitable[httpx2.Response]]
 ADMIT, HOLD, ENTRY, APPLY = "UpdateItem keys", "UpdateItem wallets", "PutItem ledger", "UpdateItem wallets"
 KEEP = "UpdateItem idempotency"
+COUNT_TOKENS = f"{MESSAGES}/count_tokens"
 KEYED = {"Idempotency-Key": "counted"}
 
 
@@ -95,9 +98,18 @@ async def test_billed_call_of_every_service(
 
 
 def test_every_service_is_counted() -> None:
-    billed = {route.path for route in ROUTES if route.permission}
+    billed = {route.path.removeprefix("/anthropic") for route in ROUTES if route.permission}
 
-    assert billed == {CHAT, EMBEDDINGS}
+    assert billed == {CHAT, EMBEDDINGS, MESSAGES, COUNT_TOKENS}
+
+
+async def test_count_of_tokens_is_one_write(client: httpx2.AsyncClient, accounts: Accounts, count: Count) -> None:
+    account = await accounts.account()
+    body = {"model": "lab-chat", "messages": [{"role": "user", "content": "Hello"}]}
+
+    assert (await client.post(COUNT_TOKENS, json=body, headers=account.headers)).status_code == 200
+
+    assert count.operations == [ADMIT]
 
 
 @BUDGETS

@@ -11,6 +11,7 @@ from tests.support.inference.gateway import Account
 
 CHAT = "/v1/chat/completions"
 HELLO: Mapping[str, Any] = {"model": "lab-chat", "messages": [{"role": "user", "content": "Hello"}]}
+MESSAGES = "/v1/messages"
 EMBEDDINGS = "/v1/embeddings"
 TEXTS: Mapping[str, Any] = {"model": "lab-embedding", "input": ["Hello", "there"]}
 IMAGE: Mapping[str, Any] = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
@@ -21,6 +22,14 @@ async def chat(
 ) -> httpx2.Response:
     """A chat call of `account`, whose body is `HELLO` with `fields` changed."""
     return await client.post(CHAT, json={**HELLO, **fields}, headers={**account.headers, **(headers or {})})
+
+
+async def message(
+    client: httpx2.AsyncClient, account: Account, headers: Mapping[str, str] | None = None, **fields: Any
+) -> httpx2.Response:
+    """A messages call of `account`, whose body is `HELLO` with a limit and `fields` changed."""
+    body = {**HELLO, "max_tokens": 50, **fields}
+    return await client.post(MESSAGES, json=body, headers={**account.headers, **(headers or {})})
 
 
 async def embed(

@@ -11,9 +11,8 @@ from tests.support.inference.behaviours import completion, reply, streams, whole
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.messages import message, message_stream
 from tests.support.inference.upstream import Behaviour, FakeUpstream
-from tests.support.inference.wire import CHAT, events_of, refused
+from tests.support.inference.wire import CHAT, MESSAGES, events_of, refused
 
-MESSAGES = "/v1/messages"
 MODELS = {"openai_chat": "lab-chat", "anthropic_messages": "claude-chat"}
 WHOLE: Mapping[str, Behaviour] = {"openai_chat": reply(completion()), "anthropic_messages": reply(message())}
 STREAMED: Mapping[str, Behaviour] = {
