@@ -1,4 +1,4 @@
-"""What would be silent in a deployed stage: alarms that see or tell nothing, and sources of work that never start."""
+"""What would be silent in a stage: alarms on no metric or without a recipient, and sources that never start."""
 
 from collections.abc import Iterator
 from typing import Any
