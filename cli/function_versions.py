@@ -1,5 +1,6 @@
 """Versions of a deployed function: the one behind the alias, and those that earlier deployments left."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,7 +10,10 @@ from cli.output import Row
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
-    from types_boto3_lambda.type_defs import FunctionConfigurationTypeDef
+    from types_boto3_lambda.type_defs import AliasConfigurationTypeDef, FunctionConfigurationTypeDef
+
+LIVE = "live"
+"""The alias that callers use."""
 
 _LATEST = "$LATEST"
 _MOVE_SECONDS = 300
@@ -38,11 +42,12 @@ def prune_function(api: "LambdaClient", name: str, now: Micros, keep: int) -> Pr
     stays too: a deployment may be about to move the alias to it. Raises botocore's errors.
     """
     try:
-        versions, used = _versions(api, name), _used(api, name)
+        versions, aliases = _versions(api, name), _aliases(api, name)
     except api.exceptions.ResourceNotFoundException:
         return None
-    result = PrunedFunction(name, max(versions.keys() & used, key=int, default=""), [], [])
-    unused = sorted(versions.keys() - used, key=int, reverse=True)
+    live = aliases.get(LIVE, {}).get("FunctionVersion", "")
+    result = PrunedFunction(name, live if live in versions else "", [], [])
+    unused = sorted(versions.keys() - _used(aliases.values()), key=int, reverse=True)
     newer = [version for version in unused if not result.live or int(version) > int(result.live)]
     result.kept += unused[: len(newer) + keep]
     for version in unused[len(newer) + keep :]:
@@ -61,13 +66,17 @@ def _versions(api: "LambdaClient", name: str) -> "dict[str, FunctionConfiguratio
     return {number: version for number, version in found.items() if number != _LATEST}
 
 
-def _used(api: "LambdaClient", name: str) -> set[str]:
+def _aliases(api: "LambdaClient", name: str) -> "dict[str, AliasConfigurationTypeDef]":
+    pages = api.get_paginator("list_aliases").paginate(FunctionName=name)
+    return {alias.get("Name", ""): alias for page in pages for alias in page["Aliases"]}
+
+
+def _used(aliases: "Iterable[AliasConfigurationTypeDef]") -> set[str]:
     """Versions that an alias sends calls to."""
     used: set[str] = set()
-    for page in api.get_paginator("list_aliases").paginate(FunctionName=name):
-        for alias in page["Aliases"]:
-            weights = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
-            used |= {alias.get("FunctionVersion", ""), *weights}
+    for alias in aliases:
+        weights = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+        used |= {alias.get("FunctionVersion", ""), *weights}
     return used
 
 

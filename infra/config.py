@@ -1,9 +1,10 @@
 """Configuration of a stage, typed and validated before anything is built from it."""
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from callmissed.platform.functions import FUNCTIONS
 
@@ -20,6 +21,14 @@ class ConfigError(Exception):
     """The settings of a stage are wrong; one line for each."""
 
 
+def _from_text(value: object) -> object:
+    """The command line gives every value as text: numbers and objects are JSON in it."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+_FromText = BeforeValidator(_from_text)
+
+
 class StageConfig(BaseModel):
     """One stage. The values come from `stages.<stage>` in cdk.json; `cdk -c <name>=<value>` overrides one."""
 
@@ -27,8 +36,10 @@ class StageConfig(BaseModel):
 
     stage: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,15}$")] = DEFAULT_STAGE
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "ap-south-1"
-    log_retention_days: Literal[30, 90, 180, 365, 731, 1827] = 365
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_retention_days: Annotated[Literal[30, 90, 180, 365, 731, 1827], _FromText] = 365
+    log_level: Literal["DEBUG", "INFO"] = "INFO"
+    """Not above INFO: Lambda would drop the lines of our metrics, which have no level, and alarms would see nothing.
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html"""
     alarm_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     firewall: bool = True
     """Put a web ACL before the API, which limits each address."""
@@ -48,13 +59,15 @@ class StageConfig(BaseModel):
     """The domain's certificate in ACM, in the stage's region."""
     low_credits: Annotated[int, Field(ge=0)] = 50
     """`credits.low` is published below as many credits."""
-    reserved_concurrency: Mapping[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict[str, int])
+    reserved_concurrency: Annotated[Mapping[str, Annotated[int, Field(ge=0)]], _FromText] = Field(
+        default_factory=dict[str, int]
+    )
     """Concurrent executions that are kept for a function, by its name, and that it can't exceed."""
     api_gateway_log_role: bool = True
     """Set the account's API Gateway log role, once per account and region. Off where another stack owns it."""
     providers_object: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+/.+$")] | None = None
     """An S3 object to use as the providers file instead of the SSM parameter, which holds at most 8 KB."""
-    restored_streams: Mapping[str, Annotated[str, Field(pattern=r"^arn:.+/stream/.+$")]] = Field(
+    restored_streams: Annotated[Mapping[str, Annotated[str, Field(pattern=r"^arn:.+/stream/.+$")]], _FromText] = Field(
         default_factory=dict[str, str]
     )
     """ARNs of streams by table, for tables that were restored by hand: their streams are new."""
@@ -71,6 +84,8 @@ class StageConfig(BaseModel):
             raise ValueError(f"certificate_arn: API Gateway needs a certificate in {self.region}")
         if unknown := self.reserved_concurrency.keys() - {function.name for function in FUNCTIONS}:
             raise ValueError(f"reserved_concurrency: there is no function {', '.join(sorted(unknown))}")
+        if unknown := self.restored_streams.keys() - {function.follows for function in FUNCTIONS}:
+            raise ValueError(f"restored_streams: no function follows a table {', '.join(sorted(unknown))}")
         return self
 
     @model_validator(mode="before")

@@ -11,6 +11,7 @@ from rehearsal.access.edges import edges, refused_edges
 from rehearsal.access.gate import unused_rights
 from rehearsal.access.references import dangling_references
 from rehearsal.access.roles import policies_of
+from rehearsal.access.silence import silent_resources
 from rehearsal.errors import PlanError
 from rehearsal.runtime.deployment import Deployment, deployed
 from rehearsal.smoke.product import smoke
@@ -48,9 +49,9 @@ def rehearse(folder: Path, report: Report) -> None:
 
 
 def check(assembly: CloudAssembly) -> DeploymentPlan:
-    """The plan. Raises PlanError for references that lead nowhere, and for edges that no policy allows."""
+    """The plan. Raises PlanError for references that lead nowhere, edges that no policy allows, and what is silent."""
     plan = make_plan(assembly)
-    if problems := [*dangling_references(plan), *refused_edges(plan)]:
+    if problems := [*dangling_references(plan), *refused_edges(plan), *silent_resources(plan)]:
         raise PlanError(problems)
     return plan
 

@@ -22,7 +22,7 @@ def check_alarms(stage: CheckedStage) -> Iterator[Finding]:
             raise
         yield Finding("alarms", Severity.ADVICE, "there is no topic for them", stage.deploy("observability"))
         return
-    confirmed = [each["Endpoint"] for each in found if each["SubscriptionArn"] != _PENDING]
+    confirmed = [each["Endpoint"] for each in found if each["SubscriptionArn"].startswith("arn:")]  # others: "Deleted"
     waiting = [each["Endpoint"] for each in found if each["SubscriptionArn"] == _PENDING]
     if confirmed:
         yield ok("alarms", f"go to {', '.join(confirmed)}")

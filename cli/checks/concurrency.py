@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from cli.checks.finding import CheckedStage, Finding, Severity, ok
+from botocore.exceptions import ClientError
+
+from cli.checks.finding import CheckedStage, Finding, Severity, is_denied, ok
 
 MIN_EXECUTIONS = 100
 """A stream occupies one execution as long as it lasts. A new account has 10, and webhooks alone may use 200."""
@@ -28,8 +30,13 @@ def check_concurrency(stage: CheckedStage) -> Iterator[Finding]:
 
 
 def _asked(stage: CheckedStage) -> int | None:
-    """The limit that an open request asks for."""
-    quotas = stage.clients("service-quotas")
-    history = quotas.list_requested_service_quota_change_history_by_quota(ServiceCode="lambda", QuotaCode=_QUOTA)
+    """The limit that an open request asks for; None where requests may not be read."""
+    try:
+        quotas = stage.clients("service-quotas")
+        history = quotas.list_requested_service_quota_change_history_by_quota(ServiceCode="lambda", QuotaCode=_QUOTA)
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        return None
     wanted = [int(each["DesiredValue"]) for each in history["RequestedQuotas"] if each["Status"] in _OPEN]
     return max(wanted, default=None)

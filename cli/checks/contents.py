@@ -7,17 +7,16 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from callmissed.aws.secrets import parsed_peppers, parsed_sealing_keys
-from callmissed.catalog.loader import load_catalog
-from callmissed.catalog.model import Catalog, CatalogError
+from callmissed.catalog.model import Catalog
 from callmissed.platform.resources import (
     CALLBACK_SECRETS,
     PEPPERS,
     PROVIDER_KEYS,
-    PROVIDERS_FILE,
     SEALING_KEYS,
     Resource,
 )
-from cli.checks.finding import CheckedStage, Finding, Severity, code_of, ok
+from cli.checks.finding import CheckedStage, Finding, Severity, code_of, is_denied, ok, unseen
+from cli.checks.providers_file import read_catalog
 
 _RINGS: Mapping[Resource, Callable[[str], object]] = {PEPPERS: parsed_peppers, SEALING_KEYS: parsed_sealing_keys}
 _EXAMPLES = {PROVIDER_KEYS: '{"OPENAI_API_KEY": "…"}', CALLBACK_SECRETS: '{"CASHFREE_SECRET_KEY": "…"}'}
@@ -41,9 +40,9 @@ def check_rings(stage: CheckedStage) -> Iterator[Finding]:
 
 def check_provider_keys(stage: CheckedStage) -> Iterator[Finding]:
     """Whether the keys of the catalog's providers are there, and the providers file can be read."""
-    file = _providers_file(stage)
-    yield file[1]
-    yield from _keys_of_providers(stage, file[0])
+    catalog, finding = read_catalog(stage)
+    yield finding
+    yield from _keys_of_providers(stage, catalog)
 
 
 def check_callback_secrets(stage: CheckedStage) -> Iterator[Finding]:
@@ -75,19 +74,6 @@ def _keys_of_providers(stage: CheckedStage, catalog: Catalog) -> Iterator[Findin
         yield Finding(name, Severity.ADVICE, f"no provider of the catalog has the key {_listed(unknown)}", put)
 
 
-def _providers_file(stage: CheckedStage) -> tuple[Catalog, Finding]:
-    """The catalog, built-in if the file is wrong, and what there is to say of the file."""
-    name, ssm = PROVIDERS_FILE.physical_name(stage.name), stage.clients("ssm")
-    put = f"aws ssm put-parameter --name {name} --overwrite --tier Intelligent-Tiering --value file://providers.toml"
-    try:
-        text = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
-        return load_catalog(text, source=name), ok(name, "can be read")
-    except ssm.exceptions.ParameterNotFound:
-        return load_catalog(), Finding(name, Severity.BLOCKS, "does not exist", stage.deploy("data"))
-    except CatalogError as error:
-        return load_catalog(), Finding(name, Severity.BLOCKS, str(error), put)
-
-
 def _object(stage: CheckedStage, resource: Resource) -> dict[str, Any] | Finding:
     name = resource.physical_name(stage.name)
     text = _text(stage, name)
@@ -105,14 +91,17 @@ def _object(stage: CheckedStage, resource: Resource) -> dict[str, Any] | Finding
 def _text(stage: CheckedStage, name: str) -> str | Finding:
     secrets = stage.clients("secretsmanager")
     try:
-        return secrets.get_secret_value(SecretId=name)["SecretString"]
+        text: str | None = secrets.get_secret_value(SecretId=name).get("SecretString")
     except ClientError as error:
+        if is_denied(error):
+            return unseen(name, error)
         if code_of(error) == "InvalidRequestException":
             restore = f"aws secretsmanager restore-secret --secret-id {name}"
             return Finding(name, Severity.BLOCKS, "is to be deleted, and can't be read", restore)
         if code_of(error) == "ResourceNotFoundException":
             return Finding(name, Severity.BLOCKS, "does not exist", stage.deploy("data"))
         raise
+    return Finding(name, Severity.BLOCKS, "is binary, not text", _put(name, "…")) if text is None else text
 
 
 def _put(name: str, value: str) -> str:

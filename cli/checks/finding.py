@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 
 from cli.output import Row
 
+_DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
+
 Clients = Callable[[str], Any]
 """A client of an AWS service, by the service's name, in the stage's region."""
 
@@ -62,3 +64,14 @@ def ok(subject: str, text: str) -> Finding:
 def code_of(error: ClientError) -> str:
     """AWS's code of an error."""
     return error.response.get("Error", {}).get("Code", "")
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether the operator's credentials lack the right to the call."""
+    return code_of(error) in _DENIED
+
+
+def unseen(subject: str, error: ClientError) -> Finding:
+    """What to say of `subject` after a call that was denied."""
+    text = f"can't be checked: your credentials may not call {error.operation_name}"
+    return Finding(subject, Severity.ADVICE, text, "Use credentials of an operator.")

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from cli.checks.alarms import check_alarms
 from cli.checks.concurrency import check_concurrency
 from cli.checks.contents import check_callback_secrets, check_provider_keys, check_rings
-from cli.checks.finding import CheckedStage, Clients, Finding, Severity, code_of
+from cli.checks.finding import CheckedStage, Clients, Finding, is_denied, unseen
 from cli.checks.functions import check_functions
 
 Check = Callable[[CheckedStage], Iterator[Finding]]
@@ -23,7 +23,6 @@ _CHECKS: tuple[Check, ...] = (
     check_callback_secrets,
     check_alarms,
 )
-_DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
 
 
 def check_stage(name: str, region: str, clients: Clients | None = None) -> list[Finding]:
@@ -32,15 +31,14 @@ def check_stage(name: str, region: str, clients: Clients | None = None) -> list[
     return [finding for check in _CHECKS for finding in _checked(check, stage)]
 
 
-def _checked(check: Check, stage: CheckedStage) -> list[Finding]:
-    subject = check.__name__.removeprefix("check_").replace("_", " ")
+def _checked(check: Check, stage: CheckedStage) -> Iterator[Finding]:
+    """What the check finds, up to a call that is denied."""
     try:
-        return list(check(stage))
+        yield from check(stage)
     except ClientError as error:
-        if code_of(error) not in _DENIED:
+        if not is_denied(error):
             raise
-        text = f"can't be checked: your credentials may not call {error.operation_name}"
-        return [Finding(subject, Severity.ADVICE, text, "Use credentials of an operator.")]
+        yield unseen(check.__name__.removeprefix("check_").replace("_", " "), error)
 
 
 def connect(region: str) -> Clients:

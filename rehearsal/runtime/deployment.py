@@ -30,7 +30,7 @@ from rehearsal.runtime.environments import DeployedFunction, ExecutionEnvironmen
 from rehearsal.runtime.web_adapter import WebEnvironment
 from rehearsal.stage.engines import Engines
 from rehearsal.templates.assembly import CloudAssembly
-from rehearsal.templates.identities import function_arn
+from rehearsal.templates.identities import function_name
 from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 _ADDITIONS = {"CALLMISSED_ALLOW_LOOPBACK": "true"}
@@ -53,7 +53,7 @@ class Deployment:
         """Call the target of a schedule, as of the time `at`. Raises FunctionError."""
         target = schedule.properties["Target"]
         event = json.loads(_SCHEDULED_TIME.sub(at, target["Input"]))
-        return await self.environments[_function_name(target["Arn"])].invoke(event)
+        return await self.environments[function_name(target["Arn"])].invoke(event)
 
 
 @asynccontextmanager
@@ -143,7 +143,7 @@ def _mappings(
 ) -> Iterator[EventSourceMapping]:
     invocations = _Invocations(environments)
     for mapping in plan.of("AWS::Lambda::EventSourceMapping"):
-        function = _function_name(mapping.properties["FunctionName"])
+        function = function_name(mapping.properties["FunctionName"])
         source = mapping.properties["EventSourceArn"]
         if ":sqs:" in source:
             yield _sqs_mapping(mapping, plan, engines, function, invocations)
@@ -177,8 +177,3 @@ def _stream_mapping(
     arn = stream_arn(engines.client("dynamodb"), table)
     streams = engines.client("dynamodbstreams")
     return StreamMapping(streams, arn, function, invocations, changes=ChangeSignal())
-
-
-def _function_name(given: str) -> str:
-    """Name of the function that an ARN or a name, with or without an alias, means."""
-    return function_arn(given).removeprefix(function_arn("")).partition(":")[0]

@@ -133,6 +133,11 @@ def function_arn(name: str) -> str:
     return name if name.startswith("arn:") else _arn("lambda", f"function:{name}")
 
 
+def function_name(given: str) -> str:
+    """Name of the function that an ARN or a name, with or without an alias, means."""
+    return function_arn(given).removeprefix(function_arn("")).partition(":")[0]
+
+
 def _generated(stack: str, logical_id: str) -> str:
     suffix = hashlib.sha256(f"{stack}/{logical_id}".encode()).hexdigest()[:12]
     return f"{stack}-{logical_id}"[:50] + f"-{suffix}"

@@ -2,17 +2,19 @@
 
 import ast
 import json
+import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from callmissed.aws.queues import MAX_DELAY_SECONDS
-from callmissed.observability import NAMESPACE
+from callmissed.observability import NAMESPACE, count
 from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, SCHEDULES, Function
 from callmissed.platform.queues import QUEUES, Queue, physical_queue_name
 from callmissed.platform.routes import ROUTES
 from infra.bundling.assets import ROOT
+from infra.config import StageConfig
 from tests.support.assembly import Assembly
 
 FOLLOWERS = [function for function in FUNCTIONS if function.follows]
@@ -145,6 +147,22 @@ def metrics_counted(source: Path) -> set[str]:
         and isinstance(call.args[0], ast.Constant)
         and not call.keywords
     }
+
+
+def test_no_log_level_of_a_stage_drops_the_metrics(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lambda takes a line without a level for one of level INFO, and drops lines below a function's level.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
+    count("LedgerDrift")
+    line = json.loads(capsys.readouterr().out)
+    assert line["_aws"] and "level" not in line
+    levels = get_args(StageConfig.model_fields["log_level"].annotation)
+    assert levels
+    assert [level for level in levels if logging.getLevelNamesMapping()[level] > logging.INFO] == []
 
 
 def test_every_alarm_notifies_the_operator(assembly: Assembly) -> None:

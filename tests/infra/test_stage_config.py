@@ -6,6 +6,7 @@ import pytest
 
 from infra.config import ConfigError, StageConfig, from_context
 
+STREAM = "arn:aws:dynamodb:ap-south-1:123456789012:table/callmissed-dev-ledger/stream/2026-11-20T09:00:00.000"
 STAGES = {"prod": {"log_retention_days": 731, "alarm_email": "ops@example.com"}}
 
 
@@ -36,6 +37,20 @@ def test_command_line_wins_over_the_file() -> None:
 
 
 @pytest.mark.parametrize(
+    ("setting", "text", "value"),
+    [
+        ("log_retention_days", "30", 30),
+        ("reserved_concurrency", '{"authorizer": 5}', {"authorizer": 5}),
+        ("restored_streams", f'{{"ledger": "{STREAM}"}}', {"ledger": STREAM}),
+        ("burst", "12", 12),
+        ("firewall", "false", False),
+    ],
+)
+def test_command_line_gives_any_setting_as_text(setting: str, text: str, value: object) -> None:
+    assert getattr(configured({setting: text}), setting) == value
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         {"stage": "Prod!"},
@@ -48,6 +63,9 @@ def test_command_line_wins_over_the_file() -> None:
         {"public_url": "http://api.example.com"},
         {"public_url": "https://api.example.com/?stage=prod"},
         {"low_credits": "-1"},
+        {"log_level": "WARNING"},
+        {"log_retention_days": "31"},
+        {"reserved_concurrency": "authorizer=5"},
         {"stages": {"dev": {"reserved_concurrency": {"ledger-sweep": -1}}}},
     ],
 )
@@ -71,6 +89,10 @@ CERTIFICATE = "arn:aws:acm:ap-south-1:123456789012:certificate/11112222"
         (
             {"stages": {"dev": {"reserved_concurrency": {"sweep": 1}}}},
             "stage dev: reserved_concurrency: there is no function sweep",
+        ),
+        (
+            {"stages": {"dev": {"restored_streams": {"ledgers": STREAM}}}},
+            "stage dev: restored_streams: no function follows a table ledgers",
         ),
     ],
 )

@@ -55,11 +55,14 @@ class FakeLambda:
 
 @dataclass
 class FakeQuotas:
-    """The requests for a higher limit."""
+    """The requests for a higher limit. `denied` is AWS's code where the operator may not read them."""
 
     requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    denied: str = ""
 
     def list_requested_service_quota_change_history_by_quota(self, **_: str) -> dict[str, Any]:
+        if self.denied:
+            raise ClientError({"Error": {"Code": self.denied}}, "ListRequestedServiceQuotaChangeHistoryByQuota")
         return {"RequestedQuotas": self.requests}
 
 

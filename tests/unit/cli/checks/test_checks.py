@@ -1,15 +1,17 @@
 """What each check finds, and the command that mends it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from callmissed.platform.resources import CALLBACK_SECRETS, PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, SEALING_KEYS
 from cli.checks.alarms import check_alarms
 from cli.checks.concurrency import check_concurrency
 from cli.checks.contents import check_callback_secrets, check_provider_keys, check_rings
-from cli.checks.finding import Finding, Severity
+from cli.checks.finding import CheckedStage, Finding, Severity
 from cli.checks.functions import check_functions
 from cli.checks.stage import check_stage
 from tests.support.deployed_stage import REGION, STAGE, DeployedStage
@@ -60,6 +62,20 @@ def test_request_for_more_executions_is_not_made_twice(stage: DeployedStage) -> 
     assert "request-service-quota-increase" not in found.remedy
 
 
+def test_too_few_executions_block_also_where_requests_may_not_be_read(stage: DeployedStage) -> None:
+    stage.functions.concurrency = stage.functions.unreserved = 10
+    stage.quotas.denied = "AccessDeniedException"
+    found = problem(check_stage(STAGE, REGION, stage.client))
+    assert (found.subject, found.severity) == ("concurrency", Severity.BLOCKS)
+
+
+def test_function_that_failed_blocks(stage: DeployedStage) -> None:
+    stage.functions.functions["callmissed-prod-webhooks"]["State"] = "Failed"
+    found = problem(stage.asked(check_functions))
+    assert (found.severity, found.text) == (Severity.BLOCKS, "failed: webhooks")
+    assert found.remedy == "npx cdk deploy --all -c stage=prod"
+
+
 def test_functions_that_are_missing_block(stage: DeployedStage) -> None:
     del stage.functions.functions["callmissed-prod-ledger-sweep"]
     found = problem(stage.asked(check_functions))
@@ -98,6 +114,42 @@ def test_secret_that_does_not_exist_blocks(stage: DeployedStage) -> None:
     stage.real("secretsmanager").delete_secret(SecretId="callmissed/prod/peppers", ForceDeleteWithoutRecovery=True)
     found = problem(stage.asked(check_rings))
     assert (found.text, found.remedy) == ("does not exist", "npx cdk deploy data -c stage=prod")
+
+
+@pytest.mark.parametrize("check", [check_rings, check_provider_keys, check_callback_secrets])
+def test_binary_secret_is_a_finding(stage: DeployedStage, check: Callable[[CheckedStage], Iterator[Finding]]) -> None:
+    for resource in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS):
+        stage.real("secretsmanager").put_secret_value(SecretId=resource.physical_name(STAGE), SecretBinary=b"\xff")
+    found = [finding for finding in stage.asked(check) if finding.severity is Severity.BLOCKS]
+    assert found
+    assert all(finding.text == "is binary, not text" and "put-secret-value" in finding.remedy for finding in found)
+
+
+def test_secret_that_may_not_be_read_hides_no_other(stage: DeployedStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = stage.real("secretsmanager")
+
+    class PeppersDenied:
+        def get_secret_value(self, SecretId: str) -> Any:  # noqa: N803  boto3's
+            if SecretId == PEPPERS.physical_name(STAGE):
+                raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue")
+            return real.get_secret_value(SecretId=SecretId)
+
+    stage.write_secret(SEALING_KEYS, "not hexadecimal")
+    given = stage.client
+    monkeypatch.setattr(stage, "client", lambda name: PeppersDenied() if name == "secretsmanager" else given(name))
+    unseen, wrong = stage.asked(check_rings)
+    assert (unseen.subject, unseen.severity) == ("callmissed/prod/peppers", Severity.ADVICE)
+    assert "may not call GetSecretValue" in unseen.text
+    assert (wrong.subject, wrong.severity) == ("callmissed/prod/sealing-keys", Severity.BLOCKS)
+
+
+def test_what_was_found_before_a_denial_is_kept(stage: DeployedStage) -> None:
+    stage.write_providers("[[models]]\nid = 5\n")
+    stage.denied = frozenset({"secretsmanager"})
+    findings = check_stage(STAGE, REGION, stage.client)
+    assert [finding.subject for finding in findings if finding.severity is Severity.BLOCKS] == [
+        PROVIDERS_FILE.physical_name(STAGE)
+    ]
 
 
 def test_deleted_secret_can_be_restored(stage: DeployedStage) -> None:
@@ -151,6 +203,32 @@ def test_providers_file_that_does_not_exist_blocks(stage: DeployedStage) -> None
     assert problem(stage.asked(check_provider_keys)).remedy == "npx cdk deploy data -c stage=prod"
 
 
+def with_providers_object(stage: DeployedStage, text: str | None) -> None:
+    """Let the stage read its file from an object; None for one that does not exist."""
+    variables = {PROVIDERS_FILE.variable: "s3://acme-config/providers.toml"}
+    stage.functions.functions["callmissed-prod-inference"]["Environment"] = {"Variables": variables}
+    where = {"LocationConstraint": REGION}
+    stage.real("s3").create_bucket(Bucket="acme-config", CreateBucketConfiguration=where)
+    if text is not None:
+        stage.real("s3").put_object(Bucket="acme-config", Key="providers.toml", Body=text.encode())
+
+
+def test_providers_file_in_an_object_counts_instead_of_the_parameter(stage: DeployedStage) -> None:
+    stage.write_secret(PROVIDER_KEYS, "{}")
+    with_providers_object(stage, OWN_PROVIDER)
+    [file, keys] = stage.asked(check_provider_keys)
+    assert (file.subject, file.severity) == ("s3://acme-config/providers.toml", Severity.OK)
+    assert keys.severity is Severity.OK
+
+
+@pytest.mark.parametrize("text", [None, "[[models]]\nid = 5\n"])
+def test_object_that_is_wrong_or_missing_blocks(stage: DeployedStage, text: str | None) -> None:
+    with_providers_object(stage, text)
+    found = problem(stage.asked(check_provider_keys))
+    assert (found.subject, found.severity) == ("s3://acme-config/providers.toml", Severity.BLOCKS)
+    assert found.remedy == "aws s3 cp providers.toml s3://acme-config/providers.toml"
+
+
 def test_empty_callback_secrets_are_advice(stage: DeployedStage) -> None:
     stage.write_secret(CALLBACK_SECRETS, "{}")
     found = problem(stage.asked(check_callback_secrets))
@@ -177,6 +255,17 @@ def test_subscription_that_waits_for_its_confirmation_is_advice(
     )
     found = problem(stage.asked(check_alarms))
     assert found.text.startswith("not confirmed: ops@example.com")
+
+
+def test_deleted_subscription_is_none(stage: DeployedStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deleted:
+        def list_subscriptions_by_topic(self, **_: str) -> object:
+            return {"Subscriptions": [{"SubscriptionArn": "Deleted", "Endpoint": "ops@example.com"}]}
+
+    monkeypatch.setattr(
+        stage, "real", lambda service, real=stage.real: Deleted() if service == "sns" else real(service)
+    )
+    assert problem(stage.asked(check_alarms)).text == "nobody is subscribed to them"
 
 
 def test_stage_without_a_topic_has_no_alarms(stage: DeployedStage) -> None:

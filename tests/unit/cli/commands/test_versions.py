@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from callmissed.clock import SECOND, Micros, system_clock
 from callmissed.platform.functions import INFERENCE, LEDGER_SWEEP
-from cli.function_versions import prune_function
+from cli.function_versions import PrunedFunction, prune_function
 from cli.main import app
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class StageFunctions:
         ]
 
     def go_live(self, version: str, name: str = NAME) -> None:
-        self.api.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
+        self.alias("live", version, name)
+
+    def alias(self, alias: str, version: str, name: str = NAME) -> None:
+        self.api.create_alias(FunctionName=name, Name=alias, FunctionVersion=version)
 
     def run(self, *words: str) -> Result:
         return CliRunner().invoke(app, ["versions", "prune", "--stage", STAGE, "--region", "ap-south-1", *words])
@@ -120,6 +124,55 @@ def test_version_newer_than_the_live_one_stays(functions: StageFunctions) -> Non
     functions.go_live("2")
     pruned = prune_function(functions.api, NAME, in_an_hour(), 0)
     assert pruned and (pruned.live, pruned.deleted, pruned.kept) == ("2", ["1"], ["3"])
+
+
+def test_alias_of_the_operators_own_keeps_its_version_and_makes_none_live(functions: StageFunctions) -> None:
+    """After a way back by hand, the version that the stack describes is newer than the live one."""
+    functions.create()
+    functions.publish(5)
+    functions.go_live("2")
+    functions.alias("trial", "4")
+    pruned = prune_function(functions.api, NAME, in_an_hour(), 0)
+    assert pruned and (pruned.live, pruned.deleted, pruned.kept) == ("2", ["1"], ["5", "3"])
+    assert functions.versions() == ["$LATEST", "2", "3", "4", "5"]
+
+
+def test_function_with_another_alias_only_keeps_everything(functions: StageFunctions) -> None:
+    functions.create()
+    functions.publish(2)
+    functions.alias("trial", "2")
+    pruned = prune_function(functions.api, NAME, in_an_hour(), 0)
+    assert pruned and (pruned.live, pruned.deleted, pruned.kept) == ("", [], ["1"])
+
+
+def test_versions_and_aliases_come_in_pages(functions: StageFunctions) -> None:
+    """Lambda gives at most 50 at a time."""
+    functions.create()
+    last = functions.publish(60)
+    for version in range(1, 56):
+        functions.alias(f"trial-{version}", str(version))
+    functions.go_live(last)
+    pruned = prune_function(functions.api, NAME, in_an_hour(), 0)
+    assert pruned and (pruned.live, pruned.deleted) == ("60", ["59", "58", "57", "56"])
+
+
+def test_refusal_half_way_shows_what_was_done_before(
+    functions: StageFunctions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions.create()
+    functions.go_live(functions.publish(2))
+    refusal = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate exceeded"}}
+
+    def pruned_once(api: "LambdaClient", name: str, now: Micros, keep: int) -> PrunedFunction | None:
+        if name != NAME:
+            raise ClientError(refusal, "ListVersionsByFunction")  # pyright: ignore[reportArgumentType]  all that we read
+        return prune_function(api, name, Micros(now + HOUR), keep)
+
+    monkeypatch.setattr("cli.commands.versions.prune_function", pruned_once)
+    result = functions.run("--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == [{"function": NAME, "live": "2", "deleted": ["1"], "kept": []}]
+    assert "Rate exceeded" in result.stderr
 
 
 def test_version_that_gets_a_share_of_the_calls_stays(functions: StageFunctions) -> None:
