@@ -16,7 +16,7 @@ _STREAM = asking("sandbox:slow 300") | {"stream": True}
 
 
 async def update(deployment: Deployment, plan: DeploymentPlan, assembly: CloudAssembly) -> None:
-    """Deploy `plan` over what runs, in the middle of a stream. Raises SmokeError when a caller notices."""
+    """Deploy `plan` over what runs, in the middle of a stream. Raises SmokeError when a caller is cut off."""
     before = _published(deployment)
     async with operating(deployment.engines) as operator, aiohttp.ClientSession() as session:
         caller = ApiClient(session, deployment.url, await operator.create_tenant())

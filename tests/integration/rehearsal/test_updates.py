@@ -1,4 +1,4 @@
-"""A second deployment over the first one: what stays, what a caller notices, and what the guide's prune deletes."""
+"""A second deployment over the first one: what stays, what a caller gets, and what the guide's prune deletes."""
 
 from pathlib import Path
 
