@@ -24,6 +24,7 @@ MINUTES = 730 * 60
 """Minutes of a month, as AWS counts it."""
 
 FREE_DASHBOARD_METRICS = 50
+_WOKEN_MB = 1769
 _MILLION = 1_000_000
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _UNIT_MINUTES = {"minute": 1, "hour": 60, "day": 24 * 60}
@@ -183,14 +184,21 @@ def _mapping(_: Mapping[str, Any], mapping: Properties, prices: StandingPrices) 
 
 def _schedule(resources: Mapping[str, Any], schedule: Properties, prices: StandingPrices) -> Iterator[Line]:
     runs = runs_a_month(schedule["ScheduleExpression"])
-    alias = resources[schedule["Target"]["Arn"]["Ref"]]["Properties"]
-    function = resources[alias["FunctionName"]["Ref"]]["Properties"]
+    function = _called(resources, schedule["Target"]["Arn"])
     gb_seconds = prices.run_ms / 1000 * function["MemorySize"] / 1024
     each = prices.schedules + prices.lambda_requests + gb_seconds * prices.lambda_gb_seconds
     logged = runs * prices.run_log_bytes / 1e9
     yield Line("runs of schedules, with their logs", runs, runs / _MILLION * each + logged * prices.log_gb)
     if function.get("TracingConfig", {}).get("Mode") == "Active":
         yield Line("traces of schedules", runs, runs / _MILLION * prices.traces)
+
+
+def _called(resources: Mapping[str, Any], target: Mapping[str, Any]) -> Properties:
+    """The function behind an alias; of one that another stack has and a wake-up calls once a week, a large one."""
+    if "Ref" not in target:
+        return {"MemorySize": _WOKEN_MB}
+    alias = resources[target["Ref"]]["Properties"]
+    return resources[alias["FunctionName"]["Ref"]]["Properties"]
 
 
 def runs_a_month(expression: str) -> float:

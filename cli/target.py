@@ -40,8 +40,8 @@ def _deployed(stage: str, region: str) -> CoreSettings:
     return CoreSettings(
         stage=stage,
         region=region,
-        pepper_secret_arn=PEPPERS.physical_name(stage),
-        sealing_secret_arn=SEALING_KEYS.physical_name(stage),
+        pepper_secret_name=PEPPERS.physical_name(stage),
+        sealing_secret_name=SEALING_KEYS.physical_name(stage),
     )
 
 

@@ -1,9 +1,10 @@
-"""One rehearsal: deploy, use, tear down; and once more from the start in the same account."""
+"""One rehearsal: deploy, use, update, restore, tear down; and once more from the start in the same account."""
 
 import asyncio
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,11 @@ from rehearsal.access.silence import silent_resources
 from rehearsal.errors import PlanError
 from rehearsal.runtime.deployment import Deployment, deployed
 from rehearsal.smoke.product import smoke
+from rehearsal.smoke.restore import check_restored, spend
+from rehearsal.smoke.update import update
 from rehearsal.stage.engines import Engines, create_resources, running_engines
+from rehearsal.stage.prune import prune
+from rehearsal.stage.restore import restore
 from rehearsal.stage.tear_down import roll_back, tear_down
 from rehearsal.templates.assembly import CloudAssembly, read_assembly
 from rehearsal.templates.plan import DeploymentPlan, make_plan
@@ -28,6 +33,13 @@ Report = Callable[[str], object]
 _DATA_SERVICES = {"dynamodb", "events", "s3", "secretsmanager", "sqs", "ssm"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    name: str
+    plan: DeploymentPlan
+    assembly: CloudAssembly
+
+
 def rehearse(folder: Path, report: Report) -> None:
     """Synthesise into `folder` and rehearse every variant, one after the other in one account.
 
@@ -37,15 +49,13 @@ def rehearse(folder: Path, report: Report) -> None:
     with _step("synthesis", report):
         synthesise(assemblies, *VARIANTS)
     with running_engines(folder / "logs") as engines:
-        for number, variant in enumerate(VARIANTS):
-            assembly = read_assembly(assemblies / variant)
-            plan = check(assembly)
-            report(f"{variant}: {len(plan.resources)} resources, {len(list(edges(plan)))} edges between services")
-            if number == 0:
-                with _step("  failed first deployment", report):
-                    create_resources(engines, plan)
-                    roll_back(engines, plan, STAGE, folder)
-            _round(plan, assembly, engines, folder / variant, report)
+        first, second, updated = (_read(assemblies, variant, report) for variant in VARIANTS)
+        with _step("failed first deployment", report):
+            create_resources(engines, first.plan)
+            roll_back(engines, first.plan, STAGE, folder)
+        for variant, update in ((first, None), (second, updated)):
+            report(f"{variant.name}:")
+            _round(variant, update, engines, folder / variant.name, report)
 
 
 def check(assembly: CloudAssembly) -> DeploymentPlan:
@@ -56,19 +66,38 @@ def check(assembly: CloudAssembly) -> DeploymentPlan:
     return plan
 
 
-def _round(plan: DeploymentPlan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report) -> None:
+def _read(assemblies: Path, name: str, report: Report) -> _Variant:
+    assembly = read_assembly(assemblies / name)
+    plan = check(assembly)
+    report(f"{name}: {len(plan.resources)} resources, {len(list(edges(plan)))} edges between services")
+    return _Variant(name, plan, assembly)
+
+
+def _round(variant: _Variant, updated: _Variant | None, engines: Engines, folder: Path, report: Report) -> None:
     with _step("  create", report):
-        create_resources(engines, plan)
-    with _step("  smoke", report):
-        asyncio.run(_use(plan, assembly, engines, folder, report))
+        create_resources(engines, variant.plan)
+    asyncio.run(_use(variant, engines, folder, report, updated))
+    last = updated or variant
     with _step("  tear down", report):
-        tear_down(engines, plan, STAGE, folder)
+        tear_down(engines, last.plan, STAGE, folder)
 
 
-async def _use(plan: DeploymentPlan, assembly: CloudAssembly, engines: Engines, folder: Path, report: Report) -> None:
-    async with deployed(plan, assembly, engines, folder) as deployment:
-        await smoke(deployment)
+async def _use(variant: _Variant, engines: Engines, folder: Path, report: Report, updated: _Variant | None) -> None:
+    async with deployed(variant.plan, variant.assembly, engines, folder) as deployment:
+        with _step("  smoke", report):
+            await smoke(deployment)
         report(f"    {len(deployment.environments)} functions called, {_rights(deployment)}")
+        if updated is None:
+            return
+        with _step("  update", report):
+            await update(deployment, updated.plan, updated.assembly)
+        point = await spend(deployment)
+    with _step("  prune", report):
+        await asyncio.to_thread(prune, engines, updated.plan, STAGE, folder)
+    with _step("  restore", report):
+        await asyncio.to_thread(restore, engines, updated.plan, STAGE, folder, point.moment)
+        async with deployed(updated.plan, updated.assembly, engines, folder) as deployment:
+            await check_restored(deployment, point)
 
 
 def _rights(deployment: Deployment) -> str:

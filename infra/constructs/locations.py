@@ -15,6 +15,8 @@ from callmissed.platform.resources import PROVIDERS_FILE, Resource, ResourceKind
 from callmissed.platform.tables import Table, physical_name
 from infra.config import StageConfig
 
+ALIAS = "live"
+"""The alias that callers of a function use."""
 _SUFFIX = "-??????"
 """Secrets Manager ends a secret's ARN in a hyphen and six random characters."""
 
@@ -48,6 +50,11 @@ def table_arn(table: Table, config: StageConfig) -> str:
 def queue_arn(name: str, config: StageConfig) -> str:
     """ARN of the queue that is declared as `name`."""
     return _arn(config, "sqs", physical_queue_name(config.stage, name))
+
+
+def alias_arn(function: Function, config: StageConfig) -> str:
+    """ARN of the alias by which a declared function is called."""
+    return _arn(config, "lambda", f"function:{function.physical_name(config.stage)}:{ALIAS}")
 
 
 def bucket_name(resource: Resource, config: StageConfig) -> str:

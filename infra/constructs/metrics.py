@@ -9,7 +9,7 @@ from callmissed.observability import NAMESPACE
 from callmissed.platform.functions import Function
 from callmissed.platform.queues import physical_queue_name
 from infra.config import StageConfig
-from infra.constructs.python_function import ALIAS
+from infra.constructs.locations import ALIAS
 
 _MINUTE = Duration.minutes(1)
 _FIVE_MINUTES = Duration.minutes(5)

@@ -20,11 +20,9 @@ from infra.config import StageConfig
 from infra.constructs import access
 from infra.constructs.checks import accept, accept_lint
 from infra.constructs.layers import ARCHITECTURE, RUNTIME, Layers
+from infra.constructs.locations import ALIAS
 from infra.constructs.logs import log_group
 from infra.constructs.removal import KEEP
-
-ALIAS = "live"
-"""The alias that callers use."""
 
 _LOG_LEVELS = {
     "DEBUG": lambda_.ApplicationLogLevel.DEBUG,

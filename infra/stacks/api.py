@@ -19,7 +19,7 @@ from infra.constructs.streaming_function import streaming_entry
 from infra.declarations import Declarations
 from infra.openapi.document import IntegrationTarget, api_document
 from infra.optional.custom_domain import custom_domain
-from infra.optional.snapshots import is_snapshotted, keep_snapshot
+from infra.optional.snapshots import is_snapshotted
 
 
 class ApiStack(Stack):
@@ -45,9 +45,6 @@ class ApiStack(Stack):
             rate_limited_by_address(api.deployment_stage, config)
         else:
             accept(api, "The operator has turned it off: docs/decisions/0015-idle-cost.md.", "AwsSolutions-APIG3")
-        for function in functions.values():
-            if is_snapshotted(function.declared, config):
-                keep_snapshot(function, config)
         if domain := custom_domain(self, config):
             domain.add_base_path_mapping(api, stage=api.deployment_stage)
             CfnOutput(self, "DomainTarget", value=domain.domain_name_alias_domain_name)

@@ -1,6 +1,6 @@
 """The functions without callers of their own, and the schedules, queues and streams that start them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_scheduler as scheduler
@@ -16,6 +16,7 @@ from infra.constructs.event_sources import consume_queue, consume_stream
 from infra.constructs.locations import queue_arn
 from infra.constructs.python_function import PythonFunction, stack_context
 from infra.declarations import Declarations
+from infra.optional.snapshots import is_snapshotted, keep_snapshot
 
 
 class WorkersStack(Stack):
@@ -47,19 +48,22 @@ class WorkersStack(Stack):
             if table := worker.follows:
                 stream = config.restored_streams.get(table) or streams[table]
                 consume_stream(self._functions[worker.name], table, stream, failures[worker.name])
-        self._call_on_schedule(declared.schedules, config)
+        self._call_on_schedule(declared, config)
 
     def _failures(self, worker: Function, config: StageConfig) -> sqs.Queue:
         name = physical_queue_name(config.stage, worker.failures)
         return dead_letter_queue(self, f"Failures-{worker.name}", name)
 
-    def _call_on_schedule(self, schedules: Sequence[Schedule], config: StageConfig) -> None:
+    def _call_on_schedule(self, declared: Declarations, config: StageConfig) -> None:
         undelivered = sqs.Queue.from_queue_arn(self, "Undelivered", queue_arn(UNDELIVERED, config))
         group = scheduler.ScheduleGroup(
             self, "Schedules", schedule_group_name=config.service, removal_policy=RemovalPolicy.DESTROY
         )
-        for schedule in schedules:
+        for schedule in declared.schedules:
             self._schedule(schedule, group, undelivered)
+        for function in declared.served:
+            if is_snapshotted(function, config):
+                keep_snapshot(self, function, config, group, undelivered)
 
     def _schedule(self, declared: Schedule, group: scheduler.ScheduleGroup, undelivered: sqs.IQueue) -> None:
         event = {"schedule": declared.name, "at": scheduler.ContextAttribute.scheduled_time}

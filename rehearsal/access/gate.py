@@ -47,7 +47,7 @@ class AccessGate:
 
     engines: Mapping[str, str]
     policies: Policies
-    principals: Mapping[str, Principal]
+    principals: dict[str, Principal]
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     used: set[UsedRight] = field(default_factory=set[UsedRight])
     refused: list[str] = field(default_factory=list[str])

@@ -4,14 +4,15 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from aiohttp import web
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callmissed.platform.queues import Queue
 from local.aws.services import StageServices
@@ -39,15 +40,50 @@ _INSERTS = [{"eventName": ["INSERT"]}]
 _SCHEDULED_TIME = re.compile(r"<aws\.scheduler\.scheduled-time>")
 
 
-@dataclass(frozen=True, slots=True)
+class _LiveApi:
+    """The API as it was deployed last. A request in flight ends where it began."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+@dataclass(slots=True)
 class Deployment:
-    """A stage that runs. `url` is where its API answers, `environments` are by the function's name."""
+    """A stage that runs. `url` is where its API answers.
+
+    `environments` are those behind the aliases, by the function's name; `versions` are all, by the version's path.
+    """
 
     plan: DeploymentPlan
     engines: Engines
     gate: AccessGate
-    environments: Mapping[str, ExecutionEnvironment]
-    url: str
+    surroundings: Surroundings
+    environments: dict[str, ExecutionEnvironment] = field(default_factory=dict[str, ExecutionEnvironment])
+    versions: dict[str, ExecutionEnvironment] = field(default_factory=dict[str, ExecutionEnvironment])
+    api: _LiveApi = field(default_factory=_LiveApi)
+    url: str = ""
+
+    def deploy(self, plan: DeploymentPlan, assembly: CloudAssembly) -> None:
+        """Run the versions of `plan` that do not run yet, and move the aliases to them."""
+        self.plan = plan
+        self.gate.policies = policies = policies_of(plan)
+        functions = {function.name: function for function in plan.of("AWS::Lambda::Function")}
+        for version in plan.of("AWS::Lambda::Version"):
+            if version.path not in self.versions:
+                name = version.properties["FunctionName"]
+                function = _function(functions[name], plan, assembly)
+                self.gate.principals[function.access_key] = function.principal
+                self.versions[version.path] = self.environments[name] = _environment(function, self.surroundings)
+        aliases = {alias.identity.ref: self.environments[alias.properties["FunctionName"]] for alias in _aliases(plan)}
+        self.api.app = create_front(plan, policies, aliases)
+
+    async def delete_versions(self, deleted: Sequence[PlannedResource]) -> None:
+        """End the versions among the `deleted` resources, with the calls that run on them."""
+        for resource in deleted:
+            if environment := self.versions.pop(resource.path, None):
+                await environment.close()
 
     async def run_schedule(self, schedule: PlannedResource, at: str) -> Any:
         """Call the target of a schedule, as of the time `at`. Raises FunctionError."""
@@ -61,26 +97,23 @@ async def deployed(
     plan: DeploymentPlan, assembly: CloudAssembly, engines: Engines, folder: Path
 ) -> AsyncGenerator[Deployment]:
     """Run the functions of `plan` over resources that exist in `engines`. Logs go below `folder`."""
-    functions = {function.name: _function(function, plan, assembly) for function in plan.of("AWS::Lambda::Function")}
-    principals = {function.access_key: function.principal for function in functions.values()}
-    policies = policies_of(plan)
     urls = {"dynamodb": engines.dynamodb_url, "": engines.other_url}
     names = {secret.arn: secret.name for secret in plan.of("AWS::SecretsManager::Secret")}
-    gate = AccessGate(urls, policies, principals, names)
+    gate = AccessGate(urls, policies_of(plan), {}, names)
     async with _serving(gate) as gate_url:
         surroundings = Surroundings(
             folder / "logs", lay_out_tools(folder / "tools"), lay_out_client(folder / "client"), gate_url, _ADDITIONS
         )
-        environments = {name: _environment(function, surroundings) for name, function in functions.items()}
-        aliases = {alias.identity.ref: environments[alias.properties["FunctionName"]] for alias in _aliases(plan)}
-        mappings = EventSourceMappings(list(_mappings(plan, engines, environments)))
+        deployment = Deployment(plan, engines, gate, surroundings)
+        deployment.deploy(plan, assembly)
+        mappings = EventSourceMappings(list(_mappings(plan, engines, deployment.environments)))
         try:
-            async with _listening(create_front(plan, policies, aliases)) as url:
+            async with _listening(deployment.api) as deployment.url:
                 mappings.start()
-                yield Deployment(plan, engines, gate, environments, url)
+                yield deployment
         finally:
             mappings.stop()
-            await asyncio.gather(*(environment.close() for environment in environments.values()))
+            await asyncio.gather(*(environment.close() for environment in deployment.versions.values()))
 
 
 def _aliases(plan: DeploymentPlan) -> list[PlannedResource]:

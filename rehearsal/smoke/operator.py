@@ -59,6 +59,12 @@ class StageOperator:
         manager = KeyManager(self.database, self._keys(PEPPERS)[0])
         await manager.create(tenant, name="short", mode=Mode.LIVE, policy=policy, now=now)
 
+    async def revoke_keys(self, tenant: str) -> None:
+        """Revoke all keys of a tenant."""
+        manager = KeyManager(self.database, self._keys(PEPPERS)[0])
+        for key in await manager.keys_of(tenant):
+            await manager.revoke(tenant, key.key_id)
+
     async def publish(self, tenant: str, kind: type[EventData]) -> None:
         """Publish the example of an event type."""
         await publish(self.database, new_event(tenant, kind.model_validate(kind.example), system_clock()))

@@ -22,7 +22,8 @@ from rehearsal.runtime.web_adapter import WebEnvironment
 from rehearsal.smoke.operator import SHOP, StageOperator, operating
 from rehearsal.smoke.receiver import Receiver, receiving
 
-_CHAT = "/v1/chat/completions"
+CHAT = "/v1/chat/completions"
+"""Path of a chat."""
 _WEBHOOKS = "/api/v1/webhooks"
 _CALLBACK = "/api/v1/webhooks/whatsapp"
 _LONG_INPUTS = [secrets.token_hex(2_000) for _ in range(24)]
@@ -89,16 +90,16 @@ def _refusals(deployment: Deployment) -> list[str]:
 
 async def _chat(caller: ApiClient) -> None:
     await caller.call("GET", "/v1/models")
-    await caller.call("OPTIONS", _CHAT, headers={"Origin": f"https://{SHOP}"}, expected=204)
-    await caller.call("OPTIONS", _CHAT, headers={"Origin": "https://other.example"}, expected=403)
-    await caller.call("POST", _CHAT, _asking("Hello"), headers={"Authorization": "Bearer cm_live_no"}, expected=401)
-    answer = json.loads(await caller.call("POST", _CHAT, _asking("Hello")))
+    await caller.call("OPTIONS", CHAT, headers={"Origin": f"https://{SHOP}"}, expected=204)
+    await caller.call("OPTIONS", CHAT, headers={"Origin": "https://other.example"}, expected=403)
+    await caller.call("POST", CHAT, asking("Hello"), headers={"Authorization": "Bearer cm_live_no"}, expected=401)
+    answer = json.loads(await caller.call("POST", CHAT, asking("Hello")))
     if not answer["choices"][0]["message"]["content"]:
-        raise SmokeError(f"POST {_CHAT} has no text: {answer}")
-    stream = await caller.call("POST", _CHAT, _asking("Hello") | {"stream": True})
+        raise SmokeError(f"POST {CHAT} has no text: {answer}")
+    stream = await caller.call("POST", CHAT, asking("Hello") | {"stream": True})
     if not stream.rstrip().endswith("data: [DONE]"):
         raise SmokeError(f"the stream has no end: {stream[-200:]}")
-    await _repeat(caller, _CHAT, _asking("Once"))
+    await _repeat(caller, CHAT, asking("Once"))
     await _repeat(caller, "/v1/embeddings", {"model": "text-embedding-3-small", "input": _LONG_INPUTS})
 
 
@@ -106,9 +107,9 @@ async def _die_in_a_call(caller: ApiClient, deployment: Deployment) -> None:
     """End the process of the web app in the middle of a stream. The sweep finds the hold."""
     [inference] = [each for each in deployment.environments.values() if isinstance(each, WebEnvironment)]
     headers = {"Authorization": f"Bearer {caller.tenant.live_key}"}
-    body = _asking("sandbox:slow 1000") | {"stream": True}
+    body = asking("sandbox:slow 1000") | {"stream": True}
     with suppress(aiohttp.ClientError):
-        async with caller.session.post(caller.url + _CHAT, json=body, headers=headers) as answer:
+        async with caller.session.post(caller.url + CHAT, json=body, headers=headers) as answer:
             await answer.content.readany()
             await inference.close()
             await answer.read()
@@ -122,7 +123,8 @@ async def _repeat(caller: ApiClient, path: str, body: Any) -> None:
         raise SmokeError(f"POST {path} with the Idempotency-Key of a call before got another answer")
 
 
-def _asking(text: str) -> dict[str, Any]:
+def asking(text: str) -> dict[str, Any]:
+    """The body of a chat."""
     return {"model": "sandbox", "messages": [{"role": "user", "content": text}]}
 
 

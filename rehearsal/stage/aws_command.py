@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -44,16 +44,33 @@ def run_command(engines: Engines, words: Sequence[str]) -> CommandAnswer:
 def _call(engines: Engines, service: str, operation: str, words: Sequence[str]) -> str:
     client = engines.client(service)
     if operation == "wait":
-        client.get_waiter(xform_name(words[0].replace("-", "_"))).wait(**_parameters(client, _TABLE_WAITER, words[1:]))
-        return ""
+        return _wait(engines, client, words)
     name = next((each for each in client.meta.service_model.operation_names if _kebab(each) == operation), None)
     if name is None:
         raise _UsageError(f"{service} has no operation '{operation}'")
-    answer = getattr(client, xform_name(name))(**_parameters(client, name, words))
+    answer = _operation(engines, client, xform_name(name))(**_parameters(client, name, words))
     options = dict(_options(words))
-    answer.pop("ResponseMetadata", None)
+    answer = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
     query = options.get("query")
     return _shown(jmespath.search(query, answer) if query else answer, options.get("output") or "json")
+
+
+def _wait(engines: Engines, client: Any, words: Sequence[str]) -> str:
+    given = _parameters(client, _TABLE_WAITER, words[1:])
+    client.get_waiter(xform_name(words[0].replace("-", "_"))).wait(**given)
+    engines.backups.admit("wait", given["TableName"])
+    return ""
+
+
+def _operation(engines: Engines, client: Any, name: str) -> Callable[..., Any]:
+    """The client's operation, or that of the stand-in for backups."""
+    operation = engines.backups.operation(name) or getattr(client, name)
+
+    def admitted(**given: Any) -> Any:
+        engines.backups.admit(name, given.get("TableName", ""))
+        return operation(**given)
+
+    return admitted
 
 
 def _parameters(client: Any, operation: str, words: Sequence[str]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 from local.aws.account import REGION
 from local.aws.engines import dynamodb_local, moto_server
 from rehearsal.errors import StageError
+from rehearsal.stage import lambdas
+from rehearsal.stage.backups import TableBackups
 from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 if TYPE_CHECKING:
@@ -45,6 +47,11 @@ class Engines:
             )
             self._clients[service] = client
         return self._clients[service]
+
+    @cached_property
+    def backups(self) -> TableBackups:
+        """The backups of the tables."""
+        return TableBackups(self.client("dynamodb"))
 
     @cached_property
     def _clients(self) -> dict[str, Any]:
@@ -78,11 +85,12 @@ def existing(engines: Engines, plan: DeploymentPlan) -> Iterator[PlannedResource
 
 @dataclass(frozen=True, slots=True)
 class EngineKind:
-    """How an engine creates and removes resources of one type, and how `look` fails for one that does not exist."""
+    """How an engine makes, removes and changes resources of one type; `look` fails for one that is not there."""
 
     create: Callable[[Engines, PlannedResource], object]
     delete: Callable[[Engines, PlannedResource], object]
     look: Callable[[Engines, PlannedResource], object]
+    change: Callable[[Engines, PlannedResource], object] | None = None
 
     def exists(self, engines: Engines, resource: PlannedResource) -> bool:
         """Whether the engine has `resource`, or still holds its name."""
@@ -177,6 +185,16 @@ KINDS: Mapping[str, EngineKind] = {
         lambda engines, bus: engines.client("events").describe_event_bus(Name=bus.name),
     ),
     "AWS::Events::Rule": EngineKind(_create_rule, _delete_rule, _look_for_rule),
+    "AWS::Lambda::Alias": EngineKind(
+        lambdas.create_alias, lambdas.delete_alias, lambdas.look_for_alias, lambdas.change_alias
+    ),
+    "AWS::Lambda::Function": EngineKind(
+        lambdas.create_function,
+        lambda engines, function: engines.client("lambda").delete_function(FunctionName=function.name),
+        lambda engines, function: engines.client("lambda").get_function(FunctionName=function.name),
+        lambdas.change_function,
+    ),
+    "AWS::Lambda::Version": EngineKind(lambdas.publish_version, lambdas.delete_version, lambdas.look_for_version),
     "AWS::Logs::LogGroup": EngineKind(
         lambda engines, group: engines.client("logs").create_log_group(logGroupName=group.name),
         lambda engines, group: engines.client("logs").delete_log_group(logGroupName=group.name),

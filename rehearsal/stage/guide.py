@@ -1,5 +1,7 @@
 """The operator's guide as a script: its commands, run by a shell with stand-ins for `aws` and `npx`.
 
+The command line `callmissed` is the real one, at the engines, by a clock that may be ahead.
+
 What is about stacks, of which the engines have none, is left to the caller.
 """
 
@@ -16,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from textwrap import dedent
 
+from local.aws.account import REGION
 from local.paths import ROOT
 from local.ports import HOST
 from rehearsal.errors import StageError
@@ -32,6 +35,8 @@ sys.stdout.write(answer["output"])
 sys.stderr.write(answer["error"])
 sys.exit(answer["status"])
 """
+_COMMAND_LINE = "rehearsal.stage.command_line"
+_OPERATOR = "AWS_ACCESS_KEY_ID=operator AWS_SECRET_ACCESS_KEY=operator"
 GUIDE = ROOT / "docs" / "operations.md"
 _BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
@@ -56,11 +61,15 @@ def commands_of(section: str, stage: str, account: str, region: str) -> list[str
     return [dedent(block) for block in blocks]
 
 
-def run_block(block: str, engines: Engines, folder: Path) -> list[list[str]]:
-    """Run one block. Returns the commands, in order, that are about stacks. Raises StageError when one fails."""
+def run_block(block: str, engines: Engines, folder: Path, *, ahead: int = 0) -> list[list[str]]:
+    """Run one block, `ahead` seconds from now. Returns the commands, in order, that are about stacks.
+
+    Raises StageError when one fails.
+    """
     about_stacks: list[list[str]] = []
     with _serving(engines, about_stacks) as port:
         tools = _lay_out_programs(folder / "operator", port)
+        _lay_out_command_line(tools, engines, ahead)
         done = subprocess.run(  # noqa: S603 the guide is part of the repository
             ["/bin/bash", "-eu", "-o", "pipefail", "-c", block],
             cwd=ROOT,
@@ -81,6 +90,13 @@ def _lay_out_programs(folder: Path, port: int) -> Path:
         program.write_text(_CLIENT.format(python=Path(sys.executable).resolve(), port=port, name=name))
         program.chmod(0o755)
     return folder
+
+
+def _lay_out_command_line(folder: Path, engines: Engines, ahead: int) -> None:
+    program = folder / "callmissed"
+    variables = f"AWS_ENDPOINT_URL={engines.other_url} AWS_REGION={REGION} {_OPERATOR}"
+    program.write_text(f'#!/bin/sh\n{variables} exec {sys.executable} -m {_COMMAND_LINE} {ahead} "$@"\n')
+    program.chmod(0o755)
 
 
 @contextmanager

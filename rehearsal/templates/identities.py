@@ -67,7 +67,7 @@ _RULES: Mapping[str, IdentityRule] = {
         attributes={"LayerVersionArn": _arn("lambda", "layer:{name}:1")},
     ),
     "AWS::Lambda::Version": IdentityRule(
-        ref="{function}:1", attributes={"Version": "1", "FunctionArn": "{function}:1"}
+        ref="{function}:{logical_id}", attributes={"Version": "{logical_id}", "FunctionArn": "{function}:{logical_id}"}
     ),
     "AWS::Logs::LogGroup": IdentityRule("LogGroupName", arn=_arn("logs", "log-group:{name}:*")),
     "AWS::S3::Bucket": IdentityRule("BucketName", arn="arn:aws:s3:::{name}"),
@@ -114,6 +114,7 @@ def identity_of(type: str, properties: Mapping[str, Any], stack: str, logical_id
         **properties,
         "name": name,
         "relative": relative,
+        "logical_id": logical_id,  # a new version has another one, and AWS gives it its number
         "function": function_arn(str(properties.get("FunctionName", ""))),
     }
     attributes = {**({"Arn": rule.arn} if rule.arn else {}), **rule.attributes}

@@ -16,22 +16,24 @@ from rehearsal.errors import RehearsalError
 
 STAGE = "rehearsal"
 DOMAIN = "api.example.com"
+_EVERY_SETTING: Mapping[str, Any] = {
+    "alarm_email": "operator@example.com",
+    "certificate_arn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/rehearsal",
+    "domain_name": DOMAIN,
+    "firewall": False,
+    "log_level": "DEBUG",
+    "low_credits": 10,
+    "public_url": f"https://{DOMAIN}",
+    "reserved_concurrency": {"authorizer": 10},
+    "revision": "1",
+    "snap_start": True,
+}
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "every-setting": {
-        "alarm_email": "operator@example.com",
-        "certificate_arn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/rehearsal",
-        "domain_name": DOMAIN,
-        "firewall": False,
-        "log_level": "DEBUG",
-        "low_credits": 10,
-        "public_url": f"https://{DOMAIN}",
-        "reserved_concurrency": {"authorizer": 10},
-        "revision": "1",
-        "snap_start": True,
-    },
+    "every-setting": _EVERY_SETTING,
+    "updated": {**_EVERY_SETTING, "revision": "2"},
 }
-"""Settings by the name of a variant of the stage."""
+"""Settings by the name of a variant of the stage. `updated` is deployed over `every-setting`."""
 
 
 def synthesise(folder: Path, *variants: str) -> None:

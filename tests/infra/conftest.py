@@ -3,7 +3,7 @@
 import pytest
 
 from infra.declarations import Declarations
-from tests.support.assembly import Assembly, synthesised
+from tests.support.assembly import EVERY_OPTION, Assembly, synthesised
 from tests.support.route_tables import LARGE_TABLE
 
 
@@ -11,6 +11,12 @@ from tests.support.route_tables import LARGE_TABLE
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """All stacks of a stage, without real bundles. Synthesis itself fails on any finding of cdk-nag."""
     return synthesised(tmp_path_factory.mktemp("cdk.out"), Declarations())
+
+
+@pytest.fixture(scope="session")
+def optional_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """The same with every option."""
+    return synthesised(tmp_path_factory.mktemp("cdk-optional.out"), Declarations(), **EVERY_OPTION)
 
 
 @pytest.fixture(scope="session")

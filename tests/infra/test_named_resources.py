@@ -14,17 +14,25 @@ from tests.support.named_resources import RECORD, named_resources, replaced, unn
 STAGE = json.loads(RECORD.read_text())
 KEYS_TABLE = "AWS::DynamoDB::Table callmissed-test-keys"
 
+WITHIN_PARENTS = {"AWS::Lambda::Alias", "AWS::ApiGateway::Stage"}
+
 
 def test_no_named_resource_is_replaced(assembly: Assembly) -> None:
     assert replaced(STAGE, named_resources(assembly)) == [], "a migration: give the new resource another name"
 
 
-def test_every_named_resource_is_on_record(assembly: Assembly) -> None:
-    assert named_resources(assembly).keys() == STAGE.keys(), "run python -m tests.support.named_resources"
+def test_no_named_resource_is_replaced_with_every_option(optional_assembly: Assembly) -> None:
+    assert replaced(STAGE, named_resources(optional_assembly)) == [], "a migration: give the new resource another name"
 
 
-def test_every_type_with_a_name_is_known(assembly: Assembly) -> None:
-    assert unnamed_types(assembly) == {"AWS::Lambda::Alias", "AWS::ApiGateway::Stage"}, "named within their parents"
+def test_every_named_resource_is_on_record(assembly: Assembly, optional_assembly: Assembly) -> None:
+    assert named_resources(optional_assembly).keys() == STAGE.keys(), "run python -m tests.support.named_resources"
+    assert named_resources(assembly).keys() < STAGE.keys()
+
+
+def test_every_type_with_a_name_is_known(optional_assembly: Assembly) -> None:
+    found = unnamed_types(optional_assembly)
+    assert found == WITHIN_PARENTS, "named within their parents"
 
 
 def test_replacement_is_refused(tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ def test_every_call_between_resources_is_allowed(assembly: Assembly) -> None:
     assert [edge for edge in edges(assembly) if not allowed(assembly, edge)] == []
 
 
+def test_every_call_of_a_stage_with_every_option_is_allowed(optional_assembly: Assembly) -> None:
+    assert [edge for edge in edges(optional_assembly) if not allowed(optional_assembly, edge)] == []
+
+
 def test_calls_of_every_kind_are_looked_at(assembly: Assembly) -> None:
     found = Counter((edge.principal, edge.action) for edge in edges(assembly))
     assert found.keys() >= KINDS

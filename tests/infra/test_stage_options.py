@@ -86,11 +86,21 @@ def test_each_snapshot_is_used_once_a_week(assembly: Assembly, with_options: Ass
     woken: dict[str, Any] = {}
     for stack, _, resource in with_options.resources("AWS::Scheduler::Schedule"):
         schedule = resource["Properties"]
-        if "-wake-up-" in schedule["Name"]:
+        if schedule["Name"].startswith("wake-up-"):
             assert (schedule["ScheduleExpression"], schedule["State"]) == ("rate(7 days)", "ENABLED")
-            alias = with_options.templates[stack]["Resources"][schedule["Target"]["Arn"]["Ref"]]
-            assert alias["Type"] == "AWS::Lambda::Alias", "the snapshot is the version's"
-            woken[schedule["Name"].partition("-wake-up-")[2]] = json.loads(schedule["Target"]["Input"])
+            name = schedule["Name"].removeprefix("wake-up-")
+            called = with_options.text(stack, schedule["Target"]["Arn"])
+            assert called.endswith(f":function:callmissed-test-{name}:live"), "the snapshot is the version's"
+            woken[name] = json.loads(schedule["Target"]["Input"])
     assert woken.keys() == {"inference", "authorizer", "webhooks"}
     assert woken["inference"]["resource"] == "/api/v1/models"
     assert not [one for one in assembly.properties("AWS::Scheduler::Schedule") if "wake-up" in one["Name"]]
+
+
+def test_wake_ups_are_schedules_of_the_stage_with_its_dead_letters(with_options: Assembly) -> None:
+    schedules = with_options.properties("AWS::Scheduler::Schedule")
+    woken = [each for each in schedules if each["Name"].startswith("wake-up-")]
+    assert len(woken) == 3
+    assert len({json.dumps(each.get("GroupName")) for each in schedules}) == 1
+    assert len({json.dumps(each["Target"].get("DeadLetterConfig")) for each in schedules}) == 1
+    assert all(each["Target"]["DeadLetterConfig"] for each in woken)

@@ -22,6 +22,15 @@ _ARNS = {
 """ARNs by which a stack may name the resources of another one, behind `arn:<AWS::Partition>:`."""
 
 
+EVERY_OPTION: Mapping[str, Any] = {
+    "certificate_arn": "arn:aws:acm:ap-south-1:123456789012:certificate/11112222",
+    "domain_name": "api.example.com",
+    "reserved_concurrency": {"authorizer": 10},
+    "snap_start": True,
+}
+"""Settings that add resources to a stage."""
+
+
 @dataclass(frozen=True)
 class Assembly:
     """What synthesis wrote: the folder, and each stack's template."""

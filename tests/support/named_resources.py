@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from infra.declarations import PRODUCT
-from tests.support.assembly import Assembly, Resource, synthesised
+from tests.support.assembly import EVERY_OPTION, Assembly, Resource, synthesised
 
 RECORD = Path(__file__).parent.parent / "infra" / "named_resources.json"
 _NAMED_BY = {
+    "AWS::ApiGateway::DomainName": "DomainName",
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::DynamoDB::Table": "TableName",
@@ -87,7 +88,7 @@ def _fixed(resource: Resource) -> dict[str, Any]:
 def main() -> None:
     """Write down what a stage has now."""
     with TemporaryDirectory() as folder:
-        found = named_resources(synthesised(Path(folder), PRODUCT))
+        found = named_resources(synthesised(Path(folder), PRODUCT, **EVERY_OPTION))
     RECORD.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 

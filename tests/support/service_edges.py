@@ -216,7 +216,9 @@ def _api_call(caller: str, stack: str, uri: dict[str, Any]) -> Edge:
 
 _EDGES: Mapping[str, Callable[[Assembly, str, str, Resource], Iterator[Edge]] | None] = {
     "AWS::ApiGateway::Account": None,
+    "AWS::ApiGateway::BasePathMapping": None,
     "AWS::ApiGateway::Deployment": None,
+    "AWS::ApiGateway::DomainName": None,
     "AWS::ApiGateway::RestApi": _api,
     "AWS::ApiGateway::Stage": None,  # It logs with the role of the account, which has AWS's managed policy for that.
     "AWS::CloudWatch::Alarm": _alarm,

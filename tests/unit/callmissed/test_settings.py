@@ -11,7 +11,7 @@ from callmissed.settings import CoreSettings, aws_credentials, from_environment
 
 ONE, OTHER = b"pepper of sixteen bytes"[:16], b"another pepper, longer than sixteen bytes"
 NO_PEPPER = re.compile("at least one pepper|hexadecimal")
-ARN = "arn:aws:secretsmanager:ap-south-1:111122223333:secret:peppers"
+NAME = "callmissed/prod/peppers"
 
 
 class SecretsManager:
@@ -51,7 +51,7 @@ def test_an_empty_environment_is_the_local_stacks() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["stage", "dynamodb_endpoint", "peppers", "pepper_secret_arn", "providers_file", "provider_keys_secret_arn"],
+    ["stage", "dynamodb_endpoint", "peppers", "pepper_secret_name", "providers_file", "provider_keys_secret_name"],
 )
 def test_a_setting_is_read_from_its_variable(name: str) -> None:
     assert asdict(from_environment({f"CALLMISSED_{name.upper()}": "given"})) == asdict(CoreSettings()) | {name: "given"}
@@ -132,23 +132,23 @@ def test_a_bad_pepper_is_not_shown(text: str) -> None:
 
 
 def test_a_deployed_process_reads_its_peppers_from_the_secret_once(secrets_manager: SecretsManager) -> None:
-    secrets_manager.texts[ARN] = f"{ONE.hex()},{OTHER.hex()}"
-    settings = CoreSettings(pepper_secret_arn=ARN, region="eu-west-1")
+    secrets_manager.texts[NAME] = f"{ONE.hex()},{OTHER.hex()}"
+    settings = CoreSettings(pepper_secret_name=NAME, region="eu-west-1")
 
     assert pepper_ring(settings) == pepper_ring(settings) == (ONE, OTHER)
-    assert secrets_manager.asked == [(ARN, "eu-west-1")]
+    assert secrets_manager.asked == [(NAME, "eu-west-1")]
 
 
 def test_peppers_of_the_environment_come_before_the_secret(secrets_manager: SecretsManager) -> None:
-    assert pepper_ring(CoreSettings(peppers=ONE.hex(), pepper_secret_arn=ARN)) == (ONE,)
+    assert pepper_ring(CoreSettings(peppers=ONE.hex(), pepper_secret_name=NAME)) == (ONE,)
     assert secrets_manager.asked == []
 
 
 def test_an_empty_secret_is_no_pepper(secrets_manager: SecretsManager) -> None:
-    secrets_manager.texts[ARN] = ""
+    secrets_manager.texts[NAME] = ""
 
     with pytest.raises(ValueError, match="at least one pepper"):
-        _ = pepper_ring(CoreSettings(pepper_secret_arn=ARN))
+        _ = pepper_ring(CoreSettings(pepper_secret_name=NAME))
 
 
 def test_provider_keys_are_looked_up_in_the_secret_and_then_in_the_environment(
@@ -156,9 +156,9 @@ def test_provider_keys_are_looked_up_in_the_secret_and_then_in_the_environment(
 ) -> None:
     monkeypatch.setenv("LAB_API_KEY", "from the environment")
     monkeypatch.setenv("OTHER_API_KEY", "from the environment")
-    secrets_manager.texts[ARN] = '{"LAB_API_KEY": "from the secret"}'
+    secrets_manager.texts[NAME] = '{"LAB_API_KEY": "from the secret"}'
 
-    plain, deployed = CoreSettings(), CoreSettings(provider_keys_secret_arn=ARN)
+    plain, deployed = CoreSettings(), CoreSettings(provider_keys_secret_name=NAME)
 
     assert provider_environment(plain)["LAB_API_KEY"] == "from the environment"
     assert provider_environment(deployed)["LAB_API_KEY"] == "from the secret"
@@ -170,9 +170,9 @@ def test_an_empty_secret_holds_no_provider_keys(
     secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAB_API_KEY", "from the environment")
-    secrets_manager.texts[ARN] = ""
+    secrets_manager.texts[NAME] = ""
 
-    assert provider_environment(CoreSettings(provider_keys_secret_arn=ARN))["LAB_API_KEY"] == "from the environment"
+    assert provider_environment(CoreSettings(provider_keys_secret_name=NAME))["LAB_API_KEY"] == "from the environment"
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,12 @@ class CoreSettings:
     responses_bucket: str = ""
     public_url: str = ""
     peppers: str = field(default="", repr=False)
-    pepper_secret_arn: str = ""
+    pepper_secret_name: str = ""
     sealing_keys: str = field(default="", repr=False)
-    sealing_secret_arn: str = ""
+    sealing_secret_name: str = ""
     providers_file: str = ""
-    provider_keys_secret_arn: str = ""
-    callback_secrets_arn: str = ""
+    provider_keys_secret_name: str = ""
+    callback_secrets_name: str = ""
     low_credits: int = 50
     deployed: bool = False
     snapshotted: bool = False

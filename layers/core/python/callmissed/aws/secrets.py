@@ -27,25 +27,25 @@ class SecretError(LoggableError, ValueError):
 @cache
 def pepper_ring(settings: CoreSettings) -> tuple[bytes, ...]:
     """The live peppers, the current one first. Raises SecretError when there is none or one is too short."""
-    return parsed_peppers(settings.peppers or _text(settings.pepper_secret_arn, settings.region))
+    return parsed_peppers(settings.peppers or _text(settings.pepper_secret_name, settings.region))
 
 
 @cache
 def sealing_ring(settings: CoreSettings) -> tuple[bytes, ...]:
     """The live sealing keys, the current one first. Raises SecretError as `pepper_ring` does."""
-    return parsed_sealing_keys(settings.sealing_keys or _text(settings.sealing_secret_arn, settings.region))
+    return parsed_sealing_keys(settings.sealing_keys or _text(settings.sealing_secret_name, settings.region))
 
 
 @cache
 def provider_environment(settings: CoreSettings) -> Mapping[str, str]:
     """The mapping of providers' API keys: the provider-keys secret, then the environment."""
-    return _environment(settings.provider_keys_secret_arn, settings.region)
+    return _environment(settings.provider_keys_secret_name, settings.region)
 
 
 @cache
 def callback_environment(settings: CoreSettings) -> Mapping[str, str]:
     """The mapping of secrets that sign callbacks to the platform's accounts, as `provider_environment`."""
-    return _environment(settings.callback_secrets_arn, settings.region)
+    return _environment(settings.callback_secrets_name, settings.region)
 
 
 def parsed_peppers(text: str) -> tuple[bytes, ...]:
@@ -58,23 +58,23 @@ def parsed_sealing_keys(text: str) -> tuple[bytes, ...]:
     return _ring("sealing key", text, _MIN_SEALING_KEY_BYTES)
 
 
-def read_secret(arn: str, region: str) -> str:
+def read_secret(name: str, region: str) -> str:
     """The secret's current text. Raises botocore.exceptions.ClientError."""
     import boto3  # takes 0.1 s, and only processes with secrets in AWS need it
 
     client: SecretsManagerClient = boto3.client("secretsmanager", region_name=region)  # pyright: ignore[reportUnknownMemberType]
-    return client.get_secret_value(SecretId=arn)["SecretString"]
+    return client.get_secret_value(SecretId=name)["SecretString"]
 
 
-def _environment(arn: str, region: str) -> Mapping[str, str]:
-    if not arn:
+def _environment(name: str, region: str) -> Mapping[str, str]:
+    if not name:
         return os.environ
-    values: dict[str, str] = json.loads(_text(arn, region) or "{}")
+    values: dict[str, str] = json.loads(_text(name, region) or "{}")
     return {**os.environ, **values}
 
 
-def _text(arn: str, region: str) -> str:
-    return read_secret(arn, region) if arn else ""
+def _text(name: str, region: str) -> str:
+    return read_secret(name, region) if name else ""
 
 
 def _ring(kind: str, text: str, min_bytes: int) -> tuple[bytes, ...]:

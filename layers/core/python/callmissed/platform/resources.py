@@ -73,7 +73,7 @@ PEPPERS = Resource(
     "callmissed/{stage}/peppers",
     _READ_SECRET,
     holds="Peppers of the API keys: hex, comma-separated, the current one first",
-    setting="pepper_secret_arn",
+    setting="pepper_secret_name",
     rotation="Rotated by hand: the old pepper stays live until the keys have moved over.",
 )
 SEALING_KEYS = Resource(
@@ -82,7 +82,7 @@ SEALING_KEYS = Resource(
     "callmissed/{stage}/sealing-keys",
     _READ_SECRET,
     holds="Keys that seal webhooks' secrets: hex, comma-separated, the current one first",
-    setting="sealing_secret_arn",
+    setting="sealing_secret_name",
     rotation="Rotated by hand: the old key stays live for what it has sealed.",
 )
 PROVIDER_KEYS = Resource(
@@ -91,7 +91,7 @@ PROVIDER_KEYS = Resource(
     "callmissed/{stage}/provider-keys",
     _READ_SECRET,
     holds="API keys of upstream providers: a JSON object by environment variable name",
-    setting="provider_keys_secret_arn",
+    setting="provider_keys_secret_name",
     content="{}",
     rotation="The providers issue these keys; the operator replaces them.",
 )
@@ -101,7 +101,7 @@ CALLBACK_SECRETS = Resource(
     "callmissed/{stage}/callback-secrets",
     _READ_SECRET,
     holds="Secrets that sign callbacks to the platform's own accounts: a JSON object by environment variable name",
-    setting="callback_secrets_arn",
+    setting="callback_secrets_name",
     content="{}",
     rotation="The providers issue these secrets; the operator replaces them.",
 )
