@@ -2,7 +2,7 @@
 
 A reader accounts for every field: it carries the field, puts it into the `extras` of its part, or raises ApiError 400
 with its name. Extras belong to one dialect. They come out unchanged when the conversation returns to that dialect; a
-writer of another dialect ignores those of a part, which are marks and hints, and refuses those of a request.
+writer of another dialect ignores them, as they are marks and hints.
 """
 
 from collections.abc import Iterable, Mapping
@@ -117,7 +117,6 @@ class Turn:
 
     role: Role
     parts: tuple[Part, ...]
-    extras: Extras = field(default_factory=_no_extras)
     param: str = "messages"
 
 
@@ -180,7 +179,6 @@ class Conversation:
     stop: tuple[str, ...] = ()
     user: str | None = None
     streamed: bool = False
-    extras: Extras = field(default_factory=_no_extras)
 
 
 class Stop(StrEnum):

@@ -35,7 +35,8 @@ _INLINE = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.*)", re.DOTALL)
 
 def write_request(conversation: Conversation) -> dict[str, Any]:
     """The request's body, without model and output limit. Raises ApiError 400 for what messages can't hold."""
-    _refuse_options(conversation)
+    if conversation.output_format and conversation.output_format.schema is None:
+        raise unsupported("response_format")
     body: dict[str, Any] = {"messages": list(_messages(conversation.turns)), **_options(conversation)}
     if system := list(_system(conversation.turns)):
         body["system"] = system
@@ -50,16 +51,6 @@ def write_request(conversation: Conversation) -> dict[str, Any]:
     if thinking := _thinking(conversation.reasoning):
         body["thinking"] = thinking
     return body
-
-
-def _refuse_options(conversation: Conversation) -> None:
-    """Raise ApiError 400 for the options that only another dialect has."""
-    for dialect, fields in conversation.extras.items():
-        if dialect != _DIALECT:
-            for name in fields:
-                raise unsupported(name)
-    if conversation.output_format and conversation.output_format.schema is None:
-        raise unsupported("response_format")
 
 
 def unsupported(param: str) -> ApiError:
@@ -77,10 +68,9 @@ def _options(conversation: Conversation) -> dict[str, Any]:
         "metadata": {"user_id": conversation.user} if conversation.user else None,
         "stream": conversation.streamed or None,
     }
-    given = {name: value for name, value in options.items() if value is not None}
     if conversation.temperature is not None and conversation.temperature > 1:
         raise invalid_request("Invalid 'temperature': this model's provider allows 0 to 1.", "temperature")
-    return given | dict(conversation.extras.get(_DIALECT, {}))
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _system(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """From a chat completions request to the neutral conversation."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 
@@ -63,7 +63,6 @@ _TRANSLATED = shape(
 """Everything that `read_request` carries, or may leave out because it says nothing about the reply."""
 
 _NEUTRAL: Mapping[str, object] = {"n": 1, "logprobs": False, "frequency_penalty": 0, "presence_penalty": 0}
-_CHOICES: Mapping[str, Any] = {"auto": "auto", "required": "required", "none": "none"}
 
 
 def read_request(body: Mapping[str, Any]) -> Conversation:
@@ -167,7 +166,7 @@ def _choice(choice: Any) -> ToolChoice | None:
     if choice is None:
         return None
     if isinstance(choice, str):
-        return ToolChoice(_CHOICES[choice])
+        return ToolChoice(cast("Literal['auto', 'required', 'none']", choice))
     return ToolChoice("named", choice["function"]["name"])
 
 
