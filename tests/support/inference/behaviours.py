@@ -18,6 +18,9 @@ SECRET_TEXT = "internal-upstream-detail-4711"
 
 Piece = bytes | Gate
 
+_BREAK_SECONDS = 0.1
+"""Where data and the break arrive at once, aiohttp drops the data: the reader has to come first."""
+
 
 def completion(content: str | None = "Hello there", *, usage: Any = USAGE, **message: Any) -> dict[str, Any]:
     """A chat completion; without `usage` when that is None."""
@@ -114,6 +117,7 @@ def streams(pieces: Iterable[Piece], *, breaks: bool = False) -> Behaviour:
             await response.write_eof(last)
             await _write(request, response, ())
         if breaks:
+            await asyncio.sleep(_BREAK_SECONDS)
             _abort(request)
         return response
 
