@@ -40,9 +40,6 @@ class Dialect(Protocol):
     """One dialect. The body of a request is the JSON object that a caller sent, which `ask` has validated."""
 
     name: DialectName
-    path: str
-    """Of an upstream, below its base URL."""
-
     limit_field: str
     """Field of a request with its output limit."""
 
@@ -56,6 +53,10 @@ class Dialect(Protocol):
 
     def ask(self, body: Mapping[str, Any], size: int) -> Asked:
         """Validate `body`. Raises ApiError 400."""
+        ...
+
+    def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
+        """Path of an upstream below its base URL, percent-encoded, for its model `upstream_id`."""
         ...
 
     def full_model_id(self, model_id: str) -> str:

@@ -90,8 +90,9 @@ class ChatWork:
         """
         upstream = self._dialect_of(route)
         body = self.body if upstream is self.caller else upstream.write_request(self.caller.read_request(self.body))
-        sent = upstream.addressed(body, model, self._upstream_id(route), self._output_limit(model))
-        return UpstreamCall(upstream.path, sent)
+        upstream_id = self._upstream_id(route)
+        sent = upstream.addressed(body, model, upstream_id, self._output_limit(model))
+        return UpstreamCall(upstream.upstream_path(upstream_id, streamed=self.streamed), sent)
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""

@@ -41,7 +41,6 @@ class MessagesDialect:
     """Anthropic's messages."""
 
     name: DialectName = "anthropic_messages"
-    path: str = PATH
     limit_field: str = "max_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
@@ -69,6 +68,10 @@ class MessagesDialect:
             input_tokens=max_request_tokens(size - sum(map(image_bytes, images)), len(images)),
             has_images=bool(images),
         )
+
+    def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
+        """See `Dialect.upstream_path`."""
+        return PATH
 
     def full_model_id(self, model_id: str) -> str:
         """See `Dialect.full_model_id`."""

@@ -41,7 +41,6 @@ class ChatDialect:
     """OpenAI's chat completions."""
 
     name: DialectName = "openai_chat"
-    path: str = PATH
     limit_field: str = "max_completion_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
@@ -65,6 +64,10 @@ class ChatDialect:
             input_tokens=max_input_tokens(parts, size),
             has_images=bool(images(parts)),
         )
+
+    def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
+        """See `Dialect.upstream_path`."""
+        return PATH
 
     def full_model_id(self, model_id: str) -> str:
         """See `Dialect.full_model_id`."""

@@ -73,7 +73,7 @@ class SandboxProvider:
             failure = Failure(404, f"Unknown request URL: POST {call.path}.", "invalid_request_error", "unknown_url")
             return self._failed(failure)
         try:
-            return await answer(call.body, deadline_seconds)
+            return await answer(call.json, deadline_seconds)
         except Rejected as error:
             return self._refused(error)
         except RecursionError:
