@@ -8,9 +8,9 @@ a tool call in a `redacted_thinking` block before it: clients send both back unr
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from callmissed_ai.dialects.carrying import is_packed, known_extras, packed
-from callmissed_ai.dialects.carrying import unpacked as read_packed
 from callmissed_ai.dialects.conversation import Extras, Part, RedactedThinking, Thinking, ToolCall
+from callmissed_ai.dialects.reasoning.carrying import is_packed, known_extras, packed
+from callmissed_ai.dialects.reasoning.carrying import unpacked as read_packed
 
 
 def signature_of(thought: Thinking) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from callmissed.catalog.model import Model
-from callmissed_ai.dialects.open_turn import foreign_thought
 from callmissed_ai.dialects.openai_responses import carriers
 from callmissed_ai.dialects.openai_responses.request import ENCRYPTED_REASONING, GATEWAY_FIELDS, MIN_OUTPUT_TOKENS
+from callmissed_ai.dialects.reasoning.open_turn import foreign_thought
 
 _Items = Sequence[Mapping[str, Any]]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
-from callmissed_ai.dialects.carrying import is_packed, known_extras, packed, unpacked
 from callmissed_ai.dialects.conversation import Extras, Part, RedactedThinking, Thinking, ToolCall
+from callmissed_ai.dialects.reasoning.carrying import is_packed, known_extras, packed, unpacked
 
 _DIALECT = "openai_responses"
 Kind = Literal["thinking", "redacted", "call"]

@@ -42,11 +42,11 @@ _REASONS: Mapping[object, Stop] = {"max_output_tokens": Stop.LIMIT, "content_fil
 
 
 def read_reply(reply: Mapping[str, Any], *, lenient: bool = False) -> Reply:
-    """A whole response. Raises UnusableReply for what is none, or has failed; `lenient` as in `EventReader`."""
+    """A whole response. Raises UnusableReply for what is none, or has failed; `lenient` as in `ItemReader`."""
     if not isinstance(reply.get("output"), list) or reply.get("status") not in ("completed", "incomplete"):
         raise UnusableReply("no completed response")
     try:
-        return whole_reply(EventReader(lenient=lenient).read({"type": "response.completed", "response": reply}))
+        return whole_reply(ItemReader(lenient=lenient).read({"type": "response.completed", "response": reply}))
     except UnreadableStream as error:
         raise UnusableReply(str(error)) from None
 
@@ -78,7 +78,7 @@ class _Item:
 _Reading = Generator[Event, None, _Part]
 
 
-class EventReader:
+class ItemReader:
     """Reads the events of one stream.
 
     A part is what its deltas add up to, and what the events that end it have beyond that. Where `lenient`, items of

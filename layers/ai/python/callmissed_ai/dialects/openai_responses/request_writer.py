@@ -25,9 +25,9 @@ from callmissed_ai.dialects.conversation import (
     Turn,
 )
 from callmissed_ai.dialects.ids import restricted_id
-from callmissed_ai.dialects.open_turn import foreign_thought, is_demanded_back, start_of_open_turn
 from callmissed_ai.dialects.openai_responses.request import ENCRYPTED_REASONING
-from callmissed_ai.dialects.reasoning_effort import effort_of
+from callmissed_ai.dialects.reasoning.effort import effort_of
+from callmissed_ai.dialects.reasoning.open_turn import foreign_thought, is_demanded_back, start_of_open_turn
 
 _DIALECT = "openai_responses"
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.conversation import Event, ReplyFrame, UsageReported
-from callmissed_ai.dialects.openai_responses.reply_reader import FINAL, EventReader
+from callmissed_ai.dialects.openai_responses.reply_reader import FINAL, ItemReader
 from callmissed_ai.dialects.openai_responses.reply_writer import write_event
 from callmissed_ai.dialects.openai_responses.response_object import begun_response, failed_response, gateway_fields
 from callmissed_ai.dialects.stream_meter import Passage
@@ -23,7 +23,7 @@ class ResponseStreamReader:
     def __init__(self, *, lenient: bool = False) -> None:
         self.finished = False
         self._splitter = EventSplitter()
-        self._events = EventReader(lenient=lenient)
+        self._events = ItemReader(lenient=lenient)
 
     def feed(self, body: bytes) -> Iterator[Event]:
         """See `StreamReader.feed`."""
