@@ -16,6 +16,7 @@ from functions.inference.schemas import (
     ModelAccessOut,
     ModelListOut,
     ModelOut,
+    ResponseOut,
     ServerSentEventOut,
     TokenCountOut,
 )
@@ -30,6 +31,7 @@ _ANSWERS = (
     ModelAccessOut,
     ModelListOut,
     ModelOut,
+    ResponseOut,
     ServerSentEventOut,
     TokenCountOut,
 )

@@ -23,7 +23,7 @@ class Asked:
     """What the gateway reads of a request, whichever provider serves it.
 
     `model` is the name that the caller used, `model_ids` that one and its fallbacks.
-    `output_limits` are the caller's own, by field. `input_tokens` is an upper bound.
+    `output_limits` are the caller's own, by field. `input_tokens` is an upper bound. `prompt_field` holds the prompt.
     """
 
     model: str
@@ -34,6 +34,7 @@ class Asked:
     choices: int
     input_tokens: int
     has_images: bool
+    prompt_field: str = "messages"
 
 
 class Dialect(Protocol):
@@ -87,8 +88,10 @@ class Dialect(Protocol):
         """Tokens of a request without reading all of it."""
         ...
 
-    def meter(self, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> Meter:
-        """A meter for a reply that passes on as it is."""
+    def meter(
+        self, frame: ReplyFrame, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge
+    ) -> Meter:
+        """A meter for a reply that passes on as it is, but for what only the gateway knows of it."""
         ...
 
     def read_reply(self, reply: Mapping[str, Any]) -> Reply:
@@ -107,8 +110,8 @@ class Dialect(Protocol):
         """A writer of one stream."""
         ...
 
-    def closing(self, error: ApiError | None, request_id: str) -> bytes:
-        """The last bytes of a stream that was settled, or its event for the error of the request id."""
+    def closing(self, error: ApiError, request_id: str) -> bytes:
+        """The last bytes of a stream whose reply never began: its event for the error of the request id."""
         ...
 
     def refusal(self, error: object) -> ApiError:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from callmissed.errors import ApiError
 from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.conversation import Reply, written_text
 from callmissed_ai.dialects.dialect import Charge
@@ -34,6 +35,15 @@ class Translation:
         """See `StreamPassage.end`."""
         for event in self._reader.end():
             yield (event,), self._writer.write(event)
+
+    @property
+    def response(self) -> Mapping[str, Any] | None:
+        """See `Meter.response`."""
+        return self._writer.response
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
+        return self._writer.closing(error, request_id)
 
 
 def translated_reply_meter(

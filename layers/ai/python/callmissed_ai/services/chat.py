@@ -103,11 +103,11 @@ class ChatWork:
         charge = partial(self._charges, partial(self._estimated if sandboxed else self._counted, model), model)
         bounds = output_bounds(self._output_limit(model) * self.asked.choices)
         upstream = self._dialect_of(route)
+        frame = ReplyFrame(secrets.token_hex(12), int(time.time()), self.asked.model, self.body)
         if upstream is self.caller:
             return upstream.meter(
-                streamed=self.streamed, wants_usage=self.asked.wants_usage, bounds=bounds, charge=charge
+                frame, streamed=self.streamed, wants_usage=self.asked.wants_usage, bounds=bounds, charge=charge
             )
-        frame = ReplyFrame(secrets.token_hex(12), int(time.time()), self.asked.model)
         if self.streamed:
             writer = self.caller.stream_writer(frame, wants_usage=self.asked.wants_usage)
             return StreamMeter(Translation(upstream.stream_reader(), writer), bounds, charge)
@@ -163,7 +163,7 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     models = in_service([_chat_model(catalog, caller, model_id) for model_id in asked.model_ids])
     models = restricted(catalog, dialect, models, caller.further_fields(body))
     if asked.has_images:
-        _require_vision(models)
+        _require_vision(models, asked.prompt_field)
     for field, limit in asked.output_limits.items():
         _require_room(models[0], field, limit)
     limit = min(asked.output_limits.values(), default=None)
@@ -207,11 +207,11 @@ def _chat_model(catalog: Catalog, caller: Dialect, model_id: str) -> Model:
     return model
 
 
-def _require_vision(models: tuple[Model, ...]) -> None:
+def _require_vision(models: tuple[Model, ...], param: str) -> None:
     for model in models:
         if not model.supports_vision:
             message = f"The model '{model.id}' can't see images."
-            raise invalid_request(message, "messages", "unsupported_image_input")
+            raise invalid_request(message, param, "unsupported_image_input")
 
 
 def _require_room(model: Model, field: str, limit: int) -> None:

@@ -15,7 +15,7 @@ LISTED_SINCE = 1_780_272_000
 SANDBOX = "sandbox"
 """The provider that runs in process and answers all calls of test keys."""
 
-DialectName = Literal["openai_chat", "anthropic_messages"]
+DialectName = Literal["openai_chat", "openai_responses", "anthropic_messages"]
 """Wire formats that an upstream may speak: packages of `callmissed_ai.dialects`."""
 
 TransportName = Literal["bare", "openai_sdk"]

@@ -102,7 +102,9 @@ class MessagesDialect:
         """See `Dialect.estimate`."""
         return usage.estimate_request(body)
 
-    def meter(self, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> Meter:
+    def meter(
+        self, frame: ReplyFrame, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge
+    ) -> Meter:
         """See `Dialect.meter`."""
         if streamed:
             return StreamMeter(MessageStreamPassage(), bounds, charge)
@@ -124,7 +126,7 @@ class MessagesDialect:
         """See `Dialect.stream_writer`."""
         return reply_writer.MessageStreamWriter(frame)
 
-    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+    def closing(self, error: ApiError, request_id: str) -> bytes:
         """See `Dialect.closing`."""
         return reply_writer.closing(error, request_id)
 

@@ -129,6 +129,14 @@ class MessageStreamWriter:
         """See `StreamWriter.write`."""
         return b"".join(self._write(event))
 
+    @property
+    def response(self) -> None:
+        """See `Meter.response`."""
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
+        return closing(error, request_id)
+
     def _write(self, event: Event) -> Iterator[bytes]:
         if not self._started:
             self._started = True

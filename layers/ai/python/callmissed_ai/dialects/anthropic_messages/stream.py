@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from callmissed.errors import ApiError
 from callmissed_ai.dialects.anthropic_messages.reply_reader import EventReader
+from callmissed_ai.dialects.anthropic_messages.reply_writer import closing
 from callmissed_ai.dialects.conversation import Event
 from callmissed_ai.dialects.stream_meter import Passage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
@@ -33,6 +35,14 @@ class MessageStreamPassage:
         if not (self.finished or self._events.has_stopped):
             raise UnreadableStream("no message_stop")
         self.finished = True
+
+    @property
+    def response(self) -> None:
+        """See `Meter.response`."""
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
+        return closing(error, request_id)
 
     def _passage(self, event: bytes) -> Passage:
         event = event.removeprefix(BYTE_ORDER_MARK)

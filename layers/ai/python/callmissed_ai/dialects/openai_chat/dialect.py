@@ -102,7 +102,9 @@ class ChatDialect:
         """See `Dialect.estimate`."""
         return usage.estimate_request(body)
 
-    def meter(self, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> Meter:
+    def meter(
+        self, frame: ReplyFrame, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge
+    ) -> Meter:
         """See `Dialect.meter`."""
         if streamed:
             return stream.ChatStreamMeter(wants_usage=wants_usage, bounds=bounds, charge=charge)
@@ -130,7 +132,7 @@ class ChatDialect:
         """See `Dialect.stream_writer`."""
         return reply_writer.ChatStreamWriter(frame, wants_usage=wants_usage)
 
-    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+    def closing(self, error: ApiError, request_id: str) -> bytes:
         """See `Dialect.closing`."""
         return stream.closing(error, request_id)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from callmissed.errors import ApiError
 from callmissed_ai.dialects.conversation import (
     Event,
     Part,
@@ -22,6 +23,7 @@ from callmissed_ai.dialects.conversation import (
     UsageReported,
 )
 from callmissed_ai.dialects.openai_chat.reasoning import CLAUDE_FORMAT
+from callmissed_ai.dialects.openai_chat.stream import closing
 from callmissed_ai.tokens.usage import TokenUsage, larger
 
 _REASONS: Mapping[Stop, str] = {
@@ -100,6 +102,14 @@ class ChatStreamWriter:
     def write(self, event: Event) -> bytes:
         """See `StreamWriter.write`."""
         return b"".join(map(self._chunk, self._choices(event)))
+
+    @property
+    def response(self) -> None:
+        """See `Meter.response`."""
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
+        return closing(error, request_id)
 
     def _choices(self, event: Event) -> Iterator[dict[str, Any]]:
         """The fields of the chunks that an event makes."""

@@ -89,6 +89,8 @@ def read_request(body: Mapping[str, Any]) -> Conversation:
         stop=tuple(typed.stops),
         user=typed.user or body.get("safety_identifier"),
         streamed=bool(typed.stream),
+        verbosity=body.get("verbosity"),
+        cache_key=body.get("prompt_cache_key"),
     )
 
 

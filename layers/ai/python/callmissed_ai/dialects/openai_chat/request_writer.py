@@ -12,7 +12,6 @@ from callmissed_ai.dialects.conversation import (
     Image,
     OutputFormat,
     Part,
-    Reasoning,
     RedactedThinking,
     Refusal,
     Text,
@@ -25,13 +24,13 @@ from callmissed_ai.dialects.conversation import (
 )
 from callmissed_ai.dialects.ids import restricted_id
 from callmissed_ai.dialects.openai_chat.reasoning import fields_of
+from callmissed_ai.dialects.reasoning.effort import effort_of
+from callmissed_ai.dialects.reasoning.open_turn import foreign_thought, is_demanded_back, start_of_open_turn
 
 _DIALECT = "openai_chat"
 _TOOL_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _ERROR_MARK = "Error: "
 _SCHEMA_NAME = "reply"
-_LOW_SHARE, _MEDIUM_SHARE = 0.2, 0.5
-"""Shares of the output limit up to which a budget for thinking is a low or a medium effort."""
 
 
 def write_request(conversation: Conversation) -> dict[str, Any]:
@@ -47,16 +46,6 @@ def write_request(conversation: Conversation) -> dict[str, Any]:
     return body
 
 
-def effort_of(reasoning: Reasoning, output_limit: int | None) -> str | None:
-    """The effort that `reasoning` means, None where the model decides."""
-    if reasoning.mode == "off":
-        return "none"
-    if reasoning.effort or not reasoning.budget:
-        return reasoning.effort
-    share = reasoning.budget / (output_limit or reasoning.budget)
-    return "low" if share <= _LOW_SHARE else "medium" if share <= _MEDIUM_SHARE else "high"
-
-
 def _options(conversation: Conversation) -> dict[str, Any]:
     options: dict[str, Any] = {
         "temperature": conversation.temperature,
@@ -64,13 +53,15 @@ def _options(conversation: Conversation) -> dict[str, Any]:
         "top_k": conversation.top_k,
         "stop": list(conversation.stop) or None,
         "user": conversation.user,
+        "verbosity": conversation.verbosity,
+        "prompt_cache_key": conversation.cache_key,
         "stream": conversation.streamed or None,
     }
     return {name: value for name, value in options.items() if value is not None}
 
 
 def _messages(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
-    open_since = _start_of_open_turn(turns)
+    open_since = start_of_open_turn(turns)
     for number, turn in enumerate(turns):
         match turn.role:
             case "system":
@@ -79,14 +70,6 @@ def _messages(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
                 yield from _user_messages(turn)
             case "assistant":
                 yield _assistant_message(turn, is_open=number >= open_since)
-
-
-def _start_of_open_turn(turns: Sequence[Turn]) -> int:
-    """Number of the last message that the user wrote: what the assistant did since is not finished yet."""
-    for number in range(len(turns) - 1, -1, -1):
-        if turns[number].role == "user" and not any(isinstance(part, ToolResult) for part in turns[number].parts):
-            return number
-    return 0
 
 
 def _user_messages(turn: Turn) -> Iterator[dict[str, Any]]:
@@ -129,13 +112,8 @@ def _add_thinking(message: dict[str, Any], part: Thinking | RedactedThinking, *,
     own = fields_of(part)
     for name, value in own.items():
         message[name] = message[name] + value if name in message else value
-    if not own and is_open:
-        raise invalid_request(
-            f"'{param}' is another provider's signed thinking. The turn in which it stands can't be continued with "
-            "this model: send the results of its tools to the model that called them.",
-            param,
-            "unsupported_field",
-        )
+    if not own and is_open and is_demanded_back(part):
+        raise foreign_thought(param)
 
 
 def tool_id(call_id: str) -> str:

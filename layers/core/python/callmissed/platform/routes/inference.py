@@ -9,6 +9,7 @@ def _route(method: str, path: str, auth: Auth, permission: Permission | None = N
 
 ROUTES = (
     _route("POST", "/v1/chat/completions", Auth.KEY, Permission.LLM),
+    _route("POST", "/v1/responses", Auth.KEY, Permission.LLM),
     _route("POST", "/v1/messages", Auth.KEY, Permission.LLM),
     _route("POST", "/anthropic/v1/messages", Auth.KEY, Permission.LLM),
     _route("POST", "/v1/messages/count_tokens", Auth.KEY, Permission.LLM),
