@@ -1,6 +1,5 @@
 """From the neutral reply to a chat completion, whole or streamed."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from callmissed_ai.dialects.conversation import (
     UsageReported,
 )
 from callmissed_ai.dialects.openai_chat.reasoning import CLAUDE_FORMAT
+from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.tokens.usage import TokenUsage, larger
 
 _REASONS: Mapping[Stop, str] = {
@@ -148,11 +148,7 @@ class ChatStreamWriter:
         return _detail(part, self._thoughts[index])
 
     def _chunk(self, fields: Mapping[str, Any]) -> bytes:
-        return (
-            b"data: "
-            + json.dumps(self._frame | dict(fields), ensure_ascii=False, separators=(",", ":")).encode()
-            + b"\n\n"
-        )
+        return b"data: %b\n\n" % written_json(self._frame | dict(fields))
 
 
 def _delta(delta: Mapping[str, Any], reason: str | None = None) -> dict[str, Any]:
