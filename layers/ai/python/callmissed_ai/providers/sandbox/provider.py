@@ -21,7 +21,7 @@ from callmissed_ai.providers.sandbox.reply import ComposedReply, check_response_
 from callmissed_ai.providers.sandbox.rules import parse_request
 from callmissed_ai.providers.sandbox.stream import events
 from callmissed_ai.providers.sandbox.tools import check_tools
-from callmissed_ai.transports.base import UpstreamCall, UpstreamUnreachable
+from callmissed_ai.transports.base import UpstreamCall, UpstreamTimedOut
 
 _CHUNK_SECONDS = 0.015
 _JSON = {"content-type": "application/json"}
@@ -67,7 +67,7 @@ class SandboxProvider:
         self._sleep = sleep
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
-        """Answer `call`. Raises UpstreamUnreachable after the deadline when the prompt asks for a timeout."""
+        """Answer `call`. Raises UpstreamTimedOut after the deadline when the prompt asks for a timeout."""
         answer = {chat.PATH: self._chat, embeddings.PATH: self._embeddings}.get(call.path)
         if answer is None:
             failure = Failure(404, f"Unknown request URL: POST {call.path}.", "invalid_request_error", "unknown_url")
@@ -109,10 +109,10 @@ class SandboxProvider:
     async def _failure(
         self, instructions: Instructions, deadline_seconds: float, *, streamed: bool
     ) -> SandboxReply | None:
-        """The failure that the prompt asks for, if any. Raises UpstreamUnreachable for a timeout."""
+        """The failure that the prompt asks for, if any. Raises UpstreamTimedOut for a timeout."""
         if "timeout" in instructions:
             await self._sleep(deadline_seconds)
-            raise UpstreamUnreachable("no answer in time, as the prompt asked")
+            raise UpstreamTimedOut("no answer in time, as the prompt asked")
         if instructions.failure:
             return self._failed(instructions.failure)
         return self._garbage(streamed=streamed) if "garbage" in instructions else None
