@@ -155,7 +155,7 @@ async def test_replies_carry_their_id_and_the_months_rest(
     assert reset > datetime.now(UTC)
 
 
-async def test_other_surfaces_and_unlimited_plans_have_no_such_headers(
+async def test_other_surfaces_and_unlimited_plans_lack_those_headers(
     client: httpx2.AsyncClient, accounts: Accounts
 ) -> None:
     unlimited, account = await accounts.account(plan=Plan.ENTERPRISE), await accounts.account()

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from callmissed_ai.dialects.openai_chat import request as chat
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.dialects.openai_embeddings import request as embeddings
+from callmissed_ai.providers.sandbox.caching import cache_use
 from callmissed_ai.providers.sandbox.completion import completion_body
 from callmissed_ai.providers.sandbox.conversation import summarize
 from callmissed_ai.providers.sandbox.embedding import embeddings_body
@@ -20,6 +21,7 @@ from callmissed_ai.providers.sandbox.rejection import Rejected, rejection_of
 from callmissed_ai.providers.sandbox.reply import ComposedReply, check_response_format, compose, digests
 from callmissed_ai.providers.sandbox.rules import parse_request
 from callmissed_ai.providers.sandbox.stream import events
+from callmissed_ai.providers.sandbox.thinking import check_signatures
 from callmissed_ai.providers.sandbox.tools import check_tools
 from callmissed_ai.transports.base import UpstreamCall, UpstreamTimedOut
 
@@ -86,13 +88,15 @@ class SandboxProvider:
         digest, wording = digests(body)
         request = parse_request(body)
         check_tools(request)
+        check_signatures(body)
         check_response_format(request)
         conversation = summarize(request, body)
         instructions = read_instructions(conversation.last_user_text)
         if failed := await self._failure(instructions, deadline_seconds, streamed=bool(request.stream)):
             return failed
         choices = compose(request, conversation, instructions, wording)
-        reply = ComposedReply(digest, int(self._clock()), request.model, choices, conversation.tokens)
+        cache = cache_use(body, conversation.tokens, again="cached" in instructions)
+        reply = ComposedReply(digest, int(self._clock()), request.model, choices, conversation.tokens, cache)
         return (
             self._streamed(reply, request, instructions)
             if request.stream
