@@ -98,7 +98,7 @@ class ChatWork:
         conversation = self.caller.read_request(self.body)
         if route.provider != SANDBOX:
             return conversation
-        from callmissed_ai.dialects.openai_chat.stand_in import for_sandbox  # few calls need it
+        from callmissed_ai.services.sandboxed import for_sandbox  # few calls need it
 
         return for_sandbox(conversation)
 

@@ -1,4 +1,4 @@
-"""What a provider's cache would have read and written, told from the request alone, as the sandbox remembers nothing.
+"""What a provider's cache would have read and written, found from the request alone, as the sandbox remembers nothing.
 
 The prompt is cached up to its last cache mark. Of that, what came before the last reply was sent in an earlier call, so
 it is read; the rest is new, so it is written.

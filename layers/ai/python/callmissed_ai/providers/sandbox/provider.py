@@ -13,16 +13,16 @@ from callmissed_ai.dialects.openai_chat import request as chat
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.dialects.openai_embeddings import request as embeddings
 from callmissed_ai.providers.sandbox.caching import cache_use
-from callmissed_ai.providers.sandbox.completion import completion_body
 from callmissed_ai.providers.sandbox.conversation import summarize
 from callmissed_ai.providers.sandbox.embedding import embeddings_body
 from callmissed_ai.providers.sandbox.failures import Failure, Instructions, break_off, read_instructions
 from callmissed_ai.providers.sandbox.rejection import Rejected, rejection_of
 from callmissed_ai.providers.sandbox.reply import ComposedReply, check_response_format, compose, digests
 from callmissed_ai.providers.sandbox.rules import parse_request
-from callmissed_ai.providers.sandbox.stream import events
 from callmissed_ai.providers.sandbox.thinking import check_signatures
 from callmissed_ai.providers.sandbox.tools import check_tools
+from callmissed_ai.providers.sandbox.wire.completion import completion_body
+from callmissed_ai.providers.sandbox.wire.stream import events
 from callmissed_ai.transports.base import UpstreamCall, UpstreamTimedOut
 
 _CHUNK_SECONDS = 0.015

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
-from callmissed_ai.providers.sandbox.logprobs import logprobs_of
 from callmissed_ai.providers.sandbox.reply import Choice, ComposedReply
 from callmissed_ai.providers.sandbox.thinking import details_of
+from callmissed_ai.providers.sandbox.wire.logprobs import logprobs_of
 
 
 def completion_body(reply: ComposedReply, request: TypedChatRequest, *, with_usage: bool) -> bytes:

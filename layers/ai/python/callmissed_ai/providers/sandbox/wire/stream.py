@@ -7,9 +7,9 @@ from typing import Any
 
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
-from callmissed_ai.providers.sandbox.logprobs import logprobs_of
 from callmissed_ai.providers.sandbox.reply import Choice, ComposedReply
 from callmissed_ai.providers.sandbox.thinking import grown_details
+from callmissed_ai.providers.sandbox.wire.logprobs import logprobs_of
 
 
 def events(reply: ComposedReply, request: TypedChatRequest, *, with_usage: bool) -> Iterator[bytes]:
