@@ -8,6 +8,8 @@ from callmissed.web.schemas import AnthropicErrorEnvelope, ErrorEnvelope, OpenAI
 from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.routes import ROUTERS
 from functions.inference.schemas import (
+    AnthropicModelListOut,
+    AnthropicModelOut,
     CatalogOut,
     ChatCompletionOut,
     EmbeddingListOut,
@@ -23,6 +25,8 @@ from functions.inference.schemas import (
 
 _ENVELOPES = (ErrorEnvelope, OpenAIErrorEnvelope, AnthropicErrorEnvelope)
 _ANSWERS = (
+    AnthropicModelListOut,
+    AnthropicModelOut,
     CatalogOut,
     ChatCompletionOut,
     EmbeddingListOut,

@@ -55,6 +55,43 @@ class ModelListOut(BaseModel):
     data: list[ModelOut]
 
 
+class AnthropicModelOut(BaseModel):
+    """A model that messages can name: Anthropic's fields, and ours."""
+
+    type: Literal["model"]
+    id: str
+    display_name: str
+    created_at: str
+    max_input_tokens: int | None
+    max_tokens: int | None
+    lifecycle: Literal["active"]
+    line: None
+    capabilities: None
+    deprecated_at: None
+    retires_at: None
+    description: str
+    category: Literal["llm"]
+    context_window: int | None
+    context_length: int | None
+    pricing: PricingOut
+    free: bool
+    available: bool = Field(description="Whether a call is served here.")
+    unavailable_reason: str | None = Field(description="Why not, where it is not.")
+    supports_streaming: bool
+    supports_tools: bool
+    supports_reasoning: bool
+    supports_vision: bool
+
+
+class AnthropicModelListOut(BaseModel):
+    """A page of models, as Anthropic's SDKs read it."""
+
+    data: list[AnthropicModelOut]
+    has_more: bool = Field(description="Whether there are more in the direction that was asked for.")
+    first_id: str | None = Field(description="`before_id` of the page before this one.")
+    last_id: str | None = Field(description="`after_id` of the page after this one.")
+
+
 class CatalogOut(BaseModel):
     """Models of the catalog."""
 

@@ -10,9 +10,7 @@ from callmissed.errors import ApiError
 from callmissed.idempotency.requests import HEADER, checked_key, fingerprint
 from callmissed.idempotency.store import Replay
 from callmissed.keys.credentials import calling_origin, presented_secret
-from callmissed.ledger.wallet import fresh_quotas
 from callmissed.money import NOTHING
-from callmissed.plans.plans import UNLIMITED
 from callmissed.platform.routes import Permission
 from callmissed.web.idempotency import replayed
 from callmissed_ai.answers.events import EventStream, event_stream
@@ -25,6 +23,7 @@ from callmissed_ai.calls.pipeline import Answer, run
 from callmissed_ai.services.service import Service
 from callmissed_ai.work import Work
 from functions.inference.body import parse_object, read_body
+from functions.inference.quota_headers import quota_headers
 
 
 async def serve(request: Request, service: Service) -> Response:
@@ -110,20 +109,4 @@ def _response(call: Call, work: Work, answer: bytes | EventStream | Replay) -> R
 
 def _headers(call: Call, work: Work) -> Mapping[str, str]:
     timing = f"db;dur={call.db_wait / 1000:.3f}, upstream;dur={call.upstream_wait / 1000:.3f}"
-    return {"X-Generation-Id": f"gen_{call.id}", "Server-Timing": timing, **_quota_headers(call, work.quota)}
-
-
-def _quota_headers(call: Call, quota: str) -> dict[str, str]:
-    """The plan's month; a warning from 80 and 95 %."""
-    left = call.wallet.quota_left if call.wallet else None
-    if left is None:
-        return {}
-    limit = fresh_quotas(call.admitted.plan)[quota]
-    if limit >= UNLIMITED:
-        return {}
-    used = limit - left
-    headers = {"X-Quota-Limit": str(limit), "X-Quota-Remaining": str(left)}
-    if used * 100 >= limit * 80:
-        severity = "critical" if used * 100 >= limit * 95 else "warning"
-        headers["X-Usage-Warning"] = f"{severity}: {used}/{limit} {quota} calls this month"
-    return headers
+    return {"X-Generation-Id": f"gen_{call.id}", "Server-Timing": timing, **quota_headers(call, work.quota)}

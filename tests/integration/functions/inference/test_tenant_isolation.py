@@ -92,6 +92,8 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ("GET", "/v1/generation"): finds_only_the_callers_own,
     ("GET", "/v1/models"): is_the_same_for_all,
     ("GET", "/v1/models/{model_id+}"): is_the_same_for_all,
+    ("GET", "/anthropic/v1/models"): is_the_same_for_all,
+    ("GET", "/anthropic/v1/models/{model_id+}"): is_the_same_for_all,
     ("GET", "/api/v1/models"): is_the_same_for_all,
     ("GET", "/api/v1/models/access"): is_the_same_for_all,
     ("GET", "/api/v1/models/{model_id+}"): is_the_same_for_all,

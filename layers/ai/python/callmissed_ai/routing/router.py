@@ -17,7 +17,7 @@ from callmissed.errors import ApiError
 from callmissed.observability import count, get_logger
 from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
 from callmissed_ai.routing.availability import Availability
-from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamUnreachable
+from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
 from callmissed_ai.transports.opening import open_transport
 from callmissed_ai.work import Meter, Work
 
@@ -81,9 +81,11 @@ class Router:
 
     async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
         """The first upstream that begins a reply. Raises ApiError 400, or 503 when none will in time."""
+        timed_out = True
         with suppress(TimeoutError):
             async with asyncio.timeout(_SEARCH_SECONDS):
-                if answer := await self._search(work, sandboxed=sandboxed):
+                answer, timed_out = await self._search(work, sandboxed=sandboxed)
+                if answer:
                     return answer
         if not sandboxed and not any(map(self.availability.is_configured, work.models)):
             raise self.availability.not_configured(work.models[0])
@@ -92,10 +94,12 @@ class Router:
             "provider_error",
             f"No provider of '{work.models[0].id}' can serve the call at the moment. Nothing was charged.",
             headers={"Retry-After": "5"},
+            timed_out=timed_out,
         )
 
-    async def _search(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer | None:
-        tried = 0
+    async def _search(self, work: Work, *, sandboxed: bool) -> tuple[UpstreamAnswer | None, bool]:
+        """The answer of the first route that gives one, and whether the last try took too long."""
+        tried, timed_out = 0, False
         for model, route, transport in self._candidates(work, sandboxed=sandboxed):
             attempt = _Attempt(work, model, route, transport, sandboxed=sandboxed)
             for number in range(1 if route.provider == SANDBOX else _TRIES_PER_ROUTE):
@@ -104,8 +108,9 @@ class Router:
                 tried += 1
                 answer = await attempt.send()
                 if answer is not None:
-                    return answer
-        return None
+                    return answer, False
+                timed_out = attempt.timed_out
+        return None, timed_out
 
     async def close(self) -> None:
         """Drop every connection pool; the next call makes new ones."""
@@ -156,6 +161,7 @@ class _Attempt:
         self._transport = transport
         self._sandboxed = sandboxed
         self._request = work.request_for(model, route)
+        self.timed_out = False
 
     async def send(self) -> UpstreamAnswer | None:
         """One try; None when another should be made. Raises ApiError 400 for what the caller must change."""
@@ -166,8 +172,10 @@ class _Attempt:
                 return await self._begun(reply)
             refusal = await _read_refusal(reply)
         except UpstreamUnreachable as error:
+            self.timed_out = isinstance(error, UpstreamTimedOut)
             _report(self._route, 0, str(error))
             return None
+        self.timed_out = False
         _report(self._route, reply.status, "")
         if self._route.provider == SANDBOX and reply.status < 500:
             raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
@@ -188,7 +196,7 @@ class _Attempt:
         except BaseException as error:
             await reply.close()
             if isinstance(error, TimeoutError):
-                raise UpstreamUnreachable("no reply in time") from None
+                raise UpstreamTimedOut("no reply in time") from None
             raise
         return UpstreamAnswer(self._model, self._route, reply, meter, bytes(first), rest)
 

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from callmissed import money
-from callmissed.catalog.model import Catalog, Category, DialectName, Model, ProviderRoute, routing_suffix
+from callmissed.catalog.model import SANDBOX, Catalog, Category, DialectName, Model, ProviderRoute, routing_suffix
 from callmissed.errors import ApiError, invalid_request
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
-from callmissed_ai.dialects.conversation import ReplyFrame
+from callmissed_ai.dialects.conversation import Conversation, ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
@@ -89,10 +89,18 @@ class ChatWork:
         The output limit goes into the one field that this upstream obeys, because the hold relies on it.
         """
         upstream = self._dialect_of(route)
-        body = self.body if upstream is self.caller else upstream.write_request(self.caller.read_request(self.body))
+        body = self.body if upstream is self.caller else upstream.write_request(self._conversation(route))
         upstream_id = self._upstream_id(route)
         sent = upstream.addressed(body, model, upstream_id, self._output_limit(model))
         return UpstreamCall(upstream.upstream_path(upstream_id, streamed=self.streamed), sent)
+
+    def _conversation(self, route: ProviderRoute) -> Conversation:
+        conversation = self.caller.read_request(self.body)
+        if route.provider != SANDBOX:
+            return conversation
+        from callmissed_ai.services.sandboxed import for_sandbox  # few calls need it
+
+        return for_sandbox(conversation)
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""

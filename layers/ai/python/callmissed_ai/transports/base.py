@@ -19,6 +19,10 @@ class UpstreamUnreachable(LoggableError):
     """No HTTP answer: refused, reset, timed out, or a body that broke off."""
 
 
+class UpstreamTimedOut(UpstreamUnreachable):
+    """No HTTP answer in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamCall:
     """One request for an upstream.

@@ -10,7 +10,7 @@ import aiohttp
 from yarl import URL
 
 from callmissed.observability import failure_name
-from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamUnreachable
+from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
 
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 600.0
@@ -60,6 +60,8 @@ class HttpTransport:
                         call.method, url, data=payload or None, headers=headers, allow_redirects=False
                     )
                 )
+        except TimeoutError as error:
+            raise UpstreamTimedOut(failure_name(error)) from error
         except _FAILURES as error:
             raise UpstreamUnreachable(failure_name(error)) from error
 

@@ -13,7 +13,7 @@ import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient, RequestOptions
 
 from callmissed.observability import failure_name
-from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamUnreachable
+from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
 
 _NO_KEY = "none"
 """The SDK requires a key; local model servers ignore it."""
@@ -61,6 +61,8 @@ class OpenAiSdkTransport:
             response = await self._response(call, deadline_seconds)
         except openai.APIStatusError as error:
             return _Reply(error.response)
+        except openai.APITimeoutError as error:
+            raise UpstreamTimedOut(failure_name(error.__cause__ or error)) from error
         except openai.APIConnectionError as error:
             raise UpstreamUnreachable(failure_name(error.__cause__ or error)) from error
         return _Reply(cast(httpx2.Response, response))

@@ -11,6 +11,12 @@ NAMES = ("reasoning_content", "reasoning")
 CLAUDE_FORMAT = "anthropic-claude-v1"
 """`format` of details that Claude thought and signed."""
 
+SANDBOX_FORMAT = "callmissed-sandbox-v1"
+"""`format` of details that the sandbox thought and signed."""
+
+SANDBOX_DETAIL: Mapping[str, Any] = {"type": "reasoning.text", "format": SANDBOX_FORMAT, "index": 0}
+"""What all details of the sandbox have alike."""
+
 STATED_BY_TYPE: Mapping[Any, str] = {"reasoning.text": "text", "reasoning.summary": "summary"}
 """Field with the text of a detail, by its type. Details of other types have `data` that only their provider reads."""
 

@@ -77,7 +77,8 @@ def _user_messages(turn: Turn) -> Iterator[dict[str, Any]]:
     shown: list[Part] = []
     for part in turn.parts:
         if isinstance(part, ToolResult):
-            yield {"role": "tool", "tool_call_id": tool_id(part.call_id), "content": _result_text(part)}
+            answered = tool_id(part.call_id)
+            yield {"role": "tool", "tool_call_id": answered, "content": _result_text(part), **_own(part.extras)}
             shown += [inner for inner in part.parts if not isinstance(inner, Text)]
         else:
             shown.append(part)

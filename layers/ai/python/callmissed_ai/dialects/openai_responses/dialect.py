@@ -41,7 +41,6 @@ class ResponsesDialect:
     """OpenAI's responses."""
 
     name: DialectName = "openai_responses"
-    path: str = PATH
     limit_field: str = "max_output_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
@@ -66,6 +65,10 @@ class ResponsesDialect:
             has_images=bool(images(body)),
             prompt_field=_PROMPT,
         )
+
+    def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
+        """See `Dialect.upstream_path`."""
+        return PATH
 
     def full_model_id(self, model_id: str) -> str:
         """See `Dialect.full_model_id`."""

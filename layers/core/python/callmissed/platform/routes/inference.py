@@ -17,6 +17,8 @@ ROUTES = (
     _route("POST", "/v1/embeddings", Auth.KEY, Permission.LLM),
     _route("GET", "/v1/models", Auth.KEY),
     _route("GET", "/v1/models/{model_id+}", Auth.KEY),
+    _route("GET", "/anthropic/v1/models", Auth.KEY),
+    _route("GET", "/anthropic/v1/models/{model_id+}", Auth.KEY),
     _route("GET", "/v1/generation", Auth.KEY),
     _route("GET", "/api/v1/models", Auth.PUBLIC),
     _route("GET", "/api/v1/models/access", Auth.PUBLIC),
