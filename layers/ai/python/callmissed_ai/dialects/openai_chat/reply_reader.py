@@ -23,12 +23,12 @@ from callmissed_ai.dialects.conversation import (
     UsageReported,
 )
 from callmissed_ai.dialects.json_reply import UnusableReply
-from callmissed_ai.dialects.openai_chat.call_reader import CallReader
 from callmissed_ai.dialects.openai_chat.reasoning import NAMES, STATED_BY_TYPE, VARYING_FIELDS
 from callmissed_ai.dialects.openai_chat.reply import message_of, objects
 from callmissed_ai.dialects.openai_chat.stream import is_error
 from callmissed_ai.dialects.openai_chat.usage import read_usage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
+from callmissed_ai.dialects.tools.call_reader import CallReader
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, split
 
 _STOPS: Mapping[str, Stop] = {
