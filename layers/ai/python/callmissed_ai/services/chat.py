@@ -19,6 +19,7 @@ from callmissed_ai.dialects.dialect import Asked, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
+from callmissed_ai.dialects.tools.names import given_names
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
@@ -74,14 +75,15 @@ class ChatWork:
 
     def shorter(self, available: MicroCredits) -> "ChatWork | None":
         """The same call with a shorter reply that `available` micro-credits cover, or None if that is no use."""
-        if not self.implicit_limit or self.output_tokens <= MIN_OUTPUT_TOKENS:
+        least = MIN_OUTPUT_TOKENS + self.asked.thinking_budget
+        if not self.implicit_limit or self.output_tokens <= least:
             return None
-        shortest = replace(self, output_tokens=MIN_OUTPUT_TOKENS)
+        shortest = replace(self, output_tokens=least)
         if shortest.estimate > available:
             return None
         dearest = max(token_price(model).output for model in self.models) * self.asked.choices
         spare = (available - shortest.estimate) * money.PER_MILLION // max(1, dearest)
-        return replace(self, output_tokens=min(self.output_tokens, MIN_OUTPUT_TOKENS + spare))
+        return replace(self, output_tokens=min(self.output_tokens, least + spare))
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """What to send to `route`: the caller's body, or its translation, with the upstream's model id and usage.
@@ -116,11 +118,12 @@ class ChatWork:
             return upstream.meter(
                 frame, streamed=self.streamed, wants_usage=self.asked.wants_usage, bounds=bounds, charge=charge
             )
+        names = given_names(self.body)
         if self.streamed:
             writer = self.caller.stream_writer(frame, wants_usage=self.asked.wants_usage)
-            return StreamMeter(Translation(upstream.stream_reader(), writer), bounds, charge)
+            return StreamMeter(Translation(upstream.stream_reader(), writer, names), bounds, charge)
         write = partial(self.caller.write_reply, frame=frame)
-        return translated_reply_meter(upstream.read_reply, write, bounds, charge)
+        return translated_reply_meter(upstream.read_reply, write, names, bounds, charge)
 
     async def _charges(
         self, count: _Count, model: Model, reported: TokenUsage | None, written: Callable[[], str]
@@ -176,13 +179,15 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
         _require_room(models[0], field, limit)
     limit = min(asked.output_limits.values(), default=None)
     most = max(model.max_output_tokens for model in models)
+    if limit is None:
+        _require_room_for_thoughts(models, asked.thinking_budget)
     return ChatWork(
         caller=caller,
         dialects=catalog.dialects,
         body=body,
         asked=asked,
         models=models,
-        output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
+        output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS + asked.thinking_budget, most),
         implicit_limit=limit is None,
     )
 
@@ -220,6 +225,15 @@ def _require_vision(models: tuple[Model, ...], param: str) -> None:
         if not model.supports_vision:
             message = f"The model '{model.id}' can't see images."
             raise invalid_request(message, param, "unsupported_image_input")
+
+
+def _require_room_for_thoughts(models: tuple[Model, ...], budget: int) -> None:
+    """Check that each model can write a reply beside what it may think, where the limit is up to us."""
+    for model in models:
+        if budget and budget + MIN_OUTPUT_TOKENS > model.max_output_tokens:
+            most = model.max_output_tokens
+            message = f"reasoning.max_tokens is too large. The model '{model.id}' writes at most {most} tokens in all."
+            raise invalid_request(message, "reasoning.max_tokens")
 
 
 def _require_room(model: Model, field: str, limit: int) -> None:

@@ -1,7 +1,6 @@
 """Images and documents of other dialects as Anthropic accepts them."""
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +15,7 @@ _SIGNATURES: Mapping[bytes, str] = {
     b"GIF8": "image/gif",
 }
 _WEBP = re.compile(rb"RIFF.{4}WEBP", re.DOTALL)
-_HEAD_LENGTH = 16
+_HEAD_LENGTH = 20  # of base64, which are 15 bytes
 _MEDIA_TYPES = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
 _OTHER_NAMES: Mapping[str, str] = {
     "image/jpg": "image/jpeg",
@@ -24,6 +23,8 @@ _OTHER_NAMES: Mapping[str, str] = {
     "image/jfif": "image/jpeg",
     "image/x-png": "image/png",
 }
+_ALPHABET = re.compile(r"[A-Za-z0-9+/]+")
+_OF_URLS = str.maketrans("-_", "+/")
 _NO_DATA = re.compile(r"[\s=]+")
 
 
@@ -49,19 +50,27 @@ def document_source(document: Document) -> dict[str, Any]:
 
 def _inline(media_type: str, data: str, param: str) -> dict[str, Any]:
     """Bytes with the type that they are of: Anthropic refuses others than are said, and names that mean the same."""
-    data = _NO_DATA.sub("", data).translate({ord("-"): "+", ord("_"): "/"})
-    found = _type_of(data, param) or _OTHER_NAMES.get(media_type.strip().lower(), media_type.strip().lower())
+    data = _base64(data, param)
+    said = media_type.strip().lower()
+    found = _type_of(data) or _OTHER_NAMES.get(said, said)
     if found not in _MEDIA_TYPES:
         raise _invalid(param, "this model sees PNG, JPEG, GIF and WebP")
     return {"type": "base64", "media_type": found, "data": data + "=" * (-len(data) % 4)}
 
 
-def _type_of(data: str, param: str) -> str | None:
+def _base64(data: str, param: str) -> str:
+    """`data` in the usual alphabet, without padding or white space."""
+    data = data.rstrip("=")
+    if not _ALPHABET.fullmatch(data):
+        data = _NO_DATA.sub("", data).translate(_OF_URLS)
+    if not _ALPHABET.fullmatch(data):
+        raise _invalid(param, "its data is not base64")
+    return data
+
+
+def _type_of(data: str) -> str | None:
     """The type that the first bytes show; None for bytes that show none."""
-    try:
-        head = base64.b64decode(data[: _HEAD_LENGTH // 3 * 4 + 4] + "==")
-    except (binascii.Error, ValueError):
-        raise _invalid(param, "its data is not base64") from None
+    head = base64.b64decode(data[:_HEAD_LENGTH] + "==")
     if _WEBP.match(head):
         return "image/webp"
     return next((kind for signature, kind in _SIGNATURES.items() if head.startswith(signature)), None)

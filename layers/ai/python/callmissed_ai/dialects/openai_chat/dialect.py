@@ -30,6 +30,7 @@ from callmissed_ai.dialects.openai_chat.request import (
     images,
     max_input_tokens,
     parse_chat,
+    thinking_budget,
 )
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.work import Meter
@@ -63,6 +64,7 @@ class ChatDialect:
             choices=request.n or 1,
             input_tokens=max_input_tokens(parts, size),
             has_images=bool(images(parts)),
+            thinking_budget=thinking_budget(body),
         )
 
     def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
