@@ -9,7 +9,7 @@ import pytest
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.opening import open_dialect
-from callmissed_ai.dialects.translation import Translation
+from callmissed_ai.dialects.translation import NO_NAMES, Translation
 
 CHAT = open_dialect("openai_chat")
 MESSAGES = open_dialect("anthropic_messages")
@@ -25,16 +25,16 @@ def call(index: int, call_id: str | None, name: str | None, arguments: str) -> d
     return {"index": index, **identified, "function": {**named, "arguments": arguments}}
 
 
-def messages_of(*events: bytes, names: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+def messages_of(*events: bytes, names: Mapping[str, str] = NO_NAMES) -> list[dict[str, Any]]:
     """The events that a caller of messages gets for a chat stream, but for `message_stop`."""
-    passage = Translation(CHAT.stream_reader(), MESSAGES.stream_writer(FRAME, wants_usage=True), names or {})
+    passage = Translation(CHAT.stream_reader(), MESSAGES.stream_writer(FRAME, wants_usage=True), names)
     passages = [each for body in events for each in passage.feed(body)]
     return data_of(b"".join(written for _, written in [*passages, *passage.end()]))
 
 
-def chunks_of(*events: bytes, names: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+def chunks_of(*events: bytes, names: Mapping[str, str] = NO_NAMES) -> list[dict[str, Any]]:
     """The chunks that a caller of chat gets for a stream of messages, but for `[DONE]`."""
-    passage = Translation(MESSAGES.stream_reader(), CHAT.stream_writer(FRAME, wants_usage=True), names or {})
+    passage = Translation(MESSAGES.stream_reader(), CHAT.stream_writer(FRAME, wants_usage=True), names)
     passages = [each for body in events for each in passage.feed(body)]
     return data_of(b"".join(written for _, written in [*passages, *passage.end()]))
 

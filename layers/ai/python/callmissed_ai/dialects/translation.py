@@ -15,6 +15,9 @@ from callmissed_ai.dialects.stream_reader import StreamReader, StreamWriter
 from callmissed_ai.dialects.tools.names import with_given_name
 from callmissed_ai.dialects.written_json import ends_in_half, with_whole_characters, written_json
 
+NO_NAMES: Mapping[str, str] = {}
+"""Names of tools where the upstream has the caller's."""
+
 
 class Translation:
     """Reads one stream and writes it in another dialect; implements `StreamPassage`.
@@ -22,7 +25,7 @@ class Translation:
     `names` are the caller's of tools, by those that the upstream has.
     """
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter, names: Mapping[str, str]) -> None:
+    def __init__(self, reader: StreamReader, writer: StreamWriter, names: Mapping[str, str] = NO_NAMES) -> None:
         self._reader = reader
         self._writer = writer
         self._names = names
