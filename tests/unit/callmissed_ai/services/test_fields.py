@@ -31,7 +31,9 @@ def user(*parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def catalog_of(*models: Model, **unpriced: set[str]) -> Catalog:
-    rows = {name: replace(row, unpriced_fields=frozenset()) for name, row in BUILT_IN.providers.items()}
+    rows = {
+        name: replace(row, unpriced_fields=frozenset(), quirks=frozenset()) for name, row in BUILT_IN.providers.items()
+    }
     rows |= {name: replace(rows[name], unpriced_fields=frozenset(fields)) for name, fields in unpriced.items()}
     return Catalog({model.id: model for model in models}, rows)
 

@@ -9,7 +9,16 @@ from functools import partial
 from typing import Any
 
 from callmissed import money
-from callmissed.catalog.model import SANDBOX, Catalog, Category, DialectName, Model, ProviderRoute, routing_suffix
+from callmissed.catalog.model import (
+    SANDBOX,
+    Catalog,
+    Category,
+    DialectName,
+    Model,
+    ProviderRoute,
+    ProviderSettings,
+    routing_suffix,
+)
 from callmissed.errors import ApiError, invalid_request
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
@@ -18,6 +27,7 @@ from callmissed_ai.dialects.conversation import Conversation, ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
+from callmissed_ai.dialects.quirks import adapted
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
 from callmissed_ai.services.fields import restricted
@@ -45,12 +55,13 @@ _Count = Callable[[Callable[[], str]], TokenUsage]
 class ChatWork:
     """A priced chat call; implements `Work`. `models` are the one asked for and its fallbacks.
 
-    `body` is the request in the `caller`'s dialect, and `dialects` names that of each provider. Token counts are upper
-    bounds. `implicit_limit` says that we set the output limit because the caller set none.
+    `body` is the request in the `caller`'s dialect; `dialects` and `providers` have those of the catalog. Token counts
+    are upper bounds. `implicit_limit` says that we set the output limit because the caller set none.
     """
 
     caller: Dialect
     dialects: Mapping[str, DialectName]
+    providers: Mapping[str, ProviderSettings]
     body: Mapping[str, Any]
     asked: Asked
     models: tuple[Model, ...]
@@ -91,7 +102,8 @@ class ChatWork:
         upstream = self._dialect_of(route)
         body = self.body if upstream is self.caller else upstream.write_request(self._conversation(route))
         upstream_id = self._upstream_id(route)
-        sent = upstream.addressed(body, model, upstream_id, self._output_limit(model))
+        addressed = upstream.addressed(body, model, upstream_id, self._output_limit(model))
+        sent = adapted(addressed, self.providers[route.provider].quirks)
         return UpstreamCall(upstream.upstream_path(upstream_id, streamed=self.streamed), sent)
 
     def _conversation(self, route: ProviderRoute) -> Conversation:
@@ -179,6 +191,7 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     return ChatWork(
         caller=caller,
         dialects=catalog.dialects,
+        providers=catalog.providers,
         body=body,
         asked=asked,
         models=models,
