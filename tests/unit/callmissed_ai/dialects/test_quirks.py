@@ -80,7 +80,7 @@ def test_every_quirk_has_its_function_and_a_provider() -> None:
 
 def test_quirks_of_a_provider_are_applied_to_its_requests_alone() -> None:
     catalog = load_catalog()
-    body = {
+    body: dict[str, Any] = {
         "model": "mistralai/mistral-small-2603",
         "stream": True,
         "seed": 1,
@@ -97,10 +97,10 @@ def test_quirks_of_a_provider_are_applied_to_its_requests_alone() -> None:
     work = chat.parse("openai_chat", catalog, body, 1_000)
     model = work.models[0]
 
-    plain, adapted_one = (work.request_for(model, route).json for route in model.routes)
+    plain, changed = (work.request_for(model, route).json for route in model.routes)
 
     assert plain["messages"][1:] == body["messages"][1:]
     assert plain["stream_options"] == {"include_usage": True}
-    assert adapted_one.keys() == {"model", "stream", "random_seed", "tool_choice", "tools", "messages", "max_tokens"}
-    assert adapted_one["tool_choice"] == "any"
-    assert "reasoning_content" not in adapted_one["messages"][2]
+    assert changed.keys() == {"model", "stream", "random_seed", "tool_choice", "tools", "messages", "max_tokens"}
+    assert changed["tool_choice"] == "any"
+    assert "reasoning_content" not in changed["messages"][2]

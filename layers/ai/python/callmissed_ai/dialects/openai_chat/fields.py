@@ -6,6 +6,7 @@ The table in docs/providers.md says why for each. The names follow `openai.types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from callmissed.errors import invalid_request
 from callmissed_ai.dialects.further_fields import FurtherField, Shape, chosen_by_type, further_fields, shape
 
 _NEUTRAL_VALUES: Mapping[str, tuple[object, ...]] = {
@@ -18,6 +19,8 @@ _NEUTRAL_VALUES: Mapping[str, tuple[object, ...]] = {
     "transforms": ([],),
 }
 """Values with which a field means what its absence means, so that it is left out."""
+
+_STRICT = "structured_outputs"
 
 _CALL = shape(
     "id",
@@ -41,7 +44,7 @@ _MESSAGE = shape(
     "refusal",
     "role",
     "tool_call_id",
-    free=("annotations", "reasoning", "reasoning_content", "reasoning_details"),
+    free=("annotations", "extra_content", "reasoning", "reasoning_content", "reasoning_details"),
     content=_PART,
     function_call=shape("name", free=("arguments",)),
     tool_calls=_CALL,
@@ -71,7 +74,7 @@ _OPTIONS = (
 )
 REQUEST: Shape = shape(
     *_OPTIONS,
-    free=("models", "stop", "logit_bias", "structured_outputs", "metadata"),
+    free=("models", "stop", "logit_bias", "metadata"),
     messages=_MESSAGE,
     tools=_TOOL,
     tool_choice=_CHOICE,
@@ -85,10 +88,30 @@ REQUEST: Shape = shape(
 
 
 def without_neutral_values(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`body` without those fields beside the known ones whose values say nothing."""
+    """`body` without those fields beside the known ones whose values say nothing, or what the format says.
+
+    Raises ApiError 400 for `structured_outputs` without a schema.
+    """
     if body.keys() <= REQUEST.fields:
         return body
+    if _STRICT in body:
+        body = _with_strict_schema(body)
     return {name: value for name, value in body.items() if name in REQUEST.fields or not _is_neutral(name, value)}
+
+
+def _with_strict_schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`body` with what `structured_outputs` asks for in the place where OpenAI's API has it: a `strict` schema."""
+    others = {name: value for name, value in body.items() if name != _STRICT}
+    match body[_STRICT], body.get("response_format"):
+        case ((None | False), _):
+            return others
+        case True, {"type": "json_schema", "json_schema": dict() as schema} as wanted:
+            return {**others, "response_format": {**wanted, "json_schema": {**schema, "strict": True}}}
+        case True, _:
+            message = f"Invalid '{_STRICT}': true needs a 'response_format' of the type 'json_schema'."
+            raise invalid_request(message, _STRICT)
+        case _:
+            raise invalid_request(f"Invalid '{_STRICT}': must be true or false.", _STRICT)
 
 
 def further_chat_fields(body: Mapping[str, Any]) -> Iterator[FurtherField]:
