@@ -44,6 +44,7 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "lab-dear": {"provider": "lab", "input": 1000, "output": 3000},
     "lab-small": {"provider": "lab", "max_output_tokens": 512},
     "second-chat": {"provider": "second"},
+    "inline-chat": {"provider": "inline", "supports_vision": True},
     "dead-chat": {"provider": "dead"},
     "keyed-chat": {"provider": "keyed"},
     "keyless-chat": {"provider": "keyless"},
@@ -62,6 +63,7 @@ def providers_toml(port: int, dead_port: int) -> str:
     base = f"http://127.0.0.1:{port}"
     rows = [
         f'[providers.lab]\nbase_url = "{base}/lab/v1"\n{_UNPRICED}',
+        f'[providers.inline]\nbase_url = "{base}/inline/v1"\nquirks = ["inline_images"]',
         f'[providers.second]\nbase_url = "{base}/second/v1"',
         f'[providers.dead]\nbase_url = "http://127.0.0.1:{dead_port}/v1"',
         f'[providers.keyed]\nbase_url = "{base}/keyed/v1"\napi_key_env = "LAB_API_KEY"',
@@ -245,6 +247,6 @@ def gateway_at_work(
     made = create_container(settings, clock, dynamodb)
     environment = {"LAB_API_KEY": "lab-secret"}
     sandbox = SandboxProvider(time.time, asyncio.sleep)
-    container = replace(made, router=Router(made.catalog, environment, lambda: sandbox, sleeps))
+    container = replace(made, router=Router(made.catalog, environment, lambda: sandbox, sleeps, fetch=made.media.fetch))
     with uvicorn_serving(create_app(container)) as url:
         yield ServedGateway(url, container, sleeps)

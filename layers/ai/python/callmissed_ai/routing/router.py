@@ -18,6 +18,7 @@ from callmissed.observability import count, get_logger
 from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
 from callmissed_ai.routing.availability import Availability
 from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
+from callmissed_ai.transports.media import FetchMedia, fetch_nothing
 from callmissed_ai.transports.opening import open_transport
 from callmissed_ai.work import Meter, Work
 
@@ -60,7 +61,7 @@ class Router:
     """The providers of one process, opened at first use, `sandbox` among them. `sleep` waits between tries.
 
     The sandbox plays upstream failures: it is asked once, and its 4xx reach the caller as they are.
-    `names_variables` as in `CoreSettings`.
+    `fetch` brings media for providers that take no URLs. `names_variables` as in `CoreSettings`.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Router:
         sandbox: Callable[[], Transport],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
+        fetch: FetchMedia = fetch_nothing,
         names_variables: bool = False,
     ) -> None:
         self.availability = Availability(catalog, environment, names_variables=names_variables)
@@ -77,6 +79,7 @@ class Router:
         self._environment = environment
         self._open_sandbox = sandbox
         self._sleep = sleep
+        self._fetch = fetch
         self._open: dict[str, Transport] = {}
 
     async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
@@ -101,6 +104,7 @@ class Router:
         """The answer of the first route that gives one, and whether the last try took too long."""
         tried, timed_out = 0, False
         for model, route, transport in self._candidates(work, sandboxed=sandboxed):
+            work = await work.ready_for(route, self._fetch)
             attempt = _Attempt(work, model, route, transport, sandboxed=sandboxed)
             for number in range(1 if route.provider == SANDBOX else _TRIES_PER_ROUTE):
                 if tried:

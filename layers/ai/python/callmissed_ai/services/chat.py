@@ -25,6 +25,7 @@ from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
 from callmissed_ai.dialects.conversation import Conversation, ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Dialect
+from callmissed_ai.dialects.media import media_urls, with_inline_media
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.quirks import adapted
@@ -36,6 +37,7 @@ from callmissed_ai.services.service import Service
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.transports.base import UpstreamCall
+from callmissed_ai.transports.media import FetchMedia
 from callmissed_ai.work import Meter
 
 PERMISSION = Permission.LLM
@@ -93,6 +95,13 @@ class ChatWork:
         dearest = max(token_price(model).output for model in self.models) * self.asked.choices
         spare = (available - shortest.estimate) * money.PER_MILLION // max(1, dearest)
         return replace(self, output_tokens=min(self.output_tokens, MIN_OUTPUT_TOKENS + spare))
+
+    async def ready_for(self, route: ProviderRoute, fetch: FetchMedia) -> "ChatWork":
+        """See `Work.ready_for`."""
+        if "inline_images" not in self.providers[route.provider].quirks:
+            return self
+        named = media_urls(self.body)
+        return replace(self, body=with_inline_media(self.body, await fetch(named))) if named else self
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """What to send to `route`: the caller's body, or its translation, with the upstream's model id and usage.

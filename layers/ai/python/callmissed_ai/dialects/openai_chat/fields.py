@@ -4,7 +4,7 @@ The table in docs/providers.md says why for each. The names follow `openai.types
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from callmissed.errors import invalid_request
 from callmissed_ai.dialects.further_fields import FurtherField, Shape, chosen_by_type, further_fields, shape
@@ -101,17 +101,21 @@ def without_neutral_values(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _with_strict_schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """`body` with what `structured_outputs` asks for in the place where OpenAI's API has it: a `strict` schema."""
-    others = {name: value for name, value in body.items() if name != _STRICT}
-    match body[_STRICT], body.get("response_format"):
-        case ((None | False), _):
-            return others
-        case True, {"type": "json_schema", "json_schema": dict() as schema} as wanted:
-            return {**others, "response_format": {**wanted, "json_schema": {**schema, "strict": True}}}
-        case True, _:
-            message = f"Invalid '{_STRICT}': true needs a 'response_format' of the type 'json_schema'."
-            raise invalid_request(message, _STRICT)
-        case _:
-            raise invalid_request(f"Invalid '{_STRICT}': must be true or false.", _STRICT)
+    others, strict = {name: value for name, value in body.items() if name != _STRICT}, body[_STRICT]
+    if strict is None or strict is False:
+        return others
+    if strict is not True:
+        raise invalid_request(f"Invalid '{_STRICT}': must be true or false.", _STRICT)
+    wanted = _object(body.get("response_format"))
+    schema = _object(wanted.get("json_schema"))
+    if wanted.get("type") != "json_schema" or not schema:
+        message = f"Invalid '{_STRICT}': true needs a 'response_format' of the type 'json_schema'."
+        raise invalid_request(message, _STRICT)
+    return {**others, "response_format": {**wanted, "json_schema": {**schema, "strict": True}}}
+
+
+def _object(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def further_chat_fields(body: Mapping[str, Any]) -> Iterator[FurtherField]:
