@@ -50,6 +50,7 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "keyless-chat": {"provider": "keyless"},
     "claude-chat": {"provider": "claude", "supports_vision": True, "cached_input": 5, "cache_write": 60},
     "sdk-chat": {"provider": "sdk"},
+    "claude-sdk-chat": {"provider": "claude_sdk", "cached_input": 5, "cache_write": 60},
     "named-chat": {"provider": "named"},
     "lab-embedding": {"provider": "lab", "category": "embedding", "context_window": 8192, "dimensions": 4},
     "sdk-embedding": {"provider": "sdk", "category": "embedding", "context_window": 8192},
@@ -71,6 +72,8 @@ def providers_toml(port: int, dead_port: int) -> str:
         f'[providers.sdk]\nbase_url = "{base}/sdk/v1"\ntransport = "openai_sdk"\n{_UNPRICED}',
         f'[providers.claude]\nbase_url = "{base}/claude/v1"\ndialect = "anthropic_messages"\n'
         'api_key_env = "LAB_API_KEY"\nauth = "x-api-key"\nheaders = { anthropic-version = "2023-06-01" }',
+        f'[providers.claude_sdk]\nbase_url = "{base}/claude/v1"\ndialect = "anthropic_messages"\n'
+        'api_key_env = "LAB_API_KEY"\nauth = "x-api-key"\ntransport = "anthropic_sdk"',
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
     ]
     rows += [_model(name, f"upstream-{name}", **settings) for name, settings in _MODELS.items()]

@@ -201,10 +201,15 @@ MISTAKES = [
     ('"LAB_API_KEY"', '"K"\nquirks = ["odd"]', "providers.lab: quirks: 0: Input should be 'any_for_required',"),
     (
         'dialect = "openai_chat"',
+        'dialect = "openai_chat"\ntransport = "anthropic_sdk"',
+        "providers.lab: the transport anthropic_sdk is for the dialect anthropic_messages",
+    ),
+    (
+        'dialect = "openai_chat"',
         'dialect = "anthropic_messages"\nquirks = ["random_seed"]',
         "providers.lab: quirks: this dialect has none but inline_images",
     ),
-    ('"LAB_API_KEY"', '"K"\ntransport = "carrier pigeon"', "providers.lab: transport: Input should be 'bare' or"),
+    ('"LAB_API_KEY"', '"K"\ntransport = "carrier pigeon"', "providers.lab: transport: Input should be 'bare', "),
     ("providers.lab", "providers.sandbox", "providers.sandbox: runs in process and can't be replaced"),
     ("providers.lab", "provider.lab", "provider: Extra inputs are not permitted"),
     ("providers.lab", 'providers."L B"', "providers: L B: String should match pattern"),

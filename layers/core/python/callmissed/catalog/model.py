@@ -18,7 +18,7 @@ SANDBOX = "sandbox"
 DialectName = Literal["openai_chat", "openai_responses", "anthropic_messages"]
 """Wire formats that an upstream may speak: packages of `callmissed_ai.dialects`."""
 
-TransportName = Literal["bare", "openai_sdk"]
+TransportName = Literal["bare", "openai_sdk", "anthropic_sdk"]
 """Ways of sending a request to an upstream, which `callmissed_ai.transports.opening` opens."""
 
 Quirk = Literal[

@@ -99,6 +99,9 @@ class _ProviderRow(BaseModel):
     def _transport_fits(self) -> Self:
         if self.transport == "openai_sdk" and (self.dialect, self.auth) != ("openai_chat", BEARER):
             raise ValueError("the transport openai_sdk is for the dialect openai_chat with a bearer key")
+        anthropic = ("anthropic_messages", {BEARER, "x-api-key"})
+        if self.transport == "anthropic_sdk" and not (self.dialect == anthropic[0] and self.auth in anthropic[1]):
+            raise ValueError("the transport anthropic_sdk is for the dialect anthropic_messages, x-api-key or bearer")
         return self
 
     @model_validator(mode="after")
