@@ -71,7 +71,8 @@ def providers_toml(port: int, dead_port: int) -> str:
         f'[providers.keyless]\nbase_url = "{base}/keyless/v1"\napi_key_env = "LAB_KEY_THAT_NOBODY_SET"',
         f'[providers.sdk]\nbase_url = "{base}/sdk/v1"\ntransport = "openai_sdk"\n{_UNPRICED}',
         f'[providers.claude]\nbase_url = "{base}/claude/v1"\ndialect = "anthropic_messages"\n'
-        'api_key_env = "LAB_API_KEY"\nauth = "x-api-key"\nheaders = { anthropic-version = "2023-06-01" }',
+        'api_key_env = "LAB_API_KEY"\nauth = "x-api-key"\nheaders = { anthropic-version = "2023-06-01" }\n'
+        'unpriced_betas = ["*", "mcp-client"]',
         f'[providers.claude_sdk]\nbase_url = "{base}/claude/v1"\ndialect = "anthropic_messages"\n'
         'api_key_env = "LAB_API_KEY"\nauth = "x-api-key"\ntransport = "anthropic_sdk"',
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',

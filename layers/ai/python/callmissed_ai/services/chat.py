@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -31,6 +31,7 @@ from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.quirks import adapted
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
+from callmissed_ai.services.betas import beta_headers, parse_betas, restricted_to_betas
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service
@@ -58,7 +59,8 @@ class ChatWork:
     """A priced chat call; implements `Work`. `models` are the one asked for and its fallbacks.
 
     `body` is the request in the `caller`'s dialect; `dialects` and `providers` have those of the catalog. Token counts
-    are upper bounds. `implicit_limit` says that we set the output limit because the caller set none.
+    are upper bounds. `implicit_limit` says that we set the output limit because the caller set none. `betas` are those
+    that the caller asks for.
     """
 
     caller: Dialect
@@ -69,6 +71,7 @@ class ChatWork:
     models: tuple[Model, ...]
     output_tokens: int
     implicit_limit: bool
+    betas: tuple[str, ...] = ()
 
     permission = PERMISSION
     service = "llm"
@@ -112,8 +115,9 @@ class ChatWork:
         body = self.body if upstream is self.caller else upstream.write_request(self._conversation(route))
         upstream_id = self._upstream_id(route)
         addressed = upstream.addressed(body, model, upstream_id, self._output_limit(model))
-        sent = adapted(addressed, self.providers[route.provider].quirks)
-        return UpstreamCall(upstream.upstream_path(upstream_id, streamed=self.streamed), sent)
+        provider, path = self.providers[route.provider], upstream.upstream_path(upstream_id, streamed=self.streamed)
+        betas = self.betas if upstream is self.caller else ()
+        return UpstreamCall(path, adapted(addressed, provider.quirks), headers=beta_headers(provider, betas))
 
     def _conversation(self, route: ProviderRoute) -> Conversation:
         conversation = self.caller.read_request(self.body)
@@ -183,7 +187,9 @@ class ChatWork:
         return f"{route.upstream_id}:{suffix}" if suffix and route.provider in _ROUTES_BY_SUFFIX else route.upstream_id
 
 
-def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
+def parse(
+    dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size: int, *, beta_header: Sequence[str] = ()
+) -> ChatWork:
     """The work of a `body` of `size` bytes in `dialect`. Raises ApiError 400, 404 or 503 for what no model can do."""
     caller = open_dialect(dialect)
     caller.check_size(body, size)
@@ -191,6 +197,8 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     asked = caller.ask(body, size)
     models = in_service([_chat_model(catalog, caller, model_id) for model_id in asked.model_ids])
     models = restricted(catalog, dialect, models, caller.further_fields(body))
+    betas = parse_betas(beta_header)
+    models = restricted_to_betas(catalog, models, betas)
     if asked.has_images:
         _require_vision(models, asked.prompt_field)
     for field, limit in asked.output_limits.items():
@@ -206,6 +214,7 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
         models=models,
         output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
         implicit_limit=limit is None,
+        betas=betas,
     )
 
 
@@ -221,11 +230,10 @@ def count_tokens(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any]
     return caller.count(body, model.context_window)
 
 
-def chat_service(dialect: DialectName) -> Service:
-    """Chat in `dialect`, which is imported with the first call."""
-    return Service(
-        PERMISSION, partial(parse, dialect), lambda error, request_id: open_dialect(dialect).closing(error, request_id)
-    )
+def chat_service(dialect: DialectName, beta_header: Sequence[str] = ()) -> Service:
+    """Chat in `dialect`, which is imported with the first call. `beta_header` has the values of `anthropic-beta`."""
+    work = partial(parse, dialect, beta_header=beta_header)
+    return Service(PERMISSION, work, lambda error, request_id: open_dialect(dialect).closing(error, request_id))
 
 
 def _chat_model(catalog: Catalog, caller: Dialect, model_id: str) -> Model:

@@ -144,7 +144,8 @@ class ProviderSettings:
     "" for the provider that runs in process. `auth` is `bearer`, or the name of the header that holds the key.
     `unpriced_fields` names what a request may hold beside the fields that
     every provider gets, because it does not change the provider's price (`callmissed_ai.dialects.further_fields`).
-    `quirks` says how the provider differs from its dialect.
+    `quirks` says how the provider differs from its dialect. `unpriced_betas` names the values of `anthropic-beta` that
+    reach it, without their dates, `*` for all that are not known to have a price (`callmissed_ai.services.betas`).
     """
 
     name: str
@@ -156,9 +157,10 @@ class ProviderSettings:
     transport: TransportName = "bare"
     unpriced_fields: frozenset[str] = frozenset()
     quirks: frozenset[Quirk] = frozenset()
+    unpriced_betas: frozenset[str] = frozenset()
 
 
-SET_FIELDS = ("quirks", "unpriced_fields")
+SET_FIELDS = ("quirks", "unpriced_betas", "unpriced_fields")
 """Fields of a provider's row that are sets, written as lists."""
 
 

@@ -74,6 +74,7 @@ _Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 _HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 _HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
 _FieldName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.$:-]{0,127}$")]
+_Beta = Annotated[str, Field(pattern=r"^(\*|[a-z0-9][a-z0-9-]{0,99})$")]
 _Tokens = Annotated[int, Field(ge=1, le=_MAX_TOKENS)]
 _Credits = Annotated[
     Decimal,
@@ -94,6 +95,7 @@ class _ProviderRow(BaseModel):
     transport: TransportName = "bare"
     unpriced_fields: list[_FieldName] = []
     quirks: list[Quirk] = []
+    unpriced_betas: list[_Beta] = []
 
     @model_validator(mode="after")
     def _transport_fits(self) -> Self:
@@ -108,6 +110,8 @@ class _ProviderRow(BaseModel):
     def _quirks_fit(self) -> Self:
         if self.dialect != "openai_chat" and not {*self.quirks} <= {"inline_images"}:
             raise ValueError("quirks: this dialect has none but inline_images")
+        if self.unpriced_betas and self.dialect != "anthropic_messages":
+            raise ValueError("unpriced_betas: only the dialect anthropic_messages has betas")
         return self
 
 
