@@ -164,6 +164,7 @@ OPEN: list[dict[str, Any]] = [
             HELLO | {"name": "n", "audio": None, "function_call": None},
             {"role": "assistant", "content": None, "refusal": None, "annotations": [{"any": {"thing": 1}}]},
             {"role": "assistant", "content": "Hi", "extra_content": {"google": {"thought_signature": "x"}}},
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": [TEXT], "closed": True}, TEXT]},
             {"role": "assistant", "reasoning_content": "Hm.", "reasoning_details": [{"any": ["thing"]}]},
             {
                 "role": "assistant",

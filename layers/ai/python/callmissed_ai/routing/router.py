@@ -6,7 +6,6 @@ missing or wrong, and a model that the upstream does not have lead to the next r
 """
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ from callmissed.errors import ApiError
 from callmissed.observability import count, get_logger
 from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
 from callmissed_ai.routing.availability import Availability
+from callmissed_ai.routing.refusals import error_of, is_about_our_account
 from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
 from callmissed_ai.transports.media import FetchMedia, fetch_nothing
 from callmissed_ai.transports.opening import open_transport
@@ -183,7 +183,7 @@ class _Attempt:
         _report(self._route, reply.status, "")
         if self._route.provider == SANDBOX and reply.status < 500:
             raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
-        if reply.status in _CALLERS_FAULT:
+        if reply.status in _CALLERS_FAULT and not is_about_our_account(refusal):
             raise self._work.refusal(self._route, refusal)
         return None
 
@@ -212,15 +212,15 @@ async def _fed(meter: Meter, body: AsyncIterator[bytes]) -> bytes:
 
 
 async def _read_refusal(reply: UpstreamReply) -> object:
-    """The `error` object of a refused request, if there is a sensible one."""
+    """The error of a refused request, if there is a sensible one."""
     body = bytearray()
     try:
         async for chunk in reply.chunks():
             body += chunk
             if len(body) > _MAX_REFUSAL_BYTES:
                 break
-        return json.loads(body).get("error")
-    except (UpstreamUnreachable, ValueError, RecursionError, AttributeError):
+        return error_of(bytes(body))
+    except UpstreamUnreachable:
         return None
     finally:
         await reply.close()

@@ -36,6 +36,7 @@ _PART = chosen_by_type(
     input_text=_TEXT,
     output_text=_TEXT,
     refusal=shape("type", "refusal"),
+    thinking=shape("type", "closed", thinking=shape("type", "text")),
     image_url=shape("type", image_url=shape("url", "detail")),
     input_image=shape("type", "detail", image_url=shape("url", "detail")),
 )

@@ -27,7 +27,7 @@ from callmissed_ai.dialects.openai_chat.call_reader import CallReader
 from callmissed_ai.dialects.openai_chat.reasoning import NAMES, STATED_BY_TYPE, VARYING_FIELDS
 from callmissed_ai.dialects.openai_chat.reply import message_of, objects
 from callmissed_ai.dialects.openai_chat.stream import is_error
-from callmissed_ai.dialects.openai_chat.usage import read_usage
+from callmissed_ai.dialects.openai_chat.usage import read_usage, reported_usage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, split
 
@@ -43,6 +43,7 @@ _STOPS: Mapping[str, Stop] = {
     "refusal": Stop.REFUSED,
     "safety": Stop.REFUSED,
     "sensitive": Stop.REFUSED,
+    "model_context_window_exceeded": Stop.CONTEXT_FULL,
 }
 """Reasons to stop, those that single providers have included."""
 
@@ -118,7 +119,7 @@ class ChunkReader:
         if choice is not None:
             yield from self._read_message(message_of(choice))
             self.stop = _stop(choice.get("finish_reason")) or self.stop
-        if usage := read_usage(chunk.get("usage")):
+        if usage := read_usage(reported_usage(chunk)):
             yield UsageReported(usage)
 
     def end(self) -> Iterator[Event]:
