@@ -11,6 +11,7 @@ from typing import Any
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.catalog.model import Catalog
 from callmissed.clock import MINUTE, Clock, Micros, system_clock
 from callmissed.keys.budgets import KeyBudgets
 from callmissed.keys.management import KeyManager, NewKey
@@ -34,6 +35,8 @@ from tests.support.wallet_items import held, spent
 
 PEPPER = b"tests-pepper-of-some-length-....."
 REGION = "us-east-1"
+
+ENVIRONMENT: Mapping[str, str] = {"LAB_API_KEY": "lab-secret"}
 
 _MODELS: Mapping[str, Mapping[str, Any]] = {
     "lab-chat": {"provider": "lab", "cached_input": 10},
@@ -244,12 +247,16 @@ def settings_for(store: StageTables, providers_file: Path, peppers: tuple[bytes,
 
 @contextmanager
 def gateway_at_work(
-    settings: CoreSettings, *, clock: Clock = system_clock, dynamodb: DynamoDB | None = None
+    settings: CoreSettings,
+    *,
+    clock: Clock = system_clock,
+    dynamodb: DynamoDB | None = None,
+    catalog: Catalog | None = None,
+    environment: Mapping[str, str] = ENVIRONMENT,
 ) -> Generator[ServedGateway]:
     """Serve the application with `settings` until the block ends. Waits between tries are skipped."""
     sleeps = Sleeps()
-    made = create_container(settings, clock, dynamodb)
-    environment = {"LAB_API_KEY": "lab-secret"}
+    made = create_container(settings, clock, dynamodb, catalog)
     sandbox = SandboxProvider(time.time, asyncio.sleep)
     container = replace(made, router=Router(made.catalog, environment, lambda: sandbox, sleeps, fetch=made.media.fetch))
     with uvicorn_serving(create_app(container)) as url:

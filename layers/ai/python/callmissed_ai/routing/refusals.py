@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 _OUR_ACCOUNT = re.compile(
-    r"api key not valid|invalid api key|credit balance is too low|in good standing|billing (is )?not (active|enabled)",
+    r"api key not valid|(incorrect|invalid) api key|credit balance is too low|in good standing|"
+    r"billing (is )?not (active|enabled)",
     re.IGNORECASE,
 )
 """Words of providers that answer 400 for a key or an account of ours."""
@@ -15,8 +16,8 @@ _OUR_ACCOUNT = re.compile(
 def error_of(body: bytes) -> object:
     """The error in the body of a refusal, None where there is none.
 
-    It is `error` in most; Gemini puts a list around the body, Cloudflare has a list `errors`, and Mistral's body is the
-    error itself.
+    It is `error` in most, of xAI as a text. Gemini puts a list around the body, Cloudflare has a list `errors`, and
+    Mistral's body is the error itself.
     """
     try:
         value: Any = json.loads(body)
@@ -27,8 +28,10 @@ def error_of(body: bytes) -> object:
     if not isinstance(value, dict):
         return None
     fields = cast("dict[str, Any]", value)
-    errors = fields.get("errors")
-    return fields.get("error") or (cast("list[Any]", errors)[0] if isinstance(errors, list) and errors else fields)
+    error, errors = fields.get("error"), fields.get("errors")
+    if isinstance(error, str):
+        return {"message": error}
+    return error or (cast("list[Any]", errors)[0] if isinstance(errors, list) and errors else fields)
 
 
 def is_about_our_account(error: object) -> bool:

@@ -52,7 +52,7 @@ class SdkTransport:
         try:
             response = await self._response(call, deadline_seconds)
         except self._sdk.APIStatusError as error:
-            return _Reply(cast(Any, error).response)
+            return _Reply(error.response)
         except self._sdk.APITimeoutError as error:
             raise UpstreamTimedOut(failure_name(error.__cause__ or error)) from error
         except self._sdk.APIConnectionError as error:

@@ -6,11 +6,13 @@ from typing import Any, cast
 from callmissed.errors import ApiError, invalid_request
 
 _TOO_LONG = re.compile(
-    r"context[ _](length|window)|maximum context|too large for model|exceeds? the (maximum|model's)", re.IGNORECASE
+    r"context[ _](length|window)|maximum (context|prompt)|too large for model|exceeds? the (maximum|model's)",
+    re.IGNORECASE,
 )
 """Words of providers without a code for it."""
 
-_FILTERED = frozenset({"content_filter", "content_policy_violation", "data_inspection_failed"})
+_FILTERED = frozenset({"1301", "content_filter", "content_policy_violation", "data_inspection_failed"})
+"""Codes, or types, for what a filter refuses; 1301 is Z.ai's."""
 
 
 def refusal_of(error: object, prompt: str) -> ApiError:
@@ -25,7 +27,7 @@ def refusal_of(error: object, prompt: str) -> ApiError:
     if code == "context_length_exceeded" or (isinstance(message, str) and _TOO_LONG.search(message)):
         text = "The request is longer than the model's context window."
         return invalid_request(text, prompt, "context_length_exceeded")
-    if isinstance(code, str) and code in _FILTERED:
+    if any(isinstance(said, str) and said in _FILTERED for said in (code, details.get("type"))):
         text = "The model's provider refuses the request because of its content."
         return invalid_request(text, prompt, "content_policy_violation")
     field = f" (field '{known}')" if known else ""
