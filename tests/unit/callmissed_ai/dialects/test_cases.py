@@ -1,5 +1,6 @@
 """What broke other gateways, by the numbers of the published list: streams and requests between chat and messages."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 

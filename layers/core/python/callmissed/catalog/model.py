@@ -34,7 +34,7 @@ Quirk = Literal[
     "short_call_ids",
     "text_as_string",
 ]
-"""What a provider documents to be different from its dialect; `callmissed_ai.dialects.quirks` adapts requests to it."""
+"""What a provider documents to be different from its dialect: see `callmissed_ai.dialects.adaptation.quirks`."""
 
 BEARER = "bearer"
 """A provider's `auth` where its key is sent as `Authorization: Bearer`."""

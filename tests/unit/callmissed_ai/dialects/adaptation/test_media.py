@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from callmissed_ai.dialects.media import media_urls, with_inline_media
+from callmissed_ai.dialects.adaptation.media import media_urls, with_inline_media
 from callmissed_ai.transports.media import InlineMedia, MediaUrl
 
 URL = "https://files.test/a"

@@ -6,7 +6,7 @@ import pytest
 
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Quirk
-from callmissed_ai.dialects.quirks import ADAPTATIONS, adapted
+from callmissed_ai.dialects.adaptation.quirks import ADAPTATIONS, adapted
 from callmissed_ai.services import chat
 
 USER = {"role": "user", "content": "Hello"}

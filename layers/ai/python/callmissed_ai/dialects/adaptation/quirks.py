@@ -2,7 +2,7 @@
 
 Each quirk is a name in the provider's row and one function here, which returns the request that the provider accepts
 and that means the same. What has no such form is left alone, and the provider's 400 reaches the caller. The quirk
-`inline_images` needs the network: see `callmissed_ai.routing.media`.
+`inline_images` needs the network: see `callmissed_ai.transports.media`.
 """
 
 import re
