@@ -9,6 +9,7 @@ from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges
 from callmissed_ai.transports.base import UpstreamCall
+from callmissed_ai.transports.media import FetchMedia
 
 
 class Meter(Protocol):
@@ -96,6 +97,10 @@ class Work(Protocol):
 
     def shorter(self, available: MicroCredits) -> "Work | None":
         """The same call made so short that `available` micro-credits cover it, or None if that is no use."""
+        ...
+
+    async def ready_for(self, route: ProviderRoute, fetch: FetchMedia) -> "Work":
+        """The same call with all that `route` can't `fetch` for itself. Raises ApiError 400."""
         ...
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:

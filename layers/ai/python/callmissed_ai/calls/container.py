@@ -10,6 +10,7 @@ from callmissed.aws.secrets import pepper_ring, provider_environment
 from callmissed.catalog.loader import load_catalog, read_operator_file
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock, system_clock
+from callmissed.http.client import SafeClient
 from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.admission import Admission
@@ -19,6 +20,7 @@ from callmissed.settings import CoreSettings
 from callmissed_ai.calls.settlement import CallSettlement
 from callmissed_ai.routing.router import Router
 from callmissed_ai.transports.base import Transport
+from callmissed_ai.transports.media import MediaFetcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,12 @@ class Container:
     authenticator: KeyAuthenticator
     settlement: CallSettlement
     router: Router
+    media: MediaFetcher
 
     async def close(self) -> None:
         """Drop every connection, for a snapshot or at the end."""
         await self.router.close()
+        await self.media.close()
         await self.database.close()
 
 
@@ -55,6 +59,7 @@ def create_container(
     database = Database(dynamodb, settings.stage) if dynamodb else Database.connect(settings)
     catalog = catalog or read_catalog(settings)
     admission, ledger = Admission(database), Ledger(database)
+    media = MediaFetcher(SafeClient(allow_loopback=settings.allow_loopback))
     return Container(
         clock=clock,
         catalog=catalog,
@@ -64,7 +69,14 @@ def create_container(
         admission=admission,
         authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),
-        router=Router(catalog, provider_environment(settings), _open_sandbox, names_variables=settings.names_variables),
+        router=Router(
+            catalog,
+            provider_environment(settings),
+            _open_sandbox,
+            fetch=media.fetch,
+            names_variables=settings.names_variables,
+        ),
+        media=media,
     )
 
 

@@ -6,7 +6,6 @@ missing or wrong, and a model that the upstream does not have lead to the next r
 """
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
@@ -17,7 +16,9 @@ from callmissed.errors import ApiError
 from callmissed.observability import count, get_logger
 from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
 from callmissed_ai.routing.availability import Availability
+from callmissed_ai.routing.refusals import error_of, is_about_our_account
 from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
+from callmissed_ai.transports.media import FetchMedia, fetch_nothing
 from callmissed_ai.transports.opening import open_transport
 from callmissed_ai.work import Meter, Work
 
@@ -60,7 +61,7 @@ class Router:
     """The providers of one process, opened at first use, `sandbox` among them. `sleep` waits between tries.
 
     The sandbox plays upstream failures: it is asked once, and its 4xx reach the caller as they are.
-    `names_variables` as in `CoreSettings`.
+    `fetch` brings media for providers that take no URLs. `names_variables` as in `CoreSettings`.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Router:
         sandbox: Callable[[], Transport],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
+        fetch: FetchMedia = fetch_nothing,
         names_variables: bool = False,
     ) -> None:
         self.availability = Availability(catalog, environment, names_variables=names_variables)
@@ -77,6 +79,7 @@ class Router:
         self._environment = environment
         self._open_sandbox = sandbox
         self._sleep = sleep
+        self._fetch = fetch
         self._open: dict[str, Transport] = {}
 
     async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
@@ -101,6 +104,7 @@ class Router:
         """The answer of the first route that gives one, and whether the last try took too long."""
         tried, timed_out = 0, False
         for model, route, transport in self._candidates(work, sandboxed=sandboxed):
+            work = await work.ready_for(route, self._fetch)
             attempt = _Attempt(work, model, route, transport, sandboxed=sandboxed)
             for number in range(1 if route.provider == SANDBOX else _TRIES_PER_ROUTE):
                 if tried:
@@ -179,7 +183,7 @@ class _Attempt:
         _report(self._route, reply.status, "")
         if self._route.provider == SANDBOX and reply.status < 500:
             raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
-        if reply.status in _CALLERS_FAULT:
+        if reply.status in _CALLERS_FAULT and not is_about_our_account(refusal):
             raise self._work.refusal(self._route, refusal)
         return None
 
@@ -208,15 +212,15 @@ async def _fed(meter: Meter, body: AsyncIterator[bytes]) -> bytes:
 
 
 async def _read_refusal(reply: UpstreamReply) -> object:
-    """The `error` object of a refused request, if there is a sensible one."""
+    """The error of a refused request, if there is a sensible one."""
     body = bytearray()
     try:
         async for chunk in reply.chunks():
             body += chunk
             if len(body) > _MAX_REFUSAL_BYTES:
                 break
-        return json.loads(body).get("error")
-    except (UpstreamUnreachable, ValueError, RecursionError, AttributeError):
+        return error_of(bytes(body))
+    except UpstreamUnreachable:
         return None
     finally:
         await reply.close()

@@ -3,17 +3,28 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from callmissed import money
-from callmissed.catalog.model import SANDBOX, Catalog, Category, DialectName, Model, ProviderRoute, routing_suffix
+from callmissed.catalog.model import (
+    SANDBOX,
+    Catalog,
+    Category,
+    DialectName,
+    Model,
+    ProviderRoute,
+    ProviderSettings,
+    routing_suffix,
+)
 from callmissed.errors import ApiError, invalid_request
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
+from callmissed_ai.dialects.adaptation.media import media_urls, with_inline_media
+from callmissed_ai.dialects.adaptation.quirks import adapted
 from callmissed_ai.dialects.conversation import Conversation, ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Dialect
 from callmissed_ai.dialects.opening import open_dialect
@@ -21,12 +32,14 @@ from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.tools.names import given_names
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
+from callmissed_ai.services.betas import beta_headers, parse_betas, restricted_to_betas
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.transports.base import UpstreamCall
+from callmissed_ai.transports.media import FetchMedia
 from callmissed_ai.work import Meter
 
 PERMISSION = Permission.LLM
@@ -46,17 +59,20 @@ _Count = Callable[[Callable[[], str]], TokenUsage]
 class ChatWork:
     """A priced chat call; implements `Work`. `models` are the one asked for and its fallbacks.
 
-    `body` is the request in the `caller`'s dialect, and `dialects` names that of each provider. Token counts are upper
-    bounds. `implicit_limit` says that we set the output limit because the caller set none.
+    `body` is the request in the `caller`'s dialect; `dialects` and `providers` have those of the catalog. Token counts
+    are upper bounds. `implicit_limit` says that we set the output limit because the caller set none. `betas` are those
+    that the caller asks for.
     """
 
     caller: Dialect
     dialects: Mapping[str, DialectName]
+    providers: Mapping[str, ProviderSettings]
     body: Mapping[str, Any]
     asked: Asked
     models: tuple[Model, ...]
     output_tokens: int
     implicit_limit: bool
+    betas: tuple[str, ...] = ()
 
     permission = PERMISSION
     service = "llm"
@@ -85,6 +101,13 @@ class ChatWork:
         spare = (available - shortest.estimate) * money.PER_MILLION // max(1, dearest)
         return replace(self, output_tokens=min(self.output_tokens, least + spare))
 
+    async def ready_for(self, route: ProviderRoute, fetch: FetchMedia) -> "ChatWork":
+        """See `Work.ready_for`."""
+        if "inline_images" not in self.providers[route.provider].quirks:
+            return self
+        named = media_urls(self.body)
+        return replace(self, body=with_inline_media(self.body, await fetch(named))) if named else self
+
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """What to send to `route`: the caller's body, or its translation, with the upstream's model id and usage.
 
@@ -93,8 +116,10 @@ class ChatWork:
         upstream = self._dialect_of(route)
         body = self.body if upstream is self.caller else upstream.write_request(self._conversation(route))
         upstream_id = self._upstream_id(route)
-        sent = upstream.addressed(body, model, upstream_id, self._output_limit(model))
-        return UpstreamCall(upstream.upstream_path(upstream_id, streamed=self.streamed), sent)
+        addressed = upstream.addressed(body, model, upstream_id, self._output_limit(model))
+        provider, path = self.providers[route.provider], upstream.upstream_path(upstream_id, streamed=self.streamed)
+        betas = self.betas if upstream is self.caller else ()
+        return UpstreamCall(path, adapted(addressed, provider.quirks), headers=beta_headers(provider, betas))
 
     def _conversation(self, route: ProviderRoute) -> Conversation:
         conversation = self.caller.read_request(self.body)
@@ -165,7 +190,9 @@ class ChatWork:
         return f"{route.upstream_id}:{suffix}" if suffix and route.provider in _ROUTES_BY_SUFFIX else route.upstream_id
 
 
-def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
+def parse(
+    dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size: int, *, beta_header: Sequence[str] = ()
+) -> ChatWork:
     """The work of a `body` of `size` bytes in `dialect`. Raises ApiError 400, 404 or 503 for what no model can do."""
     caller = open_dialect(dialect)
     caller.check_size(body, size)
@@ -173,6 +200,8 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     asked = caller.ask(body, size)
     models = in_service([_chat_model(catalog, caller, model_id) for model_id in asked.model_ids])
     models = restricted(catalog, dialect, models, caller.further_fields(body))
+    betas = parse_betas(beta_header)
+    models = restricted_to_betas(catalog, models, betas)
     if asked.has_images:
         _require_vision(models, asked.prompt_field)
     for field, limit in asked.output_limits.items():
@@ -184,11 +213,13 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     return ChatWork(
         caller=caller,
         dialects=catalog.dialects,
+        providers=catalog.providers,
         body=body,
         asked=asked,
         models=models,
         output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS + asked.thinking_budget, most),
         implicit_limit=limit is None,
+        betas=betas,
     )
 
 
@@ -204,11 +235,10 @@ def count_tokens(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any]
     return caller.count(body, model.context_window)
 
 
-def chat_service(dialect: DialectName) -> Service:
-    """Chat in `dialect`, which is imported with the first call."""
-    return Service(
-        PERMISSION, partial(parse, dialect), lambda error, request_id: open_dialect(dialect).closing(error, request_id)
-    )
+def chat_service(dialect: DialectName, beta_header: Sequence[str] = ()) -> Service:
+    """Chat in `dialect`, which is imported with the first call. `beta_header` has the values of `anthropic-beta`."""
+    work = partial(parse, dialect, beta_header=beta_header)
+    return Service(PERMISSION, work, lambda error, request_id: open_dialect(dialect).closing(error, request_id))
 
 
 def _chat_model(catalog: Catalog, caller: Dialect, model_id: str) -> Model:

@@ -112,7 +112,7 @@ class ChatDialect:
             return stream.ChatStreamMeter(wants_usage=wants_usage, bounds=bounds, charge=charge)
 
         async def charge_reply(reply: Mapping[str, Any]) -> Charges:
-            used = usage.read_usage(reply.get("usage"))
+            used = usage.read_usage(usage.reported_usage(reply))
             return await charge(used, lambda: "" if used else written_text(reply))
 
         return JsonReplyMeter(checked_reply, charge_reply, bounds.body_bytes)

@@ -29,7 +29,7 @@ MAX_IMAGES = 250
 IMAGE_PARTS = frozenset({"image_url", "input_image"})
 """Types of the content parts that hold an image."""
 
-TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
+TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "thinking"})
 """Types of the content parts that hold nothing but text."""
 
 _INLINE_PARTS = TEXT_PARTS | IMAGE_PARTS | {"input_audio"}

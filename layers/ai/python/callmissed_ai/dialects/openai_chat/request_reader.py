@@ -39,7 +39,7 @@ _PART = chosen_by_type(
 )
 _MESSAGE = shape(
     *("role", "name", "refusal", "tool_call_id", *NAMES),
-    free=("reasoning_details", "annotations"),
+    free=("reasoning_details", "annotations", "extra_content"),
     content=_PART,
     tool_calls=shape("id", "type", "index", free=("extra_content",), function=shape("name", "arguments")),
 )
