@@ -105,7 +105,8 @@ class Model:
     `max_output_tokens` is the most that one call may produce (0 where nothing is counted in tokens). `price` is None
     for models that aren't priced by the token, and for `openrouter/auto`, whose price is the chosen model's.
     `reasoning_efforts` maps the caller's value to the value sent, "" meaning that the field is dropped; None
-    forwards it as it is. `status` is `live` or `maintenance`; in maintenance, the error recommends the id `fallback`.
+    forwards it as it is. `thinks_by_budget` says that a model of the messages dialect knows no efforts. `status` is
+    `live` or `maintenance`; in maintenance, the error recommends the id `fallback`.
     `realtime` models speak over sockets only. `dimensions` is the size of an embedding model's vectors, None where it
     is not known; its `context_window` bounds each input. `created` is in epoch seconds.
     """
@@ -131,6 +132,7 @@ class Model:
     realtime: bool = False
     aliases: tuple[str, ...] = ()
     output_limit_field: str = "max_tokens"
+    thinks_by_budget: bool = False
     dimensions: int | None = None
     created: int = LISTED_SINCE
 

@@ -138,6 +138,7 @@ class _ModelRow(BaseModel):
     supports_vision: bool = False
     aliases: list[_Id] = []
     output_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    thinks_by_budget: bool = False
     dimensions: Annotated[int, Field(ge=1, le=MAX_DIMENSIONS)] | None = None
 
     @model_validator(mode="after")
