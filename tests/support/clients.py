@@ -1,0 +1,94 @@
+"""Clients of the API as programs of their own, each in the environment with the versions that it needs."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.paths import ROOT
+from tests.support.model_server.server import WIRES
+
+PROGRAMS = ROOT / "tests" / "conformance" / "clients"
+ENVIRONMENTS = ROOT / ".tools" / "clients"
+GUARD_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client: its name for readers, its program, and the environment that runs it, "" for that of the tests."""
+
+    name: str
+    program: str
+    environment: str = ""
+
+    @property
+    def command(self) -> list[str]:
+        """The command without its argument."""
+        if self.program.endswith(".mjs"):
+            return ["node", str(PROGRAMS / self.program)]
+        python = ENVIRONMENTS / self.environment / "bin" / "python" if self.environment else sys.executable
+        return [str(python), str(PROGRAMS / self.program)]
+
+
+CLIENTS: Sequence[Client] = (
+    Client("OpenAI SDK, Python", "run_openai.py"),
+    Client("Anthropic SDK, Python", "run_anthropic.py"),
+)
+
+
+@dataclass(slots=True)
+class Report:
+    """What a client did: the versions it ran with, and each scenario's fault by upstream, "" for none."""
+
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    faults: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+
+    def read(self, lines: Iterable[str]) -> None:
+        """Take what a client prints; lines that are no JSON are its chatter."""
+        for line in lines:
+            if not line.startswith("{"):
+                continue
+            said: Mapping[str, Any] = json.loads(line)
+            if "versions" in said:
+                self.versions = said["versions"]
+            else:
+                self.faults.setdefault(said["scenario"], {})[said["upstream"]] = said["detail"]
+
+    def failures(self) -> Iterator[str]:
+        """What failed, in a line each."""
+        for scenario, by_upstream in self.faults.items():
+            for upstream, fault in by_upstream.items():
+                if fault:
+                    yield f"{scenario} via {upstream}: {fault}"
+
+
+def run_client(client: Client, origin: str, key: str, only: Sequence[str] | None = None) -> Report:
+    """Run `client` against the API at `origin`, with each model of the model server."""
+    asked = {"origin": origin, "key": key, "models": {name: f"via-{name}" for name in WIRES}, "only": only}
+    done = subprocess.run(
+        [*client.command, json.dumps(asked)],
+        cwd=PROGRAMS,
+        env={**os.environ, **_QUIET},
+        capture_output=True,
+        text=True,
+        timeout=GUARD_SECONDS,
+        check=False,
+    )
+    report = Report()
+    report.read(done.stdout.splitlines())
+    if done.returncode or not report.faults:
+        report.faults["the program"] = dict.fromkeys(WIRES, (done.stderr or "it printed nothing")[-600:])
+    return report
+
+
+_QUIET = {"OPENAI_AGENTS_DISABLE_TRACING": "1", "LANGSMITH_TRACING": "false", "DO_NOT_TRACK": "1", "NO_COLOR": "1"}
+"""No client may call its maker."""
+
+
+def installed(client: Client) -> bool:
+    """Whether the client's environment is there; see `make clients`."""
+    return Path(client.command[0]).exists() if client.environment else True
