@@ -37,6 +37,13 @@ class Client:
 CLIENTS: Sequence[Client] = (
     Client("OpenAI SDK, Python", "run_openai.py"),
     Client("Anthropic SDK, Python", "run_anthropic.py"),
+    Client("OpenAI SDK, Node", "run_openai.mjs"),
+    Client("Anthropic SDK, Node", "run_anthropic.mjs"),
+    Client("AI SDK by Vercel", "run_ai_sdk.mjs"),
+    Client("LangChain", "run_langchain.py", "langchain"),
+    Client("Instructor", "run_instructor.py", "instructor"),
+    Client("pydantic-ai", "run_pydantic_ai.py", "pydantic-ai"),
+    Client("OpenAI Agents SDK", "run_openai_agents.py", "openai-agents"),
 )
 
 
