@@ -67,7 +67,7 @@ soak: setup need-java ## Run one long proof: make soak NAME=properties (deep exa
 	$(SOAK_$(NAME))
 
 compatibility: setup need-java ## Run each client against each kind of provider; writes docs/compatibility.md.
-	python -m tests.compatibility $(ARGS)
+	python -m tests.support.compatibility $(ARGS)
 
 check: lint coverage ## Check format, lint, types and import rules, then run every test with coverage.
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from local.paths import ROOT
@@ -19,10 +18,14 @@ GUARD_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client: its name for readers, its program, and the environment that runs it, "" for that of the tests."""
+    """A client: its name for readers, its program, and the environment that runs it, "" for that of the tests.
+
+    `smoke` are the scenarios that run with every test.
+    """
 
     name: str
     program: str
+    smoke: Sequence[str]
     environment: str = ""
 
     @property
@@ -35,15 +38,15 @@ class Client:
 
 
 CLIENTS: Sequence[Client] = (
-    Client("OpenAI SDK, Python", "run_openai.py"),
-    Client("Anthropic SDK, Python", "run_anthropic.py"),
-    Client("OpenAI SDK, Node", "run_openai.mjs"),
-    Client("Anthropic SDK, Node", "run_anthropic.mjs"),
-    Client("AI SDK by Vercel", "run_ai_sdk.mjs"),
-    Client("LangChain", "run_langchain.py", "langchain"),
-    Client("Instructor", "run_instructor.py", "instructor"),
-    Client("pydantic-ai", "run_pydantic_ai.py", "pydantic-ai"),
-    Client("OpenAI Agents SDK", "run_openai_agents.py", "openai-agents"),
+    Client("OpenAI SDK, Python", "run_openai.py", ("text", "parallel tools")),
+    Client("OpenAI SDK, Node", "run_openai.mjs", ("stream", "tools")),
+    Client("Anthropic SDK, Python", "run_anthropic.py", ("text", "thinking with tools")),
+    Client("Anthropic SDK, Node", "run_anthropic.mjs", ("stream", "models", "errors")),
+    Client("AI SDK by Vercel", "run_ai_sdk.mjs", ("chat, tools", "messages, streamed tools")),
+    Client("LangChain", "run_langchain.py", ("test_tool_calling",), "langchain"),
+    Client("Instructor", "run_instructor.py", ("chat, tools", "messages, tools"), "instructor"),
+    Client("pydantic-ai", "run_pydantic_ai.py", ("chat, tools", "messages, stream"), "pydantic-ai"),
+    Client("OpenAI Agents SDK", "run_openai_agents.py", ("chat, tools",), "openai-agents"),
 )
 
 
@@ -94,8 +97,3 @@ def run_client(client: Client, origin: str, key: str, only: Sequence[str] | None
 
 _QUIET = {"OPENAI_AGENTS_DISABLE_TRACING": "1", "LANGSMITH_TRACING": "false", "DO_NOT_TRACK": "1", "NO_COLOR": "1"}
 """No client may call its maker."""
-
-
-def installed(client: Client) -> bool:
-    """Whether the client's environment is there; see `make clients`."""
-    return Path(client.command[0]).exists() if client.environment else True

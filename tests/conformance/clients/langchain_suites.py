@@ -1,11 +1,16 @@
 """LangChain's standard tests of its chat models, for `run_langchain.py`, which sets the environment's variables."""
 
+import base64
 import os
 from typing import Any
 
+import httpx
+from harness import PNG
 from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
+
+httpx.get = lambda *_, **__: httpx.Response(200, content=base64.b64decode(PNG))  # the tests load a picture from the web
 
 
 class TestChatOpenAI(ChatModelIntegrationTests):

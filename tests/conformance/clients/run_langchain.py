@@ -2,15 +2,19 @@
 
 import json
 import os
+import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from harness import say
-from importlib.metadata import version
 
-SUITES = {"ChatOpenAI": "TestChatOpenAI", "ChatAnthropic": "TestChatAnthropic"}
-SMOKE = "test_invoke or test_tool_calling"
+SUITES = {"TestChatOpenAI": "ChatOpenAI", "TestChatAnthropic": "ChatAnthropic"}
+OPTIONS = (
+    *("--noconftest", "-c", os.devnull, "-p", "no:cacheprovider", "-p", "no:terminal", "-o", "asyncio_mode=auto"),
+    *(f"-oasyncio_default_{scope}_loop_scope=session" for scope in ("test", "fixture")),  # clients keep a pool
+)
 
 
 class Results:
@@ -21,24 +25,25 @@ class Results:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Print what became of a test; fixtures that fail count too."""
-        if report.when != "call" and not report.failed:
+        if report.skipped or hasattr(report, "wasxfail") or (report.when != "call" and not report.failed):
             return
-        suite, _, name = report.nodeid.partition("::")[2].partition("::")
-        label = {test: client for client, test in SUITES.items()}[suite]
-        if report.skipped:
-            return
+        _, suite, name = report.nodeid.split("::")
         fault = str(report.longrepr)[-300:].replace("\n", " ") if report.failed else ""
-        if hasattr(report, "wasxfail"):
-            return
-        say({"scenario": f"{label}: {name}", "upstream": self._upstream, "ok": not fault, "detail": fault})
+        say({"scenario": f"{SUITES[suite]}: {name}", "upstream": self._upstream, "ok": not fault, "detail": fault})
+
+
+def run_suites(upstream: str, model: str) -> None:
+    """Run both suites against one model."""
+    os.environ |= {"CLIENT_ORIGIN": asked["origin"], "CLIENT_KEY": asked["key"], "CLIENT_MODEL": model}
+    chosen = ["-k", " or ".join(asked["only"])] if asked["only"] else []
+    pytest.main([*OPTIONS, *chosen, str(Path(__file__).with_name("langchain_suites.py"))], plugins=[Results(upstream)])
 
 
 asked = json.loads(sys.argv[1])
-names = ("langchain-openai", "langchain-anthropic", "langchain-tests")
-say({"versions": {name: version(name) for name in names}})
-os.environ |= {"CLIENT_ORIGIN": asked["origin"], "CLIENT_KEY": asked["key"]}
-for upstream, model in asked["models"].items():
-    os.environ["CLIENT_MODEL"] = model
-    options = ["--noconftest", "-c", os.devnull, "-o", "asyncio_mode=auto", "-p", "no:cacheprovider", "-p", "no:terminal"]
-    chosen = ["-k", SMOKE] if asked["only"] else []
-    pytest.main([*options, *chosen, str(Path(__file__).with_name("langchain_suites.py"))], plugins=[Results(upstream)])
+if len(asked["models"]) == 1:
+    run_suites(*next(iter(asked["models"].items())))
+else:
+    names = ("langchain-openai", "langchain-anthropic", "langchain-tests")
+    say({"versions": {name: version(name) for name in names}})
+    for upstream, model in asked["models"].items():  # one process a model: LangChain keeps clients of a closed loop
+        subprocess.run([sys.executable, __file__, json.dumps(asked | {"models": {upstream: model}})], check=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from callmissed_ai.providers.sandbox.schema_values import fitting_json
 
+_SINGLE_QUOTED = re.compile(r"(?<!\w)'([^']+)'(?!\w)")
 _FAILURE = re.compile(r"fail with (\d{3})")
 
 
@@ -89,8 +90,7 @@ def _calls(prompt: Prompt) -> tuple[tuple[str, str, str], ...]:
     if prompt.choice in prompt.tools:
         names = [prompt.choice]
     else:
-        said = prompt.said.lower()
-        names = [name for name in prompt.tools if name.lower() in said or name.lower().replace("_", " ") in said]
+        names = [name for name in prompt.tools if _is_meant(name, prompt.said.lower())]
         if not names and prompt.choice == "required":
             names = [next(iter(prompt.tools))]
     return tuple(
@@ -100,12 +100,24 @@ def _calls(prompt: Prompt) -> tuple[tuple[str, str, str], ...]:
 
 
 def _filled(schema: Mapping[str, Any], prompt: Prompt) -> str:
-    return fitting_json(dict(schema), prompt.said, prompt.results)
+    said = _SINGLE_QUOTED.sub(r'"\1"', prompt.said)
+    return fitting_json(dict(schema), said, prompt.results)
+
+
+def _named_members(said: str) -> Mapping[str, Any]:
+    """The schema of an object without one: the members that the prompt quotes."""
+    names = _SINGLE_QUOTED.findall(said)
+    return {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": names}
+
+
+def _is_meant(name: str, said: str) -> bool:
+    """Whether a text has a tool's name or a long word of it."""
+    return name.lower() in said or any(len(word) > 6 and word in said for word in name.lower().split("_"))
 
 
 def _text(prompt: Prompt) -> str:
     if prompt.schema is not None:
-        return _filled(prompt.schema, prompt)
+        return _filled(prompt.schema or _named_members(prompt.said), prompt)
     if prompt.results:
         return f"The tools say: {'; '.join(prompt.results)}"
     if prompt.images:

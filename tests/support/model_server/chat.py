@@ -130,7 +130,7 @@ def _schema(wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
         case "json_schema":
             return wanted["json_schema"]["schema"]
         case "json_object":
-            return {"type": "object", "properties": {}}
+            return {}
         case _:
             return None
 

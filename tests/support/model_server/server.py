@@ -16,7 +16,6 @@ from tests.support.model_server.brain import Prompt, Refused, Said, think
 from tests.support.model_server.events import Answer
 from tests.support.threads import background_loop
 
-
 _logger = logging.getLogger("model_server")
 
 
