@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from local.paths import ROOT
-from tests.support.clients import CLIENTS, Client, Report, run_client
+from tests.support.clients import CLIENTS, Client, Report, is_refusal, run_client
 from tests.support.local_stack import running
 from tests.support.model_server.server import WIRES, model_server, providers_toml
 
@@ -15,9 +15,10 @@ TARGET = ROOT / "docs" / "compatibility.md"
 
 _HEAD = """# Compatibility of clients
 
-Made by `make compatibility`: each client calls the local stack, which calls a model server on loopback that speaks one wire format
-and refuses what the vendor's API refuses. So each row is a client's dialect translated to each provider's, or passed where both are
-the same. A cross is a failure, told below its table. What a client does not offer is not in its table.
+Made by `make compatibility`: each client calls the local stack, which calls a model server on loopback that speaks one
+wire format and refuses what the vendor's API refuses. So a client's dialect is translated to each provider's, or passed
+on where both are the same. A cross is a failure, described below its table. 400 means that the provider's API has no
+such thing, so that the request is refused by the name of the field.
 """
 
 
@@ -39,7 +40,7 @@ def _lines(reports: Mapping[Client, Report]) -> Iterator[str]:
 
 def _sum(report: Report, upstream: str) -> str:
     faults = [found[upstream] for found in report.faults.values() if upstream in found]
-    return f"{sum(not fault for fault in faults)} of {len(faults)}"
+    return f"{sum(not fault or is_refusal(fault) for fault in faults)} of {len(faults)}"
 
 
 def _table(client: Client, report: Report) -> Iterator[str]:
@@ -53,7 +54,9 @@ def _table(client: Client, report: Report) -> Iterator[str]:
 
 
 def _mark(fault: str | None) -> str:
-    return "–" if fault is None else "✗" if fault else "✓"  # noqa: RUF001  a dash for what was not run
+    if fault is None:
+        return ""
+    return "✓" if not fault else "400" if is_refusal(fault) else "✗"
 
 
 def main() -> None:

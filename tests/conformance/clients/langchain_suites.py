@@ -48,6 +48,15 @@ class TestChatOpenAI(ChatModelIntegrationTests):
         return {"method": "function_calling"}
 
 
+class TestChatOpenAIResponses(TestChatOpenAI):
+    """`ChatOpenAI` with responses."""
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        """Where it calls."""
+        return {**super().chat_model_params, "use_responses_api": True, "store": False}
+
+
 class TestChatAnthropic(ChatModelIntegrationTests):
     """`ChatAnthropic`."""
 

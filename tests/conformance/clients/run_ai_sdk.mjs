@@ -15,6 +15,7 @@ const weather = tool({
 });
 const kinds = {
   chat: ({ origin, key, model }) => createOpenAI({ baseURL: `${origin}/v1`, apiKey: key }).chat(model),
+  responses: ({ origin, key, model }) => createOpenAI({ baseURL: `${origin}/v1`, apiKey: key }).responses(model),
   messages: ({ origin, key, model }) => createAnthropic({ baseURL: `${origin}/v1`, apiKey: key })(model),
 };
 

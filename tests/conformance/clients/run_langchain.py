@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from harness import say
 
-SUITES = {"TestChatOpenAI": "ChatOpenAI", "TestChatAnthropic": "ChatAnthropic"}
+SUITES = {
+    "TestChatOpenAI": "ChatOpenAI",
+    "TestChatOpenAIResponses": "ChatOpenAI with responses",
+    "TestChatAnthropic": "ChatAnthropic",
+}
 OPTIONS = (
     *("--noconftest", "-c", os.devnull, "-p", "no:cacheprovider", "-p", "no:terminal", "-o", "asyncio_mode=auto"),
     *(f"-oasyncio_default_{scope}_loop_scope=session" for scope in ("test", "fixture")),  # clients keep a pool

@@ -30,7 +30,7 @@ def create(setting: Setting, *messages: Any, **fields: Any) -> Any:
     return client(setting).chat.completions.create(**asked)
 
 
-def user(text: str) -> dict[str, Any]:
+def user(text: str) -> Any:
     """A message of the user."""
     return {"role": "user", "content": text}
 
@@ -79,7 +79,7 @@ def streamed_tools(setting: Setting) -> None:
     both = user("Call get_weather and get_time for the city Pune")
     with client(setting).chat.completions.stream(model=setting.model, messages=[both], tools=[TOOL]) as events:
         reply = events.get_final_completion()
-    (call,) = reply.choices[0].message.tool_calls or ()
+    (call,) = reply.choices[0].message.tool_calls or []
     expect(json.loads(call.function.arguments) == {"city": "Pune"}, reply)
 
 
@@ -120,11 +120,14 @@ def image(setting: Setting) -> None:
     expect(reply.choices[0].message.content == "I see images: 1", reply)
 
 
-def stop_and_limit(setting: Setting) -> None:
+def stop(setting: Setting) -> None:
     stopped = create(setting, user("One two three"), stop=["two"]).choices[0]
     expect((stopped.message.content, stopped.finish_reason) == ("You said: One ", "stop"), stopped)
-    cut = create(setting, user("One two three"), max_completion_tokens=3).choices[0]
-    expect((cut.message.content, cut.finish_reason) == ("You said: One", "length"), cut)
+
+
+def limit(setting: Setting) -> None:
+    cut = create(setting, user("word " * 30), max_completion_tokens=20).choices[0]  # responses: not below 16
+    expect((len(cut.message.content.split()), cut.finish_reason) == (20, "length"), cut)
 
 
 def usage(setting: Setting) -> None:
@@ -157,6 +160,91 @@ def broken_stream(setting: Setting) -> None:
         raise AssertionError("the stream ended well")
 
 
+FUNCTION: Any = {"type": "function", "name": "get_weather", "parameters": WEATHER, "strict": True}
+CLOCK: Any = {"type": "function", "name": "get_time", "parameters": WEATHER, "strict": True}
+
+
+def respond(setting: Setting, given: Any, **fields: Any) -> Any:
+    """A response."""
+    asked: Any = {"model": setting.model, "input": given, "store": False, **fields}
+    return client(setting).responses.create(**asked)
+
+
+def respond_streamed(setting: Setting, given: Any, **fields: Any) -> Any:
+    """A response that came as a stream, whose events are numbered without gaps."""
+    asked: Any = {"model": setting.model, "input": given, "store": False, **fields}
+    with client(setting).responses.stream(**asked) as events:
+        numbers = [event.sequence_number for event in events]
+        expect(numbers == [*range(len(numbers))], numbers)
+        return events.get_final_response()
+
+
+def response_text(setting: Setting) -> None:
+    for ask in (respond, respond_streamed):
+        reply = ask(setting, "Hello", instructions="Be kind")
+        expect(reply.output_text == "You said: Hello My instructions are: Be kind", reply)
+        expect((reply.status, reply.usage.output_tokens) == ("completed", 8), reply)
+
+
+def response_conversation(setting: Setting) -> None:
+    first = respond(setting, "One")
+    reply = respond(setting, [user("One"), *(item.model_dump() for item in first.output), user("Two")])
+    expect(reply.output_text == "You said: Two", reply)
+
+
+def response_tools(setting: Setting) -> None:
+    both = user("Call get_weather and get_time for the city Pune")
+    for ask in (respond, respond_streamed):
+        first = ask(setting, [both], tools=[FUNCTION, CLOCK], reasoning={"effort": "high"}, max_output_tokens=4000)
+        calls = [item for item in first.output if item.type == "function_call"]
+        expect([call.name for call in calls] == ["get_weather", "get_time"], first)
+        expect(all(json.loads(call.arguments) == {"city": "Pune"} for call in calls), first)
+        results = [{"type": "function_call_output", "call_id": call.call_id, "output": call.name} for call in calls]
+        history = [both, *(item.model_dump(exclude_none=True) for item in first.output), *results]
+        last = ask(setting, history, tools=[FUNCTION, CLOCK], reasoning={"effort": "high"}, max_output_tokens=4000)
+        expect(last.output_text == "The tools say: get_weather; get_time", last)
+
+
+def response_structured(setting: Setting) -> None:
+    asked: Any = {"model": setting.model, "input": "city: Pune, population: 7", "store": False}
+    reply = client(setting).responses.parse(text_format=City, **asked)
+    expect(reply.output_parsed == City(city="Pune", population=7), reply)
+
+
+def response_image(setting: Setting) -> None:
+    parts = [
+        {"type": "input_text", "text": "Look"},
+        {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"},
+    ]
+    reply = respond(setting, [{"role": "user", "content": parts}])
+    expect(reply.output_text == "I see images: 1", reply)
+
+
+def response_limit(setting: Setting) -> None:
+    reply = respond(setting, "word " * 30, max_output_tokens=20)
+    expect((len(reply.output_text.split()), reply.status) == (20, "incomplete"), reply)
+    expect(reply.incomplete_details.reason == "max_output_tokens", reply)
+
+
+def response_errors(setting: Setting) -> None:
+    try:
+        respond(setting, "fail with 400")
+    except openai.BadRequestError as error:
+        expect(error.request_id, error)
+    else:
+        raise AssertionError("no error")
+
+
+def response_broken(setting: Setting) -> None:
+    last = ""
+    try:
+        for event in respond(setting, "break off", stream=True):
+            last = event.type
+    except openai.APIError:
+        return
+    expect(last in ("response.failed", "error"), last)
+
+
 run(
     {
         "text": text,
@@ -170,10 +258,19 @@ run(
         "thinking": thinking,
         "thinking with tools": thinking_with_tools,
         "image": image,
-        "stop and limit": stop_and_limit,
+        "stop sequence": stop,
+        "limit": limit,
         "usage": usage,
         "errors": errors,
         "broken stream": broken_stream,
+        "responses, text": response_text,
+        "responses, conversation": response_conversation,
+        "responses, thinking with tools": response_tools,
+        "responses, structured output": response_structured,
+        "responses, image": response_image,
+        "responses, limit": response_limit,
+        "responses, errors": response_errors,
+        "responses, broken stream": response_broken,
     },
     ["openai"],
 )

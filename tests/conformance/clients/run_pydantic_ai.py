@@ -4,7 +4,7 @@ from harness import Setting, expect, run
 from pydantic import BaseModel
 from pydantic_ai import Agent, NativeOutput
 from pydantic_ai.models.anthropic import AnthropicModel
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
@@ -21,6 +21,12 @@ def chat(setting: Setting) -> OpenAIChatModel:
     """The model over chat completions."""
     provider = OpenAIProvider(base_url=f"{setting.origin}/v1", api_key=setting.key)
     return OpenAIChatModel(setting.model, provider=provider)
+
+
+def responses(setting: Setting) -> OpenAIResponsesModel:
+    """The model over responses."""
+    provider = OpenAIProvider(base_url=f"{setting.origin}/v1", api_key=setting.key)
+    return OpenAIResponsesModel(setting.model, provider=provider)
 
 
 def messages(setting: Setting) -> AnthropicModel:
@@ -68,6 +74,6 @@ def scenarios(name, model_of):
 
 
 run(
-    {**scenarios("chat", chat), **scenarios("messages", messages)},
+    {**scenarios("chat", chat), **scenarios("responses", responses), **scenarios("messages", messages)},
     ["pydantic-ai-slim", "openai", "anthropic"],
 )

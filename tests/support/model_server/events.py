@@ -20,6 +20,6 @@ def data_event(data: object) -> bytes:
     return b"data: " + json.dumps(data).encode() + b"\n\n"
 
 
-def named_event(name: str, **fields: Any) -> bytes:
+def named_event(name: str, /, **fields: Any) -> bytes:
     """A server-sent event whose data repeats its name as `type`."""
     return f"event: {name}\n".encode() + data_event({"type": name, **fields})

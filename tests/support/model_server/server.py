@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.support.model_server import chat, messages
+from tests.support.model_server import chat, messages, responses
 from tests.support.model_server.brain import Prompt, Refused, Said, think
 from tests.support.model_server.events import Answer
 from tests.support.threads import background_loop
@@ -40,6 +40,14 @@ WIRES: Mapping[str, Wire] = {
         messages.streamed,
         messages.refused,
         'dialect = "anthropic_messages"\nauth = "x-api-key"\nheaders = { anthropic-version = "2023-06-01" }',
+    ),
+    "responses": Wire(
+        "/responses",
+        responses.read,
+        responses.whole,
+        responses.streamed,
+        responses.refused,
+        'dialect = "openai_responses"',
     ),
 }
 """Wire formats by the name of the model that is reached by each: `via-chat`, `via-messages`."""
