@@ -115,7 +115,9 @@ def test_the_upstream_gets_one_limit_which_the_plan_covers(model: Model, limits:
 
     for route in model.routes:
         if name := LIMITS.get(work.dialects[route.provider]):
-            assert 0 < work_of(model, **limits).request_for(model, route).json[name] <= work.output_tokens
+            translated = work_of(model, **limits)
+            limit = translated.request_for(model, route).json[name]
+            assert 0 < cost(model, TokenUsage(translated.asked.input_tokens, limit)) <= translated.estimate
             continue
         sent = work.request_for(model, route).json
         (limit,) = (sent[name] for name in LIMIT_FIELDS if name in sent)
