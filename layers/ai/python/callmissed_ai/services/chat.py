@@ -49,6 +49,9 @@ DEFAULT_OUTPUT_TOKENS = 16_384
 MIN_OUTPUT_TOKENS = 256
 """The shortest reply for which a limit that nobody asked for is lowered to what can be paid."""
 
+_MIN_LIMITS: Mapping[str, int] = {"openai_responses": 16}
+"""The lowest output limit that upstreams of a dialect accept; a lower one is raised to it, and held for."""
+
 _ROUTES_BY_SUFFIX = frozenset({"openrouter"})
 
 _Count = Callable[[Callable[[], str]], TokenUsage]
@@ -207,6 +210,7 @@ def parse(
     for field, limit in asked.output_limits.items():
         _require_room(models[0], field, limit)
     limit = min(asked.output_limits.values(), default=None)
+    least = _min_limit(catalog, models)
     most = max(model.max_output_tokens for model in models)
     if limit is None:
         _require_room_for_thoughts(models, asked.thinking_budget)
@@ -217,7 +221,7 @@ def parse(
         body=body,
         asked=asked,
         models=models,
-        output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS + asked.thinking_budget, most),
+        output_tokens=min(DEFAULT_OUTPUT_TOKENS + asked.thinking_budget, most) if limit is None else max(least, limit),
         implicit_limit=limit is None,
         betas=betas,
     )
@@ -264,6 +268,11 @@ def _require_room_for_thoughts(models: tuple[Model, ...], budget: int) -> None:
             most = model.max_output_tokens
             message = f"reasoning.max_tokens is too large. The model '{model.id}' writes at most {most} tokens in all."
             raise invalid_request(message, "reasoning.max_tokens")
+
+
+def _min_limit(catalog: Catalog, models: tuple[Model, ...]) -> int:
+    dialects = {catalog.dialects.get(route.provider, "") for model in models for route in model.routes}
+    return max((_MIN_LIMITS.get(dialect, 1) for dialect in dialects), default=1)
 
 
 def _require_room(model: Model, field: str, limit: int) -> None:
