@@ -39,19 +39,20 @@ instructed = st.builds(
     st.sampled_from(["system", "developer"]),
     texts,
 )
-results = st.builds(
-    lambda call_id, output: {"type": "function_call_output", "call_id": call_id, "output": output},
-    words,
-    texts | several,
-)
 outputs = st.builds(lambda text: {"type": "output_text", "text": text, "annotations": []}, texts) | st.builds(
     lambda text: {"type": "refusal", "refusal": text}, texts
 )
 
 
+def results_of(call_id: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda output: {"type": "function_call_output", "call_id": call_id, "output": output}, texts | several
+    )
+
+
 @st.composite
 def answers(draw: st.DrawFn, number: int) -> list[dict[str, Any]]:
-    """The items of a reply: reasoning, a message, calls."""
+    """The items of a reply: reasoning, a message, calls with their results in any order."""
     items: list[dict[str, Any]] = []
     if draw(st.booleans()):
         summary = draw(st.lists(texts, max_size=3))
@@ -61,7 +62,8 @@ def answers(draw: st.DrawFn, number: int) -> list[dict[str, Any]]:
         content = draw(st.lists(outputs, min_size=1, max_size=2))
         items.append(written(*content, id=f"msg_{number}", status=draw(statuses), **phase))
     ids = draw(st.lists(words, max_size=2, unique=True))
-    return [*items, *(function_call(call_id, draw(words), "{}") for call_id in ids)]
+    items += [function_call(call_id, draw(words), "{}") for call_id in ids]
+    return items + [draw(results_of(call_id)) for call_id in draw(st.permutations(ids))]
 
 
 @st.composite
@@ -69,7 +71,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     """Requests with everything that the dialect's own providers may get."""
     items = [*draw(st.lists(instructed, max_size=1)), draw(asked)]
     for number in range(draw(st.integers(0, 3))):
-        items += draw(answers(number)) + draw(st.lists(results, max_size=2)) + [draw(asked)]
+        items += [*draw(answers(number)), draw(asked)]
     options = {
         "instructions": texts,
         "temperature": st.sampled_from([0.0, 0.5, 2.0]),
