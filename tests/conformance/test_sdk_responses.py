@@ -1,4 +1,4 @@
-"""Responses through the official OpenAI SDK, served by an upstream of the chat dialect."""
+"""Responses through the official OpenAI SDK, served by upstreams of each dialect."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -9,8 +9,10 @@ import pytest
 import pytest_asyncio
 from pydantic import BaseModel
 
-from tests.support.inference.behaviours import completion, reply
+from tests.support.inference.behaviours import completion, reply, streams
 from tests.support.inference.gateway import Account, Accounts
+from tests.support.inference.messages import message, message_stream
+from tests.support.inference.responses import response, response_stream
 from tests.support.inference.upstream import FakeUpstream
 
 WEATHER: Any = {
@@ -69,6 +71,26 @@ def test_helper_of_streams_adds_up_to_the_response(client: openai.OpenAI) -> Non
     assert response.output_text == "Hello there, friend"
     assert response.usage
     assert response.usage.input_tokens == 11
+
+
+UPSTREAMS = {
+    "claude-chat": streams(message_stream(message({"type": "text", "text": "Hello there"}))),
+    "gpt-chat": streams(response_stream(response())),
+}
+
+
+@pytest.mark.parametrize("model", UPSTREAMS)
+def test_helper_of_streams_works_with_every_upstream(client: openai.OpenAI, upstream: FakeUpstream, model: str) -> None:
+    upstream.will(UPSTREAMS[model])
+
+    with client.responses.stream(model=model, input="Hello") as stream:
+        kinds = [event.type for event in stream]
+        found = stream.get_final_response()
+
+    assert found.output_text == "Hello there"
+    assert found.id.startswith("resp_")
+    assert found.id != "resp_upstream"
+    assert (kinds[0], kinds[-1]) == ("response.created", "response.completed")
 
 
 class _City(BaseModel):

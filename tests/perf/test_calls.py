@@ -26,14 +26,20 @@ from tests.support.counting import Count, CountingDynamoDB
 from tests.support.inference.behaviours import fails, ordinary
 from tests.support.inference.gateway import PEPPER, REGION, Account, Accounts, gateway_at_work, settings_for
 from tests.support.inference.upstream import FakeUpstream, Received
-from tests.support.inference.wire import CHAT, EMBEDDINGS, MESSAGES, chat, embed, message, refused
+from tests.support.inference.wire import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, chat, embed, message, refused, respond
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
 BUDGETS = pytest.mark.parametrize("budget", [None, 10**10], ids=["no budget", "budget"])
 SERVICES = pytest.mark.parametrize(
     "call",
-    [chat, partial(chat, stream=True), message, partial(message, stream=True), embed],
-    ids=["chat blocking", "chat streaming", "messages blocking", "messages streaming", "embeddings"],
+    [
+        *(chat, partial(chat, stream=True), message, partial(message, stream=True)),
+        *(respond, partial(respond, stream=True), embed),
+    ],
+    ids=[
+        *("chat blocking", "chat streaming", "messages blocking", "messages streaming"),
+        *("responses blocking", "responses streaming", "embeddings"),
+    ],
 )
 BilledCall = Callable[[httpx2.AsyncClient, Account], Awaitable[httpx2.Response]]
 ADMIT, HOLD, ENTRY, APPLY = "UpdateItem keys", "UpdateItem wallets", "PutItem ledger", "UpdateItem wallets"
@@ -100,7 +106,7 @@ async def test_billed_call_of_every_service(
 def test_every_service_is_counted() -> None:
     billed = {route.path.removeprefix("/anthropic") for route in ROUTES if route.permission}
 
-    assert billed == {CHAT, EMBEDDINGS, MESSAGES, COUNT_TOKENS}
+    assert billed == {CHAT, EMBEDDINGS, MESSAGES, RESPONSES, COUNT_TOKENS}
 
 
 async def test_count_of_tokens_is_one_write(client: httpx2.AsyncClient, accounts: Accounts, count: Count) -> None:

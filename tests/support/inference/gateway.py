@@ -52,6 +52,8 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "keyed-chat": {"provider": "keyed"},
     "keyless-chat": {"provider": "keyless"},
     "claude-chat": {"provider": "claude", "supports_vision": True, "cached_input": 5, "cache_write": 60},
+    "gpt-chat": {"provider": "gpt", "supports_vision": True, "cached_input": 5},
+    "gpt-thinks": {"provider": "gpt", "supports_reasoning": True},
     "sdk-chat": {"provider": "sdk"},
     "claude-sdk-chat": {"provider": "claude_sdk", "cached_input": 5, "cache_write": 60},
     "named-chat": {"provider": "named"},
@@ -78,6 +80,7 @@ def providers_toml(port: int, dead_port: int) -> str:
         'unpriced_betas = ["*", "mcp-client"]',
         f'[providers.claude_sdk]\nbase_url = "{base}/claude/v1"\ndialect = "anthropic_messages"\n'
         'api_key_env = "LAB_API_KEY"\nauth = "x-api-key"\ntransport = "anthropic_sdk"',
+        f'[providers.gpt]\nbase_url = "{base}/gpt/v1"\ndialect = "openai_responses"\napi_key_env = "LAB_API_KEY"',
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
     ]
     rows += [_model(name, f"upstream-{name}", **settings) for name, settings in _MODELS.items()]

@@ -34,6 +34,13 @@ async def message(
     return await client.post(MESSAGES, json=body, headers={**account.headers, **(headers or {})})
 
 
+async def respond(
+    client: httpx2.AsyncClient, account: Account, headers: Mapping[str, str] | None = None, **fields: Any
+) -> httpx2.Response:
+    """A responses call of `account`, whose body is `ASKED` with `fields` changed."""
+    return await client.post(RESPONSES, json={**ASKED, **fields}, headers={**account.headers, **(headers or {})})
+
+
 async def embed(
     client: httpx2.AsyncClient, account: Account, headers: Mapping[str, str] | None = None, **fields: Any
 ) -> httpx2.Response:

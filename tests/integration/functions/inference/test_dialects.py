@@ -10,21 +10,29 @@ import pytest
 from tests.support.inference.behaviours import completion, reply, streams, whole_stream
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.messages import message, message_stream
+from tests.support.inference.responses import response, response_stream
 from tests.support.inference.upstream import Behaviour, FakeUpstream
-from tests.support.inference.wire import CHAT, MESSAGES, events_of, refused
+from tests.support.inference.wire import CHAT, MESSAGES, RESPONSES, events_of, refused
 
-MODELS = {"openai_chat": "lab-chat", "anthropic_messages": "claude-chat"}
-WHOLE: Mapping[str, Behaviour] = {"openai_chat": reply(completion()), "anthropic_messages": reply(message())}
+MODELS = {"openai_chat": "lab-chat", "anthropic_messages": "claude-chat", "openai_responses": "gpt-chat"}
+WHOLE: Mapping[str, Behaviour] = {
+    "openai_chat": reply(completion()),
+    "anthropic_messages": reply(message()),
+    "openai_responses": reply(response()),
+}
 STREAMED: Mapping[str, Behaviour] = {
     "openai_chat": streams(whole_stream()),
     "anthropic_messages": streams(message_stream(message())),
+    "openai_responses": streams(response_stream(response())),
 }
 USAGE = 11 * 50 + 7 * 150
-PAIRS = [(path, dialect) for path in (CHAT, MESSAGES) for dialect in MODELS]
+PAIRS = [(path, dialect) for path in (CHAT, MESSAGES, RESPONSES) for dialect in MODELS]
 
 
 async def ask(client: httpx2.AsyncClient, path: str, account: Account, dialect: str, **more: Any) -> httpx2.Response:
-    body = {"model": MODELS[dialect], "max_tokens": 50, "messages": [{"role": "user", "content": "Hello"}], **more}
+    chat = {"max_tokens": 50, "messages": [{"role": "user", "content": "Hello"}]}
+    asked = {"max_output_tokens": 50, "input": "Hello"} if path == RESPONSES else chat
+    body = {"model": MODELS[dialect], **asked, **more}
     return await client.post(path, json=body, headers=account.headers)
 
 
@@ -35,12 +43,10 @@ async def test_whole_reply_has_the_callers_form_and_the_upstreams_bill(
     account = await accounts.account()
     upstream.will(WHOLE[dialect])
 
-    response = await ask(client, path, account, dialect)
+    answer = await ask(client, path, account, dialect)
 
-    assert response.status_code == 200, response.text
-    body = response.json()
-    text = body["choices"][0]["message"]["content"] if path == CHAT else body["content"][0]["text"]
-    assert text == "Hello there"
+    assert answer.status_code == 200, answer.text
+    assert text_of(path, answer.json()) == "Hello there"
     assert await accounts.assert_balanced(account) == USAGE
     if dialect == "anthropic_messages":
         assert upstream.only.path == "/claude/v1/messages"
@@ -48,6 +54,17 @@ async def test_whole_reply_has_the_callers_form_and_the_upstreams_bill(
         assert upstream.only.headers["x-api-key"] == "lab-secret"
         assert "authorization" not in upstream.only.headers
         assert upstream.only.body["max_tokens"] == 50
+    if dialect == "openai_responses":
+        assert upstream.only.path == "/gpt/v1/responses"
+        assert upstream.only.headers["authorization"] == "Bearer lab-secret"
+        assert (upstream.only.body["max_output_tokens"], upstream.only.body["store"]) == (50, False)
+
+
+def text_of(path: str, body: Mapping[str, Any]) -> str:
+    """The text of a whole reply."""
+    if path == RESPONSES:
+        return body["output"][-1]["content"][0]["text"]
+    return body["choices"][0]["message"]["content"] if path == CHAT else body["content"][0]["text"]
 
 
 @pytest.mark.parametrize(("path", "dialect"), PAIRS)
@@ -64,6 +81,11 @@ async def test_stream_has_the_callers_form_and_the_upstreams_bill(
         assert response.content.endswith(b"data: [DONE]\n\n")
         chunks = events_of(response.content.removesuffix(b"data: [DONE]\n\n"))
         texts = [choice["delta"].get("content") or "" for event in chunks for choice in event["choices"]]
+    elif path == RESPONSES:
+        lines = [line for line in response.text.splitlines() if line.startswith("data: ")]
+        last = json.loads(lines[-1][6:])
+        assert (last["type"], last["sequence_number"]) == ("response.completed", len(lines) - 1)
+        texts = [text_of(path, last["response"])]
     else:
         assert response.content.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
         lines = [line for line in response.text.splitlines() if line.startswith("data: ")]

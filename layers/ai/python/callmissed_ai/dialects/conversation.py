@@ -166,8 +166,8 @@ class Reasoning:
 class Conversation:
     """A request for the next turn. `output_limit` is in tokens.
 
-    `verbosity` and `cache_key` are hints, which a dialect without them leaves out. `continues` says that the reply goes
-    on with the last turn, which is the assistant's.
+    `verbosity` and `cache_key` are hints, which go to dialects alone whose providers all know them. `continues` says
+    that the reply goes on with the last turn, which is the assistant's.
     """
 
     turns: tuple[Turn, ...]

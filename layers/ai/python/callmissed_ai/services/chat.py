@@ -50,7 +50,7 @@ MIN_OUTPUT_TOKENS = 256
 """The shortest reply for which a limit that nobody asked for is lowered to what can be paid."""
 
 _MIN_LIMITS: Mapping[str, int] = {"openai_responses": 16}
-"""The lowest output limit that a dialect takes, which is sent in the place of a lower one."""
+"""The lowest output limit that upstreams of a dialect accept; a lower one is raised to it, and held for."""
 
 _ROUTES_BY_SUFFIX = frozenset({"openrouter"})
 
@@ -227,7 +227,7 @@ def parse(
         body=body,
         asked=asked,
         models=models,
-        output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS + asked.thinking_budget, most),
+        output_tokens=min(DEFAULT_OUTPUT_TOKENS + asked.thinking_budget, most) if limit is None else limit,
         implicit_limit=limit is None,
         betas=betas,
     )

@@ -15,7 +15,10 @@ PLAIN = {"prompt_tokens": 11, "completion_tokens": 7}
     [
         ({}, TokenUsage(11, 7)),
         ({"total_tokens": 18}, TokenUsage(11, 7)),
-        ({"total_tokens": 112, "completion_tokens_details": {"reasoning_tokens": 94}}, TokenUsage(11, 101)),
+        (
+            {"total_tokens": 112, "completion_tokens_details": {"reasoning_tokens": 94}},
+            TokenUsage(11, 101, reasoning=94),
+        ),
         ({"total_tokens": 3}, TokenUsage(11, 7)),
         ({"total_tokens": None}, TokenUsage(11, 7)),
         ({"total_tokens": "99"}, TokenUsage(11, 7)),

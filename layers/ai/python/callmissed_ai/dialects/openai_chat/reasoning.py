@@ -1,9 +1,10 @@
 """Reasoning in chat messages: in one of two fields, and in `reasoning_details` with what its provider demands back."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from callmissed_ai.dialects.conversation import RedactedThinking, Thinking
+from callmissed_ai.dialects.conversation import Extras, RedactedThinking, Thinking
 
 NAMES = ("reasoning_content", "reasoning")
 """Fields with the text of reasoning."""
@@ -16,6 +17,11 @@ SANDBOX_FORMAT = "callmissed-sandbox-v1"
 
 SANDBOX_DETAIL: Mapping[str, Any] = {"type": "reasoning.text", "format": SANDBOX_FORMAT, "index": 0}
 """What all details of the sandbox have alike."""
+
+_RESPONSES_FORMAT = re.compile(r"callmissed-responses-v1/(.*)/(\d*)")
+"""`format` of details that a provider of the responses dialect thought, with the item's id and the part's number."""
+
+_RESPONSES_TYPES: Mapping[Any, str] = {"summary_text": "reasoning.summary", "reasoning_text": "reasoning.text"}
 
 STATED_BY_TYPE: Mapping[Any, str] = {"reasoning.text": "text", "reasoning.summary": "summary"}
 """Field with the text of a detail, by its type. Details of other types have `data` that only their provider reads."""
@@ -56,6 +62,36 @@ def fields_of(part: Thinking | RedactedThinking) -> dict[str, Any]:
         return {"reasoning_details": [_detail(part, {**details})]}
     text = part.text if isinstance(part, Thinking) else ""
     return {name: text for name in NAMES if own.get(name)}
+
+
+def format_of(part: Thinking | RedactedThinking) -> str:
+    """The `format` of a detail, which says whose thought it is."""
+    own = part.extras.get("openai_responses")
+    if own is None:
+        return CLAUDE_FORMAT
+    return f"callmissed-responses-v1/{own.get('id', '')}/{own.get('part', '')}"
+
+
+def detail_of(part: Thinking | RedactedThinking, index: int) -> dict[str, Any]:
+    """A thought, or a piece of one, with what its provider demands back, in the form that OpenRouter uses."""
+    if isinstance(part, RedactedThinking):
+        return {"type": "reasoning.encrypted", "data": part.data, "index": index}
+    kind = part.extras.get("openai_responses", {}).get("type")
+    return _detail(part, {"type": _RESPONSES_TYPES.get(kind, "reasoning.text")}) | {"index": index}
+
+
+def extras_of(detail: Mapping[str, Any]) -> Extras:
+    """What the provider of a thought needs: nothing where it is Claude's, else the fields of its own dialect."""
+    if is_claude(detail):
+        return {}
+    found = _RESPONSES_FORMAT.fullmatch(str(detail.get("format")))
+    if found is None:
+        return {"openai_chat": {"reasoning_details": {n: v for n, v in detail.items() if n not in VARYING_FIELDS}}}
+    own: dict[str, Any] = {"id": found[1]} if found[1] else {}
+    kinds = [kind for kind, name in _RESPONSES_TYPES.items() if name == detail.get("type")]
+    if kinds and found[2]:
+        own |= {"type": kinds[0], "part": int(found[2])}
+    return {"openai_responses": own}
 
 
 def _detail(part: Thinking | RedactedThinking, constant: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from callmissed_ai.dialects.conversation import (
     ToolCall,
     UsageReported,
 )
-from callmissed_ai.dialects.openai_chat.reasoning import CLAUDE_FORMAT
+from callmissed_ai.dialects.openai_chat.reasoning import detail_of, format_of
 from callmissed_ai.dialects.openai_chat.stream import closing
 from callmissed_ai.dialects.reasoning.interleaving import place
 from callmissed_ai.dialects.written_json import written_json
@@ -68,6 +68,7 @@ def write_usage(used: TokenUsage) -> dict[str, Any]:
         "completion_tokens": used.output,
         "total_tokens": used.input + used.output,
         "prompt_tokens_details": {"cached_tokens": used.cached, "cache_write_tokens": used.cache_write},
+        "completion_tokens_details": {"reasoning_tokens": used.reasoning},
     }
 
 
@@ -86,20 +87,12 @@ def _details(parts: Iterable[Part]) -> Iterator[dict[str, Any]]:
     for part in parts:
         match part:
             case Thinking() | RedactedThinking():
-                constant = {"format": CLAUDE_FORMAT, **place(characters, calls)}
-                yield _detail(part, thoughts) | constant
+                yield detail_of(part, thoughts) | {"format": format_of(part), **place(characters, calls)}
                 thoughts += 1
             case Text():
                 characters += len(part.text)
             case _:
                 calls += isinstance(part, ToolCall)
-
-
-def _detail(part: Thinking | RedactedThinking, index: int) -> dict[str, Any]:
-    if isinstance(part, RedactedThinking):
-        return {"type": "reasoning.encrypted", "data": part.data, "index": index}
-    signed = {"signature": part.signature} if part.signature else {}
-    return {"type": "reasoning.text", "text": part.text, **signed, "index": index}
 
 
 class ChatStreamWriter:
@@ -140,7 +133,7 @@ class ChatStreamWriter:
             case PartGrew():
                 yield _delta(self._growth(event.index, event.text))
             case PartSigned():
-                yield _delta({"reasoning_details": [self._thought(event.index, Thinking("", event.signature))]})
+                yield _delta({"reasoning_details": [self._thought(event.index, "", event.signature)]})
             case UsageReported():
                 self._usage = larger(self._usage, event.usage)
             case ReplyStopped():
@@ -157,25 +150,26 @@ class ChatStreamWriter:
             yield _delta({"tool_calls": [{"index": number, **_call(part)}]})
         elif isinstance(part, Thinking | RedactedThinking):
             self._thoughts[index] = len(self._thoughts)
-            self._places[index] = {"format": CLAUDE_FORMAT, **place(self._characters, len(self._calls))}
+            self._places[index] = {"format": format_of(part), **place(self._characters, len(self._calls))}
             if isinstance(part, RedactedThinking):
-                yield _delta({"reasoning_details": [self._thought(index, part)]})
+                detail = detail_of(part, self._thoughts[index]) | self._places.pop(index)
+                yield _delta({"reasoning_details": [detail]})
 
     def _growth(self, index: int, text: str) -> dict[str, Any]:
         match self._parts[index]:
             case ToolCall():
                 return {"tool_calls": [{"index": self._calls[index], "function": {"arguments": text}}]}
             case Thinking():
-                detail = self._thought(index, Thinking(text))
-                return {"reasoning_content": text, "reasoning_details": [detail]}
+                return {"reasoning_content": text, "reasoning_details": [self._thought(index, text)]}
             case Refusal():
                 return {"refusal": text}
             case _:
                 self._characters += len(text)
                 return {"content": text}
 
-    def _thought(self, index: int, part: Thinking | RedactedThinking) -> dict[str, Any]:
-        return _detail(part, self._thoughts[index]) | self._places.pop(index, {})
+    def _thought(self, index: int, text: str, signature: str | None = None) -> dict[str, Any]:
+        piece = Thinking(text, signature, self._parts[index].extras)
+        return detail_of(piece, self._thoughts[index]) | self._places.pop(index, {})
 
     def _chunk(self, fields: Mapping[str, Any]) -> bytes:
         return b"data: %b\n\n" % written_json(self._frame | dict(fields))

@@ -24,7 +24,7 @@ from callmissed_ai.dialects.conversation import (
     Turn,
 )
 from callmissed_ai.dialects.further_fields import chosen_by_type, further_fields, shape
-from callmissed_ai.dialects.openai_chat.reasoning import NAMES, STATED_BY_TYPE, VARYING_FIELDS, is_claude, merged
+from callmissed_ai.dialects.openai_chat.reasoning import NAMES, STATED_BY_TYPE, extras_of, merged
 from callmissed_ai.dialects.openai_chat.reply import objects
 from callmissed_ai.dialects.openai_chat.request import first_error
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
@@ -132,8 +132,7 @@ def _thoughts(message: Mapping[str, Any]) -> Iterator[tuple[object, Part]]:
     """
     details = merged(objects(message.get("reasoning_details")))
     for detail in details:
-        constant = {name: value for name, value in detail.items() if name not in VARYING_FIELDS}
-        own: Extras = {} if is_claude(detail) else {"openai_chat": {"reasoning_details": constant}}
+        own = extras_of(detail)
         text = detail.get(STATED_BY_TYPE.get(detail.get("type"), ""))
         if isinstance(text, str):
             signature = detail.get("signature")

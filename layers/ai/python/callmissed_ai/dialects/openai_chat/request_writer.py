@@ -63,7 +63,6 @@ def _options(conversation: Conversation) -> dict[str, Any]:
         "stop": list(conversation.stop) or None,
         "user": restricted_id(conversation.user, _USER, "user_") if conversation.user else None,
         "verbosity": conversation.verbosity,
-        "prompt_cache_key": conversation.cache_key,
         "stream": conversation.streamed or None,
     }
     return {name: value for name, value in options.items() if value is not None}

@@ -33,13 +33,15 @@ def read_usage(value: object) -> TokenUsage | None:
     if prompt is None or completion is None:
         return None
     output = max(completion, (reported_count(usage.get("total_tokens")) or 0) - prompt)
-    cached = min(_reported_detail(usage, "cached_tokens") or _top_level_cached(usage), prompt)
-    written = min(_reported_detail(usage, "cache_write_tokens"), prompt - cached)
-    return TokenUsage(prompt, output, cached, cache_write=written)
+    read, wrote = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    cached = min(_reported_detail(read, "cached_tokens") or _top_level_cached(usage), prompt)
+    written = min(_reported_detail(read, "cache_write_tokens"), prompt - cached)
+    reasoning = min(_reported_detail(wrote, "reasoning_tokens"), output)
+    return TokenUsage(prompt, output, cached, cache_write=written, reasoning=reasoning)
 
 
-def _reported_detail(usage: Mapping[str, Any], name: str) -> int:
-    return reported_count(_field(usage.get("prompt_tokens_details"), name)) or 0
+def _reported_detail(details: object, name: str) -> int:
+    return reported_count(_field(details, name)) or 0
 
 
 def _top_level_cached(usage: Mapping[str, Any]) -> int:

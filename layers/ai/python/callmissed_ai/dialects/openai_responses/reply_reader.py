@@ -203,6 +203,8 @@ class ItemReader:
 
     def _stop(self, response: Mapping[str, Any]) -> Iterator[Event]:
         """The end of the reply. Its items are read where they were not streamed."""
+        if not response:
+            raise UnreadableStream("an end without its response")
         if not self._items:
             for index, item in enumerate(_objects(response.get("output"))):
                 yield from self._complete_item(index, item)

@@ -301,7 +301,9 @@ def _format(text: TextConfig | None) -> OutputFormat | None:
 def _reasoning(reasoning: TypedReasoning | None) -> Reasoning:
     if reasoning is None:
         return Reasoning()
-    extras: Extras = {_DIALECT: {"summary": reasoning.summary}} if reasoning.summary else {}
+    extras: Extras = {}
+    if reasoning.summary:
+        extras = {_DIALECT: {"summary": reasoning.summary}, "anthropic_messages": {"display": "summarized"}}
     if reasoning.effort == "none":
         return Reasoning("off", extras=extras)
     return Reasoning("adaptive" if reasoning.effort else None, None, reasoning.effort, extras)

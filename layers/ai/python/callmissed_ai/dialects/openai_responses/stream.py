@@ -94,10 +94,13 @@ class ResponseStreamPassage:
         """See `Meter.closing`."""
         if error is None:
             return write_event(self._last)
-        items = [item for _, item in sorted(self._items.items())]
-        response = failed_response({**self._begun, "output": items}, error, self._usage)
+        response = failed_response({**self._begun, "output": self._output()}, error, self._usage)
         number = self._number if self._last else self._number + 1
         return write_event({"type": "response.failed", "sequence_number": number, "response": response})
+
+    def _output(self) -> list[Any]:
+        """The items so far."""
+        return [item for _, item in sorted(self._items.items()) if isinstance(item, dict)]
 
     def _passed(self, event: bytes, fields: dict[str, Any], events: list[Event]) -> bytes:
         number, kind = fields.get("sequence_number"), fields.get("type")
@@ -111,6 +114,8 @@ class ResponseStreamPassage:
         if kind not in FINAL:
             self._begun = response
             return write_event(written)
+        if not isinstance(response.get("output"), list):
+            response["output"] = self._output()
         self._usage = next((each.usage for each in events if isinstance(each, UsageReported)), None)
         self.response, self._last = response, written
         return b""
