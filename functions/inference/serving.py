@@ -33,7 +33,7 @@ async def serve(request: Request, service: Service) -> Response:
     raw = await read_body(request)
     payer, call = _key_payer(request), _call(request)
     try:
-        work = service.parse(container.catalog, parse_object(raw), len(raw))
+        work = container.router.prepared(service.parse(container.catalog, parse_object(raw), len(raw)))
         call.idempotent = None if work.streamed else _idempotent(container, request, raw)
     except ApiError:
         await authenticate(request, service.permission)  # an error of the key comes before other errors

@@ -23,7 +23,7 @@ from callmissed.web.app import create_api
 from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
 from callmissed.web.request_context import RequestContextMiddleware
 from callmissed_ai.calls.container import create_container
-from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.routing.attempt import UpstreamAnswer
 from callmissed_ai.work import Work
 from functions.inference.app import create_app
 from local.aws.tables import StageTables

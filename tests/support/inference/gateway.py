@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,7 +54,12 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "sdk-embedding": {"provider": "sdk", "category": "embedding", "context_window": 8192},
 }
 _UNPRICED = 'unpriced_fields = ["stream_options.x", "x", "x_new", "x_unknown", "y"]'
-_TWO_ROUTES = (("lab", "first-name"), ("second", "second-name"))
+_ROUTES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "two-routes": (("lab", "first-name"), ("second", "second-name")),
+    "claude-first": (("claude", "claude-name"), ("lab", "chat-name")),
+    "keyless-first": (("keyless", "keyless-name"), ("claude", "claude-name")),
+}
+"""Models with several routes: provider and the provider's id of each."""
 
 
 def providers_toml(port: int, dead_port: int) -> str:
@@ -72,7 +77,11 @@ def providers_toml(port: int, dead_port: int) -> str:
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
     ]
     rows += [_model(name, f"upstream-{name}", **settings) for name, settings in _MODELS.items()]
-    rows += [_model("two-routes", upstream_id, provider=provider) for provider, upstream_id in _TWO_ROUTES]
+    rows += [
+        _model(name, upstream_id, provider=provider)
+        for name, routes in _ROUTES.items()
+        for provider, upstream_id in routes
+    ]
     return "\n".join(rows)
 
 

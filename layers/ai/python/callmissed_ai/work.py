@@ -88,8 +88,12 @@ class Work(Protocol):
         """The same call made so short that `available` micro-credits cover it, or None if that is no use."""
         ...
 
+    def narrowed(self, models: tuple[Model, ...]) -> "Work":
+        """The same call for these models alone, with the routes that they have here."""
+        ...
+
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
-        """What to send to `route`."""
+        """What to send to `route`. Raises ApiError 400 for a request that its provider's dialect can't have."""
         ...
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:

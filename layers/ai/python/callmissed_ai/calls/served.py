@@ -10,7 +10,7 @@ from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.errors import provider_too_slow
-from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.routing.attempt import UpstreamAnswer
 from callmissed_ai.work import Meter, Work
 
 MAX_CALL_SECONDS = STREAM_TIMEOUT_SECONDS - 30.0

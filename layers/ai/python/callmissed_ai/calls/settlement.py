@@ -20,7 +20,7 @@ from callmissed.money import NOTHING, MicroCredits
 from callmissed.observability import count, get_logger
 from callmissed_ai.calls.call import Call
 from callmissed_ai.charges import Charges
-from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.routing.attempt import UpstreamAnswer
 from callmissed_ai.work import Work
 
 _logger = get_logger("inference")

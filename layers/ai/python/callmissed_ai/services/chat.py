@@ -19,6 +19,7 @@ from callmissed_ai.dialects.dialect import Asked, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
+from callmissed_ai.dialects.translated_requests import TranslatedRequests
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
@@ -45,13 +46,15 @@ _Count = Callable[[Callable[[], str]], TokenUsage]
 class ChatWork:
     """A priced chat call; implements `Work`. `models` are the one asked for and its fallbacks.
 
-    `body` is the request in the `caller`'s dialect, and `dialects` names that of each provider. Token counts are upper
+    `body` is the request in the `caller`'s dialect, `requests` has it in others, and `dialects` names that of each
+    provider. Token counts are upper
     bounds. `implicit_limit` says that we set the output limit because the caller set none.
     """
 
     caller: Dialect
     dialects: Mapping[str, DialectName]
     body: Mapping[str, Any]
+    requests: TranslatedRequests
     asked: Asked
     models: tuple[Model, ...]
     output_tokens: int
@@ -83,14 +86,21 @@ class ChatWork:
         spare = (available - shortest.estimate) * money.PER_MILLION // max(1, dearest)
         return replace(self, output_tokens=min(self.output_tokens, MIN_OUTPUT_TOKENS + spare))
 
+    def narrowed(self, models: tuple[Model, ...]) -> "ChatWork":
+        """See `Work.narrowed`."""
+        most = max(model.max_output_tokens for model in models)
+        limit = min(self.output_tokens, most) if self.implicit_limit else self.output_tokens
+        return replace(self, models=models, output_tokens=limit)
+
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """What to send to `route`: the caller's body, or its translation, with the upstream's model id and usage.
 
         The output limit goes into the one field that this upstream obeys, because the hold relies on it.
         """
         upstream = self._dialect_of(route)
-        body = self.body if upstream is self.caller else upstream.write_request(self.caller.read_request(self.body))
-        sent = upstream.addressed(body, model, self._upstream_id(route), self._output_limit(model))
+        sent = upstream.addressed(
+            self.requests.written_in(upstream), model, self._upstream_id(route), self._output_limit(model)
+        )
         return UpstreamCall(upstream.path, sent)
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
@@ -171,6 +181,7 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
         caller=caller,
         dialects=catalog.dialects,
         body=body,
+        requests=TranslatedRequests(caller, body),
         asked=asked,
         models=models,
         output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),

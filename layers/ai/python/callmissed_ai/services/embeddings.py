@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -60,6 +60,11 @@ class EmbeddingsWork:
 
     def shorter(self, available: MicroCredits) -> None:
         """None: every input is embedded whole."""
+
+    def narrowed(self, models: tuple[Model, ...]) -> "EmbeddingsWork":
+        """See `Work.narrowed`."""
+        (model,) = models
+        return replace(self, model=model)
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """The caller's body with the upstream's model id, and the encoding that the upstream understands.

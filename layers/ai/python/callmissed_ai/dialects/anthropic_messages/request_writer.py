@@ -24,6 +24,7 @@ from callmissed_ai.dialects.conversation import (
     Turn,
 )
 from callmissed_ai.dialects.ids import restricted_id
+from callmissed_ai.dialects.open_turn import foreign_thought, start_of_open_turn
 from callmissed_ai.dialects.tool_arguments import arguments_object
 
 _DIALECT = "anthropic_messages"
@@ -83,9 +84,12 @@ def _system(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
 def _messages(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
     """The turns of user and assistant in alternation: what follows with the same role is one message."""
     merged: list[_Message] = []
-    for turn in turns:
+    open_since = start_of_open_turn(turns)
+    for number, turn in enumerate(turns):
         if turn.role == "system":
             continue
+        if number >= open_since:
+            _check_thoughts(turn)
         content = list(_content(turn))
         if not content:
             raise invalid_request(f"Invalid '{turn.param}': the message has no text.", turn.param)
@@ -95,6 +99,14 @@ def _messages(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
             merged.append(_Message(turn.role, content))
     for message in merged:
         yield {"role": message.role, "content": _results_first(message.content)}
+
+
+def _check_thoughts(turn: Turn) -> None:
+    """Check that an unfinished turn can be continued here. Raises ApiError 400 for a thought signed elsewhere."""
+    for index, part in enumerate(turn.parts):
+        signed = isinstance(part, RedactedThinking) or (isinstance(part, Thinking) and part.signature)
+        if signed and _is_foreign(part.extras):
+            raise foreign_thought(f"{turn.param}.content.{index}")
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from callmissed_ai.dialects.conversation import (
     Turn,
 )
 from callmissed_ai.dialects.ids import restricted_id
+from callmissed_ai.dialects.open_turn import foreign_thought, start_of_open_turn
 from callmissed_ai.dialects.openai_chat.reasoning import fields_of
 
 _DIALECT = "openai_chat"
@@ -70,7 +71,7 @@ def _options(conversation: Conversation) -> dict[str, Any]:
 
 
 def _messages(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
-    open_since = _start_of_open_turn(turns)
+    open_since = start_of_open_turn(turns)
     for number, turn in enumerate(turns):
         match turn.role:
             case "system":
@@ -79,14 +80,6 @@ def _messages(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
                 yield from _user_messages(turn)
             case "assistant":
                 yield _assistant_message(turn, is_open=number >= open_since)
-
-
-def _start_of_open_turn(turns: Sequence[Turn]) -> int:
-    """Number of the last message that the user wrote: what the assistant did since is not finished yet."""
-    for number in range(len(turns) - 1, -1, -1):
-        if turns[number].role == "user" and not any(isinstance(part, ToolResult) for part in turns[number].parts):
-            return number
-    return 0
 
 
 def _user_messages(turn: Turn) -> Iterator[dict[str, Any]]:
@@ -130,12 +123,7 @@ def _add_thinking(message: dict[str, Any], part: Thinking | RedactedThinking, *,
     for name, value in own.items():
         message[name] = message[name] + value if name in message else value
     if not own and is_open:
-        raise invalid_request(
-            f"'{param}' is another provider's signed thinking. The turn in which it stands can't be continued with "
-            "this model: send the results of its tools to the model that called them.",
-            param,
-            "unsupported_field",
-        )
+        raise foreign_thought(param)
 
 
 def tool_id(call_id: str) -> str:

@@ -1,0 +1,118 @@
+"""One route for a call, and the reply that begins there."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from callmissed.catalog.model import SANDBOX, Model, ProviderRoute
+from callmissed.observability import count, get_logger
+from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
+from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamUnreachable
+from callmissed_ai.work import Meter, Work
+
+_logger = get_logger("inference")
+_HEAD_SECONDS = 270.0
+_SANDBOX_HEAD_SECONDS = 10.0
+_BEGINNING_SECONDS = 270.0
+_MAX_REFUSAL_BYTES = 65_536
+_CALLERS_FAULT = frozenset({400, 413, 415, 422})
+_OPERATORS_FAULT = frozenset({401, 402, 403, 404})  # 404: the path and the model's name upstream are ours
+
+
+@dataclass(slots=True)
+class UpstreamAnswer:
+    """An upstream whose reply has begun. `first` is what `meter` passes on of it so far, `rest` what is unread."""
+
+    model: Model
+    route: ProviderRoute
+    reply: UpstreamReply
+    meter: Meter
+    first: bytes
+    rest: AsyncIterator[bytes]
+
+    async def passed(self) -> AsyncIterator[bytes]:
+        """What may be passed on, until the meter has finished or broken. Raises UpstreamUnreachable."""
+        meter, passed = self.meter, self.first
+        while True:
+            if passed:
+                yield passed
+            if meter.finished or meter.broken:
+                return
+            passed = await _fed(meter, self.rest)
+
+
+class Attempt:
+    """One route for a call, tried once or more with the same request. Raises ApiError 400 where it can't have it."""
+
+    def __init__(
+        self, work: Work, model: Model, route: ProviderRoute, transport: Transport, *, sandboxed: bool
+    ) -> None:
+        self._work = work
+        self._model = model
+        self._route = route
+        self._transport = transport
+        self._sandboxed = sandboxed
+        self._request = work.request_for(model, route)
+
+    async def send(self) -> UpstreamAnswer | None:
+        """One try; None when another should be made. Raises ApiError 400 for what the caller must change."""
+        deadline = _SANDBOX_HEAD_SECONDS if self._route.provider == SANDBOX else _HEAD_SECONDS
+        try:
+            reply = await self._transport.send(self._request, deadline)
+            if reply.status == 200:
+                return await self._begun(reply)
+            refusal = await _read_refusal(reply)
+        except UpstreamUnreachable as error:
+            _report(self._route, 0, str(error))
+            return None
+        _report(self._route, reply.status, "")
+        if self._route.provider == SANDBOX and reply.status < 500:
+            raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
+        if reply.status in _CALLERS_FAULT:
+            raise self._work.refusal(self._route, refusal)
+        return None
+
+    async def _begun(self, reply: UpstreamReply) -> UpstreamAnswer:
+        """The answer once its reply has begun. Raises UpstreamUnreachable where it does not."""
+        meter = self._work.meter(self._model, self._route, sandboxed=self._sandboxed)
+        rest, first = reply.chunks(), bytearray()
+        try:
+            async with asyncio.timeout(_BEGINNING_SECONDS):
+                while not meter.begun:
+                    first += await _fed(meter, rest)
+                    if meter.broken and not meter.begun:
+                        raise UpstreamUnreachable(meter.broken)
+        except BaseException as error:
+            await reply.close()
+            if isinstance(error, TimeoutError):
+                raise UpstreamUnreachable("no reply in time") from None
+            raise
+        return UpstreamAnswer(self._model, self._route, reply, meter, bytes(first), rest)
+
+
+async def _fed(meter: Meter, body: AsyncIterator[bytes]) -> bytes:
+    """What may be passed on of the next piece of `body`, or of its end."""
+    chunk = await anext(body, None)
+    return meter.end() if chunk is None else meter.feed(chunk)
+
+
+async def _read_refusal(reply: UpstreamReply) -> object:
+    """The `error` object of a refused request, if there is a sensible one."""
+    body = bytearray()
+    try:
+        async for chunk in reply.chunks():
+            body += chunk
+            if len(body) > _MAX_REFUSAL_BYTES:
+                break
+        return json.loads(body).get("error")
+    except (UpstreamUnreachable, ValueError, RecursionError, AttributeError):
+        return None
+    finally:
+        await reply.close()
+
+
+def _report(route: ProviderRoute, status: int, why: str) -> None:
+    level = _logger.error if status in _OPERATORS_FAULT else _logger.warning
+    level("upstream did not serve", extra={"provider": route.provider, "upstream_status": status, "why": why})
+    count("UpstreamFailure", provider=route.provider, status=str(status))
