@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, Response
 
 from callmissed.catalog.model import Catalog, Category, Model, Price, UnitPrice
 from callmissed.errors import ApiError
-from callmissed.money import CREDIT
+from callmissed.money import CREDIT, CREDITS_PER_USD
 from callmissed.plans.plans import ModelAccess, Plan, limits
 from callmissed.web.caching import cacheable
 from callmissed.web.gateway_route import GatewayRoute
@@ -18,8 +18,6 @@ from callmissed_ai.calls.container import Container
 from callmissed_ai.services.models import model_not_found
 from functions.inference.error_responses import keyed_errors, public_errors
 from functions.inference.serving import authenticate
-
-CREDITS_PER_USD = 100
 
 _CURRENCY = "USD"
 _EXAMPLE: dict[str, Any] = {

@@ -7,6 +7,7 @@ from callmissed.errors import ApiError
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges
+from callmissed_ai.preferences import Preferences
 from callmissed_ai.transports.base import UpstreamCall
 
 
@@ -57,6 +58,11 @@ class Work(Protocol):
     @property
     def models(self) -> tuple[Model, ...]:
         """Models that may serve the call, in the order in which they are tried."""
+        ...
+
+    @property
+    def preferences(self) -> Preferences:
+        """The caller's wishes about providers."""
         ...
 
     @property

@@ -10,6 +10,7 @@ from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
 from callmissed_ai.dialects.further_fields import FurtherField
 from callmissed_ai.dialects.output_bounds import OutputBounds
+from callmissed_ai.dialects.provider_preferences import ProviderPreferences
 from callmissed_ai.dialects.stream_reader import StreamReader, StreamWriter
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.work import Meter
@@ -23,7 +24,8 @@ class Asked:
     """What the gateway reads of a request, whichever provider serves it.
 
     `model` is the name that the caller used, `model_ids` that one and its fallbacks.
-    `output_limits` are the caller's own, by field. `input_tokens` is an upper bound.
+    `output_limits` are the caller's own, by field. `input_tokens` is an upper bound. `provider` is the request's field
+    of that name.
     """
 
     model: str
@@ -34,6 +36,7 @@ class Asked:
     choices: int
     input_tokens: int
     has_images: bool
+    provider: ProviderPreferences | None = None
 
 
 class Dialect(Protocol):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from callmissed.catalog.model import Model, ProviderRoute
 from callmissed.errors import ApiError
+from callmissed_ai.routing.preferences import preferred
 from callmissed_ai.work import Work
 
 
@@ -13,10 +14,11 @@ def servable(work: Work, is_configured: Callable[[str], bool]) -> Work:
 
     Routes whose provider `is_configured` not are left out, unless there are no others: the sandbox may serve then. A
     route that can't have the request is one whose dialect lacks something of it. Later routes are found out about when
-    they are tried. Raises the first route's ApiError 400 when none can.
+    they are tried. Raises the first route's ApiError 400 when none can, and 400 for preferences that leave no route.
     """
     configured = tuple(_models_with(work.models, is_configured))
-    return _from_first_possible(work, configured) if configured else work
+    wanted = preferred(configured or work.models, work.preferences)
+    return _from_first_possible(work, wanted) if configured else _narrowed(work, wanted)
 
 
 def _models_with(models: tuple[Model, ...], is_configured: Callable[[str], bool]) -> Iterator[Model]:

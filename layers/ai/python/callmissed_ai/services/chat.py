@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from callmissed import money
-from callmissed.catalog.model import Catalog, Category, DialectName, Model, ProviderRoute, routing_suffix
+from callmissed.catalog.model import OPENROUTER, Catalog, Category, DialectName, Model, ProviderRoute, routing_suffix
 from callmissed.errors import ApiError, invalid_request
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
@@ -18,9 +18,11 @@ from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
+from callmissed_ai.dialects.provider_preferences import FIELD, preferences_of
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.translated_requests import TranslatedRequests
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
+from callmissed_ai.preferences import NO_PREFERENCES, Preferences, Sort, for_openrouter
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service
@@ -36,7 +38,10 @@ DEFAULT_OUTPUT_TOKENS = 16_384
 MIN_OUTPUT_TOKENS = 256
 """The shortest reply for which a limit that nobody asked for is lowered to what can be paid."""
 
-_ROUTES_BY_SUFFIX = frozenset({"openrouter"})
+_SORTS: Mapping[str, Sort] = {"nitro": "throughput", "floor": "price"}
+"""What a routing suffix sorts by."""
+
+_SUFFIXES = {sort: suffix for suffix, sort in _SORTS.items()}
 
 _Count = Callable[[Callable[[], str]], TokenUsage]
 """Tokens of the call, whose reply is what was written."""
@@ -59,6 +64,7 @@ class ChatWork:
     models: tuple[Model, ...]
     output_tokens: int
     implicit_limit: bool
+    preferences: Preferences = NO_PREFERENCES
 
     permission = PERMISSION
     service = "llm"
@@ -99,9 +105,10 @@ class ChatWork:
         """
         upstream = self._dialect_of(route)
         sent = upstream.addressed(
-            self.requests.written_in(upstream), model, self._upstream_id(route), self._output_limit(model)
+            self.requests.written_in(upstream), model, self._upstream_id(model, route), self._output_limit(model)
         )
-        return UpstreamCall(upstream.path, sent)
+        wishes = for_openrouter(self.preferences, model) if route.provider == OPENROUTER else None
+        return UpstreamCall(upstream.path, {**sent, FIELD: wishes} if wishes else sent)
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
@@ -158,9 +165,9 @@ class ChatWork:
     def _dialect_of(self, route: ProviderRoute) -> Dialect:
         return open_dialect(self.dialects[route.provider])
 
-    def _upstream_id(self, route: ProviderRoute) -> str:
-        suffix = routing_suffix(self.asked.model)
-        return f"{route.upstream_id}:{suffix}" if suffix and route.provider in _ROUTES_BY_SUFFIX else route.upstream_id
+    def _upstream_id(self, model: Model, route: ProviderRoute) -> str:
+        suffix = _SUFFIXES.get(self.preferences.sorts.get(model.id, ""))
+        return f"{route.upstream_id}:{suffix}" if suffix and route.provider == OPENROUTER else route.upstream_id
 
 
 def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
@@ -169,7 +176,8 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     caller.check_size(body, size)
     body = caller.without_neutral_values(body)
     asked = caller.ask(body, size)
-    models = in_service([_chat_model(catalog, caller, model_id) for model_id in asked.model_ids])
+    named = {model_id: _chat_model(catalog, caller, model_id) for model_id in asked.model_ids}
+    models = in_service(list({model.id: model for model in named.values()}.values()))
     models = restricted(catalog, dialect, models, caller.further_fields(body))
     if asked.has_images:
         _require_vision(models)
@@ -186,6 +194,7 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
         models=models,
         output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
         implicit_limit=limit is None,
+        preferences=preferences_of(asked.provider, _sorts(named)),
     )
 
 
@@ -206,6 +215,15 @@ def chat_service(dialect: DialectName) -> Service:
     return Service(
         PERMISSION, partial(parse, dialect), lambda error, request_id: open_dialect(dialect).closing(error, request_id)
     )
+
+
+def _sorts(named: Mapping[str, Model]) -> Mapping[str, Sort]:
+    """By what the models that were asked for with a suffix are sorted; the first name of a model counts."""
+    sorts: dict[str, Sort] = {}
+    for name, model in named.items():
+        if name != model.id and (suffix := routing_suffix(name)):
+            sorts.setdefault(model.id, _SORTS[suffix])
+    return sorts
 
 
 def _chat_model(catalog: Catalog, caller: Dialect, model_id: str) -> Model:

@@ -22,6 +22,7 @@ from callmissed_ai.dialects.openai_embeddings.request import (
     parse_embeddings,
     without_nulls,
 )
+from callmissed_ai.preferences import NO_PREFERENCES
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service
@@ -47,6 +48,7 @@ class EmbeddingsWork:
     service = "embedding"
     quota = NO_QUOTA
     streamed = False
+    preferences = NO_PREFERENCES
 
     @property
     def models(self) -> tuple[Model, ...]:

@@ -15,6 +15,9 @@ LISTED_SINCE = 1_780_272_000
 SANDBOX = "sandbox"
 """The provider that runs in process and answers all calls of test keys."""
 
+OPENROUTER = "openrouter"
+"""The provider that routes to providers of its own."""
+
 DialectName = Literal["openai_chat", "anthropic_messages"]
 """Wire formats that an upstream may speak: packages of `callmissed_ai.dialects`."""
 

@@ -68,6 +68,7 @@ class MessagesDialect:
             choices=1,
             input_tokens=max_request_tokens(size - sum(map(image_bytes, images)), len(images)),
             has_images=bool(images),
+            provider=request.provider,
         )
 
     def full_model_id(self, model_id: str) -> str:

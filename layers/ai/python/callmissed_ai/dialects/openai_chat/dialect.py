@@ -64,6 +64,7 @@ class ChatDialect:
             choices=request.n or 1,
             input_tokens=max_input_tokens(parts, size),
             has_images=bool(images(parts)),
+            provider=request.provider,
         )
 
     def full_model_id(self, model_id: str) -> str:

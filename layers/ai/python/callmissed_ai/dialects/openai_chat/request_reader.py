@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 from pydantic import ValidationError
 
 from callmissed.errors import invalid_request
+from callmissed_ai.dialects import provider_preferences
 from callmissed_ai.dialects.conversation import (
     Conversation,
     Extras,
@@ -59,6 +60,7 @@ _TRANSLATED = shape(
     ),
     reasoning=shape("effort", "max_tokens", "enabled", "exclude"),
     stream_options=shape("include_usage", "include_obfuscation"),
+    provider=provider_preferences.SHAPE,
 )
 """Everything that `read_request` carries, or may leave out because it says nothing about the reply."""
 
