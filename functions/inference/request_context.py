@@ -11,7 +11,8 @@ from callmissed_ai.calls.call import AdmittedPayer, new_call
 
 _EXPOSED = (
     "X-Request-Id, X-Generation-Id, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
-    "RateLimit-Policy, X-Quota-Limit, X-Quota-Remaining, X-Usage-Warning, X-CallMissed-Sandbox, Idempotent-Replayed"
+    "RateLimit-Policy, X-Quota-Limit, X-Quota-Remaining, X-Usage-Warning, X-CallMissed-Sandbox, "
+    "X-CallMissed-Provider, X-CallMissed-Model, Idempotent-Replayed"
 )
 
 

@@ -110,7 +110,20 @@ def _response(call: Call, work: Work, answer: bytes | EventStream | Replay) -> R
 
 def _headers(call: Call, work: Work) -> Mapping[str, str]:
     timing = f"db;dur={call.db_wait / 1000:.3f}, upstream;dur={call.upstream_wait / 1000:.3f}"
-    return {"X-Generation-Id": f"gen_{call.id}", "Server-Timing": timing, **_quota_headers(call, work.quota)}
+    return {
+        "X-Generation-Id": f"gen_{call.id}",
+        "Server-Timing": timing,
+        **_serving_headers(call, work),
+        **_quota_headers(call, work.quota),
+    }
+
+
+def _serving_headers(call: Call, work: Work) -> dict[str, str]:
+    """Who serves, where that is known before the head leaves; the model where it is another than asked for."""
+    if not call.provider:
+        return {}
+    model = {"X-CallMissed-Model": call.model} if call.model != work.model_id else {}
+    return {"X-CallMissed-Provider": call.provider, **model}
 
 
 def _quota_headers(call: Call, quota: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
 from callmissed.web.request_context import RequestContextMiddleware
 from callmissed_ai.calls.container import create_container
 from callmissed_ai.routing.attempt import UpstreamAnswer
+from callmissed_ai.routing.health import RouteHealth
 from callmissed_ai.work import Work
 from functions.inference.app import create_app
 from local.aws.tables import StageTables
@@ -225,12 +226,16 @@ class _Router:
     """In the place of the gateway's providers: one that waits for its process."""
 
     process: Process
+    health: RouteHealth = field(default_factory=RouteHealth)
+
+    def prepared(self, work: Work) -> Work:
+        return work
 
     async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
-        model = work.models[0]
+        model, asked = work.models[0], self.health.clock()
         meter = work.meter(model, model.routes[0])
         meter.feed(await self.process.reply())
-        return UpstreamAnswer(model, model.routes[0], _Whole(), meter, b"", _nothing())
+        return UpstreamAnswer(model, model.routes[0], _Whole(), meter, b"", _nothing(), asked)
 
 
 class _Whole:

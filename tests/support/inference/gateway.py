@@ -11,6 +11,7 @@ from typing import Any
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.catalog.model import ProviderRoute
 from callmissed.clock import MINUTE, Clock, Micros, system_clock
 from callmissed.keys.budgets import KeyBudgets
 from callmissed.keys.management import KeyManager, NewKey
@@ -26,6 +27,7 @@ from callmissed.tenants.tenants import create_tenant
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.calls.container import Container, create_container
 from callmissed_ai.providers.sandbox.provider import SandboxProvider
+from callmissed_ai.routing.health import RouteHealth
 from callmissed_ai.routing.router import Router
 from functions.inference.app import create_app
 from local.aws.tables import StageTables
@@ -245,15 +247,27 @@ def settings_for(store: StageTables, providers_file: Path, peppers: tuple[bytes,
     )
 
 
+class ForgetfulHealth(RouteHealth):
+    """Health that forgets failures, so that tests which share a gateway can't close a route to each other."""
+
+    def fail(self, route: ProviderRoute, wait_seconds: float = 0) -> None:
+        """Note nothing."""
+
+
 @contextmanager
 def gateway_at_work(
-    settings: CoreSettings, *, clock: Clock = system_clock, dynamodb: DynamoDB | None = None
+    settings: CoreSettings,
+    *,
+    clock: Clock = system_clock,
+    dynamodb: DynamoDB | None = None,
+    health: RouteHealth | None = None,
 ) -> Generator[ServedGateway]:
     """Serve the application with `settings` until the block ends. Waits between tries are skipped."""
     sleeps = Sleeps()
     made = create_container(settings, clock, dynamodb)
     environment = {"LAB_API_KEY": "lab-secret"}
     sandbox = SandboxProvider(time.time, asyncio.sleep)
-    container = replace(made, router=Router(made.catalog, environment, lambda: sandbox, sleeps))
+    router = Router(made.catalog, environment, lambda: sandbox, sleeps, health=health or ForgetfulHealth(clock))
+    container = replace(made, router=router)
     with uvicorn_serving(create_app(container)) as url:
         yield ServedGateway(url, container, sleeps)

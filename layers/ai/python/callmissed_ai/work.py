@@ -61,6 +61,11 @@ class Work(Protocol):
         ...
 
     @property
+    def model_id(self) -> str:
+        """Id of the model asked for, whichever serves."""
+        ...
+
+    @property
     def preferences(self) -> Preferences:
         """The caller's wishes about providers."""
         ...

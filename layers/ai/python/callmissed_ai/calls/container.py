@@ -17,7 +17,9 @@ from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.ledger.holds import Ledger
 from callmissed.settings import CoreSettings
 from callmissed_ai.calls.settlement import CallSettlement
+from callmissed_ai.routing.health import RouteHealth
 from callmissed_ai.routing.router import Router
+from callmissed_ai.routing.sharing import SharedHealth
 from callmissed_ai.transports.base import Transport
 
 
@@ -55,6 +57,9 @@ def create_container(
     database = Database(dynamodb, settings.stage) if dynamodb else Database.connect(settings)
     catalog = catalog or read_catalog(settings)
     admission, ledger = Admission(database), Ledger(database)
+    health = RouteHealth(clock)
+    health.sharing = SharedHealth(database, health)
+    environment = provider_environment(settings)
     return Container(
         clock=clock,
         catalog=catalog,
@@ -64,7 +69,7 @@ def create_container(
         admission=admission,
         authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),
-        router=Router(catalog, provider_environment(settings), _open_sandbox, names_variables=settings.names_variables),
+        router=Router(catalog, environment, _open_sandbox, names_variables=settings.names_variables, health=health),
     )
 
 

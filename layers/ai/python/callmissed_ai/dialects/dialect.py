@@ -36,6 +36,8 @@ class Asked:
     choices: int
     input_tokens: int
     has_images: bool
+    uses_tools: bool = False
+    wants_json: bool = False
     provider: ProviderPreferences | None = None
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from callmissed.catalog.model import SANDBOX, Model, ProviderRoute
+from callmissed.clock import Clock, Micros
+from callmissed.ledger.entries import Try
 from callmissed.observability import count, get_logger
 from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
+from callmissed_ai.routing.retry_after import wait_seconds
 from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamUnreachable
 from callmissed_ai.work import Meter, Work
 
@@ -22,7 +25,10 @@ _OPERATORS_FAULT = frozenset({401, 402, 403, 404})  # 404: the path and the mode
 
 @dataclass(slots=True)
 class UpstreamAnswer:
-    """An upstream whose reply has begun. `first` is what `meter` passes on of it so far, `rest` what is unread."""
+    """An upstream whose reply has begun, `asked` at that moment, after `tries` that failed.
+
+    `first` is what `meter` passes on of the reply so far, `rest` what is unread.
+    """
 
     model: Model
     route: ProviderRoute
@@ -30,6 +36,8 @@ class UpstreamAnswer:
     meter: Meter
     first: bytes
     rest: AsyncIterator[bytes]
+    asked: Micros
+    tries: Sequence[Try] = ()
 
     async def passed(self) -> AsyncIterator[bytes]:
         """What may be passed on, until the meter has finished or broken. Raises UpstreamUnreachable."""
@@ -42,38 +50,53 @@ class UpstreamAnswer:
             passed = await _fed(meter, self.rest)
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A try that failed: why, in a word or as a status; seconds that the provider wants to be left alone.
+
+    `is_outage` says that it counts against the route, and not against the request or the operator's settings.
+    """
+
+    outcome: str
+    wait_seconds: float = 0
+    is_outage: bool = True
+
+
 class Attempt:
     """One route for a call, tried once or more with the same request. Raises ApiError 400 where it can't have it."""
 
     def __init__(
-        self, work: Work, model: Model, route: ProviderRoute, transport: Transport, *, sandboxed: bool
+        self, work: Work, model: Model, route: ProviderRoute, transport: Transport, clock: Clock, *, sandboxed: bool
     ) -> None:
         self._work = work
         self._model = model
         self._route = route
         self._transport = transport
+        self._clock = clock
         self._sandboxed = sandboxed
         self._request = work.request_for(model, route)
 
-    async def send(self) -> UpstreamAnswer | None:
-        """One try; None when another should be made. Raises ApiError 400 for what the caller must change."""
+    async def send(self) -> UpstreamAnswer | Failure:
+        """One try. Raises ApiError 400 for what the caller must change."""
+        asked = self._clock()
         deadline = _SANDBOX_HEAD_SECONDS if self._route.provider == SANDBOX else _HEAD_SECONDS
         try:
             reply = await self._transport.send(self._request, deadline)
             if reply.status == 200:
-                return await self._begun(reply)
+                return await self._begun(reply, asked)
             refusal = await _read_refusal(reply)
         except UpstreamUnreachable as error:
             _report(self._route, 0, str(error))
-            return None
+            return Failure("no_reply")
         _report(self._route, reply.status, "")
         if self._route.provider == SANDBOX and reply.status < 500:
             raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
         if reply.status in _CALLERS_FAULT:
             raise self._work.refusal(self._route, refusal)
-        return None
+        wait = wait_seconds(reply.status, reply.headers, self._clock())
+        return Failure(str(reply.status), wait, is_outage=reply.status not in _OPERATORS_FAULT)
 
-    async def _begun(self, reply: UpstreamReply) -> UpstreamAnswer:
+    async def _begun(self, reply: UpstreamReply, asked: Micros) -> UpstreamAnswer:
         """The answer once its reply has begun. Raises UpstreamUnreachable where it does not."""
         meter = self._work.meter(self._model, self._route, sandboxed=self._sandboxed)
         rest, first = reply.chunks(), bytearray()
@@ -88,7 +111,7 @@ class Attempt:
             if isinstance(error, TimeoutError):
                 raise UpstreamUnreachable("no reply in time") from None
             raise
-        return UpstreamAnswer(self._model, self._route, reply, meter, bytes(first), rest)
+        return UpstreamAnswer(self._model, self._route, reply, meter, bytes(first), rest, asked)
 
 
 async def _fed(meter: Meter, body: AsyncIterator[bytes]) -> bytes:

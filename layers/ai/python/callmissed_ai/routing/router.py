@@ -2,28 +2,32 @@
 
 When a reply has begun its meter decides: until then every failure leads to the next try.
 An upstream's 4xx that the caller must change ends the search. Rate limits, failures, credentials of ours that are
-missing or wrong, and a model that the upstream does not have lead to the next route.
+missing or wrong, and a model that the upstream does not have lead to the next route. Routes that are known to fail are
+asked last, and those whose provider asked to be left alone are not asked.
 """
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
-from callmissed.catalog.model import SANDBOX, Catalog, Model, ProviderRoute, missing_settings, resolved
+from callmissed.catalog.model import SANDBOX, Catalog, ProviderRoute, missing_settings, resolved
 from callmissed.errors import ApiError
 from callmissed.observability import get_logger
-from callmissed_ai.routing.attempt import Attempt, UpstreamAnswer
+from callmissed_ai.routing.attempt import UpstreamAnswer
 from callmissed_ai.routing.availability import Availability
+from callmissed_ai.routing.health import Candidate, RouteHealth
+from callmissed_ai.routing.search import Search
 from callmissed_ai.routing.selection import servable
 from callmissed_ai.transports.base import Transport
 from callmissed_ai.transports.opening import open_transport
 from callmissed_ai.work import Work
 
 _logger = get_logger("inference")
-_TRIES_PER_ROUTE = 2
 _SEARCH_SECONDS = 285.0
 """API Gateway cuts a response that has been silent for five minutes, as one that is not streamed is till its end."""
+
+_RETRY_SECONDS = 5
 
 
 class Router:
@@ -41,8 +45,10 @@ class Router:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
         names_variables: bool = False,
+        health: RouteHealth | None = None,
     ) -> None:
         self.availability = Availability(catalog, environment, names_variables=names_variables)
+        self.health = health or RouteHealth()
         self._catalog = catalog
         self._environment = environment
         self._open_sandbox = sandbox
@@ -55,52 +61,40 @@ class Router:
 
     async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
         """The first upstream that begins a reply. Raises ApiError 400, or 503 when none will in time."""
+        self.health.poll()
+        candidates = self._candidates(work, sandboxed=sandboxed)
+        search = Search(work, self.health, self._sleep, sandboxed=sandboxed)
         with suppress(TimeoutError):
             async with asyncio.timeout(_SEARCH_SECONDS):
-                if answer := await self._search(work, sandboxed=sandboxed):
+                if answer := await search.run(candidates, self._provider):
                     return answer
         if not sandboxed and not any(map(self.availability.is_configured, work.models)):
             raise self.availability.not_configured(work.models[0])
+        wait = max(_RETRY_SECONDS, math.ceil(self.health.shortest_wait(candidates)))
         raise ApiError(
             503,
             "provider_error",
-            f"No provider of '{work.models[0].id}' can serve the call at the moment. Nothing was charged.",
-            headers={"Retry-After": "5"},
+            f"No provider of '{work.models[0].billed_id}' can serve the call at the moment. Nothing was charged.",
+            headers={"Retry-After": str(wait)},
         )
-
-    async def _search(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer | None:
-        tried, refusal = 0, None
-        for model, route, transport in self._candidates(work, sandboxed=sandboxed):
-            try:
-                attempt = Attempt(work, model, route, transport, sandboxed=sandboxed)
-            except ApiError as refused:  # this route can't have the request, but the next one may
-                refusal = refusal or refused
-                continue
-            for number in range(1 if route.provider == SANDBOX else _TRIES_PER_ROUTE):
-                if tried:
-                    await self._sleep(random.uniform(0.1, 0.25) * 2**number)  # noqa: S311
-                tried += 1
-                answer = await attempt.send()
-                if answer is not None:
-                    return answer
-        if refusal and not tried:
-            raise refusal
-        return None
 
     async def close(self) -> None:
         """Drop every connection pool; the next call makes new ones."""
+        await self.health.close()
         for provider in self._open.values():
             await provider.close()
 
-    def _candidates(self, work: Work, *, sandboxed: bool) -> Iterator[tuple[Model, ProviderRoute, Transport]]:
-        for model in work.models:
-            if sandboxed:
-                yield model, ProviderRoute(SANDBOX, model.id), self._sandbox()
-                continue
-            for route in model.routes:
-                transport = self._provider(route.provider)
-                if transport is not None:
-                    yield model, route, transport
+    def _candidates(self, work: Work, *, sandboxed: bool) -> Sequence[Candidate]:
+        """The models with their routes, in the order in which they should be asked when all are well."""
+        if sandboxed:
+            models = {model.billed_id: model for model in work.models}
+            return [(model, ProviderRoute(SANDBOX, model_id)) for model_id, model in models.items()]
+        sort_of = work.preferences.sort_of
+        return [
+            (model, route)
+            for model in work.models
+            for route in self.health.sorted_routes(model, sort_of(model.billed_id))
+        ]
 
     def _provider(self, name: str) -> Transport | None:
         if name == SANDBOX:

@@ -23,6 +23,7 @@ from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.translated_requests import TranslatedRequests
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
 from callmissed_ai.preferences import NO_PREFERENCES, Preferences, Sort, for_openrouter
+from callmissed_ai.services.auto import AUTO, capable_models
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service
@@ -61,6 +62,7 @@ class ChatWork:
     body: Mapping[str, Any]
     requests: TranslatedRequests
     asked: Asked
+    model_id: str
     models: tuple[Model, ...]
     output_tokens: int
     implicit_limit: bool
@@ -166,7 +168,7 @@ class ChatWork:
         return open_dialect(self.dialects[route.provider])
 
     def _upstream_id(self, model: Model, route: ProviderRoute) -> str:
-        suffix = _SUFFIXES.get(self.preferences.sorts.get(model.id, ""))
+        suffix = _SUFFIXES.get(self.preferences.sorts.get(model.billed_id, ""))
         return f"{route.upstream_id}:{suffix}" if suffix and route.provider == OPENROUTER else route.upstream_id
 
 
@@ -177,7 +179,7 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     body = caller.without_neutral_values(body)
     asked = caller.ask(body, size)
     named = {model_id: _chat_model(catalog, caller, model_id) for model_id in asked.model_ids}
-    models = in_service(list({model.id: model for model in named.values()}.values()))
+    models = in_service(_expanded(catalog, asked, named))
     models = restricted(catalog, dialect, models, caller.further_fields(body))
     if asked.has_images:
         _require_vision(models)
@@ -191,6 +193,7 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
         body=body,
         requests=TranslatedRequests(caller, body),
         asked=asked,
+        model_id=named[asked.model].id,
         models=models,
         output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
         implicit_limit=limit is None,
@@ -215,6 +218,18 @@ def chat_service(dialect: DialectName) -> Service:
     return Service(
         PERMISSION, partial(parse, dialect), lambda error, request_id: open_dialect(dialect).closing(error, request_id)
     )
+
+
+def _expanded(catalog: Catalog, asked: Asked, named: Mapping[str, Model]) -> list[Model]:
+    """The models that were asked for, each once, with those that may serve `auto` in its place."""
+    models = {model.id: model for model in named.values()}
+    if AUTO not in models:
+        return list(models.values())
+    return [
+        each
+        for model in models.values()
+        for each in (capable_models(catalog, model, asked) if model.id == AUTO else (model,))
+    ]
 
 
 def _sorts(named: Mapping[str, Model]) -> Mapping[str, Sort]:

@@ -56,6 +56,11 @@ class EmbeddingsWork:
         return (self.model,)
 
     @property
+    def model_id(self) -> str:
+        """See `Work.model_id`."""
+        return self.model.id
+
+    @property
     def estimate(self) -> MicroCredits:
         """The dearest outcome in micro-credits."""
         return max_input_cost(self.model, self.request.max_tokens(self.model.context_window))

@@ -94,6 +94,7 @@ class Model:
     for models that aren't priced by the token, and for `openrouter/auto`, whose price is the chosen model's.
     `reasoning_efforts` maps the caller's value to the value sent, "" meaning that the field is dropped; None
     forwards it as it is. `status` is `live` or `maintenance`; in maintenance, the error recommends the id `fallback`.
+    A model that was chosen for the id `billed_as` has that one's price and access; "" means its own.
     `realtime` models speak over sockets only. `dimensions` is the size of an embedding model's vectors, None where it
     is not known; its `context_window` bounds each input. `created` is in epoch seconds.
     """
@@ -111,6 +112,7 @@ class Model:
     supports_tools: bool = True
     supports_reasoning: bool = False
     supports_vision: bool = False
+    supports_json: bool = True
     price: Price | None = None
     unit_price: UnitPrice | None = None
     reasoning_efforts: Mapping[str, str] | None = None
@@ -121,6 +123,12 @@ class Model:
     output_limit_field: str = "max_tokens"
     dimensions: int | None = None
     created: int = LISTED_SINCE
+    billed_as: str = ""
+
+    @property
+    def billed_id(self) -> str:
+        """The id that a caller needs access to, and that the ledger has."""
+        return self.billed_as or self.id
 
 
 @dataclass(frozen=True, slots=True)
