@@ -51,14 +51,15 @@ def create_container(
 ) -> Container:
     """The container of one process, which opens no connection before its first call.
 
-    The catalog is read unless it is given. Raises ValueError without a pepper, CatalogError for a providers file that
-    is wrong.
+    The catalog is read unless it is given. With a client that is given, the health of routes is not shared.
+    Raises ValueError without a pepper, CatalogError for a providers file that is wrong.
     """
     database = Database(dynamodb, settings.stage) if dynamodb else Database.connect(settings)
     catalog = catalog or read_catalog(settings)
     admission, ledger = Admission(database), Ledger(database)
     health = RouteHealth(clock)
-    health.sharing = SharedHealth(database, health)
+    if dynamodb is None:
+        health.sharing = SharedHealth(database, health)
     environment = provider_environment(settings)
     return Container(
         clock=clock,

@@ -5,8 +5,9 @@ from typing import Protocol
 
 from callmissed.catalog.model import SANDBOX, Model, ProviderRoute
 from callmissed.clock import Clock, system_clock
-from callmissed_ai.preferences import Sort
+from callmissed_ai.preferences import Preferences
 from callmissed_ai.routing.breaker import Breaker, RouteKey, Stance
+from callmissed_ai.routing.preferences import ordered_count
 from callmissed_ai.routing.speeds import Speeds
 
 Candidate = tuple[Model, ProviderRoute]
@@ -45,9 +46,13 @@ class RouteHealth:
         if self.sharing:
             self.sharing.poll()
 
-    def sorted_routes(self, model: Model, sort: Sort | None) -> Sequence[ProviderRoute]:
+    def sorted_routes(self, model: Model, preferences: Preferences) -> Sequence[ProviderRoute]:
         """The routes of `model` in the order in which they should be asked when all are well."""
-        return self.speeds.ordered(model.routes, sort)
+        sort = preferences.sort_of(model.billed_id)
+        if sort in (None, "price"):  # every route has its model's price
+            return model.routes
+        fixed = ordered_count(model, preferences)
+        return (*model.routes[:fixed], *self.speeds.ordered(model.routes[fixed:], sort))
 
     def askable(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         """Those that may be asked now, the ones whose circuit is open at the end."""

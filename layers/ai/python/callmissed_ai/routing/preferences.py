@@ -1,6 +1,6 @@
 """What a caller's preferences do to the routes of models."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from callmissed.catalog.model import OPENROUTER, Model, ProviderRoute
@@ -8,6 +8,7 @@ from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.preferences import NO_PREFERENCES, Preferences, openrouters_names
 
 NO_ROUTE = "no_matching_provider"
+_LAST = 1_000
 
 _Filter = Callable[[Model, Preferences], Model | None]
 
@@ -54,15 +55,25 @@ def _not_ignored(model: Model, preferences: Preferences) -> Model | None:
 
 def _ordered(model: Model, preferences: Preferences) -> Model | None:
     """The routes of `order` first; without fallbacks those alone, or the first of all where `order` is not given."""
-    places = {name: place for place, name in reversed(list(enumerate(preferences.order)))}
+    places = _places(model, preferences)
+    routes = sorted(model.routes, key=lambda route: places.get(route.provider, _LAST))
+    if not preferences.allow_fallbacks:
+        routes = routes[: ordered_count(model, preferences)] if preferences.order else routes[:1]
+    return _with(model, iter(routes))
+
+
+def ordered_count(model: Model, preferences: Preferences) -> int:
+    """How many routes `order` names; what is known of their speed does not move them."""
+    places = _places(model, preferences)
+    return sum(route.provider in places for route in model.routes)
+
+
+def _places(model: Model, preferences: Preferences) -> Mapping[str, int]:
+    places = {name: place for place, name in enumerate(preferences.order)}
     theirs = openrouters_names(preferences.order, model)
     if theirs:
         places.setdefault(OPENROUTER, places[theirs[0]])
-    last = len(places) + len(preferences.order)
-    routes = sorted(model.routes, key=lambda route: places.get(route.provider, last))
-    if not preferences.allow_fallbacks:
-        routes = [route for route in routes if route.provider in places] if places else routes[:1]
-    return _with(model, iter(routes))
+    return places
 
 
 def _with(model: Model, routes: Iterator[ProviderRoute]) -> Model | None:

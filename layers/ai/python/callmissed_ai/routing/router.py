@@ -61,8 +61,9 @@ class Router:
 
     async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
         """The first upstream that begins a reply. Raises ApiError 400, or 503 when none will in time."""
-        self.health.poll()
         candidates = self._candidates(work, sandboxed=sandboxed)
+        if any(route.provider != SANDBOX for _, route in candidates):
+            self.health.poll()
         search = Search(work, self.health, self._sleep, sandboxed=sandboxed)
         with suppress(TimeoutError):
             async with asyncio.timeout(_SEARCH_SECONDS):
@@ -89,12 +90,8 @@ class Router:
         if sandboxed:
             models = {model.billed_id: model for model in work.models}
             return [(model, ProviderRoute(SANDBOX, model_id)) for model_id, model in models.items()]
-        sort_of = work.preferences.sort_of
-        return [
-            (model, route)
-            for model in work.models
-            for route in self.health.sorted_routes(model, sort_of(model.billed_id))
-        ]
+        sorted_routes = self.health.sorted_routes
+        return [(model, route) for model in work.models for route in sorted_routes(model, work.preferences)]
 
     def _provider(self, name: str) -> Transport | None:
         if name == SANDBOX:

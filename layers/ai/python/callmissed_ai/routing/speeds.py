@@ -49,13 +49,11 @@ class Speeds:
         """Take over what another process has measured, where nothing has been measured here since."""
         self._speeds[key] = speed
 
-    def ordered(self, routes: Sequence[ProviderRoute], sort: Sort | None) -> Sequence[ProviderRoute]:
-        """`routes` by speed; those of unknown speed come last, in their order. All have the price of their model."""
-        if sort in (None, "price") or len(routes) < 2:
-            return routes
+    def ordered(self, routes: Sequence[ProviderRoute], sort: Sort) -> Sequence[ProviderRoute]:
+        """`routes` by speed; those of unknown speed come last, in their order."""
         return sorted(routes, key=lambda route: self._rank(route, sort))
 
-    def _rank(self, route: ProviderRoute, sort: Sort | None) -> float:
+    def _rank(self, route: ProviderRoute, sort: Sort) -> float:
         speed = self.of((route.provider, route.upstream_id))
         if sort == "latency":
             return float("inf") if speed.begins_ms is None else speed.begins_ms
