@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -224,7 +225,7 @@ def rank(routes: ScriptedRoutes, speeds: Sequence[tuple[str, float, int]]) -> No
         ({"provider": {"sort": "latency", "order": ["first"]}}, FIRST),
     ],
 )
-async def test_fastest_route_is_asked_first(routes: ScriptedRoutes, fields: dict[str, object], asked: str) -> None:
+async def test_fastest_route_is_asked_first(routes: ScriptedRoutes, fields: dict[str, Any], asked: str) -> None:
     rank(routes, [("first", 900, 200), ("second", 100, 50)])
 
     await routes.call(**fields)
