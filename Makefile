@@ -41,7 +41,7 @@ PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */ca
 SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesis-profile=deep
 SOAK_delivery := python -m bench.delivery --soak 10000 --check
 
-.PHONY: help setup need-python need-node need-java dev test coverage soak check format lint synth rehearse bench bench-delivery bench-peers cost clean
+.PHONY: help setup need-python need-node need-java dev test coverage soak check format lint synth rehearse bench bench-delivery bench-translation bench-peers cost clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -85,6 +85,9 @@ bench: setup need-java ## Measure the gateway beside a direct call and the insta
 
 bench-delivery: setup need-java ## Measure deliveries and soak them; writes docs/webhooks-performance.md.
 	python -m bench.delivery --soak 10000 $(ARGS)
+
+bench-translation: setup need-java ## Measure translated calls beside those that pass through: make bench-translation [ARGS=--check].
+	python -m bench.translation $(ARGS)
 
 bench-peers: setup ## Install the gateways that the benchmark compares with.
 	python -m bench.peers install

@@ -1,4 +1,4 @@
-"""The load generator: chat completions over aiohttp at a fixed concurrency, timed call by call.
+"""The load generator: calls of one dialect over aiohttp at a fixed concurrency, timed call by call.
 
 `python -m bench.load` reads one job per line (JSON) and writes one line per job: what it counted, or the failure.
 It is a process of its own so that its CPU never mixes with that of a gateway.
@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 import aiohttp
 import uvloop
 
-from bench.fake_upstream import WORDS
+from bench.dialects import CHAT, DIALECTS, WORDS, request
 
 TIMEOUT = aiohttp.ClientTimeout(total=60)
 
@@ -25,7 +25,7 @@ class WrongAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`calls` measured chat completions, `concurrency` at a time."""
+    """`calls` measured calls in `dialect`, `concurrency` at a time."""
 
     base_url: str
     headers: dict[str, str]
@@ -33,14 +33,11 @@ class Job:
     stream: bool
     concurrency: int
     calls: int
+    dialect: str = CHAT
 
     def body(self) -> bytes:
-        """The request's body: a few hundred bytes of prompt, as a small real call has."""
-        messages = [
-            {"role": "system", "content": "You are a helpful assistant. Answer briefly. " * 8},
-            {"role": "user", "content": "Which words do you know? Please name all of them. " * 4},
-        ]
-        return json.dumps({"model": self.model, "messages": messages, "max_tokens": 64, "stream": self.stream}).encode()
+        """The request's body."""
+        return json.dumps(request(self.dialect, self.model, stream=self.stream)).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +72,14 @@ def server_timing(value: str) -> dict[str, float]:
 def check_answer(job: Job, status: int, body: bytes) -> None:
     """Raise `WrongAnswerError` unless all 24 words arrived (and, streamed, the end)."""
     complete = all(word.encode() in body for word in WORDS)
-    if status != 200 or not complete or (job.stream and b"data: [DONE]" not in body):
+    if status != 200 or not complete or (job.stream and DIALECTS[job.dialect].end not in body):
         raise WrongAnswerError(f"{job.base_url} answered {status}: {body[:500].decode(errors='replace')}")
 
 
 async def call(session: aiohttp.ClientSession, job: Job, body: bytes) -> Sample:
-    """One chat completion, read to its end. Raises `WrongAnswerError` and aiohttp's client errors."""
+    """One call, read to its end. Raises `WrongAnswerError` and aiohttp's client errors."""
     started = time.perf_counter()
-    async with session.post(f"{job.base_url}/chat/completions", data=body, headers=job.headers) as response:
+    async with session.post(job.base_url + DIALECTS[job.dialect].path, data=body, headers=job.headers) as response:
         chunks = [await response.content.readany()]
         first = time.perf_counter()
         chunks.extend([chunk async for chunk in response.content.iter_any()])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.fake_upstream import WORDS
+from bench.dialects import WORDS
 from bench.load import Outcome, Sample
 
 OURS = "CallMissed"

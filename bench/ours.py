@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.dialects import CHAT, MESSAGES
 from bench.peers import Gateway
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
@@ -25,18 +26,22 @@ REGION = "us-east-1"
 PEPPER = "00" * 32
 REQUESTS_PER_MINUTE = 60_000
 CREDITS = 10_000_000
-PROVIDERS = """\
-[providers.fake]
-dialect = "openai_chat"
+MODELS = {CHAT: "fake-chat", MESSAGES: "fake-messages"}
+"""The model that is served in each dialect."""
+
+_PROVIDER = """\
+[providers.fake_{dialect}]
+dialect = "{dialect}"
 base_url = "{upstream}"
 
 [[models]]
-id = "fake-chat"
-provider = "fake"
-upstream_id = "fake-chat"
+id = "{model}"
+provider = "fake_{dialect}"
+upstream_id = "{model}"
 input = 50.0
 output = 150.0
 context_window = 128000
+
 """
 
 
@@ -64,9 +69,10 @@ def environment(endpoint: str, providers_file: str) -> dict[str, str]:
 
 
 def write_providers(upstream: str, scratch: Path) -> Path:
-    """An operator's file with the base URL `upstream` as the provider of `fake-chat`."""
+    """An operator's file with the base URL `upstream` as the providers of `MODELS`."""
     path = scratch / "providers.toml"
-    path.write_text(PROVIDERS.format(upstream=upstream))
+    rows = (_PROVIDER.format(dialect=dialect, model=model, upstream=upstream) for dialect, model in MODELS.items())
+    path.write_text("".join(rows))
     return path
 
 
@@ -102,7 +108,7 @@ def governed(name: str, version: str, port: int, env: dict[str, str], account: A
         version=version,
         port=port,
         command=(sys.executable, "-m", "uvicorn", INFERENCE.web_app or "", *options),
-        model="fake-chat",
+        model=MODELS[CHAT],
         headers={"Authorization": f"Bearer {account.live_key}"},
         env=env,
     )

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from bench import imports, instant_dynamodb, ours, peers, report
-from bench.load import Job, WrongAnswerError
+from bench.load import Job, Outcome, WrongAnswerError
 from bench.measure import DIRECT, OURS, OURS_INSTANT, Case, Figures, GatewayResult, Tally, budgets, figures, latency
 from bench.peers import Gateway
 from bench.servers import BenchError, LoadGenerator, Server, running, split_cores, wait_for_port
@@ -107,11 +107,15 @@ class Bench:
     def measure(self, subjects: Sequence[Subject], case: Case, calls: int) -> None:
         """One round of `case`: `calls` to each subject in turn."""
         for subject in subjects:
-            before = subject.cpu_seconds()
-            outcome = self.load.do(subject.job(case, calls))
-            time.sleep(AFTERWORK_SECONDS)  # what a gateway does after the last byte is its work too
             tally = subject.tallies.setdefault(case.name, Tally())
-            tally.add(outcome, subject.cpu_seconds() - before)
+            tally.add(*self.round(subject, subject.job(case, calls)))
+
+    def round(self, subject: Subject, job: Job) -> tuple[Outcome, float]:
+        """Do `job` at `subject`; returns what was counted, and the CPU seconds that the subject used."""
+        before = subject.cpu_seconds()
+        outcome = self.load.do(job)
+        time.sleep(AFTERWORK_SECONDS)  # what a gateway does after the last byte is its work too
+        return outcome, subject.cpu_seconds() - before
 
 
 def _installed_peers(upstream: str, scratch: Path, console: Console) -> list[Gateway]:

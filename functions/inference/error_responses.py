@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from callmissed.errors import is_anthropic
+from callmissed.errors import ApiError, is_anthropic, status_on
 from callmissed.web.openapi import UNCHANGED, errors
 
 _MEANINGS = {
@@ -17,6 +17,7 @@ _MEANINGS = {
     502: "`upstream_error`: the provider's reply can't be used; nothing is charged",
     503: "`provider_error`, `model_under_maintenance`, `service_unavailable`; nothing is charged",
 }
+_TIMED_OUT = "`provider_error`: a provider took too long; nothing is charged"
 _KEYED = {
     401: _MEANINGS[401],
     402: "`budget_exceeded`",
@@ -29,16 +30,28 @@ _PUBLIC = {429: _KEYED[429], 503: _KEYED[503]}
 
 def call_errors(path: str) -> dict[int | str, dict[str, Any]]:
     """The errors of the billed call at `path`."""
-    return errors(_envelope(path), _MEANINGS)
+    more = {504: _TIMED_OUT} if is_anthropic(path) else {}
+    return errors(_envelope(path), _on_surface(path, _MEANINGS) | more)
 
 
 def keyed_errors(path: str = "/v1/", **meanings: str) -> dict[int | str, dict[str, Any]]:
     """The errors of a free call with a key: those of the key, and more by name, such as `not_found`."""
-    return errors(_envelope(path), _KEYED | _by_status(meanings))
+    return errors(_envelope(path), _on_surface(path, _KEYED | _by_status(meanings)))
+
+
+def listing_errors(**meanings: str) -> dict[int | str, dict[str, Any]]:
+    """As `keyed_errors`, for a route that answers Anthropic's SDKs in their form."""
+    found = _KEYED | _by_status(meanings)
+    both = found | _on_surface("/anthropic/", found)
+    return errors("OpenAIErrorEnvelope", both, "AnthropicErrorEnvelope")
 
 
 def _envelope(path: str) -> str:
     return "AnthropicErrorEnvelope" if is_anthropic(path) else "OpenAIErrorEnvelope"
+
+
+def _on_surface(path: str, meanings: dict[int, str]) -> dict[int, str]:
+    return {status_on(path, ApiError(status, "", "")): meaning for status, meaning in meanings.items()}
 
 
 def public_errors(**meanings: str) -> dict[int | str, dict[str, Any]]:

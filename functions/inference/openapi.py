@@ -8,6 +8,8 @@ from callmissed.web.schemas import AnthropicErrorEnvelope, ErrorEnvelope, OpenAI
 from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.routes import ROUTERS
 from functions.inference.schemas import (
+    AnthropicModelListOut,
+    AnthropicModelOut,
     CatalogOut,
     ChatCompletionOut,
     EmbeddingListOut,
@@ -16,12 +18,15 @@ from functions.inference.schemas import (
     ModelAccessOut,
     ModelListOut,
     ModelOut,
+    ResponseOut,
     ServerSentEventOut,
     TokenCountOut,
 )
 
 _ENVELOPES = (ErrorEnvelope, OpenAIErrorEnvelope, AnthropicErrorEnvelope)
 _ANSWERS = (
+    AnthropicModelListOut,
+    AnthropicModelOut,
     CatalogOut,
     ChatCompletionOut,
     EmbeddingListOut,
@@ -30,6 +35,7 @@ _ANSWERS = (
     ModelAccessOut,
     ModelListOut,
     ModelOut,
+    ResponseOut,
     ServerSentEventOut,
     TokenCountOut,
 )

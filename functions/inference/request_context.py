@@ -6,13 +6,18 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from callmissed.clock import Clock
+from callmissed.errors import is_anthropic
 from callmissed.web.request_context import RequestContext
+from callmissed.web.surface import surface_path
 from callmissed_ai.calls.call import AdmittedPayer, new_call
+from functions.inference.quota_headers import anthropic_quota_headers
 
 _EXPOSED = (
     "X-Request-Id, X-Generation-Id, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
     "RateLimit-Policy, X-Quota-Limit, X-Quota-Remaining, X-Usage-Warning, X-CallMissed-Sandbox, "
-    "X-CallMissed-Provider, X-CallMissed-Model, Idempotent-Replayed"
+    "X-CallMissed-Provider, X-CallMissed-Model, Idempotent-Replayed, "
+    "request-id, anthropic-ratelimit-requests-limit, anthropic-ratelimit-requests-remaining, "
+    "anthropic-ratelimit-requests-reset"
 )
 
 
@@ -25,7 +30,8 @@ def new_call_request(clock: Clock) -> RequestContext:
 def answer_headers(scope: Scope) -> Sequence[tuple[bytes, bytes]]:
     """The key's rate window once it is admitted, and CORS headers for pages that may read the answer."""
     state = scope["state"]
-    headers = [(name.lower().encode(), value.encode()) for name, value in _rate_headers(state["call"].payer).items()]
+    named = _rate_headers(state["call"].payer) | _anthropic_headers(scope)
+    headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
     sent = Headers(scope=scope).getlist("origin")
     origin = sent[0] if len(sent) == 1 else ""
     if origin and state.get("readable"):
@@ -35,6 +41,14 @@ def answer_headers(scope: Scope) -> Sequence[tuple[bytes, bytes]]:
             (b"vary", b"Origin"),
         ]
     return headers
+
+
+def _anthropic_headers(scope: Scope) -> dict[str, str]:
+    """What Anthropic's SDKs read: the id under another name, and the plan's month as a rate limit."""
+    if not is_anthropic(surface_path(scope)):
+        return {}
+    state = scope["state"]
+    return {"request-id": state["request_id"], **anthropic_quota_headers(state["call"])}
 
 
 def _rate_headers(payer: AdmittedPayer | None) -> dict[str, str]:

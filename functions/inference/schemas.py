@@ -55,6 +55,43 @@ class ModelListOut(BaseModel):
     data: list[ModelOut]
 
 
+class AnthropicModelOut(BaseModel):
+    """A model that messages can name: Anthropic's fields, and ours."""
+
+    type: Literal["model"]
+    id: str
+    display_name: str
+    created_at: str
+    max_input_tokens: int | None
+    max_tokens: int | None
+    lifecycle: Literal["active"]
+    line: None
+    capabilities: None
+    deprecated_at: None
+    retires_at: None
+    description: str
+    category: Literal["llm"]
+    context_window: int | None
+    context_length: int | None
+    pricing: PricingOut
+    free: bool
+    available: bool = Field(description="Whether a call is served here.")
+    unavailable_reason: str | None = Field(description="Why not, where it is not.")
+    supports_streaming: bool
+    supports_tools: bool
+    supports_reasoning: bool
+    supports_vision: bool
+
+
+class AnthropicModelListOut(BaseModel):
+    """A page of models, as Anthropic's SDKs read it."""
+
+    data: list[AnthropicModelOut]
+    has_more: bool = Field(description="Whether there are more in the direction that was asked for.")
+    first_id: str | None = Field(description="`before_id` of the page before this one.")
+    last_id: str | None = Field(description="`after_id` of the page after this one.")
+
+
 class CatalogOut(BaseModel):
     """Models of the catalog."""
 
@@ -193,15 +230,65 @@ class MessageOut(BaseModel):
     usage: MessageUsageOut
 
 
+class ResponseUsageOut(BaseModel):
+    """Tokens of a response; input includes what was read from a cache or written to one."""
+
+    model_config = ConfigDict(extra="allow")
+
+    input_tokens: int
+    input_tokens_details: dict[str, Any] | None = None
+    output_tokens: int
+    output_tokens_details: dict[str, Any] | None = None
+    total_tokens: int | None = None
+
+
+class ResponseOut(BaseModel):
+    """A `response`, with whatever else the provider says: the settings of its request, its items and its usage."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    object: Literal["response"]
+    created_at: float
+    completed_at: float | None = None
+    status: Literal["completed", "failed", "in_progress", "cancelled", "queued", "incomplete"]
+    background: bool | None = None
+    error: dict[str, Any] | None = None
+    incomplete_details: dict[str, Any] | None = None
+    instructions: str | list[dict[str, Any]] | None = None
+    max_output_tokens: int | None = None
+    max_tool_calls: int | None = None
+    metadata: dict[str, str] | None = None
+    model: str
+    output: list[dict[str, Any]]
+    parallel_tool_calls: bool | None = None
+    previous_response_id: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    reasoning: dict[str, Any] | None = None
+    safety_identifier: str | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    temperature: float | None = None
+    text: dict[str, Any] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    top_logprobs: int | None = None
+    top_p: float | None = None
+    truncation: str | None = None
+    usage: ResponseUsageOut | None = Field(default=None, description="Null where the provider reports none.")
+    user: str | None = None
+
+
 class ServerSentEventOut(BaseModel):
     """One event of a stream."""
 
     model_config = ConfigDict(extra="allow")
 
-    event: str | None = Field(default=None, description="Name of a message's event.")
+    event: str | None = Field(default=None, description="Name of a message's or a response's event.")
     data: str = Field(
-        description="JSON of a `chat.completion.chunk`, of a message's event, or of an object with an `error`; "
-        "`[DONE]` in the last event of a chat completion."
+        description="JSON of a `chat.completion.chunk`, of a message's or a response's event, or of an object with an "
+        "`error`; `[DONE]` in the last event of a chat completion."
     )
 
 

@@ -10,9 +10,7 @@ from callmissed.errors import ApiError
 from callmissed.idempotency.requests import HEADER, checked_key, fingerprint
 from callmissed.idempotency.store import Replay
 from callmissed.keys.credentials import calling_origin, presented_secret
-from callmissed.ledger.wallet import fresh_quotas
 from callmissed.money import NOTHING
-from callmissed.plans.plans import UNLIMITED
 from callmissed.platform.routes import Permission
 from callmissed.web.idempotency import replayed
 from callmissed_ai.answers.events import EventStream, event_stream
@@ -25,6 +23,7 @@ from callmissed_ai.calls.pipeline import Answer, run
 from callmissed_ai.services.service import Service
 from callmissed_ai.work import Work
 from functions.inference.body import parse_object, read_body
+from functions.inference.quota_headers import quota_headers
 
 
 async def serve(request: Request, service: Service) -> Response:
@@ -114,7 +113,7 @@ def _headers(call: Call, work: Work) -> Mapping[str, str]:
         "X-Generation-Id": f"gen_{call.id}",
         "Server-Timing": timing,
         **_serving_headers(call, work),
-        **_quota_headers(call, work.quota),
+        **quota_headers(call, work.quota),
     }
 
 
@@ -124,19 +123,3 @@ def _serving_headers(call: Call, work: Work) -> dict[str, str]:
         return {}
     model = {"X-CallMissed-Model": call.model} if call.model != work.model_id else {}
     return {"X-CallMissed-Provider": call.provider, **model}
-
-
-def _quota_headers(call: Call, quota: str) -> dict[str, str]:
-    """The plan's month; a warning from 80 and 95 %."""
-    left = call.wallet.quota_left if call.wallet else None
-    if left is None:
-        return {}
-    limit = fresh_quotas(call.admitted.plan)[quota]
-    if limit >= UNLIMITED:
-        return {}
-    used = limit - left
-    headers = {"X-Quota-Limit": str(limit), "X-Quota-Remaining": str(left)}
-    if used * 100 >= limit * 80:
-        severity = "critical" if used * 100 >= limit * 95 else "warning"
-        headers["X-Usage-Warning"] = f"{severity}: {used}/{limit} {quota} calls this month"
-    return headers

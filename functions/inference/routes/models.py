@@ -7,20 +7,27 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from callmissed.catalog.model import Catalog, Category, Model, Price, UnitPrice
-from callmissed.errors import ApiError
+from callmissed.errors import ApiError, is_anthropic
 from callmissed.money import CREDIT, CREDITS_PER_USD
 from callmissed.plans.plans import ModelAccess, Plan, limits
 from callmissed.web.caching import cacheable
 from callmissed.web.gateway_route import GatewayRoute
-from callmissed.web.openapi import answer
+from callmissed.web.openapi import answer, either_answer
+from callmissed.web.surface import VERSION_HEADER, surface_path
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.services.models import model_not_found
-from functions.inference.error_responses import keyed_errors, public_errors
+from functions.inference.anthropic_listing import (
+    anthropic_model,
+    anthropic_page,
+    find_message_model,
+    message_models,
+)
+from functions.inference.error_responses import listing_errors, public_errors
 from functions.inference.serving import authenticate
 
 _CURRENCY = "USD"
-_EXAMPLE: dict[str, Any] = {
+EXAMPLE: dict[str, Any] = {
     "id": "kimi-k2.6",
     "object": "model",
     "created": 1780272000,
@@ -149,11 +156,32 @@ def _rendered(request: Request, models: Sequence[Model]) -> list[dict[str, Any]]
     return [render_model(model, availability.reason(model, sandboxed=sandboxed)) for model in models]
 
 
-async def _any_active_key(request: Request) -> None:
+def list_for_anthropic(request: Request) -> dict[str, Any]:
+    """The page of models that `request` asks for, in Anthropic's form. Raises ApiError 400."""
+    return anthropic_page(_rendered(request, message_models(_catalog(request))), request.query_params)
+
+
+def retrieve_for_anthropic(request: Request, model_id: str) -> dict[str, Any]:
+    """One model in Anthropic's form. Raises ApiError 404."""
+    return anthropic_model(_rendered(request, [find_message_model(_catalog(request), model_id)])[0])
+
+
+async def any_active_key(request: Request) -> None:
+    """Admit the request's key for a free call. Raises ApiError."""
     await authenticate(request)
 
 
 _NO_MODEL = "`model_not_found`"
+_FOR_ANTHROPIC = {
+    "parameters": [
+        {
+            "name": VERSION_HEADER,
+            "in": "header",
+            "description": "As Anthropic's SDKs send it: the answer then is that of `/anthropic/v1/models`.",
+            "schema": {"type": "string"},
+        }
+    ]
+}
 _INVALID_FILTER = {
     "message": "The request is invalid.",
     "type": "invalid_request_error",
@@ -179,25 +207,41 @@ router = APIRouter(tags=["models"], route_class=GatewayRoute)
 @router.get(
     "/v1/models",
     summary="List models",
-    dependencies=[Depends(_any_active_key)],
-    responses={200: answer("ModelListOut", {"object": "list", "data": [_EXAMPLE]}), **keyed_errors()},
+    dependencies=[Depends(any_active_key)],
+    openapi_extra=_FOR_ANTHROPIC,
+    responses={
+        200: either_answer("ModelListOut", "AnthropicModelListOut", {"object": "list", "data": [EXAMPLE]}),
+        **listing_errors(invalid="`invalid_request_error`: a page that the Anthropic form does not have"),
+    },
 )
 async def list_models(request: Request) -> Response:
     """Every model of the catalog, in the shape of OpenAI's list with prices, limits and abilities added.
 
-    `available` says whether a call is served here, `unavailable_reason` why not.
+    `available` says whether a call is served here, `unavailable_reason` why not. A request with `anthropic-version`
+    gets what `/anthropic/v1/models` answers.
     """
+    if is_anthropic(surface_path(request.scope)):
+        return JSONResponse(list_for_anthropic(request))
     return JSONResponse(render_list(_rendered(request, _catalog(request).listed())))
 
 
 @router.get(
     "/v1/models/{model_id:path}",
     summary="Retrieve a model",
-    dependencies=[Depends(_any_active_key)],
-    responses={200: answer("ModelOut", _EXAMPLE), **keyed_errors(not_found=_NO_MODEL)},
+    dependencies=[Depends(any_active_key)],
+    openapi_extra=_FOR_ANTHROPIC,
+    responses={
+        200: either_answer("ModelOut", "AnthropicModelOut", EXAMPLE),
+        **listing_errors(not_found=_NO_MODEL),
+    },
 )
 async def retrieve_model(request: Request, model_id: str) -> Response:
-    """One model by its id or an alias; a routing suffix (`:nitro`, `:floor`) is allowed."""
+    """One model by its id or an alias; a routing suffix (`:nitro`, `:floor`) is allowed.
+
+    A request with `anthropic-version` gets what `/anthropic/v1/models/{model_id}` answers.
+    """
+    if is_anthropic(surface_path(request.scope)):
+        return JSONResponse(retrieve_for_anthropic(request, model_id))
     model = _catalog(request).find(model_id)
     if model is None:
         raise model_not_found(model_id)
@@ -207,7 +251,7 @@ async def retrieve_model(request: Request, model_id: str) -> Response:
 @router.get(
     "/api/v1/models",
     summary="Browse the catalog",
-    responses={200: answer("CatalogOut", {"data": [_EXAMPLE]}), **_BROWSE_ERRORS},
+    responses={200: answer("CatalogOut", {"data": [EXAMPLE]}), **_BROWSE_ERRORS},
 )
 async def browse_models(
     request: Request,
@@ -232,7 +276,7 @@ async def model_access(request: Request) -> Response:
 @router.get(
     "/api/v1/models/{model_id:path}",
     summary="Look up a model",
-    responses={200: answer("ModelOut", _EXAMPLE), **public_errors(not_found="`not_found`: no such model")},
+    responses={200: answer("ModelOut", EXAMPLE), **public_errors(not_found="`not_found`: no such model")},
 )
 async def look_up_model(request: Request, model_id: str) -> Response:
     """One model by its id or an alias; public."""

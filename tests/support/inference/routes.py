@@ -98,7 +98,7 @@ class ScriptedRoutes:
         return asked
 
     async def answer(self, call: UpstreamCall, provider: str) -> Answer:
-        self.asked.append(call.body["model"])
+        self.asked.append(call.json["model"])
         if self.waiting:
             await self.waiting()
         answer = self.queued[provider].popleft() if self.queued[provider] else self.otherwise[provider]

@@ -12,6 +12,8 @@ from tests.support.inference.gateway import Account
 CHAT = "/v1/chat/completions"
 HELLO: Mapping[str, Any] = {"model": "lab-chat", "messages": [{"role": "user", "content": "Hello"}]}
 MESSAGES = "/v1/messages"
+RESPONSES = "/v1/responses"
+ASKED: Mapping[str, Any] = {"model": "lab-chat", "input": "Hello"}
 EMBEDDINGS = "/v1/embeddings"
 TEXTS: Mapping[str, Any] = {"model": "lab-embedding", "input": ["Hello", "there"]}
 IMAGE: Mapping[str, Any] = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}

@@ -11,6 +11,7 @@ from callmissed.errors import (
     invalid_request,
     payload_too_large,
     service_unavailable,
+    status_on,
 )
 
 STATUSES = [400, 401, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503]
@@ -43,27 +44,38 @@ def test_the_openai_envelope_says_that_no_parameter_is_to_blame() -> None:
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens", "/anthropic/v1/messages"])
 @pytest.mark.parametrize(
-    ("status", "kind"),
+    ("status", "kind", "shown"),
     [
-        (400, "invalid_request_error"),
-        (401, "authentication_error"),
-        (402, "billing_error"),
-        (403, "permission_error"),
-        (404, "not_found_error"),
-        (413, "request_too_large"),
-        (422, "invalid_request_error"),
-        (429, "rate_limit_error"),
-        (500, "api_error"),
-        (502, "api_error"),
-        (503, "api_error"),
+        (400, "invalid_request_error", 400),
+        (401, "authentication_error", 401),
+        (402, "billing_error", 402),
+        (403, "permission_error", 403),
+        (404, "not_found_error", 404),
+        (405, "invalid_request_error", 405),
+        (409, "conflict_error", 409),
+        (413, "request_too_large", 413),
+        (422, "invalid_request_error", 422),
+        (429, "rate_limit_error", 429),
+        (500, "api_error", 500),
+        (502, "api_error", 502),
+        (503, "overloaded_error", 529),
     ],
 )
-def test_the_anthropic_envelope(path: str, status: int, kind: str) -> None:
+def test_the_anthropic_envelope(path: str, status: int, kind: str, shown: int) -> None:
+    assert status_on(path, refusal(status)) == shown
     assert envelope(path, refusal(status), "req_1") == {
         "type": "error",
         "error": {"type": kind, "message": "No.", "code": "some_code"},
         "request_id": "req_1",
     }
+
+
+def test_time_that_ran_out_has_a_status_on_anthropics_surface_alone() -> None:
+    error = ApiError(503, "provider_error", "No.", timed_out=True)
+
+    assert (status_on("/v1/messages", error), status_on("/v1/chat/completions", error)) == (504, 503)
+    assert envelope("/v1/messages", error, "req_1")["error"]["type"] == "timeout_error"
+    assert envelope("/v1/chat/completions", error, "req_1")["error"]["type"] == "api_error"
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -24,9 +24,8 @@ def provider_broke_off() -> ApiError:
 
 def provider_too_slow() -> ApiError:
     """503: a reply was not whole in its time, or a stream did not begin."""
-    return ApiError(
-        503, "provider_error", "The model's provider took too long. Nothing was charged. Streams may be longer."
-    )
+    message = "The model's provider took too long. Nothing was charged. Streams may be longer."
+    return ApiError(503, "provider_error", message, timed_out=True)
 
 
 def provider_broke_off_midstream() -> ApiError:

@@ -1,6 +1,7 @@
 """What a service supplies to the pipeline: a priced request, and what reads the usage of its reply."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from callmissed.catalog.model import Model, ProviderRoute
 from callmissed.errors import ApiError
@@ -49,6 +50,15 @@ class Meter(Protocol):
 
     async def charges(self) -> Charges:
         """What the reply costs so far: what it reports, else what is counted in a thread."""
+        ...
+
+    @property
+    def response(self) -> Mapping[str, Any] | None:
+        """The whole reply as the caller gets it, once it is finished, where the dialect sends it as one object."""
+        ...
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """The last bytes of a stream that has begun, sent after the settlement: its end, or the error's event."""
         ...
 
 

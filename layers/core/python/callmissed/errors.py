@@ -6,6 +6,7 @@
     │                            {"type": "error", "error": {"type", "message", "code"}, "request_id"}
     └─ in /api/v1/*              {"error": {"code", "message", "type", "request_id"}} + "details" on 422
 
+Anthropic's surface has statuses of its own too: 529 for a 503, and 504 where time ran out (`status_on`).
 Messages are written here: an upstream's text or a stack trace is never shown.
 """
 
@@ -35,16 +36,24 @@ _ANTHROPIC_TYPES = {
     402: "billing_error",
     403: "permission_error",
     404: "not_found_error",
+    405: "invalid_request_error",
+    409: "conflict_error",
     413: "request_too_large",
     422: "invalid_request_error",
     429: "rate_limit_error",
     504: "timeout_error",
     529: "overloaded_error",
 }
+"""`error.type` by status, as https://platform.claude.com/docs/en/api/errors has both."""
+
+_TIMED_OUT, _OVERLOADED = 504, 529
 
 
 class ApiError(Exception):
-    """A refusal or failure with the status, code and headers that the caller gets."""
+    """A refusal or failure with the status, code and headers that the caller gets.
+
+    `timed_out` says that a provider took too long.
+    """
 
     def __init__(
         self,
@@ -55,6 +64,7 @@ class ApiError(Exception):
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
         details: Sequence[Mapping[str, Any]] = (),
+        timed_out: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -63,6 +73,7 @@ class ApiError(Exception):
         self.param = param
         self.headers = dict(headers or {})
         self.details = list(details)
+        self.timed_out = timed_out
 
     @property
     def type(self) -> str:
@@ -73,7 +84,7 @@ class ApiError(Exception):
 def envelope(path: str, error: ApiError, request_id: str) -> dict[str, Any]:
     """Body of `error` in the envelope that the surface of `path` promises."""
     if is_anthropic(path):
-        kind = _ANTHROPIC_TYPES.get(error.status, "api_error")
+        kind = _ANTHROPIC_TYPES.get(status_on(path, error), "api_error")
         return {
             "type": "error",
             "error": {"type": kind, "message": error.message, "code": error.code},
@@ -86,6 +97,13 @@ def envelope(path: str, error: ApiError, request_id: str) -> dict[str, Any]:
             body["details"] = error.details
         return {"error": body}
     return {"error": body | {"param": error.param, "request_id": request_id}}
+
+
+def status_on(path: str, error: ApiError) -> int:
+    """The HTTP status of `error` on the surface of `path`: Anthropic has no 503."""
+    if error.status != 503 or not is_anthropic(path):
+        return error.status
+    return _TIMED_OUT if error.timed_out else _OVERLOADED
 
 
 def is_anthropic(path: str) -> bool:

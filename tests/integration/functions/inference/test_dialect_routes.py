@@ -108,7 +108,7 @@ async def test_signed_thought_is_not_lost_in_a_fallback_to_another_dialect(
     served = await client.post(MESSAGES, json=body, headers=account.headers)
     alone = await client.post(MESSAGES, json=body | {"model": "lab-chat"}, headers=account.headers)
 
-    refused(failed, 503, "provider_error")
+    refused(failed, 529, "provider_error")
     assert served.status_code == 200
     assert asked(upstream) == ["claude-name"] * 3
     assert "'messages.1.content.0'" in refused(alone, 400, "unsupported_field")["message"]

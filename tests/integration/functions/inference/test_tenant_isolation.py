@@ -11,7 +11,7 @@ from callmissed.platform.functions import INFERENCE
 from callmissed.platform.routes import ROUTES, Auth, Route
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
-from tests.support.inference.wire import EMBEDDINGS, HELLO, TEXTS, chat, refused
+from tests.support.inference.wire import ASKED, EMBEDDINGS, HELLO, RESPONSES, TEXTS, chat, refused
 
 SERVED = [route for route in ROUTES if route.function == INFERENCE.name]
 SECRET_PROMPT = "the first tenant's own words"
@@ -39,7 +39,8 @@ class Tenants:
 
 def body_for(route: Route) -> Mapping[str, Any]:
     """A body that the route takes."""
-    return TEXTS if route.path == EMBEDDINGS else {**HELLO, "max_tokens": 50}
+    bodies: Mapping[str, Mapping[str, Any]] = {EMBEDDINGS: TEXTS, RESPONSES: ASKED}
+    return bodies.get(route.path, {**HELLO, "max_tokens": 50})
 
 
 Check = Callable[[Tenants, Route], Awaitable[None]]
@@ -82,6 +83,7 @@ async def is_the_same_for_all(tenants: Tenants, route: Route) -> None:
 
 CHECKS: Mapping[tuple[str, str], Check] = {
     ("POST", "/v1/chat/completions"): charges_only_the_caller,
+    ("POST", "/v1/responses"): charges_only_the_caller,
     ("POST", "/v1/messages"): charges_only_the_caller,
     ("POST", "/anthropic/v1/messages"): charges_only_the_caller,
     ("POST", "/v1/messages/count_tokens"): counts_for_free,
@@ -90,6 +92,8 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ("GET", "/v1/generation"): finds_only_the_callers_own,
     ("GET", "/v1/models"): is_the_same_for_all,
     ("GET", "/v1/models/{model_id+}"): is_the_same_for_all,
+    ("GET", "/anthropic/v1/models"): is_the_same_for_all,
+    ("GET", "/anthropic/v1/models/{model_id+}"): is_the_same_for_all,
     ("GET", "/api/v1/models"): is_the_same_for_all,
     ("GET", "/api/v1/models/access"): is_the_same_for_all,
     ("GET", "/api/v1/models/{model_id+}"): is_the_same_for_all,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from callmissed.catalog.model import DialectName
 from callmissed_ai.dialects.accumulation import whole_reply
 from callmissed_ai.dialects.conversation import (
     Event,
+    Extras,
     Part,
     PartEnded,
     PartGrew,
@@ -28,11 +30,12 @@ from callmissed_ai.dialects.conversation import (
     ToolCall,
     UsageReported,
 )
+from callmissed_ai.dialects.openai_responses.carriers import content_of
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.tokens.usage import TokenUsage
 
 FRAME = ReplyFrame("x1", 1, "lab-chat")
-DIALECTS: tuple[DialectName, ...] = ("openai_chat", "anthropic_messages")
+DIALECTS: tuple[DialectName, ...] = ("openai_chat", "anthropic_messages", "openai_responses")
 
 texts = st.text(min_size=1, max_size=20)
 words = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
@@ -88,7 +91,7 @@ def halves(text: str) -> list[str]:
 def written(dialect: DialectName, events: Iterable[Event]) -> bytes:
     opened = open_dialect(dialect)
     writer = opened.stream_writer(FRAME, wants_usage=True)
-    return b"".join(map(writer.write, events)) + opened.closing(None, "req_1")
+    return b"".join(map(writer.write, events)) + writer.closing(None, "req_1")
 
 
 def read(dialect: DialectName, pieces: Sequence[bytes]) -> list[Event]:
@@ -125,7 +128,7 @@ def test_events_are_the_same_however_the_bytes_are_cut(dialect: DialectName, rep
     assert read(dialect, pieces) == read(dialect, [body])
 
 
-@pytest.mark.parametrize(("inner", "outer"), [DIALECTS, DIALECTS[::-1]])
+@pytest.mark.parametrize(("inner", "outer"), [*permutations(DIALECTS, 2)])
 @given(reply=replies())
 def test_stream_through_another_dialect_adds_up_too(inner: DialectName, outer: DialectName, reply: Reply) -> None:
     direct = whole_reply(read(inner, [written(inner, events_of(reply))]))
@@ -140,6 +143,8 @@ def of_reader(dialect: DialectName, reply: Reply) -> Reply:
     """`reply` as a reader of `dialect` returns it: thoughts keep in what form they came."""
     if dialect == "anthropic_messages":
         return reply
+    if dialect == "openai_responses":
+        return replace(reply, parts=tuple(of_responses(part, index) for index, part in enumerate(reply.parts)))
     thoughts = 0
     parts: list[Part] = []
     for part in reply.parts:
@@ -150,6 +155,19 @@ def of_reader(dialect: DialectName, reply: Reply) -> Reply:
             thoughts += 1
         parts.append(part)
     return replace(reply, parts=tuple(parts))
+
+
+def of_responses(part: Part, index: int) -> Part:
+    """A thought as a reader of responses returns it, with what its writer made of the signature."""
+    own = {"id": f"rs_x1{index:04x}"}
+    match part:
+        case Thinking():
+            extras: Extras = {"openai_responses": {**own, "type": "summary_text", "part": 0}}
+            return Thinking(part.text, content_of(part), extras)
+        case RedactedThinking():
+            return RedactedThinking(content_of(part) or "", {"openai_responses": own})
+        case _:
+            return part
 
 
 def plain(reply: Reply) -> Reply:

@@ -177,7 +177,7 @@ class ScriptedTransport:
     tried: list[Any]
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> Body:
-        self.tried.append(call.body["model"])
+        self.tried.append(call.json["model"])
         return Body(next(self.bodies))
 
     async def close(self) -> None:

@@ -29,11 +29,15 @@ PLAIN = replace(
 DEAR = replace(PLAIN, id="dear", price=token_price(500_000_000, 1_500_000_000))
 ALONE = replace(PLAIN, id="alone", routes=(ProviderRoute("groq", "alone"),))
 CATALOG = Catalog({model.id: model for model in (PLAIN, DEAR, ALONE)}, BUILT_IN.providers)
+DIALECTS: tuple[DialectName, ...] = ("openai_chat", "openai_responses", "anthropic_messages")
 HELLO = {"role": "user", "content": "Hello"}
 
 
 def work_of(dialect: DialectName = "openai_chat", model: str = "plain", **fields: Any) -> chat.ChatWork:
-    body = {"model": model, "max_tokens": 50, "messages": [HELLO], **fields}
+    asked = {"messages": [HELLO], "max_tokens": 50}
+    if dialect == "openai_responses":
+        asked = {"input": "Hello", "max_output_tokens": 50}
+    body = {"model": model, **asked, **fields}
     work = servable(chat.parse(dialect, CATALOG, body, 1_000), lambda _provider: True)
     assert isinstance(work, chat.ChatWork)
     return work
@@ -47,7 +51,7 @@ def sent_to_openrouter(**fields: Any) -> Mapping[str, Any]:
     work = work_of(**fields)
     (model, *_) = work.models
     (route,) = [route for route in model.routes if route.provider == "openrouter"]
-    return work.request_for(model, route).body
+    return work.request_for(model, route).json
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,7 @@ def test_routes_that_are_left(provider: dict[str, Any], left: list[str]) -> None
     assert routes_of(**provider) == left
 
 
-@pytest.mark.parametrize("dialect", ["openai_chat", "anthropic_messages"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(
     ("provider", "param"),
     [
@@ -98,7 +102,7 @@ def test_preference_that_leaves_nothing_is_named(dialect: DialectName, provider:
     assert (refused.value.status, refused.value.code, refused.value.param) == (400, "no_matching_provider", param)
 
 
-@pytest.mark.parametrize("dialect", ["openai_chat", "anthropic_messages"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(
     ("provider", "param"),
     [
@@ -143,7 +147,7 @@ def test_dear_fallback_is_not_held_for() -> None:
     assert limited.estimate == work_of().estimate < work_of(models=["dear"]).estimate
 
 
-@pytest.mark.parametrize("dialect", ["openai_chat", "anthropic_messages"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(
     ("provider", "passed"),
     [
@@ -178,7 +182,7 @@ def test_nobody_else_gets_preferences() -> None:
     work = work_of(provider={"order": ["together"], "sort": "price"})
 
     for route in work.models[0].routes:
-        assert ("provider" in work.request_for(work.models[0], route).body) is (route.provider == "openrouter")
+        assert ("provider" in work.request_for(work.models[0], route).json) is (route.provider == "openrouter")
 
 
 @pytest.mark.parametrize(("suffix", "sort"), [("nitro", "throughput"), ("floor", "price")])
@@ -186,7 +190,7 @@ def test_suffix_is_of_its_model_alone(suffix: str, sort: str) -> None:
     work = work_of(model=f"plain:{suffix}", models=["dear"])
 
     assert [work.preferences.sort_of(model.id) for model in work.models] == [sort, None]
-    upstream_ids = [work.request_for(model, model.routes[-1]).body["model"] for model in work.models]
+    upstream_ids = [work.request_for(model, model.routes[-1]).json["model"] for model in work.models]
     assert upstream_ids == [f"openrouter-model:{suffix}", "openrouter-model"]
 
 

@@ -82,6 +82,13 @@ def test_model_that_lacks_what_is_asked_for_is_no_choice(lacks: str, fields: dic
     assert lacking.id not in ids(catalog=catalog, **fields)
 
 
+def test_responses_say_what_they_need_too() -> None:
+    text = {"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}}}
+    work = chat.parse("openai_responses", CATALOG, {"model": AUTO, "input": "Hello", "text": text}, 1_000)
+
+    assert not {"sarvam-30b", "sarvam-105b"} & {model.id for model in work.models}
+
+
 def test_sarvam_is_no_choice_for_json() -> None:
     assert not {"sarvam-30b", "sarvam-105b"} & set(ids(response_format=SCHEMA))
 

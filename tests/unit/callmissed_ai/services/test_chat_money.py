@@ -110,7 +110,7 @@ def test_the_upstream_gets_one_limit_which_the_plan_covers(model: Model, limits:
     work = work_of(model, **limits, **fields)
 
     for route in model.routes:
-        sent = work.request_for(model, route).body
+        sent = work.request_for(model, route).json
         (limit,) = (sent[name] for name in LIMIT_FIELDS if name in sent)
         assert 0 < limit <= work.output_tokens
         assert model.output_limit_field in sent
@@ -131,10 +131,10 @@ def test_a_limit_of_ours_is_one_that_the_model_can_keep(model: Model) -> None:
 def test_reasoning_effort_is_translated_where_the_row_says_so(asked: str, sent: str) -> None:
     model = next(model for model in SERVED if (model.reasoning_efforts or {}).get(asked) == sent)
 
-    assert work_of(model, reasoning_effort=asked).request_for(model, model.routes[0]).body["reasoning_effort"] == sent
+    assert work_of(model, reasoning_effort=asked).request_for(model, model.routes[0]).json["reasoning_effort"] == sent
 
 
 def test_reasoning_effort_is_dropped_where_the_row_says_so() -> None:
     model = next(model for model in SERVED if (model.reasoning_efforts or {}).get("low") == "")
 
-    assert "reasoning_effort" not in work_of(model, reasoning_effort="low").request_for(model, model.routes[0]).body
+    assert "reasoning_effort" not in work_of(model, reasoning_effort="low").request_for(model, model.routes[0]).json

@@ -65,16 +65,16 @@ def test_upstream_is_asked_for_the_encoding_that_it_understands(provider: str, a
     request = work_of(encoding_format=asked, user="u").request_for(SMALL, ProviderRoute(provider, "upstream-id"))
 
     assert request.path == "/embeddings"
-    assert request.body["encoding_format"] == sent
-    assert (request.body["model"], request.body["user"]) == ("upstream-id", "u")
+    assert request.json["encoding_format"] == sent
+    assert (request.json["model"], request.json["user"]) == ("upstream-id", "u")
 
 
 @pytest.mark.parametrize(("fields", "sent"), [({}, 1536), ({"dimensions": 8}, 8)])
 def test_sandbox_gets_the_size_of_the_models_vectors(fields: dict[str, int], sent: int) -> None:
     work = work_of(**fields)
 
-    assert work.request_for(SMALL, ProviderRoute("sandbox", SMALL.id)).body["dimensions"] == sent
-    assert work.request_for(SMALL, ProviderRoute("openai", SMALL.id)).body.get("dimensions") == fields.get("dimensions")
+    assert work.request_for(SMALL, ProviderRoute("sandbox", SMALL.id)).json["dimensions"] == sent
+    assert work.request_for(SMALL, ProviderRoute("openai", SMALL.id)).json.get("dimensions") == fields.get("dimensions")
 
 
 def test_model_under_maintenance_is_503() -> None:
@@ -90,5 +90,5 @@ def test_dimensions_of_a_model_whose_own_are_not_known_are_passed_on() -> None:
     catalog = Catalog({SMALL.id: replace(SMALL, dimensions=None)}, CATALOG.providers)
     work = parse(catalog, {"model": SMALL.id, "input": "Hello", "dimensions": 9999}, 0)
 
-    assert work.request_for(work.model, ProviderRoute("lab", "x")).body["dimensions"] == 9999
-    assert "dimensions" not in work_of().request_for(work.model, ProviderRoute("sandbox", "x")).body
+    assert work.request_for(work.model, ProviderRoute("lab", "x")).json["dimensions"] == 9999
+    assert "dimensions" not in work_of().request_for(work.model, ProviderRoute("sandbox", "x")).json

@@ -143,7 +143,7 @@ def test_value_that_says_nothing_is_left_out(name: str, value: object) -> None:
     work = parsed(**fields)
 
     assert work.models == (PLAIN,)
-    assert name not in work.request_for(PLAIN, PLAIN.routes[0]).body
+    assert name not in work.request_for(PLAIN, PLAIN.routes[0]).json
 
 
 OPEN: list[dict[str, Any]] = [
@@ -182,7 +182,7 @@ OPEN: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("fields", OPEN, ids=lambda fields: " ".join(fields)[:60])
 def test_field_that_leaves_the_price_unchanged_reaches_the_upstream(fields: dict[str, Any]) -> None:
-    sent = parsed(**fields).request_for(PLAIN, PLAIN.routes[0]).body
+    sent = parsed(**fields).request_for(PLAIN, PLAIN.routes[0]).json
 
     assert {name: sent[name] for name in fields if name != "stream_options"} == {
         name: value for name, value in fields.items() if name != "stream_options"
@@ -202,7 +202,7 @@ def test_field_narrows_a_model_to_the_routes_that_admit_it() -> None:
     work = parsed(catalog, **fields)
 
     assert work.models[0].routes == (PLAIN.routes[1],)
-    assert work.request_for(work.models[0], PLAIN.routes[1]).body["preset"] == "x"
+    assert work.request_for(work.models[0], PLAIN.routes[1]).json["preset"] == "x"
     assert parsed(catalog).models == (PLAIN,)
 
 

@@ -96,11 +96,15 @@ class EventStream:
         request_id = f"req_{self._served.call.id}"
         try:
             await self._conclude(outcome)
-            last = self._closing(None, request_id)
+            last = self._served.meter.closing(None, request_id)
         except ApiError as error:
-            last = self._closing(error, request_id)
+            last = self._last_of_error(error, request_id)
         if outcome is not Outcome.CLIENT_CLOSED:
             await send({"type": "http.response.body", "body": last, "more_body": False})
+
+    def _last_of_error(self, error: ApiError, request_id: str) -> bytes:
+        closing = self._served.meter.closing if self._served.has_begun else self._closing
+        return closing(error, request_id)
 
     async def _conclude(self, outcome: Outcome) -> None:
         """Settle a reply that has begun, or give back what was set aside. Raises ApiError for the caller to see."""

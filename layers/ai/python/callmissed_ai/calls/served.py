@@ -35,6 +35,11 @@ class Served:
     _upstream: UpstreamAnswer | None = None
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the reply has begun."""
+        return self._upstream is not None
+
+    @property
     def upstream(self) -> UpstreamAnswer:
         """The upstream whose reply has begun."""
         if self._upstream is None:

@@ -1,11 +1,12 @@
 """Adding the events of a stream up to the reply that a blocking call would have got."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from callmissed_ai.dialects.conversation import (
     Event,
     Part,
+    PartEnded,
     PartGrew,
     PartSigned,
     PartStarted,
@@ -41,6 +42,36 @@ def whole_reply(events: Iterable[Event]) -> Reply:
             case _:
                 pass
     return replace(reply, parts=tuple(_grown(part, "".join(texts[index])) for index, part in parts.items()))
+
+
+def events_of(reply: Reply) -> Iterator[Event]:
+    """The events of the shortest stream that adds up to `reply`."""
+    for index, part in enumerate(reply.parts):
+        yield from _events_of_part(index, part)
+    if reply.usage:
+        yield UsageReported(reply.usage)
+    yield ReplyStopped(reply.stop, reply.stop_sequence)
+
+
+def _events_of_part(index: int, part: Part) -> Iterator[Event]:
+    text = ""
+    match part:
+        case Text() | Refusal():
+            yield PartStarted(index, replace(part, text=""))
+            text = part.text
+        case Thinking():
+            yield PartStarted(index, replace(part, text="", signature=None))
+            text = part.text
+        case ToolCall():
+            yield PartStarted(index, replace(part, arguments=""))
+            text = part.arguments
+        case _:
+            yield PartStarted(index, part)
+    if text:
+        yield PartGrew(index, text)
+    if isinstance(part, Thinking) and part.signature is not None:
+        yield PartSigned(index, part.signature)
+    yield PartEnded(index)
 
 
 def _signed(part: Part, signature: str) -> Part:

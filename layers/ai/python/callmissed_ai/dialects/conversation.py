@@ -164,7 +164,10 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A request for the next turn. `output_limit` is in tokens."""
+    """A request for the next turn. `output_limit` is in tokens.
+
+    `verbosity` and `cache_key` are hints, which a dialect without them leaves out.
+    """
 
     turns: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
@@ -179,6 +182,8 @@ class Conversation:
     stop: tuple[str, ...] = ()
     user: str | None = None
     streamed: bool = False
+    verbosity: str | None = None
+    cache_key: str | None = None
 
 
 class Stop(StrEnum):
@@ -205,11 +210,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ReplyFrame:
-    """What a reply says beside its parts: its id without prefix, its beginning in epoch seconds, the model's name."""
+    """What a reply says beside its parts: its id without prefix, its beginning in epoch seconds, the model's name.
+
+    `request` is the caller's request, whose settings some dialects repeat in the reply.
+    """
 
     reply_id: str
     created: int
     model: str
+    request: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
 
 @dataclass(frozen=True, slots=True)

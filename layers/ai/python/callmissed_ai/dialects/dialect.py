@@ -24,8 +24,8 @@ class Asked:
     """What the gateway reads of a request, whichever provider serves it.
 
     `model` is the name that the caller used, `model_ids` that one and its fallbacks.
-    `output_limits` are the caller's own, by field. `input_tokens` is an upper bound. `provider` is the request's field
-    of that name.
+    `output_limits` are the caller's own, by field. `input_tokens` is an upper bound. `prompt_field` holds the prompt,
+    `provider` is the request's field of that name.
     """
 
     model: str
@@ -36,6 +36,7 @@ class Asked:
     choices: int
     input_tokens: int
     has_images: bool
+    prompt_field: str = "messages"
     uses_tools: bool = False
     wants_json: bool = False
     provider: ProviderPreferences | None = None
@@ -45,9 +46,6 @@ class Dialect(Protocol):
     """One dialect. The body of a request is the JSON object that a caller sent, which `ask` has validated."""
 
     name: DialectName
-    path: str
-    """Of an upstream, below its base URL."""
-
     limit_field: str
     """Field of a request with its output limit."""
 
@@ -61,6 +59,10 @@ class Dialect(Protocol):
 
     def ask(self, body: Mapping[str, Any], size: int) -> Asked:
         """Validate `body`. Raises ApiError 400."""
+        ...
+
+    def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
+        """Path of an upstream below its base URL, percent-encoded, for its model `upstream_id`."""
         ...
 
     def full_model_id(self, model_id: str) -> str:
@@ -91,8 +93,10 @@ class Dialect(Protocol):
         """Tokens of a request without reading all of it."""
         ...
 
-    def meter(self, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> Meter:
-        """A meter for a reply that passes on as it is."""
+    def meter(
+        self, frame: ReplyFrame, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge
+    ) -> Meter:
+        """A meter for a reply that passes on as it is, but for what only the gateway knows of it."""
         ...
 
     def read_reply(self, reply: Mapping[str, Any]) -> Reply:
@@ -111,8 +115,8 @@ class Dialect(Protocol):
         """A writer of one stream."""
         ...
 
-    def closing(self, error: ApiError | None, request_id: str) -> bytes:
-        """The last bytes of a stream that was settled, or its event for the error of the request id."""
+    def closing(self, error: ApiError, request_id: str) -> bytes:
+        """The last bytes of a stream whose reply never began: its event for the error of the request id."""
         ...
 
     def refusal(self, error: object) -> ApiError:

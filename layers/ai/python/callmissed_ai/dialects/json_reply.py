@@ -1,8 +1,10 @@
 """A reply that is one JSON object, kept until it is whole; implements `Meter`."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
+from callmissed.errors import ApiError
 from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.output_bounds import MAX_BODY_BYTES
 from callmissed_ai.dialects.strict_json import read_strictly
@@ -36,6 +38,7 @@ class JsonReplyMeter:
         self._charge = charge
         self._body = bytearray()
         self._reply: dict[str, Any] = {}
+        self._sent = b""
 
     @property
     def runaway(self) -> bool:
@@ -59,12 +62,21 @@ class JsonReplyMeter:
         except UnusableReply as error:
             self.broken = str(error)
             return b""
-        self.finished = True
+        self.finished, self._sent = True, passed
         return passed
 
     async def charges(self) -> Charges:
         """See `Meter.charges`."""
         return await self._charge(self._reply)
+
+    @property
+    def response(self) -> Mapping[str, Any] | None:
+        """See `Meter.response`."""
+        return json.loads(self._sent) if self.finished else None
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """Nothing: a whole reply has no last bytes."""
+        return b""
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -22,3 +22,7 @@ def open_dialect(name: DialectName) -> Dialect:
             from callmissed_ai.dialects.anthropic_messages.dialect import MessagesDialect
 
             return MessagesDialect()
+        case "openai_responses":
+            from callmissed_ai.dialects.openai_responses.dialect import ResponsesDialect
+
+            return ResponsesDialect()

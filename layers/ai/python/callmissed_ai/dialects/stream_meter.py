@@ -1,8 +1,9 @@
 """A meter of streams that are read as neutral events, whether they pass on as they are or translated."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
+from callmissed.errors import ApiError
 from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.conversation import Event, PartGrew, PartStarted, ReplyStopped, ToolCall, UsageReported
 from callmissed_ai.dialects.dialect import Charge
@@ -31,6 +32,15 @@ class StreamPassage(Protocol):
 
     def end(self) -> Iterator[Passage]:
         """What the end of the body completes. Raises UnreadableStream where the reply is not complete."""
+        ...
+
+    @property
+    def response(self) -> Mapping[str, Any] | None:
+        """See `Meter.response`."""
+        ...
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
         ...
 
 
@@ -75,6 +85,15 @@ class StreamMeter:
     async def charges(self) -> Charges:
         """See `Meter.charges`."""
         return await self._charge(self.usage, lambda: "".join(self._unreported))
+
+    @property
+    def response(self) -> Mapping[str, Any] | None:
+        """See `Meter.response`."""
+        return self._passage.response if self.finished else None
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
+        return self._passage.closing(error, request_id)
 
     def _passed(self, passages: Iterable[Passage]) -> bytes:
         passed: list[bytes] = []

@@ -1,8 +1,9 @@
 """Reading an upstream's stream as neutral events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
+from callmissed.errors import ApiError
 from callmissed_ai.dialects.conversation import Event
 from callmissed_ai.dialects.strict_json import read_strictly
 
@@ -33,8 +34,17 @@ class StreamReader(Protocol):
 class StreamWriter(Protocol):
     """Writes the bytes of one stream."""
 
+    @property
+    def response(self) -> Mapping[str, Any] | None:
+        """See `Meter.response`."""
+        ...
+
     def write(self, event: Event) -> bytes:
         """The bytes of an event, b"" for what the dialect doesn't say or says later."""
+        ...
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
         ...
 
 

@@ -1,35 +1,34 @@
-"""A request in the dialects of the providers that may serve it."""
+"""A request in the forms that it takes for the providers that may serve it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-from callmissed.catalog.model import DialectName
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.conversation import Conversation
-from callmissed_ai.dialects.dialect import Dialect
+
+Body = Mapping[str, Any]
 
 
 class TranslatedRequests:
-    """The request `body` of a `caller`, written in each dialect when its first route needs it, and only once."""
+    """A request that `read` reads when its first route of another dialect needs it, and that is written once a form."""
 
-    def __init__(self, caller: Dialect, body: Mapping[str, Any]) -> None:
-        self._caller = caller
+    def __init__(self, read: Callable[[], Conversation]) -> None:
+        self._read = read
         self._conversation: Conversation | None = None
-        self._written: dict[DialectName, Mapping[str, Any] | ApiError] = {caller.name: body}
-        self._body = body
+        self._forms: dict[Hashable, Body | ApiError] = {}
 
-    def written_in(self, upstream: Dialect) -> Mapping[str, Any]:
-        """The request in the dialect `upstream`. Raises ApiError 400 for what that dialect can't have."""
-        if upstream.name not in self._written:
-            self._written[upstream.name] = self._write(upstream)
-        written = self._written[upstream.name]
-        if isinstance(written, ApiError):
-            raise written
-        return written
+    def written(self, form: Hashable, write: Callable[[Conversation], Body]) -> Body:
+        """The request as `write` writes it for the routes that need this `form`. Raises ApiError 400 again."""
+        if form not in self._forms:
+            self._forms[form] = self._written(write)
+        body = self._forms[form]
+        if isinstance(body, ApiError):
+            raise body
+        return body
 
-    def _write(self, upstream: Dialect) -> Mapping[str, Any] | ApiError:
+    def _written(self, write: Callable[[Conversation], Body]) -> Body | ApiError:
         try:
-            self._conversation = self._conversation or self._caller.read_request(self._body)
-            return upstream.write_request(self._conversation)
+            self._conversation = self._conversation or self._read()
+            return write(self._conversation)
         except ApiError as refused:
             return refused

@@ -1,16 +1,17 @@
 """Replies that are translated: read in the upstream's dialect, written in the caller's."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from callmissed.errors import ApiError
 from callmissed_ai.charges import Charges
-from callmissed_ai.dialects.conversation import Reply, written_text
+from callmissed_ai.dialects.conversation import Event, PartEnded, PartGrew, Reply, written_text
 from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.stream_meter import Passage
 from callmissed_ai.dialects.stream_reader import StreamReader, StreamWriter
+from callmissed_ai.dialects.written_json import ends_in_half, with_whole_characters, written_json
 
 
 class Translation:
@@ -19,6 +20,8 @@ class Translation:
     def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._halves: dict[int, str] = {}
+        """First halves of surrogate pairs at the ends of parts."""
 
     @property
     def finished(self) -> bool:
@@ -28,12 +31,36 @@ class Translation:
     def feed(self, body: bytes) -> Iterator[Passage]:
         """See `StreamPassage.feed`."""
         for event in self._reader.feed(body):
-            yield (event,), self._writer.write(event)
+            yield from self._written(event)
 
     def end(self) -> Iterator[Passage]:
         """See `StreamPassage.end`."""
         for event in self._reader.end():
-            yield (event,), self._writer.write(event)
+            yield from self._written(event)
+
+    def _written(self, event: Event) -> Iterator[Passage]:
+        if isinstance(event, PartGrew) and (self._halves or not event.text.isascii()):
+            text = self._halves.pop(event.index, "") + event.text
+            if ends_in_half(text):
+                self._halves[event.index], text = text[-1], text[:-1]
+            if not text:
+                return
+            event = PartGrew(event.index, with_whole_characters(text))
+        elif isinstance(event, PartEnded) and (half := self._halves.pop(event.index, "")):
+            yield self._passage(PartGrew(event.index, with_whole_characters(half)))
+        yield self._passage(event)
+
+    def _passage(self, event: Event) -> Passage:
+        return (event,), self._writer.write(event)
+
+    @property
+    def response(self) -> Mapping[str, Any] | None:
+        """See `Meter.response`."""
+        return self._writer.response
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
+        return self._writer.closing(error, request_id)
 
 
 def translated_reply_meter(
@@ -45,7 +72,7 @@ def translated_reply_meter(
     """A meter that reads one whole reply and writes it in another dialect."""
 
     def translated(_body: bytes, reply: Mapping[str, Any]) -> bytes:
-        return json.dumps(write(read(reply)), ensure_ascii=False, separators=(",", ":")).encode()
+        return written_json(write(read(reply)))
 
     return reply_meter(translated, read, bounds, charge)
 

@@ -11,7 +11,7 @@ from callmissed.ledger.entries import Try
 from callmissed.observability import count, get_logger
 from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
 from callmissed_ai.routing.retry_after import wait_seconds
-from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamUnreachable
+from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
 from callmissed_ai.work import Meter, Work
 
 _logger = get_logger("inference")
@@ -60,6 +60,7 @@ class Failure:
     outcome: str
     wait_seconds: float = 0
     is_outage: bool = True
+    timed_out: bool = False
 
 
 class Attempt:
@@ -87,7 +88,7 @@ class Attempt:
             refusal = await _read_refusal(reply)
         except UpstreamUnreachable as error:
             _report(self._route, 0, str(error))
-            return Failure("no_reply")
+            return Failure("no_reply", timed_out=isinstance(error, UpstreamTimedOut))
         _report(self._route, reply.status, "")
         if self._route.provider == SANDBOX and reply.status < 500:
             raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
@@ -109,7 +110,7 @@ class Attempt:
         except BaseException as error:
             await reply.close()
             if isinstance(error, TimeoutError):
-                raise UpstreamUnreachable("no reply in time") from None
+                raise UpstreamTimedOut("no reply in time") from None
             raise
         return UpstreamAnswer(self._model, self._route, reply, meter, bytes(first), rest, asked)
 

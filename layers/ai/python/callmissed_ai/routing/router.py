@@ -9,7 +9,6 @@ asked last, and those whose provider asked to be left alone are not asked.
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 
 from callmissed.catalog.model import SANDBOX, Catalog, ProviderRoute, missing_settings, resolved
 from callmissed.errors import ApiError
@@ -65,10 +64,12 @@ class Router:
         if any(route.provider != SANDBOX for _, route in candidates):
             self.health.poll()
         search = Search(work, self.health, self._sleep, sandboxed=sandboxed)
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_SEARCH_SECONDS):
                 if answer := await search.run(candidates, self._provider):
                     return answer
+        except TimeoutError:
+            search.timed_out = True
         if not sandboxed and not any(map(self.availability.is_configured, work.models)):
             raise self.availability.not_configured(work.models[0])
         wait = max(_RETRY_SECONDS, math.ceil(self.health.shortest_wait(candidates)))
@@ -77,6 +78,7 @@ class Router:
             "provider_error",
             f"No provider of '{work.models[0].billed_id}' can serve the call at the moment. Nothing was charged.",
             headers={"Retry-After": str(wait)},
+            timed_out=search.timed_out,
         )
 
     async def close(self) -> None:

@@ -24,7 +24,7 @@ _MAX_TRIES_KEPT = 16
 
 
 class Search:
-    """One call's search. `refusal` is that of the first route that can't have the request."""
+    """One call's search. `timed_out` says whether the last try took too long."""
 
     def __init__(
         self, work: Work, health: RouteHealth, sleep: Callable[[float], Awaitable[None]], *, sandboxed: bool
@@ -34,7 +34,8 @@ class Search:
         self._sleep = sleep
         self._sandboxed = sandboxed
         self._tries: list[Try] = []
-        self.refusal: ApiError | None = None
+        self._refusal: ApiError | None = None
+        self.timed_out = False
 
     async def run(
         self, candidates: Sequence[Candidate], open_transport: Callable[[str], Transport | None]
@@ -49,8 +50,8 @@ class Search:
             answer = await self._tried(attempt, model, route) if attempt else None
             if answer is not None:
                 return answer
-        if self.refusal and not self._tries:
-            raise self.refusal
+        if self._refusal and not self._tries:
+            raise self._refusal
         return None
 
     def _attempt(self, model: Model, route: ProviderRoute, transport: Transport) -> Attempt | None:
@@ -58,7 +59,7 @@ class Search:
         try:
             return Attempt(self._work, model, route, transport, self._health.clock, sandboxed=self._sandboxed)
         except ApiError as refused:
-            self.refusal = self.refusal or refused
+            self._refusal = self._refusal or refused
             return None
 
     async def _tried(self, attempt: Attempt, model: Model, route: ProviderRoute) -> UpstreamAnswer | None:
@@ -75,6 +76,7 @@ class Search:
             if isinstance(answer, UpstreamAnswer):
                 answer.tries = self._tries[:_MAX_TRIES_KEPT]
                 return answer
+            self.timed_out = answer.timed_out
             self._tries.append(Try(route.provider, model.id, answer.outcome))
         return None
 

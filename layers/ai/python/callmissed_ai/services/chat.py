@@ -9,7 +9,16 @@ from functools import partial
 from typing import Any
 
 from callmissed import money
-from callmissed.catalog.model import OPENROUTER, Catalog, Category, DialectName, Model, ProviderRoute, routing_suffix
+from callmissed.catalog.model import (
+    OPENROUTER,
+    SANDBOX,
+    Catalog,
+    Category,
+    DialectName,
+    Model,
+    ProviderRoute,
+    routing_suffix,
+)
 from callmissed.errors import ApiError, invalid_request
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
@@ -106,11 +115,22 @@ class ChatWork:
         The output limit goes into the one field that this upstream obeys, because the hold relies on it.
         """
         upstream = self._dialect_of(route)
-        sent = upstream.addressed(
-            self.requests.written_in(upstream), model, self._upstream_id(model, route), self._output_limit(model)
-        )
+        upstream_id = self._upstream_id(model, route)
+        body = self._written_for(route, upstream)
+        sent = upstream.addressed(body, model, upstream_id, self._output_limit(model))
         wishes = for_openrouter(self.preferences, model) if route.provider == OPENROUTER else None
-        return UpstreamCall(upstream.path, {**sent, FIELD: wishes} if wishes else sent)
+        path = upstream.upstream_path(upstream_id, streamed=self.streamed)
+        return UpstreamCall(path, {**sent, FIELD: wishes} if wishes else sent)
+
+    def _written_for(self, route: ProviderRoute, upstream: Dialect) -> Mapping[str, Any]:
+        """The body in the upstream's dialect. Raises ApiError 400 for what that can't have."""
+        if upstream is self.caller:
+            return self.body
+        if route.provider != SANDBOX:
+            return self.requests.written(upstream.name, upstream.write_request)
+        from callmissed_ai.services.sandboxed import for_sandbox  # few calls need it
+
+        return self.requests.written(SANDBOX, lambda conversation: upstream.write_request(for_sandbox(conversation)))
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
@@ -121,11 +141,11 @@ class ChatWork:
         charge = partial(self._charges, partial(self._estimated if sandboxed else self._counted, model), model)
         bounds = output_bounds(self._output_limit(model) * self.asked.choices)
         upstream = self._dialect_of(route)
+        frame = ReplyFrame(secrets.token_hex(12), int(time.time()), self.asked.model, self.body)
         if upstream is self.caller:
             return upstream.meter(
-                streamed=self.streamed, wants_usage=self.asked.wants_usage, bounds=bounds, charge=charge
+                frame, streamed=self.streamed, wants_usage=self.asked.wants_usage, bounds=bounds, charge=charge
             )
-        frame = ReplyFrame(secrets.token_hex(12), int(time.time()), self.asked.model)
         if self.streamed:
             writer = self.caller.stream_writer(frame, wants_usage=self.asked.wants_usage)
             return StreamMeter(Translation(upstream.stream_reader(), writer), bounds, charge)
@@ -182,7 +202,7 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     models = in_service(_expanded(catalog, asked, named))
     models = restricted(catalog, dialect, models, caller.further_fields(body))
     if asked.has_images:
-        _require_vision(models)
+        _require_vision(models, asked.prompt_field)
     for field, limit in asked.output_limits.items():
         _require_room(models[0], field, limit)
     limit = min(asked.output_limits.values(), default=None)
@@ -191,7 +211,7 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
         caller=caller,
         dialects=catalog.dialects,
         body=body,
-        requests=TranslatedRequests(caller, body),
+        requests=TranslatedRequests(lambda: caller.read_request(body)),
         asked=asked,
         model_id=named[asked.model].id,
         models=models,
@@ -250,11 +270,11 @@ def _chat_model(catalog: Catalog, caller: Dialect, model_id: str) -> Model:
     return model
 
 
-def _require_vision(models: tuple[Model, ...]) -> None:
+def _require_vision(models: tuple[Model, ...], param: str) -> None:
     for model in models:
         if not model.supports_vision:
             message = f"The model '{model.id}' can't see images."
-            raise invalid_request(message, "messages", "unsupported_image_input")
+            raise invalid_request(message, param, "unsupported_image_input")
 
 
 def _require_room(model: Model, field: str, limit: int) -> None:

@@ -12,8 +12,8 @@ from callmissed_ai.work import Work
 Parse = Callable[[Catalog, Mapping[str, Any], int], Work]
 """The work in a JSON body of so many bytes. Raises ApiError."""
 
-Closing = Callable[[ApiError | None, str], bytes]
-"""The last bytes of a stream: its end, or its event for the error of the request id."""
+Closing = Callable[[ApiError, str], bytes]
+"""The last bytes of a stream whose reply never began: its event for the error of the request id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import base64
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import tiktoken
@@ -73,6 +73,19 @@ def estimate_texts(texts: Iterable[str]) -> int:
         else:
             total += len(piece) // _CHARACTERS_PER_TOKEN
     return total
+
+
+def all_texts(value: Any) -> Iterator[str]:
+    """Every text in any JSON, keys and numbers included."""
+    if isinstance(value, dict):
+        for name, inner in cast("dict[str, Any]", value).items():
+            yield name
+            yield from all_texts(inner)
+    elif isinstance(value, list):
+        for inner in cast("list[Any]", value):
+            yield from all_texts(inner)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
 
 
 def _pieces(texts: Iterable[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ class TokenUsage:
     """Tokens of one call. `estimated` when the provider reported none and we counted.
 
     `cached` were read from the provider's cache and `cache_write` written to one; both are part of `input`, and no
-    token is in both.
+    token is in both. `reasoning` is the part of `output` that was thought.
     """
 
     input: int
@@ -19,6 +19,7 @@ class TokenUsage:
     cached: int = 0
     estimated: bool = False
     cache_write: int = 0
+    reasoning: int = 0
 
 
 def larger(earlier: TokenUsage | None, later: TokenUsage) -> TokenUsage:

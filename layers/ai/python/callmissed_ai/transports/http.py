@@ -1,19 +1,20 @@
-"""The `bare` transport: aiohttp to any OpenAI-compatible base URL, a quarter of the SDK's CPU per call
+"""The `bare` transport: aiohttp to any base URL, a quarter of the CPU that an SDK needs per call
 (docs/decisions/0004-upstream-transport.md).
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import aiohttp
+from yarl import URL
 
 from callmissed.observability import failure_name
-from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamUnreachable
+from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
 
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 600.0
+_JSON = {"Content-Type": "application/json"}
 _FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -41,19 +42,26 @@ class _Reply:
 
 
 class HttpTransport:
-    """Sends JSON to `base_url` with these headers, the key's among them, through a connection pool of its own."""
+    """Sends requests to `base_url` with these headers, the key's among them, through a connection pool of its own."""
 
     def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._headers = {"Content-Type": "application/json", **headers}
+        self._base_url = str(URL(base_url)).rstrip("/")
+        self._headers = headers
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:
         """See `Transport.send`."""
-        payload = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode()
+        url, payload = URL(self._base_url + call.path, encoded=True), call.payload()
+        headers = call.headers if isinstance(call.body, bytes) else {**_JSON, **call.headers}
         try:
             async with asyncio.timeout(deadline_seconds):
-                return _Reply(await self._pool().post(self._base_url + call.path, data=payload, allow_redirects=False))
+                return _Reply(
+                    await self._pool().request(
+                        call.method, url, data=payload or None, headers=headers, allow_redirects=False
+                    )
+                )
+        except TimeoutError as error:
+            raise UpstreamTimedOut(failure_name(error)) from error
         except _FAILURES as error:
             raise UpstreamUnreachable(failure_name(error)) from error
 

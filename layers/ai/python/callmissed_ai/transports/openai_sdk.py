@@ -10,10 +10,10 @@ from typing import cast
 
 import httpx2
 import openai
-from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
+from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient, RequestOptions
 
 from callmissed.observability import failure_name
-from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamUnreachable
+from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
 
 _NO_KEY = "none"
 """The SDK requires a key; local model servers ignore it."""
@@ -58,19 +58,31 @@ class OpenAiSdkTransport:
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:
         """See `Transport.send`."""
         try:
-            response: object = await self._client.post(
-                call.path,
-                cast_to=httpx2.Response,
-                body=dict(call.body),
-                options={"timeout": deadline_seconds},
-                stream=True,
-                stream_cls=AsyncStream[object],
-            )
+            response = await self._response(call, deadline_seconds)
         except openai.APIStatusError as error:
             return _Reply(error.response)
+        except openai.APITimeoutError as error:
+            raise UpstreamTimedOut(failure_name(error.__cause__ or error)) from error
         except openai.APIConnectionError as error:
             raise UpstreamUnreachable(failure_name(error.__cause__ or error)) from error
         return _Reply(cast(httpx2.Response, response))
+
+    async def _response(self, call: UpstreamCall, deadline_seconds: float) -> object:
+        client, kind, events = self._client, httpx2.Response, AsyncStream[object]
+        options: RequestOptions = {"timeout": deadline_seconds, "headers": call.headers}
+        match call.method:
+            case "GET":
+                return await client.get(call.path, cast_to=kind, options=options, stream=True, stream_cls=events)
+            case "DELETE":
+                return await client.delete(call.path, cast_to=kind, options=options)
+            case "POST" if isinstance(call.body, bytes):
+                return await client.post(
+                    call.path, cast_to=kind, content=call.body, options=options, stream=True, stream_cls=events
+                )
+            case "POST":
+                return await client.post(
+                    call.path, cast_to=kind, body=dict(call.json), options=options, stream=True, stream_cls=events
+                )
 
     async def close(self) -> None:
         """Drop the connections; the next call makes new ones."""

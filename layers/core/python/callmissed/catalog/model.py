@@ -18,7 +18,7 @@ SANDBOX = "sandbox"
 OPENROUTER = "openrouter"
 """The provider that routes to providers of its own."""
 
-DialectName = Literal["openai_chat", "anthropic_messages"]
+DialectName = Literal["openai_chat", "openai_responses", "anthropic_messages"]
 """Wire formats that an upstream may speak: packages of `callmissed_ai.dialects`."""
 
 TransportName = Literal["bare", "openai_sdk"]

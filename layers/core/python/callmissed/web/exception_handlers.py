@@ -8,7 +8,8 @@ from starlette.types import Scope
 
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.aws.queues import QueueUnavailable
-from callmissed.errors import ApiError, envelope, invalid_request, service_unavailable
+from callmissed.errors import ApiError, envelope, invalid_request, service_unavailable, status_on
+from callmissed.web.surface import surface_path
 from callmissed.web.unknown_route import unknown_route
 
 
@@ -24,8 +25,9 @@ def add_exception_handlers(api: FastAPI) -> None:
 
 def error_response(scope: Scope, error: ApiError) -> Response:
     """`error` in the envelope of the path."""
-    body = envelope(scope["path"], error, scope["state"]["request_id"])
-    return JSONResponse(body, error.status, error.headers)
+    path = surface_path(scope)
+    body = envelope(path, error, scope["state"]["request_id"])
+    return JSONResponse(body, status_on(path, error), error.headers)
 
 
 def internal_error() -> ApiError:

@@ -30,15 +30,24 @@ def answer(model: str, example: object) -> dict[str, Any]:
     return {"content": {JSON: {"schema": reference(model), "example": example}}}
 
 
-def errors(envelope: str, meanings: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
-    """A route's errors, whose JSON has the schema `envelope`; `meanings` are by status."""
-    content = {JSON: {"schema": reference(envelope)}}
+def either_answer(model: str, other: str, example: object) -> dict[str, Any]:
+    """As `answer`, for a response that has one of two forms; the example has the first."""
+    return {"content": {JSON: {"schema": _either(model, other), "example": example}}}
+
+
+def errors(envelope: str, meanings: Mapping[int, str], other: str = "") -> dict[int | str, dict[str, Any]]:
+    """A route's errors, whose JSON has the schema `envelope`, or `other` if given; `meanings` are by status."""
+    content = {JSON: {"schema": _either(envelope, other) if other else reference(envelope)}}
     return {status: {"description": meanings[status], "content": content} for status in sorted(meanings)}
 
 
 def reference(model: str) -> dict[str, str]:
     """The schema of `model`. FastAPI would compile a model of each response when a function starts, for nothing."""
     return {"$ref": _REFERENCE.format(model=model)}
+
+
+def _either(model: str, other: str) -> dict[str, Any]:
+    return {"anyOf": [reference(model), reference(other)]}
 
 
 def schemas_of(*models: type[BaseModel]) -> dict[str, Any]:

@@ -183,3 +183,43 @@ async def test_prompt_tokens_are_at_most_the_bytes_of_the_prompt(sandbox, texts,
     size = len(json.dumps([messages, tools], ensure_ascii=False).encode("utf-8", "surrogatepass"))
     assert status == 200 or "sandbox:" in texts[-1]
     assert json.loads(content)["usage"]["prompt_tokens"] <= size
+
+
+async def test_thinking_is_signed_and_refused_when_it_comes_back_changed(sandbox):
+    message = (await sandbox.ask(reasoning_effort="high"))["choices"][0]["message"]
+    (detail,) = message["reasoning_details"]
+    assert detail["text"] == message["reasoning_content"]
+    answer = {"role": "assistant", "content": "Yes", "reasoning_details": [detail]}
+    user = {"role": "user", "content": "Hi"}
+    await sandbox.ask(messages=[user, answer, user])
+
+    for changed in ({"text": "x"}, {"signature": "x"}, {"signature": None}):
+        wrong = answer | {"reasoning_details": [detail | changed]}
+        error = await sandbox.refusal(messages=[user, wrong, user])
+        assert (error["param"], error["code"]) == (
+            "messages[1].reasoning_details[0].signature",
+            "invalid_signature",
+        )
+
+
+async def test_thoughts_of_others_are_not_checked(sandbox):
+    detail = {"type": "reasoning.text", "text": "x", "signature": "y", "format": "anthropic-claude-v1"}
+    answer = {"role": "assistant", "content": "Yes", "reasoning_details": [detail]}
+    await sandbox.ask(messages=[answer, {"role": "user", "content": "Hi"}])
+
+
+async def test_a_marked_prompt_is_written_to_the_cache_and_read_in_the_next_turn(sandbox):
+    marked = {"role": "user", "content": [{"type": "text", "text": "a b c d", "cache_control": {"type": "ephemeral"}}]}
+    user = {"role": "user", "content": "Hi"}
+    first = (await sandbox.ask(messages=[marked]))["usage"]["prompt_tokens_details"]
+    later = (await sandbox.ask(messages=[marked, {"role": "assistant", "content": "Yes"}, user]))["usage"]
+
+    assert (first["cached_tokens"], first["cache_write_tokens"]) == (0, 4)
+    assert later["prompt_tokens_details"] == {"cached_tokens": 4, "audio_tokens": 0}
+
+
+async def test_a_prompt_without_marks_is_cached_on_request(sandbox):
+    plain, again = [(await sandbox.ask(prompt))["usage"] for prompt in ("a b c", "sandbox:cached a b c")]
+
+    assert plain["prompt_tokens_details"] == {"cached_tokens": 0, "audio_tokens": 0}
+    assert again["prompt_tokens_details"]["cached_tokens"] == again["prompt_tokens"] - 1

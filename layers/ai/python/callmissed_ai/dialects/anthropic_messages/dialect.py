@@ -41,7 +41,6 @@ class MessagesDialect:
     """Anthropic's messages."""
 
     name: DialectName = "anthropic_messages"
-    path: str = PATH
     limit_field: str = "max_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
@@ -73,6 +72,10 @@ class MessagesDialect:
             provider=request.provider,
         )
 
+    def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
+        """See `Dialect.upstream_path`."""
+        return PATH
+
     def full_model_id(self, model_id: str) -> str:
         """See `Dialect.full_model_id`."""
         return full_model_id(model_id)
@@ -102,7 +105,9 @@ class MessagesDialect:
         """See `Dialect.estimate`."""
         return usage.estimate_request(body)
 
-    def meter(self, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> Meter:
+    def meter(
+        self, frame: ReplyFrame, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge
+    ) -> Meter:
         """See `Dialect.meter`."""
         if streamed:
             return StreamMeter(MessageStreamPassage(), bounds, charge)
@@ -124,7 +129,7 @@ class MessagesDialect:
         """See `Dialect.stream_writer`."""
         return reply_writer.MessageStreamWriter(frame)
 
-    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+    def closing(self, error: ApiError, request_id: str) -> bytes:
         """See `Dialect.closing`."""
         return reply_writer.closing(error, request_id)
 

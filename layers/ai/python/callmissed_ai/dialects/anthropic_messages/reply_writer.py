@@ -27,6 +27,7 @@ from callmissed_ai.dialects.conversation import (
     UsageReported,
 )
 from callmissed_ai.dialects.tool_arguments import arguments_object
+from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.tokens.usage import TokenUsage, larger
 
 _MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -129,6 +130,14 @@ class MessageStreamWriter:
         """See `StreamWriter.write`."""
         return b"".join(self._write(event))
 
+    @property
+    def response(self) -> None:
+        """See `Meter.response`."""
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
+        return closing(error, request_id)
+
     def _write(self, event: Event) -> Iterator[bytes]:
         if not self._started:
             self._started = True
@@ -197,5 +206,4 @@ class MessageStreamWriter:
 
 
 def _event(name: str, **fields: Any) -> bytes:
-    data = json.dumps({"type": name, **fields}, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {name}\ndata: {data}\n\n".encode()
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), written_json({"type": name, **fields}))

@@ -24,7 +24,7 @@ from callmissed_ai.dialects.conversation import (
     Turn,
 )
 from callmissed_ai.dialects.ids import restricted_id
-from callmissed_ai.dialects.open_turn import foreign_thought, start_of_open_turn
+from callmissed_ai.dialects.reasoning.open_turn import foreign_thought, start_of_open_turn
 from callmissed_ai.dialects.tool_arguments import arguments_object
 
 _DIALECT = "anthropic_messages"

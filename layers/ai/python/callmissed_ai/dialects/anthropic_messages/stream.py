@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 
+from callmissed.errors import ApiError
 from callmissed_ai.dialects.anthropic_messages.reply_reader import EventReader
+from callmissed_ai.dialects.anthropic_messages.reply_writer import closing
 from callmissed_ai.dialects.conversation import Event
 from callmissed_ai.dialects.stream_meter import Passage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
-from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, split
+from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, name_of, split
+
+_DONE = b"[DONE]"
+"""Some providers end their streams as those of the chat dialect end."""
 
 
 class MessageStreamPassage:
@@ -30,17 +35,32 @@ class MessageStreamPassage:
         rest = self._splitter.rest()
         if not self.finished and data_of(rest):
             yield self._passage(rest.rstrip(b"\r\n") + b"\n\n")
-        if not (self.finished or self._events.has_stopped):
+        if self.finished:
+            return
+        if not self._events.has_stopped:
             raise UnreadableStream("no message_stop")
         self.finished = True
+        yield list(self._events.ended()), b""
+
+    @property
+    def response(self) -> None:
+        """See `Meter.response`."""
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
+        return closing(error, request_id)
 
     def _passage(self, event: bytes) -> Passage:
         event = event.removeprefix(BYTE_ORDER_MARK)
         data = data_of(event)
         if not data:
             return (), event
+        if data == _DONE:
+            return (), b""
         fields = json_object(data)
-        self.finished = fields.get("type") == "message_stop"
+        if "type" not in fields:
+            fields["type"] = name_of(event).decode(errors="replace")
+        self.finished = fields["type"] == "message_stop"
         return list(self._events.read(fields)), b"" if self.finished else event
 
 

@@ -39,24 +39,12 @@ def _texts(value: Any) -> Iterator[str]:
         fields = cast("dict[str, Any]", value)
         for name, inner in fields.items():
             if name in ("input", "input_schema", "schema"):
-                yield from _all_texts(inner)
+                yield from counting.all_texts(inner)
             elif name not in _UNREAD and not (name == "source" and fields.get("type") == "image"):
                 yield from _texts(inner)
     elif isinstance(value, list):
         for inner in cast("list[Any]", value):
             yield from _texts(inner)
-
-
-def _all_texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, inner in cast("dict[str, Any]", value).items():
-            yield name
-            yield from _all_texts(inner)
-    elif isinstance(value, list):
-        for inner in cast("list[Any]", value):
-            yield from _all_texts(inner)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)
 
 
 def read_usage(value: object) -> TokenUsage | None:

@@ -41,7 +41,6 @@ class ChatDialect:
     """OpenAI's chat completions."""
 
     name: DialectName = "openai_chat"
-    path: str = PATH
     limit_field: str = "max_completion_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
@@ -68,6 +67,10 @@ class ChatDialect:
             wants_json=(request.response_format or {}).get("type") in ("json_object", "json_schema"),
             provider=request.provider,
         )
+
+    def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
+        """See `Dialect.upstream_path`."""
+        return PATH
 
     def full_model_id(self, model_id: str) -> str:
         """See `Dialect.full_model_id`."""
@@ -102,7 +105,9 @@ class ChatDialect:
         """See `Dialect.estimate`."""
         return usage.estimate_request(body)
 
-    def meter(self, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> Meter:
+    def meter(
+        self, frame: ReplyFrame, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge
+    ) -> Meter:
         """See `Dialect.meter`."""
         if streamed:
             return stream.ChatStreamMeter(wants_usage=wants_usage, bounds=bounds, charge=charge)
@@ -130,7 +135,7 @@ class ChatDialect:
         """See `Dialect.stream_writer`."""
         return reply_writer.ChatStreamWriter(frame, wants_usage=wants_usage)
 
-    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+    def closing(self, error: ApiError, request_id: str) -> bytes:
         """See `Dialect.closing`."""
         return stream.closing(error, request_id)
 

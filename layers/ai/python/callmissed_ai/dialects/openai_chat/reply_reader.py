@@ -1,9 +1,8 @@
 """From a chat completion, whole or streamed, to the neutral reply."""
 
-import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from callmissed_ai.dialects.accumulation import whole_reply
 from callmissed_ai.dialects.conversation import (
@@ -21,25 +20,34 @@ from callmissed_ai.dialects.conversation import (
     Stop,
     Text,
     Thinking,
-    ToolCall,
     UsageReported,
 )
 from callmissed_ai.dialects.json_reply import UnusableReply
+from callmissed_ai.dialects.openai_chat.call_reader import CallReader
 from callmissed_ai.dialects.openai_chat.reasoning import NAMES, STATED_BY_TYPE, VARYING_FIELDS
 from callmissed_ai.dialects.openai_chat.reply import message_of, objects
 from callmissed_ai.dialects.openai_chat.stream import is_error
 from callmissed_ai.dialects.openai_chat.usage import read_usage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
-from callmissed_ai.dialects.tool_arguments import arguments_object
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, split
 
-_STOPS: Mapping[object, Stop] = {
+_STOPS: Mapping[str, Stop] = {
     "stop": Stop.END,
     "length": Stop.LIMIT,
+    "max_tokens": Stop.LIMIT,
+    "model_length": Stop.CONTEXT_FULL,
     "tool_calls": Stop.TOOL_CALLS,
+    "tool_use": Stop.TOOL_CALLS,
     "function_call": Stop.TOOL_CALLS,
     "content_filter": Stop.REFUSED,
+    "refusal": Stop.REFUSED,
+    "safety": Stop.REFUSED,
+    "sensitive": Stop.REFUSED,
 }
+"""Reasons to stop, those that single providers have included."""
+
+_FAILURES = frozenset({"insufficient_system_resource", "network_error"})
+"""Reasons by which a provider says that it failed."""
 
 
 def read_reply(reply: Mapping[str, Any]) -> Reply:
@@ -47,7 +55,10 @@ def read_reply(reply: Mapping[str, Any]) -> Reply:
     if _first_choice(reply) is None:
         raise UnusableReply("no choice with index 0")
     reader = ChunkReader()
-    return whole_reply([*reader.read(reply), *reader.end()])
+    try:
+        return whole_reply([*reader.read(reply), *reader.end()])
+    except UnreadableStream as error:
+        raise UnusableReply(str(error)) from None
 
 
 class ChatStreamReader:
@@ -92,18 +103,13 @@ class ChatStreamReader:
 
 
 class ChunkReader:
-    """Reads the chunks of one stream: the parts of its first choice, in the order in which they begin.
-
-    Providers repeat an index for another call, leave ids out, and end without a finish reason. A call that is followed
-    by another one ends there when its arguments are whole, else with the reply.
-    """
+    """Reads the chunks of one stream: the parts of its first choice, in the order in which they begin."""
 
     def __init__(self) -> None:
         self.stop: Stop | None = None
         self._next = 0
         self._open: _OpenPart | None = None
-        self._calls: dict[int, _OpenCall] = {}
-        self._ids: set[str] = set()
+        self._calls = CallReader(self._take_index)
         self._refused = False
 
     def read(self, chunk: Mapping[str, Any]) -> Iterator[Event]:
@@ -111,31 +117,53 @@ class ChunkReader:
         choice = _first_choice(chunk)
         if choice is not None:
             yield from self._read_message(message_of(choice))
-            if reason := choice.get("finish_reason"):
-                self.stop = _STOPS.get(reason, Stop.END)
+            self.stop = _stop(choice.get("finish_reason")) or self.stop
         if usage := read_usage(chunk.get("usage")):
             yield UsageReported(usage)
 
     def end(self) -> Iterator[Event]:
         """The events at the end of a stream that is complete."""
+        yield from self._closing_for(self._calls.end())
         yield from self._close()
-        for call in self._calls.values():
-            yield from _ended(call)
+        stop = self.stop or Stop.END
         if self._refused:
-            self.stop = Stop.REFUSED
-        elif self._ids and self.stop in (None, Stop.END):
-            self.stop = Stop.TOOL_CALLS
-        yield ReplyStopped(self.stop or Stop.END)
+            stop = Stop.REFUSED
+        elif self._calls.has_calls and stop is Stop.END:
+            stop = Stop.TOOL_CALLS
+        elif not self._calls.has_calls and stop is Stop.TOOL_CALLS:
+            stop = Stop.END
+        yield ReplyStopped(stop)
 
     def _read_message(self, message: Mapping[str, Any]) -> Iterator[Event]:
         yield from self._read_reasoning(message)
-        if text := _text(message.get("content")):
-            yield from self._grow("content", Text(""), text)
+        yield from self._read_content(message.get("content"))
         if isinstance(refusal := message.get("refusal"), str) and refusal:
             self._refused = True
             yield from self._grow("refusal", Refusal(""), refusal)
         for number, call in enumerate(objects(message.get("tool_calls"))):
-            yield from self._read_call(call, number)
+            yield from self._closing_for(self._calls.read(call, number))
+        if isinstance(legacy := message.get("function_call"), dict):
+            yield from self._closing_for(self._calls.read({"index": 0, "function": legacy}, 0))
+
+    def _closing_for(self, events: Iterator[Event]) -> Iterator[Event]:
+        """`events`, and before one that begins a part the end of the open one."""
+        for event in events:
+            if isinstance(event, PartStarted):
+                yield from self._close()
+            yield event
+
+    def _read_content(self, content: object) -> Iterator[Event]:
+        """The text of a content, which some providers send in parts, thoughts among them."""
+        if isinstance(content, str):
+            if content:
+                yield from self._grow("content", Text(""), content)
+            return
+        for part in objects(content):
+            if part.get("type") == "thinking":
+                text = "".join(_text(inner.get("text")) for inner in objects(part.get("thinking")))
+                yield from self._grow("thinking", Thinking("", extras=_chat(reasoning_content=True)), text)
+            elif text := _text(part.get("text")):
+                yield from self._grow("content", Text(""), text)
 
     def _read_reasoning(self, message: Mapping[str, Any]) -> Iterator[Event]:
         """The reasoning of a chunk; it may be there under several names."""
@@ -149,7 +177,7 @@ class ChunkReader:
                 return
 
     def _read_detail(self, detail: Mapping[str, Any]) -> Iterator[Event]:
-        kind = detail.get("type")
+        kind = _text(detail.get("type"))
         constant = {name: value for name, value in detail.items() if name not in VARYING_FIELDS}
         extras = _chat(reasoning_details=constant)
         if kind not in STATED_BY_TYPE:
@@ -161,47 +189,6 @@ class ChunkReader:
             yield from self._grow(part, Thinking("", extras=extras), text if isinstance(text, str) else "")
         if isinstance(signature, str) and signature and self._open:
             yield PartSigned(self._open.index, signature)
-
-    def _read_call(self, call: Mapping[str, Any], number: int) -> Iterator[Event]:
-        found: Any = call.get("function")
-        function = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-        position: Any = call.get("index")
-        index: int = position if isinstance(position, int) else number
-        known = self._calls.get(index)
-        if known is None or _is_another(known, call, function):
-            known = yield from self._start_call(index, call, function)
-        if text := _arguments(function.get("arguments")):
-            known.arguments += text
-            yield PartGrew(known.index, text)
-
-    def _start_call(
-        self, index: int, call: Mapping[str, Any], function: Mapping[str, Any]
-    ) -> "Generator[Event, None, _OpenCall]":
-        yield from self._close()
-        if replaced := self._calls.pop(index, None):
-            yield from _ended(replaced)
-        for earlier in self._calls.values():
-            if earlier.is_whole:
-                yield from _ended(earlier)
-        opened = _OpenCall(self._take_index(), call.get("id"))
-        self._calls[index] = opened
-        extra = call.get("extra_content")
-        name = function.get("name")
-        part = ToolCall(
-            self._unique_id(opened),
-            name if isinstance(name, str) else "",
-            "",
-            _chat(extra_content=extra) if extra else {},
-        )
-        yield PartStarted(opened.index, part)
-        return opened
-
-    def _unique_id(self, call: "_OpenCall") -> str:
-        given = call.given_id
-        usable = isinstance(given, str) and given and given not in self._ids
-        found = cast("str", given) if usable else f"call_{call.index}"
-        self._ids.add(found)
-        return found
 
     def _grow(self, name: str, empty: Part, text: str) -> Iterator[Event]:
         if self._open is None or self._open.name != name:
@@ -235,49 +222,21 @@ class _OpenPart:
     index: int
 
 
-@dataclass(slots=True)
-class _OpenCall:
-    index: int
-    given_id: object
-    arguments: str = ""
-    ended: bool = False
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the arguments are a JSON object already."""
-        return self.arguments.rstrip().endswith("}") and arguments_object(self.arguments) is not None
-
-
-def _ended(call: _OpenCall) -> Iterator[Event]:
-    if not call.ended:
-        call.ended = True
-        yield PartEnded(call.index)
-
-
-def _is_another(known: _OpenCall, call: Mapping[str, Any], function: Mapping[str, Any]) -> bool:
-    """Whether a call with the index of a `known` one is a new one: with another id, or after the known one is whole."""
-    if not function.get("name"):
-        return False
-    given = call.get("id")
-    return given != known.given_id if given else known.is_whole
+def _stop(reason: object) -> Stop | None:
+    """The reason in our words. Some providers write it in capitals, or add a detail after a colon."""
+    if not isinstance(reason, str) or not reason:
+        return None
+    known = reason.partition(":")[0].strip().lower()
+    if known in _FAILURES:
+        raise UnreadableStream("the upstream reports an error")
+    return _STOPS.get(known, Stop.END)
 
 
 def _first_choice(chunk: Mapping[str, Any]) -> dict[str, Any] | None:
     return next((choice for choice in objects(chunk.get("choices")) if not choice.get("index")), None)
 
 
-def _text(content: object) -> str:
-    """The text of a content, which some providers send in parts."""
-    if isinstance(content, str):
-        return content
-    texts = (part.get("text") for part in objects(content))
-    return "".join(text for text in texts if isinstance(text, str))
-
-
-def _arguments(value: object) -> str:
-    """Arguments as JSON text; some providers send the object itself."""
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 

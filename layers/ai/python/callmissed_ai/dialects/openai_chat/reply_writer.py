@@ -1,9 +1,9 @@
 """From the neutral reply to a chat completion, whole or streamed."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from callmissed.errors import ApiError
 from callmissed_ai.dialects.conversation import (
     Event,
     Part,
@@ -21,7 +21,10 @@ from callmissed_ai.dialects.conversation import (
     ToolCall,
     UsageReported,
 )
+from callmissed_ai.dialects.openai_chat.interleaving import place
 from callmissed_ai.dialects.openai_chat.reasoning import CLAUDE_FORMAT
+from callmissed_ai.dialects.openai_chat.stream import closing
+from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.tokens.usage import TokenUsage, larger
 
 _REASONS: Mapping[Stop, str] = {
@@ -40,16 +43,17 @@ def write_reply(reply: Reply, frame: ReplyFrame) -> dict[str, Any]:
     """The completion, with one choice."""
     texts = [part.text for part in reply.parts if isinstance(part, Text)]
     refusals = [part.text for part in reply.parts if isinstance(part, Refusal)]
-    thoughts = [part for part in reply.parts if isinstance(part, Thinking | RedactedThinking)]
+    thoughts = [part for part in reply.parts if isinstance(part, Thinking)]
+    details = list(_details(reply.parts))
     calls = [part for part in reply.parts if isinstance(part, ToolCall)]
     message: dict[str, Any] = {
         "role": "assistant",
         "content": "".join(texts) if texts else None,
         "refusal": "".join(refusals) if refusals else None,
     }
-    if thoughts:
-        message["reasoning_content"] = "".join(part.text for part in thoughts if isinstance(part, Thinking))
-        message["reasoning_details"] = [_detail(part, index) for index, part in enumerate(thoughts)]
+    if details:
+        message["reasoning_content"] = "".join(part.text for part in thoughts)
+        message["reasoning_details"] = details
     if calls:
         message["tool_calls"] = [_call(part) for part in calls]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _REASONS[reply.stop]}
@@ -76,13 +80,26 @@ def _call(call: ToolCall) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}, **own}
 
 
+def _details(parts: Iterable[Part]) -> Iterator[dict[str, Any]]:
+    """The thoughts with what their provider demands back, in the form that OpenRouter uses."""
+    characters = calls = thoughts = 0
+    for part in parts:
+        match part:
+            case Thinking() | RedactedThinking():
+                constant = {"format": CLAUDE_FORMAT, **place(characters, calls)}
+                yield _detail(part, thoughts) | constant
+                thoughts += 1
+            case Text():
+                characters += len(part.text)
+            case _:
+                calls += isinstance(part, ToolCall)
+
+
 def _detail(part: Thinking | RedactedThinking, index: int) -> dict[str, Any]:
-    """A thought with what its provider demands back, in the form that OpenRouter uses."""
-    common = {"format": CLAUDE_FORMAT, "index": index}
     if isinstance(part, RedactedThinking):
-        return {"type": "reasoning.encrypted", "data": part.data, **common}
+        return {"type": "reasoning.encrypted", "data": part.data, "index": index}
     signed = {"signature": part.signature} if part.signature else {}
-    return {"type": "reasoning.text", "text": part.text, **signed, **common}
+    return {"type": "reasoning.text", "text": part.text, **signed, "index": index}
 
 
 class ChatStreamWriter:
@@ -96,10 +113,21 @@ class ChatStreamWriter:
         self._parts: dict[int, Part] = {}
         self._calls: dict[int, int] = {}
         self._thoughts: dict[int, int] = {}
+        self._characters = 0
+        self._places: dict[int, dict[str, str]] = {}
+        """What the first piece of a thought says for all, for thoughts of which none was written yet."""
 
     def write(self, event: Event) -> bytes:
         """See `StreamWriter.write`."""
         return b"".join(map(self._chunk, self._choices(event)))
+
+    @property
+    def response(self) -> None:
+        """See `Meter.response`."""
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
+        return closing(error, request_id)
 
     def _choices(self, event: Event) -> Iterator[dict[str, Any]]:
         """The fields of the chunks that an event makes."""
@@ -129,6 +157,7 @@ class ChatStreamWriter:
             yield _delta({"tool_calls": [{"index": number, **_call(part)}]})
         elif isinstance(part, Thinking | RedactedThinking):
             self._thoughts[index] = len(self._thoughts)
+            self._places[index] = {"format": CLAUDE_FORMAT, **place(self._characters, len(self._calls))}
             if isinstance(part, RedactedThinking):
                 yield _delta({"reasoning_details": [self._thought(index, part)]})
 
@@ -142,17 +171,14 @@ class ChatStreamWriter:
             case Refusal():
                 return {"refusal": text}
             case _:
+                self._characters += len(text)
                 return {"content": text}
 
     def _thought(self, index: int, part: Thinking | RedactedThinking) -> dict[str, Any]:
-        return _detail(part, self._thoughts[index])
+        return _detail(part, self._thoughts[index]) | self._places.pop(index, {})
 
     def _chunk(self, fields: Mapping[str, Any]) -> bytes:
-        return (
-            b"data: "
-            + json.dumps(self._frame | dict(fields), ensure_ascii=False, separators=(",", ":")).encode()
-            + b"\n\n"
-        )
+        return b"data: %b\n\n" % written_json(self._frame | dict(fields))
 
 
 def _delta(delta: Mapping[str, Any], reason: str | None = None) -> dict[str, Any]:

@@ -25,7 +25,8 @@ from callmissed_ai.dialects.conversation import (
     Turn,
 )
 from callmissed_ai.dialects.further_fields import chosen_by_type, further_fields, shape
-from callmissed_ai.dialects.openai_chat.reasoning import CLAUDE_FORMAT, NAMES, STATED_BY_TYPE, VARYING_FIELDS
+from callmissed_ai.dialects.openai_chat.interleaving import placed
+from callmissed_ai.dialects.openai_chat.reasoning import NAMES, STATED_BY_TYPE, VARYING_FIELDS, is_claude, merged
 from callmissed_ai.dialects.openai_chat.reply import objects
 from callmissed_ai.dialects.openai_chat.request import first_error
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
@@ -91,6 +92,8 @@ def read_request(body: Mapping[str, Any]) -> Conversation:
         stop=tuple(typed.stops),
         user=typed.user or body.get("safety_identifier"),
         streamed=bool(typed.stream),
+        verbosity=body.get("verbosity"),
+        cache_key=body.get("prompt_cache_key"),
     )
 
 
@@ -104,7 +107,8 @@ def _turn(message: Mapping[str, Any], param: str) -> Turn:
             result = ToolResult(message["tool_call_id"], cast("tuple[Text, ...]", tuple(parts)))
             return Turn("user", (result,), param=param)
         case "assistant":
-            return Turn("assistant", (*_thoughts(message), *parts, *_refusal(message), *_calls(message)), param=param)
+            said = [*parts, *_refusal(message)]
+            return Turn("assistant", tuple(placed(list(_thoughts(message)), said, list(_calls(message)))), param=param)
         case _:
             return Turn("user", tuple(parts), param=param)
 
@@ -123,21 +127,24 @@ def _parts(content: str | list[dict[str, Any]] | None) -> Iterator[Part]:
                 yield Text(part["text"], _marks(part))
 
 
-def _thoughts(message: Mapping[str, Any]) -> Iterator[Part]:
-    """An earlier reply's reasoning: what Claude signed as it was, and that of others for their provider alone."""
-    details = objects(message.get("reasoning_details"))
+def _thoughts(message: Mapping[str, Any]) -> Iterator[tuple[object, Part]]:
+    """An earlier reply's reasoning: what Claude signed as it was, and that of others for their provider alone.
+
+    Each comes with the id that may say where it stood.
+    """
+    details = merged(objects(message.get("reasoning_details")))
     for detail in details:
         constant = {name: value for name, value in detail.items() if name not in VARYING_FIELDS}
-        own: Extras = {} if detail.get("format") == CLAUDE_FORMAT else {"openai_chat": {"reasoning_details": constant}}
+        own: Extras = {} if is_claude(detail) else {"openai_chat": {"reasoning_details": constant}}
         text = detail.get(STATED_BY_TYPE.get(detail.get("type"), ""))
         if isinstance(text, str):
             signature = detail.get("signature")
-            yield Thinking(text, signature if isinstance(signature, str) else None, own)
+            yield detail.get("id"), Thinking(text, signature if isinstance(signature, str) else None, own)
         else:
-            yield RedactedThinking(str(detail.get("data") or ""), own)
+            yield detail.get("id"), RedactedThinking(str(detail.get("data") or ""), own)
     for name in NAMES if not details else ():
         if isinstance(text := message.get(name), str) and text:
-            yield Thinking(text, extras={"openai_chat": {name: True}})
+            yield None, Thinking(text, extras={"openai_chat": {name: True}})
             return
 
 

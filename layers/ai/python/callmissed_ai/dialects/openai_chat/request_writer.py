@@ -12,7 +12,6 @@ from callmissed_ai.dialects.conversation import (
     Image,
     OutputFormat,
     Part,
-    Reasoning,
     RedactedThinking,
     Refusal,
     Text,
@@ -24,15 +23,14 @@ from callmissed_ai.dialects.conversation import (
     Turn,
 )
 from callmissed_ai.dialects.ids import restricted_id
-from callmissed_ai.dialects.open_turn import foreign_thought, start_of_open_turn
 from callmissed_ai.dialects.openai_chat.reasoning import fields_of
+from callmissed_ai.dialects.reasoning.effort import effort_of
+from callmissed_ai.dialects.reasoning.open_turn import foreign_thought, is_demanded_back, start_of_open_turn
 
 _DIALECT = "openai_chat"
 _TOOL_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _ERROR_MARK = "Error: "
 _SCHEMA_NAME = "reply"
-_LOW_SHARE, _MEDIUM_SHARE = 0.2, 0.5
-"""Shares of the output limit up to which a budget for thinking is a low or a medium effort."""
 
 
 def write_request(conversation: Conversation) -> dict[str, Any]:
@@ -48,16 +46,6 @@ def write_request(conversation: Conversation) -> dict[str, Any]:
     return body
 
 
-def effort_of(reasoning: Reasoning, output_limit: int | None) -> str | None:
-    """The effort that `reasoning` means, None where the model decides."""
-    if reasoning.mode == "off":
-        return "none"
-    if reasoning.effort or not reasoning.budget:
-        return reasoning.effort
-    share = reasoning.budget / (output_limit or reasoning.budget)
-    return "low" if share <= _LOW_SHARE else "medium" if share <= _MEDIUM_SHARE else "high"
-
-
 def _options(conversation: Conversation) -> dict[str, Any]:
     options: dict[str, Any] = {
         "temperature": conversation.temperature,
@@ -65,6 +53,8 @@ def _options(conversation: Conversation) -> dict[str, Any]:
         "top_k": conversation.top_k,
         "stop": list(conversation.stop) or None,
         "user": conversation.user,
+        "verbosity": conversation.verbosity,
+        "prompt_cache_key": conversation.cache_key,
         "stream": conversation.streamed or None,
     }
     return {name: value for name, value in options.items() if value is not None}
@@ -87,7 +77,8 @@ def _user_messages(turn: Turn) -> Iterator[dict[str, Any]]:
     shown: list[Part] = []
     for part in turn.parts:
         if isinstance(part, ToolResult):
-            yield {"role": "tool", "tool_call_id": tool_id(part.call_id), "content": _result_text(part)}
+            answered = tool_id(part.call_id)
+            yield {"role": "tool", "tool_call_id": answered, "content": _result_text(part), **_own(part.extras)}
             shown += [inner for inner in part.parts if not isinstance(inner, Text)]
         else:
             shown.append(part)
@@ -122,7 +113,7 @@ def _add_thinking(message: dict[str, Any], part: Thinking | RedactedThinking, *,
     own = fields_of(part)
     for name, value in own.items():
         message[name] = message[name] + value if name in message else value
-    if not own and is_open:
+    if not own and is_open and is_demanded_back(part):
         raise foreign_thought(param)
 
 

@@ -87,6 +87,14 @@ class ChatStreamMeter:
         """See `Meter.charges`."""
         return await self._charge(self.usage, self.written)
 
+    @property
+    def response(self) -> None:
+        """See `Meter.response`."""
+
+    def closing(self, error: ApiError | None, request_id: str) -> bytes:
+        """See `Meter.closing`."""
+        return closing(error, request_id)
+
     def written(self) -> str:
         """What the model wrote since its usage was reported, for the tokenizer."""
         return self._passed.unreported_text()

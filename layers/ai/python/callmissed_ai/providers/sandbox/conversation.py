@@ -16,6 +16,7 @@ from callmissed_ai.dialects.openai_chat.typed_request import (
     text_of,
 )
 from callmissed_ai.providers.sandbox import tokens
+from callmissed_ai.providers.sandbox.caching import without_mark
 from callmissed_ai.providers.sandbox.images import SeenImage, read_image
 
 
@@ -42,7 +43,8 @@ def summarize(request: TypedChatRequest, body: Mapping[str, Any]) -> RequestSumm
     last = max((index for index, message in enumerate(messages) if isinstance(message, UserMessage)), default=-1)
     systems = [text_of(message.content) for message in messages if isinstance(message, SystemMessage)]
     seen = sum(image.tokens for found in images.values() for image in found)
-    offered = [_json(body[name]) for name in ("tools", "response_format") if body.get(name)]
+    offered = [_json(list(map(without_mark, body["tools"])))] if body.get("tools") else []
+    offered += [_json(body["response_format"])] if body.get("response_format") else []
     said = [text for message in messages for text in _texts(message)]
     return RequestSummary(
         count=len(messages),

@@ -40,7 +40,7 @@ FAILURES: Mapping[str, Failure] = {
         401, "Incorrect API key provided, as the prompt asked.", "invalid_request_error", "invalid_api_key"
     ),
 }
-_ODDITIES = frozenset({"timeout", "garbage", "cut", "no_usage", "slow", "long"})
+_ODDITIES = frozenset({"timeout", "garbage", "cut", "no_usage", "slow", "long", "cached"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,18 @@ from pydantic import ValidationError
 from callmissed_ai.dialects.openai_chat import request as chat
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.dialects.openai_embeddings import request as embeddings
-from callmissed_ai.providers.sandbox.completion import completion_body
+from callmissed_ai.providers.sandbox.caching import cache_use
 from callmissed_ai.providers.sandbox.conversation import summarize
 from callmissed_ai.providers.sandbox.embedding import embeddings_body
 from callmissed_ai.providers.sandbox.failures import Failure, Instructions, break_off, read_instructions
 from callmissed_ai.providers.sandbox.rejection import Rejected, rejection_of
 from callmissed_ai.providers.sandbox.reply import ComposedReply, check_response_format, compose, digests
 from callmissed_ai.providers.sandbox.rules import parse_request
-from callmissed_ai.providers.sandbox.stream import events
+from callmissed_ai.providers.sandbox.thinking import check_signatures
 from callmissed_ai.providers.sandbox.tools import check_tools
-from callmissed_ai.transports.base import UpstreamCall, UpstreamUnreachable
+from callmissed_ai.providers.sandbox.wire.completion import completion_body
+from callmissed_ai.providers.sandbox.wire.stream import events
+from callmissed_ai.transports.base import UpstreamCall, UpstreamTimedOut
 
 _CHUNK_SECONDS = 0.015
 _JSON = {"content-type": "application/json"}
@@ -67,13 +69,13 @@ class SandboxProvider:
         self._sleep = sleep
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
-        """Answer `call`. Raises UpstreamUnreachable after the deadline when the prompt asks for a timeout."""
+        """Answer `call`. Raises UpstreamTimedOut after the deadline when the prompt asks for a timeout."""
         answer = {chat.PATH: self._chat, embeddings.PATH: self._embeddings}.get(call.path)
         if answer is None:
             failure = Failure(404, f"Unknown request URL: POST {call.path}.", "invalid_request_error", "unknown_url")
             return self._failed(failure)
         try:
-            return await answer(call.body, deadline_seconds)
+            return await answer(call.json, deadline_seconds)
         except Rejected as error:
             return self._refused(error)
         except RecursionError:
@@ -86,13 +88,15 @@ class SandboxProvider:
         digest, wording = digests(body)
         request = parse_request(body)
         check_tools(request)
+        check_signatures(body)
         check_response_format(request)
         conversation = summarize(request, body)
         instructions = read_instructions(conversation.last_user_text)
         if failed := await self._failure(instructions, deadline_seconds, streamed=bool(request.stream)):
             return failed
         choices = compose(request, conversation, instructions, wording)
-        reply = ComposedReply(digest, int(self._clock()), request.model, choices, conversation.tokens)
+        cache = cache_use(body, conversation.tokens, again="cached" in instructions)
+        reply = ComposedReply(digest, int(self._clock()), request.model, choices, conversation.tokens, cache)
         return (
             self._streamed(reply, request, instructions)
             if request.stream
@@ -109,10 +113,10 @@ class SandboxProvider:
     async def _failure(
         self, instructions: Instructions, deadline_seconds: float, *, streamed: bool
     ) -> SandboxReply | None:
-        """The failure that the prompt asks for, if any. Raises UpstreamUnreachable for a timeout."""
+        """The failure that the prompt asks for, if any. Raises UpstreamTimedOut for a timeout."""
         if "timeout" in instructions:
             await self._sleep(deadline_seconds)
-            raise UpstreamUnreachable("no answer in time, as the prompt asked")
+            raise UpstreamTimedOut("no answer in time, as the prompt asked")
         if instructions.failure:
             return self._failed(instructions.failure)
         return self._garbage(streamed=streamed) if "garbage" in instructions else None

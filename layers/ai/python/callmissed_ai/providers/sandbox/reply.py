@@ -8,6 +8,7 @@ from typing import Any
 
 from callmissed_ai.dialects.openai_chat.typed_request import NamedSchema, TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
+from callmissed_ai.providers.sandbox.caching import CacheUse
 from callmissed_ai.providers.sandbox.conversation import RequestSummary
 from callmissed_ai.providers.sandbox.failures import Instructions
 from callmissed_ai.providers.sandbox.rejection import Rejected
@@ -44,6 +45,7 @@ class ComposedReply:
     model: str
     choices: tuple[Choice, ...]
     prompt_tokens: int
+    cache: CacheUse
 
     def call_id(self, choice: int, call: int) -> str:
         """The id of a tool call of a choice."""
@@ -64,11 +66,12 @@ class ComposedReply:
         """The `usage` object, in the sandbox's own tokens."""
         completion = sum(choice.tokens for choice in self.choices)
         reasoning = sum(tokens.count(choice.reasoning) for choice in self.choices)
+        written = {"cache_write_tokens": self.cache.written} if self.cache.written else {}
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": completion,
             "total_tokens": self.prompt_tokens + completion,
-            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+            "prompt_tokens_details": {"cached_tokens": self.cache.read, "audio_tokens": 0, **written},
             "completion_tokens_details": {
                 "reasoning_tokens": reasoning,
                 "audio_tokens": 0,

@@ -9,6 +9,7 @@ def _route(method: str, path: str, auth: Auth, permission: Permission | None = N
 
 ROUTES = (
     _route("POST", "/v1/chat/completions", Auth.KEY, Permission.LLM),
+    _route("POST", "/v1/responses", Auth.KEY, Permission.LLM),
     _route("POST", "/v1/messages", Auth.KEY, Permission.LLM),
     _route("POST", "/anthropic/v1/messages", Auth.KEY, Permission.LLM),
     _route("POST", "/v1/messages/count_tokens", Auth.KEY, Permission.LLM),
@@ -16,6 +17,8 @@ ROUTES = (
     _route("POST", "/v1/embeddings", Auth.KEY, Permission.LLM),
     _route("GET", "/v1/models", Auth.KEY),
     _route("GET", "/v1/models/{model_id+}", Auth.KEY),
+    _route("GET", "/anthropic/v1/models", Auth.KEY),
+    _route("GET", "/anthropic/v1/models/{model_id+}", Auth.KEY),
     _route("GET", "/v1/generation", Auth.KEY),
     _route("GET", "/api/v1/models", Auth.PUBLIC),
     _route("GET", "/api/v1/models/access", Auth.PUBLIC),

@@ -1,13 +1,9 @@
-"""The turn that an assistant has not finished: it called tools, whose results are in the request.
-
-Only the provider whose signed thoughts stand in such a turn can continue it. Thoughts of finished turns are needed no
-more, and another provider gets the conversation without them.
-"""
+"""The turn that is not finished: what the assistant did since the user's last message."""
 
 from collections.abc import Sequence
 
 from callmissed.errors import ApiError, invalid_request
-from callmissed_ai.dialects.conversation import ToolResult, Turn
+from callmissed_ai.dialects.conversation import RedactedThinking, Thinking, ToolResult, Turn
 
 
 def start_of_open_turn(turns: Sequence[Turn]) -> int:
@@ -18,8 +14,13 @@ def start_of_open_turn(turns: Sequence[Turn]) -> int:
     return 0
 
 
+def is_demanded_back(part: Thinking | RedactedThinking) -> bool:
+    """Whether its provider needs the thought to go on: one without a signature is not missed."""
+    return isinstance(part, RedactedThinking) or bool(part.signature or part.extras.get("openai_chat"))
+
+
 def foreign_thought(param: str) -> ApiError:
-    """400 for the thought at `param`, with which another provider would have to continue its turn."""
+    """400 for a thought of another provider in a turn that is not finished."""
     return invalid_request(
         f"'{param}' is another provider's signed thinking. The turn in which it stands can't be continued with "
         "this model: send the results of its tools to the model that called them.",

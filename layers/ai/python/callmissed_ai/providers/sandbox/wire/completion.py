@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
-from callmissed_ai.providers.sandbox.logprobs import logprobs_of
 from callmissed_ai.providers.sandbox.reply import Choice, ComposedReply
+from callmissed_ai.providers.sandbox.thinking import details_of
+from callmissed_ai.providers.sandbox.wire.logprobs import logprobs_of
 
 
 def completion_body(reply: ComposedReply, request: TypedChatRequest, *, with_usage: bool) -> bytes:
@@ -30,7 +31,7 @@ def _choice(reply: ComposedReply, choice: Choice, index: int, request: TypedChat
 def _message(reply: ComposedReply, choice: Choice, index: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": choice.content, "refusal": None, "annotations": []}
     if choice.reasoning:
-        message["reasoning_content"] = choice.reasoning
+        message |= {"reasoning_content": choice.reasoning, "reasoning_details": details_of(choice.reasoning)}
     if choice.tool_calls:
         message["tool_calls"] = [
             {

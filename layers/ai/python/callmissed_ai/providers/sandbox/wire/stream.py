@@ -7,8 +7,9 @@ from typing import Any
 
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.providers.sandbox import tokens
-from callmissed_ai.providers.sandbox.logprobs import logprobs_of
 from callmissed_ai.providers.sandbox.reply import Choice, ComposedReply
+from callmissed_ai.providers.sandbox.thinking import grown_details
+from callmissed_ai.providers.sandbox.wire.logprobs import logprobs_of
 
 
 def events(reply: ComposedReply, request: TypedChatRequest, *, with_usage: bool) -> Iterator[bytes]:
@@ -30,8 +31,9 @@ def _choice_chunks(
 ) -> Iterator[dict[str, Any]]:
     start = None if choice.content is None else ""
     yield _chunk(index, {"role": "assistant", "content": start, "refusal": None})
-    for token in tokens.split(choice.reasoning):
-        yield _chunk(index, {"reasoning_content": token})
+    thought = tokens.split(choice.reasoning)
+    for token, details in zip(thought, grown_details(thought), strict=True):
+        yield _chunk(index, {"reasoning_content": token, "reasoning_details": details})
     for token in tokens.split(choice.content or ""):
         logprobs = logprobs_of(token, request.top_logprobs) if request.logprobs else None
         yield _chunk(index, {"content": token}, logprobs)

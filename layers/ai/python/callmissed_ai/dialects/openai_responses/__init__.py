@@ -1,0 +1,1 @@
+"""The OpenAI responses dialect. https://platform.openai.com/docs/api-reference/responses"""

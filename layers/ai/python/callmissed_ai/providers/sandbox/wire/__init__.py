@@ -1,0 +1,1 @@
+"""The sandbox's reply as bytes: one JSON object, or server-sent events."""

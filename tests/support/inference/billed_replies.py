@@ -1,0 +1,70 @@
+"""Replies of an upstream of each dialect for one usage, written by hand from the vendors' documentation."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from callmissed.catalog.model import DialectName
+from tests.support.inference.behaviours import DONE, completion, content_events, usage_event
+from tests.support.inference.messages import message, message_event, message_stream
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Tokens of a reply, none of them in two fields: `fresh`, `cached` and `written` were read, `output` written."""
+
+    fresh: int
+    cached: int
+    written: int
+    output: int
+
+    @property
+    def input(self) -> int:
+        """Everything that was read."""
+        return self.fresh + self.cached + self.written
+
+
+@dataclass(frozen=True, slots=True)
+class BilledUpstream:
+    """How an upstream of one dialect says a `Spent`: in a whole reply, and in the events of a stream."""
+
+    whole: Callable[[Spent], dict[str, Any]]
+    events: Callable[[Spent], list[bytes]]
+    reports_last: int
+    """The event, from the end, after which a stream has reported everything."""
+
+
+def _chat_usage(spent: Spent) -> dict[str, Any]:
+    return {
+        "prompt_tokens": spent.input,
+        "completion_tokens": spent.output,
+        "total_tokens": spent.input + spent.output,
+        "prompt_tokens_details": {"cached_tokens": spent.cached, "cache_write_tokens": spent.written},
+    }
+
+
+def _messages_usage(spent: Spent) -> dict[str, Any]:
+    return {
+        "input_tokens": spent.fresh,
+        "cache_read_input_tokens": spent.cached,
+        "cache_creation_input_tokens": spent.written,
+        "output_tokens": spent.output,
+    }
+
+
+def _messages_events(spent: Spent) -> list[bytes]:
+    *before, _delta, stop = message_stream(message(usage=_messages_usage(spent)))
+    end = {"stop_reason": "end_turn", "stop_sequence": None}
+    return [*before, message_event("message_delta", delta=end, usage={"output_tokens": spent.output}), stop]
+
+
+UPSTREAMS: Mapping[DialectName, BilledUpstream] = {
+    "openai_chat": BilledUpstream(
+        lambda spent: completion(usage=_chat_usage(spent)),
+        lambda spent: [*content_events(), usage_event(_chat_usage(spent)), DONE],
+        reports_last=2,
+    ),
+    "anthropic_messages": BilledUpstream(
+        lambda spent: message(usage=_messages_usage(spent)), _messages_events, reports_last=2
+    ),
+}

@@ -1,0 +1,131 @@
+"""Requests through the neutral form: nothing is lost within a dialect, nor there and back through another."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callmissed.catalog.model import DialectName
+from callmissed_ai.dialects.conversation import (
+    Conversation,
+    Image,
+    OutputFormat,
+    Reasoning,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+)
+from callmissed_ai.dialects.opening import open_dialect
+
+CALLERS: tuple[DialectName, ...] = ("openai_chat", "anthropic_messages")
+OTHERS = [(inner, outer) for inner in CALLERS for outer in CALLERS if inner != outer]
+LIMIT = 4_000
+
+texts = st.text(min_size=1, max_size=20).filter(lambda text: bool(text.strip()))
+words = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
+objects = st.dictionaries(words, st.none() | st.booleans() | st.integers() | texts, max_size=3)
+schemas = st.builds(lambda names: {"type": "object", "properties": {name: {} for name in names}}, st.lists(words))
+images = st.builds(Image, url=words.map("https://example.com/{}".format)) | st.builds(
+    Image, data=st.sampled_from(["iVBORw==", "/9j/"]), media_type=st.sampled_from(["image/png", "image/jpeg"])
+)
+tools = st.builds(Tool, words, st.none() | texts, schemas, st.none() | st.booleans())
+formats = st.builds(OutputFormat, schemas, st.just("reply"), strict=st.just(True))
+
+efforts = st.sampled_from([Reasoning(), Reasoning("adaptive", effort="low"), Reasoning("adaptive", effort="high")])
+
+
+@st.composite
+def exchanges(draw: st.DrawFn) -> Sequence[Turn]:
+    """A question, perhaps with images; calls of tools with their results in any order; an answer."""
+    asked = draw(st.lists(st.builds(Text, texts) | images, min_size=1, max_size=3))
+    turns = [Turn("user", tuple(asked))]
+    ids = draw(st.lists(words, max_size=3, unique=True))
+    if ids:
+        said = [Text(text) for text in draw(st.lists(texts, max_size=1))]
+        calls = [ToolCall(call_id, draw(words), compact(draw(objects))) for call_id in ids]
+        turns.append(Turn("assistant", (*said, *calls)))
+        results = [ToolResult(call_id, (Text(draw(texts)),)) for call_id in draw(st.permutations(ids))]
+        turns.append(Turn("user", tuple(results)))
+    return [*turns, Turn("assistant", (Text(draw(texts)),))]
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> Conversation:
+    """Requests with what every dialect has."""
+    instructions = [Turn("system", (Text(text),)) for text in draw(st.lists(texts, max_size=1))]
+    before = [turn for exchange in draw(st.lists(exchanges(), max_size=2)) for turn in exchange]
+    offered = draw(st.lists(tools, max_size=2, unique_by=lambda tool: tool.name))
+    choices = [ToolChoice("auto"), ToolChoice("required"), ToolChoice("none")]
+    named = [ToolChoice("named", tool.name) for tool in offered]
+    choice = draw(st.none() | st.sampled_from([*choices, *named])) if offered else None
+    return Conversation(
+        turns=(*instructions, *before, Turn("user", (Text(draw(texts)),))),
+        tools=tuple(offered),
+        tool_choice=choice,
+        parallel_tool_calls=draw(st.sampled_from([None, False])) if choice and choice.mode != "none" else None,
+        output_limit=LIMIT,
+        output_format=draw(st.none() | formats),
+        reasoning=draw(efforts),
+        temperature=draw(st.none() | st.sampled_from([0.0, 0.5, 1.0])),
+        top_p=draw(st.none() | st.sampled_from([0.5, 1.0])),
+        stop=tuple(draw(st.lists(texts, max_size=2))),
+        user=draw(st.none() | words),
+        streamed=draw(st.booleans()),
+    )
+
+
+def compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def written(dialect: DialectName, conversation: Conversation) -> dict[str, Any]:
+    """A request as its caller sends it."""
+    opened = open_dialect(dialect)
+    body = opened.write_request(conversation)
+    return json.loads(compact({"model": "m", **body, opened.limit_field: LIMIT}))
+
+
+def read(dialect: DialectName, body: dict[str, Any]) -> Conversation:
+    return open_dialect(dialect).read_request(body)
+
+
+@pytest.mark.parametrize("dialect", CALLERS)
+@given(conversation=conversations())
+def test_request_comes_back_as_it_was(dialect: DialectName, conversation: Conversation) -> None:
+    asked = written(dialect, conversation)
+
+    assert written(dialect, read(dialect, asked)) == asked
+
+
+@pytest.mark.parametrize("dialect", CALLERS)
+@given(conversation=conversations())
+def test_request_that_is_written_is_accepted_with_a_bound_above_its_count(
+    dialect: DialectName, conversation: Conversation
+) -> None:
+    asked = written(dialect, conversation)
+    size = len(compact(asked).encode())
+    opened = open_dialect(dialect)
+
+    opened.check_size(asked, size)
+    bound = opened.ask(asked, size)
+    assert opened.count(asked, None) <= bound.input_tokens
+    assert bound.has_images == any(isinstance(part, Image) for turn in conversation.turns for part in turn.parts)
+    assert list(opened.further_fields(asked)) == []
+
+
+@pytest.mark.parametrize(("inner", "outer"), OTHERS)
+@given(conversation=conversations())
+def test_request_comes_back_through_another_dialect(
+    inner: DialectName, outer: DialectName, conversation: Conversation
+) -> None:
+    asked = written(inner, conversation)
+
+    through = written(outer, read(inner, asked))
+
+    assert written(inner, read(outer, through)) == asked
