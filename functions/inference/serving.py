@@ -32,7 +32,9 @@ async def serve(request: Request, service: Service) -> Response:
     raw = await read_body(request)
     payer, call = _key_payer(request), _call(request)
     try:
-        work = container.router.prepared(service.parse(container.catalog, parse_object(raw), len(raw)))
+        body = parse_object(raw)
+        catalog = await container.router.catalog_for(body)
+        work = container.router.prepared(service.parse(catalog, body, len(raw)))
         call.idempotent = None if work.streamed else _idempotent(container, request, raw)
     except ApiError:
         await authenticate(request, service.permission)  # an error of the key comes before other errors

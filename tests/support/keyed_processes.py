@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp, Message
 
 from callmissed.aws.database import Database
+from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock
 from callmissed.errors import service_unavailable
 from callmissed.idempotency.store import IdempotencyStore
@@ -213,7 +214,7 @@ class Process:
             stage=store.stage, region="us-east-1", dynamodb_endpoint=store.endpoint, peppers=PEPPER.hex()
         )
         made = create_container(settings, self._clock, self.dynamodb)
-        router: Any = _Router(self)
+        router: Any = _Router(self, made.catalog)
         return create_app(replace(made, router=router, idempotency=self._records))
 
     async def reply(self) -> bytes:
@@ -226,7 +227,11 @@ class _Router:
     """In the place of the gateway's providers: one that waits for its process."""
 
     process: Process
+    catalog: Catalog
     health: RouteHealth = field(default_factory=RouteHealth)
+
+    async def catalog_for(self, _body: Mapping[str, Any]) -> Catalog:
+        return self.catalog
 
     def prepared(self, work: Work) -> Work:
         return work

@@ -52,7 +52,7 @@ def for_openrouter(preferences: Preferences, model: Model) -> dict[str, Any] | N
 
     None of its providers may be dearer than the model, because the caller pays the model's price whoever serves.
     """
-    if preferences is NO_PREFERENCES:
+    if preferences is NO_PREFERENCES and not model.price_capped:
         return None
     wishes: dict[str, Any] = {
         "order": openrouters_names(preferences.order, model),
@@ -62,7 +62,7 @@ def for_openrouter(preferences: Preferences, model: Model) -> dict[str, Any] | N
         "allow_fallbacks": None if preferences.allow_fallbacks else False,
     }
     passed = {name: value for name, value in wishes.items() if value not in (None, [])} | dict(preferences.further)
-    if not passed and not preferences.sorts:
+    if not passed and not preferences.sorts and not model.price_capped:
         return None
     return passed | _most(model)
 

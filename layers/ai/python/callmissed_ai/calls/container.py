@@ -58,9 +58,11 @@ def create_container(
     catalog = catalog or read_catalog(settings)
     admission, ledger = Admission(database), Ledger(database)
     health = RouteHealth(clock)
+    environment = provider_environment(settings)
+    router = Router(catalog, environment, _open_sandbox, names_variables=settings.names_variables, health=health)
     if dynamodb is None:
         health.sharing = SharedHealth(database, health)
-    environment = provider_environment(settings)
+        router.listed_models.database = database
     return Container(
         clock=clock,
         catalog=catalog,
@@ -70,7 +72,7 @@ def create_container(
         admission=admission,
         authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),
-        router=Router(catalog, environment, _open_sandbox, names_variables=settings.names_variables, health=health),
+        router=router,
     )
 
 

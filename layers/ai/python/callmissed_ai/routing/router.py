@@ -9,13 +9,15 @@ asked last, and those whose provider asked to be left alone are not asked.
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
-from callmissed.catalog.model import SANDBOX, Catalog, ProviderRoute, missing_settings, resolved
+from callmissed.catalog.model import OPENROUTER, SANDBOX, Catalog, ProviderRoute, missing_settings, resolved
 from callmissed.errors import ApiError
 from callmissed.observability import get_logger
 from callmissed_ai.routing.attempt import UpstreamAnswer
 from callmissed_ai.routing.availability import Availability
 from callmissed_ai.routing.health import Candidate, RouteHealth
+from callmissed_ai.routing.listed_models import ListedModels
 from callmissed_ai.routing.search import Search
 from callmissed_ai.routing.selection import servable
 from callmissed_ai.transports.base import Transport
@@ -53,6 +55,11 @@ class Router:
         self._open_sandbox = sandbox
         self._sleep = sleep
         self._open: dict[str, Transport] = {}
+        self.listed_models = ListedModels(catalog, self._openrouter, self.health.clock)
+
+    async def catalog_for(self, body: Mapping[str, Any]) -> Catalog:
+        """The catalog for the request `body`. Raises ApiError 400 for a model without a price."""
+        return await self.listed_models.catalog_for(body)
 
     def prepared(self, work: Work) -> Work:
         """`work` with what can serve it, for `answer`. Raises ApiError 400 when nothing can have the request."""
@@ -84,6 +91,7 @@ class Router:
     async def close(self) -> None:
         """Drop every connection pool; the next call makes new ones."""
         await self.health.close()
+        await self.listed_models.close()
         for provider in self._open.values():
             await provider.close()
 
@@ -105,6 +113,10 @@ class Router:
                 return None
             self._open[name] = self._connect(name)
         return self._open[name]
+
+    def _openrouter(self) -> Transport | None:
+        known = OPENROUTER in self._catalog.providers and self.availability.has_settings(OPENROUTER)
+        return self._provider(OPENROUTER) if known else None
 
     def _sandbox(self) -> Transport:
         if SANDBOX not in self._open:

@@ -94,6 +94,7 @@ class Model:
     for models that aren't priced by the token, and for `openrouter/auto`, whose price is the chosen model's.
     `reasoning_efforts` maps the caller's value to the value sent, "" meaning that the field is dropped; None
     forwards it as it is. `status` is `live` or `maintenance`; in maintenance, the error recommends the id `fallback`.
+    A model with `price_capped` may be served by nobody who is dearer than `price`.
     A model that was chosen for the id `billed_as` has that one's price and access; "" means its own.
     `realtime` models speak over sockets only. `dimensions` is the size of an embedding model's vectors, None where it
     is not known; its `context_window` bounds each input. `created` is in epoch seconds.
@@ -124,6 +125,7 @@ class Model:
     dimensions: int | None = None
     created: int = LISTED_SINCE
     billed_as: str = ""
+    price_capped: bool = False
 
     @property
     def billed_id(self) -> str:
@@ -175,6 +177,10 @@ class Catalog:
         if model is None and routing_suffix(model_id):
             return self._named(model_id.rpartition(":")[0])
         return model
+
+    def with_models(self, models: Mapping[str, Model]) -> "Catalog":
+        """This catalog and `models`."""
+        return Catalog({**self.models, **models}, self.providers)
 
     def listed(self, category: Category | None = None, free: bool | None = None) -> list[Model]:
         """The models of `category` (all when None) that the free plan may use (or may not, or all when None)."""
