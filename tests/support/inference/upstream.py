@@ -56,11 +56,12 @@ Behaviour = Callable[[web.Request, Received], Awaitable[web.StreamResponse]]
 
 
 class FakeUpstream:
-    """The upstream as tests see it. `otherwise` answers when nothing is queued."""
+    """The upstream as tests see it. `otherwise` answers when nothing is queued; `files` are there to be fetched."""
 
     def __init__(self, otherwise: Behaviour) -> None:
         self.requests: list[Received] = []
         self.otherwise = otherwise
+        self.files: dict[str, tuple[int, bytes]] = {}
         self.port = 0
         self._queue: deque[Behaviour] = deque()
 
@@ -72,6 +73,7 @@ class FakeUpstream:
         """Drop what is queued and recorded."""
         self._queue.clear()
         self.requests.clear()
+        self.files.clear()
 
     @property
     def unused(self) -> int:
@@ -104,6 +106,11 @@ class FakeUpstream:
             received.cut.set()
             raise
 
+    async def file(self, request: web.Request) -> web.Response:
+        status, body = self.files.get(request.path, (404, b""))
+        headers = {"Location": "/png"} if status == 302 else {}
+        return web.Response(status=status, body=body, headers=headers, content_type="text/plain")
+
     @contextmanager
     def serving(self) -> Generator["FakeUpstream"]:
         """Serve on a free port of loopback until the block ends."""
@@ -117,6 +124,7 @@ class FakeUpstream:
     async def _start(self) -> web.AppRunner:
         app = web.Application(client_max_size=2**26)
         app.router.add_post("/{path:.*}", self.answer)
+        app.router.add_get("/{path:.*}", self.file)
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
