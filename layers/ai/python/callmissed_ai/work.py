@@ -8,7 +8,7 @@ from callmissed.errors import ApiError
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges
-from callmissed_ai.preferences import Preferences
+from callmissed_ai.preferences.wishes import Preferences
 from callmissed_ai.transports.base import UpstreamCall
 
 

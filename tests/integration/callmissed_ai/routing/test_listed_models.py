@@ -175,8 +175,8 @@ async def test_failure_is_not_repeated_at_once(processes: list[Process], clock: 
 
 async def test_model_whose_price_is_in_doubt_is_refused_by_name(processes: list[Process]) -> None:
     first, _ = processes
-    doubtful = {"id": "acme/free", "context_length": 9, "pricing": {"prompt": "0", "completion": "0"}}
-    first.openrouter.body["data"].append(doubtful)
+    free = {"id": "acme/free", "context_length": 9, "pricing": {"prompt": "0", "completion": "0"}}
+    first.openrouter.body["data"].append(free)
 
     with pytest.raises(ApiError) as refused:
         await first.price("acme/free")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callmissed_ai.charges import token_charges
-from callmissed_ai.preferences import NO_PREFERENCES, for_openrouter
+from callmissed_ai.preferences.wishes import NO_PREFERENCES, for_openrouter
 from callmissed_ai.routing.openrouter_list import is_listable, model_of, read_list, read_rows, stored_rows
 from callmissed_ai.tokens.usage import TokenUsage
 from tests.support.inference.any_json import anything

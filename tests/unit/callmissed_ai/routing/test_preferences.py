@@ -12,7 +12,7 @@ from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Catalog, DialectName, Model, ProviderRoute
 from callmissed.catalog.prices import token_price
 from callmissed.errors import ApiError
-from callmissed_ai.preferences import NO_PREFERENCES, Preferences
+from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences
 from callmissed_ai.routing.preferences import preferred
 from callmissed_ai.routing.selection import servable
 from callmissed_ai.services import chat

@@ -10,8 +10,8 @@ from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
 from callmissed_ai.dialects.further_fields import FurtherField
 from callmissed_ai.dialects.output_bounds import OutputBounds
-from callmissed_ai.dialects.provider_preferences import ProviderPreferences
 from callmissed_ai.dialects.stream_reader import StreamReader, StreamWriter
+from callmissed_ai.preferences.request_field import ProviderPreferences
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.work import Meter
 

@@ -51,7 +51,7 @@ class UpstreamAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedTry:
     """A try that failed: why, in a word or as a status; seconds that the provider wants to be left alone.
 
     `is_outage` says that it counts against the route, and not against the request or the operator's settings.
@@ -63,7 +63,7 @@ class Failure:
     timed_out: bool = False
 
 
-class Attempt:
+class RouteAttempt:
     """One route for a call, tried once or more with the same request. Raises ApiError 400 where it can't have it."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Attempt:
         self._sandboxed = sandboxed
         self._request = work.request_for(model, route)
 
-    async def send(self) -> UpstreamAnswer | Failure:
+    async def send(self) -> UpstreamAnswer | FailedTry:
         """One try. Raises ApiError 400 for what the caller must change."""
         asked = self._clock()
         deadline = _SANDBOX_HEAD_SECONDS if self._route.provider == SANDBOX else _HEAD_SECONDS
@@ -88,14 +88,14 @@ class Attempt:
             refusal = await _read_refusal(reply)
         except UpstreamUnreachable as error:
             _report(self._route, 0, str(error))
-            return Failure("no_reply", timed_out=isinstance(error, UpstreamTimedOut))
+            return FailedTry("no_reply", timed_out=isinstance(error, UpstreamTimedOut))
         _report(self._route, reply.status, "")
         if self._route.provider == SANDBOX and reply.status < 500:
             raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
         if reply.status in _CALLERS_FAULT:
             raise self._work.refusal(self._route, refusal)
         wait = wait_seconds(reply.status, reply.headers, self._clock())
-        return Failure(str(reply.status), wait, is_outage=reply.status not in _OPERATORS_FAULT)
+        return FailedTry(str(reply.status), wait, is_outage=reply.status not in _OPERATORS_FAULT)
 
     async def _begun(self, reply: UpstreamReply, asked: Micros) -> UpstreamAnswer:
         """The answer once its reply has begun. Raises UpstreamUnreachable where it does not."""

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from callmissed.catalog.model import SANDBOX, Model, ProviderRoute
 from callmissed.clock import Clock, system_clock
-from callmissed_ai.preferences import Preferences
+from callmissed_ai.preferences.wishes import Preferences
 from callmissed_ai.routing.breaker import Breaker, RouteKey, Stance
 from callmissed_ai.routing.preferences import ordered_count
 from callmissed_ai.routing.speeds import Speeds
@@ -20,7 +20,7 @@ class Sharing(Protocol):
         """Start an exchange if one is due."""
         ...
 
-    def tell(self, key: RouteKey, *, urgent: bool) -> None:
+    def report(self, key: RouteKey, *, urgent: bool) -> None:
         """Note that there is something new about a route; what is urgent is sent at once."""
         ...
 
@@ -85,12 +85,12 @@ class RouteHealth:
         key = key_of(route)
         closed = self.breaker.succeed(key)
         self.speeds.began(key, milliseconds)
-        self._tell(key, urgent=closed)
+        self._report(key, urgent=closed)
 
     def fail(self, route: ProviderRoute, wait_seconds: float = 0) -> None:
         """Note that the route failed, and for how long its provider wants to be left alone."""
         if route.provider != SANDBOX and self.breaker.fail(key_of(route), wait_seconds):
-            self._tell(key_of(route), urgent=True)
+            self._report(key_of(route), urgent=True)
 
     def wrote(self, route: ProviderRoute, tokens: int, milliseconds: float) -> None:
         """Note that a reply of so many tokens was written in so long."""
@@ -102,9 +102,9 @@ class RouteHealth:
         if self.sharing:
             await self.sharing.close()
 
-    def _tell(self, key: RouteKey, *, urgent: bool) -> None:
+    def _report(self, key: RouteKey, *, urgent: bool) -> None:
         if self.sharing:
-            self.sharing.tell(key, urgent=urgent)
+            self.sharing.report(key, urgent=urgent)
 
 
 def key_of(route: ProviderRoute) -> RouteKey:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from callmissed.catalog.model import OPENROUTER, Model, ProviderRoute
 from callmissed.errors import ApiError, invalid_request
-from callmissed_ai.preferences import NO_PREFERENCES, Preferences, openrouters_names
+from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences, openrouters_names
 
 NO_ROUTE = "no_matching_provider"
 _LAST = 1_000

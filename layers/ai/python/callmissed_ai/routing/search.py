@@ -8,7 +8,7 @@ from callmissed.catalog.model import SANDBOX, Model, ProviderRoute
 from callmissed.clock import SECOND
 from callmissed.errors import ApiError
 from callmissed.ledger.entries import Try
-from callmissed_ai.routing.attempt import Attempt, Failure, UpstreamAnswer
+from callmissed_ai.routing.attempt import FailedTry, RouteAttempt, UpstreamAnswer
 from callmissed_ai.routing.health import Candidate, RouteHealth
 from callmissed_ai.transports.base import Transport
 from callmissed_ai.work import Work
@@ -54,15 +54,15 @@ class Search:
             raise self._refusal
         return None
 
-    def _attempt(self, model: Model, route: ProviderRoute, transport: Transport) -> Attempt | None:
+    def _attempt(self, model: Model, route: ProviderRoute, transport: Transport) -> RouteAttempt | None:
         """An attempt on the route, unless that can't have the request; the next one may."""
         try:
-            return Attempt(self._work, model, route, transport, self._health.clock, sandboxed=self._sandboxed)
+            return RouteAttempt(self._work, model, route, transport, self._health.clock, sandboxed=self._sandboxed)
         except ApiError as refused:
             self._refusal = self._refusal or refused
             return None
 
-    async def _tried(self, attempt: Attempt, model: Model, route: ProviderRoute) -> UpstreamAnswer | None:
+    async def _tried(self, attempt: RouteAttempt, model: Model, route: ProviderRoute) -> UpstreamAnswer | None:
         """Ask the route, and once more unless it asked to be left alone or was only probed."""
         tries = 1 if self._health.begin(route) or route.provider == SANDBOX else _TRIES_PER_ROUTE
         for number in range(tries):
@@ -80,7 +80,7 @@ class Search:
             self._tries.append(Try(route.provider, model.id, answer.outcome))
         return None
 
-    async def _asked(self, attempt: Attempt, route: ProviderRoute) -> UpstreamAnswer | Failure:
+    async def _asked(self, attempt: RouteAttempt, route: ProviderRoute) -> UpstreamAnswer | FailedTry:
         """One try, and what it says of the route's health; a call that ends meanwhile says nothing of it."""
         asked = self._health.clock()
         try:

@@ -52,8 +52,8 @@ class SharedHealth:
         if self._health.clock() >= self._next:
             self._start()
 
-    def tell(self, key: RouteKey, *, urgent: bool) -> None:
-        """See `Sharing.tell`."""
+    def report(self, key: RouteKey, *, urgent: bool) -> None:
+        """See `Sharing.report`."""
         now = self._health.clock()
         if not urgent and now < self._written.get(key, 0) + SPEED_SECONDS * SECOND:
             return

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callmissed.catalog.model import ProviderRoute
-from callmissed_ai.preferences import Sort
+from callmissed_ai.preferences.wishes import Sort
 from callmissed_ai.routing.breaker import RouteKey
 
 _WEIGHT = 0.2

@@ -27,15 +27,15 @@ from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
-from callmissed_ai.dialects.provider_preferences import FIELD, preferences_of
 from callmissed_ai.dialects.stream_meter import StreamMeter
-from callmissed_ai.dialects.translated_requests import TranslatedRequests
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
-from callmissed_ai.preferences import NO_PREFERENCES, Preferences, Sort, for_openrouter
+from callmissed_ai.preferences.request_field import FIELD, preferences_of
+from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences, Sort, for_openrouter
 from callmissed_ai.services.auto import AUTO, capable_models
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service
+from callmissed_ai.services.translated_requests import TranslatedRequests
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.transports.base import UpstreamCall

@@ -22,7 +22,7 @@ from callmissed_ai.dialects.openai_embeddings.request import (
     parse_embeddings,
     without_nulls,
 )
-from callmissed_ai.preferences import NO_PREFERENCES
+from callmissed_ai.preferences.wishes import NO_PREFERENCES
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from callmissed.errors import ApiError, invalid_request
-from callmissed_ai.dialects.provider_preferences import ProviderPreferences
+from callmissed_ai.preferences.request_field import ProviderPreferences
 
 PATH = "/messages"
 VERSION = "2023-06-01"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from callmissed_ai.dialects.anthropic_messages.request import MAX_MESSAGES
-from callmissed_ai.dialects.provider_preferences import ProviderPreferences
+from callmissed_ai.preferences.request_field import ProviderPreferences
 
 _Effort = Literal["low", "medium", "high", "xhigh", "max"]
 

@@ -6,7 +6,6 @@ from typing import Any, Literal, cast
 from pydantic import ValidationError
 
 from callmissed.errors import invalid_request
-from callmissed_ai.dialects import provider_preferences
 from callmissed_ai.dialects.conversation import (
     Conversation,
     Extras,
@@ -24,7 +23,7 @@ from callmissed_ai.dialects.conversation import (
     ToolResult,
     Turn,
 )
-from callmissed_ai.dialects.further_fields import chosen_by_type, further_fields, shape
+from callmissed_ai.dialects.further_fields import PROVIDER, chosen_by_type, further_fields, shape
 from callmissed_ai.dialects.openai_chat.interleaving import placed
 from callmissed_ai.dialects.openai_chat.reasoning import NAMES, STATED_BY_TYPE, VARYING_FIELDS, is_claude, merged
 from callmissed_ai.dialects.openai_chat.reply import objects
@@ -61,7 +60,7 @@ _TRANSLATED = shape(
     ),
     reasoning=shape("effort", "max_tokens", "enabled", "exclude"),
     stream_options=shape("include_usage", "include_obfuscation"),
-    provider=provider_preferences.SHAPE,
+    provider=PROVIDER,
 )
 """Everything that `read_request` carries, or may leave out because it says nothing about the reply."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from callmissed.errors import ApiError, invalid_request
-from callmissed_ai.dialects.provider_preferences import ProviderPreferences
+from callmissed_ai.preferences.request_field import ProviderPreferences
 from callmissed_ai.tokens.bounds import max_request_tokens
 from callmissed_ai.tokens.usage import MAX_TOKENS
 

@@ -11,13 +11,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from callmissed.money import CREDIT, CREDITS_PER_USD
-from callmissed_ai.dialects.further_fields import Shape, shape
-from callmissed_ai.preferences import NO_PREFERENCES, Preferences, Sort
+from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences, Sort
 
 FIELD = "provider"
-SHAPE: Shape = shape("sort", "allow_fallbacks", free=("order", "only", "ignore", "max_price"))
-"""The part of the field that the gateway understands; a provider's row has to admit the rest."""
-
 _MAX_NAMES = 100
 _MAX_USD = 1_000_000.0
 
