@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from callmissed.web.openapi import JSON, reference
 from callmissed_ai.calls.container import Container
 from callmissed_ai.dialects.anthropic_messages.request import CountRequest, MessagesRequest
+from callmissed_ai.services.betas import HEADER
 from callmissed_ai.services.chat import PERMISSION, chat_service, count_tokens
 from functions.inference.body import parse_object, read_body
 from functions.inference.call_router import CallDescription, CallRouter
@@ -30,7 +31,6 @@ _DESCRIPTION = CallDescription(
     },
 )
 
-_SERVICE = chat_service("anthropic_messages")
 router = CallRouter("messages")
 
 
@@ -40,10 +40,11 @@ async def messages(request: Request) -> Response:
     """Create a message, blocking or streaming, in the Anthropic dialect, with any model of the catalog.
 
     A model of another dialect gets the request translated, and its reply is translated back. What the model's provider
-    can't have is refused with 400 and the field's name. A bare `claude-*` means `anthropic/claude-*`. Cost, limits and
+    can't have is refused with 400 and the field's name. Values of `anthropic-beta` reach Anthropic alone, but for those
+    that may have a price, which are a 400. A bare `claude-*` means `anthropic/claude-*`. Cost, limits and
     `Idempotency-Key` are as for chat completions. A stream ends with `message_stop`, or with an event `error`.
     """
-    return await serve(request, _SERVICE)
+    return await serve(request, chat_service("anthropic_messages", request.headers.getlist(HEADER)))
 
 
 _COUNT = CallDescription(

@@ -11,7 +11,7 @@ from typing import Any
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.catalog.model import ProviderRoute
+from callmissed.catalog.model import Catalog, ProviderRoute
 from callmissed.clock import MINUTE, Clock, Micros, system_clock
 from callmissed.keys.budgets import KeyBudgets
 from callmissed.keys.management import KeyManager, NewKey
@@ -37,6 +37,8 @@ from tests.support.wallet_items import held, spent
 PEPPER = b"tests-pepper-of-some-length-....."
 REGION = "us-east-1"
 
+ENVIRONMENT: Mapping[str, str] = {"LAB_API_KEY": "lab-secret"}
+
 _MODELS: Mapping[str, Mapping[str, Any]] = {
     "lab-chat": {"provider": "lab", "cached_input": 10},
     "lab-cached": {"provider": "lab", "cached_input": 10, "cache_write": 100},
@@ -46,11 +48,13 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "lab-dear": {"provider": "lab", "input": 1000, "output": 3000},
     "lab-small": {"provider": "lab", "max_output_tokens": 512},
     "second-chat": {"provider": "second"},
+    "inline-chat": {"provider": "inline", "supports_vision": True},
     "dead-chat": {"provider": "dead"},
     "keyed-chat": {"provider": "keyed"},
     "keyless-chat": {"provider": "keyless"},
     "claude-chat": {"provider": "claude", "supports_vision": True, "cached_input": 5, "cache_write": 60},
     "sdk-chat": {"provider": "sdk"},
+    "claude-sdk-chat": {"provider": "claude_sdk", "cached_input": 5, "cache_write": 60},
     "named-chat": {"provider": "named"},
     "lab-embedding": {"provider": "lab", "category": "embedding", "context_window": 8192, "dimensions": 4},
     "sdk-embedding": {"provider": "sdk", "category": "embedding", "context_window": 8192},
@@ -69,13 +73,17 @@ def providers_toml(port: int, dead_port: int) -> str:
     base = f"http://127.0.0.1:{port}"
     rows = [
         f'[providers.lab]\nbase_url = "{base}/lab/v1"\n{_UNPRICED}',
+        f'[providers.inline]\nbase_url = "{base}/inline/v1"\nquirks = ["inline_images"]',
         f'[providers.second]\nbase_url = "{base}/second/v1"',
         f'[providers.dead]\nbase_url = "http://127.0.0.1:{dead_port}/v1"',
         f'[providers.keyed]\nbase_url = "{base}/keyed/v1"\napi_key_env = "LAB_API_KEY"',
         f'[providers.keyless]\nbase_url = "{base}/keyless/v1"\napi_key_env = "LAB_KEY_THAT_NOBODY_SET"',
         f'[providers.sdk]\nbase_url = "{base}/sdk/v1"\ntransport = "openai_sdk"\n{_UNPRICED}',
         f'[providers.claude]\nbase_url = "{base}/claude/v1"\ndialect = "anthropic_messages"\n'
-        'api_key_env = "LAB_API_KEY"\nauth = "x-api-key"\nheaders = { anthropic-version = "2023-06-01" }',
+        'api_key_env = "LAB_API_KEY"\nauth = "x-api-key"\nheaders = { anthropic-version = "2023-06-01" }\n'
+        'unpriced_betas = ["*", "mcp-client"]',
+        f'[providers.claude_sdk]\nbase_url = "{base}/claude/v1"\ndialect = "anthropic_messages"\n'
+        'api_key_env = "LAB_API_KEY"\nauth = "x-api-key"\ntransport = "anthropic_sdk"',
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
     ]
     rows += [_model(name, f"upstream-{name}", **settings) for name, settings in _MODELS.items()]
@@ -261,13 +269,21 @@ def gateway_at_work(
     clock: Clock = system_clock,
     dynamodb: DynamoDB | None = None,
     health: RouteHealth | None = None,
+    catalog: Catalog | None = None,
+    environment: Mapping[str, str] = ENVIRONMENT,
 ) -> Generator[ServedGateway]:
     """Serve the application with `settings` until the block ends. Waits between tries are skipped."""
     sleeps = Sleeps()
-    made = create_container(settings, clock, dynamodb)
-    environment = {"LAB_API_KEY": "lab-secret"}
+    made = create_container(settings, clock, dynamodb, catalog)
     sandbox = SandboxProvider(time.time, asyncio.sleep)
-    router = Router(made.catalog, environment, lambda: sandbox, sleeps, health=health or ForgetfulHealth(clock))
+    router = Router(
+        made.catalog,
+        environment,
+        lambda: sandbox,
+        sleeps,
+        fetch=made.media.fetch,
+        health=health or ForgetfulHealth(clock),
+    )
     container = replace(made, router=router)
     with uvicorn_serving(create_app(container)) as url:
         yield ServedGateway(url, container, sleeps)

@@ -4,9 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
+from callmissed.errors import ApiError
 from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.opening import open_dialect
-from callmissed_ai.dialects.translation import Translation
+from callmissed_ai.dialects.translation import NO_NAMES, Translation
 
 CHAT = open_dialect("openai_chat")
 MESSAGES = open_dialect("anthropic_messages")
@@ -22,16 +25,16 @@ def call(index: int, call_id: str | None, name: str | None, arguments: str) -> d
     return {"index": index, **identified, "function": {**named, "arguments": arguments}}
 
 
-def messages_of(*events: bytes) -> list[dict[str, Any]]:
+def messages_of(*events: bytes, names: Mapping[str, str] = NO_NAMES) -> list[dict[str, Any]]:
     """The events that a caller of messages gets for a chat stream, but for `message_stop`."""
-    passage = Translation(CHAT.stream_reader(), MESSAGES.stream_writer(FRAME, wants_usage=True))
+    passage = Translation(CHAT.stream_reader(), MESSAGES.stream_writer(FRAME, wants_usage=True), names)
     passages = [each for body in events for each in passage.feed(body)]
     return data_of(b"".join(written for _, written in [*passages, *passage.end()]))
 
 
-def chunks_of(*events: bytes) -> list[dict[str, Any]]:
+def chunks_of(*events: bytes, names: Mapping[str, str] = NO_NAMES) -> list[dict[str, Any]]:
     """The chunks that a caller of chat gets for a stream of messages, but for `[DONE]`."""
-    passage = Translation(MESSAGES.stream_reader(), CHAT.stream_writer(FRAME, wants_usage=True))
+    passage = Translation(MESSAGES.stream_reader(), CHAT.stream_writer(FRAME, wants_usage=True), names)
     passages = [each for body in events for each in passage.feed(body)]
     return data_of(b"".join(written for _, written in [*passages, *passage.end()]))
 
@@ -79,3 +82,16 @@ def calling(*ids: str) -> dict[str, Any]:
 def result(call_id: str) -> dict[str, Any]:
     """The message with a call's result."""
     return {"role": "tool", "tool_call_id": call_id, "content": f"of {call_id}"}
+
+
+def refused(translate: Any, **fields: Any) -> ApiError:
+    """The 400 for a request that can't be translated."""
+    with pytest.raises(ApiError) as caught:
+        translate(**fields)
+    assert caught.value.status == 400
+    return caught.value
+
+
+def said(role: str, content: object, **more: Any) -> dict[str, Any]:
+    """A message."""
+    return {"role": role, "content": content, **more}

@@ -10,6 +10,7 @@ from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges
 from callmissed_ai.preferences.wishes import Preferences
 from callmissed_ai.transports.base import UpstreamCall
+from callmissed_ai.transports.media import FetchMedia
 
 
 class Meter(Protocol):
@@ -111,6 +112,10 @@ class Work(Protocol):
 
     def narrowed(self, models: tuple[Model, ...]) -> "Work":
         """The same call for these models alone, with the routes that they have here."""
+        ...
+
+    async def ready_for(self, route: ProviderRoute, fetch: FetchMedia) -> "Work":
+        """The same call with all that `route` can't `fetch` for itself. Raises ApiError 400."""
         ...
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:

@@ -24,10 +24,15 @@ from tests.support.inference.behaviours import (
     streams,
 )
 from tests.support.inference.gateway import Accounts, ServedGateway
+from tests.support.inference.messages import message as whole_message
+from tests.support.inference.messages import message_stream
 from tests.support.inference.upstream import FakeUpstream, until
-from tests.support.inference.wire import chat, events_of, refused
+from tests.support.inference.wire import chat, events_of, message, refused
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
+CLAUDE = ("claude-chat", "claude-sdk-chat")
+"""Models of the messages dialect, one for each transport."""
+
 DEEP = "[" * 100_000 + "]" * 100_000
 
 
@@ -311,13 +316,22 @@ async def test_only_the_providers_own_key_goes_upstream(
 
     for model in ("keyed-chat", "lab-chat", "sdk-chat"):
         assert (await chat(client, account, theirs, model=model)).status_code == 200
+    for model in CLAUDE:
+        upstream.will(reply(whole_message()))
+        assert (await chat(client, account, theirs, model=model)).status_code == 200
 
-    keyed, open_, sdk = upstream.requests
+    keyed, open_, sdk, *claude = upstream.requests
     assert keyed.headers["authorization"] == "Bearer lab-secret"
     assert "authorization" not in open_.headers
-    for received in (keyed, open_, sdk):
+    for received in upstream.requests:
         assert account.secret not in str(received.headers) + received.raw.decode()
-        assert not {"cookie", "x-forwarded-for", "origin", "x-api-key"} & set(received.headers)
+        assert not {"cookie", "x-forwarded-for", "origin"} & set(received.headers)
+    for received in (keyed, open_, sdk):
+        assert "x-api-key" not in received.headers
+    for received in claude:
+        assert received.headers["x-api-key"] == "lab-secret"
+        assert received.headers["anthropic-version"] == "2023-06-01"
+        assert "authorization" not in received.headers
 
 
 @pytest.mark.parametrize(
@@ -330,18 +344,20 @@ async def test_only_the_providers_own_key_goes_upstream(
         ((says(b"<html>"),), 502, "upstream_error"),
     ],
 )
-async def test_the_sdk_transport_fails_alike(
+@pytest.mark.parametrize("model", ["sdk-chat", "claude-sdk-chat"])
+async def test_the_sdk_transports_fail_alike(
     client: httpx2.AsyncClient,
     accounts: Accounts,
     upstream: FakeUpstream,
     behaviours: tuple[Behaviour, ...],
     status: int,
     code: str,
+    model: str,
 ) -> None:
     account = await accounts.account()
     upstream.will(*behaviours)
 
-    refused(await chat(client, account, model="sdk-chat"), status, code)
+    refused(await chat(client, account, model=model), status, code)
 
     await accounts.assert_untouched(account)
 
@@ -358,6 +374,23 @@ async def test_the_sdk_transport_serves_alike(
     assert response.status_code == 200
     assert upstream.only.body["x_unknown"] == {"kept": [1.5, None]}
     assert await accounts.assert_balanced(account) > 0
+
+
+@STREAMED
+@pytest.mark.parametrize("model", CLAUDE)
+async def test_the_transports_of_messages_serve_alike(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, model: str, streamed: bool
+) -> None:
+    account = await accounts.account()
+    upstream.will(streams(message_stream(whole_message())) if streamed else reply(whole_message()))
+
+    response = await message(client, account, model=model, stream=streamed)
+
+    assert response.status_code == 200, response.text
+    assert "Hello" in response.text
+    assert upstream.only.path == "/claude/v1/messages"
+    assert upstream.only.body["model"] == f"upstream-{model}"
+    assert await accounts.assert_balanced(account) == 11 * 50 + 7 * 150
 
 
 async def test_an_event_that_is_not_json_never_reaches_the_caller(

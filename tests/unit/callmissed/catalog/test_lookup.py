@@ -1,5 +1,7 @@
 """Look-up of models, and which providers are live."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from callmissed.catalog.loader import load_catalog
@@ -111,10 +113,16 @@ def test_header_values_are_not_shown() -> None:
     assert "secret" not in repr(ProviderSettings("p", "openai_chat", "https://h/v1", headers={"X-Key": "secret"}))
 
 
-def test_the_documentation_names_every_provider_and_its_variables(catalog: Catalog) -> None:
+def test_the_documentation_says_of_every_provider_what_its_row_says(catalog: Catalog) -> None:
     lines = (ROOT / "docs" / "providers.md").read_text().splitlines()
-    table = {cells[1].strip(" `"): cells[3] for line in lines if len(cells := line.split("|")) == 5}
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.count("|") == 7]
+    table = {name.strip("`"): tuple(cells) for name, _serves, *cells in rows}
 
     for name, provider in catalog.providers.items():
-        variables = ", ".join(f"`{variable}`" for variable in missing_settings(provider, {})) or "none"
-        assert table[name].strip() == variables
+        written = (coded(missing_settings(provider, {})), coded([provider.dialect]), coded([provider.auth]))
+        assert table[name] == (*written, coded(sorted(provider.quirks))), name
+
+
+def coded(names: Sequence[str]) -> str:
+    """`names` as the table has them."""
+    return ", ".join(f"`{name}`" for name in names) or "none"

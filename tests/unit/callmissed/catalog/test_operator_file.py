@@ -117,6 +117,13 @@ def test_provider_names_the_fields_that_it_does_not_charge_for() -> None:
     assert load_catalog(named).providers["lab"].unpriced_fields == {"top_a", "messages.prefix"}
 
 
+def test_quirks_of_a_provider_are_named() -> None:
+    named = LAB.replace("[providers.lab]", '[providers.lab]\nquirks = ["inline_images", "random_seed"]')
+
+    assert load_catalog(LAB).providers["lab"].quirks == frozenset()
+    assert load_catalog(named).providers["lab"].quirks == {"inline_images", "random_seed"}
+
+
 def test_rows_of_the_same_id_are_routes_in_order() -> None:
     further = """
         [[models]]
@@ -191,7 +198,18 @@ MISTAKES = [
     ("api_key_env", "api_key", "providers.lab: api_key: Extra inputs are not permitted"),
     ('"LAB_API_KEY"', '"K"\nheaders = {"X Y" = "1"}', "providers.lab: headers: X Y: String should match pattern"),
     ('"LAB_API_KEY"', '"K"\nheaders = {X = "1\\n2"}', "providers.lab: headers: X: String should match pattern"),
-    ('"LAB_API_KEY"', '"K"\ntransport = "carrier pigeon"', "providers.lab: transport: Input should be 'bare' or"),
+    ('"LAB_API_KEY"', '"K"\nquirks = ["odd"]', "providers.lab: quirks: 0: Input should be 'any_for_required',"),
+    (
+        'dialect = "openai_chat"',
+        'dialect = "openai_chat"\ntransport = "anthropic_sdk"',
+        "providers.lab: the transport anthropic_sdk is for the dialect anthropic_messages",
+    ),
+    (
+        'dialect = "openai_chat"',
+        'dialect = "anthropic_messages"\nquirks = ["random_seed"]',
+        "providers.lab: quirks: this dialect has none but inline_images",
+    ),
+    ('"LAB_API_KEY"', '"K"\ntransport = "carrier pigeon"', "providers.lab: transport: Input should be 'bare', "),
     ("providers.lab", "providers.sandbox", "providers.sandbox: runs in process and can't be replaced"),
     ("providers.lab", "provider.lab", "provider: Extra inputs are not permitted"),
     ("providers.lab", 'providers."L B"', "providers: L B: String should match pattern"),

@@ -3,13 +3,14 @@
 import dataclasses
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import TypeAdapter
 
 import callmissed.catalog
 from callmissed.catalog.loader import load_catalog
-from callmissed.catalog.model import Catalog, Category, Model, ProviderSettings
+from callmissed.catalog.model import Catalog, Category, DialectName, Model, ProviderSettings
 from callmissed.catalog.operator_file import MAX_CREDITS_PER_MILLION_TOKENS
 
 # id, category, context window, free list and vision, then USD: input/output per million tokens (and per minute),
@@ -197,7 +198,7 @@ def test_prices_are_positive_and_bounded(catalog: Catalog) -> None:
 def test_chat_models_are_served_by_chat_providers(catalog: Catalog) -> None:
     for model in catalog.listed(Category.LLM):
         if not model.realtime:
-            assert {catalog.providers[route.provider].dialect for route in model.routes} == {"openai_chat"}, model.id
+            assert {catalog.providers[route.provider].dialect for route in model.routes} <= DIALECTS, model.id
 
 
 def test_embedding_models_have_dimensions_and_no_output(catalog: Catalog) -> None:
@@ -227,6 +228,7 @@ def test_one_model_is_in_maintenance_and_names_another(catalog: Catalog) -> None
     assert (model.id, model.fallback) == ("kimi-k2.5-fast", "kimi-k2.5")
 
 
+DIALECTS = set(get_args(DialectName))
 EFFORTS = ("none", "minimal", "low", "medium", "high")
 BEYOND = ("xhigh", "max")
 """Efforts that came after the published matrix: the highest that the model has."""
@@ -265,8 +267,9 @@ def test_names_are_unique(catalog: Catalog) -> None:
 def test_price_versions_spell_the_price_out(catalog: Catalog) -> None:
     for model in catalog.models.values():
         if model.price:
+            cached = "" if model.price.cached_input is None else f"-c{model.price.cached_input}"
             written = "" if model.price.cache_write is None else f"-w{model.price.cache_write}"
-            assert model.price.version == f"i{model.price.input}-o{model.price.output}{written}"
+            assert model.price.version == f"i{model.price.input}-o{model.price.output}{cached}{written}"
         if model.unit_price:
             assert model.unit_price.version == f"u{model.unit_price.amount}-{model.unit_price.unit}"
 
@@ -276,6 +279,27 @@ def test_models_whose_cache_writes_cost_more_have_a_price_for_them(catalog: Cata
 
     assert priced.keys() == {model.id for model in catalog.models.values() if model.id.startswith("anthropic/")}
     assert all(price.cache_write == price.input * 5 // 4 for price in priced.values())
+
+
+DISCOUNTS = {"gpt-4o": 2, "gpt-4.1": 4}
+"""Input price over the price of cached input, where it is not ten, by the makers' price lists."""
+
+
+def test_cached_input_costs_the_share_that_its_maker_asks(catalog: Catalog) -> None:
+    priced = {model.id: model.price for model in catalog.models.values() if model.price and model.price.cached_input}
+
+    first_party = {"gpt-4o", "gpt-4.1", "gpt-5-mini", "gpt-5.5"}
+    family = {"openai/gpt-5.4", "openai/gpt-5.4-mini", "openai/gpt-5.4-nano"}
+    claude = {model_id for model_id in catalog.models if model_id.startswith("anthropic/")}
+    assert priced.keys() == first_party | family | claude
+    for model_id, price in priced.items():
+        assert price.cached_input == price.input // DISCOUNTS.get(model_id, 10), model_id
+
+
+def test_claude_is_served_by_its_maker_too(catalog: Catalog) -> None:
+    for model in catalog.models.values():
+        if model.id.startswith("anthropic/"):
+            assert [route.provider for route in model.routes] == ["openrouter", "anthropic"], model.id
 
 
 def test_row_files_stay_readable() -> None:

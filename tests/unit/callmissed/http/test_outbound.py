@@ -17,7 +17,9 @@ WHY = {
     f"{CORE}/http/client.py": "the safe client itself, which validates every address",
     f"{CORE}/aws/dynamodb.py": "calls DynamoDB of the stage's region, or the emulator that the settings name",
     f"{TRANSPORTS}/http.py": "calls the base URLs of providers, which the operator's catalog names",
+    f"{TRANSPORTS}/sdk.py": "calls the base URLs of providers, which the operator's catalog names",
     f"{TRANSPORTS}/openai_sdk.py": "calls the base URLs of providers, which the operator's catalog names",
+    f"{TRANSPORTS}/anthropic_sdk.py": "calls the base URLs of providers, which the operator's catalog names",
 }
 CLIENTS = {
     "aiohttp",

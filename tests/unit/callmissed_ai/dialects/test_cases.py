@@ -1,5 +1,6 @@
 """What broke other gateways, by the numbers of the published list: streams and requests between chat and messages."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -226,3 +227,32 @@ def test_30_written_cache_is_counted_apart() -> None:
 
     assert found
     assert (found.input, found.cache_write) == (12, 7)
+
+
+def test_thinking_in_a_content_goes_through_a_client_of_messages() -> None:
+    """Mistral's models think in the content, and want no thought back; the open turn goes on without it."""
+    content = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}, {"type": "text", "text": "I look"}]
+    events = messages_of(
+        event(chunk({"role": "assistant", "content": content})),
+        event(chunk({"tool_calls": [call(0, "a", "weather", "{}")]}, finish="tool_calls")),
+    )
+    assert blocks_of(events) == [("thinking", "Hm"), ("text", "I look"), ("tool_use", "{}")]
+    (signature,) = [each["delta"]["signature"] for each in events if each.get("delta", {}).get("signature")]
+    asked = [
+        HELLO,
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "Hm", "signature": signature},
+                {"type": "text", "text": "I look"},
+                {"type": "tool_use", "id": "a", "name": "weather", "input": {}},
+            ],
+        },
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "sunny"}]},
+    ]
+
+    sent = CHAT.write_request(MESSAGES.read_request({"model": "m", "max_tokens": 5, "messages": asked}))
+
+    assert [message["role"] for message in sent["messages"]] == ["user", "assistant", "tool"]
+    assert sent["messages"][1]["content"] == "I look"
+    assert "thinking" not in json.dumps(sent)

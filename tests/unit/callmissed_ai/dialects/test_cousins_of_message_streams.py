@@ -151,7 +151,7 @@ USAGES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any], tuple[int, int]
         (2000, 1500),
     ),
     "the cache at the end alone": ({"input_tokens": 500}, {"cache_read_input_tokens": 1500}, (2000, 1500)),
-    "the cache told apart at the end": (
+    "the cache as a part at the end": (
         {"input_tokens": 2000},
         {"input_tokens": 500, "cache_read_input_tokens": 1500},
         (2000, 1500),

@@ -92,7 +92,7 @@ def test_thoughts_come_back_to_their_places(client: Any, said: list[Any], called
 
 
 def joined(content: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """`content` with texts that follow each other as one: a chat message does not tell them apart."""
+    """`content` with texts that follow each other as one: a chat message has one."""
     found: list[Mapping[str, Any]] = []
     for block in content:
         if found and found[-1]["type"] == block["type"] == "text":

@@ -31,13 +31,17 @@ texts = st.text(min_size=1, max_size=20).filter(lambda text: bool(text.strip()))
 words = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
 objects = st.dictionaries(words, st.none() | st.booleans() | st.integers() | texts, max_size=3)
 schemas = st.builds(lambda names: {"type": "object", "properties": {name: {} for name in names}}, st.lists(words))
-images = st.builds(Image, url=words.map("https://example.com/{}".format)) | st.builds(
-    Image, data=st.sampled_from(["iVBORw==", "/9j/"]), media_type=st.sampled_from(["image/png", "image/jpeg"])
+inline_images = st.sampled_from([("iVBORw==", "image/png"), ("/9j/", "image/jpeg")])
+images = st.builds(Image, url=words.map("https://example.com/{}".format)) | inline_images.map(
+    lambda found: Image(data=found[0], media_type=found[1])
 )
 tools = st.builds(Tool, words, st.none() | texts, schemas, st.none() | st.booleans())
-formats = st.builds(OutputFormat, schemas, st.just("reply"), strict=st.just(True))
+closed = schemas.map(lambda schema: {**schema, "additionalProperties": False})
+formats = st.builds(OutputFormat, closed, st.just("reply"), strict=st.just(True))
 
-efforts = st.sampled_from([Reasoning(), Reasoning("adaptive", effort="low"), Reasoning("adaptive", effort="high")])
+efforts = st.sampled_from([Reasoning("adaptive", effort="low"), Reasoning("adaptive", effort="high")])
+samplings = st.sampled_from([(None, None), (0.0, None), (0.5, None), (1.0, None), (None, 0.5), (None, 1.0)])
+"""Temperature and top_p: a model of messages takes one, and none where it thinks."""
 
 
 @st.composite
@@ -64,6 +68,9 @@ def conversations(draw: st.DrawFn) -> Conversation:
     choices = [ToolChoice("auto"), ToolChoice("required"), ToolChoice("none")]
     named = [ToolChoice("named", tool.name) for tool in offered]
     choice = draw(st.none() | st.sampled_from([*choices, *named])) if offered else None
+    temperature, top_p = draw(samplings)
+    free = choice is None or choice.mode in ("auto", "none")
+    thinks = free and temperature is None and top_p is None and draw(st.booleans())
     return Conversation(
         turns=(*instructions, *before, Turn("user", (Text(draw(texts)),))),
         tools=tuple(offered),
@@ -71,9 +78,9 @@ def conversations(draw: st.DrawFn) -> Conversation:
         parallel_tool_calls=draw(st.sampled_from([None, False])) if choice and choice.mode != "none" else None,
         output_limit=LIMIT,
         output_format=draw(st.none() | formats),
-        reasoning=draw(efforts),
-        temperature=draw(st.none() | st.sampled_from([0.0, 0.5, 1.0])),
-        top_p=draw(st.none() | st.sampled_from([0.5, 1.0])),
+        reasoning=draw(efforts) if thinks else Reasoning(),
+        temperature=temperature,
+        top_p=top_p,
         stop=tuple(draw(st.lists(texts, max_size=2))),
         user=draw(st.none() | words),
         streamed=draw(st.booleans()),

@@ -31,7 +31,9 @@ def user(*parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def catalog_of(*models: Model, **unpriced: set[str]) -> Catalog:
-    rows = {name: replace(row, unpriced_fields=frozenset()) for name, row in BUILT_IN.providers.items()}
+    rows = {
+        name: replace(row, unpriced_fields=frozenset(), quirks=frozenset()) for name, row in BUILT_IN.providers.items()
+    }
     rows |= {name: replace(rows[name], unpriced_fields=frozenset(fields)) for name, fields in unpriced.items()}
     return Catalog({model.id: model for model in models}, rows)
 
@@ -150,7 +152,7 @@ OPEN: list[dict[str, Any]] = [
     {"temperature": 1, "top_p": 1, "top_k": 5, "min_p": 0.1, "seed": 1, "stop": ["x"], "logit_bias": {"1": 1}},
     {"logprobs": True, "top_logprobs": 2, "frequency_penalty": 1, "presence_penalty": 1, "repetition_penalty": 1},
     {"metadata": {"any": "thing"}, "store": False, "user": "u", "safety_identifier": "s", "prompt_cache_key": "k"},
-    {"verbosity": "low", "reasoning_effort": "max", "reasoning": {"effort": "low"}, "structured_outputs": True},
+    {"verbosity": "low", "reasoning_effort": "max", "reasoning": {"effort": "low"}},
     {"functions": [{"name": "f", "parameters": {}}], "function_call": {"name": "f"}},
     {"tools": [WEATHER, {"type": "custom", "custom": {"name": "c", "format": {"type": "text"}}}]},
     {"tools": [WEATHER], "tool_choice": "required", "parallel_tool_calls": False},
@@ -162,6 +164,8 @@ OPEN: list[dict[str, Any]] = [
         "messages": [
             HELLO | {"name": "n", "audio": None, "function_call": None},
             {"role": "assistant", "content": None, "refusal": None, "annotations": [{"any": {"thing": 1}}]},
+            {"role": "assistant", "content": "Hi", "extra_content": {"google": {"thought_signature": "x"}}},
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": [TEXT], "closed": True}, TEXT]},
             {"role": "assistant", "reasoning_content": "Hm.", "reasoning_details": [{"any": ["thing"]}]},
             {
                 "role": "assistant",
@@ -187,6 +191,48 @@ def test_field_that_leaves_the_price_unchanged_reaches_the_upstream(fields: dict
     assert {name: sent[name] for name in fields if name != "stream_options"} == {
         name: value for name, value in fields.items() if name != "stream_options"
     }
+
+
+SCHEMA = {"name": "x", "schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize("strict", [{}, {"strict": False}, {"strict": True}])
+def test_structured_outputs_make_the_schema_strict(strict: dict[str, bool]) -> None:
+    wanted = {"type": "json_schema", "json_schema": {**SCHEMA, **strict}}
+
+    sent = parsed(structured_outputs=True, response_format=wanted).request_for(PLAIN, PLAIN.routes[0]).json
+
+    assert sent["response_format"] == {"type": "json_schema", "json_schema": {**SCHEMA, "strict": True}}
+    assert "structured_outputs" not in sent
+
+
+@pytest.mark.parametrize("given", [False, None])
+def test_structured_outputs_may_be_off(given: bool | None) -> None:
+    wanted = {"type": "json_schema", "json_schema": SCHEMA}
+
+    sent = parsed(structured_outputs=given, response_format=wanted).request_for(PLAIN, PLAIN.routes[0]).json
+
+    assert sent["response_format"] == wanted
+    assert "structured_outputs" not in sent
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"structured_outputs": True},
+        {"structured_outputs": True, "response_format": {"type": "json_object"}},
+        {"structured_outputs": True, "response_format": {"type": "json_schema", "json_schema": "x"}},
+        {"structured_outputs": True, "response_format": []},
+        {"structured_outputs": {"json": {}}},
+        {"structured_outputs": 1},
+        {"structured_outputs": "true"},
+    ],
+)
+def test_structured_outputs_without_a_schema_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ApiError) as refused:
+        parsed(**fields)
+
+    assert (refused.value.status, refused.value.param) == (400, "structured_outputs")
 
 
 def test_every_field_of_the_sdk_is_decided() -> None:
@@ -253,3 +299,13 @@ def test_further_field_of_embeddings_needs_a_row_that_admits_it() -> None:
     admitting = Catalog(BUILT_IN.models, {**BUILT_IN.providers, "openai": openai})
     work = embeddings.parse(admitting, body | {"input_type": "query"}, 0)
     assert [route.provider for route in work.model.routes] == ["openai"]
+
+
+def test_transforms_reach_openrouter_alone() -> None:
+    kimi = BUILT_IN.models["kimi-k2.5"]
+    work = parsed(BUILT_IN, model=kimi.id, transforms=["middle-out"])
+
+    (route,) = work.models[0].routes
+    assert route.provider == "openrouter"
+    assert work.request_for(kimi, route).json["transforms"] == ["middle-out"]
+    assert refused_param(BUILT_IN, model="sarvam-30b", transforms=["middle-out"]) == "transforms"

@@ -15,4 +15,4 @@ async def test_every_name_opens_a_transport_of_its_own() -> None:
     for transport in opened:
         await transport.close()
 
-    assert len({type(transport) for transport in opened}) == len(names) == 2
+    assert len({type(transport) for transport in opened}) == len(names) == 3

@@ -10,6 +10,7 @@ from callmissed.aws.secrets import pepper_ring, provider_environment
 from callmissed.catalog.loader import load_catalog, read_operator_file
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock, system_clock
+from callmissed.http.client import SafeClient
 from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.admission import Admission
@@ -21,6 +22,7 @@ from callmissed_ai.routing.health import RouteHealth
 from callmissed_ai.routing.router import Router
 from callmissed_ai.routing.sharing import SharedHealth
 from callmissed_ai.transports.base import Transport
+from callmissed_ai.transports.media import MediaFetcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,12 @@ class Container:
     authenticator: KeyAuthenticator
     settlement: CallSettlement
     router: Router
+    media: MediaFetcher
 
     async def close(self) -> None:
         """Drop every connection, for a snapshot or at the end."""
         await self.router.close()
+        await self.media.close()
         await self.database.close()
 
 
@@ -57,9 +61,17 @@ def create_container(
     database = Database(dynamodb, settings.stage) if dynamodb else Database.connect(settings)
     catalog = catalog or read_catalog(settings)
     admission, ledger = Admission(database), Ledger(database)
+    media = MediaFetcher(SafeClient(allow_loopback=settings.allow_loopback))
     health = RouteHealth(clock)
     environment = provider_environment(settings)
-    router = Router(catalog, environment, _open_sandbox, names_variables=settings.names_variables, health=health)
+    router = Router(
+        catalog,
+        environment,
+        _open_sandbox,
+        fetch=media.fetch,
+        names_variables=settings.names_variables,
+        health=health,
+    )
     if dynamodb is None:
         health.sharing = SharedHealth(database, health)
         router.listed_models.database = database
@@ -73,6 +85,7 @@ def create_container(
         authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),
         router=router,
+        media=media,
     )
 
 

@@ -166,7 +166,8 @@ class Reasoning:
 class Conversation:
     """A request for the next turn. `output_limit` is in tokens.
 
-    `verbosity` and `cache_key` are hints, which a dialect without them leaves out.
+    `verbosity` and `cache_key` are hints, which a dialect without them leaves out. `continues` says that the reply goes
+    on with the last turn, which is the assistant's.
     """
 
     turns: tuple[Turn, ...]
@@ -184,6 +185,7 @@ class Conversation:
     streamed: bool = False
     verbosity: str | None = None
     cache_key: str | None = None
+    continues: bool = False
 
 
 class Stop(StrEnum):

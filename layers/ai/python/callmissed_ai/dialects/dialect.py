@@ -24,8 +24,8 @@ class Asked:
     """What the gateway reads of a request, whichever provider serves it.
 
     `model` is the name that the caller used, `model_ids` that one and its fallbacks.
-    `output_limits` are the caller's own, by field. `input_tokens` is an upper bound. `prompt_field` holds the prompt,
-    `provider` is the request's field of that name.
+    `output_limits` are the caller's own, by field, and `thinking_budget` is the part of the reply that may be thoughts.
+    `input_tokens` is an upper bound. `prompt_field` holds the prompt, `provider` is the request's field of that name.
     """
 
     model: str
@@ -36,6 +36,7 @@ class Asked:
     choices: int
     input_tokens: int
     has_images: bool
+    thinking_budget: int = 0
     prompt_field: str = "messages"
     uses_tools: bool = False
     wants_json: bool = False

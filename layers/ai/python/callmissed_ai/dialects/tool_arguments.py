@@ -12,3 +12,9 @@ def arguments_object(arguments: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def input_of(arguments: str) -> dict[str, Any]:
+    """The object in the arguments. What a model wrote wrongly stays visible, in the form that Anthropic recommends."""
+    found = arguments_object(arguments)
+    return {"INVALID_JSON": arguments} if found is None else found

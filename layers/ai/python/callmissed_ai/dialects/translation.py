@@ -1,25 +1,34 @@
 """Replies that are translated: read in the upstream's dialect, written in the caller's."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from callmissed.errors import ApiError
 from callmissed_ai.charges import Charges
-from callmissed_ai.dialects.conversation import Event, PartEnded, PartGrew, Reply, written_text
+from callmissed_ai.dialects.conversation import Event, PartEnded, PartGrew, PartStarted, Reply, written_text
 from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.stream_meter import Passage
 from callmissed_ai.dialects.stream_reader import StreamReader, StreamWriter
+from callmissed_ai.dialects.tools.names import with_given_name
 from callmissed_ai.dialects.written_json import ends_in_half, with_whole_characters, written_json
+
+NO_NAMES: Mapping[str, str] = {}
+"""Names of tools where the upstream has the caller's."""
 
 
 class Translation:
-    """Reads one stream and writes it in another dialect; implements `StreamPassage`."""
+    """Reads one stream and writes it in another dialect; implements `StreamPassage`.
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
+    `names` are the caller's of tools, by those that the upstream has.
+    """
+
+    def __init__(self, reader: StreamReader, writer: StreamWriter, names: Mapping[str, str] = NO_NAMES) -> None:
         self._reader = reader
         self._writer = writer
+        self._names = names
         self._halves: dict[int, str] = {}
         """First halves of surrogate pairs at the ends of parts."""
 
@@ -46,6 +55,8 @@ class Translation:
             if not text:
                 return
             event = PartGrew(event.index, with_whole_characters(text))
+        elif isinstance(event, PartStarted):
+            event = PartStarted(event.index, with_given_name(event.part, self._names))
         elif isinstance(event, PartEnded) and (half := self._halves.pop(event.index, "")):
             yield self._passage(PartGrew(event.index, with_whole_characters(half)))
         yield self._passage(event)
@@ -66,13 +77,16 @@ class Translation:
 def translated_reply_meter(
     read: Callable[[Mapping[str, Any]], Reply],
     write: Callable[[Reply], Mapping[str, Any]],
+    names: Mapping[str, str],
     bounds: OutputBounds,
     charge: Charge,
 ) -> JsonReplyMeter:
-    """A meter that reads one whole reply and writes it in another dialect."""
+    """A meter that reads one whole reply and writes it in another dialect. `names` are the caller's of tools."""
 
     def translated(_body: bytes, reply: Mapping[str, Any]) -> bytes:
-        return written_json(write(read(reply)))
+        found = read(reply)
+        parts = tuple(with_given_name(part, names) for part in found.parts)
+        return written_json(write(replace(found, parts=parts)))
 
     return reply_meter(translated, read, bounds, charge)
 

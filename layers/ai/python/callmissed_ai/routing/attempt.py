@@ -1,7 +1,6 @@
 """One route for a call, and the reply that begins there."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from callmissed.clock import Clock, Micros
 from callmissed.ledger.entries import Try
 from callmissed.observability import count, get_logger
 from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
+from callmissed_ai.routing.refusals import error_of, is_about_our_account
 from callmissed_ai.routing.retry_after import wait_seconds
 from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
 from callmissed_ai.work import Meter, Work
@@ -92,10 +92,10 @@ class RouteAttempt:
         _report(self._route, reply.status, "")
         if self._route.provider == SANDBOX and reply.status < 500:
             raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
-        if reply.status in _CALLERS_FAULT:
+        if reply.status in _CALLERS_FAULT and not is_about_our_account(refusal):
             raise self._work.refusal(self._route, refusal)
         wait = wait_seconds(reply.status, reply.headers, self._clock())
-        return FailedTry(str(reply.status), wait, is_outage=reply.status not in _OPERATORS_FAULT)
+        return FailedTry(str(reply.status), wait, is_outage=reply.status not in _OPERATORS_FAULT | _CALLERS_FAULT)
 
     async def _begun(self, reply: UpstreamReply, asked: Micros) -> UpstreamAnswer:
         """The answer once its reply has begun. Raises UpstreamUnreachable where it does not."""
@@ -122,15 +122,15 @@ async def _fed(meter: Meter, body: AsyncIterator[bytes]) -> bytes:
 
 
 async def _read_refusal(reply: UpstreamReply) -> object:
-    """The `error` object of a refused request, if there is a sensible one."""
+    """The error of a refused request, if there is a sensible one."""
     body = bytearray()
     try:
         async for chunk in reply.chunks():
             body += chunk
             if len(body) > _MAX_REFUSAL_BYTES:
                 break
-        return json.loads(body).get("error")
-    except (UpstreamUnreachable, ValueError, RecursionError, AttributeError):
+        return error_of(bytes(body))
+    except UpstreamUnreachable:
         return None
     finally:
         await reply.close()

@@ -21,6 +21,7 @@ from callmissed_ai.routing.listed_models import ListedModels
 from callmissed_ai.routing.search import Search
 from callmissed_ai.routing.selection import servable
 from callmissed_ai.transports.base import Transport
+from callmissed_ai.transports.media import FetchMedia, fetch_nothing
 from callmissed_ai.transports.opening import open_transport
 from callmissed_ai.work import Work
 
@@ -35,7 +36,7 @@ class Router:
     """The providers of one process, opened at first use, `sandbox` among them. `sleep` waits between tries.
 
     The sandbox plays upstream failures: it is asked once, and its 4xx reach the caller as they are.
-    `names_variables` as in `CoreSettings`.
+    `fetch` brings media for providers that take no URLs. `names_variables` as in `CoreSettings`.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Router:
         sandbox: Callable[[], Transport],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
+        fetch: FetchMedia = fetch_nothing,
         names_variables: bool = False,
         health: RouteHealth | None = None,
     ) -> None:
@@ -54,6 +56,7 @@ class Router:
         self._environment = environment
         self._open_sandbox = sandbox
         self._sleep = sleep
+        self._fetch = fetch
         self._open: dict[str, Transport] = {}
         self.listed_models = ListedModels(catalog, self._openrouter, self.health.clock)
 
@@ -70,7 +73,7 @@ class Router:
         candidates = self._candidates(work, sandboxed=sandboxed)
         if any(route.provider != SANDBOX for _, route in candidates):
             self.health.poll()
-        search = Search(work, self.health, self._sleep, sandboxed=sandboxed)
+        search = Search(work, self.health, self._sleep, self._fetch, sandboxed=sandboxed)
         try:
             async with asyncio.timeout(_SEARCH_SECONDS):
                 if answer := await search.run(candidates, self._provider):

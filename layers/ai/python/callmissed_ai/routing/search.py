@@ -11,6 +11,7 @@ from callmissed.ledger.entries import Try
 from callmissed_ai.routing.attempt import FailedTry, RouteAttempt, UpstreamAnswer
 from callmissed_ai.routing.health import Candidate, RouteHealth
 from callmissed_ai.transports.base import Transport
+from callmissed_ai.transports.media import FetchMedia
 from callmissed_ai.work import Work
 
 _TRIES_PER_ROUTE = 2
@@ -27,11 +28,18 @@ class Search:
     """One call's search. `timed_out` says whether the last try took too long."""
 
     def __init__(
-        self, work: Work, health: RouteHealth, sleep: Callable[[float], Awaitable[None]], *, sandboxed: bool
+        self,
+        work: Work,
+        health: RouteHealth,
+        sleep: Callable[[float], Awaitable[None]],
+        fetch: FetchMedia,
+        *,
+        sandboxed: bool,
     ) -> None:
         self._work = work
         self._health = health
         self._sleep = sleep
+        self._fetch = fetch
         self._sandboxed = sandboxed
         self._tries: list[Try] = []
         self._refusal: ApiError | None = None
@@ -46,7 +54,7 @@ class Search:
         """
         for model, route in self._health.askable(candidates):
             transport = open_transport(route.provider)
-            attempt = self._attempt(model, route, transport) if transport else None
+            attempt = await self._attempt(model, route, transport) if transport else None
             answer = await self._tried(attempt, model, route) if attempt else None
             if answer is not None:
                 return answer
@@ -54,10 +62,11 @@ class Search:
             raise self._refusal
         return None
 
-    def _attempt(self, model: Model, route: ProviderRoute, transport: Transport) -> RouteAttempt | None:
+    async def _attempt(self, model: Model, route: ProviderRoute, transport: Transport) -> RouteAttempt | None:
         """An attempt on the route, unless that can't have the request; the next one may."""
         try:
-            return RouteAttempt(self._work, model, route, transport, self._health.clock, sandboxed=self._sandboxed)
+            work = await self._work.ready_for(route, self._fetch)
+            return RouteAttempt(work, model, route, transport, self._health.clock, sandboxed=self._sandboxed)
         except ApiError as refused:
             self._refusal = self._refusal or refused
             return None

@@ -40,6 +40,7 @@ def _can(model: Model, asked: Asked) -> bool:
         and (model.supports_tools or not asked.uses_tools)
         and (model.supports_json or not asked.wants_json)
         and (model.supports_streaming or not asked.streamed)
+        and asked.thinking_budget < model.max_output_tokens // 2
         and limit <= max(model.max_output_tokens, model.context_window or 0)
     )
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,21 +17,26 @@ from callmissed.catalog.model import (
     DialectName,
     Model,
     ProviderRoute,
+    ProviderSettings,
     routing_suffix,
 )
 from callmissed.errors import ApiError, invalid_request
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
+from callmissed_ai.dialects.adaptation.media import media_urls, with_inline_media
+from callmissed_ai.dialects.adaptation.quirks import adapted
 from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
+from callmissed_ai.dialects.tools.names import given_names
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
 from callmissed_ai.preferences.request_field import FIELD, preferences_of
 from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences, Sort, for_openrouter
 from callmissed_ai.services.auto import AUTO, capable_models
+from callmissed_ai.services.betas import beta_headers, parse_betas, restricted_to_betas
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service
@@ -39,6 +44,7 @@ from callmissed_ai.services.translated_requests import TranslatedRequests
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.transports.base import UpstreamCall
+from callmissed_ai.transports.media import FetchMedia
 from callmissed_ai.work import Meter
 
 PERMISSION = Permission.LLM
@@ -61,13 +67,14 @@ _Count = Callable[[Callable[[], str]], TokenUsage]
 class ChatWork:
     """A priced chat call; implements `Work`. `models` are the one asked for and its fallbacks.
 
-    `body` is the request in the `caller`'s dialect, `requests` has it in others, and `dialects` names that of each
-    provider. Token counts are upper
-    bounds. `implicit_limit` says that we set the output limit because the caller set none.
+    `body` is the request in the `caller`'s dialect, `requests` has it in others; `dialects` and `providers` have those
+    of the catalog. Token counts are upper bounds. `implicit_limit` says that we set the output limit because the caller
+    set none. `betas` are those that the caller asks for.
     """
 
     caller: Dialect
     dialects: Mapping[str, DialectName]
+    providers: Mapping[str, ProviderSettings]
     body: Mapping[str, Any]
     requests: TranslatedRequests
     asked: Asked
@@ -76,6 +83,7 @@ class ChatWork:
     output_tokens: int
     implicit_limit: bool
     preferences: Preferences = NO_PREFERENCES
+    betas: tuple[str, ...] = ()
 
     permission = PERMISSION
     service = "llm"
@@ -94,14 +102,25 @@ class ChatWork:
 
     def shorter(self, available: MicroCredits) -> "ChatWork | None":
         """The same call with a shorter reply that `available` micro-credits cover, or None if that is no use."""
-        if not self.implicit_limit or self.output_tokens <= MIN_OUTPUT_TOKENS:
+        least = MIN_OUTPUT_TOKENS + self.asked.thinking_budget
+        if not self.implicit_limit or self.output_tokens <= least:
             return None
-        shortest = replace(self, output_tokens=MIN_OUTPUT_TOKENS)
+        shortest = replace(self, output_tokens=least)
         if shortest.estimate > available:
             return None
         dearest = max(token_price(model).output for model in self.models) * self.asked.choices
         spare = (available - shortest.estimate) * money.PER_MILLION // max(1, dearest)
-        return replace(self, output_tokens=min(self.output_tokens, MIN_OUTPUT_TOKENS + spare))
+        return replace(self, output_tokens=min(self.output_tokens, least + spare))
+
+    async def ready_for(self, route: ProviderRoute, fetch: FetchMedia) -> "ChatWork":
+        """See `Work.ready_for`."""
+        if "inline_images" not in self.providers[route.provider].quirks:
+            return self
+        named = media_urls(self.body)
+        if not named:
+            return self
+        body = with_inline_media(self.body, await fetch(named))
+        return replace(self, body=body, requests=TranslatedRequests(lambda: self.caller.read_request(body)))
 
     def narrowed(self, models: tuple[Model, ...]) -> "ChatWork":
         """See `Work.narrowed`."""
@@ -117,10 +136,12 @@ class ChatWork:
         upstream = self._dialect_of(route)
         upstream_id = self._upstream_id(model, route)
         body = self._written_for(route, upstream)
-        sent = upstream.addressed(body, model, upstream_id, self._output_limit(model))
+        addressed = upstream.addressed(body, model, upstream_id, self._output_limit(model))
+        provider, path = self.providers[route.provider], upstream.upstream_path(upstream_id, streamed=self.streamed)
+        betas = self.betas if upstream is self.caller else ()
+        sent = adapted(addressed, provider.quirks)
         wishes = for_openrouter(self.preferences, model) if route.provider == OPENROUTER else None
-        path = upstream.upstream_path(upstream_id, streamed=self.streamed)
-        return UpstreamCall(path, {**sent, FIELD: wishes} if wishes else sent)
+        return UpstreamCall(path, {**sent, FIELD: wishes} if wishes else sent, headers=beta_headers(provider, betas))
 
     def _written_for(self, route: ProviderRoute, upstream: Dialect) -> Mapping[str, Any]:
         """The body in the upstream's dialect. Raises ApiError 400 for what that can't have."""
@@ -146,11 +167,12 @@ class ChatWork:
             return upstream.meter(
                 frame, streamed=self.streamed, wants_usage=self.asked.wants_usage, bounds=bounds, charge=charge
             )
+        names = given_names(self.body)
         if self.streamed:
             writer = self.caller.stream_writer(frame, wants_usage=self.asked.wants_usage)
-            return StreamMeter(Translation(upstream.stream_reader(), writer), bounds, charge)
+            return StreamMeter(Translation(upstream.stream_reader(), writer, names), bounds, charge)
         write = partial(self.caller.write_reply, frame=frame)
-        return translated_reply_meter(upstream.read_reply, write, bounds, charge)
+        return translated_reply_meter(upstream.read_reply, write, names, bounds, charge)
 
     async def _charges(
         self, count: _Count, model: Model, reported: TokenUsage | None, written: Callable[[], str]
@@ -192,7 +214,9 @@ class ChatWork:
         return f"{route.upstream_id}:{suffix}" if suffix and route.provider == OPENROUTER else route.upstream_id
 
 
-def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size: int) -> ChatWork:
+def parse(
+    dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size: int, *, beta_header: Sequence[str] = ()
+) -> ChatWork:
     """The work of a `body` of `size` bytes in `dialect`. Raises ApiError 400, 404 or 503 for what no model can do."""
     caller = open_dialect(dialect)
     caller.check_size(body, size)
@@ -201,23 +225,29 @@ def parse(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any], size:
     named = {model_id: _chat_model(catalog, caller, model_id) for model_id in asked.model_ids}
     models = in_service(_expanded(catalog, asked, named))
     models = restricted(catalog, dialect, models, caller.further_fields(body))
+    betas = parse_betas(beta_header)
+    models = restricted_to_betas(catalog, models, betas)
     if asked.has_images:
         _require_vision(models, asked.prompt_field)
     for field, limit in asked.output_limits.items():
         _require_room(models[0], field, limit)
     limit = min(asked.output_limits.values(), default=None)
     most = max(model.max_output_tokens for model in models)
+    if limit is None:
+        _require_room_for_thoughts(models, asked.thinking_budget)
     return ChatWork(
         caller=caller,
         dialects=catalog.dialects,
+        providers=catalog.providers,
         body=body,
         requests=TranslatedRequests(lambda: caller.read_request(body)),
         asked=asked,
         model_id=named[asked.model].id,
         models=models,
-        output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS, most),
+        output_tokens=limit if limit is not None else min(DEFAULT_OUTPUT_TOKENS + asked.thinking_budget, most),
         implicit_limit=limit is None,
         preferences=preferences_of(asked.provider, _sorts(named)),
+        betas=betas,
     )
 
 
@@ -233,11 +263,10 @@ def count_tokens(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any]
     return caller.count(body, model.context_window)
 
 
-def chat_service(dialect: DialectName) -> Service:
-    """Chat in `dialect`, which is imported with the first call."""
-    return Service(
-        PERMISSION, partial(parse, dialect), lambda error, request_id: open_dialect(dialect).closing(error, request_id)
-    )
+def chat_service(dialect: DialectName, beta_header: Sequence[str] = ()) -> Service:
+    """Chat in `dialect`, which is imported with the first call. `beta_header` has the values of `anthropic-beta`."""
+    work = partial(parse, dialect, beta_header=beta_header)
+    return Service(PERMISSION, work, lambda error, request_id: open_dialect(dialect).closing(error, request_id))
 
 
 def _expanded(catalog: Catalog, asked: Asked, named: Mapping[str, Model]) -> list[Model]:
@@ -275,6 +304,15 @@ def _require_vision(models: tuple[Model, ...], param: str) -> None:
         if not model.supports_vision:
             message = f"The model '{model.id}' can't see images."
             raise invalid_request(message, param, "unsupported_image_input")
+
+
+def _require_room_for_thoughts(models: tuple[Model, ...], budget: int) -> None:
+    """Check that each model can write a reply beside what it may think, where the limit is up to us."""
+    for model in models:
+        if budget and budget + MIN_OUTPUT_TOKENS > model.max_output_tokens:
+            most = model.max_output_tokens
+            message = f"reasoning.max_tokens is too large. The model '{model.id}' writes at most {most} tokens in all."
+            raise invalid_request(message, "reasoning.max_tokens")
 
 
 def _require_room(model: Model, field: str, limit: int) -> None:

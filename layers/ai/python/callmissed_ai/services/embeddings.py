@@ -28,6 +28,7 @@ from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service
 from callmissed_ai.tokens import counting
 from callmissed_ai.transports.base import UpstreamCall
+from callmissed_ai.transports.media import FetchMedia
 from callmissed_ai.work import Meter
 
 PERMISSION = Permission.LLM
@@ -72,6 +73,10 @@ class EmbeddingsWork:
         """See `Work.narrowed`."""
         (model,) = models
         return replace(self, model=model)
+
+    async def ready_for(self, route: ProviderRoute, fetch: FetchMedia) -> "EmbeddingsWork":
+        """See `Work.ready_for`: there are only texts."""
+        return self
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """The caller's body with the upstream's model id, and the encoding that the upstream understands.

@@ -19,6 +19,10 @@ def open_transport(provider: ProviderSettings, api_key: str | None) -> Transport
             from callmissed_ai.transports.openai_sdk import OpenAiSdkTransport
 
             return OpenAiSdkTransport(provider.base_url, api_key, provider.headers)
+        case "anthropic_sdk":
+            from callmissed_ai.transports.anthropic_sdk import AnthropicSdkTransport
+
+            return AnthropicSdkTransport(provider.base_url, api_key, provider.auth, provider.headers)
 
 
 def _key_header(provider: ProviderSettings, api_key: str | None) -> dict[str, str]:

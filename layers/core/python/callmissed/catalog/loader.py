@@ -14,6 +14,7 @@ from typing import Any, cast
 from callmissed.aws.start import retry_while_denied
 from callmissed.catalog.model import (
     LISTED_SINCE,
+    SET_FIELDS,
     Catalog,
     CatalogError,
     Category,
@@ -82,8 +83,8 @@ def _models(document: dict[str, Any]) -> dict[str, Model]:
 
 
 def _provider(name: str, row: dict[str, Any]) -> ProviderSettings:
-    unpriced = frozenset(row.pop("unpriced_fields", ()))
-    return ProviderSettings(name=name, unpriced_fields=unpriced, **row)
+    sets = {field: frozenset(row.pop(field, ())) for field in SET_FIELDS}
+    return ProviderSettings(name=name, **sets, **row)
 
 
 def _model(row: dict[str, Any], efforts: Mapping[str, Mapping[str, str]]) -> Model:

@@ -21,8 +21,23 @@ OPENROUTER = "openrouter"
 DialectName = Literal["openai_chat", "openai_responses", "anthropic_messages"]
 """Wire formats that an upstream may speak: packages of `callmissed_ai.dialects`."""
 
-TransportName = Literal["bare", "openai_sdk"]
+TransportName = Literal["bare", "openai_sdk", "anthropic_sdk"]
 """Ways of sending a request to an upstream, which `callmissed_ai.transports.opening` opens."""
+
+Quirk = Literal[
+    "any_for_required",
+    "inline_images",
+    "no_developer_role",
+    "no_past_reasoning",
+    "no_reasoning_content",
+    "no_stream_options",
+    "no_user_fields",
+    "random_seed",
+    "reasoning_with_calls",
+    "short_call_ids",
+    "text_as_string",
+]
+"""What a provider documents to be different from its dialect: see `callmissed_ai.dialects.adaptation.quirks`."""
 
 BEARER = "bearer"
 """A provider's `auth` where its key is sent as `Authorization: Bearer`."""
@@ -142,6 +157,8 @@ class ProviderSettings:
     "" for the provider that runs in process. `auth` is `bearer`, or the name of the header that holds the key.
     `unpriced_fields` names what a request may hold beside the fields that
     every provider gets, because it does not change the provider's price (`callmissed_ai.dialects.further_fields`).
+    `quirks` says how the provider differs from its dialect. `unpriced_betas` names the values of `anthropic-beta` that
+    reach it, without their dates, `*` for all that are not known to have a price (`callmissed_ai.services.betas`).
     """
 
     name: str
@@ -152,6 +169,12 @@ class ProviderSettings:
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     transport: TransportName = "bare"
     unpriced_fields: frozenset[str] = frozenset()
+    quirks: frozenset[Quirk] = frozenset()
+    unpriced_betas: frozenset[str] = frozenset()
+
+
+SET_FIELDS = ("quirks", "unpriced_betas", "unpriced_fields")
+"""Fields of a provider's row that are sets, written as lists."""
 
 
 @dataclass(frozen=True, slots=True)

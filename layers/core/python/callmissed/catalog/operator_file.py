@@ -22,6 +22,7 @@ from callmissed.catalog.model import (
     BEARER,
     MAX_DIMENSIONS,
     PLACEHOLDER,
+    SET_FIELDS,
     Catalog,
     CatalogError,
     Category,
@@ -29,6 +30,7 @@ from callmissed.catalog.model import (
     Model,
     ProviderRoute,
     ProviderSettings,
+    Quirk,
     TransportName,
 )
 from callmissed.catalog.prices import micro_credits, token_price
@@ -72,6 +74,7 @@ _Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 _HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 _HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
 _FieldName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.$:-]{0,127}$")]
+_Beta = Annotated[str, Field(pattern=r"^(\*|[a-z0-9][a-z0-9-]{0,99})$")]
 _Tokens = Annotated[int, Field(ge=1, le=_MAX_TOKENS)]
 _Credits = Annotated[
     Decimal,
@@ -91,11 +94,24 @@ class _ProviderRow(BaseModel):
     headers: dict[_HeaderName, _HeaderValue] = {}
     transport: TransportName = "bare"
     unpriced_fields: list[_FieldName] = []
+    quirks: list[Quirk] = []
+    unpriced_betas: list[_Beta] = []
 
     @model_validator(mode="after")
     def _transport_fits(self) -> Self:
         if self.transport == "openai_sdk" and (self.dialect, self.auth) != ("openai_chat", BEARER):
             raise ValueError("the transport openai_sdk is for the dialect openai_chat with a bearer key")
+        anthropic = ("anthropic_messages", {BEARER, "x-api-key"})
+        if self.transport == "anthropic_sdk" and not (self.dialect == anthropic[0] and self.auth in anthropic[1]):
+            raise ValueError("the transport anthropic_sdk is for the dialect anthropic_messages, x-api-key or bearer")
+        return self
+
+    @model_validator(mode="after")
+    def _quirks_fit(self) -> Self:
+        if self.dialect != "openai_chat" and not {*self.quirks} <= {"inline_images"}:
+            raise ValueError("quirks: this dialect has none but inline_images")
+        if self.unpriced_betas and self.dialect != "anthropic_messages":
+            raise ValueError("unpriced_betas: only the dialect anthropic_messages has betas")
         return self
 
 
@@ -175,8 +191,8 @@ def _providers(file: _File, built_in: Catalog, source: str) -> dict[str, Provide
         if name in built_in.providers and not built_in.providers[name].base_url:
             raise CatalogError(f"{source}: providers.{name}: runs in process and can't be replaced")
         settings = _checked(_ProviderRow, row, f"{source}: providers.{name}").model_dump()
-        unpriced = frozenset(settings.pop("unpriced_fields"))
-        found[name] = ProviderSettings(name=name, unpriced_fields=unpriced, **settings)
+        settings |= {field: frozenset(settings[field]) for field in SET_FIELDS}
+        found[name] = ProviderSettings(name=name, **settings)
     return found
 
 

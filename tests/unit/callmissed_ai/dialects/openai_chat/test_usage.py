@@ -1,59 +1,46 @@
-"""Usage beside and inside any JSON."""
+"""Usage where providers put it."""
 
 from typing import Any
 
-from hypothesis import example, given
-from hypothesis import strategies as st
+import pytest
 
-from callmissed_ai.dialects.openai_chat.usage import count_request, read_usage
-from callmissed_ai.tokens.counting import count_text
-from tests.support.inference.any_json import anything
+from callmissed_ai.dialects.openai_chat.usage import read_usage, reported_usage
+from callmissed_ai.tokens.usage import TokenUsage
 
-
-@given(anything)
-@example({"prompt_tokens": 10**30, "completion_tokens": 1})
-@example({"prompt_tokens": True, "completion_tokens": 1})
-def test_usage_makes_sense_or_is_none(value: Any) -> None:
-    usage = read_usage(value)
-
-    assert usage is None or 0 <= usage.cached + usage.cache_write <= usage.input <= 10**12
+PLAIN = {"prompt_tokens": 11, "completion_tokens": 7}
 
 
-@given(st.integers(0, 100), st.integers(-9, 200), st.integers(-9, 200))
-def test_cached_and_written_tokens_are_parts_of_the_input(read: int, cached: int, written: int) -> None:
-    details = {"cached_tokens": cached, "cache_write_tokens": written}
-    usage = read_usage({"prompt_tokens": read, "completion_tokens": 1, "prompt_tokens_details": details})
+@pytest.mark.parametrize(
+    ("more", "used"),
+    [
+        ({}, TokenUsage(11, 7)),
+        ({"total_tokens": 18}, TokenUsage(11, 7)),
+        ({"total_tokens": 112, "completion_tokens_details": {"reasoning_tokens": 94}}, TokenUsage(11, 101)),
+        ({"total_tokens": 3}, TokenUsage(11, 7)),
+        ({"total_tokens": None}, TokenUsage(11, 7)),
+        ({"total_tokens": "99"}, TokenUsage(11, 7)),
+        ({"prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 7}, TokenUsage(11, 7, 4)),
+        ({"cached_tokens": 4}, TokenUsage(11, 7, 4)),
+        ({"cached_tokens": 400}, TokenUsage(11, 7, 11)),
+        ({"cached_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}}, TokenUsage(11, 7, 4)),
+        ({"prompt_tokens_details": [], "cached_tokens": True}, TokenUsage(11, 7)),
+    ],
+)
+def test_usage_is_read_in_each_providers_words(more: dict[str, Any], used: TokenUsage) -> None:
+    assert read_usage(PLAIN | more) == used
 
-    assert usage is not None
-    assert 0 <= usage.cached <= max(0, cached)
-    assert 0 <= usage.cache_write <= max(0, written)
-    assert usage.cached + usage.cache_write <= read
 
-
-@given(st.integers(0, 10**12), st.integers(0, 10**12), anything)
-def test_usage_is_read_beside_anything(read: int, written: int, details: Any) -> None:
-    value = {"prompt_tokens": read, "completion_tokens": written, "prompt_tokens_details": details}
-
-    usage = read_usage(value)
-
-    assert usage is not None
-    assert (usage.input, usage.output, usage.estimated) == (read, written, False)
-
-
-def test_request_counts_its_texts_tools_and_images() -> None:
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-    sound = {"type": "input_audio", "input_audio": {"data": "A" * 100_000, "format": "wav"}}
-    body = {
-        "messages": [
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "name": "Eve", "content": [{"type": "text", "text": "What is this?"}, image, sound]},
-            {"role": "assistant", "content": None},
-        ],
-        "tools": [{"type": "function", "x": None}],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        "temperature": 0.5,
-    }
-
-    texts = ("type", "function", "x", "Be brief.", "Eve", "What is this?", "wav")
-    assert count_request(body) == count_text("\n".join(texts)) + 3 * 4 + 2 * 258
+@pytest.mark.parametrize(
+    ("chunk", "found"),
+    [
+        ({"usage": PLAIN}, PLAIN),
+        ({"usage": None, "x_groq": {"usage": PLAIN}}, PLAIN),
+        ({"choices": [{"usage": PLAIN}]}, PLAIN),
+        ({"choices": [], "x_groq": {"id": "1"}}, None),
+        ({"choices": "x", "x_groq": "y"}, None),
+        ({"choices": [1]}, None),
+        ({}, None),
+    ],
+)
+def test_usage_is_found_in_a_chunk(chunk: dict[str, Any], found: Any) -> None:
+    assert reported_usage(chunk) == found

@@ -26,7 +26,7 @@ from callmissed_ai.dialects.conversation import (
     ToolCall,
     UsageReported,
 )
-from callmissed_ai.dialects.tool_arguments import arguments_object
+from callmissed_ai.dialects.tool_arguments import input_of
 from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.tokens.usage import TokenUsage, larger
 
@@ -93,17 +93,11 @@ def _blocks(part: Part) -> Iterator[dict[str, Any]]:
                 "type": "tool_use",
                 "id": part.id,
                 "name": part.name,
-                "input": _input(part.arguments),
+                "input": input_of(part.arguments),
                 **_own(part.extras),
             }
         case _:
             raise AssertionError(f"a reply has no {type(part).__name__}")
-
-
-def _input(arguments: str) -> dict[str, Any]:
-    """Arguments as an object. What a model wrote wrongly stays visible, in the form that Anthropic recommends."""
-    found = arguments_object(arguments)
-    return {"INVALID_JSON": arguments} if found is None else found
 
 
 def _own(extras: Extras) -> Mapping[str, Any]:

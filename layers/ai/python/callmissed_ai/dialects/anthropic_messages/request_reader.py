@@ -70,6 +70,7 @@ def read_request(body: Mapping[str, Any]) -> Conversation:
         stop=tuple(typed.stop_sequences or ()),
         user=typed.metadata.user_id if typed.metadata else None,
         streamed=bool(typed.stream),
+        continues=typed.messages[-1].role == "assistant",
     )
 
 

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from callmissed.errors import ApiError, invalid_request
+from callmissed_ai.dialects.anthropic_messages.media import document_source, image_source
+from callmissed_ai.dialects.anthropic_messages.schemas import supported_schema
+from callmissed_ai.dialects.anthropic_messages.thinking import sampling_of, thinking_of
+from callmissed_ai.dialects.anthropic_messages.turns import Message, messages_of
 from callmissed_ai.dialects.conversation import (
     Conversation,
     Document,
@@ -13,7 +16,6 @@ from callmissed_ai.dialects.conversation import (
     Image,
     OutputFormat,
     Part,
-    Reasoning,
     RedactedThinking,
     Refusal,
     Text,
@@ -25,20 +27,29 @@ from callmissed_ai.dialects.conversation import (
 )
 from callmissed_ai.dialects.ids import restricted_id
 from callmissed_ai.dialects.reasoning.open_turn import foreign_thought, start_of_open_turn
-from callmissed_ai.dialects.tool_arguments import arguments_object
+from callmissed_ai.dialects.tool_arguments import input_of
+from callmissed_ai.dialects.tools import checked_tools
 
 _DIALECT = "anthropic_messages"
 _TOOL_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _CHOICES = {"auto": "auto", "required": "any", "none": "none", "named": "tool"}
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
-_INLINE = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.*)", re.DOTALL)
+_USER_ID = re.compile(r"(?=.*[A-Za-z_])[A-Za-z0-9_-]{1,256}")
+"""What is no phone number and no e-mail address, which Anthropic refuses."""
 
 
 def write_request(conversation: Conversation) -> dict[str, Any]:
     """The request's body, without model and output limit. Raises ApiError 400 for what messages can't hold."""
     if conversation.output_format and conversation.output_format.schema is None:
         raise unsupported("response_format")
-    body: dict[str, Any] = {"messages": list(_messages(conversation.turns)), **_options(conversation)}
+    conversation = checked_tools(conversation)
+    _check_thoughts(conversation.turns)
+    thinking = thinking_of(conversation)
+    body: dict[str, Any] = {
+        "messages": list(messages_of(map(_message, conversation.turns))),
+        **_options(conversation),
+        **sampling_of(conversation, thinking),
+    }
     if system := list(_system(conversation.turns)):
         body["system"] = system
     if not body["messages"]:
@@ -49,7 +60,7 @@ def write_request(conversation: Conversation) -> dict[str, Any]:
             body["tool_choice"] = choice
     if output := _output(conversation):
         body["output_config"] = output
-    if thinking := _thinking(conversation.reasoning):
+    if thinking:
         body["thinking"] = thinking
     return body
 
@@ -61,16 +72,13 @@ def unsupported(param: str) -> ApiError:
 
 
 def _options(conversation: Conversation) -> dict[str, Any]:
+    if any(not text.strip() for text in conversation.stop):
+        raise invalid_request("Invalid 'stop': this model's provider takes no text that is only white space.", "stop")
     options: dict[str, Any] = {
-        "temperature": conversation.temperature,
-        "top_p": conversation.top_p,
-        "top_k": conversation.top_k,
         "stop_sequences": list(conversation.stop) or None,
-        "metadata": {"user_id": conversation.user} if conversation.user else None,
+        "metadata": {"user_id": restricted_id(conversation.user, _USER_ID, "user_")} if conversation.user else None,
         "stream": conversation.streamed or None,
     }
-    if conversation.temperature is not None and conversation.temperature > 1:
-        raise invalid_request("Invalid 'temperature': this model's provider allows 0 to 1.", "temperature")
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -81,43 +89,17 @@ def _system(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
             yield from _content(turn)
 
 
-def _messages(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
-    """The turns of user and assistant in alternation: what follows with the same role is one message."""
-    merged: list[_Message] = []
-    open_since = start_of_open_turn(turns)
-    for number, turn in enumerate(turns):
-        if turn.role == "system":
-            continue
-        if number >= open_since:
-            _check_thoughts(turn)
-        content = list(_content(turn))
-        if not content:
-            raise invalid_request(f"Invalid '{turn.param}': the message has no text.", turn.param)
-        if merged and merged[-1].role == turn.role:
-            merged[-1].content += content
-        else:
-            merged.append(_Message(turn.role, content))
-    for message in merged:
-        yield {"role": message.role, "content": _results_first(message.content)}
+def _message(turn: Turn) -> Message:
+    return Message(turn.role, [] if turn.role == "system" else list(_content(turn)), turn.param)
 
 
-def _check_thoughts(turn: Turn) -> None:
-    """Check that an unfinished turn can be continued here. Raises ApiError 400 for a thought signed elsewhere."""
-    for index, part in enumerate(turn.parts):
-        signed = isinstance(part, RedactedThinking) or (isinstance(part, Thinking) and part.signature)
-        if signed and _is_foreign(part.extras):
-            raise foreign_thought(f"{turn.param}.content.{index}")
-
-
-@dataclass(slots=True)
-class _Message:
-    role: str
-    content: list[dict[str, Any]]
-
-
-def _results_first(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Results of tools before everything else, as Anthropic demands, in the order in which they were sent."""
-    return sorted(content, key=lambda block: block["type"] != "tool_result")
+def _check_thoughts(turns: Sequence[Turn]) -> None:
+    """Check that the unfinished turn can be continued here. Raises ApiError 400 for a thought signed elsewhere."""
+    for turn in turns[start_of_open_turn(turns) :]:
+        for index, part in enumerate(turn.parts):
+            signed = isinstance(part, RedactedThinking) or (isinstance(part, Thinking) and part.signature)
+            if signed and _is_foreign(part.extras):
+                raise foreign_thought(f"{turn.param}.content.{index}")
 
 
 def _content(turn: Turn) -> Iterator[dict[str, Any]]:
@@ -132,9 +114,9 @@ def _blocks(part: Part, param: str) -> Iterator[dict[str, Any]]:
         case Text() | Refusal():
             yield {"type": "text", "text": part.text, **_own(part.extras)}
         case Image():
-            yield {"type": "image", "source": _image_source(part, param), **_own(part.extras)}
+            yield {"type": "image", "source": image_source(part, param), **_own(part.extras)}
         case Document():
-            yield {"type": "document", "source": _document_source(part), **_title(part), **_own(part.extras)}
+            yield {"type": "document", "source": document_source(part), **_title(part), **_own(part.extras)}
         case Thinking():
             yield from _thought(part)
         case RedactedThinking():
@@ -145,7 +127,7 @@ def _blocks(part: Part, param: str) -> Iterator[dict[str, Any]]:
                 "type": "tool_use",
                 "id": tool_id(part.id),
                 "name": part.name,
-                "input": _input(part, param),
+                "input": input_of(part.arguments),
                 **_own(part.extras),
             }
         case ToolResult():
@@ -162,33 +144,8 @@ def _is_foreign(extras: Extras) -> bool:
     return any(dialect != _DIALECT for dialect in extras)
 
 
-def _image_source(image: Image, param: str) -> dict[str, Any]:
-    if not image.url:
-        return {"type": "base64", "media_type": image.media_type, "data": image.data}
-    if inline := _INLINE.fullmatch(image.url):
-        return {"type": "base64", "media_type": inline[1], "data": inline[2]}
-    if not image.url.startswith("https://"):
-        raise invalid_request(f"Invalid '{param}': an image must be a data URL in base64, or at an https URL.", param)
-    return {"type": "url", "url": image.url}
-
-
-def _document_source(document: Document) -> dict[str, Any]:
-    if document.text:
-        return {"type": "text", "media_type": "text/plain", "data": document.text}
-    if document.url:
-        return {"type": "url", "url": document.url}
-    return {"type": "base64", "media_type": document.media_type, "data": document.data}
-
-
 def _title(document: Document) -> dict[str, Any]:
     return {"title": document.title} if document.title else {}
-
-
-def _input(call: ToolCall, param: str) -> dict[str, Any]:
-    found = arguments_object(call.arguments)
-    if found is None:
-        raise invalid_request(f"Invalid '{param}': the arguments of the call are no JSON object.", param)
-    return found
 
 
 def _result(result: ToolResult, param: str) -> dict[str, Any]:
@@ -217,8 +174,12 @@ def tool_id(call_id: str) -> str:
 def _tool(tool: Tool) -> dict[str, Any]:
     fields = {"description": tool.description, "strict": tool.strict}
     given = {name: value for name, value in fields.items() if value is not None}
-    schema: Mapping[str, Any] = {"type": "object"} if tool.parameters is None else tool.parameters
-    return {"name": tool.name, "input_schema": schema, **given, **_own(tool.extras)}
+    return {
+        "name": tool.name,
+        "input_schema": {**(tool.parameters or {}), "type": "object"},
+        **given,
+        **_own(tool.extras),
+    }
 
 
 def _choice(conversation: Conversation) -> dict[str, Any] | None:
@@ -244,18 +205,7 @@ def _output(conversation: Conversation) -> dict[str, Any]:
 
 
 def _format(wanted: OutputFormat) -> dict[str, Any]:
-    return {"type": "json_schema", "schema": wanted.schema}
-
-
-def _thinking(reasoning: Reasoning) -> dict[str, Any] | None:
-    own = _own(reasoning.extras)
-    if reasoning.mode == "off" or (reasoning.mode is None and reasoning.effort == "none"):
-        return {"type": "disabled"}
-    if reasoning.mode == "adaptive":
-        return {"type": "adaptive", **own}
-    if reasoning.budget:
-        return {"type": "enabled", "budget_tokens": reasoning.budget, **own}
-    return None
+    return {"type": "json_schema", "schema": supported_schema(wanted.schema or {})}
 
 
 def _own(extras: Extras) -> Mapping[str, Any]:

@@ -30,6 +30,7 @@ from callmissed_ai.dialects.openai_chat.request import (
     images,
     max_input_tokens,
     parse_chat,
+    thinking_budget,
 )
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.work import Meter
@@ -66,6 +67,7 @@ class ChatDialect:
             uses_tools=bool(request.tools or body.get("functions")),
             wants_json=(request.response_format or {}).get("type") in ("json_object", "json_schema"),
             provider=request.provider,
+            thinking_budget=thinking_budget(body),
         )
 
     def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
@@ -113,7 +115,7 @@ class ChatDialect:
             return stream.ChatStreamMeter(wants_usage=wants_usage, bounds=bounds, charge=charge)
 
         async def charge_reply(reply: Mapping[str, Any]) -> Charges:
-            used = usage.read_usage(reply.get("usage"))
+            used = usage.read_usage(usage.reported_usage(reply))
             return await charge(used, lambda: "" if used else written_text(reply))
 
         return JsonReplyMeter(checked_reply, charge_reply, bounds.body_bytes)

@@ -5,6 +5,15 @@ from typing import Any, cast
 
 from callmissed.errors import ApiError, invalid_request
 
+_TOO_LONG = re.compile(
+    r"context[ _](length|window)|maximum (context|prompt)|too large for model|exceeds? the (maximum|model's)",
+    re.IGNORECASE,
+)
+"""Words of providers without a code for it."""
+
+_FILTERED = frozenset({"1301", "content_filter", "content_policy_violation", "data_inspection_failed"})
+"""Codes, or types, for what a filter refuses; 1301 is Z.ai's."""
+
 
 def refusal_of(error: object, prompt: str) -> ApiError:
     """Our words for an upstream's 4xx. Of its own only a known code and a field's name come through.
@@ -14,7 +23,12 @@ def refusal_of(error: object, prompt: str) -> ApiError:
     details: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
     param = details.get("param")
     known = param if isinstance(param, str) and re.fullmatch(r"[\w.\[\]]{1,64}", param) else None
-    if details.get("code") == "context_length_exceeded":
-        return invalid_request("The request is longer than the model's context window.", prompt, str(details["code"]))
+    code, message = details.get("code"), details.get("message")
+    if code == "context_length_exceeded" or (isinstance(message, str) and _TOO_LONG.search(message)):
+        text = "The request is longer than the model's context window."
+        return invalid_request(text, prompt, "context_length_exceeded")
+    if any(isinstance(said, str) and said in _FILTERED for said in (code, details.get("type"))):
+        text = "The model's provider refuses the request because of its content."
+        return invalid_request(text, prompt, "content_policy_violation")
     field = f" (field '{known}')" if known else ""
     return invalid_request(f"The model's provider refuses the request as invalid{field}.", known)

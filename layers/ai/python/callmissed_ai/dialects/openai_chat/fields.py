@@ -4,8 +4,9 @@ The table in docs/providers.md says why for each. The names follow `openai.types
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
+from callmissed.errors import invalid_request
 from callmissed_ai.dialects.further_fields import PROVIDER, FurtherField, Shape, chosen_by_type, further_fields, shape
 
 _NEUTRAL_VALUES: Mapping[str, tuple[object, ...]] = {
@@ -18,6 +19,8 @@ _NEUTRAL_VALUES: Mapping[str, tuple[object, ...]] = {
     "transforms": ([],),
 }
 """Values with which a field means what its absence means, so that it is left out."""
+
+_STRICT = "structured_outputs"
 
 _CALL = shape(
     "id",
@@ -33,6 +36,7 @@ _PART = chosen_by_type(
     input_text=_TEXT,
     output_text=_TEXT,
     refusal=shape("type", "refusal"),
+    thinking=shape("type", "closed", thinking=shape("type", "text")),
     image_url=shape("type", image_url=shape("url", "detail")),
     input_image=shape("type", "detail", image_url=shape("url", "detail")),
 )
@@ -41,7 +45,7 @@ _MESSAGE = shape(
     "refusal",
     "role",
     "tool_call_id",
-    free=("annotations", "reasoning", "reasoning_content", "reasoning_details"),
+    free=("annotations", "extra_content", "reasoning", "reasoning_content", "reasoning_details"),
     content=_PART,
     function_call=shape("name", free=("arguments",)),
     tool_calls=_CALL,
@@ -71,7 +75,7 @@ _OPTIONS = (
 )
 REQUEST: Shape = shape(
     *_OPTIONS,
-    free=("models", "stop", "logit_bias", "structured_outputs", "metadata"),
+    free=("models", "stop", "logit_bias", "metadata"),
     messages=_MESSAGE,
     tools=_TOOL,
     tool_choice=_CHOICE,
@@ -86,10 +90,34 @@ REQUEST: Shape = shape(
 
 
 def without_neutral_values(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`body` without those fields beside the known ones whose values say nothing."""
+    """`body` without those fields beside the known ones whose values say nothing, or what the format says.
+
+    Raises ApiError 400 for `structured_outputs` without a schema.
+    """
     if body.keys() <= REQUEST.fields:
         return body
+    if _STRICT in body:
+        body = _with_strict_schema(body)
     return {name: value for name, value in body.items() if name in REQUEST.fields or not _is_neutral(name, value)}
+
+
+def _with_strict_schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`body` with what `structured_outputs` asks for in the place where OpenAI's API has it: a `strict` schema."""
+    others, strict = {name: value for name, value in body.items() if name != _STRICT}, body[_STRICT]
+    if strict is None or strict is False:
+        return others
+    if strict is not True:
+        raise invalid_request(f"Invalid '{_STRICT}': must be true or false.", _STRICT)
+    wanted = _object(body.get("response_format"))
+    schema = _object(wanted.get("json_schema"))
+    if wanted.get("type") != "json_schema" or not schema:
+        message = f"Invalid '{_STRICT}': true needs a 'response_format' of the type 'json_schema'."
+        raise invalid_request(message, _STRICT)
+    return {**others, "response_format": {**wanted, "json_schema": {**schema, "strict": True}}}
+
+
+def _object(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def further_chat_fields(body: Mapping[str, Any]) -> Iterator[FurtherField]:

@@ -8,6 +8,9 @@ from callmissed_ai.dialects.json_reply import UnusableReply
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
 """Names under which providers send a model's reasoning, some of them the same text under several."""
 
+ERROR_REASONS = ("error", "network_error", "insufficient_system_resource")
+"""Finish reasons of replies that broke off: OpenRouter's, Z.ai's and DeepSeek's."""
+
 _SUBSTANCE = ("content", "refusal", "tool_calls", "function_call", "audio", "images", *_REASONING)
 
 _UNWRITTEN = frozenset(
@@ -81,6 +84,6 @@ def checked_reply(body: bytes, reply: Mapping[str, Any]) -> bytes:
     choices = reply.get("choices")
     if not choices or objects(choices) != choices:
         raise UnusableReply("no choices")
-    if reply.get("error") or "error" in finish_reasons(reply):
+    if reply.get("error") or any(reason in ERROR_REASONS for reason in finish_reasons(reply)):
         raise UnusableReply("an error with status 200")
     return body

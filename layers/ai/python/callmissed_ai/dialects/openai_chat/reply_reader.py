@@ -23,12 +23,12 @@ from callmissed_ai.dialects.conversation import (
     UsageReported,
 )
 from callmissed_ai.dialects.json_reply import UnusableReply
-from callmissed_ai.dialects.openai_chat.call_reader import CallReader
 from callmissed_ai.dialects.openai_chat.reasoning import NAMES, STATED_BY_TYPE, VARYING_FIELDS
-from callmissed_ai.dialects.openai_chat.reply import message_of, objects
+from callmissed_ai.dialects.openai_chat.reply import ERROR_REASONS, message_of, objects
 from callmissed_ai.dialects.openai_chat.stream import is_error
-from callmissed_ai.dialects.openai_chat.usage import read_usage
+from callmissed_ai.dialects.openai_chat.usage import read_usage, reported_usage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
+from callmissed_ai.dialects.tools.call_reader import CallReader
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, split
 
 _STOPS: Mapping[str, Stop] = {
@@ -43,11 +43,9 @@ _STOPS: Mapping[str, Stop] = {
     "refusal": Stop.REFUSED,
     "safety": Stop.REFUSED,
     "sensitive": Stop.REFUSED,
+    "model_context_window_exceeded": Stop.CONTEXT_FULL,
 }
 """Reasons to stop, those that single providers have included."""
-
-_FAILURES = frozenset({"insufficient_system_resource", "network_error"})
-"""Reasons by which a provider says that it failed."""
 
 
 def read_reply(reply: Mapping[str, Any]) -> Reply:
@@ -94,6 +92,7 @@ class ChatStreamReader:
         elif data:
             chunk = json_object(data)
             if is_error(event, chunk):
+                yield from _usage(chunk)
                 raise UnreadableStream("the upstream reports an error")
             yield from self._chunks.read(chunk)
 
@@ -118,8 +117,7 @@ class ChunkReader:
         if choice is not None:
             yield from self._read_message(message_of(choice))
             self.stop = _stop(choice.get("finish_reason")) or self.stop
-        if usage := read_usage(chunk.get("usage")):
-            yield UsageReported(usage)
+        yield from _usage(chunk)
 
     def end(self) -> Iterator[Event]:
         """The events at the end of a stream that is complete."""
@@ -227,9 +225,14 @@ def _stop(reason: object) -> Stop | None:
     if not isinstance(reason, str) or not reason:
         return None
     known = reason.partition(":")[0].strip().lower()
-    if known in _FAILURES:
+    if known in ERROR_REASONS:
         raise UnreadableStream("the upstream reports an error")
     return _STOPS.get(known, Stop.END)
+
+
+def _usage(chunk: Mapping[str, Any]) -> Iterator[Event]:
+    if usage := read_usage(reported_usage(chunk)):
+        yield UsageReported(usage)
 
 
 def _first_choice(chunk: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -21,9 +21,9 @@ from callmissed_ai.dialects.conversation import (
     ToolCall,
     UsageReported,
 )
-from callmissed_ai.dialects.openai_chat.interleaving import place
 from callmissed_ai.dialects.openai_chat.reasoning import CLAUDE_FORMAT
 from callmissed_ai.dialects.openai_chat.stream import closing
+from callmissed_ai.dialects.reasoning.interleaving import place
 from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.tokens.usage import TokenUsage, larger
 

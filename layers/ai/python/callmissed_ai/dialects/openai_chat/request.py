@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from callmissed.errors import ApiError, invalid_request
+from callmissed_ai.dialects.reasoning.budget import MIN_BUDGET
 from callmissed_ai.preferences.request_field import ProviderPreferences
 from callmissed_ai.tokens.bounds import max_request_tokens
 from callmissed_ai.tokens.usage import MAX_TOKENS
@@ -29,7 +30,7 @@ MAX_IMAGES = 250
 IMAGE_PARTS = frozenset({"image_url", "input_image"})
 """Types of the content parts that hold an image."""
 
-TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
+TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "thinking"})
 """Types of the content parts that hold nothing but text."""
 
 _INLINE_PARTS = TEXT_PARTS | IMAGE_PARTS | {"input_audio"}
@@ -125,6 +126,13 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
         return ChatRequest.model_validate(body)
     except ValidationError as error:
         raise first_error(error) from None
+
+
+def thinking_budget(body: Mapping[str, Any]) -> int:
+    """Tokens of the reply that the model may think up to, 0 for a request without a budget."""
+    reasoning = body.get("reasoning")
+    budget: Any = cast("dict[str, Any]", reasoning).get("max_tokens") if isinstance(reasoning, dict) else None
+    return max(MIN_BUDGET, budget) if isinstance(budget, int) and not isinstance(budget, bool) and budget > 0 else 0
 
 
 def first_error(error: ValidationError) -> ApiError:

@@ -24,11 +24,11 @@ from callmissed_ai.dialects.conversation import (
     Turn,
 )
 from callmissed_ai.dialects.further_fields import PROVIDER, chosen_by_type, further_fields, shape
-from callmissed_ai.dialects.openai_chat.interleaving import placed
 from callmissed_ai.dialects.openai_chat.reasoning import NAMES, STATED_BY_TYPE, VARYING_FIELDS, is_claude, merged
 from callmissed_ai.dialects.openai_chat.reply import objects
 from callmissed_ai.dialects.openai_chat.request import first_error
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
+from callmissed_ai.dialects.reasoning.interleaving import placed
 
 _MARK = "cache_control"
 _TEXT = shape("type", "text", free=(_MARK,))
@@ -39,7 +39,7 @@ _PART = chosen_by_type(
 )
 _MESSAGE = shape(
     *("role", "name", "refusal", "tool_call_id", *NAMES),
-    free=("reasoning_details", "annotations"),
+    free=("reasoning_details", "annotations", "extra_content"),
     content=_PART,
     tool_calls=shape("id", "type", "index", free=("extra_content",), function=shape("name", "arguments")),
 )

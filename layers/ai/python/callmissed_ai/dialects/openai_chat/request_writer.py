@@ -25,16 +25,25 @@ from callmissed_ai.dialects.conversation import (
 from callmissed_ai.dialects.ids import restricted_id
 from callmissed_ai.dialects.openai_chat.reasoning import fields_of
 from callmissed_ai.dialects.reasoning.effort import effort_of
-from callmissed_ai.dialects.reasoning.open_turn import foreign_thought, is_demanded_back, start_of_open_turn
+from callmissed_ai.dialects.reasoning.open_turn import (
+    check_end,
+    foreign_thought,
+    is_demanded_back,
+    start_of_open_turn,
+)
+from callmissed_ai.dialects.tools import checked_tools
 
 _DIALECT = "openai_chat"
 _TOOL_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_USER = re.compile(r".{1,64}", re.DOTALL)
 _ERROR_MARK = "Error: "
 _SCHEMA_NAME = "reply"
 
 
 def write_request(conversation: Conversation) -> dict[str, Any]:
     """The request's body, without model and output limit. Raises ApiError 400 for what a chat can't hold."""
+    conversation = checked_tools(conversation)
+    check_end(conversation)
     body: dict[str, Any] = {"messages": list(_messages(conversation.turns)), **_options(conversation)}
     if conversation.tools:
         body["tools"] = [_tool(tool) for tool in conversation.tools]
@@ -52,7 +61,7 @@ def _options(conversation: Conversation) -> dict[str, Any]:
         "top_p": conversation.top_p,
         "top_k": conversation.top_k,
         "stop": list(conversation.stop) or None,
-        "user": conversation.user,
+        "user": restricted_id(conversation.user, _USER, "user_") if conversation.user else None,
         "verbosity": conversation.verbosity,
         "prompt_cache_key": conversation.cache_key,
         "stream": conversation.streamed or None,
@@ -65,11 +74,20 @@ def _messages(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
     for number, turn in enumerate(turns):
         match turn.role:
             case "system":
-                yield {"role": "system", "content": _content(turn.parts, turn.param)}
+                yield from _system_messages(turn)
             case "user":
                 yield from _user_messages(turn)
             case "assistant":
                 yield _assistant_message(turn, is_open=number >= open_since)
+
+
+def _system_messages(turn: Turn) -> Iterator[dict[str, Any]]:
+    """Instructions as one text where no part has marks of this dialect: many providers read nothing else."""
+    said = [part for part in turn.parts if not (isinstance(part, Text) and not part.text.strip())]
+    texts = [part.text for part in said if isinstance(part, Text) and not _own(part.extras)]
+    if said:
+        whole = "\n\n".join(texts) if len(texts) == len(said) else _content(said, turn.param)
+        yield {"role": "system", "content": whole}
 
 
 def _user_messages(turn: Turn) -> Iterator[dict[str, Any]]:
@@ -143,14 +161,22 @@ def _part(part: Part, param: str) -> dict[str, Any]:
             detail = {"detail": part.detail} if part.detail else {}
             return {"type": "image_url", "image_url": {"url": url, **detail}, **_own(part.extras)}
         case Document() if part.text:
-            title = f"{part.title}\n\n" if part.title else ""
-            return {"type": "text", "text": title + part.text}
+            return {"type": "text", "text": _document_text(part, param)}
         case _:
             raise invalid_request(
                 f"'{param}' can't be sent to this model: its provider's API has no such part.",
                 param,
                 "unsupported_field",
             )
+
+
+def _document_text(document: Document, param: str) -> str:
+    """A document's text after what is said of it. Raises ApiError 400 where it is to be cited."""
+    own = document.extras.get("anthropic_messages", {})
+    if own.get("citations", {}).get("enabled"):
+        cited = f"{param}.citations"
+        raise invalid_request(f"'{cited}' can't be used with this model: it cites nothing.", cited, "unsupported_field")
+    return "\n\n".join(filter(None, [document.title, own.get("context"), document.text]))
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

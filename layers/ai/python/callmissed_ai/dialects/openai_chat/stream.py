@@ -8,8 +8,8 @@ from typing import Any, cast
 from callmissed.errors import ApiError, envelope
 from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.dialect import Charge
-from callmissed_ai.dialects.openai_chat.reply import begins, finish_reasons, written_text
-from callmissed_ai.dialects.openai_chat.usage import read_usage
+from callmissed_ai.dialects.openai_chat.reply import ERROR_REASONS, begins, finish_reasons, written_text
+from callmissed_ai.dialects.openai_chat.usage import read_usage, reported_usage
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.strict_json import read_strictly
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, name_of, split
@@ -151,7 +151,7 @@ class ChatStreamMeter:
             self.broken = str(error)
             return True
         reported = chunk.get("usage")
-        usage = read_usage(reported)
+        usage = read_usage(reported_usage(chunk))
         hidden = isinstance(reported, dict) and not chunk.get("choices") and not self._wants_usage
         if usage:
             self._report(usage, hidden=hidden)
@@ -296,4 +296,4 @@ def _lenient(data: bytes) -> dict[str, Any]:
 def is_error(event: bytes, chunk: Mapping[str, Any]) -> bool:
     """Whether an event is an error: `error` in its chunk, as the chunk's type, the event's name or a finish reason."""
     said = (chunk.get("object"), chunk.get("type"), *finish_reasons(chunk))
-    return bool(chunk.get("error")) or "error" in said or name_of(event) == b"error"
+    return bool(chunk.get("error")) or any(each in ERROR_REASONS for each in said) or name_of(event) == b"error"

@@ -12,22 +12,44 @@ _MESSAGE_TOKENS = 4
 _MEDIA_TOKENS = 258
 
 
+def reported_usage(chunk: Mapping[str, Any]) -> object:
+    """The `usage` object of a chunk, or of a whole reply: where Groq and Moonshot have it, too."""
+    if usage := chunk.get("usage"):
+        return usage
+    choices, groq = chunk.get("choices"), chunk.get("x_groq")
+    first: Any = cast("list[Any]", choices)[0] if isinstance(choices, list) and choices else None
+    return next((found for each in (groq, first) if (found := _field(each, "usage"))), None)
+
+
 def read_usage(value: object) -> TokenUsage | None:
-    """Usage in the `usage` object of a reply, or None where there is none that makes sense. Zeros are kept."""
+    """Usage in the `usage` object of a reply, or None where there is none that makes sense. Zeros are kept.
+
+    xAI and Gemini count reasoning in the total alone.
+    """
     if not isinstance(value, dict):
         return None
     usage = cast("dict[str, Any]", value)
     prompt, completion = reported_count(usage.get("prompt_tokens")), reported_count(usage.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
-    cached = min(_reported_detail(usage, "cached_tokens"), prompt)
+    output = max(completion, (reported_count(usage.get("total_tokens")) or 0) - prompt)
+    cached = min(_reported_detail(usage, "cached_tokens") or _top_level_cached(usage), prompt)
     written = min(_reported_detail(usage, "cache_write_tokens"), prompt - cached)
-    return TokenUsage(prompt, completion, cached, cache_write=written)
+    return TokenUsage(prompt, output, cached, cache_write=written)
 
 
 def _reported_detail(usage: Mapping[str, Any], name: str) -> int:
-    details: Any = usage.get("prompt_tokens_details")
-    return reported_count(cast("dict[str, Any]", details).get(name)) or 0 if isinstance(details, dict) else 0
+    return reported_count(_field(usage.get("prompt_tokens_details"), name)) or 0
+
+
+def _top_level_cached(usage: Mapping[str, Any]) -> int:
+    """Cached tokens where DeepSeek and Moonshot report them."""
+    counts = (reported_count(usage.get(name)) for name in ("prompt_cache_hit_tokens", "cached_tokens"))
+    return next((count for count in counts if count), 0)
+
+
+def _field(value: object, name: str) -> object:
+    return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
 
 
 def count_request(body: Mapping[str, Any], limit: int | None = None) -> int:

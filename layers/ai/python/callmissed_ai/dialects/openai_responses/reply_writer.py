@@ -1,6 +1,5 @@
 """From the neutral reply to a response, whole or streamed."""
 
-import json
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +36,7 @@ from callmissed_ai.dialects.openai_responses.kinds import (
 )
 from callmissed_ai.dialects.openai_responses.response_object import begun_response, failed_response
 from callmissed_ai.dialects.openai_responses.usage import write_usage
+from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.tokens.usage import TokenUsage, larger
 
 _PATH = "/v1/responses"
@@ -57,8 +57,7 @@ def write_reply(reply: Reply, frame: ReplyFrame) -> dict[str, Any]:
 
 def write_event(fields: Mapping[str, Any]) -> bytes:
     """One server-sent event."""
-    data = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {fields['type']}\ndata: {data}\n\n".encode()
+    return b"event: %b\ndata: %b\n\n" % (fields["type"].encode(), written_json(fields))
 
 
 def closing(error: ApiError, request_id: str) -> bytes:

@@ -27,10 +27,17 @@ from callmissed_ai.dialects.conversation import (
 from callmissed_ai.dialects.ids import restricted_id
 from callmissed_ai.dialects.openai_responses.request import ENCRYPTED_REASONING
 from callmissed_ai.dialects.reasoning.effort import effort_of
-from callmissed_ai.dialects.reasoning.open_turn import foreign_thought, is_demanded_back, start_of_open_turn
+from callmissed_ai.dialects.reasoning.open_turn import (
+    check_end,
+    foreign_thought,
+    is_demanded_back,
+    start_of_open_turn,
+)
+from callmissed_ai.dialects.tools import checked_tools
 
 _DIALECT = "openai_responses"
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_USER = re.compile(r".{1,64}", re.DOTALL)
 _ERROR_MARK = "Error: "
 _SCHEMA_NAME = "reply"
 _TITLE = "document"
@@ -41,6 +48,8 @@ def write_request(conversation: Conversation) -> dict[str, Any]:
 
     What the model thought is asked for in the form in which it can be sent back, because nothing is kept upstream.
     """
+    conversation = checked_tools(conversation)
+    check_end(conversation)
     turns, instructions = _without_instructions(conversation.turns)
     body: dict[str, Any] = {
         "input": list(_items(turns)),
@@ -72,7 +81,7 @@ def _options(conversation: Conversation) -> dict[str, Any]:
     options: dict[str, Any] = {
         "temperature": conversation.temperature,
         "top_p": conversation.top_p,
-        "user": conversation.user,
+        "user": restricted_id(conversation.user, _USER, "user_") if conversation.user else None,
         "prompt_cache_key": conversation.cache_key,
         "stream": conversation.streamed or None,
     }

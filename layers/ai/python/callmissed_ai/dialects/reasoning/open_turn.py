@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from callmissed.errors import ApiError, invalid_request
-from callmissed_ai.dialects.conversation import RedactedThinking, Thinking, ToolResult, Turn
+from callmissed_ai.dialects.conversation import Conversation, RedactedThinking, Thinking, ToolResult, Turn
 
 
 def start_of_open_turn(turns: Sequence[Turn]) -> int:
@@ -12,6 +12,14 @@ def start_of_open_turn(turns: Sequence[Turn]) -> int:
         if turns[number].role == "user" and not any(isinstance(part, ToolResult) for part in turns[number].parts):
             return number
     return 0
+
+
+def check_end(conversation: Conversation) -> None:
+    """Check that the reply is a message of its own. Raises ApiError 400 where it is to go on with the last one."""
+    if conversation.continues:
+        param = conversation.turns[-1].param
+        message = f"'{param}' can't be continued with this model: the last message must be the user's."
+        raise invalid_request(message, param, "unsupported_field")
 
 
 def is_demanded_back(part: Thinking | RedactedThinking) -> bool:

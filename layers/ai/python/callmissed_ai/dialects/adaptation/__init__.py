@@ -1,0 +1,1 @@
+"""What a provider needs beside its dialect: quirks of its API, and media inline."""

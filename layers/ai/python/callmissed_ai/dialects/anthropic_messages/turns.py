@@ -1,0 +1,72 @@
+"""The order of messages that Anthropic demands: the user begins, and the two alternate."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from callmissed.errors import invalid_request
+
+_BEGINNING = {"type": "text", "text": "Hello."}
+"""Stands for what the user said before a conversation that begins with the assistant."""
+
+_THOUGHTS = ("thinking", "redacted_thinking")
+
+
+@dataclass(slots=True)
+class Message:
+    """A message's blocks. `param` is its path in the caller's request, for errors."""
+
+    role: str
+    content: list[dict[str, Any]]
+    param: str
+
+
+def messages_of(turns: Iterable[Message]) -> Iterator[dict[str, Any]]:
+    """The messages of user and assistant. Raises ApiError 400 for one of the user that says nothing."""
+    merged = list(_merged(turns))
+    if merged and merged[0].role == "assistant":
+        merged.insert(0, Message("user", [_BEGINNING], merged[0].param))
+    if merged and merged[-1].role == "assistant":
+        _end_without_space(merged[-1].content)
+    for message in merged:
+        yield {"role": message.role, "content": _results_first(message.content)}
+
+
+def _merged(turns: Iterable[Message]) -> Iterator[Message]:
+    """What follows with the same role as one message, without messages of the assistant that say nothing."""
+    last: Message | None = None
+    for turn in turns:
+        if turn.role == "system":
+            continue
+        content = _without_last_thoughts(turn.content) if turn.role == "assistant" else turn.content
+        if not content and turn.role == "assistant":
+            continue
+        if not content:
+            raise invalid_request(f"Invalid '{turn.param}': the message has no text.", turn.param)
+        if last and last.role == turn.role:
+            last.content += content
+            continue
+        if last:
+            yield last
+        last = Message(turn.role, list(content), turn.param)
+    if last:
+        yield last
+
+
+def _without_last_thoughts(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A message may not end with a thought: one that was cut there, or whose text is blank, does."""
+    while content and content[-1]["type"] in _THOUGHTS:
+        content = content[:-1]
+    return content
+
+
+def _end_without_space(content: list[dict[str, Any]]) -> None:
+    """The reply continues a last message of the assistant, which must not end in white space."""
+    last = content[-1]
+    if last["type"] == "text":
+        content[-1] = {**last, "text": last["text"].rstrip()}
+
+
+def _results_first(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Results of tools before everything else, in the order in which they were sent."""
+    return sorted(content, key=lambda block: block["type"] != "tool_result")

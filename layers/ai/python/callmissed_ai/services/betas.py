@@ -1,0 +1,76 @@
+"""Values of `anthropic-beta`: which of them reach which providers.
+
+A beta changes Anthropic's API for one request. Most change what a request may hold, and its fields are closed by
+themselves. Some change the price by themselves, or announce hosted tools: they need a provider's row that admits them,
+as fields do. A provider of another dialect has no such header, so the others end there.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from callmissed.catalog.model import Catalog, Model, ProviderSettings
+from callmissed.errors import invalid_request
+
+HEADER = "anthropic-beta"
+MAX_BETAS = 32
+ALL = "*"
+"""In a row's `unpriced_betas`: all betas that are not known to have a price."""
+
+_BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_DATE = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
+_PRICED = frozenset(
+    {
+        *("code-execution", "context-1m", "fast-mode", "files-api", "managed-agents", "mcp-client", "mcp-servers"),
+        *("skills", "web-fetch", "web-search"),
+    }
+)
+"""Betas without their dates that Anthropic charges for by more than the tokens at the usual price."""
+
+
+def parse_betas(values: Sequence[str]) -> tuple[str, ...]:
+    """The betas in the header's `values`, each once. Raises ApiError 400."""
+    betas = tuple(dict.fromkeys(name for value in values for part in value.split(",") if (name := part.strip())))
+    if len(betas) > MAX_BETAS or not all(map(_BETA.fullmatch, betas)):
+        message = f"Invalid '{HEADER}': at most {MAX_BETAS} names of letters, digits, dots, dashes and underscores."
+        raise invalid_request(message, HEADER)
+    return betas
+
+
+def restricted_to_betas(catalog: Catalog, models: tuple[Model, ...], betas: Sequence[str]) -> tuple[Model, ...]:
+    """`models`, each with those routes alone whose providers admit every beta that may have a price.
+
+    Raises ApiError 400 `unsupported_field` for the first beta that leaves a model without a route.
+    """
+    for beta in betas:
+        if _family(beta) in _PRICED:
+            models = tuple(_restricted(catalog, model, beta) for model in models)
+    return models
+
+
+def beta_headers(provider: ProviderSettings, betas: Sequence[str]) -> Mapping[str, str]:
+    """The header with those of `betas` that `provider` gets."""
+    passed = [beta for beta in betas if _passes(provider, beta)]
+    return {HEADER: ",".join(passed)} if passed else {}
+
+
+def _restricted(catalog: Catalog, model: Model, beta: str) -> Model:
+    routes = tuple(route for route in model.routes if _passes(catalog.providers[route.provider], beta))
+    if not routes:
+        message = (
+            f"The beta '{beta}' can't be used with '{model.id}': it is not known to leave the price unchanged. "
+            "See docs/providers.md."
+        )
+        raise invalid_request(message, HEADER, "unsupported_field")
+    return model if routes == model.routes else replace(model, routes=routes)
+
+
+def _passes(provider: ProviderSettings, beta: str) -> bool:
+    family = _family(beta)
+    admitted = provider.unpriced_betas
+    return family in admitted or (ALL in admitted and family not in _PRICED)
+
+
+def _family(beta: str) -> str:
+    """A beta without its date."""
+    return _DATE.sub("", beta)
