@@ -34,6 +34,10 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 UV := .tools/uv-$(UV_VERSION)
 VENV := .venv/.synced
 NODE_MODULES := node_modules/.installed
+CLIENTS := tests/conformance/clients
+CLIENT_GROUPS := langchain instructor pydantic-ai openai-agents
+CLIENT_ENVIRONMENTS := .tools/clients/.synced
+CLIENT_MODULES := $(CLIENTS)/node_modules/.installed
 
 comma := ,
 PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */callmissed_ai/calls) \
@@ -41,12 +45,12 @@ PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */ca
 SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesis-profile=deep
 SOAK_delivery := python -m bench.delivery --soak 10000 --check
 
-.PHONY: help setup need-python need-node need-java dev test coverage soak check format lint synth rehearse bench bench-delivery bench-translation bench-peers cost clean
+.PHONY: help setup need-python need-node need-java dev test coverage soak compatibility check format lint synth rehearse bench bench-delivery bench-translation bench-peers cost clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
-setup: $(VENV) $(NODE_MODULES) ## Install what the repository needs into .tools, .venv and node_modules.
+setup: $(VENV) $(NODE_MODULES) $(CLIENT_ENVIRONMENTS) $(CLIENT_MODULES) ## Install what the repository needs into .tools, .venv and node_modules.
 
 dev: setup ## Run the local stack: make dev [PORT=8000] [STATE=.callmissed] [ARGS=--reset].
 	@exec python -m local --port "$(PORT)" --data "$(STATE)" $(ARGS)
@@ -61,6 +65,9 @@ coverage: setup need-java ## Run every test and hold the coverage of branches to
 
 soak: setup need-java ## Run one long proof: make soak NAME=properties (deep examples) or NAME=delivery (10,000 events).
 	$(SOAK_$(NAME))
+
+compatibility: setup need-java ## Run each client against each kind of provider; writes docs/compatibility.md.
+	python -m tests.support.compatibility $(ARGS)
 
 check: lint coverage ## Check format, lint, types and import rules, then run every test with coverage.
 
@@ -97,7 +104,7 @@ cost: setup need-java ## Count units per call, price an idle month, and write do
 	python -m bench.standing
 
 clean: ## Remove everything installed and built; the state of `make dev` stays.
-	rm -rf .tools .venv node_modules cdk.out .build .bench-peers dist
+	rm -rf .tools .venv node_modules $(CLIENTS)/node_modules cdk.out .build .bench-peers dist
 	rm -rf .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -120,6 +127,17 @@ $(UV): | need-python
 
 $(VENV): uv.lock pyproject.toml $(UV) | need-python
 	.tools/bin/uv sync --locked --quiet --python "$(PYTHON)"
+	@touch $@
+
+$(CLIENT_ENVIRONMENTS): $(CLIENTS)/uv.lock $(CLIENTS)/pyproject.toml $(UV) | need-python
+	for group in $(CLIENT_GROUPS); do \
+		UV_PROJECT_ENVIRONMENT="$(CURDIR)/.tools/clients/$$group" .tools/bin/uv sync --project $(CLIENTS) --locked --quiet \
+			--python "$(PYTHON)" --group "$$group"; \
+	done
+	@touch $@
+
+$(CLIENT_MODULES): $(CLIENTS)/package-lock.json $(CLIENTS)/package.json | need-node
+	npm ci --prefix $(CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(NODE_MODULES): package-lock.json package.json | need-node

@@ -13,6 +13,7 @@ from local.state.folder import StateFolder
 from tests.support.inference.fixtures import lab, providers_file, upstream
 from tests.support.inference.gateway import REGION, Accounts
 from tests.support.local_stack import LocalStack, running
+from tests.support.model_server.server import model_server, providers_toml
 from tests.support.sdks.interface import Sdk
 from tests.support.sdks.node import node_sdk
 from tests.support.sdks.python import AsyncPythonSdk, PythonSdk
@@ -22,11 +23,15 @@ __all__ = ["lab", "providers_file", "upstream"]
 
 @pytest.fixture(scope="session")
 def stack(providers_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """`python -m local` with the tests' providers."""
+    """`python -m local` with the tests' providers, and those of the model server."""
     folder = tmp_path_factory.mktemp("stack")
-    environment = {**os.environ, "CALLMISSED_PROVIDERS_FILE": str(providers_file), "LAB_API_KEY": "lab-secret"}
-    with running(folder / "state", folder / "output.txt", environment) as local_stack:
-        yield local_stack
+    with model_server() as port:
+        providers = folder / "providers.toml"
+        providers.write_text(f"{providers_file.read_text()}\n{providers_toml(port)}")
+        secrets = {"LAB_API_KEY": "lab-secret", "MODEL_SERVER_KEY": "secret"}
+        environment = {**os.environ, "CALLMISSED_PROVIDERS_FILE": str(providers), **secrets}
+        with running(folder / "state", folder / "output.txt", environment) as local_stack:
+            yield local_stack
 
 
 @pytest.fixture(scope="session")

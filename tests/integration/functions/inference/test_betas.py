@@ -2,9 +2,10 @@
 
 import httpx2
 import pytest
+from anthropic import AsyncAnthropic
 
 from tests.support.inference.behaviours import reply
-from tests.support.inference.gateway import Accounts
+from tests.support.inference.gateway import Accounts, ServedGateway
 from tests.support.inference.messages import message as whole_message
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import chat, message, refused
@@ -94,3 +95,16 @@ async def test_header_that_is_no_list_of_names_is_refused(
 
     assert upstream.requests == []
     await accounts.assert_untouched(account)
+
+
+async def test_the_sdk_asks_for_betas(gateway: ServedGateway, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
+    upstream.will(reply(whole_message()))
+
+    async with AsyncAnthropic(base_url=gateway.url, api_key=account.secret, max_retries=0) as sdk:
+        answer = await sdk.beta.messages.create(
+            model="claude-chat", max_tokens=5, messages=[{"role": "user", "content": "Hello"}], betas=[PLAIN, NEW]
+        )
+
+    assert answer.content[0].type == "text"
+    assert upstream.only.headers[HEADER] == f"{PLAIN},{NEW}"

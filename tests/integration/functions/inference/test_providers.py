@@ -1,4 +1,4 @@
-"""What each provider answers, played at the wire through the whole pipeline for callers of both dialects."""
+"""What each provider answers, played at the wire through the whole pipeline for callers of every dialect."""
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -20,7 +20,7 @@ from tests.support.inference.behaviours import ordinary
 from tests.support.inference.gateway import REGION, Account, Accounts, gateway_at_work, settings_for
 from tests.support.inference.provider_fixtures import PRICES, ProviderCase, provider_cases
 from tests.support.inference.upstream import FakeUpstream
-from tests.support.inference.wire import CHAT, MESSAGES, events_of, refused
+from tests.support.inference.wire import CHAT, MESSAGES, RESPONSES, events_of, refused
 
 CASES = provider_cases()
 BUILT_IN = load_catalog()
@@ -33,7 +33,7 @@ OVERLOADED = 529
 PLAYED = [
     (case, path, bool(case.stream) if not case.is_refusal else path == MESSAGES)
     for case in CASES
-    for path in (CHAT, MESSAGES)
+    for path in (CHAT, MESSAGES, RESPONSES)
 ]
 IDS = [f"{case.provider}-{case.name}-{path.rpartition('/')[2]}" for case, path, _ in PLAYED]
 
@@ -105,7 +105,7 @@ async def test_answer_of_a_provider_reaches_the_caller_and_the_bill(
     provider_upstream.forget()
     provider_upstream.otherwise = case.behaviour
 
-    response = await callers.post(path, json=asked(case, streamed=streamed), headers=account.headers)
+    response = await callers.post(path, json=asked(case, path, streamed=streamed), headers=account.headers)
 
     assert not [text for text in case.secrets if text in response.text]
     if case.expected.code:
@@ -117,13 +117,15 @@ async def test_answer_of_a_provider_reaches_the_caller_and_the_bill(
     assert said(path, response, streamed=streamed) == shown(case)
     if streamed:
         assert response.content.endswith(b"\n\n")
-    assert has_error(response) is case.expected.broken
+    assert has_error(path, response) is case.expected.broken
     await assert_billed(accounts, account, case)
 
 
-def asked(case: ProviderCase, *, streamed: bool) -> Mapping[str, Any]:
-    messages = [{"role": "user", "content": "Hello"}]
-    return {"model": model_of(case), "max_tokens": 500, "messages": messages, "stream": streamed}
+def asked(case: ProviderCase, path: str, *, streamed: bool) -> Mapping[str, Any]:
+    messages, options = [{"role": "user", "content": "Hello"}], {"model": model_of(case), "stream": streamed}
+    if path == RESPONSES:
+        return {**options, "input": messages, "max_output_tokens": 500, "store": False}
+    return {**options, "messages": messages, "max_tokens": 500}
 
 
 async def assert_billed(accounts: Accounts, account: Account, case: ProviderCase) -> None:
@@ -141,8 +143,8 @@ def shown(case: ProviderCase) -> tuple[str, str, list[str]]:
     return case.expected.text, case.expected.thinking, case.expected.tools
 
 
-def has_error(response: httpx2.Response) -> bool:
-    return '"error"' in response.text
+def has_error(path: str, response: httpx2.Response) -> bool:
+    return ("event: response.failed" if path == RESPONSES else '"error"') in response.text
 
 
 def said(path: str, response: httpx2.Response, *, streamed: bool) -> tuple[str, str, list[str]]:
@@ -150,6 +152,8 @@ def said(path: str, response: httpx2.Response, *, streamed: bool) -> tuple[str, 
     if path == CHAT:
         bodies = chunks(response.content) if streamed else [response.json()]
         return chat_said([choice for body in bodies for choice in body.get("choices", ())])
+    if path == RESPONSES:
+        return items_said(events_of_responses(response.content) if streamed else response.json()["output"])
     blocks = message_blocks(response.content) if streamed else response.json()["content"]
     texts = "".join(block["text"] for block in blocks if block["type"] == "text")
     thoughts = "".join(block["thinking"] for block in blocks if block["type"] == "thinking")
@@ -189,3 +193,21 @@ def message_blocks(body: bytes) -> list[dict[str, Any]]:
             case _:
                 pass
     return blocks
+
+
+def events_of_responses(body: bytes) -> list[dict[str, Any]]:
+    """The items of a stream of responses, as they were at its end."""
+    lines = [line for line in body.decode().splitlines() if line.startswith("data: {")]
+    return json.loads(lines[-1].removeprefix("data: "))["response"]["output"]
+
+
+def items_said(items: list[dict[str, Any]]) -> tuple[str, str, list[str]]:
+    """Text, thinking and names of called functions in the items of a response."""
+    texts = [part.get("text", "") for item in items if item["type"] == "message" for part in item["content"]]
+    thoughts = [
+        part["text"]
+        for item in items
+        if item["type"] == "reasoning"
+        for part in (item.get("content") or item.get("summary") or ())
+    ]
+    return "".join(texts), "".join(thoughts), [item["name"] for item in items if item["type"] == "function_call"]

@@ -1,6 +1,7 @@
 """Look-up of models, and which providers are live."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 import pytest
 
@@ -9,6 +10,7 @@ from callmissed.catalog.model import (
     Catalog,
     Category,
     ProviderSettings,
+    Quirk,
     is_live,
     missing_settings,
     resolved,
@@ -126,3 +128,10 @@ def test_the_documentation_says_of_every_provider_what_its_row_says(catalog: Cat
 def coded(names: Sequence[str]) -> str:
     """`names` as the table has them."""
     return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def test_the_documentation_has_every_quirk() -> None:
+    section = (ROOT / "docs" / "providers.md").read_text().partition("\n## Quirks\n")[2].partition("\n## ")[0]
+    named = [line.split("|")[1].strip(" `") for line in section.splitlines() if line.startswith("| `")]
+
+    assert named == list(get_args(Quirk))

@@ -63,6 +63,7 @@ def test_every_optional_field_is_taken() -> None:
             supports_vision = true
             aliases = ["lab", "lab/chat"]
             output_limit_field = "max_completion_tokens"
+            thinks_by_budget = true
             """
         )
     ).find("lab/chat:nitro")
@@ -75,6 +76,7 @@ def test_every_optional_field_is_taken() -> None:
     assert not model.supports_tools
     assert model.supports_reasoning
     assert model.supports_vision
+    assert model.thinks_by_budget
 
 
 def test_embedding_model_needs_no_output_price() -> None:

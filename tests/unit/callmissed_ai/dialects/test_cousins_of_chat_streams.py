@@ -1,21 +1,16 @@
 """What public reports say of chat streams that were translated, each test by the report it names."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from callmissed_ai.dialects.conversation import Reply, Stop, ToolCall
 from callmissed_ai.dialects.json_reply import UnusableReply
 from callmissed_ai.dialects.openai_chat.stream import DONE
 from callmissed_ai.dialects.stream_reader import UnreadableStream
-from callmissed_ai.dialects.written_json import written_json
-from tests.support.inference.any_json import with_something_else
 from tests.support.inference.behaviours import chunk, completion, event, usage_event
-from tests.support.inference.translated import CHAT, FRAME, MESSAGES, blocks_of, call, messages_of
+from tests.support.inference.translated import CHAT, FRAME, MESSAGES, blocks_of, messages_of
 
 Call = Mapping[str, Any]
 
@@ -227,25 +222,3 @@ def test_truncated_call_of_a_whole_reply_shows_what_was_written() -> None:
     reply = Reply((ToolCall("a", "weather", '{"city":"Pu'),), Stop.LIMIT)
 
     assert MESSAGES.write_reply(reply, FRAME)["content"][0]["input"] == {"INVALID_JSON": '{"city":"Pu'}
-
-
-WHOLE_CHUNK = chunk(
-    {
-        "content": "a",
-        "reasoning_details": [{"type": "reasoning.text", "text": "b"}],
-        "tool_calls": [call(0, "a", "b", "{}")],
-    },
-    finish="stop",
-    usage={"prompt_tokens": 1, "completion_tokens": 1},
-)
-
-
-@given(st.data())
-def test_stream_with_anything_in_any_place_is_read_or_refused(data: st.DataObject) -> None:
-    """A provider may send any JSON. No other exception than the two for it may come of that."""
-    name = data.draw(st.sampled_from(sorted(WHOLE_CHUNK)))
-    hostile = {**WHOLE_CHUNK, name: with_something_else(WHOLE_CHUNK[name], data)}
-    with suppress(UnreadableStream):
-        messages_of(event(chunk({"content": "a"})), event(hostile), DONE)
-    with suppress(UnusableReply):
-        written_json(MESSAGES.write_reply(CHAT.read_reply(hostile), FRAME))

@@ -2,21 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from openai.lib.streaming._deltas import accumulate_delta
 
 from callmissed_ai.dialects.anthropic_messages.stream import MessageStreamPassage
-from callmissed_ai.dialects.conversation import Stop, ToolCall
-from callmissed_ai.dialects.json_reply import UnusableReply
+from callmissed_ai.dialects.conversation import Stop
 from callmissed_ai.dialects.stream_reader import UnreadableStream
-from callmissed_ai.dialects.written_json import written_json
-from tests.support.inference.any_json import with_something_else
-from tests.support.inference.messages import message, message_event, message_stream
+from tests.support.inference.messages import message, message_event
 from tests.support.inference.translated import CHAT, FRAME, MESSAGES, chunks_of
 
 START = message_event("message_start", message=message(usage={"input_tokens": 11, "output_tokens": 1}))
@@ -226,33 +220,3 @@ def test_empty_reply_is_a_reply() -> None:
     """Portkey#450, spacebot#171: the model has nothing more to say after its tools."""
     assert choices_of(START, ending(), STOP)[-1]["finish_reason"] == "stop"
     assert MESSAGES.read_reply({**message(), "content": []}).parts == ()
-
-
-EVENTS = message_stream(
-    message(
-        {"type": "thinking", "thinking": "Hm", "signature": "c2ln"},
-        {"type": "text", "text": "ab"},
-        {**USE, "input": {"a": 1}},
-    )
-)
-
-
-@given(st.data())
-def test_stream_with_anything_in_any_place_is_read_or_refused(data: st.DataObject) -> None:
-    """A provider may send any JSON. No other exception than the two for it may come of that."""
-    number = data.draw(st.integers(0, len(EVENTS) - 1))
-    fields = json.loads(EVENTS[number].partition(b"data: ")[2])
-    name = data.draw(st.sampled_from(sorted(fields)))
-    hostile = written_json({**fields, name: with_something_else(fields[name], data)})
-    with suppress(UnreadableStream):
-        chunks_of(*EVENTS[:number], b"data: " + hostile + b"\n\n", *EVENTS[number + 1 :])
-
-
-@given(st.data())
-def test_reply_with_anything_in_any_place_is_read_or_refused(data: st.DataObject) -> None:
-    whole = message({"type": "text", "text": "ab"}, {**USE, "input": {"a": 1}})
-    name = data.draw(st.sampled_from(sorted(whole)))
-    with suppress(UnusableReply):
-        reply = MESSAGES.read_reply({**whole, name: with_something_else(whole[name], data)})
-        written_json(CHAT.write_reply(reply, FRAME))
-        assert all(isinstance(part.arguments, str) for part in reply.parts if isinstance(part, ToolCall))

@@ -150,7 +150,9 @@ def test_budget_gives_way_to_a_turn_without_its_thoughts() -> None:
 
     assert "thinking" not in to_messages(messages=[HELLO, calling("a"), result("a")], tools=[TOOL], **BUDGET)
     assert "thinking" in to_messages(messages=[HELLO, kept, result("a")], tools=[TOOL], **BUDGET)
-    assert "thinking" in to_messages(messages=[HELLO, calling("a"), result("a"), HELLO], tools=[TOOL], **BUDGET)
+    assert "thinking" in to_messages(
+        messages=[HELLO, calling("a"), result("a"), said("assistant", "x"), HELLO], tools=[TOOL], **BUDGET
+    )
 
 
 @pytest.mark.parametrize("stop", ["\n", ["a", " \t"]])

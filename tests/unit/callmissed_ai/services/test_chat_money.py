@@ -103,6 +103,10 @@ def test_a_shortened_reply_still_covers_every_outcome(data: st.DataObject, work:
         assert cost(*data.draw(outcomes(shorter))) <= shorter.estimate
 
 
+LIMITS = {"anthropic_messages": "max_tokens", "openai_responses": "max_output_tokens"}
+"""Field of the output limit in the dialects that a chat request is translated to."""
+
+
 @pytest.mark.parametrize("model", SERVED, ids=lambda model: model.id)
 @pytest.mark.parametrize("limits", [{}, {"max_tokens": 5}, {"max_completion_tokens": 7}], ids=str)
 def test_the_upstream_gets_one_limit_which_the_plan_covers(model: Model, limits: dict[str, int]) -> None:
@@ -110,8 +114,10 @@ def test_the_upstream_gets_one_limit_which_the_plan_covers(model: Model, limits:
     work = work_of(model, **limits, **fields)
 
     for route in model.routes:
-        if work.dialects[route.provider] != "openai_chat":
-            assert 0 < work_of(model, **limits).request_for(model, route).json["max_tokens"] <= work.output_tokens
+        if name := LIMITS.get(work.dialects[route.provider]):
+            translated = work_of(model, **limits)
+            limit = translated.request_for(model, route).json[name]
+            assert 0 < cost(model, TokenUsage(translated.asked.input_tokens, limit)) <= translated.estimate
             continue
         sent = work.request_for(model, route).json
         (limit,) = (sent[name] for name in LIMIT_FIELDS if name in sent)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from callmissed.catalog.loader import load_catalog
 from callmissed.errors import ApiError
 from callmissed.money import MicroCredits
+from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.reasoning.budget import MIN_BUDGET
 from callmissed_ai.services.chat import DEFAULT_OUTPUT_TOKENS, MIN_OUTPUT_TOKENS, ChatWork, parse
 
@@ -70,3 +71,49 @@ def test_budget_that_is_none_is_no_failure(budget: object) -> None:
         assert work_of(LARGE, budget).output_tokens == DEFAULT_OUTPUT_TOKENS
     except ApiError as refused:
         assert refused.param == "reasoning.max_tokens"
+
+
+HAIKU = CATALOG.models[LARGE]
+SONNET = CATALOG.models["anthropic/claude-sonnet-4.6"]
+CALL = {"id": "a", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+CALLING = [{"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "a", "content": "x"}]
+NEXT = [{"role": "assistant", "content": "x"}, {"role": "user", "content": "And?"}]
+
+
+def sent_for(effort: str, limit: int, *turns: Any, model: Any = HAIKU, **fields: Any) -> Any:
+    """What Anthropic gets for a chat with an effort and this output limit."""
+    body = {"model": model.id, "messages": [{"role": "user", "content": "Hello"}, *turns], **fields}
+    messages = open_dialect("anthropic_messages")
+    written = messages.write_request(open_dialect("openai_chat").read_request({**body, "reasoning_effort": effort}))
+    return messages.addressed(written, model, "claude", limit)
+
+
+@given(effort=st.sampled_from(["minimal", "low", "medium", "high", "xhigh", "max"]), limit=st.integers(1, 64_000))
+def test_effort_is_a_budget_for_a_model_without_efforts(effort: str, limit: int) -> None:
+    """Claude Haiku 4.5 and older refuse adaptive thinking, and a budget of no room."""
+    sent = sent_for(effort, limit)
+
+    assert "output_config" not in sent
+    assert ("thinking" in sent) == (limit > MIN_BUDGET)
+    if "thinking" in sent:
+        assert MIN_BUDGET <= sent["thinking"]["budget_tokens"] < sent["max_tokens"]
+    assert sent_for(effort, limit, model=SONNET)["thinking"] == {"type": "adaptive"}
+
+
+def test_effort_is_no_budget_in_a_turn_without_its_thoughts() -> None:
+    assert "thinking" not in sent_for("high", 9_000, *CALLING)
+    assert sent_for("high", 9_000, *CALLING, *NEXT)["thinking"]["budget_tokens"] == 7_200
+
+
+def test_form_of_the_reply_stays_beside_a_budget() -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "properties": {}}}}
+
+    assert "format" in sent_for("low", 9_000, response_format=wanted)["output_config"]
+
+
+def test_thinking_that_is_no_wish_stays_as_it_is() -> None:
+    thinking = {"type": "enabled", "budget_tokens": 2_000}
+    body = {"model": HAIKU.id, "messages": [{"role": "user", "content": "Hello"}], "thinking": thinking}
+    sent = open_dialect("anthropic_messages").addressed(body, HAIKU, "claude", 5_000)
+
+    assert sent == {**body, "model": "claude", "max_tokens": 5_000}

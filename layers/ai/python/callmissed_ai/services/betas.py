@@ -19,7 +19,7 @@ ALL = "*"
 
 _BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DATE = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
-_PRICED = frozenset(
+PRICED = frozenset(
     {
         *("code-execution", "context-1m", "fast-mode", "files-api", "managed-agents", "mcp-client", "mcp-servers"),
         *("skills", "web-fetch", "web-search"),
@@ -43,7 +43,7 @@ def restricted_to_betas(catalog: Catalog, models: tuple[Model, ...], betas: Sequ
     Raises ApiError 400 `unsupported_field` for the first beta that leaves a model without a route.
     """
     for beta in betas:
-        if _family(beta) in _PRICED:
+        if _family(beta) in PRICED:
             models = tuple(_restricted(catalog, model, beta) for model in models)
     return models
 
@@ -68,7 +68,7 @@ def _restricted(catalog: Catalog, model: Model, beta: str) -> Model:
 def _passes(provider: ProviderSettings, beta: str) -> bool:
     family = _family(beta)
     admitted = provider.unpriced_betas
-    return family in admitted or (ALL in admitted and family not in _PRICED)
+    return family in admitted or (ALL in admitted and family not in PRICED)
 
 
 def _family(beta: str) -> str:

@@ -54,6 +54,9 @@ DEFAULT_OUTPUT_TOKENS = 16_384
 MIN_OUTPUT_TOKENS = 256
 """The shortest reply for which a limit that nobody asked for is lowered to what can be paid."""
 
+_MIN_LIMITS: Mapping[str, int] = {"openai_responses": 16}
+"""The lowest output limit that a dialect takes, which is sent in the place of a lower one."""
+
 _SORTS: Mapping[str, Sort] = {"nitro": "throughput", "floor": "price"}
 """What a routing suffix sorts by."""
 
@@ -97,8 +100,15 @@ class ChatWork:
     @property
     def estimate(self) -> MicroCredits:
         """The dearest outcome in micro-credits, over all models that may serve the call."""
-        most = self.output_tokens * self.asked.choices
-        return max(max_token_cost(model, self.asked.input_tokens, most) for model in self.models)
+        return max(
+            max_token_cost(model, self.asked.input_tokens, self._most_output(model) * self.asked.choices)
+            for model in self.models
+        )
+
+    def _most_output(self, model: Model) -> int:
+        """Tokens that a reply may have at most: some providers take no limit below one of their own."""
+        dialects = (self.dialects.get(route.provider) or "" for route in model.routes)
+        return max([self.output_tokens, *(_MIN_LIMITS.get(name, 0) for name in dialects)])
 
     def shorter(self, available: MicroCredits) -> "ChatWork | None":
         """The same call with a shorter reply that `available` micro-credits cover, or None if that is no use."""

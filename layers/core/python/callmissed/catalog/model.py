@@ -108,7 +108,8 @@ class Model:
     `max_output_tokens` is the most that one call may produce (0 where nothing is counted in tokens). `price` is None
     for models that aren't priced by the token, and for `openrouter/auto`, whose price is the chosen model's.
     `reasoning_efforts` maps the caller's value to the value sent, "" meaning that the field is dropped; None
-    forwards it as it is. `status` is `live` or `maintenance`; in maintenance, the error recommends the id `fallback`.
+    forwards it as it is. `thinks_by_budget` says that a model of the messages dialect knows no efforts. `status` is
+    `live` or `maintenance`; in maintenance, the error recommends the id `fallback`.
     A model with `price_capped` may be served by nobody who is dearer than `price`.
     A model that was chosen for the id `billed_as` has that one's price and access; "" means its own.
     `realtime` models speak over sockets only. `dimensions` is the size of an embedding model's vectors, None where it
@@ -137,6 +138,7 @@ class Model:
     realtime: bool = False
     aliases: tuple[str, ...] = ()
     output_limit_field: str = "max_tokens"
+    thinks_by_budget: bool = False
     dimensions: int | None = None
     created: int = LISTED_SINCE
     billed_as: str = ""

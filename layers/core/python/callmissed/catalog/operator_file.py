@@ -138,6 +138,7 @@ class _ModelRow(BaseModel):
     supports_vision: bool = False
     aliases: list[_Id] = []
     output_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    thinks_by_budget: bool = False
     dimensions: Annotated[int, Field(ge=1, le=MAX_DIMENSIONS)] | None = None
 
     @model_validator(mode="after")
@@ -225,7 +226,7 @@ def _check_place(row: _ModelRow, earlier: list[_ModelRow], where: str) -> None:
 def _model(rows: list[_ModelRow]) -> Model:
     row = rows[0]
     fields = row.model_dump(
-        include={"description", "free", "output_limit_field", "context_window", "dimensions"}
+        include={"description", "free", "output_limit_field", "context_window", "dimensions", "thinks_by_budget"}
         | {name for name in _ModelRow.model_fields if name.startswith("supports_")}
     )
     cached, written = (None if price is None else micro_credits(price) for price in (row.cached_input, row.cache_write))

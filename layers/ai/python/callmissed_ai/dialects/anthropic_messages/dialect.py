@@ -25,6 +25,7 @@ from callmissed_ai.dialects.anthropic_messages.request import (
     image_blocks,
     image_bytes,
 )
+from callmissed_ai.dialects.anthropic_messages.rules.thinking import with_budget
 from callmissed_ai.dialects.anthropic_messages.stream import MessageStreamPassage, MessageStreamReader
 from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Charge
@@ -86,8 +87,9 @@ class MessagesDialect:
 
     def addressed(self, body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> Mapping[str, Any]:
         """See `Dialect.addressed`."""
-        sent = {name: value for name, value in body.items() if name not in GATEWAY_FIELDS}
-        return sent | {"model": upstream_id, "max_tokens": limit}
+        sent: Mapping[str, Any] = {name: value for name, value in body.items() if name not in GATEWAY_FIELDS}
+        sent = with_budget(sent, limit) if model.thinks_by_budget else sent
+        return {**sent, "model": upstream_id, "max_tokens": limit}
 
     def read_request(self, body: Mapping[str, Any]) -> Conversation:
         """See `Dialect.read_request`."""

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from callmissed.errors import ApiError, invalid_request
-from callmissed_ai.dialects.anthropic_messages.media import document_source, image_source
-from callmissed_ai.dialects.anthropic_messages.schemas import supported_schema
-from callmissed_ai.dialects.anthropic_messages.thinking import sampling_of, thinking_of
-from callmissed_ai.dialects.anthropic_messages.turns import Message, messages_of
+from callmissed_ai.dialects.anthropic_messages.rules.media import document_source, image_source
+from callmissed_ai.dialects.anthropic_messages.rules.schemas import supported_schema
+from callmissed_ai.dialects.anthropic_messages.rules.thinking import sampling_of, thinking_of
+from callmissed_ai.dialects.anthropic_messages.rules.turns import MessageBlocks, messages_of
 from callmissed_ai.dialects.conversation import (
     Conversation,
     Document,
@@ -44,9 +44,10 @@ def write_request(conversation: Conversation) -> dict[str, Any]:
         raise unsupported("response_format")
     conversation = checked_tools(conversation)
     _check_thoughts(conversation.turns)
-    thinking = thinking_of(conversation)
+    messages = list(messages_of(map(_message, conversation.turns)))
+    thinking = thinking_of(conversation, messages)
     body: dict[str, Any] = {
-        "messages": list(messages_of(map(_message, conversation.turns))),
+        "messages": messages,
         **_options(conversation),
         **sampling_of(conversation, thinking),
     }
@@ -89,8 +90,8 @@ def _system(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
             yield from _content(turn)
 
 
-def _message(turn: Turn) -> Message:
-    return Message(turn.role, [] if turn.role == "system" else list(_content(turn)), turn.param)
+def _message(turn: Turn) -> MessageBlocks:
+    return MessageBlocks(turn.role, [] if turn.role == "system" else list(_content(turn)), turn.param)
 
 
 def _check_thoughts(turns: Sequence[Turn]) -> None:

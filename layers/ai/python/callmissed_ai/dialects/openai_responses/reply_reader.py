@@ -95,7 +95,7 @@ class ItemReader:
 
     def read(self, fields: Mapping[str, Any]) -> Iterator[Event]:
         """The neutral events of one event. Raises UnreadableStream for an error."""
-        kind = fields.get("type")
+        kind = _text(fields.get("type"))
         if kind in _DELTAS:
             yield from self._grow(fields, _DELTAS[kind])
         elif kind in _DONE:
@@ -153,7 +153,7 @@ class ItemReader:
     def _complete_content(self, item: _Item, fields: Mapping[str, Any]) -> Iterator[Event]:
         for place in _PLACES.get(_text(item.fields.get("type")), ()):
             for position, content in enumerate(_objects(fields.get(place))):
-                if kind := _BY_TYPE.get(content.get("type")):
+                if kind := _BY_TYPE.get(_text(content.get("type"))):
                     part = yield from self._part_of(item, kind, position)
                     yield from _rest(part, _text(content.get(kind.text)))
         encrypted = _text(fields.get("encrypted_content"))

@@ -3,19 +3,22 @@
 https://platform.claude.com/docs/en/build-with-claude/extended-thinking#feature-compatibility
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callmissed.errors import ApiError, invalid_request
-from callmissed_ai.dialects.conversation import Conversation, RedactedThinking, Thinking, ToolCall, Turn
+from callmissed_ai.dialects.anthropic_messages.rules.turns import THOUGHTS
+from callmissed_ai.dialects.conversation import Conversation
 from callmissed_ai.dialects.reasoning.budget import MIN_BUDGET
-from callmissed_ai.dialects.reasoning.open_turn import start_of_open_turn
 
 _MIN_TOP_P = 0.95
+_SHARES: Mapping[object, float] = {"low": 0.2, "medium": 0.5, "high": 0.8, "xhigh": 0.95, "max": 0.95}
+_USUAL_SHARE = 0.5
+"""Shares of the output limit that an effort means as a budget, as OpenRouter has them."""
 
 
-def thinking_of(conversation: Conversation) -> dict[str, Any] | None:
-    """The field `thinking`, None where the model decides. Raises ApiError 400 for a budget that can't be.
+def thinking_of(conversation: Conversation, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The field `thinking` beside `messages`, None where the model decides. Raises ApiError 400 for an odd budget.
 
     An effort is a wish, which gives way to a tool that must be called. So does a budget to a turn that the caller
     continues without the thoughts it began with: many clients can't send them back.
@@ -35,9 +38,7 @@ def thinking_of(conversation: Conversation) -> dict[str, Any] | None:
         )
     if conversation.output_limit is not None and conversation.output_limit <= budget:
         raise budget_too_large(budget)
-    return (
-        None if _continues_without_thoughts(conversation.turns) else {"type": "enabled", "budget_tokens": budget, **own}
-    )
+    return None if _lacks_thoughts(messages) else {"type": "enabled", "budget_tokens": budget, **own}
 
 
 def sampling_of(conversation: Conversation, thinking: dict[str, Any] | None) -> dict[str, Any]:
@@ -67,14 +68,36 @@ def _forces_a_tool(conversation: Conversation) -> bool:
     return conversation.tool_choice is not None and conversation.tool_choice.mode in ("required", "named")
 
 
-def _continues_without_thoughts(turns: Sequence[Turn]) -> bool:
-    """Whether results follow a message with calls that has no thought of Claude's before them."""
-    open_parts = [
-        part for turn in turns[start_of_open_turn(turns) :] if turn.role == "assistant" for part in turn.parts
-    ]
-    thinks = any(isinstance(part, Thinking | RedactedThinking) and not _is_foreign(part) for part in open_parts)
-    return not thinks and any(isinstance(part, ToolCall) for part in open_parts)
+def with_budget(body: Mapping[str, Any], limit: int) -> Mapping[str, Any]:
+    """`body` for a model that thinks up to a budget only: the share of the output limit that an effort means.
+
+    Where that leaves no room, or the turn's thoughts are missing, it does not think.
+    """
+    config: Mapping[str, Any] = body.get("output_config") or {}
+    thinking: Mapping[str, Any] = body.get("thinking") or {}
+    effort = config.get("effort")
+    if effort is None and thinking.get("type") != "adaptive":
+        return body
+    rest = {name: value for name, value in config.items() if name != "effort"}
+    kept = {name: value for name, value in body.items() if name not in ("output_config", "thinking")}
+    if rest:
+        kept["output_config"] = rest
+    if thinking.get("type") != "adaptive":
+        return kept | ({"thinking": thinking} if thinking else {})
+    if limit <= MIN_BUDGET or _lacks_thoughts(body["messages"]):
+        return kept
+    budget = max(MIN_BUDGET, min(int(limit * _SHARES.get(effort, _USUAL_SHARE)), limit - 1))
+    return kept | {"thinking": {**thinking, "type": "enabled", "budget_tokens": budget}}
 
 
-def _is_foreign(part: Thinking | RedactedThinking) -> bool:
-    return any(dialect != "anthropic_messages" for dialect in part.extras)
+def _lacks_thoughts(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether results follow calls before which no thought stands, which a model that thinks up to a budget refuses."""
+    kinds: set[str] = set()
+    for message in reversed(messages):
+        content = message["content"]
+        found = {block["type"] for block in content} if isinstance(content, list) else {"text"}  # pyright: ignore[reportUnknownVariableType]  a valid request
+        if message["role"] == "user" and "tool_result" not in found:
+            break
+        if message["role"] == "assistant":
+            kinds |= found
+    return "tool_use" in kinds and kinds.isdisjoint(THOUGHTS)

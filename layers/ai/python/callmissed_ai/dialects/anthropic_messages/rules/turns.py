@@ -9,11 +9,12 @@ from callmissed.errors import invalid_request
 _BEGINNING = {"type": "text", "text": "Hello."}
 """Stands for what the user said before a conversation that begins with the assistant."""
 
-_THOUGHTS = ("thinking", "redacted_thinking")
+THOUGHTS = frozenset({"thinking", "redacted_thinking"})
+"""Types of the blocks that are thoughts."""
 
 
 @dataclass(slots=True)
-class Message:
+class MessageBlocks:
     """A message's blocks. `param` is its path in the caller's request, for errors."""
 
     role: str
@@ -21,20 +22,20 @@ class Message:
     param: str
 
 
-def messages_of(turns: Iterable[Message]) -> Iterator[dict[str, Any]]:
+def messages_of(turns: Iterable[MessageBlocks]) -> Iterator[dict[str, Any]]:
     """The messages of user and assistant. Raises ApiError 400 for one of the user that says nothing."""
     merged = list(_merged(turns))
     if merged and merged[0].role == "assistant":
-        merged.insert(0, Message("user", [_BEGINNING], merged[0].param))
+        merged.insert(0, MessageBlocks("user", [_BEGINNING], merged[0].param))
     if merged and merged[-1].role == "assistant":
         _end_without_space(merged[-1].content)
     for message in merged:
         yield {"role": message.role, "content": _results_first(message.content)}
 
 
-def _merged(turns: Iterable[Message]) -> Iterator[Message]:
+def _merged(turns: Iterable[MessageBlocks]) -> Iterator[MessageBlocks]:
     """What follows with the same role as one message, without messages of the assistant that say nothing."""
-    last: Message | None = None
+    last: MessageBlocks | None = None
     for turn in turns:
         if turn.role == "system":
             continue
@@ -48,14 +49,14 @@ def _merged(turns: Iterable[Message]) -> Iterator[Message]:
             continue
         if last:
             yield last
-        last = Message(turn.role, list(content), turn.param)
+        last = MessageBlocks(turn.role, list(content), turn.param)
     if last:
         yield last
 
 
 def _without_last_thoughts(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A message may not end with a thought: one that was cut there, or whose text is blank, does."""
-    while content and content[-1]["type"] in _THOUGHTS:
+    while content and content[-1]["type"] in THOUGHTS:
         content = content[:-1]
     return content
 

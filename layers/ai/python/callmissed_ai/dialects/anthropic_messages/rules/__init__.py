@@ -1,0 +1,1 @@
+"""What Anthropic demands of a request, and other dialects do not."""

@@ -1,0 +1,23 @@
+"""A few scenarios of each client of the API, against each kind of provider; `make compatibility` runs all of them."""
+
+import pytest
+import pytest_asyncio
+
+from tests.support.clients import CLIENTS, Client, run_client
+from tests.support.inference.gateway import Account, Accounts
+from tests.support.local_stack import LocalStack
+from tests.support.model_server.server import WIRES
+
+
+@pytest_asyncio.fixture(scope="session")
+async def account(accounts: Accounts) -> Account:
+    return await accounts.account(credits=10_000)
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_client_works_with_each_kind_of_provider(stack: LocalStack, account: Account, client: Client) -> None:
+    report = run_client(client, stack.announcement["base_url"], account.secret, client.smoke)
+
+    assert list(report.failures()) == []
+    assert len(report.faults) >= len(client.smoke)
+    assert all(found.keys() == set(WIRES) for found in report.faults.values())
