@@ -32,7 +32,9 @@ async def serve(request: Request, service: Service) -> Response:
     raw = await read_body(request)
     payer, call = _key_payer(request), _call(request)
     try:
-        work = service.parse(container.catalog, parse_object(raw), len(raw))
+        body = parse_object(raw)
+        catalog = await container.router.catalog_for(body)
+        work = container.router.prepared(service.parse(catalog, body, len(raw)))
         call.idempotent = None if work.streamed else _idempotent(container, request, raw)
     except ApiError:
         await authenticate(request, service.permission)  # an error of the key comes before other errors
@@ -109,4 +111,17 @@ def _response(call: Call, work: Work, answer: bytes | EventStream | Replay) -> R
 
 def _headers(call: Call, work: Work) -> Mapping[str, str]:
     timing = f"db;dur={call.db_wait / 1000:.3f}, upstream;dur={call.upstream_wait / 1000:.3f}"
-    return {"X-Generation-Id": f"gen_{call.id}", "Server-Timing": timing, **quota_headers(call, work.quota)}
+    return {
+        "X-Generation-Id": f"gen_{call.id}",
+        "Server-Timing": timing,
+        **_serving_headers(call, work),
+        **quota_headers(call, work.quota),
+    }
+
+
+def _serving_headers(call: Call, work: Work) -> dict[str, str]:
+    """Who serves, where that is known before the head leaves; the model where it is another than asked for."""
+    if not call.provider:
+        return {}
+    model = {"X-CallMissed-Model": call.model} if call.model != work.model_id else {}
+    return {"X-CallMissed-Provider": call.provider, **model}

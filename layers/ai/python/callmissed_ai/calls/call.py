@@ -40,7 +40,7 @@ class Call:
     hold that names it is placed; None without a budget. `hold` is None for a sandboxed call, which costs nothing;
     `idempotent` for a call without an Idempotency-Key. Once `settling` is set the call can't be cancelled: its entry
     may be written even after a lost answer, and a settlement whose reply can't be stored gives the hold back itself.
-    `entry` is the ledger entry of a settled call.
+    `entry` is the ledger entry of a settled call. `provider` and `model` began the reply, "" until it has begun.
     """
 
     id: str
@@ -55,6 +55,8 @@ class Call:
     upstream_wait: int = 0
     settling: bool = False
     entry: LedgerEntry | None = None
+    provider: str = ""
+    model: str = ""
 
     @property
     def admitted(self) -> AdmittedPayer:

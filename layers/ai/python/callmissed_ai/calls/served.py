@@ -9,8 +9,9 @@ from callmissed.ledger.entries import Outcome
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
+from callmissed_ai.charges import OUTPUT_TOKENS, Charges
 from callmissed_ai.errors import provider_too_slow
-from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.routing.attempt import UpstreamAnswer
 from callmissed_ai.work import Meter, Work
 
 MAX_CALL_SECONDS = STREAM_TIMEOUT_SECONDS - 30.0
@@ -61,6 +62,7 @@ class Served:
             raise provider_too_slow() from None
         call.first_byte = clock()
         call.upstream_wait = call.first_byte - searching
+        call.provider, call.model = self._upstream.route.provider, self._upstream.model.id
         return self._upstream
 
     async def give_up(self) -> None:
@@ -79,6 +81,14 @@ class Served:
         Raises ApiError 409 or 503; nothing is charged then.
         """
         charges = await self.meter.charges()
+        if outcome is Outcome.COMPLETED and not charges.estimated:
+            self._note_speed(charges)
         idempotent = self.call.idempotent
         store = partial(idempotent.complete, body) if idempotent and body is not None else None
         await self.container.settlement.settle(self.call, self.work, self.upstream, charges, outcome, store)
+
+    def _note_speed(self, charges: Charges) -> None:
+        """Note how fast the route wrote, as its provider counts the tokens."""
+        health = self.container.router.health
+        tokens = sum(line.quantity for line in charges.lines if line.unit == OUTPUT_TOKENS)
+        health.wrote(self.upstream.route, tokens, (health.clock() - self.upstream.asked) * 1000 / SECOND)

@@ -28,7 +28,7 @@ from callmissed_ai.dialects.conversation import (
     ToolResult,
     Turn,
 )
-from callmissed_ai.dialects.further_fields import chosen_by_type, further_fields, shape
+from callmissed_ai.dialects.further_fields import PROVIDER, chosen_by_type, further_fields, shape
 from callmissed_ai.dialects.openai_responses import carriers
 from callmissed_ai.dialects.openai_responses.fields import CHOICE, FORMAT, FUNCTION
 from callmissed_ai.dialects.openai_responses.request import ENCRYPTED_REASONING, first_error
@@ -76,6 +76,7 @@ _TRANSLATED = shape(
     text=shape("verbosity", format=FORMAT),
     reasoning=shape("effort", "summary"),
     stream_options=shape("include_obfuscation"),
+    provider=PROVIDER,
 )
 """Everything that `read_request` carries, or may leave out because it says nothing about the reply."""
 
