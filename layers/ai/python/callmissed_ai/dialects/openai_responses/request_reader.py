@@ -51,6 +51,9 @@ from callmissed_ai.dialects.openai_responses.typed_request import (
 )
 
 _TEXT = shape("type", "text")
+_USUAL_DETAIL = "auto"
+"""What images say that say nothing of their detail; in other dialects such images have no field for it."""
+
 _IMAGE = shape("type", "image_url", "detail")
 _FILE = shape("type", "file_data", "file_url", "filename")
 _PART = chosen_by_type(
@@ -219,7 +222,7 @@ def _shown(part: InputText | InputImage | InputFile, param: str) -> Text | Image
         case InputText():
             return Text(part.text)
         case InputImage():
-            return Image(url=part.image_url, detail=part.detail)
+            return Image(url=part.image_url, detail=None if part.detail == _USUAL_DETAIL else part.detail)
         case InputFile():
             return _document(part, param)
 
