@@ -13,7 +13,7 @@ from tests.support.model_server.server import WIRES
 
 PROGRAMS = ROOT / "tests" / "conformance" / "clients"
 ENVIRONMENTS = ROOT / ".tools" / "clients"
-GUARD_SECONDS = 300
+GUARD_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
