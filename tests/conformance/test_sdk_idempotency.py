@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.inference.behaviours import completion, fails, reply
+from tests.support.inference.behaviours import completion, reply
 from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.sdks.interface import Sdk, SdkError
@@ -47,7 +47,8 @@ async def test_another_call_with_the_key_is_a_conflict(sdk: Sdk, accounts: Accou
 
 async def test_the_sdks_own_retry_runs_what_failed(sdk: Sdk, accounts: Accounts, upstream: FakeUpstream) -> None:
     account = await accounts.account()
-    upstream.will(fails(503), fails(503), reply(completion("at last")))  # two tries of ours are one of the caller's
+    fails = reply({"error": {"message": "No", "type": "server_error"}}, 503)
+    upstream.will(fails, fails, reply(completion("at last")))  # two tries of ours are one of the caller's
 
     result = sdk.call(account.secret, CREATE, retries=1, model="lab-chat", messages=HELLO, extra_headers=KEYED)
 
