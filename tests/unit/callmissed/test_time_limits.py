@@ -5,8 +5,8 @@ import inspect
 import pytest
 
 from callmissed.aws import dynamodb
+from callmissed.aws.buckets import MAX_S3_SECONDS
 from callmissed.clock import MINUTE, SECOND, Micros
-from callmissed.idempotency.answers import MAX_S3_SECONDS
 from callmissed.idempotency.store import RETENTION_SECONDS, SKEW_SECONDS
 from callmissed.ids import expires_at, new_call_id, started_at
 from callmissed.platform.functions import FUNCTIONS, INFERENCE, LEDGER_SWEEP, SCHEDULES, Function
