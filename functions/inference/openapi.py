@@ -12,6 +12,7 @@ from functions.inference.schemas import (
     AnthropicModelOut,
     CatalogOut,
     ChatCompletionOut,
+    DeletedResponseOut,
     EmbeddingListOut,
     GenerationAnswerOut,
     MessageOut,
@@ -19,6 +20,7 @@ from functions.inference.schemas import (
     ModelListOut,
     ModelOut,
     ResponseOut,
+    ResponseItemListOut,
     ServerSentEventOut,
     TokenCountOut,
 )
@@ -29,6 +31,7 @@ _ANSWERS = (
     AnthropicModelOut,
     CatalogOut,
     ChatCompletionOut,
+    DeletedResponseOut,
     EmbeddingListOut,
     GenerationAnswerOut,
     MessageOut,
@@ -36,6 +39,7 @@ _ANSWERS = (
     ModelListOut,
     ModelOut,
     ResponseOut,
+    ResponseItemListOut,
     ServerSentEventOut,
     TokenCountOut,
 )

@@ -283,6 +283,33 @@ class ServerSentEventOut(BaseModel):
     )
 
 
+class DeletedResponseOut(BaseModel):
+    """A stored response that was deleted."""
+
+    id: str
+    object: Literal["response"]
+    deleted: Literal[True]
+
+
+class ResponseItemOut(BaseModel):
+    """An item of a conversation, with the fields of its type."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    type: str
+
+
+class ResponseItemListOut(BaseModel):
+    """Items that a response was made of."""
+
+    object: Literal["list"]
+    data: list[ResponseItemOut]
+    first_id: str | None = Field(description="Id of the first item; null for an empty list.")
+    last_id: str | None
+    has_more: bool
+
+
 class EmbeddingOut(BaseModel):
     """The vector of one input."""
 

@@ -20,6 +20,8 @@ from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.idempotency import MEDIA_TYPE, IdempotentCall
 from callmissed_ai.calls.payer import KeyPayer
 from callmissed_ai.calls.pipeline import Answer, run
+from callmissed_ai.calls.stored_call import StoredCall
+from callmissed_ai.services.responses_store.records import Owner
 from callmissed_ai.services.service import Service
 from callmissed_ai.work import Work
 from functions.inference.body import parse_object, read_body
@@ -32,11 +34,11 @@ async def serve(request: Request, service: Service) -> Response:
     raw = await read_body(request)
     payer, call = _key_payer(request), _call(request)
     try:
-        work = service.parse(container.catalog, parse_object(raw), len(raw))
+        work = await _work(container, call, service, raw)
         call.idempotent = None if work.streamed else _idempotent(container, request, raw)
-    except ApiError:
+    except ApiError as refused:
         await authenticate(request, service.permission)  # an error of the key comes before other errors
-        raise
+        raise _refusal(call, refused) from None
     answer: Answer[bytes | EventStream] = (
         partial(event_stream, closing=service.closing) if service.closing and work.streamed else whole
     )
@@ -44,11 +46,16 @@ async def serve(request: Request, service: Service) -> Response:
         return _response(call, work, await run(container, call, payer, work, answer))
     except ApiError as refused:
         _hide_from_foreign_pages(request, refused)
-        raise
+        raise _refusal(call, refused) from None
 
 
 async def authenticate(request: Request, permission: Permission | None = None) -> str:
     """Admit the request's key for a free call; returns its tenant. Raises ApiError 401, 402, 403, 429, 503."""
+    return (await authenticate_owner(request, permission)).tenant
+
+
+async def authenticate_owner(request: Request, permission: Permission | None = None) -> Owner:
+    """As `authenticate`; returns whose stored responses the key may see."""
     container: Container = request.app.state.container
     call = _call(request)
     try:
@@ -56,7 +63,29 @@ async def authenticate(request: Request, permission: Permission | None = None) -
     except ApiError as refused:
         _hide_from_foreign_pages(request, refused)
         raise
-    return call.payer.tenant
+    return call.payer.owner
+
+
+async def _work(container: Container, call: Call, service: Service, raw: bytes) -> Work:
+    """The work in a body, with the stored conversation that it continues. Raises ApiError."""
+    body, size = parse_object(raw), len(raw)
+    if service.stores:
+        call.stored = await StoredCall.read(container.responses, body, size)
+        joined = call.stored.join()
+        body, size = joined.body, joined.size
+    return service.parse(container.catalog, body, size)
+
+
+def _refusal(call: Call, refused: ApiError) -> ApiError:
+    """What the admitted caller may learn: of another tenant's stored response, that there is none."""
+    if call.stored is None:
+        return refused
+    if call.payer:
+        try:
+            call.stored.check_owner(call.payer.owner)
+        except ApiError as not_found:
+            return not_found
+    return call.stored.in_callers_words(refused)
 
 
 class _AsgiResponse(Response):

@@ -16,10 +16,11 @@ from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.admission import Admission
 from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.ledger.holds import Ledger
-from callmissed.platform.resources import RESPONSES_BUCKET
+from callmissed.platform.resources import RESPONSES_BUCKET, STORED_RESPONSES
 from callmissed.settings import CoreSettings
 from callmissed_ai.calls.settlement import CallSettlement
 from callmissed_ai.routing.router import Router
+from callmissed_ai.services.responses_store.store import ResponsesStore
 from callmissed_ai.transports.base import Transport
 from callmissed_ai.transports.media import MediaFetcher
 
@@ -33,6 +34,7 @@ class Container:
     database: Database
     ledger: Ledger
     idempotency: IdempotencyStore
+    responses: ResponsesStore
     admission: Admission
     authenticator: KeyAuthenticator
     settlement: CallSettlement
@@ -67,6 +69,7 @@ def create_container(
         database=database,
         ledger=ledger,
         idempotency=IdempotencyStore(database, Bucket(settings, RESPONSES_BUCKET)),
+        responses=ResponsesStore(database, Bucket(settings, STORED_RESPONSES), clock),
         admission=admission,
         authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),

@@ -1,16 +1,20 @@
 """A call whose cost is held, and the reply to it."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from callmissed.clock import SECOND
 from callmissed.ledger.entries import Outcome
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
+from callmissed_ai.calls.idempotency import IdempotentCall
 from callmissed_ai.errors import provider_too_slow
 from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.services.responses_store.records import json_text
 from callmissed_ai.work import Meter, Work
 
 MAX_CALL_SECONDS = STREAM_TIMEOUT_SECONDS - 30.0
@@ -79,6 +83,44 @@ class Served:
         Raises ApiError 409 or 503; nothing is charged then.
         """
         charges = await self.meter.charges()
-        idempotent = self.call.idempotent
-        store = partial(idempotent.complete, body) if idempotent and body is not None else None
-        await self.container.settlement.settle(self.call, self.work, self.upstream, charges, outcome, store)
+        idempotent, store, keep = self.call.idempotent, None, self._keep if self._is_to_be_kept else None
+        if idempotent and body is not None:
+            store, keep = partial(self._complete, idempotent, body), None
+        await self.container.settlement.settle(self.call, self.work, self.upstream, charges, outcome, store, keep)
+
+    def final(self, body: bytes) -> bytes:
+        """The whole reply as the caller gets it: `body`, unless that speaks of a stored response that is none."""
+        stored = self.call.stored
+        if self._is_to_be_kept and stored and not stored.kept:
+            return json_text({**self._response, "store": False})
+        return body
+
+    @property
+    def _is_to_be_kept(self) -> bool:
+        """Whether the response is to be stored: it is complete, whoever still listens, and its caller agrees."""
+        stored = self.call.stored
+        return stored is not None and stored.wanted and self.meter.finished
+
+    @property
+    def _response(self) -> Mapping[str, Any]:
+        """The complete reply of a service that stores it."""
+        return self.meter.response or {}
+
+    async def _keep(self) -> None:
+        if stored := self.call.stored:
+            await stored.keep(self._response, self.call.admitted.owner, self.container.clock())
+
+    async def _complete(self, idempotent: IdempotentCall, body: bytes) -> None:
+        """Store the response first: whether it is stored is part of the answer. Raises ApiError 409 or 503."""
+        if self._is_to_be_kept:
+            await self._keep()
+        try:
+            await idempotent.complete(self.final(body))
+        except BaseException:
+            await self._forget()
+            raise
+
+    async def _forget(self) -> None:
+        stored = self.call.stored
+        if stored and stored.kept:
+            await stored.forget(self._response["id"], self.call.admitted.owner)

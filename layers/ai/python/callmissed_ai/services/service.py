@@ -18,8 +18,10 @@ Closing = Callable[[ApiError, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service in one dialect. `closing` is None where nothing is streamed."""
+    """One service in one dialect. `closing` is None where nothing is streamed. `stores` says that its replies are
+    responses, which are stored and may be continued."""
 
     permission: Permission
     parse: Parse
     closing: Closing | None = None
+    stores: bool = False
