@@ -1,4 +1,4 @@
-"""Stored responses: GET and DELETE /v1/responses/{id}, the items that a response was made of, and what can't be cancelled."""
+"""Stored responses: GET and DELETE /v1/responses/{id}, its input items, and the refusal to cancel it."""
 
 from typing import Annotated, Any
 

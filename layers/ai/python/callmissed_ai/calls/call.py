@@ -45,9 +45,9 @@ class Call:
 
     `payer` is None until the call is admitted. `charge` is what the budget of the payer's key was charged, set when the
     hold that names it is placed; None without a budget. `hold` is None for a sandboxed call, which costs nothing;
-    `idempotent` for a call without an Idempotency-Key, `stored` for one whose service stores nothing. Once `settling` is set the call can't be cancelled: its entry
-    may be written even after a lost answer, and a settlement whose reply can't be stored gives the hold back itself.
-    `entry` is the ledger entry of a settled call.
+    `idempotent` for a call without an Idempotency-Key, `stored` for one of a service that stores no responses. Once
+    `settling` is set the call can't be cancelled: its entry may be written even after a lost answer, and a settlement
+    whose reply can't be stored gives the hold back itself. `entry` is the ledger entry of a settled call.
     """
 
     id: str
