@@ -1,8 +1,8 @@
 """A stored response, and its stored form.
 
 An item has the `id` of the response, its `tenant`, whether it is `sandboxed`, when it was `created` in epoch
-microseconds, and when it expires, in epoch seconds (`ttl`). `body` is the rest as compressed JSON; `far` says that S3 has it instead,
-under the item's id.
+microseconds, and when it expires, in epoch seconds (`ttl`). `body` is the rest as compressed JSON; `far` says that S3
+has it instead, under the item's id.
 """
 
 import json
