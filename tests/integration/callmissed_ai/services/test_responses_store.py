@@ -43,7 +43,7 @@ class Stage:
         return [from_item(item) for item in answer["Items"]]
 
     async def put(self, **fields: Any) -> StoredResponse:
-        stored = stored_response(**{"owner": OWNER, "created": self.clock.now, **fields})
+        stored = stored_response(fields.pop("owner", OWNER), created=self.clock.now, **fields)
         await self.responses.put(stored)
         return stored
 

@@ -1,6 +1,7 @@
 """Pages of input items: their order, their cursors, and ids that stay the same."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import pytest
 from openai.types.responses import ResponseItem
@@ -8,7 +9,7 @@ from pydantic import TypeAdapter
 
 from callmissed.errors import ApiError
 from callmissed_ai.services.responses_store.items import listed_id, listed_items
-from callmissed_ai.services.responses_store.pages import PageRequest, page_of_items
+from callmissed_ai.services.responses_store.pages import Order, PageRequest, page_of_items
 from tests.support.inference.stored_responses import assistant, stored_response, user
 
 GIVEN = [user(str(number)) for number in range(5)]
@@ -34,7 +35,7 @@ def test_a_page_says_where_it_ends() -> None:
 
 
 def test_pages_after_one_another_have_every_item_once() -> None:
-    for order in ("asc", "desc"):
+    for order in get_args(Order):
         seen, after = list[str](), ""
         while True:
             page = page_of_items(STORED, PageRequest(order, 2, after=after))
@@ -62,7 +63,7 @@ def test_a_page_after_the_last_item_is_empty() -> None:
 @pytest.mark.parametrize("param", ["after", "before"])
 def test_a_cursor_of_no_item_is_refused(param: str) -> None:
     with pytest.raises(ApiError) as refused:
-        page_of_items(STORED, PageRequest(**{param: "msg_nowhere"}))
+        page_of_items(STORED, replace(PageRequest(), **{param: "msg_nowhere"}))
     assert (refused.value.status, refused.value.param) == (400, param)
 
 
