@@ -1,6 +1,7 @@
 """From an HTTP request to the pipeline and back: the API key, the Idempotency-Key, the answer's headers."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 
 from fastapi import Request, Response
@@ -19,7 +20,7 @@ from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.idempotency import MEDIA_TYPE, IdempotentCall
 from callmissed_ai.calls.payer import KeyPayer
-from callmissed_ai.calls.pipeline import Answer, run
+from callmissed_ai.calls.pipeline import Answer, find_replay, run
 from callmissed_ai.calls.stored_call import StoredCall
 from callmissed_ai.services.responses_store.records import Owner
 from callmissed_ai.services.service import Service
@@ -38,6 +39,8 @@ async def serve(request: Request, service: Service) -> Response:
         call.idempotent = None if work.streamed else _idempotent(container, request, raw)
     except ApiError as refused:
         await authenticate(request, service.permission)  # an error of the key comes before other errors
+        if replay := await _replay_of_missing(container, call, request, raw):
+            return _replayed(replay)
         raise _refusal(call, refused) from None
     answer: Answer[bytes | EventStream] = (
         partial(event_stream, closing=service.closing) if service.closing and work.streamed else whole
@@ -74,6 +77,19 @@ async def _work(container: Container, call: Call, service: Service, raw: bytes) 
         joined = call.stored.join()
         body, size = joined.body, joined.size
     return service.parse(container.catalog, body, size)
+
+
+async def _replay_of_missing(container: Container, call: Call, request: Request, raw: bytes) -> Replay | None:
+    """The reply that the request got while the response that it continues was there.
+
+    No other error of the key shows: it would tell a response that is missing from one of another tenant.
+    """
+    if call.stored is None or not call.stored.is_missing:
+        return None
+    with suppress(ApiError):
+        call.idempotent = _idempotent(container, request, raw)
+        return await find_replay(container, call)
+    return None
 
 
 def _refusal(call: Call, refused: ApiError) -> ApiError:
@@ -126,14 +142,18 @@ def _idempotent(container: Container, request: Request, body: bytes) -> Idempote
 
 def _response(call: Call, work: Work, answer: bytes | EventStream | Replay) -> Response:
     if isinstance(answer, Replay):
-        response = replayed(answer)
-        response.headers["X-Generation-Id"] = f"gen_{answer.call_id}"
-        return response
+        return _replayed(answer)
     headers = _headers(call, work)
     if isinstance(answer, bytes):
         return Response(answer, media_type=MEDIA_TYPE, headers=headers)
     answer.headers = headers
     return _AsgiResponse(answer)
+
+
+def _replayed(replay: Replay) -> Response:
+    response = replayed(replay)
+    response.headers["X-Generation-Id"] = f"gen_{replay.call_id}"
+    return response
 
 
 def _headers(call: Call, work: Work) -> Mapping[str, str]:

@@ -28,7 +28,7 @@ _DESCRIPTION = CallDescription(
     },
 )
 
-_SERVICE = chat_service("openai_responses")
+_SERVICE = chat_service("openai_responses", stores=True)
 router = CallRouter("responses")
 
 

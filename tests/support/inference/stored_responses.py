@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from secrets import token_hex
 from typing import Any
 
+from callmissed.aws.database import Database
 from callmissed.clock import Micros, system_clock
 from callmissed_ai.services.responses_store.records import JsonObject, Owner, StoredResponse
+from callmissed_ai.services.responses_store.store import ResponsesStore
+from tests.support.idempotency import MemoryAnswers
+from tests.support.inference.gateway import Accounts
 
 
 def user(text: str) -> dict[str, Any]:
@@ -44,3 +48,8 @@ def stored_response(
     return StoredResponse(
         owner, Micros(created or system_clock()), response, list(given or [user("Hi")]), list(earlier)
     )
+
+
+def store_of(accounts: Accounts) -> ResponsesStore:
+    """The store of the accounts' stage, without S3."""
+    return ResponsesStore(Database(accounts.dynamodb, accounts.stage), MemoryAnswers(), system_clock)

@@ -63,8 +63,10 @@ async def test_a_stranger_is_told_of_no_response_and_pays_nothing(
     error = await refusal(container, await continuing(container, stored.response_id), account)
 
     assert (error.status, error.code, error.param) == (404, "previous_response_not_found", "previous_response_id")
+    missing = (await continuing(container, "resp_" + "0" * 24)).stored
+    assert missing
     with pytest.raises(ApiError) as absent:
-        await continuing(container, "resp_" + "0" * 24)
+        missing.join()
     assert error.message.replace(stored.response_id, "resp_" + "0" * 24) == absent.value.message
     await accounts.assert_untouched(account)
     assert budget is None or (await accounts.key_item(account.secret))["kb"] == before["kb"]

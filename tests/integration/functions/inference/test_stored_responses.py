@@ -5,14 +5,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from callmissed.aws.database import Database
 from callmissed.clock import SECOND, system_clock
 from callmissed.keys.secret import Mode
 from callmissed_ai.services.responses_store.records import RETENTION_SECONDS, Owner, StoredResponse
 from callmissed_ai.services.responses_store.store import ResponsesStore
-from tests.support.idempotency import MemoryAnswers
 from tests.support.inference.gateway import Account, Accounts
-from tests.support.inference.stored_responses import stored_response, user
+from tests.support.inference.stored_responses import store_of, stored_response, user
 from tests.support.inference.wire import RESPONSES, refused
 
 ABSENT = "resp_" + "0" * 24
@@ -23,7 +21,7 @@ EACH_REQUEST = pytest.mark.parametrize(("method", "path"), REQUESTS, ids=["get",
 
 @pytest.fixture
 def responses(accounts: Accounts) -> ResponsesStore:
-    return ResponsesStore(Database(accounts.dynamodb, accounts.stage), MemoryAnswers(), system_clock)
+    return store_of(accounts)
 
 
 async def stored_of(responses: ResponsesStore, account: Account, **fields: Any) -> StoredResponse:

@@ -90,6 +90,13 @@ async def _replayed(container: Container, call: Call, payer: Payer, work: Work) 
         return None
     call.payer = await payer.admit(container, work.permission, NOTHING)
     _check_models(call.payer, work)
+    return await find_replay(container, call)
+
+
+async def find_replay(container: Container, call: Call) -> Replay | None:
+    """The stored reply of an earlier run of an admitted call, which does not run. Raises ApiError 409, 503."""
+    if call.idempotent is None:
+        return None
     replay = await _begin(container, call)
     await call.idempotent.release()
     return replay

@@ -1,7 +1,7 @@
 """A call whose cost is held, and the reply to it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -83,37 +83,36 @@ class Served:
         Raises ApiError 409 or 503; nothing is charged then.
         """
         charges = await self.meter.charges()
-        idempotent, store, keep = self.call.idempotent, None, self._keep if self._is_to_be_kept else None
+        idempotent, store, keep = self.call.idempotent, None, None
+        if response := self._response_to_keep:
+            response["store"], keep = False, partial(self._keep, response)
         if idempotent and body is not None:
-            store, keep = partial(self._complete, idempotent, body), None
+            store, keep = partial(self._complete, idempotent, body, keep), None
         await self.container.settlement.settle(self.call, self.work, self.upstream, charges, outcome, store, keep)
 
     def final(self, body: bytes) -> bytes:
         """The whole reply as the caller gets it: `body`, unless that speaks of a stored response that is none."""
-        stored = self.call.stored
-        if self._is_to_be_kept and stored and not stored.kept:
-            return json_text({**self._response, "store": False})
-        return body
+        response = self._response_to_keep
+        return json_text(response) if response and not response["store"] else body
 
     @property
-    def _is_to_be_kept(self) -> bool:
-        """Whether the response is to be stored: it is complete, whoever still listens, and its caller agrees."""
+    def _response_to_keep(self) -> dict[str, Any] | None:
+        """The response, if it is to be stored: it is complete, whoever still listens, and its caller agrees."""
         stored = self.call.stored
-        return stored is not None and stored.wanted and self.meter.finished
+        return self.meter.response if stored and stored.wanted and self.meter.finished else None
 
-    @property
-    def _response(self) -> Mapping[str, Any]:
-        """The complete reply of a service that stores it."""
-        return self.meter.response or {}
-
-    async def _keep(self) -> None:
+    async def _keep(self, response: dict[str, Any]) -> None:
+        """Store the response; one that is not stored says so."""
         if stored := self.call.stored:
-            await stored.keep(self._response, self.call.admitted.owner, self.container.clock())
+            owner, now = self.call.admitted.owner, self.container.clock()
+            response["store"] = await stored.keep({**response, "store": True}, owner, now)
 
-    async def _complete(self, idempotent: IdempotentCall, body: bytes) -> None:
+    async def _complete(
+        self, idempotent: IdempotentCall, body: bytes, keep: Callable[[], Awaitable[None]] | None
+    ) -> None:
         """Store the response first: whether it is stored is part of the answer. Raises ApiError 409 or 503."""
-        if self._is_to_be_kept:
-            await self._keep()
+        if keep:
+            await keep()
         try:
             await idempotent.complete(self.final(body))
         except BaseException:
@@ -121,6 +120,7 @@ class Served:
             raise
 
     async def _forget(self) -> None:
-        stored = self.call.stored
-        if stored and stored.kept:
-            await stored.forget(self._response["id"], self.call.admitted.owner)
+        """Delete the response, whose caller does not get it."""
+        response, stored = self._response_to_keep, self.call.stored
+        if response and stored and response["store"]:
+            await stored.forget(response["id"], self.call.admitted.owner)

@@ -33,30 +33,34 @@ _INPUT_PATH = re.compile(r"\binput\.(\d+)")
 
 
 class StoredCall:
-    """What one call has of the store, and gives to it. `kept` says whether its own response is stored."""
+    """What one call has of the store, and gives to it, if `wanted`: its own response."""
 
     def __init__(
-        self, store: ResponsesStore, request: Chained, previous: StoredResponse | None, *, wanted: bool
+        self, store: ResponsesStore, request: Chained, named: str, previous: StoredResponse | None, *, wanted: bool
     ) -> None:
-        self.kept = False
         self.wanted = wanted
         self.request = request
         self._store = store
+        self._named = named
         self._previous = previous
 
     @classmethod
     async def read(cls, store: ResponsesStore, body: Mapping[str, Any], size: int) -> Self:
-        """The call of the valid JSON `body` of `size` bytes. Raises ApiError 404 or 503 for what it continues."""
+        """The call of the valid JSON `body` of `size` bytes, with what it continues. Raises ApiError 503."""
         wanted, named = body.get("store") is not False, body.get(PREVIOUS)
         if not isinstance(named, str):
-            return cls(store, unchained(body, size), None, wanted=wanted)
-        previous = await store.read(named)
-        if previous is None:
-            raise previous_not_found(named)
-        return cls(store, unchained(body, size), previous, wanted=wanted)
+            return cls(store, unchained(body, size), "", None, wanted=wanted)
+        return cls(store, unchained(body, size), named, await store.read(named), wanted=wanted)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the request continues a response that nobody has."""
+        return bool(self._named) and self._previous is None
 
     def join(self) -> Chained:
-        """Put the stored conversation before the request's input. Raises ApiError 400."""
+        """Put the stored conversation before the request's input. Raises ApiError 400, and 404 where there is none."""
+        if self.is_missing:
+            raise previous_not_found(self._named)
         if self._previous:
             self.request = chained(self.request.body, self.request.size, self._previous)
         return self.request
@@ -64,7 +68,7 @@ class StoredCall:
     def check_owner(self, owner: Owner) -> None:
         """Raise ApiError 404 where the response that is continued is not of `owner`, as if there were none."""
         if self._previous and self._previous.owner != owner:
-            raise previous_not_found(self._previous.response_id)
+            raise previous_not_found(self._named)
 
     def in_callers_words(self, error: ApiError) -> ApiError:
         """`error` with the places of the caller's own items, or naming the conversation where the fault is there."""
@@ -77,8 +81,8 @@ class StoredCall:
         param = PREVIOUS if place and int(place[1]) < before else _moved(error.param or "", before)
         return ApiError(error.status, error.code, _moved(error.message, before), param=param, headers=error.headers)
 
-    async def keep(self, response: Mapping[str, Any], owner: Owner, now: Micros) -> None:
-        """Store the `response`. A failure is logged and counted, and leaves `kept` False: the reply is paid for."""
+    async def keep(self, response: Mapping[str, Any], owner: Owner, now: Micros) -> bool:
+        """Store the `response`. A failure is logged and counted, and returns False: the reply is paid for."""
         stored = StoredResponse(owner, now, response, self.request.own, self.request.earlier)
         try:
             async with asyncio.timeout(MAX_KEEP_SECONDS):
@@ -86,8 +90,8 @@ class StoredCall:
         except (DynamoError, BucketUnavailable, TimeoutError):
             _logger.exception("a response is not stored", extra={"response": stored.response_id})
             count("ResponseNotStored")
-            return
-        self.kept = True
+            return False
+        return True
 
     async def forget(self, response_id: str, owner: Owner) -> None:
         """Delete a response that its caller does not get; what can't be deleted now expires."""

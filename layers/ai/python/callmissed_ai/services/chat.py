@@ -245,10 +245,13 @@ def count_tokens(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any]
     return caller.count(body, model.context_window)
 
 
-def chat_service(dialect: DialectName, beta_header: Sequence[str] = ()) -> Service:
+def chat_service(dialect: DialectName, beta_header: Sequence[str] = (), *, stores: bool = False) -> Service:
     """Chat in `dialect`, which is imported with the first call. `beta_header` has the values of `anthropic-beta`."""
-    work = partial(parse, dialect, beta_header=beta_header)
-    return Service(PERMISSION, work, lambda error, request_id: open_dialect(dialect).closing(error, request_id))
+
+    def closing(error: ApiError, request_id: str) -> bytes:
+        return open_dialect(dialect).closing(error, request_id)
+
+    return Service(PERMISSION, partial(parse, dialect, beta_header=beta_header), closing, stores)
 
 
 def _chat_model(catalog: Catalog, caller: Dialect, model_id: str) -> Model:
