@@ -19,8 +19,8 @@ from functions.inference.schemas import (
     ModelAccessOut,
     ModelListOut,
     ModelOut,
-    ResponseOut,
     ResponseItemListOut,
+    ResponseOut,
     ServerSentEventOut,
     TokenCountOut,
 )

@@ -200,14 +200,14 @@ async def test_what_is_not_ones_own_can_not_be_continued(
 
     for fault in faults:
         for response_id in (foreign, expired.response_id, ABSENT, "garbage"):
-            answer = await respond(
-                client, stranger, **{"stream": streamed, "previous_response_id": response_id, **fault}
-            )
+            chained = {"stream": streamed, "previous_response_id": response_id}
+            answer = await respond(client, stranger, None, **{**chained, **fault})
             error = refused(answer, 404, "previous_response_not_found", param="previous_response_id")
             assert error["message"] == f"Previous response with id '{response_id}' not found."
 
-    bad_key = await respond(client, stranger, {"Idempotency-Key": "two words"}, previous_response_id=foreign)
-    refused(bad_key, 404, "previous_response_not_found")
+    for response_id in (foreign, ABSENT):
+        bad_key = await respond(client, stranger, {"Idempotency-Key": "two words"}, previous_response_id=response_id)
+        refused(bad_key, 404, "previous_response_not_found")
     assert upstream.requests == []
     await accounts.assert_untouched(stranger)
 
@@ -267,7 +267,7 @@ async def test_three_megabytes_are_continued_and_more_than_the_limit_is_named(
     too_long = await respond(client, account, previous_response_id=five.response_id)
 
     assert again["status"] == "completed"
-    assert len(upstream.requests[-1].body["messages"]) == 1000 + 6
+    assert len(upstream.requests[-1].body["messages"]) == 1000 + 5
     refused(too_long, 400, "context_length_exceeded", param="previous_response_id")
 
 
