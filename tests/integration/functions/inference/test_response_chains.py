@@ -1,6 +1,5 @@
 """Chains of responses over HTTP: found at once, whole, and only what is complete and wanted."""
 
-import json
 from typing import Any
 
 import httpx2
@@ -13,25 +12,11 @@ from tests.support.inference.behaviours import chunk, completion, content_events
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.stored_responses import assistant, store_of, stored_response, user
 from tests.support.inference.upstream import FakeUpstream
-from tests.support.inference.wire import RESPONSES, refused, respond
+from tests.support.inference.wire import RESPONSES, refused, respond, response_events, whole_response
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
 ABSENT = "resp_" + "0" * 24
 KEYED = {"Idempotency-Key": "chained"}
-
-
-def events_in(body: bytes) -> list[dict[str, Any]]:
-    """The events of a responses stream."""
-    lines = [line for line in body.decode().split("\n") if line.startswith("data: ")]
-    return [json.loads(line.removeprefix("data: ")) for line in lines]
-
-
-def whole(response: httpx2.Response) -> dict[str, Any]:
-    """The response object, whether it was streamed or not."""
-    assert response.status_code == 200, response.text
-    if response.headers["content-type"].startswith("application/json"):
-        return response.json()
-    return events_in(response.content)[-1]["response"]
 
 
 def sent(upstream: FakeUpstream) -> list[tuple[str, Any]]:
@@ -49,7 +34,7 @@ async def test_a_response_is_found_when_its_last_byte_has_come(
 ) -> None:
     account = await accounts.account()
 
-    response = whole(await respond(client, account, stream=streamed))
+    response = whole_response(await respond(client, account, stream=streamed))
 
     stored = await client.get(f"{RESPONSES}/{response['id']}", headers=account.headers)
     assert stored.json() == response
@@ -62,10 +47,12 @@ async def test_case_40_a_stream_has_one_id_and_every_item_is_there(
 ) -> None:
     account = await accounts.account()
 
-    events = events_in((await respond(client, account, input=given, stream=True)).content)
+    events = response_events((await respond(client, account, input=given, stream=True)).content)
     first = events[-1]["response"]
-    second = whole(await respond(client, account, input=[user("And?")], previous_response_id=first["id"], stream=True))
-    third = whole(await respond(client, account, input="So?", previous_response_id=second["id"]))
+    second = whole_response(
+        await respond(client, account, input=[user("And?")], previous_response_id=first["id"], stream=True)
+    )
+    third = whole_response(await respond(client, account, input="So?", previous_response_id=second["id"]))
 
     assert {event["response"]["id"] for event in events if "response" in event} == {first["id"]}
     assert [text for role, text in sent(upstream) if role == "user"] == ["Hello", "And?", "So?"]
@@ -79,10 +66,10 @@ async def test_instructions_are_not_inherited(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    first = whole(await respond(client, account, instructions="Be brief."))
+    first = whole_response(await respond(client, account, instructions="Be brief."))
     assert sent(upstream)[0] == ("system", "Be brief.")
 
-    second = whole(await respond(client, account, input="And?", previous_response_id=first["id"]))
+    second = whole_response(await respond(client, account, input="And?", previous_response_id=first["id"]))
 
     assert (sent(upstream)[0][0], second["instructions"]) == ("user", None)
 
@@ -93,10 +80,12 @@ async def test_a_tool_loop_is_continued_by_its_result_alone(
     account = await accounts.account()
     called = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"in":"Pune"}'}}
     upstream.will(reply(completion(None, tool_calls=[called])))
-    first = whole(await respond(client, account, tools=[{"type": "function", "name": "weather", "parameters": {}}]))
+    first = whole_response(
+        await respond(client, account, tools=[{"type": "function", "name": "weather", "parameters": {}}])
+    )
     result = {"type": "function_call_output", "call_id": "call_1", "output": "sunny"}
 
-    assert whole(await respond(client, account, input=[result], previous_response_id=first["id"]))["status"]
+    assert whole_response(await respond(client, account, input=[result], previous_response_id=first["id"]))["status"]
 
     messages = upstream.requests[-1].body["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
@@ -107,10 +96,10 @@ async def test_two_requests_may_continue_one_response(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    first = whole(await respond(client, account))
+    first = whole_response(await respond(client, account))
 
     branches = [
-        whole(await respond(client, account, input=text, previous_response_id=first["id"]))
+        whole_response(await respond(client, account, input=text, previous_response_id=first["id"]))
         for text in ("left", "right")
     ]
 
@@ -124,7 +113,7 @@ async def test_what_is_not_to_be_stored_is_not(
 ) -> None:
     account = await accounts.account()
 
-    response = whole(await respond(client, account, store=False, stream=streamed))
+    response = whole_response(await respond(client, account, store=False, stream=streamed))
 
     assert response["store"] is False
     assert not await is_stored(client, account, response["id"])
@@ -140,7 +129,7 @@ async def test_a_response_that_reached_its_limit_is_stored(
     pieces = [event(chunk({"role": "assistant", "content": "Hello"})), event(chunk({}, finish="length"))]
     upstream.will(streams(pieces) if streamed else reply(cut))
 
-    response = whole(await respond(client, account, stream=streamed))
+    response = whole_response(await respond(client, account, stream=streamed))
 
     assert response["status"] == "incomplete"
     assert await is_stored(client, account, response["id"])
@@ -152,7 +141,7 @@ async def test_a_stream_that_breaks_is_not_stored(
     account = await accounts.account()
     upstream.will(streams(content_events()[:2], breaks=True))
 
-    last = events_in((await respond(client, account, stream=True)).content)[-1]
+    last = response_events((await respond(client, account, stream=True)).content)[-1]
 
     assert last["type"] == "response.failed"
     assert not await is_stored(client, account, last["response"]["id"])
@@ -164,10 +153,10 @@ async def test_a_test_keys_conversation_goes_on_in_the_sandbox(
     account = await accounts.account(mode=Mode.TEST)
     live = await accounts.key(account.tenant)
 
-    first = whole(await respond(client, account))
+    first = whole_response(await respond(client, account))
     second = await respond(client, account, input="And?", previous_response_id=first["id"], stream=True)
 
-    assert whole(second)["status"] == "completed"
+    assert whole_response(second)["status"] == "completed"
     of_live = Account(account.tenant, live.secret, live.record.key_id, account.before)
     refused(
         await respond(client, of_live, previous_response_id=first["id"]),
@@ -185,7 +174,7 @@ async def test_what_is_not_ones_own_can_not_be_continued(
     owner, stranger = await accounts.account(), await accounts.account(models=frozenset({"lab-chat"}))
     image = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo="}
     given = [{"role": "user", "content": [image, {"type": "input_text", "text": "What is it?"}]}]
-    foreign = whole(await respond(client, owner, model="lab-eyes", input=given))["id"]
+    foreign = whole_response(await respond(client, owner, model="lab-eyes", input=given))["id"]
     expired = stored_response(Owner(stranger.tenant), created=system_clock() - RETENTION_SECONDS * SECOND)
     await store_of(accounts).put(expired)
     upstream.forget()
@@ -216,7 +205,7 @@ async def test_a_key_that_is_refused_learns_nothing_of_ids(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     owner = await accounts.account()
-    response_id = whole(await respond(client, owner))["id"]
+    response_id = whole_response(await respond(client, owner))["id"]
     without = await accounts.account(permissions=frozenset({"stt"}))
 
     for each in (response_id, ABSENT):
@@ -247,7 +236,7 @@ async def test_fifty_turns_are_one_conversation(
     account, response_id = await accounts.account(), None
     for turn in range(50):
         chained = {"previous_response_id": response_id} if response_id else {}
-        response_id = whole(await respond(client, account, input=f"turn {turn}", **chained))["id"]
+        response_id = whole_response(await respond(client, account, input=f"turn {turn}", **chained))["id"]
 
     assert [text for role, text in sent(upstream) if role == "user"] == [f"turn {turn}" for turn in range(50)]
     assert await accounts.assert_balanced(account) > 0
@@ -262,8 +251,8 @@ async def test_three_megabytes_are_continued_and_more_than_the_limit_is_named(
     for stored in (three, five):
         await store_of(accounts).put(stored)
 
-    response = whole(await respond(client, account, previous_response_id=three.response_id))
-    again = whole(await respond(client, account, previous_response_id=response["id"]))
+    response = whole_response(await respond(client, account, previous_response_id=three.response_id))
+    again = whole_response(await respond(client, account, previous_response_id=response["id"]))
     too_long = await respond(client, account, previous_response_id=five.response_id)
 
     assert again["status"] == "completed"
@@ -287,7 +276,7 @@ async def test_a_fault_of_ones_own_item_is_named_by_its_own_place(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    first = whole(await respond(client, account))
+    first = whole_response(await respond(client, account))
     given = [user("fine"), {"type": "message", "role": "user", "content": [{"type": "web_page"}]}]
 
     answer = await respond(client, account, input=given, previous_response_id=first["id"])
@@ -301,7 +290,7 @@ async def test_a_replay_has_the_same_response_and_only_one_is_stored(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    first = whole(await respond(client, account))
+    first = whole_response(await respond(client, account))
 
     answers = [await respond(client, account, KEYED, previous_response_id=first["id"]) for _ in range(2)]
 
@@ -316,7 +305,7 @@ async def test_a_replay_outlives_the_response_that_it_continued(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account, stranger = await accounts.account(), await accounts.account()
-    first = whole(await respond(client, account))
+    first = whole_response(await respond(client, account))
     answer = await respond(client, account, KEYED, previous_response_id=first["id"])
     assert (await client.delete(f"{RESPONSES}/{first['id']}", headers=account.headers)).status_code == 200
 
