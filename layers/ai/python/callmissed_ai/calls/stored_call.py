@@ -25,8 +25,8 @@ from callmissed_ai.services.responses_store.chaining import (
 from callmissed_ai.services.responses_store.records import Owner, StoredResponse
 from callmissed_ai.services.responses_store.store import ResponsesStore
 
-MAX_KEEP_SECONDS = 15.0
-"""Time for storing one response, so that a blocking call is answered before API Gateway cuts it."""
+MAX_KEEP_SECONDS = 9.0
+"""Time for storing one response: all tries of one write, and no more, so that API Gateway cuts no blocking call."""
 
 _logger = get_logger("inference")
 _INPUT_PATH = re.compile(r"\binput\.(\d+)")
