@@ -283,6 +283,28 @@ class ServerSentEventOut(BaseModel):
     )
 
 
+class CompactionIn(BaseModel):
+    """A conversation to be compacted."""
+
+    model: str = Field(min_length=1, max_length=200, description="A model whose provider speaks this dialect.")
+    input: str | list[dict[str, Any]] | None = None
+    instructions: str | None = None
+    previous_response_id: str | None = None
+    prompt_cache_key: str | None = None
+
+
+class CompactionOut(BaseModel):
+    """A compacted conversation: messages of the user, and an item that its provider alone can read."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    object: Literal["response.compaction"]
+    created_at: int
+    output: list[dict[str, Any]]
+    usage: dict[str, Any]
+
+
 class DeletedResponseOut(BaseModel):
     """A stored response that was deleted."""
 

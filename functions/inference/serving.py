@@ -72,8 +72,8 @@ async def authenticate_owner(request: Request, permission: Permission | None = N
 async def _work(container: Container, call: Call, service: Service, raw: bytes) -> Work:
     """The work in a body, with the stored conversation that it continues. Raises ApiError."""
     body, size = parse_object(raw), len(raw)
-    if service.stores:
-        call.stored = await StoredCall.read(container.responses, body, size)
+    if service.continues:
+        call.stored = await StoredCall.read(container.responses, body, size, stores=service.stores)
         joined = call.stored.join()
         body, size = joined.body, joined.size
     return service.parse(container.catalog, body, size)

@@ -72,7 +72,8 @@ async def test_billed_call_of_every_service(
 def test_every_service_is_counted() -> None:
     billed = {route.path.removeprefix("/anthropic") for route in ROUTES if route.permission}
 
-    assert {path for path in billed if "{" not in path} == {CHAT, EMBEDDINGS, MESSAGES, RESPONSES, COUNT_TOKENS}
+    counted = {CHAT, EMBEDDINGS, MESSAGES, RESPONSES, f"{RESPONSES}/compact", COUNT_TOKENS}
+    assert {path for path in billed if "{" not in path} == counted
 
 
 async def test_count_of_tokens_is_one_write(client: httpx2.AsyncClient, accounts: Accounts, count: Count) -> None:

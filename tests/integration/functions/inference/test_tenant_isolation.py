@@ -14,7 +14,8 @@ from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import ASKED, EMBEDDINGS, HELLO, RESPONSES, TEXTS, chat, refused, respond
 
 SERVED = [route for route in ROUTES if route.function == INFERENCE.name]
-CALLS = [route for route in SERVED if route.permission and "{" not in route.path]
+COMPACT = f"{RESPONSES}/compact"
+CALLS = [route for route in SERVED if route.permission and "{" not in route.path and route.path != COMPACT]
 SECRET_PROMPT = "the first tenant's own words"
 OWN: dict[str, Any] = {"messages": [{"role": "user", "content": SECRET_PROMPT}]}
 
@@ -93,6 +94,14 @@ async def shows_the_owner_alone(tenants: Tenants, route: Route) -> None:
     await tenants.accounts.assert_untouched(tenants.stranger)
 
 
+async def compacts_only_the_callers_own(tenants: Tenants, route: Route) -> None:
+    body = {"model": "gpt-chat", "previous_response_id": tenants.response_id}
+
+    refused(await tenants.request(route, tenants.stranger, json=body), 404, "previous_response_not_found")
+
+    await tenants.accounts.assert_untouched(tenants.stranger)
+
+
 async def is_the_same_for_all(tenants: Tenants, route: Route) -> None:
     answers = [await tenants.request(route, account) for account in (tenants.owner, tenants.stranger)]
 
@@ -103,6 +112,7 @@ async def is_the_same_for_all(tenants: Tenants, route: Route) -> None:
 CHECKS: Mapping[tuple[str, str], Check] = {
     ("POST", "/v1/chat/completions"): charges_only_the_caller,
     ("POST", "/v1/responses"): charges_only_the_caller,
+    ("POST", "/v1/responses/compact"): compacts_only_the_callers_own,
     ("GET", "/v1/responses/{response_id}"): shows_the_owner_alone,
     ("DELETE", "/v1/responses/{response_id}"): shows_the_owner_alone,
     ("GET", "/v1/responses/{response_id}/input_items"): shows_the_owner_alone,

@@ -45,9 +45,9 @@ class StoredCall:
         self._previous = previous
 
     @classmethod
-    async def read(cls, store: ResponsesStore, body: Mapping[str, Any], size: int) -> Self:
+    async def read(cls, store: ResponsesStore, body: Mapping[str, Any], size: int, *, stores: bool = True) -> Self:
         """The call of the valid JSON `body` of `size` bytes, with what it continues. Raises ApiError 503."""
-        wanted, named = body.get("store") is not False, body.get(PREVIOUS)
+        wanted, named = stores and body.get("store") is not False, body.get(PREVIOUS)
         if not isinstance(named, str):
             return cls(store, unchained(body, size), "", None, wanted=wanted)
         return cls(store, unchained(body, size), named, await store.read(named), wanted=wanted)

@@ -26,7 +26,7 @@ from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_
 from callmissed_ai.dialects.adaptation.media import media_urls, with_inline_media
 from callmissed_ai.dialects.adaptation.quirks import adapted
 from callmissed_ai.dialects.conversation import Conversation, ReplyFrame
-from callmissed_ai.dialects.dialect import Asked, Dialect
+from callmissed_ai.dialects.dialect import Asked, Charge, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
@@ -145,7 +145,7 @@ class ChatWork:
 
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
         """See `Work.meter`."""
-        charge = partial(self._charges, partial(self._estimated if sandboxed else self._counted, model), model)
+        charge = self.charge(model, sandboxed=sandboxed)
         bounds = output_bounds(self._output_limit(model) * self.asked.choices)
         upstream = self._dialect_of(route)
         frame = ReplyFrame(secrets.token_hex(12), int(time.time()), self.asked.model, self.body)
@@ -159,6 +159,10 @@ class ChatWork:
             return StreamMeter(Translation(upstream.stream_reader(), writer, names), bounds, charge)
         write = partial(self.caller.write_reply, frame=frame)
         return translated_reply_meter(upstream.read_reply, write, names, bounds, charge)
+
+    def charge(self, model: Model, *, sandboxed: bool) -> Charge:
+        """What charges for a reply of `model`; of a sandboxed call, which is free, tokens are not counted exactly."""
+        return partial(self._charges, partial(self._estimated if sandboxed else self._counted, model), model)
 
     async def _charges(
         self, count: _Count, model: Model, reported: TokenUsage | None, written: Callable[[], str]
@@ -251,7 +255,9 @@ def chat_service(dialect: DialectName, beta_header: Sequence[str] = (), *, store
     def closing(error: ApiError, request_id: str) -> bytes:
         return open_dialect(dialect).closing(error, request_id)
 
-    return Service(PERMISSION, partial(parse, dialect, beta_header=beta_header), closing, stores)
+    return Service(
+        PERMISSION, partial(parse, dialect, beta_header=beta_header), closing, continues=stores, stores=stores
+    )
 
 
 def _chat_model(catalog: Catalog, caller: Dialect, model_id: str) -> Model:

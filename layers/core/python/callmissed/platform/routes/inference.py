@@ -14,6 +14,7 @@ ROUTES = (
     _route("POST", "/anthropic/v1/messages", Auth.KEY, Permission.LLM),
     _route("POST", "/v1/messages/count_tokens", Auth.KEY, Permission.LLM),
     _route("POST", "/anthropic/v1/messages/count_tokens", Auth.KEY, Permission.LLM),
+    _route("POST", "/v1/responses/compact", Auth.KEY, Permission.LLM),
     _route("GET", "/v1/responses/{response_id}", Auth.KEY, Permission.LLM),
     _route("DELETE", "/v1/responses/{response_id}", Auth.KEY, Permission.LLM),
     _route("GET", "/v1/responses/{response_id}/input_items", Auth.KEY, Permission.LLM),
