@@ -82,7 +82,7 @@ async def _work(container: Container, call: Call, service: Service, raw: bytes) 
 async def _replay_of_missing(container: Container, call: Call, request: Request, raw: bytes) -> Replay | None:
     """The reply that the request got while the response that it continues was there.
 
-    No other error of the key shows: it would tell a response that is missing from one of another tenant.
+    No other error of the key shows: it would set a missing response apart from one of another tenant.
     """
     if call.stored is None or not call.stored.is_missing:
         return None

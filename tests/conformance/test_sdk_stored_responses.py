@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import openai
 import pytest
 import pytest_asyncio
+from openai.types.responses import EasyInputMessageParam
 
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
@@ -35,16 +36,13 @@ def test_a_conversation_goes_on_by_ids_blocking_and_streaming(client: openai.Ope
 
 
 def test_input_items_page_by_themselves(client: openai.OpenAI, upstream: FakeUpstream) -> None:
-    given: list[openai.types.responses.EasyInputMessageParam] = [
-        {"role": "user", "content": f"item {number}"} for number in range(7)
-    ]
+    given = [EasyInputMessageParam(role="user", content=f"item {number}") for number in range(7)]
     response = client.responses.create(model="lab-chat", input=[*given])
 
     items = list(client.responses.input_items.list(response.id, limit=3, order="asc"))
 
-    assert [
-        item.content[0].text for item in items if item.type == "message" and item.content[0].type == "input_text"
-    ] == [f"item {number}" for number in range(7)]
+    contents = [item.content[0] for item in items if item.type == "message"]
+    assert [part.text for part in contents if part.type == "input_text"] == [f"item {number}" for number in range(7)]
     newest = client.responses.input_items.list(response.id, limit=1, include=["reasoning.encrypted_content"])
     assert newest.data[0].id == items[-1].id
 

@@ -53,7 +53,7 @@ async def test_the_owner_continues(container: Container, accounts: Accounts, ups
 
 
 @pytest.mark.parametrize("budget", [None, 10**9, 1], ids=["no budget", "budget", "budget used up"])
-async def test_a_stranger_is_told_of_no_response_and_pays_nothing(
+async def test_a_stranger_learns_of_no_response_and_pays_nothing(
     container: Container, accounts: Accounts, upstream: FakeUpstream, budget: int | None
 ) -> None:
     owner, account = await accounts.account(), await accounts.account(budget=budget)
@@ -73,7 +73,7 @@ async def test_a_stranger_is_told_of_no_response_and_pays_nothing(
     assert upstream.requests == []
 
 
-async def test_an_owner_without_budget_is_told_so(
+async def test_an_owner_without_budget_learns_it(
     container: Container, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account(budget=1)

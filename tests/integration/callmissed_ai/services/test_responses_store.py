@@ -29,7 +29,7 @@ NOISE = random.Random(5).randbytes(MAX_INLINE_BYTES).hex()
 
 
 @dataclass
-class Stage:
+class FreshStore:
     """The store of fresh tables, its clock, and S3 in memory."""
 
     responses: ResponsesStore
@@ -49,10 +49,10 @@ class Stage:
 
 
 @pytest_asyncio.fixture
-async def stage(tables: StageTables) -> AsyncIterator[Stage]:
+async def stage(tables: StageTables) -> AsyncIterator[FreshStore]:
     dynamodb, clock, bodies = FaultyDynamoDB(tables.endpoint), ManualClock(), MemoryAnswers()
     responses = ResponsesStore(Database(dynamodb, tables.stage), bodies, clock)
-    yield Stage(responses, clock, bodies, dynamodb, physical_name(tables.stage, RESPONSES))
+    yield FreshStore(responses, clock, bodies, dynamodb, physical_name(tables.stage, RESPONSES))
     await dynamodb.close()
 
 
@@ -60,7 +60,7 @@ LONG = pytest.mark.parametrize("text", ["short", NOISE], ids=["inline", "in S3"]
 
 
 @LONG
-async def test_a_response_comes_back_as_it_was(stage: Stage, text: str) -> None:
+async def test_a_response_comes_back_as_it_was(stage: FreshStore, text: str) -> None:
     stored = await stage.put(given=[user(text)], earlier=[user("before"), assistant("yes")])
 
     assert await stage.responses.read(stored.response_id) == stored
@@ -68,21 +68,21 @@ async def test_a_response_comes_back_as_it_was(stage: Stage, text: str) -> None:
     assert bool(stage.bodies.stored) is (text is NOISE)
 
 
-async def test_a_long_conversation_compresses_into_its_item(stage: Stage) -> None:
+async def test_a_long_conversation_compresses_into_its_item(stage: FreshStore) -> None:
     stored = await stage.put(given=[user("A word or two about the weather in Pune. ")] * 5_000)
 
     assert await stage.responses.read(stored.response_id) == stored
     assert not stage.bodies.stored
 
 
-async def test_half_a_surrogate_pair_comes_back(stage: Stage) -> None:
+async def test_half_a_surrogate_pair_comes_back(stage: FreshStore) -> None:
     stored = await stage.put(output=[assistant("an emoji cut in two: \ud83d")])
 
     assert await stage.responses.read(stored.response_id) == stored
 
 
 @pytest.mark.parametrize("stranger", STRANGERS, ids=str)
-async def test_nobody_else_finds_or_deletes_a_response(stage: Stage, stranger: Owner) -> None:
+async def test_nobody_else_finds_or_deletes_a_response(stage: FreshStore, stranger: Owner) -> None:
     stored = await stage.put()
 
     assert await stage.responses.find(stranger, stored.response_id) is None
@@ -91,7 +91,7 @@ async def test_nobody_else_finds_or_deletes_a_response(stage: Stage, stranger: O
 
 
 @LONG
-async def test_a_deleted_response_is_gone_with_its_body(stage: Stage, text: str) -> None:
+async def test_a_deleted_response_is_gone_with_its_body(stage: FreshStore, text: str) -> None:
     stored = await stage.put(given=[user(text)])
 
     assert await stage.responses.delete(OWNER, stored.response_id)
@@ -101,7 +101,7 @@ async def test_a_deleted_response_is_gone_with_its_body(stage: Stage, text: str)
     assert (await stage.items(), stage.bodies.stored) == ([], {})
 
 
-async def test_a_response_is_found_for_thirty_days(stage: Stage) -> None:
+async def test_a_response_is_found_for_thirty_days(stage: FreshStore) -> None:
     stored = await stage.put()
     stage.clock.advance(RETENTION_SECONDS - 1)
     assert await stage.responses.read(stored.response_id) == stored
@@ -130,7 +130,7 @@ async def test_what_is_no_id_is_asked_of_no_table(unreachable: ResponsesStore, g
     assert not await unreachable.delete(OWNER, garbage)
 
 
-async def test_a_response_whose_body_is_not_given_is_503(stage: Stage) -> None:
+async def test_a_response_whose_body_is_not_given_is_503(stage: FreshStore) -> None:
     stored = await stage.put(given=[user(NOISE)])
     stage.bodies.unavailable = True
 
@@ -142,7 +142,7 @@ async def test_a_response_whose_body_is_not_given_is_503(stage: Stage) -> None:
     assert await stage.responses.delete(OWNER, stored.response_id)
 
 
-async def test_a_long_response_that_s3_does_not_take_is_not_stored(stage: Stage) -> None:
+async def test_a_long_response_that_s3_does_not_take_is_not_stored(stage: FreshStore) -> None:
     stage.bodies.unavailable = True
 
     with pytest.raises(BucketUnavailable):
@@ -161,7 +161,7 @@ async def test_a_table_that_does_not_answer_is_503_or_unavailable(unreachable: R
     assert refused.value.status == 503
 
 
-async def test_all_responses_of_a_tenant_are_deleted_and_no_others(stage: Stage) -> None:
+async def test_all_responses_of_a_tenant_are_deleted_and_no_others(stage: FreshStore) -> None:
     others = [await stage.put(owner=Owner(name)) for name in ("tnt_b", "tnt_aa")]
     mine = [stored_response(OWNER, created=stage.clock.now) for _ in range(230)]
     sandboxed = stored_response(Owner("tnt_a", sandboxed=True), created=stage.clock.now)
@@ -175,7 +175,7 @@ async def test_all_responses_of_a_tenant_are_deleted_and_no_others(stage: Stage)
     assert await stage.responses.delete_all("tnt_a") == 0
 
 
-async def test_a_deletion_of_all_that_fails_is_repeated(stage: Stage) -> None:
+async def test_a_deletion_of_all_that_fails_is_repeated(stage: FreshStore) -> None:
     for text in (NOISE, "short"):
         await stage.put(given=[user(text)])
     stage.bodies.unavailable = True
@@ -188,7 +188,7 @@ async def test_a_deletion_of_all_that_fails_is_repeated(stage: Stage) -> None:
     assert (await stage.items(), stage.bodies.stored) == ([], {})
 
 
-async def test_a_response_may_be_stored_twice(stage: Stage) -> None:
+async def test_a_response_may_be_stored_twice(stage: FreshStore) -> None:
     stored = await stage.put(given=[user(NOISE)])
 
     await stage.responses.put(replace(stored))

@@ -84,7 +84,7 @@ async def finds_only_the_callers_own(tenants: Tenants, route: Route) -> None:
 
 
 async def shows_the_owner_alone(tenants: Tenants, route: Route) -> None:
-    """A stranger is told that there is no such response, in the words for one that does not exist."""
+    """A stranger gets 404 in the words for a response that does not exist."""
     foreign = await tenants.request(route, tenants.stranger)
     assert refused(foreign, 404, "response_not_found")["message"].count(tenants.response_id) == 1
     still_there = await tenants.client.get(f"{RESPONSES}/{tenants.response_id}", headers=tenants.owner.headers)

@@ -65,7 +65,7 @@ async def _admit_owner(
 ) -> AdmittedPayer:
     """Admit the payer, who must own the stored response that the call continues. Raises ApiError 404 for others.
 
-    A refusal for lack of credits would tell others that there is such a response, so its owner is checked first.
+    A refusal for lack of credits would show others that there is such a response, so its owner is checked first.
     """
     stored = call.stored
     try:

@@ -7,7 +7,7 @@ limit; the hold covers the longest reply that the model can write.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from secrets import token_hex
-from typing import Any
+from typing import Any, cast
 
 from callmissed.catalog.model import Catalog, DialectName, Model, ProviderRoute
 from callmissed.errors import ApiError, invalid_request
@@ -15,7 +15,7 @@ from callmissed.money import MicroCredits
 from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.json_reply import JsonReplyMeter, UnusableReply
-from callmissed_ai.dialects.openai_responses.compaction import compaction_request, compaction_usage
+from callmissed_ai.dialects.openai_responses.usage import read_usage
 from callmissed_ai.services.chat import PERMISSION, ChatWork, parse
 from callmissed_ai.services.responses_store.records import json_text
 from callmissed_ai.services.service import Service
@@ -24,6 +24,7 @@ from callmissed_ai.transports.media import FetchMedia
 
 _DIALECT: DialectName = "openai_responses"
 _PATH = "/responses/compact"
+_Json = Mapping[str, Any]
 _FIELDS = frozenset({"model", "input", "instructions", "previous_response_id", "prompt_cache_key"})
 
 
@@ -60,8 +61,9 @@ class CompactionWork:
         """See `Work.request_for`. Raises ApiError 400 for the sandbox, which compacts nothing."""
         if self.chat.dialects[route.provider] != _DIALECT:
             raise _not_offered(model)
-        addressed = self.chat.request_for(model, route)
-        return replace(addressed, path=_PATH, body=compaction_request(addressed.body, _FIELDS))
+        call = self.chat.request_for(model, route)
+        sent = {name: value for name, value in cast("_Json", call.body).items() if name in _FIELDS}
+        return replace(call, path=_PATH, body=sent)
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
@@ -111,7 +113,13 @@ def _passed(_body: bytes, reply: dict[str, Any]) -> bytes:
 
 def _charged(charge: Charge) -> Callable[[dict[str, Any]], Awaitable[Charges]]:
     async def charges(reply: dict[str, Any]) -> Charges:
-        reported, written = compaction_usage(reply)
-        return await charge(reported, lambda: "" if reported else written)
+        reported = read_usage(reply.get("usage"))
+        return await charge(reported, lambda: "" if reported else _written(reply))
 
     return charges
+
+
+def _written(reply: _Json) -> str:
+    """The text of a compaction, which its provider alone can read."""
+    items = [cast("_Json", item) for item in reply["output"] if isinstance(item, dict)]
+    return "".join(str(item.get("encrypted_content") or "") for item in items)
