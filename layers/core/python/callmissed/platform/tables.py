@@ -53,7 +53,7 @@ DELIVERIES = Table(
     index=DUE,
     holds="deliveries, attempts and replays of a webhook, for 30 days; what is due is in the index",
 )
-RESPONSES_OF_TENANT = Index("tenant", "tenant", "id", shows=("far",))
+RESPONSES_OF_TENANT = Index("tenant", "tenant", "id", shows=("in_s3",))
 RESPONSES = Table(
     "responses",
     "id",

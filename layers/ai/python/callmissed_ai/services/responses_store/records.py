@@ -1,7 +1,7 @@
 """A stored response, and its stored form.
 
 An item has the `id` of the response, its `tenant`, whether it is `sandboxed`, when it was `created` in epoch
-microseconds, and when it expires, in epoch seconds (`ttl`). `body` is the rest as compressed JSON; `far` says that S3
+microseconds, and when it expires, in epoch seconds (`ttl`). `body` is the rest as compressed JSON; `in_s3` says that S3
 has it instead, under the item's id.
 """
 
@@ -82,7 +82,7 @@ def to_response_item(stored: StoredResponse, body: bytes | None) -> Item:
         "created": stored.created,
         "ttl": stored.created // SECOND + RETENTION_SECONDS,
     }
-    return item | ({"far": True} if body is None else {"body": body})
+    return item | ({"in_s3": True} if body is None else {"body": body})
 
 
 def owner_of(item: Item) -> Owner:

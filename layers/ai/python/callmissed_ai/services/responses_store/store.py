@@ -60,7 +60,7 @@ class ResponsesStore:
         item = await self._item(response_id)
         if not item:
             return None
-        body = await self._find(response_id) if item.get("far") else item["body"]
+        body = await self._find(response_id) if item.get("in_s3") else item["body"]
         return await _in_thread(len(body), lambda: stored_response_of(item, body))
 
     async def find(self, owner: Owner, response_id: str) -> StoredResponse | None:
@@ -111,7 +111,7 @@ class ResponsesStore:
 
     async def _delete(self, item: Item) -> bool:
         """Delete the body in S3 first: a deletion that fails then can be repeated, because the item is still there."""
-        if item.get("far"):
+        if item.get("in_s3"):
             await self._long_bodies.remove(item["id"])
         return await self._database.delete_if(RESPONSES, {"id": item["id"]}, expected={"tenant": item["tenant"]})
 
