@@ -10,6 +10,8 @@ from callmissed.keys.secret import Mode
 from callmissed_ai.services.responses_store.records import RETENTION_SECONDS, Owner
 from tests.support.inference.behaviours import chunk, completion, content_events, event, reply, streams
 from tests.support.inference.gateway import Account, Accounts
+from tests.support.inference.messages import message
+from tests.support.inference.responses import function_call, response, response_stream, thought, written
 from tests.support.inference.stored_responses import assistant, store_of, stored_response, user
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import RESPONSES, refused, respond, response_events, whole_response
@@ -318,3 +320,80 @@ async def test_a_replay_outlives_the_response_that_it_continued(
             404,
             "previous_response_not_found",
         )
+
+
+async def test_a_provider_of_this_dialect_gets_the_conversation_and_keeps_nothing(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    thinking, said = thought("Hm", id="rs_1"), written(id="msg_1")
+    upstream.will(reply(response(thinking, said)))
+    first = whole_response(await respond(client, account, model="gpt-thinks"))
+    upstream.will(streams(response_stream(response())))
+
+    answer = await respond(
+        client, account, model="gpt-thinks", input="And?", previous_response_id=first["id"], stream=True
+    )
+
+    second = whole_response(answer)
+    body = upstream.requests[-1].body
+    assert body["input"] == [user("Hello"), thinking, said, user("And?")]
+    assert (body["store"], body["include"], "previous_response_id" in body) == (
+        False,
+        ["reasoning.encrypted_content"],
+        False,
+    )
+    assert (second["store"], second["previous_response_id"]) == (True, first["id"])
+    stored = await client.get(f"{RESPONSES}/{second['id']}", headers=account.headers)
+    assert stored.json() == second
+
+
+@pytest.mark.parametrize("model", ["lab-chat", "claude-chat"])
+async def test_another_provider_goes_on_without_the_thoughts_of_finished_turns(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, model: str
+) -> None:
+    account = await accounts.account()
+    upstream.will(reply(response(thought("Hm"), written())))
+    first = whole_response(await respond(client, account, model="gpt-thinks"))
+    if model == "claude-chat":
+        upstream.will(reply(message()))
+
+    second = await respond(client, account, model=model, input="And?", previous_response_id=first["id"])
+
+    assert whole_response(second)["status"] == "completed"
+    assert [role["role"] for role in upstream.requests[-1].body["messages"]] == ["user", "assistant", "user"]
+    assert "gAAA" not in str(upstream.requests[-1].body)
+
+
+async def test_a_turn_that_waits_for_its_tools_stays_with_its_provider(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    upstream.will(reply(response(thought("Hm"), function_call("call_1", "weather", "{}"))))
+    tools = [{"type": "function", "name": "weather", "parameters": {}}]
+    first = whole_response(await respond(client, account, model="gpt-thinks", tools=tools))
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "sunny"}
+    chained: dict[str, Any] = {"input": [result], "tools": tools, "previous_response_id": first["id"]}
+
+    elsewhere = await respond(client, account, model="lab-chat", **chained)
+    upstream.will(reply(response()))
+    at_home = await respond(client, account, model="gpt-thinks", **chained)
+
+    assert refused(elsewhere, 400, "unsupported_field")["param"] == "previous_response_id"
+    assert whole_response(at_home)["status"] == "completed"
+
+
+async def test_the_oldest_turns_are_left_out_where_the_caller_agrees(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account(credits=10**6)
+    five = stored_response(Owner(account.tenant), earlier=[user("a few words " * 420)] * 1000)
+    await store_of(accounts).put(five)
+    upstream.will(reply(response()))
+
+    answer = await respond(client, account, model="gpt-chat", truncation="auto", previous_response_id=five.response_id)
+
+    assert whole_response(answer)["status"] == "completed"
+    body = upstream.requests[-1].body
+    assert body["truncation"] == "auto"
+    assert 700 < len(body["input"]) < 1000
