@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.dialects import CHAT, MESSAGES
+from bench.dialects import CHAT, MESSAGES, RESPONSES
 from bench.peers import Gateway
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
@@ -26,7 +26,7 @@ REGION = "us-east-1"
 PEPPER = "00" * 32
 REQUESTS_PER_MINUTE = 60_000
 CREDITS = 10_000_000
-MODELS = {CHAT: "fake-chat", MESSAGES: "fake-messages"}
+MODELS = {CHAT: "fake-chat", MESSAGES: "fake-messages", RESPONSES: "fake-responses"}
 """The model that is served in each dialect."""
 
 _PROVIDER = """\

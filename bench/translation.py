@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import ours, report
-from bench.dialects import CHAT, MESSAGES
+from bench.dialects import CHAT, MESSAGES, RESPONSES
 from bench.load import Job, WrongAnswerError
 from bench.measure import OURS_INSTANT, Budget, Case, Tally
 from bench.run import IDLE_LOAD, RESULTS, Bench, Subject
 from bench.servers import BenchError
 from local.errors import EngineError
 
-CALLERS = (CHAT, MESSAGES)
+CALLERS = (CHAT, MESSAGES, RESPONSES)
 CASES = (Case(False, 16, 400), Case(True, 16, 320))
 ROUNDS = 4
 EVENT_DELAY_MS = 2.0

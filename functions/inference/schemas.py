@@ -112,6 +112,14 @@ class ModelAccessOut(BaseModel):
     plans: dict[str, PlanAccessOut]
 
 
+class TryOut(BaseModel):
+    """A request to a provider, in the order in which they were asked; the last one served."""
+
+    provider: str
+    model: str
+    outcome: str = Field(description="`served`, the provider's status such as `429`, or `no_reply`.")
+
+
 class GenerationOut(BaseModel):
     """Usage and cost of a past call."""
 
@@ -120,6 +128,7 @@ class GenerationOut(BaseModel):
     model: str
     provider: str
     upstream_model: str
+    tries: list[TryOut]
     created_at: str
     streamed: bool
     outcome: str

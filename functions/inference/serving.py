@@ -76,7 +76,8 @@ async def _work(container: Container, call: Call, service: Service, raw: bytes) 
         call.stored = await StoredCall.read(container.responses, body, size, stores=service.stores)
         joined = call.stored.join()
         body, size = joined.body, joined.size
-    return service.parse(container.catalog, body, size)
+    catalog = await container.router.catalog_for(body)
+    return container.router.prepared(service.parse(catalog, body, size))
 
 
 async def _replay_of_missing(container: Container, call: Call, request: Request, raw: bytes) -> Replay | None:
@@ -158,4 +159,17 @@ def _replayed(replay: Replay) -> Response:
 
 def _headers(call: Call, work: Work) -> Mapping[str, str]:
     timing = f"db;dur={call.db_wait / 1000:.3f}, upstream;dur={call.upstream_wait / 1000:.3f}"
-    return {"X-Generation-Id": f"gen_{call.id}", "Server-Timing": timing, **quota_headers(call, work.quota)}
+    return {
+        "X-Generation-Id": f"gen_{call.id}",
+        "Server-Timing": timing,
+        **_serving_headers(call, work),
+        **quota_headers(call, work.quota),
+    }
+
+
+def _serving_headers(call: Call, work: Work) -> dict[str, str]:
+    """Who serves, where that is known before the head leaves; the model where it is another than asked for."""
+    if not call.provider:
+        return {}
+    model = {"X-CallMissed-Model": call.model} if call.model != work.model_id else {}
+    return {"X-CallMissed-Provider": call.provider, **model}

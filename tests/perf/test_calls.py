@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -17,13 +18,15 @@ from callmissed.keys.admission import Admission
 from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.keys.secret import Mode, new_secret
 from callmissed.platform.routes import ROUTES
+from callmissed_ai.routing.health import RouteHealth
+from callmissed_ai.routing.sharing import SharedHealth
 from functions.auth.authorizer import authorize, request_of
 from local.aws.tables import StageTables
 from tests.support.authorizer_requests import request as account_request
 from tests.support.counting import Count, CountingDynamoDB
 from tests.support.inference.behaviours import fails
-from tests.support.inference.gateway import PEPPER, REGION, Account, Accounts
-from tests.support.inference.upstream import FakeUpstream
+from tests.support.inference.gateway import PEPPER, REGION, Account, Accounts, gateway_at_work, settings_for
+from tests.support.inference.upstream import FakeUpstream, until
 from tests.support.inference.wire import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, chat, embed, message, refused, respond
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
@@ -134,6 +137,24 @@ async def test_calls_in_a_row_cost_the_same(
         count = dynamodb.restart()
         assert (await chat(client, account)).status_code == 200
         assert (len(count.spans), count.rounds, count.units) == (5, 4, 5)
+
+
+async def test_health_of_routes_is_read_beside_a_call_and_now_and_then(
+    store: StageTables, providers_file: Path, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    dynamodb = CountingDynamoDB(REGION, store.endpoint)
+    account, health = await accounts.account(), RouteHealth()
+    health.sharing = SharedHealth(Database(dynamodb, store.stage), health)
+    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb, health=health) as gateway:
+        async with httpx2.AsyncClient(base_url=gateway.url, timeout=30, trust_env=False) as client:
+            first = dynamodb.restart()
+            assert (await chat(client, account)).status_code == 200
+            await until(lambda: "Query tenants" in first.operations)
+            second = dynamodb.restart()
+            assert (await chat(client, account)).status_code == 200
+
+    assert [each for each in first.operations if each in (ADMIT, HOLD, ENTRY, APPLY)] == [ADMIT, HOLD, ENTRY, APPLY]
+    assert second.operations == [ADMIT, HOLD, ENTRY, APPLY]
 
 
 @STREAMED

@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp, Message
 
 from callmissed.aws.database import Database
+from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock
 from callmissed.errors import service_unavailable
 from callmissed.idempotency.store import IdempotencyStore
@@ -23,7 +24,8 @@ from callmissed.web.app import create_api
 from callmissed.web.idempotency import IdempotencyMiddleware, OperationOf
 from callmissed.web.request_context import RequestContextMiddleware
 from callmissed_ai.calls.container import create_container
-from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.routing.attempt import UpstreamAnswer
+from callmissed_ai.routing.health import RouteHealth
 from callmissed_ai.work import Work
 from functions.inference.app import create_app
 from local.aws.tables import StageTables
@@ -212,7 +214,7 @@ class Process:
             stage=store.stage, region="us-east-1", dynamodb_endpoint=store.endpoint, peppers=PEPPER.hex()
         )
         made = create_container(settings, self._clock, self.dynamodb)
-        router: Any = _Router(self)
+        router: Any = _Router(self, made.catalog)
         return create_app(replace(made, router=router, idempotency=self._records))
 
     async def reply(self) -> bytes:
@@ -225,12 +227,20 @@ class _Router:
     """In the place of the gateway's providers: one that waits for its process."""
 
     process: Process
+    catalog: Catalog
+    health: RouteHealth = field(default_factory=RouteHealth)
+
+    async def catalog_for(self, _body: Mapping[str, Any]) -> Catalog:
+        return self.catalog
+
+    def prepared(self, work: Work) -> Work:
+        return work
 
     async def answer(self, work: Work, *, sandboxed: bool) -> UpstreamAnswer:
-        model = work.models[0]
+        model, asked = work.models[0], self.health.clock()
         meter = work.meter(model, model.routes[0])
         meter.feed(await self.process.reply())
-        return UpstreamAnswer(model, model.routes[0], _Whole(), meter, b"", _nothing())
+        return UpstreamAnswer(model, model.routes[0], _Whole(), meter, b"", _nothing(), asked)
 
 
 class _Whole:

@@ -9,7 +9,7 @@ from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import iso
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.ids import is_call_id
-from callmissed.ledger.entries import LedgerEntry, Usage
+from callmissed.ledger.entries import LedgerEntry, Try, Usage
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.openapi import JSON, reference
 from callmissed_ai.calls.container import Container
@@ -31,7 +31,7 @@ router = APIRouter(tags=["chat"], route_class=GatewayRoute)
 async def generation(
     request: Request, id: str = Query(description="`X-Generation-Id` of the call; its request id works too.")
 ) -> dict[str, Any]:
-    """Tokens, provider, cost in credits and latency in milliseconds of one call of the key's tenant.
+    """Tokens, provider, tries, cost in credits and latency in milliseconds of one call of the key's tenant.
 
     404 for an id of another tenant, of a call that failed, and of none.
     """
@@ -55,6 +55,10 @@ def _rendered(entry: LedgerEntry, usage: Usage) -> dict[str, Any]:
         "model": usage.model,
         "provider": usage.provider,
         "upstream_model": usage.upstream_id,
+        "tries": [
+            {"provider": each.provider, "model": each.model, "outcome": each.outcome}
+            for each in (*usage.tries, Try(usage.provider, usage.served or usage.model, "served"))
+        ],
         "created_at": iso(entry.created),
         "streamed": usage.streamed,
         "outcome": usage.outcome,

@@ -66,5 +66,6 @@ async def count_message_tokens(request: Request) -> Response:
     await authenticate(request, PERMISSION)
     container: Container = request.app.state.container
     body = parse_object(raw)
-    tokens = await asyncio.to_thread(count_tokens, "anthropic_messages", container.catalog, body, len(raw))
+    catalog = await container.router.catalog_for(body)
+    tokens = await asyncio.to_thread(count_tokens, "anthropic_messages", catalog, body, len(raw))
     return JSONResponse({"input_tokens": tokens})

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, Response
 
 from callmissed.catalog.model import Catalog, Category, Model, Price, UnitPrice
 from callmissed.errors import ApiError, is_anthropic
-from callmissed.money import CREDIT
+from callmissed.money import CREDIT, CREDITS_PER_USD
 from callmissed.plans.plans import ModelAccess, Plan, limits
 from callmissed.web.caching import cacheable
 from callmissed.web.gateway_route import GatewayRoute
@@ -25,8 +25,6 @@ from functions.inference.anthropic_listing import (
 )
 from functions.inference.error_responses import listing_errors, public_errors
 from functions.inference.serving import authenticate
-
-CREDITS_PER_USD = 100
 
 _CURRENCY = "USD"
 EXAMPLE: dict[str, Any] = {

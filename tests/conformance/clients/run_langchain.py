@@ -44,10 +44,11 @@ def run_suites(upstream: str, model: str) -> None:
 
 
 asked = json.loads(sys.argv[1])
-if len(asked["models"]) == 1:
-    run_suites(*next(iter(asked["models"].items())))
-else:
+if len(asked["models"]) > 1:
     names = ("langchain-openai", "langchain-anthropic", "langchain-tests")
     say({"versions": {name: version(name) for name in names}})
-    for upstream, model in asked["models"].items():  # one process a model: LangChain keeps clients of a closed loop
+for upstream, model in asked["models"].items():
+    if len(asked["models"]) == 1 or asked["only"]:
+        run_suites(upstream, model)
+    else:  # one process a model: LangChain keeps clients of a closed loop
         subprocess.run([sys.executable, __file__, json.dumps(asked | {"models": {upstream: model}})], check=False)

@@ -200,7 +200,7 @@ def response_tools(setting: Setting) -> None:
         expect([call.name for call in calls] == ["get_weather", "get_time"], first)
         expect(all(json.loads(call.arguments) == {"city": "Pune"} for call in calls), first)
         results = [{"type": "function_call_output", "call_id": call.call_id, "output": call.name} for call in calls]
-        history = [both, *(item.model_dump(exclude_none=True) for item in first.output), *results]
+        history = [both, *first.output, *results]
         last = ask(setting, history, tools=[FUNCTION, CLOCK], reasoning={"effort": "high"}, max_output_tokens=4000)
         expect(last.output_text == "The tools say: get_weather; get_time", last)
 

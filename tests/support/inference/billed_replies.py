@@ -7,6 +7,7 @@ from typing import Any
 from callmissed.catalog.model import DialectName
 from tests.support.inference.behaviours import DONE, completion, content_events, usage_event
 from tests.support.inference.messages import message, message_event, message_stream
+from tests.support.inference.responses import response, response_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,16 @@ def _messages_events(spent: Spent) -> list[bytes]:
     return [*before, message_event("message_delta", delta=end, usage={"output_tokens": spent.output}), stop]
 
 
+def _responses_usage(spent: Spent) -> dict[str, Any]:
+    return {
+        "input_tokens": spent.input,
+        "input_tokens_details": {"cached_tokens": spent.cached, "cache_write_tokens": spent.written},
+        "output_tokens": spent.output,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": spent.input + spent.output,
+    }
+
+
 UPSTREAMS: Mapping[DialectName, BilledUpstream] = {
     "openai_chat": BilledUpstream(
         lambda spent: completion(usage=_chat_usage(spent)),
@@ -66,5 +77,10 @@ UPSTREAMS: Mapping[DialectName, BilledUpstream] = {
     ),
     "anthropic_messages": BilledUpstream(
         lambda spent: message(usage=_messages_usage(spent)), _messages_events, reports_last=2
+    ),
+    "openai_responses": BilledUpstream(
+        lambda spent: response(usage=_responses_usage(spent)),
+        lambda spent: response_stream(response(usage=_responses_usage(spent))),
+        reports_last=1,
     ),
 }

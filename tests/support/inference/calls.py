@@ -10,13 +10,14 @@ from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import Payer
 from callmissed_ai.calls.pipeline import Answer, run
 from callmissed_ai.services import chat
+from callmissed_ai.work import Work
 from tests.support.inference.wire import HELLO
 
 
-def chat_work(container: Container, **fields: Any) -> chat.ChatWork:
+def chat_work(container: Container, **fields: Any) -> Work:
     """The work of `HELLO` with `fields` changed."""
     body = {**HELLO, **fields}
-    return chat.parse("openai_chat", container.catalog, body, len(json.dumps(body)))
+    return container.router.prepared(chat.parse("openai_chat", container.catalog, body, len(json.dumps(body))))
 
 
 async def run_chat(container: Container, payer: Payer, answer: Answer[Any] = whole, **fields: Any) -> tuple[Any, Call]:

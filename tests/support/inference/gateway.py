@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.catalog.model import Catalog
+from callmissed.catalog.model import Catalog, ProviderRoute
 from callmissed.clock import MINUTE, Clock, Micros, system_clock
 from callmissed.keys.budgets import KeyBudgets
 from callmissed.keys.management import KeyManager, NewKey
@@ -27,6 +27,7 @@ from callmissed.tenants.tenants import create_tenant
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.calls.container import Container, create_container
 from callmissed_ai.providers.sandbox.provider import SandboxProvider
+from callmissed_ai.routing.health import RouteHealth
 from callmissed_ai.routing.router import Router
 from functions.inference.app import create_app
 from local.aws.tables import StageTables
@@ -61,7 +62,12 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "sdk-embedding": {"provider": "sdk", "category": "embedding", "context_window": 8192},
 }
 _UNPRICED = 'unpriced_fields = ["stream_options.x", "x", "x_new", "x_unknown", "y"]'
-_TWO_ROUTES = (("lab", "first-name"), ("second", "second-name"))
+_ROUTES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "two-routes": (("lab", "first-name"), ("second", "second-name")),
+    "claude-first": (("claude", "claude-name"), ("lab", "chat-name")),
+    "keyless-first": (("keyless", "keyless-name"), ("claude", "claude-name")),
+}
+"""Models with several routes: provider and the provider's id of each."""
 
 
 def providers_toml(port: int, dead_port: int) -> str:
@@ -84,7 +90,11 @@ def providers_toml(port: int, dead_port: int) -> str:
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
     ]
     rows += [_model(name, f"upstream-{name}", **settings) for name, settings in _MODELS.items()]
-    rows += [_model("two-routes", upstream_id, provider=provider) for provider, upstream_id in _TWO_ROUTES]
+    rows += [
+        _model(name, upstream_id, provider=provider)
+        for name, routes in _ROUTES.items()
+        for provider, upstream_id in routes
+    ]
     return "\n".join(rows)
 
 
@@ -248,12 +258,20 @@ def settings_for(store: StageTables, providers_file: Path, peppers: tuple[bytes,
     )
 
 
+class ForgetfulHealth(RouteHealth):
+    """Health that forgets failures, so that tests which share a gateway can't close a route to each other."""
+
+    def fail(self, route: ProviderRoute, wait_seconds: float = 0) -> None:
+        """Note nothing."""
+
+
 @contextmanager
 def gateway_at_work(
     settings: CoreSettings,
     *,
     clock: Clock = system_clock,
     dynamodb: DynamoDB | None = None,
+    health: RouteHealth | None = None,
     catalog: Catalog | None = None,
     environment: Mapping[str, str] = ENVIRONMENT,
 ) -> Generator[ServedGateway]:
@@ -261,6 +279,14 @@ def gateway_at_work(
     sleeps = Sleeps()
     made = create_container(settings, clock, dynamodb, catalog)
     sandbox = SandboxProvider(time.time, asyncio.sleep)
-    container = replace(made, router=Router(made.catalog, environment, lambda: sandbox, sleeps, fetch=made.media.fetch))
+    router = Router(
+        made.catalog,
+        environment,
+        lambda: sandbox,
+        sleeps,
+        fetch=made.media.fetch,
+        health=health or ForgetfulHealth(clock),
+    )
+    container = replace(made, router=router)
     with uvicorn_serving(create_app(container)) as url:
         yield ServedGateway(url, container, sleeps)

@@ -161,8 +161,8 @@ def _items(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _check(body: Mapping[str, Any], items: list[dict[str, Any]]) -> None:
     if unknown := body.keys() - _KNOWN:
         raise Refused(400, f"Unknown parameter: {unknown}")
-    whole_items = list(map(_filled_in, items))
-    check_types(_TYPES, {**{name: value for name, value in body.items() if name != "stream"}, "input": whole_items})
+    filled = {"input": list(map(_filled_in, items)), "tools": [{"strict": None, **t} for t in body.get("tools") or ()]}
+    check_types(_TYPES, {name: value for name, value in body.items() if name != "stream"} | filled)
     called = [item["call_id"] for item in items if item["type"] == "function_call"]
     answered = [item["call_id"] for item in items if item["type"] == "function_call_output"]
     if sorted(called) != sorted(answered):

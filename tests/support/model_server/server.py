@@ -104,7 +104,7 @@ def _answering(wire: Wire) -> Callable[[web.Request], Any]:
             prompt = wire.read(body)
             said = think(prompt)
         except Refused as refusal:
-            _logger.warning("refused: %s", refusal.message)
+            _logger.info("refused: %s", refusal.message)
             return await _sent(request, wire.refused(refusal))
         return await _sent(request, (wire.streamed if body.get("stream") else wire.whole)(said, prompt))
 

@@ -18,7 +18,7 @@ from callmissed_ai.calls import idempotency
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.calls.served import MAX_BLOCKING_SECONDS, MAX_CALL_SECONDS
 from callmissed_ai.calls.stored_call import MAX_KEEP_SECONDS
-from callmissed_ai.routing import router
+from callmissed_ai.routing import attempt, router
 
 API_GATEWAY_SILENCE_SECONDS = 300
 """API Gateway's own: a response that is silent for so long is cut."""
@@ -112,6 +112,6 @@ def test_sweep_ends_before_the_next_one_begins() -> None:
 
 
 def test_gateway_never_cuts_a_call_for_its_silence() -> None:
-    assert router._HEAD_SECONDS < router._SEARCH_SECONDS < API_GATEWAY_SILENCE_SECONDS
-    assert router._SANDBOX_HEAD_SECONDS < router._SEARCH_SECONDS
+    assert attempt._HEAD_SECONDS < router._SEARCH_SECONDS < API_GATEWAY_SILENCE_SECONDS
+    assert attempt._SANDBOX_HEAD_SECONDS < router._SEARCH_SECONDS
     assert 2 * events._PING_SECONDS < API_GATEWAY_SILENCE_SECONDS

@@ -7,6 +7,7 @@ from callmissed.errors import ApiError
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges
+from callmissed_ai.preferences.wishes import Preferences
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.media import FetchMedia
 
@@ -73,6 +74,16 @@ class Work(Protocol):
         ...
 
     @property
+    def model_id(self) -> str:
+        """Id of the model asked for, whichever serves."""
+        ...
+
+    @property
+    def preferences(self) -> Preferences:
+        """The caller's wishes about providers."""
+        ...
+
+    @property
     def permission(self) -> Permission:
         """What an API key needs."""
         ...
@@ -101,12 +112,16 @@ class Work(Protocol):
         """The same call made so short that `available` micro-credits cover it, or None if that is no use."""
         ...
 
+    def narrowed(self, models: tuple[Model, ...]) -> "Work":
+        """The same call for these models alone, with the routes that they have here."""
+        ...
+
     async def ready_for(self, route: ProviderRoute, fetch: FetchMedia) -> "Work":
         """The same call with all that `route` can't `fetch` for itself. Raises ApiError 400."""
         ...
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
-        """What to send to `route`."""
+        """What to send to `route`. Raises ApiError 400 for a request that its provider's dialect can't have."""
         ...
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:

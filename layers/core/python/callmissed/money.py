@@ -14,6 +14,9 @@ MicroCredits = NewType("MicroCredits", int)
 
 NOTHING = MicroCredits(0)
 CREDIT = 1_000_000
+CREDITS_PER_USD = 100
+"""Credits for 1 USD of list price."""
+
 PER_MILLION = 1_000_000
 """Token prices are per this many tokens."""
 

@@ -12,7 +12,7 @@ from callmissed.aws.dynamodb import DynamoDB, Exchange
 from callmissed_ai.answers import events
 from callmissed_ai.calls.container import create_container
 from callmissed_ai.dialects.openai_chat.usage import count_request
-from callmissed_ai.routing import router
+from callmissed_ai.routing import attempt
 from callmissed_ai.tokens import counting as tokens
 from functions.inference.app import create_app
 from local.aws.tables import StageTables
@@ -303,7 +303,7 @@ async def is_given_back(accounts: Accounts, account: Account) -> bool:
 async def test_upstream_that_does_not_begin_in_time_is_left(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(router, "_BEGINNING_SECONDS", 0.1)
+    monkeypatch.setattr(attempt, "_BEGINNING_SECONDS", 0.1)
     account = await accounts.account()
     upstream.will(endless(b": wait\n\n"))
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from callmissed_ai.routing import router as upstreams
+from callmissed_ai.routing import attempt as upstreams
 from tests.support.inference.behaviours import (
     SECRET_TEXT,
     Behaviour,

@@ -8,7 +8,16 @@ import pytest
 from callmissed.clock import Micros, iso
 from callmissed.ids import new_call_id
 from callmissed.keys.secret import Mode
-from tests.support.inference.behaviours import USAGE, completion, content_events, fails, reply, streams
+from tests.support.inference.behaviours import (
+    SECRET_TEXT,
+    USAGE,
+    completion,
+    content_events,
+    fails,
+    reply,
+    resets,
+    streams,
+)
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import chat, refused
@@ -33,6 +42,7 @@ async def test_everything_about_a_call(client: httpx2.AsyncClient, accounts: Acc
         "model": "lab-chat",
         "provider": "lab",
         "upstream_model": "upstream-lab-chat",
+        "tries": [{"provider": "lab", "model": "lab-chat", "outcome": "served"}],
         "created_at": iso(entry["created"]),
         "streamed": False,
         "outcome": "completed",
@@ -65,6 +75,36 @@ async def test_a_broken_stream_has_the_outcome_broke(
         True,
     )
     assert generation["cost_credits"] > 0
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_who_served_and_which_tries_failed(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, streamed: bool
+) -> None:
+    account = await accounts.account()
+    upstream.will(fails(429), resets(), fails(503), fails(401))
+
+    call = await chat(client, account, model="two-routes", models=["lab-free"], stream=streamed)
+
+    assert call.status_code == 200
+    assert (call.headers["x-callmissed-provider"], call.headers["x-callmissed-model"]) == ("lab", "lab-free")
+    generation = (await ask(client, account, call.headers["x-generation-id"])).json()["data"]
+    assert (generation["provider"], generation["upstream_model"]) == ("lab", "upstream-lab-free")
+    assert [tuple(each.values()) for each in generation["tries"]] == [
+        ("lab", "two-routes", "429"),
+        ("lab", "two-routes", "no_reply"),
+        ("second", "two-routes", "503"),
+        ("second", "two-routes", "401"),
+        ("lab", "lab-free", "served"),
+    ]
+    assert SECRET_TEXT not in str(generation)
+
+
+async def test_model_asked_for_is_not_named_again(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    call = await chat(client, await accounts.account(), model="lab-chat:nitro")
+
+    assert call.headers["x-callmissed-provider"] == "lab"
+    assert "x-callmissed-model" not in call.headers
 
 
 async def test_a_sandbox_call_is_shown_as_free(client: httpx2.AsyncClient, accounts: Accounts) -> None:

@@ -11,6 +11,7 @@ from callmissed.ledger.entries import (
     EntryType,
     LedgerEntry,
     Outcome,
+    Try,
     Usage,
     UsageLine,
     entry_of,
@@ -73,13 +74,18 @@ def test_everything_that_is_said_is_in_the_table() -> None:
         first_byte_ms=3,
         key_id="key_1",
         upstream_id="chatcmpl-1",
+        served="lab-free",
+        tries=(Try("lab", "lab-free", "429"),),
     )
     full = entry(held=(9, 7), shortfall=2, description="d", reference="r", sandbox=True, usage=usage)
 
     stored = from_item(to_item(to_record(full)))
 
     lines = [asdict(line) for line in usage.lines]
-    assert stored["usage"] == {field.name: getattr(usage, field.name) for field in fields(usage)} | {"lines": lines}
+    assert stored["usage"] == {field.name: getattr(usage, field.name) for field in fields(usage)} | {
+        "lines": lines,
+        "tries": [["lab", "lab-free", "429"]],
+    }
     assert usage.quantities == {"input": 3, "output": 4}
     assert entry_of(stored) == full
     names = {field.name: "entry" if field.name == "entry_id" else field.name for field in fields(full)}

@@ -45,6 +45,7 @@ QUESTION = [{"role": "user", "content": "Hello " * 100}]
 REQUESTS: Mapping[DialectName, Mapping[str, Any]] = {
     "openai_chat": {"messages": QUESTION, "max_tokens": LIMIT, "stream_options": {"include_usage": True}},
     "anthropic_messages": {"messages": QUESTION, "max_tokens": LIMIT},
+    "openai_responses": {"input": QUESTION, "max_output_tokens": LIMIT},
 }
 PAIRS = [(caller, upstream) for caller in REQUESTS for upstream in UPSTREAMS]
 pairs = pytest.mark.parametrize(("caller", "upstream"), PAIRS)

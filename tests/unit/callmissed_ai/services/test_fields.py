@@ -65,7 +65,8 @@ PRICED: list[tuple[str, dict[str, Any]]] = [
     ("modalities", {"modalities": ["text", "audio"]}),
     ("modalities", {"modalities": ["audio"]}),
     ("audio", {"audio": {"voice": "alloy", "format": "wav"}}),
-    ("provider", {"provider": {"order": ["dear"]}}),
+    ("provider.zdr", {"provider": {"zdr": True}}),
+    ("provider.preferred_min_throughput", {"provider": {"preferred_min_throughput": 9}}),
     ("prediction", {"prediction": {"type": "content", "content": "x"}}),
     ("moderation", {"moderation": {"model": "omni-moderation-latest"}}),
     ("transforms", {"transforms": ["middle-out"]}),
@@ -257,11 +258,13 @@ def test_fields_that_no_one_route_admits_together_are_refused() -> None:
     assert refused_param(catalog, preset="x", top_a=1) == "top_a"
 
 
-def test_every_fallback_needs_a_route_that_admits_the_field() -> None:
+def test_fallback_without_a_route_that_admits_the_field_is_left_out_unless_all_are() -> None:
     other = replace(PLAIN, id="other", routes=(ProviderRoute("zai", "c"),))
     catalog = catalog_of(PLAIN, other, xai={"preset"})
 
-    assert refused_param(catalog, models=["other"], preset="x") == "preset"
+    assert [model.id for model in parsed(catalog, models=["other"], preset="x").models] == ["plain"]
+    assert [model.id for model in parsed(catalog, model="other", models=["plain"], preset="x").models] == ["plain"]
+    assert refused_param(catalog_of(PLAIN, other, groq=set()), models=["other"], preset="x") == "preset"
 
 
 def test_model_with_a_price_for_cache_writes_admits_marks_of_the_usual_lifetime() -> None:

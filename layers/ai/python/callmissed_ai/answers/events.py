@@ -12,7 +12,7 @@ from callmissed.ledger.entries import Outcome
 from callmissed.observability import get_logger
 from callmissed_ai.calls.served import Served
 from callmissed_ai.errors import provider_broke_off, provider_broke_off_midstream, runaway_reply
-from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.routing.attempt import UpstreamAnswer
 from callmissed_ai.services.service import Closing
 from callmissed_ai.streams.sse import PING
 from callmissed_ai.transports.base import UpstreamUnreachable

@@ -47,7 +47,8 @@ class Call:
     hold that names it is placed; None without a budget. `hold` is None for a sandboxed call, which costs nothing;
     `idempotent` for a call without an Idempotency-Key, `stored` for one of a service that stores no responses. Once
     `settling` is set the call can't be cancelled: its entry may be written even after a lost answer, and a settlement
-    whose reply can't be stored gives the hold back itself. `entry` is the ledger entry of a settled call.
+    whose reply can't be stored gives the hold back itself. `entry` is the ledger entry of a settled call. `provider`
+    and `model` began the reply, "" until it has begun.
     """
 
     id: str
@@ -63,6 +64,8 @@ class Call:
     upstream_wait: int = 0
     settling: bool = False
     entry: LedgerEntry | None = None
+    provider: str = ""
+    model: str = ""
 
     @property
     def admitted(self) -> AdmittedPayer:

@@ -19,7 +19,9 @@ from callmissed.ledger.holds import Ledger
 from callmissed.platform.resources import RESPONSES_BUCKET, STORED_RESPONSES
 from callmissed.settings import CoreSettings
 from callmissed_ai.calls.settlement import CallSettlement
+from callmissed_ai.routing.health import RouteHealth
 from callmissed_ai.routing.router import Router
+from callmissed_ai.routing.sharing import SharedHealth
 from callmissed_ai.services.responses_store.store import ResponsesStore
 from callmissed_ai.transports.base import Transport
 from callmissed_ai.transports.media import MediaFetcher
@@ -56,13 +58,26 @@ def create_container(
 ) -> Container:
     """The container of one process, which opens no connection before its first call.
 
-    The catalog is read unless it is given. Raises ValueError without a pepper, CatalogError for a providers file that
-    is wrong.
+    The catalog is read unless it is given. With a client that is given, the health of routes is not shared.
+    Raises ValueError without a pepper, CatalogError for a providers file that is wrong.
     """
     database = Database(dynamodb, settings.stage) if dynamodb else Database.connect(settings)
     catalog = catalog or read_catalog(settings)
     admission, ledger = Admission(database), Ledger(database)
     media = MediaFetcher(SafeClient(allow_loopback=settings.allow_loopback))
+    health = RouteHealth(clock)
+    environment = provider_environment(settings)
+    router = Router(
+        catalog,
+        environment,
+        _open_sandbox,
+        fetch=media.fetch,
+        names_variables=settings.names_variables,
+        health=health,
+    )
+    if dynamodb is None:
+        health.sharing = SharedHealth(database, health)
+        router.listed_models.database = database
     return Container(
         clock=clock,
         catalog=catalog,
@@ -73,13 +88,7 @@ def create_container(
         admission=admission,
         authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),
-        router=Router(
-            catalog,
-            provider_environment(settings),
-            _open_sandbox,
-            fetch=media.fetch,
-            names_variables=settings.names_variables,
-        ),
+        router=router,
         media=media,
     )
 

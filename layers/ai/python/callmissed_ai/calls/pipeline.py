@@ -157,10 +157,10 @@ def _check_models(payer: AdmittedPayer, work: Work) -> None:
     """Check the models against the payer's key and plan. Raises ApiError 403."""
     allowed = limits(payer.plan).allows
     for model in work.models:
-        if not {"*", model.id} & payer.models:
-            raise ApiError(403, "model_not_allowed", f"This API key may not use '{model.id}'.", param="model")
+        if not {"*", model.billed_id} & payer.models:
+            raise ApiError(403, "model_not_allowed", f"This API key may not use '{model.billed_id}'.", param="model")
         if not payer.is_sandboxed and not allowed(model.free):
-            raise _model_not_available(model.id)
+            raise _model_not_available(model.billed_id)
 
 
 def _model_not_available(model_id: str) -> ApiError:

@@ -12,8 +12,9 @@ from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.idempotency import IdempotentCall
+from callmissed_ai.charges import OUTPUT_TOKENS, Charges
 from callmissed_ai.errors import provider_too_slow
-from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.routing.attempt import UpstreamAnswer
 from callmissed_ai.services.responses_store.records import json_text
 from callmissed_ai.work import Meter, Work
 
@@ -65,6 +66,7 @@ class Served:
             raise provider_too_slow() from None
         call.first_byte = clock()
         call.upstream_wait = call.first_byte - searching
+        call.provider, call.model = self._upstream.route.provider, self._upstream.model.id
         return self._upstream
 
     async def give_up(self) -> None:
@@ -83,6 +85,8 @@ class Served:
         Raises ApiError 409 or 503; nothing is charged then.
         """
         charges = await self.meter.charges()
+        if outcome is Outcome.COMPLETED and not charges.estimated:
+            self._note_speed(charges)
         idempotent, store, keep = self.call.idempotent, None, None
         if response := self._response_to_keep:
             response["store"], keep = False, partial(self._keep, response)
@@ -124,3 +128,9 @@ class Served:
         response, stored = self._response_to_keep, self.call.stored
         if response and stored and response["store"]:
             await stored.forget(response["id"], self.call.admitted.owner)
+
+    def _note_speed(self, charges: Charges) -> None:
+        """Note how fast the route wrote, as its provider counts the tokens."""
+        health = self.container.router.health
+        tokens = sum(line.quantity for line in charges.lines if line.unit == OUTPUT_TOKENS)
+        health.wrote(self.upstream.route, tokens, (health.clock() - self.upstream.asked) * 1000 / SECOND)

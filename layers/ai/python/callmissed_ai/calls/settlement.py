@@ -20,7 +20,7 @@ from callmissed.money import NOTHING, MicroCredits
 from callmissed.observability import count, get_logger
 from callmissed_ai.calls.call import Call
 from callmissed_ai.charges import Charges
-from callmissed_ai.routing.router import UpstreamAnswer
+from callmissed_ai.routing.attempt import UpstreamAnswer
 from callmissed_ai.work import Work
 
 _logger = get_logger("inference")
@@ -166,7 +166,7 @@ def _usage(call: Call, work: Work, upstream: UpstreamAnswer, charges: Charges, o
     model, route = upstream.model, upstream.route
     return Usage(
         service=work.service,
-        model=model.id,
+        model=model.billed_id,
         provider=route.provider,
         lines=tuple(charges.lines),
         price_version=model.price.version if model.price else "",
@@ -177,4 +177,6 @@ def _usage(call: Call, work: Work, upstream: UpstreamAnswer, charges: Charges, o
         first_byte_ms=(call.first_byte - call.started) // 1000 if call.first_byte else 0,
         key_id=call.admitted.key_id,
         upstream_id=route.upstream_id,
+        served=model.id if model.billed_as else "",
+        tries=tuple(upstream.tries),
     )

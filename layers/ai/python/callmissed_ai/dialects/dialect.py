@@ -11,6 +11,7 @@ from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
 from callmissed_ai.dialects.further_fields import FurtherField
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.stream_reader import StreamReader, StreamWriter
+from callmissed_ai.preferences.request_field import ProviderPreferences
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.work import Meter
 
@@ -24,7 +25,7 @@ class Asked:
 
     `model` is the name that the caller used, `model_ids` that one and its fallbacks.
     `output_limits` are the caller's own, by field, and `thinking_budget` is the part of the reply that may be thoughts.
-    `input_tokens` is an upper bound. `prompt_field` holds the prompt.
+    `input_tokens` is an upper bound. `prompt_field` holds the prompt, `provider` is the request's field of that name.
     """
 
     model: str
@@ -37,6 +38,9 @@ class Asked:
     has_images: bool
     thinking_budget: int = 0
     prompt_field: str = "messages"
+    uses_tools: bool = False
+    wants_json: bool = False
+    provider: ProviderPreferences | None = None
 
 
 class Dialect(Protocol):

@@ -51,6 +51,10 @@ def chosen_by_type(**by_type: Shape) -> Shape:
     return Shape(by_type=by_type)
 
 
+PROVIDER: Shape = shape("sort", "allow_fallbacks", free=("order", "only", "ignore", "max_price"))
+"""The part of the field `provider` that the gateway understands, in every dialect."""
+
+
 def further_fields(value: Mapping[str, Any], known: Shape) -> Iterator[FurtherField]:
     """What is in `value`, and in the objects inside, beside what is `known`. Fields that are null don't count."""
     return iter(()) if _is_known(value, known) else _further_in_object(value, known, "", "")

@@ -33,6 +33,10 @@ class Availability:
         """Whether a provider of `model` has all its settings."""
         return not all(self._routes_missing(model))
 
+    def has_settings(self, provider: str) -> bool:
+        """Whether the provider of that name has all its settings."""
+        return not self._provider_missing(provider)
+
     def not_configured(self, model: Model) -> ApiError:
         """503 for a call of `model`, which has no configured provider. SDKs need not retry it."""
         message = f"The model '{model.id}' is not available. {self._unconfigured(model)} Nothing was charged."

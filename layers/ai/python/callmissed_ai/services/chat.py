@@ -10,6 +10,7 @@ from typing import Any
 
 from callmissed import money
 from callmissed.catalog.model import (
+    OPENROUTER,
     SANDBOX,
     Catalog,
     Category,
@@ -25,17 +26,21 @@ from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
 from callmissed_ai.dialects.adaptation.media import media_urls, with_inline_media
 from callmissed_ai.dialects.adaptation.quirks import adapted
-from callmissed_ai.dialects.conversation import Conversation, ReplyFrame
+from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Charge, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.tools.names import given_names
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
+from callmissed_ai.preferences.request_field import FIELD, preferences_of
+from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences, Sort, for_openrouter
+from callmissed_ai.services.auto import AUTO, capable_models
 from callmissed_ai.services.betas import beta_headers, parse_betas, restricted_to_betas
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service
+from callmissed_ai.services.translated_requests import TranslatedRequests
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.transports.base import UpstreamCall
@@ -52,7 +57,10 @@ MIN_OUTPUT_TOKENS = 256
 _MIN_LIMITS: Mapping[str, int] = {"openai_responses": 16}
 """The lowest output limit that upstreams of a dialect accept; a lower one is raised to it, and held for."""
 
-_ROUTES_BY_SUFFIX = frozenset({"openrouter"})
+_SORTS: Mapping[str, Sort] = {"nitro": "throughput", "floor": "price"}
+"""What a routing suffix sorts by."""
+
+_SUFFIXES = {sort: suffix for suffix, sort in _SORTS.items()}
 
 _Count = Callable[[Callable[[], str]], TokenUsage]
 """Tokens of the call, whose reply is what was written."""
@@ -62,19 +70,22 @@ _Count = Callable[[Callable[[], str]], TokenUsage]
 class ChatWork:
     """A priced chat call; implements `Work`. `models` are the one asked for and its fallbacks.
 
-    `body` is the request in the `caller`'s dialect; `dialects` and `providers` have those of the catalog. Token counts
-    are upper bounds. `implicit_limit` says that we set the output limit because the caller set none. `betas` are those
-    that the caller asks for.
+    `body` is the request in the `caller`'s dialect, `requests` has it in others; `dialects` and `providers` have those
+    of the catalog. Token counts are upper bounds. `implicit_limit` says that we set the output limit because the caller
+    set none. `betas` are those that the caller asks for.
     """
 
     caller: Dialect
     dialects: Mapping[str, DialectName]
     providers: Mapping[str, ProviderSettings]
     body: Mapping[str, Any]
+    requests: TranslatedRequests
     asked: Asked
+    model_id: str
     models: tuple[Model, ...]
     output_tokens: int
     implicit_limit: bool
+    preferences: Preferences = NO_PREFERENCES
     betas: tuple[str, ...] = ()
 
     permission = PERMISSION
@@ -116,7 +127,16 @@ class ChatWork:
         if "inline_images" not in self.providers[route.provider].quirks:
             return self
         named = media_urls(self.body)
-        return replace(self, body=with_inline_media(self.body, await fetch(named))) if named else self
+        if not named:
+            return self
+        body = with_inline_media(self.body, await fetch(named))
+        return replace(self, body=body, requests=TranslatedRequests(lambda: self.caller.read_request(body)))
+
+    def narrowed(self, models: tuple[Model, ...]) -> "ChatWork":
+        """See `Work.narrowed`."""
+        most = max(model.max_output_tokens for model in models)
+        limit = min(self.output_tokens, most) if self.implicit_limit else self.output_tokens
+        return replace(self, models=models, output_tokens=limit)
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """What to send to `route`: the caller's body, or its translation, with the upstream's model id and usage.
@@ -124,20 +144,24 @@ class ChatWork:
         The output limit goes into the one field that this upstream obeys, because the hold relies on it.
         """
         upstream = self._dialect_of(route)
-        body = self.body if upstream is self.caller else upstream.write_request(self._conversation(route))
-        upstream_id = self._upstream_id(route)
+        upstream_id = self._upstream_id(model, route)
+        body = self._written_for(route, upstream)
         addressed = upstream.addressed(body, model, upstream_id, self._output_limit(model))
         provider, path = self.providers[route.provider], upstream.upstream_path(upstream_id, streamed=self.streamed)
         betas = self.betas if upstream is self.caller else ()
-        return UpstreamCall(path, adapted(addressed, provider.quirks), headers=beta_headers(provider, betas))
+        sent = adapted(addressed, provider.quirks)
+        wishes = for_openrouter(self.preferences, model) if route.provider == OPENROUTER else None
+        return UpstreamCall(path, {**sent, FIELD: wishes} if wishes else sent, headers=beta_headers(provider, betas))
 
-    def _conversation(self, route: ProviderRoute) -> Conversation:
-        conversation = self.caller.read_request(self.body)
+    def _written_for(self, route: ProviderRoute, upstream: Dialect) -> Mapping[str, Any]:
+        """The body in the upstream's dialect. Raises ApiError 400 for what that can't have."""
+        if upstream is self.caller:
+            return self.body
         if route.provider != SANDBOX:
-            return conversation
+            return self.requests.written(upstream.name, upstream.write_request)
         from callmissed_ai.services.sandboxed import for_sandbox  # few calls need it
 
-        return for_sandbox(conversation)
+        return self.requests.written(SANDBOX, lambda conversation: upstream.write_request(for_sandbox(conversation)))
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
@@ -199,9 +223,9 @@ class ChatWork:
     def _dialect_of(self, route: ProviderRoute) -> Dialect:
         return open_dialect(self.dialects[route.provider])
 
-    def _upstream_id(self, route: ProviderRoute) -> str:
-        suffix = routing_suffix(self.asked.model)
-        return f"{route.upstream_id}:{suffix}" if suffix and route.provider in _ROUTES_BY_SUFFIX else route.upstream_id
+    def _upstream_id(self, model: Model, route: ProviderRoute) -> str:
+        suffix = _SUFFIXES.get(self.preferences.sorts.get(model.billed_id, ""))
+        return f"{route.upstream_id}:{suffix}" if suffix and route.provider == OPENROUTER else route.upstream_id
 
 
 def parse(
@@ -212,7 +236,8 @@ def parse(
     caller.check_size(body, size)
     body = caller.without_neutral_values(body)
     asked = caller.ask(body, size)
-    models = in_service([_chat_model(catalog, caller, model_id) for model_id in asked.model_ids])
+    named = {model_id: _chat_model(catalog, caller, model_id) for model_id in asked.model_ids}
+    models = in_service(_expanded(catalog, asked, named))
     models = restricted(catalog, dialect, models, caller.further_fields(body))
     betas = parse_betas(beta_header)
     models = restricted_to_betas(catalog, models, betas)
@@ -229,10 +254,13 @@ def parse(
         dialects=catalog.dialects,
         providers=catalog.providers,
         body=body,
+        requests=TranslatedRequests(lambda: caller.read_request(body)),
         asked=asked,
+        model_id=named[asked.model].id,
         models=models,
         output_tokens=min(DEFAULT_OUTPUT_TOKENS + asked.thinking_budget, most) if limit is None else limit,
         implicit_limit=limit is None,
+        preferences=preferences_of(asked.provider, _sorts(named)),
         betas=betas,
     )
 
@@ -258,6 +286,27 @@ def chat_service(dialect: DialectName, beta_header: Sequence[str] = (), *, store
     return Service(
         PERMISSION, partial(parse, dialect, beta_header=beta_header), closing, continues=stores, stores=stores
     )
+
+
+def _expanded(catalog: Catalog, asked: Asked, named: Mapping[str, Model]) -> list[Model]:
+    """The models that were asked for, each once, with those that may serve `auto` in its place."""
+    models = {model.id: model for model in named.values()}
+    if AUTO not in models:
+        return list(models.values())
+    return [
+        each
+        for model in models.values()
+        for each in (capable_models(catalog, model, asked) if model.id == AUTO else (model,))
+    ]
+
+
+def _sorts(named: Mapping[str, Model]) -> Mapping[str, Sort]:
+    """By what the models that were asked for with a suffix are sorted; the first name of a model counts."""
+    sorts: dict[str, Sort] = {}
+    for name, model in named.items():
+        if name != model.id and (suffix := routing_suffix(name)):
+            sorts.setdefault(model.id, _SORTS[suffix])
+    return sorts
 
 
 def _chat_model(catalog: Catalog, caller: Dialect, model_id: str) -> Model:

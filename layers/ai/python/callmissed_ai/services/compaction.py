@@ -16,6 +16,7 @@ from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.json_reply import JsonReplyMeter, UnusableReply
 from callmissed_ai.dialects.openai_responses.usage import read_usage
+from callmissed_ai.preferences.wishes import Preferences
 from callmissed_ai.services.chat import PERMISSION, ChatWork, parse
 from callmissed_ai.services.responses_store.records import json_text
 from callmissed_ai.services.service import Service
@@ -48,6 +49,20 @@ class CompactionWork:
     def estimate(self) -> MicroCredits:
         """See `Work.estimate`."""
         return self.chat.estimate
+
+    @property
+    def model_id(self) -> str:
+        """See `Work.model_id`."""
+        return self.chat.model_id
+
+    @property
+    def preferences(self) -> Preferences:
+        """See `Work.preferences`."""
+        return self.chat.preferences
+
+    def narrowed(self, models: tuple[Model, ...]) -> "CompactionWork":
+        """See `Work.narrowed`."""
+        return replace(self, chat=self.chat.narrowed(models))
 
     def shorter(self, available: MicroCredits) -> "CompactionWork | None":
         """None: the reply can't be limited."""

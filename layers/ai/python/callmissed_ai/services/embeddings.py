@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from callmissed_ai.dialects.openai_embeddings.request import (
     parse_embeddings,
     without_nulls,
 )
+from callmissed_ai.preferences.wishes import NO_PREFERENCES
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.services.service import Service
@@ -48,11 +49,17 @@ class EmbeddingsWork:
     service = "embedding"
     quota = NO_QUOTA
     streamed = False
+    preferences = NO_PREFERENCES
 
     @property
     def models(self) -> tuple[Model, ...]:
         """The one model that may serve the call."""
         return (self.model,)
+
+    @property
+    def model_id(self) -> str:
+        """See `Work.model_id`."""
+        return self.model.id
 
     @property
     def estimate(self) -> MicroCredits:
@@ -61,6 +68,11 @@ class EmbeddingsWork:
 
     def shorter(self, available: MicroCredits) -> None:
         """None: every input is embedded whole."""
+
+    def narrowed(self, models: tuple[Model, ...]) -> "EmbeddingsWork":
+        """See `Work.narrowed`."""
+        (model,) = models
+        return replace(self, model=model)
 
     async def ready_for(self, route: ProviderRoute, fetch: FetchMedia) -> "EmbeddingsWork":
         """See `Work.ready_for`: there are only texts."""

@@ -13,22 +13,25 @@ _SHOWN_CHARACTERS = 120
 def restricted(
     catalog: Catalog, dialect: DialectName, models: tuple[Model, ...], further: Iterable[FurtherField]
 ) -> tuple[Model, ...]:
-    """`models`, each with those routes alone whose providers admit every field of `further`.
+    """`models`, each with those routes alone whose providers admit every field of `further`; those that have some.
 
     To a provider of another dialect than the request's `dialect` goes only what its translation knows.
 
-    Raises ApiError 400 `unsupported_field` for the first field that leaves a model without a route.
+    Raises ApiError 400 `unsupported_field` for the first field that leaves no model.
     """
     for field in further:
-        models = tuple(_restricted(catalog, dialect, model, field) for model in models)
+        left = tuple(filter(None, (_restricted(catalog, dialect, model, field) for model in models)))
+        if not left:
+            raise _unsupported(models[0], field)
+        models = left
     return models
 
 
-def _restricted(catalog: Catalog, dialect: DialectName, model: Model, field: FurtherField) -> Model:
+def _restricted(catalog: Catalog, dialect: DialectName, model: Model, field: FurtherField) -> Model | None:
     routes = tuple(route for route in model.routes if _admits(catalog, dialect, model, route, field.name))
-    if not routes:
-        raise _unsupported(model, field)
-    return model if routes == model.routes else replace(model, routes=routes)
+    if routes == model.routes:
+        return model
+    return replace(model, routes=routes) if routes else None
 
 
 def _admits(catalog: Catalog, dialect: DialectName, model: Model, route: ProviderRoute, name: str) -> bool:

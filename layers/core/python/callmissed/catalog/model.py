@@ -15,6 +15,9 @@ LISTED_SINCE = 1_780_272_000
 SANDBOX = "sandbox"
 """The provider that runs in process and answers all calls of test keys."""
 
+OPENROUTER = "openrouter"
+"""The provider that routes to providers of its own."""
+
 DialectName = Literal["openai_chat", "openai_responses", "anthropic_messages"]
 """Wire formats that an upstream may speak: packages of `callmissed_ai.dialects`."""
 
@@ -107,6 +110,8 @@ class Model:
     `reasoning_efforts` maps the caller's value to the value sent, "" meaning that the field is dropped; None
     forwards it as it is. `thinks_by_budget` says that a model of the messages dialect knows no efforts. `status` is
     `live` or `maintenance`; in maintenance, the error recommends the id `fallback`.
+    A model with `price_capped` may be served by nobody who is dearer than `price`.
+    A model that was chosen for the id `billed_as` has that one's price and access; "" means its own.
     `realtime` models speak over sockets only. `dimensions` is the size of an embedding model's vectors, None where it
     is not known; its `context_window` bounds each input. `created` is in epoch seconds.
     """
@@ -124,6 +129,7 @@ class Model:
     supports_tools: bool = True
     supports_reasoning: bool = False
     supports_vision: bool = False
+    supports_json: bool = True
     price: Price | None = None
     unit_price: UnitPrice | None = None
     reasoning_efforts: Mapping[str, str] | None = None
@@ -135,6 +141,13 @@ class Model:
     thinks_by_budget: bool = False
     dimensions: int | None = None
     created: int = LISTED_SINCE
+    billed_as: str = ""
+    price_capped: bool = False
+
+    @property
+    def billed_id(self) -> str:
+        """The id that a caller needs access to, and that the ledger has."""
+        return self.billed_as or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +202,10 @@ class Catalog:
         if model is None and routing_suffix(model_id):
             return self._named(model_id.rpartition(":")[0])
         return model
+
+    def with_models(self, models: Mapping[str, Model]) -> "Catalog":
+        """This catalog and `models`."""
+        return Catalog({**self.models, **models}, self.providers)
 
     def listed(self, category: Category | None = None, free: bool | None = None) -> list[Model]:
         """The models of `category` (all when None) that the free plan may use (or may not, or all when None)."""

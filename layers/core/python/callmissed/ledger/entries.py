@@ -57,11 +57,21 @@ class UsageLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """A request to an upstream that did not serve the call: provider, model and, in a word or a status, why not."""
+
+    provider: str
+    model: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a call used and at which price: enough to recompute its amount.
 
     The amount is the sum of the lines, rounded half up once (`callmissed.money.cost`). `estimated` is true when the
-    provider reported no usage, so that the tokens were counted here.
+    provider reported no usage, so that the tokens were counted here. `model` is the one that is billed, `served` the
+    one that served where it is another. `tries` are those that failed before.
     """
 
     service: str
@@ -76,6 +86,8 @@ class Usage:
     first_byte_ms: int = 0
     key_id: str = ""
     upstream_id: str = ""
+    served: str = ""
+    tries: tuple[Try, ...] = ()
 
     @property
     def quantities(self) -> Mapping[str, int]:
@@ -122,7 +134,8 @@ def entry_of(item: Item) -> LedgerEntry:
 
 def _usage_of(item: Item) -> Usage:
     lines = tuple(UsageLine(**line) for line in item["lines"])
-    fields: Item = item | {"outcome": Outcome(item["outcome"]), "lines": lines}
+    tries = tuple(Try(*each) for each in item.get("tries", ()))
+    fields: Item = item | {"outcome": Outcome(item["outcome"]), "lines": lines, "tries": tries}
     return Usage(**fields)
 
 
@@ -135,13 +148,14 @@ def to_record(entry: LedgerEntry) -> Item:
             {"unit": line.unit, "quantity": line.quantity, "price": line.price, "per": line.per}
             for line in entry.usage.lines
         ]
-        record["usage"] = _filled(entry.usage) | {"lines": lines}
+        tries = [[each.provider, each.model, each.outcome] for each in entry.usage.tries]
+        record["usage"] = _filled(entry.usage) | {"lines": lines} | ({"tries": tries} if tries else {})
     return record
 
 
 def _filled(part: LedgerEntry | Usage) -> Item:
     fields = ((name, getattr(part, name)) for name in part.__slots__)  # `asdict` copies deeply: 37 calls an entry
-    return {name: value for name, value in fields if value is not None and value is not False and value != ""}
+    return {name: value for name, value in fields if value is not None and value is not False and value not in ("", ())}
 
 
 def void(tenant: str, call_id: str, now: Micros, reason: str, held: tuple[int, int] | None = None) -> LedgerEntry:

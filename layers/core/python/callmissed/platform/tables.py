@@ -38,7 +38,8 @@ TENANTS = Table(
     "tenants",
     "tenant",
     "item",
-    holds="tenant records, key records, integrations and their accounts, payment events, reconciliation marks",
+    holds="tenant records, key records, integrations and their accounts, payment events, reconciliation marks, "
+    "health of providers' routes",
 )
 ORIGINS = Table("origins", "pattern", holds="domain locks by pattern, for CORS preflights, which carry no key")
 IDEMPOTENCY = Table("idempotency", "id", ttl_attribute="ttl", holds="requests with an Idempotency-Key, for 24 hours")

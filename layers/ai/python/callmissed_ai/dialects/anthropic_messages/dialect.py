@@ -68,6 +68,9 @@ class MessagesDialect:
             choices=1,
             input_tokens=max_request_tokens(size - sum(map(image_bytes, images)), len(images)),
             has_images=bool(images),
+            uses_tools=bool(request.tools),
+            wants_json=bool((request.output_config or {}).get("format")),
+            provider=request.provider,
         )
 
     def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:

@@ -7,7 +7,7 @@ are further fields, as a written cache has a price of its own.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from callmissed_ai.dialects.further_fields import FurtherField, Shape, chosen_by_type, further_fields, shape
+from callmissed_ai.dialects.further_fields import PROVIDER, FurtherField, Shape, chosen_by_type, further_fields, shape
 
 _NEUTRAL_VALUES: Mapping[str, tuple[object, ...]] = {
     "service_tier": ("auto", "standard_only"),
@@ -47,6 +47,7 @@ REQUEST: Shape = shape(
     tool_choice=shape("type", "name", "disable_parallel_tool_use"),
     thinking=shape("type", "budget_tokens", "display"),
     output_config=shape("effort", format=shape("type", free=("schema",))),
+    provider=PROVIDER,
 )
 """The shape of a request that every provider may get."""
 

@@ -9,12 +9,13 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from callmissed.errors import ApiError, invalid_request
+from callmissed_ai.preferences.request_field import ProviderPreferences
 
 PATH = "/messages"
 VERSION = "2023-06-01"
 """`anthropic-version` that upstreams are asked for."""
 
-GATEWAY_FIELDS = frozenset({"models"})
+GATEWAY_FIELDS = frozenset({"models", "provider"})
 """Fields for the gateway, which are not sent upstream."""
 
 MAX_MESSAGES = 10_000
@@ -66,6 +67,7 @@ class MessagesRequest(CountRequest):
     models: (
         Annotated[list[str], Field(max_length=8, description="Models to try next, before the first byte.")] | None
     ) = None
+    provider: ProviderPreferences | None = None
 
     @property
     def model_ids(self) -> list[str]:

@@ -26,6 +26,7 @@ from callmissed_ai.dialects.conversation import (
     Turn,
 )
 from callmissed_ai.dialects.ids import restricted_id
+from callmissed_ai.dialects.reasoning.open_turn import foreign_thought, start_of_open_turn
 from callmissed_ai.dialects.tool_arguments import input_of
 from callmissed_ai.dialects.tools import checked_tools
 
@@ -42,6 +43,7 @@ def write_request(conversation: Conversation) -> dict[str, Any]:
     if conversation.output_format and conversation.output_format.schema is None:
         raise unsupported("response_format")
     conversation = checked_tools(conversation)
+    _check_thoughts(conversation.turns)
     messages = list(messages_of(map(_message, conversation.turns)))
     thinking = thinking_of(conversation, messages)
     body: dict[str, Any] = {
@@ -90,6 +92,15 @@ def _system(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
 
 def _message(turn: Turn) -> MessageBlocks:
     return MessageBlocks(turn.role, [] if turn.role == "system" else list(_content(turn)), turn.param)
+
+
+def _check_thoughts(turns: Sequence[Turn]) -> None:
+    """Check that the unfinished turn can be continued here. Raises ApiError 400 for a thought signed elsewhere."""
+    for turn in turns[start_of_open_turn(turns) :]:
+        for index, part in enumerate(turn.parts):
+            signed = isinstance(part, RedactedThinking) or (isinstance(part, Thinking) and part.signature)
+            if signed and _is_foreign(part.extras):
+                raise foreign_thought(f"{turn.param}.content.{index}")
 
 
 def _content(turn: Turn) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from callmissed_ai.dialects.anthropic_messages.request import MAX_MESSAGES
+from callmissed_ai.preferences.request_field import ProviderPreferences
 
 _Effort = Literal["low", "medium", "high", "xhigh", "max"]
 
@@ -201,3 +202,4 @@ class TypedMessagesRequest(_Marked):
     output_config: OutputConfig | None = None
     service_tier: Literal["auto", "standard_only"] | None = None
     models: list[str] | None = None
+    provider: ProviderPreferences | None = None

@@ -64,6 +64,9 @@ class ChatDialect:
             choices=request.n or 1,
             input_tokens=max_input_tokens(parts, size),
             has_images=bool(images(parts)),
+            uses_tools=bool(request.tools or body.get("functions")),
+            wants_json=(request.response_format or {}).get("type") in ("json_object", "json_schema"),
+            provider=request.provider,
             thinking_budget=thinking_budget(body),
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from callmissed.errors import invalid_request
-from callmissed_ai.dialects.further_fields import FurtherField, Shape, chosen_by_type, further_fields, shape
+from callmissed_ai.dialects.further_fields import PROVIDER, FurtherField, Shape, chosen_by_type, further_fields, shape
 
 _NEUTRAL_VALUES: Mapping[str, tuple[object, ...]] = {
     "best_of": (1,),
@@ -84,6 +84,7 @@ REQUEST: Shape = shape(
     response_format=_FORMAT,
     reasoning=shape("effort", "max_tokens", "enabled", "exclude", "summary"),
     stream_options=shape("include_usage", "include_obfuscation"),
+    provider=PROVIDER,
 )
 """The shape of a request that every provider may get."""
 

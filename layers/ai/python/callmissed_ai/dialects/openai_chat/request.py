@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.dialects.reasoning.budget import MIN_BUDGET
+from callmissed_ai.preferences.request_field import ProviderPreferences
 from callmissed_ai.tokens.bounds import max_request_tokens
 from callmissed_ai.tokens.usage import MAX_TOKENS
 
 PATH = "/chat/completions"
-GATEWAY_FIELDS = frozenset({"models", "route"})
+GATEWAY_FIELDS = frozenset({"models", "provider", "route"})
 """Fields for the gateway, which are not sent upstream."""
 
 LIMIT_FIELDS = ("max_completion_tokens", "max_tokens")
@@ -99,6 +100,8 @@ class ChatRequest(BaseModel):
     route: Annotated[Literal["fallback"], Field(description="How `models` is meant; the only way there is.")] | None = (
         None
     )
+
+    provider: ProviderPreferences | None = None
 
     @property
     def output_limits(self) -> dict[str, int]:

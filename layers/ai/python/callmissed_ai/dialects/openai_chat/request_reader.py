@@ -23,7 +23,7 @@ from callmissed_ai.dialects.conversation import (
     ToolResult,
     Turn,
 )
-from callmissed_ai.dialects.further_fields import chosen_by_type, further_fields, shape
+from callmissed_ai.dialects.further_fields import PROVIDER, chosen_by_type, further_fields, shape
 from callmissed_ai.dialects.openai_chat.reasoning import NAMES, STATED_BY_TYPE, extras_of, merged
 from callmissed_ai.dialects.openai_chat.reply import objects
 from callmissed_ai.dialects.openai_chat.request import first_error
@@ -60,6 +60,7 @@ _TRANSLATED = shape(
     ),
     reasoning=shape("effort", "max_tokens", "enabled", "exclude"),
     stream_options=shape("include_usage", "include_obfuscation"),
+    provider=PROVIDER,
 )
 """Everything that `read_request` carries, or may leave out because it says nothing about the reply."""
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from callmissed.catalog.model import DialectName, Model
 from callmissed.errors import ApiError
@@ -64,6 +64,9 @@ class ResponsesDialect:
             input_tokens=max_input_tokens(body, size),
             has_images=bool(images(body)),
             prompt_field=_PROMPT,
+            uses_tools=bool(request.tools),
+            wants_json=_format_type(request.text) in ("json_object", "json_schema"),
+            provider=request.provider,
         )
 
     def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
@@ -136,3 +139,9 @@ def _passed(frame: ReplyFrame, _body: bytes, reply: Mapping[str, Any]) -> bytes:
     reply_reader.read_reply(reply, lenient=True)
     passed = {**reply, **gateway_fields(frame)}
     return json.dumps(passed, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _format_type(text: Mapping[str, Any] | None) -> object:
+    """The type of the format that a reply's text must have."""
+    wanted = (text or {}).get("format")
+    return cast("dict[str, Any]", wanted).get("type") if isinstance(wanted, dict) else None

@@ -6,7 +6,7 @@ The table in docs/providers.md says why for each. The names follow `openai.types
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from callmissed_ai.dialects.further_fields import FurtherField, Shape, chosen_by_type, further_fields, shape
+from callmissed_ai.dialects.further_fields import PROVIDER, FurtherField, Shape, chosen_by_type, further_fields, shape
 
 _NEUTRAL_VALUES: Mapping[str, tuple[object, ...]] = {
     "background": (False,),
@@ -49,6 +49,7 @@ REQUEST: Shape = shape(
     text=shape("verbosity", format=FORMAT),
     reasoning=shape("effort", "summary", "generate_summary"),
     stream_options=shape("include_obfuscation"),
+    provider=PROVIDER,
 )
 """The shape of a request that every provider may get."""
 

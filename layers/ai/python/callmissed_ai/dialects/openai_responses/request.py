@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from callmissed.errors import ApiError, invalid_request
+from callmissed_ai.preferences.request_field import ProviderPreferences
 from callmissed_ai.tokens.bounds import max_request_tokens
 from callmissed_ai.tokens.usage import MAX_TOKENS
 
@@ -16,7 +17,7 @@ PATH = "/responses"
 MIN_OUTPUT_TOKENS = 16
 """The lowest output limit that upstreams of this dialect accept."""
 
-GATEWAY_FIELDS = frozenset({"models", "previous_response_id"})
+GATEWAY_FIELDS = frozenset({"models", "previous_response_id", "provider"})
 """Fields for the gateway, which are not sent upstream."""
 
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
@@ -75,6 +76,7 @@ class ResponsesRequest(BaseModel):
     models: (
         Annotated[list[str], Field(max_length=8, description="Models to try next, before the first byte.")] | None
     ) = None
+    provider: ProviderPreferences | None = None
 
     @property
     def model_ids(self) -> list[str]:

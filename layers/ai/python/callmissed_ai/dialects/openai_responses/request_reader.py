@@ -28,7 +28,7 @@ from callmissed_ai.dialects.conversation import (
     ToolResult,
     Turn,
 )
-from callmissed_ai.dialects.further_fields import chosen_by_type, further_fields, shape
+from callmissed_ai.dialects.further_fields import PROVIDER, chosen_by_type, further_fields, shape
 from callmissed_ai.dialects.openai_responses import carriers
 from callmissed_ai.dialects.openai_responses.fields import CHOICE, FORMAT, FUNCTION
 from callmissed_ai.dialects.openai_responses.request import ENCRYPTED_REASONING, first_error
@@ -51,6 +51,9 @@ from callmissed_ai.dialects.openai_responses.typed_request import (
 )
 
 _TEXT = shape("type", "text")
+_USUAL_DETAIL = "auto"
+"""What images say that say nothing of their detail; in other dialects such images have no field for it."""
+
 _IMAGE = shape("type", "image_url", "detail")
 _FILE = shape("type", "file_data", "file_url", "filename")
 _PART = chosen_by_type(
@@ -76,6 +79,7 @@ _TRANSLATED = shape(
     text=shape("verbosity", format=FORMAT),
     reasoning=shape("effort", "summary"),
     stream_options=shape("include_obfuscation"),
+    provider=PROVIDER,
 )
 """Everything that `read_request` carries, or may leave out because it says nothing about the reply."""
 
@@ -218,7 +222,7 @@ def _shown(part: InputText | InputImage | InputFile, param: str) -> Text | Image
         case InputText():
             return Text(part.text)
         case InputImage():
-            return Image(url=part.image_url, detail=part.detail)
+            return Image(url=part.image_url, detail=None if part.detail == _USUAL_DETAIL else part.detail)
         case InputFile():
             return _document(part, param)
 

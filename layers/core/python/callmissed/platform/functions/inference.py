@@ -16,7 +16,7 @@ INFERENCE = Function(
         KEYS.name: ADMIT_KEYS,
         WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
         LEDGER.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
-        TENANTS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem"),
+        TENANTS.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
         ORIGINS.name: ("dynamodb:BatchGetItem",),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
         RESPONSES.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
