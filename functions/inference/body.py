@@ -5,7 +5,6 @@ own: duplicate keys, NaN, numbers beyond floats, lone surrogates, bytes that are
 """
 
 import json
-import re
 from math import isfinite
 from typing import Any
 
@@ -13,16 +12,16 @@ from starlette.requests import ClientDisconnect, Request
 
 from callmissed.errors import invalid_request, payload_too_large
 from callmissed.platform.routes import MAX_BODY_BYTES
-from callmissed_ai.dialects.strict_json import count_containers, is_deeper, refuse_constant
+from callmissed_ai.dialects.strict_json import (
+    MAX_CONTAINERS,
+    containers_in,
+    count_containers,
+    is_deeper,
+    refuse_constant,
+)
 
 MAX_DEPTH = 100
 """Maximum nesting of a body: far below the stack limit of any parser or serializer."""
-
-
-MAX_CONTAINERS = 100_000
-"""Maximum of objects and lists in a body: each takes longer to read than many numbers or a long text."""
-
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 async def read_body(request: Request) -> bytes:
@@ -49,7 +48,7 @@ def _announced(request: Request) -> int:
 def parse_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in `raw`. Raises ApiError 400 that names the fault."""
     containers = count_containers(raw)
-    if containers > MAX_CONTAINERS and count_containers(_STRING.sub(b"", raw)) > MAX_CONTAINERS:
+    if containers > MAX_CONTAINERS and containers_in(raw) > MAX_CONTAINERS:
         raise invalid_request(f"The body has more than {MAX_CONTAINERS:,} objects and lists.")
     try:
         value: Any = json.loads(

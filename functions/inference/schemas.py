@@ -292,6 +292,55 @@ class ServerSentEventOut(BaseModel):
     )
 
 
+class CompactionIn(BaseModel):
+    """A conversation to be compacted."""
+
+    model: str = Field(min_length=1, max_length=200, description="A model whose provider speaks this dialect.")
+    input: str | list[dict[str, Any]] | None = None
+    instructions: str | None = None
+    previous_response_id: str | None = None
+    prompt_cache_key: str | None = None
+
+
+class CompactionOut(BaseModel):
+    """A compacted conversation: messages of the user, and an item that its provider alone can read."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    object: Literal["response.compaction"]
+    created_at: int
+    output: list[dict[str, Any]]
+    usage: dict[str, Any]
+
+
+class DeletedResponseOut(BaseModel):
+    """A stored response that was deleted."""
+
+    id: str
+    object: Literal["response"]
+    deleted: Literal[True]
+
+
+class ResponseItemOut(BaseModel):
+    """An item of a conversation, with the fields of its type."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    type: str
+
+
+class ResponseItemListOut(BaseModel):
+    """Items that a response was made of."""
+
+    object: Literal["list"]
+    data: list[ResponseItemOut]
+    first_id: str | None = Field(description="Id of the first item; null for an empty list.")
+    last_id: str | None
+    has_more: bool
+
+
 class EmbeddingOut(BaseModel):
     """The vector of one input."""
 

@@ -1,6 +1,7 @@
 """From an HTTP request to the pipeline and back: the API key, the Idempotency-Key, the answer's headers."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 
 from fastapi import Request, Response
@@ -19,7 +20,9 @@ from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.idempotency import MEDIA_TYPE, IdempotentCall
 from callmissed_ai.calls.payer import KeyPayer
-from callmissed_ai.calls.pipeline import Answer, run
+from callmissed_ai.calls.pipeline import Answer, find_replay, run
+from callmissed_ai.calls.stored_call import StoredCall
+from callmissed_ai.services.responses_store.records import Owner
 from callmissed_ai.services.service import Service
 from callmissed_ai.work import Work
 from functions.inference.body import parse_object, read_body
@@ -32,13 +35,13 @@ async def serve(request: Request, service: Service) -> Response:
     raw = await read_body(request)
     payer, call = _key_payer(request), _call(request)
     try:
-        body = parse_object(raw)
-        catalog = await container.router.catalog_for(body)
-        work = container.router.prepared(service.parse(catalog, body, len(raw)))
+        work = await _work(container, call, service, raw)
         call.idempotent = None if work.streamed else _idempotent(container, request, raw)
-    except ApiError:
+    except ApiError as refused:
         await authenticate(request, service.permission)  # an error of the key comes before other errors
-        raise
+        if replay := await _replay_of_missing(container, call, request, raw):
+            return _replayed(replay)
+        raise _refusal(call, refused) from None
     answer: Answer[bytes | EventStream] = (
         partial(event_stream, closing=service.closing) if service.closing and work.streamed else whole
     )
@@ -46,11 +49,16 @@ async def serve(request: Request, service: Service) -> Response:
         return _response(call, work, await run(container, call, payer, work, answer))
     except ApiError as refused:
         _hide_from_foreign_pages(request, refused)
-        raise
+        raise _refusal(call, refused) from None
 
 
 async def authenticate(request: Request, permission: Permission | None = None) -> str:
     """Admit the request's key for a free call; returns its tenant. Raises ApiError 401, 402, 403, 429, 503."""
+    return (await authenticate_owner(request, permission)).tenant
+
+
+async def authenticate_owner(request: Request, permission: Permission | None = None) -> Owner:
+    """As `authenticate`; returns whose stored responses the key may see."""
     container: Container = request.app.state.container
     call = _call(request)
     try:
@@ -58,7 +66,43 @@ async def authenticate(request: Request, permission: Permission | None = None) -
     except ApiError as refused:
         _hide_from_foreign_pages(request, refused)
         raise
-    return call.payer.tenant
+    return call.payer.owner
+
+
+async def _work(container: Container, call: Call, service: Service, raw: bytes) -> Work:
+    """The work in a body, with the stored conversation that it continues. Raises ApiError."""
+    body, size = parse_object(raw), len(raw)
+    if service.continues:
+        call.stored = await StoredCall.read(container.responses, body, size, stores=service.stores)
+        joined = call.stored.join()
+        body, size = joined.body, joined.size
+    catalog = await container.router.catalog_for(body)
+    return container.router.prepared(service.parse(catalog, body, size))
+
+
+async def _replay_of_missing(container: Container, call: Call, request: Request, raw: bytes) -> Replay | None:
+    """The reply that the request got while the response that it continues was there.
+
+    No other error of the key shows: it would set a missing response apart from one of another tenant.
+    """
+    if call.stored is None or not call.stored.is_missing:
+        return None
+    with suppress(ApiError):
+        call.idempotent = _idempotent(container, request, raw)
+        return await find_replay(container, call)
+    return None
+
+
+def _refusal(call: Call, refused: ApiError) -> ApiError:
+    """What the admitted caller may learn: of another tenant's stored response, that there is none."""
+    if call.stored is None:
+        return refused
+    if call.payer:
+        try:
+            call.stored.check_owner(call.payer.owner)
+        except ApiError as not_found:
+            return not_found
+    return call.stored.in_callers_words(refused)
 
 
 class _AsgiResponse(Response):
@@ -99,14 +143,18 @@ def _idempotent(container: Container, request: Request, body: bytes) -> Idempote
 
 def _response(call: Call, work: Work, answer: bytes | EventStream | Replay) -> Response:
     if isinstance(answer, Replay):
-        response = replayed(answer)
-        response.headers["X-Generation-Id"] = f"gen_{answer.call_id}"
-        return response
+        return _replayed(answer)
     headers = _headers(call, work)
     if isinstance(answer, bytes):
         return Response(answer, media_type=MEDIA_TYPE, headers=headers)
     answer.headers = headers
     return _AsgiResponse(answer)
+
+
+def _replayed(replay: Replay) -> Response:
+    response = replayed(replay)
+    response.headers["X-Generation-Id"] = f"gen_{replay.call_id}"
+    return response
 
 
 def _headers(call: Call, work: Work) -> Mapping[str, str]:

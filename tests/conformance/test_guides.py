@@ -93,6 +93,17 @@ def test_the_guide_of_idempotency_replays_in_every_language(checkout: Checkout, 
     assert in_node.strip()
 
 
+def test_the_guide_of_responses_goes_on_by_ids(checkout: Checkout, base_url: str, live_key: str) -> None:
+    program = "\n".join(blocks("docs/responses.md", "python"))
+    program = program.replace("http://127.0.0.1:8000", base_url).replace("cm_live_…", live_key)
+
+    output = checkout.run(".venv/bin/python", "-c", program)
+
+    assert "My name is Asha." in output or "What is my name?" in output
+    assert "completed" in output
+    assert output.count("message msg_") == 5
+
+
 def test_the_guide_of_the_command_line_works(checkout: Checkout) -> None:
     (block,) = blocks("docs/cli.md", "sh")
     _dev, create, *rest = [line.split("  #")[0].split("    #")[0].strip() for line in block.splitlines()]

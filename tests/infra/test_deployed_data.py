@@ -7,9 +7,11 @@ from callmissed.platform.resources import (
     PEPPERS,
     PROVIDER_KEYS,
     PROVIDERS_FILE,
-    RESPONSES_BUCKET,
+    RESOURCES,
     SEALING_KEYS,
+    ResourceKind,
 )
+from callmissed.platform.resources import Resource as Declared
 from callmissed.platform.tables import TABLES, create_table_request, physical_name
 from tests.support.assembly import Assembly, Resource
 
@@ -90,26 +92,50 @@ def test_tables_are_made_after_everything_that_may_fail(assembly: Assembly) -> N
         assert set(table["DependsOn"]) == others
 
 
-def test_long_answers_are_private_and_go_after_two_days(assembly: Assembly) -> None:
-    [(stack, _, bucket)] = assembly.resources("AWS::S3::Bucket")
-    properties = bucket["Properties"]
-    name = RESPONSES_BUCKET.physical_name(
-        assembly.config.stage, account="<AWS::AccountId>", region=assembly.config.region
-    )
-    assert assembly.text(stack, properties["BucketName"]) == name
+BUCKETS = [resource for resource in RESOURCES if resource.kind is ResourceKind.BUCKET]
+
+
+def bucket_of(assembly: Assembly, declared: Declared) -> Resource:
+    """The resource of one declared bucket."""
+    name = declared.physical_name(assembly.config.stage, account="<AWS::AccountId>", region=assembly.config.region)
+    [match] = [
+        bucket
+        for stack, _, bucket in assembly.resources("AWS::S3::Bucket")
+        if assembly.text(stack, bucket["Properties"]["BucketName"]) == name
+    ]
+    return match
+
+
+def test_template_has_no_bucket_that_is_not_declared(assembly: Assembly) -> None:
+    assert len(assembly.properties("AWS::S3::Bucket")) == len(BUCKETS)
+
+
+def test_long_bodies_go_when_nothing_names_them_any_more() -> None:
+    assert {bucket.name: bucket.expires_days for bucket in BUCKETS} == {"responses": 2, "stored-responses": 31}
+
+
+@pytest.mark.parametrize("declared", BUCKETS, ids=lambda bucket: bucket.name)
+def test_buckets_are_private_and_expire(assembly: Assembly, declared: Declared) -> None:
+    properties = bucket_of(assembly, declared)["Properties"]
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     [encryption] = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     [rule] = properties["LifecycleConfiguration"]["Rules"]
-    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", 2)
-    [policy] = assembly.properties("AWS::S3::BucketPolicy")
-    [statement] = policy["PolicyDocument"]["Statement"]
-    assert statement["Effect"] == "Deny"
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", declared.expires_days)
+
+
+def test_buckets_refuse_requests_without_encryption(assembly: Assembly) -> None:
+    policies = assembly.properties("AWS::S3::BucketPolicy")
+    assert len(policies) == len(BUCKETS)
+    for policy in policies:
+        [statement] = policy["PolicyDocument"]["Statement"]
+        assert statement["Effect"] == "Deny"
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_names_of_buckets_are_short_enough_for_any_stage_and_region() -> None:
-    assert len(RESPONSES_BUCKET.physical_name("a" * 16, account="1" * 12, region="ap-southeast-1")) <= 63
+    for bucket in BUCKETS:
+        assert len(bucket.physical_name("a" * 16, account="1" * 12, region="ap-southeast-1")) <= 63
 
 
 def test_providers_file_may_grow_past_the_standard_parameter(assembly: Assembly) -> None:

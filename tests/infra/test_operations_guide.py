@@ -62,13 +62,13 @@ def deleted_by_the_guide() -> set[tuple[str, str]]:
     [tables] = re.findall(r"for table in ([^;]+);", commands)
     [groups] = re.findall(r"for group in (api-access[^;]+);", commands)
     [prefix] = re.findall(r"list-secrets --filters Key=name,Values=(\S+)", commands)
-    [bucket] = re.findall(r"aws s3 rb --force s3://(\S+)", commands)
+    buckets = re.findall(r"aws s3 rb --force s3://(\S+)", commands)
     secrets = [each.physical_name("prod") for each in RESOURCES if each.kind is ResourceKind.SECRET]
     return {
         *(("AWS::DynamoDB::Table", f"callmissed-prod-{table}") for table in tables.split()),
         *(("AWS::Logs::LogGroup", f"/callmissed/prod/{group}") for group in groups.replace("\\", "").split()),
         *(("AWS::SecretsManager::Secret", secret) for secret in secrets if secret.startswith(prefix)),
-        ("AWS::S3::Bucket", bucket),
+        *(("AWS::S3::Bucket", bucket) for bucket in buckets),
         ("AWS::ApiGateway::Account", API_LOG_ROLE),
         ("AWS::IAM::Role", API_LOG_ROLE),
     }

@@ -1,6 +1,6 @@
 """What a call asks of DynamoDB: round trips, reads, transactions and write units, counted and never timed."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx2
 import pytest
 import pytest_asyncio
-from aiohttp import web
 
 from callmissed.aws.database import Database
 from callmissed.catalog.loader import load_catalog
@@ -25,9 +24,9 @@ from functions.auth.authorizer import authorize, request_of
 from local.aws.tables import StageTables
 from tests.support.authorizer_requests import request as account_request
 from tests.support.counting import Count, CountingDynamoDB
-from tests.support.inference.behaviours import fails, ordinary
+from tests.support.inference.behaviours import fails
 from tests.support.inference.gateway import PEPPER, REGION, Account, Accounts, gateway_at_work, settings_for
-from tests.support.inference.upstream import FakeUpstream, Received, until
+from tests.support.inference.upstream import FakeUpstream, until
 from tests.support.inference.wire import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, chat, embed, message, refused, respond
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
@@ -36,7 +35,7 @@ SERVICES = pytest.mark.parametrize(
     "call",
     [
         *(chat, partial(chat, stream=True), message, partial(message, stream=True)),
-        *(respond, partial(respond, stream=True), embed),
+        *(partial(respond, store=False), partial(respond, store=False, stream=True), embed),
     ],
     ids=[
         *("chat blocking", "chat streaming", "messages blocking", "messages streaming"),
@@ -48,38 +47,6 @@ ADMIT, HOLD, ENTRY, APPLY = "UpdateItem keys", "UpdateItem wallets", "PutItem le
 KEEP = "UpdateItem idempotency"
 COUNT_TOKENS = f"{MESSAGES}/count_tokens"
 KEYED = {"Idempotency-Key": "counted"}
-
-
-@pytest.fixture(scope="module")
-def dynamodb(store: StageTables) -> CountingDynamoDB:
-    return CountingDynamoDB(REGION, store.endpoint)
-
-
-@pytest.fixture
-def count(dynamodb: CountingDynamoDB) -> Count:
-    return dynamodb.restart()
-
-
-@pytest_asyncio.fixture(scope="module")
-async def client(
-    dynamodb: CountingDynamoDB, store: StageTables, providers_file: Path
-) -> AsyncIterator[httpx2.AsyncClient]:
-    with gateway_at_work(settings_for(store, providers_file), dynamodb=dynamodb) as gateway:
-        async with httpx2.AsyncClient(base_url=gateway.url, timeout=30, trust_env=False) as client:
-            yield client
-
-
-@pytest.fixture
-def asked(upstream: FakeUpstream, dynamodb: CountingDynamoDB) -> Iterator[FakeUpstream]:
-    """The upstream, which notes how many answers DynamoDB has given when it is asked."""
-
-    async def noting(request: web.Request, received: Received) -> web.StreamResponse:
-        dynamodb.count.before_upstream = len(dynamodb.count.exchanges)
-        return await ordinary(request, received)
-
-    upstream.otherwise = noting
-    yield upstream
-    upstream.otherwise = ordinary
 
 
 @SERVICES
@@ -108,7 +75,8 @@ async def test_billed_call_of_every_service(
 def test_every_service_is_counted() -> None:
     billed = {route.path.removeprefix("/anthropic") for route in ROUTES if route.permission}
 
-    assert billed == {CHAT, EMBEDDINGS, MESSAGES, RESPONSES, COUNT_TOKENS}
+    counted = {CHAT, EMBEDDINGS, MESSAGES, RESPONSES, f"{RESPONSES}/compact", COUNT_TOKENS}
+    assert {path for path in billed if "{" not in path} == counted
 
 
 async def test_count_of_tokens_is_one_write(client: httpx2.AsyncClient, accounts: Accounts, count: Count) -> None:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from callmissed.aws.buckets import BucketUnavailable
 from callmissed.clock import SECOND, Micros, system_clock
-from callmissed.idempotency.answers import AnswersUnavailable
 
 
 @dataclass
 class MemoryAnswers:
-    """Stores answers as S3 would; raises AnswersUnavailable while `unavailable`."""
+    """Stores answers as S3 would; raises BucketUnavailable while `unavailable`."""
 
     stored: dict[str, bytes] = field(default_factory=dict[str, bytes])
     unavailable: bool = False
@@ -22,9 +22,13 @@ class MemoryAnswers:
         self._check()
         return self.stored[name]
 
+    async def remove(self, name: str) -> None:
+        self._check()
+        self.stored.pop(name, None)
+
     def _check(self) -> None:
         if self.unavailable:
-            raise AnswersUnavailable("unavailable")
+            raise BucketUnavailable("unavailable")
 
 
 @dataclass

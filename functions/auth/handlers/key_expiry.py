@@ -5,8 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from callmissed.aws.database import Database
-from callmissed.aws.runtime import logs_failures
-from callmissed.aws.schedules import at_micros
+from callmissed.aws.runtime import at_micros, logs_failures
 from callmissed.clock import Micros
 from callmissed.keys.expiry import ExpiryReport, publish_expired
 from callmissed.observability import get_logger

@@ -1,10 +1,20 @@
 """HTTP routes, one module a resource. `ROUTERS` has the router of each, in the order of the OpenAPI document."""
 
-from functions.inference.routes import anthropic_models, chat, embeddings, generation, messages, models, responses
+from functions.inference.routes import (
+    anthropic_models,
+    chat,
+    embeddings,
+    generation,
+    messages,
+    models,
+    responses,
+    stored_responses,
+)
 
 ROUTERS = (
     chat.router,
     responses.router,
+    stored_responses.router,
     messages.router,
     embeddings.router,
     models.router,

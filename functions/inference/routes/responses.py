@@ -1,11 +1,13 @@
-"""POST /v1/responses."""
+"""POST /v1/responses and POST /v1/responses/compact."""
 
 from fastapi import Request, Response
 
 from callmissed.web.openapi import JSON, reference
 from callmissed_ai.dialects.openai_responses.request import ResponsesRequest
 from callmissed_ai.services.chat import chat_service
+from callmissed_ai.services.compaction import compaction_service
 from functions.inference.call_router import CallDescription, CallRouter
+from functions.inference.schemas import CompactionIn
 from functions.inference.serving import serve
 
 _EVENT = (
@@ -28,7 +30,7 @@ _DESCRIPTION = CallDescription(
     },
 )
 
-_SERVICE = chat_service("openai_responses")
+_SERVICE = chat_service("openai_responses", stores=True)
 router = CallRouter("responses")
 
 
@@ -42,3 +44,21 @@ async def responses(request: Request) -> Response:
     stream ends with `response.completed`, `response.incomplete` or `response.failed`, or with an event `error`.
     """
     return await serve(request, _SERVICE)
+
+
+_COMPACTION = CallDescription(
+    request=CompactionIn,
+    example={"model": "gpt-5.5", "input": [{"role": "user", "content": "Hello!"}]},
+    answer={"content": {JSON: {"schema": reference("CompactionOut")}}},
+)
+_COMPACTION_SERVICE = compaction_service()
+
+
+@router.call("/v1/responses/compact", summary="Compact a conversation", description=_COMPACTION)
+async def compact(request: Request) -> Response:
+    """Compact a conversation into items that its provider alone can read; send them back as input of the next response.
+
+    For models whose provider speaks the responses dialect; others are 400. Billed by the reported tokens. The reply
+    is not stored. The conversation may be named as `previous_response_id`, `input` added to it, or sent whole.
+    """
+    return await serve(request, _COMPACTION_SERVICE)

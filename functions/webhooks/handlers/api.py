@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from callmissed.aws.buckets import Bucket
 from callmissed.aws.queues import Sending
 from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import sealing_ring
@@ -13,8 +14,8 @@ from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.http.urls import checked_url
-from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
+from callmissed.platform.resources import RESPONSES_BUCKET
 from callmissed.sealing import Sealer
 from callmissed.web.app import create_api
 from callmissed.web.idempotency import IdempotencyMiddleware
@@ -80,7 +81,7 @@ def create_app(services: Services) -> FastAPI:
 def create_server(composition: WebhooksComposition, services: Services) -> RequestContextMiddleware:
     """The served application: each keyed request runs once. Answers contain secrets, so stored answers are sealed."""
     settings = composition.settings
-    store = IdempotencyStore(composition.database, S3Answers(settings), Sealer(sealing_ring(settings)))
+    store = IdempotencyStore(composition.database, Bucket(settings, RESPONSES_BUCKET), Sealer(sealing_ring(settings)))
     return RequestContextMiddleware(IdempotencyMiddleware(create_app(services), store, services.clock))
 
 

@@ -3,8 +3,7 @@
 from functools import cache
 from typing import Any
 
-from callmissed.aws.runtime import logs_failures, run
-from callmissed.aws.schedules import at_micros
+from callmissed.aws.runtime import at_micros, logs_failures, run
 from callmissed.observability import get_logger
 from functions.webhooks.composition import compose
 from functions.webhooks.delivery.scheduler import Scheduler

@@ -19,7 +19,7 @@ FOREVER = 10**6
 
 
 class Step(StrEnum):
-    """The writes of a billed call, by what they are for."""
+    """The requests of a billed call, by what they are for."""
 
     ADMIT = "admit"
     GIVE_BACK = "give back"
@@ -30,6 +30,8 @@ class Step(StrEnum):
     BEGIN = "begin"
     COMPLETE = "complete"
     FREE = "free"
+    READ_RESPONSE = "read a response"
+    KEEP_RESPONSE = "keep a response"
     OTHER = "other"
 
 
@@ -170,6 +172,8 @@ _REFUSALS = {
 def step_of(operation: str, body: dict[str, Any]) -> Step:
     """Which step of a call a request is."""
     update: str = body.get("UpdateExpression", "")
+    if body.get("TableName", "").endswith("-responses"):
+        return _OF_RESPONSES.get(operation, Step.OTHER)
     if operation == "PutItem" and body["TableName"].endswith("-ledger"):
         return Step.ENTRY
     for step, (table, word) in _UPDATES.items():
@@ -178,6 +182,7 @@ def step_of(operation: str, body: dict[str, Any]) -> Step:
     return Step.OTHER
 
 
+_OF_RESPONSES = {"GetItem": Step.READ_RESPONSE, "PutItem": Step.KEEP_RESPONSE}
 _UPDATES = {
     Step.ADMIT: ("-keys", ":now"),
     Step.GIVE_BACK: ("-keys", "kb + :amount"),

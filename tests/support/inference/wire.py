@@ -68,6 +68,20 @@ def refused(
     return error
 
 
+def response_events(body: bytes) -> list[dict[str, Any]]:
+    """The events of a responses stream."""
+    lines = [line for line in body.decode().split("\n") if line.startswith("data: ")]
+    return [json.loads(line.removeprefix("data: ")) for line in lines]
+
+
+def whole_response(response: httpx2.Response) -> dict[str, Any]:
+    """The response object, whether it was streamed or not."""
+    assert response.status_code == 200, response.text
+    if response.headers["content-type"].startswith("application/json"):
+        return response.json()
+    return response_events(response.content)[-1]["response"]
+
+
 def events_of(body: bytes) -> list[Any]:
     """The data of each server-sent event: parsed JSON, or `[DONE]`."""
     lines = [line.removeprefix(b"data: ") for line in body.split(b"\n\n") if line.startswith(b"data: ")]

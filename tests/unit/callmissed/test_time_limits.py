@@ -5,8 +5,8 @@ import inspect
 import pytest
 
 from callmissed.aws import dynamodb
+from callmissed.aws.buckets import MAX_S3_SECONDS
 from callmissed.clock import MINUTE, SECOND, Micros
-from callmissed.idempotency.answers import MAX_S3_SECONDS
 from callmissed.idempotency.store import RETENTION_SECONDS, SKEW_SECONDS
 from callmissed.ids import expires_at, new_call_id, started_at
 from callmissed.platform.functions import FUNCTIONS, INFERENCE, LEDGER_SWEEP, SCHEDULES, Function
@@ -17,6 +17,7 @@ from callmissed_ai.answers import events
 from callmissed_ai.calls import idempotency
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.calls.served import MAX_BLOCKING_SECONDS, MAX_CALL_SECONDS
+from callmissed_ai.calls.stored_call import MAX_KEEP_SECONDS
 from callmissed_ai.routing import attempt, router
 
 API_GATEWAY_SILENCE_SECONDS = 300
@@ -49,15 +50,19 @@ def test_stream_ends_before_its_function_does() -> None:
 
 
 def test_settlement_at_a_calls_latest_end_finishes_before_its_function_does() -> None:
-    answer_entry_and_wallet = 3 * longest_write_seconds()
+    response_entry_and_wallet = MAX_KEEP_SECONDS + 2 * longest_write_seconds()
 
-    assert STREAM_END_SECONDS + answer_entry_and_wallet < INFERENCE.timeout_seconds
+    assert STREAM_END_SECONDS + response_entry_and_wallet < INFERENCE.timeout_seconds
 
 
 def blocking_end_seconds() -> float:
-    """How long after its start a blocking call is answered at the latest: read, stored, settled."""
+    """How long after its start a blocking call is answered at the latest: read, its response stored, kept, settled."""
     answer_entry_and_wallet = 3 * longest_write_seconds()
-    return MAX_BLOCKING_SECONDS + MAX_S3_SECONDS + answer_entry_and_wallet
+    return MAX_BLOCKING_SECONDS + MAX_KEEP_SECONDS + MAX_S3_SECONDS + answer_entry_and_wallet
+
+
+def test_response_is_tried_to_be_stored_as_often_as_any_write() -> None:
+    assert longest_write_seconds() < MAX_KEEP_SECONDS
 
 
 def test_blocking_call_is_answered_before_the_gateway_cuts_it() -> None:

@@ -1,6 +1,5 @@
 """What a service supplies to the pipeline: a priced request, and what reads the usage of its reply."""
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from callmissed.catalog.model import Model, ProviderRoute
@@ -54,8 +53,11 @@ class Meter(Protocol):
         ...
 
     @property
-    def response(self) -> Mapping[str, Any] | None:
-        """The whole reply as the caller gets it, once it is finished, where the dialect sends it as one object."""
+    def response(self) -> dict[str, Any] | None:
+        """The whole reply as the caller gets it, once it is finished, where the dialect sends it as one object.
+
+        `closing` sends this very object.
+        """
         ...
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:

@@ -28,6 +28,7 @@ class CoreSettings:
     aws_endpoint: str | None = None
     queue_base: str = ""
     responses_bucket: str = ""
+    stored_responses_bucket: str = ""
     public_url: str = ""
     peppers: str = field(default="", repr=False)
     pepper_secret_name: str = ""

@@ -11,28 +11,37 @@ from callmissed.platform.functions import INFERENCE
 from callmissed.platform.routes import ROUTES, Auth, Route
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
-from tests.support.inference.wire import ASKED, EMBEDDINGS, HELLO, RESPONSES, TEXTS, chat, refused
+from tests.support.inference.wire import ASKED, EMBEDDINGS, HELLO, RESPONSES, TEXTS, chat, refused, respond
 
 SERVED = [route for route in ROUTES if route.function == INFERENCE.name]
+COMPACT = f"{RESPONSES}/compact"
+CALLS = [route for route in SERVED if route.permission and "{" not in route.path and route.path != COMPACT]
 SECRET_PROMPT = "the first tenant's own words"
 OWN: dict[str, Any] = {"messages": [{"role": "user", "content": SECRET_PROMPT}]}
 
 
 class Tenants:
-    """One tenant that has made a call, and a stranger."""
+    """One tenant that has made a call and stored a response, and a stranger."""
 
     def __init__(
-        self, client: httpx2.AsyncClient, accounts: Accounts, owner: Account, stranger: Account, call_id: str
+        self,
+        client: httpx2.AsyncClient,
+        accounts: Accounts,
+        owner: Account,
+        stranger: Account,
+        call_id: str,
+        response_id: str,
     ) -> None:
         self.client = client
         self.accounts = accounts
         self.owner = owner
         self.stranger = stranger
         self.call_id = call_id
+        self.response_id = response_id
 
     async def request(self, route: Route, account: Account | None, **more: Any) -> httpx2.Response:
-        """`route` with its path filled by a model that exists."""
-        path = route.path.replace("{model_id+}", "lab-chat")
+        """`route` with its path filled by a model and a response that exist."""
+        path = route.path.replace("{model_id+}", "lab-chat").replace("{response_id}", self.response_id)
         headers = account.headers if account else {}
         return await self.client.request(route.method, path, headers=headers, **more)
 
@@ -74,6 +83,25 @@ async def finds_only_the_callers_own(tenants: Tenants, route: Route) -> None:
     refused(await tenants.request(route, tenants.stranger, **asked), 404, "not_found")
 
 
+async def shows_the_owner_alone(tenants: Tenants, route: Route) -> None:
+    """A stranger gets 404 in the words for a response that does not exist."""
+    foreign = await tenants.request(route, tenants.stranger)
+    assert refused(foreign, 404, "response_not_found")["message"].count(tenants.response_id) == 1
+    still_there = await tenants.client.get(f"{RESPONSES}/{tenants.response_id}", headers=tenants.owner.headers)
+    assert SECRET_PROMPT in still_there.text
+
+    assert (await tenants.request(route, tenants.owner)).status_code in (200, 400)
+    await tenants.accounts.assert_untouched(tenants.stranger)
+
+
+async def compacts_only_the_callers_own(tenants: Tenants, route: Route) -> None:
+    body = {"model": "gpt-chat", "previous_response_id": tenants.response_id}
+
+    refused(await tenants.request(route, tenants.stranger, json=body), 404, "previous_response_not_found")
+
+    await tenants.accounts.assert_untouched(tenants.stranger)
+
+
 async def is_the_same_for_all(tenants: Tenants, route: Route) -> None:
     answers = [await tenants.request(route, account) for account in (tenants.owner, tenants.stranger)]
 
@@ -84,6 +112,11 @@ async def is_the_same_for_all(tenants: Tenants, route: Route) -> None:
 CHECKS: Mapping[tuple[str, str], Check] = {
     ("POST", "/v1/chat/completions"): charges_only_the_caller,
     ("POST", "/v1/responses"): charges_only_the_caller,
+    ("POST", "/v1/responses/compact"): compacts_only_the_callers_own,
+    ("GET", "/v1/responses/{response_id}"): shows_the_owner_alone,
+    ("DELETE", "/v1/responses/{response_id}"): shows_the_owner_alone,
+    ("GET", "/v1/responses/{response_id}/input_items"): shows_the_owner_alone,
+    ("POST", "/v1/responses/{response_id}/cancel"): shows_the_owner_alone,
     ("POST", "/v1/messages"): charges_only_the_caller,
     ("POST", "/anthropic/v1/messages"): charges_only_the_caller,
     ("POST", "/v1/messages/count_tokens"): counts_for_free,
@@ -105,7 +138,9 @@ async def tenants(client: httpx2.AsyncClient, accounts: Accounts, upstream: Fake
     owner, stranger = await accounts.account(), await accounts.account()
     call = await chat(client, owner, **OWN)
     assert call.status_code == 200
-    return Tenants(client, accounts, owner, stranger, call.headers["x-request-id"].removeprefix("req_"))
+    response = await respond(client, owner, instructions=SECRET_PROMPT)
+    call_id = call.headers["x-request-id"].removeprefix("req_")
+    return Tenants(client, accounts, owner, stranger, call_id, response.json()["id"])
 
 
 def test_every_route_has_its_check() -> None:
@@ -132,7 +167,7 @@ async def test_a_route_with_a_permission_asks_for_it(tenants: Tenants, route: Ro
     refused(await tenants.request(route, account, json=body_for(route)), 403, "permission_denied")
 
 
-@pytest.mark.parametrize("route", [route for route in SERVED if route.permission], ids=lambda route: route.path)
+@pytest.mark.parametrize("route", CALLS, ids=lambda route: route.path)
 async def test_a_test_key_is_answered_by_the_sandbox(tenants: Tenants, route: Route, upstream: FakeUpstream) -> None:
     account = await tenants.accounts.account(mode=Mode.TEST)
     upstream.forget()

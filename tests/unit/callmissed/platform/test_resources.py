@@ -14,6 +14,7 @@ from callmissed.platform.resources import (
     RESOURCES,
     RESPONSES_BUCKET,
     SEALING_KEYS,
+    STORED_RESPONSES,
     Resource,
 )
 from callmissed.settings import CoreSettings, from_environment
@@ -24,6 +25,7 @@ def test_resources_grant_reading_of_secrets_and_no_more() -> None:
         assert secret.actions == ("secretsmanager:GetSecretValue",)
     assert PROVIDERS_FILE.actions == ("ssm:GetParameter",)
     assert RESPONSES_BUCKET.actions == ("s3:GetObject", "s3:PutObject")
+    assert STORED_RESPONSES.actions == ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
     assert EVENT_BUS.actions == ("events:PutEvents",)
 
 

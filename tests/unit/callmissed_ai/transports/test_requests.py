@@ -25,7 +25,7 @@ async def record(request: web.Request) -> web.Response:
 
 async def start() -> web.AppRunner:
     """An upstream on a free port."""
-    app = web.Application()
+    app = web.Application(client_max_size=2**23)
     app.router.add_route("*", "/{path:.*}", record)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -86,3 +86,12 @@ async def test_transports_send_other_methods_without_a_body(transport: Transport
 
     ((sent, path, lab, _kind, body),) = SENT
     assert (sent, path, lab, body) == (method, "/lab/models", "row", b"")
+
+
+async def test_long_bodies_arrive_as_they_are(transport: Transport) -> None:
+    body = {"input": "words " * 600_000}
+
+    await answer(transport, UpstreamCall("/chat", body))
+
+    ((_, _, _, _, sent),) = SENT
+    assert json.loads(sent) == body

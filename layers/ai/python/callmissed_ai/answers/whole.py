@@ -27,7 +27,7 @@ async def whole(served: Served) -> bytes:
         await served.upstream.reply.close()
     call.upstream_wait += clock() - begun
     await served.settle(Outcome.COMPLETED, body)  # a reply is charged only when it is stored for retries
-    return body
+    return served.final(body)
 
 
 async def _read(served: Served) -> bytes:

@@ -10,6 +10,8 @@ from callmissed.ledger.entries import LedgerEntry
 from callmissed.ledger.holds import Hold, WalletState
 from callmissed.ledger.wallet import KeyCharge
 from callmissed_ai.calls.idempotency import IdempotentCall
+from callmissed_ai.calls.stored_call import StoredCall
+from callmissed_ai.services.responses_store.records import Owner
 
 HOLD_MINUTES = 20
 """Lifetime of a call's hold: longer than the longest call, which is API Gateway's 15 minutes."""
@@ -31,6 +33,11 @@ class AdmittedPayer:
     is_sandboxed: bool = False
     key: Admitted | None = None
 
+    @property
+    def owner(self) -> Owner:
+        """Whose stored responses the call may continue, and whose its own is."""
+        return Owner(self.tenant, self.is_sandboxed)
+
 
 @dataclass(slots=True)
 class Call:
@@ -38,14 +45,16 @@ class Call:
 
     `payer` is None until the call is admitted. `charge` is what the budget of the payer's key was charged, set when the
     hold that names it is placed; None without a budget. `hold` is None for a sandboxed call, which costs nothing;
-    `idempotent` for a call without an Idempotency-Key. Once `settling` is set the call can't be cancelled: its entry
-    may be written even after a lost answer, and a settlement whose reply can't be stored gives the hold back itself.
-    `entry` is the ledger entry of a settled call. `provider` and `model` began the reply, "" until it has begun.
+    `idempotent` for a call without an Idempotency-Key, `stored` for one of a service that stores no responses. Once
+    `settling` is set the call can't be cancelled: its entry may be written even after a lost answer, and a settlement
+    whose reply can't be stored gives the hold back itself. `entry` is the ledger entry of a settled call. `provider`
+    and `model` began the reply, "" until it has begun.
     """
 
     id: str
     started: Micros
     idempotent: IdempotentCall | None = None
+    stored: StoredCall | None = None
     payer: AdmittedPayer | None = None
     charge: KeyCharge | None = None
     hold: Hold | None = None

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from callmissed.aws.buckets import Bucket
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.secrets import pepper_ring, provider_environment
@@ -11,16 +12,17 @@ from callmissed.catalog.loader import load_catalog, read_operator_file
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
-from callmissed.idempotency.answers import S3Answers
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.admission import Admission
 from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.ledger.holds import Ledger
+from callmissed.platform.resources import RESPONSES_BUCKET, STORED_RESPONSES
 from callmissed.settings import CoreSettings
 from callmissed_ai.calls.settlement import CallSettlement
 from callmissed_ai.routing.health import RouteHealth
 from callmissed_ai.routing.router import Router
 from callmissed_ai.routing.sharing import SharedHealth
+from callmissed_ai.services.responses_store.store import ResponsesStore
 from callmissed_ai.transports.base import Transport
 from callmissed_ai.transports.media import MediaFetcher
 
@@ -34,6 +36,7 @@ class Container:
     database: Database
     ledger: Ledger
     idempotency: IdempotencyStore
+    responses: ResponsesStore
     admission: Admission
     authenticator: KeyAuthenticator
     settlement: CallSettlement
@@ -80,7 +83,8 @@ def create_container(
         catalog=catalog,
         database=database,
         ledger=ledger,
-        idempotency=IdempotencyStore(database, S3Answers(settings)),
+        idempotency=IdempotencyStore(database, Bucket(settings, RESPONSES_BUCKET)),
+        responses=ResponsesStore(database, Bucket(settings, STORED_RESPONSES), clock),
         admission=admission,
         authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),

@@ -55,9 +55,33 @@ async def run(container: Container, call: Call, payer: Payer, work: Work, answer
 
 async def _admit(container: Container, call: Call, payer: Payer, work: Work) -> Work:
     """Admit the call. The work returned may be shorter, so that the key's budget covers it."""
-    call.payer, work = await _affordable(work, partial(payer.admit, container, work.permission))
+    call.payer, work = await _affordable(work, partial(_admit_owner, container, call, payer, work))
     call.db_wait = container.clock() - call.admitted.now
     return work
+
+
+async def _admit_owner(
+    container: Container, call: Call, payer: Payer, work: Work, estimate: MicroCredits
+) -> AdmittedPayer:
+    """Admit the payer, who must own the stored response that the call continues. Raises ApiError 404 for others.
+
+    A refusal for lack of credits would show others that there is such a response, so its owner is checked first.
+    """
+    stored = call.stored
+    try:
+        admitted = await payer.admit(container, work.permission, estimate)
+    except HoldRefused:
+        if stored:
+            stored.check_owner((await payer.admit(container, work.permission, NOTHING)).owner)
+        raise
+    try:
+        if stored:
+            stored.check_owner(admitted.owner)
+    except ApiError:
+        if admitted.key:
+            await container.settlement.refund_key(admitted.key, NOTHING)
+        raise
+    return admitted
 
 
 async def _replayed(container: Container, call: Call, payer: Payer, work: Work) -> Replay | None:
@@ -66,6 +90,13 @@ async def _replayed(container: Container, call: Call, payer: Payer, work: Work) 
         return None
     call.payer = await payer.admit(container, work.permission, NOTHING)
     _check_models(call.payer, work)
+    return await find_replay(container, call)
+
+
+async def find_replay(container: Container, call: Call) -> Replay | None:
+    """The stored reply of an earlier run of an admitted call, which does not run. Raises ApiError 409, 503."""
+    if call.idempotent is None:
+        return None
     replay = await _begin(container, call)
     await call.idempotent.release()
     return replay

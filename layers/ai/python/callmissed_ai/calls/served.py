@@ -1,17 +1,21 @@
 """A call whose cost is held, and the reply to it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from callmissed.clock import SECOND
 from callmissed.ledger.entries import Outcome
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
+from callmissed_ai.calls.idempotency import IdempotentCall
 from callmissed_ai.charges import OUTPUT_TOKENS, Charges
 from callmissed_ai.errors import provider_too_slow
 from callmissed_ai.routing.attempt import UpstreamAnswer
+from callmissed_ai.services.responses_store.records import json_text
 from callmissed_ai.work import Meter, Work
 
 MAX_CALL_SECONDS = STREAM_TIMEOUT_SECONDS - 30.0
@@ -83,9 +87,47 @@ class Served:
         charges = await self.meter.charges()
         if outcome is Outcome.COMPLETED and not charges.estimated:
             self._note_speed(charges)
-        idempotent = self.call.idempotent
-        store = partial(idempotent.complete, body) if idempotent and body is not None else None
-        await self.container.settlement.settle(self.call, self.work, self.upstream, charges, outcome, store)
+        idempotent, store, keep = self.call.idempotent, None, None
+        if response := self._response_to_keep:
+            response["store"], keep = False, partial(self._keep, response)
+        if idempotent and body is not None:
+            store, keep = partial(self._complete, idempotent, body, keep), None
+        await self.container.settlement.settle(self.call, self.work, self.upstream, charges, outcome, store, keep)
+
+    def final(self, body: bytes) -> bytes:
+        """The whole reply as the caller gets it: `body`, unless that speaks of a stored response that is none."""
+        response = self._response_to_keep
+        return json_text(response) if response and not response["store"] else body
+
+    @property
+    def _response_to_keep(self) -> dict[str, Any] | None:
+        """The response, if it is to be stored: it is complete, whoever still listens, and its caller agrees."""
+        stored = self.call.stored
+        return self.meter.response if stored and stored.wanted and self.meter.finished else None
+
+    async def _keep(self, response: dict[str, Any]) -> None:
+        """Store the response; one that is not stored says so."""
+        if stored := self.call.stored:
+            owner, now = self.call.admitted.owner, self.container.clock()
+            response["store"] = await stored.keep({**response, "store": True}, owner, now)
+
+    async def _complete(
+        self, idempotent: IdempotentCall, body: bytes, keep: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        """Store the response first: whether it is stored is part of the answer. Raises ApiError 409 or 503."""
+        if keep:
+            await keep()
+        try:
+            await idempotent.complete(self.final(body))
+        except BaseException:
+            await self._forget()
+            raise
+
+    async def _forget(self) -> None:
+        """Delete the response, whose caller does not get it."""
+        response, stored = self._response_to_keep, self.call.stored
+        if response and stored and response["store"]:
+            await stored.forget(response["id"], self.call.admitted.owner)
 
     def _note_speed(self, charges: Charges) -> None:
         """Note how fast the route wrote, as its provider counts the tokens."""

@@ -42,8 +42,11 @@ class CallSettlement:
         charges: Charges,
         outcome: Outcome,
         store: Callable[[], Awaitable[None]] | None = None,
+        keep: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Charge the call once `store` has stored its reply; a reply that can't be stored is not charged.
+
+        `keep` runs beside the wallet's update, once the entry is written; it does not raise.
 
         Store and charge run to their end also when the caller's task is cancelled, because a reply that is stored and
         not charged would be given away. Raises ApiError 503 if the call can't be charged, and what `store` raises.
@@ -51,7 +54,7 @@ class CallSettlement:
         call.settling = True
         begun = self._clock()
         entry = _entry(call, _usage(call, work, upstream, charges, outcome, begun), charges, begun)
-        await asyncio.shield(asyncio.ensure_future(self._store_and_settle(call, entry, store)))
+        await asyncio.shield(asyncio.ensure_future(self._store_and_settle(call, entry, store, keep)))
         call.entry = entry
         call.db_wait += self._clock() - begun
 
@@ -73,12 +76,21 @@ class CallSettlement:
         except DynamoError:
             _logger.exception("a key's budget share is lost for this month", extra={"key": key.key.key_id})
 
+    async def _refund_and_keep(
+        self, call: Call, spent: MicroCredits, keep: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        await asyncio.gather(self._refund(call, spent), *([keep()] if keep else []))
+
     async def _refund(self, call: Call, spent: MicroCredits) -> None:
         if call.admitted.key:
             await self.refund_key(call.admitted.key, spent)
 
     async def _store_and_settle(
-        self, call: Call, entry: LedgerEntry, store: Callable[[], Awaitable[None]] | None
+        self,
+        call: Call,
+        entry: LedgerEntry,
+        store: Callable[[], Awaitable[None]] | None,
+        keep: Callable[[], Awaitable[None]] | None,
     ) -> None:
         if store:
             try:
@@ -86,17 +98,20 @@ class CallSettlement:
             except BaseException:
                 await self._cancel(call)
                 raise
-        await self._settle(call, entry)
+        await self._settle(call, entry, keep)
 
-    async def _settle(self, call: Call, entry: LedgerEntry) -> None:
+    async def _settle(self, call: Call, entry: LedgerEntry, keep: Callable[[], Awaitable[None]] | None) -> None:
         if entry.shortfall:
             _logger.error("a call cost more than its hold", extra={"call": call.id, "shortfall": entry.shortfall})
             count("HoldShortfall")
         try:
             if call.hold is None:
                 await self._ledger.record(entry)
+                if keep:
+                    await keep()
                 return
-            settlement = await self._ledger.settle(call.hold, entry, partial(self._refund, call, entry.amount))
+            beside = partial(self._refund_and_keep, call, entry.amount, keep)
+            settlement = await self._ledger.settle(call.hold, entry, beside)
         except DynamoError as error:
             _logger.exception("a call could not be settled", extra={"call": call.id})
             raise service_unavailable() from error

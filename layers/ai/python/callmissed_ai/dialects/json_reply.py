@@ -1,7 +1,7 @@
 """A reply that is one JSON object, kept until it is whole; implements `Meter`."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from callmissed.errors import ApiError
@@ -39,6 +39,7 @@ class JsonReplyMeter:
         self._body = bytearray()
         self._reply: dict[str, Any] = {}
         self._sent = b""
+        self._response: dict[str, Any] | None = None
 
     @property
     def runaway(self) -> bool:
@@ -70,9 +71,11 @@ class JsonReplyMeter:
         return await self._charge(self._reply)
 
     @property
-    def response(self) -> Mapping[str, Any] | None:
+    def response(self) -> dict[str, Any] | None:
         """See `Meter.response`."""
-        return json.loads(self._sent) if self.finished else None
+        if self._response is None and self.finished:
+            self._response = json.loads(self._sent)
+        return self._response
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
         """Nothing: a whole reply has no last bytes."""

@@ -1,6 +1,6 @@
 """A meter of streams that are read as neutral events, whether they pass on as they are or translated."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from callmissed.errors import ApiError
@@ -35,7 +35,7 @@ class StreamPassage(Protocol):
         ...
 
     @property
-    def response(self) -> Mapping[str, Any] | None:
+    def response(self) -> dict[str, Any] | None:
         """See `Meter.response`."""
         ...
 
@@ -87,7 +87,7 @@ class StreamMeter:
         return await self._charge(self.usage, lambda: "".join(self._unreported))
 
     @property
-    def response(self) -> Mapping[str, Any] | None:
+    def response(self) -> dict[str, Any] | None:
         """See `Meter.response`."""
         return self._passage.response if self.finished else None
 

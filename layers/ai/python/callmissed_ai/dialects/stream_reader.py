@@ -1,6 +1,6 @@
 """Reading an upstream's stream as neutral events."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
 from callmissed.errors import ApiError
@@ -35,7 +35,7 @@ class StreamWriter(Protocol):
     """Writes the bytes of one stream."""
 
     @property
-    def response(self) -> Mapping[str, Any] | None:
+    def response(self) -> dict[str, Any] | None:
         """See `Meter.response`."""
         ...
 

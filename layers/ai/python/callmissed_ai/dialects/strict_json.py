@@ -5,11 +5,17 @@ what it read are limited sooner.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn, cast
 
 MAX_REPLY_DEPTH = 300
 """Maximum nesting of what an upstream sends: far above any real reply, far below the limit of a stack."""
+
+MAX_CONTAINERS = 100_000
+"""Maximum of objects and lists in a request: each takes longer to read than many numbers or a long text."""
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 def refuse_constant(name: str) -> NoReturn:
@@ -34,6 +40,11 @@ def read_strictly(data: bytes) -> Any:
 def count_containers(data: bytes) -> int:
     """How many objects and lists JSON has at most: those that its strings speak of are counted too."""
     return data.count(b"[") + data.count(b"{")
+
+
+def containers_in(data: bytes) -> int:
+    """How many objects and lists JSON has."""
+    return count_containers(_STRING.sub(b"", data))
 
 
 def is_deeper(value: Any, levels: int) -> bool:

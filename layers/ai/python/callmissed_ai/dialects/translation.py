@@ -65,7 +65,7 @@ class Translation:
         return (event,), self._writer.write(event)
 
     @property
-    def response(self) -> Mapping[str, Any] | None:
+    def response(self) -> dict[str, Any] | None:
         """See `Meter.response`."""
         return self._writer.response
 

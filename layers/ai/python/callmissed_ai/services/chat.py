@@ -27,7 +27,7 @@ from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_
 from callmissed_ai.dialects.adaptation.media import media_urls, with_inline_media
 from callmissed_ai.dialects.adaptation.quirks import adapted
 from callmissed_ai.dialects.conversation import ReplyFrame
-from callmissed_ai.dialects.dialect import Asked, Dialect
+from callmissed_ai.dialects.dialect import Asked, Charge, Dialect
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
@@ -169,7 +169,7 @@ class ChatWork:
 
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
         """See `Work.meter`."""
-        charge = partial(self._charges, partial(self._estimated if sandboxed else self._counted, model), model)
+        charge = self.charge(model, sandboxed=sandboxed)
         bounds = output_bounds(self._output_limit(model) * self.asked.choices)
         upstream = self._dialect_of(route)
         frame = ReplyFrame(secrets.token_hex(12), int(time.time()), self.asked.model, self.body)
@@ -183,6 +183,10 @@ class ChatWork:
             return StreamMeter(Translation(upstream.stream_reader(), writer, names), bounds, charge)
         write = partial(self.caller.write_reply, frame=frame)
         return translated_reply_meter(upstream.read_reply, write, names, bounds, charge)
+
+    def charge(self, model: Model, *, sandboxed: bool) -> Charge:
+        """What charges for a reply of `model`; of a sandboxed call, which is free, tokens are not counted exactly."""
+        return partial(self._charges, partial(self._estimated if sandboxed else self._counted, model), model)
 
     async def _charges(
         self, count: _Count, model: Model, reported: TokenUsage | None, written: Callable[[], str]
@@ -273,10 +277,15 @@ def count_tokens(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any]
     return caller.count(body, model.context_window)
 
 
-def chat_service(dialect: DialectName, beta_header: Sequence[str] = ()) -> Service:
+def chat_service(dialect: DialectName, beta_header: Sequence[str] = (), *, stores: bool = False) -> Service:
     """Chat in `dialect`, which is imported with the first call. `beta_header` has the values of `anthropic-beta`."""
-    work = partial(parse, dialect, beta_header=beta_header)
-    return Service(PERMISSION, work, lambda error, request_id: open_dialect(dialect).closing(error, request_id))
+
+    def closing(error: ApiError, request_id: str) -> bytes:
+        return open_dialect(dialect).closing(error, request_id)
+
+    return Service(
+        PERMISSION, partial(parse, dialect, beta_header=beta_header), closing, continues=stores, stores=stores
+    )
 
 
 def _expanded(catalog: Catalog, asked: Asked, named: Mapping[str, Model]) -> list[Model]:

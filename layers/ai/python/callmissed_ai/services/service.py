@@ -18,8 +18,13 @@ Closing = Callable[[ApiError, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service in one dialect. `closing` is None where nothing is streamed."""
+    """One service in one dialect. `closing` is None where nothing is streamed.
+
+    `continues` says that a request may name a stored response, and `stores` that the reply is one.
+    """
 
     permission: Permission
     parse: Parse
     closing: Closing | None = None
+    continues: bool = False
+    stores: bool = False

@@ -5,6 +5,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 
 import aiohttp
 from yarl import URL
@@ -14,6 +15,7 @@ from callmissed_ai.transports.base import UpstreamCall, UpstreamReply, UpstreamT
 
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 600.0
+_PIECEWISE_BYTES = 2**20
 _JSON = {"Content-Type": "application/json"}
 _FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 
@@ -41,6 +43,11 @@ class _Reply:
         self.response.close() if not self.response.content.at_eof() else self.response.release()
 
 
+def _data(payload: bytes) -> BytesIO | bytes | None:
+    """`payload` as aiohttp takes it: a long one is sent in pieces, so that other calls need not wait."""
+    return BytesIO(payload) if len(payload) > _PIECEWISE_BYTES else payload or None
+
+
 class HttpTransport:
     """Sends requests to `base_url` with these headers, the key's among them, through a connection pool of its own."""
 
@@ -57,7 +64,7 @@ class HttpTransport:
             async with asyncio.timeout(deadline_seconds):
                 return _Reply(
                     await self._pool().request(
-                        call.method, url, data=payload or None, headers=headers, allow_redirects=False
+                        call.method, url, data=_data(payload), headers=headers, allow_redirects=False
                     )
                 )
         except TimeoutError as error:

@@ -7,9 +7,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 
+from callmissed.clock import SECOND, Micros
 from callmissed.observability import LoggableError, get_logger
 
 T = TypeVar("T")
@@ -23,6 +25,14 @@ _own = threading.local()  # Lambda has one thread per process; the local stack h
 
 class InvocationFailedError(LoggableError):
     """An invocation failed. The function's log says why, as far as a log may."""
+
+
+def at_micros(event: Event) -> Micros:
+    """The time in what EventBridge Scheduler sends: `{"schedule": name, "at": ISO 8601 time}`.
+
+    Raises KeyError, ValueError.
+    """
+    return Micros(int(datetime.fromisoformat(event["at"]).timestamp() * SECOND))
 
 
 def logs_failures(name: str) -> Callable[[Callable[[Event, C], T]], Callable[[Event, C], T]]:

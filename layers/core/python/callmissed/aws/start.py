@@ -59,7 +59,7 @@ def _services(settings: CoreSettings) -> Iterator[str]:
     secrets = (settings.pepper_secret_name, settings.sealing_secret_name, settings.callback_secrets_name)
     if settings.provider_keys_secret_name or any(secrets):
         yield "secretsmanager"
-    if settings.responses_bucket:
+    if settings.responses_bucket or settings.stored_responses_bucket:
         yield "s3"
     if settings.queue_base:
         yield "sqs"

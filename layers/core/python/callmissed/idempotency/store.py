@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from callmissed.aws.attributes import Item, from_item
+from callmissed.aws.buckets import BucketUnavailable, LongBodies
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed, DynamoError, Unavailable
 from callmissed.clock import SECOND, Micros
 from callmissed.errors import ApiError, service_unavailable
-from callmissed.idempotency.answers import AnswersUnavailable, LongAnswers
 from callmissed.idempotency.operation import Operation, derived
 from callmissed.idempotency.records import (
     DONE,
@@ -91,7 +91,7 @@ class IdempotencyStore:
     `sealing` seals the stored answers of routes whose answer shows a secret once.
     """
 
-    def __init__(self, database: Database, long_answers: LongAnswers, sealing: Sealing | None = None) -> None:
+    def __init__(self, database: Database, long_answers: LongBodies, sealing: Sealing | None = None) -> None:
         self._sealing = sealing
         self._dynamodb = database.dynamodb
         self._table = database.name(IDEMPOTENCY)
@@ -172,14 +172,14 @@ class IdempotencyStore:
     async def _keep(self, run: Run, body: bytes) -> None:
         try:
             await self._long_answers.keep(run.answer_name, body)
-        except AnswersUnavailable as error:
+        except BucketUnavailable as error:
             _logger.exception("a long answer could not be kept")
             raise service_unavailable() from error
 
     async def _find(self, record: IdempotencyRecord) -> bytes:
         try:
             return await self._long_answers.find(f"{record.record_id}/{record.owner}")
-        except AnswersUnavailable as error:
+        except BucketUnavailable as error:
             _logger.exception("a long answer could not be found")
             raise service_unavailable() from error
 

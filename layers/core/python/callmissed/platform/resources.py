@@ -127,8 +127,28 @@ RESPONSES_BUCKET = Resource(
 )
 """Answers are replayed for 24 hours; S3 expires by whole days, so the second one covers all of them."""
 
+STORED_RESPONSES = Resource(
+    "stored-responses",
+    ResourceKind.BUCKET,
+    "callmissed-{stage}-stored-{account}-{region}",
+    ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+    holds="Stored responses whose conversations are too large for the table",
+    setting="stored_responses_bucket",
+    expires_days=31,
+)
+"""Responses are stored for 30 days; S3 expires by whole days, so the last one covers all of them."""
+
 EVENT_BUS = Resource(
     "events", ResourceKind.EVENT_BUS, "callmissed-{stage}", ("events:PutEvents",), holds="Platform events"
 )
 
-RESOURCES = (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET, EVENT_BUS)
+RESOURCES = (
+    PEPPERS,
+    SEALING_KEYS,
+    PROVIDER_KEYS,
+    CALLBACK_SECRETS,
+    PROVIDERS_FILE,
+    RESPONSES_BUCKET,
+    STORED_RESPONSES,
+    EVENT_BUS,
+)

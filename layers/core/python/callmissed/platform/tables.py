@@ -54,8 +54,16 @@ DELIVERIES = Table(
     index=DUE,
     holds="deliveries, attempts and replays of a webhook, for 30 days; what is due is in the index",
 )
+RESPONSES_OF_TENANT = Index("tenant", "tenant", "id", shows=("in_s3",))
+RESPONSES = Table(
+    "responses",
+    "id",
+    ttl_attribute="ttl",
+    index=RESPONSES_OF_TENANT,
+    holds="stored responses with their conversations, for 30 days; a tenant's are in the index",
+)
 
-TABLES = (KEYS, WALLETS, LEDGER, TENANTS, ORIGINS, IDEMPOTENCY, OUTBOX, WEBHOOKS, DELIVERIES)
+TABLES = (KEYS, WALLETS, LEDGER, TENANTS, ORIGINS, IDEMPOTENCY, OUTBOX, WEBHOOKS, DELIVERIES, RESPONSES)
 
 
 def physical_name(stage: str, table: Table) -> str:
@@ -71,7 +79,9 @@ def create_table_request(stage: str, table: Table) -> dict[str, Any]:
         "TableName": physical_name(stage, table),
         "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": _key_schema(*names),
-        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in [*names, *indexed]],
+        "AttributeDefinitions": [
+            {"AttributeName": name, "AttributeType": "S"} for name in dict.fromkeys([*names, *indexed])
+        ],
     }
     if table.index:
         projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(table.index.shows)}

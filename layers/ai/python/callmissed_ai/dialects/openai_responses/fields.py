@@ -28,6 +28,7 @@ _ITEM = chosen_by_type(
         *("type", "id", "call_id", "status"), output=chosen_by_type(input_text=_TEXT, input_image=_IMAGE)
     ),
     reasoning=shape("type", "id", "status", "encrypted_content", summary=_TEXT, content=_TEXT),
+    compaction=shape("type", "id", "encrypted_content", "created_by"),
 )
 FUNCTION: Shape = shape("type", "name", "description", "strict", free=("parameters",))
 NAMED: Shape = shape("type", "name")

@@ -110,16 +110,19 @@ class ResponseStreamWriter:
         self._next_number = 0
         self._started = False
         self._stopped = False
+        self._finished: dict[str, Any] | None = None
         self._items: list[_Item] = []
         self._parts: dict[int, _OpenPart] = {}
         self._refused = False
 
     @property
-    def response(self) -> Mapping[str, Any] | None:
+    def response(self) -> dict[str, Any] | None:
         """See `Meter.response`."""
-        return self.finished_response() if self._stopped else None
+        if self._finished is None and self._stopped:
+            self._finished = self.finished_response()
+        return self._finished
 
-    def finished_response(self) -> Mapping[str, Any]:
+    def finished_response(self) -> dict[str, Any]:
         """The response after its last event."""
         return {**self._response, "usage": write_usage(self._usage or _NO_USAGE)}
 
@@ -129,7 +132,7 @@ class ResponseStreamWriter:
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
         """See `Meter.closing`."""
-        response = self._failed_response(error) if error else self.finished_response()
+        response = self._failed_response(error) if error else self.response or self.finished_response()
         return write_event(self._numbered(f"response.{response['status']}", response=response))
 
     def _failed_response(self, error: ApiError) -> Mapping[str, Any]:

@@ -104,7 +104,7 @@ def parse_responses(body: Mapping[str, Any]) -> ResponsesRequest:
 
 def check_references(body: Mapping[str, Any]) -> None:
     """Refuse what lies at the provider, in an account that all tenants share. Raises ApiError 400."""
-    for name in ("conversation", "prompt", "previous_response_id"):
+    for name in ("conversation", "prompt"):
         if body.get(name) is not None:
             raise _unsupported(name, "we keep no such thing")
     if body.get("background"):

@@ -66,7 +66,7 @@ class ResponseStreamPassage:
     """Reads one stream on its way; implements `StreamPassage`."""
 
     def __init__(self, frame: ReplyFrame) -> None:
-        self.response: Mapping[str, Any] | None = None
+        self.response: dict[str, Any] | None = None
         self._frame = frame
         self._reader = ResponseStreamReader(lenient=True)
         self._begun: Mapping[str, Any] = begun_response(frame)

@@ -1,8 +1,8 @@
 """The inference slice's functions."""
 
 from callmissed.platform.functions.function import ADMIT_KEYS, IDEMPOTENT_ANSWERS, Function
-from callmissed.platform.resources import PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET
-from callmissed.platform.tables import IDEMPOTENCY, KEYS, LEDGER, ORIGINS, TENANTS, WALLETS
+from callmissed.platform.resources import PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, STORED_RESPONSES
+from callmissed.platform.tables import IDEMPOTENCY, KEYS, LEDGER, ORIGINS, RESPONSES, TENANTS, WALLETS
 
 INFERENCE = Function(
     "inference",
@@ -19,8 +19,9 @@ INFERENCE = Function(
         TENANTS.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
         ORIGINS.name: ("dynamodb:BatchGetItem",),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
+        RESPONSES.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
     },
-    needs=(PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET),
+    needs=(PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, STORED_RESPONSES),
     snap_start=True,
 )
 

@@ -1,0 +1,100 @@
+"""A request that continues a stored response: the conversation until then is put before the request's own input.
+
+The limits of a body hold for the whole. With `truncation: "auto"` the oldest turns are left out until it fits, as at
+OpenAI; otherwise the request is refused.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from callmissed.errors import ApiError, invalid_request
+from callmissed.platform.routes import MAX_BODY_BYTES
+from callmissed_ai.dialects.strict_json import MAX_CONTAINERS, containers_in
+from callmissed_ai.services.responses_store.items import listed_id, own_items
+from callmissed_ai.services.responses_store.records import JsonObject, StoredResponse, json_text
+
+PREVIOUS = "previous_response_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """A request with the whole conversation as its input.
+
+    `size` is its length in bytes, `earlier` what was put before the caller's `own` items.
+    """
+
+    body: Mapping[str, Any]
+    size: int
+    earlier: Sequence[JsonObject]
+    own: Sequence[JsonObject]
+
+
+def unchained(body: Mapping[str, Any], size: int) -> Chained:
+    """A request that continues nothing."""
+    return Chained(body, size, (), own_items(body.get("input")))
+
+
+def chained(body: Mapping[str, Any], size: int, previous: StoredResponse) -> Chained:
+    """A request of `size` bytes that continues `previous`.
+
+    Raises ApiError 400 for a conversation that is too long, and for a reference to an item that is not in it.
+    """
+    history = previous.conversation
+    own = list(_resolved(own_items(body.get("input")), history))
+    if not isinstance(body.get("input"), str | list | None):
+        return unchained(body, size)  # validation names the fault
+    earlier, added = _fitting(history, size, containers_in(json_text(body)), cut=body.get("truncation") == "auto")
+    return Chained({**body, "input": [*earlier, *own]}, size + added, earlier, own)
+
+
+def _resolved(own: Sequence[JsonObject], history: Sequence[JsonObject]) -> Iterator[JsonObject]:
+    """`own` without references to items that the conversation has anyway. Raises ApiError 400."""
+    known = {listed_id(item, position) for position, item in enumerate(history)}
+    for index, item in enumerate(own):
+        if item.get("type") != "item_reference":
+            yield item
+        elif item.get("id") not in known:
+            message = f"Invalid 'input.{index}.id': the response named by '{PREVIOUS}' has no such item."
+            raise invalid_request(message, f"input.{index}.id")
+
+
+def _fitting(
+    history: Sequence[JsonObject], size: int, containers: int, *, cut: bool
+) -> tuple[Sequence[JsonObject], int]:
+    """What of `history` fits before a request of `size` bytes, and its bytes. Raises ApiError 400."""
+    texts = [json_text(item) for item in history]
+    added = [*accumulate((len(text) + 1 for text in reversed(texts)), initial=0)]
+    counted = [*accumulate(map(containers_in, reversed(texts)), initial=0)]
+    for start in _starts(history) if cut else (0,):
+        kept = len(history) - start
+        if size + added[kept] <= MAX_BODY_BYTES and containers + counted[kept] <= MAX_CONTAINERS:
+            return history[start:], added[kept]
+    raise conversation_too_long()
+
+
+def _starts(history: Sequence[JsonObject]) -> Iterator[int]:
+    """Where a conversation may begin: a turn of the user's, so that no result lacks its call; or nowhere."""
+    yield 0
+    for index, item in enumerate(history):
+        if index and item.get("role") == "user":
+            yield index
+    yield len(history)
+
+
+def conversation_too_long() -> ApiError:
+    """400: the stored conversation leaves no room for the request."""
+    message = (
+        f"The conversation of '{PREVIOUS}' and the input are more than {MAX_BODY_BYTES} bytes or {MAX_CONTAINERS:,} "
+        'objects and lists. Start anew with a summary, or let the oldest turns be left out with "truncation": "auto".'
+    )
+    return invalid_request(message, PREVIOUS, "context_length_exceeded")
+
+
+def previous_not_found(response_id: str) -> ApiError:
+    """404: there is no such response, or none of this caller's."""
+    shown = response_id[:80].encode(errors="replace").decode()
+    return ApiError(
+        404, "previous_response_not_found", f"Previous response with id '{shown}' not found.", param=PREVIOUS
+    )
