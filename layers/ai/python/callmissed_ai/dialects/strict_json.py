@@ -6,6 +6,7 @@ what it read are limited sooner.
 
 import json
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any, NoReturn, cast
 
 MAX_REPLY_DEPTH = 300
@@ -17,7 +18,15 @@ def refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number.")
 
 
-_decoder = json.JSONDecoder(parse_constant=refuse_constant)
+def finite(text: str) -> float:
+    """For `parse_float`. Raises ValueError for a number that no float holds, which can't be written again."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:80]} is too large a number.")
+    return number
+
+
+_decoder = json.JSONDecoder(parse_constant=refuse_constant, parse_float=finite)
 
 
 def read_strictly(data: bytes) -> Any:
