@@ -6,13 +6,14 @@ own: duplicate keys, NaN, numbers beyond floats, lone surrogates, bytes that are
 
 import json
 import re
+from math import isfinite
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
 from callmissed.errors import invalid_request, payload_too_large
 from callmissed.platform.routes import MAX_BODY_BYTES
-from callmissed_ai.dialects.strict_json import count_containers, finite, is_deeper, refuse_constant
+from callmissed_ai.dialects.strict_json import count_containers, is_deeper, refuse_constant
 
 MAX_DEPTH = 100
 """Maximum nesting of a body: far below the stack limit of any parser or serializer."""
@@ -52,7 +53,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         raise invalid_request(f"The body has more than {MAX_CONTAINERS:,} objects and lists.")
     try:
         value: Any = json.loads(
-            raw.decode(), object_pairs_hook=_unique, parse_float=finite, parse_constant=refuse_constant
+            raw.decode(), object_pairs_hook=_unique, parse_float=_finite, parse_constant=refuse_constant
         )
         if containers > MAX_DEPTH and is_deeper(value, MAX_DEPTH):
             raise RecursionError
@@ -84,3 +85,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _first_doubled(pairs: list[tuple[str, Any]]) -> str:
     seen: set[str] = set()
     return next(name for name, _ in pairs if name in seen or seen.add(name))
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:80]} is too large a number.")
+    return number

@@ -6,7 +6,7 @@ what it read are limited sooner.
 
 import json
 from collections.abc import Iterator
-from math import isfinite
+from sys import float_info
 from typing import Any, NoReturn, cast
 
 MAX_REPLY_DEPTH = 300
@@ -19,11 +19,8 @@ def refuse_constant(name: str) -> NoReturn:
 
 
 def finite(text: str) -> float:
-    """For `parse_float`. Raises ValueError for a number that no float holds, which can't be written again."""
-    number = float(text)
-    if not isfinite(number):
-        raise ValueError(f"{text[:80]} is too large a number.")
-    return number
+    """For `parse_float`: the number, or the largest float where it is larger, since JSON has no infinity to write."""
+    return max(-float_info.max, min(float(text), float_info.max))
 
 
 _decoder = json.JSONDecoder(parse_constant=refuse_constant, parse_float=finite)

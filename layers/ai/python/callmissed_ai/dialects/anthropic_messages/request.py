@@ -117,7 +117,7 @@ def check_counts(body: Mapping[str, Any], size: int) -> None:
 
 def image_blocks(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The images of a valid request."""
-    return [block for block in blocks(body) if block["type"] == "image"]
+    return [block for block in blocks(body) if block.get("type") == "image"]
 
 
 def image_bytes(block: Mapping[str, Any]) -> int:
