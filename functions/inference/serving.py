@@ -35,7 +35,7 @@ async def serve(request: Request, service: Service) -> Response:
         body = parse_object(raw)
         catalog = await container.router.catalog_for(body)
         work = container.router.prepared(service.parse(catalog, body, len(raw)))
-        call.idempotent = None if work.streamed else _idempotent(container, request, raw)
+        call.idempotent = None if work.streamed else _idempotent(container, request, raw, service)
     except ApiError:
         await authenticate(request, service.permission)  # an error of the key comes before other errors
         raise
@@ -88,12 +88,13 @@ def _hide_from_foreign_pages(request: Request, refused: ApiError) -> None:
     request.scope["state"]["readable"] = refused.code != "domain_not_allowed"
 
 
-def _idempotent(container: Container, request: Request, body: bytes) -> IdempotentCall | None:
+def _idempotent(container: Container, request: Request, body: bytes, service: Service) -> IdempotentCall | None:
     """The request's Idempotency-Key, if it has one. Raises ApiError 400 for one that can't be a key."""
     key = checked_key(request.headers.getlist(HEADER))
     if key is None:
         return None
-    asked = fingerprint(request.method, request.scope["path"], request.scope["query_string"], body)
+    values = [value.encode() for value in service.header_values]
+    asked = fingerprint(request.method, request.scope["path"], request.scope["query_string"], body, *values)
     return IdempotentCall(container.idempotency, key, asked)
 
 

@@ -36,9 +36,9 @@ from callmissed_ai.dialects.translation import Translation, translated_reply_met
 from callmissed_ai.preferences.request_field import FIELD, preferences_of
 from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences, Sort, for_openrouter
 from callmissed_ai.services.auto import AUTO, capable_models
-from callmissed_ai.services.betas import beta_headers, parse_betas, restricted_to_betas
+from callmissed_ai.services.betas import beta_headers, beta_names, parse_betas, restricted_to_betas
 from callmissed_ai.services.fields import restricted
-from callmissed_ai.services.models import in_service, model_not_found
+from callmissed_ai.services.models import able, in_service, model_not_found
 from callmissed_ai.services.service import Service
 from callmissed_ai.services.translated_requests import TranslatedRequests
 from callmissed_ai.tokens import counting
@@ -239,12 +239,9 @@ def parse(
     models = restricted_to_betas(catalog, models, betas)
     if asked.has_images:
         _require_vision(models, asked.prompt_field)
-    for field, limit in asked.output_limits.items():
-        _require_room(models[0], field, limit)
+    models = able(models, partial(_lack_of_room, asked))
     limit = min(asked.output_limits.values(), default=None)
     most = max(model.max_output_tokens for model in models)
-    if limit is None:
-        _require_room_for_thoughts(models, asked.thinking_budget)
     return ChatWork(
         caller=caller,
         dialects=catalog.dialects,
@@ -276,7 +273,12 @@ def count_tokens(dialect: DialectName, catalog: Catalog, body: Mapping[str, Any]
 def chat_service(dialect: DialectName, beta_header: Sequence[str] = ()) -> Service:
     """Chat in `dialect`, which is imported with the first call. `beta_header` has the values of `anthropic-beta`."""
     work = partial(parse, dialect, beta_header=beta_header)
-    return Service(PERMISSION, work, lambda error, request_id: open_dialect(dialect).closing(error, request_id))
+    return Service(
+        PERMISSION,
+        work,
+        lambda error, request_id: open_dialect(dialect).closing(error, request_id),
+        sorted(beta_names(beta_header)),
+    )
 
 
 def _expanded(catalog: Catalog, asked: Asked, named: Mapping[str, Model]) -> list[Model]:
@@ -316,18 +318,21 @@ def _require_vision(models: tuple[Model, ...], param: str) -> None:
             raise invalid_request(message, param, "unsupported_image_input")
 
 
-def _require_room_for_thoughts(models: tuple[Model, ...], budget: int) -> None:
-    """Check that each model can write a reply beside what it may think, where the limit is up to us."""
-    for model in models:
-        if budget and budget + MIN_OUTPUT_TOKENS > model.max_output_tokens:
-            most = model.max_output_tokens
-            message = f"reasoning.max_tokens is too large. The model '{model.id}' writes at most {most} tokens in all."
-            raise invalid_request(message, "reasoning.max_tokens")
+def _lack_of_room(asked: Asked, model: Model) -> ApiError | None:
+    """400 for a model that can't write as much as is asked for."""
+    for field, limit in asked.output_limits.items():
+        most = max(model.max_output_tokens, model.context_window or 0)
+        if limit > most:
+            shown = str(limit) if limit < 10**12 else "the number"
+            message = f"{field} is too large: {shown}. The model '{model.id}' writes at most {most} tokens."
+            return invalid_request(message, field)
+    return None if asked.output_limits else _lack_of_room_for_thoughts(asked.thinking_budget, model)
 
 
-def _require_room(model: Model, field: str, limit: int) -> None:
-    most = max(model.max_output_tokens, model.context_window or 0)
-    if limit > most:
-        shown = str(limit) if limit < 10**12 else "the number"
-        message = f"{field} is too large: {shown}. The model '{model.id}' writes at most {most} tokens."
-        raise invalid_request(message, field)
+def _lack_of_room_for_thoughts(budget: int, model: Model) -> ApiError | None:
+    """400 for a model that can't write a reply beside what it may think, where the limit is up to us."""
+    most = model.max_output_tokens
+    if not budget or budget + MIN_OUTPUT_TOKENS <= most:
+        return None
+    message = f"reasoning.max_tokens is too large. The model '{model.id}' writes at most {most} tokens in all."
+    return invalid_request(message, "reasoning.max_tokens")

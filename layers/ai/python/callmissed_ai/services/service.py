@@ -1,6 +1,6 @@
 """What a route needs of a service: the permission, the work in a request, and how streams end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,12 @@ Closing = Callable[[ApiError, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service in one dialect. `closing` is None where nothing is streamed."""
+    """One service in one dialect. `closing` is None where nothing is streamed.
+
+    `header_values` are what the call takes from headers: part of what makes two requests the same.
+    """
 
     permission: Permission
     parse: Parse
     closing: Closing | None = None
+    header_values: Sequence[str] = ()
