@@ -26,8 +26,9 @@ from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
 from callmissed_ai.dialects.adaptation.media import media_urls, with_inline_media
 from callmissed_ai.dialects.adaptation.quirks import adapted
-from callmissed_ai.dialects.conversation import ReplyFrame
+from callmissed_ai.dialects.conversation import Conversation, ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Dialect
+from callmissed_ai.dialects.field_names import in_neutral_terms, in_own_terms
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
@@ -158,14 +159,26 @@ class ChatWork:
         if upstream is self.caller:
             return self.body
         if route.provider != SANDBOX:
-            return self.requests.written(upstream.name, upstream.write_request)
+            return self.requests.written(upstream.name, partial(self._write, upstream))
         from callmissed_ai.services.sandboxed import for_sandbox  # few calls need it
 
-        return self.requests.written(SANDBOX, lambda conversation: upstream.write_request(for_sandbox(conversation)))
+        return self.requests.written(SANDBOX, lambda conversation: self._write(upstream, for_sandbox(conversation)))
+
+    def _write(self, upstream: Dialect, conversation: Conversation) -> Mapping[str, Any]:
+        try:
+            return upstream.write_request(conversation)
+        except ApiError as refused:
+            raise in_own_terms(refused, self.caller.name) from None
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
-        return self._dialect_of(route).refusal(error)
+        upstream = self._dialect_of(route)
+        refused = upstream.refusal(error)
+        if upstream is not self.caller:
+            refused = in_neutral_terms(refused, upstream.name)
+        elif upstream.name != "anthropic_messages":
+            return refused
+        return in_own_terms(refused, self.caller.name)
 
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
         """See `Work.meter`."""
