@@ -110,8 +110,8 @@ class RouteAttempt:
     def _sends_wishes(self) -> bool:
         """Whether the request has wishes of the caller, beside the price that we set."""
         body = self._request.body
-        wishes: object = body.get(FIELD) if isinstance(body, Mapping) else None
-        return isinstance(wishes, Mapping) and any(name != "max_price" for name in wishes)
+        wishes: Mapping[str, object] = {} if isinstance(body, bytes) else body.get(FIELD) or {}
+        return any(name != "max_price" for name in wishes)
 
     async def _begun(self, reply: UpstreamReply, asked: Micros) -> UpstreamAnswer:
         """The answer once its reply has begun. Raises UpstreamUnreachable where it does not."""
