@@ -11,6 +11,7 @@ import pytest
 from callmissed.catalog.model import DialectName
 from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.conversation import ReplyFrame
+from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
@@ -136,16 +137,16 @@ async def charge(reported: TokenUsage | None, written: Callable[[], str]) -> Cha
     return Charges([])
 
 
-def meter_for(caller: DialectName, upstream: DialectName, *, streamed: bool) -> Meter:
+def meter_for(caller: DialectName, upstream: DialectName, *, streamed: bool, charges: Charge = charge) -> Meter:
     """The meter of a call, as the chat service makes it."""
     ours, theirs = open_dialect(caller), open_dialect(upstream)
     if ours is theirs:
-        return ours.meter(FRAME, streamed=streamed, wants_usage=True, bounds=BOUNDS, charge=charge)
+        return ours.meter(FRAME, streamed=streamed, wants_usage=True, bounds=BOUNDS, charge=charges)
     if streamed:
         writer = ours.stream_writer(FRAME, wants_usage=True)
-        return StreamMeter(Translation(theirs.stream_reader(), writer), BOUNDS, charge)
+        return StreamMeter(Translation(theirs.stream_reader(), writer), BOUNDS, charges)
     write = partial(ours.write_reply, frame=FRAME)
-    return translated_reply_meter(theirs.read_reply, write, NO_NAMES, BOUNDS, charge)
+    return translated_reply_meter(theirs.read_reply, write, NO_NAMES, BOUNDS, charges)
 
 
 def put_through(meter: Meter, body: bytes, *, streamed: bool) -> bytes:
@@ -247,3 +248,38 @@ def test_tokens_of_contradicting_reports_are_counted_once() -> None:
     ]
     for caller in DIALECTS:
         put_through(meter_for(caller, "anthropic_messages", streamed=True), stream_of(events), streamed=True)
+
+
+LATE_CALLS: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "openai_chat": (
+        {"choices": [{"index": 0, "delta": {"tool_calls": [{**CALL, "function": {"name": "look", "arguments": ""}}]}}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+        {"choices": [], "usage": CHAT_USAGE},
+    ),
+    "anthropic_messages": (
+        {"type": "message_start", "message": {"usage": {"input_tokens": 5}}},
+        {"type": "content_block_start", "index": 0, "content_block": BLOCKS[3]},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 7}},
+        {"type": "message_stop"},
+    ),
+}
+"""Streams whose calls end with the stream, after the report of usage."""
+
+
+@pytest.mark.parametrize("done", [b"data: [DONE]\n\n", b""])
+@pytest.mark.parametrize("upstream", LATE_CALLS)
+@pytest.mark.parametrize("caller", DIALECTS)
+def test_call_that_ends_with_the_stream_is_part_of_the_reported_usage(
+    caller: DialectName, upstream: DialectName, done: bytes
+) -> None:
+    counted: list[str] = []
+
+    async def count(reported: TokenUsage | None, written: Callable[[], str]) -> Charges:
+        assert reported
+        counted.append(written())
+        return Charges([])
+
+    meter = meter_for(caller, upstream, streamed=True, charges=count)
+    put_through(meter, stream_of(LATE_CALLS[upstream]) + done, streamed=True)
+
+    assert (meter.finished, counted) == (True, [""])
