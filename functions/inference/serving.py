@@ -36,10 +36,10 @@ async def serve(request: Request, service: Service) -> Response:
     payer, call = _key_payer(request), _call(request)
     try:
         work = await _work(container, call, service, raw)
-        call.idempotent = None if work.streamed else _idempotent(container, request, raw)
+        call.idempotent = None if work.streamed else _idempotent(container, request, raw, service)
     except ApiError as refused:
         await authenticate(request, service.permission)  # an error of the key comes before other errors
-        if replay := await _replay_of_missing(container, call, request, raw):
+        if replay := await _replay_of_missing(container, call, request, raw, service):
             return _replayed(replay)
         raise _refusal(call, refused) from None
     answer: Answer[bytes | EventStream] = (
@@ -80,7 +80,9 @@ async def _work(container: Container, call: Call, service: Service, raw: bytes) 
     return container.router.prepared(service.parse(catalog, body, size))
 
 
-async def _replay_of_missing(container: Container, call: Call, request: Request, raw: bytes) -> Replay | None:
+async def _replay_of_missing(
+    container: Container, call: Call, request: Request, raw: bytes, service: Service
+) -> Replay | None:
     """The reply that the request got while the response that it continues was there.
 
     No other error of the key shows: it would set a missing response apart from one of another tenant.
@@ -88,7 +90,7 @@ async def _replay_of_missing(container: Container, call: Call, request: Request,
     if call.stored is None or not call.stored.is_missing:
         return None
     with suppress(ApiError):
-        call.idempotent = _idempotent(container, request, raw)
+        call.idempotent = _idempotent(container, request, raw, service)
         return await find_replay(container, call)
     return None
 
@@ -132,12 +134,13 @@ def _hide_from_foreign_pages(request: Request, refused: ApiError) -> None:
     request.scope["state"]["readable"] = refused.code != "domain_not_allowed"
 
 
-def _idempotent(container: Container, request: Request, body: bytes) -> IdempotentCall | None:
+def _idempotent(container: Container, request: Request, body: bytes, service: Service) -> IdempotentCall | None:
     """The request's Idempotency-Key, if it has one. Raises ApiError 400 for one that can't be a key."""
     key = checked_key(request.headers.getlist(HEADER))
     if key is None:
         return None
-    asked = fingerprint(request.method, request.scope["path"], request.scope["query_string"], body)
+    values = [value.encode() for value in service.header_values]
+    asked = fingerprint(request.method, request.scope["path"], request.scope["query_string"], body, *values)
     return IdempotentCall(container.idempotency, key, asked)
 
 

@@ -21,7 +21,7 @@ from callmissed_ai.transports.base import UpstreamCall, UpstreamUnreachable
 from tests.support.inference.behaviours import completion
 
 NOON = 1_795_780_800 * SECOND
-NAMES = ("first", "second", "third")
+NAMES = ("first", "second", "third", "openrouter")
 _PROVIDER = '[providers.{0}]\nbase_url = "http://127.0.0.1:1/v1"\n'
 _MODEL = """
 [[models]]
@@ -32,7 +32,13 @@ input = 1
 output = 1
 context_window = 128000
 """
-ROUTES: Mapping[str, tuple[str, ...]] = {"one": ("first",), "two": ("first", "second"), "other": ("third",)}
+ROUTES: Mapping[str, tuple[str, ...]] = {
+    "one": ("first",),
+    "two": ("first", "second"),
+    "other": ("third",),
+    "wide": ("openrouter",),
+    "both": ("openrouter", "second"),
+}
 """Models and the providers of their routes."""
 
 
@@ -62,9 +68,10 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     takes: float = 0
+    says: str = ""
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        yield json.dumps(completion() if self.status == 200 else {"error": {}}).encode()
+        yield json.dumps(completion() if self.status == 200 else {"error": {"message": self.says}}).encode()
 
     async def close(self) -> None:
         """Nothing is open."""

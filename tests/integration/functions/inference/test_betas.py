@@ -108,3 +108,22 @@ async def test_the_sdk_asks_for_betas(gateway: ServedGateway, accounts: Accounts
 
     assert answer.content[0].type == "text"
     assert upstream.only.headers[HEADER] == f"{PLAIN},{NEW}"
+
+
+async def test_repetition_with_other_betas_is_another_request(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    upstream.will(reply(whole_message()))
+    key = {"Idempotency-Key": "beta-1"}
+
+    first = await message(client, account, {**key, HEADER: f"{PLAIN},{NEW}"}, model="claude-chat")
+    again = await message(client, account, {**key, HEADER: f"{NEW}, {PLAIN}"}, model="claude-chat")
+    other = await message(client, account, {**key, HEADER: PLAIN}, model="claude-chat")
+    without = await message(client, account, key, model="claude-chat")
+
+    assert again.content == first.content
+    assert again.headers["idempotent-replayed"] == "true"
+    for response in (other, without):
+        refused(response, 409, "idempotency_conflict")
+    assert len(upstream.requests) == 1

@@ -258,3 +258,62 @@ async def test_newer_samples_weigh_more(routes: ScriptedRoutes) -> None:
     await routes.call(provider={"sort": "latency"})
 
     assert routes.forget() == [SECOND]
+
+
+FLAGGED = Answer(403, says="openai/gpt-5.4 requires moderation. Your input was flagged.")
+NO_PROVIDER = Answer(404, says="No allowed providers are available for the selected model.")
+WISH = {"provider": {"order": ["deepinfra"]}}
+
+
+async def test_flagged_input_is_the_callers_to_change(routes: ScriptedRoutes) -> None:
+    routes.otherwise["openrouter"] = FLAGGED
+
+    with pytest.raises(ApiError) as refused:
+        await routes.call("both")
+
+    assert (refused.value.status, refused.value.code) == (400, "content_policy_violation")
+    assert routes.forget() == ["openrouter-both"]
+
+
+async def test_wish_that_fits_no_provider_is_the_callers_to_change(routes: ScriptedRoutes) -> None:
+    routes.otherwise["openrouter"] = NO_PROVIDER
+
+    with pytest.raises(ApiError) as refused:
+        await routes.call("wide", **WISH)
+
+    assert (refused.value.status, refused.value.code, refused.value.param) == (400, "no_matching_provider", "provider")
+    assert routes.forget() == ["openrouter-wide"]
+
+
+async def test_wish_that_fits_no_provider_leaves_other_routes(routes: ScriptedRoutes) -> None:
+    routes.otherwise["openrouter"] = NO_PROVIDER
+
+    answer = await routes.call("both", **WISH)
+
+    assert answer.route.provider == "second"
+    assert [each.outcome for each in answer.tries] == ["404"]
+    routes.otherwise["second"] = DOWN
+    with pytest.raises(ApiError) as refused:
+        await routes.call("both", **WISH)
+    assert refused.value.status == 503
+
+
+@pytest.mark.parametrize(
+    ("answer", "fields"),
+    [
+        (NO_PROVIDER, {}),
+        (NO_PROVIDER, {"provider": {"max_price": {"prompt": 1000}}}),
+        (Answer(404, says="No endpoints found for a/b."), WISH),
+        (Answer(404), WISH),
+        (Answer(403), WISH),
+    ],
+)
+async def test_other_refusals_of_openrouter_are_the_operators(
+    routes: ScriptedRoutes, answer: Answer, fields: dict[str, Any]
+) -> None:
+    routes.otherwise["openrouter"] = answer
+
+    with pytest.raises(ApiError) as refused:
+        await routes.call("wide", **fields)
+
+    assert (refused.value.status, refused.value.code) == (503, "provider_error")

@@ -1,6 +1,7 @@
 """What a call may cost at most is never less than what it can cost, whatever the body holds."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,14 +10,16 @@ import pytest
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.loader import load_catalog
-from callmissed.catalog.model import Catalog
+from callmissed.catalog.model import Catalog, DialectName
 from callmissed.clock import Micros
 from callmissed.ids import new_call_id
 from callmissed.ledger.holds import Ledger
 from callmissed.money import MicroCredits
 from callmissed_ai.dialects.openai_chat.request import max_input_tokens
+from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.services.chat import ChatWork, parse
 from callmissed_ai.tokens.bounds import IMAGE_TOKENS
+from callmissed_ai.tokens.usage import MAX_TOKENS
 
 _KINDS = ("file", "video_url", "document_url", "something_new")
 _BUILT_IN = load_catalog()
@@ -71,3 +74,51 @@ async def test_a_hold_below_zero_is_refused_before_it_is_sent() -> None:
     ledger = Ledger(Database(DynamoDB("us-east-1", "http://127.0.0.1:9"), "test"))
     with pytest.raises(ValueError, match="negative"):
         await ledger.hold("tnt_1", new_call_id(Micros(0), 20), "llm", MicroCredits(-1))
+
+
+_PDF = {"type": "document", "source": {"type": "url", "url": "https://host.test/a.pdf"}}
+_DATA = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}}
+_NOTE = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "note"}}
+
+
+def _asked_of_messages(*blocks: Mapping[str, Any], **fields: Any) -> int:
+    body = {"model": "lab", "max_tokens": 5, "messages": [{"role": "user", "content": [*blocks]}], **fields}
+    return open_dialect("anthropic_messages").ask(body, 200).input_tokens
+
+
+@pytest.mark.parametrize("document", [_PDF, _DATA])
+@pytest.mark.parametrize("in_result", [False, True])
+def test_a_document_of_messages_may_fill_the_window(document: Mapping[str, Any], *, in_result: bool) -> None:
+    block = {"type": "tool_result", "tool_use_id": "a", "content": [document]} if in_result else document
+
+    assert _asked_of_messages(block) == MAX_TOKENS
+    assert _asked_of_messages(_NOTE) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("dialect", "plain", "instructed"),
+    [
+        ("openai_chat", {"messages": [{"role": "user", "content": "x"}]}, {"tools": [{"type": "function"}]}),
+        ("openai_chat", {"messages": [{"role": "user", "content": "x"}]}, {"response_format": {"type": "json_object"}}),
+        (
+            "anthropic_messages",
+            {"max_tokens": 5, "messages": [{"role": "user", "content": "x"}]},
+            {"tools": [{"name": "f", "input_schema": {}}]},
+        ),
+        (
+            "anthropic_messages",
+            {"max_tokens": 5, "messages": [{"role": "user", "content": "x"}]},
+            {"output_config": {"format": {"type": "json_schema", "schema": {}}}},
+        ),
+        ("openai_responses", {"input": "x"}, {"tools": [{"type": "function", "name": "f"}]}),
+        ("openai_responses", {"input": "x"}, {"text": {"format": {"type": "json_object"}}}),
+    ],
+)
+def test_the_bound_has_room_for_the_providers_own_words(
+    dialect: DialectName, plain: dict[str, Any], instructed: dict[str, Any]
+) -> None:
+    """Anthropic documents up to 804 tokens of its own in a request with tools."""
+    asked = open_dialect(dialect).ask({"model": "lab", **plain, **instructed}, 100)
+
+    assert asked.input_tokens - open_dialect(dialect).ask({"model": "lab", **plain}, 100).input_tokens > 700
+    assert asked.input_tokens >= 100 + 804

@@ -52,13 +52,24 @@ def test_shorter_reply_without_a_budget_may_be_as_short_as_ever() -> None:
     assert MIN_OUTPUT_TOKENS <= shorter.output_tokens < MIN_BUDGET
 
 
-@pytest.mark.parametrize("models", [{"model": SMALL}, {"model": LARGE, "models": [SMALL]}])
-def test_budget_that_leaves_a_model_no_reply_is_named(models: dict[str, Any]) -> None:
+@pytest.mark.parametrize("models", [{"model": SMALL}, {"model": SMALL, "models": ["sarvam-105b"]}])
+def test_budget_that_leaves_no_model_a_reply_is_named(models: dict[str, Any]) -> None:
     with pytest.raises(ApiError) as refused:
-        work_of(budget=CATALOG.models[SMALL].max_output_tokens, **models)
+        work_of(budget=CATALOG.models["sarvam-105b"].max_output_tokens, **models)
 
     assert (refused.value.status, refused.value.param) == (400, "reasoning.max_tokens")
     assert SMALL in refused.value.message
+
+
+@pytest.mark.parametrize("names", [(LARGE, SMALL), (SMALL, LARGE)])
+@pytest.mark.parametrize("asked", [{}, {"max_tokens": 200_000}])
+def test_model_without_room_is_skipped(names: tuple[str, str], asked: dict[str, Any]) -> None:
+    budget = None if asked else CATALOG.models[SMALL].max_output_tokens
+
+    work = work_of(names[0], budget, models=[names[1]], **asked)
+
+    assert [model.id for model in work.models] == [LARGE]
+    assert work.model_id == names[0]
 
 
 def test_callers_own_limit_is_the_callers() -> None:

@@ -126,8 +126,10 @@ class StreamMeter:
                 pass
 
     def _count_text(self, text: str) -> None:
+        """Count what was written. What a reader kept until the end was written before, so a report covers it."""
         self._characters += len(text)
-        self._unreported.append(text)
+        if self.usage is None or not self._passage.finished:
+            self._unreported.append(text)
         if self._characters > self._bounds.characters:
             self.broken = _RUNAWAY
 

@@ -7,6 +7,7 @@ what it read are limited sooner.
 import json
 import re
 from collections.abc import Iterator
+from sys import float_info
 from typing import Any, NoReturn, cast
 
 MAX_REPLY_DEPTH = 300
@@ -23,7 +24,12 @@ def refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number.")
 
 
-_decoder = json.JSONDecoder(parse_constant=refuse_constant)
+def finite(text: str) -> float:
+    """For `parse_float`: the number, or the largest float where it is larger, since JSON has no infinity to write."""
+    return max(-float_info.max, min(float(text), float_info.max))
+
+
+_decoder = json.JSONDecoder(parse_constant=refuse_constant, parse_float=finite)
 
 
 def read_strictly(data: bytes) -> Any:

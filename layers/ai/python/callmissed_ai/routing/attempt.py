@@ -1,15 +1,18 @@
 """One route for a call, and the reply that begins there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from callmissed.catalog.model import SANDBOX, Model, ProviderRoute
 from callmissed.clock import Clock, Micros
+from callmissed.errors import ApiError
 from callmissed.ledger.entries import Try
 from callmissed.observability import count, get_logger
+from callmissed_ai.preferences.request_field import FIELD
 from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
-from callmissed_ai.routing.refusals import error_of, is_about_our_account
+from callmissed_ai.routing.preferences import nothing_left
+from callmissed_ai.routing.refusals import FLAGGED, error_of, is_about_content, is_about_our_account, is_about_wishes
 from callmissed_ai.routing.retry_after import wait_seconds
 from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
 from callmissed_ai.work import Meter, Work
@@ -20,7 +23,8 @@ _SANDBOX_HEAD_SECONDS = 10.0
 _BEGINNING_SECONDS = 270.0
 _MAX_REFUSAL_BYTES = 65_536
 _CALLERS_FAULT = frozenset({400, 413, 415, 422})
-_OPERATORS_FAULT = frozenset({401, 402, 403, 404})  # 404: the path and the model's name upstream are ours
+_FORBIDDEN, _NOT_FOUND = 403, 404
+_OPERATORS_FAULT = frozenset({401, 402, _FORBIDDEN, _NOT_FOUND})  # 404: the path and the model's name upstream are ours
 
 
 @dataclass(slots=True)
@@ -54,13 +58,15 @@ class UpstreamAnswer:
 class FailedTry:
     """A try that failed: why, in a word or as a status; seconds that the provider wants to be left alone.
 
-    `is_outage` says that it counts against the route, and not against the request or the operator's settings.
+    `is_outage` says that it counts against the route, and not against the request or the operator's settings. `refusal`
+    is the caller's 400 where no other route can serve the call either.
     """
 
     outcome: str
     wait_seconds: float = 0
     is_outage: bool = True
     timed_out: bool = False
+    refusal: ApiError | None = None
 
 
 class RouteAttempt:
@@ -94,8 +100,18 @@ class RouteAttempt:
             raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
         if reply.status in _CALLERS_FAULT and not is_about_our_account(refusal):
             raise self._work.refusal(self._route, refusal)
+        if reply.status == _FORBIDDEN and is_about_content(refusal):
+            raise self._work.refusal(self._route, FLAGGED)
+        if reply.status == _NOT_FOUND and self._sends_wishes() and is_about_wishes(refusal):
+            return FailedTry(str(reply.status), is_outage=False, refusal=nothing_left(FIELD, self._model.id))
         wait = wait_seconds(reply.status, reply.headers, self._clock())
         return FailedTry(str(reply.status), wait, is_outage=reply.status not in _OPERATORS_FAULT | _CALLERS_FAULT)
+
+    def _sends_wishes(self) -> bool:
+        """Whether the request has wishes of the caller, beside the price that we set."""
+        body = self._request.body
+        wishes: Mapping[str, object] = {} if isinstance(body, bytes) else body.get(FIELD) or {}
+        return any(name != "max_price" for name in wishes)
 
     async def _begun(self, reply: UpstreamReply, asked: Micros) -> UpstreamAnswer:
         """The answer once its reply has begun. Raises UpstreamUnreachable where it does not."""

@@ -12,6 +12,14 @@ _OUR_ACCOUNT = re.compile(
 )
 """Words of providers that answer 400 for a key or an account of ours."""
 
+_FLAGGED = re.compile(r"requires moderation|input was flagged", re.IGNORECASE)
+_NO_PROVIDER = re.compile(
+    r"no allowed providers are available|no endpoints (found|available) (matching|that)", re.IGNORECASE
+)
+
+FLAGGED: Mapping[str, Any] = {"code": "content_policy_violation"}
+"""The error of a request that a filter refuses, as most providers have it."""
+
 
 def error_of(body: bytes) -> object:
     """The error in the body of a refusal, None where there is none.
@@ -36,5 +44,19 @@ def error_of(body: bytes) -> object:
 
 def is_about_our_account(error: object) -> bool:
     """Whether a 4xx is about the operator's key or account with the provider, which no caller can change."""
+    return _says(error, _OUR_ACCOUNT)
+
+
+def is_about_content(error: object) -> bool:
+    """Whether a 403 is OpenRouter's for input that a model's moderation refuses."""
+    return _says(error, _FLAGGED)
+
+
+def is_about_wishes(error: object) -> bool:
+    """Whether a 404 is OpenRouter's for preferences that none of its providers fits."""
+    return _says(error, _NO_PROVIDER)
+
+
+def _says(error: object, words: re.Pattern[str]) -> bool:
     message = cast("Mapping[str, Any]", error).get("message") if isinstance(error, dict) else None
-    return isinstance(message, str) and _OUR_ACCOUNT.search(message) is not None
+    return isinstance(message, str) and words.search(message) is not None

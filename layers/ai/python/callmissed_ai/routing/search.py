@@ -43,6 +43,7 @@ class Search:
         self._sandboxed = sandboxed
         self._tries: list[Try] = []
         self._refusal: ApiError | None = None
+        self._has_failed = False
         self.timed_out = False
 
     async def run(
@@ -58,7 +59,7 @@ class Search:
             answer = await self._tried(attempt, model, route) if attempt else None
             if answer is not None:
                 return answer
-        if self._refusal and not self._tries:
+        if self._refusal and not self._has_failed:
             raise self._refusal
         return None
 
@@ -87,6 +88,10 @@ class Search:
                 return answer
             self.timed_out = answer.timed_out
             self._tries.append(Try(route.provider, model.id, answer.outcome))
+            if answer.refusal:
+                self._refusal = self._refusal or answer.refusal
+                return None
+            self._has_failed = True
         return None
 
     async def _asked(self, attempt: RouteAttempt, route: ProviderRoute) -> UpstreamAnswer | FailedTry:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from callmissed.catalog.model import Catalog, Model, ProviderSettings
-from callmissed.errors import invalid_request
+from callmissed.errors import ApiError, invalid_request
 
 HEADER = "anthropic-beta"
 MAX_BETAS = 32
@@ -28,9 +28,14 @@ PRICED = frozenset(
 """Betas without their dates that Anthropic charges for by more than the tokens at the usual price."""
 
 
+def beta_names(values: Sequence[str]) -> tuple[str, ...]:
+    """What stands in the header's `values`, which are one list, each once."""
+    return tuple(dict.fromkeys(name for value in values for part in value.split(",") if (name := part.strip())))
+
+
 def parse_betas(values: Sequence[str]) -> tuple[str, ...]:
     """The betas in the header's `values`, each once. Raises ApiError 400."""
-    betas = tuple(dict.fromkeys(name for value in values for part in value.split(",") if (name := part.strip())))
+    betas = beta_names(values)
     if len(betas) > MAX_BETAS or not all(map(_BETA.fullmatch, betas)):
         message = f"Invalid '{HEADER}': at most {MAX_BETAS} names of letters, digits, dots, dashes and underscores."
         raise invalid_request(message, HEADER)
@@ -40,11 +45,15 @@ def parse_betas(values: Sequence[str]) -> tuple[str, ...]:
 def restricted_to_betas(catalog: Catalog, models: tuple[Model, ...], betas: Sequence[str]) -> tuple[Model, ...]:
     """`models`, each with those routes alone whose providers admit every beta that may have a price.
 
-    Raises ApiError 400 `unsupported_field` for the first beta that leaves a model without a route.
+    Models without such a route are skipped. Raises ApiError 400 `unsupported_field` for the first beta that leaves no
+    model.
     """
     for beta in betas:
         if _family(beta) in PRICED:
-            models = tuple(_restricted(catalog, model, beta) for model in models)
+            left = tuple(filter(None, (_restricted(catalog, model, beta) for model in models)))
+            if not left:
+                raise _unsupported(models[0], beta)
+            models = left
     return models
 
 
@@ -54,15 +63,19 @@ def beta_headers(provider: ProviderSettings, betas: Sequence[str]) -> Mapping[st
     return {HEADER: ",".join(passed)} if passed else {}
 
 
-def _restricted(catalog: Catalog, model: Model, beta: str) -> Model:
+def _restricted(catalog: Catalog, model: Model, beta: str) -> Model | None:
     routes = tuple(route for route in model.routes if _passes(catalog.providers[route.provider], beta))
-    if not routes:
-        message = (
-            f"The beta '{beta}' can't be used with '{model.id}': it is not known to leave the price unchanged. "
-            "See docs/providers.md."
-        )
-        raise invalid_request(message, HEADER, "unsupported_field")
-    return model if routes == model.routes else replace(model, routes=routes)
+    if routes == model.routes:
+        return model
+    return replace(model, routes=routes) if routes else None
+
+
+def _unsupported(model: Model, beta: str) -> ApiError:
+    message = (
+        f"The beta '{beta}' can't be used with '{model.id}': it is not known to leave the price unchanged. "
+        "See docs/providers.md."
+    )
+    return invalid_request(message, HEADER, "unsupported_field")
 
 
 def _passes(provider: ProviderSettings, beta: str) -> bool:

@@ -26,8 +26,9 @@ from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
 from callmissed_ai.dialects.adaptation.media import media_urls, with_inline_media
 from callmissed_ai.dialects.adaptation.quirks import adapted
-from callmissed_ai.dialects.conversation import ReplyFrame
+from callmissed_ai.dialects.conversation import Conversation, ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Charge, Dialect
+from callmissed_ai.dialects.field_names import in_neutral_terms, in_own_terms
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
@@ -36,9 +37,9 @@ from callmissed_ai.dialects.translation import Translation, translated_reply_met
 from callmissed_ai.preferences.request_field import FIELD, preferences_of
 from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences, Sort, for_openrouter
 from callmissed_ai.services.auto import AUTO, capable_models
-from callmissed_ai.services.betas import beta_headers, parse_betas, restricted_to_betas
+from callmissed_ai.services.betas import beta_headers, beta_names, parse_betas, restricted_to_betas
 from callmissed_ai.services.fields import restricted
-from callmissed_ai.services.models import in_service, model_not_found
+from callmissed_ai.services.models import able, in_service, model_not_found
 from callmissed_ai.services.service import Service
 from callmissed_ai.services.translated_requests import TranslatedRequests
 from callmissed_ai.tokens import counting
@@ -158,14 +159,26 @@ class ChatWork:
         if upstream is self.caller:
             return self.body
         if route.provider != SANDBOX:
-            return self.requests.written(upstream.name, upstream.write_request)
+            return self.requests.written(upstream.name, partial(self._write, upstream))
         from callmissed_ai.services.sandboxed import for_sandbox  # few calls need it
 
-        return self.requests.written(SANDBOX, lambda conversation: upstream.write_request(for_sandbox(conversation)))
+        return self.requests.written(SANDBOX, lambda conversation: self._write(upstream, for_sandbox(conversation)))
+
+    def _write(self, upstream: Dialect, conversation: Conversation) -> Mapping[str, Any]:
+        try:
+            return upstream.write_request(conversation)
+        except ApiError as refused:
+            raise in_own_terms(refused, self.caller.name) from None
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
-        return self._dialect_of(route).refusal(error)
+        upstream = self._dialect_of(route)
+        refused = upstream.refusal(error)
+        if upstream is not self.caller:
+            refused = in_neutral_terms(refused, upstream.name)
+        elif upstream.name != "anthropic_messages":
+            return refused
+        return in_own_terms(refused, self.caller.name)
 
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
         """See `Work.meter`."""
@@ -243,12 +256,9 @@ def parse(
     models = restricted_to_betas(catalog, models, betas)
     if asked.has_images:
         _require_vision(models, asked.prompt_field)
-    for field, limit in asked.output_limits.items():
-        _require_room(models[0], field, limit)
+    models = able(models, partial(_lack_of_room, asked))
     limit = min(asked.output_limits.values(), default=None)
     most = max(model.max_output_tokens for model in models)
-    if limit is None:
-        _require_room_for_thoughts(models, asked.thinking_budget)
     return ChatWork(
         caller=caller,
         dialects=catalog.dialects,
@@ -284,7 +294,12 @@ def chat_service(dialect: DialectName, beta_header: Sequence[str] = (), *, store
         return open_dialect(dialect).closing(error, request_id)
 
     return Service(
-        PERMISSION, partial(parse, dialect, beta_header=beta_header), closing, continues=stores, stores=stores
+        PERMISSION,
+        partial(parse, dialect, beta_header=beta_header),
+        closing,
+        continues=stores,
+        stores=stores,
+        header_values=sorted(beta_names(beta_header)),
     )
 
 
@@ -325,18 +340,21 @@ def _require_vision(models: tuple[Model, ...], param: str) -> None:
             raise invalid_request(message, param, "unsupported_image_input")
 
 
-def _require_room_for_thoughts(models: tuple[Model, ...], budget: int) -> None:
-    """Check that each model can write a reply beside what it may think, where the limit is up to us."""
-    for model in models:
-        if budget and budget + MIN_OUTPUT_TOKENS > model.max_output_tokens:
-            most = model.max_output_tokens
-            message = f"reasoning.max_tokens is too large. The model '{model.id}' writes at most {most} tokens in all."
-            raise invalid_request(message, "reasoning.max_tokens")
+def _lack_of_room(asked: Asked, model: Model) -> ApiError | None:
+    """400 for a model that can't write as much as is asked for."""
+    for field, limit in asked.output_limits.items():
+        most = max(model.max_output_tokens, model.context_window or 0)
+        if limit > most:
+            shown = str(limit) if limit < 10**12 else "the number"
+            message = f"{field} is too large: {shown}. The model '{model.id}' writes at most {most} tokens."
+            return invalid_request(message, field)
+    return None if asked.output_limits else _lack_of_room_for_thoughts(asked.thinking_budget, model)
 
 
-def _require_room(model: Model, field: str, limit: int) -> None:
-    most = max(model.max_output_tokens, model.context_window or 0)
-    if limit > most:
-        shown = str(limit) if limit < 10**12 else "the number"
-        message = f"{field} is too large: {shown}. The model '{model.id}' writes at most {most} tokens."
-        raise invalid_request(message, field)
+def _lack_of_room_for_thoughts(budget: int, model: Model) -> ApiError | None:
+    """400 for a model that can't write a reply beside what it may think, where the limit is up to us."""
+    most = model.max_output_tokens
+    if not budget or budget + MIN_OUTPUT_TOKENS <= most:
+        return None
+    message = f"reasoning.max_tokens is too large. The model '{model.id}' writes at most {most} tokens in all."
+    return invalid_request(message, "reasoning.max_tokens")

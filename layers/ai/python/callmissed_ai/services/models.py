@@ -1,5 +1,7 @@
 """Which models of the catalog may serve a request."""
 
+from collections.abc import Callable
+
 from callmissed.catalog.model import Category, Model
 from callmissed.errors import ApiError
 
@@ -19,6 +21,15 @@ def in_service(models: list[Model]) -> tuple[Model, ...]:
         message = f"The model '{models[0].id}' is under maintenance.{advice}"
         raise ApiError(503, "model_under_maintenance", message, param="model")
     return live
+
+
+def able(models: tuple[Model, ...], lack: Callable[[Model], ApiError | None]) -> tuple[Model, ...]:
+    """The models that lack nothing, so that others are skipped. Raises the first one's ApiError when there is none."""
+    lacking = [lack(model) for model in models]
+    left = tuple(model for model, refusal in zip(models, lacking, strict=True) if refusal is None)
+    if not left and lacking[0]:
+        raise lacking[0]
+    return left
 
 
 def has_endpoint(model: Model) -> bool:

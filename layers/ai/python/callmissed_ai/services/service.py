@@ -1,6 +1,6 @@
 """What a route needs of a service: the permission, the work in a request, and how streams end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ class Service:
     """One service in one dialect. `closing` is None where nothing is streamed.
 
     `continues` says that a request may name a stored response, and `stores` that the reply is one.
+    `header_values` are what the call takes from headers: part of what makes two requests the same.
     """
 
     permission: Permission
@@ -28,3 +29,4 @@ class Service:
     closing: Closing | None = None
     continues: bool = False
     stores: bool = False
+    header_values: Sequence[str] = ()

@@ -12,6 +12,9 @@ PING = b": ping\n\n"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """May stand at the very start of a stream and belongs to no event."""
 
+NULL = b"null"
+"""Data with which some upstreams keep a stream alive. It says nothing, and clients fail on it."""
+
 _LINE_ENDS = b"\r\n"
 # A CR that may be the first half of CR LF ends nothing before the next byte; two CRs do, so that no event has to wait.
 _END = re.compile(rb"\r\r|\r\n\r\n|\r\n\n|\r\n\r(?=[^\n])|\n\n|\n\r\n|\n\r(?=[^\n])")

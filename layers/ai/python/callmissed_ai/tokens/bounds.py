@@ -7,9 +7,14 @@ _REQUEST_TOKENS = 256
 """Room for tokens that providers add to a request: a default system prompt, the template of the reply."""
 
 
-def max_request_tokens(text_bytes: int, images: int) -> int:
+_INSTRUCTION_TOKENS = 1_024
+"""Room for what providers write into the prompt of a request with tools or a form of the reply; Anthropic up to 804."""
+
+
+def max_request_tokens(text_bytes: int, images: int, *, instructed: bool = False) -> int:
     """A bound on the tokens of a request with so many bytes beside its images that no byte-level tokenizer exceeds.
 
     A token is at least a byte of text, and the JSON around a message is longer than any chat template adds.
+    `instructed` says that the request has tools, or a form of the reply.
     """
-    return text_bytes + images * IMAGE_TOKENS + _REQUEST_TOKENS
+    return text_bytes + images * IMAGE_TOKENS + (_INSTRUCTION_TOKENS if instructed else _REQUEST_TOKENS)

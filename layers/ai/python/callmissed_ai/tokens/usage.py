@@ -1,6 +1,6 @@
 """Tokens that a call used, in any dialect."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 MAX_TOKENS = 10**12
 """Maximum of a plausible usage; DynamoDB limits numbers too."""
@@ -23,8 +23,14 @@ class TokenUsage:
 
 
 def larger(earlier: TokenUsage | None, later: TokenUsage) -> TokenUsage:
-    """Per field the larger of two reports of one reply: usage only grows, and what shrinks is a mistake."""
-    return later if earlier is None else TokenUsage(*map(max, astuple(earlier), astuple(later)))
+    """Per field the larger of two reports of one reply: usage only grows, and what shrinks is a mistake.
+
+    Of two reports that contradict each other the tokens read from a cache count before those written to one.
+    """
+    if earlier is None:
+        return later
+    most = TokenUsage(*map(max, astuple(earlier), astuple(later)))
+    return replace(most, cache_write=min(most.cache_write, most.input - most.cached))
 
 
 def reported_count(value: object) -> int | None:

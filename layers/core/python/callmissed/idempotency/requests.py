@@ -39,9 +39,12 @@ def checked_key(values: Sequence[str]) -> str | None:
     return values[0]
 
 
-def fingerprint(method: str, path: str, query: bytes, body: bytes) -> str:
-    """SHA-256 of the request, in hex. Each part is hashed with its length, so that different parts never hash alike."""
-    return _digest(method.encode(), path.encode(), query, body)
+def fingerprint(method: str, path: str, query: bytes, body: bytes, *header_values: bytes) -> str:
+    """SHA-256 of the request, in hex. Each part is hashed with its length, so that different parts never hash alike.
+
+    `header_values` are of those headers that change what the request asks for.
+    """
+    return _digest(method.encode(), path.encode(), query, body, *header_values)
 
 
 def _digest(*parts: bytes) -> str:

@@ -23,7 +23,7 @@ from callmissed_ai.dialects.anthropic_messages.request import (
     check_counts,
     full_model_id,
     image_blocks,
-    image_bytes,
+    max_input_tokens,
 )
 from callmissed_ai.dialects.anthropic_messages.rules.thinking import with_budget
 from callmissed_ai.dialects.anthropic_messages.stream import MessageStreamPassage, MessageStreamReader
@@ -34,7 +34,6 @@ from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.stream_reader import StreamReader
 from callmissed_ai.dialects.translation import reply_meter
-from callmissed_ai.tokens.bounds import max_request_tokens
 from callmissed_ai.work import Meter
 
 
@@ -58,7 +57,6 @@ class MessagesDialect:
             request = MessagesRequest.model_validate(body)
         except ValidationError as error:
             raise request_reader.invalid(error) from None
-        images = image_blocks(body)
         return Asked(
             model=request.model,
             model_ids=request.model_ids,
@@ -66,8 +64,8 @@ class MessagesDialect:
             wants_usage=True,
             output_limits={"max_tokens": request.max_tokens},
             choices=1,
-            input_tokens=max_request_tokens(size - sum(map(image_bytes, images)), len(images)),
-            has_images=bool(images),
+            input_tokens=max_input_tokens(body, size),
+            has_images=bool(image_blocks(body)),
             uses_tools=bool(request.tools),
             wants_json=bool((request.output_config or {}).get("format")),
             provider=request.provider,

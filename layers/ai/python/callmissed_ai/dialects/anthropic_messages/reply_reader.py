@@ -99,6 +99,8 @@ class EventReader:
             case "message_delta":
                 yield from self.stopped(_object(fields.get("delta")), fields.get("usage"))
             case "message_stop":
+                if not (self.has_stopped or self._parts):
+                    raise UnreadableStream("no reply in the stream")
                 yield from self.ended()
             case kind if kind == "error" or fields.get("error"):
                 raise UnreadableStream("the upstream reports an error")

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.preferences.request_field import ProviderPreferences
+from callmissed_ai.tokens.bounds import max_request_tokens
+from callmissed_ai.tokens.usage import MAX_TOKENS
 
 PATH = "/messages"
 VERSION = "2023-06-01"
@@ -117,7 +119,25 @@ def check_counts(body: Mapping[str, Any], size: int) -> None:
 
 def image_blocks(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The images of a valid request."""
-    return [block for block in blocks(body) if block["type"] == "image"]
+    return [block for block in blocks(body) if block.get("type") == "image"]
+
+
+def max_input_tokens(body: Mapping[str, Any], size: int) -> int:
+    """A bound on the tokens of a valid request of `size` bytes that no byte-level tokenizer exceeds.
+
+    The tokens of a document that is no text, which may be elsewhere or have pages, are bounded only by the model's
+    window.
+    """
+    if any(block.get("type") == "document" and not _is_text(block) for block in blocks(body)):
+        return MAX_TOKENS
+    images = image_blocks(body)
+    instructed = bool(body.get("tools") or body.get("output_config"))
+    return max_request_tokens(size - sum(map(image_bytes, images)), len(images), instructed=instructed)
+
+
+def _is_text(document: Mapping[str, Any]) -> bool:
+    source: Any = document.get("source")
+    return isinstance(source, dict) and cast("dict[str, Any]", source).get("type") == "text"
 
 
 def image_bytes(block: Mapping[str, Any]) -> int:

@@ -8,7 +8,7 @@ from callmissed_ai.dialects.anthropic_messages.reply_writer import closing
 from callmissed_ai.dialects.conversation import Event
 from callmissed_ai.dialects.stream_meter import Passage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
-from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, name_of, split
+from callmissed_ai.streams.sse import BYTE_ORDER_MARK, NULL, EventSplitter, data_of, name_of, split
 
 _DONE = b"[DONE]"
 """Some providers end their streams as those of the chat dialect end."""
@@ -55,7 +55,7 @@ class MessageStreamPassage:
         data = data_of(event)
         if not data:
             return (), event
-        if data == _DONE:
+        if data in (_DONE, NULL):
             return (), b""
         fields = json_object(data)
         if "type" not in fields:

@@ -55,6 +55,8 @@ class ChatDialect:
     def ask(self, body: Mapping[str, Any], size: int) -> Asked:
         """See `Dialect.ask`."""
         request, parts = parse_chat(body), content_parts(body)
+        uses_tools = bool(request.tools or body.get("functions"))
+        wants_json = (request.response_format or {}).get("type") in ("json_object", "json_schema")
         return Asked(
             model=request.model,
             model_ids=request.model_ids,
@@ -62,10 +64,10 @@ class ChatDialect:
             wants_usage=request.wants_usage,
             output_limits=request.output_limits,
             choices=request.n or 1,
-            input_tokens=max_input_tokens(parts, size),
+            input_tokens=max_input_tokens(parts, size, instructed=uses_tools or wants_json),
             has_images=bool(images(parts)),
-            uses_tools=bool(request.tools or body.get("functions")),
-            wants_json=(request.response_format or {}).get("type") in ("json_object", "json_schema"),
+            uses_tools=uses_tools,
+            wants_json=wants_json,
             provider=request.provider,
             thinking_budget=thinking_budget(body),
         )

@@ -29,7 +29,7 @@ from callmissed_ai.dialects.openai_chat.stream import is_error
 from callmissed_ai.dialects.openai_chat.usage import read_usage, reported_usage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
 from callmissed_ai.dialects.tools.call_reader import CallReader
-from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, split
+from callmissed_ai.streams.sse import BYTE_ORDER_MARK, NULL, EventSplitter, data_of, split
 
 _STOPS: Mapping[str, Stop] = {
     "stop": Stop.END,
@@ -89,7 +89,7 @@ class ChatStreamReader:
         data = data_of(event.removeprefix(BYTE_ORDER_MARK))
         if data == b"[DONE]":
             yield from self._finish()
-        elif data:
+        elif data not in (b"", NULL):
             chunk = json_object(data)
             if is_error(event, chunk):
                 yield from _usage(chunk)
@@ -97,6 +97,8 @@ class ChatStreamReader:
             yield from self._chunks.read(chunk)
 
     def _finish(self) -> Iterator[Event]:
+        if not self._chunks.has_begun:
+            raise UnreadableStream("no reply in the stream")
         self.finished = True
         yield from self._chunks.end()
 
@@ -110,6 +112,11 @@ class ChunkReader:
         self._open: _OpenPart | None = None
         self._calls = CallReader(self._take_index)
         self._refused = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part has begun, or a reason to stop has come."""
+        return self._next > 0 or self._calls.has_calls or self.stop is not None
 
     def read(self, chunk: Mapping[str, Any]) -> Iterator[Event]:
         """The events of one chunk."""

@@ -183,7 +183,7 @@ def images(parts: Sequence[Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def max_input_tokens(parts: Sequence[Mapping[str, Any]], size: int) -> int:
+def max_input_tokens(parts: Sequence[Mapping[str, Any]], size: int, *, instructed: bool = False) -> int:
     """A bound on the tokens of a request of `size` bytes with these `parts` that no byte-level tokenizer exceeds.
 
     The tokens of a part that refers to data outside the request are bounded only by the model's window.
@@ -191,7 +191,7 @@ def max_input_tokens(parts: Sequence[Mapping[str, Any]], size: int) -> int:
     if any(part["type"] not in _INLINE_PARTS for part in parts):
         return MAX_TOKENS
     urls = images(parts)
-    return max_request_tokens(size - sum(map(len, urls)), len(urls))
+    return max_request_tokens(size - sum(map(len, urls)), len(urls), instructed=instructed)
 
 
 def content_parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:

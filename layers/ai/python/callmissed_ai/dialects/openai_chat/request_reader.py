@@ -64,6 +64,7 @@ _TRANSLATED = shape(
 )
 """Everything that `read_request` carries, or may leave out because it says nothing about the reply."""
 
+_SCHEMA = "response_format.json_schema"
 _NEUTRAL: Mapping[str, object] = {"n": 1, "logprobs": False, "frequency_penalty": 0, "presence_penalty": 0}
 
 
@@ -133,8 +134,8 @@ def _thoughts(message: Mapping[str, Any]) -> Iterator[tuple[object, Part]]:
     """
     details = merged(objects(message.get("reasoning_details")))
     for detail in details:
-        own = extras_of(detail)
-        text = detail.get(STATED_BY_TYPE.get(detail.get("type"), ""))
+        own, kind = extras_of(detail), detail.get("type")
+        text = detail.get(STATED_BY_TYPE.get(kind, "")) if isinstance(kind, str) else None
         if isinstance(text, str):
             signature = detail.get("signature")
             yield detail.get("id"), Thinking(text, signature if isinstance(signature, str) else None, own)
@@ -182,7 +183,9 @@ def _format(wanted: Mapping[str, Any]) -> OutputFormat | None:
         case "json_object":
             return OutputFormat()
         case "json_schema":
-            given = wanted["json_schema"]
+            given = wanted.get("json_schema")
+            if not given:
+                raise invalid_request(f"Invalid '{_SCHEMA}': Field required.", _SCHEMA)
             return OutputFormat(given.get("schema") or {}, given["name"], given.get("description"), given.get("strict"))
         case _:
             return None

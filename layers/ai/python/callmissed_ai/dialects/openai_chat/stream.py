@@ -12,7 +12,7 @@ from callmissed_ai.dialects.openai_chat.reply import ERROR_REASONS, begins, fini
 from callmissed_ai.dialects.openai_chat.usage import read_usage, reported_usage
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.strict_json import read_strictly
-from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, name_of, split
+from callmissed_ai.streams.sse import BYTE_ORDER_MARK, NULL, EventSplitter, data_of, name_of, split
 from callmissed_ai.tokens.usage import TokenUsage, larger
 
 DONE = b"data: [DONE]\n\n"
@@ -105,7 +105,7 @@ class ChatStreamMeter:
         No reply begins with it, unless it ends there too.
         """
         data = data_of(rest if self.begun else rest.removeprefix(BYTE_ORDER_MARK))
-        if not data or not (self.begun or finish_reasons(_lenient(data))):
+        if data in (b"", NULL) or not (self.begun or finish_reasons(_lenient(data))):
             return b""
         if data != b"[DONE]" and not _lenient(data):
             self.broken = _NOT_ENDED
@@ -142,7 +142,7 @@ class ChatStreamMeter:
         if data == b"[DONE]":
             self.finished, self.broken = self.begun, "" if self.begun else _NEVER_BEGUN
             return True
-        return bool(data) and self._consumed_chunk(event, data)
+        return data == NULL or (bool(data) and self._consumed_chunk(event, data))
 
     def _consumed_chunk(self, event: bytes, data: bytes) -> bool:
         try:

@@ -1,6 +1,5 @@
 """The responses dialect as calls use it; implements `Dialect`."""
 
-import json
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, cast
@@ -32,6 +31,7 @@ from callmissed_ai.dialects.openai_responses.stream import ResponseStreamPassage
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.translation import reply_meter
+from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.work import Meter
 
 _PROMPT = "input"
@@ -138,7 +138,7 @@ def _passed(frame: ReplyFrame, _body: bytes, reply: Mapping[str, Any]) -> bytes:
     """A whole reply, with what only the gateway knows of it. Raises UnusableReply for what is no response."""
     reply_reader.read_reply(reply, lenient=True)
     passed = {**reply, **gateway_fields(frame)}
-    return json.dumps(passed, ensure_ascii=False, separators=(",", ":")).encode()
+    return written_json(passed)
 
 
 def _format_type(text: Mapping[str, Any] | None) -> object:

@@ -218,7 +218,7 @@ class ItemReader:
 
     def _reason(self, response: Mapping[str, Any]) -> Stop:
         if response.get("status") == "incomplete":
-            return _REASONS.get(_object(response.get("incomplete_details")).get("reason"), Stop.LIMIT)
+            return _REASONS.get(_text(_object(response.get("incomplete_details")).get("reason")), Stop.LIMIT)
         return Stop.REFUSED if self._refused else Stop.TOOL_CALLS if self._calls else Stop.END
 
 

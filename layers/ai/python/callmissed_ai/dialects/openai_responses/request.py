@@ -182,4 +182,5 @@ def max_input_tokens(body: Mapping[str, Any], size: int) -> int:
     if any(part.get("type") == "input_file" for part in parts(body)):
         return MAX_TOKENS
     urls = images(body)
-    return max_request_tokens(size - sum(map(len, urls)), len(urls))
+    instructed = bool(body.get("tools") or body.get("text"))
+    return max_request_tokens(size - sum(map(len, urls)), len(urls), instructed=instructed)

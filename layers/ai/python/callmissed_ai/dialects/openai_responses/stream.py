@@ -13,8 +13,11 @@ from callmissed_ai.dialects.openai_responses.reply_writer import write_event
 from callmissed_ai.dialects.openai_responses.response_object import begun_response, failed_response, gateway_fields
 from callmissed_ai.dialects.stream_meter import Passage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
-from callmissed_ai.streams.sse import BYTE_ORDER_MARK, EventSplitter, data_of, split
+from callmissed_ai.streams.sse import BYTE_ORDER_MARK, NULL, EventSplitter, data_of, split
 from callmissed_ai.tokens.usage import TokenUsage
+
+_EVENTS_WITH_RESPONSE = ("response.created", "response.queued", "response.in_progress", *FINAL)
+"""Events that repeat the whole response. Their names are compared, not looked up, as an upstream sends any JSON."""
 
 
 class ResponseStreamReader:
@@ -54,8 +57,8 @@ class ResponseStreamReader:
     def _read(self, event: bytes) -> tuple[bytes, dict[str, Any], list[Event]]:
         event = event.removeprefix(BYTE_ORDER_MARK)
         data = data_of(event)
-        if not data or data == b"[DONE]":
-            return event, {}, []
+        if data in (b"", b"[DONE]", NULL):
+            return b"" if data else event, {}, []
         fields = json_object(data)
         events = list(self._events.read(fields))
         self.finished = self._events.has_stopped
@@ -107,7 +110,7 @@ class ResponseStreamPassage:
         self._number = number if isinstance(number, int) else self._number + bool(fields)
         if kind in ("response.output_item.added", "response.output_item.done"):
             self._items[fields["output_index"]] = fields.get("item")
-        if not isinstance(fields.get("response"), dict):
+        if kind not in _EVENTS_WITH_RESPONSE or not isinstance(fields.get("response"), dict):
             return event
         response = cast("dict[str, Any]", fields["response"]) | gateway_fields(self._frame)
         written = fields | {"response": response}
