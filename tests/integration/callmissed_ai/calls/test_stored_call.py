@@ -1,5 +1,6 @@
 """Calls that continue a stored response: only its owner's, and nothing is learnt or lost by others."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,10 +12,14 @@ from callmissed_ai.calls.call import Call, new_call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import KeyPayer, TenantPayer
 from callmissed_ai.calls.pipeline import run
+from callmissed_ai.calls.served import Served
 from callmissed_ai.calls.stored_call import StoredCall
+from callmissed_ai.services import chat
 from callmissed_ai.services.responses_store.records import Owner, StoredResponse
+from tests.support.faults import Fault
 from tests.support.inference.calls import chat_work
 from tests.support.inference.gateway import Account, Accounts
+from tests.support.inference.process import Process
 from tests.support.inference.stored_responses import assistant, stored_response, user
 from tests.support.inference.upstream import FakeUpstream
 
@@ -158,3 +163,39 @@ async def test_faults_of_a_request_that_continues_nothing_stay_as_they_are(conta
     error = error_in("input")
 
     assert unchained.in_callers_words(error) is error
+
+
+async def test_a_response_that_nobody_got_and_can_not_be_deleted_stays_until_it_expires(
+    process: Process,
+) -> None:
+    container = process.container
+    stored = await stored_of(container, Owner("tnt_a"))
+    call = await StoredCall.read(container.responses, {"input": "Hello"}, 20)
+    process.dynamodb.faults.extend([Fault.THROTTLE] * 4)
+
+    await call.forget(stored.response_id, Owner("tnt_a"))
+
+    assert await container.responses.read(stored.response_id) == stored
+    await call.forget(stored.response_id, Owner("tnt_a"))
+    assert await container.responses.read(stored.response_id) is None
+
+
+async def test_a_call_that_is_settled_after_its_hold_was_swept_stores_nothing_and_says_so(
+    container: Container, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    body = {"model": "lab-chat", "input": "Hello"}
+    call = new_call(container.clock)
+    call.stored = await StoredCall.read(container.responses, body, 40)
+    work = chat.parse("openai_responses", container.catalog, body, 40)
+
+    async def swept_first(served: Served) -> bytes:
+        await accounts.sweep()
+        return await whole(served)
+
+    answer = await run(container, call, KeyPayer(account.secret), work, swept_first)
+
+    assert isinstance(answer, bytes)
+    response = json.loads(answer)
+    assert response["store"] is False
+    assert await container.responses.read(response["id"]) is None

@@ -149,3 +149,13 @@ async def test_a_compaction_without_usage_is_counted(
 
     assert (await accounts.entry(account.tenant))["usage"]["estimated"]
     assert await accounts.assert_balanced(account) > 0
+
+
+async def test_a_compaction_is_not_made_shorter_for_an_empty_wallet(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account(credits=0.01)
+
+    refused(await compact(client, account.headers), 402, "insufficient_credits")
+
+    assert upstream.requests == []

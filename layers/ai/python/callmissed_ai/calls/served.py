@@ -12,6 +12,7 @@ from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.idempotency import IdempotentCall
+from callmissed_ai.calls.stored_call import StoredCall
 from callmissed_ai.charges import OUTPUT_TOKENS, Charges
 from callmissed_ai.errors import provider_too_slow
 from callmissed_ai.routing.attempt import UpstreamAnswer
@@ -88,8 +89,8 @@ class Served:
         if outcome is Outcome.COMPLETED and not charges.estimated:
             self._note_speed(charges)
         idempotent, store, keep = self.call.idempotent, None, None
-        if response := self._response_to_keep:
-            response["store"], keep = False, partial(self._keep, response)
+        if (stored := self.call.stored) and (response := self._response_to_keep):
+            response["store"], keep = False, partial(self._keep, stored, response)
         if idempotent and body is not None:
             store, keep = partial(self._complete, idempotent, body, keep), None
         await self.container.settlement.settle(self.call, self.work, self.upstream, charges, outcome, store, keep)
@@ -105,11 +106,10 @@ class Served:
         stored = self.call.stored
         return self.meter.response if stored and stored.wanted and self.meter.finished else None
 
-    async def _keep(self, response: dict[str, Any]) -> None:
+    async def _keep(self, stored: StoredCall, response: dict[str, Any]) -> None:
         """Store the response; one that is not stored says so."""
-        if stored := self.call.stored:
-            owner, now = self.call.admitted.owner, self.container.clock()
-            response["store"] = await stored.keep({**response, "store": True}, owner, now)
+        owner, now = self.call.admitted.owner, self.container.clock()
+        response["store"] = await stored.keep({**response, "store": True}, owner, now)
 
     async def _complete(
         self, idempotent: IdempotentCall, body: bytes, keep: Callable[[], Awaitable[None]] | None
