@@ -79,7 +79,11 @@ class CallSettlement:
     async def _refund_and_keep(
         self, call: Call, spent: MicroCredits, keep: Callable[[], Awaitable[None]] | None
     ) -> None:
-        await asyncio.gather(self._refund(call, spent), *([keep()] if keep else []))
+        """Refund the key at once: what waits for another turn of the event loop is lost if the process dies."""
+        if keep is None:
+            await self._refund(call, spent)
+        else:
+            await asyncio.gather(self._refund(call, spent), keep())
 
     async def _refund(self, call: Call, spent: MicroCredits) -> None:
         if call.admitted.key:
