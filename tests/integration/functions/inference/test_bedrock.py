@@ -11,7 +11,7 @@ from tests.support.inference.behaviours import SECRET_TEXT, completion, reply, r
 from tests.support.inference.converse import converse_reply, converse_stream, delta, exception, frame
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import Behaviour, FakeUpstream, Gate, eventually, until
-from tests.support.inference.wire import CHAT, MESSAGES, events_of, refused
+from tests.support.inference.wire import CHAT, MESSAGES, RESPONSES, events_of, refused
 
 PATHS = pytest.mark.parametrize("path", [CHAT, MESSAGES])
 BILL = 11 * 50 + 7 * 150
@@ -236,6 +236,36 @@ async def test_idempotent_call_is_answered_and_charged_once(
     assert first.content == second.content
     assert second.headers["idempotent-replayed"] == "true"
     assert await accounts.assert_balanced(account) == BILL
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_caller_of_responses_is_served_too(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, stream: bool
+) -> None:
+    account = await accounts.account()
+    called = converse_reply(THOUGHT, {"text": "Hello there"}, TOOL_USE, stop="tool_use")
+    upstream.will(streams(converse_stream(called)) if stream else reply(called))
+    tools = [{"type": "function", "name": "weather", "parameters": {"type": "object"}}]
+    body = {"model": "converse-chat", "input": "Hello", "tools": tools, "stream": stream, "store": False}
+
+    response = await client.post(RESPONSES, json=body, headers=account.headers)
+
+    assert response.status_code == 200, response.text
+    whole = _last_message_event(response)["response"] if stream else response.json()
+    assert [item["type"] for item in whole["output"]] == ["reasoning", "message", "function_call"]
+    assert whole["status"] == "completed"
+    assert await accounts.assert_balanced(account) == BILL
+
+
+async def test_image_by_url_goes_inline(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
+    account = await accounts.account()
+    parts = [{"type": "image_url", "image_url": {"url": "https://127.0.0.1/a.png"}}]
+
+    response = await ask(client, CHAT, account, messages=[{"role": "user", "content": parts}])
+
+    refused(response, 400, "invalid_media_url", param="messages.0.content.0")
+    assert upstream.requests == []
+    assert await accounts.assert_balanced(account) == 0
 
 
 FOREIGN: Mapping[str, Any] = {"whole": completion(), "frames": frame("messageStart").decode("latin-1")}

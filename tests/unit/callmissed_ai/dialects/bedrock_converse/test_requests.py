@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -333,6 +334,33 @@ def test_image_that_converse_does_not_take_is_refused(url: str) -> None:
     shown = {"type": "image_url", "image_url": {"url": url}}
 
     assert refused(from_chat, messages=[{"role": "user", "content": [shown]}]).param == "messages.0.content.0"
+
+
+def test_image_by_url_is_no_refusal_where_it_will_be_inline() -> None:
+    shown = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    asked = CHAT.read_request({"model": "m", "messages": [{"role": "user", "content": [shown]}]})
+
+    CONVERSE.write_request(asked, replace(target(CLAUDE), awaits_media=True))
+
+
+@pytest.mark.parametrize(("effort", "budget"), [("low", 1_024), ("high", 3_200)])
+def test_effort_is_a_budget_for_a_model_that_thinks_by_budget(effort: str, budget: int) -> None:
+    asked = CHAT.read_request({"model": "m", "messages": [HELLO], "reasoning_effort": effort})
+
+    body = accepted(CONVERSE.write_request(asked, target(CLAUDE, thinks_by_budget=True)))
+
+    assert body["additionalModelRequestFields"]["thinking"] == {"type": "enabled", "budget_tokens": budget}
+    assert "outputConfig" not in body
+
+
+def test_budget_gives_way_to_a_turn_without_its_thoughts() -> None:
+    fields: dict[str, Any] = {
+        "messages": [HELLO, calling("a"), result("a")],
+        "tools": [WEATHER],
+        "reasoning": {"max_tokens": 2_000},
+    }
+
+    assert "additionalModelRequestFields" not in from_chat(**fields)
 
 
 def test_documents_have_plain_and_different_names() -> None:
