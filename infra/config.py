@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_STAGE = "dev"
 _DOMAIN = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+"
+_BEDROCK_MODEL = r"^(arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:[a-z-]+/)?[A-Za-z0-9][A-Za-z0-9.:_-]*$"
 _CERTIFICATE = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/\S+$"
 
 
@@ -67,6 +68,9 @@ class StageConfig(BaseModel):
     """Set the account's API Gateway log role, once per account and region. Off where another stack owns it."""
     providers_object: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+/.+$")] | None = None
     """An S3 object to use as the providers file instead of the SSM parameter, which holds at most 8 KB."""
+    bedrock_models: Annotated[tuple[Annotated[str, Field(pattern=_BEDROCK_MODEL)], ...], _FromText] = ()
+    """Models on Amazon Bedrock that the inference function's role may call: ids of models or of AWS's own inference
+    profiles, or ARNs. The same as `upstream_id` in the providers file."""
     restored_streams: Annotated[Mapping[str, Annotated[str, Field(pattern=r"^arn:.+/stream/.+$")]], _FromText] = Field(
         default_factory=dict[str, str]
     )

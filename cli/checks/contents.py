@@ -15,6 +15,7 @@ from callmissed.platform.resources import (
     SEALING_KEYS,
     Resource,
 )
+from cli.checks.bedrock import check_models
 from cli.checks.finding import CheckedStage, Finding, Severity, code_of, is_denied, ok, unseen
 from cli.checks.providers_file import read_catalog
 
@@ -66,12 +67,15 @@ def _keys_of_providers(stage: CheckedStage, catalog: Catalog) -> Iterator[Findin
     wanted = {each.api_key_env for each in catalog.providers.values() if each.api_key_env}
     given = {variable for variable, value in values.items() if value}
     put = _put(name, f"'{_EXAMPLES[PROVIDER_KEYS]}'")
-    if not wanted & given and not any(each.base_url and not each.api_key_env for each in catalog.providers.values()):
+    on_bedrock = list(check_models(stage, catalog, values))
+    is_keyless = any(each.base_url and not each.api_key_env for each in catalog.providers.values())
+    if not (wanted & given or is_keyless or on_bedrock):
         yield Finding(name, Severity.BLOCKS, "no key of any provider: only the sandbox answers", put)
     else:
         yield ok(name, f"has {_listed(wanted & given)}; without: {_listed(wanted - given)}")
     if unknown := given - wanted:
         yield Finding(name, Severity.ADVICE, f"no provider of the catalog has the key {_listed(unknown)}", put)
+    yield from on_bedrock
 
 
 def _object(stage: CheckedStage, resource: Resource) -> dict[str, Any] | Finding:

@@ -3,7 +3,7 @@
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
-from callmissed.platform.functions import Function
+from callmissed.platform.functions import BEDROCK_MODELS_VARIABLE, Function
 from callmissed.platform.resources import Resource
 from callmissed.platform.tables import TABLES, Table
 from callmissed.settings import variable_of
@@ -26,6 +26,8 @@ def environment(declared: Function, config: StageConfig) -> dict[str, str]:
         variables["CALLMISSED_REVISION"] = config.revision
     if declared.sends_to:
         variables["CALLMISSED_QUEUE_BASE"] = f"https://sqs.{config.region}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}"
+    if declared.model_actions and config.bedrock_models:
+        variables[BEDROCK_MODELS_VARIABLE] = " ".join(config.bedrock_models)
     for setting in declared.settings:
         variables[variable_of(setting)] = str(getattr(config, setting))
     found = {need.variable: location(need, config, declared).value for need in declared.needs if need.variable}

@@ -18,6 +18,7 @@ from infra.constructs.removal import KEEP
 from infra.constructs.streaming_function import streaming_entry
 from infra.declarations import Declarations
 from infra.openapi.document import IntegrationTarget, api_document
+from infra.optional.bedrock_models import allow_models
 from infra.optional.custom_domain import custom_domain
 from infra.optional.snapshots import is_snapshotted
 
@@ -53,7 +54,10 @@ class ApiStack(Stack):
 
 def _function(scope: Construct, declared: Function, context: StackContext) -> PythonFunction:
     entry = streaming_entry(scope) if declared.web_app else None
-    return PythonFunction(scope, declared, context, entry=entry, snap_start=is_snapshotted(declared, context.config))
+    snap_start = is_snapshotted(declared, context.config)
+    function = PythonFunction(scope, declared, context, entry=entry, snap_start=snap_start)
+    allow_models(function.role, declared, context.config)
+    return function
 
 
 def _target(stack: Stack, function: PythonFunction) -> IntegrationTarget:

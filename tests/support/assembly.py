@@ -23,6 +23,7 @@ _ARNS = {
 
 
 EVERY_OPTION: Mapping[str, Any] = {
+    "bedrock_models": ("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "openai.gpt-oss-120b-1:0"),
     "certificate_arn": "arn:aws:acm:ap-south-1:123456789012:certificate/11112222",
     "domain_name": "api.example.com",
     "reserved_concurrency": {"authorizer": 10},

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from callmissed.catalog.model import DialectName
+from callmissed.catalog.model import UpstreamDialectName
 from tests.support.inference.behaviours import DONE, completion, content_events, usage_event
+from tests.support.inference.converse import converse_reply, converse_stream
 from tests.support.inference.messages import message, message_event, message_stream
 from tests.support.inference.responses import response, response_stream
 
@@ -69,7 +70,17 @@ def _responses_usage(spent: Spent) -> dict[str, Any]:
     }
 
 
-UPSTREAMS: Mapping[DialectName, BilledUpstream] = {
+def _converse_usage(spent: Spent) -> dict[str, Any]:
+    return {
+        "inputTokens": spent.fresh,
+        "cacheReadInputTokens": spent.cached,
+        "cacheWriteInputTokens": spent.written,
+        "outputTokens": spent.output,
+        "totalTokens": spent.input + spent.output,
+    }
+
+
+UPSTREAMS: Mapping[UpstreamDialectName, BilledUpstream] = {
     "openai_chat": BilledUpstream(
         lambda spent: completion(usage=_chat_usage(spent)),
         lambda spent: [*content_events(), usage_event(_chat_usage(spent)), DONE],
@@ -81,6 +92,11 @@ UPSTREAMS: Mapping[DialectName, BilledUpstream] = {
     "openai_responses": BilledUpstream(
         lambda spent: response(usage=_responses_usage(spent)),
         lambda spent: response_stream(response(usage=_responses_usage(spent))),
+        reports_last=1,
+    ),
+    "bedrock_converse": BilledUpstream(
+        lambda spent: converse_reply(usage=_converse_usage(spent)),
+        lambda spent: converse_stream(converse_reply(usage=_converse_usage(spent))),
         reports_last=1,
     ),
 }

@@ -37,7 +37,7 @@ from tests.support.wallet_items import held, spent
 PEPPER = b"tests-pepper-of-some-length-....."
 REGION = "us-east-1"
 
-ENVIRONMENT: Mapping[str, str] = {"LAB_API_KEY": "lab-secret"}
+ENVIRONMENT: Mapping[str, str] = {"LAB_API_KEY": "lab-secret", "AWS_REGION": "us-east-1"}
 
 _MODELS: Mapping[str, Mapping[str, Any]] = {
     "lab-chat": {"provider": "lab", "cached_input": 10},
@@ -55,6 +55,13 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "claude-chat": {"provider": "claude", "supports_vision": True, "cached_input": 5, "cache_write": 60},
     "gpt-chat": {"provider": "gpt", "supports_vision": True, "cached_input": 5},
     "gpt-thinks": {"provider": "gpt", "supports_reasoning": True},
+    "converse-chat": {
+        "provider": "bedrock",
+        "upstream_id": "eu.anthropic.claude-x:0",
+        "supports_vision": True,
+        "cached_input": 5,
+        "cache_write": 60,
+    },
     "sdk-chat": {"provider": "sdk"},
     "claude-sdk-chat": {"provider": "claude_sdk", "cached_input": 5, "cache_write": 60},
     "named-chat": {"provider": "named"},
@@ -87,9 +94,11 @@ def providers_toml(port: int, dead_port: int) -> str:
         f'[providers.claude_sdk]\nbase_url = "{base}/claude/v1"\ndialect = "anthropic_messages"\n'
         'api_key_env = "LAB_API_KEY"\nauth = "x-api-key"\ntransport = "anthropic_sdk"',
         f'[providers.gpt]\nbase_url = "{base}/gpt/v1"\ndialect = "openai_responses"\napi_key_env = "LAB_API_KEY"',
+        f'[providers.bedrock]\nbase_url = "{base}/bedrock"\ndialect = "bedrock_converse"\nauth = "sigv4"\n'
+        'quirks = ["inline_images"]',
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
     ]
-    rows += [_model(name, f"upstream-{name}", **settings) for name, settings in _MODELS.items()]
+    rows += [_model(name, **{"upstream_id": f"upstream-{name}", **settings}) for name, settings in _MODELS.items()]
     rows += [
         _model(name, upstream_id, provider=provider)
         for name, routes in _ROUTES.items()

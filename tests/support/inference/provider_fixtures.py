@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tests.support.inference.behaviours import reply, says, streams
+from tests.support.inference.converse import frame
 from tests.support.inference.upstream import Behaviour
 
 FOLDER = Path(__file__).parent / "providers"
@@ -45,7 +46,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderCase:
-    """One answer of a provider: a `body`, or a `stream` that `breaks` where the connection does."""
+    """One answer of a provider: a `body`, or a `stream` or `frames` that `breaks` where the connection does."""
 
     provider: str
     name: str
@@ -53,6 +54,7 @@ class ProviderCase:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: str = ""
     stream: str = ""
+    frames: str = ""
     breaks: bool = False
     expected: Expected
 
@@ -62,19 +64,25 @@ class ProviderCase:
         return self.status != 200
 
     @property
+    def streamed(self) -> bytes:
+        """The bytes of a stream: events as they are, or a frame a line, with a `!` before the name of an exception."""
+        return self.stream.encode() or b"".join(map(_frame, self.frames.strip().splitlines()))
+
+    @property
     def behaviour(self) -> Behaviour:
         """The answer at the wire."""
-        if not self.stream:
+        if not self.streamed:
             return reply(self.body, self.status, self.headers)
         if self.breaks:
-            return streams([self.stream.encode()], breaks=True)
-        return says(self.stream.encode(), "text/event-stream")
+            return streams([self.streamed], breaks=True)
+        return says(self.streamed, "text/event-stream")
 
     @property
     def secrets(self) -> list[str]:
         """The provider's words about what went wrong, none of which a caller may see."""
         found = self.body if self.is_refusal else ""
         texts = [found, *(line.removeprefix("data:") for line in self.stream.splitlines() if '"error"' in line)]
+        texts += [line.partition(" ")[2] for line in self.frames.splitlines() if line.startswith("!")]
         return [text for each in texts for text in _sentences(_json(each))]
 
 
@@ -87,6 +95,12 @@ def _cases(path: Path) -> Iterator[ProviderCase]:
     for row in tomllib.loads(path.read_text())["cases"]:
         expected = Expected(**row.pop("expected"))
         yield ProviderCase(provider=path.stem, expected=expected, **row)
+
+
+def _frame(line: str) -> bytes:
+    name, _, payload = line.partition(" ")
+    kind = "exception" if name.startswith("!") else "event"
+    return frame(name.removeprefix("!"), kind=kind, payload=payload.encode())
 
 
 def _json(text: str) -> Any:

@@ -133,7 +133,7 @@ def scripted_routes(monkeypatch: pytest.MonkeyPatch, health: RouteHealth | None 
     made: list[ScriptedRoutes] = []
     slept: list[float] = []
 
-    def opened(provider: ProviderSettings, _key: str | None) -> _Transport:
+    def opened(provider: ProviderSettings, *_: object) -> _Transport:
         return _Transport(provider.name, made)
 
     async def sleep(seconds: float) -> None:

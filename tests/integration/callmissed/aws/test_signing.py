@@ -1,6 +1,7 @@
 """The client signs as botocore does: same request, same moment, same credentials, same signature."""
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +11,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import CredentialRetrievalError
 
-from callmissed.aws import signing
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.aws.signing import DailyKeySigner
 
 MOMENTS = [
     datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC),
@@ -29,7 +30,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def set_clocks(moment: datetime) -> None:
         monkeypatch.setattr(auth, "get_current_datetime", lambda remove_tzinfo=True: moment)
-        monkeypatch.setattr(signing, "_now", lambda: moment)
+        monkeypatch.setattr(time, "time_ns", lambda: int(moment.timestamp()) * 10**9)
 
     return set_clocks
 
@@ -40,6 +41,27 @@ def by_botocore(credentials: Any, url: str, region: str) -> dict[str, str]:
     request = AWSRequest(method="POST", url=url, data=PAYLOAD, headers=headers)
     auth.SigV4Auth(credentials, "dynamodb", region).add_auth(request)
     return dict(request.headers.items())
+
+
+MODEL_URLS = [
+    "https://bedrock-runtime.eu-west-1.amazonaws.com/model/anthropic.claude-v1%3A0/converse",
+    "http://127.0.0.1:8000/lab/model/arn%3Aaws%3Abedrock%3A%3A%3Ainference-profile%2Feu.x/converse-stream",
+]
+
+
+@pytest.mark.parametrize("url", MODEL_URLS)
+@pytest.mark.parametrize("token", [None, "session/token=="])
+def test_requests_of_another_service_are_signed_as_botocore_does(at: Any, url: str, token: str | None) -> None:
+    credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", token)
+    headers = {"Content-Type": "application/json", "X-Lab": " yes "}
+    at(MOMENTS[0])
+    request = AWSRequest(method="POST", url=url, data=PAYLOAD, headers=headers)
+    auth.SigV4Auth(credentials, "bedrock", "eu-west-1").add_auth(request)
+    signer = DailyKeySigner(credentials, "eu-west-1", url, "bedrock")
+
+    signed = signer.signed_headers("POST", "/" + url.split("/", 3)[3], headers, PAYLOAD)
+
+    assert headers | signed == dict(request.headers.items())
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)

@@ -8,22 +8,30 @@ import httpx2
 import pytest
 
 from tests.support.inference.behaviours import completion, reply, streams, whole_stream
+from tests.support.inference.converse import converse_reply, converse_stream
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.messages import message, message_stream
 from tests.support.inference.responses import response, response_stream
 from tests.support.inference.upstream import Behaviour, FakeUpstream
 from tests.support.inference.wire import CHAT, MESSAGES, RESPONSES, events_of, refused
 
-MODELS = {"openai_chat": "lab-chat", "anthropic_messages": "claude-chat", "openai_responses": "gpt-chat"}
+MODELS = {
+    "openai_chat": "lab-chat",
+    "anthropic_messages": "claude-chat",
+    "openai_responses": "gpt-chat",
+    "bedrock_converse": "converse-chat",
+}
 WHOLE: Mapping[str, Behaviour] = {
     "openai_chat": reply(completion()),
     "anthropic_messages": reply(message()),
     "openai_responses": reply(response()),
+    "bedrock_converse": reply(converse_reply()),
 }
 STREAMED: Mapping[str, Behaviour] = {
     "openai_chat": streams(whole_stream()),
     "anthropic_messages": streams(message_stream(message())),
     "openai_responses": streams(response_stream(response())),
+    "bedrock_converse": streams(converse_stream(converse_reply())),
 }
 USAGE = 11 * 50 + 7 * 150
 PAIRS = [(path, dialect) for path in (CHAT, MESSAGES, RESPONSES) for dialect in MODELS]
@@ -58,6 +66,10 @@ async def test_whole_reply_has_the_callers_form_and_the_upstreams_bill(
         assert upstream.only.path == "/gpt/v1/responses"
         assert upstream.only.headers["authorization"] == "Bearer lab-secret"
         assert (upstream.only.body["max_output_tokens"], upstream.only.body["store"]) == (50, False)
+    if dialect == "bedrock_converse":
+        assert upstream.only.path == "/bedrock/model/eu.anthropic.claude-x:0/converse"
+        assert "/us-east-1/bedrock/aws4_request" in upstream.only.headers["authorization"]
+        assert upstream.only.body["inferenceConfig"] == {"maxTokens": 50}
 
 
 def text_of(path: str, body: Mapping[str, Any]) -> str:

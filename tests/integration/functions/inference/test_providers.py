@@ -31,7 +31,7 @@ OVERLOADED = 529
 """What Anthropic's dialect says in the place of 503."""
 
 PLAYED = [
-    (case, path, bool(case.stream) if not case.is_refusal else path == MESSAGES)
+    (case, path, bool(case.streamed) if not case.is_refusal else path == MESSAGES)
     for case in CASES
     for path in (CHAT, MESSAGES, RESPONSES)
 ]
@@ -87,7 +87,7 @@ def test_every_provider_with_a_dialect_has_its_cases() -> None:
     for name in played:
         own = [case for case in CASES if case.provider == name]
         whole = [case for case in own if case.expected.status == 200 and not case.expected.broken]
-        assert {bool(case.stream) for case in whole} == {True, False}, name
+        assert {bool(case.streamed) for case in whole} == {True, False}, name
         assert {400, 503} <= {case.expected.status for case in own}, name
         assert len({case.name for case in own}) == len(own), name
 

@@ -201,7 +201,7 @@ async def no_wait(_seconds: float) -> None:
 async def call(monkeypatch: pytest.MonkeyPatch, bodies: list[list[bytes]]) -> Outcome:
     """A streamed call whose upstreams answer with these bodies in turn. Raises ApiError."""
     transport = ScriptedTransport(iter(bodies), [])
-    monkeypatch.setattr(routing, "open_transport", lambda _provider, _key: transport)
+    monkeypatch.setattr(routing, "open_transport", lambda *_: transport)
     router = Router(CATALOG, {}, lambda: transport, no_wait)
     body = {"model": "lab-chat", "messages": [{"role": "user", "content": "x"}], "stream": True}
     try:

@@ -53,7 +53,7 @@ async def no_wait(_seconds: float) -> None:
 async def test_search_says_whether_time_ran_out(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     errors, timed_out = CASES[case]
     transport = FailingTransport(iter(errors))
-    monkeypatch.setattr("callmissed_ai.routing.router.open_transport", lambda _provider, _key: transport)
+    monkeypatch.setattr("callmissed_ai.routing.router.open_transport", lambda *_: transport)
     router = Router(CATALOG, {}, lambda: transport, no_wait)
     body = {"model": "lab-chat", "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
 

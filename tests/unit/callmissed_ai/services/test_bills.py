@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callmissed.catalog.loader import load_catalog
-from callmissed.catalog.model import DialectName, ProviderRoute
+from callmissed.catalog.model import DialectName, ProviderRoute, UpstreamDialectName
 from callmissed_ai.charges import Charges
 from callmissed_ai.services.chat import ChatWork, parse
 from callmissed_ai.tokens.counting import count_text
@@ -54,7 +54,7 @@ counts = st.integers(0, 300)
 spendings = st.builds(Spent, counts, counts, counts, st.integers(1, LIMIT))
 
 
-def work_of(caller: DialectName, upstream: DialectName, *, stream: bool) -> ChatWork:
+def work_of(caller: DialectName, upstream: UpstreamDialectName, *, stream: bool) -> ChatWork:
     body = {"model": f"of-{upstream}", "stream": stream, **REQUESTS[caller]}
     if not stream:
         body.pop("stream_options", None)
@@ -89,7 +89,9 @@ async def charged(meter: Meter) -> Charges:
 
 @pairs
 @given(spent=spendings)
-async def test_whole_reply_costs_its_reported_usage(caller: DialectName, upstream: DialectName, spent: Spent) -> None:
+async def test_whole_reply_costs_its_reported_usage(
+    caller: DialectName, upstream: UpstreamDialectName, spent: Spent
+) -> None:
     work = work_of(caller, upstream, stream=False)
     meter = meter_of(work)
     meter.feed(json.dumps(UPSTREAMS[upstream].whole(spent)).encode())
@@ -106,7 +108,7 @@ async def test_whole_reply_costs_its_reported_usage(caller: DialectName, upstrea
 @pairs
 @given(spent=spendings, data=st.data())
 async def test_whole_stream_costs_its_reported_usage_however_it_is_cut(
-    caller: DialectName, upstream: DialectName, spent: Spent, data: st.DataObject
+    caller: DialectName, upstream: UpstreamDialectName, spent: Spent, data: st.DataObject
 ) -> None:
     meter = meter_of(work_of(caller, upstream, stream=True))
     body = b"".join(UPSTREAMS[upstream].events(spent))
@@ -125,7 +127,7 @@ async def test_whole_stream_costs_its_reported_usage_however_it_is_cut(
 @pairs
 @given(spent=spendings, data=st.data())
 async def test_broken_stream_and_hang_up_cost_what_was_reported_and_what_was_counted_since(
-    caller: DialectName, upstream: DialectName, spent: Spent, data: st.DataObject
+    caller: DialectName, upstream: UpstreamDialectName, spent: Spent, data: st.DataObject
 ) -> None:
     work = work_of(caller, upstream, stream=True)
     meter = meter_of(work)
@@ -147,7 +149,7 @@ async def test_broken_stream_and_hang_up_cost_what_was_reported_and_what_was_cou
 
 
 @pairs
-async def test_usage_of_nothing_costs_nothing(caller: DialectName, upstream: DialectName) -> None:
+async def test_usage_of_nothing_costs_nothing(caller: DialectName, upstream: UpstreamDialectName) -> None:
     nothing = Spent(0, 0, 0, 0)
     meter = meter_of(work_of(caller, upstream, stream=False))
     meter.feed(json.dumps(UPSTREAMS[upstream].whole(nothing)).encode())

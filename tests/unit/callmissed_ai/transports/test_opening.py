@@ -9,7 +9,7 @@ from callmissed_ai.transports.opening import open_transport
 async def test_every_name_opens_a_transport_of_its_own() -> None:
     names: tuple[TransportName, ...] = get_args(TransportName)
     opened = [
-        open_transport(ProviderSettings("lab", "openai_chat", "http://127.0.0.1:9/v1", transport=name), "key")
+        open_transport(ProviderSettings("lab", "openai_chat", "http://127.0.0.1:9/v1", transport=name), {})
         for name in names
     ]
     for transport in opened:

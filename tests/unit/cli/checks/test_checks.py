@@ -229,6 +229,48 @@ def test_object_that_is_wrong_or_missing_blocks(stage: DeployedStage, text: str 
     assert found.remedy == "aws s3 cp providers.toml s3://acme-config/providers.toml"
 
 
+ON_BEDROCK = """
+[[models]]
+id = "nova"
+provider = "bedrock"
+upstream_id = "eu.amazon.nova-pro-v1:0"
+input = 1
+output = 2
+context_window = 1000
+"""
+
+
+def with_models_allowed(stage: DeployedStage, *models: str) -> None:
+    """Let the stage have a model on Bedrock, and a role that may call these."""
+    stage.write_secret(PROVIDER_KEYS, "{}")
+    stage.write_providers(ON_BEDROCK)
+    variables = {"CALLMISSED_BEDROCK_MODELS": " ".join(models)} if models else {}
+    stage.functions.functions["callmissed-prod-inference"]["Environment"] = {"Variables": variables}
+
+
+@pytest.mark.parametrize("models", [(), ("openai.gpt-oss-120b-1:0",)])
+def test_model_on_bedrock_that_the_role_may_not_call_blocks(stage: DeployedStage, models: tuple[str, ...]) -> None:
+    with_models_allowed(stage, *models)
+    found = problem(stage.asked(check_provider_keys))
+    assert (found.subject, found.severity) == ("bedrock", Severity.BLOCKS)
+    assert found.text == "the role may not call eu.amazon.nova-pro-v1:0"
+    setting = ", ".join(f'"{each}"' for each in sorted((*models, "eu.amazon.nova-pro-v1:0")))
+    assert found.remedy == f'Set "bedrock_models": [{setting}] in cdk.json, then npx cdk deploy api -c stage=prod'
+
+
+def test_models_on_bedrock_need_no_key(stage: DeployedStage) -> None:
+    with_models_allowed(stage, "eu.amazon.nova-pro-v1:0")
+    findings = stage.asked(check_provider_keys)
+    assert [each.severity for each in findings] == [Severity.OK] * 3
+    assert findings[-1].text == "the role may call eu.amazon.nova-pro-v1:0"
+
+
+def test_models_on_bedrock_with_a_key_need_no_rights(stage: DeployedStage) -> None:
+    with_models_allowed(stage)
+    stage.write_secret(PROVIDER_KEYS, '{"AWS_BEARER_TOKEN_BEDROCK": "k"}')
+    assert [each.severity for each in stage.asked(check_provider_keys)] == [Severity.OK] * 2
+
+
 def test_empty_callback_secrets_are_advice(stage: DeployedStage) -> None:
     stage.write_secret(CALLBACK_SECRETS, "{}")
     found = problem(stage.asked(check_callback_secrets))

@@ -1,10 +1,10 @@
 """What a dialect supplies for calls: of its requests, and of its replies."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from callmissed.catalog.model import DialectName, Model
+from callmissed.catalog.model import Model, UpstreamDialectName
 from callmissed.errors import ApiError
 from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
@@ -43,10 +43,68 @@ class Asked:
     provider: ProviderPreferences | None = None
 
 
-class Dialect(Protocol):
-    """One dialect. The body of a request is the JSON object that a caller sent, which `ask` has validated."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a translated request is for: a model, its id at the upstream, and the output limit that it gets.
 
-    name: DialectName
+    `awaits_media` says that the media that the request names by URL will be in it when it is sent.
+    """
+
+    model: Model
+    upstream_id: str
+    output_limit: int
+    awaits_media: bool = False
+
+    @property
+    def key(self) -> Hashable:
+        """The same for targets whose requests are the same."""
+        return self.model.billed_id, self.upstream_id, self.output_limit, self.awaits_media
+
+
+class UpstreamDialect(Protocol):
+    """A dialect that upstreams speak."""
+
+    @property
+    def name(self) -> UpstreamDialectName:
+        """Name in a provider's row."""
+        ...
+
+    @property
+    def writes_by_model(self) -> bool:
+        """Whether a request is written for one model, so that another model gets another one."""
+        ...
+
+    def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
+        """Path of an upstream below its base URL, percent-encoded, for its model `upstream_id`."""
+        ...
+
+    def addressed(self, body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> Mapping[str, Any]:
+        """`body` for the upstream's model `upstream_id`, with usage switched on and the output limit it obeys."""
+        ...
+
+    def write_request(self, conversation: Conversation, target: Target) -> Mapping[str, Any]:
+        """A request for `target`, without its id and output limit. Raises ApiError 400 for what can't be said there."""
+        ...
+
+    def read_reply(self, reply: Mapping[str, Any]) -> Reply:
+        """A whole reply. Raises UnusableReply."""
+        ...
+
+    def stream_reader(self) -> StreamReader:
+        """A reader of one stream."""
+        ...
+
+    def refusal(self, error: object) -> ApiError:
+        """Our words for an upstream's 4xx that the caller must change; `error` is what its body says of it."""
+        ...
+
+
+class Dialect(UpstreamDialect, Protocol):
+    """A dialect that callers speak too: requests pass to upstreams of the same one as they are.
+
+    The body of a request is the JSON object that a caller sent, which `ask` has validated.
+    """
+
     limit_field: str
     """Field of a request with its output limit."""
 
@@ -62,10 +120,6 @@ class Dialect(Protocol):
         """Validate `body`. Raises ApiError 400."""
         ...
 
-    def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
-        """Path of an upstream below its base URL, percent-encoded, for its model `upstream_id`."""
-        ...
-
     def full_model_id(self, model_id: str) -> str:
         """The id by which to look for a model that the catalog does not have under `model_id`."""
         ...
@@ -74,16 +128,12 @@ class Dialect(Protocol):
         """The fields that not every provider of this dialect may get."""
         ...
 
-    def addressed(self, body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> Mapping[str, Any]:
-        """`body` for the upstream's model `upstream_id`, with usage switched on and the output limit it obeys."""
-        ...
-
     def read_request(self, body: Mapping[str, Any]) -> Conversation:
         """The conversation of a request. Raises ApiError 400 for what no other dialect can have."""
         ...
 
-    def write_request(self, conversation: Conversation) -> Mapping[str, Any]:
-        """A request, without model and output limit. Raises ApiError 400 for what this dialect can't have."""
+    def write_request(self, conversation: Conversation, target: Target | None = None) -> Mapping[str, Any]:
+        """See `UpstreamDialect.write_request`: the same request for every target."""
         ...
 
     def count(self, body: Mapping[str, Any], limit: int | None) -> int:
@@ -100,16 +150,8 @@ class Dialect(Protocol):
         """A meter for a reply that passes on as it is, but for what only the gateway knows of it."""
         ...
 
-    def read_reply(self, reply: Mapping[str, Any]) -> Reply:
-        """A whole reply. Raises UnusableReply."""
-        ...
-
     def write_reply(self, reply: Reply, frame: ReplyFrame) -> Mapping[str, Any]:
         """A whole reply."""
-        ...
-
-    def stream_reader(self) -> StreamReader:
-        """A reader of one stream."""
         ...
 
     def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> StreamWriter:
@@ -118,8 +160,4 @@ class Dialect(Protocol):
 
     def closing(self, error: ApiError, request_id: str) -> bytes:
         """The last bytes of a stream whose reply never began: its event for the error of the request id."""
-        ...
-
-    def refusal(self, error: object) -> ApiError:
-        """Our words for an upstream's 4xx that the caller must change; `error` is what its body says of it."""
         ...

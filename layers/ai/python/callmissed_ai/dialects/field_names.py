@@ -6,7 +6,7 @@ The neutral names, which the writers of requests use, are those of the chat dial
 import re
 from collections.abc import Iterator, Mapping
 
-from callmissed.catalog.model import DialectName
+from callmissed.catalog.model import UpstreamDialectName
 from callmissed.errors import ApiError
 
 _SAME = {
@@ -26,7 +26,7 @@ _SAME = {
         *("tools", "top_k", "top_logprobs", "top_p", "user", "verbosity"),
     )
 }
-_OWN: Mapping[DialectName, Mapping[str, str]] = {
+_OWN: Mapping[UpstreamDialectName, Mapping[str, str]] = {
     "openai_chat": {},
     "anthropic_messages": {
         "max_completion_tokens": "max_tokens",
@@ -45,18 +45,27 @@ _OWN: Mapping[DialectName, Mapping[str, str]] = {
         "response_format": "text.format",
         "verbosity": "text.verbosity",
     },
+    "bedrock_converse": {
+        "max_completion_tokens": "inferenceConfig.maxTokens",
+        "max_tokens": "inferenceConfig.maxTokens",
+        "stop": "inferenceConfig.stopSequences",
+        "temperature": "inferenceConfig.temperature",
+        "tool_choice": "toolConfig.toolChoice",
+        "tools": "toolConfig.tools",
+        "top_p": "inferenceConfig.topP",
+    },
 }
 """The dialects' own names by the neutral ones, where they differ."""
 
 _FIELD = re.compile(r" \(field '([^']+)'\)")
 
 
-def in_own_terms(error: ApiError, caller: DialectName) -> ApiError:
+def in_own_terms(error: ApiError, caller: UpstreamDialectName) -> ApiError:
     """`error`, which names a neutral field, or a place in the caller's request, with the `caller`'s own name."""
     return _renamed(error, error.param, _OWN[caller].get(error.param or "", error.param))
 
 
-def in_neutral_terms(error: ApiError, upstream: DialectName) -> ApiError:
+def in_neutral_terms(error: ApiError, upstream: UpstreamDialectName) -> ApiError:
     """An `upstream`'s refusal with the neutral name of its field; without one that the caller can't know."""
     named = _FIELD.search(error.message)
     name = error.param or (named[1] if named else None)

@@ -7,10 +7,11 @@ from typing import Any, cast
 
 _OUR_ACCOUNT = re.compile(
     r"api key not valid|(incorrect|invalid) api key|credit balance is too low|in good standing|"
-    r"billing (is )?not (active|enabled)",
+    r"billing (is )?not (active|enabled)|"
+    r"model identifier is invalid|with on-demand throughput|operation not allowed|end of its life",
     re.IGNORECASE,
 )
-"""Words of providers that answer 400 for a key or an account of ours."""
+"""Words of providers that answer 400 for a key, an account or a model's id of ours."""
 
 _FLAGGED = re.compile(r"requires moderation|input was flagged", re.IGNORECASE)
 _NO_PROVIDER = re.compile(

@@ -128,5 +128,4 @@ class Router:
 
     def _connect(self, name: str) -> Transport:
         settings = resolved(self._catalog.providers[name], self._environment)
-        api_key = self._environment.get(settings.api_key_env) if settings.api_key_env else None
-        return open_transport(settings, api_key)
+        return open_transport(settings, self._environment, self.health.clock)

@@ -18,6 +18,7 @@ from callmissed.catalog.model import (
     Model,
     ProviderRoute,
     ProviderSettings,
+    UpstreamDialectName,
     routing_suffix,
 )
 from callmissed.errors import ApiError, invalid_request
@@ -27,9 +28,9 @@ from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_
 from callmissed_ai.dialects.adaptation.media import media_urls, with_inline_media
 from callmissed_ai.dialects.adaptation.quirks import adapted
 from callmissed_ai.dialects.conversation import Conversation, ReplyFrame
-from callmissed_ai.dialects.dialect import Asked, Charge, Dialect
+from callmissed_ai.dialects.dialect import Asked, Charge, Dialect, Target, UpstreamDialect
 from callmissed_ai.dialects.field_names import in_neutral_terms, in_own_terms
-from callmissed_ai.dialects.opening import open_dialect
+from callmissed_ai.dialects.opening import open_dialect, open_upstream_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.tools.names import given_names
@@ -77,7 +78,7 @@ class ChatWork:
     """
 
     caller: Dialect
-    dialects: Mapping[str, DialectName]
+    dialects: Mapping[str, UpstreamDialectName]
     providers: Mapping[str, ProviderSettings]
     body: Mapping[str, Any]
     requests: TranslatedRequests
@@ -144,31 +145,37 @@ class ChatWork:
 
         The output limit goes into the one field that this upstream obeys, because the hold relies on it.
         """
-        upstream = self._dialect_of(route)
+        upstream, limit = self._dialect_of(route), self._output_limit(model)
         upstream_id = self._upstream_id(model, route)
-        body = self._written_for(route, upstream)
-        addressed = upstream.addressed(body, model, upstream_id, self._output_limit(model))
+        body = self._written_for(Target(model, upstream_id, limit, self._awaits_media(route)), route, upstream)
+        addressed = upstream.addressed(body, model, upstream_id, limit)
         provider, path = self.providers[route.provider], upstream.upstream_path(upstream_id, streamed=self.streamed)
         betas = self.betas if upstream is self.caller else ()
         sent = adapted(addressed, provider.quirks)
         wishes = for_openrouter(self.preferences, model) if route.provider == OPENROUTER else None
         return UpstreamCall(path, {**sent, FIELD: wishes} if wishes else sent, headers=beta_headers(provider, betas))
 
-    def _written_for(self, route: ProviderRoute, upstream: Dialect) -> Mapping[str, Any]:
+    def _written_for(self, target: Target, route: ProviderRoute, upstream: UpstreamDialect) -> Mapping[str, Any]:
         """The body in the upstream's dialect. Raises ApiError 400 for what that can't have."""
         if upstream is self.caller:
             return self.body
         if route.provider != SANDBOX:
-            return self.requests.written(upstream.name, partial(self._write, upstream))
+            form = (upstream.name, target.key if upstream.writes_by_model else "")
+            return self.requests.written(form, lambda conversation: self._write(upstream, conversation, target))
         from callmissed_ai.services.sandboxed import for_sandbox  # few calls need it
 
-        return self.requests.written(SANDBOX, lambda conversation: self._write(upstream, for_sandbox(conversation)))
+        return self.requests.written(
+            SANDBOX, lambda conversation: self._write(upstream, for_sandbox(conversation), target)
+        )
 
-    def _write(self, upstream: Dialect, conversation: Conversation) -> Mapping[str, Any]:
+    def _write(self, upstream: UpstreamDialect, conversation: Conversation, target: Target) -> Mapping[str, Any]:
         try:
-            return upstream.write_request(conversation)
+            return upstream.write_request(conversation, target)
         except ApiError as refused:
             raise in_own_terms(refused, self.caller.name) from None
+
+    def _awaits_media(self, route: ProviderRoute) -> bool:
+        return "inline_images" in self.providers[route.provider].quirks and bool(media_urls(self.body))
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
@@ -187,7 +194,7 @@ class ChatWork:
         upstream = self._dialect_of(route)
         frame = ReplyFrame(secrets.token_hex(12), int(time.time()), self.asked.model, self.body)
         if upstream is self.caller:
-            return upstream.meter(
+            return self.caller.meter(
                 frame, streamed=self.streamed, wants_usage=self.asked.wants_usage, bounds=bounds, charge=charge
             )
         names = given_names(self.body)
@@ -233,8 +240,8 @@ class ChatWork:
     def _max_input(self, model: Model) -> int:
         return min(self.asked.input_tokens, model.context_window or self.asked.input_tokens)
 
-    def _dialect_of(self, route: ProviderRoute) -> Dialect:
-        return open_dialect(self.dialects[route.provider])
+    def _dialect_of(self, route: ProviderRoute) -> UpstreamDialect:
+        return open_upstream_dialect(self.dialects[route.provider])
 
     def _upstream_id(self, model: Model, route: ProviderRoute) -> str:
         suffix = _SUFFIXES.get(self.preferences.sorts.get(model.billed_id, ""))

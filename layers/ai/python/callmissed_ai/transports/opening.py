@@ -1,20 +1,28 @@
 """Opening a transport by the name that its provider's row gives."""
 
-from callmissed.catalog.model import BEARER, ProviderSettings
+from collections.abc import Mapping
+
+from callmissed.catalog.model import BEARER, SIGV4, ProviderSettings, is_signed, signing_region
+from callmissed.clock import Clock, system_clock
 from callmissed_ai.transports.base import Transport
 
 
-def open_transport(provider: ProviderSettings, api_key: str | None) -> Transport:
-    """The transport of `provider`, whose placeholders are replaced.
+def open_transport(
+    provider: ProviderSettings, environment: Mapping[str, str], clock: Clock = system_clock
+) -> Transport:
+    """The transport of `provider`, whose placeholders are replaced; its key is in `environment`.
 
     Each is imported when a provider needs it, because few processes need all. The type checker holds that every
     `TransportName` has its case.
     """
+    api_key = environment.get(provider.api_key_env) if provider.api_key_env else None
     match provider.transport:
         case "bare":
             from callmissed_ai.transports.http import HttpTransport
 
-            return HttpTransport(provider.base_url, {**_key_header(provider, api_key), **provider.headers})
+            headers = {**_key_header(provider, api_key), **provider.headers}
+            region = signing_region(provider, environment) if is_signed(provider, environment) else ""
+            return HttpTransport(provider.base_url, headers, signing_region=region, clock=clock)
         case "openai_sdk":
             from callmissed_ai.transports.openai_sdk import OpenAiSdkTransport
 
@@ -28,4 +36,4 @@ def open_transport(provider: ProviderSettings, api_key: str | None) -> Transport
 def _key_header(provider: ProviderSettings, api_key: str | None) -> dict[str, str]:
     if not api_key:
         return {}
-    return {"Authorization": f"Bearer {api_key}"} if provider.auth == BEARER else {provider.auth: api_key}
+    return {"Authorization": f"Bearer {api_key}"} if provider.auth in (BEARER, SIGV4) else {provider.auth: api_key}

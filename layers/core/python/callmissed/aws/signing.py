@@ -1,4 +1,4 @@
-"""Signature Version 4 for DynamoDB requests, which all have the same shape.
+"""Signature Version 4 for requests with a body and without a query.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html. Credentials that the environment doesn't have are
 found and renewed by botocore, whose import takes 0.3 s of CPU; its signer, made for every service, takes ten times as
@@ -7,13 +7,15 @@ long for the same bytes. Tests check that both signatures are equal.
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from botocore.exceptions import NoCredentialsError
 
+from callmissed.clock import SECOND, Clock, system_clock
 from callmissed.settings import aws_credentials
 
 if TYPE_CHECKING:
@@ -37,47 +39,55 @@ class LastingCredentials:
 
 
 class DailyKeySigner:
-    """Signs requests to `url` with the current credentials: the given ones, or those that botocore finds.
+    """Signs requests to a service at `url` with the current credentials: the given ones, or those that botocore finds.
 
     The signing key is derived once a day. Raises NoCredentialsError when there are no credentials.
     """
 
-    def __init__(self, credentials: "Credentials | None", region: str, url: str) -> None:
+    def __init__(
+        self,
+        credentials: "Credentials | None",
+        region: str,
+        url: str,
+        service: str = "dynamodb",
+        clock: Clock = system_clock,
+    ) -> None:
         source = credentials or _find_credentials()
         if source is None:
             raise NoCredentialsError
         self._source = source
         self._host = _host(url)
-        self._scope = (region, "dynamodb", "aws4_request")
+        self._scope = (region, service, "aws4_request")
+        self._clock = clock
         self._derived: tuple[tuple[str | None, str], bytes] | None = None
 
     def headers(self, operation: str, payload: bytes) -> dict[str, str]:
-        """Headers of a signed request. Raises botocore's errors when credentials can't be fetched."""
+        """Headers of a signed request for an `operation` of DynamoDB. Raises as `signed_headers` does."""
+        given = {"Content-Type": _CONTENT_TYPE, "X-Amz-Target": f"DynamoDB_20120810.{operation}"}
+        return given | self.signed_headers("POST", "/", given, payload)
+
+    def signed_headers(self, method: str, path: str, given: Mapping[str, str], payload: bytes) -> dict[str, str]:
+        """Headers to add to those `given`, which are signed too. `path` is percent-encoded, as it is sent.
+
+        Raises botocore's errors when credentials can't be fetched.
+        """
         credentials = self._source.get_frozen_credentials()  # read once: they may be renewed at any time
-        stamp = _now().strftime("%Y%m%dT%H%M%SZ")
-        target = f"DynamoDB_20120810.{operation}"
-        token = {"x-amz-security-token": credentials.token} if credentials.token else {}
-        signed = {
-            "content-type": _CONTENT_TYPE,
-            "host": self._host,
-            "x-amz-date": stamp,
-            **token,
-            "x-amz-target": target,
-        }
-        names = ";".join(signed)
-        lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
-        canonical = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(payload).hexdigest()}"
+        stamp = datetime.fromtimestamp(self._clock() // SECOND, UTC).strftime("%Y%m%dT%H%M%SZ")
+        token = {"X-Amz-Security-Token": credentials.token} if credentials.token else {}
+        added = {"X-Amz-Date": stamp, **token}
+        signed = sorted([("host", self._host), *((n.lower(), v.strip()) for n, v in [*given.items(), *added.items()])])
+        names = ";".join(name for name, _ in signed)
+        lines = "".join(f"{name}:{value}\n" for name, value in signed)
+        body = hashlib.sha256(payload).hexdigest()
+        canonical = f"{method}\n{quote(path, safe='/~')}\n\n{lines}\n{names}\n{body}"
         scope = "/".join((stamp[:8], *self._scope))
         text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         signature = hmac.digest(self._key(credentials.secret_key, stamp[:8]), text.encode(), "sha256").hex()
-        return {
-            "Content-Type": _CONTENT_TYPE,
-            "X-Amz-Target": target,
-            "X-Amz-Date": stamp,
-            **({"X-Amz-Security-Token": credentials.token} if credentials.token else {}),
-            "Authorization": f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
-            f"SignedHeaders={names}, Signature={signature}",
-        }
+        added["Authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
+            f"SignedHeaders={names}, Signature={signature}"
+        )
+        return added
 
     def _key(self, secret: str | None, day: str) -> bytes:
         if self._derived is None or self._derived[0] != (secret, day):
@@ -95,10 +105,6 @@ def _find_credentials() -> "Credentials | LastingCredentials | None":
     from botocore.session import get_session  # no deployed function without SnapStart reaches this line
 
     return get_session().get_credentials()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _host(url: str) -> str:

@@ -19,7 +19,10 @@ OPENROUTER = "openrouter"
 """The provider that routes to providers of its own."""
 
 DialectName = Literal["openai_chat", "openai_responses", "anthropic_messages"]
-"""Wire formats that an upstream may speak: packages of `callmissed_ai.dialects`."""
+"""Wire formats that callers and upstreams may speak: packages of `callmissed_ai.dialects`."""
+
+UpstreamDialectName = Literal[DialectName, "bedrock_converse"]
+"""Wire formats that an upstream may speak."""
 
 TransportName = Literal["bare", "openai_sdk", "anthropic_sdk"]
 """Ways of sending a request to an upstream, which `callmissed_ai.transports.opening` opens."""
@@ -41,6 +44,15 @@ Quirk = Literal[
 
 BEARER = "bearer"
 """A provider's `auth` where its key is sent as `Authorization: Bearer`."""
+
+SIGV4 = "sigv4"
+"""A provider's `auth` where requests are signed with the credentials of the process, as AWS demands.
+
+Where the key is set it is sent as `Authorization: Bearer` instead.
+"""
+
+REGION_VARIABLE = "AWS_REGION"
+_REGION = re.compile(r"(?<=[./])[a-z]{2}(?:-[a-z]+)+-[0-9](?=[./:]|$)")
 
 MAX_DIMENSIONS = 65_536
 """Numbers in a vector: ten times what any embedding model makes."""
@@ -156,7 +168,7 @@ class ProviderSettings:
 
     `dialect` is the format that its transport answers in, or `native` for an API of the provider's own that has no
     transport yet. `base_url` and the values of `headers` may hold `${NAME}`, which `resolved` replaces; `base_url` is
-    "" for the provider that runs in process. `auth` is `bearer`, or the name of the header that holds the key.
+    "" for the provider that runs in process. `auth` is `bearer`, `sigv4`, or the name of the header that holds the key.
     `unpriced_fields` names what a request may hold beside the fields that
     every provider gets, because it does not change the provider's price (`callmissed_ai.dialects.further_fields`).
     `quirks` says how the provider differs from its dialect. `unpriced_betas` names the values of `anthropic-beta` that
@@ -164,7 +176,7 @@ class ProviderSettings:
     """
 
     name: str
-    dialect: DialectName | Literal["native"]
+    dialect: UpstreamDialectName | Literal["native"]
     base_url: str
     api_key_env: str | None = None
     auth: str = BEARER
@@ -185,7 +197,7 @@ class Catalog:
 
     models: Mapping[str, Model]
     providers: Mapping[str, ProviderSettings]
-    dialects: Mapping[str, DialectName] = field(init=False, repr=False, compare=False)
+    dialects: Mapping[str, UpstreamDialectName] = field(init=False, repr=False, compare=False)
     """The dialect of each provider that has one."""
 
     _aliases: Mapping[str, Model] = field(init=False, repr=False, compare=False)
@@ -225,15 +237,28 @@ def routing_suffix(model_id: str) -> str:
 
 def missing_settings(provider: ProviderSettings, environment: Mapping[str, str]) -> list[str]:
     """Environment variables that `provider` needs and `environment` doesn't set, for the operator's log."""
-    needed = [provider.api_key_env] if provider.api_key_env else []
+    needed = [provider.api_key_env] if provider.api_key_env and provider.auth != SIGV4 else []
     for text in (provider.base_url, *provider.headers.values()):
         needed += PLACEHOLDER.findall(text)
+    if is_signed(provider, environment) and not signing_region(resolved(provider, environment), environment):
+        needed.append(REGION_VARIABLE)
     return [name for name in dict.fromkeys(needed) if not environment.get(name)]
 
 
 def is_live(provider: ProviderSettings, environment: Mapping[str, str]) -> bool:
     """True when everything that `provider` needs is set; always so for one without a key or placeholders."""
     return not missing_settings(provider, environment)
+
+
+def is_signed(provider: ProviderSettings, environment: Mapping[str, str]) -> bool:
+    """True when requests to `provider` are signed with the credentials of the process."""
+    return provider.auth == SIGV4 and not environment.get(provider.api_key_env or "")
+
+
+def signing_region(provider: ProviderSettings, environment: Mapping[str, str]) -> str:
+    """The AWS region in the provider's base URL, else that of the process; "" where there is none."""
+    found = _REGION.search(provider.base_url)
+    return found[0] if found else environment.get(REGION_VARIABLE, "")
 
 
 def resolved(provider: ProviderSettings, environment: Mapping[str, str]) -> ProviderSettings:

@@ -23,15 +23,16 @@ from callmissed.catalog.model import (
     MAX_DIMENSIONS,
     PLACEHOLDER,
     SET_FIELDS,
+    SIGV4,
     Catalog,
     CatalogError,
     Category,
-    DialectName,
     Model,
     ProviderRoute,
     ProviderSettings,
     Quirk,
     TransportName,
+    UpstreamDialectName,
 )
 from callmissed.catalog.prices import micro_credits, token_price
 
@@ -87,7 +88,7 @@ _Credits = Annotated[
 class _ProviderRow(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    dialect: DialectName = "openai_chat"
+    dialect: UpstreamDialectName = "openai_chat"
     base_url: Annotated[str, AfterValidator(_base_url)]
     api_key_env: _Variable | None = None
     auth: _HeaderName = BEARER
@@ -99,6 +100,8 @@ class _ProviderRow(BaseModel):
 
     @model_validator(mode="after")
     def _transport_fits(self) -> Self:
+        if self.dialect == "bedrock_converse" and self.auth not in (SIGV4, BEARER):
+            raise ValueError("the dialect bedrock_converse has auth sigv4 or bearer")
         if self.transport == "openai_sdk" and (self.dialect, self.auth) != ("openai_chat", BEARER):
             raise ValueError("the transport openai_sdk is for the dialect openai_chat with a bearer key")
         anthropic = ("anthropic_messages", {BEARER, "x-api-key"})

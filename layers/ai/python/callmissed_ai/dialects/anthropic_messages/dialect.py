@@ -28,7 +28,7 @@ from callmissed_ai.dialects.anthropic_messages.request import (
 from callmissed_ai.dialects.anthropic_messages.rules.thinking import with_budget
 from callmissed_ai.dialects.anthropic_messages.stream import MessageStreamPassage, MessageStreamReader
 from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
-from callmissed_ai.dialects.dialect import Asked, Charge
+from callmissed_ai.dialects.dialect import Asked, Charge, Target
 from callmissed_ai.dialects.further_fields import FurtherField
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
@@ -41,6 +41,7 @@ class MessagesDialect:
     """Anthropic's messages."""
 
     name: DialectName = "anthropic_messages"
+    writes_by_model: bool = False
     limit_field: str = "max_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
@@ -72,7 +73,7 @@ class MessagesDialect:
         )
 
     def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
-        """See `Dialect.upstream_path`."""
+        """See `UpstreamDialect.upstream_path`."""
         return PATH
 
     def full_model_id(self, model_id: str) -> str:
@@ -84,7 +85,7 @@ class MessagesDialect:
         return fields.further_message_fields(body)
 
     def addressed(self, body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> Mapping[str, Any]:
-        """See `Dialect.addressed`."""
+        """See `UpstreamDialect.addressed`."""
         sent: Mapping[str, Any] = {name: value for name, value in body.items() if name not in GATEWAY_FIELDS}
         sent = with_budget(sent, limit) if model.thinks_by_budget else sent
         return {**sent, "model": upstream_id, "max_tokens": limit}
@@ -93,7 +94,7 @@ class MessagesDialect:
         """See `Dialect.read_request`."""
         return request_reader.read_request(body)
 
-    def write_request(self, conversation: Conversation) -> Mapping[str, Any]:
+    def write_request(self, conversation: Conversation, target: Target | None = None) -> Mapping[str, Any]:
         """See `Dialect.write_request`."""
         return request_writer.write_request(conversation)
 
@@ -114,7 +115,7 @@ class MessagesDialect:
         return reply_meter(_checked, reply_reader.read_reply, bounds, charge)
 
     def read_reply(self, reply: Mapping[str, Any]) -> Reply:
-        """See `Dialect.read_reply`."""
+        """See `UpstreamDialect.read_reply`."""
         return reply_reader.read_reply(reply)
 
     def write_reply(self, reply: Reply, frame: ReplyFrame) -> Mapping[str, Any]:
@@ -122,7 +123,7 @@ class MessagesDialect:
         return reply_writer.write_reply(reply, frame)
 
     def stream_reader(self) -> StreamReader:
-        """See `Dialect.stream_reader`."""
+        """See `UpstreamDialect.stream_reader`."""
         return MessageStreamReader()
 
     def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> reply_writer.MessageStreamWriter:
@@ -134,7 +135,7 @@ class MessagesDialect:
         return reply_writer.closing(error, request_id)
 
     def refusal(self, error: object) -> ApiError:
-        """See `Dialect.refusal`."""
+        """See `UpstreamDialect.refusal`."""
         return refusal_of(error)
 
 

@@ -7,7 +7,7 @@ from callmissed.catalog.model import DialectName, Model
 from callmissed.errors import ApiError
 from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
-from callmissed_ai.dialects.dialect import Asked, Charge
+from callmissed_ai.dialects.dialect import Asked, Charge, Target
 from callmissed_ai.dialects.further_fields import FurtherField
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
 from callmissed_ai.dialects.openai_chat import (
@@ -42,6 +42,7 @@ class ChatDialect:
     """OpenAI's chat completions."""
 
     name: DialectName = "openai_chat"
+    writes_by_model: bool = False
     limit_field: str = "max_completion_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
@@ -73,7 +74,7 @@ class ChatDialect:
         )
 
     def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
-        """See `Dialect.upstream_path`."""
+        """See `UpstreamDialect.upstream_path`."""
         return PATH
 
     def full_model_id(self, model_id: str) -> str:
@@ -85,7 +86,7 @@ class ChatDialect:
         return fields.further_chat_fields(body)
 
     def addressed(self, body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> Mapping[str, Any]:
-        """See `Dialect.addressed`."""
+        """See `UpstreamDialect.addressed`."""
         sent = {name: value for name, value in body.items() if name not in _REWRITTEN_FIELDS}
         sent["model"] = upstream_id
         if sent.get("stream"):
@@ -97,7 +98,7 @@ class ChatDialect:
         """See `Dialect.read_request`."""
         return request_reader.read_request(body)
 
-    def write_request(self, conversation: Conversation) -> Mapping[str, Any]:
+    def write_request(self, conversation: Conversation, target: Target | None = None) -> Mapping[str, Any]:
         """See `Dialect.write_request`."""
         return request_writer.write_request(conversation)
 
@@ -123,7 +124,7 @@ class ChatDialect:
         return JsonReplyMeter(checked_reply, charge_reply, bounds.body_bytes)
 
     def read_reply(self, reply: Mapping[str, Any]) -> Reply:
-        """See `Dialect.read_reply`."""
+        """See `UpstreamDialect.read_reply`."""
         checked_reply(b"", reply)
         return reply_reader.read_reply(reply)
 
@@ -132,7 +133,7 @@ class ChatDialect:
         return reply_writer.write_reply(reply, frame)
 
     def stream_reader(self) -> reply_reader.ChatStreamReader:
-        """See `Dialect.stream_reader`."""
+        """See `UpstreamDialect.stream_reader`."""
         return reply_reader.ChatStreamReader()
 
     def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> reply_writer.ChatStreamWriter:
@@ -144,7 +145,7 @@ class ChatDialect:
         return stream.closing(error, request_id)
 
     def refusal(self, error: object) -> ApiError:
-        """See `Dialect.refusal`."""
+        """See `UpstreamDialect.refusal`."""
         return errors.refusal_of(error, "messages")
 
 

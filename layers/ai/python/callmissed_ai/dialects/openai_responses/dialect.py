@@ -7,7 +7,7 @@ from typing import Any, cast
 from callmissed.catalog.model import DialectName, Model
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.conversation import Conversation, Reply, ReplyFrame
-from callmissed_ai.dialects.dialect import Asked, Charge
+from callmissed_ai.dialects.dialect import Asked, Charge, Target
 from callmissed_ai.dialects.further_fields import FurtherField
 from callmissed_ai.dialects.openai_chat.errors import refusal_of
 from callmissed_ai.dialects.openai_responses import (
@@ -41,6 +41,7 @@ class ResponsesDialect:
     """OpenAI's responses."""
 
     name: DialectName = "openai_responses"
+    writes_by_model: bool = False
     limit_field: str = "max_output_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
@@ -70,7 +71,7 @@ class ResponsesDialect:
         )
 
     def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
-        """See `Dialect.upstream_path`."""
+        """See `UpstreamDialect.upstream_path`."""
         return PATH
 
     def full_model_id(self, model_id: str) -> str:
@@ -82,14 +83,14 @@ class ResponsesDialect:
         return fields.further_response_fields(body)
 
     def addressed(self, body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> Mapping[str, Any]:
-        """See `Dialect.addressed`."""
+        """See `UpstreamDialect.addressed`."""
         return addressing.addressed(body, model, upstream_id, limit)
 
     def read_request(self, body: Mapping[str, Any]) -> Conversation:
         """See `Dialect.read_request`."""
         return request_reader.read_request(body)
 
-    def write_request(self, conversation: Conversation) -> Mapping[str, Any]:
+    def write_request(self, conversation: Conversation, target: Target | None = None) -> Mapping[str, Any]:
         """See `Dialect.write_request`."""
         return request_writer.write_request(conversation)
 
@@ -110,7 +111,7 @@ class ResponsesDialect:
         return reply_meter(partial(_passed, frame), partial(reply_reader.read_reply, lenient=True), bounds, charge)
 
     def read_reply(self, reply: Mapping[str, Any]) -> Reply:
-        """See `Dialect.read_reply`."""
+        """See `UpstreamDialect.read_reply`."""
         return reply_reader.read_reply(reply)
 
     def write_reply(self, reply: Reply, frame: ReplyFrame) -> Mapping[str, Any]:
@@ -118,7 +119,7 @@ class ResponsesDialect:
         return reply_writer.write_reply(reply, frame)
 
     def stream_reader(self) -> ResponseStreamReader:
-        """See `Dialect.stream_reader`."""
+        """See `UpstreamDialect.stream_reader`."""
         return ResponseStreamReader()
 
     def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> reply_writer.ResponseStreamWriter:
@@ -130,7 +131,7 @@ class ResponsesDialect:
         return reply_writer.closing(error, request_id)
 
     def refusal(self, error: object) -> ApiError:
-        """See `Dialect.refusal`."""
+        """See `UpstreamDialect.refusal`."""
         return refusal_of(error, _PROMPT)
 
 

@@ -3,7 +3,7 @@
 from callmissed.platform.functions import auth, billing, inference, webhooks
 from callmissed.platform.functions.auth import AUTHORIZER, KEY_EXPIRY
 from callmissed.platform.functions.billing import LEDGER_EVENTS, LEDGER_RECONCILE, LEDGER_SWEEP
-from callmissed.platform.functions.function import Function, Schedule
+from callmissed.platform.functions.function import BEDROCK_MODELS_VARIABLE, Function, Schedule
 from callmissed.platform.functions.inference import INFERENCE
 from callmissed.platform.functions.webhooks import (
     CALLBACK_WORKER,
@@ -20,6 +20,7 @@ SCHEDULES = (*billing.SCHEDULES, *webhooks.SCHEDULES, *auth.SCHEDULES)
 
 __all__ = [
     "AUTHORIZER",
+    "BEDROCK_MODELS_VARIABLE",
     "CALLBACKS_API",
     "CALLBACK_WORKER",
     "EVENT_FANOUT",

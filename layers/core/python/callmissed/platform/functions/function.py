@@ -13,6 +13,10 @@ ADMIT_KEYS = ("dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dy
 """Actions of admission on the table `keys`; PutItem and DeleteItem are for pepper rotation."""
 
 
+BEDROCK_MODELS_VARIABLE = "CALLMISSED_BEDROCK_MODELS"
+"""Variable of a function with the models on Bedrock that its role may call, between spaces; for the doctor."""
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """One Lambda function.
@@ -24,7 +28,8 @@ class Function:
     index. `needs` lists the other resources. `follows` names the table whose stream calls the function; the queues that
     call it name it as their consumer. `sends_to` names the queues that it may write to. `snap_start` says that it gets
     a snapshot where the stage pays for snapshots: of a function for whose start a caller waits, often enough to keep it
-    in use. `settings` names the fields of `CoreSettings` whose values the operator sets for a stage.
+    in use. `model_actions` are the actions that its role allows on the stage's models on Bedrock. `settings` names the
+    fields of `CoreSettings` whose values the operator sets for a stage.
     """
 
     name: str
@@ -42,6 +47,7 @@ class Function:
     sends_to: tuple[str, ...] = ()
     snap_start: bool = False
     settings: tuple[str, ...] = ()
+    model_actions: tuple[str, ...] = ()
 
     @property
     def failures(self) -> str:

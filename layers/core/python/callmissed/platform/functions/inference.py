@@ -23,6 +23,7 @@ INFERENCE = Function(
     },
     needs=(PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, STORED_RESPONSES),
     snap_start=True,
+    model_actions=("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"),
 )
 
 FUNCTIONS = (INFERENCE,)
