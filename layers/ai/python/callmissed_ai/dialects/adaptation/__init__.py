@@ -1,1 +1,1 @@
-"""What a provider needs beside its dialect: quirks of its API, and media inline. And what fields are called in errors."""
+"""What a provider needs beside its dialect: quirks of its API, media inline, and the names of fields in errors."""
