@@ -1,5 +1,6 @@
 """Strategies for JSON that an upstream or a caller may send."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -19,3 +20,15 @@ def with_something_else(value: Any, data: st.DataObject) -> Any:
     if isinstance(value, list) and value and data.draw(st.booleans()):
         return [with_something_else(each, data) for each in value]  # pyright: ignore[reportUnknownVariableType]  any JSON
     return data.draw(anything)
+
+
+def changed(value: Any, others: Sequence[Any]) -> Iterator[Any]:
+    """`value` with each of `others` in each place inside, and without each field."""
+    fields = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for place, inner in fields:  # pyright: ignore[reportUnknownVariableType]  any JSON
+        for other in (*others, *changed(inner, others)):
+            copy = value.copy()
+            copy[place] = other
+            yield copy
+        if isinstance(value, dict):
+            yield {name: each for name, each in value.items() if name != place}  # pyright: ignore[reportUnknownVariableType]  any JSON

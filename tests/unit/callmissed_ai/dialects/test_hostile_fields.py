@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from callmissed_ai.errors import provider_broke_off_midstream
 from callmissed_ai.streams.sse import data_of, split
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.work import Meter
+from tests.support.inference.any_json import changed
 
 DIALECTS: tuple[DialectName, ...] = ("openai_chat", "anthropic_messages", "openai_responses")
 PAIRS = [(caller, upstream) for caller in DIALECTS for upstream in DIALECTS]
@@ -163,18 +164,6 @@ def put_through(meter: Meter, body: bytes, *, streamed: bool) -> bytes:
     return passed
 
 
-def changed(value: Any) -> Iterator[Any]:
-    """`value` with each of `VALUES` in each place inside, and without each field."""
-    fields = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for place, inner in fields:  # pyright: ignore[reportUnknownVariableType]  any JSON
-        for other in (*VALUES, *changed(inner)):
-            copy = value.copy()
-            copy[place] = other
-            yield copy
-        if isinstance(value, dict):
-            yield {name: each for name, each in value.items() if name != place}  # pyright: ignore[reportUnknownVariableType]  any JSON
-
-
 def on_the_wire(value: Any) -> bytes:
     return json.dumps(value).replace(str(TOO_LARGE), "1e999").encode()
 
@@ -189,7 +178,7 @@ def assert_readable(body: bytes) -> None:
 
 @pytest.mark.parametrize(("caller", "upstream"), PAIRS)
 def test_whole_reply_with_anything_in_any_place(caller: DialectName, upstream: DialectName) -> None:
-    for reply in changed(WHOLE[upstream]):
+    for reply in changed(WHOLE[upstream], VALUES):
         passed = put_through(meter_for(caller, upstream, streamed=False), on_the_wire(reply), streamed=False)
         if passed:
             assert_readable(passed)
@@ -199,7 +188,7 @@ def test_whole_reply_with_anything_in_any_place(caller: DialectName, upstream: D
 def test_stream_with_anything_in_any_place(caller: DialectName, upstream: DialectName) -> None:
     events = STREAMS[upstream]
     for number, event in enumerate(events):
-        for other in changed(event):
+        for other in changed(event, VALUES):
             body = stream_of([*events[:number], other, *events[number + 1 :]])
             passed = put_through(meter_for(caller, upstream, streamed=True), body, streamed=True)
             if caller != upstream:

@@ -10,6 +10,7 @@ import pytest
 from callmissed.catalog.model import DialectName
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.opening import open_dialect
+from tests.support.inference.any_json import changed
 
 DIALECTS: tuple[DialectName, ...] = ("openai_chat", "anthropic_messages", "openai_responses")
 VALUES: Sequence[Any] = (None, True, -1, 10**30, "", "text", [], [{}], ["a"], {}, [{"type": []}], {"type": "text"})
@@ -121,22 +122,10 @@ OPTIONS: Mapping[str, Sequence[Mapping[str, Any]]] = {
 }
 
 
-def changed(value: Any) -> Iterator[Any]:
-    """`value` with each of `VALUES` in each place inside, and without each field."""
-    fields = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for place, inner in fields:  # pyright: ignore[reportUnknownVariableType]  any JSON
-        for other in (*VALUES, *changed(inner)):
-            copy = value.copy()
-            copy[place] = other
-            yield copy
-        if isinstance(value, dict):
-            yield {name: each for name, each in value.items() if name != place}  # pyright: ignore[reportUnknownVariableType]  any JSON
-
-
 def requests_of(dialect: DialectName) -> Iterator[Mapping[str, Any]]:
-    yield from changed({**REQUESTS[dialect]})
+    yield from changed({**REQUESTS[dialect]}, VALUES)
     for options in OPTIONS[dialect]:
-        for each in changed({**options}):
+        for each in changed({**options}, VALUES):
             yield {**REQUESTS[dialect], **each}
 
 

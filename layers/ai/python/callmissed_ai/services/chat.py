@@ -25,11 +25,11 @@ from callmissed.errors import ApiError, invalid_request
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import Charges, max_token_cost, token_charges, token_price
+from callmissed_ai.dialects.adaptation.field_names import in_neutral_terms, in_own_terms
 from callmissed_ai.dialects.adaptation.media import media_urls, with_inline_media
 from callmissed_ai.dialects.adaptation.quirks import adapted
 from callmissed_ai.dialects.conversation import Conversation, ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Charge, Dialect, Target, UpstreamDialect
-from callmissed_ai.dialects.field_names import in_neutral_terms, in_own_terms
 from callmissed_ai.dialects.opening import open_dialect, open_upstream_dialect
 from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter

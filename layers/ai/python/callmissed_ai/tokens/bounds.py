@@ -8,7 +8,7 @@ _REQUEST_TOKENS = 256
 
 
 _INSTRUCTION_TOKENS = 1_024
-"""Room for what providers write into the prompt of a request with tools or a form of the reply; Anthropic up to 804."""
+"""Room for what providers write into the prompt of a request with tools or a form of the reply: an assumption."""
 
 
 def max_request_tokens(text_bytes: int, images: int, *, instructed: bool = False) -> int:

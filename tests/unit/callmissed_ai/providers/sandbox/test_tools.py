@@ -175,6 +175,12 @@ async def test_optional_arguments_are_given_when_the_message_speaks_of_them(sand
             "every key in properties. Missing 'a'",
         ),
         (
+            {"type": "object", "properties": {"a": TEXT}, "required": 5, "additionalProperties": False},
+            True,
+            "every key in properties. Missing 'a'",
+        ),
+        ({"type": "object", "properties": None, "additionalProperties": False}, True, "None is not of type 'object'"),
+        (
             {"type": "object", "properties": {"weather": {"type": "wether"}}},
             None,
             "'wether' is not valid under any of the given schemas",

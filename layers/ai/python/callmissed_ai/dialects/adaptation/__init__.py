@@ -1,1 +1,1 @@
-"""What a provider needs beside its dialect: quirks of its API, and media inline."""
+"""What a provider needs beside its dialect: quirks of its API, media inline, and the names of fields in errors."""

@@ -153,7 +153,10 @@ def _check_closed(rules: Mapping[str, Any], context: tuple[str, ...]) -> None:
     if rules.get("additionalProperties") is not False:
         text = "'additionalProperties' is required to be supplied and to be false."
         raise SchemaError(f"In context={context}, {text}")
-    missing = [name for name in rules.get("properties", {}) if name not in rules.get("required", ())]
+    properties, required = rules.get("properties"), rules.get("required")
+    names = cast("dict[str, Any]", properties) if isinstance(properties, dict) else {}
+    listed = cast("list[Any]", required) if isinstance(required, list) else []
+    missing = [name for name in names if name not in listed]
     if missing:
         text = "'required' is required to be supplied and to be an array including every key in properties."
         raise SchemaError(f"In context={context}, {text} Missing '{missing[0]}'.")
