@@ -96,6 +96,12 @@ class StoppedCalls:
         for name, write in WRITES.items():
             self._begin(self.dead[name].account, streamed=write.streamed)
         await until(lambda: all(planned.met.is_set() for planned in planned_faults))
+        for name, write in WRITES.items():
+            if write.step is Step.APPLY:  # the refund of the key is written beside the wallet's update
+                await eventually(self._is_refunded, self.dead[name].account)
+
+    async def _is_refunded(self, account: Account) -> bool:
+        return (await self.accounts.key_item(account.secret))["kb"] == BUDGET - REPORTED
 
     async def stop_in_upstream(self, name: str, *, streamed: bool) -> None:
         """Begin a call and wait until its upstream stands at a gate."""
