@@ -30,19 +30,6 @@ PASSING = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def shared_proxy(store: StageTables) -> Iterator[DynamoProxy]:
-    with DynamoProxy(store.endpoint).serving() as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(shared_proxy: DynamoProxy) -> Iterator[DynamoProxy]:
-    shared_proxy.seen.clear()
-    yield shared_proxy
-    shared_proxy.release()
-
-
 @pytest_asyncio.fixture(scope="module")
 async def client(
     shared_proxy: DynamoProxy, store: StageTables, providers_file: Path

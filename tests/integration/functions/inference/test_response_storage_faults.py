@@ -34,19 +34,6 @@ PASSING = pytest.mark.parametrize("fault", [Fault.THROTTLE, Fault.FAIL, Fault.LO
 
 
 @pytest.fixture(scope="module")
-def shared_proxy(store: StageTables) -> Iterator[DynamoProxy]:
-    with DynamoProxy(store.endpoint).serving() as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(shared_proxy: DynamoProxy) -> Iterator[DynamoProxy]:
-    shared_proxy.seen.clear()
-    yield shared_proxy
-    shared_proxy.release()
-
-
-@pytest.fixture(scope="module")
 def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("moto")
     with moto_server(folder / "moto.log") as endpoint:

@@ -2,81 +2,31 @@
 
 import base64
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.session import get_session
-from botocore.validate import ParamValidator
 
-from callmissed.errors import ApiError
-from callmissed_ai.dialects.opening import open_dialect, open_upstream_dialect
-from callmissed_ai.routing.refusals import is_about_our_account
-from tests.support.inference.converse import redacted
+from tests.support.inference.converse_requests import (
+    CHAT,
+    CLAUDE,
+    CONVERSE,
+    HELLO,
+    LLAMA,
+    NOVA,
+    PNG,
+    PROFILE,
+    SCHEMA,
+    SPEC,
+    WEATHER,
+    calling,
+    from_chat,
+    from_messages,
+    refused,
+    result,
+    user,
+)
 from tests.support.inference.targets import target
-
-CONVERSE = open_upstream_dialect("bedrock_converse")
-CHAT = open_dialect("openai_chat")
-MESSAGES = open_dialect("anthropic_messages")
-SHAPE: Any = get_session().get_service_model("bedrock-runtime").operation_model("Converse").input_shape
-CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-NOVA = "amazon.nova-pro-v1:0"
-GPT = "openai.gpt-oss-120b-1:0"
-LLAMA = "meta.llama3-3-70b-instruct-v1:0"
-HELLO = {"role": "user", "content": "Hello"}
-WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
-SPEC = {"toolSpec": {"name": "weather", "inputSchema": {"json": {"type": "object"}}}}
-SCHEMA = '{"type":"object","additionalProperties":false}'
-PNG = "iVBORw0KGgo="
-
-
-def accepted(body: Mapping[str, Any]) -> dict[str, Any]:
-    """`body` as JSON, which must fit the API's model."""
-    sent = json.loads(json.dumps(body))
-    report = ParamValidator().validate(_decoded(sent) | {"modelId": "m"}, SHAPE)
-    assert not report.has_errors(), report.generate_report()
-    return sent
-
-
-def _decoded(value: Any) -> Any:
-    """`value` with its blobs as bytes, as botocore takes them."""
-    if isinstance(value, list):
-        return [_decoded(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    blobs = ("bytes", "redactedContent")
-    return {k: base64.b64decode(v, validate=True) if k in blobs else _decoded(v) for k, v in value.items()}
-
-
-def from_chat(upstream_id: str = CLAUDE, *, cache_write: int | None = None, **fields: Any) -> dict[str, Any]:
-    asked = CHAT.read_request({"model": "m", "messages": [HELLO], **fields})
-    return accepted(CONVERSE.write_request(asked, target(upstream_id, cache_write=cache_write)))
-
-
-def from_messages(upstream_id: str = CLAUDE, *, cache_write: int | None = None, **fields: Any) -> dict[str, Any]:
-    asked = MESSAGES.read_request({"model": "m", "max_tokens": 100, "messages": [HELLO], **fields})
-    return accepted(CONVERSE.write_request(asked, target(upstream_id, cache_write=cache_write)))
-
-
-def calling(*ids: str) -> dict[str, Any]:
-    calls = [{"id": each, "type": "function", "function": {"name": "weather", "arguments": "{}"}} for each in ids]
-    return {"role": "assistant", "content": None, "tool_calls": calls}
-
-
-def result(call_id: str, content: str = "Rain") -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": call_id, "content": content}
-
-
-def user(*blocks: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": list(blocks)}]
-
-
-def refused(write: Any, *arguments: Any, **fields: Any) -> ApiError:
-    with pytest.raises(ApiError) as error:
-        write(*arguments, **fields)
-    assert error.value.status == 400
-    return error.value
 
 
 def test_everything_that_converse_has_is_carried() -> None:
@@ -246,44 +196,6 @@ def test_21_mark_within_a_result_follows_the_result() -> None:
     ]
 
 
-def test_22_signed_thoughts_go_back_to_claude_as_they_came() -> None:
-    thoughts = [
-        {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbmVk"},
-        {"type": "redacted_thinking", "data": "ZW5jcnlwdGVk"},
-    ]
-    turns = [HELLO, {"role": "assistant", "content": [*thoughts, {"type": "text", "text": "Yes"}]}, HELLO]
-
-    claude, llama = from_messages(messages=turns), from_messages(LLAMA, messages=turns)
-
-    assert claude["messages"][1]["content"] == [
-        {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "c2lnbmVk"}}},
-        {"reasoningContent": {"redactedContent": redacted("ZW5jcnlwdGVk")}},
-        {"text": "Yes"},
-    ]
-    assert llama["messages"][1]["content"] == [{"text": "Yes"}]
-
-
-def test_open_turn_of_claude_can_not_be_continued_by_another_model() -> None:
-    thought = {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbmVk"}
-    used = {"type": "tool_use", "id": "a", "name": "weather", "input": {}}
-    fields: dict[str, Any] = {
-        "messages": [
-            HELLO,
-            {"role": "assistant", "content": [thought, used]},
-            *user({"type": "tool_result", "tool_use_id": "a", "content": "Rain"}),
-        ],
-        "tools": [{"name": "weather", "input_schema": {}}],
-    }
-
-    assert from_messages(**fields)["messages"][1]["content"][0] == {
-        "reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "c2lnbmVk"}}
-    }
-    assert refused(from_messages, NOVA, **fields).param == "messages.1.content.0"
-
-
-PROFILE = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abcdef012345"
-
-
 @pytest.mark.parametrize(
     ("upstream_id", "model_id", "sent"),
     [
@@ -299,15 +211,6 @@ def test_family_is_known_by_the_id_or_by_ours(upstream_id: str, model_id: str, s
     body = CONVERSE.write_request(asked, target(upstream_id, model_id=model_id))
 
     assert body["additionalModelRequestFields"] == sent
-
-
-def test_model_of_no_known_family_gets_signed_thoughts_back() -> None:
-    thought = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
-    said = {"role": "assistant", "content": [thought, {"type": "text", "text": "Yes"}]}
-
-    body = from_messages(PROFILE, messages=[HELLO, said, HELLO])
-
-    assert "reasoningContent" in body["messages"][1]["content"][0]
 
 
 def test_ids_of_calls_fit_and_stay_the_same_in_call_and_result() -> None:
@@ -343,26 +246,6 @@ def test_image_by_url_is_no_refusal_where_it_will_be_inline() -> None:
     CONVERSE.write_request(asked, replace(target(CLAUDE), awaits_media=True))
 
 
-@pytest.mark.parametrize(("effort", "budget"), [("low", 1_024), ("high", 3_200)])
-def test_effort_is_a_budget_for_a_model_that_thinks_by_budget(effort: str, budget: int) -> None:
-    asked = CHAT.read_request({"model": "m", "messages": [HELLO], "reasoning_effort": effort})
-
-    body = accepted(CONVERSE.write_request(asked, target(CLAUDE, thinks_by_budget=True)))
-
-    assert body["additionalModelRequestFields"]["thinking"] == {"type": "enabled", "budget_tokens": budget}
-    assert "outputConfig" not in body
-
-
-def test_budget_gives_way_to_a_turn_without_its_thoughts() -> None:
-    fields: dict[str, Any] = {
-        "messages": [HELLO, calling("a"), result("a")],
-        "tools": [WEATHER],
-        "reasoning": {"max_tokens": 2_000},
-    }
-
-    assert "additionalModelRequestFields" not in from_chat(**fields)
-
-
 def test_documents_have_plain_and_different_names() -> None:
     pdf = {"type": "base64", "media_type": "application/pdf", "data": PNG}
     text = {"type": "text", "media_type": "text/plain", "data": "Hello"}
@@ -381,31 +264,6 @@ def test_documents_have_plain_and_different_names() -> None:
     ]
     assert documents[1]["context"] == "Of a year."
     assert base64.b64decode(documents[2]["source"]["bytes"]) == b"Hello"
-
-
-@pytest.mark.parametrize(
-    ("upstream_id", "effort", "sent"),
-    [
-        (CLAUDE, "max", {"thinking": {"type": "adaptive"}}),
-        (CLAUDE, "none", {"thinking": {"type": "disabled"}}),
-        (NOVA, "max", {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}}),
-        (NOVA, "none", {"reasoningConfig": {"type": "disabled"}}),
-        (GPT, "minimal", {"reasoning_effort": "low"}),
-        (LLAMA, "none", None),
-    ],
-)
-def test_thinking_is_in_the_words_of_the_models_family(upstream_id: str, effort: str, sent: Any) -> None:
-    body = from_chat(upstream_id, reasoning_effort=effort)
-
-    assert body.get("additionalModelRequestFields") == sent
-    assert body.get("outputConfig") == ({"effort": "max"} if (upstream_id, effort) == (CLAUDE, "max") else None)
-
-
-@pytest.mark.parametrize(("budget", "effort"), [(200, "low"), (1_500, "medium"), (3_900, "high")])
-def test_budget_is_a_share_of_the_limit_where_there_are_efforts(budget: int, effort: str) -> None:
-    body = from_messages(GPT, thinking={"type": "enabled", "budget_tokens": budget})
-
-    assert body["additionalModelRequestFields"] == {"reasoning_effort": effort}
 
 
 @pytest.mark.parametrize(
@@ -441,33 +299,3 @@ def test_user_that_the_log_can_not_hold_has_another_name() -> None:
     (named,) = from_chat(user="ünal|1")["requestMetadata"].values()
 
     assert named.startswith("user_")
-
-
-@pytest.mark.parametrize(
-    ("message", "code"),
-    [
-        ("Input is too long for requested model.", "context_length_exceeded"),
-        (
-            "The model returned the following errors: prompt is too long: 9 > 8",
-            "context_length_exceeded",
-        ),
-        ("Malformed input request: secret-detail", "invalid_request_error"),
-    ],
-)
-def test_refusals_are_in_our_words(message: str, code: str) -> None:
-    error = CONVERSE.refusal({"message": message})
-
-    assert error.status == 400
-    assert error.code == code
-    assert "secret-detail" not in error.message
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "The provided model identifier is invalid.",
-        "Invocation of model ID anthropic.x with on-demand throughput isn't supported.",
-    ],
-)
-def test_refusals_of_our_model_ids_are_no_callers_fault(message: str) -> None:
-    assert is_about_our_account({"message": message})
