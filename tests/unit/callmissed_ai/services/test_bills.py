@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import DialectName, ProviderRoute, UpstreamDialectName
-from callmissed_ai.charges import Charges
+from callmissed_ai.charges import OUTPUT_TOKENS, Charges
+from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.services.chat import ChatWork, parse
 from callmissed_ai.tokens.counting import count_text
 from callmissed_ai.work import Meter
 from tests.support.inference.billed_replies import UPSTREAMS, Spent
+from tests.support.inference.responses import response, written
 
 PRICES = {"input": 7, "cached_input": 3, "cache_write": 11, "output": 13}
 """Credits per million tokens, so micro-credits per token."""
@@ -155,3 +157,17 @@ async def test_usage_of_nothing_costs_nothing(caller: DialectName, upstream: Ups
     meter.feed(json.dumps(UPSTREAMS[upstream].whole(nothing)).encode())
     meter.end()
     assert (await charged(meter)).cost == 0
+
+
+@pytest.mark.parametrize("caller", REQUESTS)
+async def test_text_above_a_limit_that_was_raised_is_counted_up_to_the_hold(caller: DialectName) -> None:
+    prompt = {name: REQUESTS[caller][name] for name in ("messages", "input") if name in REQUESTS[caller]}
+    body = {**prompt, "model": "of-openai_responses", open_dialect(caller).limit_field: 5}
+    work = parse(caller, CATALOG, body, len(json.dumps(body)))
+    meter = meter_of(work)
+    meter.feed(json.dumps(response(written({"type": "output_text", "text": "one two " * 50}), usage=None)).encode())
+    meter.end()
+
+    output = next(line.quantity for line in (await charged(meter)).lines if line.unit == OUTPUT_TOKENS)
+
+    assert output == 16

@@ -4,7 +4,11 @@ The numbers are generous, because providers count tokens in their own ways: a to
 characters, and a chunk of a stream that carries one token has a few hundred bytes, with twenty logprobs about 3 KB.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+LOWEST_LIMITS: Mapping[str, int] = {"openai_responses": 16}
+"""The lowest output limit that upstreams of a dialect accept; a lower one is raised to it, and held for."""
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """No reply may be longer, whatever its limit."""

@@ -31,7 +31,7 @@ from callmissed_ai.dialects.adaptation.quirks import adapted
 from callmissed_ai.dialects.conversation import Conversation, ReplyFrame
 from callmissed_ai.dialects.dialect import Asked, Charge, Dialect, Target, UpstreamDialect
 from callmissed_ai.dialects.opening import open_dialect, open_upstream_dialect
-from callmissed_ai.dialects.output_bounds import output_bounds
+from callmissed_ai.dialects.output_bounds import LOWEST_LIMITS, output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.tools.names import given_names
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
@@ -55,9 +55,6 @@ DEFAULT_OUTPUT_TOKENS = 16_384
 
 MIN_OUTPUT_TOKENS = 256
 """The shortest reply for which a limit that nobody asked for is lowered to what can be paid."""
-
-_MIN_LIMITS: Mapping[str, int] = {"openai_responses": 16}
-"""The lowest output limit that upstreams of a dialect accept; a lower one is raised to it, and held for."""
 
 _SORTS: Mapping[str, Sort] = {"nitro": "throughput", "floor": "price"}
 """What a routing suffix sorts by."""
@@ -109,8 +106,8 @@ class ChatWork:
 
     def _most_output(self, model: Model) -> int:
         """Tokens that a reply may have at most: some providers take no limit below one of their own."""
-        dialects = (self.dialects.get(route.provider) or "" for route in model.routes)
-        return max([self.output_tokens, *(_MIN_LIMITS.get(name, 0) for name in dialects)])
+        dialects = (self.dialects.get(route.provider, "") for route in model.routes)
+        return max([self.output_tokens, *(LOWEST_LIMITS.get(name, 0) for name in dialects)])
 
     def shorter(self, available: MicroCredits) -> "ChatWork | None":
         """The same call with a shorter reply that `available` micro-credits cover, or None if that is no use."""
@@ -218,7 +215,7 @@ class ChatWork:
         if reported is None:
             return token_charges(model, await asyncio.to_thread(count, written))
         if text := written():
-            left = max(0, self.output_tokens * self.asked.choices - reported.output)
+            left = max(0, self._most_output(model) * self.asked.choices - reported.output)
             more = await asyncio.to_thread(counting.count_text, text, left)
             reported = replace(reported, output=reported.output + more, estimated=True)
         return token_charges(model, reported)
@@ -226,7 +223,8 @@ class ChatWork:
     def _counted(self, model: Model, written: Callable[[], str]) -> TokenUsage:
         """Our own count, which ends where the hold does."""
         read = self.caller.count(self.body, self._max_input(model))
-        return TokenUsage(read, counting.count_text(written(), self.output_tokens * self.asked.choices), estimated=True)
+        most = self._most_output(model) * self.asked.choices
+        return TokenUsage(read, counting.count_text(written(), most), estimated=True)
 
     def _estimated(self, _model: Model, written: Callable[[], str]) -> TokenUsage:
         """What costs nothing is not counted whole."""

@@ -5,7 +5,8 @@ from typing import Any, cast
 
 from callmissed.catalog.model import Model
 from callmissed_ai.dialects.openai_responses import carriers
-from callmissed_ai.dialects.openai_responses.request import ENCRYPTED_REASONING, GATEWAY_FIELDS, MIN_OUTPUT_TOKENS
+from callmissed_ai.dialects.openai_responses.request import ENCRYPTED_REASONING, GATEWAY_FIELDS
+from callmissed_ai.dialects.output_bounds import LOWEST_LIMITS
 from callmissed_ai.dialects.reasoning.open_turn import foreign_thought
 
 _Items = Sequence[Mapping[str, Any]]
@@ -14,7 +15,7 @@ _Items = Sequence[Mapping[str, Any]]
 def addressed(body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> dict[str, Any]:
     """`body` for the upstream's model `upstream_id`, which keeps nothing of it. Raises ApiError 400 as `_kept` does."""
     sent = {name: value for name, value in body.items() if name not in GATEWAY_FIELDS}
-    sent |= {"model": upstream_id, "store": False, "max_output_tokens": max(limit, MIN_OUTPUT_TOKENS)}
+    sent |= {"model": upstream_id, "store": False, "max_output_tokens": max(limit, LOWEST_LIMITS["openai_responses"])}
     if isinstance(body["input"], list):
         sent["input"] = list(_kept(cast("_Items", body["input"])))
     included = [name for name in body.get("include") or () if name != ENCRYPTED_REASONING]

@@ -14,9 +14,6 @@ from callmissed_ai.tokens.bounds import max_request_tokens
 from callmissed_ai.tokens.usage import MAX_TOKENS
 
 PATH = "/responses"
-MIN_OUTPUT_TOKENS = 16
-"""The lowest output limit that upstreams of this dialect accept."""
-
 GATEWAY_FIELDS = frozenset({"models", "previous_response_id", "provider"})
 """Fields for the gateway, which are not sent upstream."""
 
