@@ -24,8 +24,8 @@ from bench.servers import BenchError
 from local.errors import EngineError
 
 CALLERS = (CHAT, MESSAGES, RESPONSES)
-CASES = (Case(False, 16, 400), Case(True, 16, 320))
-ROUNDS = 4
+CASES = (Case(False, 16, 800), Case(True, 16, 960))
+ROUNDS = 8
 EVENT_DELAY_MS = 2.0
 TRANSLATED_STREAM = 1.5
 
