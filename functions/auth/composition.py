@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 from callmissed.aws.database import Database
-from callmissed.aws.secrets import pepper_ring
+from callmissed.aws.secrets import pepper_ring, signing_ring
 from callmissed.keys.admission import Admission
 from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.settings import CoreSettings, from_environment
+
+if TYPE_CHECKING:
+    from callmissed.sessions.authenticate import PersonAuthenticator
+    from callmissed.sessions.tokens import AccessTokens
 
 
 @dataclass(frozen=True)
@@ -22,9 +27,23 @@ class AuthComposition:
         return Database.connect(self.settings)
 
     @cached_property
-    def authenticator(self) -> KeyAuthenticator:
+    def keys(self) -> KeyAuthenticator:
         """Admits API keys. Raises ValueError without a pepper."""
         return KeyAuthenticator(self.database, Admission(self.database), pepper_ring(self.settings))
+
+    @cached_property
+    def tokens(self) -> "AccessTokens":
+        """Issues and verifies access tokens. Raises ValueError without a signing key."""
+        from callmissed.sessions.tokens import AccessTokens  # imports PyJWT, which a key's call does not need
+
+        return AccessTokens(signing_ring(self.settings), self.settings.stage)
+
+    @cached_property
+    def people(self) -> "PersonAuthenticator":
+        """Finds the person of an access token. Raises ValueError without a signing key."""
+        from callmissed.sessions.authenticate import PersonAuthenticator  # as above
+
+        return PersonAuthenticator(self.database, self.tokens)
 
 
 def compose(settings: CoreSettings | None = None) -> AuthComposition:

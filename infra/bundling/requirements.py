@@ -27,7 +27,8 @@ def layer_requirements(name: str) -> str:
     direct, listed = graph[_PROJECT], listed_distributions(name)
     if unknown := listed - direct:
         raise LayerRecipeError(f"layers/deps/{name}.toml: not a dependency in pyproject.toml: {', '.join(unknown)}")
-    leave_out = sorted(direct - _needed(graph, listed)) + trimming("exclude")
+    unused = [name for name in trimming("exclude") if name not in listed]
+    leave_out = sorted(direct - _needed(graph, listed)) + unused
     command = ["export", "--frozen", "--no-default-groups", "--no-emit-project", "--no-annotate", "--no-header"]
     return uv([*command, *(flag for each in leave_out for flag in ("--prune", each))])
 

@@ -130,7 +130,7 @@ def _operation(route: Route, target: IntegrationTarget) -> dict[str, Any]:
         operation["parameters"] = [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
         ]
-    if route.auth is Auth.ACCOUNT:
+    if route.has_authorizer:
         operation["security"] = [{_AUTHORIZER: []}]
     return operation
 

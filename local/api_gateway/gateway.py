@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.errors import ApiError, envelope, payload_too_large, service_unavailable
 from callmissed.ids import new_id
-from callmissed.platform.routes import MAX_BODY_BYTES, REFUSAL_HEADERS, ROUTES, STREAM_TIMEOUT_SECONDS, Auth, Route
+from callmissed.platform.routes import MAX_BODY_BYTES, REFUSAL_HEADERS, ROUTES, STREAM_TIMEOUT_SECONDS, Route
 from local.api_gateway.events import HttpRequest, method_arn
 from local.api_gateway.proxy_integration import http_request
 from local.api_gateway.resources import find_route, resources
@@ -44,8 +44,8 @@ async def no_authorizer(_request: HttpRequest) -> dict[str, str]:
 class ApiGateway:
     """An ASGI app over `apps`, which are named as in the route table.
 
-    `authorize` is called before routes of accounts, `timeout_seconds` is the longest time of a streamed call, and
-    `buffered_seconds` that of any other.
+    `authorize` is called before routes that have an authorizer, `timeout_seconds` is the longest time of a streamed
+    call, and `buffered_seconds` that of any other.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class ApiGateway:
         scope = _as_passed_on(scope)
         found = {"resource": route.path, "path_params": parameters, "request_id": response.request_id}
         inner = {**scope, **found}
-        if route.auth is Auth.ACCOUNT:
+        if route.has_authorizer:
             inner["authorizer"] = await self._authorized(http_request(inner))
         try:
             async with asyncio.timeout(self._seconds[route.streaming]):

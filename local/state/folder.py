@@ -23,16 +23,21 @@ from local.state.seed import SeededTenant
 
 
 class LocalSecrets(BaseModel):
-    """Secrets that are kept across restarts. Pepper and sealing key are hex; `account` is None until one is seeded."""
+    """Secrets that are kept across restarts, keys in hex; `account` is None until one is seeded."""
 
     pepper: str = Field(default_factory=lambda: secrets.token_hex(32))
     sealing_key: str = Field(default_factory=lambda: secrets.token_hex(32))
+    signing_key: str = Field(default_factory=lambda: secrets.token_hex(32))
     account: SeededTenant | None = None
 
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables that hold them, in place of those that name a secret of AWS."""
-        return {"CALLMISSED_PEPPERS": self.pepper, "CALLMISSED_SEALING_KEYS": self.sealing_key}
+        return {
+            "CALLMISSED_PEPPERS": self.pepper,
+            "CALLMISSED_SEALING_KEYS": self.sealing_key,
+            "CALLMISSED_SIGNING_KEYS": self.signing_key,
+        }
 
 
 class Announcement(BaseModel):
@@ -69,7 +74,7 @@ class StateFolder:
             found = LocalSecrets()
         except ValueError:
             raise LocalStackError(f"{self._secrets} is damaged; start afresh with: make dev ARGS=--reset") from None
-        if found.model_fields_set < {"pepper", "sealing_key"}:
+        if not {"pepper", "sealing_key", "signing_key"} <= found.model_fields_set:
             self.store_secrets(found)
         return found
 

@@ -14,7 +14,7 @@ import uvicorn
 from aiohttp import web
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from callmissed.platform.queues import Queue
+from callmissed.platform.queues import PASSING, Queue
 from local.aws.services import StageServices
 from local.lambda_runtime.change_signal import ChangeSignal
 from local.lambda_runtime.event_source_mappings import EventSourceMapping, EventSourceMappings
@@ -195,6 +195,7 @@ def _sqs_mapping(
         queue.name.removeprefix(f"callmissed-{stage}-"),
         consumer=function,
         visibility_seconds=queue.properties["VisibilityTimeout"],
+        tenant_data=PASSING,
         batch=mapping.properties.get("BatchSize", 10),
     )
     return SqsMapping(engines.client("sqs"), StageServices(engines.other_url, stage), declared, invocations)

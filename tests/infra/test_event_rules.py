@@ -7,7 +7,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from callmissed.platform.queues import CALLBACK_SOURCE, EVENT_SOURCE, Queue, Rule
+from callmissed.platform.queues import CALLBACK_SOURCE, EVENT_SOURCE, PASSING, Queue, Rule
 from infra.config import StageConfig
 from infra.declarations import Declarations
 
@@ -15,9 +15,12 @@ BOT_EVENTS = Queue(
     "bot-events",
     consumer="bot",
     visibility_seconds=180,
+    tenant_data=PASSING,
     rules=(Rule(EVENT_SOURCE, ("message.received", "message.status")), Rule("callmissed.calls", ("call.ended",))),
 )
-EVERYTHING = Queue("everything", consumer="bot", visibility_seconds=180, rules=(Rule(EVENT_SOURCE),))
+EVERYTHING = Queue(
+    "everything", consumer="bot", visibility_seconds=180, tenant_data=PASSING, rules=(Rule(EVENT_SOURCE),)
+)
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from tests.support.inference.behaviours import fails
 from tests.support.inference.gateway import PEPPER, REGION, Account, Accounts, gateway_at_work, settings_for
 from tests.support.inference.upstream import FakeUpstream, until
 from tests.support.inference.wire import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, chat, embed, message, refused, respond
+from tests.support.keys.authenticators import only_keys
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
 BUDGETS = pytest.mark.parametrize("budget", [None, 10**10], ids=["no budget", "budget"])
@@ -327,7 +328,7 @@ async def test_an_authorized_request_costs_one_write(
     async def cost(secret: str) -> tuple[int, int, float]:
         count = authorizing.restart()
         with suppress(ApiError):
-            await authorize(request_of(account_request(secret)), ring, system_clock())
+            await authorize(request_of(account_request(secret)), only_keys(ring), system_clock())
         assert count.reads == count.transactions == 0
         return count.rounds, len(count.spans), count.units
 

@@ -36,6 +36,7 @@ from local.api_gateway.events import HttpRequest, proxy_event
 from local.api_gateway.gateway import ApiGateway
 from local.api_gateway.proxy_integration import ProxyIntegration, response_messages
 from local.api_gateway.resources import find_route, resources
+from tests.support.keys.authenticators import only_keys
 from tests.support.lambda_events import answer_event
 
 HeaderList = Sequence[tuple[str, str]]
@@ -165,7 +166,7 @@ class WholeProduct:
 
     async def _authorize(self, event: Event) -> Any:
         try:
-            return await authorize(request_of(event), self._authenticator, system_clock())
+            return await authorize(request_of(event), only_keys(self._authenticator), system_clock())
         except ApiError as refused:
             if refused.status != 401:
                 raise

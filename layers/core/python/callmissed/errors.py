@@ -124,8 +124,9 @@ def invalid_api_key(message: str = "Incorrect API key: it is unknown, revoked or
 def unauthorized() -> ApiError:
     """401 of the gateway, which does not learn why the authorizer refused."""
     return invalid_api_key(
-        "No valid API key: none was sent, or it is mistyped, unknown, revoked or expired. Send one that begins with "
-        "'cm_live_' or 'cm_test_' as 'Authorization: Bearer cm_...'; keys of other services don't work here."
+        "No valid credentials: none were sent, or they are mistyped, unknown, revoked or expired. Send an API key that "
+        "begins with 'cm_live_' or 'cm_test_', or the access token of a signed-in person where the route asks for one, "
+        "as 'Authorization: Bearer ...'."
     )
 
 

@@ -15,6 +15,7 @@ from callmissed.platform.routes import ROUTES, Auth
 from functions.auth import authorizer
 from functions.auth.authorizer import Policy, request_of
 from tests.support.authorizer_requests import ARN, request
+from tests.support.keys.authenticators import only_keys
 from tests.support.keys.key_store import NEW, NOVEMBER, OLD, KeyStore
 
 HOOKS = frozenset({"webhooks:write"})
@@ -24,7 +25,7 @@ SCOPE_MISSING = (
 
 
 async def authorize(event: dict[str, Any], authenticator: KeyAuthenticator, now: int) -> Policy:
-    return await authorizer.authorize(request_of(event), authenticator, Micros(now))
+    return await authorizer.authorize(request_of(event), only_keys(authenticator), Micros(now))
 
 
 async def asked(key_store: KeyStore, event: dict[str, Any], now: int = NOVEMBER) -> Policy:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from callmissed.platform.queues import CALLBACK_SOURCE, CALLBACKS, EVENT_SOURCE, FANOUT, QUEUES, Queue, Rule
+from callmissed.platform.queues import CALLBACK_SOURCE, CALLBACKS, EVENT_SOURCE, FANOUT, PASSING, QUEUES, Queue, Rule
 from callmissed.platform.resources import EVENT_BUS, RESPONSES_BUCKET
 from local.aws.clients import local_client
 from local.aws.services import StageServices, create_services
@@ -42,6 +42,7 @@ def test_rule_with_detail_types_matches_no_other_type_and_no_other_source(servic
         "bot-events",
         consumer="bot",
         visibility_seconds=180,
+        tenant_data=PASSING,
         rules=(Rule(EVENT_SOURCE, ("message.received", "message.status")), Rule("callmissed.calls", ("call.ended",))),
     )
     stage = StageServices(services.endpoint, f"{services.stage}-rules")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from callmissed.platform.queues import Queue
+from callmissed.platform.queues import PASSING, Queue
 from local.aws.clients import local_client
 from local.aws.services import StageServices, create_services
 from local.lambda_runtime.functions import LambdaFunctions
@@ -10,7 +10,7 @@ from local.lambda_runtime.sqs_mapping import SqsMapping
 from tests.support.event_source_mappings import polling, wait_for
 from tests.support.local_handlers import CALLS, declared
 
-BRIEF = Queue("brief", consumer="consumer", visibility_seconds=1, tries=2)
+BRIEF = Queue("brief", consumer="consumer", visibility_seconds=1, tenant_data=PASSING, tries=2)
 
 
 def sqs_mapping(services: StageServices, handler: str) -> SqsMapping:

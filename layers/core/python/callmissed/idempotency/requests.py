@@ -23,9 +23,12 @@ class KeyedRequest:
     fingerprint: str
 
 
-def keyed_request(tenant: str, mode: str, key: str, fingerprint: str) -> KeyedRequest:
-    """The request behind `tenant`'s `key`. Test keys have a key space of their own, without replays of live answers."""
-    owner = (tenant, "test") if mode == Mode.TEST else (tenant,)
+def keyed_request(tenant: str, mode: str, key: str, fingerprint: str, *, person: str = "") -> KeyedRequest:
+    """The request behind `tenant`'s `key`.
+
+    Test keys have a key space of their own, without replays of live answers, and so has each `person` (a user id).
+    """
+    owner = (tenant, "person", person) if person else (tenant, "test") if mode == Mode.TEST else (tenant,)
     return KeyedRequest(_digest("\0".join((*owner, key)).encode()), fingerprint)
 
 

@@ -35,6 +35,21 @@ def presented_secret(headers: Headers) -> str:
     return secret
 
 
+def bearer_token(headers: Headers) -> str | None:
+    """The access token in `Authorization: Bearer`, if there is one; a key beside it is refused with ApiError 401."""
+    shown = [value.partition(" ")[2].strip() for value in _values(headers, "authorization")]
+    if not any(_has_form_of_token(secret) for secret in shown):
+        return None
+    if len(shown) > 1 or _values(headers, "x-api-key"):
+        raise invalid_api_key("The request carries several credentials.")
+    return shown[0]
+
+
+def _has_form_of_token(secret: str) -> bool:
+    """Whether `secret` has the form of a JWT, which no API key has."""
+    return secret.startswith("ey") and secret.count(".") == 2
+
+
 def calling_origin(headers: Headers) -> str | None:
     """Origin of the calling page, from the browser's headers; None for several, which no browser sends."""
     origin, referer = (_values(headers, name) or [None] for name in ("origin", "referer"))

@@ -7,6 +7,7 @@ from the rows here.
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from callmissed.platform.tenant_data import HELPERS, NO_TENANT_DATA, TenantData, expires
 from callmissed.settings import variable_of
 
 _READ_SECRET = ("secretsmanager:GetSecretValue",)
@@ -47,6 +48,7 @@ class Resource:
     pattern: str
     actions: tuple[str, ...]
     holds: str
+    tenant_data: TenantData
     setting: str | None = None
     content: str | None = None
     rotation: str = ""
@@ -73,6 +75,7 @@ PEPPERS = Resource(
     "callmissed/{stage}/peppers",
     _READ_SECRET,
     holds="Peppers of the API keys: hex, comma-separated, the current one first",
+    tenant_data=NO_TENANT_DATA,
     setting="pepper_secret_name",
     rotation="Rotated by hand: the old pepper stays live until the keys have moved over.",
 )
@@ -82,8 +85,19 @@ SEALING_KEYS = Resource(
     "callmissed/{stage}/sealing-keys",
     _READ_SECRET,
     holds="Keys that seal webhooks' secrets: hex, comma-separated, the current one first",
+    tenant_data=NO_TENANT_DATA,
     setting="sealing_secret_name",
     rotation="Rotated by hand: the old key stays live for what it has sealed.",
+)
+SIGNING_KEYS = Resource(
+    "signing-keys",
+    ResourceKind.SECRET,
+    "callmissed/{stage}/signing-keys",
+    _READ_SECRET,
+    holds="Private keys that sign access tokens (Ed25519): hex, comma-separated, the current one first",
+    tenant_data=NO_TENANT_DATA,
+    setting="signing_secret_name",
+    rotation="Rotated by hand: the old key stays live until its tokens have expired, 24 hours.",
 )
 PROVIDER_KEYS = Resource(
     "provider-keys",
@@ -91,6 +105,7 @@ PROVIDER_KEYS = Resource(
     "callmissed/{stage}/provider-keys",
     _READ_SECRET,
     holds="API keys of upstream providers: a JSON object by environment variable name",
+    tenant_data=NO_TENANT_DATA,
     setting="provider_keys_secret_name",
     content="{}",
     rotation="The providers issue these keys; the operator replaces them.",
@@ -101,6 +116,7 @@ CALLBACK_SECRETS = Resource(
     "callmissed/{stage}/callback-secrets",
     _READ_SECRET,
     holds="Secrets that sign callbacks to the platform's own accounts: a JSON object by environment variable name",
+    tenant_data=NO_TENANT_DATA,
     setting="callback_secrets_name",
     content="{}",
     rotation="The providers issue these secrets; the operator replaces them.",
@@ -111,6 +127,7 @@ PROVIDERS_FILE = Resource(
     "/callmissed/{stage}/providers",
     ("ssm:GetParameter",),
     holds="The providers file (TOML)",
+    tenant_data=NO_TENANT_DATA,
     setting="providers_file",
     content="# Your own providers and models go here.\n",
 )
@@ -122,6 +139,7 @@ RESPONSES_BUCKET = Resource(
     "callmissed-{stage}-answers-{account}-{region}",
     ("s3:GetObject", "s3:PutObject"),
     holds="Long answers to requests with an Idempotency-Key, which are too large for the table",
+    tenant_data=expires(3),
     setting="responses_bucket",
     expires_days=2,
 )
@@ -133,18 +151,25 @@ STORED_RESPONSES = Resource(
     "callmissed-{stage}-stored-{account}-{region}",
     ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
     holds="Stored responses whose conversations are too large for the table",
+    tenant_data=HELPERS,
     setting="stored_responses_bucket",
     expires_days=31,
 )
 """Responses are stored for 30 days; S3 expires by whole days, so the last one covers all of them."""
 
 EVENT_BUS = Resource(
-    "events", ResourceKind.EVENT_BUS, "callmissed-{stage}", ("events:PutEvents",), holds="Platform events"
+    "events",
+    ResourceKind.EVENT_BUS,
+    "callmissed-{stage}",
+    ("events:PutEvents",),
+    holds="Platform events",
+    tenant_data=expires(1),
 )
 
 RESOURCES = (
     PEPPERS,
     SEALING_KEYS,
+    SIGNING_KEYS,
     PROVIDER_KEYS,
     CALLBACK_SECRETS,
     PROVIDERS_FILE,

@@ -4,8 +4,10 @@ Attribute names in hot items are one to four letters because DynamoDB bills the 
 the module that owns an item explains its letters.
 """
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
+
+from callmissed.platform.tenant_data import HELPERS, OWNERS, PARTITION, Export, TenantData, expires, kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,7 @@ class Index:
     name: str
     partition_key: str
     sort_key: str
+    tenant_data: TenantData
     shows: tuple[str, ...] = ()
 
 
@@ -25,45 +28,137 @@ class Table:
     name: str
     partition_key: str
     sort_key: str | None = None
+    _: KW_ONLY
+    tenant_data: TenantData
     stream: bool = False
     ttl_attribute: str | None = None
     index: Index | None = None
     holds: str = ""
 
 
-KEYS = Table("keys", "id", holds="API keys by HMAC: policy, rate and budget of one key, written on every call")
-WALLETS = Table("wallets", "id", holds="a tenant's available credits, holds and month counters, written on every call")
-LEDGER = Table("ledger", "tenant", "entry", stream=True, holds="immutable ledger entries, oldest first within a tenant")
+KEYS = Table(
+    "keys",
+    "id",
+    tenant_data=HELPERS,
+    holds="API keys by HMAC: policy, rate and budget of one key, written on every call",
+)
+WALLETS = Table(
+    "wallets",
+    "id",
+    tenant_data=OWNERS,
+    holds="a tenant's available credits, holds and month counters, written on every call",
+)
+LEDGER = Table(
+    "ledger",
+    "tenant",
+    "entry",
+    tenant_data=kept("Accounts are kept as long as the law asks; entries name no people.", Export.SHOWN),
+    stream=True,
+    holds="immutable ledger entries, oldest first within a tenant",
+)
 TENANTS = Table(
     "tenants",
     "tenant",
     "item",
-    holds="tenant records, key records, integrations and their accounts, payment events, reconciliation marks, "
-    "health of providers' routes",
+    tenant_data=PARTITION,
+    ttl_attribute="ttl",
+    holds="tenant records, users and their addresses, key records, integrations and their accounts, payment events, "
+    "reconciliation marks, health of providers' routes",
 )
-ORIGINS = Table("origins", "pattern", holds="domain locks by pattern, for CORS preflights, which carry no key")
-IDEMPOTENCY = Table("idempotency", "id", ttl_attribute="ttl", holds="requests with an Idempotency-Key, for 24 hours")
-OUTBOX = Table("outbox", "id", stream=True, ttl_attribute="ttl", holds="events with their signed body, for 30 days")
-WEBHOOKS = Table("webhooks", "tenant", "webhook", holds="a tenant's webhooks with their secrets and their health")
-DUE = Index("due", "shard", "due", shows=("event", "n"))
+ORIGINS = Table(
+    "origins",
+    "pattern",
+    tenant_data=HELPERS,
+    holds="domain locks by pattern, for CORS preflights, which carry no key",
+)
+IDEMPOTENCY = Table(
+    "idempotency",
+    "id",
+    tenant_data=expires(2),
+    ttl_attribute="ttl",
+    holds="requests with an Idempotency-Key, for 24 hours",
+)
+OUTBOX = Table(
+    "outbox",
+    "id",
+    tenant_data=expires(30, Export.ELSEWHERE),
+    stream=True,
+    ttl_attribute="ttl",
+    holds="events with their signed body, for 30 days",
+)
+WEBHOOKS = Table(
+    "webhooks",
+    "tenant",
+    "webhook",
+    tenant_data=PARTITION,
+    holds="a tenant's webhooks with their secrets and their health",
+)
+DUE = Index("due", "shard", "due", tenant_data=HELPERS, shows=("event", "n"))
 DELIVERIES = Table(
     "deliveries",
     "webhook",
     "item",
+    tenant_data=OWNERS,
     ttl_attribute="ttl",
     index=DUE,
     holds="deliveries, attempts and replays of a webhook, for 30 days; what is due is in the index",
 )
-RESPONSES_OF_TENANT = Index("tenant", "tenant", "id", shows=("in_s3",))
+RESPONSES_OF_TENANT = Index("tenant", "tenant", "id", tenant_data=PARTITION, shows=("in_s3",))
 RESPONSES = Table(
     "responses",
     "id",
+    tenant_data=OWNERS,
     ttl_attribute="ttl",
     index=RESPONSES_OF_TENANT,
     holds="stored responses with their conversations, for 30 days; a tenant's are in the index",
 )
+SESSIONS = Table(
+    "sessions",
+    "user",
+    "session",
+    tenant_data=OWNERS,
+    ttl_attribute="ttl",
+    holds="where people are signed in: hash of the refresh token, and the latest rotations",
+)
+CHALLENGES = Table(
+    "challenges",
+    "id",
+    tenant_data=expires(1),
+    ttl_attribute="ttl",
+    holds="codes and challenges that were sent and wait for an answer, for minutes",
+)
+LIMITS = Table(
+    "limits",
+    "id",
+    tenant_data=expires(2),
+    ttl_attribute="ttl",
+    holds="moments of the latest requests of an address, for the limits of public routes",
+)
+AUDIT = Table(
+    "audit",
+    "tenant",
+    "event",
+    tenant_data=PARTITION,
+    ttl_attribute="ttl",
+    holds="who changed what in a tenant, for 90 days; append-only",
+)
 
-TABLES = (KEYS, WALLETS, LEDGER, TENANTS, ORIGINS, IDEMPOTENCY, OUTBOX, WEBHOOKS, DELIVERIES, RESPONSES)
+TABLES = (
+    KEYS,
+    WALLETS,
+    LEDGER,
+    TENANTS,
+    ORIGINS,
+    IDEMPOTENCY,
+    OUTBOX,
+    WEBHOOKS,
+    DELIVERIES,
+    RESPONSES,
+    SESSIONS,
+    CHALLENGES,
+    LIMITS,
+    AUDIT,
+)
 
 
 def physical_name(stage: str, table: Table) -> str:

@@ -2,10 +2,11 @@
 
 import unicodedata
 from dataclasses import dataclass
+from enum import StrEnum
 
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
-from callmissed.aws.operations import put_new_operation
+from callmissed.aws.operations import WriteOperation, put_new_operation
 from callmissed.clock import Micros, iso, month_of
 from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
@@ -18,14 +19,25 @@ _RECORD = "TENANT"
 _MAX_NAME = 255
 
 
+class TenantStatus(StrEnum):
+    """What a tenant may do. An operator suspends; the owner deactivates, and may reactivate."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DEACTIVATED = "deactivated"
+    DELETING = "deleting"
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Record of an organisation. `created_at` is ISO 8601."""
+    """Record of an organisation. `created_at` is ISO 8601; `owner` is the owner's user id, empty without people."""
 
     tenant_id: str
     name: str
     plan: Plan
     created_at: str
+    owner: str = ""
+    status: TenantStatus = TenantStatus.ACTIVE
 
 
 def checked_name(name: str) -> str:
@@ -38,36 +50,49 @@ def checked_name(name: str) -> str:
 
 async def create_tenant(database: Database, *, name: str, plan: Plan, now: Micros) -> Tenant:
     """A new tenant with an empty wallet, in one transaction. Raises ApiError 400 for a bad name, Unavailable."""
-    name = checked_name(name)
-    tenant = Tenant(new_id("tnt"), name, plan, iso(now))
-    wallet = new_wallet(tenant.tenant_id, plan, month_of(now))
-    await database.transact([put_new_operation(TENANTS, _to_record(tenant)), put_new_wallet(wallet)])
+    tenant = Tenant(new_id("tnt"), checked_name(name), plan, iso(now))
+    await database.transact(create_tenant_operations(tenant, now))
     return tenant
+
+
+def create_tenant_operations(tenant: Tenant, now: Micros) -> list[WriteOperation]:
+    """Create the tenant with an empty wallet, unless it exists."""
+    wallet = new_wallet(tenant.tenant_id, tenant.plan, month_of(now))
+    return [put_new_operation(TENANTS, _to_record(tenant)), put_new_wallet(wallet)]
 
 
 async def get_tenant(database: Database, tenant_id: str, *, consistent: bool = False) -> Tenant:
     """The tenant. Raises ApiError 404, Unavailable."""
-    record = await database.get(TENANTS, {"tenant": tenant_id, "item": _RECORD}, consistent=consistent)
+    record = await database.get(TENANTS, tenant_key(tenant_id), consistent=consistent)
     if not record:
         raise ApiError(404, "not_found", "No such tenant.")
-    return _tenant_of(record)
+    return tenant_of(record)
 
 
 async def list_tenants(database: Database) -> list[Tenant]:
     """All tenants, oldest first. Reads the whole table, so it is for operators only. Raises Unavailable."""
-    tenants = [_tenant_of(record) async for record in database.scan(TENANTS, where={"item": _RECORD})]
+    tenants = [tenant_of(record) async for record in database.scan(TENANTS, where={"item": _RECORD})]
     return sorted(tenants, key=lambda tenant: (tenant.created_at, tenant.tenant_id))
+
+
+def tenant_key(tenant_id: str) -> Item:
+    """Key of a tenant's record."""
+    return {"tenant": tenant_id, "item": _RECORD}
 
 
 def _to_record(tenant: Tenant) -> Item:
     return {
-        "tenant": tenant.tenant_id,
-        "item": _RECORD,
+        **tenant_key(tenant.tenant_id),
         "name": tenant.name,
         "plan": str(tenant.plan),
         "created_at": tenant.created_at,
+        "owner": tenant.owner,
+        "status": str(tenant.status),
     }
 
 
-def _tenant_of(record: Item) -> Tenant:
-    return Tenant(record["tenant"], record["name"], Plan(record["plan"]), record["created_at"])
+def tenant_of(record: Item) -> Tenant:
+    """The tenant of its record."""
+    status = TenantStatus(record.get("status", TenantStatus.ACTIVE))
+    owner = record.get("owner", "")
+    return Tenant(record["tenant"], record["name"], Plan(record["plan"]), record["created_at"], owner, status)

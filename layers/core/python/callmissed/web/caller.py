@@ -7,10 +7,11 @@ from fastapi import Depends, Request
 from starlette.types import Scope
 
 from callmissed.errors import ApiError, invalid_api_key
+from callmissed.platform.routes.route import Role
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class KeyCaller:
     """An API key that the authorizer accepted, with its tenant."""
 
     tenant: str
@@ -18,15 +19,44 @@ class Caller:
     mode: str
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A signed-in person whom the authorizer accepted."""
+
+    tenant: str
+    user_id: str
+    session_id: str
+    role: Role
+
+
+Caller = KeyCaller | Person
+
+
 def caller(request: Request) -> Caller:
-    """The request's caller. Raises ApiError 401 without the authorizer's context, 429 for a key above its rate."""
+    """The request's caller.
+
+    Raises ApiError 401 without the authorizer's context or for an access token that has expired, 429 for a key above
+    its rate.
+    """
     context = authorizer_context(request.scope)
+    if refused := context.get("refused"):
+        raise ApiError(401, refused, context["message"])
     if not context.get("tenant"):
         raise invalid_api_key()
     if wait := context.get("retry_after"):
         message = f"Rate limit reached. Retry in {wait} s."
         raise ApiError(429, "rate_limit_exceeded", message, headers={"Retry-After": str(wait)})
-    return Caller(context["tenant"], context["key_id"], context["mode"])
+    if user_id := context.get("user_id"):
+        return Person(context["tenant"], user_id, context["session_id"], Role(context["role"]))
+    return KeyCaller(context["tenant"], context["key_id"], context["mode"])
+
+
+def person(request: Request) -> Person:
+    """The signed-in person of the request. Raises ApiError as `caller`, and 401 for a key."""
+    found = caller(request)
+    if not isinstance(found, Person):
+        raise invalid_api_key()
+    return found
 
 
 def authorizer_context(scope: Scope) -> dict[str, Any]:
@@ -34,9 +64,19 @@ def authorizer_context(scope: Scope) -> dict[str, Any]:
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
     """
+    return _request_context(scope).get("authorizer") or {}
+
+
+def source_address(scope: Scope) -> str:
+    """The caller's IP address, as API Gateway saw it. No header can change it."""
+    identity: dict[str, Any] = _request_context(scope).get("identity") or {}
+    return identity.get("sourceIp") or ""
+
+
+def _request_context(scope: Scope) -> dict[str, Any]:
     event: dict[str, Any] = scope.get("aws.event") or {}
-    request_context: dict[str, Any] = event.get("requestContext") or {}
-    return request_context.get("authorizer") or {}
+    return event.get("requestContext") or {}
 
 
 CallerOf = Annotated[Caller, Depends(caller)]
+PersonOf = Annotated[Person, Depends(person)]

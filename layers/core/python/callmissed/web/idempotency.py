@@ -61,7 +61,7 @@ class IdempotencyMiddleware:
         """The answer to a keyed request: a replay, or the application's answer. Raises ApiError 409, 503."""
         caller = authorizer_context(scope)
         asked = fingerprint(scope["method"], scope["path"], scope["query_string"], body)
-        request = keyed_request(caller["tenant"], caller.get("mode", ""), key, asked)
+        request = keyed_request(caller["tenant"], caller.get("mode", ""), key, asked, person=caller.get("user_id", ""))
         begun = await self._store.begin(request, self._clock(), LOCK_SECONDS)
         if isinstance(begun, Replay):
             return replayed(begun)

@@ -6,6 +6,7 @@ import pytest
 
 from callmissed.aws.attributes import to_item
 from callmissed.platform.tables import LEDGER, WALLETS, Table
+from callmissed.platform.tenant_data import NO_TENANT_DATA
 from tests.support.aws.two_clients import STAGE, ClientPair, named
 
 
@@ -34,7 +35,11 @@ def transaction(table: Table, **item: Any) -> dict[str, Any]:
         ("Query", {"TableName": named(LEDGER), "KeyConditionExpression": "tenant ="}, "ValidationException"),
         ("Scan", {"TableName": named(LEDGER), "FilterExpression": "amount ="}, "ValidationException"),
         ("TransactWriteItems", transaction(LEDGER, tenant="x"), "ValidationException"),
-        ("TransactWriteItems", transaction(Table("nothing", "id"), id="x"), "ResourceNotFoundException"),
+        (
+            "TransactWriteItems",
+            transaction(Table("nothing", "id", tenant_data=NO_TENANT_DATA), id="x"),
+            "ResourceNotFoundException",
+        ),
     ],
 )
 async def test_a_wrong_request_is_refused_in_dynamodbs_words(

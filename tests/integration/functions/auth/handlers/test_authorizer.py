@@ -114,7 +114,7 @@ def test_secrets_are_neither_printed_nor_raised(
     for secret in (gone, gone[:-1], key.secret):
         if secret == key.secret:
             failing(monkeypatch, Unavailable("no answer", indeterminate=True))
-            composed().authenticator._admission._limited.clear()
+            composed().keys._admission._limited.clear()
         with pytest.raises(Exception) as failed:
             authorizer.handler(request(secret), None)
         texts.append("".join(traceback.format_exception(failed.value)))

@@ -1,7 +1,7 @@
 """The deployable functions with their rights to tables and resources, and the schedules that call them."""
 
 from callmissed.platform.functions import auth, billing, inference, webhooks
-from callmissed.platform.functions.auth import AUTHORIZER, KEY_EXPIRY
+from callmissed.platform.functions.auth import AUTH_API, AUTHORIZER, KEY_EXPIRY, MAILER
 from callmissed.platform.functions.billing import LEDGER_EVENTS, LEDGER_RECONCILE, LEDGER_SWEEP
 from callmissed.platform.functions.function import BEDROCK_MODELS_VARIABLE, Function, Schedule
 from callmissed.platform.functions.inference import INFERENCE
@@ -20,6 +20,7 @@ SCHEDULES = (*billing.SCHEDULES, *webhooks.SCHEDULES, *auth.SCHEDULES)
 
 __all__ = [
     "AUTHORIZER",
+    "AUTH_API",
     "BEDROCK_MODELS_VARIABLE",
     "CALLBACKS_API",
     "CALLBACK_WORKER",
@@ -31,6 +32,7 @@ __all__ = [
     "LEDGER_EVENTS",
     "LEDGER_RECONCILE",
     "LEDGER_SWEEP",
+    "MAILER",
     "SCHEDULES",
     "WEBHOOKS_API",
     "WEBHOOK_SCHEDULER",

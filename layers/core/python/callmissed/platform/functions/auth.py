@@ -1,8 +1,21 @@
 """The auth slice's functions and schedules."""
 
-from callmissed.platform.functions.function import ADMIT_KEYS, Function, Schedule
-from callmissed.platform.resources import PEPPERS
-from callmissed.platform.tables import KEYS, OUTBOX, TENANTS
+from callmissed.platform.functions.function import ADMIT_KEYS, IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
+from callmissed.platform.queues.auth import MAILS
+from callmissed.platform.resources import PEPPERS, RESPONSES_BUCKET, SEALING_KEYS, SIGNING_KEYS
+from callmissed.platform.tables import (
+    AUDIT,
+    CHALLENGES,
+    IDEMPOTENCY,
+    KEYS,
+    LEDGER,
+    LIMITS,
+    ORIGINS,
+    OUTBOX,
+    SESSIONS,
+    TENANTS,
+    WALLETS,
+)
 
 KEY_EXPIRY = Function(
     "key-expiry",
@@ -16,11 +29,46 @@ AUTHORIZER = Function(
     "authorizer",
     slice="auth",
     handler="functions.auth.handlers.authorizer.handler",
+    dependencies="authorizer",
     timeout_seconds=10,
-    tables={KEYS.name: ADMIT_KEYS, TENANTS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem")},
-    needs=(PEPPERS,),
+    tables={
+        KEYS.name: ADMIT_KEYS,
+        TENANTS.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
+        SESSIONS.name: ("dynamodb:BatchGetItem",),
+    },
+    needs=(PEPPERS, SIGNING_KEYS),
     snap_start=True,
 )
+AUTH_API = Function(
+    "auth",
+    slice="auth",
+    handler="functions.auth.handlers.api.handler",
+    dependencies="auth",
+    memory_mb=1024,
+    tables={
+        TENANTS.name: (*READ_WRITE, "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"),
+        KEYS.name: READ_WRITE,
+        WALLETS.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+        LEDGER.name: ("dynamodb:PutItem",),
+        ORIGINS.name: ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
+        SESSIONS.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
+        CHALLENGES.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
+        LIMITS.name: ("dynamodb:UpdateItem",),
+        AUDIT.name: (*READ, "dynamodb:PutItem"),
+        IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
+    },
+    needs=(PEPPERS, SEALING_KEYS, SIGNING_KEYS, RESPONSES_BUCKET),
+    sends_to=(MAILS.name,),
+    snap_start=True,
+)
+MAILER = Function(
+    "mailer",
+    slice="auth",
+    handler="functions.auth.handlers.mailer.handler",
+    dependencies="auth",
+    tables={TENANTS.name: ("dynamodb:GetItem",)},
+    needs=(SEALING_KEYS,),
+)
 
-FUNCTIONS = (KEY_EXPIRY, AUTHORIZER)
+FUNCTIONS = (KEY_EXPIRY, AUTHORIZER, AUTH_API, MAILER)
 SCHEDULES = (Schedule("key-expiry", KEY_EXPIRY.name, "rate(1 hour)", "publish that API keys have expired"),)

@@ -1,11 +1,12 @@
 """The SQS queues and the event rules that fill them. Every queue has a dead-letter queue beside it, `<name>-dead`."""
 
-from callmissed.platform.queues import webhooks
-from callmissed.platform.queues.queue import UNDELIVERED, Queue, Rule, physical_queue_name
+from callmissed.platform.queues import auth, webhooks
+from callmissed.platform.queues.auth import MAILS
+from callmissed.platform.queues.queue import PASSING, UNDELIVERED, Queue, Rule, physical_queue_name
 from callmissed.platform.queues.sources import CALLBACK_SOURCE, EVENT_SOURCE
 from callmissed.platform.queues.webhooks import CALLBACKS, DISPATCH, FANOUT
 
-QUEUES = (*webhooks.QUEUES,)
+QUEUES = (*webhooks.QUEUES, *auth.QUEUES)
 
 __all__ = [
     "CALLBACKS",
@@ -13,6 +14,8 @@ __all__ = [
     "DISPATCH",
     "EVENT_SOURCE",
     "FANOUT",
+    "MAILS",
+    "PASSING",
     "QUEUES",
     "UNDELIVERED",
     "Queue",

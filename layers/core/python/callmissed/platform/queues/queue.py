@@ -1,7 +1,12 @@
 """An SQS queue and its rules of the event bus, as the slices declare them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+
+from callmissed.platform.tenant_data import TenantData, expires
+
+PASSING = expires(14)
+"""Data of a queue's messages: SQS keeps a dead letter for 14 days, and a message for 4."""
 
 UNDELIVERED = "undelivered"
 """Name of the queue of what neither the event bus nor the scheduler could deliver."""
@@ -36,6 +41,8 @@ class Queue:
     name: str
     consumer: str
     visibility_seconds: int
+    _: KW_ONLY
+    tenant_data: TenantData
     batch: int = 10
     tries: int = 5
     rules: tuple[Rule, ...] = ()

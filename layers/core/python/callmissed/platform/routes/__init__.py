@@ -4,16 +4,26 @@
 tenant-isolation test walks it, so a route exists only if it is in the table.
 """
 
-from callmissed.platform.routes import inference, webhooks
+from callmissed.platform.routes import auth, inference, webhooks
 from callmissed.platform.routes.route import (
     MAX_BODY_BYTES,
     REFUSAL_HEADERS,
     STREAM_TIMEOUT_SECONDS,
     Auth,
     Permission,
+    Role,
     Route,
 )
 
-ROUTES = (*inference.ROUTES, *webhooks.ROUTES)
+ROUTES = (*inference.ROUTES, *auth.ROUTES, *webhooks.ROUTES)
 
-__all__ = ["MAX_BODY_BYTES", "REFUSAL_HEADERS", "ROUTES", "STREAM_TIMEOUT_SECONDS", "Auth", "Permission", "Route"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "REFUSAL_HEADERS",
+    "ROUTES",
+    "STREAM_TIMEOUT_SECONDS",
+    "Auth",
+    "Permission",
+    "Role",
+    "Route",
+]

@@ -11,9 +11,25 @@ class Auth(StrEnum):
     KEY = "key"
     """An API key, which the function itself admits together with the rate and the budget of the call."""
     ACCOUNT = "account"
-    """An API key with the route's scope, which the authorizer admits before the function is called."""
+    """An API key with the route's scope, or a signed-in person with one of the route's roles. The authorizer admits
+    both before the function is called."""
+    SESSION = "session"
+    """A signed-in person with one of the route's roles, whom the authorizer admits. An API key is refused."""
     SIGNED = "signed"
     """A provider's signature over the body, which the function checks."""
+
+
+class Role(StrEnum):
+    """What a person may do in a tenant. A tenant has exactly one owner."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    AGENT = "agent"
+
+
+ANY_ROLE = frozenset(Role)
+MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
+OWNER_ONLY = frozenset({Role.OWNER})
 
 
 class Permission(StrEnum):
@@ -31,9 +47,10 @@ class Route:
     """One method and path. `{name}` matches a segment, `{name+}` the rest of the path, slashes included.
 
     `function` is the name of the function, which this module does not import: the core reads routes when it starts.
-    `permission` is None where any active key is enough; `scope` is required on an ACCOUNT route. `streaming`
-    routes use API Gateway's STREAM transfer mode, which all routes of a web app need and no others: `infra` rejects
-    a table that breaks this rule.
+    `permission` is None where any active key is enough; `scope` is required of a key on an ACCOUNT route, and one of
+    `roles` of a person there and on a SESSION route. `while_inactive` routes serve the owner of a tenant that the owner
+    has deactivated. `streaming` routes use API Gateway's STREAM transfer mode, which all routes of a web app need and
+    no others: `infra` rejects a table that breaks this rule.
     """
 
     method: str
@@ -42,7 +59,14 @@ class Route:
     auth: Auth
     permission: Permission | None = None
     scope: str | None = None
+    roles: frozenset[Role] = ANY_ROLE
+    while_inactive: bool = False
     streaming: bool = False
+
+    @property
+    def has_authorizer(self) -> bool:
+        """Whether the authorizer admits callers of the route."""
+        return self.auth in (Auth.ACCOUNT, Auth.SESSION)
 
     @property
     def has_preflight(self) -> bool:

@@ -1,6 +1,6 @@
 """The webhooks slice's routes: providers' callbacks, and the management of tenants' webhooks."""
 
-from callmissed.platform.routes.route import Auth, Route
+from callmissed.platform.routes.route import MANAGERS, Auth, Route
 
 _WEBHOOK = "/api/v1/webhooks/{webhook_id}"
 
@@ -10,7 +10,7 @@ def _callback(method: str, path: str) -> Route:
 
 
 def _webhooks(method: str, path: str) -> Route:
-    return Route(method, path, "webhooks", Auth.ACCOUNT, scope="webhooks:write")
+    return Route(method, path, "webhooks", Auth.ACCOUNT, scope="webhooks:write", roles=MANAGERS)
 
 
 ROUTES = (

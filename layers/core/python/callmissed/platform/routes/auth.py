@@ -1,0 +1,32 @@
+"""The auth slice's routes: sign-in, sessions, keys, and the audit log."""
+
+from callmissed.platform.routes.route import ANY_ROLE, MANAGERS, Auth, Role, Route
+
+_AUTH = "/api/v1/auth"
+
+
+def _public(method: str, path: str) -> Route:
+    return Route(method, path, "auth", Auth.PUBLIC)
+
+
+def _session(method: str, path: str, roles: frozenset[Role] = ANY_ROLE, *, while_inactive: bool = False) -> Route:
+    return Route(method, path, "auth", Auth.SESSION, roles=roles, while_inactive=while_inactive)
+
+
+ROUTES = (
+    _public("GET", "/.well-known/jwks.json"),
+    _public("POST", f"{_AUTH}/register"),
+    _public("POST", f"{_AUTH}/register/verify"),
+    _public("POST", f"{_AUTH}/login"),
+    _public("POST", f"{_AUTH}/refresh"),
+    _public("POST", f"{_AUTH}/logout"),
+    _session("GET", f"{_AUTH}/me", while_inactive=True),
+    _session("PATCH", f"{_AUTH}/me"),
+    _session("GET", f"{_AUTH}/sessions", while_inactive=True),
+    _session("DELETE", f"{_AUTH}/sessions", while_inactive=True),
+    _session("DELETE", f"{_AUTH}/sessions/{{session_id}}", while_inactive=True),
+    _session("GET", "/api/v1/keys", MANAGERS),
+    _session("POST", "/api/v1/keys", MANAGERS),
+    _session("GET", "/api/v1/keys/{key_id}", MANAGERS),
+    _session("GET", "/api/v1/audit/events", MANAGERS),
+)

@@ -1,0 +1,1 @@
+"""Signed-in people: access tokens, sessions, and who calls."""
