@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
 from functions.webhooks.deliveries.cursors import CURSOR
@@ -17,7 +18,7 @@ from functions.webhooks.deliveries.schemas import (
 )
 from functions.webhooks.deliveries.service import Deliveries, DeliveryFilter
 from functions.webhooks.deliveries.time_range import micros
-from functions.webhooks.dependencies import ClockOf, EndpointOf, from_state
+from functions.webhooks.dependencies import EndpointOf
 from functions.webhooks.error_responses import error_responses
 
 router = APIRouter(tags=["webhooks"], route_class=GatewayRoute)

@@ -39,12 +39,6 @@ EventFilter = Annotated[str, Field(json_schema_extra={"enum": [*PATTERNS]}), Aft
 DeliveryStatus = Literal["pending", "parked", "delivered", "failed"]
 
 
-class RequestModel(BaseModel):
-    """Body of a request; it has no unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 _DELIVERY: dict[str, Any] = {
     "id": _DELIVERY_ID,
     "webhook_id": WEBHOOK_ID,

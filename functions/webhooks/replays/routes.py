@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
+from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
 from functions.webhooks.deliveries.time_range import replayable
-from functions.webhooks.dependencies import ClockOf, EndpointOf, from_state
+from functions.webhooks.dependencies import EndpointOf
 from functions.webhooks.error_responses import error_responses
 from functions.webhooks.replays.schemas import NewReplay, Recovery, ReplayOut
 from functions.webhooks.replays.service import Replays, ReplaySelection

@@ -5,7 +5,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from callmissed.clock import iso
-from functions.webhooks.deliveries.schemas import EVENTS, TIME, DeliveryStatus, EventFilter, Moment, RequestModel
+from callmissed.web.schemas import RequestModel
+from functions.webhooks.deliveries.schemas import EVENTS, TIME, DeliveryStatus, EventFilter, Moment
 from functions.webhooks.storage.replays import DeliveryReplay
 
 

@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 
 from callmissed.web.caller import CallerOf
+from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
 from functions.webhooks.delivery.attempts import Attempting
-from functions.webhooks.dependencies import ClockOf, EndpointOf, from_state
+from functions.webhooks.dependencies import EndpointOf
 from functions.webhooks.error_responses import error_responses
 from functions.webhooks.subscriptions.schemas import NewWebhook, Rotation, TestResultOut, WebhookChanges, WebhookOut
 from functions.webhooks.subscriptions.service import Subscriptions

@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from callmissed.clock import iso
-from functions.webhooks.deliveries.schemas import EVENTS, TIME, WEBHOOK_ID, EventFilter, RequestModel
+from callmissed.web.schemas import RequestModel
+from functions.webhooks.deliveries.schemas import EVENTS, TIME, WEBHOOK_ID, EventFilter
 from functions.webhooks.delivery.attempts import AttemptOutcome
 from functions.webhooks.storage.records import Webhook, WebhookStatus
 

@@ -1,8 +1,14 @@
-"""API models of errors; docs/api/openapi.json is made from them, and errors are not built from them."""
+"""API models that all slices share; docs/api/openapi.json is made from them. Errors are not built from theirs."""
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RequestModel(BaseModel):
+    """Body of a request; it has no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ErrorDetails(BaseModel):
