@@ -5,9 +5,11 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from callmissed.aws.database import Database
+from callmissed.aws.queues import SqsQueue
 from callmissed.aws.secrets import pepper_ring, signing_ring
 from callmissed.keys.admission import Admission
 from callmissed.keys.authenticate import KeyAuthenticator
+from callmissed.platform.queues import MAILS
 from callmissed.settings import CoreSettings, from_environment
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ class AuthComposition:
     def database(self) -> Database:
         """The tables of the stage."""
         return Database.connect(self.settings)
+
+    @cached_property
+    def mails(self) -> SqsQueue:
+        """The queue of mails."""
+        return SqsQueue(self.settings, MAILS)
 
     @cached_property
     def keys(self) -> KeyAuthenticator:

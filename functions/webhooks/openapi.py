@@ -18,7 +18,7 @@ def document() -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if path != _KEYLESS:
-                operation["security"] = [{"key": []}]
+                operation["security"] = [{"key": []}, {"session": []}]
             if method in ("post", "put"):
                 operation.setdefault("parameters", []).append(_KEY)
     return document

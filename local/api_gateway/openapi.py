@@ -6,14 +6,16 @@
 import json
 from typing import Any
 
+from functions.auth import openapi as auth
 from functions.inference import openapi as inference
 from functions.webhooks import openapi as webhooks
 from local.paths import ROOT
 
 TARGET = ROOT / "docs" / "api" / "openapi.json"
 
-_PARTS = (inference.document, webhooks.document)
+_PARTS = (inference.document, auth.document, webhooks.document)
 _DESCRIPTION = "One metered API for many model providers. Errors carry `error.code` and `error.request_id`."
+_SESSION = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A person's access token."}
 _KEY = {"type": "http", "scheme": "bearer", "description": "An API key, `cm_live_…` or `cm_test_…`."}
 
 
@@ -32,7 +34,7 @@ def document() -> dict[str, Any]:
             "version": "0.1.0",
         },
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": {"key": _KEY}},
+        "components": {"schemas": schemas, "securitySchemes": {"key": _KEY, "session": _SESSION}},
     }
 
 

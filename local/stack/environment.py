@@ -22,6 +22,7 @@ class LocalEndpoints:
     services: StageServices
     secrets: LocalSecrets
     public_url: str
+    mail_outbox: str = ""
 
 
 def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
@@ -33,6 +34,7 @@ def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
         **endpoints.secrets.variables,
         # Providers that call through a tunnel sign its URL.
         _PUBLIC_URL: os.environ.get(_PUBLIC_URL) or endpoints.public_url,
+        "CALLMISSED_MAIL_OUTBOX": endpoints.mail_outbox,
         # A developer's webhook endpoint is most often on the same machine.
         "CALLMISSED_ALLOW_LOOPBACK": "true",
         # A developer is caller and operator at once.

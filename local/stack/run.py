@@ -62,7 +62,7 @@ def _run(listener: socket.socket, state: StateFolder) -> None:
 
         public_url = f"http://{HOST}:{port_of(listener)}"
         tables, services = StageTables(dynamodb, STAGE), StageServices(aws, STAGE)
-        endpoints = LocalEndpoints(tables, services, state.secrets(), public_url)
+        endpoints = LocalEndpoints(tables, services, state.secrets(), public_url, str(state.outbox))
         run_session(listener, state, endpoints, _console)
 
 

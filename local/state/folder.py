@@ -3,6 +3,7 @@
 <STATE>/callmissed-state   says that the folder is a local stack's (local.state.ownership)
 <STATE>/dynamodb/          files of DynamoDB Local
 <STATE>/logs/              output of the engines
+<STATE>/outbox/            mails that would have been sent
 <STATE>/secrets.json       pepper, sealing key, tenant and API keys; kept across restarts, readable by its owner only
 <STATE>/dev.json           where the stack answers, and with which keys; exists only while it does
 """
@@ -59,6 +60,7 @@ class StateFolder:
         self.folder = folder
         self.dynamodb = folder / "dynamodb"
         self.logs = folder / "logs"
+        self.outbox = folder / "outbox"
         self.announcement = folder / "dev.json"
         self._secrets = folder / "secrets.json"
 

@@ -19,6 +19,7 @@ class CoreSettings:
     their names. `allow_loopback` lets user-given URLs reach this machine, which only the local stack may.
     `names_variables` lets answers name environment variables that are missing, which only the local stack may too.
     `public_url` is the API's URL for callers, which a function can't know behind a custom domain; Twilio signs it.
+    `mail_outbox` is a folder that keeps mails instead of sending them.
     `credits.low` is published below `low_credits` credits.
     """
 
@@ -39,6 +40,7 @@ class CoreSettings:
     providers_file: str = ""
     provider_keys_secret_name: str = ""
     callback_secrets_name: str = ""
+    mail_outbox: str = ""
     low_credits: int = 50
     deployed: bool = False
     snapshotted: bool = False

@@ -5,10 +5,12 @@ Every change writes both and the index of domain locks in one transaction. A cha
 with a call, reads again and is retried where that is safe.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import WriteOperation
 from callmissed.clock import MINUTE, Micros
 from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
@@ -34,6 +36,13 @@ MAX_EARLIER_SECRETS = 5
 
 _TRIES = 10
 
+Audit = Callable[[ApiKey], Sequence[WriteOperation]]
+"""The operations that record a change of a key in the audit log."""
+
+
+def _unaudited(_key: ApiKey) -> Sequence[WriteOperation]:
+    return ()
+
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
@@ -53,15 +62,20 @@ class KeyManager:
         self._database = database
         self._pepper = pepper
 
-    async def create(self, tenant: str, *, name: str, mode: Mode, policy: KeyPolicy, now: Micros) -> NewKey:
-        """A new key. Raises ApiError 404 for an unknown tenant, 400 for an invalid name or policy."""
+    async def create(
+        self, tenant: str, *, name: str, mode: Mode, policy: KeyPolicy, now: Micros, audit: Audit = _unaudited
+    ) -> NewKey:
+        """A new key, written with the operations of `audit`.
+
+        Raises ApiError 404 for an unknown tenant, 400 for an invalid name or policy.
+        """
         name, policy = checked_name(name), checked(policy, now)
         plan = (await get_tenant(self._database, tenant)).plan
         secret, key_id = new_secret(mode), new_id("key")
         hashed = key_hash(self._pepper, secret)
         item = new_key_item(key_hash=hashed, key_id=key_id, tenant=tenant, plan=plan, mode=mode, policy=policy, now=now)
         record = new_api_key(item, name=name, masked=masked(secret), policy=policy, now=now)
-        await self._database.transact(create_operations(item, record))
+        await self._database.transact([*create_operations(item, record), *audit(record)])
         return NewKey(record, secret)
 
     async def get(self, tenant: str, key_id: str) -> ApiKey:

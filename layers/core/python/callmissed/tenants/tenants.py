@@ -1,5 +1,6 @@
 """Tenants: their records, and their creation with a wallet."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,6 +39,17 @@ class Tenant:
     created_at: str
     owner: str = ""
     status: TenantStatus = TenantStatus.ACTIVE
+
+    @property
+    def is_active(self) -> bool:
+        """Whether calls of the tenant are served."""
+        return self.status is TenantStatus.ACTIVE
+
+    @property
+    def slug(self) -> str:
+        """The name as it may stand in a URL, unique by the end of the id."""
+        words = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+        return f"{words}-{self.tenant_id[-6:]}".lstrip("-")
 
 
 def checked_name(name: str) -> str:

@@ -1,0 +1,1 @@
+"""What was sent to a person and waits for an answer: codes by mail."""

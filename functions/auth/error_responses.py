@@ -1,0 +1,34 @@
+"""Errors of routes, as the OpenAPI document describes them."""
+
+from typing import Any
+
+from callmissed.web.openapi import errors
+
+_MEANINGS = {
+    400: "`invalid_request_error`, `invalid_code`, `invalid_idempotency_key`",
+    401: "`invalid_token`, `token_expired`, `invalid_api_key`; at a sign-in `invalid_credentials`",
+    403: "`permission_denied`: another role is needed; `account_inactive`, `account_terminated`, `email_not_verified`",
+    404: "`not_found`: the tenant has none",
+    409: "`conflict`, `idempotency_conflict`, `idempotency_in_progress`",
+    413: "`file_too_large`: the body is over 4 MB",
+    422: "`invalid_request_error`: `details` names what is wrong",
+    429: "`rate_limit_exceeded`; wait `Retry-After` seconds",
+    503: "`service_unavailable`; nothing was done",
+}
+_ALWAYS = (429, 503)
+_SIGNED_IN = (401, 403)
+_CHANGES = (400, 409, 413, 422)
+
+
+def public_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of a public route."""
+    return _errors(*_ALWAYS, 400, 413, 422, *statuses)
+
+
+def session_responses(*statuses: int, changes: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route of signed-in people, and those of a request with a body if it `changes` something."""
+    return _errors(*_ALWAYS, *_SIGNED_IN, *statuses, *(_CHANGES if changes else ()))
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return errors("ErrorEnvelope", {status: _MEANINGS[status] for status in set(statuses)})

@@ -1,0 +1,100 @@
+"""The function `auth`: sign-up, sign-in, sessions, API keys and the audit log."""
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI
+
+from callmissed.aws.buckets import Bucket
+from callmissed.aws.runtime import logs_failures, use_own_loop
+from callmissed.aws.secrets import pepper_ring, sealing_ring
+from callmissed.aws.start import prepare_start
+from callmissed.clock import Clock, system_clock
+from callmissed.idempotency.store import IdempotencyStore
+from callmissed.keys.management import KeyManager
+from callmissed.platform.resources import RESPONSES_BUCKET
+from callmissed.sealing import Sealer
+from callmissed.web.app import create_api
+from callmissed.web.idempotency import IdempotencyMiddleware
+from callmissed.web.lambda_handler import LambdaHandler
+from callmissed.web.request_context import RequestContextMiddleware
+from functions.auth.api_keys import routes as api_keys
+from functions.auth.audit import routes as audit
+from functions.auth.audit.service import AuditLog
+from functions.auth.challenges.codes import Codes
+from functions.auth.composition import AuthComposition, compose
+from functions.auth.limits import SlidingWindows
+from functions.auth.sessions import routes as sessions
+from functions.auth.sessions.refresh_tokens import RefreshTokens
+from functions.auth.sessions.service import Sessions
+from functions.auth.sign_in import routes as sign_in
+from functions.auth.sign_in.profile import Profiles
+from functions.auth.sign_in.service import SignIn
+
+prepare_start("anyio._backends._asyncio")
+
+ROUTERS = (sign_in.router, sessions.router, api_keys.router, audit.router)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services of one process, which routes find by name in the application's state."""
+
+    sign_in: SignIn
+    sessions: Sessions
+    profiles: Profiles
+    keys: KeyManager
+    audit_log: AuditLog
+    windows: SlidingWindows
+    key_set: dict[str, Any]
+    clock: Clock
+
+
+def create_services(composition: AuthComposition, *, clock: Clock = system_clock) -> Services:
+    """The services of one process, none of which opens a connection before use.
+
+    Raises ValueError without a pepper, a sealing key or a signing key.
+    """
+    settings, database = composition.settings, composition.database
+    peppers = pepper_ring(settings)
+    sealer = Sealer(sealing_ring(settings))
+    sessions = Sessions(database, composition.tokens, RefreshTokens(peppers))
+    return Services(
+        sign_in=SignIn(database, Codes(database, peppers[0]), sessions, composition.mails, sealer),
+        sessions=sessions,
+        profiles=Profiles(database),
+        keys=KeyManager(database, peppers[0]),
+        audit_log=AuditLog(database),
+        windows=SlidingWindows(database),
+        key_set=composition.tokens.key_set(),
+        clock=clock,
+    )
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over `services`."""
+    state = {name: getattr(services, name) for name in (each.name for each in fields(services))}
+    return create_api("CallMissed accounts", ROUTERS, **state)
+
+
+def create_server(composition: AuthComposition, services: Services) -> RequestContextMiddleware:
+    """The served application: each keyed request runs once. Answers contain secrets, so stored answers are sealed."""
+    settings = composition.settings
+    store = IdempotencyStore(composition.database, Bucket(settings, RESPONSES_BUCKET), Sealer(sealing_ring(settings)))
+    return RequestContextMiddleware(IdempotencyMiddleware(create_app(services), store, services.clock))
+
+
+@logs_failures("auth")
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one request of API Gateway."""
+    return _server()(event, context)
+
+
+@cache
+def _server() -> LambdaHandler:
+    """Created at the first invocation, on its thread and loop."""
+    composition = compose()
+    server = create_server(composition, create_services(composition))
+    use_own_loop()
+    return LambdaHandler(server)

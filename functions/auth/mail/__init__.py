@@ -1,0 +1,1 @@
+"""Mails to people: jobs of a queue, templates, and the ways out."""

@@ -1,0 +1,33 @@
+"""Jobs of the queue `mails`: which template goes to which address. Parameters may be secrets, so they are sealed.
+
+    {"template": name, "to": address, "sealed": parameters as sealed JSON}
+
+A job may be delivered twice: a person then gets the mail twice.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from callmissed.aws.queues import Message
+from callmissed.sealing import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class MailJob:
+    """One mail to send. `parameters` are those of the template `name`."""
+
+    name: str
+    to: str
+    parameters: Mapping[str, Any]
+
+    def message(self, sealer: Sealer) -> Message:
+        """The job as the queue carries it."""
+        sealed = sealer.seal(json.dumps(dict(self.parameters)))
+        return Message({"template": self.name, "to": self.to, "sealed": sealed}, group="mails")
+
+
+def parse(body: Mapping[str, Any], sealer: Sealer) -> MailJob:
+    """The job in a message's body. Raises UnsealError."""
+    return MailJob(body["template"], body["to"], json.loads(sealer.unseal(body["sealed"])))

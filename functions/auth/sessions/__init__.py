@@ -1,0 +1,1 @@
+"""Sessions: their refresh tokens, and the list of a person's sessions."""

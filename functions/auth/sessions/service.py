@@ -1,0 +1,169 @@
+"""Sessions: begun by a sign-in, kept alive by refresh tokens, ended by people or by a replayed token.
+
+refresh(token)   current               rotate: one conditional write; the pair is new
+                 rotated < 10 s ago    the pair that the rotation returned, byte for byte
+                 rotated before        a replay: all sessions of the person end
+"""
+
+from dataclasses import dataclass, replace
+
+from callmissed.audit.events import Actor, AuditEvent, audit_operation
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import WriteOperation, put_new_operation
+from callmissed.clock import SECOND, Micros, iso
+from callmissed.errors import ApiError
+from callmissed.ids import new_id
+from callmissed.platform.tables import SESSIONS, TENANTS
+from callmissed.sessions.records import (
+    Rotation,
+    Session,
+    list_sessions,
+    session_key,
+    session_of,
+    session_record,
+    token_attributes,
+)
+from callmissed.sessions.tokens import AccessClaims, AccessTokens
+from callmissed.tenants.users import User, update_user, user_key, user_of
+from functions.auth.sessions.refresh_tokens import RefreshToken, RefreshTokens
+
+LIFETIME = 7 * 24 * 3600 * SECOND
+"""How long a refresh token is valid."""
+GRACE = 10 * SECOND
+"""How long a rotated token still gets the pair that it got."""
+MAX_ROTATIONS = 20
+"""Rotations within the grace period that a session remembers; a faster client has to wait."""
+
+_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a sign-in or a refresh returns."""
+
+    access: str
+    refresh: str
+
+
+class Sessions:
+    """The sessions of one stage. Every method raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(self, database: Database, access: AccessTokens, refresh: RefreshTokens) -> None:
+        self._database = database
+        self._access = access
+        self._refresh = refresh
+
+    def begin(self, user: User, client: Actor, now: Micros) -> tuple[TokenPair, WriteOperation]:
+        """The pair of a new session, and the operation that writes the session."""
+        session_id = new_id("ses")
+        token = self._refresh.first(user.tenant, user.user_id, session_id)
+        session = Session(
+            user_id=user.user_id,
+            session_id=session_id,
+            tenant=user.tenant,
+            generation=user.generation,
+            token=token.hash,
+            turn=0,
+            expires=Micros(now + LIFETIME),
+            created_at=iso(now),
+            ip_address=client.ip_address,
+            user_agent=client.user_agent,
+        )
+        pair = TokenPair(self._issue(session, now), token.text)
+        return pair, put_new_operation(SESSIONS, session_record(session))
+
+    async def refresh(self, text: str, client: Actor, now: Micros) -> TokenPair:
+        """The next pair. One read and one write. Raises ApiError 401, 429."""
+        token = self._refresh.parse(text)
+        if token is None:
+            raise _refused("Invalid refresh token")
+        for _ in range(_TRIES):
+            session, user = await self._read(token, now)
+            if token.hash == session.token:
+                if pair := await self._rotate(session, token, now):
+                    return pair
+                continue  # another request rotated it at the same time, and this one gets the same pair
+            if pair := self._repeated(session, token, now):
+                return pair
+            await self._end_all(user, session, client, now)
+            raise _refused("Session has been revoked")
+        raise ApiError(409, "conflict", "The session changed at the same time. Please retry.")
+
+    async def end(self, text: str) -> None:
+        """End the session of a refresh token; nothing for a token of none."""
+        if token := self._refresh.parse(text):
+            await self._database.delete_if(SESSIONS, session_key(token.user_id, token.session_id))
+
+    async def of_user(self, user_id: str, generation: int, now: Micros) -> list[Session]:
+        """The person's sessions that are alive, newest first."""
+        sessions = [
+            session
+            for session in await list_sessions(self._database, user_id)
+            if session.expires > now and session.generation == generation
+        ]
+        return sorted(sessions, key=lambda session: (session.created_at, session.session_id), reverse=True)
+
+    async def _read(self, token: RefreshToken, now: Micros) -> tuple[Session, User]:
+        session_item, user_item = await self._database.get_across(
+            (SESSIONS, session_key(token.user_id, token.session_id)),
+            (TENANTS, user_key(token.tenant, token.user_id)),
+        )
+        if not user_item:
+            raise _refused("User not found")
+        if not session_item:
+            raise _refused("Session not found")
+        session, user = session_of(session_item), user_of(user_item)
+        if session.generation != user.generation or not user.is_active or session.expires <= now:
+            raise _refused("Session has been revoked")
+        return session, user
+
+    async def _rotate(self, session: Session, token: RefreshToken, now: Micros) -> TokenPair | None:
+        """The next pair; None after a concurrent change. Raises ApiError 429."""
+        successor, recent = self._refresh.successors(token)[0], _recent(session, now)
+        if len(recent) >= MAX_ROTATIONS:
+            message = "The session was refreshed too often. Retry later."
+            raise ApiError(429, "rate_limit_exceeded", message, headers={"Retry-After": "10"})
+        rotation = Rotation(token.hash, successor.hash, now, self._access.current_key_id)
+        after = replace(
+            session,
+            token=successor.hash,
+            turn=successor.turn,
+            expires=Micros(now + LIFETIME),
+            rotations=(*recent, rotation),
+        )
+        key, unchanged = session_key(session.user_id, session.session_id), {"token": session.token}
+        if await self._database.update_if(SESSIONS, key, set=token_attributes(after), expected=unchanged):
+            return TokenPair(self._issue(session, now), successor.text)
+        return None
+
+    def _repeated(self, session: Session, token: RefreshToken, now: Micros) -> TokenPair | None:
+        """The pair that `token` got when it was rotated, if that was less than ten seconds ago."""
+        for rotation in _recent(session, now):
+            if rotation.presented == token.hash:
+                candidates = self._refresh.successors(token)
+                successor = next((each for each in candidates if each.hash == rotation.successor), None)
+                if successor:
+                    return TokenPair(self._issue(session, rotation.at, rotation.key_id), successor.text)
+        return None
+
+    async def _end_all(self, user: User, session: Session, client: Actor, now: Micros) -> None:
+        """End all sessions of a person one of whose rotated tokens came again."""
+        event = AuditEvent(user.tenant, "session.replay", "session", session.session_id, client)
+        ended = update_user(user, {"generation": user.generation + 1, "updated_at": iso(now)})
+        try:
+            await self._database.transact([ended, audit_operation(event, now)])
+        except TransactionCanceled:
+            raise ApiError(409, "conflict", "The user changed at the same time. Please retry.") from None
+
+    def _issue(self, session: Session, at: Micros, key_id: str | None = None) -> str:
+        claims = AccessClaims(session.user_id, session.session_id, session.tenant, session.generation)
+        return self._access.issue(claims, at, key_id)
+
+
+def _recent(session: Session, now: Micros) -> tuple[Rotation, ...]:
+    return tuple(rotation for rotation in session.rotations if now - rotation.at < GRACE)
+
+
+def _refused(message: str) -> ApiError:
+    return ApiError(401, "invalid_refresh_token", message)

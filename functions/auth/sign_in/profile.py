@@ -1,0 +1,38 @@
+"""The signed-in person's own profile."""
+
+from dataclasses import dataclass
+
+from callmissed.aws.database import Database
+from callmissed.clock import Micros
+from callmissed.errors import ApiError
+from callmissed.ledger.queries import balance
+from callmissed.money import credits
+from callmissed.platform.tables import TENANTS
+from callmissed.tenants.tenants import Tenant, tenant_key, tenant_of
+from callmissed.tenants.users import User, user_key, user_of
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A person, the tenant, and its balance in credits."""
+
+    user: User
+    tenant: Tenant
+    balance: float
+
+
+class Profiles:
+    """Reads and changes profiles. Raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, tenant: str, user_id: str, now: Micros) -> Profile:
+        """The person's profile. Raises ApiError 404."""
+        user, owner = await self._database.get_across(
+            (TENANTS, user_key(tenant, user_id)), (TENANTS, tenant_key(tenant))
+        )
+        if not user or not owner:
+            raise ApiError(404, "not_found", "No such user.")
+        money = await balance(self._database, tenant, now)
+        return Profile(user_of(user), tenant_of(owner), credits(money.available))
