@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from rehearsal.run import check
-from rehearsal.stage.engines import Engines, create_resources, running_engines
+from rehearsal.stage.engines import Engines, running_engines
 from rehearsal.templates.assembly import CloudAssembly, read_assembly
 from rehearsal.templates.plan import DeploymentPlan
 from rehearsal.templates.synthesis import synthesise
+from tests.support.rehearsal.engines import holding_only
 
 
 @pytest.fixture(scope="session")
@@ -38,17 +39,23 @@ def stage_plan(stage_assembly: CloudAssembly) -> DeploymentPlan:
     return check(stage_assembly)
 
 
+@pytest.fixture(scope="session")
+def engine_pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engines, Engines]]:
+    """Two pairs of running engines: one for the tests of a module, one for single tests."""
+    with (
+        running_engines(tmp_path_factory.mktemp("engines")) as first,
+        running_engines(tmp_path_factory.mktemp("engines")) as second,
+    ):
+        yield first, second
+
+
 @pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory, stage_plan: DeploymentPlan) -> Iterator[Engines]:
-    """The stage's resources, in engines of their own."""
-    with running_engines(tmp_path_factory.mktemp("engines")) as engines:
-        create_resources(engines, stage_plan)
-        yield engines
+def engines(engine_pairs: tuple[Engines, Engines], stage_plan: DeploymentPlan) -> Engines:
+    """The stage's resources, in engines that hold nothing else."""
+    return holding_only(stage_plan, engine_pairs[0])
 
 
 @pytest.fixture
-def fresh_engines(tmp_path_factory: pytest.TempPathFactory, stage_plan: DeploymentPlan) -> Iterator[Engines]:
+def fresh_engines(engine_pairs: tuple[Engines, Engines], stage_plan: DeploymentPlan) -> Engines:
     """The same for one test."""
-    with running_engines(tmp_path_factory.mktemp("engines")) as engines:
-        create_resources(engines, stage_plan)
-        yield engines
+    return holding_only(stage_plan, engine_pairs[1])
