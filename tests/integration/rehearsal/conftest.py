@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.run import check
-from rehearsal.stage.engines import Engines, running_engines
+from rehearsal.stage.engines import Engines, create_resources, running_engines
 from rehearsal.templates.assembly import CloudAssembly, read_assembly
 from rehearsal.templates.plan import DeploymentPlan
 from rehearsal.templates.synthesis import synthesise
@@ -39,23 +39,22 @@ def stage_plan(stage_assembly: CloudAssembly) -> DeploymentPlan:
     return check(stage_assembly)
 
 
-@pytest.fixture(scope="session")
-def engine_pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engines, Engines]]:
-    """Two pairs of running engines: one for the tests of a module, one for single tests."""
-    with (
-        running_engines(tmp_path_factory.mktemp("engines")) as first,
-        running_engines(tmp_path_factory.mktemp("engines")) as second,
-    ):
-        yield first, second
-
-
 @pytest.fixture(scope="module")
-def engines(engine_pairs: tuple[Engines, Engines], stage_plan: DeploymentPlan) -> Engines:
-    """The stage's resources, in engines that hold nothing else."""
-    return holding_only(stage_plan, engine_pairs[0])
+def engines(tmp_path_factory: pytest.TempPathFactory, stage_plan: DeploymentPlan) -> Iterator[Engines]:
+    """The stage's resources, in engines of their own: functions that run may still poll them when their test ends."""
+    with running_engines(tmp_path_factory.mktemp("engines")) as engines:
+        create_resources(engines, stage_plan)
+        yield engines
+
+
+@pytest.fixture(scope="session")
+def spare_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    """Engines that no function polls."""
+    with running_engines(tmp_path_factory.mktemp("engines")) as engines:
+        yield engines
 
 
 @pytest.fixture
-def fresh_engines(engine_pairs: tuple[Engines, Engines], stage_plan: DeploymentPlan) -> Engines:
-    """The same for one test."""
-    return holding_only(stage_plan, engine_pairs[1])
+def fresh_engines(spare_engines: Engines, stage_plan: DeploymentPlan) -> Engines:
+    """The stage's resources and nothing else, for one test that runs no functions."""
+    return holding_only(stage_plan, spare_engines)
