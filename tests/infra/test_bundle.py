@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -74,9 +75,15 @@ def entry_of(function: Function) -> tuple[str, str]:
     return module, attribute
 
 
+@pytest.fixture(scope="module")
+def unzipped() -> dict[str, int]:
+    """Unzipped bytes by function."""
+    return sizes()
+
+
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
-def test_function_fits_the_size_budget(function: Function) -> None:
-    assert sizes()[function.name] <= 60 * MB_WITH_BYTECODE
+def test_function_fits_the_size_budget(unzipped: dict[str, int], function: Function) -> None:
+    assert unzipped[function.name] <= 60 * MB_WITH_BYTECODE
 
 
 EACH_LAYER = pytest.mark.parametrize("name", sorted({function.dependencies for function in FUNCTIONS}))
@@ -106,6 +113,7 @@ def bytecode_for_lambda(folder: Path) -> set[Path]:
     return {path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc" for path in folder.rglob("*.py")}
 
 
+@cache
 def aws_services_used() -> set[str]:
     """AWS services whose clients the functions' code makes."""
     sources = [*ROOT.glob("functions/**/*.py"), *ROOT.glob("layers/*/python/**/*.py")]
@@ -128,17 +136,17 @@ WORKERS = [function for function in FUNCTIONS if function.dependencies in ("work
 
 
 @pytest.mark.parametrize("function", WORKERS, ids=lambda function: function.name)
-def test_worker_carries_no_web_framework_and_no_sdk(function: Function) -> None:
+def test_worker_carries_no_web_framework_and_no_sdk(unzipped: dict[str, int], function: Function) -> None:
     packages = third_party_layer(function.dependencies) / "python"
     carried = {path.name for path in packages.iterdir()}
     assert not carried & {"fastapi", "starlette", "uvicorn", "mangum", "openai", "tiktoken", "jsonschema", "twilio"}
-    assert sizes()[function.name] <= 35 * MB_WITH_BYTECODE
+    assert unzipped[function.name] <= 35 * MB_WITH_BYTECODE
 
 
-def test_authorizer_carries_no_pydantic() -> None:
+def test_authorizer_carries_no_pydantic(unzipped: dict[str, int]) -> None:
     packages = third_party_layer(AUTHORIZER.dependencies) / "python"
     assert not list(packages.glob("pydantic*"))
-    assert sizes()[AUTHORIZER.name] <= 15 * MB_WITH_BYTECODE
+    assert unzipped[AUTHORIZER.name] <= 15 * MB_WITH_BYTECODE
 
 
 def clients(function: Function) -> set[str]:

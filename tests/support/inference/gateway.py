@@ -26,7 +26,7 @@ from callmissed.settings import CoreSettings
 from callmissed.tenants.tenants import create_tenant
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.calls.container import Container, create_container
-from callmissed_ai.providers.sandbox.provider import SandboxProvider
+from callmissed_ai.providers.sandbox.provider import CHUNK_SECONDS, SandboxProvider
 from callmissed_ai.routing.health import RouteHealth
 from callmissed_ai.routing.router import Router
 from functions.inference.app import create_app
@@ -274,6 +274,10 @@ class ForgetfulHealth(RouteHealth):
         """Note nothing."""
 
 
+async def _unpaced(seconds: float) -> None:
+    await asyncio.sleep(0 if seconds <= CHUNK_SECONDS else seconds)
+
+
 @contextmanager
 def gateway_at_work(
     settings: CoreSettings,
@@ -284,10 +288,13 @@ def gateway_at_work(
     catalog: Catalog | None = None,
     environment: Mapping[str, str] = ENVIRONMENT,
 ) -> Generator[ServedGateway]:
-    """Serve the application with `settings` until the block ends. Waits between tries are skipped."""
+    """Serve the application with `settings` until the block ends.
+
+    Waits between tries are skipped, and the sandbox's ordinary pace; delays that a prompt asks for are kept.
+    """
     sleeps = Sleeps()
     made = create_container(settings, clock, dynamodb, catalog)
-    sandbox = SandboxProvider(time.time, asyncio.sleep)
+    sandbox = SandboxProvider(time.time, _unpaced)
     router = Router(
         made.catalog,
         environment,

@@ -114,20 +114,23 @@ def guide_snippet(language: str, word: str) -> str:
 
 
 def build_go(folder: Path) -> Path:
-    """The compiled receive.go, made with nothing from the network. What it is made of stays in the checkout."""
+    """The compiled receive.go, made with nothing from the network. What it is made of stays in the checkout.
+
+    Without optimisations, which take a third of the time.
+    """
     program = folder / "receive"
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "GOCACHE": str(ROOT / ".build" / "go"),
         "GOPATH": str(folder / "path"),
-        "GOENV": "disabled_reason",
+        "GOENV": "off",
         "GOFLAGS": "",
-        "GOPROXY": "disabled_reason",
+        "GOPROXY": "off",
         "GOTOOLCHAIN": "local",
         "CGO_ENABLED": "0",
     }
-    command = [GO, "build", "-o", program, SOURCES / "receive.go"]
+    command = [GO, "build", "-gcflags=all=-N -l", "-ldflags=-s -w", "-o", program, SOURCES / "receive.go"]
     done = subprocess.run(
         command, env=environment, cwd=folder, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from callmissed.aws import dynamodb
 from callmissed.aws.dynamodb import DynamoDB
 from local.aws.tables import StageTables
 from tests.support.aws.dynamodb_proxy import DynamoProxy
@@ -28,8 +29,9 @@ def shared_proxy(store: StageTables) -> Iterator[DynamoProxy]:
 
 
 @pytest.fixture
-def proxy(shared_proxy: DynamoProxy) -> Iterator[DynamoProxy]:
-    """The same, without the faults of the test before."""
+def proxy(shared_proxy: DynamoProxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoProxy]:
+    """The same, without the faults of the test before. Retries come at once."""
+    monkeypatch.setattr(dynamodb, "_BACKOFF_SECONDS", 0.0)
     shared_proxy.seen.clear()
     yield shared_proxy
     shared_proxy.release()

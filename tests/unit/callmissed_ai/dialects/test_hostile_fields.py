@@ -1,6 +1,5 @@
 """Replies with each kind of JSON in each place, for each caller: passed on or refused, never a failure."""
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -21,6 +20,7 @@ from callmissed_ai.errors import provider_broke_off_midstream
 from callmissed_ai.streams.sse import data_of, split
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.work import Meter
+from tests.support.coroutines import result_of
 from tests.support.inference.any_json import changed
 
 DIALECTS: tuple[DialectName, ...] = ("openai_chat", "anthropic_messages", "openai_responses")
@@ -157,7 +157,7 @@ def put_through(meter: Meter, body: bytes, *, streamed: bool) -> bytes:
         passed += meter.end()
     assert meter.finished or meter.broken
     if meter.finished or (streamed and meter.begun):
-        asyncio.run(meter.charges())
+        result_of(meter.charges())
         assert meter.response is None or isinstance(meter.response, Mapping)
     if streamed and meter.begun:
         passed += meter.closing(None if meter.finished else provider_broke_off_midstream(), "req_1")
@@ -188,8 +188,9 @@ def test_whole_reply_with_anything_in_any_place(caller: DialectName, upstream: D
 def test_stream_with_anything_in_any_place(caller: DialectName, upstream: DialectName) -> None:
     events = STREAMS[upstream]
     for number, event in enumerate(events):
+        before, after = stream_of(events[:number]), stream_of(events[number + 1 :])
         for other in changed(event, VALUES):
-            body = stream_of([*events[:number], other, *events[number + 1 :]])
+            body = before + stream_of([other]) + after
             passed = put_through(meter_for(caller, upstream, streamed=True), body, streamed=True)
             if caller != upstream:
                 for data in map(data_of, split(passed)):

@@ -16,6 +16,7 @@ from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences
 from callmissed_ai.routing.preferences import preferred
 from callmissed_ai.routing.selection import servable
 from callmissed_ai.services import chat
+from callmissed_ai.services.chat_work import ChatWork
 
 BUILT_IN = load_catalog()
 PROVIDERS = ("groq", "xai", "openrouter", "mistral")
@@ -33,13 +34,13 @@ DIALECTS: tuple[DialectName, ...] = ("openai_chat", "openai_responses", "anthrop
 HELLO = {"role": "user", "content": "Hello"}
 
 
-def work_of(dialect: DialectName = "openai_chat", model: str = "plain", **fields: Any) -> chat.ChatWork:
+def work_of(dialect: DialectName = "openai_chat", model: str = "plain", **fields: Any) -> ChatWork:
     asked = {"messages": [HELLO], "max_tokens": 50}
     if dialect == "openai_responses":
         asked = {"input": "Hello", "max_output_tokens": 50}
     body = {"model": model, **asked, **fields}
     work = servable(chat.parse(dialect, CATALOG, body, 1_000), lambda _provider: True)
-    assert isinstance(work, chat.ChatWork)
+    assert isinstance(work, ChatWork)
     return work
 
 

@@ -13,7 +13,8 @@ from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import DialectName, ProviderRoute, UpstreamDialectName
 from callmissed_ai.charges import OUTPUT_TOKENS, Charges
 from callmissed_ai.dialects.opening import open_dialect
-from callmissed_ai.services.chat import ChatWork, parse
+from callmissed_ai.services.chat import parse
+from callmissed_ai.services.chat_work import ChatWork
 from callmissed_ai.tokens.counting import count_text
 from callmissed_ai.work import Meter
 from tests.support.inference.billed_replies import UPSTREAMS, Spent
@@ -145,7 +146,7 @@ async def test_broken_stream_and_hang_up_cost_what_was_reported_and_what_was_cou
         assert (charges.cost, charges.estimated) == (bill(spent), False)
         return
     most = Spent(spent.fresh, spent.cached, spent.written, max(spent.output, count_text("Hello there, friend", LIMIT)))
-    counted = work.caller.count(work.body, None)
+    counted = work.request.caller.count(work.request.body, None)
     assert charges.cost <= max(bill(most), bill(Spent(counted, 0, 0, most.output)))
     assert charges.cost <= work.estimate
 

@@ -17,7 +17,8 @@ from callmissed.ledger.holds import Ledger
 from callmissed.money import MicroCredits
 from callmissed_ai.dialects.openai_chat.request import max_input_tokens
 from callmissed_ai.dialects.opening import open_dialect
-from callmissed_ai.services.chat import ChatWork, parse
+from callmissed_ai.services.chat import parse
+from callmissed_ai.services.chat_work import ChatWork
 from callmissed_ai.tokens.bounds import IMAGE_TOKENS
 from callmissed_ai.tokens.usage import MAX_TOKENS
 
@@ -58,7 +59,7 @@ def test_an_image_whose_url_is_no_text_takes_nothing_off_the_bound(image: object
 def test_the_bytes_of_an_image_are_counted_as_an_image() -> None:
     url = "data:image/png;base64," + "A" * 100_000
     work, size = _work({"type": "image_url", "image_url": {"url": url}})
-    assert IMAGE_TOKENS < work.asked.input_tokens < size
+    assert IMAGE_TOKENS < work.request.asked.input_tokens < size
 
 
 @pytest.mark.parametrize("kind", _KINDS)

@@ -16,7 +16,8 @@ from callmissed_ai.dialects.openai_chat.request import MAX_IMAGES, MAX_PARTS, Ch
 from callmissed_ai.dialects.openai_chat.usage import count_request
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.provider import SandboxProvider
-from callmissed_ai.services.chat import ChatWork, parse
+from callmissed_ai.services.chat import parse
+from callmissed_ai.services.chat_work import ChatWork
 from tests.support.inference.tokenizer import Tokenizer
 
 CATALOG = load_catalog()
@@ -77,10 +78,10 @@ def charges_of(work: ChatWork, *, sandboxed: bool = False) -> Charges:
 def test_moving_a_prompt_changes_its_count_by_less_than_a_fifth(place: str) -> None:
     plain, moved = places(PROMPT)["content"], places(PROMPT)[place]
 
-    counted = count_request(work_of(**moved).body)
+    counted = count_request(work_of(**moved).request.body)
 
-    assert counted == pytest.approx(count_request(work_of(**plain).body), rel=0.2)
-    assert counted <= work_of(**moved).asked.input_tokens
+    assert counted == pytest.approx(count_request(work_of(**plain).request.body), rel=0.2)
+    assert counted <= work_of(**moved).request.asked.input_tokens
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from([*places("")]))
@@ -91,14 +92,16 @@ def test_charges_of_our_own_count_are_within_the_hold(text: str, place: str) -> 
 
     assert charges.estimated
     assert charges.cost <= work.estimate
-    assert charges.lines[0].quantity <= work.asked.input_tokens
+    assert charges.lines[0].quantity <= work.request.asked.input_tokens
 
 
 def test_image_is_counted_flat_whatever_its_size() -> None:
     def body(url: str) -> dict[str, Any]:
         return {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]}
 
-    small, large = (count_request(work_of(**body("data:image/png;base64," + "A" * size)).body) for size in (4, 10**6))
+    small, large = (
+        count_request(work_of(**body("data:image/png;base64," + "A" * size)).request.body) for size in (4, 10**6)
+    )
     assert 258 < small == large < 300
 
 
@@ -184,4 +187,4 @@ def test_more_images_than_a_model_may_get_are_refused() -> None:
 def test_as_many_as_allowed_are_served() -> None:
     work = work_of(messages=[user([TEXT] * (MAX_PARTS - MAX_IMAGES) + [IMAGE] * MAX_IMAGES)], tools=tool() * MAX_PARTS)
 
-    assert work.asked.input_tokens > MAX_IMAGES * 6_000
+    assert work.request.asked.input_tokens > MAX_IMAGES * 6_000

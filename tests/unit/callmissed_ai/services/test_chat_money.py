@@ -14,7 +14,9 @@ from callmissed.catalog.prices import token_price
 from callmissed.money import MicroCredits
 from callmissed_ai.charges import token_charges
 from callmissed_ai.dialects.openai_chat.request import GATEWAY_FIELDS, LIMIT_FIELDS
-from callmissed_ai.services.chat import DEFAULT_OUTPUT_TOKENS, MIN_OUTPUT_TOKENS, ChatWork, parse
+from callmissed_ai.services.chat import DEFAULT_OUTPUT_TOKENS, parse
+from callmissed_ai.services.chat_models import MIN_OUTPUT_TOKENS
+from callmissed_ai.services.chat_work import ChatWork
 from callmissed_ai.tokens.usage import TokenUsage
 
 BUILT_IN = load_catalog()
@@ -41,10 +43,10 @@ def works(draw: st.DrawFn) -> ChatWork:
     chosen = draw(st.lists(models, min_size=1, max_size=3))
     chosen = [replace(model, price=draw(st.just(model.price) | prices)) for model in chosen]
     work = work_of(chosen[0])
-    asked = replace(work.asked, input_tokens=draw(st.integers(1, 4_200_000)), choices=draw(st.integers(1, 128)))
+    asked = replace(work.request.asked, input_tokens=draw(st.integers(1, 4_200_000)), choices=draw(st.integers(1, 128)))
     return replace(
         work,
-        asked=asked,
+        request=replace(work.request, asked=asked),
         models=tuple(chosen),
         output_tokens=draw(st.integers(1, 200_000)),
         implicit_limit=draw(st.booleans()),
@@ -55,8 +57,10 @@ def works(draw: st.DrawFn) -> ChatWork:
 def outcomes(draw: st.DrawFn, work: ChatWork) -> tuple[Model, TokenUsage]:
     """A model of the work, and usage that keeps to its limits."""
     model = draw(st.sampled_from(work.models))
-    read = draw(st.integers(0, min(work.asked.input_tokens, model.context_window or work.asked.input_tokens)))
-    written = draw(st.integers(0, work.output_tokens * work.asked.choices))
+    read = draw(
+        st.integers(0, min(work.request.asked.input_tokens, model.context_window or work.request.asked.input_tokens))
+    )
+    written = draw(st.integers(0, work.output_tokens * work.request.asked.choices))
     cached = draw(st.integers(0, read))
     return model, TokenUsage(read, written, cached, cache_write=draw(st.integers(0, read - cached)))
 
@@ -74,7 +78,7 @@ def test_no_outcome_costs_more_than_the_estimate(data: st.DataObject, work: Chat
 @pytest.mark.parametrize("model", SERVED, ids=lambda model: model.id)
 def test_the_dearest_outcome_of_every_row_is_covered(model: Model) -> None:
     work = work_of(model)
-    read = min(work.asked.input_tokens, model.context_window or work.asked.input_tokens)
+    read = min(work.request.asked.input_tokens, model.context_window or work.request.asked.input_tokens)
     dearest = TokenUsage(read, work.output_tokens)
 
     assert 0 < cost(model, dearest) <= work.estimate
@@ -114,10 +118,10 @@ def test_the_upstream_gets_one_limit_which_the_plan_covers(model: Model, limits:
     work = work_of(model, **limits, **fields)
 
     for route in model.routes:
-        if name := LIMITS.get(work.dialects[route.provider]):
+        if name := LIMITS.get(work.request.dialects[route.provider]):
             translated = work_of(model, **limits)
             limit = translated.request_for(model, route).json[name]
-            assert 0 < cost(model, TokenUsage(translated.asked.input_tokens, limit)) <= translated.estimate
+            assert 0 < cost(model, TokenUsage(translated.request.asked.input_tokens, limit)) <= translated.estimate
             continue
         sent = work.request_for(model, route).json
         (limit,) = (sent[name] for name in LIMIT_FIELDS if name in sent)

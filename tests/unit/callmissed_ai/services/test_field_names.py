@@ -10,7 +10,8 @@ import pytest
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Catalog, DialectName, Model, ProviderRoute, ProviderSettings
 from callmissed.errors import ApiError
-from callmissed_ai.services.chat import ChatWork, parse
+from callmissed_ai.services.chat import parse
+from callmissed_ai.services.chat_work import ChatWork
 
 DIALECTS: tuple[DialectName, ...] = ("openai_chat", "anthropic_messages", "openai_responses")
 ROWS = {name: ProviderSettings(name, name, "https://host.test/v1") for name in DIALECTS}

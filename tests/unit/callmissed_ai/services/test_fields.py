@@ -12,6 +12,7 @@ from callmissed.catalog.prices import token_price
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.openai_chat.fields import REQUEST
 from callmissed_ai.services import chat, embeddings
+from callmissed_ai.services.chat_work import ChatWork
 
 BUILT_IN = load_catalog()
 PLAIN = replace(
@@ -41,7 +42,7 @@ def catalog_of(*models: Model, **unpriced: set[str]) -> Catalog:
 CATALOG = catalog_of(PLAIN)
 
 
-def parsed(catalog: Catalog = CATALOG, **fields: Any) -> chat.ChatWork:
+def parsed(catalog: Catalog = CATALOG, **fields: Any) -> ChatWork:
     return chat.parse("openai_chat", catalog, {"model": "plain", "messages": [HELLO], **fields}, 1_000)
 
 

@@ -17,7 +17,8 @@ from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.json_reply import JsonReplyMeter, UnusableReply
 from callmissed_ai.dialects.openai_responses.usage import read_usage
 from callmissed_ai.preferences.wishes import Preferences
-from callmissed_ai.services.chat import PERMISSION, ChatWork, parse
+from callmissed_ai.services.chat import parse
+from callmissed_ai.services.chat_work import PERMISSION, ChatWork
 from callmissed_ai.services.responses_store.records import json_text
 from callmissed_ai.services.service import Service
 from callmissed_ai.transports.base import UpstreamCall
@@ -74,7 +75,7 @@ class CompactionWork:
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """See `Work.request_for`. Raises ApiError 400 for the sandbox, which compacts nothing."""
-        if self.chat.dialects[route.provider] != _DIALECT:
+        if self.chat.request.dialects[route.provider] != _DIALECT:
             raise _not_offered(model)
         call = self.chat.request_for(model, route)
         sent = {name: value for name, value in cast("_Json", call.body).items() if name in _FIELDS}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from callmissed.aws import dynamodb
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import Micros
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
@@ -15,6 +16,12 @@ from tests.support.webhooks.simulation import Simulation, ok, status
 
 MINUTES = 1 / 24 / 60
 New = Callable[[CrashPlan], Simulation]
+
+
+@pytest.fixture(autouse=True)
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested is what is sent again, not how long the client waits before it."""
+    monkeypatch.setattr(dynamodb, "_BACKOFF_SECONDS", 0.0)
 
 
 class Answers:

@@ -25,7 +25,7 @@ from callmissed_ai.providers.sandbox.wire.completion import completion_body
 from callmissed_ai.providers.sandbox.wire.stream import events
 from callmissed_ai.transports.base import UpstreamCall, UpstreamTimedOut
 
-_CHUNK_SECONDS = 0.015
+CHUNK_SECONDS = 0.015
 _JSON = {"content-type": "application/json"}
 _EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 _GARBAGE = b"<html><body><h1>502 Bad Gateway</h1><p>garbage, as the prompt asked</p></body></html>"
@@ -123,7 +123,7 @@ class SandboxProvider:
 
     def _streamed(self, reply: ComposedReply, request: TypedChatRequest, instructions: Instructions) -> SandboxReply:
         parts = events(reply, request, with_usage=request.wants_usage and "no_usage" not in instructions)
-        delay = _CHUNK_SECONDS if instructions.delay_seconds is None else instructions.delay_seconds
+        delay = CHUNK_SECONDS if instructions.delay_seconds is None else instructions.delay_seconds
         headers = {**_EVENTS, "x-request-id": f"req_{reply.digest[:32]}"}
         return SandboxReply(200, headers, break_off(parts) if "cut" in instructions else parts, self._sleep, delay)
 

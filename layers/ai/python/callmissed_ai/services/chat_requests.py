@@ -1,0 +1,116 @@
+"""A chat request, and what each route gets of it: the caller's body in its own dialect, a translation in others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from callmissed.catalog.model import (
+    OPENROUTER,
+    SANDBOX,
+    Model,
+    ProviderRoute,
+    ProviderSettings,
+    UpstreamDialectName,
+)
+from callmissed.errors import ApiError
+from callmissed_ai.dialects.adaptation.field_names import in_neutral_terms, in_own_terms
+from callmissed_ai.dialects.adaptation.media import media_urls, with_inline_media
+from callmissed_ai.dialects.adaptation.quirks import adapted
+from callmissed_ai.dialects.conversation import Conversation
+from callmissed_ai.dialects.dialect import Asked, Dialect, Target, UpstreamDialect
+from callmissed_ai.dialects.opening import open_upstream_dialect
+from callmissed_ai.preferences.request_field import FIELD
+from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences, Sort, for_openrouter
+from callmissed_ai.services.betas import beta_headers
+from callmissed_ai.services.translated_requests import TranslatedRequests
+from callmissed_ai.transports.base import UpstreamCall
+from callmissed_ai.transports.media import FetchMedia
+
+SORTS: Mapping[str, Sort] = {"nitro": "throughput", "floor": "price"}
+"""What a routing suffix sorts by."""
+
+_SUFFIXES = {sort: suffix for suffix, sort in SORTS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class CallerRequest:
+    """A request for the routes of several models.
+
+    `body` is the request in the `caller`'s dialect, `asked` what the gateway reads of it, and `translated` has it in
+    other dialects; `dialects` and `providers` have those of the catalog. `betas` are those that the caller asks for.
+    """
+
+    caller: Dialect
+    dialects: Mapping[str, UpstreamDialectName]
+    providers: Mapping[str, ProviderSettings]
+    body: Mapping[str, Any]
+    asked: Asked
+    translated: TranslatedRequests
+    preferences: Preferences = NO_PREFERENCES
+    betas: tuple[str, ...] = ()
+
+    def dialect_of(self, route: ProviderRoute) -> UpstreamDialect:
+        """The dialect that the provider of `route` speaks."""
+        return open_upstream_dialect(self.dialects[route.provider])
+
+    def upstream_call(self, model: Model, route: ProviderRoute, limit: int) -> UpstreamCall:
+        """What to send to `route`, with the upstream's model id, and usage switched on.
+
+        The output `limit` goes into the one field that this upstream obeys, because the hold relies on it.
+        Raises ApiError 400 for what its dialect can't have.
+        """
+        upstream, upstream_id = self.dialect_of(route), self._upstream_id(model, route)
+        body = self._written_for(Target(model, upstream_id, limit, self._awaits_media(route)), route, upstream)
+        addressed = upstream.addressed(body, model, upstream_id, limit)
+        provider = self.providers[route.provider]
+        path = upstream.upstream_path(upstream_id, streamed=self.asked.streamed)
+        betas = self.betas if upstream is self.caller else ()
+        sent = adapted(addressed, provider.quirks)
+        wishes = for_openrouter(self.preferences, model) if route.provider == OPENROUTER else None
+        return UpstreamCall(path, {**sent, FIELD: wishes} if wishes else sent, headers=beta_headers(provider, betas))
+
+    async def ready_for(self, route: ProviderRoute, fetch: FetchMedia) -> "CallerRequest":
+        """The same request with all that `route` can't `fetch` for itself. Raises ApiError 400."""
+        if "inline_images" not in self.providers[route.provider].quirks:
+            return self
+        named = media_urls(self.body)
+        if not named:
+            return self
+        body = with_inline_media(self.body, await fetch(named))
+        return replace(self, body=body, translated=TranslatedRequests(lambda: self.caller.read_request(body)))
+
+    def refusal(self, route: ProviderRoute, error: object) -> ApiError:
+        """Our words for a 4xx of `route` that the caller must change; `error` is what its body says of it."""
+        upstream = self.dialect_of(route)
+        refused = upstream.refusal(error)
+        if upstream is not self.caller:
+            refused = in_neutral_terms(refused, upstream.name)
+        elif upstream.name != "anthropic_messages":
+            return refused
+        return in_own_terms(refused, self.caller.name)
+
+    def _written_for(self, target: Target, route: ProviderRoute, upstream: UpstreamDialect) -> Mapping[str, Any]:
+        """The body in the upstream's dialect. Raises ApiError 400 for what that can't have."""
+        if upstream is self.caller:
+            return self.body
+        if route.provider != SANDBOX:
+            form = (upstream.name, target.key if upstream.writes_by_model else "")
+            return self.translated.written(form, lambda conversation: self._write(upstream, conversation, target))
+        from callmissed_ai.services.sandboxed import for_sandbox  # few calls need it
+
+        return self.translated.written(
+            SANDBOX, lambda conversation: self._write(upstream, for_sandbox(conversation), target)
+        )
+
+    def _write(self, upstream: UpstreamDialect, conversation: Conversation, target: Target) -> Mapping[str, Any]:
+        try:
+            return upstream.write_request(conversation, target)
+        except ApiError as refused:
+            raise in_own_terms(refused, self.caller.name) from None
+
+    def _awaits_media(self, route: ProviderRoute) -> bool:
+        return "inline_images" in self.providers[route.provider].quirks and bool(media_urls(self.body))
+
+    def _upstream_id(self, model: Model, route: ProviderRoute) -> str:
+        suffix = _SUFFIXES.get(self.preferences.sorts.get(model.billed_id, ""))
+        return f"{route.upstream_id}:{suffix}" if suffix and route.provider == OPENROUTER else route.upstream_id
