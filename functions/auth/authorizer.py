@@ -26,7 +26,7 @@ from callmissed.money import NOTHING
 from callmissed.platform.routes import ROUTES, Auth, Route
 
 if TYPE_CHECKING:
-    from callmissed.sessions.authenticate import PersonAuthenticator, Principal
+    from callmissed.sessions.authenticate import PersonAuthenticator, SignedInPerson
 
 Policy = dict[str, Any]
 Context = Mapping[str, str]
@@ -124,7 +124,7 @@ def _key_context(key: KeyItem) -> Context:
     }
 
 
-def _person_context(principal: "Principal") -> Context:
+def _person_context(principal: "SignedInPerson") -> Context:
     return {
         "tenant": principal.tenant.tenant_id,
         "user_id": principal.user.user_id,

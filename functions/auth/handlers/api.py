@@ -38,7 +38,7 @@ ROUTERS = (sign_in.router, sessions.router, api_keys.router, audit.router)
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class AuthServices:
     """The services of one process, which routes find by name in the application's state."""
 
     sign_in: SignIn
@@ -51,7 +51,7 @@ class Services:
     clock: Clock
 
 
-def create_services(composition: AuthComposition, *, clock: Clock = system_clock) -> Services:
+def create_services(composition: AuthComposition, *, clock: Clock = system_clock) -> AuthServices:
     """The services of one process, none of which opens a connection before use.
 
     Raises ValueError without a pepper, a sealing key or a signing key.
@@ -60,7 +60,7 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
     peppers = pepper_ring(settings)
     sealer = Sealer(sealing_ring(settings))
     sessions = Sessions(database, composition.tokens, RefreshTokens(peppers))
-    return Services(
+    return AuthServices(
         sign_in=SignIn(database, Codes(database, peppers[0]), sessions, composition.mails, sealer),
         sessions=sessions,
         profiles=Profiles(database),
@@ -72,13 +72,13 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
     )
 
 
-def create_app(services: Services) -> FastAPI:
+def create_app(services: AuthServices) -> FastAPI:
     """The application over `services`."""
     state = {name: getattr(services, name) for name in (each.name for each in fields(services))}
     return create_api("CallMissed accounts", ROUTERS, **state)
 
 
-def create_server(composition: AuthComposition, services: Services) -> RequestContextMiddleware:
+def create_server(composition: AuthComposition, services: AuthServices) -> RequestContextMiddleware:
     """The served application: each keyed request runs once. Answers contain secrets, so stored answers are sealed."""
     settings = composition.settings
     store = IdempotencyStore(composition.database, Bucket(settings, RESPONSES_BUCKET), Sealer(sealing_ring(settings)))

@@ -5,19 +5,20 @@ refresh(token)   current               rotate: one conditional write; the pair i
                  rotated before        a replay: all sessions of the person end
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
-from callmissed.aws.operations import WriteOperation, put_new_operation
+from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation
 from callmissed.clock import SECOND, Micros, iso
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
 from callmissed.platform.tables import SESSIONS, TENANTS
 from callmissed.sessions.records import (
-    Rotation,
     Session,
+    TokenRotation,
     list_sessions,
     session_key,
     session_of,
@@ -95,14 +96,32 @@ class Sessions:
         if token := self._refresh.parse(text):
             await self._database.delete_if(SESSIONS, session_key(token.user_id, token.session_id))
 
-    async def of_user(self, user_id: str, generation: int, now: Micros) -> list[Session]:
+    async def of_user(self, user_id: str, now: Micros) -> list[Session]:
         """The person's sessions that are alive, newest first."""
-        sessions = [
-            session
-            for session in await list_sessions(self._database, user_id)
-            if session.expires > now and session.generation == generation
-        ]
-        return sorted(sessions, key=lambda session: (session.created_at, session.session_id), reverse=True)
+        found = [session for session in await list_sessions(self._database, user_id) if session.expires > now]
+        generation = max((session.generation for session in found), default=0)
+        alive = [session for session in found if session.generation == generation]
+        return sorted(alive, key=lambda session: (session.created_at, session.session_id), reverse=True)
+
+    async def end_one(self, tenant: str, session_id: str, actor: Actor, now: Micros) -> None:
+        """End a session of the acting person. Raises ApiError 404 for no session of this person."""
+        event = AuditEvent(tenant, "session.end", "session", session_id, actor)
+        ended = delete_operation(SESSIONS, session_key(actor.actor_id, session_id))
+        try:
+            await self._database.transact([ended, audit_operation(event, now)])
+        except TransactionCanceled:
+            raise ApiError(404, "not_found", "No such session.") from None
+
+    async def end_others(self, tenant: str, session_id: str, actor: Actor, now: Micros) -> int:
+        """End the acting person's sessions but `session_id`; returns how many were ended."""
+        alive = await self.of_user(actor.actor_id, now)
+        others = [session for session in alive if session.session_id != session_id]
+        ended = 0
+        for session in others:
+            with suppress(ApiError):  # it ended by itself meanwhile
+                await self.end_one(tenant, session.session_id, actor, now)
+                ended += 1
+        return ended
 
     async def _read(self, token: RefreshToken, now: Micros) -> tuple[Session, User]:
         session_item, user_item = await self._database.get_across(
@@ -124,7 +143,7 @@ class Sessions:
         if len(recent) >= MAX_ROTATIONS:
             message = "The session was refreshed too often. Retry later."
             raise ApiError(429, "rate_limit_exceeded", message, headers={"Retry-After": "10"})
-        rotation = Rotation(token.hash, successor.hash, now, self._access.current_key_id)
+        rotation = TokenRotation(token.hash, successor.hash, now, self._access.current_key_id)
         after = replace(
             session,
             token=successor.hash,
@@ -150,7 +169,7 @@ class Sessions:
     async def _end_all(self, user: User, session: Session, client: Actor, now: Micros) -> None:
         """End all sessions of a person one of whose rotated tokens came again."""
         event = AuditEvent(user.tenant, "session.replay", "session", session.session_id, client)
-        ended = update_user(user, {"generation": user.generation + 1, "updated_at": iso(now)})
+        ended = update_user(user, now, generation=user.generation + 1)
         try:
             await self._database.transact([ended, audit_operation(event, now)])
         except TransactionCanceled:
@@ -161,7 +180,7 @@ class Sessions:
         return self._access.issue(claims, at, key_id)
 
 
-def _recent(session: Session, now: Micros) -> tuple[Rotation, ...]:
+def _recent(session: Session, now: Micros) -> tuple[TokenRotation, ...]:
     return tuple(rotation for rotation in session.rotations if now - rotation.at < GRACE)
 
 

@@ -1,15 +1,18 @@
 """The signed-in person's own profile."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.ledger.queries import balance
 from callmissed.money import credits
 from callmissed.platform.tables import TENANTS
 from callmissed.tenants.tenants import Tenant, tenant_key, tenant_of
-from callmissed.tenants.users import User, user_key, user_of
+from callmissed.tenants.users import User, get_user, update_user, user_key, user_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +39,16 @@ class Profiles:
             raise ApiError(404, "not_found", "No such user.")
         money = await balance(self._database, tenant, now)
         return Profile(user_of(user), tenant_of(owner), credits(money.available))
+
+    async def change(self, tenant: str, user_id: str, changes: Mapping[str, str], actor: Actor, now: Micros) -> None:
+        """Change name or phone number. Raises ApiError 404, 409."""
+        user = await get_user(self._database, tenant, user_id)
+        before = {name: getattr(user, name) for name in changes}
+        if before == changes:
+            return
+        metadata = {"before": before, "after": dict(changes)}
+        event = AuditEvent(tenant, "profile.update", "user", user_id, actor, metadata)
+        try:
+            await self._database.transact([update_user(user, now, **changes), audit_operation(event, now)])
+        except TransactionCanceled:
+            raise ApiError(409, "conflict", "The profile changed at the same time. Please retry.") from None

@@ -8,7 +8,7 @@ from callmissed.clock import Micros
 from callmissed.web.caller import PersonOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
-from functions.auth.dependencies import VisitorOf
+from functions.auth.dependencies import ActorOf, VisitorOf
 from functions.auth.error_responses import public_responses, session_responses
 from functions.auth.limits import Limit, SlidingWindows, network_of
 from functions.auth.sessions.service import Sessions
@@ -18,6 +18,7 @@ from functions.auth.sign_in.schemas import (
     LoginForm,
     LoginResponse,
     MeOut,
+    ProfileChanges,
     RefreshForm,
     RegistrationForm,
     Sent,
@@ -101,6 +102,19 @@ async def logout(
     await _count(windows, _LOGOUT, visitor.ip_address, clock())
     await sessions.end(form.refresh_token)
     return Detail(detail="Logged out")
+
+
+@router.patch(
+    "/me", summary="Change one's profile", response_model=MeOut, responses=session_responses(404, changes=True)
+)
+async def change_me(
+    changes: ProfileChanges, person: PersonOf, actor: ActorOf, profiles: ProfilesOf, clock: ClockOf
+) -> MeOut:
+    """Change what the body names, and nothing else. An empty phone number clears it."""
+    now, named = clock(), changes.model_dump(exclude_none=True)
+    await profiles.change(person.tenant, person.user_id, named, actor, now)
+    profile = await profiles.get(person.tenant, person.user_id, now)
+    return MeOut(user=UserOut.of(profile.user), tenant=TenantOut.of(profile.tenant, profile.balance))
 
 
 @router.get("/me", summary="Who is signed in", response_model=MeOut, responses=session_responses(404))

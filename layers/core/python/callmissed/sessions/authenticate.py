@@ -17,7 +17,7 @@ from callmissed.tenants.users import User, user_key, user_of
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
+class SignedInPerson:
     """A signed-in person, as of one moment."""
 
     user: User
@@ -32,7 +32,7 @@ class PersonAuthenticator:
         self._database = database
         self._tokens = tokens
 
-    async def authenticate(self, token: str, now: Micros) -> Principal:
+    async def authenticate(self, token: str, now: Micros) -> SignedInPerson:
         """The person of `token`. One read.
 
         Raises ApiError 401: `token_expired`, or `invalid_token` where the session is over; Unavailable.
@@ -48,7 +48,7 @@ class PersonAuthenticator:
         session, user, tenant = session_of(found[0]), user_of(found[1]), tenant_of(found[2])
         if not _is_alive(session, user, claims, now):
             raise invalid_token()
-        return Principal(user, tenant, session.session_id)
+        return SignedInPerson(user, tenant, session.session_id)
 
 
 def _is_alive(session: Session, user: User, claims: AccessClaims, now: Micros) -> bool:
@@ -56,7 +56,7 @@ def _is_alive(session: Session, user: User, claims: AccessClaims, now: Micros) -
     return len(generations) == 1 and session.expires > now and user.is_active and session.tenant == claims.tenant
 
 
-def check_access(principal: Principal, route: Route) -> None:
+def check_access(principal: SignedInPerson, route: Route) -> None:
     """Hold a person to the route's roles and to the state of the tenant. Raises ApiError 403."""
     status, role = principal.tenant.status, principal.user.role
     if status is TenantStatus.DELETING:

@@ -23,7 +23,7 @@ TTL_SLACK_SECONDS = _DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
-class Rotation:
+class TokenRotation:
     """One exchange of a refresh token. Hashes are SHA-256 in hex; `key_id` signed the access token."""
 
     presented: str
@@ -46,7 +46,7 @@ class Session:
     created_at: str
     ip_address: str
     user_agent: str
-    rotations: tuple[Rotation, ...] = ()
+    rotations: tuple[TokenRotation, ...] = ()
 
 
 def session_key(user_id: str, session_id: str) -> Item:
@@ -67,7 +67,7 @@ def session_of(item: Item) -> Session:
         created_at=item["created_at"],
         ip_address=item["ip_address"],
         user_agent=item["user_agent"],
-        rotations=tuple(Rotation(*each) for each in item["rotations"]),
+        rotations=tuple(TokenRotation(*each) for each in item["rotations"]),
     )
 
 

@@ -10,13 +10,13 @@ Items of the table `tenants`:
 tenant's record too (`callmissed.tenants.tenants`), and both change in one transaction.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
 from callmissed.aws.attributes import Item, Value
 from callmissed.aws.comparisons import begins_with
 from callmissed.aws.database import Database
 from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation, update_operation
+from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError
 from callmissed.platform.routes.route import Role
 from callmissed.platform.tables import TENANTS
@@ -30,7 +30,8 @@ class User:
     """A person of a tenant. Times are ISO 8601.
 
     `email` is the identity, `confirmed` whether the person has proven to read mail there. `password` is an Argon2 hash,
-    empty where the person has none. `second_factor` says that a sign-in needs one.
+    empty where the person has none; `revision` counts the changes of the item. `second_factor` says that a sign-in
+    needs one.
     """
 
     tenant: str
@@ -45,6 +46,7 @@ class User:
     confirmed: bool = False
     password: str = ""
     generation: int = 0
+    revision: int = 0
     second_factor: bool = False
 
 
@@ -89,6 +91,7 @@ def user_of(item: Item) -> User:
         confirmed=item["confirmed"],
         password=item["password"],
         generation=item["generation"],
+        revision=item["revision"],
         second_factor=item["second_factor"],
     )
 
@@ -147,7 +150,8 @@ def claim_address(user: User, registration: Registration | None = None) -> Write
     return put_operation(TENANTS, item, must_not_exist=("owner",), expected=expected)
 
 
-def update_user(user: User, changes: Mapping[str, Value]) -> WriteOperation:
-    """Change the person's item, if nobody has changed it since it was read."""
-    unchanged = {"updated_at": user.updated_at, "generation": user.generation}
-    return update_operation(TENANTS, user_key(user.tenant, user.user_id), set=changes, expected=unchanged)
+def update_user(user: User, now: Micros, **changes: Value) -> WriteOperation:
+    """Change the person's item as of `now`, if nobody has changed it since it was read."""
+    counted = {**changes, "updated_at": iso(now), "revision": user.revision + 1}
+    key, unchanged = user_key(user.tenant, user.user_id), {"revision": user.revision}
+    return update_operation(TENANTS, key, set=counted, expected=unchanged)
