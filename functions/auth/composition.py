@@ -11,6 +11,7 @@ from callmissed.keys.admission import Admission
 from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.platform.queues import MAILS
 from callmissed.settings import CoreSettings, from_environment
+from functions.auth.authorizer import Authenticators
 
 if TYPE_CHECKING:
     from callmissed.sessions.authenticate import PersonAuthenticator
@@ -51,6 +52,11 @@ class AuthComposition:
         from callmissed.sessions.authenticate import PersonAuthenticator  # as above
 
         return PersonAuthenticator(self.database, self.tokens)
+
+    @cached_property
+    def authenticators(self) -> Authenticators:
+        """Finds callers, for the authorizer. Raises ValueError without a pepper."""
+        return Authenticators(self.keys, lambda: self.people)
 
 
 def compose(settings: CoreSettings | None = None) -> AuthComposition:

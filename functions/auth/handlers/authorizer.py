@@ -1,6 +1,5 @@
 """The function `authorizer`: the REQUEST authorizer of routes with an authorizer."""
 
-from functools import cache
 from typing import Any
 
 from callmissed.aws.runtime import logs_failures, run
@@ -8,7 +7,7 @@ from callmissed.aws.start import prepare_start
 from callmissed.clock import system_clock
 from callmissed.errors import ApiError
 from callmissed.platform.functions.wake_up import WAKE_UP
-from functions.auth.authorizer import Authenticators, Policy, authorize, request_of
+from functions.auth.authorizer import Policy, authorize, request_of
 from functions.auth.composition import composed
 
 prepare_start()
@@ -25,19 +24,12 @@ def handler(event: dict[str, Any], context: object) -> Policy:
     return policy
 
 
-@cache
-def _authenticators() -> Authenticators:
-    """Those of this process."""
-    composition = composed()
-    return Authenticators(composition.keys, lambda: composition.people)
-
-
 @logs_failures("authorizer")
 def _policy(event: dict[str, Any], _context: object) -> Policy | None:
     if event.get("schedule") == WAKE_UP:
         return {}
     try:
-        return run(authorize(request_of(event), _authenticators(), system_clock()))
+        return run(authorize(request_of(event), composed().authenticators, system_clock()))
     except ApiError as refused:
         if refused.status != 401:
             raise
