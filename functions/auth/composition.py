@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from callmissed.aws.database import Database
 from callmissed.aws.queues import SqsQueue
-from callmissed.aws.secrets import pepper_ring, signing_ring
+from callmissed.aws.secrets import pepper_ring
 from callmissed.keys.admission import Admission
 from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.platform.queues import MAILS
@@ -41,14 +41,14 @@ class AuthComposition:
 
     @cached_property
     def tokens(self) -> "AccessTokens":
-        """Issues and verifies access tokens. Raises ValueError without a signing key."""
+        """Issues and verifies access tokens. Raises ValueError without a pepper."""
         from callmissed.sessions.tokens import AccessTokens  # imports PyJWT, which a key's call does not need
 
-        return AccessTokens(signing_ring(self.settings), self.settings.stage)
+        return AccessTokens(pepper_ring(self.settings), self.settings.stage)
 
     @cached_property
     def people(self) -> "PersonAuthenticator":
-        """Finds the person of an access token. Raises ValueError without a signing key."""
+        """Finds the person of an access token. Raises ValueError without a pepper."""
         from callmissed.sessions.authenticate import PersonAuthenticator  # as above
 
         return PersonAuthenticator(self.database, self.tokens)

@@ -199,8 +199,8 @@ def _delivery_graphs(metrics: StageMetrics, declared: Declarations) -> Iterator[
 
 
 def _function_graphs(metrics: StageMetrics, declared: Declarations) -> Iterator[cloudwatch.GraphWidget]:
-    """Errors of every function; how often and how long only of those for which a caller waits."""
-    yield _graph("Errors", [metrics.function(function, "Errors") for function in declared.functions])
+    """Of the functions for which a caller waits: what a worker fails is a dead letter or late."""
+    yield _graph("Errors", [metrics.function(function, "Errors") for function in declared.served])
     yield _graph("Throttles in the account", [metrics.account_throttles()])
     yield _graph("Calls", [metrics.function(function, "Invocations") for function in declared.served])
     yield _graph("Duration p99 (ms)", [metrics.function(function, "Duration", "p99") for function in declared.served])

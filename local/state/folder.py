@@ -28,7 +28,6 @@ class LocalSecrets(BaseModel):
 
     pepper: str = Field(default_factory=lambda: secrets.token_hex(32))
     sealing_key: str = Field(default_factory=lambda: secrets.token_hex(32))
-    signing_key: str = Field(default_factory=lambda: secrets.token_hex(32))
     account: SeededTenant | None = None
 
     @property
@@ -37,7 +36,6 @@ class LocalSecrets(BaseModel):
         return {
             "CALLMISSED_PEPPERS": self.pepper,
             "CALLMISSED_SEALING_KEYS": self.sealing_key,
-            "CALLMISSED_SIGNING_KEYS": self.signing_key,
         }
 
 
@@ -76,7 +74,7 @@ class StateFolder:
             found = LocalSecrets()
         except ValueError:
             raise LocalStackError(f"{self._secrets} is damaged; start afresh with: make dev ARGS=--reset") from None
-        if not {"pepper", "sealing_key", "signing_key"} <= found.model_fields_set:
+        if found.model_fields_set < {"pepper", "sealing_key"}:
             self.store_secrets(found)
         return found
 

@@ -54,7 +54,7 @@ class AuthServices:
 def create_services(composition: AuthComposition, *, clock: Clock = system_clock) -> AuthServices:
     """The services of one process, none of which opens a connection before use.
 
-    Raises ValueError without a pepper, a sealing key or a signing key.
+    Raises ValueError without a pepper or a sealing key.
     """
     settings, database = composition.settings, composition.database
     peppers = pepper_ring(settings)

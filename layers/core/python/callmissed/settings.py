@@ -35,8 +35,6 @@ class CoreSettings:
     pepper_secret_name: str = ""
     sealing_keys: str = field(default="", repr=False)
     sealing_secret_name: str = ""
-    signing_keys: str = field(default="", repr=False)
-    signing_secret_name: str = ""
     providers_file: str = ""
     provider_keys_secret_name: str = ""
     callback_secrets_name: str = ""

@@ -37,12 +37,6 @@ def sealing_ring(settings: CoreSettings) -> tuple[bytes, ...]:
 
 
 @cache
-def signing_ring(settings: CoreSettings) -> tuple[bytes, ...]:
-    """The live private keys of access tokens, the current one first. Raises SecretError as `pepper_ring` does."""
-    return _ring("signing key", settings.signing_keys or _text(settings.signing_secret_name, settings.region), 32)
-
-
-@cache
 def provider_environment(settings: CoreSettings) -> Mapping[str, str]:
     """The mapping of providers' API keys: the provider-keys secret, then the environment."""
     return _environment(settings.provider_keys_secret_name, settings.region)

@@ -74,10 +74,10 @@ PEPPERS = Resource(
     ResourceKind.SECRET,
     "callmissed/{stage}/peppers",
     _READ_SECRET,
-    holds="Peppers of the API keys: hex, comma-separated, the current one first",
+    holds="Peppers of API keys and of tokens: hex, comma-separated, the current one first",
     tenant_data=NO_TENANT_DATA,
     setting="pepper_secret_name",
-    rotation="Rotated by hand: the old pepper stays live until the keys have moved over.",
+    rotation="Rotated by hand: the old pepper stays live until the keys have moved over, and for 7 days.",
 )
 SEALING_KEYS = Resource(
     "sealing-keys",
@@ -88,16 +88,6 @@ SEALING_KEYS = Resource(
     tenant_data=NO_TENANT_DATA,
     setting="sealing_secret_name",
     rotation="Rotated by hand: the old key stays live for what it has sealed.",
-)
-SIGNING_KEYS = Resource(
-    "signing-keys",
-    ResourceKind.SECRET,
-    "callmissed/{stage}/signing-keys",
-    _READ_SECRET,
-    holds="Private keys that sign access tokens (Ed25519): hex, comma-separated, the current one first",
-    tenant_data=NO_TENANT_DATA,
-    setting="signing_secret_name",
-    rotation="Rotated by hand: the old key stays live until its tokens have expired, 24 hours.",
 )
 PROVIDER_KEYS = Resource(
     "provider-keys",
@@ -169,7 +159,6 @@ EVENT_BUS = Resource(
 RESOURCES = (
     PEPPERS,
     SEALING_KEYS,
-    SIGNING_KEYS,
     PROVIDER_KEYS,
     CALLBACK_SECRETS,
     PROVIDERS_FILE,

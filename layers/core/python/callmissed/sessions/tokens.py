@@ -1,7 +1,8 @@
 """Access tokens: JWTs (RFC 9068) signed with Ed25519 (RFC 8037), valid for 24 hours.
 
 A token names its person, session and tenant, and nothing that may change: role and status are read on each call. The
-ring has the current key first, and the one before it while its tokens live; a key's id is its RFC 7638 thumbprint.
+private keys are derived (HKDF, RFC 5869) from the ring of peppers, so they rotate with it, two alive; a key's id is its
+RFC 7638 thumbprint. A forged token would need the random id of a living session too.
 PyJWT and cryptography are imported here only, because the authorizer needs them for a person's first call.
 """
 
@@ -13,6 +14,8 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from callmissed.clock import SECOND, Micros
@@ -43,7 +46,7 @@ class _Key:
 
 
 class AccessTokens:
-    """Issues and verifies the access tokens of one stage with a ring of private keys (32 bytes each)."""
+    """Issues and verifies the access tokens of one stage, with keys of the `ring` of peppers, the current one first."""
 
     def __init__(self, ring: tuple[bytes, ...], stage: str) -> None:
         self._keys = {key.key_id: key for key in map(_key, ring)}
@@ -104,7 +107,8 @@ def token_expired() -> ApiError:
     return ApiError(401, "token_expired", "The access token has expired. Refresh it.")
 
 
-def _key(seed: bytes) -> _Key:
+def _key(pepper: bytes) -> _Key:
+    seed = HKDF(SHA256(), 32, salt=None, info=b"callmissed access tokens").derive(pepper)
     private = Ed25519PrivateKey.from_private_bytes(seed)
     raw = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     # RFC 7638: SHA-256 of the required members, ordered by name, without spaces.

@@ -2,7 +2,7 @@
 
 from callmissed.platform.functions.function import ADMIT_KEYS, IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
 from callmissed.platform.queues.auth import MAILS
-from callmissed.platform.resources import PEPPERS, RESPONSES_BUCKET, SEALING_KEYS, SIGNING_KEYS
+from callmissed.platform.resources import PEPPERS, RESPONSES_BUCKET, SEALING_KEYS
 from callmissed.platform.tables import (
     AUDIT,
     CHALLENGES,
@@ -36,7 +36,7 @@ AUTHORIZER = Function(
         TENANTS.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
         SESSIONS.name: ("dynamodb:BatchGetItem",),
     },
-    needs=(PEPPERS, SIGNING_KEYS),
+    needs=(PEPPERS,),
     snap_start=True,
 )
 AUTH_API = Function(
@@ -57,7 +57,7 @@ AUTH_API = Function(
         AUDIT.name: (*READ, "dynamodb:PutItem"),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
     },
-    needs=(PEPPERS, SEALING_KEYS, SIGNING_KEYS, RESPONSES_BUCKET),
+    needs=(PEPPERS, SEALING_KEYS, RESPONSES_BUCKET),
     sends_to=(MAILS.name,),
     snap_start=True,
 )
