@@ -1,6 +1,6 @@
-"""The model server's Converse, written by https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
+"""The model server's Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
 
-The model is Claude: what Converse itself does not refuse becomes a request of Anthropic's messages, and is held to theirs.
+The model is Claude: a request that Converse takes becomes one of messages, and is held to the rules of Anthropic too.
 """
 
 import json
