@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from tests.support.inference.converse import converse_reply, delta, frame
+
 WORDS = tuple(f"word{number:02d} " for number in range(24))
 TEXT = "".join(WORDS)
 INPUT_TOKENS = 120
@@ -16,10 +18,12 @@ IDENTITY: Mapping[str, Any] = {"id": "chatcmpl-fake", "created": 1_700_000_000, 
 CHAT = "openai_chat"
 MESSAGES = "anthropic_messages"
 RESPONSES = "openai_responses"
+BEDROCK = "bedrock_converse"
 _SYSTEM = "You are a helpful assistant. Answer briefly. " * 8
 _QUESTION = "Which words do you know? Please name all of them. " * 4
 _CHAT_USAGE = {"prompt_tokens": INPUT_TOKENS, "completion_tokens": len(WORDS)}
 _CHAT_USAGE["total_tokens"] = sum(_CHAT_USAGE.values())
+_CONVERSE_USAGE = {"inputTokens": INPUT_TOKENS, "outputTokens": len(WORDS), "totalTokens": INPUT_TOKENS + len(WORDS)}
 _MESSAGE = {"id": "msg_fake", "type": "message", "role": "assistant", "model": "fake-chat"}
 _RESPONSE: Mapping[str, Any] = {
     "id": "resp_fake",
@@ -45,21 +49,27 @@ _ITEM: Mapping[str, Any] = {"id": "msg_fake", "type": "message", "role": "assist
 
 @dataclass(frozen=True, slots=True)
 class WireDialect:
-    """One dialect on the wire: the path of its endpoint below the base URL, and the bytes that end a whole stream."""
+    """One dialect on the wire: the end of its endpoint's path, and the bytes that end a whole stream.
+
+    `stream_path` is where streams have a path of their own.
+    """
 
     path: str
     end: bytes
+    stream_path: str = ""
+    stream_type: str = "text/event-stream"
 
 
 DIALECTS: Mapping[str, WireDialect] = {
     CHAT: WireDialect("/chat/completions", b"data: [DONE]"),
     MESSAGES: WireDialect("/messages", b"event: message_stop"),
     RESPONSES: WireDialect("/responses", b"event: response.completed"),
+    BEDROCK: WireDialect("/converse", b"metadata", "/converse-stream", "application/vnd.amazon.eventstream"),
 }
 
 
 def request(dialect: str, model: str, *, stream: bool) -> dict[str, Any]:
-    """A request with a few hundred bytes of prompt, as a small real call has."""
+    """A caller's request with a few hundred bytes of prompt, as a small real call has."""
     question = {"role": "user", "content": _QUESTION}
     asked: dict[str, Any] = {"model": model, "stream": stream}
     match dialect:
@@ -80,6 +90,8 @@ def reply(dialect: str) -> bytes:
             found = {**whole, "usage": _usage()}
         case "openai_responses":
             found = _completed()
+        case "bedrock_converse":
+            found = converse_reply({"text": TEXT}, usage=_CONVERSE_USAGE)
         case _:
             choice = {"index": 0, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}
             found = {**IDENTITY, "object": "chat.completion", "choices": [choice], "usage": _CHAT_USAGE}
@@ -88,12 +100,14 @@ def reply(dialect: str) -> bytes:
 
 @cache
 def events(dialect: str, *, with_usage: bool = True) -> tuple[bytes, ...]:
-    """The server-sent events of a streamed reply, with a delta for each word; `with_usage` matters for chat alone."""
+    """The events of a streamed reply, with a delta for each word; `with_usage` matters for chat alone."""
     match dialect:
         case "anthropic_messages":
             return tuple(_named(event) for event in _message_events())
         case "openai_responses":
             return tuple(_named({**event, "sequence_number": at}) for at, event in enumerate(_response_events()))
+        case "bedrock_converse":
+            return tuple(_converse_frames())
         case _:
             return tuple(_chat_events(with_usage=with_usage))
 
@@ -136,6 +150,15 @@ def _response_events() -> Iterator[dict[str, Any]]:
     item = _completed()["output"][0]
     yield {"type": "response.output_item.done", "output_index": 0, "item": item}
     yield {"type": "response.completed", "response": _completed()}
+
+
+def _converse_frames() -> Iterator[bytes]:
+    yield frame("messageStart", {"role": "assistant"})
+    for word in WORDS:
+        yield delta(0, text=word)
+    yield frame("contentBlockStop", {"contentBlockIndex": 0})
+    yield frame("messageStop", {"stopReason": "end_turn"})
+    yield frame("metadata", {"usage": _CONVERSE_USAGE, "metrics": {"latencyMs": 12}})
 
 
 def _completed() -> dict[str, Any]:

@@ -23,27 +23,33 @@ def _chunked(stream: Sequence[bytes]) -> list[bytes]:
 JSON = "application/json"
 BLOCKING = {name: response("200 OK", JSON, reply(name)) for name in DIALECTS}
 NOT_FOUND = response("404 Not Found", JSON, b'{"error":{"message":"no such path","type":"invalid_request_error"}}')
-STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 STREAM_END = b"0\r\n\r\n"
 STREAMS = {name: _chunked(events(name)) for name in DIALECTS}
 CHAT_WITHOUT_USAGE = _chunked(events(CHAT, with_usage=False))
+STREAM_HEADS = {
+    name: f"HTTP/1.1 200 OK\r\ncontent-type: {wire.stream_type}\r\ntransfer-encoding: chunked\r\n\r\n".encode()
+    for name, wire in DIALECTS.items()
+}
+PATHS = {path.encode(): name for name, wire in DIALECTS.items() for path in (wire.path, wire.stream_path) if path}
+STREAM_PATHS = tuple(wire.stream_path.encode() for wire in DIALECTS.values() if wire.stream_path)
 
 
 def answer(path: bytes, body: bytes, event_delay: float) -> bytes | AsyncIterator[bytes]:
     """The response to one request; `event_delay` is in seconds before each event of a stream."""
-    dialect = next((name for name, wire in DIALECTS.items() if path.endswith(wire.path.encode())), None)
+    dialect = next((name for end, name in PATHS.items() if path.endswith(end)), None)
     if dialect is None:
         return NOT_FOUND
     request: dict[str, Any] = json.loads(body)
-    if not request.get("stream"):
+    if not (request.get("stream") or path.endswith(STREAM_PATHS)):
         return BLOCKING[dialect]
     options: dict[str, Any] = request.get("stream_options") or {}
     asks_for_usage = dialect != CHAT or options.get("include_usage")
-    return _stream(STREAMS[dialect] if asks_for_usage else CHAT_WITHOUT_USAGE, event_delay)
+    pieces = STREAMS[dialect] if asks_for_usage else CHAT_WITHOUT_USAGE
+    return _stream(STREAM_HEADS[dialect], pieces, event_delay)
 
 
-async def _stream(pieces: Sequence[bytes], event_delay: float) -> AsyncIterator[bytes]:
-    yield STREAM_HEAD
+async def _stream(head: bytes, pieces: Sequence[bytes], event_delay: float) -> AsyncIterator[bytes]:
+    yield head
     for piece in pieces:
         await asyncio.sleep(event_delay)
         yield piece

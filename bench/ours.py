@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.dialects import CHAT, MESSAGES, RESPONSES
+from bench.dialects import BEDROCK, CHAT, MESSAGES, RESPONSES
 from bench.peers import Gateway
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
@@ -26,13 +26,16 @@ REGION = "us-east-1"
 PEPPER = "00" * 32
 REQUESTS_PER_MINUTE = 60_000
 CREDITS = 10_000_000
-MODELS = {CHAT: "fake-chat", MESSAGES: "fake-messages", RESPONSES: "fake-responses"}
+MODELS = {CHAT: "fake-chat", MESSAGES: "fake-messages", RESPONSES: "fake-responses", BEDROCK: "fake-bedrock"}
 """The model that is served in each dialect."""
+
+_AUTH = {BEDROCK: "sigv4"}
 
 _PROVIDER = """\
 [providers.fake_{dialect}]
 dialect = "{dialect}"
 base_url = "{upstream}"
+auth = "{auth}"
 
 [[models]]
 id = "{model}"
@@ -71,7 +74,10 @@ def environment(endpoint: str, providers_file: str) -> dict[str, str]:
 def write_providers(upstream: str, scratch: Path) -> Path:
     """An operator's file with the base URL `upstream` as the providers of `MODELS`."""
     path = scratch / "providers.toml"
-    rows = (_PROVIDER.format(dialect=dialect, model=model, upstream=upstream) for dialect, model in MODELS.items())
+    rows = (
+        _PROVIDER.format(dialect=dialect, model=model, upstream=upstream, auth=_AUTH.get(dialect, "bearer"))
+        for dialect, model in MODELS.items()
+    )
     path.write_text("".join(rows))
     return path
 

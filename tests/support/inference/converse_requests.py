@@ -1,22 +1,19 @@
 """Requests for Converse that chat and messages become, which botocore's own model of the API must accept."""
 
-import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from botocore.session import get_session
-from botocore.validate import ParamValidator
 
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.opening import open_dialect, open_upstream_dialect
+from tests.support.inference.converse_shape import faults_of
 from tests.support.inference.targets import target
 
 CONVERSE = open_upstream_dialect("bedrock_converse")
 CHAT = open_dialect("openai_chat")
 MESSAGES = open_dialect("anthropic_messages")
-SHAPE: Any = get_session().get_service_model("bedrock-runtime").operation_model("Converse").input_shape
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 NOVA = "amazon.nova-pro-v1:0"
 GPT = "openai.gpt-oss-120b-1:0"
@@ -32,19 +29,8 @@ PNG = "iVBORw0KGgo="
 def accepted(body: Mapping[str, Any]) -> dict[str, Any]:
     """`body` as JSON, which must fit the API's model."""
     sent = json.loads(json.dumps(body))
-    report = ParamValidator().validate(_decoded(sent) | {"modelId": "m"}, SHAPE)
-    assert not report.has_errors(), report.generate_report()
+    assert faults_of(sent) == []
     return sent
-
-
-def _decoded(value: Any) -> Any:
-    """`value` with its blobs as bytes, as botocore takes them."""
-    if isinstance(value, list):
-        return [_decoded(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    blobs = ("bytes", "redactedContent")
-    return {k: base64.b64decode(v, validate=True) if k in blobs else _decoded(v) for k, v in value.items()}
 
 
 def from_chat(upstream_id: str = CLAUDE, *, cache_write: int | None = None, **fields: Any) -> dict[str, Any]:

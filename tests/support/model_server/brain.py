@@ -23,7 +23,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a request asks, as far as the rules look at it. `results` are those that the model has not answered yet."""
+    """What a request asks, as far as the rules look at it. `results` are those that the model has not answered yet.
+
+    `names_stop` says that a reply of Converse is to name the stop sequence that it met.
+    """
 
     said: str
     system: str = ""
@@ -38,6 +41,7 @@ class Prompt:
     one_call: bool = False
     prompt_words: int = 10
     marked_words: int = 0
+    names_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,14 @@ It refuses what the vendors' APIs refuse, so that a translated request is held t
 """
 
 import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from tests.support.model_server import chat, messages, responses
+from tests.support.model_server import bedrock, chat, messages, responses
 from tests.support.model_server.brain import Prompt, Refused, Said, think
 from tests.support.model_server.events import Answer
 from tests.support.threads import background_loop
@@ -23,18 +23,19 @@ _logger = logging.getLogger("model_server")
 class Wire:
     """A wire format: how requests are read and replies written, and the provider's row that speaks it."""
 
-    path: str
+    paths: Sequence[str]
     read: Callable[[Mapping[str, Any]], Prompt]
     whole: Callable[[Said, Prompt], Answer]
     streamed: Callable[[Said, Prompt], Answer]
     refused: Callable[[Refused], Answer]
     settings: str
+    upstream_id: str = "upstream-model"
 
 
 WIRES: Mapping[str, Wire] = {
-    "chat": Wire("/chat/completions", chat.read, chat.whole, chat.streamed, chat.refused, 'dialect = "openai_chat"'),
+    "chat": Wire(["/chat/completions"], chat.read, chat.whole, chat.streamed, chat.refused, 'dialect = "openai_chat"'),
     "messages": Wire(
-        "/messages",
+        ["/messages"],
         messages.read,
         messages.whole,
         messages.streamed,
@@ -42,25 +43,34 @@ WIRES: Mapping[str, Wire] = {
         'dialect = "anthropic_messages"\nauth = "x-api-key"\nheaders = { anthropic-version = "2023-06-01" }',
     ),
     "responses": Wire(
-        "/responses",
+        ["/responses"],
         responses.read,
         responses.whole,
         responses.streamed,
         responses.refused,
         'dialect = "openai_responses"',
     ),
+    "bedrock": Wire(
+        ["/model/{model}/converse", "/model/{model}/converse-stream"],
+        bedrock.read,
+        bedrock.whole,
+        bedrock.streamed,
+        bedrock.refused,
+        'dialect = "bedrock_converse"\nauth = "sigv4"',
+        "eu.anthropic.claude-opus-4-6-v1",
+    ),
 }
 """Wire formats by the name of the model that is reached by each: `via-chat`, `via-messages`."""
 
 _MODEL = """
-[providers.{name}]
+[providers.via-{name}]
 base_url = "http://127.0.0.1:{port}/{name}"
 api_key_env = "MODEL_SERVER_KEY"
 {settings}
 [[models]]
 id = "via-{name}"
-provider = "{name}"
-upstream_id = "upstream-model"
+provider = "via-{name}"
+upstream_id = "{upstream_id}"
 input = 50
 output = 150
 cached_input = 5
@@ -73,7 +83,10 @@ supports_reasoning = true
 
 def providers_toml(port: int) -> str:
     """An operator's file with a model for each wire format."""
-    return "".join(_MODEL.format(name=name, port=port, settings=wire.settings) for name, wire in WIRES.items())
+    return "".join(
+        _MODEL.format(name=name, port=port, settings=wire.settings, upstream_id=wire.upstream_id)
+        for name, wire in WIRES.items()
+    )
 
 
 @contextmanager
@@ -90,7 +103,8 @@ def model_server() -> Generator[int]:
 async def _start() -> tuple[web.AppRunner, int]:
     app = web.Application(client_max_size=2**26)
     for name, wire in WIRES.items():
-        app.router.add_post(f"/{name}{wire.path}", _answering(wire))
+        for path in wire.paths:
+            app.router.add_post(f"/{name}{path}", _answering(wire))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -106,15 +120,16 @@ def _answering(wire: Wire) -> Callable[[web.Request], Any]:
         except Refused as refusal:
             _logger.info("refused: %s", refusal.message)
             return await _sent(request, wire.refused(refusal))
-        return await _sent(request, (wire.streamed if body.get("stream") else wire.whole)(said, prompt))
+        is_streamed = body.get("stream") or request.path.endswith("-stream")
+        return await _sent(request, (wire.streamed if is_streamed else wire.whole)(said, prompt))
 
     return answer
 
 
 async def _sent(request: web.Request, answer: Answer) -> web.StreamResponse:
     if answer.body is not None:
-        return web.json_response(answer.body, status=answer.status)
-    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        return web.json_response(answer.body, status=answer.status, headers=answer.headers)
+    response = web.StreamResponse(headers={"content-type": answer.content_type})
     await response.prepare(request)
     for event in answer.events:
         await response.write(event)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
@@ -281,8 +282,11 @@ def test_models_whose_cache_writes_cost_more_have_a_price_for_them(catalog: Cata
     assert all(price.cache_write == price.input * 5 // 4 for price in priced.values())
 
 
-DISCOUNTS = {"gpt-4o": 2, "gpt-4.1": 4}
+DISCOUNTS = {"gpt-4o": 2, "gpt-4.1": 4, "grok-4.3": Fraction(25, 4), "x-ai/grok-4.20": Fraction(25, 4)}
 """Input price over the price of cached input, where it is not ten, by the makers' price lists."""
+
+CACHED = {"DeepSeek-V4-Pro": 14_500_000, "DeepSeek-V4-Flash": 2_800_000}
+"""Prices of cached input where hosts and times ask for different shares: the dearest of them."""
 
 
 def test_cached_input_costs_the_share_that_its_maker_asks(catalog: Catalog) -> None:
@@ -291,9 +295,12 @@ def test_cached_input_costs_the_share_that_its_maker_asks(catalog: Catalog) -> N
     first_party = {"gpt-4o", "gpt-4.1", "gpt-5-mini", "gpt-5.5"}
     family = {"openai/gpt-5.4", "openai/gpt-5.4-mini", "openai/gpt-5.4-nano"}
     claude = {model_id for model_id in catalog.models if model_id.startswith("anthropic/")}
-    assert priced.keys() == first_party | family | claude
+    gemini = {model_id for model_id in catalog.models if model_id.startswith("google/gemini-")}
+    grok = {"grok-4.3", "x-ai/grok-4.20"}
+    assert priced.keys() == first_party | family | claude | gemini | grok | CACHED.keys()
     for model_id, price in priced.items():
-        assert price.cached_input == price.input // DISCOUNTS.get(model_id, 10), model_id
+        expected = CACHED.get(model_id, price.input / Fraction(DISCOUNTS.get(model_id, 10)))
+        assert price.cached_input == expected, model_id
 
 
 def test_claude_is_served_by_its_maker_too(catalog: Catalog) -> None:

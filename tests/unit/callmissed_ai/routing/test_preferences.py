@@ -171,12 +171,23 @@ def test_openrouter_gets_what_means_its_own_providers(
     assert sent.get("provider") == (passed | ours if passed else None)
 
 
-def test_openrouter_gets_what_it_alone_understands_and_others_are_left_out() -> None:
-    work = work_of(provider={"zdr": True, "data_collection": "deny", "quantizations": ["fp8"]})
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_openrouter_gets_what_it_alone_understands_and_others_are_left_out(dialect: DialectName) -> None:
+    wished = {"zdr": True, "data_collection": "deny", "quantizations": ["fp8"]}
 
-    assert [route.provider for route in work.models[0].routes] == ["openrouter"]
-    sent = sent_to_openrouter(provider={"zdr": True, "data_collection": "deny", "quantizations": ["fp8"]})
-    assert {"zdr": True, "data_collection": "deny", "quantizations": ["fp8"]}.items() <= sent["provider"].items()
+    assert [route.provider for route in work_of(dialect, provider=wished).models[0].routes] == ["openrouter"]
+    assert wished.items() <= sent_to_openrouter(dialect=dialect, provider=wished)["provider"].items()
+
+
+@pytest.mark.parametrize(
+    "provider", [{"plugins": []}, {"preferred_max_latency": 1}, {"x": {}}, {"cache_control": {}}], ids=str
+)
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_wish_that_may_have_a_price_is_refused(dialect: DialectName, provider: dict[str, Any]) -> None:
+    with pytest.raises(ApiError) as refused:
+        sent_to_openrouter(dialect=dialect, provider=provider)
+
+    assert (refused.value.status, refused.value.param) == (400, f"provider.{next(iter(provider))}")
 
 
 def test_nobody_else_gets_preferences() -> None:

@@ -28,6 +28,13 @@ _PRICED = frozenset({"prompt", "completion", "input_cache_read", "input_cache_wr
 _NOT_SENT = frozenset({"audio", "audio_output", "input_audio_cache"})
 """Prices of what no request may hold, and no reply."""
 
+_SEARCH = "web_search"
+_SEARCH_WHEN_ASKED = re.compile(r"(anthropic/claude|google/gemini|openai/gpt|x-ai/grok)-.+|openai/o\d.*")
+"""Models whose makers offer searches as a tool. Others search by themselves, as all of Perplexity's do."""
+
+_SEARCH_UNASKED = re.compile(r"search|multi-agent")
+_SEARCHING_SUFFIX = ":online"
+
 
 class Listed(NamedTuple):
     """What is kept of a model: prices in micro-credits per million tokens, 0 for none; limits; what it can do."""
@@ -44,8 +51,12 @@ class Listed(NamedTuple):
 
 
 def is_listable(model_id: str) -> bool:
-    """Whether `model_id` may be one of OpenRouter's: `maker/model`. Its own routers have no fixed price."""
-    return bool(_ID.fullmatch(model_id)) and not model_id.startswith(f"{OPENROUTER}/")
+    """Whether `model_id` may be one of OpenRouter's: `maker/model`. Its own routers have no fixed price.
+
+    Nor has a model that searches the web for each request.
+    """
+    is_priced = not model_id.startswith(f"{OPENROUTER}/") and _SEARCHING_SUFFIX not in model_id
+    return is_priced and bool(_ID.fullmatch(model_id))
 
 
 def read_list(document: object) -> Mapping[str, Listed | None]:
@@ -99,7 +110,7 @@ def read_rows(rows: object) -> Mapping[str, Listed]:
 
 
 def _listed(model_id: str, entry: Mapping[str, Any]) -> Listed | None:
-    prices, window = _prices(entry.get("pricing")), _tokens(entry.get("context_length"))
+    prices, window = _prices(model_id, entry.get("pricing")), _tokens(entry.get("context_length"))
     architecture, top = _object(entry.get("architecture")), _object(entry.get("top_provider"))
     if prices is None or window is None or _texts(architecture.get("output_modalities"), "text") != {"text"}:
         return None
@@ -114,12 +125,14 @@ def _listed(model_id: str, entry: Mapping[str, Any]) -> Listed | None:
     return Listed(model_id, *prices, window, most, "".join(name for name, able in abilities.items() if able))
 
 
-def _prices(pricing: object) -> tuple[int, int, int, int] | None:
+def _prices(model_id: str, pricing: object) -> tuple[int, int, int, int] | None:
     """Prices of input, output, cached input and written cache; None where something costs what we don't meter."""
     given = _object(pricing)
     amounts = {name: _amount(value) for name, value in given.items() if value is not None and name not in _NOT_SENT}
     if amounts.get("internal_reasoning") == amounts.get("completion"):
         amounts.pop("internal_reasoning", None)  # it is part of the output that the provider reports
+    if amounts.get(_SEARCH) and _searches_when_asked(model_id):
+        amounts.pop(_SEARCH)  # no request can ask for it
     if any(amount is None or (amount and name not in _PRICED) for name, amount in amounts.items()):
         return None
     prices = [amounts.get(name) or 0 for name in ("prompt", "completion", "input_cache_read", "input_cache_write")]
@@ -127,6 +140,11 @@ def _prices(pricing: object) -> tuple[int, int, int, int] | None:
     if min(read, written) < _MIN_PRICE or cached > read:
         return None
     return read, written, cached, cache_write
+
+
+def _searches_when_asked(model_id: str) -> bool:
+    """Whether a search has to be asked for. What asks for it, such as `plugins`, is refused as a priced field."""
+    return bool(_SEARCH_WHEN_ASKED.fullmatch(model_id)) and not _SEARCH_UNASKED.search(model_id)
 
 
 def _amount(value: object) -> int | None:

@@ -8,6 +8,8 @@ from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.dialects.further_fields import CACHE_CONTROL, FurtherField
 
 _SHOWN_CHARACTERS = 120
+_PREFERENCES = "provider."
+"""Begins the places of preferences about providers, which no translation reads: they go on as they are."""
 
 
 def restricted(
@@ -28,18 +30,19 @@ def restricted(
 
 
 def _restricted(catalog: Catalog, dialect: DialectName, model: Model, field: FurtherField) -> Model | None:
-    routes = tuple(route for route in model.routes if _admits(catalog, dialect, model, route, field.name))
+    routes = tuple(route for route in model.routes if _admits(catalog, dialect, model, route, field))
     if routes == model.routes:
         return model
     return replace(model, routes=routes) if routes else None
 
 
-def _admits(catalog: Catalog, dialect: DialectName, model: Model, route: ProviderRoute, name: str) -> bool:
-    if catalog.dialects.get(route.provider) != dialect:
-        return True
-    if name == CACHE_CONTROL and model.price and model.price.cache_write is not None:
-        return True
-    return name in catalog.providers[route.provider].unpriced_fields
+def _admits(catalog: Catalog, dialect: DialectName, model: Model, route: ProviderRoute, field: FurtherField) -> bool:
+    if not field.param.startswith(_PREFERENCES):
+        if catalog.dialects.get(route.provider) != dialect:
+            return True
+        if field.name == CACHE_CONTROL and model.price and model.price.cache_write is not None:
+            return True
+    return field.name in catalog.providers[route.provider].unpriced_fields
 
 
 def _unsupported(model: Model, field: FurtherField) -> ApiError:

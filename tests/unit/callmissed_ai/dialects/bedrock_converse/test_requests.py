@@ -255,7 +255,8 @@ def test_documents_have_plain_and_different_names() -> None:
         {"type": "document", "source": text},
     ]
 
-    documents = [each["document"] for each in from_messages(messages=user(*blocks))["messages"][0]["content"]]
+    content = from_messages(messages=user(*blocks))["messages"][0]["content"]
+    documents = [each["document"] for each in content if "document" in each]
 
     assert [(each["format"], each["name"]) for each in documents] == [
         ("pdf", "T x 2026 pdf"),
@@ -264,6 +265,16 @@ def test_documents_have_plain_and_different_names() -> None:
     ]
     assert documents[1]["context"] == "Of a year."
     assert base64.b64decode(documents[2]["source"]["bytes"]) == b"Hello"
+
+
+@pytest.mark.parametrize(("texts", "expected"), [((), ["See the document."]), (("Sum up",), ["Sum up"])])
+def test_document_stands_beside_a_text(texts: tuple[str, ...], expected: list[str]) -> None:
+    document = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Hello"}}
+    blocks = [document, *({"type": "text", "text": text} for text in texts)]
+
+    content = from_messages(messages=user(*blocks))["messages"][0]["content"]
+
+    assert [block["text"] for block in content if "text" in block] == expected
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ _DOCUMENTS: Mapping[str, str] = {
 _NO_NAME_CHARACTERS = re.compile(r"[^A-Za-z0-9\s()\[\]-]+|\s+")
 _MAX_NAME_CHARACTERS = 190
 _NAME = "Document"
+_SEE_DOCUMENT = "See the document."
 
 
 class ContentWriter:
@@ -161,6 +162,12 @@ def with_cache_points(blocks: Iterable[dict[str, Any]]) -> Iterator[dict[str, An
         yield _without_point(block)
         if _POINT in block:
             yield {_POINT: block[_POINT]}
+
+
+def with_text(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A message's `blocks`, with a text where there is a document and none: Bedrock demands one beside it."""
+    kinds = {name for block in blocks for name in block}
+    return [*blocks, {"text": _SEE_DOCUMENT}] if "document" in kinds and "text" not in kinds else blocks
 
 
 def has_calls(turns: Iterable[Turn]) -> bool:

@@ -11,7 +11,7 @@ from callmissed_ai.dialects.anthropic_messages.rules.schemas import supported_sc
 from callmissed_ai.dialects.anthropic_messages.rules.thinking import sampling_of
 from callmissed_ai.dialects.anthropic_messages.rules.turns import BlockForm, MessageBlocks, messages_of
 from callmissed_ai.dialects.bedrock_converse.claude import ClaudeThinking, claude_thinking
-from callmissed_ai.dialects.bedrock_converse.content import ContentWriter, with_cache_points
+from callmissed_ai.dialects.bedrock_converse.content import ContentWriter, with_cache_points, with_text
 from callmissed_ai.dialects.bedrock_converse.families import Family, family_of
 from callmissed_ai.dialects.bedrock_converse.tools import tool_fields
 from callmissed_ai.dialects.conversation import Conversation, OutputFormat
@@ -59,7 +59,7 @@ def _messages(conversation: Conversation, content: ContentWriter) -> list[dict[s
     messages = list(messages_of(_written_turns(conversation, content), _FORM))
     if not messages:
         raise invalid_request("Invalid 'messages': there must be a message of the user.", "messages")
-    return [{**message, "content": list(with_cache_points(message["content"]))} for message in messages]
+    return [{**message, "content": list(with_cache_points(with_text(message["content"])))} for message in messages]
 
 
 def _system(conversation: Conversation, content: ContentWriter) -> Iterator[dict[str, Any]]:

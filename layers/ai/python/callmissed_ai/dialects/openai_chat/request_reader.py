@@ -23,7 +23,7 @@ from callmissed_ai.dialects.conversation import (
     ToolResult,
     Turn,
 )
-from callmissed_ai.dialects.further_fields import PROVIDER, chosen_by_type, further_fields, shape
+from callmissed_ai.dialects.further_fields import chosen_by_type, further_fields, shape
 from callmissed_ai.dialects.openai_chat.reasoning import NAMES, STATED_BY_TYPE, extras_of, merged
 from callmissed_ai.dialects.openai_chat.reply import objects
 from callmissed_ai.dialects.openai_chat.request import first_error
@@ -49,7 +49,7 @@ _TOOL = chosen_by_type(
 _TRANSLATED = shape(
     *("model", "route", "stream", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k"),
     *("user", "safety_identifier", "parallel_tool_calls", "reasoning_effort", "verbosity", "store", "prompt_cache_key"),
-    free=("models", "stop", "metadata"),
+    free=("models", "provider", "stop", "metadata"),
     messages=_MESSAGE,
     tools=_TOOL,
     tool_choice=chosen_by_type(function=shape("type", function=shape("name"))),
@@ -60,7 +60,6 @@ _TRANSLATED = shape(
     ),
     reasoning=shape("effort", "max_tokens", "enabled", "exclude"),
     stream_options=shape("include_usage", "include_obfuscation"),
-    provider=PROVIDER,
 )
 """Everything that `read_request` carries, or may leave out because it says nothing about the reply."""
 

@@ -28,7 +28,7 @@ from callmissed_ai.dialects.conversation import (
     ToolResult,
     Turn,
 )
-from callmissed_ai.dialects.further_fields import PROVIDER, chosen_by_type, further_fields, shape
+from callmissed_ai.dialects.further_fields import chosen_by_type, further_fields, shape
 from callmissed_ai.dialects.openai_responses import carriers
 from callmissed_ai.dialects.openai_responses.fields import CHOICE, FORMAT, FUNCTION
 from callmissed_ai.dialects.openai_responses.request import ENCRYPTED_REASONING, first_error
@@ -72,14 +72,13 @@ _ITEM = chosen_by_type(
 _TRANSLATED = shape(
     *("model", "stream", "instructions", "max_output_tokens", "max_tool_calls", "temperature", "top_p"),
     *("parallel_tool_calls", "store", "previous_response_id", "user", "safety_identifier", "prompt_cache_key"),
-    free=("models", "metadata", "include"),
+    free=("models", "metadata", "include", "provider"),
     input=_ITEM,
     tools=chosen_by_type(function=FUNCTION),
     tool_choice=CHOICE,
     text=shape("verbosity", format=FORMAT),
     reasoning=shape("effort", "summary"),
     stream_options=shape("include_obfuscation"),
-    provider=PROVIDER,
 )
 """Everything that `read_request` carries, or may leave out because it says nothing about the reply."""
 
