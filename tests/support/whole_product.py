@@ -14,18 +14,19 @@ from starlette.types import ASGIApp, Message, Scope
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
-from callmissed.aws.secrets import pepper_ring
-from callmissed.clock import system_clock
+from callmissed.aws.queues import Message as QueueMessage
+from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
-from callmissed.keys.admission import Admission
-from callmissed.keys.authenticate import KeyAuthenticator
-from callmissed.platform.functions import CALLBACKS_API, INFERENCE, WEBHOOKS_API
-from callmissed.platform.routes import ROUTES, Auth
+from callmissed.platform.functions import AUTH_API, CALLBACKS_API, INFERENCE, WEBHOOKS_API
+from callmissed.platform.routes import ROUTES
 from callmissed.settings import CoreSettings
 from callmissed.web.lambda_handler import Event
 from callmissed.web.request_context import RequestContextMiddleware
 from callmissed_ai.calls.container import Container, create_container
 from functions.auth.authorizer import authorize, request_of
+from functions.auth.composition import AuthComposition
+from functions.auth.handlers.api import create_server as create_auth_server
+from functions.auth.handlers.api import create_services as create_auth_services
 from functions.inference.adapter import AdapterRequests
 from functions.inference.app import create_app as inference_app
 from functions.webhooks.composition import WebhooksComposition
@@ -36,7 +37,6 @@ from local.api_gateway.events import HttpRequest, proxy_event
 from local.api_gateway.gateway import ApiGateway
 from local.api_gateway.proxy_integration import ProxyIntegration, response_messages
 from local.api_gateway.resources import find_route, resources
-from tests.support.keys.authenticators import only_keys
 from tests.support.lambda_events import answer_event
 
 HeaderList = Sequence[tuple[str, str]]
@@ -106,18 +106,36 @@ def _reply(messages: Sequence[Message]) -> Reply:
     return Reply(head["status"], headers, b"".join(message.get("body", b"") for message in bodies))
 
 
-class WholeProduct:
-    """The functions over the tables of `settings`, all on one event loop."""
+class _MailQueue:
+    """Keeps the jobs of mails."""
 
-    def __init__(self, settings: CoreSettings) -> None:
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+
+    async def send(self, messages: Sequence[QueueMessage]) -> None:
+        self.bodies += [message.body for message in messages]
+
+
+class WholeProduct:
+    """The functions over the tables of `settings`, all on one event loop. `mails` are the jobs of mails so far.
+
+    `clock` is that of people and their sessions.
+    """
+
+    def __init__(self, settings: CoreSettings, clock: Clock = system_clock) -> None:
         self.dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint, timeout_seconds=20)
         self.database = Database(self.dynamodb, settings.stage)
-        self._authenticator = KeyAuthenticator(self.database, Admission(self.database), pepper_ring(settings))
+        self.clock = clock
+        self.mails = _MailQueue()
+        self.accounts = AuthComposition(settings)
+        self.accounts.__dict__.update(database=self.database, mails=self.mails)
+        self.people = create_auth_services(self.accounts, clock=clock)
         self._container: Container = create_container(settings, system_clock, self.dynamodb)
         composition = WebhooksComposition(settings)
         composition.__dict__["database"] = self.database
         self.inference = inference_app(self._container)
         self.handled: Mapping[str, ASGIApp] = {
+            AUTH_API.name: create_auth_server(self.accounts, self.people),
             WEBHOOKS_API.name: create_server(composition, create_services(composition)),
             CALLBACKS_API.name: RequestContextMiddleware(callbacks_app(settings, self.database)),
         }
@@ -143,7 +161,7 @@ class WholeProduct:
         if route.function == INFERENCE.name:
             return await self._through_adapter(sent, seen or sent.path, proxy_event(request)["requestContext"])
         context = None
-        if route.auth is Auth.ACCOUNT:
+        if route.has_authorizer:
             context = await LambdaAuthorizer(self._authorize, 10).authorize(request)
         answer = await answer_event(self.handled[route.function], proxy_event(request, context))
         return _reply(response_messages(answer))
@@ -166,7 +184,7 @@ class WholeProduct:
 
     async def _authorize(self, event: Event) -> Any:
         try:
-            return await authorize(request_of(event), only_keys(self._authenticator), system_clock())
+            return await authorize(request_of(event), self.accounts.authenticators, self.clock())
         except ApiError as refused:
             if refused.status != 401:
                 raise

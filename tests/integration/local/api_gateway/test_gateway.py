@@ -104,7 +104,7 @@ async def test_every_declared_route_reaches_its_function(route: Route) -> None:
     assert [(scope["method"], scope["path"], scope["query_string"]) for scope in app.scopes] == [
         (route.method, path, b"q=1")
     ]
-    assert ("authorizer" in app.scopes[0]) is (route.auth is Auth.ACCOUNT)
+    assert ("authorizer" in app.scopes[0]) is route.has_authorizer
 
 
 @pytest.mark.parametrize(
