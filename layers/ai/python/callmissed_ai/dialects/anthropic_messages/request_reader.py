@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.dialects.anthropic_messages import carriers
+from callmissed_ai.dialects.anthropic_messages.request import GATEWAY_FIELDS
 from callmissed_ai.dialects.anthropic_messages.typed_request import (
     Base64Source,
     Block,
@@ -81,7 +82,8 @@ def invalid(error: ValidationError) -> ApiError:
     path = ".".join(str(part) for part in first["loc"] if not _is_tag(part))
     if first["type"].startswith("union_tag"):
         path += ".type"
-    if first["type"] in ("extra_forbidden", "union_tag_invalid", "literal_error"):
+    ours = first["loc"][0] in GATEWAY_FIELDS  # no provider's API has anything to do with it
+    if first["type"] in ("extra_forbidden", "union_tag_invalid", "literal_error") and not ours:
         message = f"'{path}' can't be used with this model: its provider's API has no such thing."
         return invalid_request(message, path, "unsupported_field")
     return invalid_request(f"Invalid '{path}': {first['msg']}.", path)
