@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import anthropic
@@ -16,17 +17,15 @@ HELLO: Any = [{"role": "user", "content": "Hello"}]
 Call = Callable[..., Any]
 
 
-def calls(url: str, account: Account) -> Mapping[str, Call]:
-    """A call of each dialect, which returns the raw response."""
+def call_of(dialect: str, url: str, account: Account) -> Call:
+    """A call of a dialect, which returns the raw response."""
+    if dialect == "messages":
+        theirs = anthropic.Anthropic(base_url=url, api_key=account.secret, max_retries=0)
+        return partial(theirs.messages.with_raw_response.create, messages=HELLO, max_tokens=50)
     ours = openai.OpenAI(base_url=f"{url}/v1", api_key=account.secret, max_retries=0)
-    theirs = anthropic.Anthropic(base_url=url, api_key=account.secret, max_retries=0)
-    return {
-        "chat": lambda **given: ours.chat.completions.with_raw_response.create(messages=HELLO, max_tokens=50, **given),
-        "responses": lambda **given: ours.responses.with_raw_response.create(
-            input="Hello", max_output_tokens=50, **given
-        ),
-        "messages": lambda **given: theirs.messages.with_raw_response.create(messages=HELLO, max_tokens=50, **given),
-    }
+    if dialect == "chat":
+        return partial(ours.chat.completions.with_raw_response.create, messages=HELLO, max_tokens=50)
+    return partial(ours.responses.with_raw_response.create, input="Hello", max_output_tokens=50)
 
 
 DIALECTS = pytest.mark.parametrize("dialect", ["chat", "responses", "messages"])
@@ -47,7 +46,7 @@ async def test_who_serves_is_in_the_headers_and_the_model_has_the_name_that_was_
     gateway: ServedGateway, accounts: Accounts, upstream: FakeUpstream, dialect: str, case: str
 ) -> None:
     model, preferences, failing, provider, other = SERVED[case]
-    call = calls(gateway.url, await accounts.account())[dialect]
+    call = call_of(dialect, gateway.url, await accounts.account())
     upstream.will(*[reply({"error": {"message": "No"}}, 503)] * failing)
 
     raw = await asyncio.to_thread(call, model=model, extra_body=preferences)
@@ -77,7 +76,7 @@ async def test_preference_that_can_not_be_met_is_a_400_by_name(
     param: str,
 ) -> None:
     account = await accounts.account()
-    call = calls(gateway.url, account)[dialect]
+    call = call_of(dialect, gateway.url, account)
 
     with pytest.raises((openai.BadRequestError, anthropic.BadRequestError)) as refused:
         await asyncio.to_thread(call, model="two-routes", extra_body=preferences)
