@@ -71,6 +71,18 @@ async def test_provider_that_takes_urls_gets_them(
     assert upstream.only.body["messages"] == body["messages"]
 
 
+async def test_what_is_said_to_the_gateway_is_no_part_of_the_request_with_the_bytes(
+    loopback: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    upstream.files["/png"] = (200, PNG)
+    body = {**seen(MESSAGES, f"http://127.0.0.1:{upstream.port}/png"), "route": "fallback", "models": ["lab-eyes"]}
+
+    response = await loopback.post(MESSAGES, json=body, headers=(await accounts.account()).headers)
+
+    assert response.status_code == 200, response.text
+    assert not {"route", "models", "provider"} & set(upstream.only.body)
+
+
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
 @pytest.mark.parametrize("file", [(302, b""), (404, b""), (200, b"<svg/>")])
 async def test_file_that_can_not_be_used_costs_nothing(

@@ -34,7 +34,7 @@ CALLERS: tuple[DialectName, ...] = ("openai_chat", "anthropic_messages", "openai
 PAIRS = [(caller, upstream) for caller in CALLERS for upstream in MODELS]
 WAYS: list[tuple[Framing, Ending]] = [(way, end) for way in get_args(Framing) for end in get_args(Ending)]
 STRIDE = int(os.environ.get("CUT_STRIDE", "0"))
-SAMPLE = 3
+SAMPLE = 2
 """Cuts of each pair and way where there is no stride."""
 
 SPENT = Spent(11, 0, 0, 7)
