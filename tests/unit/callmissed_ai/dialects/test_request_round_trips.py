@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 from hypothesis import given
@@ -24,7 +25,6 @@ from callmissed_ai.dialects.conversation import (
 from callmissed_ai.dialects.opening import open_dialect
 
 CALLERS: tuple[DialectName, ...] = ("openai_chat", "anthropic_messages", "openai_responses")
-OTHERS = [(inner, outer) for inner in CALLERS for outer in CALLERS if inner != outer]
 LIMIT = 4_000
 
 texts = st.text(min_size=1, max_size=20).filter(lambda text: bool(text.strip()))
@@ -135,7 +135,7 @@ def test_request_that_is_written_is_accepted_with_a_bound_above_its_count(conver
 
 @given(conversation=conversations())
 def test_request_comes_back_through_another_dialect(conversation: Conversation) -> None:
-    for inner, outer in OTHERS:
+    for inner, outer in permutations(CALLERS, 2):
         common = having(inner, having(outer, conversation))
         asked = written(inner, common)
 
