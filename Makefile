@@ -44,6 +44,7 @@ PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */ca
 	$(addprefix */callmissed_ai/,charges.py work.py)
 SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesis-profile=deep
 SOAK_delivery := python -m bench.delivery --soak 10000 --check
+SOAK_cuts := env CUT_STRIDE=1 python -m pytest -n "$(WORKERS)" tests/unit/callmissed_ai/answers
 
 .PHONY: help setup need-python need-node need-java dev test coverage soak compatibility check format lint synth rehearse bench bench-delivery bench-translation bench-peers cost clean
 
@@ -63,7 +64,7 @@ coverage: setup need-java ## Run every test and hold the coverage of branches to
 	coverage report --skip-covered --fail-under=100 --include='$(subst $(eval ) ,$(comma),$(PROVEN))'
 	coverage report --format=total
 
-soak: setup need-java ## Run one long proof: make soak NAME=properties (deep examples) or NAME=delivery (10,000 events).
+soak: setup need-java ## Run one long proof: make soak NAME=properties (deep examples), NAME=delivery (10,000 events) or NAME=cuts (every byte).
 	$(SOAK_$(NAME))
 
 compatibility: setup need-java ## Run each client against each kind of provider; writes docs/compatibility.md.

@@ -124,11 +124,13 @@ def streams(pieces: Iterable[Piece], *, breaks: bool = False) -> Behaviour:
     return behave
 
 
-def breaks_mid_body() -> Behaviour:
+def breaks_mid_body(status: int = 200) -> Behaviour:
     """A blocking answer that promises more bytes than it sends."""
 
     async def behave(request: web.Request, _received: Received) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "5000"})
+        response = web.StreamResponse(
+            status=status, headers={"Content-Type": "application/json", "Content-Length": "5000"}
+        )
         await response.prepare(request)
         await _write(request, response, [json.dumps(completion()).encode()])
         _abort(request)

@@ -121,9 +121,18 @@ def test_one_signature_uses_one_generation_of_credentials(at: Any) -> None:
         assert signed == by_botocore(generation(number), "http://127.0.0.1:8000/", "ap-south-1")
 
 
-async def test_credentials_that_cannot_be_fetched_are_no_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        CredentialRetrievalError(provider="container-role", error_msg="timed out"),
+        RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired."),
+    ],
+)
+async def test_credentials_that_cannot_be_fetched_are_no_doubt(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def fail(_: Credentials) -> ReadOnlyCredentials:
-        raise CredentialRetrievalError(provider="container-role", error_msg="timed out")
+        raise error
 
     credentials = Credentials("id", "secret")
     monkeypatch.setattr(Credentials, "get_frozen_credentials", fail)

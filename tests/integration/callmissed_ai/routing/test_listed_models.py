@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,11 +37,13 @@ class OpenRouter:
     status: int = 200
     asked: int = 0
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    before_answer: Callable[[], None] = lambda: None
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> "OpenRouter":
         assert (call.method, call.path, call.body) == ("GET", "/models", b"")
         self.asked += 1
         await asyncio.sleep(0)
+        self.before_answer()
         if self.body is None:
             raise UpstreamUnreachable("nobody there")
         return self
@@ -103,6 +105,19 @@ async def test_calls_at_once_ask_once(processes: list[Process]) -> None:
 
     assert set(await asyncio.gather(*(first.price() for _ in range(20)))) == {40_000_000}
     assert first.openrouter.asked == 1
+
+
+async def test_list_is_as_old_as_its_request(processes: list[Process], clock: FakeClock) -> None:
+    """A process may be frozen between the request and the list's end."""
+    first, second = processes
+    first.openrouter.before_answer = lambda: clock.passes(FRESH_SECONDS + 1)
+
+    await first.price()
+    await first.price()
+    await first.settle()
+    second.openrouter.body = document("0.0000008")
+
+    assert await second.price() == 80_000_000
 
 
 async def test_known_models_and_odd_ids_ask_nobody(processes: list[Process]) -> None:

@@ -14,6 +14,7 @@ from callmissed.platform.tables import TENANTS
 from callmissed_ai.routing.breaker import FAILURES_TO_OPEN, Stance
 from callmissed_ai.routing.health import RouteHealth, key_of
 from callmissed_ai.routing.sharing import PARTITION, READ_SECONDS, SPEED_SECONDS, SharedHealth
+from callmissed_ai.routing.speeds import MAX_TOKENS_PER_SECOND, Speed
 from local.aws.tables import StageTables
 from tests.support.counting import CountingDynamoDB
 from tests.support.inference.gateway import REGION
@@ -136,6 +137,58 @@ async def test_item_is_small_and_expires_by_its_times(processes: list[Process], 
     items = [item async for item in Database(first.dynamodb, tables.stage).query(TENANTS, PARTITION)]
     assert [item["item"] for item in items] == ["lab model"]
     assert len(str(items[0])) < 300
+
+
+async def test_news_of_one_process_outlives_the_older_news_of_another(
+    processes: list[Process], tables: StageTables, clock: FakeClock
+) -> None:
+    """As of a process that was frozen before it had written its own."""
+    first, second = processes
+    second.health.succeed(ROUTE, 800)
+    clock.passes(15 * 60)
+    first.breaks()
+    first.health.fail(ROUTE, 60)
+    await first.shared.exchanged()
+
+    await look(second)
+
+    third = Process(tables.endpoint, tables.stage, clock)
+    await look(third)
+    assert (second.stance, third.stance, third.health.waits(ROUTE)) == (Stance.WAITING, Stance.WAITING, 60)
+    clock.passes(60)
+    third.health.begin(ROUTE)
+    assert third.health.breaker.circuit(key_of(ROUTE)).is_tripped
+    await third.dynamodb.close()
+
+
+async def test_news_of_both_are_kept(processes: list[Process], tables: StageTables, clock: FakeClock) -> None:
+    first, second = processes
+    first.health.fail(ROUTE, 60)
+    await first.shared.exchanged()
+    clock.passes(1)
+    second.breaks()
+    await second.shared.exchanged()
+
+    third = Process(tables.endpoint, tables.stage, clock)
+    await look(third)
+    assert third.health.waits(ROUTE) == 59
+    assert third.health.breaker.circuit(key_of(ROUTE)).is_tripped
+    await third.dynamodb.close()
+
+
+async def test_times_of_a_clock_that_was_put_back_are_no_speeds(
+    processes: list[Process], tables: StageTables, clock: FakeClock
+) -> None:
+    first, second = processes
+    first.health.succeed(ROUTE, -5_000)
+    first.health.wrote(ROUTE, 50, -5_000)
+    assert first.health.speeds.of(key_of(ROUTE)) == Speed()
+    nonsense = {"written": clock(), "begins_ms": -1, "tokens_per_second": 10**30}
+    await Database(first.dynamodb, tables.stage).put(TENANTS, {"tenant": PARTITION, "item": "lab model", **nonsense})
+
+    await look(second)
+
+    assert second.health.speeds.of(key_of(ROUTE)) == Speed(None, MAX_TOKENS_PER_SECOND)
 
 
 class Broken(CountingDynamoDB):

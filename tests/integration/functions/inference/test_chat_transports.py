@@ -70,6 +70,8 @@ async def test_only_the_providers_own_key_goes_upstream(
         ((resets(), resets()), 503, "provider_error"),
         ((breaks_mid_body(),), 503, "provider_error"),
         ((says(b"<html>"),), 502, "upstream_error"),
+        ((breaks_mid_body(400), breaks_mid_body(500)), 503, "provider_error"),
+        ((says(b"no gzip", status=400, headers={"Content-Encoding": "gzip"}), resets()), 503, "provider_error"),
     ],
 )
 @pytest.mark.parametrize("model", ["sdk-chat", "claude-sdk-chat"])

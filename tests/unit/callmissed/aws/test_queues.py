@@ -61,3 +61,15 @@ async def test_a_message_that_sqs_refuses_is_an_error(monkeypatch: pytest.Monkey
 
     with pytest.raises(QueueUnavailable, match="Throttled"):
         await SqsQueue(CoreSettings(), DISPATCH).send([Message({}, group="tnt_1")])
+
+
+async def test_credentials_that_stay_expired_are_no_message_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Expired(Sqs):
+        def send_message_batch(self, QueueUrl: str, Entries: Sequence[Any]) -> dict[str, Any]:  # noqa: N803
+            raise RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired.")
+
+    monkeypatch.setattr(clients, "client", lambda *_: Expired())
+    queue = SqsQueue(CoreSettings(queue_base="https://sqs.test/1"), DISPATCH)
+
+    with pytest.raises(QueueUnavailable):
+        await queue.send([Message({"n": 1}, group="tnt_1")])

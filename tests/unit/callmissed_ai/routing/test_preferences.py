@@ -136,6 +136,39 @@ def test_malformed_preference_is_named(dialect: DialectName, provider: Any, para
     assert param in refused.value.message
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("wish", [{"zdr": True}, {"data_collection": "deny"}, {"require_parameters": True}], ids=str)
+def test_wish_that_openrouter_alone_understands_leads_there_in_every_dialect(
+    dialect: DialectName, wish: dict[str, Any]
+) -> None:
+    (model,) = work_of(dialect, provider=wish).models
+
+    assert [route.provider for route in model.routes] == ["openrouter"]
+    sent = sent_to_openrouter(dialect=dialect, provider=wish)
+    assert sent["provider"] == {**wish, "max_price": {"prompt": 0.5, "completion": 1.5}}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(("model", "wish"), [("alone", "zdr"), ("plain", "frob")])
+def test_wish_that_no_route_understands_is_named_in_every_dialect(dialect: DialectName, model: str, wish: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        work_of(dialect, model, provider={wish: True})
+
+    assert (refused.value.code, refused.value.param) == ("unsupported_field", f"provider.{wish}")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_fallback_by_name_is_what_models_means_in_every_dialect(dialect: DialectName) -> None:
+    work = work_of(dialect, "alone", models=["plain"], route="fallback")
+
+    assert [model.id for model in work.models] == ["alone", "plain"]
+    for model in work.models:
+        assert all("route" not in work.request_for(model, route).json for route in model.routes)
+    with pytest.raises(ApiError) as refused:
+        work_of(dialect, "alone", route="sideways")
+    assert (refused.value.code, refused.value.param) == ("invalid_request_error", "route")
+
+
 def test_model_above_the_price_gives_way_to_its_fallback() -> None:
     work = work_of(model="dear", models=["plain"], provider={"max_price": {"input": 1}})
 

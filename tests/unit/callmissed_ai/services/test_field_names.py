@@ -69,6 +69,64 @@ def test_what_another_dialect_lacks(
     assert f"'{param}'" in refused.value.message
 
 
+PDF = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}}
+FILE = {"type": "input_file", "file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"}
+SHOWN = {"type": "input_image", "image_url": "http://host.test/a.png", "detail": "auto"}
+
+
+def called_twice(second: object, *more: object) -> dict[str, Any]:
+    """Items with the results of two calls, and more."""
+    calls = [{"type": "function_call", "call_id": each, "name": "f", "arguments": "{}"} for each in ("a", "b")]
+    results = [{"type": "function_call_output", "call_id": "a", "output": "seen"}]
+    return {"input": [*HELLO, *calls, *results, {**results[0], "call_id": "b", "output": second}, *more]}
+
+
+def answered_twice(second: object, *more: object) -> dict[str, Any]:
+    """Messages with the results of two calls, and more in the same message."""
+    calls = [{"type": "tool_use", "id": each, "name": "f", "input": {}} for each in ("a", "b")]
+    results = [{"type": "tool_result", "tool_use_id": "a", "content": "seen"}]
+    answer = [*results, {**results[0], "tool_use_id": "b", "content": second}, *more]
+    return {"messages": [*HELLO, {"role": "assistant", "content": calls}, {"role": "user", "content": answer}]}
+
+
+TEXT = {"type": "text", "text": "See"}
+
+
+@pytest.mark.parametrize(
+    ("caller", "upstream", "param", "fields"),
+    [
+        ("openai_responses", "openai_chat", "input.4.output.1", called_twice([{**TEXT, "type": "input_text"}, FILE])),
+        ("openai_responses", "anthropic_messages", "input.4.output.0", called_twice([SHOWN])),
+        (
+            "openai_responses",
+            "anthropic_messages",
+            "input.5.content.0",
+            called_twice("x", {"role": "user", "content": [SHOWN]}),
+        ),
+        ("anthropic_messages", "openai_chat", "messages.2.content.1.content.1", answered_twice([TEXT, PDF])),
+        ("anthropic_messages", "openai_chat", "messages.2.content.3", answered_twice([TEXT], TEXT, PDF)),
+        (
+            "openai_chat",
+            "anthropic_messages",
+            "messages.0.content.1",
+            {
+                "messages": [
+                    {"role": "user", "content": [TEXT, {"type": "image_url", "image_url": {"url": "http://x"}}]}
+                ]
+            },
+        ),
+    ],
+)
+def test_part_that_another_dialect_lacks_has_its_own_place(
+    caller: DialectName, upstream: DialectName, param: str, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(ApiError) as refused:
+        work_of(caller, **fields).request_for(MODEL, ROUTES[upstream])
+
+    assert (refused.value.status, refused.value.param) == (400, param)
+    assert f"'{param}'" in refused.value.message
+
+
 def test_name_of_another_dialect_stays_what_the_caller_wrote() -> None:
     with pytest.raises(ApiError) as refused:
         work_of("anthropic_messages", stop=["x"]).request_for(MODEL, ROUTES["openai_responses"])

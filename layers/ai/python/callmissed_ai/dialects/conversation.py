@@ -33,18 +33,19 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image: at `url`, or as base64 `data` of `media_type`."""
+    """An image: at `url`, or as base64 `data` of `media_type`. `param` is its path in the caller's request."""
 
     url: str = ""
     data: str = ""
     media_type: str = ""
     detail: str | None = None
     extras: Extras = field(default_factory=_no_extras)
+    param: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document: at `url`, as base64 `data`, or as plain `text`."""
+    """A document: at `url`, as base64 `data`, or as plain `text`. `param` is its path in the caller's request."""
 
     url: str = ""
     data: str = ""
@@ -52,6 +53,7 @@ class Document:
     media_type: str = ""
     title: str | None = None
     extras: Extras = field(default_factory=_no_extras)
+    param: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,11 @@ def written_text(parts: Iterable[object]) -> str:
 
 
 Part = Text | Image | Document | Thinking | RedactedThinking | ToolCall | ToolResult | Refusal
+
+
+def place_of(part: Part, otherwise: str) -> str:
+    """The path of a part in the caller's request, for errors: `otherwise` where the part does not know its own."""
+    return part.param or otherwise if isinstance(part, Image | Document) else otherwise
 
 
 @dataclass(frozen=True, slots=True)

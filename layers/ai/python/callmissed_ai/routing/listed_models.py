@@ -118,6 +118,7 @@ class ListedModels:
         transport = self._open_transport()
         if transport is None:
             return
+        asked = self._clock()  # the process may be frozen before the list is whole
         reply = await transport.send(UpstreamCall("/models", b"", method="GET"), _FETCH_SECONDS)
         try:
             if reply.status != 200:
@@ -129,7 +130,7 @@ class ListedModels:
                     raise ValueError("too long")
         finally:
             await reply.close()
-        self._take(await asyncio.to_thread(lambda: read_list(json.loads(body))), self._clock())
+        self._take(await asyncio.to_thread(lambda: read_list(json.loads(body))), asked)
 
     async def _read_shared(self) -> None:
         if self.database is None:

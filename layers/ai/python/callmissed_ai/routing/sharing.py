@@ -1,17 +1,19 @@
 """Exchange of routes' health between processes through DynamoDB, beside the calls (docs/decisions/0020).
 
-One item a route, in one partition of `tenants`. An exchange writes what is new here, then reads what others wrote. At
-most one runs at a time, it is bounded in time, and no call waits for it: one that fails, or that Lambda freezes,
-changes nothing but how soon this process learns.
+One item a route, in one partition of `tenants`. An exchange writes what is new here, unless others know something
+newer, then reads what they wrote. At most one runs at a time, it is bounded in time, and no call waits for it: one
+that fails, or that Lambda freezes, changes nothing but how soon this process learns.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from callmissed.aws.attributes import Item
+from callmissed.aws.comparisons import at_most, missing_or
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoError
+from callmissed.aws.operations import WriteOperation, put_operation
 from callmissed.clock import SECOND, Micros
 from callmissed.observability import get_logger
 from callmissed.platform.tables import TENANTS
@@ -82,22 +84,33 @@ class SharedHealth:
     async def _run(self) -> None:
         try:
             async with asyncio.timeout(_EXCHANGE_SECONDS):
+                outdated: list[RouteKey] = []
                 while self._news:
-                    await self._write()
+                    outdated += await self._write()
                 await self._read()
+                for key in outdated:  # now with what others know
+                    await self._database.put(TENANTS, self._item(key))
         except TimeoutError:
             _logger.warning("the health of routes was not shared in time")
         except DynamoError:
             self._next = self._health.clock() + _PAUSE_AFTER_FAILURE_SECONDS * SECOND
             _logger.warning("the health of routes could not be shared", exc_info=True)
 
-    async def _write(self) -> None:
-        """Write some of the news. News that comes meanwhile is written next; what can't be written is forgotten."""
+    async def _write(self) -> Sequence[RouteKey]:
+        """Write some of the news; returns the routes of which another process wrote something newer.
+
+        News that comes meanwhile is written next; what can't be written is forgotten.
+        """
         keys = list(self._news)[:_MAX_WRITES]
         for key in keys:
             del self._news[key]
-        for key in keys:
-            await self._database.put(TENANTS, self._item(key))
+        return [key for key in keys if not await self._database.write_if(self._unless_outdated(key))]
+
+    def _unless_outdated(self, key: RouteKey) -> WriteOperation:
+        """The write of a route whose stored circuit and wait are not newer: this process may have been frozen."""
+        item = self._item(key)
+        known = {name: missing_or(at_most(item.get(name, 0))) for name in ("changed", "wait_until")}
+        return put_operation(TENANTS, item, expected=known)
 
     async def _read(self) -> None:
         items = self._database.query(TENANTS, PARTITION)

@@ -10,8 +10,8 @@ from callmissed_ai.routing.breaker import RouteKey
 _WEIGHT = 0.2
 """Of the newest sample."""
 
-_MAX_MILLISECONDS = 600_000.0
-_MAX_TOKENS_PER_SECOND = 100_000.0
+MAX_MILLISECONDS = 600_000.0
+MAX_TOKENS_PER_SECOND = 100_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +34,22 @@ class Speeds:
 
     def began(self, key: RouteKey, milliseconds: float) -> None:
         """Take a sample of the time until a reply began."""
-        known = self.of(key)
-        begins = _mixed(known.begins_ms, min(milliseconds, _MAX_MILLISECONDS))
-        self._speeds[key] = Speed(begins, known.tokens_per_second)
+        if milliseconds > 0:  # a clock may be put back meanwhile
+            known = self.of(key)
+            begins = _mixed(known.begins_ms, min(milliseconds, MAX_MILLISECONDS))
+            self._speeds[key] = Speed(begins, known.tokens_per_second)
 
     def wrote(self, key: RouteKey, tokens: int, milliseconds: float) -> None:
         """Take a sample of `tokens` that were written in so long."""
         if tokens > 0 and milliseconds > 0:
             known = self.of(key)
-            rate = min(tokens * 1000 / milliseconds, _MAX_TOKENS_PER_SECOND)
+            rate = min(tokens * 1000 / milliseconds, MAX_TOKENS_PER_SECOND)
             self._speeds[key] = Speed(known.begins_ms, _mixed(known.tokens_per_second, rate))
 
     def learn(self, key: RouteKey, speed: Speed) -> None:
-        """Take over what another process has measured, where nothing has been measured here since."""
-        self._speeds[key] = speed
+        """Take over what another process has measured, where nothing has been measured here since; within bounds."""
+        begins, rate = speed.begins_ms, speed.tokens_per_second
+        self._speeds[key] = Speed(_within(begins, MAX_MILLISECONDS), _within(rate, MAX_TOKENS_PER_SECOND))
 
     def ordered(self, routes: Sequence[ProviderRoute], sort: Sort) -> Sequence[ProviderRoute]:
         """`routes` by speed; those of unknown speed come last, in their order."""
@@ -58,6 +60,10 @@ class Speeds:
         if sort == "latency":
             return float("inf") if speed.begins_ms is None else speed.begins_ms
         return float("inf") if speed.tokens_per_second is None else -speed.tokens_per_second
+
+
+def _within(value: float | None, most: float) -> float | None:
+    return min(value, most) if value and value > 0 else None
 
 
 def _mixed(known: float | None, sample: float) -> float:

@@ -12,12 +12,11 @@ from callmissed_ai.preferences.request_field import preferences_of
 from callmissed_ai.preferences.wishes import Sort
 from callmissed_ai.services.betas import beta_names, parse_betas, restricted_to_betas
 from callmissed_ai.services.chat_models import asked_models, chat_model, models_with_room
-from callmissed_ai.services.chat_requests import SORTS, CallerRequest
+from callmissed_ai.services.chat_requests import SORTS, CallerRequest, translated_requests
 from callmissed_ai.services.chat_work import PERMISSION, ChatWork
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service
 from callmissed_ai.services.service import Service
-from callmissed_ai.services.translated_requests import TranslatedRequests
 
 DEFAULT_OUTPUT_TOKENS = 16_384
 """Output limit that a call without one gets, if its model allows as much."""
@@ -58,7 +57,7 @@ def parse(
         providers=catalog.providers,
         body=body,
         asked=asked,
-        translated=TranslatedRequests(lambda: caller.read_request(body)),
+        translated=translated_requests(caller, body),
         preferences=preferences_of(asked.provider, _sorts(named)),
         betas=betas,
     )

@@ -32,6 +32,17 @@ SORTS: Mapping[str, Sort] = {"nitro": "throughput", "floor": "price"}
 _SUFFIXES = {sort: suffix for suffix, sort in SORTS.items()}
 
 
+_OURS = frozenset({FIELD, "route"})
+"""Fields that are said to the gateway alone, and so are in no dialect."""
+
+
+def translated_requests(caller: Dialect, body: Mapping[str, Any]) -> TranslatedRequests:
+    """The request `body` of a `caller` in other dialects."""
+    return TranslatedRequests(
+        lambda: caller.read_request({name: value for name, value in body.items() if name not in _OURS})
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class CallerRequest:
     """A request for the routes of several models.
@@ -77,7 +88,7 @@ class CallerRequest:
         if not named:
             return self
         body = with_inline_media(self.body, await fetch(named))
-        return replace(self, body=body, translated=TranslatedRequests(lambda: self.caller.read_request(body)))
+        return replace(self, body=body, translated=translated_requests(self.caller, body))
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """Our words for a 4xx of `route` that the caller must change; `error` is what its body says of it."""

@@ -57,6 +57,8 @@ class SdkTransport:
             raise UpstreamTimedOut(failure_name(error.__cause__ or error)) from error
         except self._sdk.APIConnectionError as error:
             raise UpstreamUnreachable(failure_name(error.__cause__ or error)) from error
+        except httpx2.HTTPError as error:  # the SDKs read the body of a refusal outside of their own errors
+            raise UpstreamUnreachable(f"a refusal broke off: {failure_name(error)}") from error
         return _Reply(cast(httpx2.Response, response))
 
     async def _response(self, call: UpstreamCall, deadline_seconds: float) -> object:

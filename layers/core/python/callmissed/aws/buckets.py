@@ -71,7 +71,7 @@ class Bucket:
 
         try:
             self._s3().put_object(**self._place(name), Body=body)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, RuntimeError) as error:  # that of credentials that stay expired
             raise BucketUnavailable(failure_name(error)) from error
 
     def _get(self, name: str) -> bytes:
@@ -79,7 +79,7 @@ class Bucket:
 
         try:
             return self._s3().get_object(**self._place(name))["Body"].read()
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, RuntimeError) as error:  # that of credentials that stay expired
             raise BucketUnavailable(failure_name(error)) from error
 
     def _delete(self, name: str) -> None:
@@ -87,7 +87,7 @@ class Bucket:
 
         try:
             self._s3().delete_object(**self._place(name))
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, RuntimeError) as error:  # that of credentials that stay expired
             raise BucketUnavailable(failure_name(error)) from error
 
     def _place(self, name: str) -> "ObjectPlace":

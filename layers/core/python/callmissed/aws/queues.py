@@ -62,7 +62,7 @@ class SqsQueue:
         entries = [_entry(number, message) for number, message in enumerate(batch)]
         try:
             answer = self._sqs().send_message_batch(QueueUrl=self._url, Entries=entries)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, RuntimeError) as error:  # that of credentials that stay expired
             raise QueueUnavailable(failure_name(error)) from error
         if failed := answer.get("Failed"):
             raise QueueUnavailable(f"{len(failed)} messages were refused: {failed[0]['Code']}")

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import CredentialRetrievalError, NoCredentialsError
 
 from callmissed.clock import SECOND, Clock, system_clock
 from callmissed.settings import aws_credentials
 
 if TYPE_CHECKING:
-    from botocore.credentials import Credentials
+    from botocore.credentials import Credentials, ReadOnlyCredentials
 
 _CONTENT_TYPE = "application/x-amz-json-1.0"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -71,7 +71,7 @@ class DailyKeySigner:
 
         Raises botocore's errors when credentials can't be fetched.
         """
-        credentials = self._source.get_frozen_credentials()  # read once: they may be renewed at any time
+        credentials = self._current()
         stamp = datetime.fromtimestamp(self._clock() // SECOND, UTC).strftime("%Y%m%dT%H%M%SZ")
         token = {"X-Amz-Security-Token": credentials.token} if credentials.token else {}
         added = {"X-Amz-Date": stamp, **token}
@@ -88,6 +88,13 @@ class DailyKeySigner:
             f"SignedHeaders={names}, Signature={signature}"
         )
         return added
+
+    def _current(self) -> "LastingCredentials | ReadOnlyCredentials":
+        """The credentials, read once for a signature: they may be renewed at any time."""
+        try:
+            return self._source.get_frozen_credentials()
+        except RuntimeError as error:  # of botocore, when what it gets is as old as what it has
+            raise CredentialRetrievalError(provider="renewal", error_msg=str(error)) from error
 
     def _key(self, secret: str | None, day: str) -> bytes:
         if self._derived is None or self._derived[0] != (secret, day):

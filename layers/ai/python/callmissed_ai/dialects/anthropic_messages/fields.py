@@ -36,7 +36,7 @@ _TOOL = shape(
     *("type", "name", "description", "strict", "eager_input_streaming"),
     free=("input_schema", "input_examples"),
 )
-_OPTIONS = ("model", "max_tokens", "stream", "temperature", "top_p", "top_k")
+_OPTIONS = ("model", "route", "max_tokens", "stream", "temperature", "top_p", "top_k")
 REQUEST: Shape = shape(
     *_OPTIONS,
     free=("models", "stop_sequences"),

@@ -17,7 +17,7 @@ PATH = "/messages"
 VERSION = "2023-06-01"
 """`anthropic-version` that upstreams are asked for."""
 
-GATEWAY_FIELDS = frozenset({"models", "provider"})
+GATEWAY_FIELDS = frozenset({"models", "provider", "route"})
 """Fields for the gateway, which are not sent upstream."""
 
 MAX_MESSAGES = 10_000
@@ -69,6 +69,9 @@ class MessagesRequest(CountRequest):
     models: (
         Annotated[list[str], Field(max_length=8, description="Models to try next, before the first byte.")] | None
     ) = None
+    route: Annotated[Literal["fallback"], Field(description="How `models` is meant; the only way there is.")] | None = (
+        None
+    )
     provider: ProviderPreferences | None = None
 
     @property

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.dialects.anthropic_messages import carriers
+from callmissed_ai.dialects.anthropic_messages.request import GATEWAY_FIELDS
 from callmissed_ai.dialects.anthropic_messages.typed_request import (
     Base64Source,
     Block,
@@ -81,7 +82,8 @@ def invalid(error: ValidationError) -> ApiError:
     path = ".".join(str(part) for part in first["loc"] if not _is_tag(part))
     if first["type"].startswith("union_tag"):
         path += ".type"
-    if first["type"] in ("extra_forbidden", "union_tag_invalid", "literal_error"):
+    ours = first["loc"][0] in GATEWAY_FIELDS  # no provider's API has anything to do with it
+    if first["type"] in ("extra_forbidden", "union_tag_invalid", "literal_error") and not ours:
         message = f"'{path}' can't be used with this model: its provider's API has no such thing."
         return invalid_request(message, path, "unsupported_field")
     return invalid_request(f"Invalid '{path}': {first['msg']}.", path)
@@ -97,48 +99,49 @@ def _is_tag(part: int | str) -> bool:
 
 def _turns(typed: TypedMessagesRequest) -> Iterator[Turn]:
     if typed.system:
-        yield Turn("system", tuple(_parts(typed.system)), param="system")
+        yield Turn("system", tuple(_parts(typed.system, "system")), param="system")
     for index, message in enumerate(typed.messages):
         yield _turn(message, f"messages.{index}")
 
 
 def _turn(message: TypedMessage, param: str) -> Turn:
-    return Turn(message.role, tuple(carriers.unpacked(_parts(message.content))), param=param)
+    return Turn(message.role, tuple(carriers.unpacked(_parts(message.content, f"{param}.content"))), param=param)
 
 
-def _parts(content: str | list[Block] | list[TextBlock]) -> Iterator[Part]:
+def _parts(content: str | list[Block] | list[TextBlock], param: str) -> Iterator[Part]:
     if isinstance(content, str):
         yield Text(content)
         return
-    for block in content:
-        yield _part(block)
+    for index, block in enumerate(content):
+        yield _part(block, f"{param}.{index}")
 
 
-def _part(block: Block) -> Part:
+def _part(block: Block, param: str) -> Part:
     match block:
         case ToolUseBlock():
             return ToolCall(block.id, block.name, _json(block.input), _extras(block, "cache_control", "caller"))
         case ToolResultBlock():
-            return _result(block)
+            return _result(block, param)
         case ThinkingBlock():
             return Thinking(block.thinking, block.signature)
         case RedactedThinkingBlock():
             return RedactedThinking(block.data)
         case _:
-            return _shown(block)
+            return _shown(block, param)
 
 
-def _shown(block: ResultBlock) -> Text | Image | Document:
+def _shown(block: ResultBlock, param: str) -> Text | Image | Document:
     match block:
         case TextBlock():
             return Text(block.text, _extras(block, "cache_control", "citations"))
         case ImageBlock():
-            return Image(**_source(block.source), extras=_extras(block, "cache_control"))
+            return Image(**_source(block.source), extras=_extras(block, "cache_control"), param=param)
         case DocumentBlock():
             extras = _extras(block, "cache_control", "context", "citations")
             if isinstance(block.source, Base64Source | UrlSource):
-                return Document(**_source(block.source), title=block.title, extras=extras)
-            return Document(text=block.source.data, media_type="text/plain", title=block.title, extras=extras)
+                return Document(**_source(block.source), title=block.title, extras=extras, param=param)
+            text, kind = block.source.data, "text/plain"
+            return Document(text=text, media_type=kind, title=block.title, extras=extras, param=param)
 
 
 def _source(source: Base64Source | UrlSource) -> dict[str, str]:
@@ -147,9 +150,12 @@ def _source(source: Base64Source | UrlSource) -> dict[str, str]:
     return {"data": source.data, "media_type": source.media_type}
 
 
-def _result(block: ToolResultBlock) -> ToolResult:
+def _result(block: ToolResultBlock, param: str) -> ToolResult:
     content = block.content or ""
-    parts = (Text(content),) if isinstance(content, str) else tuple(map(_shown, content))
+    if isinstance(content, str):
+        parts: tuple[Text | Image | Document, ...] = (Text(content),)
+    else:
+        parts = tuple(_shown(each, f"{param}.content.{index}") for index, each in enumerate(content))
     return ToolResult(block.tool_use_id, parts, bool(block.is_error), _extras(block, "cache_control"))
 
 

@@ -24,6 +24,7 @@ from callmissed_ai.dialects.conversation import (
     ToolCall,
     ToolResult,
     Turn,
+    place_of,
 )
 from callmissed_ai.dialects.ids import restricted_id
 from callmissed_ai.dialects.reasoning.open_turn import foreign_thought, start_of_open_turn
@@ -115,7 +116,7 @@ def _blocks(part: Part, param: str) -> Iterator[dict[str, Any]]:
         case Text() | Refusal():
             yield {"type": "text", "text": part.text, **_own(part.extras)}
         case Image():
-            yield {"type": "image", "source": image_source(part, param), **_own(part.extras)}
+            yield {"type": "image", "source": image_source(part, place_of(part, param)), **_own(part.extras)}
         case Document():
             yield {"type": "document", "source": document_source(part), **_title(part), **_own(part.extras)}
         case Thinking():

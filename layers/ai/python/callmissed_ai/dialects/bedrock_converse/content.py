@@ -21,6 +21,7 @@ from callmissed_ai.dialects.conversation import (
     ToolCall,
     ToolResult,
     Turn,
+    place_of,
 )
 from callmissed_ai.dialects.dialect import Target
 from callmissed_ai.dialects.ids import restricted_id
@@ -78,6 +79,7 @@ class ContentWriter:
         return {**block, _POINT: {"type": "default"}} if is_marked and self._marks_cache else block
 
     def _blocks(self, part: Part, param: str, *, is_open: bool) -> Iterator[dict[str, Any]]:
+        param = place_of(part, param)
         match part:
             case Text() | Refusal():
                 yield self.marked({"text": part.text}, part.extras)

@@ -98,7 +98,7 @@ def read_request(body: Mapping[str, Any]) -> Conversation:
 
 def _turn(message: Mapping[str, Any], param: str) -> Turn:
     content = message.get("content")
-    parts = list(_parts(content))
+    parts = list(_parts(content, param))
     match message["role"]:
         case "system" | "developer":
             return Turn("system", tuple(parts), param=param)
@@ -112,14 +112,15 @@ def _turn(message: Mapping[str, Any], param: str) -> Turn:
             return Turn("user", tuple(parts), param=param)
 
 
-def _parts(content: str | list[dict[str, Any]] | None) -> Iterator[Part]:
+def _parts(content: str | list[dict[str, Any]] | None, param: str) -> Iterator[Part]:
     if isinstance(content, str):
         yield Text(content)
         return
-    for part in content or ():
+    for index, part in enumerate(content or ()):
         match part["type"]:
             case "image_url":
-                yield Image(url=part["image_url"]["url"], detail=part["image_url"].get("detail"), extras=_marks(part))
+                url, detail = part["image_url"]["url"], part["image_url"].get("detail")
+                yield Image(url=url, detail=detail, extras=_marks(part), param=f"{param}.content.{index}")
             case "refusal":
                 yield Refusal(part["refusal"])
             case _:

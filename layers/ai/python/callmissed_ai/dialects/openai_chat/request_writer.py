@@ -21,6 +21,7 @@ from callmissed_ai.dialects.conversation import (
     ToolChoice,
     ToolResult,
     Turn,
+    place_of,
 )
 from callmissed_ai.dialects.ids import restricted_id
 from callmissed_ai.dialects.openai_chat.reasoning import fields_of
@@ -148,7 +149,7 @@ def _content(parts: Sequence[Part], param: str) -> str | list[dict[str, Any]]:
     """Text alone as a string, which every provider reads."""
     if len(parts) == 1 and isinstance(parts[0], Text) and not _own(parts[0].extras):
         return parts[0].text
-    return [_part(part, f"{param}.content.{index}") for index, part in enumerate(parts)]
+    return [_part(part, place_of(part, f"{param}.content.{index}")) for index, part in enumerate(parts)]
 
 
 def _part(part: Part, param: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ FORMAT: Shape = chosen_by_type(
 )
 REQUEST: Shape = shape(
     *("model", "stream", "instructions", "max_output_tokens", "max_tool_calls", "temperature", "top_p", "top_logprobs"),
-    *("parallel_tool_calls", "truncation", "store", "previous_response_id"),
+    *("route", "parallel_tool_calls", "truncation", "store", "previous_response_id"),
     *("user", "safety_identifier", "prompt_cache_key"),
     free=("models", "metadata", "include"),
     input=_ITEM,

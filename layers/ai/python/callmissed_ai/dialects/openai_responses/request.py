@@ -14,7 +14,7 @@ from callmissed_ai.tokens.bounds import max_request_tokens
 from callmissed_ai.tokens.usage import MAX_TOKENS
 
 PATH = "/responses"
-GATEWAY_FIELDS = frozenset({"models", "previous_response_id", "provider"})
+GATEWAY_FIELDS = frozenset({"models", "previous_response_id", "provider", "route"})
 """Fields for the gateway, which are not sent upstream."""
 
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
@@ -73,6 +73,9 @@ class ResponsesRequest(BaseModel):
     models: (
         Annotated[list[str], Field(max_length=8, description="Models to try next, before the first byte.")] | None
     ) = None
+    route: Annotated[Literal["fallback"], Field(description="How `models` is meant; the only way there is.")] | None = (
+        None
+    )
     provider: ProviderPreferences | None = None
 
     @property

@@ -221,26 +221,26 @@ def _shown(part: InputText | InputImage | InputFile, param: str) -> Text | Image
         case InputText():
             return Text(part.text)
         case InputImage():
-            return Image(url=part.image_url, detail=None if part.detail == _USUAL_DETAIL else part.detail)
+            return Image(url=part.image_url, detail=None if part.detail == _USUAL_DETAIL else part.detail, param=param)
         case InputFile():
             return _document(part, param)
 
 
 def _document(file: InputFile, param: str) -> Document:
     if file.file_url:
-        return Document(url=file.file_url, title=file.filename)
+        return Document(url=file.file_url, title=file.filename, param=param)
     if not file.file_data:
         raise invalid_request(f"Invalid '{param}': a file needs 'file_data' or 'file_url'.", param)
     head, comma, data = file.file_data.rpartition(",")
     media_type = head.removeprefix("data:").partition(";")[0] if comma else ""
     media_type = media_type or mimetypes.guess_type(file.filename or "")[0] or "application/pdf"
     if not media_type.startswith("text/"):
-        return Document(data=data, media_type=media_type, title=file.filename)
+        return Document(data=data, media_type=media_type, title=file.filename, param=param)
     try:
         text = base64.b64decode(data, validate=True).decode()
     except ValueError:
         raise invalid_request(f"Invalid '{param}': 'file_data' is no base64 of UTF-8 text.", param) from None
-    return Document(text=text, media_type=media_type, title=file.filename)
+    return Document(text=text, media_type=media_type, title=file.filename, param=param)
 
 
 def _result(item: FunctionResultItem, param: str) -> ToolResult:

@@ -23,6 +23,7 @@ from callmissed_ai.dialects.conversation import (
     ToolChoice,
     ToolResult,
     Turn,
+    place_of,
 )
 from callmissed_ai.dialects.ids import restricted_id
 from callmissed_ai.dialects.openai_responses.request import ENCRYPTED_REASONING
@@ -140,6 +141,7 @@ def _message(turn: Turn, parts: Sequence[Part], index: int) -> dict[str, Any]:
 
 
 def _content(part: Part, param: str, *, written: bool = False) -> dict[str, Any]:
+    param = place_of(part, param)
     match part:
         case Text():
             own = {name: value for name, value in _own(part.extras).items() if name in ("annotations", "logprobs")}
