@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, Function
+from callmissed.platform.functions import AUTHORIZER, FUNCTIONS, INFERENCE, Function
 from callmissed.platform.resources import SEALING_KEYS
 from infra.bundling.assets import (
     LAMBDA,
@@ -52,6 +52,16 @@ assert not attribute or callable(getattr(entry, attribute))
 files = {str(loaded.__file__) for loaded in sys.modules.values() if getattr(loaded, "__file__", None)}
 assert all(file.startswith(tuple(sys.path)) for file in files), files
 print(sys.modules["callmissed"].__file__, entry.__file__)
+"""
+
+OPEN_TRANSPORT = """
+import sys
+paths, sdk = sys.argv[1].split(":"), sys.argv[2]
+sys.path[:0] = paths
+from callmissed.catalog.model import ProviderSettings
+from callmissed_ai.transports.opening import open_transport
+open_transport(ProviderSettings("lab", "openai_chat", "http://127.0.0.1:9/v1", transport=f"{sdk}_sdk"), {})
+print(sys.modules[sdk].__file__)
 """
 
 
@@ -234,6 +244,16 @@ def test_sealing_imports_from_the_layers_alone(function: Function) -> None:
     layers = runnable(function)
     _, sealing = imported(layers, "callmissed.sealing", "Sealer")
     assert sealing.startswith(str(layers[0]))
+
+
+@pytest.mark.parametrize("sdk", ["anthropic", "openai"])
+def test_transport_of_an_sdk_opens_from_the_layers_alone(sdk: str) -> None:
+    """What no transport uses of an SDK is left out of the layer."""
+    layers = runnable(INFERENCE)
+    command = [sys.executable, "-I", "-S", "-B", "-c", OPEN_TRANSPORT, ":".join(map(str, layers)), sdk]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(tuple(map(str, layers)))
 
 
 def imported(search_path: list[Path], module: str, attribute: str) -> list[str]:

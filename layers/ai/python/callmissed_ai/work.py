@@ -124,6 +124,10 @@ class Work(Protocol):
         """What to send to `route`. Raises ApiError 400 for a request that its provider's dialect can't have."""
         ...
 
+    def check_route(self, model: Model, route: ProviderRoute) -> None:
+        """Raise the ApiError 400 that `request_for` raises, if it does."""
+        ...
+
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """Our words for a 4xx of `route` that the caller must change; `error` is what its body says of it."""
         ...

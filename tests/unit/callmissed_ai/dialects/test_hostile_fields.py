@@ -142,7 +142,7 @@ def meter_for(caller: DialectName, upstream: DialectName, *, streamed: bool, cha
     """The meter of a call, as the chat service makes it."""
     ours, theirs = open_dialect(caller), open_dialect(upstream)
     if ours is theirs:
-        return ours.meter(FRAME, streamed=streamed, wants_usage=True, bounds=BOUNDS, charge=charges)
+        return ours.meter(lambda: FRAME, streamed=streamed, wants_usage=True, bounds=BOUNDS, charge=charges)
     if streamed:
         writer = ours.stream_writer(FRAME, wants_usage=True)
         return StreamMeter(Translation(theirs.stream_reader(), writer), BOUNDS, charges)

@@ -62,11 +62,13 @@ def work_of(caller: DialectName, **fields: Any) -> ChatWork:
 def test_what_another_dialect_lacks(
     caller: DialectName, upstream: DialectName, param: str, fields: dict[str, Any]
 ) -> None:
-    with pytest.raises(ApiError) as refused:
-        work_of(caller, **fields).request_for(MODEL, ROUTES[upstream])
+    work = work_of(caller, **fields)
 
-    assert (refused.value.status, refused.value.param) == (400, param)
-    assert f"'{param}'" in refused.value.message
+    for asked in (work.check_route, work.request_for):
+        with pytest.raises(ApiError) as refused:
+            asked(MODEL, ROUTES[upstream])
+        assert (refused.value.status, refused.value.param) == (400, param)
+        assert f"'{param}'" in refused.value.message
 
 
 PDF = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}}

@@ -74,12 +74,20 @@ class UpstreamDialect(Protocol):
         """Whether a request is written for one model, so that another model gets another one."""
         ...
 
+    @property
+    def refuses_own(self) -> bool:
+        """Whether `addressed` refuses some requests that callers sent in this dialect."""
+        ...
+
     def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
         """Path of an upstream below its base URL, percent-encoded, for its model `upstream_id`."""
         ...
 
     def addressed(self, body: Mapping[str, Any], model: Model, upstream_id: str, limit: int) -> Mapping[str, Any]:
-        """`body` for the upstream's model `upstream_id`, with usage switched on and the output limit it obeys."""
+        """`body` for the upstream's model `upstream_id`, with usage switched on and the output limit it obeys.
+
+        Raises ApiError 400 where the dialect `refuses_own`.
+        """
         ...
 
     def write_request(self, conversation: Conversation, target: Target) -> Mapping[str, Any]:
@@ -145,9 +153,15 @@ class Dialect(UpstreamDialect, Protocol):
         ...
 
     def meter(
-        self, frame: ReplyFrame, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge
+        self,
+        new_frame: Callable[[], ReplyFrame],
+        *,
+        streamed: bool,
+        wants_usage: bool,
+        bounds: OutputBounds,
+        charge: Charge,
     ) -> Meter:
-        """A meter for a reply that passes on as it is, but for what only the gateway knows of it."""
+        """A meter for a reply that passes on as it is, but for what `new_frame` has of it."""
         ...
 
     def write_reply(self, reply: Reply, frame: ReplyFrame) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ LONG_CACHE = "cache_control.ttl"
 """Name of marks that ask for another lifetime than the usual, and so may cost more than the row's price."""
 
 _CACHE_MARKS = frozenset({"cache_control", "prompt_cache_breakpoint", "prompt_cache_options", "prompt_cache_retention"})
+_CONTAINERS = (dict, list)  # a tuple is tested in half the time of a union
 _USUAL_LIFETIMES = (None, "5m", "30m")
 
 
@@ -66,7 +67,7 @@ def _is_known(value: Mapping[str, Any], known: Shape) -> bool:
     if chosen is None or not chosen.fields.issuperset(value):
         return False
     for name, found in value.items():
-        if isinstance(found, dict | list) and name not in chosen.free:
+        if isinstance(found, _CONTAINERS) and name not in chosen.free:
             inner = chosen.inner.get(name)
             if inner is None or not _all_known(cast("dict[str, Any] | list[Any]", found), inner):
                 return False

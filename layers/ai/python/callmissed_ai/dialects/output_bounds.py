@@ -6,9 +6,13 @@ characters, and a chunk of a stream that carries one token has a few hundred byt
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 LOWEST_LIMITS: Mapping[str, int] = {"openai_responses": 16}
 """The lowest output limit that upstreams of a dialect accept; a lower one is raised to it, and held for."""
+
+MAX_LOWEST_LIMIT = max(LOWEST_LIMITS.values())
+"""No output limit that is as high is raised."""
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """No reply may be longer, whatever its limit."""
@@ -35,6 +39,7 @@ class OutputBounds:
     step_bytes: int
 
 
+@lru_cache(maxsize=1024)
 def output_bounds(tokens: int) -> OutputBounds:
     """The bounds of a reply of at most `tokens` tokens, over all its choices."""
     return OutputBounds(

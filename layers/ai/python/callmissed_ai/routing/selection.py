@@ -34,14 +34,18 @@ def _from_first_possible(work: Work, models: tuple[Model, ...]) -> Work:
         for place, route in enumerate(model.routes):
             refused = _refusal(work, model, route)
             if refused is None:
-                return _narrowed(work, (replace(model, routes=model.routes[place:]), *models[number + 1 :]))
+                return _narrowed(work, (_from_route(model, place), *models[number + 1 :]))
             refusal = refusal or refused
     raise refusal or AssertionError("a model has no route")
 
 
+def _from_route(model: Model, place: int) -> Model:
+    return replace(model, routes=model.routes[place:]) if place else model
+
+
 def _refusal(work: Work, model: Model, route: ProviderRoute) -> ApiError | None:
     try:
-        work.request_for(model, route)
+        work.check_route(model, route)
     except ApiError as refused:
         return refused
     return None

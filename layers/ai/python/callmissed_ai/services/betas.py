@@ -35,6 +35,8 @@ def beta_names(values: Sequence[str]) -> tuple[str, ...]:
 
 def parse_betas(values: Sequence[str]) -> tuple[str, ...]:
     """The betas in the header's `values`, each once. Raises ApiError 400."""
+    if not values:
+        return ()
     betas = beta_names(values)
     if len(betas) > MAX_BETAS or not all(map(_BETA.fullmatch, betas)):
         message = f"Invalid '{HEADER}': at most {MAX_BETAS} names of letters, digits, dots, dashes and underscores."
@@ -59,6 +61,8 @@ def restricted_to_betas(catalog: Catalog, models: tuple[Model, ...], betas: Sequ
 
 def beta_headers(provider: ProviderSettings, betas: Sequence[str]) -> Mapping[str, str]:
     """The header with those of `betas` that `provider` gets."""
+    if not betas:
+        return {}
     passed = [beta for beta in betas if _passes(provider, beta)]
     return {HEADER: ",".join(passed)} if passed else {}
 

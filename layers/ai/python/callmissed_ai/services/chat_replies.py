@@ -24,10 +24,11 @@ from callmissed_ai.work import Meter
 def reply_meter(request: CallerRequest, upstream: UpstreamDialect, max_output: int, charge: Charge) -> Meter:
     """A meter of the `upstream`'s reply to `request`, of at most `max_output` tokens over all choices."""
     caller, asked, bounds = request.caller, request.asked, output_bounds(max_output)
-    frame = ReplyFrame(secrets.token_hex(12), int(time.time()), asked.model, request.body)
+    new_frame = partial(_new_frame, request)
     if upstream is caller:
-        return caller.meter(frame, streamed=asked.streamed, wants_usage=asked.wants_usage, bounds=bounds, charge=charge)
-    names = given_names(request.body)
+        streamed, wants_usage = asked.streamed, asked.wants_usage
+        return caller.meter(new_frame, streamed=streamed, wants_usage=wants_usage, bounds=bounds, charge=charge)
+    names, frame = given_names(request.body), new_frame()
     if asked.streamed:
         writer = caller.stream_writer(frame, wants_usage=asked.wants_usage)
         return StreamMeter(Translation(upstream.stream_reader(), writer, names), bounds, charge)
@@ -35,7 +36,11 @@ def reply_meter(request: CallerRequest, upstream: UpstreamDialect, max_output: i
     return translated_reply_meter(upstream.read_reply, write, names, bounds, charge)
 
 
-@dataclass(frozen=True, slots=True)
+def _new_frame(request: CallerRequest) -> ReplyFrame:
+    return ReplyFrame(secrets.token_hex(12), int(time.time()), request.asked.model, request.body)
+
+
+@dataclass(slots=True)
 class ReplyCharging:
     """What a reply of `model` to `request` costs. Our own count of tokens ends where the hold does.
 

@@ -71,14 +71,18 @@ class CallerRequest:
         Raises ApiError 400 for what its dialect can't have.
         """
         upstream, upstream_id = self.dialect_of(route), self._upstream_id(model, route)
-        body = self._written_for(Target(model, upstream_id, limit, self._awaits_media(route)), route, upstream)
-        addressed = upstream.addressed(body, model, upstream_id, limit)
-        provider = self.providers[route.provider]
+        provider, is_own = self.providers[route.provider], upstream is self.caller
+        body = self.body if is_own else self._translated(model, route, upstream_id, limit)
         path = upstream.upstream_path(upstream_id, streamed=self.asked.streamed)
-        betas = self.betas if upstream is self.caller else ()
-        sent = adapted(addressed, provider.quirks)
+        sent = adapted(upstream.addressed(body, model, upstream_id, limit), provider.quirks)
         wishes = for_openrouter(self.preferences, model) if route.provider == OPENROUTER else None
+        betas = self.betas if is_own else ()
         return UpstreamCall(path, {**sent, FIELD: wishes} if wishes else sent, headers=beta_headers(provider, betas))
+
+    def may_be_refused(self, route: ProviderRoute) -> bool:
+        """Whether `upstream_call` may raise ApiError for `route`."""
+        upstream = self.dialect_of(route)
+        return upstream is not self.caller or upstream.refuses_own
 
     async def ready_for(self, route: ProviderRoute, fetch: FetchMedia) -> "CallerRequest":
         """The same request with all that `route` can't `fetch` for itself. Raises ApiError 400."""
@@ -100,10 +104,10 @@ class CallerRequest:
             return refused
         return in_own_terms(refused, self.caller.name)
 
-    def _written_for(self, target: Target, route: ProviderRoute, upstream: UpstreamDialect) -> Mapping[str, Any]:
+    def _translated(self, model: Model, route: ProviderRoute, upstream_id: str, limit: int) -> Mapping[str, Any]:
         """The body in the upstream's dialect. Raises ApiError 400 for what that can't have."""
-        if upstream is self.caller:
-            return self.body
+        upstream = self.dialect_of(route)
+        target = Target(model, upstream_id, limit, self._awaits_media(route))
         if route.provider != SANDBOX:
             form = (upstream.name, target.key if upstream.writes_by_model else "")
             return self.translated.written(form, lambda conversation: self._write(upstream, conversation, target))

@@ -9,7 +9,7 @@ from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
 from callmissed_ai.charges import max_token_cost, token_price
 from callmissed_ai.dialects.dialect import Charge
-from callmissed_ai.dialects.output_bounds import LOWEST_LIMITS
+from callmissed_ai.dialects.output_bounds import LOWEST_LIMITS, MAX_LOWEST_LIMIT
 from callmissed_ai.preferences.wishes import Preferences
 from callmissed_ai.services.chat_models import MIN_OUTPUT_TOKENS
 from callmissed_ai.services.chat_replies import ReplyCharging, reply_meter
@@ -81,6 +81,11 @@ class ChatWork:
         """See `Work.request_for`."""
         return self.request.upstream_call(model, route, self._output_limit(model))
 
+    def check_route(self, model: Model, route: ProviderRoute) -> None:
+        """See `Work.check_route`."""
+        if self.request.may_be_refused(route):
+            self.request_for(model, route)
+
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
         return self.request.refusal(route, error)
@@ -102,6 +107,8 @@ class ChatWork:
 
     def _most_output(self, model: Model) -> int:
         """Tokens that all choices may have at most: some providers take no limit below one of their own."""
-        dialects = (self.request.dialects.get(route.provider, "") for route in model.routes)
-        most = max([self.output_tokens, *(LOWEST_LIMITS.get(name, 0) for name in dialects)])
+        most = self.output_tokens
+        if most < MAX_LOWEST_LIMIT:
+            dialects = (self.request.dialects.get(route.provider, "") for route in model.routes)
+            most = max([most, *(LOWEST_LIMITS.get(name, 0) for name in dialects)])
         return most * self.request.asked.choices

@@ -81,6 +81,10 @@ class CompactionWork:
         sent = {name: value for name, value in cast("_Json", call.body).items() if name in _FIELDS}
         return replace(call, path=_PATH, body=sent)
 
+    def check_route(self, model: Model, route: ProviderRoute) -> None:
+        """See `Work.check_route`."""
+        self.request_for(model, route)
+
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
         return self.chat.refusal(route, error)

@@ -89,6 +89,9 @@ class EmbeddingsWork:
             body["dimensions"] = self.request.dimensions or model.dimensions
         return UpstreamCall(PATH, body)
 
+    def check_route(self, model: Model, route: ProviderRoute) -> None:
+        """See `Work.check_route`: every provider can have every input."""
+
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
         return refusal_of(error, "input")

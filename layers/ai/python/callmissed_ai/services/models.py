@@ -26,6 +26,8 @@ def in_service(models: list[Model]) -> tuple[Model, ...]:
 def able(models: tuple[Model, ...], lack: Callable[[Model], ApiError | None]) -> tuple[Model, ...]:
     """The models that lack nothing, so that others are skipped. Raises the first one's ApiError when there is none."""
     lacking = [lack(model) for model in models]
+    if not any(lacking):
+        return models
     left = tuple(model for model, refusal in zip(models, lacking, strict=True) if refusal is None)
     if not left and lacking[0]:
         raise lacking[0]

@@ -60,6 +60,9 @@ class EventSplitter:
 
 def split(events: bytes) -> Iterator[bytes]:
     """The single events of `events`; blank lines beyond the one that ends an event come by themselves."""
+    if events.endswith(b"\n\n") and events.count(b"\n") == len(b"\n\n") and b"\r" not in events:
+        yield events  # a single one, as most upstreams send them
+        return
     start = 0
     for found in _END.finditer(events):
         yield from _apart(events[start : found.end()])
@@ -76,6 +79,8 @@ def data_of(event: bytes) -> bytes:
 
 def name_of(event: bytes) -> bytes:
     """The event's name, b"" where it has none."""
+    if b"event:" not in event:
+        return b""
     names = [line[6:].strip() for line in event.splitlines() if line.startswith(b"event:")]
     return names[-1] if names else b""
 

@@ -35,7 +35,7 @@ async def charge(usage: TokenUsage | None, _written: object) -> Charges:
 
 
 def meter(*, streamed: bool = True) -> Meter:
-    return RESPONSES.meter(FRAME, streamed=streamed, wants_usage=True, bounds=output_bounds(100), charge=charge)
+    return RESPONSES.meter(lambda: FRAME, streamed=streamed, wants_usage=True, bounds=output_bounds(100), charge=charge)
 
 
 def fed(pieces: Sequence[bytes]) -> tuple[Meter, bytes]:

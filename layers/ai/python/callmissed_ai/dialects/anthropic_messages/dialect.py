@@ -1,6 +1,6 @@
 """The messages dialect as calls use it; implements `Dialect`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -42,6 +42,7 @@ class MessagesDialect:
 
     name: DialectName = "anthropic_messages"
     writes_by_model: bool = False
+    refuses_own: bool = False
     limit_field: str = "max_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
@@ -107,7 +108,13 @@ class MessagesDialect:
         return usage.estimate_request(body)
 
     def meter(
-        self, frame: ReplyFrame, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge
+        self,
+        new_frame: Callable[[], ReplyFrame],
+        *,
+        streamed: bool,
+        wants_usage: bool,
+        bounds: OutputBounds,
+        charge: Charge,
     ) -> Meter:
         """See `Dialect.meter`."""
         if streamed:

@@ -17,6 +17,7 @@ class ConverseDialect:
 
     name: UpstreamDialectName = "bedrock_converse"
     writes_by_model: bool = True
+    refuses_own: bool = True
 
     def upstream_path(self, upstream_id: str, *, streamed: bool) -> str:
         """See `UpstreamDialect.upstream_path`. An ARN is one segment."""

@@ -1,6 +1,6 @@
 """The chat dialect as calls use it; implements `Dialect`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from callmissed.catalog.model import DialectName, Model
@@ -43,6 +43,7 @@ class ChatDialect:
 
     name: DialectName = "openai_chat"
     writes_by_model: bool = False
+    refuses_own: bool = False
     limit_field: str = "max_completion_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
@@ -111,7 +112,13 @@ class ChatDialect:
         return usage.estimate_request(body)
 
     def meter(
-        self, frame: ReplyFrame, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge
+        self,
+        new_frame: Callable[[], ReplyFrame],
+        *,
+        streamed: bool,
+        wants_usage: bool,
+        bounds: OutputBounds,
+        charge: Charge,
     ) -> Meter:
         """See `Dialect.meter`."""
         if streamed:

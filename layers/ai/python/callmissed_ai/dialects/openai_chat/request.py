@@ -106,8 +106,7 @@ class ChatRequest(BaseModel):
     @property
     def output_limits(self) -> dict[str, int]:
         """The caller's own limits of output tokens, by field."""
-        limits = {name: getattr(self, name) for name in LIMIT_FIELDS}
-        return {name: limit for name, limit in limits.items() if limit is not None}
+        return {name: limit for name in LIMIT_FIELDS if (limit := getattr(self, name)) is not None}
 
     @property
     def wants_usage(self) -> bool:
@@ -117,7 +116,7 @@ class ChatRequest(BaseModel):
     @property
     def model_ids(self) -> list[str]:
         """The model asked for, then its fallbacks, each once."""
-        return list(dict.fromkeys([self.model, *(self.models or [])]))
+        return list(dict.fromkeys([self.model, *self.models])) if self.models else [self.model]
 
 
 def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
@@ -188,6 +187,8 @@ def max_input_tokens(parts: Sequence[Mapping[str, Any]], size: int, *, instructe
 
     The tokens of a part that refers to data outside the request are bounded only by the model's window.
     """
+    if not parts:
+        return max_request_tokens(size, 0, instructed=instructed)
     if any(part["type"] not in _INLINE_PARTS for part in parts):
         return MAX_TOKENS
     urls = images(parts)

@@ -296,4 +296,4 @@ def _lenient(data: bytes) -> dict[str, Any]:
 def is_error(event: bytes, chunk: Mapping[str, Any]) -> bool:
     """Whether an event is an error: `error` in its chunk, as the chunk's type, the event's name or a finish reason."""
     said = (chunk.get("object"), chunk.get("type"), *finish_reasons(chunk))
-    return bool(chunk.get("error")) or any(each in ERROR_REASONS for each in said) or name_of(event) == b"error"
+    return bool(chunk.get("error")) or any(map(ERROR_REASONS.__contains__, said)) or name_of(event) == b"error"

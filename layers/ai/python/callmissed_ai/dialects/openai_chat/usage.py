@@ -46,8 +46,7 @@ def _reported_detail(details: object, name: str) -> int:
 
 def _top_level_cached(usage: Mapping[str, Any]) -> int:
     """Cached tokens where DeepSeek and Moonshot report them."""
-    counts = (reported_count(usage.get(name)) for name in ("prompt_cache_hit_tokens", "cached_tokens"))
-    return next((count for count in counts if count), 0)
+    return reported_count(usage.get("prompt_cache_hit_tokens")) or reported_count(usage.get("cached_tokens")) or 0
 
 
 def _field(value: object, name: str) -> object:

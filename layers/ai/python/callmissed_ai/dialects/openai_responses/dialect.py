@@ -1,6 +1,6 @@
 """The responses dialect as calls use it; implements `Dialect`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -42,6 +42,7 @@ class ResponsesDialect:
 
     name: DialectName = "openai_responses"
     writes_by_model: bool = False
+    refuses_own: bool = True
     limit_field: str = "max_output_tokens"
 
     def check_size(self, body: Mapping[str, Any], size: int) -> None:
@@ -103,9 +104,16 @@ class ResponsesDialect:
         return usage.estimate_request(body)
 
     def meter(
-        self, frame: ReplyFrame, *, streamed: bool, wants_usage: bool, bounds: OutputBounds, charge: Charge
+        self,
+        new_frame: Callable[[], ReplyFrame],
+        *,
+        streamed: bool,
+        wants_usage: bool,
+        bounds: OutputBounds,
+        charge: Charge,
     ) -> Meter:
         """See `Dialect.meter`."""
+        frame = new_frame()
         if streamed:
             return StreamMeter(ResponseStreamPassage(frame), bounds, charge)
         return reply_meter(partial(_passed, frame), partial(reply_reader.read_reply, lenient=True), bounds, charge)
