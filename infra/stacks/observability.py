@@ -12,7 +12,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from callmissed.aws.queues import MAX_DELAY_SECONDS
-from callmissed.platform.functions import AUTHORIZER, Function
+from callmissed.platform.functions import Function
 from callmissed.platform.queues import UNDELIVERED, Queue
 from infra.config import StageConfig
 from infra.constructs.checks import accept
@@ -109,12 +109,14 @@ def _callback_alarms(metrics: StageMetrics) -> Iterator[AlarmSpec]:
 
 
 def _function_alarms(metrics: StageMetrics, served: Sequence[Function]) -> Iterator[AlarmSpec]:
-    """Errors where nothing else shows them: what a worker fails comes again, and then is a dead letter or late."""
+    """Errors where nothing else shows them: what a worker fails comes again, and then is a dead letter or late.
+
+    What does not stream fails with a 5xx of the API, which has its alarm; a stream that breaks off was a 200.
+    """
     for function in served:
-        name = function.name
-        # The authorizer refuses a key by an error; where it really fails, the API answers 5xx, which has its alarm.
-        if function is not AUTHORIZER:
-            yield AlarmSpec(f"{name}-errors", metrics.function(function, "Errors"), f"{name} crashed or timed out.")
+        if function.web_app:
+            meaning = f"{function.name} crashed or timed out."
+            yield AlarmSpec(f"{function.name}-errors", metrics.function(function, "Errors"), meaning)
     yield AlarmSpec("throttles", metrics.account_throttles(), "The account's concurrency is used up.")
 
 

@@ -74,7 +74,7 @@ def test_import_removes_what_the_document_lacks(assembly: Assembly) -> None:
 def test_large_table_has_260_routes_of_every_function_that_has_routes() -> None:
     assert len({(route.method, route.path) for route in LARGE_TABLE}) == 260
     assert {route.function for route in LARGE_TABLE} == {route.function for route in ROUTES}
-    assert {route.auth for route in LARGE_TABLE} == {Auth.KEY, Auth.ACCOUNT, Auth.SIGNED}
+    assert {route.auth for route in LARGE_TABLE} == {Auth.KEY, Auth.ACCOUNT, Auth.SESSION, Auth.SIGNED}
 
 
 def test_stacks_of_260_routes_are_within_the_limits_of_cloudformation(large_assembly: Assembly) -> None:

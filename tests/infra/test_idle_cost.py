@@ -55,7 +55,7 @@ def test_options_of_a_stage_show_in_the_month(assembly: Assembly, tmp_path: Path
     other = synthesised(tmp_path, PRODUCT, firewall=False, snap_start=True).templates
     assert (cost_of(assembly.templates, "firewall"), cost_of(other, "firewall")) == (6.00, 0)
     assert cost_of(assembly.templates, "snapshots") == 0
-    assert cost_of(other, "snapshots") == pytest.approx(9.88, abs=0.01), "2.5 GB"
+    assert cost_of(other, "snapshots") == pytest.approx(13.84, abs=0.01), "3.5 GB"
     assert not any("WAFv2" in str(template) for template in other.values())
     titles = [line.title for line in per_million(other, PRICES_BY_REGION["us-east-1"])]
     assert "firewall, requests" not in titles

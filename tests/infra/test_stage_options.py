@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from callmissed.platform.functions import AUTHORIZER, CALLBACKS_API, FUNCTIONS, INFERENCE, LEDGER_EVENTS, WEBHOOKS_API
+from callmissed.platform.functions import (
+    AUTH_API,
+    AUTHORIZER,
+    CALLBACKS_API,
+    FUNCTIONS,
+    INFERENCE,
+    LEDGER_EVENTS,
+    WEBHOOKS_API,
+)
 from infra.declarations import Declarations
 from tests.support.assembly import Assembly, synthesised
 
@@ -77,7 +85,7 @@ def test_concurrency_is_reserved_as_the_stage_says(assembly: Assembly, with_opti
 def test_snapshots_are_of_functions_whose_callers_wait(with_options: Assembly) -> None:
     """None of `callbacks`: without integrations nobody calls it, and a provider repeats a call that is refused."""
     snapshotted = {name for name, properties in by_name(with_options).items() if "SnapStart" in properties}
-    assert snapshotted == {function.name for function in (INFERENCE, AUTHORIZER, WEBHOOKS_API)}
+    assert snapshotted == {function.name for function in (INFERENCE, AUTHORIZER, AUTH_API, WEBHOOKS_API)}
     assert {function.name for function in FUNCTIONS if function.snap_start} == snapshotted
 
 
@@ -92,7 +100,7 @@ def test_each_snapshot_is_used_once_a_week(assembly: Assembly, with_options: Ass
             called = with_options.text(stack, schedule["Target"]["Arn"])
             assert called.endswith(f":function:callmissed-test-{name}:live"), "the snapshot is the version's"
             woken[name] = json.loads(schedule["Target"]["Input"])
-    assert woken.keys() == {"inference", "authorizer", "webhooks"}
+    assert woken.keys() == {"inference", "authorizer", "auth", "webhooks"}
     assert woken["inference"]["resource"] == "/api/v1/models"
     assert not [one for one in assembly.properties("AWS::Scheduler::Schedule") if "wake-up" in one["Name"]]
 

@@ -15,6 +15,7 @@ from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
 from local.aws.tables import StageTables
 from tests.support.inference.gateway import PEPPER, Accounts
+from tests.support.people import new_tenant
 from tests.support.webhooks.callbacks import (
     CASHFREE,
     CASHFREE_SECRET,
@@ -104,6 +105,12 @@ async def secret(product: WholeProduct) -> str:
     return account.secret
 
 
+@pytest_asyncio.fixture(scope="module")
+async def access_token(product: WholeProduct) -> str:
+    """Of the owner of a tenant."""
+    return (await new_tenant(product)).tokens.access
+
+
 @pytest.fixture(autouse=True)
 def cashfree_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CASHFREE_SECRET_KEY", CASHFREE_SECRET)
@@ -139,11 +146,12 @@ BODIES: Mapping[str, object] = {
 }
 
 
-def request_for(route: Route, secret: str) -> list[Sent]:
+def request_for(route: Route, secret: str, access_token: str) -> list[Sent]:
     """Requests that the route serves, and refuses."""
     if callback := CALLBACKS.get((route.method, route.path)):
         return [callback(), Sent(route.method, route.path)]
-    headers = [JSON] if route.auth is Auth.PUBLIC else [JSON, ("Authorization", f"Bearer {secret}")]
+    shown = access_token if route.auth is Auth.SESSION else secret
+    headers = [JSON] if route.auth is Auth.PUBLIC else [JSON, ("Authorization", f"Bearer {shown}")]
     path = route.path.replace("{model_id+}", "sandbox").replace("{", "").replace("}", "")
     body = b"" if route.method == "GET" else json.dumps(BODIES.get(route.path, {})).encode()
     whole = Sent(route.method, path, headers, body)
@@ -162,17 +170,21 @@ def shape(reply: Reply) -> object:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-async def test_hostile_headers_change_no_answer(product: WholeProduct, secret: str, route: Route) -> None:
-    for sent in request_for(route, secret):
+async def test_hostile_headers_change_no_answer(
+    product: WholeProduct, secret: str, access_token: str, route: Route
+) -> None:
+    for sent in request_for(route, secret, access_token):
         for through in (product.through_local_gateway, product.through_api_gateway):
             expected = shape(await through(sent))
             answers = {name: shape(await through(sent.with_headers(headers))) for name, headers in HOSTILE.items()}
             assert answers == dict.fromkeys(HOSTILE, expected), through
 
 
-async def test_the_walk_meets_answers_of_each_kind(product: WholeProduct, secret: str) -> None:
+async def test_the_walk_meets_answers_of_each_kind(product: WholeProduct, secret: str, access_token: str) -> None:
     statuses = {
-        (await product.through_api_gateway(sent)).status for route in ROUTES for sent in request_for(route, secret)
+        (await product.through_api_gateway(sent)).status
+        for route in ROUTES
+        for sent in request_for(route, secret, access_token)
     }
 
     assert {200, 204, 400, 401, 404, 422} <= statuses

@@ -1,7 +1,8 @@
 """Route tables larger than the product's own, as data."""
 
-from callmissed.platform.functions import CALLBACKS_API, INFERENCE, WEBHOOKS_API
+from callmissed.platform.functions import AUTH_API, CALLBACKS_API, INFERENCE, WEBHOOKS_API
 from callmissed.platform.routes import Auth, Route
+from callmissed.platform.routes.route import MANAGERS
 
 _METHODS = (
     ("GET", ""),
@@ -25,6 +26,8 @@ def _route(number: int, method: str, rest: str) -> Route:
         return Route(method, f"/v1/{path}", INFERENCE.name, Auth.KEY, streaming=True)
     if number % 3 == 1:
         return Route(method, f"/api/v1/{path}", WEBHOOKS_API.name, Auth.ACCOUNT, scope="webhooks:write")
+    if number % 6 == 2:
+        return Route(method, f"/api/v1/{path}", AUTH_API.name, Auth.SESSION, roles=MANAGERS)
     return Route(method, f"/api/v1/{path}", CALLBACKS_API.name, Auth.SIGNED)
 
 

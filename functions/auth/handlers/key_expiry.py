@@ -9,7 +9,7 @@ from callmissed.aws.runtime import at_micros, logs_failures
 from callmissed.clock import Micros
 from callmissed.keys.expiry import ExpiryReport, publish_expired
 from callmissed.observability import get_logger
-from functions.auth.composition import compose
+from callmissed.settings import from_environment
 
 _logger = get_logger("key-expiry")
 
@@ -17,7 +17,7 @@ _logger = get_logger("key-expiry")
 @logs_failures("key-expiry")
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Publish as of `event["at"]` (ISO 8601). Raises when a key can't be read, so that the schedule retries."""
-    result = asdict(asyncio.run(_publish(compose().database, at_micros(event))))
+    result = asdict(asyncio.run(_publish(Database.connect(from_environment()), at_micros(event))))
     _logger.info("searched for expired keys", extra=result)
     return result
 

@@ -66,7 +66,6 @@ MAILER = Function(
     slice="auth",
     handler="functions.auth.handlers.mailer.handler",
     dependencies="auth",
-    tables={TENANTS.name: ("dynamodb:GetItem",)},
     needs=(SEALING_KEYS,),
 )
 
