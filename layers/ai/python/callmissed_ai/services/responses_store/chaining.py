@@ -12,7 +12,7 @@ from typing import Any
 from callmissed.errors import ApiError, invalid_request
 from callmissed.platform.routes import MAX_BODY_BYTES
 from callmissed_ai.dialects.strict_json import MAX_CONTAINERS, containers_in
-from callmissed_ai.services.responses_store.items import listed_id, own_items
+from callmissed_ai.services.responses_store.items import own_items
 from callmissed_ai.services.responses_store.records import JsonObject, StoredResponse, json_text
 
 PREVIOUS = "previous_response_id"
@@ -37,27 +37,12 @@ def unchained(body: Mapping[str, Any], size: int) -> Chained:
 
 
 def chained(body: Mapping[str, Any], size: int, previous: StoredResponse) -> Chained:
-    """A request of `size` bytes that continues `previous`.
-
-    Raises ApiError 400 for a conversation that is too long, and for a reference to an item that is not in it.
-    """
-    history = previous.conversation
-    own = list(_resolved(own_items(body.get("input")), history))
-    if not isinstance(body.get("input"), str | list | None):
+    """A request of `size` bytes that continues `previous`. Raises ApiError 400 for a conversation that is too long."""
+    history, own = previous.conversation, own_items(body.get("input"))
+    if not own and body.get("input") not in (None, []):
         return unchained(body, size)  # validation names the fault
     earlier, added = _fitting(history, size, containers_in(json_text(body)), cut=body.get("truncation") == "auto")
     return Chained({**body, "input": [*earlier, *own]}, size + added, earlier, own)
-
-
-def _resolved(own: Sequence[JsonObject], history: Sequence[JsonObject]) -> Iterator[JsonObject]:
-    """`own` without references to items that the conversation has anyway. Raises ApiError 400."""
-    known = {listed_id(item, position) for position, item in enumerate(history)}
-    for index, item in enumerate(own):
-        if item.get("type") != "item_reference":
-            yield item
-        elif item.get("id") not in known:
-            message = f"Invalid 'input.{index}.id': the response named by '{PREVIOUS}' has no such item."
-            raise invalid_request(message, f"input.{index}.id")
 
 
 def _fitting(
