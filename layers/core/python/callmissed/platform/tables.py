@@ -60,7 +60,7 @@ RESPONSES = Table(
     "id",
     ttl_attribute="ttl",
     index=RESPONSES_OF_TENANT,
-    holds="stored responses with their conversations, for 30 days; a tenant's are in the index",
+    holds="stored responses with their conversations, and pointers to items, for 30 days; a tenant's are in the index",
 )
 
 TABLES = (KEYS, WALLETS, LEDGER, TENANTS, ORIGINS, IDEMPOTENCY, OUTBOX, WEBHOOKS, DELIVERIES, RESPONSES)
