@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from callmissed.aws.buckets import BucketUnavailable
 from callmissed.aws.dynamodb import DynamoError
+from callmissed.catalog.model import Catalog
 from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.observability import count, get_logger
@@ -25,6 +26,7 @@ from callmissed_ai.services.responses_store.lookup import Found, look_up
 from callmissed_ai.services.responses_store.records import Owner, StoredResponse
 from callmissed_ai.services.responses_store.references import resolved
 from callmissed_ai.services.responses_store.store import ResponsesStore
+from callmissed_ai.services.responses_store.windows import fitted, room_for_input
 
 MAX_KEEP_SECONDS = 9.0
 """Time for storing one response: all tries of one write, and no more, so that API Gateway cuts no blocking call."""
@@ -69,6 +71,17 @@ class StoredCall:
             self.request = (
                 chained(own.body, own.size, found.previous) if found.previous else unchained(own.body, own.size)
             )
+        return self.request
+
+    async def fit(self, catalog: Catalog) -> Chained:
+        """The joined request without the oldest turns that its models can't hold, if its caller agrees to that."""
+        request = self.request
+        if request.body.get("truncation") != "auto":
+            return request
+        room = room_for_input(catalog, request.body)
+        if room is not None and request.size > room:  # a token has a byte at least
+            self.request, places = await asyncio.to_thread(fitted, request, room)
+            self._places = [self._places[place] for place in places]
         return self.request
 
     def check_owner(self, owner: Owner) -> None:
