@@ -56,6 +56,6 @@ def _weights(items: Sequence[JsonObject], room: int) -> list[int]:
     weights: list[int] = []
     left = room
     for item in reversed(items):
-        weights.append(estimate_request({"input": [item]}) if left >= 0 or is_instruction(item) else room + 1)
+        weights.append(estimate_request({"input": [item]}) if left >= 0 or is_instruction(item) else max(0, room) + 1)
         left -= weights[-1]
     return weights[::-1]
