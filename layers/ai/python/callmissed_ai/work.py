@@ -52,6 +52,10 @@ class Meter(Protocol):
         """What the reply costs so far: what it reports, else what is counted in a thread."""
         ...
 
+    def final(self, body: bytes) -> bytes:
+        """The whole reply `body`, with the tokens that `charges` counted where the upstream reports none."""
+        ...
+
     @property
     def response(self) -> dict[str, Any] | None:
         """The whole reply as the caller gets it, once it is finished, where the dialect sends it as one object.

@@ -34,6 +34,10 @@ class StreamPassage(Protocol):
         """What the end of the body completes. Raises UnreadableStream where the reply is not complete."""
         ...
 
+    def count(self, used: TokenUsage) -> None:
+        """See `StreamWriter.count`."""
+        ...
+
     @property
     def response(self) -> dict[str, Any] | None:
         """See `Meter.response`."""
@@ -84,7 +88,14 @@ class StreamMeter:
 
     async def charges(self) -> Charges:
         """See `Meter.charges`."""
-        return await self._charge(self.usage, lambda: "".join(self._unreported))
+        charges = await self._charge(self.usage, lambda: "".join(self._unreported))
+        if charges.counted:
+            self._passage.count(charges.counted)
+        return charges
+
+    def final(self, body: bytes) -> bytes:
+        """See `Meter.final`."""
+        return body
 
     @property
     def response(self) -> dict[str, Any] | None:

@@ -34,6 +34,7 @@ from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.stream_reader import StreamReader
 from callmissed_ai.dialects.translation import reply_meter
+from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.work import Meter
 
 
@@ -119,7 +120,7 @@ class MessagesDialect:
         """See `Dialect.meter`."""
         if streamed:
             return StreamMeter(MessageStreamPassage(), bounds, charge)
-        return reply_meter(_checked, reply_reader.read_reply, bounds, charge)
+        return reply_meter(_checked, reply_reader.read_reply, bounds, charge, self.write_usage)
 
     def read_reply(self, reply: Mapping[str, Any]) -> Reply:
         """See `UpstreamDialect.read_reply`."""
@@ -132,6 +133,10 @@ class MessagesDialect:
     def stream_reader(self) -> StreamReader:
         """See `UpstreamDialect.stream_reader`."""
         return MessageStreamReader()
+
+    def write_usage(self, used: TokenUsage) -> Mapping[str, Any]:
+        """See `Dialect.write_usage`."""
+        return reply_writer.write_usage(used)
 
     def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> reply_writer.MessageStreamWriter:
         """See `Dialect.stream_writer`."""

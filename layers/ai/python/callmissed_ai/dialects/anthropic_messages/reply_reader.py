@@ -79,6 +79,7 @@ class EventReader:
 
     def __init__(self) -> None:
         self.has_stopped = False
+        self.has_reported_end = False
         self._stopped = ReplyStopped(Stop.END)
         self._usage: dict[str, Any] = {}
         self._open: dict[int, _OpenBlock] = {}
@@ -113,6 +114,7 @@ class EventReader:
 
     def stopped(self, delta: Mapping[str, Any], usage: object) -> Iterator[Event]:
         """The usage at the end. The reason is kept: providers report usage, or the reason, once more after it."""
+        self.has_reported_end = self.has_reported_end or read_usage(usage) is not None
         yield from self._reported(usage)
         if isinstance(reason := delta.get("stop_reason"), str) and reason:
             self.has_stopped = True

@@ -1,26 +1,33 @@
 """A stream of messages that passes on as it is, but for `message_stop`, which is sent when the call is settled."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.anthropic_messages.reply_reader import EventReader
-from callmissed_ai.dialects.anthropic_messages.reply_writer import closing
+from callmissed_ai.dialects.anthropic_messages.reply_writer import closing, write_event, write_usage
 from callmissed_ai.dialects.conversation import Event
 from callmissed_ai.dialects.stream_meter import Passage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, NULL, EventSplitter, data_of, name_of, split
+from callmissed_ai.tokens.usage import TokenUsage
 
 _DONE = b"[DONE]"
 """Some providers end their streams as those of the chat dialect end."""
 
 
 class MessageStreamPassage:
-    """Reads one stream on its way; implements `StreamPassage`."""
+    """Reads one stream on its way; implements `StreamPassage`.
+
+    A `message_delta` without usage waits until the call is settled, and is sent with what we counted.
+    """
 
     def __init__(self) -> None:
         self.finished = False
         self._splitter = EventSplitter()
         self._events = EventReader()
+        self._waiting: list[tuple[bytes, dict[str, Any]]] = []
+        self._counted: TokenUsage | None = None
 
     def feed(self, body: bytes) -> Iterator[Passage]:
         """See `StreamPassage.feed`."""
@@ -48,7 +55,15 @@ class MessageStreamPassage:
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
         """See `Meter.closing`."""
-        return closing(error, request_id)
+        waiting = b"" if error else b"".join(event for event, _ in self._waiting)
+        if waiting and self._counted:
+            _, fields = self._waiting[-1]
+            waiting = write_event("message_delta", delta=fields.get("delta"), usage=write_usage(self._counted))
+        return waiting + closing(error, request_id)
+
+    def count(self, used: TokenUsage) -> None:
+        """See `StreamPassage.count`."""
+        self._counted = used
 
     def _passage(self, event: bytes) -> Passage:
         event = event.removeprefix(BYTE_ORDER_MARK)
@@ -61,7 +76,14 @@ class MessageStreamPassage:
         if "type" not in fields:
             fields["type"] = name_of(event).decode(errors="replace")
         self.finished = fields["type"] == "message_stop"
-        return list(self._events.read(fields)), b"" if self.finished else event
+        events = list(self._events.read(fields))
+        if fields["type"] == "message_delta" and not self._events.has_reported_end:
+            self._waiting.append((event, fields))
+            return events, b""
+        if self._events.has_reported_end and self._waiting:
+            event = b"".join([*(each for each, _ in self._waiting), event])
+            self._waiting = []
+        return events, b"" if self.finished else event
 
 
 class MessageStreamReader:

@@ -7,11 +7,13 @@ from typing import Any, cast
 
 from callmissed.errors import ApiError, envelope
 from callmissed_ai.charges import Charges
+from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.openai_chat.reply import ERROR_REASONS, begins, finish_reasons, written_text
-from callmissed_ai.dialects.openai_chat.usage import read_usage, reported_usage
+from callmissed_ai.dialects.openai_chat.usage import chunk_head, read_usage, reported_usage, write_usage
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.strict_json import read_strictly
+from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, NULL, EventSplitter, data_of, name_of, split
 from callmissed_ai.tokens.usage import TokenUsage, larger
 
@@ -43,7 +45,7 @@ class ChatStreamMeter:
     (`broken` says why). All of it depends on the events alone, never on the pieces in which they come.
     """
 
-    def __init__(self, *, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> None:
+    def __init__(self, frame: ReplyFrame, *, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> None:
         self.usage: TokenUsage | None = None
         self.begun = False
         self.finished = False
@@ -53,6 +55,8 @@ class ChatStreamMeter:
         self._charge = charge
         self._splitter = EventSplitter()
         self._passed = _PassedEvents()
+        self._head = chunk_head(frame)
+        self._counted: TokenUsage | None = None
 
     @property
     def runaway(self) -> bool:
@@ -85,15 +89,24 @@ class ChatStreamMeter:
 
     async def charges(self) -> Charges:
         """See `Meter.charges`."""
-        return await self._charge(self.usage, self.written)
+        charges = await self._charge(self.usage, self.written)
+        self._counted = charges.counted
+        return charges
+
+    def final(self, body: bytes) -> bytes:
+        """See `Meter.final`."""
+        return body
 
     @property
     def response(self) -> None:
         """See `Meter.response`."""
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
-        """See `Meter.closing`."""
-        return closing(error, request_id)
+        """See `Meter.closing`. A caller that wants usage is shown what we counted."""
+        last = closing(error, request_id)
+        if error or not self._wants_usage or self._counted is None:
+            return last
+        return b"data: %b\n\n" % written_json({**self._head, "choices": [], "usage": write_usage(self._counted)}) + last
 
     def written(self) -> str:
         """What the model wrote since its usage was reported, for the tokenizer."""
@@ -158,6 +171,8 @@ class ChatStreamMeter:
         if is_error(event, chunk):
             self.broken = _REPORTED
             return True
+        if not self.begun:
+            self._head |= {name: chunk[name] for name in self._head if name in chunk}
         self.begun = self.begun or begins(chunk)
         return hidden
 
