@@ -136,6 +136,10 @@ class Work(Protocol):
         """Our words for a 4xx of `route` that the caller must change; `error` is what its body says of it."""
         ...
 
+    def in_callers_terms(self, route: ProviderRoute, refused: ApiError) -> ApiError:
+        """`refused`, which names fields of the dialect of `route`, with the caller's own names."""
+        ...
+
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
         """A meter for a reply of `model` from `route`.
 

@@ -89,6 +89,10 @@ class CompactionWork:
         """See `Work.refusal`."""
         return self.chat.refusal(route, error)
 
+    def in_callers_terms(self, route: ProviderRoute, refused: ApiError) -> ApiError:
+        """See `Work.in_callers_terms`."""
+        return self.chat.in_callers_terms(route, refused)
+
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> JsonReplyMeter:
         """See `Work.meter`."""
         charged = _charged(self.chat.charge(model, sandboxed=sandboxed))
