@@ -15,7 +15,7 @@ from callmissed_ai.services.chat import parse
 from callmissed_ai.work import Meter
 from tests.support.inference.behaviours import chunk, completion, event
 from tests.support.inference.gateway import providers_toml
-from tests.support.inference.messages import message, message_stream
+from tests.support.inference.messages import message, message_event, message_stream
 from tests.support.inference.responses import response, response_stream
 
 MODELS: Mapping[str, str] = {
@@ -119,3 +119,47 @@ def test_names_of_models_are_no_text_of_the_prompt() -> None:
     named = {"model": "a-very-long-name/" * 9, "models": ["another/" * 9], "provider": {"order": ["lab"]}}
 
     assert count_request({**body, **named}) == count_request(body)
+
+
+@pytest.mark.parametrize("caller", ["openai_chat", "anthropic_messages"])
+def test_what_a_provider_says_at_the_start_alone_covers_nothing_that_comes_at_the_end(
+    catalog: Catalog, caller: DialectName
+) -> None:
+    """A call's input may stand in its first event, from where it is passed on when its block, or the stream, ends."""
+    call = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Thiruvananthapuram"}}
+    whole = message(call, stop_reason="tool_use")
+    begun = message_event(
+        "message_start", message={**whole, "content": [], "usage": {"input_tokens": 9, "output_tokens": 1}}
+    )
+    events = [
+        begun,
+        message_event("content_block_start", index=0, content_block=call),
+        message_event("message_delta", delta={"stop_reason": "tool_use", "stop_sequence": None}),
+        message_event("message_stop"),
+    ]
+    body = {"model": "claude-chat", "stream": True, **BODIES[caller]}
+    work = parse(caller, catalog, body, len(json.dumps(body)))
+    meter = work.meter(work.models[0], work.models[0].routes[0])
+
+    got, charges = put_through(meter, b"".join(events), streamed=True)
+
+    billed = {line.unit: line.quantity for line in charges.lines}
+    assert billed[OUTPUT_TOKENS] > 8
+    assert shown_of(caller, got, streamed=True)[1] == billed[OUTPUT_TOKENS]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
+@pytest.mark.parametrize("caller", ["anthropic_messages", "openai_responses"])
+def test_a_passed_on_reply_has_the_model_as_it_was_asked_for(
+    catalog: Catalog, caller: DialectName, streamed: bool
+) -> None:
+    name = f"{MODELS[caller]}:floor"
+    body = {"model": name, "stream": streamed, **BODIES[caller]}
+    work = parse(caller, catalog, body, len(json.dumps(body)))
+    meter = work.meter(work.models[0], work.models[0].routes[0])
+
+    got, _ = put_through(meter, without_usage(caller, streamed=streamed), streamed=streamed)
+
+    said = [json.loads(line[6:]) for line in got.decode().split("\n") if line.startswith("data: {")]
+    found = [each.get("message") or each.get("response") for each in said] if streamed else [json.loads(got)]
+    assert {each["model"] for each in found if each} == {name}

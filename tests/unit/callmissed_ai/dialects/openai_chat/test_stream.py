@@ -42,7 +42,7 @@ FRAME = ReplyFrame("abc", 1_780_000_000, "m")
 
 def metered(pieces: Sequence[bytes], *, wants_usage: bool = False, bounds: OutputBounds = BOUNDS) -> Metered:
     """Feed the pieces as an answer does: until the meter says that there is no more to come."""
-    meter = ChatStreamMeter(FRAME, wants_usage=wants_usage, bounds=bounds, charge=free_of_charge)
+    meter = ChatStreamMeter(lambda: FRAME, wants_usage=wants_usage, bounds=bounds, charge=free_of_charge)
     passed = b""
     for piece in pieces:
         passed += meter.feed(piece)

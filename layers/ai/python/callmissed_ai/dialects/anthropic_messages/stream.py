@@ -1,12 +1,12 @@
 """A stream of messages that passes on as it is, but for `message_stop`, which is sent when the call is settled."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.anthropic_messages.reply_reader import EventReader
 from callmissed_ai.dialects.anthropic_messages.reply_writer import closing, write_event, write_usage
-from callmissed_ai.dialects.conversation import Event
+from callmissed_ai.dialects.conversation import Event, ReplyFrame
 from callmissed_ai.dialects.stream_meter import Passage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, NULL, EventSplitter, data_of, name_of, split
@@ -19,11 +19,13 @@ _DONE = b"[DONE]"
 class MessageStreamPassage:
     """Reads one stream on its way; implements `StreamPassage`.
 
-    A `message_delta` without usage waits until the call is settled, and is sent with what we counted.
+    The model's name is the caller's, as its frame has it. A `message_delta` without usage waits until the call is
+    settled, and is sent with what we counted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, new_frame: Callable[[], ReplyFrame] | None = None) -> None:
         self.finished = False
+        self._new_frame = new_frame
         self._splitter = EventSplitter()
         self._events = EventReader()
         self._waiting: list[tuple[bytes, dict[str, Any]]] = []
@@ -77,6 +79,8 @@ class MessageStreamPassage:
             fields["type"] = name_of(event).decode(errors="replace")
         self.finished = fields["type"] == "message_stop"
         events = list(self._events.read(fields))
+        if fields["type"] == "message_start" and self._new_frame and isinstance(fields.get("message"), dict):
+            return events, _named(self._new_frame(), fields["message"])
         if fields["type"] == "message_delta" and not self._events.has_reported_end:
             self._waiting.append((event, fields))
             return events, b""
@@ -84,6 +88,10 @@ class MessageStreamPassage:
             event = b"".join([*(each for each, _ in self._waiting), event])
             self._waiting = []
         return events, b"" if self.finished else event
+
+
+def _named(frame: ReplyFrame, message: dict[str, Any]) -> bytes:
+    return write_event("message_start", message={**message, "model": frame.model})
 
 
 class MessageStreamReader:

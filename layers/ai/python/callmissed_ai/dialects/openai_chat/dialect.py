@@ -123,7 +123,7 @@ class ChatDialect:
     ) -> Meter:
         """See `Dialect.meter`."""
         if streamed:
-            return stream.ChatStreamMeter(frame, wants_usage=wants_usage, bounds=bounds, charge=charge)
+            return stream.ChatStreamMeter(new_frame, wants_usage=wants_usage, bounds=bounds, charge=charge)
 
         async def charge_reply(reply: Mapping[str, Any]) -> Charges:
             used = usage.read_usage(usage.reported_usage(reply))

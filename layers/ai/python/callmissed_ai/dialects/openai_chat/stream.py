@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from callmissed.errors import ApiError, envelope
@@ -30,6 +30,7 @@ _PATH = "/v1/chat/completions"
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _MAX_BYTES_BEFORE_REPLY = 1024 * 1024
 _MAX_LINE_END_BYTES = 2
+_HEAD = ("id", "object", "created", "model")
 
 
 class _UnreadableEvent(Exception):
@@ -45,7 +46,9 @@ class ChatStreamMeter:
     (`broken` says why). All of it depends on the events alone, never on the pieces in which they come.
     """
 
-    def __init__(self, frame: ReplyFrame, *, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> None:
+    def __init__(
+        self, new_frame: Callable[[], ReplyFrame], *, wants_usage: bool, bounds: OutputBounds, charge: Charge
+    ) -> None:
         self.usage: TokenUsage | None = None
         self.begun = False
         self.finished = False
@@ -55,7 +58,8 @@ class ChatStreamMeter:
         self._charge = charge
         self._splitter = EventSplitter()
         self._passed = _PassedEvents()
-        self._head = chunk_head(frame)
+        self._new_frame = new_frame
+        self._head: dict[str, Any] = {}
         self._counted: TokenUsage | None = None
 
     @property
@@ -106,7 +110,8 @@ class ChatStreamMeter:
         last = closing(error, request_id)
         if error or not self._wants_usage or self._counted is None:
             return last
-        return b"data: %b\n\n" % written_json({**self._head, "choices": [], "usage": write_usage(self._counted)}) + last
+        shown = {**chunk_head(self._new_frame()), **self._head, "choices": [], "usage": write_usage(self._counted)}
+        return b"data: %b\n\n" % written_json(shown) + last
 
     def written(self) -> str:
         """What the model wrote since its usage was reported, for the tokenizer."""
@@ -172,7 +177,7 @@ class ChatStreamMeter:
             self.broken = _REPORTED
             return True
         if not self.begun:
-            self._head |= {name: chunk[name] for name in self._head if name in chunk}
+            self._head |= {name: chunk[name] for name in _HEAD if name in chunk}
         self.begun = self.begun or begins(chunk)
         return hidden
 
