@@ -110,7 +110,12 @@ class ChatStreamMeter:
         last = closing(error, request_id)
         if error or not self._wants_usage or self._counted is None:
             return last
-        shown = {**chunk_head(self._new_frame()), **self._head, "choices": [], "usage": write_usage(self._counted)}
+        shown: dict[str, Any] = {
+            **chunk_head(self._new_frame()),
+            **self._head,
+            "choices": [],
+            "usage": write_usage(self._counted),
+        }
         return b"data: %b\n\n" % written_json(shown) + last
 
     def written(self) -> str:
