@@ -74,9 +74,11 @@ async def _work(container: Container, call: Call, service: Service, raw: bytes) 
     body, size = parse_object(raw), len(raw)
     if service.continues:
         call.stored = await StoredCall.read(container.responses, body, size, stores=service.stores)
-        joined = call.stored.join()
-        body, size = joined.body, joined.size
+        body = call.stored.join().body
     catalog = await container.router.catalog_for(body)
+    if call.stored:
+        fitting = await call.stored.fit(catalog)
+        body, size = fitting.body, fitting.size
     return container.router.prepared(service.parse(catalog, body, size))
 
 

@@ -1,20 +1,27 @@
 """What a stored response asks of DynamoDB: one write beside the settlement, and one read before a chained call."""
 
+from typing import Any
+
 import httpx2
 import pytest
 
 from callmissed.keys.secret import Mode
 from tests.support.counting import Count, CountingDynamoDB
 from tests.support.inference.gateway import Accounts
+from tests.support.inference.stored_responses import reference, user
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import RESPONSES, refused, respond, whole_response
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
 ADMIT, HOLD, ENTRY, APPLY = "UpdateItem keys", "UpdateItem wallets", "PutItem ledger", "UpdateItem wallets"
 READ, KEEP = "GetItem responses", "PutItem responses"
+DELETE = "DeleteItem responses"
 ANSWER = "UpdateItem idempotency"
+FIND = "BatchGetItem "
+"""A read of several items; the table is in its request."""
+
 WITH_INDEX = 2
-"""Write units of a short record: the item, and its place in the index."""
+"""Write units of a short record, or of the pointer to an item: the item, and its place in the index."""
 
 
 @STREAMED
@@ -27,9 +34,9 @@ async def test_a_stored_response_is_one_write_and_no_round_trip_more(
 
     assert count.before_upstream == 2
     assert count.operations[:3] == [ADMIT, HOLD, ENTRY]
-    assert sorted(count.operations[3:]) == sorted([APPLY, ADMIT, KEEP])
+    assert sorted(count.operations[3:]) == sorted([APPLY, ADMIT, KEEP, KEEP])
     assert (count.rounds, count.reads, count.transactions) == (4, 0, 0)
-    assert count.units == 5 + WITH_INDEX
+    assert count.units == 5 + 2 * WITH_INDEX
 
 
 @STREAMED
@@ -46,8 +53,48 @@ async def test_a_chained_call_is_one_read_more_however_long_the_chain(
 
         assert count.before_upstream == 3
         assert count.operations[:4] == [READ, ADMIT, HOLD, ENTRY]
-        assert sorted(count.operations[4:]) == sorted([APPLY, KEEP])
+        assert sorted(count.operations[4:]) == sorted([APPLY, KEEP, KEEP])
         assert (count.rounds, count.reads, count.transactions) == (5, 1, 0)
+
+
+@STREAMED
+@pytest.mark.parametrize("chained", [False, True], ids=["alone", "chained"])
+async def test_references_are_two_reads_more_however_long_the_conversation(
+    client: httpx2.AsyncClient,
+    accounts: Accounts,
+    dynamodb: CountingDynamoDB,
+    asked: FakeUpstream,
+    streamed: bool,
+    chained: bool,
+) -> None:
+    account = await accounts.account()
+    given: list[Any] = [user("Hello")]
+    more: dict[str, Any] = {}
+    for number in range(4):
+        count = dynamodb.restart()
+
+        response = whole_response(await respond(client, account, input=given, stream=streamed, **more))
+
+        before = [READ] * ("previous_response_id" in more) + [FIND, FIND] * bool(number)
+        assert count.operations[: len(before) + 3] == [*before, ADMIT, HOLD, ENTRY]
+        assert count.rounds == 4 + len(before)
+        given += [reference(item["id"]) for item in response["output"]] + [user("go on")]
+        if chained and not number:
+            elsewhere = whole_response(await respond(client, account))
+            more["previous_response_id"] = elsewhere["id"]
+
+
+async def test_references_to_items_of_the_conversation_before_are_no_read_more(
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB, asked: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    response = whole_response(await respond(client, account))
+    given = [reference(response["output"][0]["id"]), user("go on")]
+    count = dynamodb.restart()
+
+    assert whole_response(await respond(client, account, input=given, previous_response_id=response["id"]))["status"]
+
+    assert (count.operations[:2], count.rounds) == ([READ, ADMIT], 5)
 
 
 async def test_with_an_idempotency_key_the_response_is_stored_before_the_answer(
@@ -57,7 +104,7 @@ async def test_with_an_idempotency_key_the_response_is_stored_before_the_answer(
 
     assert (await respond(client, account, {"Idempotency-Key": "counted"})).json()["store"]
 
-    assert count.operations == [ADMIT, ANSWER, HOLD, KEEP, ANSWER, ENTRY, APPLY]
+    assert count.operations == [ADMIT, ANSWER, HOLD, KEEP, KEEP, ANSWER, ENTRY, APPLY]
     assert count.rounds == 7
 
 
@@ -66,10 +113,10 @@ async def test_a_test_keys_response(client: httpx2.AsyncClient, accounts: Accoun
 
     assert (await respond(client, account)).json()["store"]
 
-    assert count.operations == [ADMIT, ENTRY, KEEP]
+    assert count.operations == [ADMIT, ENTRY, KEEP, KEEP]
 
 
-async def test_looking_at_a_response_is_a_write_and_a_read_and_deleting_it_one_write_more(
+async def test_looking_at_a_response_is_a_write_and_a_read_and_deleting_it_one_write_more_for_each_item(
     client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB
 ) -> None:
     account = await accounts.account()
@@ -82,7 +129,7 @@ async def test_looking_at_a_response_is_a_write_and_a_read_and_deleting_it_one_w
 
     assert (await client.delete(url, headers=account.headers)).status_code == 200
 
-    assert count.operations == [ADMIT, READ, "DeleteItem responses"]
+    assert count.operations == [ADMIT, READ, DELETE, DELETE]
 
 
 async def test_garbage_for_a_key_or_an_id_reads_nothing(
@@ -98,4 +145,5 @@ async def test_garbage_for_a_key_or_an_id_reads_nothing(
     assert count.spans == []
 
     refused(await respond(client, account, previous_response_id="garbage"), 404, "previous_response_not_found")
-    assert count.operations == [ADMIT]
+    refused(await respond(client, account, input=[reference("garbage")]), 404, "item_not_found")
+    assert count.operations == [ADMIT, ADMIT]

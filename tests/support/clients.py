@@ -43,7 +43,9 @@ CLIENTS: Sequence[Client] = (
     Client("Anthropic SDK, Python", "run_anthropic.py", ("text", "thinking with tools")),
     Client("Anthropic SDK, Node", "run_anthropic.mjs", ("stream", "models", "errors")),
     Client(
-        "AI SDK by Vercel", "run_ai_sdk.mjs", ("chat, tools", "responses, streamed tools", "messages, streamed tools")
+        "AI SDK by Vercel",
+        "run_ai_sdk.mjs",
+        ("chat, tools", "responses, thinking with tools", "responses, conversation", "messages, streamed tools"),
     ),
     Client("LangChain", "run_langchain.py", ("test_bind_runnables_as_tools",), "langchain"),
     Client("Instructor", "run_instructor.py", ("chat, tools", "messages, tools"), "instructor"),

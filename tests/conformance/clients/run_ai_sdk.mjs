@@ -68,10 +68,48 @@ async function thinkingWithTools(setting) {
   expect(reply.text.includes("sunny in Pune") && reply.steps[0].reasoningText, reply.text);
 }
 
+// What was said before is sent as references, because responses are stored; forced, as the SDK goes by names of models.
+const reasoning = { openai: { reasoningEffort: "medium", reasoningSummary: "auto", forceReasoning: true } };
+
+async function referredTo(setting, loop) {
+  const bodies = [];
+  const watched = (url, options) => (bodies.push(JSON.parse(options.body)), fetch(url, options));
+  const provider = createOpenAI({ baseURL: `${setting.origin}/v1`, apiKey: setting.key, fetch: watched });
+  await loop({ model: provider.responses(setting.model), maxRetries: 0, providerOptions: reasoning });
+  return bodies.map((body) => body.input.filter((item) => item.type === "item_reference").length);
+}
+
+async function responsesThinkingWithTools(setting) {
+  for (const generate of [generateText, streamText]) {
+    const referred = await referredTo(setting, async (more) => {
+      const asked = { tools: { get_weather: weather }, stopWhen: stepCountIs(3) };
+      const reply = await generate({ prompt: "Call get_weather for the city Pune", ...asked, ...more });
+      const [text, steps] = [await reply.text, await reply.steps];
+      expect(text.includes("sunny in Pune") && steps[0].reasoningText, text);
+    });
+    expect(referred.length === 2 && referred[1] > 0, referred);
+  }
+}
+
+async function responsesConversation(setting) {
+  const referred = await referredTo(setting, async (more) => {
+    const messages = [];
+    for (const content of ["Hello", "Call get_weather for the city Pune", "And?"]) {
+      messages.push({ role: "user", content });
+      const reply = await generateText({ messages, tools: { get_weather: weather }, stopWhen: stepCountIs(3), ...more });
+      messages.push(...(await reply.responseMessages ?? reply.response.messages));
+      expect(reply.text.length > 0, reply.text);
+    }
+  });
+  expect(referred.length === 4 && referred.every((count, step) => !step || count > referred[step - 1]), referred);
+}
+
 await run(
   Object.fromEntries([
     ...Object.entries(kinds).flatMap(([kind, model]) => scenarios(kind, model)),
     ["messages, thinking with tools", thinkingWithTools],
+    ["responses, thinking with tools", responsesThinkingWithTools],
+    ["responses, conversation", responsesConversation],
   ]),
   ["ai", "@ai-sdk/openai", "@ai-sdk/anthropic"],
 );

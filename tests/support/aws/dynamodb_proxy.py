@@ -32,6 +32,7 @@ class Step(StrEnum):
     FREE = "free"
     READ_RESPONSE = "read a response"
     KEEP_RESPONSE = "keep a response"
+    KEEP_ITEM = "keep the pointer to an item"
     OTHER = "other"
 
 
@@ -173,7 +174,8 @@ def step_of(operation: str, body: dict[str, Any]) -> Step:
     """Which step of a call a request is."""
     update: str = body.get("UpdateExpression", "")
     if body.get("TableName", "").endswith("-responses"):
-        return _OF_RESPONSES.get(operation, Step.OTHER)
+        is_pointer = body.get("Item", {}).get("id", {}).get("S", "").startswith("item#")
+        return Step.KEEP_ITEM if is_pointer else _OF_RESPONSES.get(operation, Step.OTHER)
     if operation == "PutItem" and body["TableName"].endswith("-ledger"):
         return Step.ENTRY
     for step, (table, word) in _UPDATES.items():

@@ -17,6 +17,11 @@ def user(text: str) -> dict[str, Any]:
     return {"type": "message", "role": "user", "content": text}
 
 
+def reference(item_id: object) -> dict[str, Any]:
+    """A reference to an item that is stored."""
+    return {"type": "item_reference", "id": item_id}
+
+
 def assistant(text: str, item_id: str = "") -> dict[str, Any]:
     """A message of the model's, as a response has it."""
     part = {"type": "output_text", "text": text, "annotations": []}

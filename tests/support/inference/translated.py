@@ -9,6 +9,7 @@ import pytest
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.opening import open_dialect
+from callmissed_ai.dialects.stream_meter import StreamPassage
 from callmissed_ai.dialects.translation import NO_NAMES, Translation
 
 CHAT = open_dialect("openai_chat")
@@ -28,21 +29,25 @@ def call(index: int, call_id: str | None, name: str | None, arguments: str) -> d
 def messages_of(*events: bytes, names: Mapping[str, str] = NO_NAMES) -> list[dict[str, Any]]:
     """The events that a caller of messages gets for a chat stream, but for `message_stop`."""
     passage = Translation(CHAT.stream_reader(), MESSAGES.stream_writer(FRAME, wants_usage=True), names)
-    passages = [each for body in events for each in passage.feed(body)]
-    return data_of(b"".join(written for _, written in [*passages, *passage.end()]))
+    return [each for each in data_of(passed_by(passage, *events)) if each.get("type") != "message_stop"]
 
 
 def chunks_of(*events: bytes, names: Mapping[str, str] = NO_NAMES) -> list[dict[str, Any]]:
     """The chunks that a caller of chat gets for a stream of messages, but for `[DONE]`."""
     passage = Translation(MESSAGES.stream_reader(), CHAT.stream_writer(FRAME, wants_usage=True), names)
+    return data_of(passed_by(passage, *events))
+
+
+def passed_by(passage: StreamPassage, *events: bytes) -> bytes:
+    """All that the caller gets of a stream that is complete."""
     passages = [each for body in events for each in passage.feed(body)]
-    return data_of(b"".join(written for _, written in [*passages, *passage.end()]))
+    return b"".join(written for _, written in [*passages, *passage.end()]) + passage.closing(None, "req_1")
 
 
 def data_of(body: bytes) -> list[dict[str, Any]]:
-    """The data of each event."""
+    """The objects in the data of the events."""
     lines = body.decode().splitlines()
-    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
 
 
 def blocks_of(events: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The model server's responses, written by https://platform.openai.com/docs/api-reference/responses."""
 
 from collections.abc import Iterator, Mapping
+from secrets import token_hex
 from typing import Any, get_type_hints
 
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
@@ -60,20 +61,25 @@ def refused(refusal: Refused) -> Answer:
     return Answer(status=refusal.status, body={"error": error})
 
 
+def _new_id(prefix: str) -> str:
+    """An id that no other item has, as the vendor's."""
+    return f"{prefix}_{token_hex(24)}"
+
+
 def _output(said: Said) -> list[dict[str, Any]]:
     output: list[dict[str, Any]] = []
     if said.thought:
         summary = [{"type": "summary_text", "text": said.thought}]
         own = {"encrypted_content": signature_of(said.thought), "summary": summary}
-        output.append({"id": "rs_upstream", "type": "reasoning", **own})
+        output.append({"id": _new_id("rs"), "type": "reasoning", **own})
     if said.text:
         content = [{"type": "output_text", "text": said.text, "annotations": [], "logprobs": []}]
         status = _STATUS.get(said.ended, "completed")
-        message = {"id": "msg_upstream", "type": "message", "role": "assistant", "status": status}
+        message = {"id": _new_id("msg"), "type": "message", "role": "assistant", "status": status}
         output.append({**message, "content": content})
     for id, name, arguments in said.calls:
         own = {"call_id": id, "name": name, "arguments": arguments, "status": "completed"}
-        output.append({"id": f"fc_{id}", "type": "function_call", **own})
+        output.append({"id": _new_id("fc"), "type": "function_call", **own})
     return output
 
 
@@ -114,12 +120,13 @@ def _events(said: Said, prompt: Prompt) -> Iterator[_Event]:
     begun = _response(said, prompt, [], status="in_progress", usage=None, incomplete_details=None)
     yield "response.created", {"response": begun}
     yield "response.in_progress", {"response": begun}
-    for index, item in enumerate(_output(said)):
+    output = _output(said)
+    for index, item in enumerate(output):
         yield from _item_events(item, {"item_id": item["id"], "output_index": index}, index)
         if said.breaks:
             yield "error", {"code": "server_error", "message": "Overloaded", "param": None}
             return
-    end = _response(said, prompt, _output(said))
+    end = _response(said, prompt, output)
     yield f"response.{end['status']}", {"response": end}
 
 

@@ -30,10 +30,14 @@ OUTPUT_TOKENS = "output_tokens"
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """The lines of one call. `estimated` says that the provider reported no usage and we counted."""
+    """The lines of one call. `estimated` says that the provider reported no usage and we counted.
+
+    `counted` are the tokens then, where it is tokens that are charged: the caller is shown the same.
+    """
 
     lines: Sequence[UsageLine]
     estimated: bool = False
+    counted: TokenUsage | None = None
 
     @property
     def cost(self) -> MicroCredits:
@@ -57,7 +61,7 @@ def token_charges(model: Model, used: TokenUsage) -> Charges:
     if used.cache_write:
         written = price.input if price.cache_write is None else price.cache_write
         lines.append(UsageLine(CACHE_WRITE_TOKENS, used.cache_write, written, PER_TOKENS))
-    return Charges(lines, used.estimated)
+    return Charges(lines, used.estimated, used if used.estimated else None)
 
 
 def input_charges(model: Model, tokens: int, *, estimated: bool) -> Charges:

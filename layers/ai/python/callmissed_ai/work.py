@@ -52,6 +52,10 @@ class Meter(Protocol):
         """What the reply costs so far: what it reports, else what is counted in a thread."""
         ...
 
+    def final(self, body: bytes) -> bytes:
+        """The whole reply `body`, with the tokens that `charges` counted where the upstream reports none."""
+        ...
+
     @property
     def response(self) -> dict[str, Any] | None:
         """The whole reply as the caller gets it, once it is finished, where the dialect sends it as one object.
@@ -130,6 +134,10 @@ class Work(Protocol):
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """Our words for a 4xx of `route` that the caller must change; `error` is what its body says of it."""
+        ...
+
+    def in_callers_terms(self, route: ProviderRoute, refused: ApiError) -> ApiError:
+        """`refused`, which names fields of the dialect of `route`, with the caller's own names."""
         ...
 
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:

@@ -174,19 +174,6 @@ async def test_an_image_for_a_blind_model_is_refused(client: httpx2.AsyncClient,
     refused(response, 400, "unsupported_image_input", type="invalid_request_error")
 
 
-async def test_an_image_for_a_blind_fallback_is_refused(client: httpx2.AsyncClient, account: Account) -> None:
-    response = await chat(
-        client,
-        account,
-        model="lab-eyes",
-        models=["lab-chat"],
-        route="fallback",
-        messages=[{"role": "user", "content": [IMAGE]}],
-    )
-
-    refused(response, 400, "unsupported_image_input")
-
-
 @pytest.mark.parametrize("mode", [Mode.LIVE, Mode.TEST])
 @pytest.mark.parametrize(
     ("param", "fields"),

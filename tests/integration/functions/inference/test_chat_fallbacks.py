@@ -8,7 +8,7 @@ import pytest
 from tests.support.inference.behaviours import content_events, fails, resets, streams
 from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream
-from tests.support.inference.wire import chat, events_of, refused
+from tests.support.inference.wire import IMAGE, chat, events_of, refused
 
 LAB, SECOND = "/lab/v1/chat/completions", "/second/v1/chat/completions"
 
@@ -142,3 +142,16 @@ async def test_a_model_named_twice_is_tried_once(
     refused(await chat(client, account, models=["lab-chat", "lab-chat"]), 503, "provider_error")
 
     assert len(upstream.requests) == 2
+
+
+@pytest.mark.parametrize(("model", "fallback"), [("lab-eyes", "lab-chat"), ("lab-chat", "lab-eyes")])
+async def test_a_blind_model_is_left_out_while_another_sees(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, model: str, fallback: str
+) -> None:
+    account = await accounts.account()
+    image = [{"role": "user", "content": [IMAGE]}]
+
+    answer = await chat(client, account, model=model, models=[fallback], route="fallback", messages=image)
+
+    assert answer.status_code == 200
+    assert answer.headers.get("x-callmissed-model", model) == "lab-eyes"

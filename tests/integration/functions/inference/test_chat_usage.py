@@ -260,7 +260,8 @@ async def test_usage_is_found_wherever_a_stream_has_it(
 
 async def test_a_reply_passes_unchanged(client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream) -> None:
     account = await accounts.account()
-    text = '{ "choices":[ {"message":{"content":"\\u00e9 \\ud83d\\ude00"}} ],\n "x_extra":1.50, "usage":null}'
+    text = '{ "choices":[ {"message":{"content":"\\u00e9 \\ud83d\\ude00"}} ],\n "x_extra":1.50, '
+    text += '"usage":{ "prompt_tokens":1, "completion_tokens":2 }}'
     upstream.will(reply(text))
 
     response = await chat(client, account)

@@ -30,6 +30,7 @@ STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "
 LASTING = pytest.mark.parametrize(
     "fault", [Fault.THROTTLE, Fault.FAIL, Fault.REFUSE, Fault.LOSE_REQUEST, Fault.LOSE_ANSWER, Fault.STALL]
 )
+KEPT = pytest.mark.parametrize("step", [Step.KEEP_RESPONSE, Step.KEEP_ITEM], ids=str)
 PASSING = pytest.mark.parametrize("fault", [Fault.THROTTLE, Fault.FAIL, Fault.LOSE_REQUEST, Fault.LOSE_ANSWER])
 
 
@@ -71,6 +72,7 @@ async def status_of(client: httpx2.AsyncClient, account: Account, response: dict
 
 
 @PASSING
+@KEPT
 @STREAMED
 async def test_a_passing_fault_is_not_noticed(
     client: httpx2.AsyncClient,
@@ -79,9 +81,10 @@ async def test_a_passing_fault_is_not_noticed(
     proxy: DynamoProxy,
     upstream: FakeUpstream,
     fault: Fault,
+    step: Step,
     streamed: bool,
 ) -> None:
-    proxy.plan(fault, Step.KEEP_RESPONSE, times=1)
+    proxy.plan(fault, step, times=1)
 
     response = whole_response(await respond(client, account, stream=streamed))
 
@@ -91,6 +94,7 @@ async def test_a_passing_fault_is_not_noticed(
 
 
 @LASTING
+@KEPT
 @STREAMED
 async def test_a_reply_that_can_not_be_stored_is_paid_for_and_says_so(
     client: httpx2.AsyncClient,
@@ -100,9 +104,10 @@ async def test_a_reply_that_can_not_be_stored_is_paid_for_and_says_so(
     upstream: FakeUpstream,
     capsys: pytest.CaptureFixture[str],
     fault: Fault,
+    step: Step,
     streamed: bool,
 ) -> None:
-    proxy.plan(fault, Step.KEEP_RESPONSE)
+    proxy.plan(fault, step)
 
     answer = await respond(client, account, stream=streamed)
 

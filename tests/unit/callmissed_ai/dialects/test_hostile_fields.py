@@ -147,7 +147,7 @@ def meter_for(caller: DialectName, upstream: DialectName, *, streamed: bool, cha
         writer = ours.stream_writer(FRAME, wants_usage=True)
         return StreamMeter(Translation(theirs.stream_reader(), writer), BOUNDS, charges)
     write = partial(ours.write_reply, frame=FRAME)
-    return translated_reply_meter(theirs.read_reply, write, NO_NAMES, BOUNDS, charges)
+    return translated_reply_meter(theirs.read_reply, write, NO_NAMES, BOUNDS, charges, ours.write_usage)
 
 
 def put_through(meter: Meter, body: bytes, *, streamed: bool) -> bytes:

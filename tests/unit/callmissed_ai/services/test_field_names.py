@@ -9,7 +9,7 @@ import pytest
 
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Catalog, DialectName, Model, ProviderRoute, ProviderSettings
-from callmissed.errors import ApiError
+from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.services.chat import parse
 from callmissed_ai.services.chat_work import ChatWork
 
@@ -178,3 +178,22 @@ def test_refusal_of_an_upstream(upstream: DialectName, error: dict[str, Any], pa
         assert "(field" not in refused.message or param is None or f"(field '{param}')" in refused.message
         if caller != upstream and param is None:
             assert "(field" not in refused.message
+
+
+@pytest.mark.parametrize(
+    ("caller", "said", "param"),
+    [
+        ("openai_chat", "messages[0].content[1].image_url.url", "messages[0].content[1].image_url.url"),
+        ("anthropic_messages", "messages[0].content[1].image_url.url", "messages"),
+        ("openai_responses", "messages[0].content[1].image_url.url", "input"),
+        ("openai_responses", "response_format.json_schema", "text.format"),
+        ("anthropic_messages", "stop", "stop_sequences"),
+        ("openai_responses", None, None),
+    ],
+)
+def test_the_sandbox_names_the_callers_fields(caller: DialectName, said: str | None, param: str | None) -> None:
+    refused = invalid_request(f"Invalid '{said}': no.", said)
+
+    named = work_of(caller).in_callers_terms(ROUTES["openai_chat"], refused)
+
+    assert (named.param, named.message) == (param, f"Invalid '{param}': no.")

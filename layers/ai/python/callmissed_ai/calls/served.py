@@ -98,7 +98,7 @@ class Served:
     def final(self, body: bytes) -> bytes:
         """The whole reply as the caller gets it: `body`, unless that speaks of a stored response that is none."""
         response = self._response_to_keep
-        return json_text(response) if response and not response["store"] else body
+        return json_text(response) if response and not response["store"] else self.meter.final(body)
 
     @property
     def _response_to_keep(self) -> dict[str, Any] | None:

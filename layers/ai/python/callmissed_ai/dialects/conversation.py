@@ -263,9 +263,13 @@ class PartEnded:
 
 @dataclass(frozen=True, slots=True)
 class UsageReported:
-    """Tokens so far, as the provider counts them."""
+    """Tokens so far, as the provider counts them.
+
+    `at_start` says that nothing was written yet, so that the report covers no reply.
+    """
 
     usage: TokenUsage
+    at_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)

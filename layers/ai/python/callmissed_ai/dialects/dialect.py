@@ -168,6 +168,10 @@ class Dialect(UpstreamDialect, Protocol):
         """A whole reply."""
         ...
 
+    def write_usage(self, used: TokenUsage) -> Mapping[str, Any]:
+        """Usage as a whole reply has it."""
+        ...
+
     def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> StreamWriter:
         """A writer of one stream."""
         ...

@@ -34,6 +34,10 @@ class StreamPassage(Protocol):
         """What the end of the body completes. Raises UnreadableStream where the reply is not complete."""
         ...
 
+    def count(self, used: TokenUsage) -> None:
+        """See `StreamWriter.count`."""
+        ...
+
     @property
     def response(self) -> dict[str, Any] | None:
         """See `Meter.response`."""
@@ -57,6 +61,7 @@ class StreamMeter:
         self._body_bytes = 0
         self._characters = 0
         self._unreported: list[str] = []
+        self._is_covered = False
 
     @property
     def finished(self) -> bool:
@@ -84,7 +89,14 @@ class StreamMeter:
 
     async def charges(self) -> Charges:
         """See `Meter.charges`."""
-        return await self._charge(self.usage, lambda: "".join(self._unreported))
+        charges = await self._charge(self.usage, lambda: "".join(self._unreported))
+        if charges.counted:
+            self._passage.count(charges.counted)
+        return charges
+
+    def final(self, body: bytes) -> bytes:
+        """See `Meter.final`."""
+        return body
 
     @property
     def response(self) -> dict[str, Any] | None:
@@ -121,20 +133,22 @@ class StreamMeter:
             case ReplyStopped():
                 self.begun = True
             case UsageReported():
-                self._report(event.usage)
+                self._report(event)
             case _:
                 pass
 
     def _count_text(self, text: str) -> None:
-        """Count what was written. What a reader kept until the end was written before, so a report covers it."""
+        """Count what was written. What a reader kept until the end was written before a report, which covers it."""
         self._characters += len(text)
-        if self.usage is None or not self._passage.finished:
+        if not (self._is_covered and self._passage.finished):
             self._unreported.append(text)
         if self._characters > self._bounds.characters:
             self.broken = _RUNAWAY
 
-    def _report(self, usage: TokenUsage) -> None:
+    def _report(self, event: UsageReported) -> None:
         """Take a report of usage. It covers all that was written before, unless an earlier one says more."""
+        usage = event.usage
+        self._is_covered = self._is_covered or not event.at_start
         if self.usage is None or usage.output >= self.usage.output:
             self._unreported.clear()
         self.usage = larger(self.usage, usage)

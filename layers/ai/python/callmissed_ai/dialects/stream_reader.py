@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.conversation import Event
 from callmissed_ai.dialects.strict_json import read_strictly
+from callmissed_ai.tokens.usage import TokenUsage
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 
@@ -41,6 +42,10 @@ class StreamWriter(Protocol):
 
     def write(self, event: Event) -> bytes:
         """The bytes of an event, b"" for what the dialect doesn't say or says later."""
+        ...
+
+    def count(self, used: TokenUsage) -> None:
+        """Take the tokens that we counted, because the upstream reports none: `closing` shows them."""
         ...
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:

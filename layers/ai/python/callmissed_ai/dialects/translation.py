@@ -8,12 +8,13 @@ from callmissed.errors import ApiError
 from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.conversation import Event, PartEnded, PartGrew, PartStarted, Reply, written_text
 from callmissed_ai.dialects.dialect import Charge
-from callmissed_ai.dialects.json_reply import JsonReplyMeter
+from callmissed_ai.dialects.json_reply import JsonReplyMeter, WriteUsage
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.stream_meter import Passage
 from callmissed_ai.dialects.stream_reader import StreamReader, StreamWriter
 from callmissed_ai.dialects.tools.names import with_given_name
 from callmissed_ai.dialects.written_json import ends_in_half, with_whole_characters, written_json
+from callmissed_ai.tokens.usage import TokenUsage
 
 NO_NAMES: Mapping[str, str] = {}
 """Names of tools where the upstream has the caller's."""
@@ -64,6 +65,10 @@ class Translation:
     def _passage(self, event: Event) -> Passage:
         return (event,), self._writer.write(event)
 
+    def count(self, used: TokenUsage) -> None:
+        """See `StreamPassage.count`."""
+        self._writer.count(used)
+
     @property
     def response(self) -> dict[str, Any] | None:
         """See `Meter.response`."""
@@ -80,6 +85,7 @@ def translated_reply_meter(
     names: Mapping[str, str],
     bounds: OutputBounds,
     charge: Charge,
+    write_usage: WriteUsage,
 ) -> JsonReplyMeter:
     """A meter that reads one whole reply and writes it in another dialect. `names` are the caller's of tools."""
 
@@ -88,7 +94,7 @@ def translated_reply_meter(
         parts = tuple(with_given_name(part, names) for part in found.parts)
         return written_json(write(replace(found, parts=parts)))
 
-    return reply_meter(translated, read, bounds, charge)
+    return reply_meter(translated, read, bounds, charge, write_usage)
 
 
 def reply_meter(
@@ -96,6 +102,7 @@ def reply_meter(
     read: Callable[[Mapping[str, Any]], Reply],
     bounds: OutputBounds,
     charge: Charge,
+    write_usage: WriteUsage,
 ) -> JsonReplyMeter:
     """A meter that passes on what `passed` makes of one whole reply, and charges for what `read` finds in it."""
 
@@ -103,4 +110,4 @@ def reply_meter(
         found = read(reply)
         return await charge(found.usage, lambda: "" if found.usage else written_text(found.parts))
 
-    return JsonReplyMeter(passed, charges, bounds.body_bytes)
+    return JsonReplyMeter(passed, charges, bounds.body_bytes, write_usage)

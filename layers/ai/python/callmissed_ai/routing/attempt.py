@@ -97,7 +97,8 @@ class RouteAttempt:
             return FailedTry("no_reply", timed_out=isinstance(error, UpstreamTimedOut))
         _report(self._route, reply.status, "")
         if self._route.provider == SANDBOX and reply.status < 500:
-            raise refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
+            refused = refusal_of_sandbox(reply.status, refusal, reply.headers.get("retry-after"))
+            raise self._work.in_callers_terms(self._route, refused)
         if reply.status in _CALLERS_FAULT and not is_about_our_account(refusal):
             raise self._work.refusal(self._route, refusal)
         if reply.status == _FORBIDDEN and is_about_content(refusal):

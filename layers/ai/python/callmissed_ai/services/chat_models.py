@@ -36,17 +36,19 @@ def asked_models(catalog: Catalog, asked: Asked, named: Mapping[str, Model]) -> 
 
 
 def models_with_room(models: tuple[Model, ...], asked: Asked) -> tuple[Model, ...]:
-    """Those of `models` that can write as much as is asked for. Raises ApiError 400 when none can, or one can't see."""
-    if asked.has_images:
-        _require_vision(models, asked.prompt_field)
-    return able(models, partial(_lack_of_room, asked))
+    """Those of `models` that see what they are shown, and can write as much as is asked for.
+
+    Raises ApiError 400 when there is none.
+    """
+    return able(able(models, partial(_lack_of_sight, asked)), partial(_lack_of_room, asked))
 
 
-def _require_vision(models: tuple[Model, ...], param: str) -> None:
-    for model in models:
-        if not model.supports_vision:
-            message = f"The model '{model.id}' can't see images."
-            raise invalid_request(message, param, "unsupported_image_input")
+def _lack_of_sight(asked: Asked, model: Model) -> ApiError | None:
+    """400 for a model that is shown images and can't see."""
+    if model.supports_vision or not asked.has_images:
+        return None
+    message = f"The model '{model.id}' can't see images."
+    return invalid_request(message, asked.prompt_field, "unsupported_image_input")
 
 
 def _lack_of_room(asked: Asked, model: Model) -> ApiError | None:

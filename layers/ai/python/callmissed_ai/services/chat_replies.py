@@ -33,7 +33,7 @@ def reply_meter(request: CallerRequest, upstream: UpstreamDialect, max_output: i
         writer = caller.stream_writer(frame, wants_usage=asked.wants_usage)
         return StreamMeter(Translation(upstream.stream_reader(), writer, names), bounds, charge)
     write = partial(caller.write_reply, frame=frame)
-    return translated_reply_meter(upstream.read_reply, write, names, bounds, charge)
+    return translated_reply_meter(upstream.read_reply, write, names, bounds, charge, caller.write_usage)
 
 
 def _new_frame(request: CallerRequest) -> ReplyFrame:

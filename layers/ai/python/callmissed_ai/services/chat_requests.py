@@ -98,11 +98,16 @@ class CallerRequest:
         """Our words for a 4xx of `route` that the caller must change; `error` is what its body says of it."""
         upstream = self.dialect_of(route)
         refused = upstream.refusal(error)
-        if upstream is not self.caller:
-            refused = in_neutral_terms(refused, upstream.name)
-        elif upstream.name != "anthropic_messages":
+        if upstream is self.caller and upstream.name == "anthropic_messages":
+            return in_own_terms(refused, self.caller.name)
+        return self.in_callers_terms(route, refused)
+
+    def in_callers_terms(self, route: ProviderRoute, refused: ApiError) -> ApiError:
+        """See `Work.in_callers_terms`. Places in lists are left out: they are other ones in another dialect."""
+        upstream = self.dialect_of(route)
+        if upstream is self.caller:
             return refused
-        return in_own_terms(refused, self.caller.name)
+        return in_own_terms(in_neutral_terms(refused, upstream.name), self.caller.name)
 
     def _translated(self, model: Model, route: ProviderRoute, upstream_id: str, limit: int) -> Mapping[str, Any]:
         """The body in the upstream's dialect. Raises ApiError 400 for what that can't have."""

@@ -90,6 +90,10 @@ class ChatWork:
         """See `Work.refusal`."""
         return self.request.refusal(route, error)
 
+    def in_callers_terms(self, route: ProviderRoute, refused: ApiError) -> ApiError:
+        """See `Work.in_callers_terms`."""
+        return self.request.in_callers_terms(route, refused)
+
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
         """See `Work.meter`."""
         most = self._output_limit(model) * self.request.asked.choices

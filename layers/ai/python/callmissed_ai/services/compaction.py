@@ -15,7 +15,7 @@ from callmissed.money import MicroCredits
 from callmissed_ai.charges import Charges
 from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.json_reply import JsonReplyMeter, UnusableReply
-from callmissed_ai.dialects.openai_responses.usage import read_usage
+from callmissed_ai.dialects.openai_responses.usage import read_usage, write_usage
 from callmissed_ai.preferences.wishes import Preferences
 from callmissed_ai.services.chat import parse
 from callmissed_ai.services.chat_work import PERMISSION, ChatWork
@@ -89,9 +89,14 @@ class CompactionWork:
         """See `Work.refusal`."""
         return self.chat.refusal(route, error)
 
+    def in_callers_terms(self, route: ProviderRoute, refused: ApiError) -> ApiError:
+        """See `Work.in_callers_terms`."""
+        return self.chat.in_callers_terms(route, refused)
+
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> JsonReplyMeter:
         """See `Work.meter`."""
-        return JsonReplyMeter(_passed, _charged(self.chat.charge(model, sandboxed=sandboxed)))
+        charged = _charged(self.chat.charge(model, sandboxed=sandboxed))
+        return JsonReplyMeter(_passed, charged, write_usage=write_usage)
 
 
 def parse_compaction(catalog: Catalog, body: Mapping[str, Any], size: int) -> CompactionWork:

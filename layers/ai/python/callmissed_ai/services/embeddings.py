@@ -96,6 +96,10 @@ class EmbeddingsWork:
         """See `Work.refusal`."""
         return refusal_of(error, "input")
 
+    def in_callers_terms(self, route: ProviderRoute, refused: ApiError) -> ApiError:
+        """`refused` itself: there is one dialect."""
+        return refused
+
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
         """See `Work.meter`. Inputs are short enough to be counted for test keys too."""
         wanted = partial(

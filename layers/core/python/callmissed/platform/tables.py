@@ -110,7 +110,7 @@ RESPONSES = Table(
     tenant_data=OWNERS,
     ttl_attribute="ttl",
     index=RESPONSES_OF_TENANT,
-    holds="stored responses with their conversations, for 30 days; a tenant's are in the index",
+    holds="stored responses with their conversations, and pointers to items, for 30 days; a tenant's are in the index",
 )
 SESSIONS = Table(
     "sessions",

@@ -316,7 +316,7 @@ def test_callers_get_interleaved_calls_in_their_own_form(caller: Any) -> None:
     written = b"".join(piece for each in frames for _, piece in passage.feed(each))
 
     reader = caller.stream_reader()
-    events = [*reader.feed(written + caller.closing(None, "req_1")), *([] if reader.finished else reader.end())]
+    events = [*reader.feed(written + passage.closing(None, "req_1")), *([] if reader.finished else reader.end())]
     parts = whole_reply(events).parts
     assert [type(part).__name__ for part in parts] == ["Thinking", "Text", "ToolCall", "ToolCall"]
     assert isinstance(parts[0], Thinking)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from callmissed.errors import ApiError
 from callmissed_ai.charges import Charges
+from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.openai_chat import stream
 from callmissed_ai.dialects.openai_chat.stream import DONE, ChatStreamMeter, closing
 from callmissed_ai.dialects.output_bounds import OutputBounds, output_bounds
@@ -36,11 +37,12 @@ async def free_of_charge(_usage: TokenUsage | None, _written: Callable[[], str])
 
 
 BOUNDS = output_bounds(1_000)
+FRAME = ReplyFrame("abc", 1_780_000_000, "m")
 
 
 def metered(pieces: Sequence[bytes], *, wants_usage: bool = False, bounds: OutputBounds = BOUNDS) -> Metered:
     """Feed the pieces as an answer does: until the meter says that there is no more to come."""
-    meter = ChatStreamMeter(wants_usage=wants_usage, bounds=bounds, charge=free_of_charge)
+    meter = ChatStreamMeter(lambda: FRAME, wants_usage=wants_usage, bounds=bounds, charge=free_of_charge)
     passed = b""
     for piece in pieces:
         passed += meter.feed(piece)

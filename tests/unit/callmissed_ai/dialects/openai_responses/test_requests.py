@@ -155,7 +155,6 @@ def refusal(**fields: Any) -> ApiError:
         ),
         ({"input": []}, "input"),
         ({"input": 5}, "input"),
-        ({"truncation": "auto"}, "truncation"),
         ({"top_logprobs": 3}, "top_logprobs"),
         ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
         ({"text": {"format": {"type": "grammar"}}}, "text.format.type"),

@@ -8,7 +8,6 @@ from callmissed.errors import ApiError
 from callmissed.platform.routes import MAX_BODY_BYTES
 from callmissed_ai.dialects.strict_json import MAX_CONTAINERS
 from callmissed_ai.services.responses_store.chaining import PREVIOUS, chained, unchained
-from callmissed_ai.services.responses_store.items import listed_id
 from callmissed_ai.services.responses_store.records import JsonObject, StoredResponse, json_text
 from tests.support.inference.stored_responses import assistant, stored_response, user
 
@@ -71,21 +70,11 @@ def test_a_request_that_continues_nothing_stays_as_it_is() -> None:
     assert (joined.size, joined.earlier, joined.own) == (30, (), [user("Hello")])
 
 
-def test_a_reference_resolves_within_the_conversation() -> None:
-    previous = stored_response(output=[assistant("Hello", "msg_1")])
-    first = listed_id(previous.given[0], 0)
-    own = [{"type": "item_reference", "id": "msg_1"}, user("go on"), {"type": "item_reference", "id": first}]
+@pytest.mark.parametrize("given", [["hello"], [user("and"), 7]], ids=str)
+def test_an_input_with_what_is_no_item_is_left_to_validation(given: Any) -> None:
+    body = request(given)
 
-    joined = chained(request(own), 100, previous)
-
-    assert joined.body["input"] == [*previous.conversation, user("go on")]
-    assert joined.own == [user("go on")]
-
-
-def test_a_reference_to_what_is_not_there_is_named() -> None:
-    own = [user("go on"), {"type": "item_reference", "id": "msg_elsewhere"}]
-
-    assert refused(request(own), stored_response()).param == "input.1.id"
+    assert chained(body, 100, stored_response()).body is body
 
 
 def test_a_conversation_of_three_megabytes_is_continued() -> None:

@@ -1,6 +1,7 @@
 """The messages dialect as calls use it; implements `Dialect`."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -34,6 +35,8 @@ from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.stream_reader import StreamReader
 from callmissed_ai.dialects.translation import reply_meter
+from callmissed_ai.dialects.written_json import written_json
+from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.work import Meter
 
 
@@ -118,8 +121,8 @@ class MessagesDialect:
     ) -> Meter:
         """See `Dialect.meter`."""
         if streamed:
-            return StreamMeter(MessageStreamPassage(), bounds, charge)
-        return reply_meter(_checked, reply_reader.read_reply, bounds, charge)
+            return StreamMeter(MessageStreamPassage(new_frame), bounds, charge)
+        return reply_meter(partial(_named, new_frame), reply_reader.read_reply, bounds, charge, self.write_usage)
 
     def read_reply(self, reply: Mapping[str, Any]) -> Reply:
         """See `UpstreamDialect.read_reply`."""
@@ -132,6 +135,10 @@ class MessagesDialect:
     def stream_reader(self) -> StreamReader:
         """See `UpstreamDialect.stream_reader`."""
         return MessageStreamReader()
+
+    def write_usage(self, used: TokenUsage) -> Mapping[str, Any]:
+        """See `Dialect.write_usage`."""
+        return reply_writer.write_usage(used)
 
     def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> reply_writer.MessageStreamWriter:
         """See `Dialect.stream_writer`."""
@@ -146,7 +153,7 @@ class MessagesDialect:
         return refusal_of(error)
 
 
-def _checked(body: bytes, reply: Mapping[str, Any]) -> bytes:
-    """The `body` of a whole `reply`, untouched. Raises UnusableReply for what is no message."""
+def _named(new_frame: Callable[[], ReplyFrame], _body: bytes, reply: Mapping[str, Any]) -> bytes:
+    """A whole reply with the caller's name of the model. Raises UnusableReply for what is no message."""
     reply_reader.read_reply(reply)
-    return body
+    return written_json({**reply, "model": new_frame().model})

@@ -79,6 +79,7 @@ class EventReader:
 
     def __init__(self) -> None:
         self.has_stopped = False
+        self.has_reported_end = False
         self._stopped = ReplyStopped(Stop.END)
         self._usage: dict[str, Any] = {}
         self._open: dict[int, _OpenBlock] = {}
@@ -109,10 +110,11 @@ class EventReader:
 
     def started(self, message: Mapping[str, Any]) -> Iterator[Event]:
         """The usage at the beginning: the input's."""
-        yield from self._reported(message.get("usage"))
+        yield from self._reported(message.get("usage"), at_start=True)
 
     def stopped(self, delta: Mapping[str, Any], usage: object) -> Iterator[Event]:
         """The usage at the end. The reason is kept: providers report usage, or the reason, once more after it."""
+        self.has_reported_end = self.has_reported_end or read_usage(usage) is not None
         yield from self._reported(usage)
         if isinstance(reason := delta.get("stop_reason"), str) and reason:
             self.has_stopped = True
@@ -135,11 +137,11 @@ class EventReader:
         yield from self._start(index, block)
         yield from self._end(index)
 
-    def _reported(self, usage: object) -> Iterator[Event]:
+    def _reported(self, usage: object, *, at_start: bool = False) -> Iterator[Event]:
         """The usage so far. A report may lack what an earlier one has."""
         self._usage |= {name: value for name, value in _object(usage).items() if value is not None}
         if read_usage(usage) and (merged := read_usage(self._usage)):
-            yield UsageReported(merged)
+            yield UsageReported(merged, at_start)
 
     def _start(self, index: int, block: Mapping[str, Any]) -> Iterator[Event]:
         yield from self._end(index)

@@ -105,7 +105,7 @@ def _own(extras: Extras) -> Mapping[str, Any]:
 
 
 class MessageStreamWriter:
-    """Writes the events of one message, but for `message_stop`, which is sent when the call is settled.
+    """Writes the events of one message, but for its end with the usage, which is sent when the call is settled.
 
     Blocks of a message come one after the other. What belongs to a later block waits until the one before has ended.
     """
@@ -113,6 +113,7 @@ class MessageStreamWriter:
     def __init__(self, frame: ReplyFrame) -> None:
         self._frame = frame
         self._usage = _NO_USAGE
+        self._stopped: ReplyStopped | None = None
         self._started = False
         self._next_index = 0
         self._waiting: dict[int, list[PartEvent]] = {}
@@ -130,18 +131,22 @@ class MessageStreamWriter:
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
         """See `Meter.closing`."""
-        return closing(error, request_id)
+        last = delta_event(self._stopped, self._usage) if self._stopped and error is None else b""
+        return last + closing(error, request_id)
+
+    def count(self, used: TokenUsage) -> None:
+        """See `StreamWriter.count`."""
+        self._usage = used
 
     def _write(self, event: Event) -> Iterator[bytes]:
         if not self._started:
             self._started = True
-            yield _event("message_start", message=self._beginning())
+            yield write_event("message_start", message=self._beginning())
         match event:
             case UsageReported():
                 self._usage = larger(self._usage, event.usage)
             case ReplyStopped():
-                delta = {"stop_reason": _REASONS[event.stop], "stop_sequence": event.stop_sequence}
-                yield _event("message_delta", delta=delta, usage=write_usage(self._usage))
+                self._stopped = event
             case _:
                 yield from self._write_in_order(event)
 
@@ -171,20 +176,20 @@ class MessageStreamWriter:
             case PartEnded():
                 if thought := self._thoughts.pop(event.index, None):
                     yield self._delta({"type": "signature_delta", "signature": carriers.signature_of(thought)})
-                yield _event("content_block_stop", index=self._next_index)
+                yield write_event("content_block_stop", index=self._next_index)
                 self._next_index += 1
 
     def _start(self, index: int, part: Part) -> Iterator[bytes]:
         *before, block = _blocks(part)
         for whole in before:
-            yield _event("content_block_start", index=self._next_index, content_block=whole)
-            yield _event("content_block_stop", index=self._next_index)
+            yield write_event("content_block_start", index=self._next_index, content_block=whole)
+            yield write_event("content_block_stop", index=self._next_index)
             self._next_index += 1
         if isinstance(part, Thinking):
             self._thoughts[index] = part
             block |= {"signature": ""}
         self._kind = block["type"]
-        yield _event("content_block_start", index=self._next_index, content_block=block)
+        yield write_event("content_block_start", index=self._next_index, content_block=block)
 
     def _delta_of(self, event: PartGrew) -> dict[str, str]:
         match self._kind:
@@ -196,8 +201,15 @@ class MessageStreamWriter:
                 return {"type": "text_delta", "text": event.text}
 
     def _delta(self, delta: Mapping[str, str]) -> bytes:
-        return _event("content_block_delta", index=self._next_index, delta=delta)
+        return write_event("content_block_delta", index=self._next_index, delta=delta)
 
 
-def _event(name: str, **fields: Any) -> bytes:
+def delta_event(stopped: ReplyStopped, used: TokenUsage) -> bytes:
+    """The event that says why the message ends, and its usage."""
+    delta = {"stop_reason": _REASONS[stopped.stop], "stop_sequence": stopped.stop_sequence}
+    return write_event("message_delta", delta=delta, usage=write_usage(used))
+
+
+def write_event(name: str, **fields: Any) -> bytes:
+    """One server-sent event."""
     return b"event: %b\ndata: %b\n\n" % (name.encode(), written_json({"type": name, **fields}))

@@ -33,6 +33,7 @@ from callmissed_ai.dialects.openai_chat.request import (
     thinking_budget,
 )
 from callmissed_ai.dialects.output_bounds import OutputBounds
+from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.work import Meter
 
 _REWRITTEN_FIELDS = GATEWAY_FIELDS | {*LIMIT_FIELDS}
@@ -122,13 +123,13 @@ class ChatDialect:
     ) -> Meter:
         """See `Dialect.meter`."""
         if streamed:
-            return stream.ChatStreamMeter(wants_usage=wants_usage, bounds=bounds, charge=charge)
+            return stream.ChatStreamMeter(new_frame, wants_usage=wants_usage, bounds=bounds, charge=charge)
 
         async def charge_reply(reply: Mapping[str, Any]) -> Charges:
             used = usage.read_usage(usage.reported_usage(reply))
             return await charge(used, lambda: "" if used else written_text(reply))
 
-        return JsonReplyMeter(checked_reply, charge_reply, bounds.body_bytes)
+        return JsonReplyMeter(checked_reply, charge_reply, bounds.body_bytes, self.write_usage)
 
     def read_reply(self, reply: Mapping[str, Any]) -> Reply:
         """See `UpstreamDialect.read_reply`."""
@@ -142,6 +143,10 @@ class ChatDialect:
     def stream_reader(self) -> reply_reader.ChatStreamReader:
         """See `UpstreamDialect.stream_reader`."""
         return reply_reader.ChatStreamReader()
+
+    def write_usage(self, used: TokenUsage) -> Mapping[str, Any]:
+        """See `Dialect.write_usage`."""
+        return reply_writer.write_usage(used)
 
     def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> reply_writer.ChatStreamWriter:
         """See `Dialect.stream_writer`."""

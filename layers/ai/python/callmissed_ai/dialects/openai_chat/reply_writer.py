@@ -23,6 +23,7 @@ from callmissed_ai.dialects.conversation import (
 )
 from callmissed_ai.dialects.openai_chat.reasoning import detail_of, format_of
 from callmissed_ai.dialects.openai_chat.stream import closing
+from callmissed_ai.dialects.openai_chat.usage import chunk_head, reply_head, write_usage
 from callmissed_ai.dialects.reasoning.interleaving import place
 from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.tokens.usage import TokenUsage, larger
@@ -58,22 +59,7 @@ def write_reply(reply: Reply, frame: ReplyFrame) -> dict[str, Any]:
         message["tool_calls"] = [_call(part) for part in calls]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _REASONS[reply.stop]}
     usage = {"usage": write_usage(reply.usage)} if reply.usage else {}
-    return {**_frame(frame, "chat.completion"), "choices": [choice], **usage}
-
-
-def write_usage(used: TokenUsage) -> dict[str, Any]:
-    """Usage as this dialect counts it: input includes what was read from a cache or written to one."""
-    return {
-        "prompt_tokens": used.input,
-        "completion_tokens": used.output,
-        "total_tokens": used.input + used.output,
-        "prompt_tokens_details": {"cached_tokens": used.cached, "cache_write_tokens": used.cache_write},
-        "completion_tokens_details": {"reasoning_tokens": used.reasoning},
-    }
-
-
-def _frame(frame: ReplyFrame, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{frame.reply_id}", "object": kind, "created": frame.created, "model": frame.model}
+    return {**reply_head(frame), "choices": [choice], **usage}
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
@@ -96,12 +82,13 @@ def _details(parts: Iterable[Part]) -> Iterator[dict[str, Any]]:
 
 
 class ChatStreamWriter:
-    """Writes the chunks of one completion, but for `[DONE]`, which is sent when the call is settled."""
+    """Writes the chunks of one completion, but for usage and `[DONE]`, which are sent when the call is settled."""
 
     def __init__(self, frame: ReplyFrame, *, wants_usage: bool) -> None:
-        self._frame = _frame(frame, "chat.completion.chunk")
+        self._frame = chunk_head(frame)
         self._wants_usage = wants_usage
         self._usage = _NO_USAGE
+        self._stopped = False
         self._started = False
         self._parts: dict[int, Part] = {}
         self._calls: dict[int, int] = {}
@@ -120,7 +107,13 @@ class ChatStreamWriter:
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
         """See `Meter.closing`."""
-        return closing(error, request_id)
+        shows_usage = self._wants_usage and self._stopped and error is None
+        last = self._chunk({"choices": [], "usage": write_usage(self._usage)}) if shows_usage else b""
+        return last + closing(error, request_id)
+
+    def count(self, used: TokenUsage) -> None:
+        """See `StreamWriter.count`."""
+        self._usage = used
 
     def _choices(self, event: Event) -> Iterator[dict[str, Any]]:
         """The fields of the chunks that an event makes."""
@@ -137,9 +130,8 @@ class ChatStreamWriter:
             case UsageReported():
                 self._usage = larger(self._usage, event.usage)
             case ReplyStopped():
+                self._stopped = True
                 yield _delta({}, _REASONS[event.stop])
-                if self._wants_usage:
-                    yield {"choices": [], "usage": write_usage(self._usage)}
             case _:
                 pass
 

@@ -2,16 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from callmissed.errors import ApiError, envelope
 from callmissed_ai.charges import Charges
+from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.openai_chat.reply import ERROR_REASONS, begins, finish_reasons, written_text
-from callmissed_ai.dialects.openai_chat.usage import read_usage, reported_usage
+from callmissed_ai.dialects.openai_chat.usage import chunk_head, read_usage, reported_usage, write_usage
 from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.strict_json import read_strictly
+from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, NULL, EventSplitter, data_of, name_of, split
 from callmissed_ai.tokens.usage import TokenUsage, larger
 
@@ -28,6 +30,7 @@ _PATH = "/v1/chat/completions"
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _MAX_BYTES_BEFORE_REPLY = 1024 * 1024
 _MAX_LINE_END_BYTES = 2
+_HEAD = ("id", "object", "created", "model")
 
 
 class _UnreadableEvent(Exception):
@@ -43,7 +46,9 @@ class ChatStreamMeter:
     (`broken` says why). All of it depends on the events alone, never on the pieces in which they come.
     """
 
-    def __init__(self, *, wants_usage: bool, bounds: OutputBounds, charge: Charge) -> None:
+    def __init__(
+        self, new_frame: Callable[[], ReplyFrame], *, wants_usage: bool, bounds: OutputBounds, charge: Charge
+    ) -> None:
         self.usage: TokenUsage | None = None
         self.begun = False
         self.finished = False
@@ -53,6 +58,9 @@ class ChatStreamMeter:
         self._charge = charge
         self._splitter = EventSplitter()
         self._passed = _PassedEvents()
+        self._new_frame = new_frame
+        self._head: dict[str, Any] = {}
+        self._counted: TokenUsage | None = None
 
     @property
     def runaway(self) -> bool:
@@ -85,15 +93,30 @@ class ChatStreamMeter:
 
     async def charges(self) -> Charges:
         """See `Meter.charges`."""
-        return await self._charge(self.usage, self.written)
+        charges = await self._charge(self.usage, self.written)
+        self._counted = charges.counted
+        return charges
+
+    def final(self, body: bytes) -> bytes:
+        """See `Meter.final`."""
+        return body
 
     @property
     def response(self) -> None:
         """See `Meter.response`."""
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
-        """See `Meter.closing`."""
-        return closing(error, request_id)
+        """See `Meter.closing`. A caller that wants usage is shown what we counted."""
+        last = closing(error, request_id)
+        if error or not self._wants_usage or self._counted is None:
+            return last
+        shown: dict[str, Any] = {
+            **chunk_head(self._new_frame()),
+            **self._head,
+            "choices": [],
+            "usage": write_usage(self._counted),
+        }
+        return b"data: %b\n\n" % written_json(shown) + last
 
     def written(self) -> str:
         """What the model wrote since its usage was reported, for the tokenizer."""
@@ -158,6 +181,8 @@ class ChatStreamMeter:
         if is_error(event, chunk):
             self.broken = _REPORTED
             return True
+        if not self.begun:
+            self._head |= {name: chunk[name] for name in _HEAD if name in chunk}
         self.begun = self.begun or begins(chunk)
         return hidden
 

@@ -12,6 +12,9 @@ from typing import Any, cast
 from callmissed_ai.dialects.openai_chat.request import IMAGE_PARTS, TEXT_PARTS, content_parts
 
 _PAYLOAD_FIELDS = frozenset({"data", "file_data"})
+_UNREAD = frozenset({"messages", "model", "models", "provider", "route"})
+"""Fields that say who serves, which no model reads, and the one that is read message by message."""
+
 _IMAGE_FIELDS = frozenset({"image_url", "url"})
 _FLOAT = "0.0"
 """Stands for any number with a fraction or an exponent: no such number is shorter."""
@@ -22,7 +25,7 @@ def texts(body: Mapping[str, Any]) -> Iterator[str]:
     for name, value in body.items():
         if name == "stream_options":
             yield from _texts([*(value or {}).values()])
-        elif name != "messages" and not isinstance(value, int | float):
+        elif name not in _UNREAD and not isinstance(value, int | float):
             yield from _texts(value)
     for message in body["messages"]:
         yield from _texts_of_message(message)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from callmissed_ai.dialects.conversation import ReplyFrame
 from callmissed_ai.dialects.openai_chat.request import content_parts, images
 from callmissed_ai.dialects.openai_chat.texts import payloads, texts
 from callmissed_ai.tokens import counting
@@ -38,6 +39,32 @@ def read_usage(value: object) -> TokenUsage | None:
     written = min(_reported_detail(read, "cache_write_tokens"), prompt - cached)
     reasoning = min(_reported_detail(wrote, "reasoning_tokens"), output)
     return TokenUsage(prompt, output, cached, cache_write=written, reasoning=reasoning)
+
+
+def write_usage(used: TokenUsage) -> dict[str, Any]:
+    """Usage as this dialect counts it: input includes what was read from a cache or written to one."""
+    return {
+        "prompt_tokens": used.input,
+        "completion_tokens": used.output,
+        "total_tokens": used.input + used.output,
+        "prompt_tokens_details": {"cached_tokens": used.cached, "cache_write_tokens": used.cache_write},
+        "completion_tokens_details": {"reasoning_tokens": used.reasoning},
+    }
+
+
+def reply_head(frame: ReplyFrame) -> dict[str, Any]:
+    """What a whole reply begins with."""
+    return {
+        "id": f"chatcmpl-{frame.reply_id}",
+        "object": "chat.completion",
+        "created": frame.created,
+        "model": frame.model,
+    }
+
+
+def chunk_head(frame: ReplyFrame) -> dict[str, Any]:
+    """What each chunk of a stream begins with."""
+    return {**reply_head(frame), "object": "chat.completion.chunk"}
 
 
 def _reported_detail(details: object, name: str) -> int:

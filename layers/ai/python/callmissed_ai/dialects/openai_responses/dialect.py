@@ -32,6 +32,7 @@ from callmissed_ai.dialects.output_bounds import OutputBounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.translation import reply_meter
 from callmissed_ai.dialects.written_json import written_json
+from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.work import Meter
 
 _PROMPT = "input"
@@ -116,7 +117,8 @@ class ResponsesDialect:
         frame = new_frame()
         if streamed:
             return StreamMeter(ResponseStreamPassage(frame), bounds, charge)
-        return reply_meter(partial(_passed, frame), partial(reply_reader.read_reply, lenient=True), bounds, charge)
+        read = partial(reply_reader.read_reply, lenient=True)
+        return reply_meter(partial(_passed, frame), read, bounds, charge, self.write_usage)
 
     def read_reply(self, reply: Mapping[str, Any]) -> Reply:
         """See `UpstreamDialect.read_reply`."""
@@ -129,6 +131,10 @@ class ResponsesDialect:
     def stream_reader(self) -> ResponseStreamReader:
         """See `UpstreamDialect.stream_reader`."""
         return ResponseStreamReader()
+
+    def write_usage(self, used: TokenUsage) -> Mapping[str, Any]:
+        """See `Dialect.write_usage`."""
+        return usage.write_usage(used)
 
     def stream_writer(self, frame: ReplyFrame, *, wants_usage: bool) -> reply_writer.ResponseStreamWriter:
         """See `Dialect.stream_writer`."""

@@ -130,6 +130,11 @@ class ResponseStreamWriter:
         """See `StreamWriter.write`."""
         return b"".join(map(write_event, self.events(event)))
 
+    def count(self, used: TokenUsage) -> None:
+        """See `StreamWriter.count`."""
+        self._usage = used
+        self._finished = None
+
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
         """See `Meter.closing`."""
         response = self._failed_response(error) if error else self.response or self.finished_response()

@@ -72,6 +72,7 @@ _ITEM = chosen_by_type(
 _TRANSLATED = shape(
     *("model", "stream", "instructions", "max_output_tokens", "max_tool_calls", "temperature", "top_p"),
     *("parallel_tool_calls", "store", "previous_response_id", "user", "safety_identifier", "prompt_cache_key"),
+    "truncation",
     free=("models", "metadata", "include", "provider"),
     input=_ITEM,
     tools=chosen_by_type(function=FUNCTION),

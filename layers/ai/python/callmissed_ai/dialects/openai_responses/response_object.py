@@ -44,7 +44,6 @@ def begun_response(frame: ReplyFrame) -> dict[str, Any]:
         "error": None,
         "incomplete_details": None,
         "metadata": asked.get("metadata") or {},
-        "model": frame.model,
         "output": [],
         "reasoning": {**_UNSET_REASONING, **(asked.get("reasoning") or {})},
         "text": {**_PLAIN, **(asked.get("text") or {})},
@@ -59,6 +58,7 @@ def gateway_fields(frame: ReplyFrame) -> dict[str, Any]:
     asked = frame.request
     return {
         "id": f"resp_{frame.reply_id}",
+        "model": frame.model,
         "max_output_tokens": asked.get("max_output_tokens"),
         "previous_response_id": asked.get("previous_response_id"),
         "store": asked.get("store", True),

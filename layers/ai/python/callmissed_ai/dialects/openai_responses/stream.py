@@ -11,6 +11,7 @@ from callmissed_ai.dialects.conversation import Event, ReplyFrame, UsageReported
 from callmissed_ai.dialects.openai_responses.reply_reader import FINAL, ItemReader
 from callmissed_ai.dialects.openai_responses.reply_writer import write_event
 from callmissed_ai.dialects.openai_responses.response_object import begun_response, failed_response, gateway_fields
+from callmissed_ai.dialects.openai_responses.usage import write_usage
 from callmissed_ai.dialects.stream_meter import Passage
 from callmissed_ai.dialects.stream_reader import MAX_EVENT_BYTES, UnreadableStream, json_object
 from callmissed_ai.streams.sse import BYTE_ORDER_MARK, NULL, EventSplitter, data_of, split
@@ -92,6 +93,12 @@ class ResponseStreamPassage:
         """See `StreamPassage.end`."""
         for event, fields, events in self._reader.end_whole():
             yield events, self._passed(event, fields, events)
+
+    def count(self, used: TokenUsage) -> None:
+        """See `StreamPassage.count`."""
+        self._usage = used
+        if self.response is not None:
+            self.response["usage"] = write_usage(used)
 
     def closing(self, error: ApiError | None, request_id: str) -> bytes:
         """See `Meter.closing`."""

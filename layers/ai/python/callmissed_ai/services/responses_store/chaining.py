@@ -4,16 +4,16 @@ The limits of a body hold for the whole. With `truncation: "auto"` the oldest tu
 OpenAI; otherwise the request is refused.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 from callmissed.errors import ApiError, invalid_request
 from callmissed.platform.routes import MAX_BODY_BYTES
 from callmissed_ai.dialects.strict_json import MAX_CONTAINERS, containers_in
-from callmissed_ai.services.responses_store.items import listed_id, own_items
+from callmissed_ai.services.responses_store.items import own_items
 from callmissed_ai.services.responses_store.records import JsonObject, StoredResponse, json_text
+from callmissed_ai.services.responses_store.turns import first_that_fits, kept_from, starts
 
 PREVIOUS = "previous_response_id"
 
@@ -37,27 +37,12 @@ def unchained(body: Mapping[str, Any], size: int) -> Chained:
 
 
 def chained(body: Mapping[str, Any], size: int, previous: StoredResponse) -> Chained:
-    """A request of `size` bytes that continues `previous`.
-
-    Raises ApiError 400 for a conversation that is too long, and for a reference to an item that is not in it.
-    """
-    history = previous.conversation
-    own = list(_resolved(own_items(body.get("input")), history))
-    if not isinstance(body.get("input"), str | list | None):
+    """A request of `size` bytes that continues `previous`. Raises ApiError 400 for a conversation that is too long."""
+    history, own = previous.conversation, own_items(body.get("input"))
+    if not own and body.get("input") not in (None, []):
         return unchained(body, size)  # validation names the fault
     earlier, added = _fitting(history, size, containers_in(json_text(body)), cut=body.get("truncation") == "auto")
     return Chained({**body, "input": [*earlier, *own]}, size + added, earlier, own)
-
-
-def _resolved(own: Sequence[JsonObject], history: Sequence[JsonObject]) -> Iterator[JsonObject]:
-    """`own` without references to items that the conversation has anyway. Raises ApiError 400."""
-    known = {listed_id(item, position) for position, item in enumerate(history)}
-    for index, item in enumerate(own):
-        if item.get("type") != "item_reference":
-            yield item
-        elif item.get("id") not in known:
-            message = f"Invalid 'input.{index}.id': the response named by '{PREVIOUS}' has no such item."
-            raise invalid_request(message, f"input.{index}.id")
 
 
 def _fitting(
@@ -65,22 +50,15 @@ def _fitting(
 ) -> tuple[Sequence[JsonObject], int]:
     """What of `history` fits before a request of `size` bytes, and its bytes. Raises ApiError 400."""
     texts = [json_text(item) for item in history]
-    added = [*accumulate((len(text) + 1 for text in reversed(texts)), initial=0)]
-    counted = [*accumulate(map(containers_in, reversed(texts)), initial=0)]
-    for start in _starts(history) if cut else (0,):
-        kept = len(history) - start
-        if size + added[kept] <= MAX_BODY_BYTES and containers + counted[kept] <= MAX_CONTAINERS:
-            return history[start:], added[kept]
-    raise conversation_too_long()
-
-
-def _starts(history: Sequence[JsonObject]) -> Iterator[int]:
-    """Where a conversation may begin: a turn of the user's, so that no result lacks its call; or nowhere."""
-    yield 0
-    for index, item in enumerate(history):
-        if index and item.get("role") == "user":
-            yield index
-    yield len(history)
+    weights = [len(text) + 1 for text in texts]
+    candidates = [*starts(history), len(history)] if cut else [0]
+    start = first_that_fits(history, iter(candidates), weights, MAX_BODY_BYTES - size)
+    left = iter(each for each in candidates if start is not None and each >= start)
+    start = first_that_fits(history, left, [containers_in(text) for text in texts], MAX_CONTAINERS - containers)
+    if start is None:
+        raise conversation_too_long()
+    kept = kept_from(history, start)
+    return [history[place] for place in kept], sum(weights[place] for place in kept)
 
 
 def conversation_too_long() -> ApiError:

@@ -11,11 +11,11 @@ _WITH_STATUS = frozenset({"message", "function_call", "function_call_output"})
 
 
 def own_items(given: object) -> list[JsonObject]:
-    """The items in the `input` of a request; those that are no objects are left out, as validation refuses them."""
+    """The items in the `input` of a request; none where one is no object, as validation refuses that."""
     if isinstance(given, str):
         return [{"type": "message", "role": "user", "content": given}]
     items = cast("list[Any]", given) if isinstance(given, list) else []
-    return [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
+    return cast("list[JsonObject]", items) if all(isinstance(item, dict) for item in items) else []
 
 
 def listed_items(items: Sequence[JsonObject]) -> list[JsonObject]:

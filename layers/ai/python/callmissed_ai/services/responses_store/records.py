@@ -2,10 +2,14 @@
 
 An item has the `id` of the response, its `tenant`, whether it is `sandboxed`, when it was `created` in epoch
 microseconds, and when it expires, in epoch seconds (`ttl`). `body` is the rest as compressed JSON; `in_s3` says that S3
-has it instead, under the item's id.
+has it instead, under the item's id. `written` are the ids of the conversation's items that this response has added.
+
+Each of them has a pointer: an item whose `id` is made of the id, with the `response` that wrote it, and the response's
+`tenant` and `ttl`.
 """
 
 import json
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +23,10 @@ _FASTEST = 1
 """zlib's level: on conversations, the best one saves a seventh more and takes four times as long."""
 
 JsonObject = Mapping[str, Any]
+
+_POINTER = "item#"
+_UNIQUE_ID = re.compile(r"[a-z]{1,20}_[0-9A-Za-z_-]{16,180}")
+"""An id of an item that no other item has. Some servers number the items of each reply: those are not found by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,36 @@ def to_response_item(stored: StoredResponse, body: bytes | None) -> Item:
         "created": stored.created,
         "ttl": stored.created // SECOND + RETENTION_SECONDS,
     }
+    if written := written_ids(stored):
+        item["written"] = written
     return item | ({"in_s3": True} if body is None else {"body": body})
+
+
+def written_ids(stored: StoredResponse) -> list[str]:
+    """Ids by which the items are found that the response has written."""
+    ids = [item.get("id") for item in stored.response["output"]]
+    return list(dict.fromkeys(item_id for item_id in ids if is_unique_id(item_id)))
+
+
+def is_unique_id(item_id: object) -> bool:
+    """Whether this may be the id of one item alone."""
+    return isinstance(item_id, str) and bool(_UNIQUE_ID.fullmatch(item_id))
+
+
+def to_pointer_items(response: Item) -> list[Item]:
+    """The pointers to the items that a response's item says are written by it."""
+    shared = {"tenant": response["tenant"], "response": response["id"], "ttl": response["ttl"]}
+    return [{"id": pointer_key(item_id), **shared} for item_id in response.get("written", ())]
+
+
+def pointer_key(item_id: str) -> str:
+    """The `id` of the pointer to an item."""
+    return f"{_POINTER}{item_id}"
+
+
+def is_pointer(item: Item) -> bool:
+    """Whether an item is a pointer, and no response."""
+    return item["id"].startswith(_POINTER)
 
 
 def owner_of(item: Item) -> Owner:

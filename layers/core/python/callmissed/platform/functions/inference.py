@@ -19,7 +19,7 @@ INFERENCE = Function(
         TENANTS.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
         ORIGINS.name: ("dynamodb:BatchGetItem",),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
-        RESPONSES.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
+        RESPONSES.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
     },
     needs=(PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, STORED_RESPONSES),
     snap_start=True,
