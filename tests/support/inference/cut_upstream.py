@@ -6,7 +6,7 @@ import re
 import socket
 import struct
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,6 +55,7 @@ class CutUpstream:
     def __init__(self, replies: Mapping[str, Sequence[bytes]]) -> None:
         self.port = 0
         self._replies = replies
+        self._serving: set[asyncio.Task[None]] = set()
 
     @contextmanager
     def serving(self) -> Generator["CutUpstream"]:
@@ -65,9 +66,24 @@ class CutUpstream:
             try:
                 yield self
             finally:
-                server.close()
+                run(self._close(server))
+
+    async def _close(self, server: asyncio.Server) -> None:
+        """Close the server on its own loop, once all connections are closed."""
+        server.close()
+        await asyncio.gather(*self._serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task: asyncio.Task[None] = asyncio.current_task()  # pyright: ignore[reportAssignmentType]
+        self._serving.add(task)
+        try:
+            await self._reply(reader, writer)
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+        finally:
+            self._serving.discard(task)
+
+    async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"(?i)content-length: (\d+)", head)
         body = await reader.readexactly(int(length[1]) if length else 0)

@@ -6,7 +6,8 @@ import json
 import httpx2
 import pytest
 
-from callmissed_ai.dialects import output_bounds
+from callmissed_ai.dialects.output_bounds import OutputBounds
+from callmissed_ai.services import chat_replies
 from tests.support.inference.behaviours import (
     DONE,
     Behaviour,
@@ -149,8 +150,8 @@ async def test_blocking_reply_far_above_its_limit_is_502_and_counted(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(output_bounds, "_FREE_BODY_BYTES", 1_000)
-    monkeypatch.setattr(output_bounds, "_BODY_BYTES_PER_TOKEN", 10)
+    narrow = OutputBounds(characters=5_000, body_bytes=1_500, step_bytes=1_000)
+    monkeypatch.setattr(chat_replies, "output_bounds", lambda _max_output: narrow)
     account = await accounts.account()
     upstream.will(says(json.dumps(completion("x" * 2_000)).encode(), "application/json"))
 

@@ -10,6 +10,7 @@ import pytest
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Catalog, DialectName
 from callmissed_ai.charges import INPUT_TOKENS, OUTPUT_TOKENS, Charges
+from callmissed_ai.dialects.bedrock_converse.usage import read_usage
 from callmissed_ai.dialects.openai_chat.usage import count_request
 from callmissed_ai.services.chat import parse
 from callmissed_ai.work import Meter
@@ -163,3 +164,23 @@ def test_a_passed_on_reply_has_the_model_as_it_was_asked_for(
     said = [json.loads(line[6:]) for line in got.decode().split("\n") if line.startswith("data: {")]
     found = [each.get("message") or each.get("response") for each in said] if streamed else [json.loads(got)]
     assert {each["model"] for each in found if each} == {name}
+
+
+@pytest.mark.parametrize("caller", DIALECTS)
+def test_a_message_that_reports_its_input_alone_has_its_output_counted(catalog: Catalog, caller: DialectName) -> None:
+    whole = {**message({"type": "text", "text": "Hello there"}), "usage": {"input_tokens": 9}}
+    body = {"model": "claude-chat", **BODIES[caller]}
+    body.pop("stream_options", None)
+    work = parse(caller, catalog, body, len(json.dumps(body)))
+    meter = work.meter(work.models[0], work.models[0].routes[0])
+
+    got, charges = put_through(meter, json.dumps(whole).encode(), streamed=False)
+
+    billed = {line.unit: line.quantity for line in charges.lines}
+    assert billed[OUTPUT_TOKENS] == 2
+    assert shown_of(caller, got, streamed=False) == (billed[INPUT_TOKENS], 2)
+
+
+@pytest.mark.parametrize("usage", [{"inputTokens": 9}, {"outputTokens": 3}, {"inputTokens": 9, "outputTokens": None}])
+def test_a_report_of_bedrock_that_lacks_a_side_is_none(usage: dict[str, Any]) -> None:
+    assert read_usage(usage) is None

@@ -23,7 +23,7 @@ from tests.support.inference.responses import function_call, response, response_
 RESPONSES = ResponsesDialect()
 ASKED: Mapping[str, Any] = {"model": "m", "input": "Hello", "store": True, "max_output_tokens": 40}
 FRAME = ReplyFrame("x1", 1, "lab-chat", ASKED)
-OWN = {"id": "resp_x1", "store": True, "previous_response_id": None, "max_output_tokens": 40}
+OWN = {"id": "resp_x1", "model": "lab-chat", "store": True, "previous_response_id": None, "max_output_tokens": 40}
 WHOLE = response(thought("Hm"), written(), function_call("a", "weather", '{"city": "Pune"}'))
 MODEL = replace(load_catalog().models["sandbox"], supports_reasoning=True)
 HELLO = {"type": "message", "role": "user", "content": "Hello"}

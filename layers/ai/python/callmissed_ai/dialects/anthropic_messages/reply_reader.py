@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from callmissed_ai.dialects.accumulation import whole_reply
-from callmissed_ai.dialects.anthropic_messages.usage import read_usage
+from callmissed_ai.dialects.anthropic_messages.usage import read_usage, reports_output
 from callmissed_ai.dialects.conversation import (
     Event,
     Extras,
@@ -52,8 +52,7 @@ def read_reply(reply: Mapping[str, Any]) -> Reply:
     content: Any = reply.get("content")
     if reply.get("type") != "message" or not isinstance(content, list):
         raise UnusableReply("no message")
-    reader = EventReader()
-    events = list(reader.started(reply))
+    reader, events = EventReader(), list[Event]()
     for index, block in enumerate(cast("list[Any]", content)):
         if isinstance(block, dict):
             events += reader.whole_block(index, cast("dict[str, Any]", block))
@@ -114,7 +113,7 @@ class EventReader:
 
     def stopped(self, delta: Mapping[str, Any], usage: object) -> Iterator[Event]:
         """The usage at the end. The reason is kept: providers report usage, or the reason, once more after it."""
-        self.has_reported_end = self.has_reported_end or read_usage(usage) is not None
+        self.has_reported_end = self.has_reported_end or reports_output(usage)
         yield from self._reported(usage)
         if isinstance(reason := delta.get("stop_reason"), str) and reason:
             self.has_stopped = True
@@ -138,8 +137,10 @@ class EventReader:
         yield from self._end(index)
 
     def _reported(self, usage: object, *, at_start: bool = False) -> Iterator[Event]:
-        """The usage so far. A report may lack what an earlier one has."""
+        """The usage so far. A report may lack what an earlier one has; without any output it covers no text."""
         self._usage |= {name: value for name, value in _object(usage).items() if value is not None}
+        if not at_start and not reports_output(self._usage):
+            return
         if read_usage(usage) and (merged := read_usage(self._usage)):
             yield UsageReported(merged, at_start)
 

@@ -47,6 +47,11 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
+def reports_output(value: object) -> bool:
+    """Whether a `usage` object counts output: one that counts input alone says nothing of what was written."""
+    return isinstance(value, dict) and reported_count(cast("dict[str, Any]", value).get("output_tokens")) is not None
+
+
 def read_usage(value: object) -> TokenUsage | None:
     """Usage in the `usage` object of a message or of its events, or None where there is none that makes sense.
 

@@ -16,7 +16,8 @@ def read_usage(value: object) -> TokenUsage | None:
         return None
     usage = cast("dict[str, Any]", value)
     counts = [reported_count(usage.get(name)) for name in _NAMES]
-    if all(count is None for count in counts):
+    *inputs, output = counts
+    if output is None or all(count is None for count in inputs):
         return None
-    new, cached, written, output = (count or 0 for count in counts)
+    new, cached, written = (count or 0 for count in inputs)
     return TokenUsage(new + cached + written, output, cached, cache_write=written)
