@@ -36,6 +36,8 @@ from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 _ADDITIONS = {"CALLMISSED_ALLOW_LOOPBACK": "true"}
 """The receivers of webhooks are on this machine."""
+OUTBOX = "outbox"
+"""Folder of the mails, which are not sent."""
 _INSERTS = [{"eventName": ["INSERT"]}]
 _SCHEDULED_TIME = re.compile(r"<aws\.scheduler\.scheduled-time>")
 
@@ -64,6 +66,11 @@ class Deployment:
     versions: dict[str, ExecutionEnvironment] = field(default_factory=dict[str, ExecutionEnvironment])
     api: _LiveApi = field(default_factory=_LiveApi)
     url: str = ""
+
+    @property
+    def outbox(self) -> Path:
+        """Where the mails are."""
+        return Path(self.surroundings.additions["CALLMISSED_MAIL_OUTBOX"])
 
     def deploy(self, plan: DeploymentPlan, assembly: CloudAssembly) -> None:
         """Run the versions of `plan` that do not run yet, and move the aliases to them."""
@@ -101,8 +108,9 @@ async def deployed(
     names = {secret.arn: secret.name for secret in plan.of("AWS::SecretsManager::Secret")}
     gate = AccessGate(urls, policies_of(plan), {}, names)
     async with _serving(gate) as gate_url:
+        additions = {**_ADDITIONS, "CALLMISSED_MAIL_OUTBOX": str(folder / OUTBOX)}
         surroundings = Surroundings(
-            folder / "logs", lay_out_tools(folder / "tools"), lay_out_client(folder / "client"), gate_url, _ADDITIONS
+            folder / "logs", lay_out_tools(folder / "tools"), lay_out_client(folder / "client"), gate_url, additions
         )
         deployment = Deployment(plan, engines, gate, surroundings)
         deployment.deploy(plan, assembly)

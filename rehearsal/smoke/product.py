@@ -20,6 +20,7 @@ from rehearsal.runtime.deployment import Deployment
 from rehearsal.runtime.runtime_api import FunctionError
 from rehearsal.runtime.web_adapter import WebEnvironment
 from rehearsal.smoke.operator import SHOP, StageOperator, operating
+from rehearsal.smoke.people import use_people
 from rehearsal.smoke.receiver import Receiver, receiving
 
 CHAT = "/v1/chat/completions"
@@ -50,6 +51,7 @@ async def _use(deployment: Deployment) -> None:
         await _chat(caller)
         await _die_in_a_call(caller, deployment)
         webhook = await _webhook(caller, receiver)
+        await use_people(caller, deployment.outbox)
         await _events(caller, receiver, operator, webhook)
         await _schedules(deployment)
         await receiver.wait_for(ApiKeyExpired.event)

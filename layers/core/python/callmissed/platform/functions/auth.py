@@ -48,7 +48,7 @@ AUTH_API = Function(
     tables={
         TENANTS.name: (*READ_WRITE, "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"),
         KEYS.name: READ_WRITE,
-        WALLETS.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+        WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
         LEDGER.name: ("dynamodb:PutItem",),
         ORIGINS.name: ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
         SESSIONS.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
