@@ -108,7 +108,7 @@ def test_each_snapshot_is_used_once_a_week(assembly: Assembly, with_options: Ass
 def test_wake_ups_are_schedules_of_the_stage_with_its_dead_letters(with_options: Assembly) -> None:
     schedules = with_options.properties("AWS::Scheduler::Schedule")
     woken = [each for each in schedules if each["Name"].startswith("wake-up-")]
-    assert len(woken) == 3
+    assert len(woken) == 4
     assert len({json.dumps(each.get("GroupName")) for each in schedules}) == 1
     assert len({json.dumps(each["Target"].get("DeadLetterConfig")) for each in schedules}) == 1
     assert all(each["Target"]["DeadLetterConfig"] for each in woken)
