@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from botocore.credentials import Credentials
 
+from callmissed.audit.events import Actor, ActorKind
 from callmissed.aws.database import Database
 from callmissed.aws.secrets import pepper_ring
 from callmissed.clock import Clock, system_clock
@@ -45,6 +46,11 @@ class CommandContext:
         """The stage's keys. Only with `hashing` are the peppers read, which new secrets need."""
         pepper = pepper_ring(self.settings)[0] if hashing else b""
         return KeyManager(self.database, pepper)
+
+    @property
+    def operator(self) -> Actor:
+        """Who acts, in the audit log."""
+        return Actor(ActorKind.OPERATOR, "command-line")
 
     def sqs(self) -> "SQSClient":
         """A client for the stage's queues."""

@@ -14,6 +14,7 @@ HELP_OPTIONS = ["-h", "--help"]
 
 HELP: Mapping[str, str] = {
     "tenants": "The organisations to whom everything belongs.",
+    "users": "The people of a tenant.",
     "keys": "API keys, their limits and their secrets.",
     "credits": "A tenant's money.",
     "usage": "What a tenant's calls used and cost.",
@@ -30,6 +31,13 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "create": "Create a tenant.",
         "list": "List all tenants, oldest first.",
         "show": "Show a tenant with its balance.",
+        "suspend": "Stop a tenant: its people, keys, calls and webhooks, with the next call.",
+        "reactivate": "Start a suspended or deactivated tenant again; keys that were active work again.",
+    },
+    "users": {
+        "invite": "Add a person, who gets a mail; the first person of a tenant becomes its owner.",
+        "list": "List a tenant's people, oldest first.",
+        "deactivate": "Keep a person from signing in, and end all sessions.",
     },
     "keys": {
         "create": "Create a key and print its secret.",

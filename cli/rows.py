@@ -6,12 +6,21 @@ from callmissed.ledger.entries import Account, LedgerEntry, Usage
 from callmissed.ledger.queries import Balance
 from callmissed.money import MicroCredits, show
 from callmissed.tenants.tenants import Tenant
+from callmissed.tenants.users import User
 from cli.output import Row
 
 INPUT_UNITS = ("input_tokens", "cached_input_tokens", "cache_write_tokens")
 """Units of a call's ledger lines that make up its prompt."""
 
-TENANTS = {"tenant_id": "tenant", "name": "name", "plan": "plan", "created_at": "created"}
+TENANTS = {"tenant_id": "tenant", "name": "name", "plan": "plan", "status": "status", "created_at": "created"}
+USERS = {
+    "id": "user",
+    "email": "e-mail",
+    "full_name": "name",
+    "role": "role",
+    "is_active": "active",
+    "created_at": "created",
+}
 KEYS = {
     "id": "key",
     "name": "name",
@@ -80,7 +89,20 @@ def tenant_row(tenant: Tenant) -> Row:
         "tenant_id": tenant.tenant_id,
         "name": tenant.name,
         "plan": str(tenant.plan),
+        "status": str(tenant.status),
         "created_at": tenant.created_at,
+    }
+
+
+def user_row(user: User) -> Row:
+    """A person."""
+    return {
+        "id": user.user_id,
+        "email": user.email,
+        "full_name": user.full_name,
+        "role": str(user.role),
+        "is_active": user.is_active,
+        "created_at": user.created_at,
     }
 
 

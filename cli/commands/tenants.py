@@ -18,6 +18,7 @@ from cli.groups import command_group
 from cli.option_parsers import credit_amount
 from cli.rows import TENANTS, balance_row, tenant_row
 from cli.stage_command import stage_command
+from functions.auth.tenant.suspension import Suspensions
 
 tenants = command_group("tenants")
 
@@ -53,6 +54,25 @@ async def show_one(context: CommandContext) -> None:
     record = await get_tenant(context.database, context.tenant)
     money = await balance(context.database, context.tenant, context.clock())
     context.output.record({**tenant_row(record), **balance_row(money)})
+
+
+Reason = Annotated[str, typer.Option(help="Why, for the audit log.")]
+
+
+@stage_command(tenants, "suspend")
+async def suspend(context: CommandContext, *, reason: Reason) -> None:
+    """Stop a tenant: its people, keys, calls and webhooks, with the next call."""
+    suspensions = Suspensions(context.database)
+    record = await suspensions.suspend(context.tenant, reason, context.operator, context.clock())
+    context.output.record(tenant_row(record))
+
+
+@stage_command(tenants, "reactivate")
+async def reactivate(context: CommandContext, *, reason: Reason) -> None:
+    """Start a suspended or deactivated tenant again; keys that were active work again."""
+    suspensions = Suspensions(context.database)
+    record = await suspensions.restore(context.tenant, reason, context.operator, context.clock())
+    context.output.record(tenant_row(record))
 
 
 async def _first_credits(context: CommandContext, tenant: str, amount: MicroCredits, now: Micros) -> None:

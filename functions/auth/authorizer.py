@@ -80,6 +80,10 @@ async def _authorize_key(request: AuthorizerRequest, authenticators: Authenticat
         key = (await authenticators.keys.admit(secret, NOTHING, now)).key
     except RateLimited as limited:
         key, wait = limited.key, {"retry_after": limited.headers["Retry-After"]}
+    except ApiError as refused:
+        if refused.status != 403:
+            raise
+        return _denied(request.arn, "inactive", refused)
     try:
         check_domain(key.domains, request.headers)
         _check_scope(key, request.route)

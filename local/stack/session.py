@@ -21,6 +21,7 @@ from functions.inference.app import create_app
 from local.aws.services import create_services
 from local.aws.tables import create_tables
 from local.lambda_runtime.schedules import run_schedules
+from local.ports import HOST
 from local.server.admin_routes import create_admin_app
 from local.server.call_log import CallLog
 from local.server.local_server import LocalServer, create_local_app
@@ -87,7 +88,7 @@ async def _tenant(state: StateFolder, seeder: Seeder) -> SeededTenant:
     """The tenant of the last run, with new keys for those that no longer work; otherwise a new tenant."""
     secrets = state.secrets()
     tenant = await seeder.renew_keys(secrets.account) if secrets.account else None
-    tenant = tenant or await seeder.create_tenant()
+    tenant = tenant or await seeder.add_owner(await seeder.create_tenant())
     state.store_secrets(secrets.model_copy(update={"account": tenant}))
     return tenant
 
@@ -103,8 +104,11 @@ def _live_models(inference: Container) -> LiveModels:
 def _announcement(tenant: SeededTenant, endpoints: LocalEndpoints) -> Announcement:
     return Announcement(
         base_url=endpoints.public_url,
+        localhost_url=endpoints.public_url.replace(HOST, "localhost"),
         live_key=tenant.live_key,
         test_key=tenant.test_key,
+        owner_email=tenant.owner_email,
+        owner_password=tenant.owner_password,
         tenant_id=tenant.tenant,
         endpoints={
             "dynamodb": endpoints.tables.endpoint,

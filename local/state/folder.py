@@ -40,9 +40,10 @@ class LocalSecrets(BaseModel):
 
 
 class Announcement(BaseModel):
-    """The content of `dev.json`. There are no users yet, hence no owner to sign in as."""
+    """The content of `dev.json`. At `localhost_url` passkeys work, which need a name instead of an address."""
 
     base_url: str
+    localhost_url: str = ""
     live_key: str
     test_key: str
     tenant_id: str

@@ -1,10 +1,12 @@
-"""The developer's tenant, with credits, a live key and a test key."""
+"""The developer's tenant, with credits, a live key, a test key, and an owner to sign in as."""
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 
 from callmissed.aws.database import Database
-from callmissed.clock import Clock, system_clock
+from callmissed.clock import Clock, iso, system_clock
 from callmissed.errors import ApiError
+from callmissed.ids import new_id
 from callmissed.keys.management import KeyManager
 from callmissed.keys.policy import ANY, KeyPolicy
 from callmissed.keys.records import read_key_item
@@ -12,7 +14,10 @@ from callmissed.keys.secret import Mode, key_hash
 from callmissed.ledger.grants import grant
 from callmissed.money import CREDIT, MicroCredits
 from callmissed.plans.plans import Plan, limits
+from callmissed.platform.routes import Role
 from callmissed.tenants.tenants import create_tenant, get_tenant
+from callmissed.tenants.users import User, add_owner
+from functions.auth.sign_in.passwords import hash_password
 
 CREDITS = 1_000
 _TENANT_NAME = "Local stack"
@@ -20,11 +25,13 @@ _TENANT_NAME = "Local stack"
 
 @dataclass(frozen=True, slots=True)
 class SeededTenant:
-    """A tenant with one live and one test key."""
+    """A tenant with one live and one test key, and its owner if it has one."""
 
     tenant: str
     live_key: str
     test_key: str
+    owner_email: str = ""
+    owner_password: str = ""
 
 
 class Seeder:
@@ -52,18 +59,39 @@ class Seeder:
         live, test = [await self._key(tenant, mode, policy) for mode in (Mode.LIVE, Mode.TEST)]
         return SeededTenant(tenant, live, test)
 
+    async def add_owner(self, seeded: SeededTenant) -> SeededTenant:
+        """`seeded` with an owner who has a random password."""
+        email, password = f"owner-{seeded.tenant[-6:]}@example.com", secrets.token_urlsafe(12)
+        moment = iso(self._clock())
+        owner = User(
+            tenant=seeded.tenant,
+            user_id=new_id("usr"),
+            email=email,
+            full_name="Owner",
+            role=Role.OWNER,
+            created_at=moment,
+            updated_at=moment,
+            confirmed=True,
+            password=hash_password(password),
+        )
+        await self._database.transact(add_owner(owner))
+        return replace(seeded, owner_email=email, owner_password=password)
+
     async def renew_keys(self, seeded: SeededTenant) -> SeededTenant | None:
-        """`seeded` with new keys for those that no longer work; None when the tenant does not exist."""
+        """`seeded` with new keys for those that no longer work; None when the tenant does not exist.
+
+        A tenant of an earlier version, whose record lacks what today's have, counts as none.
+        """
         try:
             record = await get_tenant(self._database, seeded.tenant)
-        except ApiError:
+        except (ApiError, KeyError):
             return None
         policy = _policy(record.plan)
         keys = ((Mode.LIVE, seeded.live_key), (Mode.TEST, seeded.test_key))
         live, test = [
             key if await self._works(key) else await self._key(seeded.tenant, mode, policy) for mode, key in keys
         ]
-        return SeededTenant(seeded.tenant, live, test)
+        return replace(seeded, live_key=live, test_key=test)
 
     async def _key(self, tenant: str, mode: Mode, policy: KeyPolicy) -> str:
         manager = KeyManager(self._database, self._pepper)

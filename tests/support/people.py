@@ -11,7 +11,8 @@ from callmissed.ids import new_id
 from callmissed.plans.plans import Plan
 from callmissed.platform.routes import Role
 from callmissed.platform.tables import TENANTS
-from callmissed.tenants.tenants import Tenant, TenantStatus, create_tenant_operations, tenant_key
+from callmissed.tenants.status import TenantStatus
+from callmissed.tenants.tenants import Tenant, create_tenant_operations, tenant_key
 from callmissed.tenants.users import User, claim_address, put_user
 from functions.auth.sessions.service import TokenPair
 from tests.support.whole_product import Reply, Sent, WholeProduct

@@ -1,4 +1,4 @@
-"""The function `auth`: sign-up, sign-in, sessions, API keys and the audit log."""
+"""The function `auth`: sign-up, sign-in, sessions, API keys, the audit log, the team and the tenant."""
 
 from dataclasses import dataclass, fields
 from functools import cache
@@ -31,10 +31,15 @@ from functions.auth.sessions.service import Sessions
 from functions.auth.sign_in import routes as sign_in
 from functions.auth.sign_in.profile import Profiles
 from functions.auth.sign_in.service import SignIn
+from functions.auth.team import routes as team
+from functions.auth.team.service import Team
+from functions.auth.tenant import routes as tenant
+from functions.auth.tenant.service import Tenants
+from functions.auth.tenant.suspension import Suspensions
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (sign_in.router, sessions.router, api_keys.router, audit.router)
+ROUTERS = (sign_in.router, sessions.router, api_keys.router, audit.router, team.router, tenant.router)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,9 @@ class AuthServices:
     profiles: Profiles
     keys: KeyManager
     audit_log: AuditLog
+    team: Team
+    tenants: Tenants
+    suspensions: Suspensions
     windows: SlidingWindows
     key_set: dict[str, Any]
     clock: Clock
@@ -60,13 +68,17 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
     peppers = pepper_ring(settings)
     sealer = Sealer(sealing_ring(settings))
     sessions = Sessions(database, composition.tokens, RefreshTokens(peppers))
+    windows = SlidingWindows(database)
     return AuthServices(
         sign_in=SignIn(database, Codes(database, peppers[0]), sessions, composition.mails, sealer),
         sessions=sessions,
         profiles=Profiles(database),
         keys=KeyManager(database, peppers[0]),
         audit_log=AuditLog(database),
-        windows=SlidingWindows(database),
+        team=Team(database, windows, composition.mails, sealer),
+        tenants=Tenants(database),
+        suspensions=Suspensions(database),
+        windows=windows,
         key_set=composition.tokens.key_set(),
         clock=clock,
     )

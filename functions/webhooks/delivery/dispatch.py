@@ -15,7 +15,7 @@ from callmissed.events.outbox import Event
 from functions.webhooks.delivery.attempts import Attempting, AttemptOutcome
 from functions.webhooks.delivery.circuit_breaker import CircuitBreaker
 from functions.webhooks.delivery.jobs import AttemptJob, ParkedJob
-from functions.webhooks.delivery.parking import Parking
+from functions.webhooks.delivery.parking import STOPPED_INTERVAL, Parking
 from functions.webhooks.delivery.schedule import wait_after
 from functions.webhooks.storage.records import LOST_AFTER, Attempt, Delivery, DisabledReason, State, Webhook
 from functions.webhooks.storage.repository import AttemptContext, Repository
@@ -66,6 +66,8 @@ class Dispatcher:
         if not webhook or not event:
             error = "The webhook was deleted." if event else "The event has expired."
             await self._deliveries.give_up(delivery, error, self._clock())
+        elif context.is_stopped:
+            await self.parking.park(delivery, Micros(now + STOPPED_INTERVAL))
         elif not webhook.active:
             await self.parking.park(delivery, now)
         elif webhook.open_until is not None and not await self._breaker.may_probe(webhook, now):

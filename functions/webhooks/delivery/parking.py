@@ -1,4 +1,5 @@
-"""Parked deliveries: those of an endpoint that does not answer, or of a webhook that is paused.
+"""Parked deliveries: those of an endpoint that does not answer, of a webhook that is paused, or of a
+tenant that is not active.
 
 A parked delivery is in no queue, only in its webhook's part of the index, and one item per webhook, the mark, says
 that parked deliveries exist. Before a delivery is parked, the mark's revision is incremented: a process that dies
@@ -21,6 +22,9 @@ _CHECK_INTERVAL = MINUTE
 _EMPTY_FOR = 2 * MINUTE
 """Longer than a process may take (60 s) from the new revision to the parked delivery, with clocks that are off by 5 s
 each, and longer than the index lags behind the table."""
+
+STOPPED_INTERVAL = 5 * MINUTE
+"""How often the parked deliveries of a tenant that is not active are checked: it may be active again."""
 
 _PAUSE_SECONDS = 1
 
@@ -67,6 +71,9 @@ class Parking:
             return None
         if not webhook or not webhook.active:
             await self._deliveries.remove_parked(parked)
+            return None
+        if await self._repository.is_stopped(endpoint.tenant):
+            await self._deliveries.schedule_parked(endpoint, Micros(now + STOPPED_INTERVAL))
             return None
         if webhook.open_until and webhook.open_until > now:
             await self._deliveries.schedule_parked(endpoint, webhook.open_until)

@@ -1,12 +1,13 @@
 """Every read and conditional write of webhooks and deliveries. Items are decoded here, once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
 from callmissed.events.outbox import Event
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
+from callmissed.tenants.status import stops_deliveries, webhooks_key
 from functions.webhooks.storage.deliveries import DeliveryRepository
 from functions.webhooks.storage.due import DueRepository
 from functions.webhooks.storage.records import Delivery, Endpoint, Webhook, delivery_key
@@ -16,11 +17,15 @@ from functions.webhooks.storage.webhooks import WebhookRepository
 
 @dataclass(frozen=True, slots=True)
 class AttemptContext:
-    """Records that an attempt needs; None for one that does not exist."""
+    """Records that an attempt needs; None for one that does not exist.
+
+    `is_stopped` says that the tenant is not active, so that its webhooks get nothing.
+    """
 
     webhook: Webhook | None
     delivery: Delivery | None
     event: Event | None
+    is_stopped: bool = False
 
 
 class Repository:
@@ -34,29 +39,47 @@ class Repository:
         self.due = DueRepository(database)
 
     async def attempt_context(self, endpoint: Endpoint, delivery_id: str, event_id: str) -> AttemptContext:
-        """Webhook and delivery, strongly consistent, and the event, in one round trip.
+        """Webhook, delivery and the tenant's mark, strongly consistent, and the event, in one round trip.
 
         A missing item is read again alone: a replica may not have the event yet, and a busy table leaves keys out.
         """
-        keys: Sequence[tuple[Table, Item]] = (
-            (WEBHOOKS, endpoint.key),
-            (DELIVERIES, delivery_key(endpoint, delivery_id)),
-            (OUTBOX, {"id": event_id}),
+        mark = webhooks_key(endpoint.tenant)
+        keys: Sequence[tuple[Table, Sequence[Item]]] = (
+            (WEBHOOKS, (endpoint.key, mark)),
+            (DELIVERIES, (delivery_key(endpoint, delivery_id),)),
+            (OUTBOX, ({"id": event_id},)),
         )
         name = self.database.name
-        asked = {name(table): {"Keys": [to_item(key)], "ConsistentRead": table is not OUTBOX} for table, key in keys}
+        asked = {
+            name(table): {"Keys": list(map(to_item, each)), "ConsistentRead": table is not OUTBOX}
+            for table, each in keys
+        }
         answer = await self.database.dynamodb.call("BatchGetItem", {"RequestItems": asked})
-        found = [(answer["Responses"].get(name(table)), table, key) for table, key in keys]
+        found = {table: [from_item(item) for item in answer["Responses"].get(name(table), ())] for table, _ in keys}
         webhook, delivery, event = [
-            from_item(items[0]) if items else await self.database.get(table, key) for items, table, key in found
+            _with_key(found[table], each[0]) or await self.database.get(table, each[0]) for table, each in keys
         ]
+        marked = _with_key(found[WEBHOOKS], mark)
+        if not marked and name(WEBHOOKS) in answer.get("UnprocessedKeys", {}):
+            marked = await self.database.get(WEBHOOKS, mark)
         return AttemptContext(
-            Webhook.of(webhook) if webhook else None, Delivery.of(delivery) if delivery else None, _event(event)
+            Webhook.of(webhook) if webhook else None,
+            Delivery.of(delivery) if delivery else None,
+            _event(event),
+            stops_deliveries(marked),
         )
+
+    async def is_stopped(self, tenant: str) -> bool:
+        """Whether the tenant's webhooks get nothing, because the tenant is not active. Strongly consistent."""
+        return stops_deliveries(await self.database.get(WEBHOOKS, webhooks_key(tenant)))
 
     async def event(self, event_id: str) -> Event | None:
         """The event in the outbox, strongly consistent."""
         return _event(await self.database.get(OUTBOX, {"id": event_id}))
+
+
+def _with_key(items: Iterable[Item], key: Item) -> Item:
+    return next((item for item in items if key.items() <= item.items()), {})
 
 
 def _event(item: Item) -> Event | None:

@@ -121,6 +121,13 @@ def invalid_api_key(message: str = "Incorrect API key: it is unknown, revoked or
     return ApiError(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
 
 
+def account_closed(status: str = "") -> ApiError:
+    """403: the tenant is being deleted, by its `status`; or it is suspended or deactivated, or there is none."""
+    if status == "deleting":
+        return ApiError(403, "account_terminated", "This account is being deleted.")
+    return ApiError(403, "account_inactive", "This account is not active.")
+
+
 def unauthorized() -> ApiError:
     """401 of the gateway, which does not learn why the authorizer refused."""
     return invalid_api_key(

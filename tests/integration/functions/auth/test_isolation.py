@@ -14,7 +14,7 @@ from callmissed.platform.routes import ROUTES, Auth, Role, Route
 from callmissed.platform.tables import TENANTS
 from callmissed.sessions.tokens import LIFETIME_SECONDS
 from callmissed.settings import CoreSettings
-from callmissed.tenants.tenants import TenantStatus
+from callmissed.tenants.status import TenantStatus
 from callmissed.tenants.users import user_key
 from local.aws.tables import StageTables
 from tests.support.inference.gateway import PEPPER, Accounts

@@ -48,6 +48,7 @@ def test_the_announcement_says_where_and_with_which_keys(local_stack: LocalStack
     announcement = local_stack.announcement
     assert announcement.keys() == {
         "base_url",
+        "localhost_url",
         "live_key",
         "test_key",
         "owner_email",

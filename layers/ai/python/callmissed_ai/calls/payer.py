@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from callmissed.aws.dynamodb import Unavailable
-from callmissed.errors import ApiError, invalid_api_key, service_unavailable
+from callmissed.errors import ApiError, account_closed, invalid_api_key, service_unavailable
 from callmissed.keys.admission import Admitted
 from callmissed.keys.credentials import check_origin
 from callmissed.keys.records import read_api_key
@@ -127,7 +127,7 @@ class TenantPayer:
         except Unavailable as error:
             raise service_unavailable() from error
         except ApiError:
-            raise ApiError(403, "account_inactive", "This account is not active.") from None
+            raise account_closed() from None
         return AdmittedPayer(self.tenant, tenant.plan, now)
 
 

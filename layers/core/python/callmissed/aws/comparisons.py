@@ -51,6 +51,11 @@ def between(lower: Value, upper: Value) -> Comparison:
     return Comparison("{name} BETWEEN {0} AND {1}", (lower, upper))
 
 
+def one_of(*values: Value) -> Comparison:
+    """The attribute is one of `values`."""
+    return Comparison(f"{{name}} IN ({', '.join(f'{{{index}}}' for index in range(len(values)))})", values)
+
+
 def begins_with(prefix: str) -> Comparison:
     """The attribute is a text that begins with `prefix`."""
     return Comparison("begins_with({name}, {0})", (prefix,))

@@ -11,7 +11,7 @@ from callmissed.aws.attributes import from_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
 from callmissed.clock import SECOND, Micros, month_of
-from callmissed.errors import ApiError, invalid_api_key, service_unavailable
+from callmissed.errors import ApiError, account_closed, invalid_api_key, service_unavailable
 from callmissed.keys.memory import remember
 from callmissed.keys.rates import RateState
 from callmissed.keys.records import KeyItem, admit_request, key_item_of, refund_request, start_month
@@ -59,8 +59,8 @@ class Admission:
         """Admit one call of the key at `now`, and charge `estimate` to its budget.
 
         One round trip, two when the cached branch was wrong. Raises ApiError 401 for a key that is unknown,
-        revoked or expired, RateLimited above its rate, HoldRefused above its budget; Unavailable when DynamoDB does not
-        answer.
+        revoked or expired, 403 for a tenant that is not active, RateLimited above its rate, HoldRefused above its
+        budget; Unavailable when DynamoDB does not answer.
         """
         limited = self._limited.get(key_hash)
         if limited and limited.conforms_at > now:
@@ -99,6 +99,8 @@ class Admission:
 
     async def _learn(self, key: KeyItem | None, estimate: MicroCredits, now: Micros, month: int) -> int:
         """The month to retry with, from the key that refused the write. Raises the refusal if a retry can't help."""
+        if key and key.is_closed(now):
+            raise account_closed(key.status)
         if not key or not key.works(now):
             raise invalid_api_key()
         if key.month < month:

@@ -53,10 +53,10 @@ class KeyAuthenticator:
         raise service_unavailable()
 
     async def _locate(self, hashes: list[str], now: Micros) -> str:
-        """The id under which the key works. Raises ApiError 401 when there is none."""
+        """The id under which the key works, or would in an active tenant. Raises ApiError 401 when there is none."""
         for hashed in reversed(hashes):
             item = await read_key_item(self._database, hashed)
-            if item and item.works(now):
+            if item and (item.works(now) or item.is_closed(now)):
                 return hashed
         raise invalid_api_key()
 

@@ -12,7 +12,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import WriteOperation
 from callmissed.clock import MINUTE, Micros
-from callmissed.errors import ApiError, invalid_request
+from callmissed.errors import ApiError, account_closed, invalid_request
 from callmissed.ids import new_id
 from callmissed.keys.policy import KeyPolicy, checked, new_api_key, new_key_item
 from callmissed.keys.records import (
@@ -28,7 +28,7 @@ from callmissed.keys.records import (
 )
 from callmissed.keys.secret import Mode, key_hash, masked, new_secret
 from callmissed.keys.secret_rotation import RotationPlan, plan_rotation
-from callmissed.tenants.tenants import checked_name, get_tenant
+from callmissed.tenants.tenants import checked_name, get_tenant, require_active
 
 MAX_OVERLAP_MINUTES = 24 * 60
 MAX_EARLIER_SECRETS = 5
@@ -67,15 +67,21 @@ class KeyManager:
     ) -> NewKey:
         """A new key, written with the operations of `audit`.
 
-        Raises ApiError 404 for an unknown tenant, 400 for an invalid name or policy.
+        Raises ApiError 404 for an unknown tenant, 403 for one that is not active, 400 for an invalid name or policy.
         """
         name, policy = checked_name(name), checked(policy, now)
-        plan = (await get_tenant(self._database, tenant)).plan
+        owner = await get_tenant(self._database, tenant, consistent=True)
         secret, key_id = new_secret(mode), new_id("key")
         hashed = key_hash(self._pepper, secret)
-        item = new_key_item(key_hash=hashed, key_id=key_id, tenant=tenant, plan=plan, mode=mode, policy=policy, now=now)
+        item = new_key_item(
+            key_hash=hashed, key_id=key_id, tenant=tenant, plan=owner.plan, mode=mode, policy=policy, now=now
+        )
         record = new_api_key(item, name=name, masked=masked(secret), policy=policy, now=now)
-        await self._database.transact([*create_operations(item, record), *audit(record)])
+        operations = [*create_operations(item, record), *audit(record), require_active(tenant)]
+        try:
+            await self._database.transact(operations)
+        except TransactionCanceled:
+            raise account_closed(owner.status) from None
         return NewKey(record, secret)
 
     async def get(self, tenant: str, key_id: str) -> ApiKey:
@@ -103,7 +109,7 @@ class KeyManager:
         """A new secret for the key; earlier ones work at most `overlap_minutes` longer (0 to 1440).
 
         The rest of the key's monthly budget moves to the new secret; with an overlap, the earlier secrets keep half
-        of theirs. Raises ApiError 400, 404, and 409 for a revoked or expired key and for a concurrent rotation.
+        of theirs. Raises ApiError 400, 403, 404, and 409 for a revoked or expired key and for a concurrent rotation.
         """
         if not 0 <= overlap_minutes <= MAX_OVERLAP_MINUTES:
             raise invalid_request(f"The overlap is 0 to {MAX_OVERLAP_MINUTES} minutes.", "overlap_minutes")
@@ -128,6 +134,8 @@ class KeyManager:
         newest = next((item for item in items if item.key_hash == record.newest), None)
         if newest is None or len(items) < len(found):
             return None
+        if newest.is_closed(now):
+            raise account_closed(newest.status)
         if newest.expires <= now:
             raise ApiError(409, "conflict", "An expired key can't be rotated.")
         if overlap and sum(item.expires > now for item in items) > MAX_EARLIER_SECRETS:
@@ -137,12 +145,14 @@ class KeyManager:
         return plan_rotation(items, newest, key_hash(self._pepper, secret), overlap=overlap, now=now)
 
     async def _carry_out(self, record: ApiKey, plan: RotationPlan, mask: str) -> bool:
-        """Rotate as planned; False after a concurrent change."""
+        """Rotate as planned; False after a concurrent change. Raises ApiError 403."""
         changed = update_api_key(record, masked=mask, hashes=plan.hashes, newest=plan.fresh.key_hash)
         shared = [share_operation(before, after) for before, after in plan.earlier]
         try:
-            await self._database.transact([put_key_item(plan.fresh), changed, *shared])
-        except TransactionCanceled:
+            await self._database.transact([put_key_item(plan.fresh), changed, *shared, require_active(record.tenant)])
+        except TransactionCanceled as canceled:
+            if canceled.reasons[-1] == "ConditionalCheckFailed":
+                raise account_closed() from None
             return False
         return True
 

@@ -3,7 +3,8 @@
 The hot item, in the table `keys`, is written once a call, so its names are letters:
 
     id    HMAC of the secret              kid   the key's public id       t     tenant
-    st    `active` or `revoked`           mode  `live` or `test`          plan  the tenant's plan
+    st    `active`, `revoked`, or the status of a tenant that is not active
+                                          mode  `live` or `test`          plan  the tenant's plan
     perm  permissions, `*` for all        mdl   allowed models, `*`       dom   domain locks, `*` for none
     prov  allowed search providers, `*`   scp   scopes                    ex    expiry in epoch microseconds
     rpm   requests a minute               bud   monthly budget            kb    what is left of it, for month km
@@ -31,6 +32,7 @@ from callmissed.keys.rates import RateState
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import MicroCredits
 from callmissed.platform.tables import KEYS, ORIGINS, TENANTS
+from callmissed.tenants.status import INACTIVE, TenantStatus
 
 ACTIVE = "active"
 REVOKED = "revoked"
@@ -101,8 +103,12 @@ class KeyItem:
         return self.budget < NO_BUDGET
 
     def works(self, now: Micros) -> bool:
-        """Whether the secret is neither revoked nor expired at `now`."""
+        """Whether the secret is neither revoked nor expired at `now`, and its tenant is active."""
         return self.status == ACTIVE and self.expires > now
+
+    def is_closed(self, now: Micros) -> bool:
+        """Whether the secret would work at `now` if its tenant were active."""
+        return self.status in INACTIVE and self.expires > now
 
     def rate(self, now: Micros) -> RateState:
         """The rate's window at `now`."""
@@ -165,9 +171,10 @@ async def read_api_key(database: Database, tenant: str, key_id: str) -> ApiKey:
     return _api_key_of(item)
 
 
-async def read_api_keys(database: Database, tenant: str) -> list[ApiKey]:
+async def read_api_keys(database: Database, tenant: str, *, consistent: bool = False) -> list[ApiKey]:
     """Records of the tenant's keys, revoked ones included, oldest first. Raises Unavailable."""
-    found = [_api_key_of(item) async for item in database.query(TENANTS, tenant, sort=begins_with(_PREFIX))]
+    selected = database.query(TENANTS, tenant, sort=begins_with(_PREFIX), consistent=consistent)
+    found = [_api_key_of(item) async for item in selected]
     return sorted(found, key=lambda key: (key.created_at, key.key_id))
 
 
@@ -199,6 +206,11 @@ def update_api_key(key: ApiKey, **changes: Any) -> WriteOperation:
 def put_key_item(item: KeyItem) -> WriteOperation:
     """The operation that writes the hot item of a new secret."""
     return put_new_operation(KEYS, to_key_item(item))
+
+
+def status_operation(item: KeyItem, status: TenantStatus) -> WriteOperation:
+    """The operation that gives a secret's item the status of its tenant, if the item's is as it was read."""
+    return update_operation(KEYS, {"id": item.key_hash}, set={"st": str(status)}, expected={"st": item.status})
 
 
 def share_operation(before: KeyItem, after: KeyItem | None) -> WriteOperation:

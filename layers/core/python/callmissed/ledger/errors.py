@@ -1,7 +1,7 @@
 """Errors of a refused hold, derived from the wallet that the failed write returned."""
 
 from callmissed.clock import Micros, seconds_to_next_month
-from callmissed.errors import ApiError
+from callmissed.errors import ApiError, account_closed
 from callmissed.ledger.wallet import ACTIVE, Wallet
 from callmissed.money import NOTHING, MicroCredits, show
 from callmissed.plans.plans import Plan, limits
@@ -25,7 +25,7 @@ def refusal(wallet: Wallet | None, service: str, amount: MicroCredits, now: Micr
     if not wallet:
         return WalletMissing(403, "account_inactive", "This account is not active.")
     if wallet.status != ACTIVE:
-        return ApiError(403, "account_inactive", "This account is not active.")
+        return account_closed(wallet.status)
     if wallet.has_used_up(service):
         return _quota_exceeded(wallet.plan, service, now)
     if wallet.available < amount:

@@ -22,7 +22,7 @@ MAX_ENTRIES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """A tenant's money. `spent` and `quotas_left` are of `month`, such as 202611.
+    """A tenant's money. `spent`, `quotas_left` and `calls_made` are of `month`, such as 202611.
 
     `available + held + spent_ever = granted`. None means no monthly budget, or a quota without limit.
     """
@@ -39,6 +39,7 @@ class Balance:
     budget: MicroCredits | None
     budget_left: MicroCredits | None
     quotas_left: Mapping[str, int | None]
+    calls_made: Mapping[str, int]
 
 
 async def balance(database: Database, tenant: str, now: Micros) -> Balance:
@@ -101,4 +102,11 @@ def total(wallets: Sequence[Wallet], month: int) -> Balance:
         budget=add(wallet.budget for wallet in wallets) if first.has_budget else None,
         budget_left=add([*(wallet.budget_left for wallet in wallets), spent_before]) if first.has_budget else None,
         quotas_left={service: counters[service] if monthly[service] < UNLIMITED else None for service in SERVICES},
+        calls_made=_calls_made(wallets, month),
     )
+
+
+def _calls_made(wallets: Sequence[Wallet], month: int) -> Mapping[str, int]:
+    """Successful calls of each service in `month`, over all wallets."""
+    fresh, current = fresh_quotas(wallets[0].plan), [wallet for wallet in wallets if wallet.month >= month]
+    return {service: sum(fresh[service] - wallet.quotas[service] for wallet in current) for service in SERVICES}

@@ -18,7 +18,7 @@ from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.comparisons import at_least
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
-from callmissed.aws.operations import WriteOperation, put_new_operation, update_operation
+from callmissed.aws.operations import WriteOperation, check_operation, put_new_operation, update_operation
 from callmissed.ledger.wallet import ACTIVE, NO_QUOTA, SERVICES, HoldToken, Wallet, fresh_quotas
 from callmissed.money import MicroCredits
 from callmissed.platform.tables import WALLETS
@@ -59,6 +59,16 @@ def put_new_wallet(wallet: Wallet) -> WriteOperation:
 def grant_operation(wallet_id: str, amount: MicroCredits) -> WriteOperation:
     """The operation that adds `amount` to a wallet that exists."""
     return update_operation(WALLETS, {"id": wallet_id}, add={"av": amount, "gr": amount})
+
+
+def status_operation(wallet_id: str, status: str) -> WriteOperation:
+    """The operation that opens a wallet that exists, or closes it for the reason `status`."""
+    return update_operation(WALLETS, {"id": wallet_id}, set={"st": status})
+
+
+def require_status(wallet: Wallet) -> WriteOperation:
+    """The operation that fails the transaction unless the wallet's status is as it was read."""
+    return check_operation(WALLETS, {"id": wallet.wallet_id}, expected={"st": wallet.status})
 
 
 def shift_operation(wallet_id: str, credits: int, budget: int) -> WriteOperation:

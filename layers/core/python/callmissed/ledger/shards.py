@@ -10,17 +10,27 @@ all of them into this one. Shards are for plans without monthly quotas; levellin
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
+from callmissed.aws.operations import WriteOperation
 from callmissed.clock import Micros, month_of
 from callmissed.ledger.errors import refusal
-from callmissed.ledger.records import put_new_wallet, shift_operation, start_month, wallet_of
+from callmissed.ledger.records import (
+    put_new_wallet,
+    require_status,
+    shift_operation,
+    start_month,
+    status_operation,
+    wallet_of,
+)
 from callmissed.ledger.wallet import ACTIVE, NO_BUDGET, Wallet, new_wallet
 from callmissed.money import NOTHING, MicroCredits, total
+from callmissed.plans.plans import limits
 from callmissed.platform.tables import WALLETS
 
 _BORROW_TRIES = 10
@@ -73,6 +83,19 @@ async def read_wallets(database: Database, tenant: str, shards: int) -> list[Wal
     """The tenant's existing wallets, in order, strongly consistent. Raises Unavailable."""
     found = await database.get_all(WALLETS, [{"id": wallet_id(tenant, shard)} for shard in range(shards)])
     return [wallet_of(item) for item in found]
+
+
+async def apply_status(database: Database, tenant: str, status: str, fence: WriteOperation) -> int:
+    """Give the tenant's further wallets the `status` of its first one, if `fence` holds; returns how many differed.
+
+    A shard that is made later gets the first one's. Raises TransactionCanceled, Unavailable.
+    """
+    (primary, *_) = await read_wallets(database, tenant, 1)
+    shards = await read_wallets(database, tenant, limits(primary.plan).wallet_shards)
+    behind = [wallet for wallet in shards if wallet.status != status]
+    if behind:
+        await database.transact([fence, *(status_operation(wallet.wallet_id, status) for wallet in behind)])
+    return len(behind)
 
 
 class Shards:
@@ -130,10 +153,11 @@ class Shards:
         return bool(behind)
 
     async def _create(self, wallet_id: str, primary: Wallet) -> None:
-        """Write an empty shard; does nothing when another call did so first."""
+        """Write an empty shard; does nothing when another call did so first, or the tenant's status has changed."""
         budget = NOTHING if primary.has_budget else NO_BUDGET
         wallet = new_wallet(wallet_id, primary.plan, primary.month, budget=budget, status=primary.status)
-        await self._database.write_if(put_new_wallet(wallet))
+        with suppress(TransactionCanceled):
+            await self._database.transact([put_new_wallet(wallet), require_status(primary)])
 
     async def _move(self, wallets: list[Wallet], shifts: list[Shift]) -> None:
         """Apply the shifts if every giving shard still has its amount."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from callmissed.aws.database import Database
 from callmissed.clock import Micros
-from callmissed.errors import ApiError
+from callmissed.errors import ApiError, account_closed
 from callmissed.platform.routes.route import Role, Route
 from callmissed.platform.tables import SESSIONS, TENANTS
 from callmissed.sessions.records import Session, session_key, session_of
 from callmissed.sessions.tokens import AccessClaims, AccessTokens, invalid_token
-from callmissed.tenants.tenants import Tenant, TenantStatus, tenant_key, tenant_of
+from callmissed.tenants.status import TenantStatus
+from callmissed.tenants.tenants import Tenant, tenant_key, tenant_of
 from callmissed.tenants.users import User, user_key, user_of
 
 
@@ -59,18 +60,11 @@ def _is_alive(session: Session, user: User, claims: AccessClaims, now: Micros) -
 def check_access(principal: SignedInPerson, route: Route) -> None:
     """Hold a person to the route's roles and to the state of the tenant. Raises ApiError 403."""
     status, role = principal.tenant.status, principal.user.role
-    if status is TenantStatus.DELETING:
-        raise ApiError(403, "account_terminated", "This account is being deleted.")
     of_owner = status is TenantStatus.DEACTIVATED and role is Role.OWNER and route.while_inactive
     if status is not TenantStatus.ACTIVE and not of_owner:
-        raise account_inactive()
+        raise account_closed(status)
     if role not in route.roles:
         raise ApiError(403, "permission_denied", f"Requires role: {' or '.join(_ordered(route.roles))}")
-
-
-def account_inactive() -> ApiError:
-    """403: the tenant is suspended, or its owner has deactivated it."""
-    return ApiError(403, "account_inactive", "This account is not active.")
 
 
 def _ordered(roles: frozenset[Role]) -> list[str]:

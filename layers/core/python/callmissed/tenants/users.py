@@ -15,14 +15,24 @@ from dataclasses import asdict, dataclass, fields
 from callmissed.aws.attributes import Item, Value
 from callmissed.aws.comparisons import begins_with
 from callmissed.aws.database import Database
-from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation, update_operation
+from callmissed.aws.operations import (
+    WriteOperation,
+    delete_operation,
+    put_new_operation,
+    put_operation,
+    update_operation,
+)
 from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError
 from callmissed.platform.routes.route import Role
 from callmissed.platform.tables import TENANTS
+from callmissed.tenants.tenants import change_owner, leave_seat, take_owners_seat, take_seat
 
 _PREFIX = "USER#"
 _ACCOUNT = "ACCOUNT"
+_OWN_PREFIXES = ("FACTOR#{}", "PASSKEY#{}#")
+"""Prefixes of a person's further items, which go with the person."""
+_MAX_ID = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +115,7 @@ def user_record(user: User) -> Item:
 
 async def get_user(database: Database, tenant: str, user_id: str) -> User:
     """The person, strongly consistent. Raises ApiError 404, Unavailable."""
-    item = await database.get(TENANTS, user_key(tenant, user_id))
+    item = await database.get(TENANTS, user_key(tenant, user_id)) if len(user_id) <= _MAX_ID else None
     if not item:
         raise ApiError(404, "not_found", "No such user.")
     return user_of(item)
@@ -155,3 +165,42 @@ def update_user(user: User, now: Micros, **changes: Value) -> WriteOperation:
     counted = {**changes, "updated_at": iso(now), "revision": user.revision + 1}
     key, unchanged = user_key(user.tenant, user.user_id), {"revision": user.revision}
     return update_operation(TENANTS, key, set=counted, expected=unchanged)
+
+
+def add_user(user: User, max_seats: int) -> list[WriteOperation]:
+    """Add a person with an address that is nobody's, if a seat is free: address, person, and the tenant's count."""
+    return [claim_address(user), put_user(user), take_seat(user.tenant, max_seats)]
+
+
+def add_owner(user: User) -> list[WriteOperation]:
+    """Add the owner of a tenant that has none."""
+    return [claim_address(user), put_user(user), take_owners_seat(user.tenant, user.user_id)]
+
+
+async def remove_user(database: Database, user: User) -> list[WriteOperation]:
+    """Remove the person, if nobody has changed it since it was read, and free address and seat.
+
+    Two reads: what else belongs to the person goes too. Sessions are refused without their person, and expire.
+    """
+    own = [
+        delete_operation(TENANTS, {"tenant": user.tenant, "item": item["item"]})
+        for prefix in _OWN_PREFIXES
+        async for item in database.query(
+            TENANTS, user.tenant, sort=begins_with(prefix.format(user.user_id)), consistent=True, attributes=("item",)
+        )
+    ]
+    return [
+        delete_operation(TENANTS, user_key(user.tenant, user.user_id), expected={"revision": user.revision}),
+        delete_operation(TENANTS, address_key(user.email), expected={"user_id": user.user_id}),
+        leave_seat(user.tenant),
+        *own,
+    ]
+
+
+def transfer_ownership(owner: User, successor: User, now: Micros) -> list[WriteOperation]:
+    """Make `successor` the owner and `owner` an admin, if both are as they were read and the tenant is active."""
+    return [
+        change_owner(owner.tenant, owner.user_id, successor.user_id),
+        update_user(owner, now, role=str(Role.ADMIN)),
+        update_user(successor, now, role=str(Role.OWNER)),
+    ]

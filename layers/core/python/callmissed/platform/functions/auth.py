@@ -15,6 +15,7 @@ from callmissed.platform.tables import (
     SESSIONS,
     TENANTS,
     WALLETS,
+    WEBHOOKS,
 )
 
 KEY_EXPIRY = Function(
@@ -49,7 +50,8 @@ AUTH_API = Function(
         TENANTS.name: (*READ_WRITE, "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"),
         KEYS.name: READ_WRITE,
         WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
-        LEDGER.name: ("dynamodb:PutItem",),
+        LEDGER.name: ("dynamodb:PutItem", "dynamodb:Query"),
+        WEBHOOKS.name: ("dynamodb:UpdateItem",),
         ORIGINS.name: ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
         SESSIONS.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
         CHALLENGES.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),

@@ -14,7 +14,12 @@ INFERENCE = Function(
     timeout_seconds=900,
     tables={
         KEYS.name: ADMIT_KEYS,
-        WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+        WALLETS.name: (
+            "dynamodb:BatchGetItem",
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        ),
         LEDGER.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
         TENANTS.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
         ORIGINS.name: ("dynamodb:BatchGetItem",),

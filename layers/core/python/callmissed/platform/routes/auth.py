@@ -1,8 +1,9 @@
-"""The auth slice's routes: sign-in, sessions, keys, and the audit log."""
+"""The auth slice's routes: sign-in, sessions, keys, the audit log, the team and the tenant."""
 
-from callmissed.platform.routes.route import ANY_ROLE, MANAGERS, Auth, Role, Route
+from callmissed.platform.routes.route import ANY_ROLE, MANAGERS, OWNER_ONLY, Auth, Role, Route
 
 _AUTH = "/api/v1/auth"
+_TENANT = "/api/v1/tenants/me"
 
 
 def _public(method: str, path: str) -> Route:
@@ -29,4 +30,15 @@ ROUTES = (
     _session("POST", "/api/v1/keys", MANAGERS),
     _session("GET", "/api/v1/keys/{key_id}", MANAGERS),
     _session("GET", "/api/v1/audit/events", MANAGERS),
+    _session("GET", "/api/v1/users"),
+    _session("POST", "/api/v1/users", MANAGERS),
+    _session("PUT", "/api/v1/users/{user_id}", MANAGERS),
+    _session("DELETE", "/api/v1/users/{user_id}", MANAGERS),
+    _session("PATCH", "/api/v1/users/{user_id}/role", OWNER_ONLY),
+    _session("GET", _TENANT),
+    _session("PATCH", _TENANT, MANAGERS),
+    _session("GET", f"{_TENANT}/onboarding"),
+    _session("GET", f"{_TENANT}/billing"),
+    _session("POST", f"{_TENANT}/deactivate", OWNER_ONLY, while_inactive=True),
+    _session("POST", f"{_TENANT}/reactivate", OWNER_ONLY, while_inactive=True),
 )

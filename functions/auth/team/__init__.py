@@ -1,0 +1,1 @@
+"""A tenant's people: invitations, roles, and who owns the tenant."""

@@ -1,0 +1,1 @@
+"""The tenant itself: name and settings, what it uses, and whether it is served."""

@@ -1,0 +1,154 @@
+"""API models of tenants; docs/api/openapi.json is made from them."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from callmissed.ledger.queries import Balance
+from callmissed.money import credits
+from callmissed.plans.plans import UNLIMITED, Plan, limits
+from callmissed.tenants.tenants import Tenant, TenantSettings, checked_name
+from callmissed.web.schemas import RequestModel
+from functions.auth.tenant.service import Onboarding
+
+SearchProvider = Literal["google", "exa", "serper", "firecrawl"]
+PreferenceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+PreferenceValue = Annotated[str, Field(max_length=256)] | bool | Annotated[int, Field(ge=-(2**53), le=2**53)]
+_MAX_PREFERENCES = 50
+_DEFAULTS = TenantSettings()
+
+
+class TenantChanges(RequestModel):
+    """Changes of the tenant. What is not named stays; `null` sets a setting back to its default."""
+
+    name: str = Field(default="", min_length=1, max_length=255)
+    preferences: dict[PreferenceName, PreferenceValue] | None = Field(default=None, max_length=_MAX_PREFERENCES)
+    default_search_provider: SearchProvider | None = None
+    prompt_log_retention_days: int | None = Field(default=None, ge=1, le=365)
+    conversation_retention_days: int | None = Field(default=None, ge=1, le=3650)
+
+
+class TenantSettingsOut(BaseModel):
+    """The tenant. `conversation_retention_days` is null where conversations are kept as long as the account."""
+
+    id: str
+    name: str
+    slug: str
+    plan: str
+    status: str
+    is_active: bool
+    created_at: str
+    owner_id: str
+    team_members: int
+    preferences: dict[str, str | bool | int]
+    default_search_provider: str | None
+    prompt_log_retention_days: int
+    conversation_retention_days: int | None
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> Self:
+        """The tenant."""
+        return cls(
+            id=tenant.tenant_id,
+            name=tenant.name,
+            slug=tenant.slug,
+            plan=str(tenant.plan),
+            status=str(tenant.status),
+            is_active=tenant.is_active,
+            created_at=tenant.created_at,
+            owner_id=tenant.owner,
+            team_members=tenant.seats,
+            preferences=dict(tenant.settings.preferences),
+            default_search_provider=tenant.settings.default_search_provider,
+            prompt_log_retention_days=tenant.settings.prompt_log_retention_days,
+            conversation_retention_days=tenant.settings.conversation_retention_days,
+        )
+
+
+class OnboardingOut(BaseModel):
+    """What the tenant has done so far."""
+
+    api_key_created: bool
+    first_call_made: bool
+    team_invited: bool
+    completed: bool
+
+    @classmethod
+    def of(cls, state: Onboarding) -> Self:
+        """The state; the team is optional."""
+        return cls(
+            api_key_created=state.has_key,
+            first_call_made=state.has_called,
+            team_invited=state.has_invited,
+            completed=state.has_key and state.has_called,
+        )
+
+
+class UsageOut(BaseModel):
+    """A count and its limit; null without a limit."""
+
+    used: int
+    limit: int | None
+
+
+class PlanOut(BaseModel):
+    """Limits of a plan; null without a limit. Calls are those of a calendar month (UTC)."""
+
+    monthly_price_inr: int
+    calls: dict[str, int | None]
+    team_members: int | None
+    conversations: int | None
+    storage_bytes: int | None
+    voice_concurrency: int | None
+    default_rate_limit_rpm: int
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """What the plan allows."""
+        allowed = limits(plan)
+        return cls(
+            monthly_price_inr=allowed.monthly_price_inr,
+            calls={service: _limit(count) for service, count in allowed.monthly_quotas.items()},
+            team_members=_limit(allowed.team_members),
+            conversations=_limit(allowed.conversations),
+            storage_bytes=_limit(allowed.storage_bytes),
+            voice_concurrency=_limit(allowed.voice_concurrency),
+            default_rate_limit_rpm=allowed.default_rpm,
+        )
+
+
+class BillingOut(BaseModel):
+    """The plan, what was used in the month `period`, and what each plan allows. Money is in credits."""
+
+    plan: str
+    period: str
+    credit_balance: float
+    spent_credits: float
+    usage: dict[str, UsageOut]
+    limits: dict[str, PlanOut]
+
+    @classmethod
+    def of(cls, tenant: Tenant, money: Balance) -> Self:
+        """The tenant's billing."""
+        own = PlanOut.of(tenant.plan)
+        usage = {service: UsageOut(used=used, limit=own.calls[service]) for service, used in money.calls_made.items()}
+        usage["team_members"] = UsageOut(used=tenant.seats, limit=own.team_members)
+        return cls(
+            plan=str(tenant.plan),
+            period=f"{money.month // 100}-{money.month % 100:02}",
+            credit_balance=credits(money.available),
+            spent_credits=credits(money.spent),
+            usage=usage,
+            limits={str(plan): PlanOut.of(plan) for plan in Plan},
+        )
+
+
+def changes_of(body: TenantChanges) -> dict[str, Any]:
+    """What the body names, with the default in the place of null. Raises ApiError 400 for the name."""
+    named = body.model_dump(exclude_unset=True)
+    changes = {name: getattr(_DEFAULTS, name) if value is None else value for name, value in named.items()}
+    return changes | ({"name": checked_name(named["name"])} if "name" in named else {})
+
+
+def _limit(count: int) -> int | None:
+    return None if count >= UNLIMITED else count
