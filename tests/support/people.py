@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmissed.audit.events import Actor, ActorKind
-from callmissed.clock import iso
+from callmissed.clock import Clock, iso, system_clock
 from callmissed.ids import new_id
-from callmissed.plans.plans import Plan
+from callmissed.plans.plans import UNLIMITED, Plan
 from callmissed.platform.routes import Role
 from callmissed.platform.tables import TENANTS
+from callmissed.settings import CoreSettings
 from callmissed.tenants.status import TenantStatus
 from callmissed.tenants.tenants import Tenant, create_tenant_operations, tenant_key
-from callmissed.tenants.users import User, claim_address, put_user
+from callmissed.tenants.users import User, add_user, claim_address, put_user
 from functions.auth.sessions.service import TokenPair
+from local.aws.tables import StageTables
+from tests.support.inference.gateway import PEPPER
+from tests.support.webhooks.callbacks import SEALING
 from tests.support.whole_product import Reply, Sent, WholeProduct
 
 BROWSER = Actor(ActorKind.PERSON, "", "203.0.113.7", "a browser")
@@ -39,17 +43,34 @@ class SignedIn:
         return await self.product.through_local_gateway(Sent(method, path, tuple(own.items()), content))
 
 
+def product_of(tables: StageTables, clock: Clock = system_clock) -> WholeProduct:
+    """The product on tables of a test. Close it."""
+    settings = CoreSettings(
+        stage=tables.stage,
+        region="us-east-1",
+        dynamodb_endpoint=tables.endpoint,
+        peppers=PEPPER.hex(),
+        sealing_keys=SEALING,
+    )
+    return WholeProduct(settings, clock)
+
+
 async def new_tenant(product: WholeProduct, *, plan: Plan = Plan.PRO) -> SignedIn:
     """The owner of a new tenant."""
     now = product.clock()
     tenant = Tenant(new_id("tnt"), "Tests", plan, iso(now), owner=new_id("usr"))
     await product.database.transact(create_tenant_operations(tenant, now))
-    return await _signed_in(product, tenant.tenant_id, tenant.owner, Role.OWNER)
+    user = _person(product, tenant.tenant_id, tenant.owner, Role.OWNER)
+    await product.database.transact([put_user(user), claim_address(user)])
+    return await sign_in(product, user)
 
 
 async def new_member(owner: SignedIn, role: Role) -> SignedIn:
     """Another person of the owner's tenant."""
-    return await _signed_in(owner.product, owner.tenant, new_id("usr"), role)
+    product = owner.product
+    user = _person(product, owner.tenant, new_id("usr"), role)
+    await product.database.transact(add_user(user, UNLIMITED))
+    return await sign_in(product, user)
 
 
 async def sign_in(product: WholeProduct, user: User) -> SignedIn:
@@ -64,8 +85,6 @@ async def set_status(product: WholeProduct, tenant: str, status: TenantStatus) -
     await product.database.update_if(TENANTS, tenant_key(tenant), set={"status": str(status)})
 
 
-async def _signed_in(product: WholeProduct, tenant: str, user_id: str, role: Role) -> SignedIn:
+def _person(product: WholeProduct, tenant: str, user_id: str, role: Role) -> User:
     moment = iso(product.clock())
-    user = User(tenant, user_id, f"{user_id}@example.com", "Ada", role, moment, moment, confirmed=True)
-    await product.database.transact([put_user(user), claim_address(user)])
-    return await sign_in(product, user)
+    return User(tenant, user_id, f"{user_id}@example.com", "Ada", role, moment, moment, confirmed=True)

@@ -67,10 +67,10 @@ class Suspensions:
         return await self._change(tenant_id, _REACTIVATE, owner, now, owner=owner.actor_id)
 
     async def _change(
-        self, tenant_id: str, change: _Change, actor: Actor, now: Micros, *, owner: str = "", reason: str = ""
+        self, tenant_id: str, change: _Change, actor: Actor, now: Micros, *, owner: str | None = None, reason: str = ""
     ) -> Tenant:
         tenant = await get_tenant(self._database, tenant_id, consistent=True)
-        if owner and tenant.owner != owner:
+        if owner is not None and tenant.owner != owner:
             raise ApiError(403, "permission_denied", "Requires role: owner")
         if tenant.status is not change.after:
             if tenant.status not in change.before:
@@ -80,11 +80,11 @@ class Suspensions:
         return await get_tenant(self._database, tenant_id, consistent=True)
 
     async def _change_record(
-        self, tenant: Tenant, change: _Change, actor: Actor, now: Micros, owner: str, reason: str
+        self, tenant: Tenant, change: _Change, actor: Actor, now: Micros, owner: str | None, reason: str
     ) -> None:
         metadata = {"before": str(tenant.status), "after": str(change.after)} | ({"reason": reason} if reason else {})
         event = AuditEvent(tenant.tenant_id, change.action, "tenant", tenant.tenant_id, actor, metadata)
-        expected = {"status": one_of(*map(str, change.before))} | ({"owner": owner} if owner else {})
+        expected = {"status": one_of(*map(str, change.before))} | ({} if owner is None else {"owner": owner})
         operations = [
             change_status(tenant.tenant_id, change.after, expected),
             status_operation(tenant.tenant_id, str(change.after)),

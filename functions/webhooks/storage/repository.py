@@ -79,7 +79,8 @@ class Repository:
 
 
 def _with_key(items: Iterable[Item], key: Item) -> Item:
-    return next((item for item in items if key.items() <= item.items()), {})
+    nothing: Item = {}
+    return next((item for item in items if key.items() <= item.items()), nothing)
 
 
 def _event(item: Item) -> Event | None:

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from callmissed.clock import SECOND, Micros, system_clock
 from callmissed.keys.secret import Mode
+from callmissed.keys.suspension import apply_status
 from callmissed.platform.functions import AUTH_API
 from callmissed.platform.routes import ROUTES, Auth, Role, Route
 from callmissed.platform.tables import TENANTS
@@ -26,6 +27,9 @@ SERVED = [route for route in ROUTES if route.function == AUTH_API.name]
 OF_PEOPLE = [route for route in ROUTES if route.auth is Auth.SESSION]
 OF_BOTH = [route for route in ROUTES if route.auth is Auth.ACCOUNT]
 WITH_IDS = [route for route in SERVED if "{" in route.path]
+
+BODIES = {"/api/v1/users/{user_id}/role": b'{"role": "agent"}'}
+"""Bodies of routes that need one before they look for what the path names."""
 
 OPENED = "opened"
 Credential = Callable[["Cast"], Awaitable[str]]
@@ -98,6 +102,18 @@ class Cast:
     async def test_key(self) -> str:
         return (await self.accounts.account(mode=Mode.TEST, scopes=frozenset({"*"}))).secret
 
+    async def key_of_a_suspended_tenant(self) -> str:
+        return await self._key_of_tenant(TenantStatus.SUSPENDED)
+
+    async def key_of_a_deleting_tenant(self) -> str:
+        return await self._key_of_tenant(TenantStatus.DELETING)
+
+    async def _key_of_tenant(self, status: TenantStatus) -> str:
+        account = await self.accounts.account(scopes=frozenset({"*"}))
+        await set_status(self.product, account.tenant, status)
+        await apply_status(self.product.database, account.tenant, status)
+        return account.secret
+
     async def _of_tenant(self, status: TenantStatus) -> str:
         owner = await new_tenant(self.product)
         await set_status(self.product, owner.tenant, status)
@@ -112,8 +128,8 @@ def always(code: str) -> Callable[[Route], str]:
     return lambda _route: code
 
 
-def by_a_key(route: Route) -> str:
-    return OPENED if route.auth is Auth.ACCOUNT else "invalid_api_key"
+def by_a_key(outcome: str = OPENED) -> Callable[[Route], str]:
+    return lambda route: outcome if route.auth is Auth.ACCOUNT else "invalid_api_key"
 
 
 MATRIX: dict[str, tuple[Credential, Callable[[Route], str]]] = {
@@ -133,8 +149,10 @@ MATRIX: dict[str, tuple[Credential, Callable[[Route], str]]] = {
         Cast.owner_of_a_deactivated_tenant,
         lambda route: OPENED if route.while_inactive else "account_inactive",
     ),
-    "live key": (Cast.live_key, by_a_key),
-    "test key": (Cast.test_key, by_a_key),
+    "live key": (Cast.live_key, by_a_key()),
+    "test key": (Cast.test_key, by_a_key()),
+    "key of a suspended tenant": (Cast.key_of_a_suspended_tenant, by_a_key("account_inactive")),
+    "key of a deleting tenant": (Cast.key_of_a_deleting_tenant, by_a_key("account_terminated")),
 }
 
 
@@ -167,7 +185,7 @@ def request_of(route: Route, secret: str, **ids: str) -> Sent:
         path = path.replace(f"{{{name}}}", value)
     path = path.replace("{", "").replace("}", "")
     headers = [("Content-Type", "application/json"), *([("Authorization", f"Bearer {secret}")] if secret else [])]
-    return Sent(route.method, path, headers, b"" if route.method == "GET" else b"{}")
+    return Sent(route.method, path, headers, b"" if route.method == "GET" else BODIES.get(route.path, b"{}"))
 
 
 @pytest.mark.parametrize("credential", MATRIX)
@@ -203,7 +221,11 @@ async def ids_of(owner: SignedIn) -> dict[str, str]:
     """Ids of one of everything that a tenant has, by the name of the parameter."""
     created = await owner.call("POST", "/api/v1/keys", {"name": "mine"})
     sessions = await owner.call("GET", "/api/v1/auth/sessions")
-    return {"key_id": json.loads(created.body)["id"], "session_id": json.loads(sessions.body)[0]["id"]}
+    return {
+        "key_id": json.loads(created.body)["id"],
+        "session_id": json.loads(sessions.body)[0]["id"],
+        "user_id": (await new_member(owner, Role.AGENT)).user.user_id,
+    }
 
 
 def without_id(body: bytes) -> object:
@@ -213,4 +235,4 @@ def without_id(body: bytes) -> object:
 
 def test_every_parameter_has_an_id_in_the_walk() -> None:
     named = {part[1:-1] for route in WITH_IDS for part in route.path.split("/") if part.startswith("{")}
-    assert named == {"key_id", "session_id"}
+    assert named == {"key_id", "session_id", "user_id"}

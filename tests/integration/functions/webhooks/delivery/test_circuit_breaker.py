@@ -9,6 +9,7 @@ from callmissed.aws.database import Database
 from callmissed.clock import SECOND, Micros
 from callmissed.events.types import WebhookDisabled
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS
+from callmissed.tenants.status import TenantStatus, mark_webhooks
 from functions.webhooks.delivery.attempts import AttemptOutcome
 from functions.webhooks.delivery.circuit_breaker import CircuitBreaker
 from functions.webhooks.delivery.jobs import ParkedJob
@@ -133,6 +134,20 @@ async def test_a_paused_webhook_collects_and_a_resumed_one_gets_it_all(simulatio
 
     await resume(simulation, endpoint)
     await simulation.run(days=5 * MINUTES)
+
+    await simulation.assert_nothing_lost(endpoint)
+
+
+async def test_a_stopped_tenants_deliveries_wait_and_come_after_it(simulation: Simulation) -> None:
+    endpoint = await simulation.webhook()
+    await simulation.tables.write_if(mark_webhooks(endpoint.tenant, TenantStatus.SUSPENDED))
+    await simulation.publish(count=20)
+    await simulation.run(days=1)
+    assert simulation.endpoints.got == []
+    assert await simulation.states(endpoint) == {State.PARKED: 20}
+
+    await simulation.tables.write_if(mark_webhooks(endpoint.tenant, TenantStatus.ACTIVE))
+    await simulation.run(days=8 * MINUTES)
 
     await simulation.assert_nothing_lost(endpoint)
 
