@@ -62,7 +62,7 @@ class Team:
         Raises ApiError 400 for the address or the name, 403 `limit_reached` where no seat is free, 409 for an address
         that has an account, 429.
         """
-        await self._windows.count(INVITATIONS, tenant, now)  # first: the answers tell which addresses have accounts
+        await self._windows.count(INVITATIONS, tenant, now)  # first: answers reveal addresses with accounts
         return await self._join(tenant, invitation, operation.new_id("usr"), actor, now)
 
     async def appoint_owner(self, tenant: str, invitation: Invitation, actor: Actor, now: Micros) -> User:

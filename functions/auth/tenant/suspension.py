@@ -2,7 +2,7 @@
 
     1. one transaction    the record, the first wallet, the mark of the webhooks, the audit event
     2. further wallets    one transaction
-    3. API keys           one transaction a key (callmissed.keys.suspension)
+    3. API keys           one transaction a key (functions.auth.tenant.key_status)
 
 After 1 no person, no hold on an unsharded wallet and no delivery passes, and no key can be made or rotated; after 3 no
 call of any key. A process that dies after 1 leaves keys as they were: the same request again does what is left, and
@@ -18,12 +18,12 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.clock import Micros
 from callmissed.errors import ApiError, account_closed
-from callmissed.keys.suspension import apply_status as apply_to_keys
-from callmissed.keys.suspension import status_changed
 from callmissed.ledger.records import status_operation
 from callmissed.ledger.shards import apply_status as apply_to_wallets
 from callmissed.tenants.status import TenantStatus, mark_webhooks
 from callmissed.tenants.tenants import Tenant, change_status, get_tenant, require_status
+from functions.auth.tenant.key_status import apply_status as apply_to_keys
+from functions.auth.tenant.key_status import status_changed
 
 _ACTIVE, _SUSPENDED, _DEACTIVATED = TenantStatus.ACTIVE, TenantStatus.SUSPENDED, TenantStatus.DEACTIVATED
 

@@ -56,7 +56,7 @@ async def test_a_shard_that_is_created_late_does_not_replace_the_one_that_has_cr
     hold = await borrow(module_tables, borrower, wallets, 100)
     before = await wallets.wallet(1)
 
-    assert [operation for operation, _ in borrower.late] == ["PutItem"]
+    assert [operation for operation, _ in borrower.late] == ["TransactWriteItems"]
     await borrower.deliver_late(0)
 
     assert await wallets.wallet(1) == before

@@ -1,5 +1,8 @@
 """`callmissed tenants` on real tables."""
 
+import pytest
+
+from callmissed.errors import ApiError
 from tests.support.cli import CommandLine
 
 
@@ -9,7 +12,7 @@ def test_a_tenant_is_created_listed_and_shown(line: CommandLine) -> None:
     assert made["tenant_id"].startswith("tnt_")
     assert (made["name"], made["plan"], made["credits"]) == ("Blue Kettle", "starter", "12.5")
     listed = line.json("tenants", "list")
-    assert {name: made[name] for name in ("tenant_id", "name", "plan", "created_at")} in listed
+    assert {name: made[name] for name in ("tenant_id", "name", "plan", "status", "created_at")} in listed
     assert [row["created_at"] for row in listed] == sorted(row["created_at"] for row in listed)
     shown = line.json("tenants", "show", "--tenant", made["tenant_id"])
     assert (shown["name"], shown["available"], shown["granted"], shown["held"]) == ("Blue Kettle", "12.5", "12.5", "0")
@@ -19,3 +22,21 @@ def test_without_a_name_the_local_stacks_own_tenant_is_meant(line: CommandLine) 
     assert line.json("tenants", "show") == line.json(
         "tenants", "show", "--tenant", line.json("credits", "balance")["tenant_id"]
     )
+
+
+def test_tenant_is_suspended_and_reactivated(line: CommandLine) -> None:
+    tenant = line.tenant()
+    secret = line.json("keys", "create", "--tenant", tenant, "--name", "t")["secret"]
+
+    assert line.json("tenants", "suspend", "--tenant", tenant, "--reason", "unpaid")["status"] == "suspended"
+    with pytest.raises(ApiError) as refused:
+        line.call(secret)
+    assert refused.value.code == "account_inactive"
+    assert line.run("keys", "create", "--tenant", tenant, "--name", "t").exit_code == 1
+
+    assert line.json("tenants", "reactivate", "--tenant", tenant, "--reason", "paid")["status"] == "active"
+    assert line.call(secret).key.tenant == tenant
+
+
+def test_suspension_needs_a_reason(line: CommandLine) -> None:
+    assert line.run("tenants", "suspend", "--tenant", line.tenant()).exit_code == 2

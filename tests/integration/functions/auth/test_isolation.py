@@ -9,7 +9,6 @@ import pytest_asyncio
 
 from callmissed.clock import SECOND, Micros, system_clock
 from callmissed.keys.secret import Mode
-from callmissed.keys.suspension import apply_status
 from callmissed.platform.functions import AUTH_API
 from callmissed.platform.routes import ROUTES, Auth, Role, Route
 from callmissed.platform.tables import TENANTS
@@ -17,6 +16,7 @@ from callmissed.sessions.tokens import LIFETIME_SECONDS
 from callmissed.settings import CoreSettings
 from callmissed.tenants.status import TenantStatus
 from callmissed.tenants.users import user_key
+from functions.auth.tenant.key_status import apply_status
 from local.aws.tables import StageTables
 from tests.support.inference.gateway import PEPPER, Accounts
 from tests.support.people import BROWSER, SignedIn, new_member, new_tenant, set_status, sign_in

@@ -34,6 +34,7 @@ def balance(*, spent: int = 0, budget: int | None = None, left: int = 10**12, fl
         budget=None if budget is None else MicroCredits(budget),
         budget_left=None if budget is None else MicroCredits(budget - spent - flying),
         quotas_left={},
+        calls_made={},
     )
 
 

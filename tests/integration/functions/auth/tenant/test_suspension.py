@@ -15,7 +15,6 @@ from callmissed.keys.management import KeyManager
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.records import read_key_item
 from callmissed.keys.secret import Mode, key_hash
-from callmissed.keys.suspension import apply_status
 from callmissed.ledger.grants import grant
 from callmissed.ledger.holds import Ledger
 from callmissed.ledger.queries import balance
@@ -26,6 +25,7 @@ from callmissed.platform.routes import Role
 from callmissed.platform.tables import WEBHOOKS
 from callmissed.tenants.status import TenantStatus, stops_deliveries, webhooks_key
 from callmissed.tenants.tenants import get_tenant
+from functions.auth.tenant.key_status import apply_status
 from functions.auth.tenant.suspension import Suspensions
 from local.aws.tables import StageTables
 from tests.support.faults import Crash, Fault, FaultyDynamoDB
