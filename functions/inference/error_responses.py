@@ -9,7 +9,8 @@ _MEANINGS = {
     400: "`invalid_request_error`, `unsupported_image_input`, `context_length_exceeded`, `invalid_idempotency_key`",
     401: "`invalid_api_key`: no key, an unknown, revoked or expired one",
     402: "`insufficient_credits`, `budget_exceeded`",
-    403: "`permission_denied`, `domain_not_allowed`, `model_not_allowed`, `model_not_available`, `account_inactive`",
+    403: "`permission_denied`, `domain_not_allowed`, `model_not_allowed`, `model_not_available`, `account_inactive`, "
+    "`account_terminated`",
     404: "`model_not_found`",
     409: "`idempotency_conflict`, `idempotency_in_progress`; wait `Retry-After` seconds",
     413: "`file_too_large`: the body is over 4 MB",
@@ -21,7 +22,7 @@ _TIMED_OUT = "`provider_error`: a provider took too long; nothing is charged"
 _KEYED = {
     401: _MEANINGS[401],
     402: "`budget_exceeded`",
-    403: "`domain_not_allowed`, `account_inactive`",
+    403: "`domain_not_allowed`, `account_inactive`, `account_terminated`",
     429: "`rate_limit_exceeded`; wait `Retry-After` seconds",
     503: "`service_unavailable`",
 }

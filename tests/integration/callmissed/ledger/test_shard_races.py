@@ -7,7 +7,9 @@ import pytest_asyncio
 
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB, Unavailable
+from callmissed.errors import ApiError
 from callmissed.ledger.holds import Hold, Ledger
+from callmissed.ledger.records import status_operation
 from callmissed.ledger.shards import Shards
 from callmissed.money import NOTHING, MicroCredits
 from local.aws.tables import StageTables
@@ -61,6 +63,21 @@ async def test_a_shard_that_is_created_late_does_not_replace_the_one_that_has_cr
 
     assert await wallets.wallet(1) == before
     assert (before["av"], before["h"]) == (450, {hold.call_id: list(hold.token)})
+
+
+async def test_a_shard_that_is_created_while_the_tenant_is_stopped_is_closed(
+    module_tables: StageTables, borrower: FaultyDynamoDB, wallets: TenantWallets
+) -> None:
+    await wallets.open("enterprise", av=1000, gr=1000)
+    closed = status_operation(wallets.tenant, "suspended")
+    database = Database(borrower, module_tables.stage)
+    borrower.before("TransactWriteItems", lambda: database.write_if(closed))
+
+    with pytest.raises(ApiError) as refused:
+        await borrow(module_tables, borrower, wallets, 100)
+
+    assert (refused.value.code, borrower.pending) == ("account_inactive", 0)
+    assert [(await wallets.wallet(shard))["st"] for shard in range(SHARDS)] == ["suspended"] * SHARDS
 
 
 @pytest.mark.parametrize(
