@@ -1,6 +1,7 @@
 """The tenant's status in the items of its keys, while keys move, are revoked and expire."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def database_of(key_store: KeyStore) -> Database:
     return Database(key_store.dynamodb, key_store.store.stage)
 
 
-async def in_tenant_with(key_store: KeyStore, status: TenantStatus, **policy: int) -> NewKey:
+async def in_tenant_with(key_store: KeyStore, status: TenantStatus, **policy: Any) -> NewKey:
     """A key whose tenant has just got the status, which the key's item lacks."""
     key = await key_store.key(**policy)
     record = tenant_key(key.record.tenant)

@@ -35,7 +35,7 @@ ROUTES = (
     _session("PUT", "/api/v1/users/{user_id}", MANAGERS),
     _session("DELETE", "/api/v1/users/{user_id}", MANAGERS),
     _session("PATCH", "/api/v1/users/{user_id}/role", OWNER_ONLY),
-    _session("GET", _TENANT),
+    _session("GET", _TENANT, while_inactive=True),
     _session("PATCH", _TENANT, MANAGERS),
     _session("GET", f"{_TENANT}/onboarding"),
     _session("GET", f"{_TENANT}/billing"),
