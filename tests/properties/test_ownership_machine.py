@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,9 @@ START = 1_794_787_200 * SECOND
 DAY = 24 * 3600 * SECOND
 SOMEBODY = st.integers(0, 3)
 Faults = Sequence[Fault | None]
+_IN_FLIGHT = Fault.DIE_IN_FLIGHT
+LOSSES = FAULTS | st.sampled_from([(None, _IN_FLIGHT), (None, None, _IN_FLIGHT)])
+"""A process that dies while its transaction is under way leaves one that arrives at any later time."""
 SMALL = settings(max_examples=max(8, settings().max_examples // 8), stateful_step_count=14)
 
 
@@ -44,19 +48,19 @@ class TeamMachine(RuleBasedStateMachine):
         self.tenant, self.people = self._wait(found_tenant(self.database, Micros(self.now), 3))
         self.dynamodb.arrived = self._arrived
 
-    @rule(whom=SOMEBODY, by=SOMEBODY, role=st.sampled_from([Role.OWNER, Role.OWNER, Role.AGENT]), faults=FAULTS)
+    @rule(whom=SOMEBODY, by=SOMEBODY, role=st.sampled_from([Role.OWNER, Role.OWNER, Role.AGENT]), faults=LOSSES)
     def assign(self, whom: int, by: int, role: Role, faults: Faults) -> None:
         """Somebody who was the owner once, or is, gives a role."""
         actor, user_id = acting(self.people[by]), self.people[whom]
         self._try("assign", self.team.assign_role(self.tenant, user_id, role, actor, Micros(self.now)), faults)
 
-    @rule(whom=SOMEBODY, by=SOMEBODY, active=st.booleans(), faults=FAULTS)
+    @rule(whom=SOMEBODY, by=SOMEBODY, active=st.booleans(), faults=LOSSES)
     def switch(self, whom: int, by: int, active: bool, faults: Faults) -> None:
         """Somebody is deactivated, or may sign in again."""
         changes, actor = {"is_active": active}, acting(self.people[by])
         self._try("switch", self.team.change(self.tenant, self.people[whom], changes, actor, Micros(self.now)), faults)
 
-    @rule(whom=SOMEBODY, by=SOMEBODY, faults=FAULTS)
+    @rule(whom=SOMEBODY, by=SOMEBODY, faults=LOSSES)
     def remove(self, whom: int, by: int, faults: Faults) -> None:
         """Somebody is removed, and somebody else invited instead."""
         actor = acting(self.people[by])
@@ -68,6 +72,21 @@ class TeamMachine(RuleBasedStateMachine):
         self._try("invite", invited, faults)
         if all(self.people[whom] != user.user_id for user in self._wait(self.team.members(self.tenant))):
             self.people[whom] = operation.new_id("usr")
+
+    @rule(whom=SOMEBODY, then=st.sampled_from(["deactivate", "demote"]), first=st.booleans())
+    def meanwhile(self, whom: int, then: str, first: bool) -> None:
+        """The owner hands over to somebody while an admin does something else with the same person."""
+        (owner, *_) = [user for user in self._wait(self.team.members(self.tenant)) if user.role is Role.OWNER]
+        user_id, now = self.people[whom], Micros(self.now)
+        works = {
+            "hand over": lambda: self.team.assign_role(self.tenant, user_id, Role.OWNER, acting(owner.user_id), now),
+            "deactivate": lambda: self.team.change(self.tenant, user_id, {"is_active": False}, acting("usr_x"), now),
+            "demote": lambda: self.team.assign_role(self.tenant, user_id, Role.AGENT, acting(owner.user_id), now),
+        }
+        between, after = (works["hand over"], works[then]) if first else (works[then], works["hand over"])
+        self.dynamodb.before("TransactWriteItems", lambda: self._settled(between()))
+        self._try(f"meanwhile {then}", after(), ())
+        self.dynamodb.forget_actions()
 
     @rule(which=st.integers(0, 20))
     def arrive_late(self, which: int) -> None:
@@ -96,6 +115,10 @@ class TeamMachine(RuleBasedStateMachine):
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)
+
+    async def _settled(self, work: Coroutine[Any, Any, Any]) -> None:
+        with suppress(ApiError):
+            await work
 
     def _try(self, name: str, work: Coroutine[Any, Any, Any], faults: Faults) -> None:
         self.dynamodb.faults.extend(faults)

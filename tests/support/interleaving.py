@@ -31,6 +31,10 @@ class InterleavingDynamoDB(DynamoDB):
         """Let each of `actions` happen before one of the next requests of `operation` that `matching` selects."""
         self._actions[operation] += [(matching, action) for action in actions]
 
+    def forget_actions(self) -> None:
+        """No action happens any more."""
+        self._actions.clear()
+
     @property
     def pending(self) -> int:
         """Actions that no request has reached: 0 at the end of a test that proves anything."""

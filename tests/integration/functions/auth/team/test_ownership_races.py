@@ -54,7 +54,7 @@ class Watcher(threading.Thread):
     """Looks at a tenant again and again, and keeps what was wrong."""
 
     def __init__(self, tables: StageTables, tenant: str, user_ids: list[str]) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self.tables, self.tenant, self.user_ids = tables, tenant, user_ids
         self.over = threading.Event()
         self.seen = 0
@@ -84,12 +84,14 @@ async def test_changes_at_once_leave_exactly_one_active_owner(tables: StageTable
     watcher = Watcher(tables, tenant, people)
     watcher.start()
     outcomes: list[str] = []
-    for seed in range(6):
-        owner = check_owner(await snapshot(database, tenant, people))
-        works = changes(tenant, people, owner, random.Random(seed))
-        outcomes += await asyncio.to_thread(in_threads, tables, works)
-    watcher.over.set()
-    await asyncio.to_thread(watcher.join)
+    try:
+        for seed in range(6):
+            owner = check_owner(await snapshot(database, tenant, people))
+            works = changes(tenant, people, owner, random.Random(seed))
+            outcomes += await asyncio.to_thread(in_threads, tables, works)
+    finally:
+        watcher.over.set()
+        await asyncio.to_thread(watcher.join)
 
     assert watcher.wrong == []
     assert watcher.seen > 0
