@@ -1,15 +1,17 @@
 """What a command needs to work on one stage."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.credentials import Credentials
 
 from callmissed.audit.events import Actor, ActorKind
 from callmissed.aws.database import Database
+from callmissed.aws.queues import SqsQueue
 from callmissed.aws.secrets import pepper_ring
 from callmissed.clock import Clock, system_clock
 from callmissed.keys.management import KeyManager
+from callmissed.platform.queues import MAILS, physical_queue_name
 from callmissed.settings import CoreSettings
 from cli.errors import CommandError
 from cli.output import Output
@@ -57,6 +59,14 @@ class CommandContext:
         from callmissed.aws.clients import client  # boto3 takes half a second, which few commands need
 
         return client("sqs", self.settings, self.credentials)
+
+    def mails(self) -> SqsQueue:
+        """The stage's queue of mails. Raises ClientError where a deployed stage has none."""
+        settings, name = self.settings, physical_queue_name(self.stage, MAILS.name)
+        if not settings.queue_base:
+            url = self.sqs().get_queue_url(QueueName=name)["QueueUrl"]
+            settings = replace(settings, queue_base=url.removesuffix(f"/{name}"))
+        return SqsQueue(settings, MAILS, self.credentials)
 
     def lambdas(self) -> "LambdaClient":
         """A client for the stage's functions."""

@@ -4,10 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from callmissed.aws.queues import SqsQueue
 from callmissed.aws.secrets import sealing_ring
 from callmissed.idempotency.operation import Operation
-from callmissed.platform.queues import MAILS
 from callmissed.platform.routes import Role
 from callmissed.sealing import Sealer
 from callmissed.tenants.tenants import get_tenant
@@ -60,5 +58,5 @@ async def deactivate(context: CommandContext, *, user_id: UserId) -> None:
 
 
 def _team(context: CommandContext) -> Team:
-    mails, sealer = SqsQueue(context.settings, MAILS), Sealer(sealing_ring(context.settings))
-    return Team(context.database, SlidingWindows(context.database), mails, sealer)
+    sealer = Sealer(sealing_ring(context.settings))
+    return Team(context.database, SlidingWindows(context.database), context.mails(), sealer)

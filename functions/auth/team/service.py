@@ -13,10 +13,11 @@ from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import WriteOperation
-from callmissed.aws.queues import Sending
+from callmissed.aws.queues import QueueUnavailable, Sending
 from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError, account_closed
 from callmissed.idempotency.operation import Operation
+from callmissed.observability import get_logger
 from callmissed.plans.plans import limits
 from callmissed.platform.routes.route import Role
 from callmissed.sealing import Sealer
@@ -39,6 +40,7 @@ from functions.auth.team.invitation import Invitation, already_registered
 
 INVITATIONS = Limit("invitations", 30, 24 * 3600)
 MAILS = Limit("mails#invitation", 5, 3600)
+_logger = get_logger("team")
 
 
 class Team:
@@ -176,7 +178,11 @@ class Team:
         )
 
     async def _send(self, *jobs: MailJob) -> None:
-        await self._mails.send([job.message(self._sealer) for job in jobs])
+        """Send mails about what is done. One that is lost keeps nobody out: codes are sent on request."""
+        try:
+            await self._mails.send([job.message(self._sealer) for job in jobs])
+        except QueueUnavailable:
+            _logger.exception("mails were lost", extra={"templates": [job.name for job in jobs]})
 
     async def _transact(self, operations: Sequence[WriteOperation], event: AuditEvent, now: Micros) -> None:
         await self._database.transact([*operations, audit_operation(event, now)])

@@ -1,24 +1,20 @@
 """`callmissed users` on real tables."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from callmissed.aws.queues import Message, SqsQueue
+from cli.context import CommandContext
 from tests.support.cli import CommandLine
+from tests.support.teams import Mails
 
 
 @pytest.fixture
 def mails(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The jobs of mails that commands send."""
-    sent: list[dict[str, Any]] = []
-
-    async def send(_queue: SqsQueue, messages: Sequence[Message]) -> None:
-        sent.extend(message.body for message in messages)
-
-    monkeypatch.setattr(SqsQueue, "send", send)
-    return sent
+    queue = Mails()
+    monkeypatch.setattr(CommandContext, "mails", lambda _: queue)
+    return queue.sent
 
 
 def invite(line: CommandLine, tenant: str, name: str, *more: str) -> Any:

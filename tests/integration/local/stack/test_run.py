@@ -29,6 +29,7 @@ from callmissed.money import MicroCredits
 from callmissed.platform.routes import ROUTES, Auth, Route
 from local.aws.tables import dynamodb_client
 from local.paths import ROOT
+from tests.support.event_source_mappings import wait_for
 from tests.support.local_stack import GUARD_SECONDS, LocalStack, launch, running
 
 CHAT = {"model": "sandbox", "messages": [{"role": "user", "content": "Hello!"}]}
@@ -104,6 +105,25 @@ def test_the_printed_command_shows_the_credits_go_down(local_stack: LocalStack) 
     assert local_stack.post("/v1/chat/completions", CHAT)[0] == 200
     after = json.loads(run_by_hand("/bin/sh", "-c", f"{command} --json"))
     assert Decimal(after["available"]) < Decimal(before["available"])
+
+
+def test_the_announced_owner_signs_in_and_invites_by_the_command_line(local_stack: LocalStack) -> None:
+    announced = local_stack.announcement
+    login = {"email": announced["owner_email"], "password": announced["owner_password"]}
+    status, signed_in = local_stack.post("/api/v1/auth/login", login)
+    assert status == 200
+    shown = local_stack.output.read_text()
+    assert announced["owner_email"] in shown
+    assert announced["owner_password"] in shown
+
+    command = [str(Path(sys.executable).with_name("callmissed")), "users", "invite"]
+    person = ["--email", "grace@example.com", "--name", "Grace", "--state", str(local_stack.state), "--json"]
+    invited = json.loads(run_by_hand(*command, *person))
+
+    token = {"Authorization": f"Bearer {signed_in['access_token']}"}
+    assert invited["id"] in [user["id"] for user in local_stack.get("/api/v1/users", **token)[1]]
+    outbox = local_stack.state / "outbox"
+    wait_for(lambda: any("grace@example.com" in mail.read_text() for mail in outbox.glob("*.json")))
 
 
 def test_the_terminal_shows_which_models_can_be_called(local_stack: LocalStack) -> None:

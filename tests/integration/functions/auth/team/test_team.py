@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from callmissed.aws.queues import QueueUnavailable
 from callmissed.clock import SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.idempotency.operation import Operation
@@ -179,6 +180,21 @@ async def test_invitation_is_completed_after_a_crash(product: WholeProduct) -> N
 
     assert runs[0].user_id == runs[1].user_id
     assert (await get_tenant(product.database, owner.tenant, consistent=True)).seats == 2
+
+
+async def test_invitation_counts_also_when_its_mail_is_lost(
+    product: WholeProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await new_tenant(product)
+
+    async def full(_messages: object) -> None:
+        raise QueueUnavailable("full")
+
+    monkeypatch.setattr(product.mails, "send", full)
+
+    made = await invited(owner)
+
+    assert made in body(await owner.call("GET", "/api/v1/users"))
 
 
 async def test_suspended_tenant_gets_nobody(product: WholeProduct) -> None:
