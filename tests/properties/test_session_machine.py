@@ -174,5 +174,6 @@ def test_sessions_end_when_they_should_and_never_come_back(
     loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB
 ) -> None:
     machine: Any = partial(SessionMachine, loop, module_tables, dynamodb)
-    few = settings(settings.default, max_examples=settings.default.max_examples // 2)
+    profile = settings.get_profile(settings.get_current_profile_name())
+    few = settings(profile, max_examples=profile.max_examples // 2)
     run_state_machine_as_test(machine, settings=few)
