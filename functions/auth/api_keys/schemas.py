@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from callmissed.clock import SECOND, micros_of
+from callmissed.clock import SECOND, micros_at
 from callmissed.keys.changes import PolicyChanges
 from callmissed.keys.policy import ANY, MAX_RPM, NEVER, KeyPolicy
 from callmissed.keys.rates import burst
@@ -62,7 +62,7 @@ class _KeyForm(RequestModel):
             "allowed_search_providers": _names(self.allowed_search_providers),
             "rate_limit_rpm": self.rate_limit_rpm,
             "budget_limit": budget,
-            "expires_at": NEVER if self.expires_at is None else micros_of(self.expires_at.isoformat()),
+            "expires_at": NEVER if self.expires_at is None else micros_at(self.expires_at),
             "logs_enabled": self.logs_enabled,
             "prompt_logging_enabled": self.prompt_logging_enabled,
         }
@@ -158,32 +158,32 @@ class ApiKeyOut(BaseModel):
     created_at: str
 
     @classmethod
-    def of(cls, key: ApiKey, state: KeyState, **more: str) -> Self:
+    def of(cls, record: ApiKey, state: KeyState, **more: str) -> Self:
         """The key."""
         return cls(
-            id=key.key_id,
-            key_id=key.key_id,
-            name=key.name,
-            masked=key.masked,
-            mode=key.mode,
-            permissions=",".join(key.permissions),
-            scopes=",".join(key.scopes),
-            allowed_domains=",".join(sorted(key.domains)),
-            is_active=key.is_active,
-            status=key.status,
-            logs_enabled=key.logs_enabled,
-            prompt_logging_enabled=key.prompt_logging_enabled,
-            budget_limit=_credits(key.budget),
+            id=record.key_id,
+            key_id=record.key_id,
+            name=record.name,
+            masked=record.masked,
+            mode=record.mode,
+            permissions=",".join(record.permissions),
+            scopes=",".join(record.scopes),
+            allowed_domains=",".join(sorted(record.domains)),
+            is_active=record.is_active,
+            status=record.status,
+            logs_enabled=record.logs_enabled,
+            prompt_logging_enabled=record.prompt_logging_enabled,
+            budget_limit=_credits(record.budget),
             budget_used=_credits(state.used),
             budget_remaining=_credits(state.left),
-            rate_limit_rpm=key.rpm,
-            rate_limit_from_plan=key.rpm_from_plan,
-            allowed_models=",".join(key.models),
-            allowed_search_providers=",".join(key.search_providers),
+            rate_limit_rpm=record.rpm,
+            rate_limit_from_plan=record.rpm_from_plan,
+            allowed_models=",".join(record.models),
+            allowed_search_providers=",".join(record.search_providers),
             secrets=state.secrets,
-            expires_at=key.expires_at,
+            expires_at=record.expires_at,
             last_used_at=state.last_used_at,
-            created_at=key.created_at,
+            created_at=record.created_at,
             **more,
         )
 

@@ -62,9 +62,10 @@ class ApiKeys:
 
     async def change(self, asked: KeyRequest, key_id: str, changes: ChangedApiKey) -> tuple[ApiKey, KeyState]:
         """Change what `changes` name. Raises ApiError 400, 404, 409."""
-        named = KeyChanges(policy=changes.policy)
-        if "models" in named["policy"]:
-            named["policy"]["models"] = await self._models.resolved(named["policy"]["models"])
+        policy = changes.policy
+        if "models" in policy:
+            policy["models"] = await self._models.resolved(policy["models"])
+        named = KeyChanges(policy=policy)
         if "name" in changes.model_fields_set:
             named["name"] = changes.name
         if "is_active" in changes.model_fields_set:

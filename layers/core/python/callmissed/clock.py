@@ -47,4 +47,9 @@ def iso(micros: Micros) -> str:
 
 def micros_of(text: str) -> Micros:
     """The moment of an ISO 8601 text with a time zone; the inverse of `iso`. Raises ValueError."""
-    return Micros((datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1))
+    return micros_at(datetime.fromisoformat(text))
+
+
+def micros_at(moment: datetime) -> Micros:
+    """The moment of a datetime with a time zone."""
+    return Micros((moment - _EPOCH) // timedelta(microseconds=1))

@@ -132,6 +132,7 @@ class KeyManager:
             after = changed_key(before, changes, newest.plan, now)
             if after == before:
                 return before
+            after = replace(after, revision=before.revision + 1)
             pairs = changed_items(before, after, items, newest, now)
             several = len(items) > 1
             moved = [change_operation(old, new, several=several) for old, new in pairs if old != new]
@@ -147,7 +148,7 @@ class KeyManager:
                 return record
             items, _newest = await self._items(record)
             last_used_at = last_use(record, items)
-            after = replace(record, status=REVOKED, last_used_at=last_used_at)
+            after = replace(record, status=REVOKED, last_used_at=last_used_at, revision=record.revision + 1)
             if await self._transacted([*revoke_operations(record, last_used_at), *audit(record, after)]):
                 return after
             # else a secret was rotated or moved at the same time: it must end too
@@ -186,6 +187,7 @@ class KeyManager:
                     newest=plan.fresh.key_hash,
                     operation=operation,
                     last_used_at=used,
+                    revision=record.revision + 1,
                 )
                 shared = [share_operation(earlier, later) for earlier, later in plan.earlier]
                 changes = [put_key_item(plan.fresh), *change_operations(record, after), *shared]
@@ -224,7 +226,7 @@ class KeyManager:
             lost = await read_key_item(self._database, record.newest)
             if lost:
                 hashes = (record.hashes - {record.newest}) | {hashed}
-                after = replace(record, masked=mask, hashes=hashes, newest=hashed)
+                after = replace(record, masked=mask, hashes=hashes, newest=hashed, revision=record.revision + 1)
                 if await self._transacted([*move_operations(lost, record, hashed, masked=mask), *audit(record, after)]):
                     return NewKey(after, secret)
             record = await self.get(record.tenant, record.key_id)
