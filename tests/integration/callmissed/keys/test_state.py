@@ -99,13 +99,12 @@ async def test_budget_of_a_month_that_has_not_begun_for_the_key_is_whole(key_sto
 async def test_overdrawn_budget_has_nothing_left(key_store: KeyStore) -> None:
     key = await key_store.key(budget=100)
     await key_store.call(key.secret, 60)
-    await key_store.manager.change(key.record.tenant, key.record.key_id, now=NOVEMBER, policy={"budget": None})
-    without = await state(key_store, key)
-    await key_store.manager.change(
-        key.record.tenant, key.record.key_id, now=NOVEMBER, policy={"budget": MicroCredits(40)}
-    )
 
-    found = await state(key_store, key)
+    async def with_budget(budget: MicroCredits | None) -> KeyState:
+        await key_store.manager.change(key.record.tenant, key.record.key_id, now=NOVEMBER, policy={"budget": budget})
+        return await state(key_store, key)
+
+    without, found = await with_budget(None), await with_budget(MicroCredits(40))
 
     assert (without.used, without.left) == (None, None)
     assert (found.used, found.left) == (60, 0)
