@@ -14,7 +14,6 @@ from callmissed.settings import CoreSettings, from_environment
 from functions.auth.authorizer import Authenticators
 
 if TYPE_CHECKING:
-    from callmissed.catalog.model import Catalog
     from callmissed.sessions.authenticate import PersonAuthenticator
     from callmissed.sessions.tokens import AccessTokens
 
@@ -34,14 +33,6 @@ class AuthComposition:
     def mails(self) -> SqsQueue:
         """The queue of mails."""
         return SqsQueue(self.settings, MAILS)
-
-    @cached_property
-    def catalog(self) -> "Catalog":
-        """The models that keys may name. Raises CatalogError for an operator's file that can't be read."""
-        from callmissed.catalog.loader import load_catalog, read_operator_file  # only keys that name models need it
-
-        source = self.settings.providers_file
-        return load_catalog(read_operator_file(source) if source else None, source=source)
 
     @cached_property
     def keys(self) -> KeyAuthenticator:

@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING
 
 from callmissed.errors import invalid_request
 from callmissed.keys.policy import ANY
+from callmissed.settings import CoreSettings
 
 if TYPE_CHECKING:
     from callmissed.catalog.model import Catalog
+
+
+def read_catalog(settings: CoreSettings) -> "Catalog":
+    """The catalog of the stage. Raises CatalogError for an operator's file that can't be read."""
+    from callmissed.catalog.loader import load_catalog, read_operator_file  # only keys that name models need it
+
+    source = settings.providers_file
+    return load_catalog(read_operator_file(source) if source else None, source=source)
 
 
 class ModelNames:

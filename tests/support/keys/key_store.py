@@ -15,7 +15,7 @@ from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
-from callmissed.platform.tables import DOMAIN_LOCKS, KEYS, TABLES, Table, physical_name
+from callmissed.platform.tables import DOMAINS, KEYS, TABLES, Table, physical_name
 from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.interleaving import InterleavingDynamoDB
@@ -80,7 +80,7 @@ class KeyStore:
 
     async def origin(self, pattern: str) -> frozenset[str]:
         """Ids of the keys that are locked to `pattern`."""
-        found = Database(self.dynamodb, self.store.stage).query(DOMAIN_LOCKS, pattern, consistent=True)
+        found = Database(self.dynamodb, self.store.stage).query(DOMAINS, pattern, consistent=True)
         return frozenset([lock["key"].partition("#")[2] async for lock in found])
 
     async def read(self, table: Table, key: Item) -> Item:

@@ -42,7 +42,7 @@ from callmissed.errors import ApiError
 from callmissed.keys.rates import RateState, burst
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import MicroCredits
-from callmissed.platform.tables import DOMAIN_LOCKS, KEYS, TENANTS
+from callmissed.platform.tables import DOMAINS, KEYS, TENANTS
 
 ACTIVE = "active"
 PAUSED = "paused"
@@ -239,7 +239,7 @@ async def read_key_items(database: Database, hashes: Sequence[str]) -> list[KeyI
 
 async def has_lock(database: Database, patterns: Sequence[str]) -> bool:
     """Whether a key is locked to one of `patterns`. A read of one item for each, at once. Raises Unavailable."""
-    pages = await asyncio.gather(*(database.page(DOMAIN_LOCKS, pattern, limit=1) for pattern in patterns))
+    pages = await asyncio.gather(*(database.page(DOMAINS, pattern, limit=1) for pattern in patterns))
     return any(page.items for page in pages)
 
 
@@ -418,11 +418,11 @@ def _locks(domains: Iterable[str]) -> list[str]:
 
 
 def _lock(pattern: str, key: ApiKey) -> WriteOperation:
-    return put_operation(DOMAIN_LOCKS, _lock_key(pattern, key))
+    return put_operation(DOMAINS, _lock_key(pattern, key))
 
 
 def _unlock(pattern: str, key: ApiKey) -> WriteOperation:
-    return discard_operation(DOMAIN_LOCKS, _lock_key(pattern, key))
+    return discard_operation(DOMAINS, _lock_key(pattern, key))
 
 
 def _lock_key(pattern: str, key: ApiKey) -> Item:

@@ -65,8 +65,8 @@ TENANTS = Table(
     holds="tenant records, users and their addresses, key records, integrations and their accounts, payment events, "
     "reconciliation marks, health of providers' routes",
 )
-DOMAIN_LOCKS = Table(
-    "domain-locks",
+DOMAINS = Table(
+    "domains",
     "pattern",
     "key",
     tenant_data=HELPERS,
@@ -149,7 +149,7 @@ TABLES = (
     WALLETS,
     LEDGER,
     TENANTS,
-    DOMAIN_LOCKS,
+    DOMAINS,
     IDEMPOTENCY,
     OUTBOX,
     WEBHOOKS,

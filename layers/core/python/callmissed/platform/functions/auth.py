@@ -6,7 +6,7 @@ from callmissed.platform.resources import PEPPERS, PROVIDERS_FILE, RESPONSES_BUC
 from callmissed.platform.tables import (
     AUDIT,
     CHALLENGES,
-    DOMAIN_LOCKS,
+    DOMAINS,
     IDEMPOTENCY,
     KEYS,
     LEDGER,
@@ -50,7 +50,7 @@ AUTH_API = Function(
         KEYS.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
         WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
         LEDGER.name: ("dynamodb:PutItem",),
-        DOMAIN_LOCKS.name: ("dynamodb:PutItem", "dynamodb:DeleteItem"),
+        DOMAINS.name: ("dynamodb:PutItem", "dynamodb:DeleteItem"),
         SESSIONS.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
         CHALLENGES.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
         LIMITS.name: ("dynamodb:UpdateItem",),
