@@ -1,7 +1,6 @@
 """Names of models that a key may call, checked against the catalog."""
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from callmissed.errors import invalid_request
@@ -12,27 +11,24 @@ if TYPE_CHECKING:
     from callmissed.catalog.model import Catalog
 
 
-def read_catalog(settings: CoreSettings) -> "Catalog":
-    """The catalog of the stage. Raises CatalogError for an operator's file that can't be read."""
-    from callmissed.catalog.loader import load_catalog, read_operator_file  # only keys that name models need it
-
-    source = settings.providers_file
-    return load_catalog(read_operator_file(source) if source else None, source=source)
-
-
 class ModelNames:
-    """The names in the catalog, which `load` reads when a key first names a model."""
+    """The names in the stage's catalog, which is read when a key first names a model."""
 
-    def __init__(self, load: "Callable[[], Catalog]") -> None:
-        self._load = load
+    def __init__(self, settings: CoreSettings) -> None:
+        self._settings = settings
         self._catalog: Catalog | None = None
 
     async def resolved(self, names: frozenset[str]) -> frozenset[str]:
-        """Ids of the models by ids and aliases, routing suffixes left out. Raises ApiError 400 for an unknown one."""
+        """Ids of the models by ids and aliases, routing suffixes left out.
+
+        Raises ApiError 400 for an unknown one, CatalogError for an operator's file that can't be read.
+        """
         if names == ANY:
             return names
         if self._catalog is None:
-            self._catalog = await asyncio.to_thread(self._load)
+            from callmissed.catalog.loader import read_catalog  # few calls of the slice need it
+
+            self._catalog = await asyncio.to_thread(read_catalog, self._settings)
         return frozenset(_resolved(self._catalog, name) for name in sorted(names))
 
 

@@ -21,7 +21,7 @@ from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.auth.api_keys import routes as api_keys
 from functions.auth.api_keys.leaks import LeakedKeys
-from functions.auth.api_keys.models import ModelNames, read_catalog
+from functions.auth.api_keys.models import ModelNames
 from functions.auth.api_keys.service import ApiKeys
 from functions.auth.audit import routes as audit
 from functions.auth.audit.service import AuditLog
@@ -69,7 +69,7 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
         sign_in=SignIn(database, Codes(database, peppers[0]), sessions, composition.mails, sealer),
         sessions=sessions,
         profiles=Profiles(database),
-        keys=ApiKeys(database, manager, ModelNames(lambda: read_catalog(settings))),
+        keys=ApiKeys(database, manager, ModelNames(settings)),
         leaked_keys=LeakedKeys(database, manager, peppers, composition.mails, sealer),
         audit_log=AuditLog(database),
         windows=SlidingWindows(database),
