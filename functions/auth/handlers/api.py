@@ -20,6 +20,9 @@ from callmissed.web.idempotency import IdempotencyMiddleware
 from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.auth.api_keys import routes as api_keys
+from functions.auth.api_keys.leaks import LeakedKeys
+from functions.auth.api_keys.models import ModelNames
+from functions.auth.api_keys.service import ApiKeys
 from functions.auth.audit import routes as audit
 from functions.auth.audit.service import AuditLog
 from functions.auth.challenges.codes import Codes
@@ -44,7 +47,8 @@ class AuthServices:
     sign_in: SignIn
     sessions: Sessions
     profiles: Profiles
-    keys: KeyManager
+    keys: ApiKeys
+    leaked_keys: LeakedKeys
     audit_log: AuditLog
     windows: SlidingWindows
     key_set: dict[str, Any]
@@ -59,12 +63,14 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
     settings, database = composition.settings, composition.database
     peppers = pepper_ring(settings)
     sealer = Sealer(sealing_ring(settings))
+    manager = KeyManager(database, peppers[0])
     sessions = Sessions(database, composition.tokens, RefreshTokens(peppers))
     return AuthServices(
         sign_in=SignIn(database, Codes(database, peppers[0]), sessions, composition.mails, sealer),
         sessions=sessions,
         profiles=Profiles(database),
-        keys=KeyManager(database, peppers[0]),
+        keys=ApiKeys(database, manager, ModelNames(settings)),
+        leaked_keys=LeakedKeys(database, manager, peppers, composition.mails, sealer),
         audit_log=AuditLog(database),
         windows=SlidingWindows(database),
         key_set=composition.tokens.key_set(),

@@ -2,15 +2,15 @@
 
 from callmissed.platform.functions.function import ADMIT_KEYS, IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
 from callmissed.platform.queues.auth import MAILS
-from callmissed.platform.resources import PEPPERS, RESPONSES_BUCKET, SEALING_KEYS
+from callmissed.platform.resources import PEPPERS, PROVIDERS_FILE, RESPONSES_BUCKET, SEALING_KEYS
 from callmissed.platform.tables import (
     AUDIT,
     CHALLENGES,
+    DOMAINS,
     IDEMPOTENCY,
     KEYS,
     LEDGER,
     LIMITS,
-    ORIGINS,
     OUTBOX,
     SESSIONS,
     TENANTS,
@@ -47,17 +47,17 @@ AUTH_API = Function(
     memory_mb=1024,
     tables={
         TENANTS.name: (*READ_WRITE, "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"),
-        KEYS.name: READ_WRITE,
+        KEYS.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
         WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
         LEDGER.name: ("dynamodb:PutItem",),
-        ORIGINS.name: ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
+        DOMAINS.name: ("dynamodb:PutItem", "dynamodb:DeleteItem"),
         SESSIONS.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
         CHALLENGES.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
         LIMITS.name: ("dynamodb:UpdateItem",),
         AUDIT.name: (*READ, "dynamodb:PutItem"),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
     },
-    needs=(PEPPERS, SEALING_KEYS, RESPONSES_BUCKET),
+    needs=(PEPPERS, SEALING_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET),
     sends_to=(MAILS.name,),
     snap_start=True,
 )
