@@ -22,14 +22,16 @@ from callmissed.web.request_context import RequestContextMiddleware
 from functions.auth.api_keys import routes as api_keys
 from functions.auth.audit import routes as audit
 from functions.auth.audit.service import AuditLog
-from functions.auth.challenges.codes import Codes
 from functions.auth.composition import AuthComposition, compose
 from functions.auth.limits import SlidingWindows
 from functions.auth.sessions import routes as sessions
-from functions.auth.sessions.refresh_tokens import RefreshTokens
 from functions.auth.sessions.service import Sessions
 from functions.auth.sign_in import routes as sign_in
+from functions.auth.sign_in.captcha import RememberedCaptcha
+from functions.auth.sign_in.composition import SignInComposition
+from functions.auth.sign_in.google import GoogleSignIn
 from functions.auth.sign_in.profile import Profiles
+from functions.auth.sign_in.registration import Registrations
 from functions.auth.sign_in.service import SignIn
 
 prepare_start("anyio._backends._asyncio")
@@ -42,6 +44,9 @@ class AuthServices:
     """The services of one process, which routes find by name in the application's state."""
 
     sign_in: SignIn
+    registrations: Registrations
+    google: GoogleSignIn
+    captcha: RememberedCaptcha
     sessions: Sessions
     profiles: Profiles
     keys: KeyManager
@@ -57,16 +62,17 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
     Raises ValueError without a pepper or a sealing key.
     """
     settings, database = composition.settings, composition.database
-    peppers = pepper_ring(settings)
-    sealer = Sealer(sealing_ring(settings))
-    sessions = Sessions(database, composition.tokens, RefreshTokens(peppers))
+    people = SignInComposition(composition)
     return AuthServices(
-        sign_in=SignIn(database, Codes(database, peppers[0]), sessions, composition.mails, sealer),
-        sessions=sessions,
+        sign_in=people.sign_in,
+        registrations=people.registrations,
+        google=people.google,
+        captcha=people.captcha,
+        sessions=people.sessions,
         profiles=Profiles(database),
-        keys=KeyManager(database, peppers[0]),
+        keys=KeyManager(database, pepper_ring(settings)[0]),
         audit_log=AuditLog(database),
-        windows=SlidingWindows(database),
+        windows=people.windows,
         key_set=composition.tokens.key_set(),
         clock=clock,
     )

@@ -1,0 +1,57 @@
+"""Attempts to sign in: their limit for each address, and the audit rows of those that were refused.
+
+Both cost the same whether the address has an account.
+"""
+
+from dataclasses import dataclass
+
+from callmissed.audit.events import Actor, AuditEvent, audit_operation
+from callmissed.aws.database import Database
+from callmissed.aws.operations import put_operation
+from callmissed.clock import Micros
+from callmissed.platform.tables import AUDIT
+from callmissed.tenants.users import User
+from functions.auth.limits import Limit, SlidingWindows
+
+MAX_RECORDED = 10
+"""Attempts of one address in an hour that leave an audit row when they are refused."""
+
+_LIMIT = Limit("sign-in", 100, 3600)
+_NOBODY = "@nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class SignInAttempt:
+    """One attempt, the `number`-th of its address within an hour."""
+
+    identity: str
+    method: str
+    client: Actor
+    number: int
+    now: Micros
+
+
+class SignInAttempts:
+    """Counts attempts, over all networks that they come from. Raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(self, database: Database, windows: SlidingWindows) -> None:
+        self._database = database
+        self._windows = windows
+
+    async def begin(self, identity: str, method: str, client: Actor, now: Micros) -> SignInAttempt:
+        """Count an attempt. Raises ApiError 429 above 100 an hour."""
+        return SignInAttempt(identity, method, client, await self._windows.count(_LIMIT, identity, now), now)
+
+    async def refuse(self, attempt: SignInAttempt, user: User | None, reason: str) -> None:
+        """Leave an audit row with the tenant; where there is no account, write an empty one that nobody reads.
+
+        The row of nobody is always the same one, which is replaced: neither attempts nor guessed addresses make more.
+        """
+        if attempt.number > MAX_RECORDED:
+            return
+        metadata = {"method": str(attempt.method), "reason": reason}
+        if user:
+            event = AuditEvent(user.tenant, "session.refuse", "user", user.user_id, attempt.client, metadata)
+            await self._database.write_if(audit_operation(event, attempt.now))
+        else:
+            await self._database.write_if(put_operation(AUDIT, {"tenant": _NOBODY, "event": _NOBODY, **metadata}))
