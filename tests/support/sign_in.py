@@ -20,7 +20,7 @@ from tests.support.whole_product import Reply, Sent, WholeProduct, ask
 
 PASSWORD = "correct horse battery"
 BROWSER = Actor(ActorKind.PERSON, "", "203.0.113.7", "a browser")
-_START = 1_795_599_000 * SECOND
+_START = Micros(1_795_599_000 * SECOND)
 _numbers = itertools.count(1)
 
 
@@ -41,7 +41,7 @@ def settings_of(tables: StageTables, **more: Any) -> CoreSettings:
 class SettableClock:
     """A clock that stands until it is moved."""
 
-    now: Micros = Micros(_START)
+    now: Micros = _START
 
     def __call__(self) -> Micros:
         return self.now

@@ -11,6 +11,7 @@ from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import pepper_ring, sealing_ring
 from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
+from callmissed.http.client import SafeClient
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.management import KeyManager
 from callmissed.platform.resources import RESPONSES_BUCKET
@@ -52,6 +53,7 @@ class AuthServices:
     keys: KeyManager
     audit_log: AuditLog
     windows: SlidingWindows
+    http: SafeClient
     key_set: dict[str, Any]
     clock: Clock
 
@@ -73,6 +75,7 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
         keys=KeyManager(database, pepper_ring(settings)[0]),
         audit_log=AuditLog(database),
         windows=people.windows,
+        http=people.http,
         key_set=composition.tokens.key_set(),
         clock=clock,
     )

@@ -34,7 +34,7 @@ _TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class FoundAccount:
     """What an address leads to: a person with a tenant, or what was registered, or nothing."""
 
     identity: str
@@ -58,7 +58,7 @@ class Accounts:
         self._sessions = sessions
         self._bonus = bonus
 
-    async def find(self, identity: str) -> Account:
+    async def find(self, identity: str) -> FoundAccount:
         """The account of an address. Two reads, also where there is none."""
         address = await find_address(self._database, identity)
         owner, user_id = address.tenant or _NOBODY, address.user_id or _NOBODY
@@ -66,8 +66,8 @@ class Accounts:
             (TENANTS, user_key(owner, user_id)), (TENANTS, tenant_key(owner))
         )
         if not user or not tenant:
-            return Account(identity, pending=address.pending)
-        return Account(identity, user_of(user), tenant_of(tenant))
+            return FoundAccount(identity, pending=address.pending)
+        return FoundAccount(identity, user_of(user), tenant_of(tenant))
 
     async def create(
         self,

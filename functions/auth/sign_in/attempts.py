@@ -13,10 +13,11 @@ from callmissed.platform.tables import AUDIT
 from callmissed.tenants.users import User
 from functions.auth.limits import Limit, SlidingWindows
 
+ATTEMPTS = Limit("sign-in", 100, 3600)
+"""Attempts for one address, over all networks."""
 MAX_RECORDED = 10
 """Attempts of one address in an hour that leave an audit row when they are refused."""
 
-_LIMIT = Limit("sign-in", 100, 3600)
 _NOBODY = "@nobody"
 
 
@@ -40,7 +41,7 @@ class SignInAttempts:
 
     async def begin(self, identity: str, method: str, client: Actor, now: Micros) -> SignInAttempt:
         """Count an attempt. Raises ApiError 429 above 100 an hour."""
-        return SignInAttempt(identity, method, client, await self._windows.count(_LIMIT, identity, now), now)
+        return SignInAttempt(identity, method, client, await self._windows.count(ATTEMPTS, identity, now), now)
 
     async def refuse(self, attempt: SignInAttempt, user: User | None, reason: str) -> None:
         """Leave an audit row with the tenant; where there is no account, write an empty one that nobody reads.

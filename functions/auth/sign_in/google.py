@@ -6,7 +6,7 @@ from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError
 from callmissed.tenants.tenants import checked_name
 from callmissed.tenants.users import Registration
-from functions.auth.sign_in.accounts import Account, Accounts, account_changed
+from functions.auth.sign_in.accounts import Accounts, FoundAccount, account_changed
 from functions.auth.sign_in.captcha import Captcha
 from functions.auth.sign_in.completion import Outcome, SignInCompletion, SignInMethod
 from functions.auth.sign_in.google_tokens import GoogleIdentity, GoogleTokens
@@ -58,7 +58,7 @@ class GoogleSignIn:
         except TransactionCanceled:
             raise account_changed() from None
 
-    async def _sign_in(self, account: Account, client: Actor, now: Micros) -> Outcome:
+    async def _sign_in(self, account: FoundAccount, client: Actor, now: Micros) -> Outcome:
         """Sign in to an account that exists. One whose address nobody has confirmed loses its password and sessions."""
         user, tenant = account.user, account.tenant
         if user is None or tenant is None:

@@ -12,7 +12,7 @@ from functions.auth.challenges.codes import CodePurpose, Codes, wrong_code
 from functions.auth.mail.jobs import MailJob, nothing
 from functions.auth.mail.outlet import MailOutlet
 from functions.auth.mail.quota import MailQuota
-from functions.auth.sign_in.accounts import Account, Accounts
+from functions.auth.sign_in.accounts import Accounts, FoundAccount
 from functions.auth.sign_in.completion import SignedIn, SignInMethod
 from functions.auth.sign_in.passwords import hash_password
 from functions.auth.sign_in.profile import checked_phone_number
@@ -55,7 +55,7 @@ class Registrations:
             await self._mails.send(MailJob("register", address, parameters) if is_free else again)
         return address
 
-    async def send_code(self, account: Account, now: Micros) -> None:
+    async def send_code(self, account: FoundAccount, now: Micros) -> None:
         """Mail a new code for what is registered with the address, if something is."""
         confirms = account.pending.password if account.pending else ""
         code = await self._codes.issue(CodePurpose.REGISTER, account.identity, now, confirms=confirms)
@@ -64,7 +64,7 @@ class Registrations:
             mail = MailJob("register", account.identity, {"code": code, "full_name": account.pending.full_name})
         await self._mails.send(mail)
 
-    async def confirm(self, account: Account, code: str, client: Actor, now: Micros) -> SignedIn:
+    async def confirm(self, account: FoundAccount, code: str, client: Actor, now: Micros) -> SignedIn:
         """Create tenant and owner of what is registered, and sign in. Raises ApiError 400."""
         pending = account.pending
         confirms = pending.password if pending else ""

@@ -18,7 +18,7 @@ from functions.auth.challenges.codes import AcceptedCode, CodePurpose, Codes, wr
 from functions.auth.mail.jobs import MailJob, nothing
 from functions.auth.mail.outlet import MailOutlet
 from functions.auth.mail.quota import MailQuota
-from functions.auth.sign_in.accounts import Account, Accounts, account_changed
+from functions.auth.sign_in.accounts import Accounts, FoundAccount, account_changed
 from functions.auth.sign_in.attempts import SignInAttempt, SignInAttempts
 from functions.auth.sign_in.completion import Outcome, SignInCompletion, SignInMethod
 from functions.auth.sign_in.passwords import hash_password, is_outdated, matches
@@ -117,14 +117,16 @@ class SignIn:
         await self._mails.report([MailJob("password_changed", user.email, {"full_name": user.full_name})])
         return outcome
 
-    async def _accept(self, purpose: CodePurpose, account: Account, code: str, attempt: SignInAttempt) -> AcceptedCode:
+    async def _accept(
+        self, purpose: CodePurpose, account: FoundAccount, code: str, attempt: SignInAttempt
+    ) -> AcceptedCode:
         try:
             return await self._codes.accept(purpose, account.identity, code, attempt.now)
         except ApiError:
             await self._attempts.refuse(attempt, account.user, "wrong code")
             raise
 
-    async def _complete(self, account: Account, attempt: SignInAttempt, *operations: WriteOperation) -> Outcome:
+    async def _complete(self, account: FoundAccount, attempt: SignInAttempt, *operations: WriteOperation) -> Outcome:
         """Complete an attempt whose proof is right; the first of the operations uses its code."""
         user, tenant = account.user, account.tenant
         if user is None or tenant is None:
@@ -158,7 +160,7 @@ async def take_over(
     return replace(after, second_factor=False), [update_user(user, now, **changes, second_factor=False), *removed]
 
 
-def _known(account: Account) -> User:
+def _known(account: FoundAccount) -> User:
     if account.user is None:
         raise wrong_code()
     return account.user

@@ -111,6 +111,17 @@ CALLBACK_SECRETS = Resource(
     content="{}",
     rotation="The providers issue these secrets; the operator replaces them.",
 )
+ACCOUNT_SECRETS = Resource(
+    "account-secrets",
+    ResourceKind.SECRET,
+    "callmissed/{stage}/account-secrets",
+    _READ_SECRET,
+    holds="Secrets of sign-in and mails: a JSON object with TURNSTILE_SECRET_KEY and SMTP_PASSWORD",
+    tenant_data=NO_TENANT_DATA,
+    setting="account_secrets_name",
+    content="{}",
+    rotation="Cloudflare and the mail server issue these secrets; the operator replaces them.",
+)
 PROVIDERS_FILE = Resource(
     "providers",
     ResourceKind.PARAMETER,
@@ -161,6 +172,7 @@ RESOURCES = (
     SEALING_KEYS,
     PROVIDER_KEYS,
     CALLBACK_SECRETS,
+    ACCOUNT_SECRETS,
     PROVIDERS_FILE,
     RESPONSES_BUCKET,
     STORED_RESPONSES,
