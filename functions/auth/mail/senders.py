@@ -7,7 +7,7 @@ import smtplib
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
 from email.message import EmailMessage
@@ -119,7 +119,7 @@ class SmtpSender:
             raise
 
     @contextmanager
-    def _connected(self) -> Iterator[smtplib.SMTP]:
+    def _connected(self) -> Generator[smtplib.SMTP]:
         host, context = self._server.hostname or "", self._tls or ssl.create_default_context()
         if self._server.scheme == "smtps":
             opened = smtplib.SMTP_SSL(host, self._server.port or 465, timeout=_TIMEOUT_SECONDS, context=context)

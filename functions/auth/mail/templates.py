@@ -51,9 +51,9 @@ def render(name: str, to: str, parameters: Mapping[str, Any], console_url: str =
     has no links.
     """
     known = {**parameters, _CONSOLE: console_url.rstrip("/")}
-    subject, _, body = _environment().get_template(f"{name}.txt").render(known).partition("\n")
+    subject, _, body = environment().get_template(f"{name}.txt").render(known).partition("\n")
     paragraphs = [paragraph.strip() for paragraph in body.split("\n\n") if paragraph.strip()]
-    html = _environment().get_template("mail.html").render(subject=subject, paragraphs=paragraphs)
+    html = environment().get_template("mail.html").render(subject=subject, paragraphs=paragraphs)
     return Mail(to, subject, "\n\n".join(paragraphs) + "\n", html)
 
 
@@ -71,9 +71,10 @@ def _greeting(name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Jinja's environment of the templates, with their filters."""
     escapes = select_autoescape(["html"])
     # S701 does not know that `select_autoescape` returns a function
-    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=escapes, undefined=StrictUndefined)  # noqa: S701
-    environment.filters.update(greeting=_greeting, shown=shown_name)
-    return environment
+    made = Environment(loader=FileSystemLoader(FOLDER), autoescape=escapes, undefined=StrictUndefined)  # noqa: S701
+    made.filters.update(greeting=_greeting, shown=shown_name)
+    return made

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from google.auth import exceptions
 from google.auth import jwt as google_jwt
+from jwt.algorithms import RSAAlgorithm
 
 from callmissed.clock import SECOND
 from callmissed.errors import ApiError
@@ -44,7 +45,7 @@ class Google:
     async def answer(self, _request: web.Request) -> web.Response:
         self.asked += 1
         keys = [
-            {**jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": name, "alg": "RS256"}
+            {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": name, "alg": "RS256"}
             for name, key in self.keys.items()
         ]
         return web.json_response({"keys": keys}, status=self.status, headers=self.headers)
@@ -141,7 +142,7 @@ async def account(pages: SignInPages, email: str) -> dict[str, Any]:
     return body_of(await pages.post("register/verify", {"email": email, "code": pages.code()}))
 
 
-BAD = {
+BAD: dict[str, dict[str, Any]] = {
     "another key": {"key": OTHER},
     "unknown key": {"key_id": "two"},
     "another audience": {"aud": "somebody.else"},
