@@ -3,13 +3,12 @@
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import cast
 
 
 @dataclass
@@ -54,7 +53,7 @@ class SmtpServer:
 
     async def _keep(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         content = (await reader.readuntil(b"\r\n.\r\n")).removesuffix(b".\r\n")
-        self.mails.append(cast("EmailMessage", message_from_bytes(content, policy=default)))
+        self.mails.append(message_from_bytes(content, policy=default))
         self.encrypted.append(writer.get_extra_info("sslcontext") is not None)
         writer.write(b"250 kept\r\n")
 
@@ -62,7 +61,7 @@ class SmtpServer:
 @asynccontextmanager
 async def smtp_server(
     *, tls: ssl.SSLContext | None = None, implicit: bool = False, password: str = "", refuses: int = 0
-) -> AsyncIterator[SmtpServer]:
+) -> AsyncGenerator[SmtpServer]:
     """A server on a free port of this machine; with `implicit` TLS begins with the connection."""
     served = SmtpServer(password=password, refuses=refuses, starttls=None if implicit else tls)
     server = await asyncio.start_server(served.serve, "127.0.0.1", 0, ssl=tls if implicit else None)

@@ -4,11 +4,10 @@ from html import unescape
 from typing import Any
 
 import pytest
-from jinja2 import Environment
 from jinja2.meta import find_undeclared_variables
 
 from functions.auth.challenges.codes import CodePurpose
-from functions.auth.mail.templates import FOLDER, TEMPLATES, render, shown_name
+from functions.auth.mail.templates import FOLDER, TEMPLATES, environment, render, shown_name
 
 CONSOLE = "https://console.example.com/"
 EACH = pytest.mark.parametrize("name", TEMPLATES)
@@ -33,10 +32,7 @@ def test_mail_is_complete(name: str) -> None:
 @EACH
 def test_template_reads_the_parameters_that_are_listed(name: str) -> None:
     source = (FOLDER / f"{name}.txt").read_text()
-    assert (
-        find_undeclared_variables(Environment(autoescape=True).parse(source)) - {"console_url"}
-        == TEMPLATES[name].keys()
-    )
+    assert find_undeclared_variables(environment().parse(source)) - {"console_url"} == TEMPLATES[name].keys()
 
 
 @EACH
