@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from callmissed.platform.functions import FUNCTIONS
+from callmissed.platform.resources import ACCOUNT_SECRETS, Resource
 
 if TYPE_CHECKING:
     from aws_cdk import Environment
@@ -131,6 +132,10 @@ class StageConfig(BaseModel):
         from aws_cdk import Environment  # seconds of import, which only a synthesis needs
 
         return Environment(region=self.region)
+
+    def has(self, resource: Resource) -> bool:
+        """Whether the stage uses a resource: the secrets of accounts, where a setting needs one of them."""
+        return resource is not ACCOUNT_SECRETS or self.captcha != "off" or self.mail_transport == "smtp"
 
     @property
     def service(self) -> str:

@@ -12,8 +12,10 @@ from callmissed.platform.functions import (
     FUNCTIONS,
     INFERENCE,
     LEDGER_EVENTS,
+    MAILER,
     WEBHOOKS_API,
 )
+from infra.config import StageConfig
 from infra.declarations import Declarations
 from tests.support.assembly import Assembly, synthesised
 
@@ -135,3 +137,21 @@ def test_settings_of_accounts_reach_the_functions_that_read_them(optional_assemb
     assert (mailer["CALLMISSED_MAIL_TRANSPORT"], mailer["CALLMISSED_MAIL_FROM"]) == ("ses", "no-reply@example.com")
     assert accounts["CALLMISSED_SIGNUP_BONUS_CREDITS"] == "100"
     assert "CALLMISSED_MAIL_FROM" not in accounts
+
+
+@pytest.mark.parametrize(
+    ("settings", "has"),
+    [
+        ({}, False),
+        ({"mail_transport": "ses", "mail_from": "a@example.com"}, False),
+        ({"captcha": "turnstile"}, True),
+        ({"mail_transport": "smtp", "mail_from": "a@example.com", "smtp_url": "smtps://mail.example.com"}, True),
+    ],
+)
+def test_secret_of_accounts_is_read_only_where_a_setting_needs_it(settings: dict[str, str], has: bool) -> None:
+    from infra.constructs.access import environment
+
+    config = StageConfig.model_validate(settings)
+    for function in (AUTH_API, MAILER):
+        found = environment(function, config).get("CALLMISSED_ACCOUNT_SECRETS_NAME")
+        assert found == ("callmissed/dev/account-secrets" if has else None)

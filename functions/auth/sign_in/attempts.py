@@ -5,20 +5,18 @@ Both cost the same whether the address has an account.
 
 from dataclasses import dataclass
 
-from callmissed.audit.events import Actor, AuditEvent, audit_operation
+from callmissed.audit.events import RETENTION_DAYS, Actor, AuditEvent, audit_operation
 from callmissed.aws.database import Database
-from callmissed.aws.operations import put_operation
 from callmissed.clock import Micros
-from callmissed.platform.tables import AUDIT
 from callmissed.tenants.users import User
 from functions.auth.limits import Limit, SlidingWindows
 
 ATTEMPTS = Limit("sign-in", 100, 3600)
 """Attempts for one address, over all networks."""
+NOBODY = "@nobody"
+"""Instead of a tenant in the audit rows of attempts that are about no account."""
 MAX_RECORDED = 10
 """Attempts of one address in an hour that leave an audit row when they are refused."""
-
-_NOBODY = "@nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +42,10 @@ class SignInAttempts:
         return SignInAttempt(identity, method, client, await self._windows.count(ATTEMPTS, identity, now), now)
 
     async def refuse(self, attempt: SignInAttempt, user: User | None, reason: str) -> None:
-        """Leave an audit row with the tenant; where there is no account, write an empty one that nobody reads.
-
-        The row of nobody is always the same one, which is replaced: neither attempts nor guessed addresses make more.
-        """
+        """Leave an audit row with the tenant; where there is no account, an equal row that is nobody's, for a day."""
         if attempt.number > MAX_RECORDED:
             return
         metadata = {"method": str(attempt.method), "reason": reason}
-        if user:
-            event = AuditEvent(user.tenant, "session.refuse", "user", user.user_id, attempt.client, metadata)
-            await self._database.write_if(audit_operation(event, attempt.now))
-        else:
-            await self._database.write_if(put_operation(AUDIT, {"tenant": _NOBODY, "event": _NOBODY, **metadata}))
+        tenant, user_id = (user.tenant, user.user_id) if user else (NOBODY, "-")
+        event = AuditEvent(tenant, "session.refuse", "user", user_id, attempt.client, metadata)
+        await self._database.write_if(audit_operation(event, attempt.now, kept_days=RETENTION_DAYS if user else 0))

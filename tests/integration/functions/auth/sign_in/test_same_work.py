@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
+from callmissed.clock import SECOND
 from callmissed.platform.tables import AUDIT, TENANTS
 from callmissed.tenants.users import address_key, user_key
-from functions.auth.sign_in.attempts import ATTEMPTS, MAX_RECORDED
+from functions.auth.sign_in.attempts import ATTEMPTS, MAX_RECORDED, NOBODY
 from local.aws.tables import StageTables
 from tests.support.counting import CountingDynamoDB
 from tests.support.sign_in import PASSWORD, SettableClock, SignInPages, new_address, settings_of
@@ -163,8 +164,16 @@ async def test_refused_attempts_leave_a_bounded_number_of_audit_rows(pages: Coun
     rows = [metadata for action, metadata in await pages.actions(tenant) if action == "session.refuse"]
 
     assert rows == [{"method": "code", "reason": "wrong code"}] * MAX_RECORDED
-    of_nobody = [item async for item in pages.database.query(AUDIT, "@nobody")]
-    assert len(of_nobody) <= 1
+
+
+async def test_refused_attempts_about_no_account_name_no_address_and_go_after_a_day(pages: CountingPages) -> None:
+    email = new_address()
+    await pages.post("otp/login", {"email": email, "code": "000000"})
+
+    rows = [item async for item in pages.database.query(AUDIT, NOBODY, consistent=True)]
+
+    assert rows and email not in str(rows)
+    assert max(row["ttl"] for row in rows) <= pages.clock.now // SECOND + 24 * 3600
 
 
 async def test_password_is_hashed_anew_when_the_parameters_rise(pages: CountingPages) -> None:
