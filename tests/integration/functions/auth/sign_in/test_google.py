@@ -17,6 +17,7 @@ from google.auth import exceptions
 from google.auth import jwt as google_jwt
 from jwt.algorithms import RSAAlgorithm
 
+from callmissed.aws.secrets import account_environment
 from callmissed.clock import SECOND
 from callmissed.errors import ApiError
 from callmissed.http.client import SafeClient
@@ -245,3 +246,25 @@ async def test_sign_in_is_503_where_google_is_not_configured() -> None:
     with pytest.raises(ApiError) as refused:
         await asyncio.wait_for(GoogleTokens(keys, ()).verify(token_of("ada@example.com"), SettableClock().now), 1)
     assert refused.value.status == 503
+
+
+async def test_apps_need_no_captcha_and_pages_do(
+    module_tables: StageTables, google: tuple[Google, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TURNSTILE_SECRET_KEY", "the site's secret")
+    settings = settings_of(
+        module_tables,
+        google_client_ids=OURS,
+        google_native_client_ids=APP,
+        google_certificates_url=google[1],
+        captcha="turnstile",
+    )
+    account_environment.cache_clear()
+    product = WholeProduct(settings, SettableClock())
+    pages = SignInPages(product, SettableClock())
+
+    by_page = await pages.post("google", {"id_token": token_of(new_address())})
+    by_app = await pages.post("google", {"id_token": token_of(new_address(), aud=APP)})
+
+    await product.close()
+    assert (by_page.error["code"], by_app.status) == ("captcha_failed", 200)
