@@ -22,10 +22,11 @@ TEMPLATES: Mapping[str, Mapping[str, Any]] = {
     "password_changed": _PERSON,
     "second_factor_removed": _PERSON,
     "session_replay": _PERSON,
-    "invitation": {**_PERSON, "inviter": "Grace Hopper", "tenant_name": "Acme", "role": "agent", "has_password": False},
-    "ownership": {**_PERSON, "tenant_name": "Acme", "owner": "grace@example.com", "is_owner": True},
+    "invitation": {**_PERSON, "inviter": "Grace Hopper", "tenant": "Acme", "has_password": False},
+    "ownership_received": {"former": "Ada Lovelace", "owner": "Grace Hopper"},
+    "ownership_given": {"former": "Ada Lovelace", "owner": "Grace Hopper"},
     "webhook_disabled": {**_PERSON, "url": "https://example.com/hooks", "reason": "gone", "since": ""},
-    "key_leaked": {**_PERSON, "key_name": "server", "key_id": "key_3f0c9b7e2d14a8c65b901e77"},
+    "key_leaked": {**_PERSON, "name": "server", "masked": "cm_live_aB3d…Xy9z"},
 }
 """Every mail, with parameters as an example. A job gives the same ones."""
 
