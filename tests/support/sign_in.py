@@ -63,10 +63,13 @@ class SignInPages:
         return self.product.database
 
     async def post(self, path: str, body: Mapping[str, Any], *, ip_address: str = "") -> Reply:
+        return await self.send(path, json.dumps(body).encode(), ip_address=ip_address)
+
+    async def send(self, path: str, body: bytes, *, ip_address: str = "") -> Reply:
         number = next(_numbers)
         address = ip_address or f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         headers = [("Content-Type", "application/json")]
-        sent = Sent("POST", f"/api/v1/auth/{path}", headers, json.dumps(body).encode())
+        sent = Sent("POST", f"/api/v1/auth/{path}", headers, body)
         return await ask(self.product.gateway, sent, client=(address, 4711))
 
     async def registered(self, email: str, password: str = PASSWORD, **more: Any) -> Reply:
