@@ -1,5 +1,7 @@
 """Sign-in with Google: to the account of the address that Google has verified, or to a new one."""
 
+from contextlib import suppress
+
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.clock import Micros, iso
@@ -16,6 +18,7 @@ from functions.auth.sign_in.second_factor import SecondFactors
 from functions.auth.sign_in.service import take_over
 
 _MAX_NAME = 255
+_TRIES = 3
 
 
 class GoogleSignIn:
@@ -47,16 +50,19 @@ class GoogleSignIn:
         found = await self._tokens.verify(form.id_token, now)
         if found.audience not in self._native:
             await self._captcha.check(form.cf_turnstile_token, client.ip_address)
+        for _ in range(_TRIES):
+            with suppress(TransactionCanceled):  # the account came to be, or changed, at the same time
+                return await self._enter(found, client, now, accepts_terms=form.accept_terms)
+        raise account_changed()
+
+    async def _enter(self, found: GoogleIdentity, client: Actor, now: Micros, *, accepts_terms: bool) -> Outcome:
         account = await self._accounts.find(found.email)
-        try:
-            if account.user is None:
-                self._registrations.check_terms(accepted=form.accept_terms)
-                return await self._accounts.create(
-                    found.email, _registration(found, now), client, now, method=SignInMethod.GOOGLE, replaces=True
-                )
+        if account.user:
             return await self._sign_in(account, client, now)
-        except TransactionCanceled:
-            raise account_changed() from None
+        self._registrations.check_terms(accepted=accepts_terms)
+        return await self._accounts.create(
+            found.email, _registration(found, now), client, now, method=SignInMethod.GOOGLE, replaces=True
+        )
 
     async def _sign_in(self, account: FoundAccount, client: Actor, now: Micros) -> Outcome:
         """Sign in to an account that exists. One whose address nobody has confirmed loses its password and sessions."""

@@ -104,6 +104,17 @@ async def test_first_sign_in_creates_the_account_with_the_terms_accepted(pages: 
     assert (await pages.login(email)).status == 401
 
 
+async def test_two_first_sign_ins_at_once_make_one_account(pages: SignInPages) -> None:
+    email = new_address()
+    form = {"id_token": token_of(email), "accept_terms": True}
+
+    replies = await asyncio.gather(*(pages.post("google", form) for _ in range(4)))
+
+    found = [body_of(reply) for reply in replies]
+    assert [tokens["is_new_user"] for tokens in found].count(True) == 1
+    assert len({(await pages.me(tokens)).body for tokens in found}) == 1
+
+
 async def test_confirmed_account_is_linked_with_its_password(pages: SignInPages) -> None:
     email = new_address()
     earlier = await account(pages, email)

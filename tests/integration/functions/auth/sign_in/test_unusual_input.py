@@ -36,14 +36,7 @@ ADDRESSES = [
     '"a b"@c.example',
 ]
 FORMS: dict[str, dict[str, Any]] = {
-    "register": {
-        "email": "",
-        "password": "password",
-        "full_name": "Ada",
-        "tenant_name": "",
-        "phone_number": "",
-        "cf_turnstile_token": "",
-    },
+    "register": {"email": "", "password": "password", "full_name": "Ada", "phone_number": ""},
     "register/verify": {"email": "", "code": "123456"},
     "login": {"email": "", "password": "password"},
     "otp/send": {"email": "", "purpose": "login"},
