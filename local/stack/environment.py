@@ -11,7 +11,18 @@ from local.aws.tables import StageTables
 from local.state.folder import LocalSecrets
 
 _PUBLIC_URL = "CALLMISSED_PUBLIC_URL"
-_PASSED_THROUGH = ("CALLMISSED_PROVIDERS_FILE", "CALLMISSED_LOG_LEVEL", _PUBLIC_URL)
+_CONSOLE_URL = "CALLMISSED_CONSOLE_URL"
+_PASSED_THROUGH = (
+    "CALLMISSED_PROVIDERS_FILE",
+    "CALLMISSED_LOG_LEVEL",
+    _PUBLIC_URL,
+    _CONSOLE_URL,
+    "CALLMISSED_TERMS_URL",
+    "CALLMISSED_SIGNUP_BONUS_CREDITS",
+    "CALLMISSED_GOOGLE_CLIENT_IDS",
+    "CALLMISSED_CAPTCHA",
+    "CALLMISSED_CAPTCHA_URL",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,8 @@ def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
         **endpoints.secrets.variables,
         # Providers that call through a tunnel sign its URL.
         _PUBLIC_URL: os.environ.get(_PUBLIC_URL) or endpoints.public_url,
+        _CONSOLE_URL: os.environ.get(_CONSOLE_URL) or endpoints.public_url,
+        "CALLMISSED_MAIL_TRANSPORT": "local",
         "CALLMISSED_MAIL_OUTBOX": endpoints.mail_outbox,
         # A developer's webhook endpoint is most often on the same machine.
         "CALLMISSED_ALLOW_LOOPBACK": "true",

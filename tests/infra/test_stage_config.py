@@ -64,6 +64,14 @@ def test_command_line_gives_any_setting_as_text(setting: str, text: str, value: 
         {"public_url": "http://api.example.com"},
         {"public_url": "https://api.example.com/?stage=prod"},
         {"low_credits": "-1"},
+        {"signup_bonus_credits": "-1"},
+        {"console_url": "http://console.example.com"},
+        {"terms_url": "example.com/terms"},
+        {"google_client_ids": "one, two"},
+        {"captcha": "on"},
+        {"mail_transport": "local"},
+        {"mail_from": "no-reply"},
+        {"smtp_url": "https://mail.example.com"},
         {"log_level": "WARNING"},
         {"bedrock_models": '["*"]'},
         {"bedrock_models": '["arn:aws:bedrock:*::foundation-model/*"]'},
@@ -89,6 +97,11 @@ CERTIFICATE = "arn:aws:acm:ap-south-1:123456789012:certificate/11112222"
         (
             {"domain_name": "api.example.com", "certificate_arn": CERTIFICATE, "region": "eu-west-1"},
             "stage dev: certificate_arn: API Gateway needs a certificate in eu-west-1",
+        ),
+        ({"mail_transport": "ses"}, "stage dev: mail_from: a stage that sends mails has a sender's address"),
+        (
+            {"mail_transport": "smtp", "mail_from": "no-reply@example.com"},
+            "stage dev: smtp_url: name the mail server",
         ),
         (
             {"stages": {"dev": {"reserved_concurrency": {"sweep": 1}}}},

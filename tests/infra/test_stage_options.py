@@ -12,8 +12,10 @@ from callmissed.platform.functions import (
     FUNCTIONS,
     INFERENCE,
     LEDGER_EVENTS,
+    MAILER,
     WEBHOOKS_API,
 )
+from infra.config import StageConfig
 from infra.declarations import Declarations
 from tests.support.assembly import Assembly, synthesised
 
@@ -112,3 +114,44 @@ def test_wake_ups_are_schedules_of_the_stage_with_its_dead_letters(with_options:
     assert len({json.dumps(each.get("GroupName")) for each in schedules}) == 1
     assert len({json.dumps(each["Target"].get("DeadLetterConfig")) for each in schedules}) == 1
     assert all(each["Target"]["DeadLetterConfig"] for each in woken)
+
+
+def test_mails_leave_from_the_address_of_the_stage_and_no_other(
+    assembly: Assembly, optional_assembly: Assembly
+) -> None:
+    [sending] = statements_on(optional_assembly, "ses:SendEmail")
+    assert optional_assembly.text("workers", sending["Resource"]).endswith(":identity/example.com")
+    assert sending["Condition"] == {"StringEquals": {"ses:FromAddress": "no-reply@example.com"}}
+    assert statements_on(assembly, "ses:SendEmail") == []
+
+
+def statements_on(assembly: Assembly, action: str) -> list[dict[str, Any]]:
+    """Statements of all roles that allow exactly `action`."""
+    policies = assembly.properties("AWS::IAM::Policy")
+    statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
+    return [statement for statement in statements if statement["Action"] == action]
+
+
+def test_settings_of_accounts_reach_the_functions_that_read_them(optional_assembly: Assembly) -> None:
+    mailer, accounts = (by_name(optional_assembly)[name]["Environment"]["Variables"] for name in ("mailer", "auth"))
+    assert (mailer["CALLMISSED_MAIL_TRANSPORT"], mailer["CALLMISSED_MAIL_FROM"]) == ("ses", "no-reply@example.com")
+    assert accounts["CALLMISSED_SIGNUP_BONUS_CREDITS"] == "100"
+    assert "CALLMISSED_MAIL_FROM" not in accounts
+
+
+@pytest.mark.parametrize(
+    ("settings", "has"),
+    [
+        ({}, False),
+        ({"mail_transport": "ses", "mail_from": "a@example.com"}, False),
+        ({"captcha": "turnstile"}, True),
+        ({"mail_transport": "smtp", "mail_from": "a@example.com", "smtp_url": "smtps://mail.example.com"}, True),
+    ],
+)
+def test_secret_of_accounts_is_read_only_where_a_setting_needs_it(settings: dict[str, str], has: bool) -> None:
+    from infra.constructs.access import environment
+
+    config = StageConfig.model_validate(settings)
+    for function in (AUTH_API, MAILER):
+        found = environment(function, config).get("CALLMISSED_ACCOUNT_SECRETS_NAME")
+        assert found == ("callmissed/dev/account-secrets" if has else None)

@@ -11,6 +11,7 @@ from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import pepper_ring, sealing_ring
 from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
+from callmissed.http.client import SafeClient
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.management import KeyManager
 from callmissed.platform.resources import RESPONSES_BUCKET
@@ -25,14 +26,16 @@ from functions.auth.api_keys.models import ModelNames
 from functions.auth.api_keys.service import ApiKeys
 from functions.auth.audit import routes as audit
 from functions.auth.audit.service import AuditLog
-from functions.auth.challenges.codes import Codes
 from functions.auth.composition import AuthComposition, compose
 from functions.auth.limits import SlidingWindows
 from functions.auth.sessions import routes as sessions
-from functions.auth.sessions.refresh_tokens import RefreshTokens
 from functions.auth.sessions.service import Sessions
 from functions.auth.sign_in import routes as sign_in
+from functions.auth.sign_in.captcha import RememberedCaptcha
+from functions.auth.sign_in.composition import SignInComposition
+from functions.auth.sign_in.google import GoogleSignIn
 from functions.auth.sign_in.profile import Profiles
+from functions.auth.sign_in.registration import Registrations
 from functions.auth.sign_in.service import SignIn
 
 prepare_start("anyio._backends._asyncio")
@@ -45,12 +48,16 @@ class AuthServices:
     """The services of one process, which routes find by name in the application's state."""
 
     sign_in: SignIn
+    registrations: Registrations
+    google: GoogleSignIn
+    captcha: RememberedCaptcha
     sessions: Sessions
     profiles: Profiles
     keys: ApiKeys
     leaked_keys: LeakedKeys
     audit_log: AuditLog
     windows: SlidingWindows
+    http: SafeClient
     key_set: dict[str, Any]
     clock: Clock
 
@@ -61,18 +68,20 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
     Raises ValueError without a pepper or a sealing key.
     """
     settings, database = composition.settings, composition.database
-    peppers = pepper_ring(settings)
-    sealer = Sealer(sealing_ring(settings))
-    manager = KeyManager(database, peppers[0])
-    sessions = Sessions(database, composition.tokens, RefreshTokens(peppers))
+    peppers, sealer = pepper_ring(settings), Sealer(sealing_ring(settings))
+    manager, people = KeyManager(database, peppers[0]), SignInComposition(composition)
     return AuthServices(
-        sign_in=SignIn(database, Codes(database, peppers[0]), sessions, composition.mails, sealer),
-        sessions=sessions,
+        sign_in=people.sign_in,
+        registrations=people.registrations,
+        google=people.google,
+        captcha=people.captcha,
+        sessions=people.sessions,
         profiles=Profiles(database),
         keys=ApiKeys(database, manager, ModelNames(settings)),
         leaked_keys=LeakedKeys(database, manager, peppers, composition.mails, sealer),
         audit_log=AuditLog(database),
-        windows=SlidingWindows(database),
+        windows=people.windows,
+        http=people.http,
         key_set=composition.tokens.key_set(),
         clock=clock,
     )

@@ -27,6 +27,8 @@ from callmissed.sessions.records import (
 )
 from callmissed.sessions.tokens import AccessClaims, AccessTokens
 from callmissed.tenants.users import User, update_user, user_key, user_of
+from functions.auth.mail.jobs import MailJob
+from functions.auth.mail.outlet import MailOutlet
 from functions.auth.sessions.refresh_tokens import RefreshToken, RefreshTokens
 
 LIFETIME = 7 * 24 * 3600 * SECOND
@@ -50,10 +52,11 @@ class TokenPair:
 class Sessions:
     """The sessions of one stage. Every method raises Unavailable when DynamoDB does not answer."""
 
-    def __init__(self, database: Database, access: AccessTokens, refresh: RefreshTokens) -> None:
+    def __init__(self, database: Database, access: AccessTokens, refresh: RefreshTokens, mails: MailOutlet) -> None:
         self._database = database
         self._access = access
         self._refresh = refresh
+        self._mails = mails
 
     def begin(self, user: User, client: Actor, now: Micros) -> tuple[TokenPair, WriteOperation]:
         """The pair of a new session, and the operation that writes the session."""
@@ -174,6 +177,7 @@ class Sessions:
             await self._database.transact([ended, audit_operation(event, now)])
         except TransactionCanceled:
             raise ApiError(409, "conflict", "The user changed at the same time. Please retry.") from None
+        await self._mails.report([MailJob("session_replay", user.email, {"full_name": user.full_name})])
 
     def _issue(self, session: Session, at: Micros, key_id: str | None = None) -> str:
         claims = AccessClaims(session.user_id, session.session_id, session.tenant, session.generation)

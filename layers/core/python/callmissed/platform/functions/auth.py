@@ -2,7 +2,13 @@
 
 from callmissed.platform.functions.function import ADMIT_KEYS, IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
 from callmissed.platform.queues.auth import MAILS
-from callmissed.platform.resources import PEPPERS, PROVIDERS_FILE, RESPONSES_BUCKET, SEALING_KEYS
+from callmissed.platform.resources import (
+    ACCOUNT_SECRETS,
+    PEPPERS,
+    PROVIDERS_FILE,
+    RESPONSES_BUCKET,
+    SEALING_KEYS,
+)
 from callmissed.platform.tables import (
     AUDIT,
     CHALLENGES,
@@ -57,16 +63,24 @@ AUTH_API = Function(
         AUDIT.name: (*READ, "dynamodb:PutItem"),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
     },
-    needs=(PEPPERS, SEALING_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET),
+    needs=(PEPPERS, SEALING_KEYS, ACCOUNT_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET),
     sends_to=(MAILS.name,),
     snap_start=True,
+    settings=("signup_bonus_credits", "terms_url", "google_client_ids", "google_native_client_ids", "captcha"),
 )
 MAILER = Function(
     "mailer",
     slice="auth",
     handler="functions.auth.handlers.mailer.handler",
     dependencies="auth",
-    needs=(SEALING_KEYS,),
+    tables={
+        TENANTS.name: ("dynamodb:GetItem",),
+        OUTBOX.name: ("dynamodb:GetItem",),
+        LIMITS.name: ("dynamodb:UpdateItem",),
+    },
+    needs=(SEALING_KEYS, ACCOUNT_SECRETS),
+    settings=("console_url", "mail_transport", "mail_from", "smtp_url"),
+    sends_mail=True,
 )
 
 FUNCTIONS = (KEY_EXPIRY, AUTHORIZER, AUTH_API, MAILER)
