@@ -4,8 +4,8 @@ User verification (a PIN, a finger, a face) is required in both ceremonies.
 https://www.w3.org/TR/webauthn-3/#sctn-rp-operations
 """
 
-import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -108,7 +108,7 @@ class RelyingParty:
         import webauthn
         from webauthn.helpers import parse_registration_credential_json
 
-        with _Refusing():
+        with _reading_an_answer():
             parsed = parse_registration_credential_json(dict(credential))
             verified = webauthn.verify_registration_response(
                 credential=parsed,
@@ -117,7 +117,7 @@ class RelyingParty:
                 expected_origin=self.origin,
                 require_user_verification=True,
             )
-            transports = tuple(each.value for each in parsed.response.transports or ())
+            transports = tuple(dict.fromkeys(each.value for each in parsed.response.transports or ()))
             return NewCredential(
                 verified.credential_id, verified.credential_public_key, verified.sign_count, transports
             )
@@ -130,7 +130,7 @@ class RelyingParty:
         import webauthn
         from webauthn.helpers import parse_authentication_credential_json
 
-        with _Refusing():
+        with _reading_an_answer():
             parsed = parse_authentication_credential_json(dict(credential))
             if parsed.response.user_handle not in (None, b"", user_id.encode()):
                 raise InvalidCredentialError
@@ -146,11 +146,20 @@ class RelyingParty:
             return verified.new_sign_count
 
 
+@contextmanager
+def _reading_an_answer() -> Iterator[None]:
+    """Turns what webauthn raises for an answer into InvalidCredentialError."""
+    try:
+        yield
+    except Exception as error:  # anyone may have written what webauthn parses, which raises more than its own errors
+        raise InvalidCredentialError from error
+
+
 def credential_id_of(credential: Mapping[str, Any]) -> bytes:
     """The id of the credential that an authenticator answers with. Raises InvalidCredentialError."""
     from webauthn.helpers import parse_authentication_credential_json
 
-    with _Refusing():
+    with _reading_an_answer():
         return parse_authentication_credential_json(dict(credential)).raw_id
 
 
@@ -164,18 +173,3 @@ def _descriptors(passkeys: Iterable[Passkey]) -> "list[PublicKeyCredentialDescri
         )
         for passkey in passkeys
     ]
-
-
-class _Refusing:
-    """Turns what webauthn raises for an answer, which anyone may have written, into InvalidCredentialError."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from webauthn.helpers.exceptions import WebAuthnException
-
-        unreadable = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
-        if isinstance(error, (WebAuthnException, UnsupportedAlgorithm, *unreadable)):
-            raise InvalidCredentialError from error
