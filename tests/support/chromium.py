@@ -90,7 +90,7 @@ def chromium(profile: Path) -> Generator[Page]:
     assert program, "Chromium is not installed: apt-get install chromium"
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
-    with open(ours_out, "wb") as requests, open(ours_in, "rb") as answers:
+    with os.fdopen(ours_out, "wb") as requests, os.fdopen(ours_in, "rb") as answers:
         command = [program, *_OPTIONS, f"--user-data-dir={profile}"]
         process = _spawn(command, {3: theirs_in, 4: theirs_out}, profile)
         os.close(theirs_in)

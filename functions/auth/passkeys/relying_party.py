@@ -4,7 +4,7 @@ User verification (a PIN, a finger, a face) is required in both ceremonies.
 https://www.w3.org/TR/webauthn-3/#sctn-rp-operations
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -147,7 +147,7 @@ class RelyingParty:
 
 
 @contextmanager
-def _reading_an_answer() -> Iterator[None]:
+def _reading_an_answer() -> Generator[None]:
     """Turns what webauthn raises for an answer into InvalidCredentialError."""
     try:
         yield

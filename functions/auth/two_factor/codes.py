@@ -13,7 +13,8 @@ import secrets
 from dataclasses import replace
 from typing import Literal
 
-import pyotp
+from pyotp import random_base32
+from pyotp.totp import TOTP
 
 from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.sealing import Sealer
@@ -41,7 +42,7 @@ class FactorCodes:
         """The factor with a secret to set up: the one that was begun less than 15 minutes ago, or a new one."""
         if factor.pending and factor.pending_until > now:
             return factor
-        secret = self._sealer.seal(pyotp.random_base32())
+        secret = self._sealer.seal(random_base32())
         return replace(factor, pending=secret, pending_until=Micros(now + SETUP_LIFETIME))
 
     def pending_secret(self, factor: Factor) -> str:
@@ -94,7 +95,7 @@ class FactorCodes:
 
 def provisioning_uri(secret: str, account_name: str) -> str:
     """The `otpauth` URI by which an app learns the secret."""
-    return pyotp.TOTP(secret).provisioning_uri(account_name, ISSUER)
+    return TOTP(secret).provisioning_uri(name=account_name, issuer_name=ISSUER)
 
 
 def _step_of(secret: str, code: str, used: tuple[int, ...], now: Micros) -> int | None:
@@ -102,7 +103,7 @@ def _step_of(secret: str, code: str, used: tuple[int, ...], now: Micros) -> int 
     plain = _without_separators(code)
     if not _TOTP.fullmatch(plain):
         return None
-    totp, current = pyotp.TOTP(secret), now // STEP
+    totp, current = TOTP(secret), now // STEP
     matching = [
         step
         for step in (current, current - 1, current + 1)
