@@ -1,0 +1,85 @@
+"""Passkeys as a browser makes them: headless Chromium, its virtual authenticator, and the running local stack."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.clock import system_clock
+from local.aws.account import STAGE
+from tests.support.chromium import Page, chromium
+from tests.support.inference.gateway import REGION
+from tests.support.local_stack import LocalStack
+from tests.support.people import new_owner_with_password
+from tests.support.sign_in import PASSWORD
+
+CALL = """async (method, path, body, token) => {
+  const headers = {"Content-Type": "application/json", ...(token && {Authorization: `Bearer ${token}`})};
+  const answer = await fetch(`/api/v1/auth/${path}`, {method, headers, body: body && JSON.stringify(body)});
+  return {status: answer.status, body: await answer.json()};
+}"""
+CREATE = """async (options) => {
+  const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
+  return (await navigator.credentials.create({publicKey})).toJSON();
+}"""
+GET = """async (options) => {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+  return (await navigator.credentials.get({publicKey})).toJSON();
+}"""
+
+
+@pytest.fixture
+def page(local_stack: LocalStack, tmp_path: Path) -> Iterator[Page]:
+    """A page of the local stack under the name to which its passkeys belong."""
+    with chromium(tmp_path) as page:
+        page.open(local_stack.announcement["localhost_url"])
+        yield page
+
+
+@pytest.fixture
+def email(local_stack: LocalStack) -> str:
+    """The address of somebody with a password."""
+
+    async def create() -> str:
+        dynamodb = DynamoDB(REGION, local_stack.announcement["endpoints"]["dynamodb"], timeout_seconds=20)
+        try:
+            return (await new_owner_with_password(Database(dynamodb, STAGE), system_clock())).email
+        finally:
+            await dynamodb.close()
+
+    return asyncio.run(create())
+
+
+def call(page: Page, method: str, path: str, body: Any = None, token: str = "") -> Any:
+    """The body of the answer to a request of the page."""
+    answer = page.run(CALL, method, path, body, token)
+    assert answer["status"] == 200, answer
+    return answer["body"]
+
+
+def test_passkey_of_a_browser_is_registered_and_completes_sign_ins(page: Page, email: str) -> None:
+    credentials = {"email": email, "password": PASSWORD}
+    token = call(page, "POST", "login", credentials)["access_token"]
+
+    begun = call(page, "POST", "passkey/register/options", {}, token)
+    credential = page.run(CREATE, begun["options"])
+    path = f"passkey/register/verify?registration_token={begun['registration_token']}"
+    passkey = call(page, "POST", path, {"credential": credential, "name": "Chromium"}, token)
+    assert passkey["transports"] == "internal"
+
+    for _ in range(2):  # the second time with a sign count that has grown
+        challenge = call(page, "POST", "login", credentials)
+        assert (challenge["access_token"], challenge["methods"]) == (None, ["passkey"])
+        body = {
+            "challenge_token": challenge["challenge_token"],
+            "credential": page.run(GET, challenge["passkey_options"]),
+        }
+        tokens = call(page, "POST", "passkey/login/verify", body)
+        assert call(page, "GET", "me", token=tokens["access_token"])["user"]["email"] == email
+
+    [listed] = call(page, "GET", "passkey/list", token=tokens["access_token"])
+    assert listed["last_used_at"]
