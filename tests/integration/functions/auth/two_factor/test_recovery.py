@@ -36,7 +36,7 @@ async def test_recovery_removes_all_second_factors_and_ends_all_sessions(owner: 
 
     body_of(await request(owner.pages, owner.email))
     mail = owner.pages.mails[-1]
-    assert (mail.name, mail.to) == ("second_factor_recovery", owner.email)
+    assert (mail.name, mail.to) == ("recovery", owner.email)
     body_of(await confirm(owner.pages, owner.email, mail.parameters["code"]))
 
     assert (await owner.call("GET", "me")).status == 401
