@@ -39,7 +39,7 @@ from functions.auth.sign_in.profile import Profiles
 from functions.auth.sign_in.registration import Registrations
 from functions.auth.sign_in.service import SignIn
 from functions.auth.two_factor import routes as two_factor
-from functions.auth.two_factor.recovery import Recovery
+from functions.auth.two_factor.recovery import FactorRecovery
 from functions.auth.two_factor.service import TwoFactor
 from functions.auth.two_factor.verification import CodeVerification
 
@@ -67,7 +67,7 @@ class AuthServices:
     profiles: Profiles
     two_factor: TwoFactor
     code_verification: CodeVerification
-    recovery: Recovery
+    recovery: FactorRecovery
     passkeys: Passkeys
     passkey_verification: PasskeyVerification
     keys: KeyManager

@@ -9,7 +9,7 @@ from functions.auth.passkeys.service import Passkeys
 from functions.auth.passkeys.verification import PasskeyVerification
 from functions.auth.sign_in.composition import SignInComposition
 from functions.auth.two_factor.codes import FactorCodes
-from functions.auth.two_factor.recovery import Recovery
+from functions.auth.two_factor.recovery import FactorRecovery
 from functions.auth.two_factor.service import TwoFactor
 from functions.auth.two_factor.verification import CodeVerification, SecondStep
 
@@ -31,10 +31,10 @@ class FactorComposition:
         return CodeVerification(self._step, self._codes, self.people.windows)
 
     @cached_property
-    def recovery(self) -> Recovery:
+    def recovery(self) -> FactorRecovery:
         """Removes second factors."""
         people = self.people
-        return Recovery(
+        return FactorRecovery(
             people.base.database, people.accounts, people.codes, people.second_factors, people.mails, people.quota
         )
 

@@ -19,7 +19,7 @@ from functions.auth.sign_in.passwords import matches
 from functions.auth.sign_in.second_factor import SecondFactors
 
 
-class Recovery:
+class FactorRecovery:
     """Removes second factors. Every method raises Unavailable."""
 
     def __init__(

@@ -13,7 +13,7 @@ from functions.auth.dependencies import ActorOf, VisitorOf, per_network
 from functions.auth.error_responses import public_responses, session_responses
 from functions.auth.sign_in.captcha import RememberedCaptcha
 from functions.auth.sign_in.schemas import Detail, LoginResponse
-from functions.auth.two_factor.recovery import Recovery
+from functions.auth.two_factor.recovery import FactorRecovery
 from functions.auth.two_factor.schemas import (
     AppCodeForm,
     BackupCodesOut,
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api/v1/auth/2fa", tags=["auth"], route_class=Gateway
 
 TwoFactorOf = Annotated[TwoFactor, from_state("two_factor")]
 VerificationOf = Annotated[CodeVerification, from_state("code_verification")]
-RecoveryOf = Annotated[Recovery, from_state("recovery")]
+RecoveryOf = Annotated[FactorRecovery, from_state("recovery")]
 CaptchaOf = Annotated[RememberedCaptcha, from_state("captcha")]
 
 
