@@ -67,8 +67,9 @@ class FactorProcess:
         self.challenges = Challenges(self.database)
         second_factors = SignInChallenges(self.database, self.challenges, RelyingParty("", ""))
         completion = SignInCompletion(self.database, sessions, second_factors)
-        step = SecondStep(self.database, self.challenges, completion)
-        self.verification = CodeVerification(step, CODES, SlidingWindows(self.database))
+        windows = SlidingWindows(self.database)
+        step = SecondStep(self.database, self.challenges, completion, windows)
+        self.verification = CodeVerification(step, CODES, windows)
 
     async def person(self, now: Micros) -> tuple[User, list[str]]:
         """Somebody with a second factor, and codes: those of the app in STEPS, then three backup codes."""

@@ -63,4 +63,4 @@ class FactorComposition:
 
     @cached_property
     def _step(self) -> SecondStep:
-        return SecondStep(self.people.base.database, self._challenges, self.people.completion)
+        return SecondStep(self.people.base.database, self._challenges, self.people.completion, self.people.windows)

@@ -10,20 +10,24 @@ from callmissed.platform.tables import TENANTS
 from callmissed.tenants.tenants import tenant_key, tenant_of
 from callmissed.tenants.users import User, user_key, user_of
 from functions.auth.challenges.challenges import Challenge, ChallengePurpose, Challenges, invalid_challenge
-from functions.auth.limits import SlidingWindows
+from functions.auth.limits import Limit, SlidingWindows
 from functions.auth.sign_in.completion import SignedIn, SignInCompletion, check_may_sign_in
 from functions.auth.two_factor.codes import FactorCodes
 from functions.auth.two_factor.records import Factor, factor_key, factor_of, put_factor
 from functions.auth.two_factor.service import GUESSES, factor_changed
 
+_RECORDED = Limit("second_factor/refused", 10, 3600)
 _TRIES = 5
 
 
 class SecondStep:
     """Completes sign-ins that wait for a second factor. Every method raises Unavailable."""
 
-    def __init__(self, database: Database, challenges: Challenges, completion: SignInCompletion) -> None:
+    def __init__(
+        self, database: Database, challenges: Challenges, completion: SignInCompletion, windows: SlidingWindows
+    ) -> None:
         self._database = database
+        self._windows = windows
         self._challenges = challenges
         self._completion = completion
 
@@ -62,10 +66,11 @@ class SecondStep:
             return None
 
     async def refuse(self, challenge: Challenge, client: Actor, method: str, now: Micros) -> ApiError:
-        """400 for a wrong answer, which the audit log keeps: challenges and limits bound their number."""
-        metadata = {"method": method, "reason": "wrong second factor"}
-        event = AuditEvent(challenge.tenant, "session.refuse", "user", challenge.user_id, client, metadata)
-        await self._database.write_if(audit_operation(event, now))
+        """400 for a wrong answer. The first ones of an hour leave an audit row."""
+        if not await self._windows.wait(_RECORDED, challenge.user_id, now):
+            metadata = {"method": method, "reason": "wrong second factor"}
+            event = AuditEvent(challenge.tenant, "session.refuse", "user", challenge.user_id, client, metadata)
+            await self._database.write_if(audit_operation(event, now))
         left = challenge.tries_left
         tries = "1 try is left" if left == 1 else f"{left} tries are left"
         return invalid_request(f"The second factor is wrong or was used already: {tries}.", code="invalid_code")

@@ -130,6 +130,7 @@ async def test_guesses_of_all_challenges_of_a_person_are_limited(owner: FactorOw
         statuses += [(await owner.answer(challenge, owner.wrong_code())).status for _ in range(5)]
         owner.pages.clock.pass_seconds(60)
     assert Counter(statuses) == {400: 19, 429: 1}  # enabling was the first try of twenty
+    assert (await owner.actions()).count("session.refuse") == 10
 
     owner.pages.clock.pass_seconds(3600)
     tokens_of(await owner.answer(await owner.challenge(), owner.code()))
