@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
-from callmissed.aws.operations import WriteOperation
+from callmissed.aws.operations import WriteOperation, check_operation
 from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError, invalid_request
-from callmissed.tenants.users import User, update_user
+from callmissed.platform.tables import TENANTS
+from callmissed.tenants.users import User, update_user, user_key
 from callmissed.web.caller import Person
 from functions.auth.limits import Limit, SlidingWindows
 from functions.auth.mail.jobs import MailJob
@@ -72,8 +73,9 @@ class TwoFactor:
         if factor.is_enabled:
             raise _already_enabled()
         begun = self._codes.with_setup(factor, now)
-        if begun != factor and not await self._database.write_if(put_factor(begun)):
-            raise factor_changed()
+        if begun != factor:
+            exists = check_operation(TENANTS, user_key(person.tenant, person.user_id))
+            await self._write([put_factor(begun), exists])
         secret = self._codes.pending_secret(begun)
         uri = provisioning_uri(secret, user.email)
         return Setup(secret, uri, _qr_code(uri), user.email, ISSUER)
