@@ -89,6 +89,8 @@ class Passkeys:
             await self._database.transact(operations)
         except TransactionCanceled as canceled:
             raise _refusal(canceled) from None
+        parameters = {"full_name": user.full_name, "factor": "a passkey"}
+        await self._mails.report([MailJob("second_factor_added", user.email, parameters)])
         return passkey
 
     async def rename(self, person: Person, passkey_id: str, name: str, actor: Actor, now: Micros) -> Passkey:

@@ -4,6 +4,8 @@ Answers and work are the same whatever the address, the password or the code is,
 account. Who does not know the password counts and guesses on items of a decoy, and can use up nothing of a person's.
 """
 
+from dataclasses import replace
+
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
@@ -61,7 +63,7 @@ class FactorRecovery:
         accepted = await self._codes.accept(CodePurpose.RECOVERY, _subject(address, user), code, now)
         if user is None:
             raise wrong_code()
-        event = AuditEvent(user.tenant, "2fa.recover", "user", user.user_id, client)
+        event = AuditEvent(user.tenant, "2fa.recover", "user", user.user_id, replace(client, actor_id=user.user_id))
         operations = [
             accepted.use,
             *await self._second_factors.removal(user),

@@ -96,6 +96,8 @@ class TwoFactor:
         after, codes = self._codes.with_backup_codes(replace(enabled, enabled_at=iso(now)))
         event = AuditEvent(person.tenant, "2fa.enable", "user", person.user_id, actor)
         await self._write([put_factor(after), update_user(user, now, second_factor=True), audit_operation(event, now)])
+        parameters = {"full_name": user.full_name, "factor": "an authenticator app"}
+        await self._mails.report([MailJob("second_factor_added", user.email, parameters)])
         return BackupCodes(codes, after.enabled_at)
 
     async def regenerate(self, person: Person, code: str, actor: Actor, now: Micros) -> BackupCodes:

@@ -62,6 +62,8 @@ async def test_passkey_is_a_second_factor_from_its_registration_on(
         "last_used_at": None,
     }
 
+    mail = newcomer.pages.mails[-1]
+    assert (mail.name, mail.to, mail.parameters["factor"]) == ("second_factor_added", newcomer.email, "a passkey")
     challenge = await newcomer.challenge()
     assert challenge["methods"] == ["passkey"]
     options = challenge["passkey_options"]
