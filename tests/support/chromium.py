@@ -5,12 +5,15 @@ https://chromedevtools.github.io/devtools-protocol/tot/WebAuthn/
 
 import json
 import os
+import select
 import shutil
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from tests.support.local_stack import GUARD_SECONDS
 
 _OPTIONS = (
     "--headless=new",
@@ -34,9 +37,10 @@ _AUTHENTICATOR = {
 class Page:
     """A page of Chromium."""
 
-    def __init__(self, requests: IO[bytes], answers: IO[bytes]) -> None:
+    def __init__(self, requests: int, answers: int) -> None:
         self._requests = requests
         self._answers = answers
+        self._unread = b""
         self._sent = 0
         self._session = ""
 
@@ -64,8 +68,7 @@ class Page:
         self._sent += 1
         session = {"sessionId": self._session} if self._session else {}
         message = {"id": self._sent, "method": method, "params": parameters, **session}
-        self._requests.write(json.dumps(message).encode() + b"\0")
-        self._requests.flush()
+        os.write(self._requests, json.dumps(message).encode() + b"\0")
         while (answer := self._read()).get("id") != self._sent:
             pass
         assert "error" not in answer, answer
@@ -76,11 +79,13 @@ class Page:
             pass
 
     def _read(self) -> dict[str, Any]:
-        content = bytearray()
-        while (byte := self._answers.read(1)) != b"\0":
-            assert byte, "Chromium has ended"
-            content += byte
-        return json.loads(content)
+        while b"\0" not in self._unread:
+            ready, _, _ = select.select([self._answers], [], [], GUARD_SECONDS)
+            received = os.read(self._answers, 65536) if ready else b""
+            assert received, "Chromium has ended, or does not answer"
+            self._unread += received
+        message, _, self._unread = self._unread.partition(b"\0")
+        return json.loads(message)
 
 
 @contextmanager
@@ -90,16 +95,17 @@ def chromium(profile: Path) -> Generator[Page]:
     assert program, "Chromium is not installed: apt-get install chromium"
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
-    with os.fdopen(ours_out, "wb") as requests, os.fdopen(ours_in, "rb") as answers:
-        command = [program, *_OPTIONS, f"--user-data-dir={profile}"]
-        process = _spawn(command, {3: theirs_in, 4: theirs_out}, profile)
-        os.close(theirs_in)
-        os.close(theirs_out)
-        try:
-            yield Page(requests, answers)
-        finally:
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
+    command = [program, *_OPTIONS, f"--user-data-dir={profile}"]
+    process = _spawn(command, {3: theirs_in, 4: theirs_out}, profile)
+    os.close(theirs_in)
+    os.close(theirs_out)
+    try:
+        yield Page(ours_out, ours_in)
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        os.close(ours_out)
+        os.close(ours_in)
 
 
 def _spawn(command: list[str], descriptors: dict[int, int], profile: Path) -> int:

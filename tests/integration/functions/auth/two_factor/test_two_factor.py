@@ -7,7 +7,11 @@ from collections import Counter
 import pytest
 import pytest_asyncio
 
+from callmissed.clock import Micros
 from callmissed.platform.tables import TENANTS
+from callmissed.sessions.records import Session
+from callmissed.tenants.users import User
+from functions.auth.sessions.refresh_tokens import RefreshToken
 from functions.auth.two_factor.records import factor_key
 from tests.support.people import sign_in
 from tests.support.second_factor import FactorOwner, new_factor_owner, tokens_of
@@ -194,6 +198,26 @@ async def test_disable_keeps_the_session_of_the_caller_and_ends_the_others(owner
     assert owner.pages.mails[-1].name == "second_factor_removed"
     again = await owner.post("2fa/disable", {"code": "000000"})
     assert again["detail"] == "Two-factor authentication is not enabled."
+
+
+async def test_session_that_is_refreshing_when_the_factor_is_removed_is_refused(
+    owner: FactorOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, sessions = await owner.other_session(), owner.pages.product.people.sessions
+    read = sessions._read  # pyright: ignore[reportPrivateUsage]  the moment between its read and its write
+
+    async def read_before_the_removal(token: RefreshToken, now: Micros) -> tuple[Session, User]:
+        monkeypatch.undo()
+        found = await read(token, now)
+        await owner.post("2fa/disable", {"code": owner.code(), "password": PASSWORD})
+        return found
+
+    monkeypatch.setattr(sessions, "_read", read_before_the_removal)
+    refreshed = body_of(await owner.pages.post("refresh", {"refresh_token": other.tokens.refresh}))
+
+    assert (await owner.pages.me(refreshed)).status == 401
+    assert (await owner.pages.post("refresh", {"refresh_token": refreshed["refresh_token"]})).status == 401
+    assert (await owner.call("GET", "me")).status == 200
 
 
 async def test_person_without_password_disables_by_code_alone(pages: SignInPages) -> None:
