@@ -63,7 +63,9 @@ class StageConfig(BaseModel):
     certificate_arn: Annotated[str, Field(pattern=_CERTIFICATE)] | None = None
     """The domain's certificate in ACM, in the stage's region."""
     console_url: Annotated[str, Field(pattern=_LINK)] = ""
-    """The web console's URL, for links in mails. Without it mails have no links."""
+    """The web console's URL, for links in mails; its pages alone may use passkeys. Without it there are neither."""
+    passkey_rp_id: Annotated[str, Field(pattern=rf"^({_DOMAIN})?$")] = ""
+    """The domain that passkeys belong to, if it is not the console's host but above it. A change ends all passkeys."""
     terms_url: Annotated[str, Field(pattern=_LINK)] = ""
     """The terms of service, which who creates an account must accept; none where it is empty."""
     signup_bonus_credits: Annotated[int, Field(ge=0, le=1_000_000)] = 100

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from callmissed.settings import CoreSettings, from_environment
 from local.aws.account import REGION
@@ -35,6 +36,11 @@ class LocalEndpoints:
     public_url: str
     mail_outbox: str = ""
 
+    @property
+    def localhost_url(self) -> str:
+        """The stack under a name: passkeys belong to names, and not to addresses."""
+        return f"http://localhost:{urlsplit(self.public_url).port}"
+
 
 def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
     """The variables with which functions use `endpoints`."""
@@ -45,7 +51,7 @@ def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
         **endpoints.secrets.variables,
         # Providers that call through a tunnel sign its URL.
         _PUBLIC_URL: os.environ.get(_PUBLIC_URL) or endpoints.public_url,
-        _CONSOLE_URL: os.environ.get(_CONSOLE_URL) or endpoints.public_url,
+        _CONSOLE_URL: os.environ.get(_CONSOLE_URL) or endpoints.localhost_url,
         "CALLMISSED_MAIL_TRANSPORT": "local",
         "CALLMISSED_MAIL_OUTBOX": endpoints.mail_outbox,
         # A developer's webhook endpoint is most often on the same machine.

@@ -103,6 +103,7 @@ def _live_models(inference: Container) -> LiveModels:
 def _announcement(tenant: SeededTenant, endpoints: LocalEndpoints) -> Announcement:
     return Announcement(
         base_url=endpoints.public_url,
+        localhost_url=endpoints.localhost_url,
         live_key=tenant.live_key,
         test_key=tenant.test_key,
         tenant_id=tenant.tenant,

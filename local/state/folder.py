@@ -40,9 +40,13 @@ class LocalSecrets(BaseModel):
 
 
 class Announcement(BaseModel):
-    """The content of `dev.json`. There are no users yet, hence no owner to sign in as."""
+    """The content of `dev.json`. There are no users yet, hence no owner to sign in as.
+
+    `localhost_url` is the stack under a name, as passkeys need it.
+    """
 
     base_url: str
+    localhost_url: str = ""
     live_key: str
     test_key: str
     tenant_id: str

@@ -63,6 +63,8 @@ def test_command_line_gives_any_setting_as_text(setting: str, text: str, value: 
         {"providers_object": "https://example.com/providers.toml"},
         {"public_url": "http://api.example.com"},
         {"public_url": "https://api.example.com/?stage=prod"},
+        {"console_url": "http://console.example.com"},
+        {"passkey_rp_id": "https://example.com"},
         {"low_credits": "-1"},
         {"signup_bonus_credits": "-1"},
         {"console_url": "http://console.example.com"},

@@ -22,7 +22,12 @@ from tests.support.assembly import Assembly, synthesised
 DOMAIN = "api.example.com"
 CERTIFICATE = "arn:aws:acm:ap-south-1:123456789012:certificate/11112222"
 RESERVED = {"ledger-sweep": 5, "event-relay": 10, "authorizer": 50}
-SETTINGS = {"public_url": "CALLMISSED_PUBLIC_URL", "low_credits": "CALLMISSED_LOW_CREDITS"}
+SETTINGS = {
+    "public_url": "CALLMISSED_PUBLIC_URL",
+    "low_credits": "CALLMISSED_LOW_CREDITS",
+    "console_url": "CALLMISSED_CONSOLE_URL",
+    "passkey_rp_id": "CALLMISSED_PASSKEY_RP_ID",
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +39,8 @@ def with_options(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
         domain_name=DOMAIN,
         certificate_arn=CERTIFICATE,
         low_credits=99,
+        console_url="https://console.example.com",
+        passkey_rp_id="example.com",
         snap_start=True,
         reserved_concurrency=RESERVED,
     )
@@ -47,7 +54,13 @@ def by_name(assembly: Assembly) -> dict[str, dict[str, Any]]:
 
 
 def test_settings_reach_the_functions_that_read_them_and_no_others(with_options: Assembly) -> None:
-    expected = {("callbacks", "public_url"): f"https://{DOMAIN}", ("ledger-events", "low_credits"): "99"}
+    expected = {
+        ("callbacks", "public_url"): f"https://{DOMAIN}",
+        ("ledger-events", "low_credits"): "99",
+        ("auth", "console_url"): "https://console.example.com",
+        ("mailer", "console_url"): "https://console.example.com",
+        ("auth", "passkey_rp_id"): "example.com",
+    }
     assert (CALLBACKS_API.settings, LEDGER_EVENTS.settings) == (("public_url",), ("low_credits",))
     found = {
         (name, setting): properties["Environment"]["Variables"][variable]

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from callmissed.audit.events import Actor, ActorKind
-from callmissed.clock import iso
+from callmissed.aws.database import Database
+from callmissed.clock import Micros, iso
 from callmissed.ids import new_id
 from callmissed.plans.plans import Plan
 from callmissed.platform.routes import Role
@@ -14,6 +16,8 @@ from callmissed.platform.tables import TENANTS
 from callmissed.tenants.tenants import Tenant, TenantStatus, create_tenant_operations, tenant_key
 from callmissed.tenants.users import User, claim_address, put_user
 from functions.auth.sessions.service import TokenPair
+from functions.auth.sign_in.passwords import hash_password
+from tests.support.sign_in import PASSWORD
 from tests.support.whole_product import Reply, Sent, WholeProduct
 
 BROWSER = Actor(ActorKind.PERSON, "", "203.0.113.7", "a browser")
@@ -31,11 +35,13 @@ class SignedIn:
     def tenant(self) -> str:
         return self.user.tenant
 
-    async def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
+    async def call(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, query: str = ""
+    ) -> Reply:
         """The reply of a deployed stage, or of API Gateway's refusal by the local one."""
         own = {"Authorization": f"Bearer {self.tokens.access}", "Content-Type": "application/json", **(headers or {})}
         content = b"" if body is None else json.dumps(body).encode()
-        return await self.product.through_local_gateway(Sent(method, path, tuple(own.items()), content))
+        return await self.product.through_local_gateway(Sent(method, path, tuple(own.items()), content, query))
 
 
 async def new_tenant(product: WholeProduct, *, plan: Plan = Plan.PRO) -> SignedIn:
@@ -68,3 +74,19 @@ async def _signed_in(product: WholeProduct, tenant: str, user_id: str, role: Rol
     user = User(tenant, user_id, f"{user_id}@example.com", "Ada", role, moment, moment, confirmed=True)
     await product.database.transact([put_user(user), claim_address(user)])
     return await sign_in(product, user)
+
+
+async def new_owner_with_password(database: Database, now: Micros) -> User:
+    """The owner of a new tenant, who signs in with PASSWORD."""
+    tenant = Tenant(new_id("tnt"), "Tests", Plan.PRO, iso(now), owner=new_id("usr"))
+    moment, email = iso(now), f"{tenant.owner}@example.com"
+    user = User(
+        tenant.tenant_id, tenant.owner, email, "Ada", Role.OWNER, moment, moment, confirmed=True, password=_hash()
+    )
+    await database.transact([*create_tenant_operations(tenant, now), put_user(user), claim_address(user)])
+    return user
+
+
+@cache
+def _hash() -> str:
+    return hash_password(PASSWORD)

@@ -19,6 +19,7 @@ from tests.support.webhooks.callbacks import SEALING
 from tests.support.whole_product import Reply, Sent, WholeProduct, ask
 
 PASSWORD = "correct horse battery"
+CONSOLE = "https://console.example.com"
 BROWSER = Actor(ActorKind.PERSON, "", "203.0.113.7", "a browser")
 _START = Micros(1_795_599_000 * SECOND)
 _numbers = itertools.count(1)
@@ -33,6 +34,7 @@ def settings_of(tables: StageTables, **more: Any) -> CoreSettings:
         peppers=PEPPER.hex(),
         sealing_keys=SEALING,
         allow_loopback=True,
+        console_url=CONSOLE,
     )
     return replace(base, **more)
 

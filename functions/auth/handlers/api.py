@@ -28,6 +28,10 @@ from functions.auth.audit import routes as audit
 from functions.auth.audit.service import AuditLog
 from functions.auth.composition import AuthComposition, compose
 from functions.auth.limits import SlidingWindows
+from functions.auth.passkeys import routes as passkeys
+from functions.auth.passkeys.composition import FactorComposition
+from functions.auth.passkeys.service import Passkeys
+from functions.auth.passkeys.verification import PasskeyVerification
 from functions.auth.sessions import routes as sessions
 from functions.auth.sessions.service import Sessions
 from functions.auth.sign_in import routes as sign_in
@@ -37,10 +41,21 @@ from functions.auth.sign_in.google import GoogleSignIn
 from functions.auth.sign_in.profile import Profiles
 from functions.auth.sign_in.registration import Registrations
 from functions.auth.sign_in.service import SignIn
+from functions.auth.two_factor import routes as two_factor
+from functions.auth.two_factor.recovery import FactorRecovery
+from functions.auth.two_factor.service import TwoFactor
+from functions.auth.two_factor.verification import CodeVerification
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (sign_in.router, sessions.router, api_keys.router, audit.router)
+ROUTERS = (
+    sign_in.router,
+    two_factor.router,
+    passkeys.router,
+    sessions.router,
+    api_keys.router,
+    audit.router,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,11 @@ class AuthServices:
     captcha: RememberedCaptcha
     sessions: Sessions
     profiles: Profiles
+    two_factor: TwoFactor
+    code_verification: CodeVerification
+    recovery: FactorRecovery
+    passkeys: Passkeys
+    passkey_verification: PasskeyVerification
     keys: ApiKeys
     leaked_keys: LeakedKeys
     audit_log: AuditLog
@@ -70,6 +90,7 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
     settings, database = composition.settings, composition.database
     peppers, sealer = pepper_ring(settings), Sealer(sealing_ring(settings))
     manager, people = KeyManager(database, peppers[0]), SignInComposition(composition)
+    factors = FactorComposition(people)
     return AuthServices(
         sign_in=people.sign_in,
         registrations=people.registrations,
@@ -77,6 +98,11 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
         captcha=people.captcha,
         sessions=people.sessions,
         profiles=Profiles(database),
+        two_factor=factors.two_factor,
+        code_verification=factors.code_verification,
+        recovery=factors.recovery,
+        passkeys=factors.passkeys,
+        passkey_verification=factors.passkey_verification,
         keys=ApiKeys(database, manager, ModelNames(settings)),
         leaked_keys=LeakedKeys(database, manager, peppers, composition.mails, sealer),
         audit_log=AuditLog(database),

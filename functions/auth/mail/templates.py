@@ -20,6 +20,7 @@ TEMPLATES: Mapping[str, Mapping[str, Any]] = {
     "reset": _CODE,
     "recovery": _CODE,
     "password_changed": _PERSON,
+    "second_factor_added": {**_PERSON, "factor": "an authenticator app"},
     "second_factor_removed": _PERSON,
     "session_replay": _PERSON,
     "invitation": {**_PERSON, "inviter": "Grace Hopper", "tenant": "Acme", "has_password": False},

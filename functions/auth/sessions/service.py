@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
+from callmissed.aws.attributes import Value
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
-from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation
+from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
 from callmissed.clock import SECOND, Micros, iso
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
@@ -180,8 +181,20 @@ class Sessions:
         await self._mails.report([MailJob("session_replay", user.email, {"full_name": user.full_name})])
 
     def _issue(self, session: Session, at: Micros, key_id: str | None = None) -> str:
-        claims = AccessClaims(session.user_id, session.session_id, session.tenant, session.generation)
+        claims = AccessClaims(session.user_id, session.session_id, session.tenant)
         return self._access.issue(claims, at, key_id)
+
+
+def end_all_but(session_id: str, user: User, now: Micros, **changes: Value) -> list[WriteOperation]:
+    """End all sessions of the person but that one, and make `changes` of the person's item.
+
+    The transaction with them fails if the person was changed or the session was ended meanwhile.
+    """
+    key, generation = session_key(user.user_id, session_id), user.generation + 1
+    return [
+        update_user(user, now, generation=generation, **changes),
+        update_operation(SESSIONS, key, set={"generation": generation}, expected={"generation": user.generation}),
+    ]
 
 
 def _recent(session: Session, now: Micros) -> tuple[TokenRotation, ...]:

@@ -7,11 +7,14 @@ from callmissed.aws.secrets import account_environment, pepper_ring, sealing_rin
 from callmissed.http.client import SafeClient
 from callmissed.money import CREDIT, MicroCredits
 from callmissed.sealing import Sealer
+from functions.auth.challenges.challenges import Challenges
 from functions.auth.challenges.codes import Codes
 from functions.auth.composition import AuthComposition
 from functions.auth.limits import SlidingWindows
 from functions.auth.mail.outlet import MailOutlet
 from functions.auth.mail.quota import MailQuota
+from functions.auth.passkeys.challenge import SignInChallenges
+from functions.auth.passkeys.relying_party import RelyingParty
 from functions.auth.sessions.refresh_tokens import RefreshTokens
 from functions.auth.sessions.service import Sessions
 from functions.auth.sign_in.accounts import Accounts
@@ -21,7 +24,7 @@ from functions.auth.sign_in.completion import SignInCompletion
 from functions.auth.sign_in.google import GoogleSignIn
 from functions.auth.sign_in.google_tokens import GoogleKeys, GoogleTokens
 from functions.auth.sign_in.registration import Registrations
-from functions.auth.sign_in.second_factor import NoSecondFactors, SecondFactors
+from functions.auth.sign_in.second_factor import SecondFactors
 from functions.auth.sign_in.service import SignIn
 
 TURNSTILE_SECRET = "TURNSTILE_SECRET_KEY"  # noqa: S105  the name of a variable
@@ -68,7 +71,8 @@ class SignInComposition:
     @cached_property
     def second_factors(self) -> SecondFactors:
         """The second factors of people."""
-        return NoSecondFactors()
+        base = self.base
+        return SignInChallenges(base.database, Challenges(base.database), RelyingParty.of(base.settings))
 
     @cached_property
     def completion(self) -> SignInCompletion:

@@ -31,15 +31,3 @@ class SecondFactors(Protocol):
     async def removal(self, user: User) -> Sequence[WriteOperation]:
         """What removes all second factors of a person, but for the person's own item. Raises Unavailable."""
         ...
-
-
-class NoSecondFactors:
-    """Nobody has a second factor."""
-
-    async def challenge(self, user: User, client: Actor, now: Micros) -> SecondFactorChallenge:
-        """As `SecondFactors.challenge`. Raises ValueError, because there is none."""
-        raise ValueError(f"{user.user_id} has no second factor")
-
-    async def removal(self, user: User) -> Sequence[WriteOperation]:
-        """As `SecondFactors.removal`."""
-        return ()

@@ -52,8 +52,8 @@ class PersonAuthenticator:
 
 
 def _is_alive(session: Session, user: User, claims: AccessClaims, now: Micros) -> bool:
-    generations = {session.generation, claims.generation, user.generation}
-    return len(generations) == 1 and session.expires > now and user.is_active and session.tenant == claims.tenant
+    is_of_generation = session.generation == user.generation
+    return is_of_generation and session.expires > now and user.is_active and session.tenant == claims.tenant
 
 
 def check_access(principal: SignedInPerson, route: Route) -> None:

@@ -66,7 +66,15 @@ AUTH_API = Function(
     needs=(PEPPERS, SEALING_KEYS, ACCOUNT_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET),
     sends_to=(MAILS.name,),
     snap_start=True,
-    settings=("signup_bonus_credits", "terms_url", "google_client_ids", "google_native_client_ids", "captcha"),
+    settings=(
+        "signup_bonus_credits",
+        "terms_url",
+        "google_client_ids",
+        "google_native_client_ids",
+        "captcha",
+        "console_url",
+        "passkey_rp_id",
+    ),
 )
 MAILER = Function(
     "mailer",
