@@ -46,7 +46,7 @@ SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesi
 SOAK_delivery := python -m bench.delivery --soak 10000 --check
 SOAK_cuts := env CUT_STRIDE=1 python -m pytest -n "$(WORKERS)" tests/unit/callmissed_ai/answers
 
-.PHONY: help setup need-python need-node need-java dev test coverage soak compatibility check format lint synth rehearse bench bench-delivery bench-translation bench-peers cost clean
+.PHONY: help setup need-python need-node need-java dev test coverage soak compatibility check format lint synth rehearse bench bench-delivery bench-translation bench-sign-in bench-peers cost clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -96,6 +96,9 @@ bench-delivery: setup need-java ## Measure deliveries and soak them; writes docs
 
 bench-translation: setup need-java ## Measure translated calls beside those that pass through: make bench-translation [ARGS=--check].
 	python -m bench.translation $(ARGS)
+
+bench-sign-in: setup need-java ## Measure whether an answer's time names accounts; writes docs/accounts.md: make bench-sign-in [ARGS=--check].
+	python -m bench.sign_in $(ARGS)
 
 bench-peers: setup ## Install the gateways that the benchmark compares with.
 	python -m bench.peers install

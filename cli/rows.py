@@ -122,7 +122,7 @@ def key_row(record: ApiKey) -> Row:
         "domains": sorted(record.domains),
         "budget": _money(record.budget),
         "expires_at": record.expires_at,
-        "status": "active" if record.is_active else "revoked",
+        "status": record.status,
         "secrets": len(record.hashes),
         "created_at": record.created_at,
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from callmissed.platform.functions import FUNCTIONS
+from callmissed.platform.resources import ACCOUNT_SECRETS, Resource
 
 if TYPE_CHECKING:
     from aws_cdk import Environment
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 DEFAULT_STAGE = "dev"
 _DOMAIN = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+"
 _BEDROCK_MODEL = r"^(arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:[a-z-]+/)?[A-Za-z0-9][A-Za-z0-9.:_-]*$"
+_LINK = rf"^(https://{_DOMAIN}(:\d+)?(/[^\s?#]*)?)?$"
+_CLIENT_IDS = r"^[A-Za-z0-9._-]*(,[A-Za-z0-9._-]+)*$"
+_ADDRESS = r"^([^@\s]+@[^@\s]+)?$"
 _CERTIFICATE = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/\S+$"
 
 
@@ -58,6 +62,28 @@ class StageConfig(BaseModel):
     domain_name: Annotated[str, Field(pattern=rf"^{_DOMAIN}$")] | None = None
     certificate_arn: Annotated[str, Field(pattern=_CERTIFICATE)] | None = None
     """The domain's certificate in ACM, in the stage's region."""
+    console_url: Annotated[str, Field(pattern=_LINK)] = ""
+    """The web console's URL, for links in mails; its pages alone may use passkeys. Without it there are neither."""
+    passkey_rp_id: Annotated[str, Field(pattern=rf"^({_DOMAIN})?$")] = ""
+    """The domain that passkeys belong to, if it is not the console's host but above it. A change ends all passkeys."""
+    terms_url: Annotated[str, Field(pattern=_LINK)] = ""
+    """The terms of service, which who creates an account must accept; none where it is empty."""
+    signup_bonus_credits: Annotated[int, Field(ge=0, le=1_000_000)] = 100
+    """Credits of a new tenant, once for an address."""
+    google_client_ids: Annotated[str, Field(pattern=_CLIENT_IDS)] = ""
+    """OAuth clients of web pages whose Google ID tokens sign in, between commas. Off without any."""
+    google_native_client_ids: Annotated[str, Field(pattern=_CLIENT_IDS)] = ""
+    """The same for apps, which need no captcha."""
+    captcha: Literal["off", "turnstile"] = "off"
+    """What `register`, `google` and `otp/send` ask for; Turnstile needs its secret in `account-secrets`."""
+    mail_transport: Literal["none", "ses", "smtp"] = "none"
+    """How mails leave. Without any nobody can register, and mails end as dead letters."""
+    mail_from: Annotated[str, Field(pattern=_ADDRESS)] = ""
+    """The sender's address."""
+    mail_identity: Annotated[str, Field(pattern=r"^\S+$")] | None = None
+    """The identity that SES has verified: the domain of `mail_from`, unless it is another."""
+    smtp_url: Annotated[str, Field(pattern=r"^(smtps?://\S+)?$")] = ""
+    """Such as `smtps://user@mail.example.com:465`; the password is in `account-secrets`."""
     low_credits: Annotated[int, Field(ge=0)] = 50
     """`credits.low` is published below as many credits."""
     reserved_concurrency: Annotated[Mapping[str, Annotated[int, Field(ge=0)]], _FromText] = Field(
@@ -86,6 +112,10 @@ class StageConfig(BaseModel):
             raise ValueError("domain_name and certificate_arn: set both, or neither")
         if self.certificate_arn and self.certificate_arn.split(":")[3] != self.region:
             raise ValueError(f"certificate_arn: API Gateway needs a certificate in {self.region}")
+        if self.mail_transport != "none" and not self.mail_from:
+            raise ValueError("mail_from: a stage that sends mails has a sender's address")
+        if self.mail_transport == "smtp" and not self.smtp_url:
+            raise ValueError("smtp_url: name the mail server")
         if unknown := self.reserved_concurrency.keys() - {function.name for function in FUNCTIONS}:
             raise ValueError(f"reserved_concurrency: there is no function {', '.join(sorted(unknown))}")
         if unknown := self.restored_streams.keys() - {function.follows for function in FUNCTIONS}:
@@ -104,6 +134,10 @@ class StageConfig(BaseModel):
         from aws_cdk import Environment  # seconds of import, which only a synthesis needs
 
         return Environment(region=self.region)
+
+    def has(self, resource: Resource) -> bool:
+        """Whether the stage uses a resource: the secrets of accounts, where a setting needs one of them."""
+        return resource is not ACCOUNT_SECRETS or self.captcha != "off" or self.mail_transport == "smtp"
 
     @property
     def service(self) -> str:

@@ -15,6 +15,8 @@ from cli.groups import command_group
 from cli.rows import USERS, user_row
 from cli.stage_command import stage_command
 from functions.auth.limits import SlidingWindows
+from functions.auth.mail.outlet import MailOutlet
+from functions.auth.mail.quota import MailQuota
 from functions.auth.team.invitation import Invitation
 from functions.auth.team.service import Team
 
@@ -58,5 +60,6 @@ async def deactivate(context: CommandContext, *, user_id: UserId) -> None:
 
 
 def _team(context: CommandContext) -> Team:
-    sealer = Sealer(sealing_ring(context.settings))
-    return Team(context.database, SlidingWindows(context.database), context.mails(), sealer)
+    windows = SlidingWindows(context.database)
+    outlet = MailOutlet(context.mails(), Sealer(sealing_ring(context.settings)))
+    return Team(context.database, windows, MailQuota(windows), outlet)

@@ -3,9 +3,12 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.params import Depends as Dependency
 
 from callmissed.audit.events import Actor, ActorKind
 from callmissed.web.caller import PersonOf, source_address
+from callmissed.web.dependencies import ClockOf, from_state
+from functions.auth.limits import Limit, SlidingWindows, network_of
 
 MAX_USER_AGENT = 512
 
@@ -25,5 +28,16 @@ def _actor(request: Request, user_id: str) -> Actor:
     return Actor(ActorKind.PERSON, user_id, source_address(request.scope), agent)
 
 
+def per_network(name: str, count: int) -> Dependency:
+    """A dependency that lets a network send `count` requests in any minute. The body of a refused one is not read."""
+    limit = Limit(name, count)
+
+    async def check(request: Request, windows: WindowsOf, clock: ClockOf) -> None:
+        await windows.count(limit, network_of(source_address(request.scope)), clock())
+
+    return Depends(check)
+
+
+WindowsOf = Annotated[SlidingWindows, from_state("windows")]
 VisitorOf = Annotated[Actor, Depends(_visitor)]
 ActorOf = Annotated[Actor, Depends(_person_acting)]

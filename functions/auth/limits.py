@@ -34,23 +34,28 @@ class SlidingWindows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def count(self, limit: Limit, subject: str, now: Micros) -> None:
-        """Count a request of `subject`. One write where the window is empty, two otherwise.
+    async def count(self, limit: Limit, subject: str, now: Micros) -> int:
+        """Count a request of `subject`; returns how many the window has with it.
 
-        Raises ApiError 429 with Retry-After.
+        One write where the window is empty, two otherwise. Raises ApiError 429 with Retry-After.
         """
-        if wait := await self.wait(limit, subject, now):
-            message = f"Too many requests. Retry in {wait} s."
-            raise ApiError(429, "rate_limit_exceeded", message, headers={"Retry-After": str(wait)})
+        counted = await self._count(limit, subject, now)
+        if counted.wait:
+            message = f"Too many requests. Retry in {counted.wait} s."
+            raise ApiError(429, "rate_limit_exceeded", message, headers={"Retry-After": str(counted.wait)})
+        return counted.number
 
     async def wait(self, limit: Limit, subject: str, now: Micros) -> int:
         """Count a request of `subject`; or, above the limit, whole seconds until the next one is allowed."""
+        return (await self._count(limit, subject, now)).wait
+
+    async def _count(self, limit: Limit, subject: str, now: Micros) -> "_Counted":
         key, start = {"id": f"{limit.name}#{subject}"}, now - limit.seconds * SECOND
         expected: Item = {"latest": missing_or(at_most(start))}
         moments: list[int] = []
         for _ in range(limit.count + 2):
             if len(moments) >= limit.count:
-                return -(-(moments[-limit.count] - start) // SECOND)
+                return _Counted(len(moments), -(-(moments[-limit.count] - start) // SECOND))
             try:
                 await self._database.update(
                     LIMITS, key, set=_counted([*moments, now], limit), expected=expected, upsert=True
@@ -60,8 +65,16 @@ class SlidingWindows:
                 moments = [moment for moment in stored if moment > start]
                 expected = {"moments": stored}
             else:
-                return 0
-        return 1
+                return _Counted(len(moments) + 1)
+        return _Counted(limit.count, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Requests in the window; above the limit, whole seconds until the next one is allowed."""
+
+    number: int
+    wait: int = 0
 
 
 def network_of(address: str) -> str:

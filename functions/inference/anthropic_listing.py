@@ -15,6 +15,7 @@ MAX_LIMIT = 1_000
 USUAL_LIMIT = 20
 
 _OURS = (
+    "aliases",
     "description",
     "category",
     "context_window",

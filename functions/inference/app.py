@@ -8,11 +8,12 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from callmissed.aws.start import prepare_start
+from callmissed.catalog.loader import read_catalog
 from callmissed.catalog.model import Catalog
 from callmissed.settings import CoreSettings, from_environment
 from callmissed.web.exception_handlers import add_exception_handlers
 from callmissed.web.request_context import RequestContextMiddleware
-from callmissed_ai.calls.container import Container, create_container, read_catalog
+from callmissed_ai.calls.container import Container, create_container
 from callmissed_ai.tokens.counting import encoding
 from functions.inference.adapter import AdapterRequests
 from functions.inference.preflight import Preflights

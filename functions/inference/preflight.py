@@ -12,7 +12,7 @@ from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import SECOND, Clock
 from callmissed.errors import ApiError, service_unavailable
 from callmissed.keys.domains import page_origin, patterns_for
-from callmissed.platform.tables import ORIGINS
+from callmissed.keys.records import has_lock
 
 _REMEMBER = 60 * SECOND
 _REMEMBERED_ORIGINS = 4096
@@ -55,9 +55,7 @@ class Preflights:
         return locked
 
     async def _look_up(self, origin: str) -> bool:
-        keys = [{"pattern": pattern} for pattern in patterns_for(origin)]
         try:
-            found = await self._database.get_all(ORIGINS, keys, consistent=False)
+            return await has_lock(self._database, patterns_for(origin))
         except Unavailable as error:
             raise service_unavailable() from error
-        return any("key_ids" in item for item in found)

@@ -27,6 +27,7 @@ class ModelOut(BaseModel):
     """A model of the catalog: OpenAI's four fields, and ours."""
 
     id: str
+    aliases: list[str] = Field(description="Other names of the model; calls may use them, and so may a key's models.")
     object: Literal["model"]
     created: int
     owned_by: str
@@ -69,6 +70,7 @@ class AnthropicModelOut(BaseModel):
     capabilities: None
     deprecated_at: None
     retires_at: None
+    aliases: list[str] = Field(description="Other names of the model, as in the OpenAI form.")
     description: str
     category: Literal["llm"]
     context_window: int | None

@@ -30,7 +30,8 @@ def environment(declared: Function, config: StageConfig) -> dict[str, str]:
         variables[BEDROCK_MODELS_VARIABLE] = " ".join(config.bedrock_models)
     for setting in declared.settings:
         variables[variable_of(setting)] = str(getattr(config, setting))
-    found = {need.variable: location(need, config, declared).value for need in declared.needs if need.variable}
+    needs = filter(config.has, declared.needs)
+    found = {need.variable: location(need, config, declared).value for need in needs if need.variable}
     return variables | found
 
 
@@ -45,7 +46,7 @@ def grant(role: iam.Role, declared: Function, config: StageConfig) -> None:
         allow(role, table_arn(_DECLARED[name], config), *actions)
     for name, actions in declared.indexes.items():
         allow(role, _index_arn(_DECLARED[name], config), *actions)
-    for resource in declared.needs:
+    for resource in filter(config.has, declared.needs):
         _grant_resource(role, resource, location(resource, config, declared))
     for queue in declared.sends_to:
         allow(role, queue_arn(queue, config), "sqs:SendMessage")

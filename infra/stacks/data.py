@@ -25,7 +25,8 @@ class DataStack(Stack):
             termination_protection=True,
         )
         # The file's parameter exists also where an object is used.
-        resources = [build(self, each, config) for each in RESOURCES if (build := BUILDERS.get(each.kind))]
+        kept = [each for each in RESOURCES if not each.from_operator]
+        resources = [build(self, each, config) for each in kept if (build := BUILDERS.get(each.kind))]
         tables = {table.name: _table(self, table, config.stage) for table in declared.tables}
         for table in tables.values():
             # CloudFormation can't take back a table that is protected from deletion, so what may fail comes first.

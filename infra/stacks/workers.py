@@ -16,6 +16,7 @@ from infra.constructs.event_sources import consume_queue, consume_stream
 from infra.constructs.locations import queue_arn
 from infra.constructs.python_function import PythonFunction, stack_context
 from infra.declarations import Declarations
+from infra.optional.mails import allow_mails
 from infra.optional.snapshots import is_snapshotted, keep_snapshot
 
 
@@ -42,6 +43,8 @@ class WorkersStack(Stack):
             )
             for worker in declared.workers
         }
+        for worker in self._functions.values():
+            allow_mails(worker.role, worker.declared, config)
         for queue in declared.queues:
             consume_queue(self._functions[queue.consumer], queue, config)
         for worker in declared.workers:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from callmissed.settings import CoreSettings, from_environment
 from local.aws.account import REGION
@@ -11,7 +12,18 @@ from local.aws.tables import StageTables
 from local.state.folder import LocalSecrets
 
 _PUBLIC_URL = "CALLMISSED_PUBLIC_URL"
-_PASSED_THROUGH = ("CALLMISSED_PROVIDERS_FILE", "CALLMISSED_LOG_LEVEL", _PUBLIC_URL)
+_CONSOLE_URL = "CALLMISSED_CONSOLE_URL"
+_PASSED_THROUGH = (
+    "CALLMISSED_PROVIDERS_FILE",
+    "CALLMISSED_LOG_LEVEL",
+    _PUBLIC_URL,
+    _CONSOLE_URL,
+    "CALLMISSED_TERMS_URL",
+    "CALLMISSED_SIGNUP_BONUS_CREDITS",
+    "CALLMISSED_GOOGLE_CLIENT_IDS",
+    "CALLMISSED_CAPTCHA",
+    "CALLMISSED_CAPTCHA_URL",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +36,11 @@ class LocalEndpoints:
     public_url: str
     mail_outbox: str = ""
 
+    @property
+    def localhost_url(self) -> str:
+        """The stack under a name: passkeys belong to names, and not to addresses."""
+        return f"http://localhost:{urlsplit(self.public_url).port}"
+
 
 def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
     """The variables with which functions use `endpoints`."""
@@ -34,6 +51,8 @@ def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
         **endpoints.secrets.variables,
         # Providers that call through a tunnel sign its URL.
         _PUBLIC_URL: os.environ.get(_PUBLIC_URL) or endpoints.public_url,
+        _CONSOLE_URL: os.environ.get(_CONSOLE_URL) or endpoints.localhost_url,
+        "CALLMISSED_MAIL_TRANSPORT": "local",
         "CALLMISSED_MAIL_OUTBOX": endpoints.mail_outbox,
         # A developer's webhook endpoint is most often on the same machine.
         "CALLMISSED_ALLOW_LOOPBACK": "true",

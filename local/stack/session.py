@@ -21,7 +21,6 @@ from functions.inference.app import create_app
 from local.aws.services import create_services
 from local.aws.tables import create_tables
 from local.lambda_runtime.schedules import run_schedules
-from local.ports import HOST
 from local.server.admin_routes import create_admin_app
 from local.server.call_log import CallLog
 from local.server.local_server import LocalServer, create_local_app
@@ -104,7 +103,7 @@ def _live_models(inference: Container) -> LiveModels:
 def _announcement(tenant: SeededTenant, endpoints: LocalEndpoints) -> Announcement:
     return Announcement(
         base_url=endpoints.public_url,
-        localhost_url=endpoints.public_url.replace(HOST, "localhost"),
+        localhost_url=endpoints.localhost_url,
         live_key=tenant.live_key,
         test_key=tenant.test_key,
         owner_email=tenant.owner_email,

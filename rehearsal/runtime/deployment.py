@@ -34,8 +34,8 @@ from rehearsal.templates.assembly import CloudAssembly
 from rehearsal.templates.identities import function_name
 from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
-_ADDITIONS = {"CALLMISSED_ALLOW_LOOPBACK": "true"}
-"""The receivers of webhooks are on this machine."""
+_ADDITIONS = {"CALLMISSED_ALLOW_LOOPBACK": "true", "CALLMISSED_MAIL_TRANSPORT": "local"}
+"""The receivers of webhooks are on this machine, and mails stay on it."""
 OUTBOX = "outbox"
 """Folder of the mails, which are not sent."""
 _INSERTS = [{"eventName": ["INSERT"]}]

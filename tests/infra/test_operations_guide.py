@@ -63,7 +63,8 @@ def deleted_by_the_guide() -> set[tuple[str, str]]:
     [groups] = re.findall(r"for group in (api-access[^;]+);", commands)
     [prefix] = re.findall(r"list-secrets --filters Key=name,Values=(\S+)", commands)
     buckets = re.findall(r"aws s3 rb --force s3://(\S+)", commands)
-    secrets = [each.physical_name("prod") for each in RESOURCES if each.kind is ResourceKind.SECRET]
+    created = [each for each in RESOURCES if not each.from_operator]
+    secrets = [each.physical_name("prod") for each in created if each.kind is ResourceKind.SECRET]
     return {
         *(("AWS::DynamoDB::Table", f"callmissed-prod-{table}") for table in tables.split()),
         *(("AWS::Logs::LogGroup", f"/callmissed/prod/{group}") for group in groups.replace("\\", "").split()),

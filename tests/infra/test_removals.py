@@ -9,7 +9,7 @@ import pytest
 
 from callmissed.platform.functions import CALLBACK_WORKER, EVENT_RELAY, LEDGER_EVENTS
 from callmissed.platform.queues import CALLBACKS
-from callmissed.platform.tables import ORIGINS, OUTBOX
+from callmissed.platform.tables import DOMAINS, OUTBOX
 from infra.declarations import PRODUCT, Declarations
 from tests.support.assembly import Assembly, synthesised
 
@@ -39,7 +39,7 @@ def without_table(name: str) -> Declarations:
 REMOVALS = {
     "worker of a queue, with the queue": without_function(CALLBACK_WORKER.name),
     "follower of a stream": without_function(LEDGER_EVENTS.name),
-    "table": without_table(ORIGINS.name),
+    "table": without_table(DOMAINS.name),
     "table with its follower": without_table(OUTBOX.name),
 }
 

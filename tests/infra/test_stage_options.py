@@ -12,15 +12,22 @@ from callmissed.platform.functions import (
     FUNCTIONS,
     INFERENCE,
     LEDGER_EVENTS,
+    MAILER,
     WEBHOOKS_API,
 )
+from infra.config import StageConfig
 from infra.declarations import Declarations
 from tests.support.assembly import Assembly, synthesised
 
 DOMAIN = "api.example.com"
 CERTIFICATE = "arn:aws:acm:ap-south-1:123456789012:certificate/11112222"
 RESERVED = {"ledger-sweep": 5, "event-relay": 10, "authorizer": 50}
-SETTINGS = {"public_url": "CALLMISSED_PUBLIC_URL", "low_credits": "CALLMISSED_LOW_CREDITS"}
+SETTINGS = {
+    "public_url": "CALLMISSED_PUBLIC_URL",
+    "low_credits": "CALLMISSED_LOW_CREDITS",
+    "console_url": "CALLMISSED_CONSOLE_URL",
+    "passkey_rp_id": "CALLMISSED_PASSKEY_RP_ID",
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +39,8 @@ def with_options(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
         domain_name=DOMAIN,
         certificate_arn=CERTIFICATE,
         low_credits=99,
+        console_url="https://console.example.com",
+        passkey_rp_id="example.com",
         snap_start=True,
         reserved_concurrency=RESERVED,
     )
@@ -45,7 +54,13 @@ def by_name(assembly: Assembly) -> dict[str, dict[str, Any]]:
 
 
 def test_settings_reach_the_functions_that_read_them_and_no_others(with_options: Assembly) -> None:
-    expected = {("callbacks", "public_url"): f"https://{DOMAIN}", ("ledger-events", "low_credits"): "99"}
+    expected = {
+        ("callbacks", "public_url"): f"https://{DOMAIN}",
+        ("ledger-events", "low_credits"): "99",
+        ("auth", "console_url"): "https://console.example.com",
+        ("mailer", "console_url"): "https://console.example.com",
+        ("auth", "passkey_rp_id"): "example.com",
+    }
     assert (CALLBACKS_API.settings, LEDGER_EVENTS.settings) == (("public_url",), ("low_credits",))
     found = {
         (name, setting): properties["Environment"]["Variables"][variable]
@@ -112,3 +127,44 @@ def test_wake_ups_are_schedules_of_the_stage_with_its_dead_letters(with_options:
     assert len({json.dumps(each.get("GroupName")) for each in schedules}) == 1
     assert len({json.dumps(each["Target"].get("DeadLetterConfig")) for each in schedules}) == 1
     assert all(each["Target"]["DeadLetterConfig"] for each in woken)
+
+
+def test_mails_leave_from_the_address_of_the_stage_and_no_other(
+    assembly: Assembly, optional_assembly: Assembly
+) -> None:
+    [sending] = statements_on(optional_assembly, "ses:SendEmail")
+    assert optional_assembly.text("workers", sending["Resource"]).endswith(":identity/example.com")
+    assert sending["Condition"] == {"StringEquals": {"ses:FromAddress": "no-reply@example.com"}}
+    assert statements_on(assembly, "ses:SendEmail") == []
+
+
+def statements_on(assembly: Assembly, action: str) -> list[dict[str, Any]]:
+    """Statements of all roles that allow exactly `action`."""
+    policies = assembly.properties("AWS::IAM::Policy")
+    statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
+    return [statement for statement in statements if statement["Action"] == action]
+
+
+def test_settings_of_accounts_reach_the_functions_that_read_them(optional_assembly: Assembly) -> None:
+    mailer, accounts = (by_name(optional_assembly)[name]["Environment"]["Variables"] for name in ("mailer", "auth"))
+    assert (mailer["CALLMISSED_MAIL_TRANSPORT"], mailer["CALLMISSED_MAIL_FROM"]) == ("ses", "no-reply@example.com")
+    assert accounts["CALLMISSED_SIGNUP_BONUS_CREDITS"] == "100"
+    assert "CALLMISSED_MAIL_FROM" not in accounts
+
+
+@pytest.mark.parametrize(
+    ("settings", "has"),
+    [
+        ({}, False),
+        ({"mail_transport": "ses", "mail_from": "a@example.com"}, False),
+        ({"captcha": "turnstile"}, True),
+        ({"mail_transport": "smtp", "mail_from": "a@example.com", "smtp_url": "smtps://mail.example.com"}, True),
+    ],
+)
+def test_secret_of_accounts_is_read_only_where_a_setting_needs_it(settings: dict[str, str], has: bool) -> None:
+    from infra.constructs.access import environment
+
+    config = StageConfig.model_validate(settings)
+    for function in (AUTH_API, MAILER):
+        found = environment(function, config).get("CALLMISSED_ACCOUNT_SECRETS_NAME")
+        assert found == ("callmissed/dev/account-secrets" if has else None)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from hypothesis import event, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -103,12 +103,11 @@ class KeyMachine(RuleBasedStateMachine):
         loop: asyncio.AbstractEventLoop,
         store: StageTables,
         dynamodb: FaultyDynamoDB,
-        tenant: str,
         met: Counter[Fault | None],
     ) -> None:
         super().__init__()
         self.met = met
-        self.loop, self.stage, self.dynamodb, self.tenant = loop, store.stage, dynamodb, tenant
+        self.loop, self.stage, self.dynamodb = loop, store.stage, dynamodb
         self.plain = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
         self.containers = [Admission(Database(dynamodb, store.stage)) for _ in range(2)]
         self.manager = KeyManager(Database(dynamodb, store.stage), PEPPER)
@@ -143,12 +142,14 @@ class KeyMachine(RuleBasedStateMachine):
     ) -> Any:
         """A key, a call for each of the fates of its refund, and calls that are not refunded yet."""
         self.budget = budget
+        made = create_tenant(Database(self.plain, self.stage), name="tests", plan=Plan.PRO, now=START)
+        self.tenant = self._now(made).tenant_id
         self.expiry = START + lifetime * MINUTE if lifetime else NEVER
         policy = KeyPolicy(
             rpm=rpm, budget=None if budget is None else MicroCredits(budget), expires=Micros(self.expiry)
         )
-        made = self.manager.create(self.tenant, name="tests", mode=Mode.LIVE, policy=policy, now=START)
-        key = self._now(made)
+        new = self.manager.create(self.tenant, name="tests", mode=Mode.LIVE, policy=policy, now=START)
+        key = self._now(new)
         self.key_id = key.record.key_id
         self._learn(key)
         for fate in fates:
@@ -336,9 +337,16 @@ def _named(outcome: Any) -> str:
 def test_a_key_admits_what_it_may_and_no_more_whatever_goes_wrong(
     loop: asyncio.AbstractEventLoop, module_tables: StageTables, dynamodb: FaultyDynamoDB
 ) -> None:
-    made = create_tenant(Database(dynamodb, module_tables.stage), name="tests", plan=Plan.PRO, now=START)
-    tenant = loop.run_until_complete(made).tenant_id
     met: Counter[Fault | None] = Counter()
-    machine: Any = partial(KeyMachine, loop, module_tables, dynamodb, tenant, met)
+    machine: Any = partial(KeyMachine, loop, module_tables, dynamodb, met)
     run_state_machine_as_test(machine, settings=settings.default)
+
+    @settings(max_examples=1)
+    @given(fates=st.just([fate for fate in _FATES if not met[fate]]))
+    def meet_what_was_not_drawn(fates: list[Fault | None]) -> None:
+        one = machine()
+        one.create(3000, 60_000, None, [], 150, 50, fates)
+        one.teardown()
+
+    meet_what_was_not_drawn()
     assert all(met[fate] for fate in _FATES), met

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from callmissed.clock import MINUTE, SECOND, Micros, month_of
 from callmissed.keys.policy import NEVER, KeyPolicy, new_key_item
 from callmissed.keys.records import KeyItem
+from callmissed.keys.rotation.secret_rotation import plan_rotation
 from callmissed.keys.secret import Mode
-from callmissed.keys.secret_rotation import plan_rotation
 from callmissed.money import MicroCredits
 
 DECEMBER = Micros(int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * SECOND)

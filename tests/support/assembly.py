@@ -26,6 +26,8 @@ EVERY_OPTION: Mapping[str, Any] = {
     "bedrock_models": ("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "openai.gpt-oss-120b-1:0"),
     "certificate_arn": "arn:aws:acm:ap-south-1:123456789012:certificate/11112222",
     "domain_name": "api.example.com",
+    "mail_from": "no-reply@example.com",
+    "mail_transport": "ses",
     "reserved_concurrency": {"authorizer": 10},
     "snap_start": True,
 }

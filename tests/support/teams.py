@@ -18,6 +18,8 @@ from callmissed.sealing import Sealer
 from callmissed.tenants.tenants import Tenant, create_tenant_operations, tenant_key
 from callmissed.tenants.users import User, add_user, address_key, claim_address, put_user
 from functions.auth.limits import SlidingWindows
+from functions.auth.mail.outlet import MailOutlet
+from functions.auth.mail.quota import MailQuota
 from functions.auth.team.service import Team
 
 
@@ -34,7 +36,8 @@ class Mails:
 def team_of(dynamodb: DynamoDB, stage: str) -> Team:
     """The service over `dynamodb`, as a process has it."""
     database = Database(dynamodb, stage)
-    return Team(database, SlidingWindows(database), Mails(), Sealer((bytes(32),)))
+    windows = SlidingWindows(database)
+    return Team(database, windows, MailQuota(windows), MailOutlet(Mails(), Sealer((bytes(32),))))
 
 
 def acting(user_id: str) -> Actor:

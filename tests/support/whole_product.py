@@ -119,11 +119,13 @@ class _MailQueue:
 class WholeProduct:
     """The functions over the tables of `settings`, all on one event loop. `mails` are the jobs of mails so far.
 
-    `clock` is that of people and their sessions.
+    `clock` is that of people and their sessions. Without `dynamodb` the product has a client of its own.
     """
 
-    def __init__(self, settings: CoreSettings, clock: Clock = system_clock) -> None:
-        self.dynamodb = DynamoDB(settings.region, settings.dynamodb_endpoint, timeout_seconds=20)
+    def __init__(
+        self, settings: CoreSettings, clock: Clock = system_clock, *, dynamodb: DynamoDB | None = None
+    ) -> None:
+        self.dynamodb = dynamodb or DynamoDB(settings.region, settings.dynamodb_endpoint, timeout_seconds=20)
         self.database = Database(self.dynamodb, settings.stage)
         self.clock = clock
         self.mails = _MailQueue()
@@ -174,6 +176,7 @@ class WholeProduct:
 
     async def close(self) -> None:
         await self._container.close()
+        await self.people.http.close()
         await self.dynamodb.close()
 
     def _integration(self, app: ASGIApp) -> ASGIApp:

@@ -1,1 +1,1 @@
-"""What was sent to a person and waits for an answer: codes by mail."""
+"""What a person was asked and has to answer: codes by mail, and challenges at a sign-in."""

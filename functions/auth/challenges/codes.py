@@ -1,8 +1,8 @@
 """Six-digit codes that are sent by mail: at most one alive per purpose and address, ten minutes, five guesses, one use.
 
-An item has the HMAC of purpose, address and code, so that neither a reader of the table nor a code of another purpose
-is of use. A guess is counted before it is compared, in one conditional write, so that guesses at once can't exceed
-five.
+An item has the HMAC of purpose, address, code and what the code confirms, so that neither a reader of the table nor a
+code of another purpose is of use, and a code never confirms what came after it. A guess is counted before it is
+compared, in one conditional write, so that guesses at once can't exceed five.
 """
 
 import hashlib
@@ -31,6 +31,7 @@ class CodePurpose(StrEnum):
     REGISTER = "register"
     LOGIN = "login"
     RESET = "reset"
+    RECOVERY = "recovery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,12 @@ class Codes:
         self._database = database
         self._pepper = pepper
 
-    async def issue(self, purpose: CodePurpose, identity: str, now: Micros) -> str:
-        """A new code, in the place of an earlier one. One write."""
+    async def issue(self, purpose: CodePurpose, identity: str, now: Micros, *, confirms: str = "") -> str:
+        """A new code, in the place of an earlier one. One write. It is right only for what it `confirms`."""
         code = f"{secrets.randbelow(1_000_000):06}"
         item = {
             **_key(purpose, identity),
-            "code": self._digest(purpose, identity, code),
+            "code": self._digest(purpose, identity, code, confirms),
             "guesses": 0,
             "expires": now + LIFETIME,
             "ttl": (now + LIFETIME) // SECOND + _TTL_SLACK_SECONDS,
@@ -60,9 +61,11 @@ class Codes:
         await self._database.put(CHALLENGES, item)
         return code
 
-    async def accept(self, purpose: CodePurpose, identity: str, code: str, now: Micros) -> AcceptedCode:
+    async def accept(
+        self, purpose: CodePurpose, identity: str, code: str, now: Micros, *, confirms: str = ""
+    ) -> AcceptedCode:
         """The code, if it is right. One write. Raises ApiError 400 for a wrong, used or expired code."""
-        key, digest = _key(purpose, identity), self._digest(purpose, identity, code)
+        key, digest = _key(purpose, identity), self._digest(purpose, identity, code, confirms)
         live = {"guesses": below(MAX_GUESSES), "expires": above(now)}
         try:
             # A repeated request after a lost answer counts twice, to the disadvantage of who guesses.
@@ -73,8 +76,8 @@ class Codes:
             raise wrong_code()
         return AcceptedCode(delete_operation(CHALLENGES, key, expected={"code": digest}))
 
-    def _digest(self, purpose: CodePurpose, identity: str, code: str) -> str:
-        text = "\0".join(("code", purpose, identity, code))
+    def _digest(self, purpose: CodePurpose, identity: str, code: str, confirms: str) -> str:
+        text = "\0".join(("code", purpose, identity, code, confirms))
         return hmac.new(self._pepper, text.encode(), hashlib.sha256).hexdigest()
 
 

@@ -11,6 +11,7 @@ from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import pepper_ring, sealing_ring
 from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
+from callmissed.http.client import SafeClient
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.management import KeyManager
 from callmissed.platform.resources import RESPONSES_BUCKET
@@ -20,26 +21,48 @@ from callmissed.web.idempotency import IdempotencyMiddleware
 from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.auth.api_keys import routes as api_keys
+from functions.auth.api_keys.leaks import LeakedKeys
+from functions.auth.api_keys.models import ModelNames
+from functions.auth.api_keys.service import ApiKeys
 from functions.auth.audit import routes as audit
 from functions.auth.audit.service import AuditLog
-from functions.auth.challenges.codes import Codes
 from functions.auth.composition import AuthComposition, compose
 from functions.auth.limits import SlidingWindows
+from functions.auth.passkeys import routes as passkeys
+from functions.auth.passkeys.composition import FactorComposition
+from functions.auth.passkeys.service import Passkeys
+from functions.auth.passkeys.verification import PasskeyVerification
 from functions.auth.sessions import routes as sessions
-from functions.auth.sessions.refresh_tokens import RefreshTokens
 from functions.auth.sessions.service import Sessions
 from functions.auth.sign_in import routes as sign_in
+from functions.auth.sign_in.captcha import RememberedCaptcha
+from functions.auth.sign_in.composition import SignInComposition
+from functions.auth.sign_in.google import GoogleSignIn
 from functions.auth.sign_in.profile import Profiles
+from functions.auth.sign_in.registration import Registrations
 from functions.auth.sign_in.service import SignIn
 from functions.auth.team import routes as team
 from functions.auth.team.service import Team
 from functions.auth.tenant import routes as tenant
 from functions.auth.tenant.service import Tenants
 from functions.auth.tenant.suspension import Suspensions
+from functions.auth.two_factor import routes as two_factor
+from functions.auth.two_factor.recovery import FactorRecovery
+from functions.auth.two_factor.service import TwoFactor
+from functions.auth.two_factor.verification import CodeVerification
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (sign_in.router, sessions.router, api_keys.router, audit.router, team.router, tenant.router)
+ROUTERS = (
+    sign_in.router,
+    two_factor.router,
+    passkeys.router,
+    sessions.router,
+    api_keys.router,
+    audit.router,
+    team.router,
+    tenant.router,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +70,24 @@ class AuthServices:
     """The services of one process, which routes find by name in the application's state."""
 
     sign_in: SignIn
+    registrations: Registrations
+    google: GoogleSignIn
+    captcha: RememberedCaptcha
     sessions: Sessions
     profiles: Profiles
-    keys: KeyManager
+    two_factor: TwoFactor
+    code_verification: CodeVerification
+    recovery: FactorRecovery
+    passkeys: Passkeys
+    passkey_verification: PasskeyVerification
+    keys: ApiKeys
+    leaked_keys: LeakedKeys
     audit_log: AuditLog
     team: Team
     tenants: Tenants
     suspensions: Suspensions
     windows: SlidingWindows
+    http: SafeClient
     key_set: dict[str, Any]
     clock: Clock
 
@@ -65,20 +98,29 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
     Raises ValueError without a pepper or a sealing key.
     """
     settings, database = composition.settings, composition.database
-    peppers = pepper_ring(settings)
-    sealer = Sealer(sealing_ring(settings))
-    sessions = Sessions(database, composition.tokens, RefreshTokens(peppers))
-    windows = SlidingWindows(database)
+    peppers, sealer = pepper_ring(settings), Sealer(sealing_ring(settings))
+    manager, people = KeyManager(database, peppers[0]), SignInComposition(composition)
+    factors = FactorComposition(people)
     return AuthServices(
-        sign_in=SignIn(database, Codes(database, peppers[0]), sessions, composition.mails, sealer),
-        sessions=sessions,
+        sign_in=people.sign_in,
+        registrations=people.registrations,
+        google=people.google,
+        captcha=people.captcha,
+        sessions=people.sessions,
         profiles=Profiles(database),
-        keys=KeyManager(database, peppers[0]),
+        two_factor=factors.two_factor,
+        code_verification=factors.code_verification,
+        recovery=factors.recovery,
+        passkeys=factors.passkeys,
+        passkey_verification=factors.passkey_verification,
+        keys=ApiKeys(database, manager, ModelNames(settings)),
+        leaked_keys=LeakedKeys(database, manager, peppers, composition.mails, sealer),
         audit_log=AuditLog(database),
-        team=Team(database, windows, composition.mails, sealer),
+        team=Team(database, people.windows, people.quota, people.mails),
         tenants=Tenants(database),
         suspensions=Suspensions(database),
-        windows=windows,
+        windows=people.windows,
+        http=people.http,
         key_set=composition.tokens.key_set(),
         clock=clock,
     )

@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
+from callmissed.aws.attributes import Value
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
-from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation
+from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
 from callmissed.clock import SECOND, Micros, iso
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
@@ -27,6 +28,8 @@ from callmissed.sessions.records import (
 )
 from callmissed.sessions.tokens import AccessClaims, AccessTokens
 from callmissed.tenants.users import User, update_user, user_key, user_of
+from functions.auth.mail.jobs import MailJob
+from functions.auth.mail.outlet import MailOutlet
 from functions.auth.sessions.refresh_tokens import RefreshToken, RefreshTokens
 
 LIFETIME = 7 * 24 * 3600 * SECOND
@@ -50,10 +53,11 @@ class TokenPair:
 class Sessions:
     """The sessions of one stage. Every method raises Unavailable when DynamoDB does not answer."""
 
-    def __init__(self, database: Database, access: AccessTokens, refresh: RefreshTokens) -> None:
+    def __init__(self, database: Database, access: AccessTokens, refresh: RefreshTokens, mails: MailOutlet) -> None:
         self._database = database
         self._access = access
         self._refresh = refresh
+        self._mails = mails
 
     def begin(self, user: User, client: Actor, now: Micros) -> tuple[TokenPair, WriteOperation]:
         """The pair of a new session, and the operation that writes the session."""
@@ -174,10 +178,23 @@ class Sessions:
             await self._database.transact([ended, audit_operation(event, now)])
         except TransactionCanceled:
             raise ApiError(409, "conflict", "The user changed at the same time. Please retry.") from None
+        await self._mails.report([MailJob("session_replay", user.email, {"full_name": user.full_name})])
 
     def _issue(self, session: Session, at: Micros, key_id: str | None = None) -> str:
-        claims = AccessClaims(session.user_id, session.session_id, session.tenant, session.generation)
+        claims = AccessClaims(session.user_id, session.session_id, session.tenant)
         return self._access.issue(claims, at, key_id)
+
+
+def end_all_but(session_id: str, user: User, now: Micros, **changes: Value) -> list[WriteOperation]:
+    """End all sessions of the person but that one, and make `changes` of the person's item.
+
+    The transaction with them fails if the person was changed or the session was ended meanwhile.
+    """
+    key, generation = session_key(user.user_id, session_id), user.generation + 1
+    return [
+        update_user(user, now, generation=generation, **changes),
+        update_operation(SESSIONS, key, set={"generation": generation}, expected={"generation": user.generation}),
+    ]
 
 
 def _recent(session: Session, now: Micros) -> tuple[TokenRotation, ...]:

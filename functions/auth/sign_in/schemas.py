@@ -7,13 +7,16 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from callmissed.tenants.tenants import Tenant
 from callmissed.tenants.users import User
 from callmissed.web.schemas import RequestModel
+from functions.auth.challenges.codes import CodePurpose
 from functions.auth.sessions.service import TokenPair
+from functions.auth.sign_in.completion import Outcome, SignedIn
 
 Email = Annotated[str, Field(min_length=3, max_length=254, examples=["ada@example.com"])]
 NewPassword = Annotated[str, Field(min_length=8, max_length=72)]
 Code = Annotated[str, Field(pattern=r"^[0-9]{6}$", examples=["481516"])]
 FullName = Annotated[str, Field(min_length=1, max_length=255)]
 PhoneNumber = Annotated[str, Field(max_length=20)]
+CaptchaToken = Annotated[str, Field(max_length=2048, description="Of Cloudflare Turnstile, where captchas are on.")]
 
 
 class RequestForm(RequestModel):
@@ -31,6 +34,7 @@ class RegistrationForm(RequestForm):
     tenant_name: str = Field(default="", max_length=255)
     phone_number: PhoneNumber = ""
     accept_terms: bool = False
+    cf_turnstile_token: CaptchaToken = ""
 
 
 class Verification(RequestForm):
@@ -45,6 +49,39 @@ class LoginForm(RequestForm):
 
     email: Email
     password: str = Field(min_length=1, max_length=72)
+
+
+class CodeRequest(RequestForm):
+    """Which code to mail. `reset_password` is another name of `reset`."""
+
+    email: Email
+    purpose: Literal["login", "reset", "reset_password", "register"] = "login"
+    cf_turnstile_token: CaptchaToken = ""
+
+    @property
+    def code_purpose(self) -> CodePurpose:
+        """The purpose under its own name."""
+        return CodePurpose.RESET if self.purpose == "reset_password" else CodePurpose(self.purpose)
+
+
+class CodeLoginForm(Verification):
+    """The code of a mail instead of a password. With the purpose `register` it confirms the address."""
+
+    purpose: Literal["login", "register"] = "login"
+
+
+class ResetForm(Verification):
+    """The code of a mail, and a new password."""
+
+    new_password: NewPassword
+
+
+class GoogleForm(RequestForm):
+    """Google's ID token. `accept_terms` is for a new account."""
+
+    id_token: str = Field(min_length=10, max_length=4096, validation_alias=AliasChoices("id_token", "credential"))
+    accept_terms: bool = False
+    cf_turnstile_token: CaptchaToken = ""
 
 
 class RefreshForm(RequestForm):
@@ -93,9 +130,21 @@ class LoginResponse(BaseModel):
     is_new_user: bool = False
 
     @classmethod
-    def of(cls, user: User, pair: TokenPair) -> Self:
-        """The signed-in person."""
-        return cls(access_token=pair.access, refresh_token=pair.refresh, email=user.email)
+    def of(cls, outcome: Outcome) -> Self:
+        """The signed-in person, or the challenge to answer."""
+        if isinstance(outcome, SignedIn):
+            pair, is_new = outcome.pair, outcome.is_new_user
+            return cls(
+                access_token=pair.access, refresh_token=pair.refresh, email=outcome.user.email, is_new_user=is_new
+            )
+        challenge = outcome.challenge
+        return cls(
+            two_factor_required=True,
+            challenge_token=challenge.challenge_token,
+            email=outcome.user.email,
+            methods=list(challenge.methods),
+            passkey_options=dict(challenge.passkey_options) if challenge.passkey_options else None,
+        )
 
 
 class UserOut(BaseModel):

@@ -1,140 +1,166 @@
-"""Sign-up and sign-in by password.
+"""Sign-in by password, and by the codes of mails.
 
-The work is the same whether an address has an account, has no password, is unconfirmed or deactivated: the same reads,
-one hash, and a mail that a queue sends.
+The work is the same whether an address has an account, has no password, is unconfirmed or deactivated: the same
+requests to DynamoDB, the same hashes, and one message to the queue of mails.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
-from callmissed.aws.queues import Sending
-from callmissed.clock import SECOND, Micros, iso
+from callmissed.aws.operations import WriteOperation
+from callmissed.clock import Micros
 from callmissed.errors import ApiError
-from callmissed.ids import new_id
-from callmissed.plans.plans import Plan
-from callmissed.platform.routes.route import Role
-from callmissed.platform.tables import TENANTS
-from callmissed.sealing import Sealer
 from callmissed.tenants.identity import identity
-from callmissed.tenants.tenants import Tenant, checked_name, create_tenant_operations, tenant_key, tenant_of
-from callmissed.tenants.users import (
-    Registration,
-    User,
-    claim_address,
-    find_address,
-    keep_registration,
-    put_user,
-    user_key,
-    user_of,
-)
-from functions.auth.challenges.codes import CodePurpose, Codes, wrong_code
-from functions.auth.mail.jobs import MailJob
-from functions.auth.sessions.service import Sessions, TokenPair
-from functions.auth.sign_in.passwords import hash_password, matches
-from functions.auth.sign_in.schemas import RegistrationForm
+from callmissed.tenants.users import User, update_user
+from functions.auth.challenges.codes import AcceptedCode, CodePurpose, Codes, wrong_code
+from functions.auth.mail.jobs import MailJob, nothing
+from functions.auth.mail.outlet import MailOutlet
+from functions.auth.mail.quota import MailQuota
+from functions.auth.sign_in.accounts import Accounts, FoundAccount, account_changed
+from functions.auth.sign_in.attempts import SignInAttempt, SignInAttempts
+from functions.auth.sign_in.completion import Outcome, SignInCompletion, SignInMethod
+from functions.auth.sign_in.passwords import hash_password, is_outdated, matches
+from functions.auth.sign_in.registration import Registrations
+from functions.auth.sign_in.second_factor import SecondFactors
 
-_REGISTRATION_SECONDS = 7 * 24 * 3600
-_NOBODY = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A person who has just signed in."""
-
-    user: User
-    pair: TokenPair
+_CHANGED = "ConditionalCheckFailed"
 
 
 class SignIn:
-    """Signs people up and in. Every method raises Unavailable when DynamoDB does not answer."""
+    """Signs people in. Every method raises Unavailable when DynamoDB does not answer.
 
-    def __init__(self, database: Database, codes: Codes, sessions: Sessions, mails: Sending, sealer: Sealer) -> None:
+    Every one but `send_code` raises ApiError 403 for who may not sign in, 429 for an address with too many attempts.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        accounts: Accounts,
+        attempts: SignInAttempts,
+        completion: SignInCompletion,
+        registrations: Registrations,
+        second_factors: SecondFactors,
+        codes: Codes,
+        mails: MailOutlet,
+        quota: MailQuota,
+    ) -> None:
         self._database = database
+        self._accounts = accounts
+        self._attempts = attempts
+        self._completion = completion
+        self._registrations = registrations
+        self._second_factors = second_factors
         self._codes = codes
-        self._sessions = sessions
         self._mails = mails
-        self._sealer = sealer
+        self._quota = quota
 
-    async def register(self, form: RegistrationForm, now: Micros) -> str:
-        """Keep the registration and mail a code; returns the identity. Raises ApiError 400."""
-        address = identity(form.email)
-        name = checked_name(form.full_name)
-        registration = Registration(
-            full_name=name,
-            tenant_name=checked_name(form.tenant_name or name),
-            password=hash_password(form.password),
-            registered_at=iso(now),
-            phone_number=form.phone_number,
-        )
-        kept = keep_registration(address, registration, now // SECOND + _REGISTRATION_SECONDS)
-        is_free = await self._database.write_if(kept)
-        code = await self._codes.issue(CodePurpose.REGISTER, address, now)
-        mail = (
-            MailJob("register", address, {"code": code, "full_name": name})
-            if is_free
-            else MailJob("register_again", address, {})
-        )
-        await self._mails.send([mail.message(self._sealer)])
-        return address
-
-    async def confirm(self, email: str, code: str, client: Actor, now: Micros) -> SignedIn:
-        """Create tenant and owner of a registration, with the bonus, and sign in. Raises ApiError 400."""
-        address = identity(email)
-        accepted = await self._codes.accept(CodePurpose.REGISTER, address, code, now)
-        registration = (await find_address(self._database, address)).pending
-        if registration is None:
-            raise wrong_code()
-        tenant_id, user_id = new_id("tnt"), new_id("usr")
-        tenant = Tenant(tenant_id, registration.tenant_name, Plan.FREE, iso(now), owner=user_id)
-        user = User(
-            tenant=tenant_id,
-            user_id=user_id,
-            email=address,
-            full_name=registration.full_name,
-            role=Role.OWNER,
-            created_at=iso(now),
-            updated_at=iso(now),
-            phone_number=registration.phone_number,
-            confirmed=True,
-            password=registration.password,
-        )
-        pair, begun = self._sessions.begin(user, client, now)
-        event = AuditEvent(tenant_id, "user.register", "user", user_id, client)
-        operations = [
-            accepted.use,
-            claim_address(user, registration),
-            put_user(user),
-            *create_tenant_operations(tenant, now),
-            begun,
-            audit_operation(event, now),
-        ]
-        try:
-            await self._database.transact(operations)
-        except TransactionCanceled:
-            raise wrong_code() from None
-        return SignedIn(user, pair)
-
-    async def login(self, email: str, password: str, client: Actor, now: Micros) -> SignedIn:
-        """Sign in. Two reads, one hash and one transaction. Raises ApiError 401, and 403 after the right password."""
-        address = await find_address(self._database, identity(email))
-        owner = address.tenant or _NOBODY
-        user_item, tenant_item = await self._database.get_across(
-            (TENANTS, user_key(owner, address.user_id or _NOBODY)), (TENANTS, tenant_key(owner))
-        )
-        user = user_of(user_item) if user_item else None
-        stored = user.password if user else address.pending.password if address.pending else ""
-        if not matches(stored, password):
+    async def login(self, email: str, password: str, client: Actor, now: Micros) -> Outcome:
+        """Sign in by password. Raises ApiError 401, and 403 after the right password."""
+        attempt = await self._attempts.begin(identity(email), SignInMethod.PASSWORD, client, now)
+        account = await self._accounts.find(attempt.identity)
+        if not matches(account.password, password):
+            await self._attempts.refuse(attempt, account.user, "wrong password")
             raise ApiError(401, "invalid_credentials", "Wrong e-mail address or password.")
-        if user is None:
+        if account.user is None or account.tenant is None:
             raise ApiError(403, "email_not_verified", "Confirm your e-mail address with the code that was sent to it.")
-        if not user.is_active:
-            raise ApiError(403, "account_deactivated", "This account has been deactivated.")
-        return await self._signed_in(user, tenant_of(tenant_item), client, now)
+        outcome = await self._complete(account, attempt)
+        if is_outdated(account.user.password):
+            # Nothing is lost when somebody has changed the person meanwhile: the next sign-in tries it again.
+            await self._database.write_if(update_user(outcome.user, now, password=hash_password(password)))
+        return outcome
 
-    async def _signed_in(self, user: User, _tenant: Tenant, client: Actor, now: Micros) -> SignedIn:
-        pair, begun = self._sessions.begin(user, client, now)
-        event = AuditEvent(user.tenant, "session.begin", "user", user.user_id, client)
-        await self._database.transact([begun, audit_operation(event, now)])
-        return SignedIn(user, pair)
+    async def send_code(self, email: str, purpose: CodePurpose, now: Micros) -> None:
+        """Mail a code, if the address is of somebody who can use it. Raises ApiError 400, QueueUnavailable.
+
+        An address that has had its mails of this hour gets none, and its latest code stays valid.
+        """
+        account = await self._accounts.find(identity(email))
+        if not await self._quota.count(purpose, account.identity, now):
+            return
+        if purpose is CodePurpose.REGISTER:
+            await self._registrations.send_code(account, now)
+            return
+        code = await self._codes.issue(purpose, account.identity, now)
+        mail = nothing(account.identity)
+        if account.user:
+            mail = MailJob(str(purpose), account.identity, {"code": code, "full_name": account.user.full_name})
+        await self._mails.send(mail)
+
+    async def confirm(self, email: str, code: str, client: Actor, now: Micros) -> Outcome:
+        """Create the account that was registered, and sign in. Raises ApiError 400."""
+        account = await self._accounts.find(identity(email))
+        return await self._registrations.confirm(account, code, client, now)
+
+    async def login_by_code(self, email: str, code: str, client: Actor, now: Micros) -> Outcome:
+        """Sign in by the code of a mail, which confirms the address. Raises ApiError 400, 409."""
+        attempt = await self._attempts.begin(identity(email), SignInMethod.CODE, client, now)
+        account = await self._accounts.find(attempt.identity)
+        accepted = await self._accept(CodePurpose.LOGIN, account, code, attempt)
+        user = _known(account)
+        if user.confirmed:
+            return await self._complete(account, attempt, accepted.use)
+        confirmed = replace(account, user=replace(user, confirmed=True, revision=user.revision + 1))
+        return await self._complete(confirmed, attempt, accepted.use, update_user(user, now, confirmed=True))
+
+    async def reset_password(self, email: str, code: str, password: str, client: Actor, now: Micros) -> Outcome:
+        """Set a new password, end all sessions, and sign in. Confirms the address. Raises ApiError 400, 409."""
+        attempt = await self._attempts.begin(identity(email), SignInMethod.RESET, client, now)
+        account = await self._accounts.find(attempt.identity)
+        accepted = await self._accept(CodePurpose.RESET, account, code, attempt)
+        user, hashed = _known(account), hash_password(password)
+        event = AuditEvent(user.tenant, "password.reset", "user", user.user_id, replace(client, actor_id=user.user_id))
+        proven, taken_over = await take_over(user, self._second_factors, now, password=hashed)
+        renewed = replace(account, user=proven)
+        outcome = await self._complete(renewed, attempt, accepted.use, *taken_over, audit_operation(event, now))
+        await self._mails.report([MailJob("password_changed", user.email, {"full_name": user.full_name})])
+        return outcome
+
+    async def _accept(
+        self, purpose: CodePurpose, account: FoundAccount, code: str, attempt: SignInAttempt
+    ) -> AcceptedCode:
+        try:
+            return await self._codes.accept(purpose, account.identity, code, attempt.now)
+        except ApiError:
+            await self._attempts.refuse(attempt, account.user, "wrong code")
+            raise
+
+    async def _complete(self, account: FoundAccount, attempt: SignInAttempt, *operations: WriteOperation) -> Outcome:
+        """Complete an attempt whose proof is right; the first of the operations uses its code."""
+        user, tenant = account.user, account.tenant
+        if user is None or tenant is None:
+            raise wrong_code()
+        try:
+            return await self._completion.complete(
+                user, tenant, attempt.method, attempt.client, attempt.now, operations=operations
+            )
+        except ApiError as refused:
+            if refused.status == 403:
+                await self._attempts.refuse(attempt, user, refused.code)
+            raise
+        except TransactionCanceled as cancelled:
+            if cancelled.reasons[0] == _CHANGED:
+                raise wrong_code() from None
+            raise account_changed() from None
+
+
+async def take_over(
+    user: User, second_factors: SecondFactors, now: Micros, *, password: str
+) -> tuple[User, list[WriteOperation]]:
+    """The person with another password or none and no session, and the operations that make it so.
+
+    An address that nobody has confirmed may be another person's: what was set up before goes too.
+    """
+    changes = {"password": password, "generation": user.generation + 1, "confirmed": True}
+    after = replace(user, revision=user.revision + 1, **changes)
+    if user.confirmed:
+        return after, [update_user(user, now, **changes)]
+    removed = await second_factors.removal(user)
+    return replace(after, second_factor=False), [update_user(user, now, **changes, second_factor=False), *removed]
+
+
+def _known(account: FoundAccount) -> User:
+    if account.user is None:
+        raise wrong_code()
+    return account.user

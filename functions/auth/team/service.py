@@ -13,14 +13,11 @@ from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import WriteOperation
-from callmissed.aws.queues import QueueUnavailable, Sending
 from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError, account_closed
 from callmissed.idempotency.operation import Operation
-from callmissed.observability import get_logger
 from callmissed.plans.plans import limits
 from callmissed.platform.routes.route import Role
-from callmissed.sealing import Sealer
 from callmissed.tenants.tenants import Tenant, get_tenant
 from callmissed.tenants.users import (
     User,
@@ -35,22 +32,22 @@ from callmissed.tenants.users import (
 )
 from functions.auth.limits import Limit, SlidingWindows
 from functions.auth.mail.jobs import MailJob
+from functions.auth.mail.outlet import MailOutlet
+from functions.auth.mail.quota import MailQuota
 from functions.auth.team.guards import check_assignment, check_change, check_removal, retried
 from functions.auth.team.invitation import Invitation, already_registered
 
 INVITATIONS = Limit("invitations", 30, 24 * 3600)
-MAILS = Limit("mails#invitation", 5, 3600)
-_logger = get_logger("team")
 
 
 class Team:
     """The people of tenants. Every method raises Unavailable when DynamoDB does not answer."""
 
-    def __init__(self, database: Database, windows: SlidingWindows, mails: Sending, sealer: Sealer) -> None:
+    def __init__(self, database: Database, windows: SlidingWindows, quota: MailQuota, mails: MailOutlet) -> None:
         self._database = database
         self._windows = windows
+        self._quota = quota
         self._mails = mails
-        self._sealer = sealer
 
     async def members(self, tenant: str) -> list[User]:
         """The tenant's people, oldest first."""
@@ -136,7 +133,7 @@ class Team:
         address = await find_address(self._database, user.email)
         if address.user_id not in ("", user_id):
             raise already_registered(address.tenant == tenant_id)
-        await self._windows.count(MAILS, user.email, now)
+        await self._quota.require("invitation", user.email, now)
         tenant = await get_tenant(self._database, tenant_id, consistent=True)
         user = invitation.with_password(user)
         event = AuditEvent(tenant_id, "user.invite", "user", user_id, actor, _described(user))
@@ -169,20 +166,15 @@ class Team:
         except ApiError:
             inviter = "CallMissed"  # an operator
         parameters = {"full_name": user.full_name, "inviter": inviter, "tenant": tenant.name}
-        await self._send(MailJob("invitation", user.email, {**parameters, "has_password": bool(user.password)}))
+        await self._mails.report(
+            [MailJob("invitation", user.email, {**parameters, "has_password": bool(user.password)})]
+        )
 
     async def _mail_transfer(self, former: User, owner: User) -> None:
         names = {"former": former.full_name, "owner": owner.full_name}
-        await self._send(
-            MailJob("ownership_received", owner.email, names), MailJob("ownership_given", former.email, names)
+        await self._mails.report(
+            [MailJob("ownership_received", owner.email, names), MailJob("ownership_given", former.email, names)]
         )
-
-    async def _send(self, *jobs: MailJob) -> None:
-        """Send mails about what is done. One that is lost keeps nobody out: codes are sent on request."""
-        try:
-            await self._mails.send([job.message(self._sealer) for job in jobs])
-        except QueueUnavailable:
-            _logger.exception("mails were lost", extra={"templates": [job.name for job in jobs]})
 
     async def _transact(self, operations: Sequence[WriteOperation], event: AuditEvent, now: Micros) -> None:
         await self._database.transact([*operations, audit_operation(event, now)])

@@ -29,6 +29,7 @@ from functions.inference.serving import authenticate
 _CURRENCY = "USD"
 EXAMPLE: dict[str, Any] = {
     "id": "kimi-k2.6",
+    "aliases": [],
     "object": "model",
     "created": 1780272000,
     "owned_by": "moonshotai",
@@ -63,6 +64,7 @@ def render_model(model: Model, reason: str | None = None) -> dict[str, Any]:
     dimensions = {} if model.dimensions is None else {"dimensions": model.dimensions}
     return {
         "id": model.id,
+        "aliases": list(model.aliases),
         "object": "model",
         "created": model.created,
         "owned_by": model.owned_by,

@@ -15,7 +15,7 @@ from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
 from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
-from callmissed.platform.tables import KEYS, ORIGINS, TABLES, Table, physical_name
+from callmissed.platform.tables import DOMAINS, KEYS, TABLES, Table, physical_name
 from callmissed.tenants.tenants import create_tenant
 from local.aws.tables import StageTables
 from tests.support.interleaving import InterleavingDynamoDB
@@ -80,7 +80,8 @@ class KeyStore:
 
     async def origin(self, pattern: str) -> frozenset[str]:
         """Ids of the keys that are locked to `pattern`."""
-        return (await self.read(ORIGINS, {"pattern": pattern})).get("key_ids", frozenset())
+        found = Database(self.dynamodb, self.store.stage).query(DOMAINS, pattern, consistent=True)
+        return frozenset([lock["key"].partition("#")[2] async for lock in found])
 
     async def read(self, table: Table, key: Item) -> Item:
         request = {"TableName": physical_name(self.store.stage, table), "Key": to_item(key), "ConsistentRead": True}

@@ -26,7 +26,6 @@ API_KEY = ApiKey(
     rpm_from_plan=True,
     budget=None,
     expires_at=None,
-    is_active=True,
     created_at="2026-11-27T05:06:07.123Z",
 )
 COLUMNS = {"id": "key", "name": "name", "models": "models", "budget": "budget"}

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NewType
 
 Micros = NewType("Micros", int)
@@ -13,6 +13,7 @@ Clock = Callable[[], Micros]
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def system_clock() -> Micros:
@@ -42,3 +43,13 @@ def iso(micros: Micros) -> str:
     """ISO 8601 in UTC with milliseconds, as the API shows times."""
     moment = datetime.fromtimestamp(micros / SECOND, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def micros_of(text: str) -> Micros:
+    """The moment of an ISO 8601 text with a time zone; the inverse of `iso`. Raises ValueError."""
+    return micros_at(datetime.fromisoformat(text))
+
+
+def micros_at(moment: datetime) -> Micros:
+    """The moment of a datetime with a time zone."""
+    return Micros((moment - _EPOCH) // timedelta(microseconds=1))

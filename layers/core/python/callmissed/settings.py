@@ -19,7 +19,13 @@ class CoreSettings:
     their names. `allow_loopback` lets user-given URLs reach this machine, which only the local stack may.
     `names_variables` lets answers name environment variables that are missing, which only the local stack may too.
     `public_url` is the API's URL for callers, which a function can't know behind a custom domain; Twilio signs it.
-    `mail_outbox` is a folder that keeps mails instead of sending them.
+    `console_url` is the web console's URL, for links in mails, and its pages alone may use passkeys. These belong to
+    the domain `passkey_rp_id`: the console's host unless it is set to a domain above it. `terms_url` is that of the
+    terms of service, which a new account must accept where it is set. A new tenant gets `signup_bonus_credits`
+    credits. `google_client_ids` and
+    `google_native_client_ids` are the OAuth clients whose ID tokens sign in, between commas; the native ones need no
+    captcha. `captcha` is `off` or `turnstile`. `mail_transport` is `none`, `local` (the folder `mail_outbox`), `ses` or
+    `smtp`; `mail_from` the sender's address, `smtp_url` such as `smtps://user@mail.example.com:465`.
     `credits.low` is published below `low_credits` credits.
     """
 
@@ -38,6 +44,19 @@ class CoreSettings:
     providers_file: str = ""
     provider_keys_secret_name: str = ""
     callback_secrets_name: str = ""
+    account_secrets_name: str = ""
+    console_url: str = ""
+    passkey_rp_id: str = ""
+    terms_url: str = ""
+    signup_bonus_credits: int = 100
+    google_client_ids: str = ""
+    google_native_client_ids: str = ""
+    google_certificates_url: str = "https://www.googleapis.com/oauth2/v3/certs"
+    captcha: str = "off"
+    captcha_url: str = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
+    mail_transport: str = "none"
+    mail_from: str = ""
+    smtp_url: str = ""
     mail_outbox: str = ""
     low_credits: int = 50
     deployed: bool = False

@@ -98,10 +98,7 @@ async def test_rotation_of_a_key_that_is_called_each_time_is_a_conflict(key_stor
 
 async def test_rotation_that_reads_the_items_of_an_earlier_record_is_a_conflict(key_store: KeyStore) -> None:
     key, interleaved = await key_store.key(), key_store.interleaved()
-    keys = physical_name(key_store.store.stage, KEYS)
-    interleaved.before(
-        "GetItem", partial(rotate, key_store, key), matching=lambda request: request["TableName"] == keys
-    )
+    interleaved.before("BatchGetItem", partial(rotate, key_store, key))
 
     with pytest.raises(ApiError) as refused:
         await key_store.managed_by(interleaved).rotate(

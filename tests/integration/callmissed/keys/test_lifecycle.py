@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
+from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
+from callmissed.keys.domains import patterns_for
 from callmissed.keys.policy import KeyPolicy
+from callmissed.keys.records import has_lock
 from callmissed.keys.secret import Mode, is_well_formed, key_hash
 from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan
+from callmissed.platform.tables import DOMAINS
 from tests.support.keys.key_store import NOVEMBER, OLD, KeyStore
 
 UNKNOWN = "key_" + "0" * 24
@@ -146,6 +150,32 @@ async def test_domain_locks_are_in_the_index_as_long_as_a_key_has_them(key_store
 
     assert await key_store.origin(own) == frozenset()
     assert await key_store.origin(shared) == {second.record.key_id}
+
+
+async def test_preflight_reads_one_lock_of_a_pattern_however_many_keys_have_it(key_store: KeyStore) -> None:
+    host, interleaved = "crowded.example.com", key_store.interleaved()
+    keys = [await key_store.key(domains=frozenset({host})) for _ in range(3)]
+    database = Database(interleaved, key_store.store.stage)
+
+    assert await has_lock(database, patterns_for(f"https://{host}"))
+    assert not await has_lock(database, patterns_for(f"http://{host}"))
+    for key in keys:
+        await key_store.manager.revoke(key.record.tenant, key.record.key_id)
+    assert not await has_lock(database, patterns_for(f"https://{host}"))
+
+    assert interleaved.sent == {"Query": 9}  # three patterns allow the host, each time
+    stored = [item async for item in Database(key_store.dynamodb, key_store.store.stage).query(DOMAINS, host)]
+    assert stored == []
+
+
+async def test_tenants_have_locks_of_their_own_on_one_pattern(key_store: KeyStore) -> None:
+    host = "same.example.com"
+    keys = [await key_store.key(domains=frozenset({host})) for _ in range(2)]
+
+    database = Database(key_store.dynamodb, key_store.store.stage)
+    locks = {lock["key"] async for lock in database.query(DOMAINS, host, consistent=True)}
+
+    assert locks == {f"{key.record.tenant}#{key.record.key_id}" for key in keys}
 
 
 async def test_a_key_for_every_origin_is_not_in_the_index(key_store: KeyStore) -> None:

@@ -18,8 +18,10 @@ from callmissed.tenants.status import TenantStatus
 from callmissed.tenants.users import user_key
 from functions.auth.tenant.key_status import apply_status
 from local.aws.tables import StageTables
+from tests.support.authenticator import SoftwareAuthenticator
 from tests.support.inference.gateway import PEPPER, Accounts
 from tests.support.people import BROWSER, SignedIn, new_member, new_tenant, set_status, sign_in
+from tests.support.sign_in import CONSOLE
 from tests.support.webhooks.callbacks import SEALING
 from tests.support.whole_product import Sent, WholeProduct
 
@@ -28,10 +30,12 @@ OF_PEOPLE = [route for route in ROUTES if route.auth is Auth.SESSION]
 OF_BOTH = [route for route in ROUTES if route.auth is Auth.ACCOUNT]
 WITH_IDS = [route for route in SERVED if "{" in route.path]
 
-BODIES = {"/api/v1/users/{user_id}/role": b'{"role": "agent"}'}
-"""Bodies of routes that need one before they look for what the path names."""
-
 OPENED = "opened"
+BODIES = {
+    "PATCH /api/v1/auth/passkey/{passkey_id}": b'{"name": "mine"}',
+    "PATCH /api/v1/users/{user_id}/role": b'{"role": "agent"}',
+}
+"""Bodies without which a route would not look for the id."""
 Credential = Callable[["Cast"], Awaitable[str]]
 
 
@@ -164,6 +168,7 @@ async def product(module_tables: StageTables) -> AsyncIterator[WholeProduct]:
         dynamodb_endpoint=module_tables.endpoint,
         peppers=PEPPER.hex(),
         sealing_keys=SEALING,
+        console_url=CONSOLE,
     )
     product = WholeProduct(settings, system_clock)
     yield product
@@ -185,7 +190,7 @@ def request_of(route: Route, secret: str, **ids: str) -> Sent:
         path = path.replace(f"{{{name}}}", value)
     path = path.replace("{", "").replace("}", "")
     headers = [("Content-Type", "application/json"), *([("Authorization", f"Bearer {secret}")] if secret else [])]
-    return Sent(route.method, path, headers, b"" if route.method == "GET" else BODIES.get(route.path, b"{}"))
+    return Sent(route.method, path, headers, b"" if route.method == "GET" else BODIES.get(name_of(route), b"{}"))
 
 
 @pytest.mark.parametrize("credential", MATRIX)
@@ -221,9 +226,14 @@ async def ids_of(owner: SignedIn) -> dict[str, str]:
     """Ids of one of everything that a tenant has, by the name of the parameter."""
     created = await owner.call("POST", "/api/v1/keys", {"name": "mine"})
     sessions = await owner.call("GET", "/api/v1/auth/sessions")
+    begun = json.loads((await owner.call("POST", "/api/v1/auth/passkey/register/options", {})).body)
+    credential = SoftwareAuthenticator(CONSOLE).create(begun["options"])
+    query = f"registration_token={begun['registration_token']}"
+    passkey = await owner.call("POST", "/api/v1/auth/passkey/register/verify", {"credential": credential}, query=query)
     return {
         "key_id": json.loads(created.body)["id"],
         "session_id": json.loads(sessions.body)[0]["id"],
+        "passkey_id": json.loads(passkey.body)["id"],
         "user_id": (await new_member(owner, Role.AGENT)).user.user_id,
     }
 
@@ -235,4 +245,4 @@ def without_id(body: bytes) -> object:
 
 def test_every_parameter_has_an_id_in_the_walk() -> None:
     named = {part[1:-1] for route in WITH_IDS for part in route.path.split("/") if part.startswith("{")}
-    assert named == {"key_id", "session_id", "user_id"}
+    assert named == {"key_id", "session_id", "passkey_id", "user_id"}

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callmissed.errors import ApiError
-from callmissed.keys.credentials import calling_origin, check_domain, presented_secret
+from callmissed.keys.credentials import bearer_token, calling_origin, check_domain, presented_secret
 from callmissed.keys.domains import is_allowed, lockable, page_origin, patterns_for
 from callmissed.keys.secret import Mode, is_well_formed, new_secret
 
@@ -186,3 +186,20 @@ def test_host_of_many_labels_has_no_wildcard_pattern() -> None:
 
     assert patterns_for(f"https://{host}") == [host]
     assert len(patterns_for("https://" + host.removeprefix("a."))) == 12
+
+
+TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1c3IifQ.c2lnbmF0dXJl"
+
+
+def test_access_token_is_known_by_its_form() -> None:
+    assert bearer_token([("authorization", f"Bearer {TOKEN}")]) == TOKEN
+    assert bearer_token([("authorization", f"Bearer {KEY}")]) is None
+    assert bearer_token([("x-api-key", KEY)]) is None
+
+
+@pytest.mark.parametrize("other", [("x-api-key", KEY), ("authorization", f"Bearer {KEY}")])
+def test_access_token_beside_another_credential_is_refused(other: tuple[str, str]) -> None:
+    for headers in ([("authorization", f"Bearer {TOKEN}"), other], [other, ("authorization", f"Bearer {TOKEN}")]):
+        with pytest.raises(ApiError) as refused:
+            bearer_token(headers)
+        assert refused.value.status == 401

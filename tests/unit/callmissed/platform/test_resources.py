@@ -4,8 +4,17 @@ from dataclasses import fields
 
 import pytest
 
-from callmissed.platform.functions import CALLBACKS_API, EVENT_RELAY, FUNCTIONS, INFERENCE, LEDGER_SWEEP
+from callmissed.platform.functions import (
+    AUTH_API,
+    CALLBACKS_API,
+    EVENT_RELAY,
+    FUNCTIONS,
+    INFERENCE,
+    LEDGER_SWEEP,
+    MAILER,
+)
 from callmissed.platform.resources import (
+    ACCOUNT_SECRETS,
     CALLBACK_SECRETS,
     EVENT_BUS,
     PEPPERS,
@@ -21,7 +30,7 @@ from callmissed.settings import CoreSettings, from_environment
 
 
 def test_resources_grant_reading_of_secrets_and_no_more() -> None:
-    for secret in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS):
+    for secret in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS, ACCOUNT_SECRETS):
         assert secret.actions == ("secretsmanager:GetSecretValue",)
     assert PROVIDERS_FILE.actions == ("ssm:GetParameter",)
     assert RESPONSES_BUCKET.actions == ("s3:GetObject", "s3:PutObject")
@@ -51,6 +60,7 @@ def test_function_for_providers_callbacks_reads_none_of_their_api_keys() -> None
     assert CALLBACKS_API.needs == (SEALING_KEYS, CALLBACK_SECRETS)
     assert [each for each in FUNCTIONS if CALLBACK_SECRETS in each.needs] == [CALLBACKS_API]
     assert [each for each in FUNCTIONS if PROVIDER_KEYS in each.needs] == [INFERENCE]
+    assert [each for each in FUNCTIONS if ACCOUNT_SECRETS in each.needs] == [AUTH_API, MAILER]
 
 
 def test_functions_that_read_secrets_at_their_start_are_known() -> None:

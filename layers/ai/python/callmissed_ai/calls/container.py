@@ -8,7 +8,7 @@ from callmissed.aws.buckets import Bucket
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.secrets import pepper_ring, provider_environment
-from callmissed.catalog.loader import load_catalog, read_operator_file
+from callmissed.catalog.loader import read_catalog
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
@@ -91,12 +91,6 @@ def create_container(
         router=router,
         media=media,
     )
-
-
-def read_catalog(settings: CoreSettings) -> Catalog:
-    """The catalog with the operator's providers file on top. Raises CatalogError."""
-    operator_file = read_operator_file(settings.providers_file) if settings.providers_file else None
-    return load_catalog(operator_file, source=settings.providers_file)
 
 
 def _open_sandbox() -> Transport:

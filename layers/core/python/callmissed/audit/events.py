@@ -61,8 +61,8 @@ class StoredEvent:
     event: AuditEvent
 
 
-def audit_operation(event: AuditEvent, now: Micros) -> WriteOperation:
-    """Write `event`, as of `now`."""
+def audit_operation(event: AuditEvent, now: Micros, *, kept_days: int = RETENTION_DAYS) -> WriteOperation:
+    """Write `event`, as of `now`, to be kept for `kept_days`."""
     item = {
         "tenant": event.tenant,
         "event": sortable_id(now, secrets.randbits(60)),
@@ -75,7 +75,7 @@ def audit_operation(event: AuditEvent, now: Micros) -> WriteOperation:
         "ip_address": event.actor.ip_address,
         "user_agent": event.actor.user_agent[:MAX_USER_AGENT],
         "metadata": dict(event.metadata),
-        "ttl": now // SECOND + (RETENTION_DAYS + 1) * _DAY_SECONDS,
+        "ttl": now // SECOND + (kept_days + 1) * _DAY_SECONDS,
     }
     return put_new_operation(AUDIT, item)
 

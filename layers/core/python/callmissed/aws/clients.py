@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import boto3
 from botocore.config import Config
@@ -26,6 +26,16 @@ _USED_LATER = ("encodings.idna",)
 _one_at_a_time = threading.Lock()  # the session of `boto3.client` is not thread-safe
 
 
+class SesClient(Protocol):
+    """The part of SES's client (v2) that is used; it has no typed package here."""
+
+    exceptions: Any
+
+    def send_email(self, **request: Any) -> Any:
+        """https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html"""
+        ...
+
+
 @overload
 def client(service: Literal["sqs"], settings: CoreSettings, credentials: Credentials | None = None) -> "SQSClient": ...
 @overload
@@ -36,6 +46,8 @@ def client(
 def client(
     service: Literal["lambda"], settings: CoreSettings, credentials: Credentials | None = None
 ) -> "LambdaClient": ...
+@overload
+def client(service: Literal["sesv2"], settings: CoreSettings, credentials: Credentials | None = None) -> SesClient: ...
 @overload
 def client(service: Literal["s3"], settings: CoreSettings, credentials: Credentials | None = None) -> "S3Client": ...
 def client(service: str, settings: CoreSettings, credentials: Credentials | None = None) -> Any:

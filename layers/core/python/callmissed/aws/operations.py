@@ -72,6 +72,11 @@ def delete_operation(table: Table, key: Item, **conditions: Unpack[Conditions]) 
     return WriteOperation("Delete", table, _existing(table, key, conditions))
 
 
+def discard_operation(table: Table, key: Item) -> WriteOperation:
+    """Delete the item, if it exists."""
+    return WriteOperation("Delete", table, {"Key": to_item(key)})
+
+
 def check_operation(table: Table, key: Item, **conditions: Unpack[Conditions]) -> WriteOperation:
     """Write nothing; the transaction fails unless the item exists and the `conditions` hold."""
     return WriteOperation("ConditionCheck", table, _existing(table, key, conditions))

@@ -48,6 +48,12 @@ def callback_environment(settings: CoreSettings) -> Mapping[str, str]:
     return _environment(settings.callback_secrets_name, settings.region)
 
 
+@cache
+def account_environment(settings: CoreSettings) -> Mapping[str, str]:
+    """The mapping of secrets that sign-in and mails need, as `provider_environment`."""
+    return _environment(settings.account_secrets_name, settings.region)
+
+
 def parsed_peppers(text: str) -> tuple[bytes, ...]:
     """The peppers in `text`. Raises SecretError as `pepper_ring`."""
     return _ring("pepper", text, _MIN_PEPPER_BYTES)

@@ -56,8 +56,8 @@ def retry_while_denied(
 
 def _services(settings: CoreSettings) -> Iterator[str]:
     """The services whose clients a process with `settings` makes."""
-    secrets = (settings.pepper_secret_name, settings.sealing_secret_name, settings.callback_secrets_name)
-    if settings.provider_keys_secret_name or any(secrets):
+    rings = (settings.pepper_secret_name, settings.sealing_secret_name)
+    if any((*rings, settings.provider_keys_secret_name, settings.callback_secrets_name, settings.account_secrets_name)):
         yield "secretsmanager"
     if settings.responses_bucket or settings.stored_responses_bucket:
         yield "s3"

@@ -24,6 +24,7 @@ from callmissed.catalog.model import (
     resolved,
 )
 from callmissed.catalog.prices import micro_credits, token_price, unit_price
+from callmissed.settings import CoreSettings
 
 _ROWS = Path(__file__).parent / "rows"
 _MODEL_FILES = ("direct", "frontier", "realtime", "audio", "image", "embedding", "sandbox")
@@ -47,6 +48,12 @@ def load_catalog(
     if environment is None:
         return catalog
     return Catalog(catalog.models, {name: resolved(row, environment) for name, row in catalog.providers.items()})
+
+
+def read_catalog(settings: CoreSettings) -> Catalog:
+    """The catalog of a stage, with the operator's providers file on top. Raises CatalogError."""
+    operator_file = read_operator_file(settings.providers_file) if settings.providers_file else None
+    return load_catalog(operator_file, source=settings.providers_file)
 
 
 def read_operator_file(source: str) -> str:

@@ -2,7 +2,7 @@
 
 The write has two branches, because DynamoDB's conditions have no arithmetic: `busy` when the key's theoretical
 arrival time is in the future, `idle` when it has passed. A container caches each key's arrival time, to guess the
-branch, and the end of a limited key's wait, so that refused callers cost no writes.
+branch, and the end of a limited key's wait, so that refused callers cost a read instead of a write.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from callmissed.clock import SECOND, Micros, month_of
 from callmissed.errors import ApiError, account_closed, invalid_api_key, service_unavailable
 from callmissed.keys.memory import remember
 from callmissed.keys.rates import RateState
-from callmissed.keys.records import KeyItem, admit_request, key_item_of, refund_request, start_month
+from callmissed.keys.records import KeyItem, admit_request, key_item_of, read_key_item, refund_request, start_month
 from callmissed.ledger.errors import HoldRefused
-from callmissed.money import MicroCredits, show
+from callmissed.money import NOTHING, MicroCredits, show
 from callmissed.platform.tables import KEYS
 
 _TRIES = 4
@@ -26,7 +26,7 @@ _TRIES = 4
 class Admitted:
     """An admitted `key`, as the write returned it. `charged` micro-credits were taken from its budget at `now`.
 
-    `elsewhere` are the ids to which the key may move before the call ends (callmissed.keys.pepper_rotation).
+    `elsewhere` are the ids to which the key may move before the call ends (callmissed.keys.rotation.pepper_rotation).
     """
 
     key: KeyItem
@@ -58,13 +58,13 @@ class Admission:
     async def admit(self, key_hash: str, estimate: MicroCredits, now: Micros) -> Admitted:
         """Admit one call of the key at `now`, and charge `estimate` to its budget.
 
-        One round trip, two when the cached branch was wrong. Raises ApiError 401 for a key that is unknown,
-        revoked or expired, 403 for a tenant that is not active, RateLimited above its rate, HoldRefused above its
-        budget; Unavailable when DynamoDB does not answer.
+        One round trip, two when the cached branch was wrong or the limit was lifted. Raises ApiError 401 for a key that
+        is unknown, paused, revoked or expired, 403 for a tenant that is not active, RateLimited above its rate,
+        HoldRefused above its budget; Unavailable when DynamoDB does not answer.
         """
         limited = self._limited.get(key_hash)
         if limited and limited.conforms_at > now:
-            raise rate_limited(limited, now)
+            await self._check_limited(key_hash, now)
         month = month_of(now)
         for _ in range(_TRIES):
             busy = self._arrivals.get(key_hash, 0) >= now
@@ -97,6 +97,13 @@ class Admission:
                     continue  # the key moved
             return  # given back, or a new month with a new budget has begun
 
+    async def _check_limited(self, key_hash: str, now: Micros) -> None:
+        """Refuse a key that is still above its rate, which may have changed, as all of the key may have."""
+        key = await read_key_item(self._database, key_hash)
+        if key and key.works(now) and key.is_limited(now):
+            raise rate_limited(key, now)
+        self._limited.pop(key_hash, None)
+
     async def _learn(self, key: KeyItem | None, estimate: MicroCredits, now: Micros, month: int) -> int:
         """The month to retry with, from the key that refused the write. Raises the refusal if a retry can't help."""
         if key and key.is_closed(now):
@@ -106,10 +113,10 @@ class Admission:
         if key.month < month:
             await start_month(self._database, key, month)
             return month
-        if key.month == month and key.budget_left < estimate:
-            raise _over_budget(key.budget_left, estimate)
+        if key.month == month and 0 < estimate > key.budget_left:
+            raise _over_budget(max(key.budget_left, NOTHING), estimate)
         remember(self._arrivals, key.key_hash, key.arrival)
-        if key.arrival >= now and key.conforms_at > now:
+        if key.is_limited(now):
             remember(self._limited, key.key_hash, key)
             raise rate_limited(key, now)
         return key.month

@@ -1,8 +1,8 @@
 """Authentication: finds the key of a secret under any live pepper, and admits its call.
 
 A key is first looked up where this process saw it last, else under the current pepper. If it is not there, all peppers
-are tried from the oldest to the current one: keys move in that direction (callmissed.keys.pepper_rotation), so that a
-key that moves at the same time is found.
+are tried from the oldest to the current one: keys move in that direction (callmissed.keys.rotation.pepper_rotation),
+so that a key that moves at the same time is found.
 """
 
 from callmissed.aws.database import Database
@@ -10,8 +10,8 @@ from callmissed.clock import Micros
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
 from callmissed.keys.admission import Admission, Admitted
 from callmissed.keys.memory import remember
-from callmissed.keys.pepper_rotation import PepperRotation
 from callmissed.keys.records import read_key_item
+from callmissed.keys.rotation.pepper_rotation import PepperRotation
 from callmissed.keys.secret import key_hash
 from callmissed.money import MicroCredits
 

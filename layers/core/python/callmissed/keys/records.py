@@ -3,7 +3,7 @@
 The hot item, in the table `keys`, is written once a call, so its names are letters:
 
     id    HMAC of the secret              kid   the key's public id       t     tenant
-    st    `active`, `revoked`, or the status of a tenant that is not active
+    st    `active`, `paused`, `revoked`, or the status of a tenant that is not active
                                           mode  `live` or `test`          plan  the tenant's plan
     perm  permissions, `*` for all        mdl   allowed models, `*`       dom   domain locks, `*` for none
     prov  allowed search providers, `*`   scp   scopes                    ex    expiry in epoch microseconds
@@ -11,32 +11,49 @@ The hot item, in the table `keys`, is written once a call, so its names are lett
     iv    microseconds per request        dl    iv - burst tolerance
     tat   theoretical arrival time        u     first moment at which the next call conforms: tat + dl - iv
     ln    [month, micro-credits] of the budget lent to an earlier secret for that month; only after a rotation
+    lg    whether calls are logged        pl    whether prompts are logged; both only where they are
 
 The record, in the table `tenants`, never changes during calls. Its `hashes` are the ids of its secrets' hot items,
 `newest` is the current one's. Every change of a key writes record, items and the index of domain locks together, on
-the condition that `hashes` are as they were read. So a change can't miss a secret that a concurrent change made or
-moved.
+the condition that `hashes` and `revision`, the number of changes, are as they were read. So a change can't miss a
+secret that a concurrent change made or moved. It moves what calls move, rate and budget, by a difference.
+
+A domain lock is an item of its own for each pattern and key, so that no tenant's locks fill or slow another's.
 """
 
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter, itemgetter
 from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.comparisons import Comparison, begins_with, between
+from callmissed.aws.comparisons import Comparison, at_least, begins_with, below, between, equal, missing_or
 from callmissed.aws.database import Database
-from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
+from callmissed.aws.operations import (
+    WriteOperation,
+    delete_operation,
+    discard_operation,
+    put_new_operation,
+    put_operation,
+    update_operation,
+)
 from callmissed.clock import Micros
 from callmissed.errors import ApiError
-from callmissed.keys.rates import RateState
+from callmissed.keys.rates import RateState, burst
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import MicroCredits
-from callmissed.platform.tables import KEYS, ORIGINS, TENANTS
+from callmissed.platform.tables import DOMAINS, KEYS, TENANTS
 from callmissed.tenants.status import INACTIVE, TenantStatus
 
 ACTIVE = "active"
+PAUSED = "paused"
 REVOKED = "revoked"
+MAX_KEYS_OF_TENANT = 200
+"""Maximum keys of a tenant that are not revoked."""
+
 _PREFIX = "KEY#"
+_COUNTER = "KEYS"
 
 _NO_SCOPES = frozenset[str]()
 _LETTERS = {
@@ -62,9 +79,10 @@ _LETTERS = {
 }
 _values = itemgetter(*_LETTERS.values())
 _fields = attrgetter(*_LETTERS)
-_OPTIONAL = frozenset({"scp", "ln"})
+_OPTIONAL = frozenset({"scp", "ln", "lg", "pl"})
 _MOVING = frozenset({"id", "tat", "u"})
 _MOVING_BUDGET = frozenset({"kb", "km"})
+_COUNTED = ("tat", "u", "kb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +114,8 @@ class KeyItem:
     conforms_at: Micros
     scopes: frozenset[str] = _NO_SCOPES
     lent: tuple[int, int] | None = None
+    logs_enabled: bool = False
+    prompt_logging_enabled: bool = False
 
     @property
     def has_budget(self) -> bool:
@@ -103,17 +123,26 @@ class KeyItem:
         return self.budget < NO_BUDGET
 
     def works(self, now: Micros) -> bool:
-        """Whether the secret is neither revoked nor expired at `now`, and its tenant is active."""
+        """Whether the secret is neither paused nor revoked nor expired at `now`, and its tenant is active."""
         return self.status == ACTIVE and self.expires > now
 
     def is_closed(self, now: Micros) -> bool:
         """Whether the secret would work at `now` if its tenant were active."""
         return self.status in INACTIVE and self.expires > now
 
+    def is_limited(self, now: Micros) -> bool:
+        """Whether a call at `now` is above the rate."""
+        return self.arrival >= now and self.conforms_at > now
+
     def rate(self, now: Micros) -> RateState:
         """The rate's window at `now`."""
         remaining = max(0, (now - self.conforms_at) // self.interval + 1)
-        return RateState(self.rpm, remaining, max(0, self.arrival - now))
+        return RateState(self.rpm, min(remaining, burst(self.rpm)), max(0, self.arrival - now))
+
+    @property
+    def last_used(self) -> Micros | None:
+        """The last call, or within a burst a moment up to ten seconds after it; None before the first."""
+        return Micros(self.arrival - self.interval) if self.arrival else None
 
     def month_budget(self, month: int) -> int:
         """Micro-credits with which the secret begins `month`, such as 202611."""
@@ -122,7 +151,11 @@ class KeyItem:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key's record. `hashes` are the ids of its secrets' items; times are ISO 8601, `budget` monthly."""
+    """A key's record. `hashes` are the ids of its secrets' items; times are ISO 8601, `budget` monthly.
+
+    `operation` is the id of the operation that made the newest secret; `last_used_at` the last use of the secrets
+    before it, or of all if the key is revoked.
+    """
 
     tenant: str
     key_id: str
@@ -140,21 +173,47 @@ class ApiKey:
     rpm_from_plan: bool
     budget: MicroCredits | None
     expires_at: str | None
-    is_active: bool
     created_at: str
+    status: str = ACTIVE
+    revision: int = 0
+    logs_enabled: bool = False
+    prompt_logging_enabled: bool = False
+    operation: str = ""
+    last_used_at: str | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the key is neither paused nor revoked."""
+        return self.status == ACTIVE
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether the key has ended for good."""
+        return self.status == REVOKED
 
 
 def key_item_of(item: Item) -> KeyItem:
     """The hot item from its stored form."""
     lent = item.get("ln")
-    return KeyItem(*_values(item), scopes=item.get("scp", _NO_SCOPES), lent=tuple(lent) if lent else None)
+    return KeyItem(
+        *_values(item),
+        scopes=item.get("scp", _NO_SCOPES),
+        lent=tuple(lent) if lent else None,
+        logs_enabled="lg" in item,
+        prompt_logging_enabled="pl" in item,
+    )
 
 
 def to_key_item(key: KeyItem) -> Item:
     """The hot item as it is stored. Empty scopes are left out, because DynamoDB has no empty sets."""
     item: Item = dict(zip(_LETTERS.values(), _fields(key), strict=True))
-    item |= {"scp": key.scopes} if key.scopes else {}
-    return item | ({"ln": list(key.lent)} if key.lent else {})
+    optional = {
+        "scp": key.scopes,
+        "ln": list(key.lent or ()),
+        "lg": key.logs_enabled,
+        "pl": key.prompt_logging_enabled,
+    }
+    return item | {name: value for name, value in optional.items() if value}
 
 
 async def read_key_item(database: Database, key_hash: str) -> KeyItem | None:
@@ -178,28 +237,58 @@ async def read_api_keys(database: Database, tenant: str, *, consistent: bool = F
     return sorted(found, key=lambda key: (key.created_at, key.key_id))
 
 
+async def read_key_items(database: Database, hashes: Sequence[str]) -> list[KeyItem]:
+    """The hot items that exist, strongly consistent. Raises Unavailable."""
+    ids = [{"id": key_hash} for key_hash in hashes]
+    pages = [await database.get_all(KEYS, ids[start : start + 100]) for start in range(0, len(ids), 100)]
+    return [key_item_of(item) for page in pages for item in page]
+
+
+async def has_lock(database: Database, patterns: Sequence[str]) -> bool:
+    """Whether a key is locked to one of `patterns`. A read of one item for each, at once. Raises Unavailable."""
+    pages = await asyncio.gather(*(database.page(DOMAINS, pattern, limit=1) for pattern in patterns))
+    return any(page.items for page in pages)
+
+
 def create_operations(item: KeyItem, key: ApiKey) -> list[WriteOperation]:
-    """Operations that write a new key, its first secret and its domain locks."""
+    """Operations that write a new key, its first secret and its domain locks. The first two may be refused.
+
+    The first one is refused for a key that exists, the second one at the tenant's limit.
+    """
     return [
         put_new_operation(TENANTS, _to_record(key)),
+        _count(key.tenant),
         put_new_operation(KEYS, to_key_item(item)),
-        *(_lock(pattern, key.key_id) for pattern in _locks(key)),
+        *(_lock(pattern, key) for pattern in _locks(key.domains)),
     ]
 
 
-def revoke_operations(key: ApiKey) -> list[WriteOperation]:
+def revoke_operations(key: ApiKey, last_used_at: str | None) -> list[WriteOperation]:
     """Operations that end every secret of the key."""
     ended = [
         update_operation(KEYS, {"id": key_hash}, set={"st": REVOKED}, expected={"kid": key.key_id})
         for key_hash in sorted(key.hashes)
     ]
-    unlocked = [_unlock(pattern, key.key_id) for pattern in _locks(key)]
-    return [*ended, *unlocked, update_api_key(key, is_active=False)]
+    unlocked = [_unlock(pattern, key) for pattern in _locks(key.domains)]
+    revoked = update_api_key(key, status=REVOKED, last_used_at=last_used_at)
+    counted = update_operation(TENANTS, _counter_key(key.tenant), add={"count": -1}, upsert=True)
+    return [*ended, *unlocked, revoked, counted]
+
+
+def change_operations(before: ApiKey, after: ApiKey) -> list[WriteOperation]:
+    """Operations that change the record of a key, and its domain locks."""
+    names = (name for name in ApiKey.__slots__ if getattr(before, name) != getattr(after, name))
+    return [
+        update_api_key(before, **{name: getattr(after, name) for name in names}),
+        *(_lock(pattern, after) for pattern in _locks(after.domains - before.domains)),
+        *(_unlock(pattern, after) for pattern in _locks(before.domains - after.domains)),
+    ]
 
 
 def update_api_key(key: ApiKey, **changes: Any) -> WriteOperation:
-    """The operation that changes the record of an active key whose secrets are still those of `key`."""
-    expected = {"hashes": key.hashes, "is_active": True}
+    """The operation that changes the record of a key that is as it was read."""
+    expected = {"hashes": key.hashes, "revision": missing_or(equal(key.revision))}
+    changes |= {"revision": key.revision + 1}
     return update_operation(TENANTS, _record_key(key.tenant, key.key_id), set=changes, expected=expected)
 
 
@@ -228,8 +317,32 @@ def share_operation(before: KeyItem, after: KeyItem | None) -> WriteOperation:
     return update_operation(KEYS, key, set=changes, expected=expected, must_not_exist=missing)
 
 
-def move_operations(item: KeyItem, key: ApiKey, key_hash: str) -> list[WriteOperation]:
-    """Operations that move a secret's item to the id `key_hash`, if it is as it was read."""
+def change_operation(before: KeyItem, after: KeyItem, *, several: bool) -> WriteOperation:
+    """The operation that changes a secret's item from `before` to `after`, whatever calls it admits meanwhile.
+
+    What calls move moves by the difference. If the key has `several` secrets, its budget is divided for a month, and
+    a part that becomes smaller may not become less than nothing.
+    """
+    old, new = to_key_item(before), to_key_item(after)
+    changed = {name: value for name, value in new.items() if name != "id" and old.get(name) != value}
+    anew = before.month != after.month or before.has_budget < after.has_budget
+    counted = [name for name in _COUNTED if name in changed and not (name == "kb" and anew)]
+    moved = {name: changed.pop(name) - old[name] for name in counted}
+    expected: dict[str, Any] = {"kid": before.key_id}
+    if several and before.budget != after.budget:
+        expected["km"] = before.month
+        if after.budget_left >= 0 > moved.get("kb", 0):
+            expected["kb"] = at_least(-moved["kb"])
+    changed["ex"] = after.expires  # an update changes something
+    key, removed = {"id": before.key_hash}, old.keys() - new.keys()
+    return update_operation(KEYS, key, set=changed, add=moved, remove=removed, expected=expected)
+
+
+def move_operations(item: KeyItem, key: ApiKey, key_hash: str, **changes: Any) -> list[WriteOperation]:
+    """Operations that move a secret's item to the id `key_hash`, if it is as it was read.
+
+    They make `changes` of the record too.
+    """
     stored = to_key_item(item)
     expected = {name: value for name, value in stored.items() if name != "id"}
     hashes = (key.hashes - {item.key_hash}) | {key_hash}
@@ -237,7 +350,7 @@ def move_operations(item: KeyItem, key: ApiKey, key_hash: str) -> list[WriteOper
     return [
         put_key_item(replace(item, key_hash=key_hash)),
         delete_operation(KEYS, {"id": item.key_hash}, expected=expected, must_not_exist=_OPTIONAL - stored.keys()),
-        update_api_key(key, hashes=hashes, newest=newest),
+        update_api_key(key, hashes=hashes, newest=newest, **changes),
     ]
 
 
@@ -249,12 +362,13 @@ def admit_request(
         update, branch = "SET tat = tat + iv, u = u + iv, kb = kb - :cost", "tat >= :now AND u <= :now"
     else:
         update, branch = "SET tat = iv + :now, u = dl + :now, kb = kb - :cost", "tat < :now"
-    values = {":now": now, ":cost": estimate, ":month": month, ":active": ACTIVE}
+    least = estimate or -NO_BUDGET  # a call that costs nothing needs no budget, even if there is less than none
+    values = {":now": now, ":cost": estimate, ":least": least, ":month": month, ":active": ACTIVE}
     return {
         "TableName": table,
         "Key": {"id": {"S": key_hash}},
         "UpdateExpression": update,
-        "ConditionExpression": f"st = :active AND ex > :now AND km = :month AND kb >= :cost AND {branch}",
+        "ConditionExpression": f"st = :active AND ex > :now AND km = :month AND kb >= :least AND {branch}",
         "ExpressionAttributeValues": to_item(values),
         "ReturnValues": "ALL_NEW",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -299,16 +413,29 @@ def _to_record(key: ApiKey) -> Item:
 
 
 def _api_key_of(item: Item) -> ApiKey:
-    return ApiKey(**{name: item["id" if name == "key_id" else name] for name in ApiKey.__slots__})
+    return ApiKey(key_id=item["id"], **{name: item[name] for name in ApiKey.__slots__ if name in item})
 
 
-def _locks(key: ApiKey) -> list[str]:
-    return sorted(key.domains - {"*"})
+def _counter_key(tenant: str) -> Item:
+    return {"tenant": tenant, "item": _COUNTER}
 
 
-def _lock(pattern: str, key_id: str) -> WriteOperation:
-    return update_operation(ORIGINS, {"pattern": pattern}, add={"key_ids": frozenset({key_id})}, upsert=True)
+def _count(tenant: str) -> WriteOperation:
+    expected = {"count": missing_or(below(MAX_KEYS_OF_TENANT))}
+    return update_operation(TENANTS, _counter_key(tenant), add={"count": 1}, expected=expected, upsert=True)
 
 
-def _unlock(pattern: str, key_id: str) -> WriteOperation:
-    return update_operation(ORIGINS, {"pattern": pattern}, discard={"key_ids": frozenset({key_id})}, upsert=True)
+def _locks(domains: Iterable[str]) -> list[str]:
+    return sorted(set(domains) - {"*"})
+
+
+def _lock(pattern: str, key: ApiKey) -> WriteOperation:
+    return put_operation(DOMAINS, _lock_key(pattern, key))
+
+
+def _unlock(pattern: str, key: ApiKey) -> WriteOperation:
+    return discard_operation(DOMAINS, _lock_key(pattern, key))
+
+
+def _lock_key(pattern: str, key: ApiKey) -> Item:
+    return {"pattern": pattern, "key": f"{key.tenant}#{key.key_id}"}

@@ -1,9 +1,10 @@
 """Grants of credits: one transaction under an operation id, so that a repeated grant is applied once."""
 
+from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation
-from callmissed.clock import Micros
+from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError
 from callmissed.ids import new_call_id
 from callmissed.ledger.entries import Account, EntryType, LedgerEntry, to_record
@@ -12,6 +13,7 @@ from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import MicroCredits
 from callmissed.platform.tables import LEDGER, TENANTS
 
+_BONUS = "signup-bonus"
 _SOURCES = {EntryType.PURCHASE: Account.PAYMENTS}
 
 
@@ -50,6 +52,35 @@ async def grant(
             return False
         raise ApiError(404, "not_found", "No such tenant.") from cancelled
     return True
+
+
+def signup_bonus_operations(tenant: str, amount: MicroCredits, beneficiary: str, now: Micros) -> list[WriteOperation]:
+    """Grant a new tenant its sign-up bonus, once for ever for a `beneficiary`, the hash of an address.
+
+    The tenant's wallet is created with `amount` in the same transaction, which fails where the beneficiary had a bonus.
+    """
+    entry = LedgerEntry(
+        tenant,
+        new_call_id(now, 1),
+        EntryType.SIGNUP_BONUS,
+        amount,
+        Account.PROMOTION,
+        Account.AVAILABLE,
+        now,
+        description="Sign-up bonus",
+        reference=_BONUS,
+    )
+    claimed = {**_bonus_key(beneficiary), "granted_at": iso(now)}
+    return [put_new_operation(TENANTS, claimed), put_operation(LEDGER, to_record(entry))]
+
+
+async def had_signup_bonus(database: Database, beneficiary: str) -> bool:
+    """Whether the bonus was granted to `beneficiary` before. Raises Unavailable."""
+    return bool(await database.get(TENANTS, _bonus_key(beneficiary)))
+
+
+def _bonus_key(beneficiary: str) -> Item:
+    return {"tenant": f"@bonus#{beneficiary}", "item": "BONUS"}
 
 
 def _operations(entry: LedgerEntry) -> list[WriteOperation]:

@@ -132,16 +132,22 @@ def fresh_quotas(plan: str) -> dict[str, int]:
 
 
 def new_wallet(
-    wallet_id: str, plan: str, month: int, *, budget: MicroCredits = NO_BUDGET, status: str = ACTIVE
+    wallet_id: str,
+    plan: str,
+    month: int,
+    *,
+    budget: MicroCredits = NO_BUDGET,
+    status: str = ACTIVE,
+    granted: MicroCredits = NOTHING,
 ) -> Wallet:
-    """A wallet without credits."""
+    """A wallet of which nothing is spent. Credits that are `granted` with it need an entry in the same transaction."""
     return Wallet(
         wallet_id=wallet_id,
         plan=str(plan),
         status=status,
         month=month,
-        available=NOTHING,
-        granted=NOTHING,
+        available=granted,
+        granted=granted,
         spent=NOTHING,
         spent_before=NOTHING,
         budget=budget,

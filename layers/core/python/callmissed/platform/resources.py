@@ -40,7 +40,8 @@ class Resource:
 
     A secret or a parameter of a new stage has `content`; a secret without starts as a random key of 32 bytes, in hex.
     `rotation` says how a secret's content is replaced, because Secrets Manager does not do that. A bucket's objects go
-    after `expires_days`.
+    after `expires_days`. The operator
+    creates one that is `from_operator`, and only a stage whose settings ask for it has it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Resource:
     content: str | None = None
     rotation: str = ""
     expires_days: int | None = None
+    from_operator: bool = False
 
     @property
     def variable(self) -> str | None:
@@ -111,6 +113,17 @@ CALLBACK_SECRETS = Resource(
     content="{}",
     rotation="The providers issue these secrets; the operator replaces them.",
 )
+ACCOUNT_SECRETS = Resource(
+    "account-secrets",
+    ResourceKind.SECRET,
+    "callmissed/{stage}/account-secrets",
+    _READ_SECRET,
+    holds="Secrets of sign-in and mails: a JSON object with TURNSTILE_SECRET_KEY and SMTP_PASSWORD",
+    tenant_data=NO_TENANT_DATA,
+    setting="account_secrets_name",
+    rotation="Cloudflare and the mail server issue these secrets; the operator replaces them.",
+    from_operator=True,
+)
 PROVIDERS_FILE = Resource(
     "providers",
     ResourceKind.PARAMETER,
@@ -161,6 +174,7 @@ RESOURCES = (
     SEALING_KEYS,
     PROVIDER_KEYS,
     CALLBACK_SECRETS,
+    ACCOUNT_SECRETS,
     PROVIDERS_FILE,
     RESPONSES_BUCKET,
     STORED_RESPONSES,

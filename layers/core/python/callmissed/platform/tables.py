@@ -65,11 +65,12 @@ TENANTS = Table(
     holds="tenant records, users and their addresses, key records, integrations and their accounts, payment events, "
     "reconciliation marks, health of providers' routes",
 )
-ORIGINS = Table(
-    "origins",
+DOMAINS = Table(
+    "domains",
     "pattern",
+    "key",
     tenant_data=HELPERS,
-    holds="domain locks by pattern, for CORS preflights, which carry no key",
+    holds="domain locks by pattern, tenant and key, for CORS preflights, which carry no key",
 )
 IDEMPOTENCY = Table(
     "idempotency",
@@ -148,7 +149,7 @@ TABLES = (
     WALLETS,
     LEDGER,
     TENANTS,
-    ORIGINS,
+    DOMAINS,
     IDEMPOTENCY,
     OUTBOX,
     WEBHOOKS,

@@ -53,18 +53,25 @@ class PersonAuthenticator:
 
 
 def _is_alive(session: Session, user: User, claims: AccessClaims, now: Micros) -> bool:
-    generations = {session.generation, claims.generation, user.generation}
-    return len(generations) == 1 and session.expires > now and user.is_active and session.tenant == claims.tenant
+    is_of_generation = session.generation == user.generation
+    return is_of_generation and session.expires > now and user.is_active and session.tenant == claims.tenant
 
 
 def check_access(principal: SignedInPerson, route: Route) -> None:
     """Hold a person to the route's roles and to the state of the tenant. Raises ApiError 403."""
-    status, role = principal.tenant.status, principal.user.role
-    of_owner = status is TenantStatus.DEACTIVATED and role is Role.OWNER and route.while_inactive
-    if status is not TenantStatus.ACTIVE and not of_owner:
-        raise account_closed(status)
-    if role not in route.roles:
+    check_tenant(principal.tenant, principal.user.role, while_inactive=route.while_inactive)
+    if principal.user.role not in route.roles:
         raise ApiError(403, "permission_denied", f"Requires role: {' or '.join(_ordered(route.roles))}")
+
+
+def check_tenant(tenant: Tenant, role: Role, *, while_inactive: bool) -> None:
+    """Refuse the people of a tenant that is not active. Raises ApiError 403.
+
+    What works `while_inactive` is open to the owner of a tenant that its owner has deactivated.
+    """
+    of_owner = tenant.status is TenantStatus.DEACTIVATED and role is Role.OWNER and while_inactive
+    if tenant.status is not TenantStatus.ACTIVE and not of_owner:
+        raise account_closed(tenant.status)
 
 
 def _ordered(roles: frozenset[Role]) -> list[str]:

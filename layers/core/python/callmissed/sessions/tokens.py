@@ -25,17 +25,16 @@ LIFETIME_SECONDS = 24 * 3600
 
 _ALGORITHM = "EdDSA"
 _TYPE = "at+jwt"
-_REQUIRED = ("iss", "aud", "sub", "sid", "tid", "gen", "iat", "exp")
+_REQUIRED = ("iss", "aud", "sub", "sid", "tid", "iat", "exp")
 
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What a token says: user, session, tenant, and the user's generation when it was issued."""
+    """What a token says: user, session and tenant."""
 
     user_id: str
     session_id: str
     tenant: str
-    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,6 @@ class AccessTokens:
             "sub": claims.user_id,
             "sid": claims.session_id,
             "tid": claims.tenant,
-            "gen": claims.generation,
             "iat": seconds,
             "exp": seconds + LIFETIME_SECONDS,
         }
@@ -85,7 +83,7 @@ class AccessTokens:
             raise invalid_token() from None
         if found["exp"] * SECOND <= now:
             raise token_expired()
-        return AccessClaims(found["sub"], found["sid"], found["tid"], found["gen"])
+        return AccessClaims(found["sub"], found["sid"], found["tid"])
 
     @property
     def current_key_id(self) -> str:

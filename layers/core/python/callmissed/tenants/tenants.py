@@ -18,6 +18,7 @@ from callmissed.errors import ApiError, invalid_request
 from callmissed.ids import new_id
 from callmissed.ledger.records import put_new_wallet
 from callmissed.ledger.wallet import new_wallet
+from callmissed.money import NOTHING, MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import TENANTS
 from callmissed.tenants.status import TenantStatus
@@ -83,9 +84,9 @@ async def create_tenant(database: Database, *, name: str, plan: Plan, now: Micro
     return tenant
 
 
-def create_tenant_operations(tenant: Tenant, now: Micros) -> list[WriteOperation]:
-    """Create the tenant with an empty wallet, unless it exists."""
-    wallet = new_wallet(tenant.tenant_id, tenant.plan, month_of(now))
+def create_tenant_operations(tenant: Tenant, now: Micros, *, granted: MicroCredits = NOTHING) -> list[WriteOperation]:
+    """Create the tenant with a wallet, unless it exists. Credits `granted` need an entry in the same transaction."""
+    wallet = new_wallet(tenant.tenant_id, tenant.plan, month_of(now), granted=granted)
     with_owner = replace(tenant, seats=1) if tenant.owner else tenant
     return [put_new_operation(TENANTS, _to_record(with_owner)), put_new_wallet(wallet)]
 

@@ -2,15 +2,21 @@
 
 from callmissed.platform.functions.function import ADMIT_KEYS, IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
 from callmissed.platform.queues.auth import MAILS
-from callmissed.platform.resources import PEPPERS, RESPONSES_BUCKET, SEALING_KEYS
+from callmissed.platform.resources import (
+    ACCOUNT_SECRETS,
+    PEPPERS,
+    PROVIDERS_FILE,
+    RESPONSES_BUCKET,
+    SEALING_KEYS,
+)
 from callmissed.platform.tables import (
     AUDIT,
     CHALLENGES,
+    DOMAINS,
     IDEMPOTENCY,
     KEYS,
     LEDGER,
     LIMITS,
-    ORIGINS,
     OUTBOX,
     SESSIONS,
     TENANTS,
@@ -48,27 +54,43 @@ AUTH_API = Function(
     memory_mb=1024,
     tables={
         TENANTS.name: (*READ_WRITE, "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"),
-        KEYS.name: READ_WRITE,
+        KEYS.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
         WALLETS.name: ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
         LEDGER.name: ("dynamodb:PutItem", "dynamodb:Query"),
         WEBHOOKS.name: ("dynamodb:UpdateItem",),
-        ORIGINS.name: ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
+        DOMAINS.name: ("dynamodb:PutItem", "dynamodb:DeleteItem"),
         SESSIONS.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
         CHALLENGES.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
         LIMITS.name: ("dynamodb:UpdateItem",),
         AUDIT.name: (*READ, "dynamodb:PutItem"),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
     },
-    needs=(PEPPERS, SEALING_KEYS, RESPONSES_BUCKET),
+    needs=(PEPPERS, SEALING_KEYS, ACCOUNT_SECRETS, PROVIDERS_FILE, RESPONSES_BUCKET),
     sends_to=(MAILS.name,),
     snap_start=True,
+    settings=(
+        "signup_bonus_credits",
+        "terms_url",
+        "google_client_ids",
+        "google_native_client_ids",
+        "captcha",
+        "console_url",
+        "passkey_rp_id",
+    ),
 )
 MAILER = Function(
     "mailer",
     slice="auth",
     handler="functions.auth.handlers.mailer.handler",
     dependencies="auth",
-    needs=(SEALING_KEYS,),
+    tables={
+        TENANTS.name: ("dynamodb:GetItem",),
+        OUTBOX.name: ("dynamodb:GetItem",),
+        LIMITS.name: ("dynamodb:UpdateItem",),
+    },
+    needs=(SEALING_KEYS, ACCOUNT_SECRETS),
+    settings=("console_url", "mail_transport", "mail_from", "smtp_url"),
+    sends_mail=True,
 )
 
 FUNCTIONS = (KEY_EXPIRY, AUTHORIZER, AUTH_API, MAILER)

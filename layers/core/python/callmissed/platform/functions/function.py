@@ -29,7 +29,8 @@ class Function:
     call it name it as their consumer. `sends_to` names the queues that it may write to. `snap_start` says that it gets
     a snapshot where the stage pays for snapshots: of a function for whose start a caller waits, often enough to keep it
     in use. `model_actions` are the actions that its role allows on the stage's models on Bedrock. `settings` names the
-    fields of `CoreSettings` whose values the operator sets for a stage.
+    fields of `CoreSettings` whose values the operator sets for a stage. `sends_mail` says that its role may send from
+    the stage's address through SES, where the stage sends so.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Function:
     snap_start: bool = False
     settings: tuple[str, ...] = ()
     model_actions: tuple[str, ...] = ()
+    sends_mail: bool = False
 
     @property
     def failures(self) -> str:

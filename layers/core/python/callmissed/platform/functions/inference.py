@@ -2,7 +2,7 @@
 
 from callmissed.platform.functions.function import ADMIT_KEYS, IDEMPOTENT_ANSWERS, Function
 from callmissed.platform.resources import PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, STORED_RESPONSES
-from callmissed.platform.tables import IDEMPOTENCY, KEYS, LEDGER, ORIGINS, RESPONSES, TENANTS, WALLETS
+from callmissed.platform.tables import DOMAINS, IDEMPOTENCY, KEYS, LEDGER, RESPONSES, TENANTS, WALLETS
 
 INFERENCE = Function(
     "inference",
@@ -22,7 +22,7 @@ INFERENCE = Function(
         ),
         LEDGER.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
         TENANTS.name: ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
-        ORIGINS.name: ("dynamodb:BatchGetItem",),
+        DOMAINS.name: ("dynamodb:Query",),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
         RESPONSES.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
     },

@@ -38,7 +38,7 @@ def plan_rotation(items: list[KeyItem], newest: KeyItem, key_hash: str, *, overl
     )
     if newest.has_budget:
         fresh = _split(items, fresh, staying, now)
-        fresh = _lend(fresh, staying, month_of(end))
+        fresh = lend(fresh, staying, month_of(end))
     return RotationPlan(fresh, [(item, staying.get(item.key_hash)) for item in items])
 
 
@@ -48,14 +48,14 @@ def _ending(item: KeyItem, end: Micros) -> KeyItem:
 
 def _split(items: Iterable[KeyItem], fresh: KeyItem, staying: dict[str, KeyItem], now: Micros) -> KeyItem:
     """Divide the rest of this month's budget; returns the new secret with its part."""
-    left = {item.key_hash: _left(item, fresh.month, now) for item in items}
+    left = {item.key_hash: left_of(item, fresh.month, now) for item in items}
     for key_hash, item in staying.items():
         staying[key_hash] = replace(item, month=fresh.month, budget_left=left[key_hash] // 2)
     kept = sum(item.budget_left for item in staying.values())
     return replace(fresh, budget_left=sum(left.values()) - kept)
 
 
-def _lend(fresh: KeyItem, staying: dict[str, KeyItem], ending: int) -> KeyItem:
+def lend(fresh: KeyItem, staying: dict[str, KeyItem], ending: int) -> KeyItem:
     """Divide the budget of the month in which the overlap ends, if it is a later one, with the secrets that work then.
 
     Amounts that an earlier rotation lent for that month are divided again. Returns the new secret with its part.
@@ -69,7 +69,8 @@ def _lend(fresh: KeyItem, staying: dict[str, KeyItem], ending: int) -> KeyItem:
     return replace(fresh, lent=(ending, share * len(heirs)))
 
 
-def _left(item: KeyItem, month: int, now: Micros) -> int:
+def left_of(item: KeyItem, month: int, now: Micros) -> int:
+    """What is left of a secret's part of the budget of `month`, which may not have begun for the secret."""
     if item.month >= month:
         return item.budget_left
     return item.month_budget(month) if item.expires > now else 0

@@ -1,0 +1,1 @@
+"""Rotation of secrets and of peppers: keys that get another hot item."""
