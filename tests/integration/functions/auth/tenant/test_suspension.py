@@ -170,6 +170,20 @@ async def test_revoked_and_earlier_secrets_stay_as_they_were(product: WholeProdu
     assert found == ["invalid_api_key", "200", "200"]
 
 
+async def test_paused_key_stays_paused_and_is_resumed_afterwards(product: WholeProduct) -> None:
+    owner = await new_tenant(product)
+    secret = await key(owner)
+    (record,) = await manager(owner).keys_of(owner.tenant)
+    await manager(owner).change(owner.tenant, record.key_id, now=product.clock(), is_active=False)
+
+    await suspend(owner)
+    await restore(owner)
+
+    assert outcome(await with_key(product, secret, "GET", "/v1/models")) == "invalid_api_key"
+    await manager(owner).change(owner.tenant, record.key_id, now=product.clock(), is_active=True)
+    assert outcome(await with_key(product, secret, "GET", "/v1/models")) == "200"
+
+
 async def test_suspended_tenant_gets_no_secret(product: WholeProduct) -> None:
     owner = await new_tenant(product)
     await key(owner)
@@ -179,6 +193,7 @@ async def test_suspended_tenant_gets_no_secret(product: WholeProduct) -> None:
     for made in (
         key(owner),
         manager(owner).rotate(owner.tenant, record.key_id, overlap_minutes=0, now=product.clock()),
+        manager(owner).change(owner.tenant, record.key_id, now=product.clock(), name="another"),
     ):
         with pytest.raises(ApiError) as refused:
             await made
@@ -196,6 +211,7 @@ async def test_secret_that_is_made_at_the_same_moment_does_not_slip_through(
     for made in (
         lambda: meanwhile.create(owner.tenant, name="t", mode=Mode.LIVE, policy=ALL, now=product.clock()),
         lambda: meanwhile.rotate(owner.tenant, record.key_id, overlap_minutes=0, now=product.clock()),
+        lambda: meanwhile.change(owner.tenant, record.key_id, now=product.clock(), name="another"),
     ):
         interleaving.before("TransactWriteItems", lambda: suspend(owner))
         with pytest.raises(ApiError) as refused:
