@@ -30,7 +30,7 @@ async def product(store: StageTables, counted: CountingDynamoDB) -> AsyncIterato
         peppers=PEPPER.hex(),
         sealing_keys=SEALING,
     )
-    product = WholeProduct(settings, system_clock, counted)
+    product = WholeProduct(settings, dynamodb=counted)
     yield product
     await product.close()
 

@@ -114,7 +114,8 @@ class SignInComposition:
     @cached_property
     def http(self) -> SafeClient:
         """Asks Google and Cloudflare."""
-        return SafeClient(allow_loopback=self.base.settings.allow_loopback)
+        settings = self.base.settings
+        return SafeClient(allow_loopback=settings.allow_loopback)
 
     @cached_property
     def captcha(self) -> RememberedCaptcha:

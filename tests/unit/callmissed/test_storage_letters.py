@@ -13,6 +13,11 @@ OWNERS = {
     CORE / "ledger/records.py": "st mon av h gr sp spt bud bl q_llm q_stt q_tts q_image q_search",
     CORE / "idempotency/records.py": "fp op st o lk cid sc ct b far",
 }
+JOSE = {
+    Path("functions/auth/sign_in/google_tokens.py"),
+    Path("layers/core/python/callmissed/sessions/tokens.py"),
+}
+"""Modules that read or write tokens, whose header `kid` is RFC 7515's."""
 HOT = sorted({letters for owned in OWNERS.values() for letters in owned.split()} - {"u", "h", "o", "b"})
 """Letters that mean nothing else anywhere; single ones are looked for as keys of an item only."""
 
@@ -31,7 +36,7 @@ def test_storage_letters_occur_only_in_the_modules_that_own_them(pattern: re.Pat
         f"{path}:{number}: {line.strip()}"
         for path in sources()
         for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
-        if pattern.search(line)
+        if pattern.search(line.replace('"kid"', "") if path in JOSE else line)
     ]
     assert found == []
 

@@ -16,6 +16,7 @@ CORE, TRANSPORTS = "layers/core/python/callmissed", "layers/ai/python/callmissed
 WHY = {
     f"{CORE}/http/client.py": "the safe client itself, which validates every address",
     f"{CORE}/aws/dynamodb.py": "calls DynamoDB of the stage's region, or the emulator that the settings name",
+    "functions/auth/mail/senders.py": "sends mails through the server that the operator's settings name",
     f"{TRANSPORTS}/http.py": "calls the base URLs of providers, which the operator's catalog names",
     f"{TRANSPORTS}/sdk.py": "calls the base URLs of providers, which the operator's catalog names",
     f"{TRANSPORTS}/openai_sdk.py": "calls the base URLs of providers, which the operator's catalog names",
