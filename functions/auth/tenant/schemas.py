@@ -1,8 +1,9 @@
 """API models of tenants; docs/api/openapi.json is made from them."""
 
+import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from callmissed.ledger.queries import Balance
 from callmissed.money import credits
@@ -15,6 +16,8 @@ SearchProvider = Literal["google", "exa", "serper", "firecrawl"]
 PreferenceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 PreferenceValue = Annotated[str, Field(max_length=256)] | bool | Annotated[int, Field(ge=-(2**53), le=2**53)]
 _MAX_PREFERENCES = 50
+_MAX_PREFERENCES_BYTES = 2048
+"""The tenant's record is read with every call of a person: below 4 KB it takes one read unit."""
 _DEFAULTS = TenantSettings()
 
 
@@ -26,6 +29,14 @@ class TenantChanges(RequestModel):
     default_search_provider: SearchProvider | None = None
     prompt_log_retention_days: int | None = Field(default=None, ge=1, le=365)
     conversation_retention_days: int | None = Field(default=None, ge=1, le=3650)
+
+    @field_validator("preferences")
+    @classmethod
+    def are_small(cls, preferences: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Refuse preferences that would make the tenant's record large."""
+        if len(json.dumps(preferences, ensure_ascii=False).encode()) > _MAX_PREFERENCES_BYTES:
+            raise ValueError(f"preferences have at most {_MAX_PREFERENCES_BYTES} bytes")
+        return preferences
 
 
 class TenantSettingsOut(BaseModel):

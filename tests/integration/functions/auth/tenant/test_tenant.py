@@ -93,6 +93,7 @@ async def test_change_to_what_is_there_leaves_no_trace(product: WholeProduct) ->
         {"preferences": {"deep": {"er": 1}}},
         {"preferences": {f"p{number}": 1 for number in range(51)}},
         {"preferences": {"long": "x" * 257}},
+        {"preferences": {f"p{number}": "é" * 250 for number in range(5)}},
     ],
 )
 async def test_change_that_can_not_be_is_refused(product: WholeProduct, changes: dict[str, Any]) -> None:
