@@ -13,6 +13,7 @@ from callmissed.keys.secret import Mode
 from callmissed.platform.routes import ROUTES, Auth, Route
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
+from functions.auth.limits import SlidingWindows
 from local.aws.tables import StageTables
 from tests.support.inference.gateway import PEPPER, Accounts
 from tests.support.people import new_tenant
@@ -88,6 +89,8 @@ async def product(module_tables: StageTables) -> AsyncIterator[WholeProduct]:
         peppers=PEPPER.hex(),
         sealing_keys=SEALING,
         public_url=PUBLIC_URL,
+        console_url="https://console.example.com",
+        google_client_ids="tests",
     )
     product = WholeProduct(settings)
     yield product
@@ -109,6 +112,20 @@ async def secret(product: WholeProduct) -> str:
 async def access_token(product: WholeProduct) -> str:
     """Of the owner of a tenant."""
     return (await new_tenant(product)).tokens.access
+
+
+@pytest.fixture(autouse=True)
+def no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of requests come from one address, and the same answer is expected each time."""
+
+    async def first(*_: object) -> int:
+        return 1
+
+    async def none(*_: object) -> int:
+        return 0
+
+    monkeypatch.setattr(SlidingWindows, "count", first)
+    monkeypatch.setattr(SlidingWindows, "wait", none)
 
 
 @pytest.fixture(autouse=True)

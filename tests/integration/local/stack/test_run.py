@@ -52,6 +52,7 @@ def test_the_announcement_says_where_and_with_which_keys(local_stack: LocalStack
         "test_key",
         "owner_email",
         "owner_password",
+        "localhost_url",
         "tenant_id",
         "endpoints",
     }
