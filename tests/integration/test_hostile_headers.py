@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from unittest.mock import AsyncMock
 
 import pytest
 import pytest_asyncio
@@ -13,6 +14,7 @@ from callmissed.keys.secret import Mode
 from callmissed.platform.routes import ROUTES, Auth, Route
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
+from functions.auth.limits import SlidingWindows
 from local.aws.tables import StageTables
 from tests.support.inference.gateway import PEPPER, Accounts
 from tests.support.people import new_tenant
@@ -116,6 +118,12 @@ def cashfree_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CASHFREE_SECRET_KEY", CASHFREE_SECRET)
 
 
+@pytest.fixture(autouse=True)
+def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The walk asks public routes more often than their limits allow one network."""
+    monkeypatch.setattr(SlidingWindows, "count", AsyncMock(return_value=0))
+
+
 def from_meta() -> Sent:
     body = body_of(change(messages=[message(new_id("wamid"))]))
     return Sent("POST", WHATSAPP, tuple(by_meta(body).items()), body)
@@ -188,6 +196,7 @@ async def test_the_walk_meets_answers_of_each_kind(product: WholeProduct, secret
     statuses = {
         (await product.through_api_gateway(sent)).status
         for route in UNSIGNED
+        if route.path != "/api/v1/auth/google"  # 503, as no client of Google is configured here
         for sent in request_for(route, secret, access_token)
     }
 
