@@ -1,17 +1,13 @@
 """What a command needs to work on one stage."""
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from botocore.credentials import Credentials
 
-from callmissed.audit.events import Actor, ActorKind
 from callmissed.aws.database import Database
-from callmissed.aws.queues import SqsQueue
-from callmissed.aws.secrets import pepper_ring
 from callmissed.clock import Clock, system_clock
-from callmissed.keys.management import KeyManager
-from callmissed.platform.queues import MAILS, physical_queue_name
 from callmissed.settings import CoreSettings
 from cli.errors import CommandError
 from cli.output import Output
@@ -21,9 +17,15 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 
+_LOCAL_REASON = "on the local stack"
+
+
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """One stage, for the time of one command. `tenant_id` is the tenant that the caller named, or the local stack's."""
+    """One stage, for the time of one command. `tenant_id` is the tenant that the caller named, or the local stack's.
+
+    `reason` is why the caller changes something; `base_url` and `operator_credentials` are the target's.
+    """
 
     settings: CoreSettings
     database: Database
@@ -31,6 +33,9 @@ class CommandContext:
     tenant_id: str | None
     clock: Clock = system_clock
     credentials: Credentials | None = None
+    reason: str | None = None
+    base_url: str | None = None
+    operator_credentials: Credentials | None = None
 
     @property
     def stage(self) -> str:
@@ -44,29 +49,25 @@ class CommandContext:
             raise CommandError("Name the tenant with --tenant.")
         return self.tenant_id
 
-    def keys(self, *, hashing: bool = False) -> KeyManager:
-        """The stage's keys. Only with `hashing` are the peppers read, which new secrets need."""
-        pepper = pepper_ring(self.settings)[0] if hashing else b""
-        return KeyManager(self.database, pepper)
+    async def operate(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        """Change something by a route of operators, below the path of all tenants. Raises CommandError."""
+        from cli.operator_api import OperatorApi, deployed_url  # boto3 takes half a second
 
-    @property
-    def operator(self) -> Actor:
-        """Who acts, in the audit log."""
-        return Actor(ActorKind.OPERATOR, "command-line")
+        reason = self.reason or (_LOCAL_REASON if self.base_url else None)
+        if reason is None:
+            raise CommandError("Say why with --reason: the tenant's audit log keeps it.")
+        api = OperatorApi(self.base_url or deployed_url(self.settings), self.settings.region, self.operator_credentials)
+        return await api.call(method, path, {**body, "reason": reason})
+
+    async def operate_on_tenant(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        """As `operate`, below the path of the tenant to work on."""
+        return await self.operate(method, f"/{quote(self.tenant, safe='')}{path}", **body)
 
     def sqs(self) -> "SQSClient":
         """A client for the stage's queues."""
         from callmissed.aws.clients import client  # boto3 takes half a second, which few commands need
 
         return client("sqs", self.settings, self.credentials)
-
-    def mails(self) -> SqsQueue:
-        """The stage's queue of mails. Raises ClientError where a deployed stage has none."""
-        settings, name = self.settings, physical_queue_name(self.stage, MAILS.name)
-        if not settings.queue_base:
-            url = self.sqs().get_queue_url(QueueName=name)["QueueUrl"]
-            settings = replace(settings, queue_base=url.removesuffix(f"/{name}"))
-        return SqsQueue(settings, MAILS, self.credentials)
 
     def lambdas(self) -> "LambdaClient":
         """A client for the stage's functions."""

@@ -18,9 +18,10 @@ HELP: Mapping[str, str] = {
     "keys": "API keys, their limits and their secrets.",
     "credits": "A tenant's money.",
     "usage": "What a tenant's calls used and cost.",
+    "audit": "Who changed what in a tenant.",
     "events": "Events that webhooks receive.",
     "webhooks": "A tenant's webhooks, their deliveries, and a receiver for the terminal.",
-    "integrations": "A tenant's credentials of WhatsApp and Twilio.",
+    "integrations": "A tenant's credentials of WhatsApp, Twilio and Sarvam.",
     "dlq": "What could not be processed or delivered.",
     "versions": "What earlier deployments left of a stage's functions.",
 }
@@ -51,6 +52,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "balance": "Show what a tenant has, holds and has spent.",
         "entries": "List a tenant's ledger entries, newest first.",
     },
+    "audit": {"tail": "Show who changed what in a tenant, newest last."},
     "usage": {"tail": "Show a tenant's last calls, newest last."},
     "events": {"emit": "Publish the example of an event type for a tenant, to try what receives it."},
     "webhooks": {

@@ -1,5 +1,6 @@
 """Tenants, keys, balances, entries and calls as the command line shows them. Money is text in credits."""
 
+from callmissed.audit.events import StoredEvent
 from callmissed.clock import iso
 from callmissed.keys.records import ApiKey
 from callmissed.ledger.entries import Account, LedgerEntry, Usage
@@ -8,6 +9,8 @@ from callmissed.money import MicroCredits, show
 from callmissed.tenants.tenants import Tenant
 from callmissed.tenants.users import User
 from cli.output import Row
+from functions.auth.admin.schemas import KeyRow, TenantRow, UserRow
+from functions.auth.audit.schemas import AuditEventOut
 
 INPUT_UNITS = ("input_tokens", "cached_input_tokens", "cache_write_tokens")
 """Units of a call's ledger lines that make up its prompt."""
@@ -64,6 +67,24 @@ CALL_WIDTHS = {
     "id": 28,
     "provider": 10,
 }
+AUDIT_EVENTS = {
+    "created_at": "time",
+    "action": "action",
+    "who": "who",
+    "metadata": "details",
+    "resource_id": "what",
+    "ip_address": "from",
+    "id": "event",
+}
+AUDIT_WIDTHS = {
+    "created_at": 20,
+    "action": 14,
+    "who": 14,
+    "metadata": 20,
+    "resource_id": 28,
+    "ip_address": 15,
+    "id": 22,
+}
 WEBHOOKS = {
     "id": "webhook",
     "url": "URL",
@@ -85,47 +106,17 @@ DELIVERIES = {
 
 def tenant_row(tenant: Tenant) -> Row:
     """A tenant."""
-    return {
-        "tenant_id": tenant.tenant_id,
-        "name": tenant.name,
-        "plan": str(tenant.plan),
-        "status": str(tenant.status),
-        "created_at": tenant.created_at,
-    }
+    return TenantRow.of(tenant).model_dump()
 
 
 def user_row(user: User) -> Row:
     """A person."""
-    return {
-        "id": user.user_id,
-        "email": user.email,
-        "full_name": user.full_name,
-        "role": str(user.role),
-        "is_active": user.is_active,
-        "created_at": user.created_at,
-    }
+    return UserRow.of(user).model_dump()
 
 
 def key_row(record: ApiKey) -> Row:
-    """A key without its secret. `rpm` is requests a minute, `budget` credits a month."""
-    return {
-        "id": record.key_id,
-        "name": record.name,
-        "masked": record.masked,
-        "mode": record.mode,
-        "permissions": record.permissions,
-        "scopes": record.scopes,
-        "models": record.models,
-        "search_providers": record.search_providers,
-        "rpm": record.rpm,
-        "rpm_from_plan": record.rpm_from_plan,
-        "domains": sorted(record.domains),
-        "budget": _money(record.budget),
-        "expires_at": record.expires_at,
-        "status": record.status,
-        "secrets": len(record.hashes),
-        "created_at": record.created_at,
-    }
+    """A key without its secret."""
+    return KeyRow.of(record).model_dump()
 
 
 def balance_row(balance: Balance) -> Row:
@@ -178,6 +169,11 @@ def call_row(entry: LedgerEntry, usage: Usage) -> Row:
         "sandbox": entry.sandbox,
         "key_id": usage.key_id,
     }
+
+
+def audit_row(event: StoredEvent) -> Row:
+    """An event of the audit log. `who` is an id, of an operator the end of the ARN."""
+    return {**AuditEventOut.of(event).model_dump(), "who": event.event.actor.actor_id.rpartition("/")[2]}
 
 
 def _money(amount: MicroCredits | None) -> str | None:

@@ -12,19 +12,21 @@ from cli.context import CommandContext
 from cli.errors import EXPECTED_ERRORS, explain
 from cli.groups import DEFAULT_STATE
 from cli.output import Output
-from cli.target import DEFAULT_REGION, StageTarget, find_target
+from cli.target import DEFAULT_REGION, find_target
 
 CommandFunction = Callable[..., Awaitable[None]]
 
 
 def stage_command(
-    group: typer.Typer, name: str, *, of_tenant: bool = True
+    group: typer.Typer, name: str, *, of_tenant: bool = True, changes: bool = False
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Register a coroutine function, which takes a CommandContext and keyword options, as `group`'s command `name`.
 
-    Without `of_tenant` the command is not about one tenant, and has no option to name one.
+    Without `of_tenant` the command is not about one tenant, and has no option to name one. A command that `changes`
+    something has an option for the reason.
     """
-    stage_options = [parameter for parameter in _STAGE_OPTIONS if of_tenant or parameter.name != "tenant"]
+    left_out = {name for name, wanted in (("tenant", of_tenant), ("reason", changes)) if not wanted}
+    stage_options = [parameter for parameter in _STAGE_OPTIONS if parameter.name not in left_out]
 
     def register(function: CommandFunction) -> CommandFunction:
         def command(**options: Any) -> None:
@@ -51,12 +53,26 @@ def _run(
     region: Annotated[
         str, typer.Option(envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="AWS region of the deployed stage.")
     ] = DEFAULT_REGION,
+    reason: Annotated[
+        str | None,
+        typer.Option(envvar="CALLMISSED_REASON", help="Why, for the tenant's audit log; a deployed stage asks for it."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     output, target = Output(as_json=json), None
     try:
         target = find_target(state, stage, region)
-        asyncio.run(_call(function, options, target, output, tenant))
+        context = CommandContext(
+            target.settings,
+            target.connect(),
+            output,
+            tenant or target.tenant,
+            credentials=target.credentials,
+            reason=reason,
+            base_url=target.base_url,
+            operator_credentials=target.operator_credentials,
+        )
+        asyncio.run(_call(function, options, context))
     except EXPECTED_ERRORS as error:
         output.fail(explain(error, target.settings if target else None))
         raise typer.Exit(1) from None
@@ -64,16 +80,11 @@ def _run(
         raise typer.Exit(130) from None
 
 
-async def _call(
-    function: CommandFunction, options: dict[str, Any], target: StageTarget, output: Output, tenant: str | None
-) -> None:
-    database = target.connect()
+async def _call(function: CommandFunction, options: dict[str, Any], context: CommandContext) -> None:
     try:
-        tenant_id = tenant or target.tenant
-        context = CommandContext(target.settings, database, output, tenant_id, credentials=target.credentials)
         await function(context, **options)
     finally:
-        await database.close()
+        await context.database.close()
 
 
 _STAGE_OPTIONS = list(inspect.signature(_run).parameters.values())[2:]

@@ -15,11 +15,15 @@ DEFAULT_REGION = CoreSettings().region
 
 @dataclass(frozen=True, slots=True)
 class StageTarget:
-    """A stage. `tenant` is the default tenant, which the local stack alone has."""
+    """A stage. `tenant` is the default tenant, which the local stack alone has, and so are `base_url`, where its API
+    answers, and `operator_credentials`, which sign operators' requests to the API.
+    """
 
     settings: CoreSettings
     tenant: str | None = None
     credentials: Credentials | None = None
+    base_url: str | None = None
+    operator_credentials: Credentials | None = None
 
     def connect(self) -> Database:
         """The stage's tables. Opens no connection before its first request."""
@@ -46,7 +50,11 @@ def _deployed(stage: str, region: str) -> CoreSettings:
 
 
 def _local_stack(folder: Path) -> StageTarget:
-    from local.aws.account import REGION, STAGE  # a command on a deployed stage needs no module of the local stack
+    from local.aws.account import (  # a command on a deployed stage needs no module of the local stack
+        OPERATOR_ACCESS_KEY,
+        REGION,
+        STAGE,
+    )
     from local.state.folder import Announcement, StateFolder
 
     state = StateFolder(folder)
@@ -67,4 +75,10 @@ def _local_stack(folder: Path) -> StageTarget:
         peppers=secrets.pepper,
         sealing_keys=secrets.sealing_key,
     )
-    return StageTarget(settings, announced.tenant_id, Credentials("local", "local"))
+    return StageTarget(
+        settings,
+        announced.tenant_id,
+        Credentials("local", "local"),
+        announced.base_url,
+        Credentials(OPERATOR_ACCESS_KEY, secrets.operator_secret),
+    )

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from callmissed.ledger.grants import grant
 from callmissed.ledger.queries import MAX_ENTRIES, balance, newest_entries
 from callmissed.money import MicroCredits, show
 from callmissed.tenants.tenants import get_tenant
@@ -18,7 +17,7 @@ from cli.stage_command import stage_command
 credits = command_group("credits")
 
 
-@stage_command(credits, "grant")
+@stage_command(credits, "grant", changes=True)
 async def grant_credits(
     context: CommandContext,
     *,
@@ -32,25 +31,11 @@ async def grant_credits(
     if amount == 0:
         raise typer.BadParameter("a grant adds more than nothing")
     name = operation_id or f"cli-{secrets.token_hex(8)}"
-    granted = await grant(
-        context.database,
-        tenant=context.tenant,
-        amount=MicroCredits(amount),
-        operation_id=name,
-        now=context.clock(),
-        description=description,
-    )
-    if not granted:
+    asked = {"credits": show(MicroCredits(amount)), "operation_id": name, "description": description}
+    granted = await context.operate_on_tenant("POST", "/credits", **asked)
+    if not granted["granted"]:
         context.output.warn(f"The operation {name} was carried out before; nothing was added now.")
-    context.output.record(
-        {
-            "tenant_id": context.tenant,
-            "operation_id": name,
-            "granted": granted,
-            "amount": show(MicroCredits(amount if granted else 0)),
-            "available": show((await balance(context.database, context.tenant, context.clock())).available),
-        }
-    )
+    context.output.record(granted)
 
 
 @stage_command(credits, "balance")

@@ -6,7 +6,7 @@ import typer
 from pydantic import ValidationError
 
 from callmissed.aws.secrets import sealing_ring
-from callmissed.integrations.credentials import Credentials, TwilioCredentials, WhatsAppCredentials
+from callmissed.integrations.credentials import Credentials, SarvamCredentials, TwilioCredentials, WhatsAppCredentials
 from callmissed.integrations.repository import Integrations, shown
 from callmissed.sealing import Sealer
 from callmissed.tenants.tenants import get_tenant
@@ -16,7 +16,9 @@ from cli.groups import HelpfulGroup, command_group
 from cli.output import Row
 from cli.stage_command import stage_command
 
-PROVIDERS: dict[str, type[Credentials]] = {kind.provider: kind for kind in (WhatsAppCredentials, TwilioCredentials)}
+PROVIDERS: dict[str, type[Credentials]] = {
+    kind.provider: kind for kind in (WhatsAppCredentials, TwilioCredentials, SarvamCredentials)
+}
 
 integrations = command_group("integrations")
 save = typer.Typer(name="set", help="Save credentials in the place of those before.", cls=HelpfulGroup)
@@ -28,7 +30,7 @@ def _secret(help: str, variable: str) -> object:
     return typer.Option(help=help, envvar=variable, prompt=True, hide_input=True, show_envvar=True)
 
 
-@stage_command(save, "whatsapp")
+@stage_command(save, "whatsapp", changes=True)
 async def save_whatsapp(
     context: CommandContext,
     *,
@@ -55,7 +57,7 @@ async def save_whatsapp(
         context.output.warn("Without an app secret Meta's callbacks can't be verified: all are refused.")
 
 
-@stage_command(save, "twilio")
+@stage_command(save, "twilio", changes=True)
 async def save_twilio(
     context: CommandContext,
     *,
@@ -88,11 +90,8 @@ async def _save(context: CommandContext, kind: type[Credentials], fields: Row) -
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]
         raise CommandError(f"--{str(wrong['loc'][0]).replace('_', '-')}: {wrong['msg']}.") from None
-    await get_tenant(context.database, context.tenant)
-    sealer = _sealer(context)
-    book = Integrations(context.database)
-    record = await book.save(context.tenant, credentials, sealer, context.clock())
-    context.output.record(shown(record, kind, sealer))
+    saved = await context.operate_on_tenant("PUT", f"/integrations/{kind.provider}", **credentials.model_dump())
+    context.output.record(saved["fields"])
 
 
 def _sealer(context: CommandContext) -> Sealer:

@@ -1,22 +1,22 @@
 """`callmissed keys`."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
-from callmissed.clock import MINUTE, Micros
-from callmissed.keys.management import MAX_OVERLAP_MINUTES, NewKey
-from callmissed.keys.policy import ANY, NEVER, KeyPolicy
-from callmissed.keys.records import read_api_key
+from callmissed.keys.management import MAX_OVERLAP_MINUTES
+from callmissed.keys.records import read_api_key, read_api_keys
 from callmissed.keys.secret import Mode
 from callmissed.money import MicroCredits
+from callmissed.money import show as show_credits
 from cli.context import CommandContext
 from cli.groups import command_group
 from cli.option_parsers import credit_amount, name_list
+from cli.output import Row
 from cli.rows import KEYS, key_row
 from cli.stage_command import stage_command
 
-_DAY = 24 * 60 * MINUTE
 _WARNING = "This secret is shown this once. Keep it now: it is not stored and can't be shown again."
 
 keys = command_group("keys")
@@ -29,7 +29,7 @@ def _names(help: str, default: str = "all") -> object:
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, such as key_…")]
 
 
-@stage_command(keys, "create")
+@stage_command(keys, "create", changes=True)
 async def create(
     context: CommandContext,
     *,
@@ -49,24 +49,24 @@ async def create(
     ] = None,
 ) -> None:
     """Create a key and print its secret."""
-    now = context.clock()
-    policy = KeyPolicy(
-        permissions=_or_any(permissions),
-        scopes=scopes or frozenset(),
-        domains=_or_any(domains),
-        models=_or_any(models),
-        rpm=rpm,
-        budget=None if budget is None else MicroCredits(budget),
-        expires=NEVER if expires_days is None else Micros(now + expires_days * _DAY),
-    )
-    manager = context.keys(hashing=True)
-    _hand_over(context, await manager.create(context.tenant, name=name, mode=mode, policy=policy, now=now))
+    asked = {
+        "name": name,
+        "mode": str(mode),
+        "permissions": _sorted(permissions),
+        "scopes": _sorted(scopes),
+        "models": _sorted(models),
+        "domains": _sorted(domains),
+        "rpm": rpm,
+        "budget": None if budget is None else show_credits(MicroCredits(budget)),
+        "expires_days": expires_days,
+    }
+    _hand_over(context, await context.operate_on_tenant("POST", "/keys", **asked))
 
 
 @stage_command(keys, "list")
 async def list_all(context: CommandContext) -> None:
     """List a tenant's keys, oldest first."""
-    records = await context.keys().keys_of(context.tenant)
+    records = await read_api_keys(context.database, context.tenant)
     context.output.rows([key_row(record) for record in records], KEYS)
 
 
@@ -76,13 +76,13 @@ async def show(context: CommandContext, *, key_id: KeyId) -> None:
     context.output.record(key_row(await read_api_key(context.database, context.tenant, key_id)))
 
 
-@stage_command(keys, "revoke")
+@stage_command(keys, "revoke", changes=True)
 async def revoke(context: CommandContext, *, key_id: KeyId) -> None:
     """End every secret of a key, for good; its next call is refused."""
-    context.output.record(key_row(await context.keys().revoke(context.tenant, key_id)))
+    context.output.record(await context.operate_on_tenant("POST", f"/keys/{quote(key_id, safe='')}/revoke"))
 
 
-@stage_command(keys, "rotate")
+@stage_command(keys, "rotate", changes=True)
 async def rotate(
     context: CommandContext,
     *,
@@ -92,16 +92,14 @@ async def rotate(
     ] = 0,
 ) -> None:
     """Give a key a new secret, and print it."""
-    manager = context.keys(hashing=True)
-    rotated = await manager.rotate(context.tenant, key_id, overlap_minutes=overlap_minutes, now=context.clock())
-    _hand_over(context, rotated)
+    path = f"/keys/{quote(key_id, safe='')}/rotate"
+    _hand_over(context, await context.operate_on_tenant("POST", path, overlap_minutes=overlap_minutes))
 
 
-def _or_any(names: frozenset[str] | None) -> frozenset[str]:
-    """All, unless the option was given: an empty list, such as of an unset variable, is refused and never opens."""
-    return ANY if names is None else names
+def _sorted(names: frozenset[str] | None) -> list[str] | None:
+    return None if names is None else sorted(names)
 
 
-def _hand_over(context: CommandContext, key: NewKey) -> None:
-    context.output.record({**key_row(key.record), "secret": key.secret})
+def _hand_over(context: CommandContext, key: Row) -> None:
+    context.output.record(key)
     context.output.warn(_WARNING)

@@ -5,25 +5,21 @@ from typing import Annotated
 
 import typer
 
-from callmissed.aws.dynamodb import DynamoError
-from callmissed.clock import Micros
-from callmissed.ledger.grants import grant
 from callmissed.ledger.queries import balance
 from callmissed.money import MicroCredits, show
 from callmissed.plans.plans import Plan
-from callmissed.tenants.tenants import create_tenant, get_tenant, list_tenants
+from callmissed.tenants.tenants import get_tenant, list_tenants
 from cli.context import CommandContext
-from cli.errors import CommandError, explain
+from cli.errors import CommandError
 from cli.groups import command_group
 from cli.option_parsers import credit_amount
 from cli.rows import TENANTS, balance_row, tenant_row
 from cli.stage_command import stage_command
-from functions.auth.tenant.suspension import Suspensions
 
 tenants = command_group("tenants")
 
 
-@stage_command(tenants, "create", of_tenant=False)
+@stage_command(tenants, "create", of_tenant=False, changes=True)
 async def create(
     context: CommandContext,
     *,
@@ -34,11 +30,11 @@ async def create(
     ] = None,
 ) -> None:
     """Create a tenant."""
-    now = context.clock()
-    record = await create_tenant(context.database, name=name, plan=plan, now=now)
+    amount = show(MicroCredits(credits or 0))
+    tenant = await context.operate("POST", "", name=name, plan=str(plan))
     if credits:
-        await _first_credits(context, record.tenant_id, MicroCredits(credits), now)
-    context.output.record({**tenant_row(record), "credits": show(MicroCredits(credits or 0))})
+        await _first_credits(context, tenant["tenant_id"], amount)
+    context.output.record({**tenant, "credits": amount})
 
 
 @stage_command(tenants, "list", of_tenant=False)
@@ -56,31 +52,22 @@ async def show_one(context: CommandContext) -> None:
     context.output.record({**tenant_row(record), **balance_row(money)})
 
 
-Reason = Annotated[str, typer.Option(help="Why, for the audit log.")]
-
-
-@stage_command(tenants, "suspend")
-async def suspend(context: CommandContext, *, reason: Reason) -> None:
+@stage_command(tenants, "suspend", changes=True)
+async def suspend(context: CommandContext) -> None:
     """Stop a tenant: its people, keys, calls and webhooks, with the next call."""
-    suspensions = Suspensions(context.database)
-    record = await suspensions.suspend(context.tenant, reason, context.operator, context.clock())
-    context.output.record(tenant_row(record))
+    context.output.record(await context.operate_on_tenant("POST", "/suspend"))
 
 
-@stage_command(tenants, "reactivate")
-async def reactivate(context: CommandContext, *, reason: Reason) -> None:
+@stage_command(tenants, "reactivate", changes=True)
+async def reactivate(context: CommandContext) -> None:
     """Start a suspended or deactivated tenant again; keys that were active work again."""
-    suspensions = Suspensions(context.database)
-    record = await suspensions.restore(context.tenant, reason, context.operator, context.clock())
-    context.output.record(tenant_row(record))
+    context.output.record(await context.operate_on_tenant("POST", "/reactivate"))
 
 
-async def _first_credits(context: CommandContext, tenant: str, amount: MicroCredits, now: Micros) -> None:
+async def _first_credits(context: CommandContext, tenant: str, amount: str) -> None:
     operation_id = f"cli-{secrets.token_hex(8)}"
     try:
-        await grant(context.database, tenant=tenant, amount=amount, operation_id=operation_id, now=now)
-    except DynamoError as error:
-        again = f"callmissed credits grant {show(amount)} --tenant {tenant} --operation-id {operation_id}"
-        raise CommandError(
-            f"The tenant {tenant} was created, its credits perhaps not: {explain(error, context.settings)} Try: {again}"
-        ) from error
+        await context.operate("POST", f"/{tenant}/credits", credits=amount, operation_id=operation_id)
+    except CommandError as error:
+        again = f"callmissed credits grant {amount} --tenant {tenant} --operation-id {operation_id}"
+        raise CommandError(f"The tenant {tenant} was created, its credits perhaps not: {error} Try: {again}") from error

@@ -5,9 +5,11 @@ import os
 import signal
 from functools import partial
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
+from callmissed.audit.events import Actor, ActorKind
 from callmissed.aws.queues import SqsQueue
 from callmissed.aws.secrets import sealing_ring
 from callmissed.http.urls import checked_url
@@ -24,7 +26,7 @@ from cli.rows import DELIVERIES, WEBHOOKS
 from cli.stage_command import stage_command
 from cli.webhook_receiver import ReceivedEvent, receiving
 from functions.webhooks.deliveries.schemas import DeliveryOut
-from functions.webhooks.deliveries.service import Deliveries, DeliveryFilter, find_webhook
+from functions.webhooks.deliveries.service import Deliveries, DeliveryFilter
 from functions.webhooks.storage.records import Endpoint
 from functions.webhooks.storage.repository import Repository
 from functions.webhooks.subscriptions.schemas import NewWebhook, WebhookOut
@@ -33,6 +35,8 @@ from functions.webhooks.subscriptions.service import Subscriptions
 MAX_DELIVERIES = 200
 _EVENTS = {"time": "time", "event": "event", "data": "data"}
 _EVENT_WIDTHS = {"time": 20, "event": 20, "data": 30}
+
+_LISTENER = Actor(ActorKind.OPERATOR, "callmissed webhooks listen")
 
 webhooks = command_group("webhooks")
 
@@ -47,13 +51,11 @@ async def list_all(context: CommandContext) -> None:
     context.output.rows([WebhookOut.of(webhook).model_dump() for webhook in found], WEBHOOKS)
 
 
-@stage_command(webhooks, "delete")
+@stage_command(webhooks, "delete", changes=True)
 async def delete(context: CommandContext, *, webhook_id: WebhookId) -> None:
     """Delete a webhook; what is still undelivered is not sent."""
-    repository = Repository(context.database)
-    webhook = await find_webhook(repository, Endpoint(context.tenant, webhook_id))
-    await repository.webhooks.delete(webhook.endpoint)
-    context.output.record({"deleted": webhook_id, "url": webhook.url})
+    path = f"/webhooks/{quote(webhook_id, safe='')}/delete"
+    context.output.record(await context.operate_on_tenant("POST", path))
 
 
 @stage_command(webhooks, "deliveries")
@@ -98,7 +100,7 @@ async def listen(
     _end_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     with receiving() as receiver:
         new = NewWebhook(url=receiver.url, events=events or ["*"], description="callmissed webhooks listen")
-        made = await subscriptions.create(tenant, new, context.clock(), Operation.new())
+        made = await subscriptions.create(tenant, new, _LISTENER, context.clock(), Operation.new())
         try:
             receiver.secret = made.secret
             context.output.warn(f"Listening as {made.webhook.endpoint.webhook}; Ctrl-C ends it.")
@@ -107,7 +109,7 @@ async def listen(
                 context.output.lines([_event_row(event)], _EVENTS, _EVENT_WIDTHS, heading=heading)
                 heading = False
         finally:
-            await subscriptions.delete(made.webhook.endpoint)
+            await subscriptions.delete(made.webhook.endpoint, _LISTENER, context.clock())
 
 
 def _end_as_by_ctrl_c(*signals: signal.Signals) -> None:

@@ -6,26 +6,20 @@ from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 
 from callmissed.audit.events import Actor, ActorKind
+from callmissed.web.actor import acting
 from callmissed.web.caller import PersonOf, source_address
 from callmissed.web.dependencies import ClockOf, from_state
 from functions.auth.limits import Limit, SlidingWindows, network_of
 
-MAX_USER_AGENT = 512
-
 
 def _visitor(request: Request) -> Actor:
     """Somebody who is not signed in: an address and a browser."""
-    return _actor(request, "")
+    return acting(request, ActorKind.PERSON, "")
 
 
 def _person_acting(request: Request, person: PersonOf) -> Actor:
     """The signed-in person of the request."""
-    return _actor(request, person.user_id)
-
-
-def _actor(request: Request, user_id: str) -> Actor:
-    agent = request.headers.get("user-agent", "")[:MAX_USER_AGENT]
-    return Actor(ActorKind.PERSON, user_id, source_address(request.scope), agent)
+    return acting(request, ActorKind.PERSON, person.user_id)
 
 
 def per_network(name: str, count: int) -> Dependency:

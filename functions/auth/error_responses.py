@@ -19,6 +19,7 @@ _MEANINGS = {
 }
 _ALWAYS = (429, 503)
 _SIGNED_IN = (401, 403)
+_OF_OPERATORS = (400, 403, 404, 413, 422)
 _CHANGES = (400, 409, 413, 422)
 
 
@@ -30,6 +31,11 @@ def public_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def session_responses(*statuses: int, changes: bool = False) -> dict[int | str, dict[str, Any]]:
     """The errors of a route of signed-in people, and those of a request with a body if it `changes` something."""
     return _errors(*_ALWAYS, *_SIGNED_IN, *statuses, *(_CHANGES if changes else ()))
+
+
+def operator_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route of operators: 404 without a signature, 403 for a wrong one or a missing right."""
+    return _errors(*_ALWAYS, *_OF_OPERATORS, *statuses)
 
 
 def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from callmissed.platform.routes import ROUTES, Auth
-from callmissed.web.openapi import IDEMPOTENCY_KEY, document_of, schemas_of
+from callmissed.web.openapi import IDEMPOTENCY_KEY, OPERATOR_SECURITY, OPERATORS_PATH, document_of, schemas_of
 from callmissed.web.schemas import ErrorEnvelope
 from functions.auth.handlers.api import ROUTERS
 
@@ -18,6 +18,8 @@ def document() -> dict[str, Any]:
     document = document_of(ROUTERS, schemas_of(ErrorEnvelope))
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
+            if path.startswith(OPERATORS_PATH):
+                operation["security"] = OPERATOR_SECURITY
             if (method.upper(), path) not in _OF_PEOPLE:
                 continue
             operation["security"] = [{"session": []}]

@@ -27,6 +27,11 @@ def error_responses(*statuses: int, changes: bool = False) -> dict[int | str, di
     return errors("ErrorEnvelope", {status: _MEANINGS[status] for status in named})
 
 
+def operator_responses() -> dict[int | str, dict[str, Any]]:
+    """The errors of a route of operators."""
+    return error_responses(404, 422, changes=True)
+
+
 def public_responses() -> dict[int | str, dict[str, Any]]:
     """The answers but 200 of a public route that caches may store."""
     return UNCHANGED | errors("ErrorEnvelope", {status: _MEANINGS[status] for status in (429, 503)})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from callmissed.web.openapi import IDEMPOTENCY_KEY, document_of, schemas_of
+from callmissed.web.openapi import IDEMPOTENCY_KEY, OPERATOR_SECURITY, OPERATORS_PATH, document_of, schemas_of
 from callmissed.web.schemas import ErrorEnvelope
 from functions.webhooks.handlers.api import ROUTERS
 
@@ -17,6 +17,9 @@ def document() -> dict[str, Any]:
     document = document_of(ROUTERS, schemas_of(ErrorEnvelope))
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
+            if path.startswith(OPERATORS_PATH):
+                operation["security"] = OPERATOR_SECURITY
+                continue
             if path != _KEYLESS:
                 operation["security"] = [{"key": []}, {"session": []}]
             if method in ("post", "put"):

@@ -20,6 +20,15 @@ MAX_API_RESOURCES = 300
 """API Gateway's quota of resources in a REST API, the root counted. AWS raises it on request."""
 
 _AUTHORIZER = "authorizer"
+_OPERATOR = "operator"
+_SIGNED_BY_AWS = {
+    "type": "apiKey",
+    "name": "Authorization",
+    "in": "header",
+    "x-amazon-apigateway-authtype": "awsSigv4",
+}
+"""API Gateway checks the signature, and the signer's right to `execute-api:Invoke` the method."""
+
 _PARAMETER = re.compile(r"\{(\w+)\+?\}")
 
 
@@ -71,7 +80,7 @@ def api_document(
         "openapi": "3.0.1",
         "info": {"title": title, "version": "1"},
         "paths": paths,
-        "components": {"securitySchemes": {_AUTHORIZER: _authorizer(authorizer)}},
+        "components": {"securitySchemes": {_AUTHORIZER: _authorizer(authorizer), _OPERATOR: _SIGNED_BY_AWS}},
         # Bodies arrive byte for byte, and 4 MB of them fit into Lambda's 6 MB however many characters need escaping.
         "x-amazon-apigateway-binary-media-types": ["*/*"],
         "x-amazon-apigateway-gateway-responses": gateway_responses(),
@@ -132,6 +141,8 @@ def _operation(route: Route, target: IntegrationTarget) -> dict[str, Any]:
         ]
     if route.has_authorizer:
         operation["security"] = [{_AUTHORIZER: []}]
+    if route.auth is Auth.OPERATOR:
+        operation["security"] = [{_OPERATOR: []}]
     return operation
 
 

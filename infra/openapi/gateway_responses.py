@@ -32,6 +32,8 @@ _REFUSALS = (
         "$context.authorizer.message",
         type="$context.authorizer.type",
     ),
+    _Refusal("INVALID_SIGNATURE", 403, "permission_denied", "The signature is not valid."),
+    _Refusal("EXPIRED_TOKEN", 403, "permission_denied", "The credentials of the signature have expired."),
     _Refusal("AUTHORIZER_FAILURE", 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
     _Refusal("AUTHORIZER_CONFIGURATION_ERROR", 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
     _Refusal("WAF_FILTERED", 403, "permission_denied", "Access denied."),

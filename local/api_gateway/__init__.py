@@ -31,6 +31,12 @@ Authorizer (`authorizer.py`)
   exception, an answer of another shape, or none within the function's timeout is 503.
 - The context reaches the function as text in `requestContext.authorizer`, with `principalId`; null values are left out.
 
+Operators (`sigv4.py`)
+- IAM authorization before routes with `Auth.OPERATOR`: the signature (SigV4) over method, path, query, signed headers
+  and body, at most 5 minutes old, of the one operator whose secret is in the state folder. The ARN is
+  `requestContext.identity.userArn`. Without a signature the answer is 404, with a wrong one 403, as API Gateway
+  answers; policies of IAM are not evaluated.
+
 Proxy integration (`proxy_integration.py`, `events.py`)
 - The event has `headers` and `queryStringParameters` with the last value of a name and the multi-value forms with all
   of them; path parameters percent-encoded; `X-Forwarded-For`, `-Proto` and `-Port`; and a body in base64, because the

@@ -24,7 +24,8 @@ DOMAIN_NAME = f"{API_ID}.execute-api.{REGION}.amazonaws.com"
 class HttpRequest:
     """A request as the client sent it: `path` and `query` percent-encoded, header names in any case.
 
-    `resource` is the route's template, `path_parameters` the values of its names in `path`.
+    `resource` is the route's template, `path_parameters` the values of its names in `path`. `user_arn` is the operator
+    who signed the request, on routes that ask for a signature.
     """
 
     method: str
@@ -37,6 +38,7 @@ class HttpRequest:
     source_ip: str = "127.0.0.1"
     request_id: str = "req_local"
     stage: str = STAGE
+    user_arn: str | None = None
 
 
 def proxy_event(request: HttpRequest, authorizer: Mapping[str, str] | None = None) -> LambdaEvent:
@@ -89,7 +91,11 @@ def _request_context(request: HttpRequest) -> LambdaEvent:
         "domainPrefix": API_ID,
         "extendedRequestId": request.request_id,
         "httpMethod": request.method,
-        "identity": {"sourceIp": request.source_ip, "userAgent": headers.get("user-agent")},
+        "identity": {
+            "sourceIp": request.source_ip,
+            "userAgent": headers.get("user-agent"),
+            "userArn": request.user_arn,
+        },
         "path": f"/{request.stage}{request.path}",
         "protocol": "HTTP/1.1",
         "requestId": request.request_id,

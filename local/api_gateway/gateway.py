@@ -14,12 +14,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.errors import ApiError, envelope, payload_too_large, service_unavailable
 from callmissed.ids import new_id
-from callmissed.platform.routes import MAX_BODY_BYTES, REFUSAL_HEADERS, ROUTES, STREAM_TIMEOUT_SECONDS, Route
+from callmissed.platform.routes import MAX_BODY_BYTES, REFUSAL_HEADERS, ROUTES, STREAM_TIMEOUT_SECONDS, Auth, Route
+from callmissed.web.unknown_route import unknown_route
 from local.api_gateway.events import HttpRequest, method_arn
 from local.api_gateway.proxy_integration import http_request
 from local.api_gateway.resources import find_route, resources
 
 Authorize = Callable[[HttpRequest], Awaitable[dict[str, str]]]
+
+VerifyOperator = Callable[[HttpRequest], str]
 
 BUFFERED_TIMEOUT_SECONDS = 29
 """How long API Gateway waits for a function that does not stream."""
@@ -41,10 +44,16 @@ async def no_authorizer(_request: HttpRequest) -> dict[str, str]:
     raise service_unavailable()
 
 
+def no_operators(request: HttpRequest) -> str:
+    """What verifies operators at a gateway that knows none. Raises ApiError 404."""
+    raise unknown_route(request.method, request.path, ())
+
+
 class ApiGateway:
     """An ASGI app over `apps`, which are named as in the route table.
 
-    `authorize` is called before routes that have an authorizer, `timeout_seconds` is the longest time of a streamed
+    `authorize` is called before routes that have an authorizer, `verify_operator` before those of operators; the
+    latter returns the operator's ARN. `timeout_seconds` is the longest time of a streamed
     call, and `buffered_seconds` that of any other.
     """
 
@@ -55,11 +64,13 @@ class ApiGateway:
         timeout_seconds: float = STREAM_TIMEOUT_SECONDS,
         *,
         authorize: Authorize = no_authorizer,
+        verify_operator: VerifyOperator = no_operators,
         buffered_seconds: float = BUFFERED_TIMEOUT_SECONDS,
     ) -> None:
         self._apps = apps
         self._paths = resources(routes)
         self._authorize = authorize
+        self._verify_operator = verify_operator
         self._seconds = {True: timeout_seconds, False: buffered_seconds}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +92,8 @@ class ApiGateway:
         inner = {**scope, **found}
         if route.has_authorizer:
             inner["authorizer"] = await self._authorized(http_request(inner))
+        if route.auth is Auth.OPERATOR:
+            inner["user_arn"] = self._verify_operator(http_request(inner, body))
         try:
             async with asyncio.timeout(self._seconds[route.streaming]):
                 await self._apps[route.function](inner, _replay(body, receive), response.send)

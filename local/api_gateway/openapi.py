@@ -16,7 +16,14 @@ TARGET = ROOT / "docs" / "api" / "openapi.json"
 _PARTS = (inference.document, auth.document, webhooks.document)
 _DESCRIPTION = "One metered API for many model providers. Errors carry `error.code` and `error.request_id`."
 _SESSION = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A person's access token."}
+_OPERATOR = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "Authorization",
+    "description": "An operator's AWS signature, version 4, for the service `execute-api`.",
+}
 _KEY = {"type": "http", "scheme": "bearer", "description": "An API key, `cm_live_…` or `cm_test_…`."}
+_SCHEMES = {"key": _KEY, "operator": _OPERATOR, "session": _SESSION}
 
 
 def document() -> dict[str, Any]:
@@ -34,7 +41,10 @@ def document() -> dict[str, Any]:
             "version": "0.1.0",
         },
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": {"key": _KEY, "session": _SESSION}},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": _SCHEMES,
+        },
     }
 
 

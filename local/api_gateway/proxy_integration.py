@@ -33,7 +33,8 @@ class MalformedResponseError(LoggableError):
 class ProxyIntegration:
     """The ASGI application in front of one function, which `invoke` calls.
 
-    The gateway adds to the scope: `resource`, `path_params`, `request_id`, and `authorizer` where there is one.
+    The gateway adds to the scope: `resource`, `path_params`, `request_id`, and `authorizer` or `user_arn` where there
+    is one.
     """
 
     def __init__(self, invoke: Invoke) -> None:
@@ -65,6 +66,7 @@ def http_request(scope: Scope, body: bytes = b"") -> HttpRequest:
         body=body,
         source_ip=address,
         request_id=scope["request_id"],
+        user_arn=scope.get("user_arn"),
     )
 
 

@@ -10,8 +10,9 @@ from callmissed.platform.queues import QUEUES, Queue
 from callmissed.platform.routes import ROUTES, Route
 from callmissed.platform.tables import TABLES, physical_name
 from local.api_gateway.authorizer import LambdaAuthorizer
-from local.api_gateway.gateway import ApiGateway
+from local.api_gateway.gateway import ApiGateway, no_operators
 from local.api_gateway.proxy_integration import ProxyIntegration
+from local.api_gateway.sigv4 import verifier
 from local.aws.clients import local_client
 from local.aws.services import StageServices
 from local.aws.tables import StageTables
@@ -42,12 +43,22 @@ class LocalPlatform:
         self.functions.check_handlers()
         self.mappings = EventSourceMappings([*self._sqs_mappings(services, queues), *self._stream_mappings(tables)])
 
-    def gateway(self, web_apps: Mapping[str, ASGIApp], routes: Sequence[Route] = ROUTES) -> ASGIApp:
-        """The gateway in front of the functions, of which `web_apps` are those that stream."""
+    def gateway(
+        self, web_apps: Mapping[str, ASGIApp], routes: Sequence[Route] = ROUTES, *, operator_secret: str = ""
+    ) -> ASGIApp:
+        """The gateway in front of the functions, of which `web_apps` are those that stream.
+
+        Operators sign their requests with `operator_secret`; without one there are none.
+        """
         handled = [function.name for function in self._declared if function.handler]
         integrations = {name: ProxyIntegration(partial(self.functions.invoke, name)) for name in handled}
         authorizer = LambdaAuthorizer(partial(self.functions.invoke, AUTHORIZER.name), AUTHORIZER.timeout_seconds)
-        gateway = ApiGateway({**integrations, **web_apps}, routes, authorize=authorizer.authorize)
+        gateway = ApiGateway(
+            {**integrations, **web_apps},
+            routes,
+            authorize=authorizer.authorize,
+            verify_operator=verifier(operator_secret) if operator_secret else no_operators,
+        )
 
         async def notifying(scope: Scope, receive: Receive, send: Send) -> None:
             await gateway(scope, receive, send)

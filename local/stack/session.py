@@ -80,7 +80,9 @@ def _app(dependencies: _Dependencies) -> ASGIApp:
     inference, platform = dependencies.inference, dependencies.platform
     web_app = create_app(inference)
     admin = create_admin_app(platform.functions, inference.database)
-    return create_local_app(admin, platform.gateway({INFERENCE.name: web_app}), lifespan=web_app)
+    secret = dependencies.endpoints.secrets.operator_secret
+    gateway = platform.gateway({INFERENCE.name: web_app}, operator_secret=secret)
+    return create_local_app(admin, gateway, lifespan=web_app)
 
 
 async def _tenant(state: StateFolder, seeder: Seeder) -> SeededTenant:

@@ -4,7 +4,8 @@
 <STATE>/dynamodb/          files of DynamoDB Local
 <STATE>/logs/              output of the engines
 <STATE>/outbox/            mails that would have been sent
-<STATE>/secrets.json       pepper, sealing key, tenant and API keys; kept across restarts, readable by its owner only
+<STATE>/secrets.json       pepper, sealing key, operator's secret, tenant and API keys; kept across restarts, readable
+                           by its owner only
 <STATE>/dev.json           where the stack answers, and with which keys; exists only while it does
 """
 
@@ -24,10 +25,14 @@ from local.state.seed import SeededTenant
 
 
 class LocalSecrets(BaseModel):
-    """Secrets that are kept across restarts, keys in hex; `account` is None until one is seeded."""
+    """Secrets that are kept across restarts, keys in hex; `account` is None until one is seeded.
+
+    `operator_secret` signs operators' requests to this stack, in place of an operator's AWS credentials.
+    """
 
     pepper: str = Field(default_factory=lambda: secrets.token_hex(32))
     sealing_key: str = Field(default_factory=lambda: secrets.token_hex(32))
+    operator_secret: str = Field(default_factory=lambda: secrets.token_hex(32))
     account: SeededTenant | None = None
 
     @property
@@ -75,7 +80,7 @@ class StateFolder:
             found = LocalSecrets()
         except ValueError:
             raise LocalStackError(f"{self._secrets} is damaged; start afresh with: make dev ARGS=--reset") from None
-        if found.model_fields_set < {"pepper", "sealing_key"}:
+        if not found.model_fields_set >= {"pepper", "sealing_key", "operator_secret"}:
             self.store_secrets(found)
         return found
 

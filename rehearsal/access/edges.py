@@ -129,6 +129,8 @@ def _apis(plan: DeploymentPlan) -> Iterator[Edge]:
                 source = method_source(api, stages.get(api.identity.ref, ""), method.upper(), path)
                 yield _from(api, "lambda:InvokeFunction", arn, "apigateway.amazonaws.com", source)
         for scheme in body.get("components", {}).get("securitySchemes", {}).values():
+            if "x-amazon-apigateway-authorizer" not in scheme:
+                continue
             arn = invoked_function(scheme["x-amazon-apigateway-authorizer"]["authorizerUri"])
             yield _from(api, "lambda:InvokeFunction", arn, "apigateway.amazonaws.com", authorizer_source(api))
 

@@ -36,16 +36,24 @@ def create_front(plan: DeploymentPlan, policies: Policies, environments: Mapping
 
 def _routes(body: Mapping[str, Any]) -> list[Route]:
     found: list[Route] = []
+    schemes = body.get("components", {}).get("securitySchemes", {})
     for path, methods in body["paths"].items():
         for method, operation in methods.items():
             integration = operation[_INTEGRATION]
             if integration["type"] != "aws_proxy":
                 raise UnsupportedError(f"{method} {path}: an integration of type {integration['type']}")
-            auth = Auth.ACCOUNT if operation.get("security") else Auth.PUBLIC
+            auth = _auth(operation, schemes)
             streaming = integration.get("responseTransferMode") == "STREAM"
             function = invoked_function(integration["uri"])
             found.append(Route(method.upper(), path, function, auth, streaming=streaming))
     return found
+
+
+def _auth(operation: Mapping[str, Any], schemes: Mapping[str, Any]) -> Auth:
+    if not operation.get("security"):
+        return Auth.PUBLIC
+    (name,) = operation["security"][0]
+    return Auth.OPERATOR if schemes[name]["x-amazon-apigateway-authtype"] == "awsSigv4" else Auth.ACCOUNT
 
 
 def _integration(environment: ExecutionEnvironment) -> ASGIApp:
@@ -56,7 +64,7 @@ def _authorize(
     api: PlannedResource, guard: "_CallGuard", environments: Mapping[str, ExecutionEnvironment]
 ) -> Authorize:
     schemes = api.properties["Body"].get("components", {}).get("securitySchemes", {}).values()
-    for scheme in schemes:
+    for scheme in (scheme for scheme in schemes if _AUTHORIZER in scheme):
         arn = invoked_function(scheme[_AUTHORIZER]["authorizerUri"])
         environment = environments[arn]
         authorizer = LambdaAuthorizer(environment.invoke, environment.function.timeout_seconds)

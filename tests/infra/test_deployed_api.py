@@ -65,11 +65,23 @@ def served(route: Route) -> tuple[tuple[str, str], ...]:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_authorizer_stands_before_its_routes_only(assembly: Assembly, route: Route) -> None:
-    [authorizer] = document(assembly)["components"]["securitySchemes"]
-    method = methods(assembly)[route.method, route.path]
-    assert method.get("security") == ([{authorizer: []}] if route.has_authorizer else None)
+def test_authorizer_and_signature_stand_before_their_routes_only(assembly: Assembly, route: Route) -> None:
+    asked = [{"authorizer": []}] if route.has_authorizer else None
+    if route.auth is Auth.OPERATOR:
+        asked = [{"operator": []}]
+    assert methods(assembly)[route.method, route.path].get("security") == asked
     assert "security" not in document(assembly), "it would hold for every route"
+
+
+def test_operators_sign_with_credentials_of_aws(assembly: Assembly) -> None:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-authtype.html"""
+    scheme = document(assembly)["components"]["securitySchemes"]["operator"]
+    assert scheme == {
+        "type": "apiKey",
+        "name": "Authorization",
+        "in": "header",
+        "x-amazon-apigateway-authtype": "awsSigv4",
+    }
 
 
 def test_preflights_need_no_key(assembly: Assembly) -> None:
@@ -79,7 +91,7 @@ def test_preflights_need_no_key(assembly: Assembly) -> None:
 
 
 def test_authorizer_is_asked_about_every_request_whatever_its_headers(assembly: Assembly) -> None:
-    [scheme] = document(assembly)["components"]["securitySchemes"].values()
+    scheme = document(assembly)["components"]["securitySchemes"]["authorizer"]
     assert scheme["x-amazon-apigateway-authtype"] == "custom", "an apiKey without it is one of API Gateway's own keys"
     authorizer = scheme["x-amazon-apigateway-authorizer"]
     assert authorizer["type"] == "request"

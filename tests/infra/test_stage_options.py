@@ -55,6 +55,7 @@ def by_name(assembly: Assembly) -> dict[str, dict[str, Any]]:
 
 def test_settings_reach_the_functions_that_read_them_and_no_others(with_options: Assembly) -> None:
     expected = {
+        ("auth", "public_url"): f"https://{DOMAIN}",
         ("callbacks", "public_url"): f"https://{DOMAIN}",
         ("ledger-events", "low_credits"): "99",
         ("auth", "console_url"): "https://console.example.com",

@@ -24,15 +24,18 @@ from callmissed.ids import new_id
 from callmissed.plans.plans import Plan
 from callmissed.platform.routes import Role
 from callmissed.platform.tables import SESSIONS, TENANTS
+from callmissed.sealing import Sealer
 from callmissed.sessions.authenticate import PersonAuthenticator
 from callmissed.sessions.records import Session, session_key, session_of
 from callmissed.sessions.tokens import AccessTokens
 from callmissed.tenants.tenants import Tenant, create_tenant_operations
 from callmissed.tenants.users import User, put_user, update_user, user_key, user_of
+from functions.auth.mail.outlet import MailOutlet
 from functions.auth.sessions.refresh_tokens import RefreshToken, RefreshTokens
 from functions.auth.sessions.service import GRACE, Sessions, TokenPair
 from local.aws.tables import StageTables
 from tests.support.faults import FAULTS, Crash, Fault, FaultyDynamoDB
+from tests.support.webhooks.subscribers import Queue
 
 START = Micros(int(datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND)
 SKEWS = st.integers(-5, 5).map(lambda seconds: seconds * SECOND)
@@ -52,7 +55,8 @@ class SessionMachine(RuleBasedStateMachine):
         self.plain = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
         self.tables = Database(self.plain, store.stage)
         self.access, self.refresh_tokens = AccessTokens((PEPPER,), store.stage), RefreshTokens((PEPPER,))
-        self.sessions = Sessions(Database(dynamodb, store.stage), self.access, self.refresh_tokens)
+        mails = MailOutlet(Queue(), Sealer((bytes(32),)))
+        self.sessions = Sessions(Database(dynamodb, store.stage), self.access, self.refresh_tokens, mails)
         self.people = PersonAuthenticator(self.tables, self.access)
         self.clock = START
         self.tokens: list[RefreshToken] = []

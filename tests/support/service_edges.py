@@ -206,7 +206,8 @@ def _api(assembly: Assembly, stack: str, source: str, api: Resource) -> Iterator
             caller = f"{arn}/{assembly.config.stage}/{method.upper()}{path}"
             yield _api_call(caller, stack, operation["x-amazon-apigateway-integration"]["uri"])
     for scheme in api["Body"]["components"]["securitySchemes"].values():
-        yield _api_call(f"{arn}/authorizers/1", stack, scheme["x-amazon-apigateway-authorizer"]["authorizerUri"])
+        if authorizer := scheme.get("x-amazon-apigateway-authorizer"):
+            yield _api_call(f"{arn}/authorizers/1", stack, authorizer["authorizerUri"])
 
 
 def _api_call(caller: str, stack: str, uri: dict[str, Any]) -> Edge:

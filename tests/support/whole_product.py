@@ -6,7 +6,7 @@ Lambda calls its handler, or behind the Lambda Web Adapter, as the adapter calls
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,7 +18,7 @@ from callmissed.aws.queues import Message as QueueMessage
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
 from callmissed.platform.functions import AUTH_API, CALLBACKS_API, INFERENCE, WEBHOOKS_API
-from callmissed.platform.routes import ROUTES
+from callmissed.platform.routes import ROUTES, Auth
 from callmissed.settings import CoreSettings
 from callmissed.web.lambda_handler import Event
 from callmissed.web.request_context import RequestContextMiddleware
@@ -37,8 +37,10 @@ from local.api_gateway.events import HttpRequest, proxy_event
 from local.api_gateway.gateway import ApiGateway
 from local.api_gateway.proxy_integration import ProxyIntegration, response_messages
 from local.api_gateway.resources import find_route, resources
+from local.api_gateway.sigv4 import verifier
 from tests.support.lambda_events import answer_event
 
+OPERATOR_SECRET = "of-the-tests"
 HeaderList = Sequence[tuple[str, str]]
 
 
@@ -142,9 +144,11 @@ class WholeProduct:
             CALLBACKS_API.name: RequestContextMiddleware(callbacks_app(settings, self.database)),
         }
         self._templates = resources(ROUTES)
+        self._operator_of = verifier(OPERATOR_SECRET)
         self.gateway = ApiGateway(
             {INFERENCE.name: self.inference, **{name: self._integration(app) for name, app in self.handled.items()}},
             authorize=LambdaAuthorizer(self._authorize, 10).authorize,
+            verify_operator=self._operator_of,
         )
 
     async def through_local_gateway(self, sent: Sent) -> Reply:
@@ -163,6 +167,8 @@ class WholeProduct:
         if route.function == INFERENCE.name:
             return await self._through_adapter(sent, seen or sent.path, proxy_event(request)["requestContext"])
         context = None
+        if route.auth is Auth.OPERATOR:
+            request = replace(request, user_arn=self._operator_of(request))
         if route.has_authorizer:
             context = await LambdaAuthorizer(self._authorize, 10).authorize(request)
         answer = await answer_event(self.handled[route.function], proxy_event(request, context))

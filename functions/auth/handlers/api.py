@@ -1,4 +1,4 @@
-"""The function `auth`: sign-up, sign-in, sessions, API keys, the audit log, the team and the tenant."""
+"""The function `auth`: sign-up, sign-in, sessions, API keys, team, tenant, settings, the audit log, and operators."""
 
 from dataclasses import dataclass, fields
 from functools import cache
@@ -13,13 +13,19 @@ from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.idempotency.store import IdempotencyStore
+from callmissed.integrations.repository import Integrations
 from callmissed.keys.management import KeyManager
 from callmissed.platform.resources import RESPONSES_BUCKET
 from callmissed.sealing import Sealer
+from callmissed.settings import CoreSettings
 from callmissed.web.app import create_api
 from callmissed.web.idempotency import IdempotencyMiddleware
 from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
+from functions.auth.admin import key_routes as admin_keys
+from functions.auth.admin import people_routes as admin_people
+from functions.auth.admin import routes as admin
+from functions.auth.admin.service import Administration
 from functions.auth.api_keys import routes as api_keys
 from functions.auth.api_keys.leaks import LeakedKeys
 from functions.auth.api_keys.models import ModelNames
@@ -34,6 +40,9 @@ from functions.auth.passkeys.service import Passkeys
 from functions.auth.passkeys.verification import PasskeyVerification
 from functions.auth.sessions import routes as sessions
 from functions.auth.sessions.service import Sessions
+from functions.auth.settings import routes as settings_routes
+from functions.auth.settings.service import IntegrationSettings
+from functions.auth.settings.verification import ProviderUrls, Verifier
 from functions.auth.sign_in import routes as sign_in
 from functions.auth.sign_in.captcha import RememberedCaptcha
 from functions.auth.sign_in.composition import SignInComposition
@@ -59,9 +68,13 @@ ROUTERS = (
     passkeys.router,
     sessions.router,
     api_keys.router,
+    settings_routes.router,
     audit.router,
     team.router,
     tenant.router,
+    admin.router,
+    admin_keys.router,
+    admin_people.router,
 )
 
 
@@ -82,13 +95,17 @@ class AuthServices:
     passkey_verification: PasskeyVerification
     keys: ApiKeys
     leaked_keys: LeakedKeys
+    key_manager: KeyManager
+    integration_settings: IntegrationSettings
     audit_log: AuditLog
     team: Team
     tenants: Tenants
     suspensions: Suspensions
+    administration: Administration
     windows: SlidingWindows
     http: SafeClient
     key_set: dict[str, Any]
+    public_url: str
     clock: Clock
 
 
@@ -115,15 +132,24 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
         passkey_verification=factors.passkey_verification,
         keys=ApiKeys(database, manager, ModelNames(settings)),
         leaked_keys=LeakedKeys(database, manager, peppers, composition.mails, sealer),
+        key_manager=manager,
+        integration_settings=IntegrationSettings(Integrations(database), sealer, _verifier(settings, people.http)),
         audit_log=AuditLog(database),
         team=Team(database, people.windows, people.quota, people.mails),
         tenants=Tenants(database),
         suspensions=Suspensions(database),
+        administration=Administration(database),
         windows=people.windows,
         http=people.http,
         key_set=composition.tokens.key_set(),
+        public_url=settings.public_url,
         clock=clock,
     )
+
+
+def _verifier(settings: CoreSettings, http: SafeClient) -> Verifier:
+    urls = ProviderUrls(settings.graph_url, settings.twilio_url, settings.sarvam_url)
+    return Verifier(http, urls)
 
 
 def create_app(services: AuthServices) -> FastAPI:

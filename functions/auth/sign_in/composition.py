@@ -113,7 +113,7 @@ class SignInComposition:
 
     @cached_property
     def http(self) -> SafeClient:
-        """Asks Google and Cloudflare."""
+        """Asks Google, Cloudflare, and providers about credentials."""
         settings = self.base.settings
         return SafeClient(allow_loopback=settings.allow_loopback)
 

@@ -50,13 +50,13 @@ class Suspensions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def suspend(self, tenant_id: str, reason: str, operator: Actor, now: Micros) -> Tenant:
+    async def suspend(self, tenant_id: str, operator: Actor, now: Micros) -> Tenant:
         """Stop a tenant: only an operator starts it again."""
-        return await self._change(tenant_id, _SUSPEND, operator, now, reason=reason)
+        return await self._change(tenant_id, _SUSPEND, operator, now)
 
-    async def restore(self, tenant_id: str, reason: str, operator: Actor, now: Micros) -> Tenant:
+    async def restore(self, tenant_id: str, operator: Actor, now: Micros) -> Tenant:
         """Start a suspended or deactivated tenant again, with the keys that were active."""
-        return await self._change(tenant_id, _RESTORE, operator, now, reason=reason)
+        return await self._change(tenant_id, _RESTORE, operator, now)
 
     async def deactivate(self, tenant_id: str, owner: Actor, now: Micros) -> Tenant:
         """Stop the acting owner's tenant. Raises ApiError 403 too, for a tenant that is suspended."""
@@ -67,7 +67,7 @@ class Suspensions:
         return await self._change(tenant_id, _REACTIVATE, owner, now, owner=owner.actor_id)
 
     async def _change(
-        self, tenant_id: str, change: _Change, actor: Actor, now: Micros, *, owner: str | None = None, reason: str = ""
+        self, tenant_id: str, change: _Change, actor: Actor, now: Micros, *, owner: str | None = None
     ) -> Tenant:
         tenant = await get_tenant(self._database, tenant_id, consistent=True)
         if owner is not None and tenant.owner != owner:
@@ -75,14 +75,14 @@ class Suspensions:
         if tenant.status is not change.after:
             if tenant.status not in change.before:
                 raise account_closed(tenant.status)
-            await self._change_record(tenant, change, actor, now, owner, reason)
+            await self._change_record(tenant, change, actor, now, owner)
         await self._complete(tenant_id, change.after)
         return await get_tenant(self._database, tenant_id, consistent=True)
 
     async def _change_record(
-        self, tenant: Tenant, change: _Change, actor: Actor, now: Micros, owner: str | None, reason: str
+        self, tenant: Tenant, change: _Change, actor: Actor, now: Micros, owner: str | None
     ) -> None:
-        metadata = {"before": str(tenant.status), "after": str(change.after)} | ({"reason": reason} if reason else {})
+        metadata = {"before": str(tenant.status), "after": str(change.after)}
         event = AuditEvent(tenant.tenant_id, change.action, "tenant", tenant.tenant_id, actor, metadata)
         expected = {"status": one_of(*map(str, change.before))} | ({} if owner is None else {"owner": owner})
         operations = [

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from callmissed.web.actor import ActorOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
@@ -65,8 +66,13 @@ async def get_delivery(
     responses=error_responses(404, 410, changes=True),
 )
 async def replay_delivery(
-    deliveries: DeliveriesOf, clock: ClockOf, endpoint: EndpointOf, operation: OperationOf, delivery_id: str
+    deliveries: DeliveriesOf,
+    actor: ActorOf,
+    clock: ClockOf,
+    endpoint: EndpointOf,
+    operation: OperationOf,
+    delivery_id: str,
 ) -> QueuedDeliveryOut:
     """Send the event again, as a new delivery to the webhook's current URL with its current secret."""
     webhook = await deliveries.webhook(endpoint)
-    return QueuedDeliveryOut(delivery_id=await deliveries.replay(webhook, delivery_id, clock(), operation))
+    return QueuedDeliveryOut(delivery_id=await deliveries.replay(webhook, delivery_id, actor, clock(), operation))

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.queues import Sending
 from callmissed.clock import Micros
 from callmissed.events.outbox import RETENTION, Event
@@ -120,7 +121,7 @@ class Deliveries:
         kept = event and event.tenant == tenant and event.created + RETENTION > now
         return event if kept else None
 
-    async def replay(self, webhook: Webhook, id: str, now: Micros, operation: Operation) -> str:
+    async def replay(self, webhook: Webhook, id: str, actor: Actor, now: Micros, operation: Operation) -> str:
         """Id of a new delivery that sends delivery `id` again; the same for the same `operation`.
 
         Raises ApiError 404, 400 for a webhook that is paused or disabled, 410 when the event is no longer kept.
@@ -141,8 +142,11 @@ class Deliveries:
             state=State.PENDING,
             replay_of=id,
         )
+        metadata = {"webhook_id": endpoint.webhook, "event_id": event.id, "new_delivery_id": copy.id}
+        replayed = AuditEvent(endpoint.tenant, "webhook.delivery.replay", "webhook_delivery", id, actor, metadata)
+        audit = audit_operation(replayed, now)
         # An existing one was written by an earlier try of the same request; the scheduler enqueues it.
-        if not await self._repository.deliveries.put_new(copy, Micros(now + SAFETY_DELAY)):
+        if await self._repository.deliveries.put_copy(copy, Micros(now + SAFETY_DELAY), audit):
             await enqueue_best_effort(self._queue, AttemptJob.of(copy).message())
         return copy.id
 

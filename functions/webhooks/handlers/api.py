@@ -25,15 +25,24 @@ from functions.webhooks.composition import WebhooksComposition, compose
 from functions.webhooks.deliveries import routes as deliveries
 from functions.webhooks.deliveries.service import Deliveries
 from functions.webhooks.delivery.attempts import Attempting, Attempts
+from functions.webhooks.events import operator_routes as examples
 from functions.webhooks.events import routes as event_types
 from functions.webhooks.replays import routes as replays
 from functions.webhooks.replays.service import Replays
+from functions.webhooks.subscriptions import operator_routes as operators
 from functions.webhooks.subscriptions import routes as subscriptions
 from functions.webhooks.subscriptions.service import CheckUrl, Subscriptions
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (event_types.router, subscriptions.router, deliveries.router, replays.router)
+ROUTERS = (
+    event_types.router,
+    subscriptions.router,
+    deliveries.router,
+    replays.router,
+    operators.router,
+    examples.router,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,7 @@ class Services:
     deliveries: Deliveries
     replays: Replays
     attempts: Attempting
+    examples: examples.Examples
     clock: Clock
 
 
@@ -68,6 +78,7 @@ def create_services(
         deliveries=Deliveries(repository, queue),
         replays=Replays(repository, queue, owned),
         attempts=attempts or Attempts(SafeClient(allow_loopback=settings.allow_loopback), sealer, clock),
+        examples=examples.Examples(composition.database),
         clock=clock,
     )
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
+from callmissed.web.actor import ActorOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
@@ -31,6 +32,7 @@ ReplaysOf = Annotated[Replays, from_state("replays")]
 async def recover(
     replays: ReplaysOf,
     subscriptions: SubscriptionsOf,
+    actor: ActorOf,
     clock: ClockOf,
     endpoint: EndpointOf,
     operation: OperationOf,
@@ -43,7 +45,7 @@ async def recover(
     now = clock()
     failing_since = (await subscriptions.get(endpoint)).first_failure_at
     time_range = replayable(recovery.since if recovery else None, None, now, failing_since=failing_since)
-    return ReplayOut.of(await replays.recover(endpoint, time_range, now, operation))
+    return ReplayOut.of(await replays.recover(endpoint, time_range, actor, now, operation))
 
 
 @router.post(
@@ -54,7 +56,7 @@ async def recover(
     responses=error_responses(404, 422, changes=True),
 )
 async def start_replay(
-    replays: ReplaysOf, clock: ClockOf, endpoint: EndpointOf, operation: OperationOf, new: NewReplay
+    replays: ReplaysOf, actor: ActorOf, clock: ClockOf, endpoint: EndpointOf, operation: OperationOf, new: NewReplay
 ) -> ReplayOut:
     """Send every delivery of a time range again, as new deliveries whose `replay_of` names the old one."""
     now = clock()
@@ -63,7 +65,7 @@ async def start_replay(
         events=new.events or ["*"],
         states=[State(new.status)] if new.status else tuple(State),
     )
-    return ReplayOut.of(await replays.start(endpoint, selection, now, operation))
+    return ReplayOut.of(await replays.start(endpoint, selection, actor, now, operation))
 
 
 @router.get(

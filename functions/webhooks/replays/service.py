@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.queues import Sending
-from callmissed.clock import Micros
+from callmissed.clock import Micros, iso
 from callmissed.idempotency.operation import Operation
 from functions.webhooks.deliveries.errors import webhook_inactive
 from functions.webhooks.deliveries.time_range import TimeRange
@@ -22,6 +23,7 @@ from functions.webhooks.storage.errors import AlreadyExists
 from functions.webhooks.storage.records import Endpoint, State, Webhook, WebhookStatus, key_before
 from functions.webhooks.storage.replays import DeliveryReplay, ReplayKind
 from functions.webhooks.storage.repository import Repository
+from functions.webhooks.subscriptions.audit import webhook_event
 from functions.webhooks.subscriptions.service import Subscriptions, WebhookChange
 
 _ID = re.compile(r"rpl_[0-9a-f]{24}")
@@ -48,7 +50,7 @@ class Replays:
         self._subscriptions = subscriptions
 
     async def recover(
-        self, endpoint: Endpoint, time_range: TimeRange, now: Micros, operation: Operation
+        self, endpoint: Endpoint, time_range: TimeRange, actor: Actor, now: Micros, operation: Operation
     ) -> DeliveryReplay:
         """Activate the webhook, send what is parked, and start to queue again the failed deliveries of the time range.
 
@@ -59,7 +61,10 @@ class Replays:
 
         def activate(webhook: Webhook) -> WebhookChange:
             return WebhookChange(
-                replace(webhook, active=True), resumed=True, replay=(replay, Micros(now + SAFETY_DELAY))
+                replace(webhook, active=True),
+                _audit("recover", replay, actor),
+                resumed=True,
+                replay=(replay, Micros(now + SAFETY_DELAY)),
             )
 
         try:
@@ -70,14 +75,15 @@ class Replays:
         return replay
 
     async def start(
-        self, endpoint: Endpoint, selection: ReplaySelection, now: Micros, operation: Operation
+        self, endpoint: Endpoint, selection: ReplaySelection, actor: Actor, now: Micros, operation: Operation
     ) -> DeliveryReplay:
         """Start to send the selected deliveries again. Raises ApiError 400 for a webhook that is not active, 404."""
         webhook = await self._subscriptions.get(endpoint)
         if webhook.status is not WebhookStatus.ACTIVE:
             raise webhook_inactive()
         replay = _new_replay(endpoint, ReplayKind.REPLAY, selection, now, operation)
-        if not await self._replays.put_new(replay, Micros(now + SAFETY_DELAY)):
+        audit = audit_operation(_audit("replay", replay, actor), now)
+        if not await self._replays.put_new(replay, Micros(now + SAFETY_DELAY), audit):
             return await self._stored(endpoint, replay.id)
         await enqueue_best_effort(self._queue, ReplayJob(endpoint, replay.id).message())
         return replay
@@ -94,6 +100,11 @@ class Replays:
         if not found:
             raise replay_not_found()
         return found
+
+
+def _audit(action: str, replay: DeliveryReplay, actor: Actor) -> AuditEvent:
+    metadata = {"replay_id": replay.id, "since": iso(replay.since), "until": iso(replay.until)}
+    return webhook_event(action, replay.endpoint, actor, metadata)
 
 
 def _new_replay(

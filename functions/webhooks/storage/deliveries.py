@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from callmissed.aws.attributes import Item, from_item
 from callmissed.aws.comparisons import Comparison, begins_with, between
 from callmissed.aws.database import Database
-from callmissed.aws.operations import WriteOperation, update_operation
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import WriteOperation, put_new_operation, update_operation
 from callmissed.clock import Micros
 from callmissed.platform.tables import DELIVERIES, DUE
 from functions.webhooks.storage.records import (
@@ -78,6 +79,15 @@ class DeliveryRepository:
         due = {} if due_at is None else delivery.endpoint.due(due_at)
         existing = await self._database.put_new(DELIVERIES, delivery.item | due)
         return Delivery.of(existing) if existing else None
+
+    async def put_copy(self, copy: Delivery, due_at: Micros, audit: WriteOperation) -> bool:
+        """Write a delivery that repeats another one, and `audit` it; False when it exists."""
+        item = copy.item | copy.endpoint.due(due_at)
+        try:
+            await self._database.transact([put_new_operation(DELIVERIES, item), audit])
+        except TransactionCanceled:
+            return False
+        return True
 
     async def put_attempt(self, delivery: Delivery, attempt: Attempt) -> None:
         """Write the attempt, replacing one with the same number."""

@@ -13,6 +13,7 @@ from typing import Self
 from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import between
 from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import WriteOperation, put_new_operation
 from callmissed.clock import SECOND, Micros
 from callmissed.events.outbox import RETENTION
@@ -117,9 +118,13 @@ class ReplayRepository:
         item = await self._database.get(DELIVERIES, replay_key(endpoint, replay_id))
         return DeliveryReplay.of(item) if item else None
 
-    async def put_new(self, replay: DeliveryReplay, due_at: Micros) -> bool:
-        """Write the replay, which the scheduler enqueues at `due_at`; False when it exists."""
-        return not await self._database.put_new(DELIVERIES, replay.item | replay.endpoint.due(due_at))
+    async def put_new(self, replay: DeliveryReplay, due_at: Micros, audit: WriteOperation) -> bool:
+        """Write the replay, which the scheduler enqueues at `due_at`, and `audit` it; False when it exists."""
+        try:
+            await self._database.transact([put_replay_operation(replay, due_at), audit])
+        except TransactionCanceled:
+            return False
+        return True
 
     async def next_deliveries(self, replay: DeliveryReplay, limit: int) -> tuple[list[Delivery], bool]:
         """At most `limit` deliveries behind the cursor, oldest first, and whether there may be more."""

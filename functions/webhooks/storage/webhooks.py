@@ -51,8 +51,8 @@ class WebhookRepository:
         found = [Webhook.of(item) async for item in query]
         return sorted(found, key=lambda webhook: (webhook.created_at, webhook.endpoint.webhook))
 
-    async def create(self, webhook: Webhook, max_webhooks: int) -> None:
-        """Write a new webhook and count it. Raises AlreadyExists, and LimitReached at `max_webhooks`.
+    async def create(self, webhook: Webhook, max_webhooks: int, audit: WriteOperation) -> None:
+        """Write a new webhook, count it, and `audit` it. Raises AlreadyExists, and LimitReached at `max_webhooks`.
 
         The count is an item that every creation and deletion changes in its own transaction, so that
         concurrent creations can't exceed the maximum.
@@ -62,7 +62,7 @@ class WebhookRepository:
             WEBHOOKS, count_key(webhook.endpoint.tenant), add={"n": 1}, expected=room, upsert=True
         )
         try:
-            await self._database.transact([put_new_operation(WEBHOOKS, webhook.item), counted])
+            await self._database.transact([put_new_operation(WEBHOOKS, webhook.item), counted, audit])
         except TransactionCanceled as canceled:
             raise AlreadyExists if canceled.reasons[0] == _REFUSED else LimitReached from canceled
 
@@ -71,10 +71,11 @@ class WebhookRepository:
         before: Webhook,
         after: Webhook,
         *,
+        audit: WriteOperation,
         resume_at: Micros | None = None,
         replay: tuple[DeliveryReplay, Micros] | None = None,
     ) -> Webhook:
-        """Change the webhook from `before` to `after`, unless it was changed or disabled since.
+        """Change the webhook from `before` to `after`, unless it was changed or disabled since, and `audit` it.
 
         With `resume_at`, earlier failures are cleared and parked deliveries are checked from then. With `replay`,
         a new replay and the moment when the scheduler enqueues it, both are written or neither. Raises
@@ -83,6 +84,7 @@ class WebhookRepository:
         after = replace(after, revision=before.revision + 1)
         operations = [_change_operation(before, after, () if resume_at is None else FAILURES)]
         operations += [] if resume_at is None else [resume_operation(before.endpoint, resume_at)]
+        operations += [audit]
         operations += [put_replay_operation(*replay)] if replay else []
         try:
             await self._database.transact(operations)
@@ -94,11 +96,11 @@ class WebhookRepository:
             raise
         return after if resume_at is None else replace(after, **_NO_FAILURES)
 
-    async def delete(self, endpoint: Endpoint) -> bool:
-        """Delete the webhook and decrement the count; False when there is none."""
+    async def delete(self, endpoint: Endpoint, audit: WriteOperation) -> bool:
+        """Delete the webhook, decrement the count, and `audit` it; False when there is none."""
         counted = update_operation(WEBHOOKS, count_key(endpoint.tenant), add={"n": -1}, upsert=True)
         try:
-            await self._database.transact([delete_operation(WEBHOOKS, endpoint.key), counted])
+            await self._database.transact([delete_operation(WEBHOOKS, endpoint.key), counted, audit])
         except TransactionCanceled:
             return False
         return True

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
+from callmissed.web.actor import ActorOf
 from callmissed.web.caller import CallerOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
@@ -37,13 +38,18 @@ async def list_webhooks(subscriptions: SubscriptionsOf, caller: CallerOf) -> lis
     responses=error_responses(422, changes=True),
 )
 async def create_webhook(
-    subscriptions: SubscriptionsOf, caller: CallerOf, clock: ClockOf, operation: OperationOf, new: NewWebhook
+    subscriptions: SubscriptionsOf,
+    caller: CallerOf,
+    actor: ActorOf,
+    clock: ClockOf,
+    operation: OperationOf,
+    new: NewWebhook,
 ) -> WebhookOut:
     """A new webhook. Its `secret` is in this answer in full, and never again.
 
     A tenant has at most 50 webhooks (`webhook_limit_reached`). The URL must be public HTTPS (`url_rejected`).
     """
-    shown = await subscriptions.create(caller.tenant, new, clock(), operation)
+    shown = await subscriptions.create(caller.tenant, new, actor, clock(), operation)
     return WebhookOut.of(shown.webhook, shown.secret)
 
 
@@ -57,20 +63,20 @@ async def get_webhook(subscriptions: SubscriptionsOf, endpoint: EndpointOf) -> W
     _ONE, summary="Change a webhook", response_model=WebhookOut, responses=error_responses(404, 422, changes=True)
 )
 async def change_webhook(
-    subscriptions: SubscriptionsOf, endpoint: EndpointOf, clock: ClockOf, changes: WebhookChanges
+    subscriptions: SubscriptionsOf, endpoint: EndpointOf, actor: ActorOf, clock: ClockOf, changes: WebhookChanges
 ) -> WebhookOut:
     """Change what the body names, and nothing else.
 
     `is_active: false` pauses: events are collected and sent once the webhook is resumed. `is_active: true` resumes,
     and re-enables a webhook that was disabled because its endpoint failed.
     """
-    return WebhookOut.of(await subscriptions.update(endpoint, changes, clock()))
+    return WebhookOut.of(await subscriptions.update(endpoint, changes, actor, clock()))
 
 
 @router.delete(_ONE, summary="Delete a webhook", status_code=204, responses=error_responses(404))
-async def delete_webhook(subscriptions: SubscriptionsOf, endpoint: EndpointOf) -> None:
+async def delete_webhook(subscriptions: SubscriptionsOf, endpoint: EndpointOf, actor: ActorOf, clock: ClockOf) -> None:
     """Delete the webhook; what is still queued for it is dropped."""
-    await subscriptions.delete(endpoint)
+    await subscriptions.delete(endpoint, actor, clock())
 
 
 @router.post(
@@ -82,6 +88,7 @@ async def delete_webhook(subscriptions: SubscriptionsOf, endpoint: EndpointOf) -
 async def rotate_secret(
     subscriptions: SubscriptionsOf,
     endpoint: EndpointOf,
+    actor: ActorOf,
     clock: ClockOf,
     operation: OperationOf,
     rotation: Annotated[Rotation | None, Body()] = None,
@@ -91,7 +98,7 @@ async def rotate_secret(
     The one before it signs beside the new one until the overlap ends, an earlier one no longer.
     """
     hours = (rotation or Rotation()).overlap_hours
-    shown = await subscriptions.rotate(endpoint, hours, clock(), operation)
+    shown = await subscriptions.rotate(endpoint, hours, actor, clock(), operation)
     return WebhookOut.of(shown.webhook, shown.secret)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.queues import Sending
 from callmissed.clock import MINUTE, Micros
 from callmissed.idempotency.operation import Operation
@@ -21,6 +22,7 @@ from functions.webhooks.storage.errors import AlreadyExists, LimitReached, Revis
 from functions.webhooks.storage.records import Endpoint, SigningSecret, Webhook, WebhookStatus
 from functions.webhooks.storage.replays import DeliveryReplay
 from functions.webhooks.storage.repository import Repository
+from functions.webhooks.subscriptions.audit import described, difference, webhook_event
 from functions.webhooks.subscriptions.errors import webhook_changed, webhook_limit_reached
 from functions.webhooks.subscriptions.schemas import MASK, NewWebhook, WebhookChanges
 from functions.webhooks.subscriptions.secrets import masked, rotated
@@ -48,10 +50,11 @@ class WebhookWithSecret:
 class WebhookChange:
     """The webhook after a change. A resumed one clears its failures and sends parked deliveries.
 
-    `replay` is written in the same transaction, with the moment when the scheduler enqueues it.
+    `event` is written in the same transaction, and so is `replay`, with the moment when the scheduler enqueues it.
     """
 
     webhook: Webhook
+    event: AuditEvent
     resumed: bool = False
     replay: tuple[DeliveryReplay, Micros] | None = None
 
@@ -74,7 +77,9 @@ class Subscriptions:
         """The webhook. Raises ApiError 404."""
         return await find_webhook(self._repository, endpoint)
 
-    async def create(self, tenant: str, new: NewWebhook, now: Micros, operation: Operation) -> WebhookWithSecret:
+    async def create(
+        self, tenant: str, new: NewWebhook, actor: Actor, now: Micros, operation: Operation
+    ) -> WebhookWithSecret:
         """A new webhook with its secret; the same `operation` gives the same webhook.
 
         Raises ApiError 400 for its URL, 409 at the maximum number of webhooks, 422 for its headers.
@@ -82,27 +87,29 @@ class Subscriptions:
         self._check_url(new.url)
         id, secret = operation.new_id("wh"), new_secret()
         webhook = self._new(Endpoint(tenant, id), new, secret, now)
+        event = webhook_event("create", webhook.endpoint, actor, described(webhook))
         try:
-            await self._webhooks.create(webhook, MAX_WEBHOOKS)
+            await self._webhooks.create(webhook, MAX_WEBHOOKS, audit_operation(event, now))
         except LimitReached as limit:
             raise webhook_limit_reached(MAX_WEBHOOKS) from limit
         except AlreadyExists:
             return self._with_secret(await self.get(webhook.endpoint))
         return WebhookWithSecret(webhook, secret)
 
-    async def update(self, endpoint: Endpoint, changes: WebhookChanges, now: Micros) -> Webhook:
+    async def update(self, endpoint: Endpoint, changes: WebhookChanges, actor: Actor, now: Micros) -> Webhook:
         """The webhook after `changes`. Raises ApiError 400 for its URL, 404, 409, 422 for its headers."""
         if changes.url is not None:
             self._check_url(changes.url)
 
         def change(webhook: Webhook) -> WebhookChange:
             changed = replace(webhook, **self._changed_fields(webhook, changes))
-            return WebhookChange(changed, resumed=_resumes(webhook, changes))
+            event = webhook_event("update", endpoint, actor, difference(webhook, changed))
+            return WebhookChange(changed, event, resumed=_resumes(webhook, changes))
 
         return await self.change(endpoint, change, now)
 
     async def rotate(
-        self, endpoint: Endpoint, overlap_hours: int, now: Micros, operation: Operation
+        self, endpoint: Endpoint, overlap_hours: int, actor: Actor, now: Micros, operation: Operation
     ) -> WebhookWithSecret:
         """The webhook with a new secret, beside which the previous one signs for `overlap_hours` (0 to 24).
 
@@ -115,16 +122,17 @@ class Subscriptions:
                 return None
             until = Micros(now + overlap_hours * _HOUR)
             secrets = rotated(webhook.secrets, self._sealer.seal(secret), until=until, now=now)
+            event = webhook_event("rotate", endpoint, actor, {"overlap_hours": overlap_hours})
             return WebhookChange(
-                replace(webhook, secrets=secrets, masked_secret=masked(secret), rotation_id=operation.id)
+                replace(webhook, secrets=secrets, masked_secret=masked(secret), rotation_id=operation.id), event
             )
 
         return self._with_secret(await self.change(endpoint, change, now))
 
-    async def delete(self, endpoint: Endpoint) -> None:
+    async def delete(self, endpoint: Endpoint, actor: Actor, now: Micros) -> None:
         """Delete the webhook; its queued deliveries are dropped. Raises ApiError 404."""
-        await self.get(endpoint)
-        if not await self._webhooks.delete(endpoint):
+        event = webhook_event("delete", endpoint, actor, described(await self.get(endpoint)))
+        if not await self._webhooks.delete(endpoint, audit_operation(event, now)):
             raise webhook_not_found()
 
     async def change(
@@ -149,6 +157,7 @@ class Subscriptions:
         changed = await self._webhooks.change(
             webhook,
             replace(change.webhook, updated_at=now),
+            audit=audit_operation(change.event, now),
             resume_at=now if change.resumed else None,
             replay=change.replay,
         )

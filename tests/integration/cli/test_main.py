@@ -18,6 +18,7 @@ UNKNOWN_TENANT = "tnt_" + "0" * 24
         ("credits", "balance"),
         ("credits", "entries"),
         ("usage", "tail"),
+        ("audit", "tail"),
         ("events", "emit", "credits.low"),
         ("webhooks", "list"),
     ],
@@ -54,6 +55,7 @@ def test_people_get_tables(line: CommandLine, words: tuple[str, ...]) -> None:
         (("credits", "balance", "--tenant", UNKNOWN_TENANT), "No such tenant."),
         (("credits", "entries", "--tenant", UNKNOWN_TENANT), "No such tenant."),
         (("usage", "tail", "--tenant", UNKNOWN_TENANT), "No such tenant."),
+        (("audit", "tail", "--tenant", UNKNOWN_TENANT), "No such tenant."),
         (("events", "emit", "credits.low", "--tenant", UNKNOWN_TENANT), "No such tenant."),
     ],
 )

@@ -119,7 +119,9 @@ def test_an_error_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [("tenants", "list"), ("keys", "create", "--name", "x", "--tenant", "tnt_0")])
+@pytest.mark.parametrize(
+    "words", [("tenants", "list"), ("keys", "create", "--name", "x", "--tenant", "tnt_0", "--reason", "new")]
+)
 def test_a_deployed_stage_without_credentials_is_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = _run(tmp_path, *words, "--stage", "prod", "--region", "eu-west-1")
 

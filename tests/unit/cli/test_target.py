@@ -79,12 +79,20 @@ def test_a_deployed_stage_is_found_by_its_name(tmp_path: Path) -> None:
     assert (target.tenant, target.credentials) == (None, None)
 
 
-@mock_aws
-def test_a_stage_without_peppers_is_one_line() -> None:
+def test_a_change_of_a_deployed_stage_needs_a_reason() -> None:
     result = CliRunner().invoke(app, ["keys", "create", "--name", "x", "--tenant", "t", "--stage", "prod"])
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "Secrets Manager" in result.stderr
+    assert result.stderr == "callmissed: Say why with --reason: the tenant's audit log keeps it.\n"
+
+
+@mock_aws
+def test_a_stage_that_is_not_deployed_is_one_line() -> None:
+    words = ["keys", "create", "--name", "x", "--tenant", "t", "--stage", "prod", "--reason", "new customer"]
+    result = CliRunner().invoke(app, words)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "callmissed-prod-api" in result.stderr
     assert result.stderr.count("\n") == 1
 
 

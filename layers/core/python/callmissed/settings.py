@@ -26,6 +26,7 @@ class CoreSettings:
     `google_native_client_ids` are the OAuth clients whose ID tokens sign in, between commas; the native ones need no
     captcha. `captcha` is `off` or `turnstile`. `mail_transport` is `none`, `local` (the folder `mail_outbox`), `ses` or
     `smtp`; `mail_from` the sender's address, `smtp_url` such as `smtps://user@mail.example.com:465`.
+    `graph_url`, `twilio_url` and `sarvam_url` are the APIs at which tenants' own credentials are verified.
     `credits.low` is published below `low_credits` credits.
     """
 
@@ -58,6 +59,9 @@ class CoreSettings:
     mail_from: str = ""
     smtp_url: str = ""
     mail_outbox: str = ""
+    graph_url: str = "https://graph.facebook.com/v24.0"
+    twilio_url: str = "https://api.twilio.com"
+    sarvam_url: str = "https://api.sarvam.ai"
     low_credits: int = 50
     deployed: bool = False
     snapshotted: bool = False

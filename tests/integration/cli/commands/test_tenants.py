@@ -36,7 +36,3 @@ def test_tenant_is_suspended_and_reactivated(line: CommandLine) -> None:
 
     assert line.json("tenants", "reactivate", "--tenant", tenant, "--reason", "paid")["status"] == "active"
     assert line.call(secret).key.tenant == tenant
-
-
-def test_suspension_needs_a_reason(line: CommandLine) -> None:
-    assert line.run("tenants", "suspend", "--tenant", line.tenant()).exit_code == 2

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.context import CommandContext
+from callmissed.aws.queues import SqsQueue
 from tests.support.cli import CommandLine
 from tests.support.teams import Mails
 
@@ -13,7 +13,7 @@ from tests.support.teams import Mails
 def mails(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The jobs of mails that commands send."""
     queue = Mails()
-    monkeypatch.setattr(CommandContext, "mails", lambda _: queue)
+    monkeypatch.setattr(SqsQueue, "send", lambda _, messages: queue.send(messages))
     return queue.sent
 
 

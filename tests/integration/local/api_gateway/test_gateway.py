@@ -98,13 +98,14 @@ async def test_every_declared_route_reaches_its_function(route: Route) -> None:
         return {"tenant": "tnt_1"}
 
     path = re.sub(r"\{\w+\}", "one", route.path.replace("{model_id+}", "openai/gpt-5.5"))
-    async with gateway(authorize=allow) as (app, client):
+    async with gateway(authorize=allow, verify_operator=lambda _request: "arn:of-one") as (app, client):
         status, _, body = await ask(client, route.method, path, params={"q": "1"})
     assert (status, body) == (200, b"ok")
     assert [(scope["method"], scope["path"], scope["query_string"]) for scope in app.scopes] == [
         (route.method, path, b"q=1")
     ]
     assert ("authorizer" in app.scopes[0]) is route.has_authorizer
+    assert ("user_arn" in app.scopes[0]) is (route.auth is Auth.OPERATOR)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ async def test_the_request_context_says_where_it_came_from_and_by_which_route() 
         headers = (await ask(client, "POST", "/api/v1/things/1/2", headers={"User-Agent": "tests"}))[1]
     context = CALLS[0]["requestContext"]
     assert (context["resourcePath"], context["path"]) == ("/api/v1/things/{thing}/{rest+}", "/local/api/v1/things/1/2")
-    assert context["identity"] == {"sourceIp": "127.0.0.1", "userAgent": "tests"}
+    assert context["identity"] == {"sourceIp": "127.0.0.1", "userAgent": "tests", "userArn": None}
     assert (context["stage"], context["httpMethod"]) == ("local", "POST")
     assert context["domainName"] == DOMAIN_NAME
     assert context["requestId"] == headers["X-Request-Id"]

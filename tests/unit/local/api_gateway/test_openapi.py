@@ -39,7 +39,7 @@ def test_document_asks_for_a_key_where_the_route_table_does() -> None:
     declared = {
         (route.method, route.path.replace("+}", "}"))
         for route in ROUTES
-        if route.auth in (Auth.KEY, Auth.ACCOUNT, Auth.SESSION)
+        if route.auth in (Auth.KEY, Auth.ACCOUNT, Auth.SESSION, Auth.OPERATOR)
     }
     assert keyed == declared
 

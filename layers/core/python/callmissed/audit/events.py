@@ -32,12 +32,13 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, and from where. `actor_id` is a user's id, a key's, or an operator's ARN."""
+    """Who acts, and from where. `actor_id` is a user's id, a key's, or an operator's ARN; operators give a `reason`."""
 
     kind: ActorKind
     actor_id: str
     ip_address: str = ""
     user_agent: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def audit_operation(event: AuditEvent, now: Micros, *, kept_days: int = RETENTIO
         "actor_id": event.actor.actor_id,
         "ip_address": event.actor.ip_address,
         "user_agent": event.actor.user_agent[:MAX_USER_AGENT],
-        "metadata": dict(event.metadata),
+        "metadata": {**event.metadata, **({"reason": event.actor.reason} if event.actor.reason else {})},
         "ttl": now // SECOND + (kept_days + 1) * _DAY_SECONDS,
     }
     return put_new_operation(AUDIT, item)

@@ -12,7 +12,6 @@ from callmissed.platform.queues import Queue, physical_queue_name
 from callmissed.settings import CoreSettings
 
 if TYPE_CHECKING:
-    from botocore.credentials import Credentials
     from types_boto3_sqs import SQSClient
     from types_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
@@ -44,14 +43,10 @@ class QueueUnavailable(LoggableError):
 
 
 class SqsQueue:
-    """Sends to one declared queue, with boto3's credentials unless some are given.
+    """Sends to one declared queue. boto3 is imported with the first message."""
 
-    boto3 is imported with the first message.
-    """
-
-    def __init__(self, settings: CoreSettings, queue: Queue, credentials: "Credentials | None" = None) -> None:
+    def __init__(self, settings: CoreSettings, queue: Queue) -> None:
         self._settings = settings
-        self._credentials = credentials
         self._url = f"{settings.queue_base.rstrip('/')}/{physical_queue_name(settings.stage, queue.name)}"
         self._client: SQSClient | None = None
         self._making = Lock()
@@ -77,7 +72,7 @@ class SqsQueue:
             if self._client is None:
                 from callmissed.aws.clients import client
 
-                self._client = client("sqs", self._settings, self._credentials)
+                self._client = client("sqs", self._settings)
             return self._client
 
 

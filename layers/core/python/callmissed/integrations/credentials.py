@@ -1,6 +1,5 @@
 """Credentials of a tenant's own providers: their fields, and how they are shown."""
 
-from abc import abstractmethod
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,13 +15,13 @@ class Credentials(BaseModel):
 
     provider: ClassVar[str]
     secrets: ClassVar[tuple[str, ...]]
-    signing: ClassVar[str]
-    """The secret with which the provider signs its callbacks."""
+    signing: ClassVar[str] = ""
+    """The secret with which the provider signs its callbacks, if it sends any."""
 
     @property
-    @abstractmethod
-    def account(self) -> str:
+    def account(self) -> str | None:
         """Id of the provider's account whose callbacks these are, from `whatsapp_account` or `twilio_account`."""
+        return None
 
 
 class WhatsAppCredentials(Credentials):
@@ -63,6 +62,15 @@ class TwilioCredentials(Credentials):
     def account(self) -> str:
         """See `Credentials.account`."""
         return twilio_account(self.account_sid, self.phone_number)
+
+
+class SarvamCredentials(Credentials):
+    """A key of Sarvam's API, which sends no callbacks."""
+
+    provider = "sarvam"
+    secrets = ("api_key",)
+
+    api_key: Annotated[str, Field(min_length=1, max_length=255)]
 
 
 def whatsapp_account(phone_number_id: str) -> str:

@@ -12,10 +12,11 @@ which tenants choose, may have several.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from callmissed.audit.events import AuditEvent, audit_operation
 from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import equal, missing_or
 from callmissed.aws.database import Database
@@ -41,12 +42,13 @@ _ACCOUNT = "ACCOUNT"
 class Integration:
     """A tenant's credentials of `provider` as they are stored: `fields` by name, the secret ones sealed.
 
-    `revision` counts changes, `verifier` is the account of WhatsApp's verify token; `updated_at` is ISO 8601.
+    `revision` counts changes, `account` is None for a provider without callbacks, `verifier` is the account of
+    WhatsApp's verify token; `updated_at` is ISO 8601.
     """
 
     tenant: str
     provider: str
-    account: str
+    account: str | None
     verifier: str | None
     fields: Mapping[str, Any]
     revision: int
@@ -65,24 +67,31 @@ class ProviderAccount:
     allow_unsigned: bool
 
 
+AuditOf = Callable[[Integration | None, Integration], AuditEvent]
+"""The event of a change, of the integration before and after it."""
+
+
 class Integrations:
     """The integrations of one stage. Every method raises Unavailable when DynamoDB does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save(self, tenant: str, credentials: Credentials, sealer: Sealer, now: Micros) -> Integration:
-        """Save `credentials`, replacing earlier ones.
+    async def save(
+        self, tenant: str, credentials: Credentials, sealer: Sealer, now: Micros, *, audit: AuditOf | None = None
+    ) -> Integration:
+        """Save `credentials`, replacing earlier ones, with `audit`'s event in the same transaction.
 
         Raises ApiError 409 when the account belongs to another tenant, or the integration changed at the same time.
         """
         before = await self.get(tenant, credentials.provider)
         saved = _integration(tenant, credentials, sealer, now, revision=before.revision + 1 if before else 1)
-        operations = [_put_record(saved, before), _put_account(saved, credentials), *_moved(saved, before)]
+        operations = [*_put_account(saved, credentials), _put_record(saved, before), *_moved(saved, before)]
+        operations += [audit_operation(audit(before, saved), now)] if audit else []
         try:
             await self._database.transact(operations)
         except TransactionCanceled as error:
-            taken = error.reasons[1] == "ConditionalCheckFailed"
+            taken = saved.account and error.reasons[0] == "ConditionalCheckFailed"
             raise _taken() if taken else _changed_meanwhile() from None
         return saved
 
@@ -111,6 +120,13 @@ def shown(integration: Integration, kind: type[Credentials], sealer: Sealer) -> 
     return {**fields, **secrets}
 
 
+def unsealed(integration: Integration, kind: type[Credentials], sealer: Sealer) -> Credentials:
+    """The credentials as they are used. Raises UnsealError."""
+    fields = integration.fields
+    secrets = {name: sealer.unseal(fields[name]) if fields[name] else "" for name in kind.secrets}
+    return kind.model_validate({**fields, **secrets})
+
+
 def _put_record(integration: Integration, before: Integration | None) -> WriteOperation:
     record = _to_record(integration)
     if before:
@@ -118,19 +134,21 @@ def _put_record(integration: Integration, before: Integration | None) -> WriteOp
     return put_new_operation(TENANTS, record)
 
 
-def _put_account(integration: Integration, credentials: Credentials) -> WriteOperation:
+def _put_account(integration: Integration, credentials: Credentials) -> list[WriteOperation]:
+    if integration.account is None:
+        return []
     account = _account_key(integration.account) | {
         "owner": integration.tenant,
         "secret": integration.fields[credentials.signing],
         "allow_unsigned": integration.fields.get("allow_unsigned", False),
     }
-    return put_operation(TENANTS, account, expected={"owner": missing_or(equal(integration.tenant))})
+    return [put_operation(TENANTS, account, expected={"owner": missing_or(equal(integration.tenant))})]
 
 
 def _moved(after: Integration, before: Integration | None) -> list[WriteOperation]:
     """Point the new account and verify token to the tenant, and remove the earlier ones."""
     operations: list[WriteOperation] = []
-    if before and before.account != after.account:
+    if before and before.account and before.account != after.account:
         operations.append(delete_operation(TENANTS, _account_key(before.account), expected={"owner": after.tenant}))
     earlier = before.verifier if before else None
     if earlier == after.verifier:
@@ -163,15 +181,14 @@ def _integration(tenant: str, credentials: Credentials, sealer: Sealer, now: Mic
 
 
 def _to_record(integration: Integration) -> Item:
-    verifier = {"verifier": integration.verifier} if integration.verifier else {}
+    named = {"account": integration.account, "verifier": integration.verifier}
     return {
         "tenant": integration.tenant,
         "item": _PREFIX + integration.provider,
-        "account": integration.account,
         "fields": dict(integration.fields),
         "rev": integration.revision,
         "updated_at": integration.updated_at,
-        **verifier,
+        **{name: value for name, value in named.items() if value},
     }
 
 
@@ -179,7 +196,7 @@ def _integration_of(record: Item) -> Integration:
     return Integration(
         tenant=record["tenant"],
         provider=record["item"].removeprefix(_PREFIX),
-        account=record["account"],
+        account=record.get("account"),
         verifier=record.get("verifier"),
         fields=record["fields"],
         revision=record["rev"],

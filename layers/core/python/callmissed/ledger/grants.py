@@ -1,5 +1,7 @@
 """Grants of credits: one transaction under an operation id, so that a repeated grant is applied once."""
 
+from collections.abc import Sequence
+
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
@@ -26,9 +28,11 @@ async def grant(
     now: Micros,
     kind: EntryType = EntryType.ADMIN,
     description: str = "",
+    audit: Sequence[WriteOperation] = (),
 ) -> bool:
     """Add `amount` to the wallet. False when `operation_id` was already applied for this tenant.
 
+    `audit` has operations that are written in the same transaction.
     Raises ApiError 404 for an unknown tenant, ValueError for an amount below 1, or of a trillion credits or more,
     which is a typing error and would exceed the digits that DynamoDB stores, Unavailable when DynamoDB fails.
     """
@@ -46,7 +50,7 @@ async def grant(
         reference=operation_id,
     )
     try:
-        await database.transact(_operations(entry))
+        await database.transact([*_operations(entry), *audit])
     except TransactionCanceled as cancelled:
         if cancelled.reasons[0] == "ConditionalCheckFailed":
             return False

@@ -69,8 +69,16 @@ def authorizer_context(scope: Scope) -> dict[str, Any]:
 
 def source_address(scope: Scope) -> str:
     """The caller's IP address, as API Gateway saw it. No header can change it."""
-    identity: dict[str, Any] = _request_context(scope).get("identity") or {}
-    return identity.get("sourceIp") or ""
+    return _identity(scope).get("sourceIp") or ""
+
+
+def operator_arn(scope: Scope) -> str:
+    """ARN of the operator who signed the request, as API Gateway verified it on a route with `Auth.OPERATOR`."""
+    return _identity(scope).get("userArn") or ""
+
+
+def _identity(scope: Scope) -> dict[str, Any]:
+    return _request_context(scope).get("identity") or {}
 
 
 def _request_context(scope: Scope) -> dict[str, Any]:

@@ -17,6 +17,10 @@ IDEMPOTENCY_KEY = {
 }
 """The parameter, without its description."""
 
+OPERATORS_PATH = "/api/v1/admin/"
+OPERATOR_SECURITY: list[dict[str, list[str]]] = [{"operator": []}]
+"""The security of operators' routes, all of which are below OPERATORS_PATH."""
+
 JSON = "application/json"
 UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has the answer already, by its `ETag`."}}
 """The response of a public route to a caller who sends `If-None-Match`."""

@@ -11,6 +11,12 @@ class RequestModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class OperatorRequest(RequestModel):
+    """Body of an operator's request. The tenant's audit log keeps the reason."""
+
+    reason: str = Field(min_length=1, max_length=500, description="Why; the tenant's audit log keeps it.")
+
+
 class ErrorDetails(BaseModel):
     """Why a request failed."""
 

@@ -41,11 +41,11 @@ Change = Callable[[SignedIn], Awaitable[object]]
 
 
 async def suspend(owner: SignedIn) -> object:
-    return await owner.product.people.suspensions.suspend(owner.tenant, "unpaid", OPERATOR, owner.product.clock())
+    return await owner.product.people.suspensions.suspend(owner.tenant, OPERATOR, owner.product.clock())
 
 
 async def restore(owner: SignedIn) -> object:
-    return await owner.product.people.suspensions.restore(owner.tenant, "paid", OPERATOR, owner.product.clock())
+    return await owner.product.people.suspensions.restore(owner.tenant, OPERATOR, owner.product.clock())
 
 
 async def deactivate(owner: SignedIn) -> object:
@@ -245,7 +245,7 @@ async def test_repeat_completes_what_a_crash_left(
     ):
         interleaving.faults.extend([*[None] * dies_at, fault])
         with pytest.raises(Crash):
-            await change(owner.tenant, "test", OPERATOR, product.clock())
+            await change(owner.tenant, OPERATOR, product.clock())
         interleaving.forget()
 
         await again(owner)
@@ -275,7 +275,7 @@ async def test_of_opposite_changes_at_once_the_last_one_wins(
 
     interleaving.before("TransactWriteItems", nothing, nothing, lambda: restore(owner))
     with pytest.raises(ApiError) as refused:
-        await slow.suspend(owner.tenant, "test", OPERATOR, product.clock())
+        await slow.suspend(owner.tenant, OPERATOR, product.clock())
 
     assert (refused.value.status, len(sent)) == (409, 2)
     for secret in secrets:

@@ -15,6 +15,7 @@ from functions.webhooks.delivery.circuit_breaker import CircuitBreaker
 from functions.webhooks.delivery.jobs import ParkedJob
 from functions.webhooks.storage.errors import RevisionChanged
 from functions.webhooks.storage.records import DisabledReason, Endpoint, IndexedDelivery, State
+from tests.support.webhooks.audits import audit_of
 from tests.support.webhooks.replays import start_replay
 from tests.support.webhooks.simulation import Simulation, ok, status
 
@@ -278,7 +279,9 @@ async def test_an_owner_who_saw_it_active_does_not_undo_half_of_the_disabling(si
     await CircuitBreaker(simulation.repository).disable(seen, DisabledReason.GONE, Micros(simulation.now))
 
     with pytest.raises(RevisionChanged):
-        await simulation.aside.webhooks.change(seen, replace(seen, active=True, description="CRM"))
+        await simulation.aside.webhooks.change(
+            seen, replace(seen, active=True, description="CRM"), audit=audit_of(seen)
+        )
 
     webhook = await simulation.webhook_item(endpoint)
     assert (webhook["active"], webhook["disabled_reason"]) == (False, "gone")

@@ -10,6 +10,7 @@ from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS, Table
 from functions.webhooks.storage.records import PARKED_KEY, Endpoint, State
+from tests.support.webhooks.audits import audit_of
 from tests.support.webhooks.jobs import queued_jobs
 from tests.support.webhooks.simulation import Simulation, status
 
@@ -173,7 +174,8 @@ async def test_a_webhook_resumed_at_any_moment_of_a_job_gets_what_was_parked(
     simulation.now += SECOND
     webhook = await simulation.webhook_record(endpoint)
     active = replace(webhook, active=True)
-    resume = partial(simulation.aside.webhooks.change, webhook, active, resume_at=Micros(simulation.now))
+    changed = partial(simulation.aside.webhooks.change, webhook, active, audit=audit_of(webhook))
+    resume = partial(changed, resume_at=Micros(simulation.now))
     simulation.dynamodb.before(operation, resume, matching=simulation.of_table(table))
 
     await simulation.process_parked(endpoint)

@@ -69,6 +69,7 @@ AUTH_API = Function(
     sends_to=(MAILS.name,),
     snap_start=True,
     settings=(
+        "public_url",
         "signup_bonus_credits",
         "terms_url",
         "google_client_ids",

@@ -14,6 +14,10 @@ def _session(method: str, path: str, roles: frozenset[Role] = ANY_ROLE, *, while
     return Route(method, path, "auth", Auth.SESSION, roles=roles, while_inactive=while_inactive)
 
 
+def _operator(method: str, path: str) -> Route:
+    return Route(method, f"/api/v1/admin/tenants{path}", "auth", Auth.OPERATOR)
+
+
 ROUTES = (
     _public("GET", "/.well-known/jwks.json"),
     _public("POST", f"{_AUTH}/register"),
@@ -55,6 +59,11 @@ ROUTES = (
     _session("GET", "/api/v1/keys/{key_id}/rate-state", MANAGERS),
     _session("POST", "/api/v1/keys/{key_id}/reveal/request", MANAGERS),
     _session("POST", "/api/v1/keys/{key_id}/reveal/verify", MANAGERS),
+    *(
+        _session(method, f"/api/v1/settings/{provider}{path}", roles)
+        for provider in ("whatsapp", "twilio", "sarvam")
+        for method, path, roles in (("GET", "", ANY_ROLE), ("PUT", "", MANAGERS), ("POST", "/verify", MANAGERS))
+    ),
     _session("GET", "/api/v1/audit/events", MANAGERS),
     _session("GET", "/api/v1/users"),
     _session("POST", "/api/v1/users", MANAGERS),
@@ -67,4 +76,17 @@ ROUTES = (
     _session("GET", f"{_TENANT}/billing"),
     _session("POST", f"{_TENANT}/deactivate", OWNER_ONLY, while_inactive=True),
     _session("POST", f"{_TENANT}/reactivate", OWNER_ONLY, while_inactive=True),
+    _session("GET", "/api/v1/audit/events.csv", MANAGERS),
+    _session("GET", "/api/v1/audit/events/{event_id}", MANAGERS),
+    _operator("POST", ""),
+    _operator("POST", "/{tenant_id}/credits"),
+    _operator("POST", "/{tenant_id}/keys"),
+    _operator("POST", "/{tenant_id}/keys/{key_id}/revoke"),
+    _operator("POST", "/{tenant_id}/keys/{key_id}/rotate"),
+    _operator("PUT", "/{tenant_id}/integrations/whatsapp"),
+    _operator("PUT", "/{tenant_id}/integrations/twilio"),
+    _operator("POST", "/{tenant_id}/suspend"),
+    _operator("POST", "/{tenant_id}/reactivate"),
+    _operator("POST", "/{tenant_id}/users"),
+    _operator("POST", "/{tenant_id}/users/{user_id}/deactivate"),
 )

@@ -15,6 +15,8 @@ class Auth(StrEnum):
     both before the function is called."""
     SESSION = "session"
     """A signed-in person with one of the route's roles, whom the authorizer admits. An API key is refused."""
+    OPERATOR = "operator"
+    """An operator with AWS credentials, whose signature (SigV4) and right to call the route API Gateway checks."""
     SIGNED = "signed"
     """A provider's signature over the body, which the function checks."""
 

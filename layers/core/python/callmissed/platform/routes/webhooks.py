@@ -13,6 +13,10 @@ def _webhooks(method: str, path: str) -> Route:
     return Route(method, path, "webhooks", Auth.ACCOUNT, scope="webhooks:write", roles=MANAGERS)
 
 
+def _operator(method: str, path: str) -> Route:
+    return Route(method, f"/api/v1/admin/tenants/{{tenant_id}}{path}", "webhooks", Auth.OPERATOR)
+
+
 ROUTES = (
     _callback("GET", "/api/v1/webhooks/whatsapp"),
     _callback("POST", "/api/v1/webhooks/whatsapp"),
@@ -33,4 +37,6 @@ ROUTES = (
     _webhooks("POST", f"{_WEBHOOK}/replays"),
     _webhooks("GET", f"{_WEBHOOK}/replays/{{replay_id}}"),
     _webhooks("POST", f"{_WEBHOOK}/recover"),
+    _operator("POST", "/webhooks/{webhook_id}/delete"),
+    _operator("POST", "/events"),
 )

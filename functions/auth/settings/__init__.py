@@ -1,0 +1,1 @@
+"""A tenant's accounts at other providers, as people connect them."""
