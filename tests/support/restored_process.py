@@ -19,7 +19,8 @@ from callmissed.platform.functions import FUNCTIONS, Function
 from functions.inference.snapstart import AFTER_RESTORE
 
 CHAT = "/v1/chat/completions"
-RESOURCES = {"inference": CHAT}
+PATHS = {"auth": "/api/v1/keys"}
+"""A path of each function that answers events of API Gateway, `/api/v1/webhooks` by default."""
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def started(function: Function) -> Callable[[], int]:
         return lambda: asyncio.run(asked(app))
     module, _, attribute = cast("str", function.handler).rpartition(".")
     handler = getattr(import_module(module), attribute)
-    return lambda: handled(handler)
+    return lambda: handled(handler, PATHS.get(function.name, "/api/v1/webhooks"))
 
 
 def session_credentials() -> bool:
@@ -73,12 +74,12 @@ async def request(app: Any, path: str, resource: str | None) -> int:
     return sent[0]["status"]
 
 
-def handled(handler: Any) -> int:
+def handled(handler: Any, path: str) -> int:
     """Status of a request of API Gateway; of the authorizer, 401 for the key that nobody has."""
     event = {
         "httpMethod": "GET",
-        "path": "/api/v1/webhooks",
-        "resource": "/api/v1/webhooks",
+        "path": path,
+        "resource": path,
         "methodArn": "arn",
         "headers": {},
         "multiValueHeaders": {"authorization": [f"Bearer {new_secret(Mode.LIVE)}"]},

@@ -25,10 +25,10 @@ from tests.support.sign_in import CONSOLE
 from tests.support.webhooks.callbacks import SEALING
 from tests.support.whole_product import Sent, WholeProduct
 
-SERVED = [route for route in ROUTES if route.function == AUTH_API.name]
+SERVED = [route for route in ROUTES if route.function == AUTH_API.name and route.auth is not Auth.OPERATOR]
 OF_PEOPLE = [route for route in ROUTES if route.auth is Auth.SESSION]
 OF_BOTH = [route for route in ROUTES if route.auth is Auth.ACCOUNT]
-WITH_IDS = [route for route in SERVED if "{" in route.path and route.auth is not Auth.OPERATOR]
+WITH_IDS = [route for route in SERVED if "{" in route.path]
 
 OPENED = "opened"
 BODIES = {

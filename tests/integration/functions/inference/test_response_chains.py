@@ -423,3 +423,19 @@ async def test_what_a_models_window_can_not_hold_is_left_out_towards_any_provide
     assert 100 < len(got) < 300
     listed = await client.get(f"{RESPONSES}/{answer['id']}/input_items?limit=100", headers=account.headers)
     assert listed.json()["data"][-1]["type"] == "message"
+
+
+async def test_what_fits_is_left_whole_where_the_caller_agrees_to_less(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    two = stored_response(Owner(account.tenant), earlier=[user("One?"), assistant("Two.")])
+    await store_of(accounts).put(two)
+
+    more = {"input": "Three?", "truncation": "auto", "previous_response_id": two.response_id}
+
+    answer = await respond(client, account, None, model="lab-chat", **more)
+
+    assert whole_response(answer)["status"] == "completed"
+    got = sent(upstream)
+    assert (got[0], got[-1]) == (("user", "One?"), ("user", "Three?"))
