@@ -1,6 +1,7 @@
 """The model server's Bedrock as botocore sees it, and what it refuses as AWS does."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ BLANK: Any = [{"text": " "}]
 @pytest.fixture(scope="module")
 def bedrock() -> Iterator[Any]:
     with model_server() as port:
-        yield Session().create_client(
+        client = Session().create_client(
             "bedrock-runtime",
             region_name="us-east-1",
             endpoint_url=f"http://127.0.0.1:{port}/bedrock",
@@ -26,6 +27,14 @@ def bedrock() -> Iterator[Any]:
             aws_secret_access_key="b",
             config=Config(retries={"max_attempts": 0}),
         )
+        yield client
+        client.close()
+
+
+def streamed(bedrock: Any, **request: Any) -> list[Any]:
+    """All events of a stream, whose connection is closed then."""
+    with closing(bedrock.converse_stream(**request)["stream"]) as stream:
+        return list(stream)
 
 
 def said(text: str, role: str = "user") -> dict[str, Any]:
@@ -47,7 +56,7 @@ def test_botocore_reads_a_reply_and_its_usage(bedrock: Any) -> None:
 def test_botocore_reads_a_stream(bedrock: Any) -> None:
     thinking = {"thinking": {"type": "enabled", "budget_tokens": 2000}}
     fields = {"toolConfig": TOOLS, "additionalModelRequestFields": thinking}
-    events = [*bedrock.converse_stream(**asked(said("Call get_weather"), **fields))["stream"]]
+    events = streamed(bedrock, **asked(said("Call get_weather"), **fields))
 
     starts = [event["contentBlockStart"]["start"] for event in events if "contentBlockStart" in event]
     assert [start["toolUse"]["name"] for start in starts] == ["get_weather"]
@@ -57,7 +66,7 @@ def test_botocore_reads_a_stream(bedrock: Any) -> None:
 
 def test_botocore_raises_for_a_broken_stream(bedrock: Any) -> None:
     with pytest.raises(EventStreamError, match="modelStreamErrorException"):
-        list(bedrock.converse_stream(**asked(said("break off")))["stream"])
+        streamed(bedrock, **asked(said("break off")))
 
 
 @pytest.mark.parametrize(
