@@ -11,8 +11,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import SECOND, Clock
 from callmissed.errors import ApiError, service_unavailable
-from callmissed.keys.domains import page_origin, patterns_for
-from callmissed.keys.records import has_lock
+from callmissed.keys.domains import has_lock, page_origin, patterns_for
 
 _REMEMBER = 60 * SECOND
 _REMEMBERED_ORIGINS = 4096

@@ -67,4 +67,5 @@ def test_the_authorizer_loads_what_it_needs_and_no_more() -> None:
     modules = loaded(entry_of(AUTHORIZER))
 
     assert not modules & (HEAVY | WEB | LOCAL | {"mangum", "pydantic", "callmissed_ai"})
+    assert not modules & {"jwt", "cryptography", "argon2"}, "only a person's call needs them"
     assert {"callmissed", "functions", "aiohttp"} <= modules

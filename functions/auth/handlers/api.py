@@ -1,25 +1,22 @@
 """The function `auth`: sign-up, sign-in, sessions, API keys, team, tenant, settings, the audit log, and operators."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
 
-from callmissed.aws.buckets import Bucket
 from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import pepper_ring, sealing_ring
 from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
-from callmissed.idempotency.store import IdempotencyStore
 from callmissed.integrations.repository import Integrations
 from callmissed.keys.management import KeyManager
-from callmissed.platform.resources import RESPONSES_BUCKET
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
-from callmissed.web.app import create_api
-from callmissed.web.idempotency import IdempotencyMiddleware
+from callmissed.web.app import create_api, state_of
+from callmissed.web.idempotency import keyed_server
 from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.auth.admin import key_routes as admin_keys
@@ -154,15 +151,14 @@ def _verifier(settings: CoreSettings, http: SafeClient) -> Verifier:
 
 def create_app(services: AuthServices) -> FastAPI:
     """The application over `services`."""
-    state = {name: getattr(services, name) for name in (each.name for each in fields(services))}
-    return create_api("CallMissed accounts", ROUTERS, **state)
+    return create_api("CallMissed accounts", ROUTERS, **state_of(services))
 
 
 def create_server(composition: AuthComposition, services: AuthServices) -> RequestContextMiddleware:
-    """The served application: each keyed request runs once. Answers contain secrets, so stored answers are sealed."""
+    """The served application, whose stored answers are sealed."""
     settings = composition.settings
-    store = IdempotencyStore(composition.database, Bucket(settings, RESPONSES_BUCKET), Sealer(sealing_ring(settings)))
-    return RequestContextMiddleware(IdempotencyMiddleware(create_app(services), store, services.clock))
+    sealer = Sealer(sealing_ring(settings))
+    return keyed_server(create_app(services), settings, composition.database, sealer, services.clock)
 
 
 @logs_failures("auth")

@@ -1,12 +1,11 @@
 """The function `webhooks`: the API of subscriptions, deliveries and replays."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
 
-from callmissed.aws.buckets import Bucket
 from callmissed.aws.queues import Sending
 from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import sealing_ring
@@ -14,11 +13,9 @@ from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.http.urls import checked_url
-from callmissed.idempotency.store import IdempotencyStore
-from callmissed.platform.resources import RESPONSES_BUCKET
 from callmissed.sealing import Sealer
-from callmissed.web.app import create_api
-from callmissed.web.idempotency import IdempotencyMiddleware
+from callmissed.web.app import create_api, state_of
+from callmissed.web.idempotency import keyed_server
 from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.webhooks.composition import WebhooksComposition, compose
@@ -85,15 +82,14 @@ def create_services(
 
 def create_app(services: Services) -> FastAPI:
     """The application over `services`."""
-    state = {name: getattr(services, name) for name in (each.name for each in fields(services))}
-    return create_api("CallMissed webhooks", ROUTERS, **state)
+    return create_api("CallMissed webhooks", ROUTERS, **state_of(services))
 
 
 def create_server(composition: WebhooksComposition, services: Services) -> RequestContextMiddleware:
-    """The served application: each keyed request runs once. Answers contain secrets, so stored answers are sealed."""
+    """The served application, whose stored answers are sealed."""
     settings = composition.settings
-    store = IdempotencyStore(composition.database, Bucket(settings, RESPONSES_BUCKET), Sealer(sealing_ring(settings)))
-    return RequestContextMiddleware(IdempotencyMiddleware(create_app(services), store, services.clock))
+    sealer = Sealer(sealing_ring(settings))
+    return keyed_server(create_app(services), settings, composition.database, sealer, services.clock)
 
 
 @logs_failures("webhooks")

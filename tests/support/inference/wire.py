@@ -8,6 +8,7 @@ import httpx2
 
 from tests.support.inference.behaviours import SECRET_TEXT
 from tests.support.inference.gateway import Account
+from tests.support.inference.upstream import FakeUpstream
 
 CHAT = "/v1/chat/completions"
 HELLO: Mapping[str, Any] = {"model": "lab-chat", "messages": [{"role": "user", "content": "Hello"}]}
@@ -86,3 +87,8 @@ def events_of(body: bytes) -> list[Any]:
     """The data of each server-sent event: parsed JSON, or `[DONE]`."""
     lines = [line.removeprefix(b"data: ") for line in body.split(b"\n\n") if line.startswith(b"data: ")]
     return ["[DONE]" if line == b"[DONE]" else json.loads(line) for line in lines]
+
+
+def sent(upstream: FakeUpstream) -> list[tuple[str, Any]]:
+    """Roles and contents of the last chat request."""
+    return [(message["role"], message["content"]) for message in upstream.requests[-1].body["messages"]]

@@ -7,7 +7,7 @@ import pytest
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.errors import ApiError
-from callmissed.keys import records
+from callmissed.keys.count import MAX_KEYS_OF_TENANT
 from callmissed.platform.tables import TENANTS
 from tests.support.keys.key_store import NOVEMBER, KeyStore
 
@@ -31,7 +31,7 @@ async def made(key_store: KeyStore, tenant: str) -> str:
 async def test_tenant_at_the_limit_gets_no_key_until_one_is_revoked(key_store: KeyStore) -> None:
     tenant = await key_store.tenant()
     key = await key_store.key(tenant)
-    await set_count(key_store, tenant, records.MAX_KEYS_OF_TENANT)
+    await set_count(key_store, tenant, MAX_KEYS_OF_TENANT)
 
     with pytest.raises(ApiError) as refused:
         await key_store.key(tenant)
@@ -47,7 +47,7 @@ async def test_tenant_at_the_limit_gets_no_key_until_one_is_revoked(key_store: K
 
 async def test_keys_made_at_once_do_not_exceed_the_limit(key_store: KeyStore) -> None:
     tenant = await key_store.tenant()
-    await set_count(key_store, tenant, records.MAX_KEYS_OF_TENANT - 3)
+    await set_count(key_store, tenant, MAX_KEYS_OF_TENANT - 3)
 
     outcomes = await asyncio.gather(*(made(key_store, tenant) for _ in range(8)))
 

@@ -10,9 +10,8 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
-from callmissed.keys.domains import patterns_for
+from callmissed.keys.domains import has_lock, patterns_for
 from callmissed.keys.policy import KeyPolicy
-from callmissed.keys.records import has_lock
 from callmissed.keys.secret import Mode, is_well_formed, key_hash
 from callmissed.money import MicroCredits
 from callmissed.plans.plans import Plan

@@ -51,7 +51,7 @@ async def test_creation_that_runs_again_gives_the_one_key_another_secret(key_sto
 async def test_creation_that_runs_again_at_the_limit_is_no_second_key(
     key_store: KeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("callmissed.keys.records.MAX_KEYS_OF_TENANT", 1)
+    monkeypatch.setattr("callmissed.keys.count.MAX_KEYS_OF_TENANT", 1)
     tenant = await key_store.tenant()
     await create(key_store, tenant, key_id_of(tenant))
 

@@ -103,7 +103,7 @@ class Cast:
     async def live_key(self) -> str:
         return (await self.accounts.account(scopes=frozenset({"*"}))).secret
 
-    async def test_key(self) -> str:
+    async def sandbox_key(self) -> str:
         return (await self.accounts.account(mode=Mode.TEST, scopes=frozenset({"*"}))).secret
 
     async def key_of_a_suspended_tenant(self) -> str:
@@ -154,7 +154,7 @@ MATRIX: dict[str, tuple[Credential, Callable[[Route], str]]] = {
         lambda route: OPENED if route.while_inactive else "account_inactive",
     ),
     "live key": (Cast.live_key, by_a_key()),
-    "test key": (Cast.test_key, by_a_key()),
+    "test key": (Cast.sandbox_key, by_a_key()),
     "key of a suspended tenant": (Cast.key_of_a_suspended_tenant, by_a_key("account_inactive")),
     "key of a deleting tenant": (Cast.key_of_a_deleting_tenant, by_a_key("account_terminated")),
 }

@@ -3,14 +3,22 @@
 A lock is an exact host (`app.example.com`) or every host below one (`*.example.com`), over https; on this machine
 (`localhost`) over http too. `http://` or `https://` before it names the only scheme. Ports are not compared. The
 caller's origin is the `Origin` header, else the `Referer`; a locked key without either is refused.
+
+Each pattern of a key is an item of its own in the table `domains`, because a preflight carries no key; so no tenant's
+locks fill or slow another's.
 """
 
+import asyncio
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
+from callmissed.aws.operations import WriteOperation, discard_operation, put_operation
 from callmissed.errors import invalid_request
+from callmissed.platform.tables import DOMAINS
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PATTERN = re.compile(rf"(?P<scheme>https?://)?(?P<hosts>(\*\.)?({_LABEL}\.)*{_LABEL})")
@@ -60,6 +68,26 @@ def is_allowed(locks: Collection[str], origin: str | None) -> bool:
     if "*" in locks:
         return True
     return origin is not None and any(pattern in locks for pattern in patterns_for(origin))
+
+
+async def has_lock(database: Database, patterns: Sequence[str]) -> bool:
+    """Whether a key is locked to one of `patterns`. A read of one item for each, at once. Raises Unavailable."""
+    pages = await asyncio.gather(*(database.page(DOMAINS, pattern, limit=1) for pattern in patterns))
+    return any(page.items for page in pages)
+
+
+def lock_operations(locks: Iterable[str], tenant: str, key_id: str) -> list[WriteOperation]:
+    """Write the items of a key's locks."""
+    return [put_operation(DOMAINS, key) for key in _lock_keys(locks, tenant, key_id)]
+
+
+def unlock_operations(locks: Iterable[str], tenant: str, key_id: str) -> list[WriteOperation]:
+    """Remove the items of a key's locks, those that exist."""
+    return [discard_operation(DOMAINS, key) for key in _lock_keys(locks, tenant, key_id)]
+
+
+def _lock_keys(locks: Iterable[str], tenant: str, key_id: str) -> list[Item]:
+    return [{"pattern": pattern, "key": f"{tenant}#{key_id}"} for pattern in sorted(set(locks) - {"*"})]
 
 
 def _is_loopback(host: str) -> bool:

@@ -19,9 +19,9 @@ from callmissed.clock import MINUTE, Micros
 from callmissed.errors import ApiError, account_closed, invalid_request
 from callmissed.ids import new_id
 from callmissed.keys.changes import KeyChanges, changed_items, changed_key
+from callmissed.keys.count import MAX_KEYS_OF_TENANT
 from callmissed.keys.policy import KeyPolicy, check_expiry, checked, new_api_key, new_key_item
 from callmissed.keys.records import (
-    MAX_KEYS_OF_TENANT,
     REVOKED,
     ApiKey,
     KeyItem,

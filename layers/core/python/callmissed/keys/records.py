@@ -17,43 +17,36 @@ The record, in the table `tenants`, never changes during calls. Its `hashes` are
 `newest` is the current one's. Every change of a key writes record, items and the index of domain locks together, on
 the condition that `hashes` and `revision`, the number of changes, are as they were read. So a change can't miss a
 secret that a concurrent change made or moved. It moves what calls move, rate and budget, by a difference.
-
-A domain lock is an item of its own for each pattern and key, so that no tenant's locks fill or slow another's.
 """
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter, itemgetter
 from typing import Any
 
 from callmissed.aws.attributes import Item, to_item
-from callmissed.aws.comparisons import Comparison, at_least, begins_with, below, between, equal, missing_or
+from callmissed.aws.comparisons import Comparison, at_least, begins_with, between, equal, missing_or
 from callmissed.aws.database import Database
 from callmissed.aws.operations import (
     WriteOperation,
     delete_operation,
-    discard_operation,
     put_new_operation,
-    put_operation,
     update_operation,
 )
 from callmissed.clock import Micros
 from callmissed.errors import ApiError
+from callmissed.keys.count import count_operation, discount_operation
+from callmissed.keys.domains import lock_operations, unlock_operations
 from callmissed.keys.rates import RateState, burst
 from callmissed.ledger.wallet import NO_BUDGET
 from callmissed.money import MicroCredits
-from callmissed.platform.tables import DOMAINS, KEYS, TENANTS
+from callmissed.platform.tables import KEYS, TENANTS
 from callmissed.tenants.status import INACTIVE, TenantStatus
 
 ACTIVE = "active"
 PAUSED = "paused"
 REVOKED = "revoked"
-MAX_KEYS_OF_TENANT = 200
-"""Maximum keys of a tenant that are not revoked."""
-
 _PREFIX = "KEY#"
-_COUNTER = "KEYS"
 
 _NO_SCOPES = frozenset[str]()
 _LETTERS = {
@@ -244,12 +237,6 @@ async def read_key_items(database: Database, hashes: Sequence[str]) -> list[KeyI
     return [key_item_of(item) for page in pages for item in page]
 
 
-async def has_lock(database: Database, patterns: Sequence[str]) -> bool:
-    """Whether a key is locked to one of `patterns`. A read of one item for each, at once. Raises Unavailable."""
-    pages = await asyncio.gather(*(database.page(DOMAINS, pattern, limit=1) for pattern in patterns))
-    return any(page.items for page in pages)
-
-
 def create_operations(item: KeyItem, key: ApiKey) -> list[WriteOperation]:
     """Operations that write a new key, its first secret and its domain locks. The first two may be refused.
 
@@ -257,9 +244,9 @@ def create_operations(item: KeyItem, key: ApiKey) -> list[WriteOperation]:
     """
     return [
         put_new_operation(TENANTS, _to_record(key)),
-        _count(key.tenant),
+        count_operation(key.tenant),
         put_new_operation(KEYS, to_key_item(item)),
-        *(_lock(pattern, key) for pattern in _locks(key.domains)),
+        *lock_operations(key.domains, key.tenant, key.key_id),
     ]
 
 
@@ -269,10 +256,9 @@ def revoke_operations(key: ApiKey, last_used_at: str | None) -> list[WriteOperat
         update_operation(KEYS, {"id": key_hash}, set={"st": REVOKED}, expected={"kid": key.key_id})
         for key_hash in sorted(key.hashes)
     ]
-    unlocked = [_unlock(pattern, key) for pattern in _locks(key.domains)]
+    unlocked = unlock_operations(key.domains, key.tenant, key.key_id)
     revoked = update_api_key(key, status=REVOKED, last_used_at=last_used_at)
-    counted = update_operation(TENANTS, _counter_key(key.tenant), add={"count": -1}, upsert=True)
-    return [*ended, *unlocked, revoked, counted]
+    return [*ended, *unlocked, revoked, discount_operation(key.tenant)]
 
 
 def change_operations(before: ApiKey, after: ApiKey) -> list[WriteOperation]:
@@ -280,8 +266,8 @@ def change_operations(before: ApiKey, after: ApiKey) -> list[WriteOperation]:
     names = (name for name in ApiKey.__slots__ if getattr(before, name) != getattr(after, name))
     return [
         update_api_key(before, **{name: getattr(after, name) for name in names}),
-        *(_lock(pattern, after) for pattern in _locks(after.domains - before.domains)),
-        *(_unlock(pattern, after) for pattern in _locks(before.domains - after.domains)),
+        *lock_operations(after.domains - before.domains, after.tenant, after.key_id),
+        *unlock_operations(before.domains - after.domains, after.tenant, after.key_id),
     ]
 
 
@@ -339,10 +325,7 @@ def change_operation(before: KeyItem, after: KeyItem, *, several: bool) -> Write
 
 
 def move_operations(item: KeyItem, key: ApiKey, key_hash: str, **changes: Any) -> list[WriteOperation]:
-    """Operations that move a secret's item to the id `key_hash`, if it is as it was read.
-
-    They make `changes` of the record too.
-    """
+    """Operations that move a secret's item to the id `key_hash`, if it is as it was read, and change its record."""
     stored = to_key_item(item)
     expected = {name: value for name, value in stored.items() if name != "id"}
     hashes = (key.hashes - {item.key_hash}) | {key_hash}
@@ -414,28 +397,3 @@ def _to_record(key: ApiKey) -> Item:
 
 def _api_key_of(item: Item) -> ApiKey:
     return ApiKey(key_id=item["id"], **{name: item[name] for name in ApiKey.__slots__ if name in item})
-
-
-def _counter_key(tenant: str) -> Item:
-    return {"tenant": tenant, "item": _COUNTER}
-
-
-def _count(tenant: str) -> WriteOperation:
-    expected = {"count": missing_or(below(MAX_KEYS_OF_TENANT))}
-    return update_operation(TENANTS, _counter_key(tenant), add={"count": 1}, expected=expected, upsert=True)
-
-
-def _locks(domains: Iterable[str]) -> list[str]:
-    return sorted(set(domains) - {"*"})
-
-
-def _lock(pattern: str, key: ApiKey) -> WriteOperation:
-    return put_operation(DOMAINS, _lock_key(pattern, key))
-
-
-def _unlock(pattern: str, key: ApiKey) -> WriteOperation:
-    return discard_operation(DOMAINS, _lock_key(pattern, key))
-
-
-def _lock_key(pattern: str, key: ApiKey) -> Item:
-    return {"pattern": pattern, "key": f"{key.tenant}#{key.key_id}"}

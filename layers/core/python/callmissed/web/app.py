@@ -1,11 +1,15 @@
 """A slice's application below `/api/v1`: FastAPI behind Mangum."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 
 from callmissed.web.exception_handlers import add_exception_handlers
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 def create_api(title: str, routers: Sequence[APIRouter], **state: Any) -> FastAPI:
@@ -17,3 +21,8 @@ def create_api(title: str, routers: Sequence[APIRouter], **state: Any) -> FastAP
     for router in routers:
         api.include_router(router)
     return api
+
+
+def state_of(services: "DataclassInstance") -> dict[str, Any]:
+    """The fields of a slice's services by name, as routes find them in the application's state."""
+    return {each.name: getattr(services, each.name) for each in fields(services)}

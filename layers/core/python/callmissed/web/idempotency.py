@@ -19,14 +19,20 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from callmissed.aws.buckets import Bucket
+from callmissed.aws.database import Database
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError, payload_too_large
 from callmissed.idempotency.operation import Operation
 from callmissed.idempotency.requests import HEADER, REPLAYED, checked_key, fingerprint, keyed_request
 from callmissed.idempotency.store import SKEW_SECONDS, IdempotencyStore, Replay, Run
+from callmissed.platform.resources import RESPONSES_BUCKET
 from callmissed.platform.routes import MAX_BODY_BYTES
+from callmissed.sealing import Sealer
+from callmissed.settings import CoreSettings
 from callmissed.web.caller import authorizer_context
 from callmissed.web.exception_handlers import error_response
+from callmissed.web.request_context import RequestContextMiddleware
 
 LOCK_SECONDS = 30 + SKEW_SECONDS + 5
 """Lambda ends these functions after 30 seconds, counted from before the lock. The 5 seconds are a safety margin."""
@@ -88,6 +94,14 @@ class IdempotencyMiddleware:
 
     async def _release(self, run: Run) -> None:
         await asyncio.shield(asyncio.ensure_future(self._store.release(run)))
+
+
+def keyed_server(
+    app: ASGIApp, settings: CoreSettings, database: Database, sealer: Sealer, clock: Clock
+) -> RequestContextMiddleware:
+    """The served application: each keyed request runs once. Answers contain secrets, so stored answers are sealed."""
+    store = IdempotencyStore(database, Bucket(settings, RESPONSES_BUCKET), sealer)
+    return RequestContextMiddleware(IdempotencyMiddleware(app, store, clock))
 
 
 class _Answer:

@@ -23,10 +23,12 @@ class KeptMails:
 
     def __init__(self, *, refuses: bool = False) -> None:
         self.mails: list[Mail] = []
+        self.refused: list[str] = []
         self._refuses = refuses
 
     async def send(self, mail: Mail) -> None:
         if self._refuses:
+            self.refused.append(mail.to)
             raise RecipientRefused("no such mailbox")
         self.mails.append(mail)
 
@@ -54,7 +56,11 @@ async def test_job_of_nothing_sends_nothing(pages: SignInPages) -> None:
 async def test_address_that_gets_no_mail_is_done_with(pages: SignInPages) -> None:
     job = MailJob("register_again", new_address())
     body = job.message(SEALER).body
-    await mailer_of(pages, KeptMails(refuses=True)).process(Received(body, redelivered=False))
+    refusing = KeptMails(refuses=True)
+
+    await mailer_of(pages, refusing).process(Received(body, redelivered=False))
+
+    assert refusing.refused == [job.to]
 
 
 async def test_owner_learns_of_a_disabled_webhook_and_of_so_many_in_an_hour(pages: SignInPages) -> None:
