@@ -25,10 +25,9 @@ from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError, payload_too_large
 from callmissed.idempotency.operation import Operation
 from callmissed.idempotency.requests import HEADER, REPLAYED, checked_key, fingerprint, keyed_request
-from callmissed.idempotency.store import SKEW_SECONDS, IdempotencyStore, Replay, Run
+from callmissed.idempotency.store import SKEW_SECONDS, IdempotencyStore, Replay, Run, Sealing
 from callmissed.platform.resources import RESPONSES_BUCKET
 from callmissed.platform.routes import MAX_BODY_BYTES
-from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
 from callmissed.web.caller import authorizer_context
 from callmissed.web.exception_handlers import error_response
@@ -97,10 +96,10 @@ class IdempotencyMiddleware:
 
 
 def keyed_server(
-    app: ASGIApp, settings: CoreSettings, database: Database, sealer: Sealer, clock: Clock
+    app: ASGIApp, settings: CoreSettings, database: Database, sealing: Sealing, clock: Clock
 ) -> RequestContextMiddleware:
     """The served application: each keyed request runs once. Answers contain secrets, so stored answers are sealed."""
-    store = IdempotencyStore(database, Bucket(settings, RESPONSES_BUCKET), sealer)
+    store = IdempotencyStore(database, Bucket(settings, RESPONSES_BUCKET), sealing)
     return RequestContextMiddleware(IdempotencyMiddleware(app, store, clock))
 
 
