@@ -33,8 +33,8 @@ from callmissed.settings import CoreSettings
 from callmissed.tenants.users import Registration
 from functions.auth.challenges.codes import CodePurpose
 from functions.auth.composition import AuthComposition
-from functions.auth.sign_in.composition import SignInComposition
 from functions.auth.sign_in.passwords import hash_password
+from functions.auth.sign_in_composition import SignInComposition
 from local.aws.account import REGION
 from local.aws.engines import dynamodb_local
 from local.aws.tables import StageTables, create_tables

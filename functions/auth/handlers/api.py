@@ -30,9 +30,9 @@ from functions.auth.api_keys.service import ApiKeys
 from functions.auth.audit import routes as audit
 from functions.auth.audit.service import AuditLog
 from functions.auth.composition import AuthComposition, compose
+from functions.auth.factor_composition import FactorComposition
 from functions.auth.limits import SlidingWindows
 from functions.auth.passkeys import routes as passkeys
-from functions.auth.passkeys.composition import FactorComposition
 from functions.auth.passkeys.service import Passkeys
 from functions.auth.passkeys.verification import PasskeyVerification
 from functions.auth.sessions import routes as sessions
@@ -42,11 +42,11 @@ from functions.auth.settings.service import IntegrationSettings
 from functions.auth.settings.verification import ProviderUrls, Verifier
 from functions.auth.sign_in import routes as sign_in
 from functions.auth.sign_in.captcha import RememberedCaptcha
-from functions.auth.sign_in.composition import SignInComposition
 from functions.auth.sign_in.google import GoogleSignIn
 from functions.auth.sign_in.profile import Profiles
 from functions.auth.sign_in.registration import Registrations
 from functions.auth.sign_in.service import SignIn
+from functions.auth.sign_in_composition import SignInComposition
 from functions.auth.team import routes as team
 from functions.auth.team.service import Team
 from functions.auth.tenant import routes as tenant

@@ -17,6 +17,7 @@ from callmissed.clock import SECOND, Micros, iso
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
 from callmissed.platform.tables import SESSIONS, TENANTS
+from callmissed.sessions.authenticate import check_tenant
 from callmissed.sessions.records import (
     Session,
     TokenRotation,
@@ -27,6 +28,7 @@ from callmissed.sessions.records import (
     token_attributes,
 )
 from callmissed.sessions.tokens import AccessClaims, AccessTokens
+from callmissed.tenants.tenants import tenant_key, tenant_of
 from callmissed.tenants.users import User, update_user, user_key, user_of
 from functions.auth.mail.jobs import MailJob
 from functions.auth.mail.outlet import MailOutlet
@@ -79,7 +81,7 @@ class Sessions:
         return pair, put_new_operation(SESSIONS, session_record(session))
 
     async def refresh(self, text: str, client: Actor, now: Micros) -> TokenPair:
-        """The next pair. One read and one write. Raises ApiError 401, 429."""
+        """The next pair. One read and one write. Raises ApiError 401, 403 for a tenant that is not active, 429."""
         token = self._refresh.parse(text)
         if token is None:
             raise _refused("Invalid refresh token")
@@ -91,8 +93,8 @@ class Sessions:
                 continue  # another request rotated it at the same time, and this one gets the same pair
             if pair := self._repeated(session, token, now):
                 return pair
-            await self._end_all(user, session, client, now)
-            raise _refused("Session has been revoked")
+            if await self._end_all(user, session, client, now):
+                raise _refused("Session has been revoked")
         raise ApiError(409, "conflict", "The session changed at the same time. Please retry.")
 
     async def end(self, text: str) -> None:
@@ -128,17 +130,19 @@ class Sessions:
         return ended
 
     async def _read(self, token: RefreshToken, now: Micros) -> tuple[Session, User]:
-        session_item, user_item = await self._database.get_across(
+        session_item, user_item, tenant_item = await self._database.get_across(
             (SESSIONS, session_key(token.user_id, token.session_id)),
             (TENANTS, user_key(token.tenant, token.user_id)),
+            (TENANTS, tenant_key(token.tenant)),
         )
-        if not user_item:
+        if not user_item or not tenant_item:
             raise _refused("User not found")
         if not session_item:
             raise _refused("Session not found")
         session, user = session_of(session_item), user_of(user_item)
         if session.generation != user.generation or not user.is_active or session.expires <= now:
             raise _refused("Session has been revoked")
+        check_tenant(tenant_of(tenant_item), user.role, while_inactive=True)
         return session, user
 
     async def _rotate(self, session: Session, token: RefreshToken, now: Micros) -> TokenPair | None:
@@ -170,15 +174,16 @@ class Sessions:
                     return TokenPair(self._issue(session, rotation.at, rotation.key_id), successor.text)
         return None
 
-    async def _end_all(self, user: User, session: Session, client: Actor, now: Micros) -> None:
-        """End all sessions of a person one of whose rotated tokens came again."""
+    async def _end_all(self, user: User, session: Session, client: Actor, now: Micros) -> bool:
+        """End all sessions of a person one of whose rotated tokens came again; False after a concurrent change."""
         event = AuditEvent(user.tenant, "session.replay", "session", session.session_id, client)
         ended = update_user(user, now, generation=user.generation + 1)
         try:
             await self._database.transact([ended, audit_operation(event, now)])
         except TransactionCanceled:
-            raise ApiError(409, "conflict", "The user changed at the same time. Please retry.") from None
+            return False
         await self._mails.report([MailJob("session_replay", user.email, {"full_name": user.full_name})])
+        return True
 
     def _issue(self, session: Session, at: Micros, key_id: str | None = None) -> str:
         claims = AccessClaims(session.user_id, session.session_id, session.tenant)

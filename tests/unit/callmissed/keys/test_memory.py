@@ -2,14 +2,14 @@
 
 import pytest
 
-from callmissed.keys import memory
+from callmissed.keys import admission
 
 
 def test_oldest_key_goes_when_the_memory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MAX_KEYS", 2)
+    monkeypatch.setattr(admission, "MAX_REMEMBERED", 2)
     kept: dict[str, int] = {}
 
     for number, key_hash in enumerate(["a", "b", "a", "c"]):
-        memory.remember(kept, key_hash, number)
+        admission.remember(kept, key_hash, number)
 
     assert kept == {"b": 1, "c": 3}

@@ -6,20 +6,24 @@ branch, and the end of a limited key's wait, so that refused callers cost a read
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from callmissed.aws.attributes import from_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
 from callmissed.clock import SECOND, Micros, month_of
 from callmissed.errors import ApiError, account_closed, invalid_api_key, service_unavailable
-from callmissed.keys.memory import remember
 from callmissed.keys.rates import RateState
 from callmissed.keys.records import KeyItem, admit_request, key_item_of, read_key_item, refund_request, start_month
 from callmissed.ledger.errors import HoldRefused
 from callmissed.money import NOTHING, MicroCredits, show
 from callmissed.platform.tables import KEYS
 
+MAX_REMEMBERED = 4096
+"""Maximum keys of which a process remembers something."""
+
 _TRIES = 4
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +144,10 @@ def rate_limited(key: KeyItem, now: Micros) -> RateLimited:
     refused = RateLimited(429, "rate_limit_exceeded", message, headers=headers)
     refused.key = key
     return refused
+
+
+def remember(memory: dict[str, T], key_hash: str, value: T) -> None:
+    """Store `value` for the key; evicts the oldest entry when the memory is full."""
+    if len(memory) >= MAX_REMEMBERED and key_hash not in memory:
+        memory.pop(next(iter(memory)))
+    memory[key_hash] = value

@@ -8,8 +8,7 @@ so that a key that moves at the same time is found.
 from callmissed.aws.database import Database
 from callmissed.clock import Micros
 from callmissed.errors import ApiError, invalid_api_key, service_unavailable
-from callmissed.keys.admission import Admission, Admitted
-from callmissed.keys.memory import remember
+from callmissed.keys.admission import Admission, Admitted, remember
 from callmissed.keys.records import read_key_item
 from callmissed.keys.rotation.pepper_rotation import PepperRotation
 from callmissed.keys.secret import key_hash

@@ -11,8 +11,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoError, TransactionCanceled
 from callmissed.clock import MINUTE
 from callmissed.errors import ApiError
-from callmissed.keys.admission import Admitted
-from callmissed.keys.memory import remember
+from callmissed.keys.admission import Admitted, remember
 from callmissed.keys.records import ACTIVE, move_operations, read_api_key, read_key_item
 from callmissed.observability import get_logger
 

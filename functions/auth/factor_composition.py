@@ -7,7 +7,7 @@ from functions.auth.challenges.challenges import Challenges
 from functions.auth.passkeys.relying_party import RelyingParty
 from functions.auth.passkeys.service import Passkeys
 from functions.auth.passkeys.verification import PasskeyVerification
-from functions.auth.sign_in.composition import SignInComposition
+from functions.auth.sign_in_composition import SignInComposition
 from functions.auth.two_factor.codes import FactorCodes
 from functions.auth.two_factor.recovery import FactorRecovery
 from functions.auth.two_factor.service import TwoFactor
