@@ -5,17 +5,16 @@ Whoever shows a key's secret has proven that it leaked, so the key is revoked, w
 
 from callmissed.audit.events import Actor, ActorKind
 from callmissed.aws.database import Database
-from callmissed.aws.queues import QueueUnavailable, Sending
 from callmissed.clock import Micros
 from callmissed.keys.management import KeyManager
 from callmissed.keys.records import REVOKED, ApiKey, KeyItem, read_key_items
 from callmissed.keys.secret import is_well_formed, key_hash
 from callmissed.observability import get_logger
-from callmissed.sealing import Sealer
 from callmissed.tenants.tenants import get_tenant
 from callmissed.tenants.users import get_user
 from functions.auth.api_keys.audit import key_audit
 from functions.auth.mail.jobs import MailJob
+from functions.auth.mail.outlet import MailOutlet
 
 _REPORT = "leaked-key-report"
 _logger = get_logger("auth")
@@ -24,14 +23,11 @@ _logger = get_logger("auth")
 class LeakedKeys:
     """Revokes leaked keys, under any of the live `peppers`. Raises Unavailable when DynamoDB does not answer."""
 
-    def __init__(
-        self, database: Database, manager: KeyManager, peppers: tuple[bytes, ...], mails: Sending, sealer: Sealer
-    ) -> None:
+    def __init__(self, database: Database, manager: KeyManager, peppers: tuple[bytes, ...], mails: MailOutlet) -> None:
         self._database = database
         self._manager = manager
         self._peppers = peppers
         self._mails = mails
-        self._sealer = sealer
 
     async def report(self, secret: str, ip_address: str, now: Micros) -> None:
         """Revoke the key of `secret` and mail the owner; nothing for a secret that works nowhere."""
@@ -41,11 +37,8 @@ class LeakedKeys:
         actor = Actor(ActorKind.SYSTEM, _REPORT, ip_address)
         audit = key_audit("key.leak", actor, now)
         revoked = await self._manager.revoke(found.tenant, found.key_id, audit=audit)
-        try:
-            await self._mail(revoked)
-        except QueueUnavailable:
-            # The key is revoked, and the audit log says so. A repeated report would find nothing to revoke.
-            _logger.exception("the owner of a leaked key got no mail", extra={"key": revoked.key_id})
+        _logger.warning("a leaked key was revoked", extra={"key": revoked.key_id})
+        await self._mail(revoked)
 
     async def _find(self, secret: str, now: Micros) -> KeyItem | None:
         if not is_well_formed(secret):
@@ -59,4 +52,5 @@ class LeakedKeys:
             return
         user = await get_user(self._database, key.tenant, owner)
         parameters = {"full_name": user.full_name, "name": key.name, "masked": key.masked}
-        await self._mails.send([MailJob("key_leaked", user.email, parameters).message(self._sealer)])
+        # The key is revoked, and a repeated report would find nothing to revoke.
+        await self._mails.report([MailJob("key_leaked", user.email, parameters)])

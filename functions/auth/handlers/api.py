@@ -14,7 +14,6 @@ from callmissed.http.client import SafeClient
 from callmissed.integrations.repository import Integrations
 from callmissed.keys.management import KeyManager
 from callmissed.sealing import Sealer
-from callmissed.settings import CoreSettings
 from callmissed.web.app import create_api, state_of
 from callmissed.web.idempotency import keyed_server
 from callmissed.web.lambda_handler import LambdaHandler
@@ -112,8 +111,8 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
     Raises ValueError without a pepper or a sealing key.
     """
     settings, database = composition.settings, composition.database
-    peppers, sealer = pepper_ring(settings), Sealer(sealing_ring(settings))
-    manager, people = KeyManager(database, peppers[0]), SignInComposition(composition)
+    peppers, people = pepper_ring(settings), SignInComposition(composition)
+    manager = KeyManager(database, peppers[0])
     factors = FactorComposition(people)
     return AuthServices(
         sign_in=people.sign_in,
@@ -128,9 +127,9 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
         passkeys=factors.passkeys,
         passkey_verification=factors.passkey_verification,
         keys=ApiKeys(database, manager, ModelNames(settings)),
-        leaked_keys=LeakedKeys(database, manager, peppers, composition.mails, sealer),
+        leaked_keys=LeakedKeys(database, manager, peppers, people.mails),
         key_manager=manager,
-        integration_settings=IntegrationSettings(Integrations(database), sealer, _verifier(settings, people.http)),
+        integration_settings=_integration_settings(composition, people),
         audit_log=AuditLog(database),
         team=Team(database, people.windows, people.quota, people.mails),
         tenants=Tenants(database),
@@ -144,9 +143,10 @@ def create_services(composition: AuthComposition, *, clock: Clock = system_clock
     )
 
 
-def _verifier(settings: CoreSettings, http: SafeClient) -> Verifier:
+def _integration_settings(composition: AuthComposition, people: SignInComposition) -> IntegrationSettings:
+    settings = composition.settings
     urls = ProviderUrls(settings.graph_url, settings.twilio_url, settings.sarvam_url)
-    return Verifier(http, urls)
+    return IntegrationSettings(Integrations(composition.database), people.sealer, Verifier(people.http, urls))
 
 
 def create_app(services: AuthServices) -> FastAPI:

@@ -55,7 +55,7 @@ async def test_leaked_key_is_revoked_and_its_owner_gets_a_mail(product: WholePro
     assert {reply.status for reply in replies} == {200}
     assert await status_of(owner, key) == "revoked"
     (body,) = product.mails.bodies
-    job = parse(body, product.people.leaked_keys._sealer)
+    job = parse(body, product.people.leaked_keys._mails._sealer)
     mail = render(job.name, job.to, job.parameters)
     assert mail.to == owner.user.email
     assert key["masked"] in mail.text
@@ -130,7 +130,7 @@ async def test_key_under_an_earlier_pepper_is_found(product: WholeProduct, owner
         await manager.create(owner.tenant, name="old", mode=Mode.LIVE, policy=policy, now=now) for _ in range(2)
     ]
     service: Any = product.people.leaked_keys
-    leaked = LeakedKeys(product.database, manager, (PEPPER, earlier), product.mails, service._sealer)
+    leaked = LeakedKeys(product.database, manager, (PEPPER, earlier), service._mails)
 
     await leaked.report(live.secret, "203.0.113.9", now)
     await leaked.report(ended.secret, "203.0.113.9", Micros(now + MINUTE))
