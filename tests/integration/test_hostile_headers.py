@@ -109,9 +109,9 @@ async def secret(product: WholeProduct) -> str:
     return account.secret
 
 
-@pytest_asyncio.fixture(scope="module")
+@pytest_asyncio.fixture
 async def access_token(product: WholeProduct) -> str:
-    """Of the owner of a tenant."""
+    """Of the owner of a tenant of its own: some routes deactivate it."""
     return (await new_tenant(product)).tokens.access
 
 

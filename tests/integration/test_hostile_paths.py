@@ -94,7 +94,7 @@ async def product(module_tables: StageTables) -> AsyncIterator[WholeProduct]:
     await product.close()
 
 
-@pytest_asyncio.fixture(scope="module")
+@pytest_asyncio.fixture
 async def access_token(product: WholeProduct) -> str:
     return (await new_tenant(product)).tokens.access
 
