@@ -104,7 +104,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(choice=CHOICES)
     def sign_out(self, choice: int) -> None:
         token = self.tokens[choice % len(self.tokens)]
-        self.run(self.sessions.end(token.text))
+        self.run(self.sessions.sign_out(token.text, BROWSER, self.clock))
         assert self.stored(token) is None
 
     @rule()

@@ -5,7 +5,6 @@ refresh(token)   current               rotate: one conditional write; the pair i
                  rotated before        a replay: all sessions of the person end
 """
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
@@ -97,10 +96,10 @@ class Sessions:
                 raise _refused("Session has been revoked")
         raise ApiError(409, "conflict", "The session changed at the same time. Please retry.")
 
-    async def end(self, text: str) -> None:
-        """End the session of a refresh token; nothing for a token of none."""
+    async def sign_out(self, text: str, client: Actor, now: Micros) -> None:
+        """End the session of a refresh token; nothing for a token of none, or of a session that has ended."""
         if token := self._refresh.parse(text):
-            await self._database.delete_if(SESSIONS, session_key(token.user_id, token.session_id))
+            await self._end(token.tenant, token.session_id, replace(client, actor_id=token.user_id), now)
 
     async def of_user(self, user_id: str, now: Micros) -> list[Session]:
         """The person's sessions that are alive, newest first."""
@@ -111,12 +110,8 @@ class Sessions:
 
     async def end_one(self, tenant: str, session_id: str, actor: Actor, now: Micros) -> None:
         """End a session of the acting person. Raises ApiError 404 for no session of this person."""
-        event = AuditEvent(tenant, "session.end", "session", session_id, actor)
-        ended = delete_operation(SESSIONS, session_key(actor.actor_id, session_id))
-        try:
-            await self._database.transact([ended, audit_operation(event, now)])
-        except TransactionCanceled:
-            raise ApiError(404, "not_found", "No such session.") from None
+        if not await self._end(tenant, session_id, actor, now):
+            raise ApiError(404, "not_found", "No such session.")
 
     async def end_others(self, tenant: str, session_id: str, actor: Actor, now: Micros) -> int:
         """End the acting person's sessions but `session_id`; returns how many were ended."""
@@ -124,10 +119,18 @@ class Sessions:
         others = [session for session in alive if session.session_id != session_id]
         ended = 0
         for session in others:
-            with suppress(ApiError):  # it ended by itself meanwhile
-                await self.end_one(tenant, session.session_id, actor, now)
-                ended += 1
+            ended += await self._end(tenant, session.session_id, actor, now)
         return ended
+
+    async def _end(self, tenant: str, session_id: str, actor: Actor, now: Micros) -> bool:
+        """End a session of the acting person; False when there is none. Raises Unavailable."""
+        event = AuditEvent(tenant, "session.end", "session", session_id, actor)
+        ended = delete_operation(SESSIONS, session_key(actor.actor_id, session_id))
+        try:
+            await self._database.transact([ended, audit_operation(event, now)])
+        except TransactionCanceled:
+            return False
+        return True
 
     async def _read(self, token: RefreshToken, now: Micros) -> tuple[Session, User]:
         session_item, user_item, tenant_item = await self._database.get_across(

@@ -168,9 +168,9 @@ async def refresh(form: RefreshForm, sessions: SessionsOf, visitor: VisitorOf, c
     responses=public_responses(),
     dependencies=[per_network("logout", 10)],
 )
-async def logout(form: RefreshForm, sessions: SessionsOf) -> Detail:
+async def logout(form: RefreshForm, sessions: SessionsOf, visitor: VisitorOf, clock: ClockOf) -> Detail:
     """End the session of a refresh token, whatever the token is."""
-    await sessions.end(form.refresh_token)
+    await sessions.sign_out(form.refresh_token, visitor, clock())
     return Detail(detail="Logged out")
 
 

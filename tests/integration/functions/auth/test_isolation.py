@@ -71,7 +71,7 @@ class Cast:
 
     async def signed_out(self) -> str:
         owner = await new_tenant(self.product)
-        await self.product.people.sessions.end(owner.tokens.refresh)
+        await self.product.people.sessions.sign_out(owner.tokens.refresh, BROWSER, self.product.clock())
         return owner.tokens.access
 
     async def of_an_earlier_generation(self) -> str:

@@ -29,3 +29,12 @@ def test_an_event_is_stored_under_its_moment_and_never_over_another() -> None:
     stored = stored_event_of(from_item(operation.request["Item"]))
     assert (stored.created_at, len(stored.event.actor.user_agent)) == (iso(NOW), 512)
     assert stored.event.metadata == {"name": "server", "reason": "asked by mail"}
+
+
+def test_events_of_a_transaction_are_in_the_order_in_which_they_were_written() -> None:
+    event = AuditEvent("tnt_1", "session.begin", "user", "usr_1", Actor(ActorKind.PERSON, "usr_1"))
+    moments = [now for each in range(8) for now in [Micros(NOW + each)] * 8]
+
+    ids = [from_item(audit_operation(event, now).request["Item"])["event"] for now in moments]
+
+    assert ids == sorted(ids)

@@ -5,6 +5,7 @@
 Functions may put events and read them, but neither change nor delete one; DynamoDB removes them after 90 days.
 """
 
+import itertools
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from callmissed.platform.tables import AUDIT
 
 RETENTION_DAYS = 90
 _DAY_SECONDS = 24 * 3600
+_numbers = itertools.count()
 
 
 class ActorKind(StrEnum):
@@ -63,10 +65,10 @@ class StoredEvent:
 
 
 def audit_operation(event: AuditEvent, now: Micros, *, kept_days: int = RETENTION_DAYS) -> WriteOperation:
-    """Write `event`, as of `now`, to be kept for `kept_days`."""
+    """Write `event`, as of `now`, to be kept for `kept_days`. Events of one process and moment keep their order."""
     item = {
         "tenant": event.tenant,
-        "event": sortable_id(now, secrets.randbits(60)),
+        "event": sortable_id(now, _order_bits(now)),
         "created_at": iso(now),
         "action": event.action,
         "resource_type": event.resource_type,
@@ -79,6 +81,11 @@ def audit_operation(event: AuditEvent, now: Micros, *, kept_days: int = RETENTIO
         "ttl": now // SECOND + (kept_days + 1) * _DAY_SECONDS,
     }
     return put_new_operation(AUDIT, item)
+
+
+def _order_bits(now: Micros) -> int:
+    """60 bits: the microseconds of the millisecond, the number of the event in this process, randomness."""
+    return (now % 1000) << 50 | (next(_numbers) & 0x3FFF) << 36 | secrets.randbits(36)
 
 
 MAX_USER_AGENT = 512
