@@ -7,7 +7,7 @@ from callmissed.web.openapi import UNCHANGED, errors
 
 _MEANINGS = {
     400: "`invalid_request_error`, `unsupported_image_input`, `context_length_exceeded`, `invalid_idempotency_key`",
-    401: "`invalid_api_key`: no key, an unknown, revoked or expired one",
+    401: "`invalid_api_key`: no key, an unknown, paused, revoked or expired one",
     402: "`insufficient_credits`, `budget_exceeded`",
     403: "`permission_denied`, `domain_not_allowed`, `model_not_allowed`, `model_not_available`, `account_inactive`, "
     "`account_terminated`",

@@ -6,7 +6,7 @@ from callmissed.web.openapi import UNCHANGED, errors
 
 _MEANINGS = {
     400: "`url_rejected`, `webhook_inactive`, `invalid_request_error`, `invalid_idempotency_key`",
-    401: "`invalid_api_key`: no key, an unknown, revoked or expired one",
+    401: "`invalid_api_key`: no key, an unknown, paused, revoked or expired one",
     403: "`permission_denied`: the key lacks the scope `webhooks:write`",
     404: "`not_found`: the tenant has none",
     409: "`webhook_limit_reached`, `conflict`, `idempotency_conflict`, `idempotency_in_progress`",

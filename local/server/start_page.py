@@ -31,7 +31,7 @@ _PAGE = """\
 <!doctype html><html lang="en"><meta charset="utf-8"><title>CallMissed API</title>
 <style>body {{ font: 16px/1.5 sans-serif; margin: 2em }} td {{ padding: 0 1.5em 0 0; vertical-align: top }}</style>
 <h1>CallMissed API</h1>
-<p>Send the key as <code>Authorization: Bearer cm_…</code>.
+<p>Send the key, or where the route asks for a person the access token, as <code>Authorization: Bearer …</code>.
 Schemas and examples: <a href="/openapi.json">openapi.json</a>.</p>
 <table>
 {rows}

@@ -1,5 +1,6 @@
 """README and guides, followed word by word beside a running `make dev`."""
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,3 +115,15 @@ def test_the_guide_of_the_command_line_works(checkout: Checkout) -> None:
 
     assert re.search(r"cm_live_[A-Za-z0-9]{46}", shown[0])
     assert shown[1].split()[:2] == ["time", "model"]
+
+
+def test_the_guide_of_keys_makes_calls_rotates_and_revokes(checkout: Checkout, base_url: str) -> None:
+    script = "\n".join(blocks("docs/keys.md", "sh")).replace("http://127.0.0.1:8000", base_url)
+    owner = {name: checkout.local_stack.announcement[f"owner_{name}"] for name in ("email", "password")}
+    login = '{"email": "owner-…@example.com", "password": "…"}'
+
+    output = checkout.shell(script.replace(login, json.dumps(owner)))
+
+    assert "chatcmpl-" in output
+    assert '"secrets":2' in output
+    assert "it is revoked now" in output

@@ -130,7 +130,7 @@ class ApiKeyOut(BaseModel):
 
     `status` is `active`, `paused` or `revoked`. `budget_used` and `budget_remaining` are of this month and null for a
     key without a budget, or revoked; during a rotation's overlap they count for all secrets together. `last_used_at`
-    lags less than a minute.
+    is right to within a minute.
     """
 
     id: str

@@ -117,8 +117,8 @@ def invalid_request(message: str, param: str | None = None, code: str = "invalid
     return ApiError(400, code, message, param=param)
 
 
-def invalid_api_key(message: str = "Incorrect API key: it is unknown, revoked or expired.") -> ApiError:
-    """401: the key is missing, malformed, unknown, revoked or expired. The message is the same for the last three."""
+def invalid_api_key(message: str = "Incorrect API key: it is unknown, paused, revoked or expired.") -> ApiError:
+    """401: the key is missing, malformed, or as the default message says, which does not say which it is."""
     return ApiError(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
 
 
@@ -132,9 +132,9 @@ def account_closed(status: str = "") -> ApiError:
 def unauthorized() -> ApiError:
     """401 of the gateway, which does not learn why the authorizer refused."""
     return invalid_api_key(
-        "No valid credentials: none were sent, or they are mistyped, unknown, revoked or expired. Send an API key that "
-        "begins with 'cm_live_' or 'cm_test_', or the access token of a signed-in person where the route asks for one, "
-        "as 'Authorization: Bearer ...'."
+        "No valid credentials: none were sent, or they are mistyped, unknown, paused, revoked or expired, or for "
+        "other routes. Send an API key that begins with 'cm_live_' or 'cm_test_', or the access token of a signed-in "
+        "person where the route asks for one, as 'Authorization: Bearer ...'."
     )
 
 

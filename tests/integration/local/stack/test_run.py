@@ -247,9 +247,9 @@ def documented() -> list[Route]:
         ("/v1/chat/completions", "", "No API key provided."),
         ("/v1/chat/completions", "sk-proj-1", "not one of this service"),
         ("/v1/chat/completions", "cm_live_1", "mistyped or cut off"),
-        ("/v1/chat/completions", new_secret(Mode.LIVE), "unknown, revoked or expired"),
+        ("/v1/chat/completions", new_secret(Mode.LIVE), "unknown, paused, revoked or expired"),
         ("/api/v1/webhooks", "sk-proj-1", "Send an API key that begins with 'cm_live_'"),
-        ("/api/v1/webhooks", new_secret(Mode.LIVE), "unknown, revoked or expired"),
+        ("/api/v1/webhooks", new_secret(Mode.LIVE), "unknown, paused, revoked or expired"),
     ],
     ids=[
         "path",

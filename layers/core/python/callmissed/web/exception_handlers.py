@@ -1,5 +1,8 @@
 """Exceptions of a route as envelopes of its path, with the id that `RequestContextMiddleware` assigned."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -11,6 +14,8 @@ from callmissed.aws.queues import QueueUnavailable
 from callmissed.errors import ApiError, envelope, invalid_request, service_unavailable, status_on
 from callmissed.web.surface import surface_path
 from callmissed.web.unknown_route import unknown_route
+
+_NO_OBJECT = "A JSON object is needed, with the header 'Content-Type: application/json'"
 
 
 def add_exception_handlers(api: FastAPI) -> None:
@@ -48,12 +53,17 @@ async def _handle_unavailable(request: Request, _error: Exception) -> Response:
 async def _handle_invalid_request(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    problems = [{"loc": list(problem["loc"]), "msg": problem["msg"]} for problem in error.errors()]
+    problems = [{"loc": list(problem["loc"]), "msg": _problem(problem)} for problem in error.errors()]
     names = ".".join(str(part) for part in problems[0]["loc"][1:])
     refusal = invalid_request(f"Invalid '{names}': {problems[0]['msg']}.", param=names or None)
     if request.scope["path"].startswith("/api/"):
         refusal = ApiError(422, "invalid_request_error", "The request is invalid.", details=problems)
     return error_response(request.scope, refusal)
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    """What is wrong; of the whole body, with the header without which no body is read as JSON."""
+    return _NO_OBJECT if problem["loc"] == ("body",) else problem["msg"]
 
 
 async def _handle_http_error(request: Request, error: Exception) -> Response:
