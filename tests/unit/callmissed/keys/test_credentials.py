@@ -195,6 +195,7 @@ def test_access_token_is_known_by_its_form() -> None:
     assert bearer_token([("authorization", f"Bearer {TOKEN}")]) == TOKEN
     assert bearer_token([("authorization", f"Bearer {KEY}")]) is None
     assert bearer_token([("x-api-key", KEY)]) is None
+    assert [bearer_token([("authorization", f"{scheme} {TOKEN}")]) for scheme in ("bearer", "Basic")] == [TOKEN, None]
 
 
 @pytest.mark.parametrize("other", [("x-api-key", KEY), ("authorization", f"Bearer {KEY}")])

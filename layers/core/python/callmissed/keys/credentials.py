@@ -37,17 +37,18 @@ def presented_secret(headers: Headers) -> str:
 
 def bearer_token(headers: Headers) -> str | None:
     """The access token in `Authorization: Bearer`, if there is one; a key beside it is refused with ApiError 401."""
-    shown = [value.partition(" ")[2].strip() for value in _values(headers, "authorization")]
-    if not any(_has_form_of_token(secret) for secret in shown):
+    shown = [value.partition(" ") for value in _values(headers, "authorization")]
+    tokens = [secret.strip() for scheme, _, secret in shown if _is_token(scheme, secret.strip())]
+    if not tokens:
         return None
     if len(shown) > 1 or _values(headers, "x-api-key"):
         raise invalid_api_key("The request carries several credentials.")
-    return shown[0]
+    return tokens[0]
 
 
-def _has_form_of_token(secret: str) -> bool:
+def _is_token(scheme: str, secret: str) -> bool:
     """Whether `secret` has the form of a JWT, which no API key has."""
-    return secret.startswith("ey") and secret.count(".") == 2
+    return scheme.lower() == "bearer" and secret.startswith("ey") and secret.count(".") == 2
 
 
 def calling_origin(headers: Headers) -> str | None:
