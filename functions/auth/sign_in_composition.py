@@ -59,7 +59,7 @@ class SignInComposition:
     @cached_property
     def codes(self) -> Codes:
         """The codes of mails."""
-        return Codes(self.base.database, pepper_ring(self.base.settings)[0])
+        return Codes(self.base.database, pepper_ring(self.base.settings))
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -42,18 +42,18 @@ class AcceptedCode:
 
 
 class Codes:
-    """The codes of one stage, under the current `pepper`. Every method raises Unavailable."""
+    """The codes of one stage, under a ring of `peppers`, the current one first. Every method raises Unavailable."""
 
-    def __init__(self, database: Database, pepper: bytes) -> None:
+    def __init__(self, database: Database, peppers: tuple[bytes, ...]) -> None:
         self._database = database
-        self._pepper = pepper
+        self._peppers = peppers
 
     async def issue(self, purpose: CodePurpose, identity: str, now: Micros, *, confirms: str = "") -> str:
         """A new code, in the place of an earlier one. One write. It is right only for what it `confirms`."""
         code = f"{secrets.randbelow(1_000_000):06}"
         item = {
             **_key(purpose, identity),
-            "code": self._digest(purpose, identity, code, confirms),
+            "code": self._digests(purpose, identity, code, confirms)[0],
             "guesses": 0,
             "expires": now + LIFETIME,
             "ttl": (now + LIFETIME) // SECOND + _TTL_SLACK_SECONDS,
@@ -65,20 +65,20 @@ class Codes:
         self, purpose: CodePurpose, identity: str, code: str, now: Micros, *, confirms: str = ""
     ) -> AcceptedCode:
         """The code, if it is right. One write. Raises ApiError 400 for a wrong, used or expired code."""
-        key, digest = _key(purpose, identity), self._digest(purpose, identity, code, confirms)
+        key, digests = _key(purpose, identity), self._digests(purpose, identity, code, confirms)
         live = {"guesses": below(MAX_GUESSES), "expires": above(now)}
         try:
             # A repeated request after a lost answer counts twice, to the disadvantage of who guesses.
             item = await self._database.update(CHALLENGES, key, add={"guesses": 1}, expected=live)
         except ConditionFailed:
             raise wrong_code() from None
-        if not hmac.compare_digest(item["code"], digest):
+        if not any(hmac.compare_digest(item["code"], digest) for digest in digests):
             raise wrong_code()
-        return AcceptedCode(delete_operation(CHALLENGES, key, expected={"code": digest}))
+        return AcceptedCode(delete_operation(CHALLENGES, key, expected={"code": item["code"]}))
 
-    def _digest(self, purpose: CodePurpose, identity: str, code: str, confirms: str) -> str:
-        text = "\0".join(("code", purpose, identity, code, confirms))
-        return hmac.new(self._pepper, text.encode(), hashlib.sha256).hexdigest()
+    def _digests(self, purpose: CodePurpose, identity: str, code: str, confirms: str) -> list[str]:
+        text = "\0".join(("code", purpose, identity, code, confirms)).encode()
+        return [hmac.new(pepper, text, hashlib.sha256).hexdigest() for pepper in self._peppers]
 
 
 def wrong_code() -> ApiError:

@@ -40,7 +40,7 @@ def at_once(tables: StageTables, work: Callable[[Database, int], Awaitable[str]]
 def issued(tables: StageTables) -> str:
     async def issue() -> str:
         dynamodb = DynamoDB("us-east-1", tables.endpoint, timeout_seconds=20)
-        code = await Codes(Database(dynamodb, tables.stage), PEPPER).issue(CodePurpose.LOGIN, ADA, NOW)
+        code = await Codes(Database(dynamodb, tables.stage), (PEPPER,)).issue(CodePurpose.LOGIN, ADA, NOW)
         await dynamodb.close()
         return code
 
@@ -52,7 +52,7 @@ def test_code_is_compared_with_five_guesses_however_many_come_at_once(module_tab
 
     async def guess(database: Database, _number: int) -> str:
         try:
-            await Codes(database, PEPPER).accept(CodePurpose.LOGIN, ADA, code, NOW)
+            await Codes(database, (PEPPER,)).accept(CodePurpose.LOGIN, ADA, code, NOW)
         except ApiError as refused:
             return refused.code
         return "compared"
@@ -65,7 +65,7 @@ def test_code_is_used_once_however_many_have_it(module_tables: StageTables) -> N
 
     async def use(database: Database, _number: int) -> str:
         try:
-            accepted = await Codes(database, PEPPER).accept(CodePurpose.LOGIN, ADA, code, NOW)
+            accepted = await Codes(database, (PEPPER,)).accept(CodePurpose.LOGIN, ADA, code, NOW)
             await database.transact([accepted.use])
         except (ApiError, TransactionCanceled):
             return "refused"

@@ -27,7 +27,7 @@ async def database(module_tables: StageTables) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def codes(database: Database) -> Codes:
-    return Codes(database, PEPPER)
+    return Codes(database, (PEPPER,))
 
 
 async def is_right(codes: Codes, identity: str, code: str, now: Micros = NOW, confirms: str = "") -> bool:
@@ -45,7 +45,15 @@ async def test_code_is_six_digits_and_stored_as_a_keyed_hash(codes: Codes, datab
 
     assert (len(code), code.isdecimal()) == (6, True)
     assert code not in str(stored)
-    assert not await is_right(Codes(database, b"another pepper"), email, code)
+    assert not await is_right(Codes(database, (b"another pepper",)), email, code)
+
+
+async def test_code_outlives_the_rotation_of_the_pepper(codes: Codes, database: Database) -> None:
+    email = new_address()
+    code = await codes.issue(CodePurpose.LOGIN, email, NOW)
+    accepted = await Codes(database, (b"new pepper", PEPPER)).accept(CodePurpose.LOGIN, email, code, NOW)
+
+    await database.transact([accepted.use])
 
 
 @pytest.mark.parametrize(("later", "right"), [(LIFETIME - 1, True), (LIFETIME, False)])
