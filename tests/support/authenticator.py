@@ -29,13 +29,14 @@ class _Key:
 class SoftwareAuthenticator:
     """Makes passkeys and signs with them. It does what a test says, also what no honest one does.
 
-    `origin` is the page's, as the browser reports it; `rp_id` replaces that of the options; `verifies` says that the
-    person has entered a PIN.
+    `origin` is the page's, as the browser reports it, and `framed_by` the one of a page that shows it in a frame;
+    `rp_id` replaces that of the options; `verifies` says that the person has entered a PIN.
     """
 
     origin: str
     rp_id: str | None = None
     verifies: bool = True
+    framed_by: str | None = None
     transports: tuple[str, ...] = ("internal", "hybrid")
     keys: dict[str, _Key] = field(default_factory=dict[str, _Key])
 
@@ -79,7 +80,8 @@ class SoftwareAuthenticator:
         return of_whom + bytes([flags]) + struct.pack(">I", key.sign_count)
 
     def _client_data(self, kind: str, options: Mapping[str, Any]) -> bytes:
-        return json.dumps({"type": kind, "challenge": options["challenge"], "origin": self.origin}).encode()
+        framed = {"crossOrigin": True, "topOrigin": self.framed_by} if self.framed_by else {"crossOrigin": False}
+        return json.dumps({"type": kind, "challenge": options["challenge"], "origin": self.origin, **framed}).encode()
 
 
 def _credential(credential_id: bytes, response: Mapping[str, Any]) -> dict[str, Any]:

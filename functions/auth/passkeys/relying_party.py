@@ -4,6 +4,7 @@ User verification (a PIN, a finger, a face) is required in both ceremonies.
 https://www.w3.org/TR/webauthn-3/#sctn-rp-operations
 """
 
+import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,6 +111,7 @@ class RelyingParty:
 
         with _reading_an_answer():
             parsed = parse_registration_credential_json(dict(credential))
+            _refuse_frames(parsed.response.client_data_json)
             verified = webauthn.verify_registration_response(
                 credential=parsed,
                 expected_challenge=nonce,
@@ -134,6 +136,7 @@ class RelyingParty:
             parsed = parse_authentication_credential_json(dict(credential))
             if parsed.response.user_handle not in (None, b"", user_id.encode()):
                 raise InvalidCredentialError
+            _refuse_frames(parsed.response.client_data_json)
             verified = webauthn.verify_authentication_response(
                 credential=parsed,
                 expected_challenge=nonce,
@@ -153,6 +156,15 @@ def _reading_an_answer() -> Generator[None]:
         yield
     except Exception as error:  # anyone may have written what webauthn parses, which raises more than its own errors
         raise InvalidCredentialError from error
+
+
+def _refuse_frames(client_data: bytes) -> None:
+    """Refuse what a page of another origin asked for with ours in a frame, which webauthn does not check.
+
+    https://www.w3.org/TR/webauthn-3/#dom-collectedclientdata-crossorigin
+    """
+    if json.loads(client_data).get("crossOrigin"):
+        raise InvalidCredentialError
 
 
 def credential_id_of(credential: Mapping[str, Any]) -> bytes:

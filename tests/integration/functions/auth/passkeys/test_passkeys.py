@@ -93,6 +93,7 @@ DISHONEST: dict[str, Change] = {
     "another origin": lambda honest: replace(honest, origin="https://console.example.com.evil.example"),
     "the origin without its scheme's s": lambda honest: replace(honest, origin="http://console.example.com"),
     "another port": lambda honest: replace(honest, origin=f"{CONSOLE}:8443"),
+    "a frame in a page of another origin": lambda honest: replace(honest, framed_by="https://evil.example"),
     "another relying party": lambda honest: replace(honest, rp_id="evil.example"),
     "no user verification": lambda honest: replace(honest, verifies=False),
 }
