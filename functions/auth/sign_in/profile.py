@@ -11,7 +11,7 @@ from callmissed.errors import ApiError, invalid_request
 from callmissed.ledger.queries import balance
 from callmissed.money import credits
 from callmissed.platform.tables import TENANTS
-from callmissed.tenants.tenants import Tenant, tenant_key, tenant_of
+from callmissed.tenants.tenants import Tenant, checked_name, tenant_key, tenant_of
 from callmissed.tenants.users import User, get_user, update_user, user_key, user_of
 
 
@@ -42,6 +42,8 @@ class Profiles:
 
     async def change(self, tenant: str, user_id: str, changes: Mapping[str, str], actor: Actor, now: Micros) -> None:
         """Change name or phone number. Raises ApiError 400, 404, 409."""
+        if name := changes.get("full_name"):
+            changes = {**changes, "full_name": checked_name(name)}
         if number := changes.get("phone_number"):
             changes = {**changes, "phone_number": checked_phone_number(number)}
         user = await get_user(self._database, tenant, user_id)
