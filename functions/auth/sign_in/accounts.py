@@ -58,9 +58,9 @@ class Accounts:
         self._sessions = sessions
         self._bonus = bonus
 
-    async def find(self, identity: str) -> FoundAccount:
+    async def find(self, identity: str, now: Micros) -> FoundAccount:
         """The account of an address. Two reads, also where there is none."""
-        address = await find_address(self._database, identity)
+        address = await find_address(self._database, identity, now)
         owner, user_id = address.tenant or _NOBODY, address.user_id or _NOBODY
         user, tenant = await self._database.get_across(
             (TENANTS, user_key(owner, user_id)), (TENANTS, tenant_key(owner))

@@ -1,6 +1,7 @@
 """Sign-in with Google: to the account of the address that Google has verified, or to a new one."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
 from callmissed.aws.dynamodb import TransactionCanceled
@@ -56,7 +57,7 @@ class GoogleSignIn:
         raise account_changed()
 
     async def _enter(self, found: GoogleIdentity, client: Actor, now: Micros, *, accepts_terms: bool) -> Outcome:
-        account = await self._accounts.find(found.email)
+        account = await self._accounts.find(found.email, now)
         if account.user:
             return await self._sign_in(account, client, now)
         self._registrations.check_terms(accepted=accepts_terms)
@@ -71,7 +72,7 @@ class GoogleSignIn:
             raise ApiError(401, "invalid_credentials", "There is no such account.")
         if user.confirmed:
             return await self._completion.complete(user, tenant, SignInMethod.GOOGLE, client, now)
-        event = AuditEvent(user.tenant, "google.link", "user", user.user_id, client)
+        event = AuditEvent(user.tenant, "google.link", "user", user.user_id, replace(client, actor_id=user.user_id))
         proven, taken_over = await take_over(user, self._second_factors, now, password="")
         operations = [*taken_over, audit_operation(event, now)]
         return await self._completion.complete(proven, tenant, SignInMethod.GOOGLE, client, now, operations=operations)

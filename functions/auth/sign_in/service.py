@@ -59,7 +59,7 @@ class SignIn:
     async def login(self, email: str, password: str, client: Actor, now: Micros) -> Outcome:
         """Sign in by password. Raises ApiError 401, and 403 after the right password."""
         attempt = await self._attempts.begin(identity(email), SignInMethod.PASSWORD, client, now)
-        account = await self._accounts.find(attempt.identity)
+        account = await self._accounts.find(attempt.identity, now)
         if not matches(account.password, password):
             await self._attempts.refuse(attempt, account.user, "wrong password")
             raise ApiError(401, "invalid_credentials", "Wrong e-mail address or password.")
@@ -76,7 +76,7 @@ class SignIn:
 
         An address that has had its mails of this hour gets none, and its latest code stays valid.
         """
-        account = await self._accounts.find(identity(email))
+        account = await self._accounts.find(identity(email), now)
         if not await self._quota.count(purpose, account.identity, now):
             return
         if purpose is CodePurpose.REGISTER:
@@ -90,24 +90,29 @@ class SignIn:
 
     async def confirm(self, email: str, code: str, client: Actor, now: Micros) -> Outcome:
         """Create the account that was registered, and sign in. Raises ApiError 400."""
-        account = await self._accounts.find(identity(email))
+        account = await self._accounts.find(identity(email), now)
         return await self._registrations.confirm(account, code, client, now)
 
     async def login_by_code(self, email: str, code: str, client: Actor, now: Micros) -> Outcome:
-        """Sign in by the code of a mail, which confirms the address. Raises ApiError 400, 409."""
+        """Sign in by the code of a mail, which confirms the address. Raises ApiError 400, 409.
+
+        An account whose address nobody had confirmed loses its password, its sessions and its second factors.
+        """
         attempt = await self._attempts.begin(identity(email), SignInMethod.CODE, client, now)
-        account = await self._accounts.find(attempt.identity)
+        account = await self._accounts.find(attempt.identity, now)
         accepted = await self._accept(CodePurpose.LOGIN, account, code, attempt)
         user = _known(account)
         if user.confirmed:
             return await self._complete(account, attempt, accepted.use)
-        confirmed = replace(account, user=replace(user, confirmed=True, revision=user.revision + 1))
-        return await self._complete(confirmed, attempt, accepted.use, update_user(user, now, confirmed=True))
+        event = AuditEvent(user.tenant, "address.confirm", "user", user.user_id, replace(client, actor_id=user.user_id))
+        proven, taken_over = await take_over(user, self._second_factors, now, password="")
+        confirmed = replace(account, user=proven)
+        return await self._complete(confirmed, attempt, accepted.use, *taken_over, audit_operation(event, now))
 
     async def reset_password(self, email: str, code: str, password: str, client: Actor, now: Micros) -> Outcome:
         """Set a new password, end all sessions, and sign in. Confirms the address. Raises ApiError 400, 409."""
         attempt = await self._attempts.begin(identity(email), SignInMethod.RESET, client, now)
-        account = await self._accounts.find(attempt.identity)
+        account = await self._accounts.find(attempt.identity, now)
         accepted = await self._accept(CodePurpose.RESET, account, code, attempt)
         user, hashed = _known(account), hash_password(password)
         event = AuditEvent(user.tenant, "password.reset", "user", user.user_id, replace(client, actor_id=user.user_id))

@@ -130,7 +130,7 @@ class Team:
 
     async def _join(self, tenant_id: str, invitation: Invitation, user_id: str, actor: Actor, now: Micros) -> User:
         user = invitation.person(tenant_id, user_id, now)
-        address = await find_address(self._database, user.email)
+        address = await find_address(self._database, user.email, now)
         if address.user_id not in ("", user_id):
             raise already_registered(address.tenant == tenant_id)
         await self._quota.require("invitation", user.email, now)
@@ -141,13 +141,13 @@ class Team:
         try:
             await self._transact(added, event, now)
         except TransactionCanceled:
-            user = await self._added_before(user)
+            user = await self._added_before(user, now)
         await self._mail_invitation(user, tenant, actor)
         return user
 
-    async def _added_before(self, user: User) -> User:
+    async def _added_before(self, user: User, now: Micros) -> User:
         """The person, if an earlier run of the operation added it. Raises ApiError 403, 409 for why it was refused."""
-        address = await find_address(self._database, user.email)
+        address = await find_address(self._database, user.email, now)
         if address.user_id == user.user_id:
             return await get_user(self._database, user.tenant, user.user_id)
         if address.user_id:

@@ -46,7 +46,7 @@ class FactorRecovery:
         An address that has had its mails of this hour gets none, and its latest code stays valid.
         """
         address = identity(email)
-        user = await self._find(address, password)
+        user = await self._find(address, password, now)
         subject = _subject(address, user)
         if not await self._quota.count(CodePurpose.RECOVERY, subject, now):
             return
@@ -59,7 +59,7 @@ class FactorRecovery:
     async def confirm(self, email: str, code: str, password: str, client: Actor, now: Micros) -> None:
         """Remove the person's second factors and end all sessions. Raises one ApiError 400 for all that is wrong."""
         address = identity(email)
-        user = await self._find(address, password)
+        user = await self._find(address, password, now)
         accepted = await self._codes.accept(CodePurpose.RECOVERY, _subject(address, user), code, now)
         if user is None:
             raise wrong_code()
@@ -76,9 +76,9 @@ class FactorRecovery:
             raise wrong_code() from None
         await self._mails.report([MailJob("second_factor_removed", user.email, {"full_name": user.full_name})])
 
-    async def _find(self, address: str, password: str) -> User | None:
+    async def _find(self, address: str, password: str, now: Micros) -> User | None:
         """The person who may recover: two reads and one hash, whoever it is."""
-        account = await self._accounts.find(address)
+        account = await self._accounts.find(address, now)
         is_right, user = matches(account.password, password), account.user
         return user if user and is_right and user.is_active and user.second_factor else None
 

@@ -22,7 +22,7 @@ from callmissed.aws.operations import (
     put_operation,
     update_operation,
 )
-from callmissed.clock import Micros, iso
+from callmissed.clock import SECOND, Micros, iso
 from callmissed.errors import ApiError
 from callmissed.ids import may_be_id
 from callmissed.platform.routes.route import Role
@@ -128,13 +128,12 @@ async def list_users(database: Database, tenant: str) -> list[User]:
     return sorted(users, key=lambda user: (user.created_at, user.user_id))
 
 
-async def find_address(database: Database, identity: str) -> Address:
-    """The address as it is now. One read, which an unknown address costs too. Raises Unavailable."""
+async def find_address(database: Database, identity: str, now: Micros) -> Address:
+    """The address as of `now`. One read, which an unknown address costs too. Raises Unavailable."""
     item = await database.get(TENANTS, address_key(identity))
-    pending = item.get("pending")
-    return Address(
-        identity, item.get("owner", ""), item.get("user_id", ""), Registration(**pending) if pending else None
-    )
+    # DynamoDB deletes what has expired within days, not at once.
+    pending = Registration(**item["pending"]) if "pending" in item and item["ttl"] * SECOND > now else None
+    return Address(identity, item.get("owner", ""), item.get("user_id", ""), pending)
 
 
 def address_key(identity: str) -> Item:

@@ -68,6 +68,33 @@ async def test_reset_confirms_the_address_of_somebody_invited(pages: SignInPages
     assert (await stored(pages, email))["confirmed"] is True
 
 
+async def test_code_takes_an_account_back_whose_address_nobody_had_confirmed(pages: SignInPages) -> None:
+    """Whoever invited the person may have chosen the password, and signed in with it."""
+    email = new_address()
+    earlier = await pages.account(email)
+    await change(pages, email, confirmed=False)
+    await pages.post("otp/send", {"email": email})
+
+    tokens = body_of(await pages.post("otp/login", {"email": email, "code": pages.code()}))
+
+    assert [(await pages.me(each)).status for each in (tokens, earlier)] == [200, 401]
+    assert (await pages.login(email)).status == 401
+    assert (await stored(pages, email))["confirmed"] is True
+    assert "address.confirm" in [action for action, _ in await pages.actions(await tenant_of(pages, email))]
+
+
+async def test_registration_ends_after_a_week_also_before_dynamodb_deletes_it(pages: SignInPages) -> None:
+    email = new_address()
+    await pages.registered(email)
+    pages.clock.pass_seconds(7 * 24 * 3600)
+
+    await pages.post("otp/send", {"email": email, "purpose": "register"})
+    late = await pages.post("register/verify", {"email": email, "code": pages.code()})
+
+    assert (await pages.login(email)).status == 401
+    assert (late.status, pages.queued[-1].name) == (400, "nothing")
+
+
 async def test_code_confirms_only_the_registration_that_it_was_sent_for(pages: SignInPages) -> None:
     """Somebody else may register the address while its owner looks for the mail."""
     email = new_address()

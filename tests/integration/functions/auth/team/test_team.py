@@ -85,7 +85,7 @@ async def test_invitation_replaces_a_registration_that_nobody_confirmed(product:
 
     made = await invited(owner)
 
-    found = await find_address(product.database, address(owner))
+    found = await find_address(product.database, address(owner), product.clock())
     assert (found.user_id, found.pending) == (made["id"], None)
 
 
