@@ -43,7 +43,7 @@ class ApiStack(Stack):
             _allow_calls(functions[name], api.arn_for_execute_api())
         _allow_calls(functions[AUTHORIZER.name], _authorizers_of(api))
         if config.firewall:
-            rate_limited_by_address(api.deployment_stage, config)
+            rate_limited_by_address(api.deployment_stage, config, declared.routes)
         else:
             accept(api, "The operator has turned it off: docs/decisions/0015-idle-cost.md.", "AwsSolutions-APIG3")
         if domain := custom_domain(self, config):

@@ -1,6 +1,7 @@
 """The REST API, method for method, against the route table."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -201,9 +202,9 @@ def test_page_of_any_origin_can_read_why_it_was_refused(assembly: Assembly) -> N
         assert headers["gatewayresponse.header.Access-Control-Expose-Headers"] == "'Retry-After,X-Request-Id'"
         assert "gatewayresponse.header.Access-Control-Allow-Credentials" not in headers
     [acl] = assembly.properties("AWS::WAFv2::WebACL")
-    [rule] = acl["Rules"]
-    refusal = rule["Action"]["Block"]["CustomResponse"]["ResponseHeaders"]
-    assert {"Name": "Access-Control-Allow-Origin", "Value": "*"} in refusal
+    for rule in acl["Rules"]:
+        refusal = rule["Action"]["Block"]["CustomResponse"]["ResponseHeaders"]
+        assert {"Name": "Access-Control-Allow-Origin", "Value": "*"} in refusal
 
 
 def test_access_log_has_no_text_of_a_caller(assembly: Assembly) -> None:
@@ -229,7 +230,7 @@ def test_access_log_has_no_text_of_a_caller(assembly: Assembly) -> None:
 def test_firewall_limits_each_address(assembly: Assembly) -> None:
     [acl] = assembly.properties("AWS::WAFv2::WebACL")
     [association] = assembly.properties("AWS::WAFv2::WebACLAssociation")
-    [rule] = acl["Rules"]
+    rule, _ = acl["Rules"]
     limit = rule["Statement"]["RateBasedStatement"]
     assert limit == {
         "AggregateKeyType": "IP",
@@ -241,3 +242,27 @@ def test_firewall_limits_each_address(assembly: Assembly) -> None:
     body = json.loads(acl["CustomResponseBodies"][refusal["CustomResponseBodyKey"]]["Content"])
     assert body["error"]["code"] == "rate_limit_exceeded"
     assert "/stages/" in str(association["ResourceArn"])
+
+
+def test_firewall_limits_each_address_on_the_paths_of_people_and_no_others(assembly: Assembly) -> None:
+    """A key has a rate of its own, which may be above 200 a minute."""
+    [acl] = assembly.properties("AWS::WAFv2::WebACL")
+    _, rule = acl["Rules"]
+    limit = rule["Statement"]["RateBasedStatement"]
+    pattern = limit["ScopeDownStatement"]["RegexMatchStatement"]
+
+    found = {
+        (route.method, route.path)
+        for route in ROUTES
+        for stage in ("", "/prod")  # the URL of the stage has its name in the path, that of a domain has not
+        if re.search(pattern["RegexString"], stage + route.path.replace("{", "").replace("}", ""))
+    }
+
+    assert found == {
+        (route.method, route.path)
+        for route in ROUTES
+        if route.auth in (Auth.PUBLIC, Auth.SESSION) and route.path.startswith("/api/v1/")
+    }
+    assert (limit["Limit"], limit["EvaluationWindowSec"], limit["AggregateKeyType"]) == (200, 60, "IP")
+    assert pattern["FieldToMatch"] == {"UriPath": {}}
+    assert len(pattern["RegexString"]) <= 512, "AWS WAF takes no longer one"
