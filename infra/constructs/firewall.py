@@ -67,7 +67,7 @@ def _people(routes: Collection[Route]) -> RateBased:
 def _pattern_of_people(routes: Collection[Route]) -> str:
     """The paths of PUBLIC and SESSION routes below `/api/v1`, with and without the stage's name before them.
 
-    Paths are told by their first part where all routes with it are of people, else as a whole.
+    A path counts by its first part where all routes with that part are of people, else as a whole.
     """
     of_others = {_first_part(route) for route in routes if route.auth not in _OF_PEOPLE}
     of_people = [route for route in routes if route.auth in _OF_PEOPLE and route.path.startswith(_API)]
