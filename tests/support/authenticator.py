@@ -30,7 +30,8 @@ class SoftwareAuthenticator:
     """Makes passkeys and signs with them. It does what a test says, also what no honest one does.
 
     `origin` is the page's, as the browser reports it, and `framed_by` the one of a page that shows it in a frame;
-    `rp_id` replaces that of the options; `verifies` says that the person has entered a PIN.
+    `rp_id` replaces that of the options; `verifies` says that the person has entered a PIN; `public_key` is
+    one that it shows instead of its own.
     """
 
     origin: str
@@ -38,6 +39,7 @@ class SoftwareAuthenticator:
     verifies: bool = True
     framed_by: str | None = None
     transports: tuple[str, ...] = ("internal", "hybrid")
+    public_key: Mapping[int, Any] | None = None
     keys: dict[str, _Key] = field(default_factory=dict[str, _Key])
 
     def create(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +49,8 @@ class SoftwareAuthenticator:
         self.keys[bytes_to_base64url(credential_id)] = key
         numbers = key.private.public_key().public_numbers()
         cose = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
-        attested = bytes(16) + struct.pack(">H", len(credential_id)) + credential_id + encode_cbor(cose)
+        shown = encode_cbor(self.public_key or cose)
+        attested = bytes(16) + struct.pack(">H", len(credential_id)) + credential_id + shown
         authenticator_data = self._data(options["rp"]["id"], _ATTESTED, key) + attested
         attestation = encode_cbor({"fmt": "none", "attStmt": {}, "authData": authenticator_data})
         response = {

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _NAME = "CallMissed"
 _TIMEOUT_MILLISECONDS = LIFETIME // 1000
+_MAX_PUBLIC_KEY = 4096
+"""Bytes. A key that nobody attests may have any length; one of RSA with 16,384 bits has half of it."""
 
 # webauthn is imported where it is needed, because most sign-ins need none of it.
 
@@ -119,6 +121,8 @@ class RelyingParty:
                 expected_origin=self.origin,
                 require_user_verification=True,
             )
+            if len(verified.credential_public_key) > _MAX_PUBLIC_KEY:
+                raise InvalidCredentialError
             transports = tuple(dict.fromkeys(each.value for each in parsed.response.transports or ()))
             return NewCredential(
                 verified.credential_id, verified.credential_public_key, verified.sign_count, transports

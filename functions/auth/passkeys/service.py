@@ -12,6 +12,7 @@ from callmissed.aws.operations import delete_operation, update_operation
 from callmissed.clock import Micros, iso
 from callmissed.errors import ApiError, invalid_request
 from callmissed.platform.tables import TENANTS
+from callmissed.tenants.tenants import checked_name
 from callmissed.tenants.users import update_user
 from callmissed.web.caller import Person
 from functions.auth.challenges.challenges import Challenge, ChallengePurpose, Challenges, IssuedChallenge
@@ -66,6 +67,7 @@ class Passkeys:
     ) -> Passkey:
         """Register the credential that answers the options with that token. Raises ApiError 400, 503."""
         self._relying_party.require()
+        name = checked_name(name)
         challenge = await self._attempt(token, now)
         user, factor = await get_factor(self._database, person.tenant, person.user_id)
         if not challenge.is_for(user):
@@ -94,7 +96,8 @@ class Passkeys:
         return passkey
 
     async def rename(self, person: Person, passkey_id: str, name: str, actor: Actor, now: Micros) -> Passkey:
-        """Give the passkey another name. Raises ApiError 404."""
+        """Give the passkey another name. Raises ApiError 400, 404."""
+        name = checked_name(name)
         passkey, key = await self._get(person, passkey_id), passkey_key(person.tenant, person.user_id, passkey_id)
         metadata = {"before": {"name": passkey.name}, "after": {"name": name}}
         event = AuditEvent(person.tenant, "passkey.update", "passkey", passkey_id, actor, metadata)

@@ -61,9 +61,9 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(12)}"
 
 
-def may_be_id(text: str) -> bool:
-    """False for text that is too long for any id, and may be too long for DynamoDB to look it up."""
-    return len(text) <= _MAX_ID
+def may_be_ids(*texts: str) -> bool:
+    """False if a text is too long for any id, and may be too long for DynamoDB to look it up."""
+    return all(len(text) <= _MAX_ID for text in texts)
 
 
 def _encode(number: int, width: int) -> str:

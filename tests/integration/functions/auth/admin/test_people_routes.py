@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from local.api_gateway.sigv4 import OPERATOR_ARN
 from tests.support.operators import Operator
 from tests.support.people import SignedIn, new_tenant
@@ -58,3 +60,11 @@ async def test_person_is_deactivated_but_neither_the_owner_nor_a_foreign_one(pro
     refused = await operate(product, f"/{owner.tenant}/users/{owner.user.user_id}/deactivate")
 
     assert (foreign[0], deactivated[0], deactivated[1]["is_active"], refused[0]) == (404, 200, False, 400)
+
+
+@pytest.mark.parametrize("path", ["suspend", "users", "users/usr_1/deactivate", "keys", "keys/key_1/revoke", "credits"])
+async def test_tenant_that_no_table_could_have_is_not_found(product: WholeProduct, path: str) -> None:
+    tenant, everything = "tnt_" + "0" * 2100, {"users": {"email": "ada@example.com", "full_name": "Ada"}}
+    more = {**everything, "keys": {"name": "server"}, "credits": {"credits": "1", "operation_id": "one"}}.get(path, {})
+
+    assert (await operate(product, f"/{tenant}/{path}", **more))[0] == 404

@@ -210,6 +210,7 @@ async def test_passkey_is_renamed_and_deleted(owner: FactorOwner) -> None:
     [passkey] = await owner.get("passkey/list")
     renamed = await owner.call("PATCH", f"passkey/{passkey['id']}", {"name": "Phone"})
     assert body_of(renamed) == passkey | {"name": "Phone"}
+    assert (await owner.call("PATCH", f"passkey/{passkey['id']}", {"name": "\0"})).status == 400
     other = await owner.other_session()
 
     body_of(await owner.call("DELETE", f"passkey/{passkey['id']}"))
@@ -252,6 +253,15 @@ async def test_garbage_is_no_credential(owner: FactorOwner, credential: dict[str
     begun, challenge = await owner.post("passkey/register/options"), await owner.challenge()
     assert (await owner.register(begun, credential)).status in (400, 422)
     assert (await owner.present(challenge, credential)).status in (400, 422)
+
+
+async def test_public_key_that_no_item_could_hold_is_refused(owner: FactorOwner) -> None:
+    """Nobody attests a key, so a person may send any."""
+    endless = {1: 3, 3: -257, -1: b"\x01" * 450_000, -2: b"\x01\x00\x01"}
+    begun = await owner.post("passkey/register/options")
+    credential = SoftwareAuthenticator(CONSOLE, public_key=endless).create(begun["options"])
+
+    assert code_of(await owner.register(begun, credential)) == (400, "invalid_credential")
 
 
 async def test_parts_of_a_credential_are_refused_when_they_are_cut(
