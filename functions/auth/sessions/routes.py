@@ -31,7 +31,7 @@ async def list_sessions(person: PersonOf, sessions: SessionsOf, clock: ClockOf) 
     return [SessionOut.of(session, person.session_id) for session in alive]
 
 
-@router.delete(_PATH, summary="End other sessions", response_model=SessionsEnded, responses=session_responses())
+@router.delete(_PATH, summary="End other sessions", response_model=SessionsEnded, responses=session_responses(404, 409))
 async def end_other_sessions(person: PersonOf, actor: ActorOf, sessions: SessionsOf, clock: ClockOf) -> SessionsEnded:
     """Sign out everywhere else."""
     revoked = await sessions.end_others(person.tenant, person.session_id, actor, clock())

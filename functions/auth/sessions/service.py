@@ -28,7 +28,7 @@ from callmissed.sessions.records import (
 )
 from callmissed.sessions.tokens import AccessClaims, AccessTokens
 from callmissed.tenants.tenants import tenant_key, tenant_of
-from callmissed.tenants.users import User, update_user, user_key, user_of
+from callmissed.tenants.users import User, get_user, update_user, user_key, user_of
 from functions.auth.mail.jobs import MailJob
 from functions.auth.mail.outlet import MailOutlet
 from functions.auth.sessions.refresh_tokens import RefreshToken, RefreshTokens
@@ -114,13 +114,21 @@ class Sessions:
             raise ApiError(404, "not_found", "No such session.")
 
     async def end_others(self, tenant: str, session_id: str, actor: Actor, now: Micros) -> int:
-        """End the acting person's sessions but `session_id`; returns how many were ended."""
+        """End the acting person's sessions but `session_id`, in one step however many there are; returns how many.
+
+        Raises ApiError 409 for a concurrent change.
+        """
         alive = await self.of_user(actor.actor_id, now)
         others = [session for session in alive if session.session_id != session_id]
-        ended = 0
-        for session in others:
-            ended += await self._end(tenant, session.session_id, actor, now)
-        return ended
+        if not others:
+            return 0
+        user = await get_user(self._database, tenant, actor.actor_id)
+        event = AuditEvent(tenant, "session.end_others", "user", user.user_id, actor, {"sessions": len(others)})
+        try:
+            await self._database.transact([*end_all_but(session_id, user, now), audit_operation(event, now)])
+        except TransactionCanceled:
+            raise ApiError(409, "conflict", "The account changed at the same time. Please retry.") from None
+        return len(others)
 
     async def _end(self, tenant: str, session_id: str, actor: Actor, now: Micros) -> bool:
         """End a session of the acting person; False when there is none. Raises Unavailable."""
