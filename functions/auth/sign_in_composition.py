@@ -131,6 +131,7 @@ class SignInComposition:
         return GoogleSignIn(
             GoogleTokens(keys, _listed(settings.google_client_ids) | native),
             self.accounts,
+            self.attempts,
             self.completion,
             self.registrations,
             self.second_factors,

@@ -10,6 +10,7 @@ from callmissed.errors import ApiError
 from callmissed.tenants.tenants import checked_name
 from callmissed.tenants.users import Registration
 from functions.auth.sign_in.accounts import Accounts, FoundAccount, account_changed
+from functions.auth.sign_in.attempts import SignInAttempts
 from functions.auth.sign_in.captcha import Captcha
 from functions.auth.sign_in.completion import Outcome, SignInCompletion, SignInMethod
 from functions.auth.sign_in.google_tokens import GoogleIdentity, GoogleTokens
@@ -32,6 +33,7 @@ class GoogleSignIn:
         self,
         tokens: GoogleTokens,
         accounts: Accounts,
+        attempts: SignInAttempts,
         completion: SignInCompletion,
         registrations: Registrations,
         second_factors: SecondFactors,
@@ -40,6 +42,7 @@ class GoogleSignIn:
     ) -> None:
         self._tokens = tokens
         self._accounts = accounts
+        self._attempts = attempts
         self._completion = completion
         self._registrations = registrations
         self._second_factors = second_factors
@@ -59,11 +62,20 @@ class GoogleSignIn:
     async def _enter(self, found: GoogleIdentity, client: Actor, now: Micros, *, accepts_terms: bool) -> Outcome:
         account = await self._accounts.find(found.email, now)
         if account.user:
-            return await self._sign_in(account, client, now)
+            return await self._audited(account, client, now)
         self._registrations.check_terms(accepted=accepts_terms)
         return await self._accounts.create(
             found.email, _registration(found, now), client, now, method=SignInMethod.GOOGLE, replaces=True
         )
+
+    async def _audited(self, account: FoundAccount, client: Actor, now: Micros) -> Outcome:
+        """As `_sign_in`; a refusal counts as an attempt for the address, and leaves an audit row."""
+        try:
+            return await self._sign_in(account, client, now)
+        except ApiError as refused:
+            attempt = await self._attempts.begin(account.identity, SignInMethod.GOOGLE, client, now)
+            await self._attempts.refuse(attempt, account.user, refused.code)
+            raise
 
     async def _sign_in(self, account: FoundAccount, client: Actor, now: Micros) -> Outcome:
         """Sign in to an account that exists. One whose address nobody has confirmed loses its password and sessions."""

@@ -138,6 +138,19 @@ async def test_password_and_sessions_of_an_unconfirmed_account_die_with_the_link
     assert "google.link" in [action for action, _ in await pages.actions(address["owner"])]
 
 
+async def test_deactivated_person_is_refused_and_the_audit_log_says_so(pages: SignInPages) -> None:
+    email = new_address()
+    await account(pages, email)
+    address = await pages.database.get(TENANTS, address_key(email))
+    await pages.database.update_if(TENANTS, user_key(address["owner"], address["user_id"]), set={"is_active": False})
+
+    refused = await pages.post("google", {"id_token": token_of(email)})
+
+    assert (refused.status, refused.error["code"]) == (403, "account_deactivated")
+    rows = await pages.actions(address["owner"])
+    assert ("session.refuse", {"method": "google", "reason": "account_deactivated"}) in rows
+
+
 async def test_what_was_registered_with_the_address_dies_too(pages: SignInPages) -> None:
     email = new_address()
     await pages.registered(email, accept_terms=True)
