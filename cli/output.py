@@ -95,9 +95,10 @@ class Output:
             for row in rows:
                 self.record({columns[name]: row[name] for name in columns})
             return
+        spread = self._spread(rows, fitting, widths)
         table = Table(box=None, pad_edge=False, show_header=heading)
         for name, title in fitting.items():
-            table.add_column(title, min_width=widths[name])
+            table.add_column(title, width=spread[name])
         for row in rows:
             table.add_row(*(_cell(row[name]) for name in fitting))
         self._console.print(table)
@@ -108,6 +109,18 @@ class Output:
         while len(names) > _MIN_COLUMNS and _width(names, needed) > self._console.width:
             names.pop()
         return {name: columns[name] for name in names}
+
+    def _spread(self, rows: Sequence[Row], columns: Columns, needed: Mapping[str, int]) -> Mapping[str, int]:
+        """The widths of `columns`, the first of which get what is left of the line where their texts are longer.
+
+        Rich's own minimum widths are no minimum: it narrows a column below and then cuts what does not fit.
+        """
+        left, widths = self._console.width - _width(columns, needed), dict(needed)
+        for name in columns:
+            more = max((len(_shown(row[name])) for row in rows), default=0) - needed[name]
+            widths[name] += max(0, min(more, left))
+            left -= widths[name] - needed[name]
+        return widths
 
     def _json(self, value: Any, indent: int | None = None) -> None:
         self._console.file.write(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")

@@ -6,7 +6,7 @@ import pytest
 
 from callmissed.keys.records import ApiKey
 from cli.output import Output
-from cli.rows import KEYS, key_row
+from cli.rows import AUDIT_EVENTS, AUDIT_WIDTHS, KEYS, key_row
 
 ROW = {"id": "key_1", "name": "[bold]x[/]", "models": ["a", "b"], "budget": None, "left": {"llm": 3, "stt": None}}
 API_KEY = ApiKey(
@@ -112,6 +112,20 @@ def test_nothing_is_cut(
     joined = "".join(text.split())
     assert WIDE["id"] in joined or kind == "lines"
     assert (SECRET in text) is True or kind != "record"  # in one piece, to be copied
+
+
+@pytest.mark.parametrize("width", [78, 80, 81, 90, 100])
+def test_no_letter_of_a_folded_text_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    details = {"before": "suspended", "reason": "on the local stack", "after": "active"}
+    row = {**dict.fromkeys(AUDIT_EVENTS, ""), "action": "tenant.reactivate", "who": WIDE["id"], "metadata": details}
+
+    Output(as_json=False).lines([row], AUDIT_EVENTS, AUDIT_WIDTHS, heading=True)
+
+    words = capsys.readouterr().out.split()
+    assert {"local", "stack,", "active"} <= set(words)
 
 
 @pytest.mark.parametrize("kind", ["record", "rows", "lines"])
