@@ -46,7 +46,7 @@ async def create_tenant(
 
 @router.post(f"{_ONE}/credits", summary="Grant credits", response_model=GrantRow, responses=operator_responses())
 async def grant_credits(
-    tenant_id: str, new: NewGrant, operator: OperatorOf, administration: AdministrationOf, clock: ClockOf
+    tenant_id: KnownTenant, new: NewGrant, operator: OperatorOf, administration: AdministrationOf, clock: ClockOf
 ) -> GrantRow:
     """Add credits to the wallet, once for each `operation_id`."""
     now, amount = clock(), parse_credits(new.credits)

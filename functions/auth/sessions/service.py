@@ -5,6 +5,7 @@ refresh(token)   current               rotate: one conditional write; the pair i
                  rotated before        a replay: all sessions of the person end
 """
 
+import re
 from dataclasses import dataclass, replace
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
@@ -41,6 +42,7 @@ MAX_ROTATIONS = 20
 """Rotations within the grace period that a session remembers; a faster client has to wait."""
 
 _TRIES = 10
+_ID = re.compile(r"ses_[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Sessions:
 
     async def end_one(self, tenant: str, session_id: str, actor: Actor, now: Micros) -> None:
         """End a session of the acting person. Raises ApiError 404 for no session of this person."""
-        if not await self._end(tenant, session_id, actor, now):
+        if not _ID.fullmatch(session_id) or not await self._end(tenant, session_id, actor, now):
             raise ApiError(404, "not_found", "No such session.")
 
     async def end_others(self, tenant: str, session_id: str, actor: Actor, now: Micros) -> int:

@@ -32,7 +32,6 @@ _PREFIX = "USER#"
 _ACCOUNT = "ACCOUNT"
 _OWN_PREFIXES = ("FACTOR#{}", "PASSKEY#{}#")
 """Prefixes of a person's further items, which go with the person."""
-_MAX_ID = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def user_record(user: User) -> Item:
 
 async def get_user(database: Database, tenant: str, user_id: str) -> User:
     """The person, strongly consistent. Raises ApiError 404, Unavailable."""
-    item = await database.get(TENANTS, user_key(tenant, user_id)) if len(user_id) <= _MAX_ID else None
+    item = await database.get(TENANTS, user_key(tenant, user_id))
     if not item:
         raise ApiError(404, "not_found", "No such user.")
     return user_of(item)
