@@ -26,6 +26,8 @@ _MAX_WORD = 36
 
 _GAP = 2
 _NOTHING = "—"
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Letters with which a text, such as a name that a tenant chose, could move the cursor or write over other lines."""
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d{3}Z")
 
 
@@ -82,11 +84,11 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr."""
-        self._errors.print(Text(text, style="yellow"))
+        self._errors.print(Text(_visible(text), style="yellow"))
 
     def fail(self, text: str) -> None:
         """Print the reason of a failure on stderr."""
-        self._errors.print(Text(f"callmissed: {text}"))
+        self._errors.print(Text(_visible(f"callmissed: {text}")))
 
     def _table(self, rows: Sequence[Row], columns: Columns, widths: Mapping[str, int], *, heading: bool) -> None:
         """Print a table, or where not even two columns fit, one record after the other."""
@@ -123,7 +125,7 @@ class Output:
         return widths
 
     def _json(self, value: Any, indent: int | None = None) -> None:
-        self._console.file.write(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+        self._console.file.write(_visible(json.dumps(value, indent=indent, ensure_ascii=False)) + "\n")
         self._console.file.flush()
 
 
@@ -144,6 +146,15 @@ def _cell(value: Any) -> Text:
 
 
 def _shown(value: Any) -> str:
+    return _visible(_worded(value))
+
+
+def _visible(text: str) -> str:
+    """`text` with letters that would control a terminal written as JSON writes them."""
+    return _CONTROLS.sub(lambda letter: f"\\u{ord(letter[0]):04x}", text)
+
+
+def _worded(value: Any) -> str:
     match value:
         case None | [] | "":
             return _NOTHING

@@ -70,6 +70,21 @@ def test_a_table_shows_its_columns_and_takes_names_as_they_are(capsys: pytest.Ca
     assert row.rstrip().endswith("—")
 
 
+def test_no_text_controls_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = {"name": "\x1b[2J\x9b31m\x7f\u202eevil"}
+    for as_json in (False, True):
+        output = Output(as_json=as_json)
+        output.record({"id": "key_1", "metadata": {"after": hostile}, **hostile})
+        output.lines([{"id": "key_1", **hostile}], {"id": "key", "name": "name"}, {"id": 5, "name": 40}, heading=False)
+        output.fail(hostile["name"])
+
+        printed = capsys.readouterr()
+        assert not set(printed.out + printed.err) & set("\x1b\x9b\x7f\u202e")
+        assert "\\u001b[2J\\u009b31m\\u007f\\u202eevil" in printed.out.replace("\n", "")
+    lines = printed.out.splitlines()
+    assert json.loads(lines[-1])["name"] == hostile["name"]
+
+
 def test_a_record_names_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=False).record({"is_on": True, "off": False, "left": ROW["left"]})
 

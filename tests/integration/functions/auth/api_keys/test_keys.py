@@ -227,6 +227,7 @@ async def test_secret_is_never_revealed(owner: SignedIn, step: str) -> None:
         ({"expires_at": "2020-01-01T00:00:00Z"}, 400),
         ({"expires_at": "2099-01-01T00:00:00"}, 422),
         ({"expires_at": "0001-01-01T00:00:00+14:00"}, 400),
+        ({"expires_at": "9999-12-31T23:59:59-14:00"}, 400),
         ({"expires_at": True}, 422),
         ({"rate_limit_rpm": 0}, 422),
         ({"rate_limit_rpm": True}, 422),
