@@ -1,8 +1,8 @@
 """API models that all slices share; docs/api/openapi.json is made from them. Errors are not built from theirs."""
 
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 
 class RequestModel(BaseModel):
@@ -27,7 +27,9 @@ def _is_number(annotation: Any) -> bool:
 class OperatorRequest(RequestModel):
     """Body of an operator's request. The tenant's audit log keeps the reason."""
 
-    reason: str = Field(min_length=1, max_length=500, description="Why; the tenant's audit log keeps it.")
+    reason: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        min_length=1, max_length=500, description="Why; the tenant's audit log keeps it."
+    )
 
 
 class ErrorDetails(BaseModel):
