@@ -8,7 +8,17 @@ from typing import Any
 
 from callmissed.clock import SECOND, Micros, iso, system_clock
 from callmissed.platform.routes import ROUTES, Auth, Role, Route
-from callmissed.platform.tables import AUDIT, CHALLENGES, IDEMPOTENCY, KEYS, LIMITS, WALLETS, physical_name
+from callmissed.platform.tables import (
+    AUDIT,
+    CHALLENGES,
+    IDEMPOTENCY,
+    KEYS,
+    LIMITS,
+    TABLES,
+    WALLETS,
+    physical_name,
+)
+from callmissed.platform.tenant_data import Purge
 from tests.support.authenticator import SoftwareAuthenticator
 from tests.support.operators import Operator
 from tests.support.people import new_member
@@ -202,3 +212,15 @@ async def test_every_change_leaves_an_event_in_its_transaction(pages: SignInPage
             faults[name] = (first, later)
         walk.keep(name, reply)
     assert faults == {}
+    assert await tables_with_items_elsewhere(pages.product, person.person.tenant) == set()
+
+
+async def tables_with_items_elsewhere(product: WholeProduct, tenant: str) -> set[str]:
+    """Tables that a deletion would clear by the tenant's partition, although other partitions name the tenant."""
+    return {
+        table.name
+        for table in TABLES
+        if table.tenant_data.purge is Purge.PARTITION
+        async for item in product.database.scan(table)
+        if item[table.partition_key] != tenant and tenant in str(item)
+    }
