@@ -26,6 +26,8 @@ _MAX_WORD = 36
 
 _GAP = 2
 _NOTHING = "—"
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Letters with which a text, such as a name that a tenant chose, could move the cursor or write over other lines."""
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d{3}Z")
 
 
@@ -82,11 +84,11 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr."""
-        self._errors.print(Text(text, style="yellow"))
+        self._errors.print(Text(_visible(text), style="yellow"))
 
     def fail(self, text: str) -> None:
         """Print the reason of a failure on stderr."""
-        self._errors.print(Text(f"callmissed: {text}"))
+        self._errors.print(Text(_visible(f"callmissed: {text}")))
 
     def _table(self, rows: Sequence[Row], columns: Columns, widths: Mapping[str, int], *, heading: bool) -> None:
         """Print a table, or where not even two columns fit, one record after the other."""
@@ -95,9 +97,10 @@ class Output:
             for row in rows:
                 self.record({columns[name]: row[name] for name in columns})
             return
+        spread = self._spread(rows, fitting, widths)
         table = Table(box=None, pad_edge=False, show_header=heading)
         for name, title in fitting.items():
-            table.add_column(title, min_width=widths[name])
+            table.add_column(title, width=spread[name])
         for row in rows:
             table.add_row(*(_cell(row[name]) for name in fitting))
         self._console.print(table)
@@ -109,8 +112,20 @@ class Output:
             names.pop()
         return {name: columns[name] for name in names}
 
+    def _spread(self, rows: Sequence[Row], columns: Columns, needed: Mapping[str, int]) -> Mapping[str, int]:
+        """The widths of `columns`, the first of which get what is left of the line where their texts are longer.
+
+        Rich's own minimum widths are no minimum: it narrows a column below and then cuts what does not fit.
+        """
+        left, widths = self._console.width - _width(columns, needed), dict(needed)
+        for name in columns:
+            more = max((len(_shown(row[name])) for row in rows), default=0) - needed[name]
+            widths[name] += max(0, min(more, left))
+            left -= widths[name] - needed[name]
+        return widths
+
     def _json(self, value: Any, indent: int | None = None) -> None:
-        self._console.file.write(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+        self._console.file.write(_visible(json.dumps(value, indent=indent, ensure_ascii=False)) + "\n")
         self._console.file.flush()
 
 
@@ -131,6 +146,15 @@ def _cell(value: Any) -> Text:
 
 
 def _shown(value: Any) -> str:
+    return _visible(_worded(value))
+
+
+def _visible(text: str) -> str:
+    """`text` with letters that would control a terminal written as JSON writes them."""
+    return _CONTROLS.sub(lambda letter: f"\\u{ord(letter[0]):04x}", text)
+
+
+def _worded(value: Any) -> str:
     match value:
         case None | [] | "":
             return _NOTHING

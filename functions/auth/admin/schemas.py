@@ -19,7 +19,9 @@ from callmissed.web.schemas import OperatorRequest
 from functions.auth.sign_in.schemas import Email, FullName
 from functions.auth.team.invitation import Invitation
 
-Amount = Annotated[str, Field(pattern=r"^\d{1,12}(\.\d{1,6})?$", description="Credits, exact.", examples=["12.5"])]
+Amount = Annotated[
+    str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$", description="Credits, exact.", examples=["12.5"])
+]
 
 _DAY = 24 * 60 * MINUTE
 

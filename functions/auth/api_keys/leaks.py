@@ -47,7 +47,7 @@ class LeakedKeys:
         return next((item for item in items if item.status != REVOKED and item.expires > now), None)
 
     async def _mail(self, key: ApiKey) -> None:
-        owner = (await get_tenant(self._database, key.tenant)).owner
+        owner = (await get_tenant(self._database, key.tenant, consistent=True)).owner
         if not owner:
             return
         user = await get_user(self._database, key.tenant, owner)

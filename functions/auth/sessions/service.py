@@ -5,6 +5,7 @@ refresh(token)   current               rotate: one conditional write; the pair i
                  rotated before        a replay: all sessions of the person end
 """
 
+import re
 from dataclasses import dataclass, replace
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
@@ -14,7 +15,7 @@ from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
 from callmissed.clock import SECOND, Micros, iso
 from callmissed.errors import ApiError
-from callmissed.ids import may_be_ids, new_id
+from callmissed.ids import new_id
 from callmissed.platform.tables import SESSIONS, TENANTS
 from callmissed.sessions.authenticate import check_tenant
 from callmissed.sessions.records import (
@@ -41,6 +42,7 @@ MAX_ROTATIONS = 20
 """Rotations within the grace period that a session remembers; a faster client has to wait."""
 
 _TRIES = 10
+_ID = re.compile(r"ses_[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Sessions:
 
     async def end_one(self, tenant: str, session_id: str, actor: Actor, now: Micros) -> None:
         """End a session of the acting person. Raises ApiError 404 for no session of this person."""
-        if not may_be_ids(session_id) or not await self._end(tenant, session_id, actor, now):
+        if not _ID.fullmatch(session_id) or not await self._end(tenant, session_id, actor, now):
             raise ApiError(404, "not_found", "No such session.")
 
     async def end_others(self, tenant: str, session_id: str, actor: Actor, now: Micros) -> int:

@@ -13,6 +13,8 @@ MASKED = "Masked: its first and last four characters; null where it is not set."
 class WhatsAppForm(RequestModel):
     """A phone number of the WhatsApp Cloud API. Without the app's secret, Meta's callbacks are refused."""
 
+    model_config = ConfigDict(str_strip_whitespace=True)
+
     phone_number_id: str = Field(min_length=1, max_length=100)
     access_token: str = Field(min_length=1, max_length=1024)
     verify_token: str = Field(min_length=1, max_length=255)

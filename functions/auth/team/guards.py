@@ -14,13 +14,18 @@ Result = TypeVar("Result")
 
 
 def check_change(user: User, changes: Mapping[str, Any], actor: Actor) -> None:
-    """Refuse what only a transfer of the ownership changes, and changes of one's own role. Raises ApiError 400."""
+    """Refuse what only a transfer of the ownership changes, changes of one's own role, and of the owner by others.
+
+    Raises ApiError 400, 403.
+    """
     if "role" in changes and user.role is Role.OWNER:
         raise invalid_request("The owner's role can't be changed. Transfer the ownership instead.", "role")
     if "role" in changes and user.user_id == actor.actor_id:
         raise invalid_request("You can't change your own role.", "role")
     if changes.get("is_active") is False and user.role is Role.OWNER:
         raise invalid_request("The owner can't be deactivated. Transfer the ownership first.", "is_active")
+    if user.role is Role.OWNER and user.user_id != actor.actor_id:
+        raise ApiError(403, "permission_denied", "Only the owner changes the owner.")
 
 
 def check_removal(user: User, actor: Actor) -> None:

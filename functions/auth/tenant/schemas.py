@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, StringConstraints, field_validator
+from pydantic import BaseModel, Field, StrictBool, StringConstraints, field_validator
 
 from callmissed.ledger.queries import Balance
 from callmissed.money import credits
@@ -14,7 +14,7 @@ from functions.auth.tenant.service import Onboarding
 
 SearchProvider = Literal["google", "exa", "serper", "firecrawl"]
 PreferenceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-PreferenceValue = Annotated[str, Field(max_length=256)] | bool | Annotated[int, Field(ge=-(2**53), le=2**53)]
+PreferenceValue = Annotated[str, Field(max_length=256)] | StrictBool | Annotated[int, Field(ge=-(2**53), le=2**53)]
 _MAX_PREFERENCES = 50
 _MAX_PREFERENCES_BYTES = 2048
 """The tenant's record is read with every call of a person: below 4 KB it takes one read unit."""

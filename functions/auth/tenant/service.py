@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
+from callmissed.aws.attributes import to_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.clock import Micros
@@ -44,7 +45,7 @@ class Tenants:
         for _ in range(_TRIES):
             tenant = await self.get(tenant_id)
             before = current_values(tenant, changes)
-            if before == changes:
+            if to_item(before) == to_item(changes):  # as they are stored: in Python, true equals 1
                 return tenant
             metadata = {"before": before, "after": dict(changes)}
             event = AuditEvent(tenant_id, "tenant.update", "tenant", tenant_id, actor, metadata)

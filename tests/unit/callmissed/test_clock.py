@@ -56,6 +56,7 @@ def test_times_are_shown_in_utc_to_the_millisecond_and_never_later_than_they_are
 def test_a_time_as_the_api_shows_it() -> None:
     assert iso(Micros(1_794_787_200_000_000)) == "2026-11-16T00:00:00.000Z"
     assert iso(Micros(1_794_787_200_999_999)) == "2026-11-16T00:00:00.999Z"
+    assert iso(Micros(253_402_300_799_999_999)) == "9999-12-31T23:59:59.999Z"
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/Los_Angeles", "UTC"])

@@ -6,7 +6,7 @@ import pytest
 
 from callmissed.keys.records import ApiKey
 from cli.output import Output
-from cli.rows import KEYS, key_row
+from cli.rows import AUDIT_EVENTS, AUDIT_WIDTHS, KEYS, key_row
 
 ROW = {"id": "key_1", "name": "[bold]x[/]", "models": ["a", "b"], "budget": None, "left": {"llm": 3, "stt": None}}
 API_KEY = ApiKey(
@@ -70,6 +70,21 @@ def test_a_table_shows_its_columns_and_takes_names_as_they_are(capsys: pytest.Ca
     assert row.rstrip().endswith("—")
 
 
+def test_no_text_controls_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = {"name": "\x1b[2J\x9b31m\x7f\u202eevil"}
+    for as_json in (False, True):
+        output = Output(as_json=as_json)
+        output.record({"id": "key_1", "metadata": {"after": hostile}, **hostile})
+        output.lines([{"id": "key_1", **hostile}], {"id": "key", "name": "name"}, {"id": 5, "name": 40}, heading=False)
+        output.fail(hostile["name"])
+
+        printed = capsys.readouterr()
+        assert not set(printed.out + printed.err) & set("\x1b\x9b\x7f\u202e")
+        assert "\\u001b[2J\\u009b31m\\u007f\\u202eevil" in printed.out.replace("\n", "")
+    lines = printed.out.splitlines()
+    assert json.loads(lines[-1])["name"] == hostile["name"]
+
+
 def test_a_record_names_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=False).record({"is_on": True, "off": False, "left": ROW["left"]})
 
@@ -112,6 +127,20 @@ def test_nothing_is_cut(
     joined = "".join(text.split())
     assert WIDE["id"] in joined or kind == "lines"
     assert (SECRET in text) is True or kind != "record"  # in one piece, to be copied
+
+
+@pytest.mark.parametrize("width", [78, 80, 81, 90, 100])
+def test_no_letter_of_a_folded_text_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    details = {"before": "suspended", "reason": "on the local stack", "after": "active"}
+    row = {**dict.fromkeys(AUDIT_EVENTS, ""), "action": "tenant.reactivate", "who": WIDE["id"], "metadata": details}
+
+    Output(as_json=False).lines([row], AUDIT_EVENTS, AUDIT_WIDTHS, heading=True)
+
+    words = capsys.readouterr().out.split()
+    assert {"local", "stack,", "active"} <= set(words)
 
 
 @pytest.mark.parametrize("kind", ["record", "rows", "lines"])

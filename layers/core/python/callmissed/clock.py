@@ -41,7 +41,7 @@ def seconds_to_next_month(micros: Micros) -> int:
 
 def iso(micros: Micros) -> str:
     """ISO 8601 in UTC with milliseconds, as the API shows times."""
-    moment = datetime.fromtimestamp(micros / SECOND, UTC)
+    moment = _EPOCH + timedelta(microseconds=micros)  # exact, where a float of a late year is not
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

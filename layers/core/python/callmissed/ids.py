@@ -13,7 +13,6 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _RANDOM_BITS = 60
 MAX_LIFETIME_MINUTES = 32 * 32 - 1
-_MAX_ID = 64
 
 
 def new_call_id(now: Micros, lifetime_minutes: int, random_bits: int | None = None) -> str:
@@ -59,11 +58,6 @@ def sortable_prefix(now: Micros) -> str:
 def new_id(prefix: str) -> str:
     """A random id such as `tnt_4f…` with 96 bits of randomness."""
     return f"{prefix}_{secrets.token_hex(12)}"
-
-
-def may_be_ids(*texts: str) -> bool:
-    """False if a text is too long for any id, and may be too long for DynamoDB to look it up."""
-    return all(len(text) <= _MAX_ID for text in texts)
 
 
 def _encode(number: int, width: int) -> str:

@@ -23,7 +23,7 @@ from tests.support.inference.gateway import PEPPER, Accounts
 from tests.support.people import BROWSER, SignedIn, new_member, new_tenant, set_status, sign_in
 from tests.support.sign_in import CONSOLE
 from tests.support.webhooks.callbacks import SEALING
-from tests.support.whole_product import Sent, WholeProduct
+from tests.support.whole_product import Reply, Sent, WholeProduct
 
 SERVED = [route for route in ROUTES if route.function == AUTH_API.name and route.auth is not Auth.OPERATOR]
 OF_PEOPLE = [route for route in ROUTES if route.auth is Auth.SESSION]
@@ -213,12 +213,15 @@ async def test_foreign_id_reads_like_none(product: WholeProduct, route: Route) -
     owner, stranger = await new_tenant(product), await new_tenant(product)
     ids = await ids_of(owner)
 
-    foreign = await product.through_local_gateway(request_of(route, stranger.tokens.access, **ids))
-    unknown = [{name: value[:4] + "0" * zeros for name, value in ids.items()} for zeros in (24, 1100)]
-    none = [await product.through_local_gateway(request_of(route, stranger.tokens.access, **each)) for each in unknown]
+    async def asked(**ids: str) -> Reply:
+        return await product.through_local_gateway(request_of(route, stranger.tokens.access, **ids))
+
+    foreign = await asked(**ids)
+    none = await asked(**{name: f"{value[:4]}{'0' * 24}" for name, value in ids.items()})
+    impossible = await asked(**{name: value + "0" * 1100 for name, value in ids.items()})
 
     assert foreign.status == 404
-    assert [without_id(each.body) for each in none] == [without_id(foreign.body)] * 2
+    assert without_id(foreign.body) == without_id(none.body) == without_id(impossible.body)
 
 
 async def ids_of(owner: SignedIn) -> dict[str, str]:

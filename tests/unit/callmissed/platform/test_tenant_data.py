@@ -25,7 +25,7 @@ def test_nothing_can_be_declared_without_its_tenants_data() -> None:
 
 @pytest.mark.parametrize("place", [*TABLES, *INDEXES], ids=lambda place: place.name)
 def test_items_that_are_purged_by_partition_are_found_by_the_tenant(place: Table | Index) -> None:
-    if place.tenant_data.purge is Purge.PARTITION:
+    if place.tenant_data.purge in (Purge.PARTITION, Purge.PARTITION_AND_OWNERS):
         assert place.partition_key == "tenant"
 
 

@@ -27,6 +27,11 @@ from callmissed.settings import CoreSettings
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
+_MAX_PARTITION_KEY, _MAX_SORT_KEY = 2048, 1024
+"""Maximum bytes of a key's values.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
 
 class Selection(TypedDict, total=False):
     """Which items a query or a scan returns, and which of their attributes.
@@ -76,7 +81,9 @@ class Database:
         return physical_name(self.stage, table)
 
     async def get(self, table: Table, key: Item, *, consistent: bool = True) -> Item:
-        """The item; empty when there is none."""
+        """The item; empty when there is none, as for a key that is longer than DynamoDB allows."""
+        if not _can_exist(table, key):
+            return {}
         request = {"TableName": self.name(table), "Key": to_item(key), "ConsistentRead": consistent}
         answer = await self.dynamodb.call("GetItem", request)
         return from_item(answer.get("Item", {}))
@@ -218,6 +225,12 @@ class Database:
         if limit := selection.get("limit"):
             request["Limit"] = limit
         return request
+
+
+def _can_exist(table: Table, key: Item) -> bool:
+    """Whether DynamoDB has room for the key: callers choose ids in paths."""
+    sort_key: str = key[table.sort_key] if table.sort_key else ""
+    return len(key[table.partition_key].encode()) <= _MAX_PARTITION_KEY and len(sort_key.encode()) <= _MAX_SORT_KEY
 
 
 def _with_key(items: Iterable[Item], key: Item) -> Item:

@@ -9,9 +9,12 @@ _MIN_SHOWN_LENGTH = 9
 
 
 class Credentials(BaseModel):
-    """The credentials of one provider, saved and replaced as a whole. `secrets` names the fields that are sealed."""
+    """The credentials of one provider, saved and replaced as a whole. `secrets` names the fields that are sealed.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Spaces and line ends around a value, which come with copies from a provider's page, are left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     provider: ClassVar[str]
     secrets: ClassVar[tuple[str, ...]]
@@ -56,7 +59,7 @@ class TwilioCredentials(Credentials):
 
     account_sid: Annotated[str, Field(min_length=1, max_length=100)]
     auth_token: Annotated[str, Field(min_length=1, max_length=255)]
-    phone_number: Annotated[str, Field(pattern=r"^\+[1-9]\d{1,18}$")]
+    phone_number: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{1,18}$")]
 
     @property
     def account(self) -> str:

@@ -95,7 +95,7 @@ class KeyManager:
         """
         check_expiry(policy.expires, now)
         name, policy = checked_name(name), checked(policy)
-        plan = (await get_tenant(self._database, tenant)).plan
+        plan = (await get_tenant(self._database, tenant, consistent=True)).plan  # it may have been created just now
         secret, key_id = new_secret(mode), key_id or new_id("key")
         hashed = key_hash(self._pepper, secret)
         item = new_key_item(key_hash=hashed, key_id=key_id, tenant=tenant, plan=plan, mode=mode, policy=policy, now=now)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from callmissed.clock import Micros, iso, micros_of, month_of
+from callmissed.clock import SECOND, Micros, iso, micros_of, month_of
 from callmissed.errors import invalid_request
 from callmissed.keys.domains import lockable
 from callmissed.keys.rates import interval_of, tolerance_of
@@ -18,6 +18,8 @@ from callmissed.platform.routes import Permission
 ANY = frozenset({"*"})
 NEVER = Micros(10**18)
 """Expiry of a key without one: later than any clock."""
+_END_OF_DATES = Micros(253_402_300_800 * SECOND)
+"""The first moment of the year 10000, which a date with a time zone of its own can reach."""
 
 PERMISSIONS = frozenset(map(str, Permission))
 SCOPES = frozenset(
@@ -87,9 +89,11 @@ def checked(policy: KeyPolicy) -> KeyPolicy:
 
 
 def check_expiry(expires: Micros, now: Micros) -> None:
-    """Raises ApiError 400 for a moment that is not later than `now`."""
+    """Raises ApiError 400 for a moment that is not later than `now`, or that no date has."""
     if expires <= now:
         raise invalid_request("The expiry lies in the past.", "expires_at")
+    if _END_OF_DATES <= expires < NEVER:
+        raise invalid_request("The expiry is at most at the end of the year 9999 (UTC).", "expires_at")
 
 
 def new_key_item(

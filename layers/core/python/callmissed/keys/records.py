@@ -35,7 +35,6 @@ from callmissed.aws.operations import (
 )
 from callmissed.clock import Micros
 from callmissed.errors import ApiError
-from callmissed.ids import may_be_ids
 from callmissed.keys.count import count_operation, discount_operation
 from callmissed.keys.domains import lock_operations, unlock_operations
 from callmissed.keys.rates import RateState, burst
@@ -218,7 +217,7 @@ async def read_key_item(database: Database, key_hash: str) -> KeyItem | None:
 
 async def read_api_key(database: Database, tenant: str, key_id: str) -> ApiKey:
     """The key's record, strongly consistent. Raises ApiError 404, Unavailable."""
-    item = await database.get(TENANTS, _record_key(tenant, key_id)) if may_be_ids(tenant, key_id) else None
+    item = await database.get(TENANTS, _record_key(tenant, key_id))
     if not item:
         raise ApiError(404, "not_found", "No such key.")
     return _api_key_of(item)

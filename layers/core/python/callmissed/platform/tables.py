@@ -7,7 +7,16 @@ the module that owns an item explains its letters.
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from callmissed.platform.tenant_data import HELPERS, OWNERS, PARTITION, Export, TenantData, expires, kept
+from callmissed.platform.tenant_data import (
+    HELPERS,
+    OWNERS,
+    PARTITION,
+    PARTITION_AND_OWNERS,
+    Export,
+    TenantData,
+    expires,
+    kept,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ TENANTS = Table(
     "tenants",
     "tenant",
     "item",
-    tenant_data=PARTITION,
+    tenant_data=PARTITION_AND_OWNERS,
     ttl_attribute="ttl",
     holds="tenant records, users and their addresses, key records, integrations and their accounts, payment events, "
     "reconciliation marks, health of providers' routes",

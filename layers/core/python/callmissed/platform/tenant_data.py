@@ -24,6 +24,9 @@ class Purge(Enum):
 
     PARTITION = auto()
     """The tenant is the partition key of table or index: its items are found by it, and deleted."""
+    PARTITION_AND_OWNERS = auto()
+    """As PARTITION; and those items name others, in partitions of their own: people their e-mail addresses,
+    integrations their accounts."""
     OWNERS = auto()
     """Other items of the tenant name those here: keys their secrets, users their sessions."""
     EXPIRES = auto()
@@ -58,5 +61,6 @@ def kept(why: str, export: Export = Export.NOTHING) -> TenantData:
 
 NO_TENANT_DATA = kept("It has no data of tenants.")
 PARTITION = TenantData(Export.SHOWN, Purge.PARTITION)
+PARTITION_AND_OWNERS = TenantData(Export.SHOWN, Purge.PARTITION_AND_OWNERS)
 OWNERS = TenantData(Export.SHOWN, Purge.OWNERS)
 HELPERS = TenantData(Export.ELSEWHERE, Purge.OWNERS)

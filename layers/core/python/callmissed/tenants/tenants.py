@@ -15,7 +15,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.operations import WriteOperation, check_operation, put_new_operation, update_operation
 from callmissed.clock import Micros, iso, month_of
 from callmissed.errors import ApiError, invalid_request
-from callmissed.ids import may_be_ids, new_id
+from callmissed.ids import new_id
 from callmissed.ledger.records import put_new_wallet
 from callmissed.ledger.wallet import new_wallet
 from callmissed.money import NOTHING, MicroCredits
@@ -93,8 +93,7 @@ def create_tenant_operations(tenant: Tenant, now: Micros, *, granted: MicroCredi
 
 async def get_tenant(database: Database, tenant_id: str, *, consistent: bool = False) -> Tenant:
     """The tenant. Raises ApiError 404, Unavailable."""
-    key = tenant_key(tenant_id)
-    record = await database.get(TENANTS, key, consistent=consistent) if may_be_ids(tenant_id) else None
+    record = await database.get(TENANTS, tenant_key(tenant_id), consistent=consistent)
     if not record:
         raise ApiError(404, "not_found", "No such tenant.")
     return tenant_of(record)

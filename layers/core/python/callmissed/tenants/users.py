@@ -24,7 +24,6 @@ from callmissed.aws.operations import (
 )
 from callmissed.clock import SECOND, Micros, iso
 from callmissed.errors import ApiError
-from callmissed.ids import may_be_ids
 from callmissed.platform.routes.route import Role
 from callmissed.platform.tables import TENANTS
 from callmissed.tenants.tenants import change_owner, leave_seat, take_owners_seat, take_seat
@@ -115,7 +114,7 @@ def user_record(user: User) -> Item:
 
 async def get_user(database: Database, tenant: str, user_id: str) -> User:
     """The person, strongly consistent. Raises ApiError 404, Unavailable."""
-    item = await database.get(TENANTS, user_key(tenant, user_id)) if may_be_ids(tenant, user_id) else None
+    item = await database.get(TENANTS, user_key(tenant, user_id))
     if not item:
         raise ApiError(404, "not_found", "No such user.")
     return user_of(item)

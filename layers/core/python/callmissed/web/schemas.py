@@ -1,20 +1,35 @@
 """API models that all slices share; docs/api/openapi.json is made from them. Errors are not built from theirs."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 
 class RequestModel(BaseModel):
-    """Body of a request; it has no unknown fields."""
+    """Body of a request. It has no unknown fields, and `true` is no number there."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false, which Python counts as 1 and 0, for a number."""
+        if isinstance(value, bool) and _is_number(cls.model_fields[info.field_name or ""].annotation):
+            raise ValueError("a boolean is no number")
+        return value
+
+
+def _is_number(annotation: Any) -> bool:
+    kinds = {annotation, *get_args(annotation)}
+    return not kinds.isdisjoint({int, float}) and bool not in kinds
 
 
 class OperatorRequest(RequestModel):
     """Body of an operator's request. The tenant's audit log keeps the reason."""
 
-    reason: str = Field(min_length=1, max_length=500, description="Why; the tenant's audit log keeps it.")
+    reason: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        min_length=1, max_length=500, description="Why; the tenant's audit log keeps it."
+    )
 
 
 class ErrorDetails(BaseModel):

@@ -72,7 +72,7 @@ async def test_saved_credentials_are_shown_masked_to_every_member(owner: SignedI
     numbered = {"phone_number_id": owner.tenant}
     assert await put(owner, "whatsapp", WHATSAPP | numbered) == {"detail": "WhatsApp settings saved"}
     assert await put(owner, "twilio", TWILIO | {"account_sid": owner.tenant}) == {"detail": "Twilio settings saved"}
-    assert await put(owner, "sarvam", {"api_key": "12345678"}) == {"detail": "Sarvam settings saved"}
+    assert await put(owner, "sarvam", {"api_key": " 12345678\n"}) == {"detail": "Sarvam settings saved"}
     agent = await new_member(owner, Role.AGENT)
 
     shown = await get(agent, "whatsapp")
@@ -117,8 +117,10 @@ async def test_two_tenants_cannot_take_one_account(owner: SignedIn, product: Who
         ("whatsapp", WHATSAPP | {"app_secret": "x" * 256}),
         ("whatsapp", WHATSAPP | {"allow_unsigned": True}),
         ("twilio", TWILIO | {"phone_number": "4155550100"}),
+        ("twilio", TWILIO | {"phone_number": "+1415555\u0660\u0661\u0660\u0660"}),
         ("twilio", TWILIO | {"auth_token": ""}),
         ("sarvam", {"api_key": "x" * 256}),
+        ("sarvam", {"api_key": " "}),
         ("sarvam", {}),
     ],
 )

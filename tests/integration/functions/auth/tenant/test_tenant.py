@@ -69,6 +69,14 @@ async def test_change_touches_what_it_names(product: WholeProduct) -> None:
     }
 
 
+async def test_preferences_keep_their_kinds(product: WholeProduct) -> None:
+    owner = await new_tenant(product)
+
+    for value in (True, 1, False, 0, 1.0, "1"):
+        changed = body(await owner.call("PATCH", ME, {"preferences": {"tour": value}}))["preferences"]["tour"]
+        assert (type(changed), changed) == (int if isinstance(value, float) else type(value), value)
+
+
 async def test_change_to_what_is_there_leaves_no_trace(product: WholeProduct) -> None:
     owner = await new_tenant(product)
 
@@ -87,6 +95,7 @@ async def test_change_to_what_is_there_leaves_no_trace(product: WholeProduct) ->
         {"default_search_provider": "altavista"},
         {"prompt_log_retention_days": 0},
         {"prompt_log_retention_days": 366},
+        {"prompt_log_retention_days": True},
         {"conversation_retention_days": 3651},
         {"preferences": {"a b": 1}},
         {"preferences": {"ratio": 0.5}},
