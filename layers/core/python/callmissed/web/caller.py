@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.types import Scope
 
-from callmissed.errors import ApiError, invalid_api_key
+from callmissed.errors import invalid_api_key
 from callmissed.platform.routes.route import Role
 
 
@@ -33,19 +33,10 @@ Caller = KeyCaller | Person
 
 
 def caller(request: Request) -> Caller:
-    """The request's caller.
-
-    Raises ApiError 401 without the authorizer's context or for an access token that has expired, 429 for a key above
-    its rate.
-    """
+    """The request's caller. Raises ApiError 401 without one in the authorizer's context."""
     context = authorizer_context(request.scope)
-    if refused := context.get("refused"):
-        raise ApiError(401, refused, context["message"])
     if not context.get("tenant"):
         raise invalid_api_key()
-    if wait := context.get("retry_after"):
-        message = f"Rate limit reached. Retry in {wait} s."
-        raise ApiError(429, "rate_limit_exceeded", message, headers={"Retry-After": str(wait)})
     if user_id := context.get("user_id"):
         return Person(context["tenant"], user_id, context["session_id"], Role(context["role"]))
     return KeyCaller(context["tenant"], context["key_id"], context["mode"])
