@@ -3,7 +3,7 @@
     allowed                   Allow; the context identifies the caller
     above the rate, token expired, scope, domain lock, role, inactive tenant
                               Allow; the context has the refusal and no caller, and the function answers with it
-                              (`callmissed.web.refused_caller`): what API Gateway makes of a Deny has no code of its own
+                              (`callmissed.web.caller.refusal_of`): API Gateway's answer to a Deny can't have its code
     no valid credentials      the error "Unauthorized", which API Gateway answers with 401
     anything else             another error: AUTHORIZER_FAILURE
 
@@ -23,7 +23,6 @@ from callmissed.keys.credentials import Headers, bearer_token, check_domain, pre
 from callmissed.keys.records import KeyItem
 from callmissed.money import NOTHING
 from callmissed.platform.routes import ROUTES, Auth, Route
-from callmissed.web.refused_caller import context_of
 
 if TYPE_CHECKING:
     from callmissed.sessions.authenticate import PersonAuthenticator, SignedInPerson
@@ -139,7 +138,9 @@ def _of_person(principal: "SignedInPerson") -> Context:
 
 
 def _refused(arn: str, caller: str, refusal: ApiError) -> Policy:
-    return _allowed(arn, caller, context_of(refusal))
+    context = {"refused": str(refusal.status), "code": refusal.code, "message": refusal.message}
+    wait = refusal.headers.get("Retry-After")
+    return _allowed(arn, caller, context if wait is None else {**context, "retry_after": wait})
 
 
 def _allowed(arn: str, caller: str, context: Context) -> Policy:

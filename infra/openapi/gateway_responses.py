@@ -22,7 +22,7 @@ class _Refusal:
 
 _REFUSALS = (
     _Refusal("UNAUTHORIZED", 401, "invalid_api_key", unauthorized().message),
-    # IAM's refusal of an operator. The authorizer denies nobody: see `callmissed.web.refused_caller`.
+    # IAM's refusal of an operator. The authorizer denies nobody: see `callmissed.web.caller.refusal_of`.
     _Refusal("ACCESS_DENIED", 403, "permission_denied", "Access denied."),
     _Refusal("INVALID_SIGNATURE", 403, "permission_denied", "The signature is not valid."),
     _Refusal("EXPIRED_TOKEN", 403, "permission_denied", "The credentials of the signature have expired."),

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from callmissed.errors import ApiError
-from callmissed.web.refused_caller import context_of
 from callmissed.web.request_context import BrokenOffError, RequestContext, RequestContextMiddleware
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]}
@@ -70,11 +68,11 @@ async def test_context_and_headers_of_a_slice_are_used() -> None:
 
 
 async def test_caller_whom_the_authorizer_refuses_never_reaches_the_application() -> None:
-    refusal = ApiError(429, "rate_limit_exceeded", 'Retry in 7 "s".', headers={"Retry-After": "7", "X-Other": "1"})
+    refusal = {"refused": "429", "code": "rate_limit_exceeded", "message": 'Retry in 7 "s".', "retry_after": "7"}
     app = RequestContextMiddleware(answering(then=AssertionError("the application was asked")))
 
     async def authorized(scope: Scope, receive: Receive, send: Send) -> None:
-        event = {"requestContext": {"authorizer": {**context_of(refusal), "principalId": "key"}}}
+        event = {"requestContext": {"authorizer": {**refusal, "principalId": "key"}}}
         await app({**scope, "aws.event": event}, receive, send)
 
     (start, body), _ = await served(authorized)

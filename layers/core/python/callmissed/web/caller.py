@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.types import Scope
 
-from callmissed.errors import invalid_api_key
+from callmissed.errors import ApiError, invalid_api_key
 from callmissed.platform.routes.route import Role
 
 
@@ -56,6 +56,21 @@ def authorizer_context(scope: Scope) -> dict[str, Any]:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
     """
     return _request_context(scope).get("authorizer") or {}
+
+
+def refusal_of(scope: Scope) -> ApiError | None:
+    """The authorizer's refusal of a caller whom it does not name; None for one who was accepted.
+
+    A function answers it, because what API Gateway makes of a Deny has no words of its own: the template of its
+    ACCESS_DENIED is not VTL, and answers for IAM too, when no authorizer has spoken.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.responseTemplates.html
+    """
+    context = authorizer_context(scope)
+    if "refused" not in context:
+        return None
+    wait = context.get("retry_after")
+    headers = {"Retry-After": str(wait)} if wait else {}
+    return ApiError(int(context["refused"]), context["code"], context["message"], headers=headers)
 
 
 def source_address(scope: Scope) -> str:

@@ -13,10 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.ids import new_id
 from callmissed.observability import LoggableError, get_logger
-from callmissed.web.caller import authorizer_context
+from callmissed.web.caller import refusal_of
 from callmissed.web.exception_handlers import error_response, internal_error
 from callmissed.web.gateway_route import RESOURCE
-from callmissed.web.refused_caller import refusal_of
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -56,7 +55,7 @@ def _no_headers(_scope: Scope) -> Headers:
 class RequestContextMiddleware:
     """Gives each request its context and each answer `X-Request-Id`; turns exceptions into envelopes.
 
-    A caller whom the authorizer refuses is answered here (`refused_caller.py`), whatever the application has below.
+    A caller whom the authorizer refuses is answered here (`caller.refusal_of`), whatever the application has below.
 
     `headers` returns further headers when an answer starts. `log_as` is the logger's name. After an exception in the
     midst of an answer, BrokenOffError is raised to the server, which cuts the answer off and logs what is raised; an
@@ -105,5 +104,5 @@ class RequestContextMiddleware:
 
     def _answering(self, scope: Scope) -> ASGIApp:
         """The application, or the refusal of a caller whom it must not see."""
-        refusal = refusal_of(authorizer_context(scope))
+        refusal = refusal_of(scope)
         return error_response(scope, refusal) if refusal else self._app
