@@ -56,7 +56,7 @@ async def test_forged_refresh_tokens_reach_no_table(product: WholeProduct, count
     count = counted.restart()
 
     for text in (f"{head}.{'0' * 32}", "cmr_", "garbage", "é" * 20):
-        await product.people.sessions.end(text)
+        await product.people.sessions.sign_out(text, BROWSER, system_clock())
 
     assert count.spans == []
 
