@@ -103,9 +103,10 @@ bench-sign-in: setup need-java ## Measure whether an answer's time names account
 bench-peers: setup ## Install the gateways that the benchmark compares with.
 	python -m bench.peers install
 
-cost: setup need-java ## Count units per call, price an idle month, and write docs/cost.md.
+cost: setup need-java ## Count units per call, price an idle month and an active user, and write docs/cost.md.
 	python -m bench.cost $(ARGS)
 	python -m bench.standing
+	python -m bench.people
 
 clean: ## Remove everything installed and built; the state of `make dev` stays.
 	rm -rf .tools .venv node_modules $(CLIENTS)/node_modules cdk.out .build .bench-peers dist

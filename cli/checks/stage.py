@@ -12,6 +12,7 @@ from cli.checks.concurrency import check_concurrency
 from cli.checks.contents import check_callback_secrets, check_provider_keys, check_rings
 from cli.checks.finding import CheckedStage, Clients, Finding, is_denied, unseen
 from cli.checks.functions import check_functions
+from cli.checks.mails import check_mails
 
 Check = Callable[[CheckedStage], Iterator[Finding]]
 
@@ -21,6 +22,7 @@ _CHECKS: tuple[Check, ...] = (
     check_rings,
     check_provider_keys,
     check_callback_secrets,
+    check_mails,
     check_alarms,
 )
 

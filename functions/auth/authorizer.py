@@ -1,10 +1,9 @@
 """The REQUEST authorizer: who calls a route with `Auth.ACCOUNT` or `Auth.SESSION`, and whether the route is for them.
 
     allowed                   Allow; the context identifies the caller
-    above the rate            Allow with `retry_after`: a Deny can't become a 429, so `callmissed.web.caller` returns it
-    token expired             Allow with `refused` and no caller: neither can a Deny become a 401 with a code of its own
-    scope, domain lock, role, inactive tenant
-                              Deny; the context has code, message and type for the ACCESS_DENIED response, 403
+    above the rate, token expired, scope, domain lock, role, inactive tenant
+                              Allow; the context has the refusal and no caller, and the function answers with it
+                              (`callmissed.web.caller.refusal_of`): API Gateway's answer to a Deny can't have its code
     no valid credentials      the error "Unauthorized", which API Gateway answers with 401
     anything else             another error: AUTHORIZER_FAILURE
 
@@ -75,21 +74,21 @@ async def authorize(request: AuthorizerRequest, authenticators: Authenticators, 
 
 async def _authorize_key(request: AuthorizerRequest, authenticators: Authenticators, now: Micros) -> Policy:
     secret = presented_secret(request.headers)
-    wait: Context = {}
+    limited: RateLimited | None = None
     try:
         key = (await authenticators.keys.admit(secret, NOTHING, now)).key
-    except RateLimited as limited:
-        key, wait = limited.key, {"retry_after": limited.headers["Retry-After"]}
+    except RateLimited as error:
+        key, limited = error.key, error
     except ApiError as refused:
         if refused.status != 403:
             raise
-        return _denied(request.arn, "inactive", refused)
+        return _refused(request.arn, "inactive", refused)
     try:
         check_domain(key.domains, request.headers)
         _check_scope(key, request.route)
     except ApiError as refused:
-        return _denied(request.arn, key.key_id, refused)
-    return _policy(request.arn, "Allow", key.key_id, {**_key_context(key), **wait})
+        return _refused(request.arn, key.key_id, refused)
+    return _refused(request.arn, key.key_id, limited) if limited else _allowed(request.arn, key.key_id, _of_key(key))
 
 
 async def _authorize_person(
@@ -102,12 +101,12 @@ async def _authorize_person(
     except ApiError as refused:
         if refused.code != "token_expired":
             raise
-        return _policy(request.arn, "Allow", "expired", {"refused": refused.code, "message": refused.message})
+        return _refused(request.arn, "expired", refused)
     try:
         check_access(principal, request.route)
     except ApiError as refused:
-        return _denied(request.arn, principal.user.user_id, refused)
-    return _policy(request.arn, "Allow", principal.user.user_id, _person_context(principal))
+        return _refused(request.arn, principal.user.user_id, refused)
+    return _allowed(request.arn, principal.user.user_id, _of_person(principal))
 
 
 def _check_scope(key: KeyItem, route: Route) -> None:
@@ -117,7 +116,7 @@ def _check_scope(key: KeyItem, route: Route) -> None:
         raise ApiError(403, "permission_denied", message + remedy)
 
 
-def _key_context(key: KeyItem) -> Context:
+def _of_key(key: KeyItem) -> Context:
     """The caller's context for functions; API Gateway passes strings only."""
     return {
         "tenant": key.tenant,
@@ -128,7 +127,7 @@ def _key_context(key: KeyItem) -> Context:
     }
 
 
-def _person_context(principal: "SignedInPerson") -> Context:
+def _of_person(principal: "SignedInPerson") -> Context:
     return {
         "tenant": principal.tenant.tenant_id,
         "user_id": principal.user.user_id,
@@ -138,13 +137,14 @@ def _person_context(principal: "SignedInPerson") -> Context:
     }
 
 
-def _denied(arn: str, caller: str, refused: ApiError) -> Policy:
-    refusal = {"code": refused.code, "message": refused.message, "type": refused.type}
-    return _policy(arn, "Deny", caller, refusal)
+def _refused(arn: str, caller: str, refusal: ApiError) -> Policy:
+    context = {"refused": str(refusal.status), "code": refusal.code, "message": refusal.message}
+    wait = refusal.headers.get("Retry-After")
+    return _allowed(arn, caller, context if wait is None else {**context, "retry_after": wait})
 
 
-def _policy(arn: str, effect: str, caller: str, context: Context) -> Policy:
-    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": arn}
+def _allowed(arn: str, caller: str, context: Context) -> Policy:
+    statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": arn}
     return {
         "principalId": caller,
         "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},

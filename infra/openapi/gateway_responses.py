@@ -18,20 +18,12 @@ class _Refusal:
     message: str
     retry_after_seconds: int | None = None
     keep_status: bool = False
-    type: str | None = None
 
 
 _REFUSALS = (
     _Refusal("UNAUTHORIZED", 401, "invalid_api_key", unauthorized().message),
-    # The authorizer's own text. It is put into the JSON unescaped, because API Gateway escapes nothing here:
-    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.responseTemplates.html
-    _Refusal(
-        "ACCESS_DENIED",
-        403,
-        "$context.authorizer.code",
-        "$context.authorizer.message",
-        type="$context.authorizer.type",
-    ),
+    # IAM's refusal of an operator. The authorizer denies nobody: see `callmissed.web.caller.refusal_of`.
+    _Refusal("ACCESS_DENIED", 403, "permission_denied", "Access denied."),
     _Refusal("INVALID_SIGNATURE", 403, "permission_denied", "The signature is not valid."),
     _Refusal("EXPIRED_TOKEN", 403, "permission_denied", "The credentials of the signature have expired."),
     _Refusal("AUTHORIZER_FAILURE", 503, "service_unavailable", _UNAVAILABLE, retry_after_seconds=1),
@@ -68,18 +60,11 @@ def refusal_body(status: int, code: str, message: str, request_id: str = "$conte
     return json.dumps(envelope("/api/", ApiError(status, code, message), request_id))
 
 
-def _template(refusal: _Refusal) -> str:
-    body = json.loads(refusal_body(refusal.status, refusal.code, refusal.message))
-    if refusal.type:
-        body["error"]["type"] = refusal.type
-    return json.dumps(body)
-
-
 def _response(refusal: _Refusal) -> dict[str, Any]:
     headers = _headers(refusal.retry_after_seconds)
     response: dict[str, Any] = {
         "responseParameters": {f"gatewayresponse.header.{name}": value for name, value in headers.items()},
-        "responseTemplates": {"application/json": _template(refusal)},
+        "responseTemplates": {"application/json": refusal_body(refusal.status, refusal.code, refusal.message)},
     }
     return response if refusal.keep_status else response | {"statusCode": str(refusal.status)}
 

@@ -27,7 +27,7 @@ Authorizer (`authorizer.py`)
 - A REQUEST authorizer before routes with `Auth.ACCOUNT`, without identity source and without cache: it is called for
   every request. Its event has everything but the body.
 - The exception `Unauthorized` is 401 `invalid_api_key`. A policy is compared with the method's ARN, `*` and `?` as in
-  IAM; without an Allow, or with a Deny, the response is 403 with `code`, `message` and `type` of the context. Any other
+  IAM; without an Allow, or with a Deny, the response is 403 `permission_denied`, whatever the context has. Any other
   exception, an answer of another shape, or none within the function's timeout is 503.
 - The context reaches the function as text in `requestContext.authorizer`, with `principalId`; null values are left out.
 

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lamb
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -41,19 +40,6 @@ class _AuthorizerResponse(BaseModel):
     context: dict[str, str | int | float | bool | None] = Field(default_factory=dict[str, Any])
 
 
-class DeniedError(ApiError):
-    """403 with `code`, `message` and `type` of the authorizer's context."""
-
-    def __init__(self, context: Mapping[str, str]) -> None:
-        super().__init__(403, context.get("code", "permission_denied"), context.get("message", "Access denied."))
-        self._type = context.get("type")
-
-    @property
-    def type(self) -> str:
-        """The `error.type` that the authorizer chose."""
-        return self._type or super().type
-
-
 class LambdaAuthorizer:
     """Calls the authorizer by `invoke`, and waits `timeout_seconds` for its response."""
 
@@ -72,7 +58,7 @@ class LambdaAuthorizer:
             statement.effect for statement in response.policy.statements if statement.covers(method_arn(request))
         }
         if effects != {"Allow"}:
-            raise DeniedError(context)
+            raise ApiError(403, "permission_denied", "Access denied.")
         return {**context, "principalId": response.principal}
 
     async def _call(self, request: HttpRequest) -> _AuthorizerResponse:

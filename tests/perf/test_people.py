@@ -1,9 +1,12 @@
-"""What a person's call and a refresh ask of DynamoDB."""
+"""What people's requests ask of DynamoDB: the one place that holds their counts, and the page about costs to them."""
 
+import tomllib
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from bench import people
+from bench.cost import DOCUMENT, PRICES
 from callmissed.clock import system_clock
 from callmissed.settings import CoreSettings
 from functions.auth.authorizer import authorize, request_of
@@ -69,3 +72,23 @@ async def test_refresh_is_one_read_and_one_write(product: WholeProduct, counted:
     count = counted.restart()
     await product.people.sessions.refresh(owner.tokens.refresh, BROWSER, system_clock())
     assert [operation.split(" ")[0] for operation in count.operations] == ["BatchGetItem"]
+
+
+async def test_requests_of_people_take_what_the_page_about_costs_says(store: StageTables) -> None:
+    requests = await people.count_all(store)
+
+    assert {request.kind.name: request.counts for request in requests} == {
+        # round trips, write units, read units; a further attempt within the hour costs a failed write more
+        "register": (4, 4, 0),
+        "verify": (6, 14, 2),
+        "login": (5, 6, 3),
+        "login_refused": (5, 3, 3),
+        "login_with_factor": (6, 3, 5),
+        "verify_factor": (5, 11, 3),
+        "code_sent": (5, 3, 3),
+        "code_login": (6, 9, 3),
+        "refresh": (3, 2, 3),
+        "session_call": (3, 0, 6),
+    }
+    page = DOCUMENT.read_text()
+    assert people.documented(page, requests, tomllib.loads(PRICES.read_text())) == page, "run make cost"

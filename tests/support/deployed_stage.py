@@ -7,8 +7,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from callmissed.platform.functions import FUNCTIONS
+from callmissed.platform.functions import FUNCTIONS, MAILER
 from callmissed.platform.resources import CALLBACK_SECRETS, PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, SEALING_KEYS
+from callmissed.settings import variable_of
 from cli.checks.finding import CheckedStage, Finding
 
 STAGE, REGION = "prod", "ap-south-1"
@@ -34,6 +35,14 @@ class FakeLambda:
     functions: dict[str, dict[str, Any]] = field(
         default_factory=lambda: {function.physical_name(STAGE): {"State": "Active"} for function in FUNCTIONS}
     )
+
+    def __post_init__(self) -> None:
+        self.send_mails(mail_transport="ses", mail_from="no-reply@mail.example.com")
+
+    def send_mails(self, **settings: str) -> None:
+        """Deploy the mailer with `settings`."""
+        variables = {variable_of(name): value for name, value in settings.items()}
+        self.functions[MAILER.physical_name(STAGE)]["Environment"] = {"Variables": variables}
 
     class exceptions:  # noqa: N801  boto3's name
         ResourceNotFoundException = NotFound
@@ -67,11 +76,29 @@ class FakeQuotas:
 
 
 @dataclass
+class FakeSes:
+    """The account at SES, and its identities by whether they are verified."""
+
+    identities: dict[str, bool] = field(default_factory=lambda: {"example.com": True})
+    in_production: bool = True
+    sends: bool = True
+
+    def get_email_identity(self, EmailIdentity: str) -> dict[str, Any]:  # noqa: N803  boto3's
+        if EmailIdentity not in self.identities:
+            raise ClientError({"Error": {"Code": "NotFoundException"}}, "GetEmailIdentity")
+        return {"VerifiedForSendingStatus": self.identities[EmailIdentity]}
+
+    def get_account(self) -> dict[str, Any]:
+        return {"ProductionAccessEnabled": self.in_production, "SendingEnabled": self.sends}
+
+
+@dataclass
 class DeployedStage:
     """A stage that lacks nothing, until a test takes something away. Use it under `mock_aws`."""
 
     functions: FakeLambda = field(default_factory=FakeLambda)
     quotas: FakeQuotas = field(default_factory=FakeQuotas)
+    ses: FakeSes = field(default_factory=FakeSes)
     denied: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -87,7 +114,8 @@ class DeployedStage:
     def client(self, service: str, **_: Any) -> Any:
         if service in self.denied:
             raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSomething")
-        return {"lambda": self.functions, "service-quotas": self.quotas}.get(service) or self.real(service)
+        by_hand = {"lambda": self.functions, "service-quotas": self.quotas, "sesv2": self.ses}
+        return by_hand.get(service) or self.real(service)
 
     def write_providers(self, text: str) -> None:
         name = PROVIDERS_FILE.physical_name(STAGE)

@@ -102,7 +102,7 @@ def authorize(event: Event, _context: LambdaContext) -> Event:
             return {"principalId": "key_1", "policyDocument": {"Statement": [ALLOW]}, "context": context}
         case "deny":
             statement = {**ALLOW, "Effect": "Deny"}
-            context = {"code": "insufficient_scope", "message": "It lacks a scope.", "type": "permission_error"}
+            context = {"code": "insufficient_scope", "message": "API Gateway does not show this."}
             return {"principalId": "key_1", "policyDocument": {"Statement": [statement]}, "context": context}
         case "elsewhere":
             statement = {**ALLOW, "Resource": "arn:aws:execute-api:us-east-1:*:*/local/GET/other"}

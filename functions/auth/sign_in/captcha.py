@@ -33,7 +33,12 @@ class _Verdict(BaseModel):
 
 
 class Captcha(Protocol):
-    """Verifies that a caller has solved a captcha."""
+    """Verifies that a caller has solved a captcha, where `is_on`."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether callers are asked for captchas at all."""
+        ...
 
     async def check(self, token: str, ip_address: str) -> None:
         """Raise ApiError 401 unless `token` is of a solved captcha, 503 when nobody can say."""
@@ -43,12 +48,16 @@ class Captcha(Protocol):
 class NoCaptcha:
     """Asks for no captcha."""
 
+    is_on = False
+
     async def check(self, token: str, ip_address: str) -> None:
         """As `Captcha.check`: nothing is refused."""
 
 
 class Turnstile:
     """Verifies tokens of Cloudflare Turnstile at `url` with the site's `secret`."""
+
+    is_on = True
 
     def __init__(self, client: SafeClient, url: str, secret: str) -> None:
         self._client = client
@@ -89,14 +98,14 @@ class RememberedCaptcha:
     async def check(self, purpose: str, identity: str, token: str, ip_address: str, now: Micros) -> None:
         """As `Captcha.check`, and remember that it was solved."""
         await self._captcha.check(token, ip_address)
-        if not isinstance(self._captcha, NoCaptcha):
+        if self._captcha.is_on:
             until = now + REMEMBERED
             ttl = until // SECOND + _TTL_SLACK_SECONDS
             await self._database.put(CHALLENGES, {**_key(purpose, identity), "expires": until, "ttl": ttl})
 
     async def check_again(self, purpose: str, identity: str, token: str, ip_address: str, now: Micros) -> None:
         """As `check`; without a token, one that was solved for this purpose and address lately is enough."""
-        if token or isinstance(self._captcha, NoCaptcha):
+        if token or not self._captcha.is_on:
             await self.check(purpose, identity, token, ip_address, now)
             return
         solved = await self._database.get(CHALLENGES, _key(purpose, identity))

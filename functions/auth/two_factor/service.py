@@ -96,14 +96,13 @@ class TwoFactor:
         after, codes = self._codes.with_backup_codes(replace(enabled, enabled_at=iso(now)))
         event = AuditEvent(person.tenant, "2fa.enable", "user", person.user_id, actor)
         await self._write([put_factor(after), update_user(user, now, second_factor=True), audit_operation(event, now)])
-        parameters = {"full_name": user.full_name, "factor": "an authenticator app"}
-        await self._mails.report([MailJob("second_factor_added", user.email, parameters)])
+        await self._mail_addition(user, "an authenticator app")
         return BackupCodes(codes, after.enabled_at)
 
     async def regenerate(self, person: Person, code: str, actor: Actor, now: Micros) -> BackupCodes:
         """Replace the backup codes; `code` is one of the app. Raises ApiError 400, 429."""
         await self._windows.count(GUESSES, person.user_id, now)
-        _, factor = await self._read(person)
+        user, factor = await self._read(person)
         if not factor.is_enabled:
             raise invalid_request("Two-factor authentication is not enabled.", code="two_factor_not_enabled")
         used = self._codes.after_totp(factor, code, now)
@@ -112,6 +111,7 @@ class TwoFactor:
         after, codes = self._codes.with_backup_codes(used)
         event = AuditEvent(person.tenant, "2fa.backup_codes", "user", person.user_id, actor)
         await self._write([put_factor(after), audit_operation(event, now)])
+        await self._mail_addition(user, "a new set of backup codes")
         return BackupCodes(codes, after.enabled_at)
 
     async def disable(self, person: Person, password: str | None, code: str, actor: Actor, now: Micros) -> bool:
@@ -133,6 +133,10 @@ class TwoFactor:
         await self._write([put_factor(after), *ended, audit_operation(event, now)])
         await self._mails.report([MailJob("second_factor_removed", user.email, {"full_name": user.full_name})])
         return True
+
+    async def _mail_addition(self, user: User, factor: str) -> None:
+        parameters = {"full_name": user.full_name, "factor": factor}
+        await self._mails.report([MailJob("second_factor_added", user.email, parameters)])
 
     async def _read(self, person: Person) -> tuple[User, Factor]:
         return await get_factor(self._database, person.tenant, person.user_id)

@@ -67,6 +67,22 @@ async def test_context_and_headers_of_a_slice_are_used() -> None:
     assert start["headers"][1:] == [(b"x-request-id", b"req_7"), (b"x-call", b"seven")]
 
 
+async def test_caller_whom_the_authorizer_refuses_never_reaches_the_application() -> None:
+    refusal = {"refused": "429", "code": "rate_limit_exceeded", "message": 'Retry in 7 "s".', "retry_after": "7"}
+    app = RequestContextMiddleware(answering(then=AssertionError("the application was asked")))
+
+    async def authorized(scope: Scope, receive: Receive, send: Send) -> None:
+        event = {"requestContext": {"authorizer": {**refusal, "principalId": "key"}}}
+        await app({**scope, "aws.event": event}, receive, send)
+
+    (start, body), _ = await served(authorized)
+
+    assert (start["status"], dict(start["headers"])[b"retry-after"]) == (429, b"7")
+    error = json.loads(body["body"])["error"]
+    assert error.pop("request_id").startswith("req_")
+    assert error == {"code": "rate_limit_exceeded", "message": 'Retry in 7 "s".', "type": "rate_limit_error"}
+
+
 @pytest.mark.parametrize(
     ("path", "fields"),
     [

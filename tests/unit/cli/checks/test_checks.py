@@ -13,8 +13,9 @@ from cli.checks.concurrency import check_concurrency
 from cli.checks.contents import check_callback_secrets, check_provider_keys, check_rings
 from cli.checks.finding import CheckedStage, Finding, Severity
 from cli.checks.functions import check_functions
+from cli.checks.mails import check_mails
 from cli.checks.stage import check_stage
-from tests.support.deployed_stage import REGION, STAGE, DeployedStage
+from tests.support.deployed_stage import REGION, STAGE, DeployedStage, FakeSes
 
 OWN_PROVIDER = """
 [providers.home]
@@ -37,7 +38,7 @@ def problem(findings: list[Finding]) -> Finding:
 def test_stage_that_lacks_nothing_is_in_order(stage: DeployedStage) -> None:
     findings = check_stage(STAGE, REGION, stage.client)
     assert [finding for finding in findings if finding.severity is not Severity.OK or finding.remedy] == []
-    assert len(findings) == 8
+    assert len(findings) == 9
 
 
 def test_new_account_has_too_few_executions(stage: DeployedStage) -> None:
@@ -319,5 +320,40 @@ def test_what_the_operator_may_not_see_stops_no_other_check(stage: DeployedStage
     stage.denied = frozenset({"lambda", "sns"})
     findings = check_stage(STAGE, REGION, stage.client)
     unseen = [finding.subject for finding in findings if "may not call" in finding.text]
-    assert unseen == ["concurrency", "functions", "alarms"]
+    assert unseen == ["concurrency", "functions", "mails", "alarms"]
     assert len(findings) > len(unseen)
+
+
+def test_stage_without_mails_lets_nobody_confirm_an_address(stage: DeployedStage) -> None:
+    for transport in ("none", ""):
+        stage.functions.send_mails(mail_transport=transport)
+        found = problem(stage.asked(check_mails))
+        assert (found.severity, "nobody can confirm an address" in found.text) == (Severity.ADVICE, True)
+    assert found.remedy.endswith("npx cdk deploy workers -c stage=prod")
+    stage.functions.send_mails(mail_transport="smtp", mail_from="a@example.com")
+    assert [finding.severity for finding in stage.asked(check_mails)] == [Severity.OK]
+    stage.functions.functions.clear()
+    assert stage.asked(check_mails) == [], "the functions' own check says so"
+
+
+@pytest.mark.parametrize(
+    ("ses", "severity", "text", "remedy"),
+    [
+        ({"in_production": False}, Severity.ADVICE, "sandbox", "put-account-details --production-access-enabled"),
+        ({"sends": False}, Severity.BLOCKS, "stopped sending", "Support Center"),
+        ({"identities": {}}, Severity.BLOCKS, "does not know", "create-email-identity --email-identity mail.example"),
+        (
+            {"identities": {"mail.example.com": False, "com": True}},
+            Severity.BLOCKS,
+            "has not verified mail.example.com",
+            "get-email-identity --email-identity mail.example.com --region ap-south-1",
+        ),
+    ],
+    ids=["sandbox", "stopped", "unknown", "unverified"],
+)
+def test_account_at_ses_that_sends_to_nobody_is_found(
+    stage: DeployedStage, ses: dict[str, Any], severity: Severity, text: str, remedy: str
+) -> None:
+    stage.ses = FakeSes(**ses)
+    found = problem(stage.asked(check_mails))
+    assert (found.severity, text in found.text, remedy in found.remedy) == (severity, True, True)

@@ -33,19 +33,10 @@ Caller = KeyCaller | Person
 
 
 def caller(request: Request) -> Caller:
-    """The request's caller.
-
-    Raises ApiError 401 without the authorizer's context or for an access token that has expired, 429 for a key above
-    its rate.
-    """
+    """The request's caller. Raises ApiError 401 without one in the authorizer's context."""
     context = authorizer_context(request.scope)
-    if refused := context.get("refused"):
-        raise ApiError(401, refused, context["message"])
     if not context.get("tenant"):
         raise invalid_api_key()
-    if wait := context.get("retry_after"):
-        message = f"Rate limit reached. Retry in {wait} s."
-        raise ApiError(429, "rate_limit_exceeded", message, headers={"Retry-After": str(wait)})
     if user_id := context.get("user_id"):
         return Person(context["tenant"], user_id, context["session_id"], Role(context["role"]))
     return KeyCaller(context["tenant"], context["key_id"], context["mode"])
@@ -65,6 +56,21 @@ def authorizer_context(scope: Scope) -> dict[str, Any]:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
     """
     return _request_context(scope).get("authorizer") or {}
+
+
+def refusal_of(scope: Scope) -> ApiError | None:
+    """The authorizer's refusal of a caller whom it does not name; None for one who was accepted.
+
+    A function answers it, because what API Gateway makes of a Deny has no words of its own: the template of its
+    ACCESS_DENIED is not VTL, and answers for IAM too, when no authorizer has spoken.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.responseTemplates.html
+    """
+    context = authorizer_context(scope)
+    if "refused" not in context:
+        return None
+    wait = context.get("retry_after")
+    headers = {"Retry-After": str(wait)} if wait else {}
+    return ApiError(int(context["refused"]), context["code"], context["message"], headers=headers)
 
 
 def source_address(scope: Scope) -> str:

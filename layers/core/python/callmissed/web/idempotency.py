@@ -150,7 +150,7 @@ OperationOf = Annotated[Operation, Depends(operation)]
 def _key(scope: Scope) -> str | None:
     """The key of a request that must run once. Raises ApiError 400."""
     caller = authorizer_context(scope)
-    if scope["method"] not in _METHODS or not caller.get("tenant") or caller.get("retry_after"):
+    if scope["method"] not in _METHODS or not caller.get("tenant"):
         return None
     return checked_key(Headers(scope=scope).getlist(HEADER))
 

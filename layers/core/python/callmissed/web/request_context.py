@@ -1,4 +1,5 @@
-"""The outermost layer of every web application: a request's id, and the envelope of uncaught exceptions.
+"""The outermost layer of every web application: a request's id, the authorizer's refusals, and the envelope of
+uncaught exceptions.
 
 RequestContextMiddleware(app)                                       below /api/v1
 RequestContextMiddleware(app, new_context=…, headers=…, log_as=…)   where a request has more than an id
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callmissed.ids import new_id
 from callmissed.observability import LoggableError, get_logger
+from callmissed.web.caller import refusal_of
 from callmissed.web.exception_handlers import error_response, internal_error
 from callmissed.web.gateway_route import RESOURCE
 
@@ -53,6 +55,8 @@ def _no_headers(_scope: Scope) -> Headers:
 class RequestContextMiddleware:
     """Gives each request its context and each answer `X-Request-Id`; turns exceptions into envelopes.
 
+    A caller whom the authorizer refuses is answered here (`caller.refusal_of`), whatever the application has below.
+
     `headers` returns further headers when an answer starts. `log_as` is the logger's name. After an exception in the
     midst of an answer, BrokenOffError is raised to the server, which cuts the answer off and logs what is raised; an
     exception after an answer's end is only logged.
@@ -90,10 +94,15 @@ class RequestContextMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, decorated)
+            await self._answering(scope)(scope, receive, decorated)
         except Exception:
             self._logger.exception("unexpected failure", extra={**context.logged, "path": _logged_path(scope)})
             if begun and not ended:
                 raise BrokenOffError("the answer broke off; see the failure before") from None
             if not begun:
                 await error_response(scope, internal_error())(scope, receive, decorated)
+
+    def _answering(self, scope: Scope) -> ASGIApp:
+        """The application, or the refusal of a caller whom it must not see."""
+        refusal = refusal_of(scope)
+        return error_response(scope, refusal) if refusal else self._app

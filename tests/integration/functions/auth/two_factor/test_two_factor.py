@@ -158,6 +158,9 @@ async def test_regenerated_backup_codes_replace_those_of_before(owner: FactorOwn
     assert by_backup_code.status == 422
     renewed = await owner.post("2fa/backup-codes/regenerate", {"code": owner.code()})
     assert len(renewed["backup_codes"]) == 10
+    mail = owner.pages.mails[-1]
+    added = (mail.name, mail.to, mail.parameters["factor"])
+    assert added == ("second_factor_added", owner.email, "a new set of backup codes")
 
     old = await owner.answer(await owner.challenge(), owner.backup_codes[1])
     new = await owner.answer(await owner.challenge(), renewed["backup_codes"][1])
