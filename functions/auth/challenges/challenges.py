@@ -14,7 +14,7 @@ from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import above, below
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
-from callmissed.aws.operations import WriteOperation, delete_operation
+from callmissed.aws.operations import WriteOperation, delete_operation, put_operation
 from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.platform.tables import CHALLENGES
@@ -67,7 +67,7 @@ class Challenges:
         self._database = database
 
     async def issue(self, purpose: ChallengePurpose, user: User, now: Micros) -> IssuedChallenge:
-        """A new challenge for the person. One write."""
+        """A new challenge for the person. One write, as a transaction, which is applied once: see `Codes.issue`."""
         issued = IssuedChallenge(f"cmc_{secrets.token_hex(32)}", secrets.token_bytes(32))
         item = {
             **_key(issued.token),
@@ -80,7 +80,7 @@ class Challenges:
             "expires": now + LIFETIME,
             "ttl": (now + LIFETIME) // SECOND + _TTL_SLACK_SECONDS,
         }
-        await self._database.put(CHALLENGES, item)
+        await self._database.transact([put_operation(CHALLENGES, item)])
         return issued
 
     async def attempt(self, purpose: ChallengePurpose, token: str, now: Micros) -> Challenge:

@@ -15,7 +15,7 @@ from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import above, below
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
-from callmissed.aws.operations import WriteOperation, delete_operation
+from callmissed.aws.operations import WriteOperation, delete_operation, put_operation
 from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.platform.tables import CHALLENGES
@@ -49,7 +49,10 @@ class Codes:
         self._peppers = peppers
 
     async def issue(self, purpose: CodePurpose, identity: str, now: Micros, *, confirms: str = "") -> str:
-        """A new code, in the place of an earlier one. One write. It is right only for what it `confirms`."""
+        """A new code, in the place of an earlier one. One write. It is right only for what it `confirms`.
+
+        A transaction, which is applied once: a repeated write that arrives late would bring a used code back to life.
+        """
         code = f"{secrets.randbelow(1_000_000):06}"
         item = {
             **_key(purpose, identity),
@@ -58,7 +61,7 @@ class Codes:
             "expires": now + LIFETIME,
             "ttl": (now + LIFETIME) // SECOND + _TTL_SLACK_SECONDS,
         }
-        await self._database.put(CHALLENGES, item)
+        await self._database.transact([put_operation(CHALLENGES, item)])
         return code
 
     async def accept(
