@@ -65,9 +65,9 @@ async def create(
 
 @stage_command(keys, "list")
 async def list_all(context: CommandContext) -> None:
-    """List a tenant's keys, oldest first."""
-    records = await read_api_keys(context.database, context.tenant)
-    context.output.rows([key_row(record) for record in records], KEYS)
+    """List a tenant's keys, oldest first; revoked ones for 30 days."""
+    records, now = await read_api_keys(context.database, context.tenant), context.clock()
+    context.output.rows([key_row(record) for record in records if record.is_shown(now)], KEYS)
 
 
 @stage_command(keys, "show")

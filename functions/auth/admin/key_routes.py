@@ -38,8 +38,9 @@ async def revoke_key(
     tenant_id: str, key_id: str, request: OperatorRequest, operator: OperatorOf, keys: ManagerOf, clock: ClockOf
 ) -> KeyRow:
     """End every secret of the key, for good. Safe to repeat."""
-    audit = key_audit("key.revoke", operator(request.reason), clock())
-    return KeyRow.of(await keys.revoke(tenant_id, key_id, audit=audit))
+    now = clock()
+    audit = key_audit("key.revoke", operator(request.reason), now)
+    return KeyRow.of(await keys.revoke(tenant_id, key_id, now=now, audit=audit))
 
 
 @router.post(

@@ -36,7 +36,7 @@ class LeakedKeys:
             return
         actor = Actor(ActorKind.SYSTEM, _REPORT, ip_address)
         audit = key_audit("key.leak", actor, now)
-        revoked = await self._manager.revoke(found.tenant, found.key_id, audit=audit)
+        revoked = await self._manager.revoke(found.tenant, found.key_id, now=now, audit=audit)
         _logger.warning("a leaked key was revoked", extra={"key": revoked.key_id})
         await self._mail(revoked)
 

@@ -1,13 +1,15 @@
 """/api/v1/keys: a tenant's API keys."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query, Response
 
+from callmissed.keys.count import MAX_KEYS_OF_TENANT
 from callmissed.web.caller import PersonOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.idempotency import OperationOf
+from functions.auth.api_keys.cursors import CURSOR
 from functions.auth.api_keys.leaks import LeakedKeys
 from functions.auth.api_keys.schemas import (
     ApiKeyOut,
@@ -30,6 +32,10 @@ KeysOf = Annotated[ApiKeys, from_state("keys")]
 LeakedKeysOf = Annotated[LeakedKeys, from_state("leaked_keys")]
 WindowsOf = Annotated[SlidingWindows, from_state("windows")]
 
+_MAX_PAGE = MAX_KEYS_OF_TENANT
+_NEXT = "X-Next-Cursor"
+_NEXT_SCHEMA = {"description": "`cursor` of the next page; missing on the last.", "schema": {"type": "string"}}
+_PAGE: dict[int | str, dict[str, Any]] = {200: {"headers": {_NEXT: _NEXT_SCHEMA}}}
 _LEAKED = Limit("keys/leaked", 10)
 
 
@@ -40,10 +46,19 @@ def _key_request(person: PersonOf, actor: ActorOf, operation: OperationOf, clock
 KeyRequestOf = Annotated[KeyRequest, Depends(_key_request)]
 
 
-@router.get("", summary="List keys", response_model=list[ApiKeyOut], responses=session_responses())
-async def list_keys(person: PersonOf, keys: KeysOf, clock: ClockOf) -> list[ApiKeyOut]:
-    """All keys of the tenant, revoked ones included, oldest first. Secrets are never shown again."""
-    return [ApiKeyOut.of(key, state) for key, state in await keys.all_of(person.tenant, clock())]
+@router.get("", summary="List keys", response_model=list[ApiKeyOut], responses=session_responses(422) | _PAGE)
+async def list_keys(
+    person: PersonOf,
+    keys: KeysOf,
+    clock: ClockOf,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=_MAX_PAGE, description="Keys on a page, at most.")] = _MAX_PAGE,
+    cursor: Annotated[str | None, Query(pattern=CURSOR, description=f"`{_NEXT}` of the page before.")] = None,
+) -> list[ApiKeyOut]:
+    """The tenant's keys, oldest first; revoked ones for 30 days. Secrets are never shown again."""
+    page = await keys.page(person.tenant, limit, cursor or "", clock())
+    response.headers.update({_NEXT: page.cursor} if page.cursor else {})
+    return [ApiKeyOut.of(key, state) for key, state in page.keys]
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """The keys of a tenant, as its owner and admins manage them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from callmissed.audit.events import Actor
@@ -13,6 +14,7 @@ from callmissed.keys.records import ApiKey
 from callmissed.keys.secret import Mode
 from callmissed.keys.state import KeyState, read_states
 from functions.auth.api_keys.audit import key_audit
+from functions.auth.api_keys.cursors import cursor_after, position_of
 from functions.auth.api_keys.models import ModelNames
 from functions.auth.api_keys.schemas import ChangedApiKey, NewApiKey
 
@@ -27,6 +29,14 @@ class KeyRequest:
     now: Micros
 
 
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Keys with their states, oldest first; `cursor` is None on the last page."""
+
+    keys: Sequence[tuple[ApiKey, KeyState]]
+    cursor: str | None
+
+
 class ApiKeys:
     """The keys of one stage. Every method raises Unavailable when DynamoDB does not answer."""
 
@@ -35,11 +45,17 @@ class ApiKeys:
         self._manager = manager
         self._models = models
 
-    async def all_of(self, tenant: str, now: Micros) -> list[tuple[ApiKey, KeyState]]:
-        """All keys of the tenant with their states, oldest first."""
-        keys = await self._manager.keys_of(tenant)
+    async def page(self, tenant: str, limit: int, cursor: str, now: Micros) -> KeyPage:
+        """At most `limit` keys of the tenant behind `cursor` with their states, oldest first.
+
+        Raises ApiError 422 for an invalid cursor. The query reads the records of all keys: ids don't sort by time.
+        """
+        behind = position_of(cursor) if cursor else ""
+        shown = [key for key in await self._manager.keys_of(tenant) if key.is_shown(now) and _position(key) > behind]
+        keys = shown[:limit]
         states = await read_states(self._database, keys, now)
-        return [(key, states[key.key_id]) for key in keys]
+        next_cursor = cursor_after(_position(keys[-1])) if len(shown) > limit else None
+        return KeyPage([(key, states[key.key_id]) for key in keys], next_cursor)
 
     async def get(self, tenant: str, key_id: str, now: Micros) -> tuple[ApiKey, KeyState]:
         """The key with its state. Raises ApiError 404."""
@@ -88,7 +104,7 @@ class ApiKeys:
 
     async def revoke(self, tenant: str, key_id: str, actor: Actor, now: Micros) -> None:
         """End the key for good. Raises ApiError 404, 409."""
-        await self._manager.revoke(tenant, key_id, audit=key_audit("key.revoke", actor, now))
+        await self._manager.revoke(tenant, key_id, now=now, audit=key_audit("key.revoke", actor, now))
 
     async def refuse_to_reveal(self, tenant: str, key_id: str) -> None:
         """Raises ApiError 410, 404 for a key that the tenant does not have."""
@@ -100,3 +116,8 @@ class ApiKeys:
 
     async def _with_state(self, key: ApiKey, now: Micros) -> tuple[ApiKey, KeyState]:
         return key, (await read_states(self._database, [key], now))[key.key_id]
+
+
+def _position(key: ApiKey) -> str:
+    """Where the key is in a list, as a text that sorts like it."""
+    return f"{key.created_at} {key.key_id}"

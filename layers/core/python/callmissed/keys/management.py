@@ -15,7 +15,7 @@ from typing import Unpack
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import WriteOperation
-from callmissed.clock import MINUTE, Micros
+from callmissed.clock import MINUTE, Micros, system_clock
 from callmissed.errors import ApiError, account_closed, invalid_request
 from callmissed.ids import new_id
 from callmissed.keys.changes import KeyChanges, changed_items, changed_key
@@ -145,8 +145,12 @@ class KeyManager:
                 return after
         raise _changed_meanwhile()
 
-    async def revoke(self, tenant: str, key_id: str, *, audit: Audit = _unaudited) -> ApiKey:
-        """End every secret of the key: the next call with one is refused. Safe to repeat. Raises ApiError 404, 409."""
+    async def revoke(self, tenant: str, key_id: str, *, now: Micros | None = None, audit: Audit = _unaudited) -> ApiKey:
+        """End every secret of the key: the next call with one is refused. Safe to repeat. Raises ApiError 404, 409.
+
+        Record and items go 30 days after `now`, by default the system's time.
+        """
+        moment = system_clock() if now is None else now
         for _ in range(_TRIES):
             record = await self.get(tenant, key_id)
             if record.is_revoked:
@@ -154,7 +158,7 @@ class KeyManager:
             items, _newest = await self._items(record)
             last_used_at = last_use(record, items)
             after = replace(record, status=REVOKED, last_used_at=last_used_at, revision=record.revision + 1)
-            if await self._transacted([*revoke_operations(record, last_used_at), *audit(record, after)]):
+            if await self._transacted([*revoke_operations(record, last_used_at, moment), *audit(record, after)]):
                 return after
             # else a secret was rotated or moved at the same time: it must end too
         raise _changed_meanwhile()

@@ -12,6 +12,7 @@ The hot item, in the table `keys`, is written once a call, so its names are lett
     tat   theoretical arrival time        u     first moment at which the next call conforms: tat + dl - iv
     ln    [month, micro-credits] of the budget lent to an earlier secret for that month; only after a rotation
     lg    whether calls are logged        pl    whether prompts are logged; both only where they are
+    ttl   epoch seconds at which a revoked key's item and record go; only after a revocation
 
 The record, in the table `tenants`, never changes during calls. Its `hashes` are the ids of its secrets' hot items,
 `newest` is the current one's. Every change of a key writes record, items and the index of domain locks together, on
@@ -33,7 +34,7 @@ from callmissed.aws.operations import (
     put_new_operation,
     update_operation,
 )
-from callmissed.clock import Micros
+from callmissed.clock import SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.keys.count import count_operation, discount_operation
 from callmissed.keys.domains import lock_operations, unlock_operations
@@ -46,6 +47,9 @@ from callmissed.tenants.status import INACTIVE, TenantStatus
 ACTIVE = "active"
 PAUSED = "paused"
 REVOKED = "revoked"
+REVOKED_DAYS = 30
+"""How long a revoked key is shown."""
+NEVER_GOES = 0
 _PREFIX = "KEY#"
 
 _NO_SCOPES = frozenset[str]()
@@ -76,6 +80,8 @@ _OPTIONAL = frozenset({"scp", "ln", "lg", "pl"})
 _MOVING = frozenset({"id", "tat", "u"})
 _MOVING_BUDGET = frozenset({"kb", "km"})
 _COUNTED = ("tat", "u", "kb")
+_NOT_STORED = {"key_id", "ttl"}
+"""Fields of a record that a new one does not have under their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +153,7 @@ class ApiKey:
     """A key's record. `hashes` are the ids of its secrets' items; times are ISO 8601, `budget` monthly.
 
     `operation` is the id of the operation that made the newest secret; `last_used_at` the last use of the secrets
-    before it, or of all if the key is revoked.
+    before it, or of all if the key is revoked. `ttl` is when a revoked key's record goes, in epoch seconds.
     """
 
     tenant: str
@@ -173,6 +179,7 @@ class ApiKey:
     prompt_logging_enabled: bool = False
     operation: str = ""
     last_used_at: str | None = None
+    ttl: int = NEVER_GOES
 
     @property
     def is_active(self) -> bool:
@@ -183,6 +190,10 @@ class ApiKey:
     def is_revoked(self) -> bool:
         """Whether the key has ended for good."""
         return self.status == REVOKED
+
+    def is_shown(self, now: Micros) -> bool:
+        """Whether lists show the key: 30 days beyond its revocation. DynamoDB deletes it within days after that."""
+        return self.ttl == NEVER_GOES or now < self.ttl * SECOND
 
 
 def key_item_of(item: Item) -> KeyItem:
@@ -250,14 +261,15 @@ def create_operations(item: KeyItem, key: ApiKey) -> list[WriteOperation]:
     ]
 
 
-def revoke_operations(key: ApiKey, last_used_at: str | None) -> list[WriteOperation]:
-    """Operations that end every secret of the key."""
+def revoke_operations(key: ApiKey, last_used_at: str | None, now: Micros) -> list[WriteOperation]:
+    """Operations that end every secret of the key, of which nothing is left after REVOKED_DAYS."""
+    ttl = now // SECOND + REVOKED_DAYS * 24 * 3600
     ended = [
-        update_operation(KEYS, {"id": key_hash}, set={"st": REVOKED}, expected={"kid": key.key_id})
+        update_operation(KEYS, {"id": key_hash}, set={"st": REVOKED, "ttl": ttl}, expected={"kid": key.key_id})
         for key_hash in sorted(key.hashes)
     ]
     unlocked = unlock_operations(key.domains, key.tenant, key.key_id)
-    revoked = update_api_key(key, status=REVOKED, last_used_at=last_used_at)
+    revoked = update_api_key(key, status=REVOKED, last_used_at=last_used_at, ttl=ttl)
     return [*ended, *unlocked, revoked, discount_operation(key.tenant)]
 
 
@@ -391,7 +403,7 @@ def _record_key(tenant: str, key_id: str) -> Item:
 
 
 def _to_record(key: ApiKey) -> Item:
-    record = {name: getattr(key, name) for name in ApiKey.__slots__ if name != "key_id"}
+    record = {name: getattr(key, name) for name in ApiKey.__slots__ if name not in _NOT_STORED}
     return record | {"item": _PREFIX + key.key_id, "id": key.key_id}
 
 

@@ -49,6 +49,7 @@ KEYS = Table(
     "keys",
     "id",
     tenant_data=HELPERS,
+    ttl_attribute="ttl",
     holds="API keys by HMAC: policy, rate and budget of one key, written on every call",
 )
 WALLETS = Table(

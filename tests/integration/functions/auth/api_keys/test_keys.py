@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from callmissed.clock import iso
-from callmissed.platform.tables import IDEMPOTENCY
+from callmissed.clock import SECOND, iso
+from callmissed.keys.records import read_api_keys
+from callmissed.platform.tables import IDEMPOTENCY, TENANTS
+from callmissed.platform.tables import KEYS as KEY_ITEMS
 from tests.support.people import SignedIn, new_tenant
 from tests.support.whole_product import Reply, Sent, WholeProduct
 
@@ -150,7 +152,7 @@ async def test_change_counts_from_the_next_call(owner: SignedIn) -> None:
     assert await call(owner, key["key"], "/api/v1/webhooks") == "ok"
 
 
-async def test_revoked_key_stays_in_the_list(owner: SignedIn) -> None:
+async def test_revoked_key_stays_in_the_list_for_30_days(owner: SignedIn) -> None:
     key = await created(owner, budget_limit=5)
 
     replies = [await owner.call("DELETE", f"{KEYS}/{key['id']}") for _ in range(2)]
@@ -161,6 +163,27 @@ async def test_revoked_key_stays_in_the_list(owner: SignedIn) -> None:
     assert (listed["status"], listed["is_active"], listed["secrets"]) == ("revoked", False, 0)
     again = await owner.call("PUT", f"{KEYS}/{key['id']}", {"is_active": True})
     assert (again.status, again.error["code"]) == (409, "conflict")
+    (record,) = await read_api_keys(owner.product.database, owner.tenant)
+    item, now = await owner.product.database.get(KEY_ITEMS, {"id": record.newest}), owner.product.clock() // SECOND
+    assert now + 30 * 24 * 3600 - 60 < item["ttl"] == record.ttl <= now + 30 * 24 * 3600
+    record_key = {"tenant": owner.tenant, "item": f"KEY#{key['id']}"}
+    await owner.product.database.update_if(TENANTS, record_key, set={"ttl": now})
+    assert body_of(await owner.call("GET", KEYS)) == []
+
+
+async def test_keys_are_listed_page_by_page(owner: SignedIn) -> None:
+    made = [(await created(owner, name=f"{number}"))["id"] for number in range(5)]
+    pages, query = list[list[str]](), "limit=2"
+    for _ in range(3):
+        reply = await owner.call("GET", KEYS, query=query)
+        pages.append([key["id"] for key in body_of(reply)])
+        query = f"limit=2&cursor={reply.headers.get('x-next-cursor')}"
+
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert sorted(key_id for page in pages for key_id in page) == sorted(made)
+    assert query.endswith("=None")
+    for cursor in ("A" * 71, "short"):
+        assert (await owner.call("GET", KEYS, query=f"cursor={cursor}")).status == 422
 
 
 async def test_rotation_gives_a_new_secret_and_the_old_one_its_overlap(owner: SignedIn) -> None:
