@@ -17,6 +17,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from callmissed.platform.queues import CALLBACKS, physical_queue_name
 from local.aws.account import STAGE
 from local.aws.clients import local_client
+from tests.support.local_people import get, mails, new_email, post, registered
 from tests.support.local_stack import GUARD_SECONDS, LocalStack, running
 from tests.support.webhooks.callbacks import (
     APP_SECRET,
@@ -375,3 +376,19 @@ def test_a_retry_survives_a_restart_of_the_local_stack(endpoint: Endpoint, tmp_p
         done = Webhook(api, made["id"], made["secret"]).delivery(event, status="delivered")
     assert done["id"] == waiting["id"] == endpoint.arrivals[-1].id
     assert done["attempts"] == len(endpoint.arrivals) >= 2
+
+
+def test_owner_gets_a_mail_about_a_disabled_webhook(local_stack: LocalStack, endpoint: Endpoint) -> None:
+    endpoint.status, email = 410, new_email()
+    token = registered(local_stack, email)["access_token"]
+    owned = get(local_stack, "/auth/me", token)[1]["tenant"]["id"]
+    made = post(local_stack, "/webhooks", {"url": endpoint.url, "events": ["*"]}, token)
+
+    command(local_stack, "events", "emit", "message.received", "--tenant", owned)
+
+    def reports() -> list[dict[str, Any]]:
+        return [mail for mail in mails(local_stack, email) if endpoint.url in mail["text"]]
+
+    (mail,) = until(reports)
+    assert "410" in mail["text"]
+    assert get(local_stack, f"/webhooks/{made['id']}", token)[1]["disabled_reason"] == "gone"
