@@ -107,7 +107,7 @@ async def work_of(pages: SignInPages, monkeypatch: pytest.MonkeyPatch, asking: A
 
 async def test_request_works_alike_for_everybody(owner: FactorOwner, monkeypatch: pytest.MonkeyPatch) -> None:
     pages, without_factor = owner.pages, await new_factor_owner(owner.pages)
-    expected = (200, Counter(GetItem=1, BatchGetItem=1, verify=1, PutItem=1, UpdateItem=2), 1)
+    expected = (200, Counter(GetItem=1, BatchGetItem=1, verify=1, TransactWriteItems=1, UpdateItem=2), 1)
     for email, password in (
         (owner.email, PASSWORD),
         (owner.email, "wrong password"),
