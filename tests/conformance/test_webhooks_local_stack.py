@@ -17,8 +17,8 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from callmissed.platform.queues import CALLBACKS, physical_queue_name
 from local.aws.account import STAGE
 from local.aws.clients import local_client
-from tests.support.local_people import get, mails, new_email, post, registered
 from tests.support.local_stack import GUARD_SECONDS, LocalStack, running
+from tests.support.visitors import visiting
 from tests.support.webhooks.callbacks import (
     APP_SECRET,
     TOKEN,
@@ -379,16 +379,13 @@ def test_a_retry_survives_a_restart_of_the_local_stack(endpoint: Endpoint, tmp_p
 
 
 def test_owner_gets_a_mail_about_a_disabled_webhook(local_stack: LocalStack, endpoint: Endpoint) -> None:
-    endpoint.status, email = 410, new_email()
-    token = registered(local_stack, email)["access_token"]
-    owned = get(local_stack, "/auth/me", token)[1]["tenant"]["id"]
-    made = post(local_stack, "/webhooks", {"url": endpoint.url, "events": ["*"]}, token)
+    endpoint.status = 410
+    with visiting(local_stack, "ada", "127.0.0.84") as owner:
+        owner.register()
+        made = owner.post("/webhooks", {"url": endpoint.url, "events": ["*"]})
+        tenant_id = owner.get("/auth/me")["tenant"]["id"]
+        command(local_stack, "events", "emit", "message.received", "--tenant", tenant_id)
 
-    command(local_stack, "events", "emit", "message.received", "--tenant", owned)
-
-    def reports() -> list[dict[str, Any]]:
-        return [mail for mail in mails(local_stack, email) if endpoint.url in mail["text"]]
-
-    (mail,) = until(reports)
-    assert "410" in mail["text"]
-    assert get(local_stack, f"/webhooks/{made['id']}", token)[1]["disabled_reason"] == "gone"
+        mail = until(lambda: next((mail for mail in owner.mails() if endpoint.url in mail["text"]), None))
+        assert "410" in mail["text"]
+        assert owner.get(f"/webhooks/{made['id']}")["disabled_reason"] == "gone"

@@ -54,6 +54,11 @@ class Visitor:
         assert tokens["access_token"], tokens
         self.tokens = tokens
 
+    def register(self) -> None:
+        """A new account, confirmed by the code of the mail, and its first session."""
+        self.post("/auth/register", {"email": self.email, "password": "correct horse battery", "full_name": "Ada"})
+        self.sign_in("/auth/register/verify", {"email": self.email, "code": self.code()})
+
     def sign_out(self) -> None:
         """End the session. The access token stays, though it opens nothing."""
         self.post("/auth/logout", {"refresh_token": self.tokens["refresh_token"]})
