@@ -242,7 +242,7 @@ class CodeMachine(RuleBasedStateMachine):
         assert len(within) <= MAX_MAILS, f"{len(within)} mails of {subject[0]} in an hour"
 
     async def remove_guest(self) -> None:
-        address = await find_address(self.tables, self.guest)
+        address = await find_address(self.tables, self.guest, Micros(self.clock))
         if address.user_id:
             guest = await get_user(self.tables, address.tenant, address.user_id)
             await self.tables.transact(await remove_user(self.tables, guest))
