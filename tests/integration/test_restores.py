@@ -15,7 +15,6 @@ from callmissed.platform.functions import FUNCTIONS, Function
 from local.paths import ROOT
 
 SNAPSHOTTED = [function for function in FUNCTIONS if function.snap_start]
-EACH = pytest.mark.parametrize("function", SNAPSHOTTED, ids=lambda function: function.name)
 CREDENTIALS = {"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "t", "Expiration": "2099-01-01T00:00:00Z"}
 NOBODY_HAS_THE_KEY = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}
 
@@ -59,6 +58,12 @@ def aws() -> Generator[str]:
     server.server_close()
 
 
+@pytest.fixture(scope="module", params=SNAPSHOTTED, ids=lambda function: function.name)
+def report(request: pytest.FixtureRequest, aws: str) -> dict[str, Any]:
+    """Report of the process of a snapshot on its first answer."""
+    return restored(request.param, aws)
+
+
 def restored(function: Function, aws: str) -> dict[str, Any]:
     """What the process of a snapshot reports of its first answer."""
     environment = {
@@ -86,15 +91,11 @@ def needs(function: Function) -> list[Any]:
     return [need for need in function.needs if need.variable]
 
 
-@EACH
-def test_restored_process_imports_nothing_before_its_first_answer(function: Function, aws: str) -> None:
+def test_restored_process_imports_nothing_before_its_first_answer(report: dict[str, Any]) -> None:
     """Least of all boto3, whose import takes 0.3 s of a CPU of which the process has a half or less."""
-    report = restored(function, aws)
     assert report["status"] in (200, 401)
     assert report["new"] == []
 
 
-@EACH
-def test_snapshot_holds_neither_credentials_nor_connections(function: Function, aws: str) -> None:
-    report = restored(function, aws)
+def test_snapshot_holds_neither_credentials_nor_connections(report: dict[str, Any]) -> None:
     assert (report["credentials"], report["sockets"]) == (False, 0)
