@@ -15,8 +15,7 @@ from tests.support.inference.gateway import REGION, Accounts
 from tests.support.local_stack import LocalStack, running
 from tests.support.model_server.server import model_server, providers_toml
 from tests.support.sdks.interface import Sdk
-from tests.support.sdks.node import node_sdk
-from tests.support.sdks.python import AsyncPythonSdk, PythonSdk
+from tests.support.sdks.opening import SDKS, sdk_at
 
 __all__ = ["lab", "providers_file", "upstream"]
 
@@ -47,15 +46,8 @@ async def accounts(stack: LocalStack) -> AsyncIterator[Accounts]:
     await dynamodb.close()
 
 
-@pytest.fixture(scope="session", params=["python", "python-async", "node"])
+@pytest.fixture(scope="session", params=SDKS)
 def sdk(request: pytest.FixtureRequest, base_url: str) -> Iterator[Sdk]:
     """One official SDK after the other, all driven alike."""
-    match request.param:
-        case "python":
-            yield PythonSdk(base_url)
-        case "python-async":
-            with AsyncPythonSdk.running(base_url) as sdk:
-                yield sdk
-        case _:
-            with node_sdk(base_url) as sdk:
-                yield sdk
+    with sdk_at(request.param, base_url) as sdk:
+        yield sdk
