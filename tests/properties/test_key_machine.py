@@ -293,7 +293,12 @@ class KeyMachine(RuleBasedStateMachine):
         key = to_item({"tenant": self.tenant, "item": f"KEY#{self.key_id}"})
         request = {"TableName": physical_name(self.stage, TENANTS), "Key": key, "ConsistentRead": True}
         record = from_item(self._now(self.plain.call("GetItem", request))["Item"])
-        return [item for item in map(self._item, {*record["hashes"], *self.hashes}) if item]
+        table = physical_name(self.stage, KEYS)
+        keys = [to_item({"id": hash}) for hash in {*record["hashes"], *self.hashes}]
+        wanted = {"RequestItems": {table: {"Keys": keys, "ConsistentRead": True}}}
+        found = self._now(self.plain.call("BatchGetItem", wanted))
+        assert not found["UnprocessedKeys"]
+        return [from_item(item) for item in found["Responses"][table]]
 
     def _now(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)

@@ -9,12 +9,14 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from functools import cache
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter
 from starlette.types import ASGIApp, Message
 
 from callmissed.aws.database import Database
+from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock
 from callmissed.errors import service_unavailable
@@ -35,6 +37,12 @@ from tests.support.inference.behaviours import completion
 
 CHAT, THINGS = "/v1/chat/completions", "/api/v1/things"
 PEPPER = b"a pepper of some length"
+
+
+@cache
+def built_in_catalog() -> Catalog:
+    """The catalog of every process, which only reads it."""
+    return load_catalog()
 
 
 class End(Enum):
@@ -213,7 +221,7 @@ class Process:
         settings = CoreSettings(
             stage=store.stage, region="us-east-1", dynamodb_endpoint=store.endpoint, peppers=PEPPER.hex()
         )
-        made = create_container(settings, self._clock, self.dynamodb)
+        made = create_container(settings, self._clock, self.dynamodb, built_in_catalog())
         router: Any = _Router(self, made.catalog)
         return create_app(replace(made, router=router, idempotency=self._records))
 
