@@ -3,10 +3,11 @@
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.nodeid import NodeId
 from hypothesis import core
 
 from callmissed.ids import new_id
@@ -49,17 +50,21 @@ def pytest_configure(config: pytest.Config) -> None:
     core.global_force_seed = int(seed)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Let every test reach this machine and nothing else, and keep the tests of one session-wide stack together.
 
-    Runs before xdist reads the groups.
+    Runs around xdist's hook, which writes the groups into names of tests where pytest since 9.2 does not look.
     """
     for item in items:
         item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
         for name, group in SESSION_STACKS.items():
             if name in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.xdist_group(group))
+    yield
+    for item in items:
+        if with_group := getattr(item, "_nodeid", ""):
+            item._id = NodeId.parse(with_group)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
