@@ -7,7 +7,8 @@ from callmissed.web.openapi import IDEMPOTENCY_KEY, document_of, reference, sche
 from callmissed.web.schemas import AnthropicErrorEnvelope, ErrorEnvelope, OpenAIErrorEnvelope
 from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.routes import ROUTERS
-from functions.inference.schemas import (
+from functions.inference.schemas.search import SearchOut
+from functions.inference.schemas.text import (
     AnthropicModelListOut,
     AnthropicModelOut,
     CatalogOut,
@@ -42,6 +43,7 @@ _ANSWERS = (
     ModelOut,
     ResponseOut,
     ResponseItemListOut,
+    SearchOut,
     ServerSentEventOut,
     TokenCountOut,
 )

@@ -18,7 +18,7 @@ from callmissed_ai.answers.events import EventStream, event_stream
 from callmissed_ai.answers.whole import whole
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
-from callmissed_ai.calls.idempotency import MEDIA_TYPE, IdempotentCall
+from callmissed_ai.calls.idempotency import IdempotentCall
 from callmissed_ai.calls.payer import KeyPayer
 from callmissed_ai.calls.pipeline import Answer, find_replay, run
 from callmissed_ai.calls.stored_call import StoredCall
@@ -43,7 +43,9 @@ async def serve(request: Request, service: Service) -> Response:
             return _replayed(replay)
         raise _refusal(call, refused) from None
     answer: Answer[bytes | EventStream] = (
-        partial(event_stream, closing=service.closing) if service.closing and work.streamed else whole
+        partial(event_stream, closing=service.closing)
+        if service.closing and work.streamed
+        else partial(whole, complete=service.complete)
     )
     try:
         return _response(call, work, await run(container, call, payer, work, answer))
@@ -151,7 +153,7 @@ def _response(call: Call, work: Work, answer: bytes | EventStream | Replay) -> R
         return _replayed(answer)
     headers = _headers(call, work)
     if isinstance(answer, bytes):
-        return Response(answer, media_type=MEDIA_TYPE, headers=headers)
+        return Response(answer, media_type=work.media_type, headers=headers)
     answer.headers = headers
     return _AsgiResponse(answer)
 

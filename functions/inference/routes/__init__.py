@@ -8,6 +8,7 @@ from functions.inference.routes import (
     messages,
     models,
     responses,
+    search,
     stored_responses,
 )
 
@@ -17,6 +18,7 @@ ROUTERS = (
     stored_responses.router,
     messages.router,
     embeddings.router,
+    search.router,
     models.router,
     anthropic_models.router,
     generation.router,

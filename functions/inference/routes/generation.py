@@ -13,9 +13,11 @@ from callmissed.ledger.entries import LedgerEntry, Try, Usage
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.openapi import JSON, reference
 from callmissed_ai.calls.container import Container
-from callmissed_ai.charges import CACHE_WRITE_TOKENS, CACHED_INPUT_TOKENS, INPUT_UNITS, OUTPUT_TOKENS
+from callmissed_ai.charges import CACHE_WRITE_TOKENS, CACHED_INPUT_TOKENS, COUNTED, INPUT_UNITS, OUTPUT_TOKENS
 from functions.inference.error_responses import keyed_errors
 from functions.inference.serving import authenticate
+
+_UNITS = frozenset(counted for counted, _ in COUNTED.values())
 
 router = APIRouter(tags=["chat"], route_class=GatewayRoute)
 
@@ -31,7 +33,7 @@ router = APIRouter(tags=["chat"], route_class=GatewayRoute)
 async def generation(
     request: Request, id: str = Query(description="`X-Generation-Id` of the call; its request id works too.")
 ) -> dict[str, Any]:
-    """Tokens, provider, tries, cost in credits and latency in milliseconds of one call of the key's tenant.
+    """Tokens or units, provider, tries, cost in credits and latency in milliseconds of one call of the key's tenant.
 
     404 for an id of another tenant, of a call that failed, and of none.
     """
@@ -67,6 +69,7 @@ def _rendered(entry: LedgerEntry, usage: Usage) -> dict[str, Any]:
         "tokens_cache_write": used.get(CACHE_WRITE_TOKENS, 0),
         "tokens_completion": used.get(OUTPUT_TOKENS, 0),
         "tokens_estimated": usage.estimated,
+        "units": {unit: quantity for unit, quantity in used.items() if unit in _UNITS},
         "cost_credits": money.credits(entry.amount),
         "price_version": usage.price_version,
         "latency_ms": usage.latency_ms,

@@ -7,7 +7,7 @@ from callmissed_ai.dialects.openai_responses.request import ResponsesRequest
 from callmissed_ai.services.chat import chat_service
 from callmissed_ai.services.compaction import compaction_service
 from functions.inference.call_router import CallDescription, CallRouter
-from functions.inference.schemas import CompactionIn
+from functions.inference.schemas.text import CompactionIn
 from functions.inference.serving import serve
 
 _EVENT = (

@@ -76,6 +76,9 @@ _ROUTES: Mapping[str, Sequence[tuple[str, str]]] = {
 }
 """Models with several routes: provider and the provider's id of each."""
 
+_SEARCHES: Mapping[str, str] = {"google": "first_search", "exa": "next_search", "serper": "next_search"}
+"""The searches that are asked first, each at a provider of the scripted upstream."""
+
 
 def providers_toml(port: int, dead_port: int) -> str:
     """An operator's file whose providers all end at one scripted upstream, each with a path of its own."""
@@ -96,6 +99,9 @@ def providers_toml(port: int, dead_port: int) -> str:
         f'[providers.gpt]\nbase_url = "{base}/gpt/v1"\ndialect = "openai_responses"\napi_key_env = "LAB_API_KEY"',
         f'[providers.bedrock]\nbase_url = "{base}/bedrock"\ndialect = "bedrock_converse"\nauth = "sigv4"\n'
         'quirks = ["inline_images"]',
+        f'[providers.first_search]\nbase_url = "{base}/serper"\ndialect = "native"\ntransport = "serper"',
+        f'[providers.next_search]\nbase_url = "{base}/next"\ndialect = "native"\ntransport = "serper"',
+        *(_search(name, provider) for name, provider in _SEARCHES.items()),
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
     ]
     rows += [_model(name, **{"upstream_id": f"upstream-{name}", **settings}) for name, settings in _MODELS.items()]
@@ -105,6 +111,11 @@ def providers_toml(port: int, dead_port: int) -> str:
         for provider, upstream_id in routes
     ]
     return "\n".join(rows)
+
+
+def _search(name: str, provider: str) -> str:
+    lines = [f'id = "{name}"', f'provider = "{provider}"', 'upstream_id = "search"', 'category = "search"']
+    return "\n".join(["[[models]]", *lines, 'unit = "search"', "unit_price = 1", "free = true"])
 
 
 def _model(name: str, upstream_id: str, **settings: Any) -> str:

@@ -6,17 +6,17 @@ from dataclasses import replace
 import pytest
 
 from callmissed.catalog.loader import load_catalog
-from callmissed.catalog.model import Category
+from callmissed.catalog.model import UNITS, Category, Model
 from callmissed.catalog.prices import token_price as priced
 from callmissed.ledger.entries import UsageLine
 from callmissed_ai.charges import (
-    PER_AUDIO_MILLISECONDS,
-    PER_CHARACTERS,
-    PER_ONE,
+    COUNTED,
     PER_TOKENS,
     Charges,
     max_token_cost,
+    max_unit_cost,
     token_charges,
+    unit_charges,
 )
 from callmissed_ai.tokens.usage import TokenUsage
 
@@ -27,9 +27,9 @@ SPEECH = next(model for model in load_catalog().listed(Category.TTS) if model.pr
 def test_lines_of_every_unit_are_summed_before_they_are_rounded() -> None:
     lines = [
         UsageLine("input_tokens", 1, 250_000, PER_TOKENS),
-        UsageLine("audio_milliseconds", 1, 900_000, PER_AUDIO_MILLISECONDS),
-        UsageLine("characters", 1, 2_500, PER_CHARACTERS),
-        UsageLine("images", 2, 7, PER_ONE),
+        UsageLine("audio_milliseconds", 1, 900_000, 3_600_000),
+        UsageLine("characters", 1, 2_500, 10_000),
+        UsageLine("images", 2, 7, 1),
     ]
 
     assert Charges(lines).cost == 14 + 1
@@ -77,3 +77,22 @@ def test_tokens_written_to_a_cache_are_a_line_of_their_own(written: int | None, 
 def test_model_without_token_prices_is_a_defect(charge: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match="no token price"):
         charge()
+
+
+@pytest.mark.parametrize("category", list(UNITS))
+def test_every_unit_is_charged_by_what_is_counted_of_it(category: Category) -> None:
+    model = load_catalog().listed(category)[0]
+    assert model.unit_price
+    counted, per = COUNTED[model.unit_price.unit]
+
+    whole, part = unit_charges(model, per), unit_charges(model, 1)
+
+    assert whole.lines == [UsageLine(counted, per, model.unit_price.amount, per)]
+    assert whole.cost == max_unit_cost(model, per) == model.unit_price.amount
+    assert part.cost <= max_unit_cost(model, 1)
+
+
+@pytest.mark.parametrize("charge", [unit_charges, max_unit_cost])
+def test_a_model_without_a_unit_price_is_not_charged_by_units(charge: Callable[[Model, int], object]) -> None:
+    with pytest.raises(ValueError, match="no unit price"):
+        charge(CHAT, 1)

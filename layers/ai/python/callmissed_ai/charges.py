@@ -4,20 +4,16 @@ Tokens are priced per 1,000,000, audio milliseconds per 3,600,000 (an hour), cha
 per 1. The cost is the sum of the lines as one exact fraction, rounded half up once (`callmissed.money`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from callmissed import money
-from callmissed.catalog.model import Model, Price
+from callmissed.catalog.model import Model, Price, UnitName
 from callmissed.ledger.entries import UsageLine
 from callmissed.money import MicroCredits
 from callmissed_ai.tokens.usage import TokenUsage
 
 PER_TOKENS = 1_000_000
-PER_AUDIO_MILLISECONDS = 3_600_000
-PER_CHARACTERS = 10_000
-PER_ONE = 1
-"""The denominator of images and of searches."""
 
 INPUT_TOKENS = "input_tokens"
 CACHED_INPUT_TOKENS = "cached_input_tokens"
@@ -26,6 +22,14 @@ INPUT_UNITS = (INPUT_TOKENS, CACHED_INPUT_TOKENS, CACHE_WRITE_TOKENS)
 """Units of the lines that make up the prompt."""
 
 OUTPUT_TOKENS = "output_tokens"
+
+COUNTED: Mapping[UnitName, tuple[str, int]] = {
+    "audio_hour": ("audio_milliseconds", 3_600_000),
+    "10k_characters": ("characters", 10_000),
+    "image": ("images", 1),
+    "search": ("searches", 1),
+}
+"""What is counted of each unit that has a price, and how many make up the unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,25 @@ def max_token_cost(model: Model, input_tokens: int, output_tokens: int) -> Micro
     price = token_price(model)
     read = min(input_tokens, model.context_window or input_tokens)
     return money.ceiling((read, price.dearest_input, PER_TOKENS), (output_tokens, price.output, PER_TOKENS))
+
+
+def unit_charges(model: Model, quantity: int) -> Charges:
+    """Charges for so many of what the model's price counts: `COUNTED`. Raises ValueError without such a price."""
+    return Charges([_unit_line(model, quantity)])
+
+
+def max_unit_cost(model: Model, quantity: int) -> MicroCredits:
+    """Micro-credits that no call of at most `quantity` costs more than. Raises ValueError as `unit_charges` does."""
+    line = _unit_line(model, quantity)
+    return money.ceiling((line.quantity, line.price, line.per))
+
+
+def _unit_line(model: Model, quantity: int) -> UsageLine:
+    price = model.unit_price
+    if price is None or price.unit not in COUNTED:
+        raise ValueError(f"'{model.id}' has no unit price")
+    counted, per = COUNTED[price.unit]
+    return UsageLine(counted, quantity, price.amount, per)
 
 
 def token_price(model: Model) -> Price:

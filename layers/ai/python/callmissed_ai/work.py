@@ -1,8 +1,11 @@
 """What a service supplies to the pipeline: a priced request, and what reads the usage of its reply."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 from callmissed.catalog.model import Model, ProviderRoute
+from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
@@ -10,6 +13,23 @@ from callmissed_ai.charges import Charges
 from callmissed_ai.preferences.wishes import Preferences
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.media import FetchMedia
+
+JSON: Final = "application/json"
+"""Media type of most replies."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettledCall:
+    """What a call knows when its reply is whole: what it costs, and what its payer has left, if its wallet is known."""
+
+    call_id: str
+    started: Micros
+    cost: MicroCredits
+    balance: MicroCredits | None
+
+
+Complete = Callable[[bytes, SettledCall], bytes]
+"""A whole reply with what only the call knows."""
 
 
 class Meter(Protocol):
@@ -105,6 +125,11 @@ class Work(Protocol):
     @property
     def streamed(self) -> bool:
         """Whether the reply is passed on as it comes."""
+        ...
+
+    @property
+    def media_type(self) -> str:
+        """Media type of a whole reply."""
         ...
 
     @property

@@ -177,7 +177,7 @@ MISTAKES = [
         "models row 1 (lab-chat): cached_input: must not be above input",
     ),
     ("128000", "128000\ndimensions = 768", "models row 1 (lab-chat): dimensions: only embedding models have them"),
-    ("128000", '128000\ncategory = "stt"', "models row 1 (lab-chat): category: Input should be 'llm' or 'embedding'"),
+    ("128000", '128000\ncategory = "stt"', "models row 1 (lab-chat): context_window: models of category stt have none"),
     ("128000", "10\nmax_output_tokens = 11", "(lab-chat): max_output_tokens: must not be above context_window"),
     ("128000", '10\naliases = ["gpt-4o"]', "models (lab-chat): aliases: 'gpt-4o' is taken already"),
     ("128000", '10\naliases = ["openai-gpt-image-2"]', "(lab-chat): aliases: 'openai-gpt-image-2' is taken already"),

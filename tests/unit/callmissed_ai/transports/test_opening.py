@@ -2,12 +2,12 @@
 
 from typing import get_args
 
-from callmissed.catalog.model import ProviderSettings, TransportName
+from callmissed.catalog.model import GeneralTransport, ProviderSettings
 from callmissed_ai.transports.opening import open_transport
 
 
 async def test_every_name_opens_a_transport_of_its_own() -> None:
-    names: tuple[TransportName, ...] = get_args(TransportName)
+    names: tuple[GeneralTransport, ...] = get_args(GeneralTransport)
     opened = [
         open_transport(ProviderSettings("lab", "openai_chat", "http://127.0.0.1:9/v1", transport=name), {})
         for name in names

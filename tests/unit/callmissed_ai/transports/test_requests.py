@@ -12,13 +12,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from callmissed.aws import signing
-from callmissed.catalog.model import ProviderSettings, TransportName
+from callmissed.catalog.model import GeneralTransport, ProviderSettings
 from callmissed.clock import Micros
 from callmissed_ai.transports.base import Transport, UpstreamCall, UpstreamUnreachable
 from callmissed_ai.transports.opening import open_transport
 from tests.support.threads import background_loop
 
-NAMES: tuple[TransportName, ...] = get_args(TransportName)
+NAMES: tuple[GeneralTransport, ...] = get_args(GeneralTransport)
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
 MOMENT = Micros(1_780_272_000_000_000)
 

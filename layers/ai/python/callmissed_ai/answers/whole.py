@@ -6,14 +6,16 @@ from callmissed.ledger.entries import Outcome
 from callmissed_ai.calls.served import Served
 from callmissed_ai.errors import provider_broke_off, provider_too_slow, record_runaway, unusable_reply
 from callmissed_ai.transports.base import UpstreamUnreachable
+from callmissed_ai.work import Complete
 
 
-async def whole(served: Served) -> bytes:
-    """The whole reply of a call, stored under its Idempotency-Key, if it has one, and settled.
+async def whole(served: Served, complete: Complete | None = None) -> bytes:
+    """The whole reply of a call, made `complete`, stored under its Idempotency-Key, if it has one, and settled.
 
     Raises ApiError 502 for a reply that can't be used, 503 when it breaks off, takes too long or can't be settled.
     """
     call, clock = served.call, served.container.clock
+    served.complete = complete
     await served.begin()
     begun = clock()
     try:

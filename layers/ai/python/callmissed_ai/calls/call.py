@@ -22,7 +22,8 @@ class AdmittedPayer:
     """The payer of a call, admitted at `now`.
 
     `key` is the API key with the charge to its budget, None when a tenant pays without a key. A sandboxed call is
-    answered by the sandbox and costs nothing. `models` are the ids that the payer may use, `*` for all.
+    answered by the sandbox and costs nothing. `models` are the ids that the payer may use,
+    `search_providers` those of searches, `*` for all.
     """
 
     tenant: str
@@ -30,6 +31,7 @@ class AdmittedPayer:
     now: Micros
     key_id: str = ""
     models: frozenset[str] = ANY
+    search_providers: frozenset[str] = ANY
     is_sandboxed: bool = False
     key: Admitted | None = None
 

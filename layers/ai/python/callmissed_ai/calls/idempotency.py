@@ -18,8 +18,6 @@ A blocking call may run that long: API Gateway times out after five minutes of s
 caller's retry gets the reply.
 """
 
-MEDIA_TYPE = "application/json"
-
 
 class IdempotentCall:
     """One call with an Idempotency-Key. `fingerprint` is the SHA-256 of the request, in hex."""
@@ -39,12 +37,12 @@ class IdempotentCall:
         self._run = begun
         return None
 
-    async def complete(self, body: bytes) -> None:
+    async def complete(self, media_type: str, body: bytes) -> None:
         """Store the reply. Raises ApiError 409 or 503: the key may run again then, and nothing may be charged."""
         if self._run is None:
             raise AssertionError("the key is not locked")
         try:
-            await self._store.complete(self._run, 200, MEDIA_TYPE, body)
+            await self._store.complete(self._run, 200, media_type, body)
         except BaseException:
             await self._store.release(self._run)
             raise

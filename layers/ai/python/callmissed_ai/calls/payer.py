@@ -134,7 +134,14 @@ class TenantPayer:
 def _payer_of(admitted: Admitted) -> AdmittedPayer:
     key = admitted.key
     return AdmittedPayer(
-        key.tenant, key.plan, admitted.now, key.key_id, key.models, is_sandboxed=key.mode == Mode.TEST, key=admitted
+        key.tenant,
+        key.plan,
+        admitted.now,
+        key.key_id,
+        key.models,
+        key.search_providers,
+        is_sandboxed=key.mode == Mode.TEST,
+        key=admitted,
     )
 
 

@@ -19,6 +19,7 @@ from callmissed.keys.secret import Mode
 from callmissed.ledger.errors import HoldRefused
 from callmissed.money import NOTHING, MicroCredits
 from callmissed.plans.plans import limits
+from callmissed.platform.routes import Permission
 from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import Payer
@@ -43,7 +44,7 @@ async def run(container: Container, call: Call, payer: Payer, work: Work, answer
             return replay  # what is paid for needs no budget
         raise
     try:
-        _check_models(call.admitted, work)
+        work = _permitted(call.admitted, work)
         if replay := await _begin(container, call):
             return replay
         work = await _hold(container, call, work)
@@ -89,7 +90,7 @@ async def _replayed(container: Container, call: Call, payer: Payer, work: Work) 
     if call.idempotent is None:
         return None
     call.payer = await payer.admit(container, work.permission, NOTHING)
-    _check_models(call.payer, work)
+    _permitted(call.payer, work)
     return await find_replay(container, call)
 
 
@@ -153,14 +154,28 @@ async def _give_up(container: Container, call: Call) -> None:
             await call.idempotent.release()
 
 
-def _check_models(payer: AdmittedPayer, work: Work) -> None:
-    """Check the models against the payer's key and plan. Raises ApiError 403."""
+def _permitted(payer: AdmittedPayer, work: Work) -> Work:
+    """`work` with those of its models that the payer's key and plan allow. Raises ApiError 403.
+
+    A model that was asked for is not replaced by another. Search providers that nobody asked for are.
+    """
+    if work.permission is Permission.SEARCH:
+        return _with_allowed_providers(payer, work)
     allowed = limits(payer.plan).allows
     for model in work.models:
         if not {"*", model.billed_id} & payer.models:
             raise ApiError(403, "model_not_allowed", f"This API key may not use '{model.billed_id}'.", param="model")
         if not payer.is_sandboxed and not allowed(model.free):
             raise _model_not_available(model.billed_id)
+    return work
+
+
+def _with_allowed_providers(payer: AdmittedPayer, work: Work) -> Work:
+    left = tuple(model for model in work.models if {"*", model.id} & payer.search_providers)
+    if not left:
+        message = f"This API key may not use the search provider '{work.models[0].id}'."
+        raise ApiError(403, "search_provider_not_allowed", message, param="provider")
+    return work if left == work.models else work.narrowed(left)
 
 
 def _model_not_available(model_id: str) -> ApiError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from callmissed.clock import SECOND
 from callmissed.ledger.entries import Outcome
+from callmissed.money import NOTHING, MicroCredits
 from callmissed.platform.routes import STREAM_TIMEOUT_SECONDS
 from callmissed_ai.calls.call import Call
 from callmissed_ai.calls.container import Container
@@ -17,7 +18,7 @@ from callmissed_ai.charges import OUTPUT_TOKENS, Charges
 from callmissed_ai.errors import provider_too_slow
 from callmissed_ai.routing.attempt import UpstreamAnswer
 from callmissed_ai.services.responses_store.records import json_text
-from callmissed_ai.work import Meter, Work
+from callmissed_ai.work import Complete, Meter, SettledCall, Work
 
 MAX_CALL_SECONDS = STREAM_TIMEOUT_SECONDS - 30.0
 """A call ends so long after its start: what Lambda kills, or what outlives its hold, is never settled."""
@@ -32,12 +33,17 @@ A caller that was cut retries, and a retry without an Idempotency-Key is a new c
 
 @dataclass(slots=True)
 class Served:
-    """What an answer begins, passes on to the caller and then settles. A call that never begins is given up."""
+    """What an answer begins, passes on to the caller and then settles. A call that never begins is given up.
+
+    `complete` adds to a whole reply before it is stored and settled.
+    """
 
     container: Container
     call: Call
     work: Work
+    complete: Complete | None = None
     _upstream: UpstreamAnswer | None = None
+    _completed: bytes | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -88,6 +94,8 @@ class Served:
         charges = await self.meter.charges()
         if outcome is Outcome.COMPLETED and not charges.estimated:
             self._note_speed(charges)
+        if self.complete and body is not None:
+            self._completed = self.complete(self.meter.final(body), self._settled(charges))
         idempotent, store, keep = self.call.idempotent, None, None
         if (stored := self.call.stored) and (response := self._response_to_keep):
             response["store"], keep = False, partial(self._keep, stored, response)
@@ -95,8 +103,19 @@ class Served:
             store, keep = partial(self._complete, idempotent, body, keep), None
         await self.container.settlement.settle(self.call, self.work, self.upstream, charges, outcome, store, keep)
 
+    def _settled(self, charges: Charges) -> SettledCall:
+        """The call as it is after its settlement; the hold has taken the dearest outcome from the balance already."""
+        call = self.call
+        cost = charges.cost if call.hold else NOTHING
+        balance = None
+        if call.wallet and call.hold:
+            balance = MicroCredits(call.wallet.available + call.hold.amount - cost)
+        return SettledCall(call.id, call.started, cost, balance)
+
     def final(self, body: bytes) -> bytes:
         """The whole reply as the caller gets it: `body`, unless that speaks of a stored response that is none."""
+        if self._completed is not None:
+            return self._completed
         response = self._response_to_keep
         return json_text(response) if response and not response["store"] else self.meter.final(body)
 
@@ -118,7 +137,7 @@ class Served:
         if keep:
             await keep()
         try:
-            await idempotent.complete(self.final(body))
+            await idempotent.complete(self.work.media_type, self.final(body))
         except BaseException:
             await self._forget()
             raise

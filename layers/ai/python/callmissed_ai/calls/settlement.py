@@ -173,7 +173,7 @@ def _usage(call: Call, work: Work, upstream: UpstreamAnswer, charges: Charges, o
         model=model.billed_id,
         provider=route.provider,
         lines=tuple(charges.lines),
-        price_version=model.price.version if model.price else "",
+        price_version=model.price_version,
         estimated=charges.estimated,
         outcome=outcome,
         streamed=work.streamed,

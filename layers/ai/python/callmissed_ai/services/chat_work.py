@@ -16,7 +16,7 @@ from callmissed_ai.services.chat_replies import ReplyCharging, reply_meter
 from callmissed_ai.services.chat_requests import CallerRequest
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.media import FetchMedia
-from callmissed_ai.work import Meter
+from callmissed_ai.work import JSON, Meter
 
 PERMISSION = Permission.LLM
 
@@ -37,6 +37,7 @@ class ChatWork:
     permission = PERMISSION
     service = "llm"
     quota = "llm"
+    media_type = JSON
 
     @property
     def streamed(self) -> bool:

@@ -23,6 +23,7 @@ from callmissed_ai.services.responses_store.records import json_text
 from callmissed_ai.services.service import Service
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.media import FetchMedia
+from callmissed_ai.work import JSON
 
 _DIALECT: DialectName = "openai_responses"
 _PATH = "/responses/compact"
@@ -39,6 +40,7 @@ class CompactionWork:
     permission = PERMISSION
     service = "llm"
     quota = "llm"
+    media_type = JSON
     streamed = False
 
     @property

@@ -29,7 +29,7 @@ from callmissed_ai.services.service import Service
 from callmissed_ai.tokens import counting
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.media import FetchMedia
-from callmissed_ai.work import Meter
+from callmissed_ai.work import JSON, Meter
 
 PERMISSION = Permission.LLM
 
@@ -48,6 +48,7 @@ class EmbeddingsWork:
     permission = PERMISSION
     service = "embedding"
     quota = NO_QUOTA
+    media_type = JSON
     streamed = False
     preferences = NO_PREFERENCES
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
-from callmissed.catalog.model import Category, Model
+from callmissed.catalog.model import UNITS, Category, Model
 from callmissed.errors import ApiError
+
+_ENDPOINTS = frozenset({Category.SEARCH})
+"""Categories priced by units that have an endpoint."""
 
 
 def model_not_found(model_id: str) -> ApiError:
@@ -35,5 +38,7 @@ def able(models: tuple[Model, ...], lack: Callable[[Model], ApiError | None]) ->
 
 
 def has_endpoint(model: Model) -> bool:
-    """Whether a billed endpoint calls models of this kind: chat or embeddings, priced by the token, no socket."""
-    return model.category in (Category.LLM, Category.EMBEDDING) and model.price is not None and not model.realtime
+    """Whether a billed endpoint calls models of this kind, and not a socket."""
+    if model.category in UNITS:
+        return model.unit_price is not None and model.category in _ENDPOINTS
+    return model.price is not None and not model.realtime

@@ -7,7 +7,7 @@ from typing import Any
 from callmissed.catalog.model import Catalog
 from callmissed.errors import ApiError
 from callmissed.platform.routes import Permission
-from callmissed_ai.work import Work
+from callmissed_ai.work import Complete, Work
 
 Parse = Callable[[Catalog, Mapping[str, Any], int], Work]
 """The work in a JSON body of so many bytes. Raises ApiError."""
@@ -21,6 +21,7 @@ class Service:
     """One service in one dialect. `closing` is None where nothing is streamed.
 
     `continues` says that a request may name a stored response, and `stores` that the reply is one.
+    `complete` adds to a whole reply what only the call knows.
     `header_values` are what the call takes from headers: part of what makes two requests the same.
     """
 
@@ -29,4 +30,5 @@ class Service:
     closing: Closing | None = None
     continues: bool = False
     stores: bool = False
+    complete: Complete | None = None
     header_values: Sequence[str] = ()

@@ -27,7 +27,7 @@ from callmissed.catalog.prices import micro_credits, token_price, unit_price
 from callmissed.settings import CoreSettings
 
 _ROWS = Path(__file__).parent / "rows"
-_MODEL_FILES = ("direct", "frontier", "realtime", "audio", "image", "embedding", "sandbox")
+_MODEL_FILES = ("direct", "frontier", "realtime", "audio", "image", "embedding", "search", "sandbox")
 
 
 def load_catalog(

@@ -24,7 +24,22 @@ DialectName = Literal["openai_chat", "openai_responses", "anthropic_messages"]
 UpstreamDialectName = Literal[DialectName, "bedrock_converse"]
 """Wire formats that an upstream may speak."""
 
-TransportName = Literal["bare", "openai_sdk", "anthropic_sdk"]
+NativeName = Literal[
+    "bedrock_embeddings",
+    "cloudflare_run",
+    "deepgram",
+    "elevenlabs",
+    "exa",
+    "firecrawl",
+    "gemini_images",
+    "google_search",
+    "sarvam_speech",
+    "serper",
+]
+"""APIs of providers' own: modules of `callmissed_ai.providers`."""
+
+GeneralTransport = Literal["bare", "openai_sdk", "anthropic_sdk"]
+TransportName = Literal[GeneralTransport, NativeName]
 """Ways of sending a request to an upstream, which `callmissed_ai.transports.opening` opens."""
 
 Quirk = Literal[
@@ -44,6 +59,9 @@ Quirk = Literal[
 
 BEARER = "bearer"
 """A provider's `auth` where its key is sent as `Authorization: Bearer`."""
+
+TOKEN = "token"  # noqa: S105 - a scheme and no secret
+"""A provider's `auth` where its key is sent as `Authorization: Token`."""
 
 SIGV4 = "sigv4"
 """A provider's `auth` where requests are signed with the credentials of the process, as AWS demands.
@@ -73,6 +91,7 @@ class Category(StrEnum):
     TTS = "tts"
     IMAGE = "image"
     EMBEDDING = "embedding"
+    SEARCH = "search"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +115,40 @@ class Price:
         return max(self.input, self.cached_input or 0, self.cache_write or 0)
 
 
+NATIVE_CATEGORIES: Mapping[str, frozenset[Category]] = {
+    "bedrock_embeddings": frozenset({Category.EMBEDDING}),
+    "cloudflare_run": frozenset({Category.STT, Category.TTS, Category.IMAGE}),
+    "deepgram": frozenset({Category.STT, Category.TTS}),
+    "elevenlabs": frozenset({Category.TTS}),
+    "exa": frozenset({Category.SEARCH}),
+    "firecrawl": frozenset({Category.SEARCH}),
+    "gemini_images": frozenset({Category.IMAGE}),
+    "google_search": frozenset({Category.SEARCH}),
+    "sarvam_speech": frozenset({Category.STT, Category.TTS}),
+    "serper": frozenset({Category.SEARCH}),
+}
+"""What each `NativeName` can do."""
+
+_OPENAI_CATEGORIES = frozenset({Category.LLM, Category.EMBEDDING, Category.STT, Category.TTS, Category.IMAGE})
+
+UnitName = Literal["audio_hour", "10k_characters", "image", "search", "minute"]
+"""What a unit price is for."""
+
+UNITS: Mapping[Category, UnitName] = {
+    Category.STT: "audio_hour",
+    Category.TTS: "10k_characters",
+    Category.IMAGE: "image",
+    Category.SEARCH: "search",
+}
+"""The unit of each category that isn't priced by the token."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnitPrice:
-    """Price in micro-credits of one `unit`: `audio_hour`, `10k_characters`, `image` or `minute`."""
+    """Price in micro-credits of one `unit`."""
 
     amount: int
-    unit: str
+    unit: UnitName
     version: str
 
 
@@ -157,6 +204,12 @@ class Model:
     price_capped: bool = False
 
     @property
+    def price_version(self) -> str:
+        """The price that calls are billed by, as text; "" where it is another model's."""
+        price = self.price or self.unit_price
+        return price.version if price else ""
+
+    @property
     def billed_id(self) -> str:
         """The id that a caller needs access to, and that the ledger has."""
         return self.billed_as or self.id
@@ -166,9 +219,10 @@ class Model:
 class ProviderSettings:
     """How to reach a provider.
 
-    `dialect` is the format that its transport answers in, or `native` for an API of the provider's own that has no
-    transport yet. `base_url` and the values of `headers` may hold `${NAME}`, which `resolved` replaces; `base_url` is
-    "" for the provider that runs in process. `auth` is `bearer`, `sigv4`, or the name of the header that holds the key.
+    `dialect` is the format of its conversations, or `native` for a provider without any: its `transport` is then the
+    module that reads and writes its API. `base_url` and the values of `headers` may hold `${NAME}`, which `resolved`
+    replaces; `base_url` is "" for the provider that runs in process. `auth` is `bearer`, `token`, `sigv4`, or the name
+    of the header that holds the key.
     `unpriced_fields` names what a request may hold beside the fields that
     every provider gets, because it does not change the provider's price (`callmissed_ai.dialects.further_fields`).
     `quirks` says how the provider differs from its dialect. `unpriced_betas` names the values of `anthropic-beta` that
@@ -176,7 +230,7 @@ class ProviderSettings:
     """
 
     name: str
-    dialect: UpstreamDialectName | Literal["native"]
+    dialect: Literal[UpstreamDialectName, "native"]
     base_url: str
     api_key_env: str | None = None
     auth: str = BEARER
@@ -185,6 +239,13 @@ class ProviderSettings:
     unpriced_fields: frozenset[str] = frozenset()
     quirks: frozenset[Quirk] = frozenset()
     unpriced_betas: frozenset[str] = frozenset()
+
+
+def categories_of(provider: ProviderSettings) -> frozenset[Category]:
+    """The kinds of models that `provider` can serve."""
+    if provider.dialect == "native":
+        return NATIVE_CATEGORIES[provider.transport]
+    return _OPENAI_CATEGORIES if provider.dialect == "openai_chat" else frozenset({Category.LLM})
 
 
 SET_FIELDS = ("quirks", "unpriced_betas", "unpriced_fields")

@@ -21,9 +21,11 @@ from pydantic import (
 from callmissed.catalog.model import (
     BEARER,
     MAX_DIMENSIONS,
+    NATIVE_CATEGORIES,
     PLACEHOLDER,
     SET_FIELDS,
     SIGV4,
+    UNITS,
     Catalog,
     CatalogError,
     Category,
@@ -32,9 +34,11 @@ from callmissed.catalog.model import (
     ProviderSettings,
     Quirk,
     TransportName,
+    UnitName,
     UpstreamDialectName,
+    categories_of,
 )
-from callmissed.catalog.prices import micro_credits, token_price
+from callmissed.catalog.prices import micro_credits, token_price, unit_price
 
 MAX_CREDITS_PER_MILLION_TOKENS = 1_000_000
 """Over a hundred times the highest list price: a higher price is a misplaced decimal point."""
@@ -44,7 +48,9 @@ _SHARE_OF_WINDOW = 4
 """Output limit of a model whose row states none: a quarter of its window, which leaves room for the prompt."""
 
 _ROUTE_FIELDS = frozenset({"id", "provider", "upstream_id"})
-_PRICED_FIELDS = ("input", "output", "context_window")
+_TOKEN_FIELDS = ("input", "output", "context_window")
+_UNIT_FIELDS = ("unit", "unit_price")
+_TOKEN_EXTRAS = ("cached_input", "cache_write", "max_output_tokens")
 _HTTP_URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 _Row = TypeVar("_Row", bound=BaseModel)
 
@@ -88,7 +94,7 @@ _Credits = Annotated[
 class _ProviderRow(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    dialect: UpstreamDialectName = "openai_chat"
+    dialect: Literal[UpstreamDialectName, "native"] = "openai_chat"
     base_url: Annotated[str, AfterValidator(_base_url)]
     api_key_env: _Variable | None = None
     auth: _HeaderName = BEARER
@@ -110,6 +116,12 @@ class _ProviderRow(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _native_has_a_module(self) -> Self:
+        if (self.dialect == "native") is not (self.transport in NATIVE_CATEGORIES):
+            raise ValueError("the dialect native goes with the transport of an API of its own, and with no other")
+        return self
+
+    @model_validator(mode="after")
     def _quirks_fit(self) -> Self:
         if self.dialect != "openai_chat" and not {*self.quirks} <= {"inline_images"}:
             raise ValueError("quirks: this dialect has none but inline_images")
@@ -122,13 +134,15 @@ class _ModelRow(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     id: _Id
-    category: Literal["llm", "embedding"] = "llm"
+    category: Literal["llm", "embedding", "stt", "tts", "image", "search"] = "llm"
     provider: _Text
     upstream_id: _Text
     input: _Credits = Decimal(0)
     output: _Credits = Decimal(0)
     cached_input: _Credits | None = None
     cache_write: _Credits | None = None
+    unit: UnitName | None = None
+    unit_price: _Credits | None = None
     context_window: _Tokens = _MAX_TOKENS
     max_output_tokens: _Tokens | None = None
     name: _Text | None = None
@@ -153,6 +167,23 @@ class _ModelRow(BaseModel):
         if self.dimensions is not None and self.category != "embedding":
             raise ValueError("dimensions: only embedding models have them")
         return self
+
+    @model_validator(mode="after")
+    def _has_prices_of_its_category(self) -> Self:
+        unit = UNITS.get(Category(self.category))
+        if self.unit is not None and self.unit != unit:
+            raise ValueError(f"unit: models of category {self.category} have {unit or 'prices of tokens'}")
+        others = self.model_fields_set & {*(_UNIT_FIELDS if unit is None else (*_TOKEN_FIELDS, *_TOKEN_EXTRAS))}
+        if others:
+            raise ValueError(f"{min(others)}: models of category {self.category} have none")
+        return self
+
+    @property
+    def priced_fields(self) -> tuple[str, ...]:
+        """The fields that the first row of an id must have."""
+        if Category(self.category) in UNITS:
+            return _UNIT_FIELDS
+        return tuple(name for name in _TOKEN_FIELDS if name != "output" or self.category != "embedding")
 
 
 class _File(BaseModel):
@@ -207,6 +238,8 @@ def _models(file: _File, providers: Mapping[str, ProviderSettings], source: str)
         row = _checked(_ModelRow, raw, where)
         if row.provider not in providers:
             raise CatalogError(f"{where}: provider: there is no provider {row.provider!r}")
+        if Category(row.category) not in categories_of(providers[row.provider]):
+            raise CatalogError(f"{where}: provider: {row.provider!r} serves no models of category {row.category}")
         _check_place(row, rows.setdefault(row.id, []), where)
         rows[row.id].append(row)
     return {model_id: _model(same) for model_id, same in rows.items()}
@@ -215,8 +248,8 @@ def _models(file: _File, providers: Mapping[str, ProviderSettings], source: str)
 def _check_place(row: _ModelRow, earlier: list[_ModelRow], where: str) -> None:
     """The first row of an id has the price; a further row has another provider, and its other fields must be equal."""
     if not earlier:
-        for name in _PRICED_FIELDS:
-            if name not in row.model_fields_set and not (name == "output" and row.category == "embedding"):
+        for name in row.priced_fields:
+            if name not in row.model_fields_set:
                 raise CatalogError(f"{where}: {name}: Field required")
         return
     if any(route.provider == row.provider for route in earlier):
@@ -229,27 +262,33 @@ def _check_place(row: _ModelRow, earlier: list[_ModelRow], where: str) -> None:
 def _model(rows: list[_ModelRow]) -> Model:
     row = rows[0]
     fields = row.model_dump(
-        include={"description", "free", "output_limit_field", "context_window", "dimensions", "thinks_by_budget"}
+        include={"description", "free", "output_limit_field", "dimensions", "thinks_by_budget"}
         | {name for name in _ModelRow.model_fields if name.startswith("supports_")}
     )
-    cached, written = (None if price is None else micro_credits(price) for price in (row.cached_input, row.cache_write))
     return Model(
         id=row.id,
         name=row.name or row.id,
         category=Category(row.category),
         routes=tuple(ProviderRoute(route.provider, route.upstream_id) for route in rows),
-        max_output_tokens=_max_output_tokens(row),
         owned_by=row.owned_by or row.provider,
-        price=token_price(micro_credits(row.input), micro_credits(row.output), cached, written),
         aliases=tuple(row.aliases),
+        **(_token_fields(row) if row.unit_price is None else _unit_fields(row.unit_price, row)),
         **fields,
     )
 
 
-def _max_output_tokens(row: _ModelRow) -> int:
-    if row.category == "embedding":
-        return 0
-    return row.max_output_tokens or max(1, row.context_window // _SHARE_OF_WINDOW)
+def _token_fields(row: _ModelRow) -> dict[str, Any]:
+    cached, written = (None if price is None else micro_credits(price) for price in (row.cached_input, row.cache_write))
+    output = row.max_output_tokens or max(1, row.context_window // _SHARE_OF_WINDOW)
+    return {
+        "context_window": row.context_window,
+        "max_output_tokens": 0 if row.category == "embedding" else output,
+        "price": token_price(micro_credits(row.input), micro_credits(row.output), cached, written),
+    }
+
+
+def _unit_fields(price: Decimal, row: _ModelRow) -> dict[str, Any]:
+    return {"max_output_tokens": 0, "unit_price": unit_price(micro_credits(price), UNITS[Category(row.category)])}
 
 
 def _check_aliases(models: Mapping[str, Model], built_in: Catalog, source: str) -> None:

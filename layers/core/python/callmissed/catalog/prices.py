@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from callmissed.catalog.model import Price, UnitPrice
+from callmissed.catalog.model import Price, UnitName, UnitPrice
 from callmissed.money import CREDIT
 
 
@@ -16,7 +16,7 @@ def token_price(
     return Price(input_price, output_price, cached_input, version, cache_write)
 
 
-def unit_price(amount: int, unit: str) -> UnitPrice:
+def unit_price(amount: int, unit: UnitName) -> UnitPrice:
     """Price of these micro-credits per `unit`."""
     return UnitPrice(amount, unit, version=f"u{amount}-{unit}")
 

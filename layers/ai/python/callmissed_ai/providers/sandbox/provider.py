@@ -70,7 +70,8 @@ class SandboxProvider:
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
         """Answer `call`. Raises UpstreamTimedOut after the deadline when the prompt asks for a timeout."""
-        answer = {chat.PATH: self._chat, embeddings.PATH: self._embeddings}.get(call.path)
+        answers = {chat.PATH: self._chat, embeddings.PATH: self._embeddings, "/search": self._search}
+        answer = answers.get(call.path)
         if answer is None:
             failure = Failure(404, f"Unknown request URL: POST {call.path}.", "invalid_request_error", "unknown_url")
             return self._failed(failure)
@@ -109,6 +110,14 @@ class SandboxProvider:
         if failed := await self._failure(instructions, deadline_seconds, streamed=False):
             return failed
         return self._json(embeddings_body(request, with_usage="no_usage" not in instructions), instructions)
+
+    async def _search(self, body: Mapping[str, Any], deadline_seconds: float) -> SandboxReply:
+        from callmissed_ai.providers.sandbox.media.search import search_body  # most processes never search
+
+        instructions = read_instructions(str(body["query"]))
+        if failed := await self._failure(instructions, deadline_seconds, streamed=False):
+            return failed
+        return self._json(search_body(body), instructions)
 
     async def _failure(
         self, instructions: Instructions, deadline_seconds: float, *, streamed: bool

@@ -139,6 +139,7 @@ class GenerationOut(BaseModel):
     tokens_cache_write: int
     tokens_completion: int
     tokens_estimated: bool
+    units: dict[str, int] = Field(description="Audio milliseconds, characters, images or searches, by name.")
     cost_credits: float
     price_version: str
     latency_ms: int

@@ -1,0 +1,39 @@
+"""POST /v1/search."""
+
+from fastapi import Request, Response
+
+from callmissed.web.openapi import answer
+from callmissed_ai.services import search
+from callmissed_ai.services.search import SearchRequest
+from functions.inference.call_router import CallDescription, CallRouter
+from functions.inference.serving import serve
+
+_FOUND = {
+    "query": "voice agents",
+    "mode": "auto",
+    "provider": "google",
+    "results": [{"title": "Voice agents", "url": "https://example.com/", "snippet": "…", "source": "example.com"}],
+    "answer": None,
+    "images": None,
+    "credits_used": 1.0,
+    "balance": 99.0,
+    "request_id": "search-0123",
+    "latency_ms": 420,
+}
+_DESCRIPTION = CallDescription(
+    request=SearchRequest,
+    example={"query": "voice agents", "num_results": 3},
+    answer={"description": "The pages that were found.", **answer("SearchOut", _FOUND)},
+)
+
+router = CallRouter("search")
+
+
+@router.call("/v1/search", summary="Search the web", description=_DESCRIPTION)
+async def create_search(request: Request) -> Response:
+    """Search the web through one of several providers, in one format.
+
+    A flat price for each success; a search that fails costs nothing. Without `provider` the next provider is asked
+    when one fails. With an `Idempotency-Key` the search runs and costs once in 24 hours.
+    """
+    return await serve(request, search.SERVICE)
