@@ -27,6 +27,7 @@ from functions.inference.error_responses import listing_errors, public_errors
 from functions.inference.serving import authenticate
 
 _CURRENCY = "USD"
+_LISTED = [kind for kind in Category if kind is not Category.SEARCH]
 EXAMPLE: dict[str, Any] = {
     "id": "kimi-k2.6",
     "aliases": [],
@@ -125,7 +126,7 @@ def _render_unit_price(price: UnitPrice) -> dict[str, Any]:
 def _render_plan(catalog: Catalog, plan: Plan) -> dict[str, Any]:
     policy = limits(plan)
     models = [model for model in catalog.listed() if policy.allows(model.free)]
-    by_category = {kind.value: [model.id for model in models if model.category is kind] for kind in Category}
+    by_category = {kind.value: [model.id for model in models if model.category is kind] for kind in _LISTED}
     return {
         "models": [model.id for model in models],
         "by_category": by_category,
@@ -189,7 +190,9 @@ _INVALID_FILTER = {
     "type": "invalid_request_error",
     "code": "invalid_request_error",
     "request_id": "req_01",
-    "details": [{"loc": ["query", "category"], "msg": "Input should be 'llm', 'stt', 'tts', 'image' or 'embedding'"}],
+    "details": [
+        {"loc": ["query", "category"], "msg": "Input should be 'llm', 'stt', 'tts', 'image', 'embedding' or 'search'"}
+    ],
 }
 _BROWSE_ERRORS = public_errors(unprocessable="A filter has a value that doesn't exist")
 _BROWSE_ERRORS[422] |= answer("ErrorEnvelope", {"error": _INVALID_FILTER})

@@ -61,7 +61,8 @@ def test_listed_filters_combine(catalog: Catalog) -> None:
 
     assert free_speech == ["bulbul:v3", "aura-2-en", "aura-2-es", "melotts"]
     assert [model.id for model in catalog.listed(Category.TTS, free=False)] == ["gpt-4o-mini-tts"]
-    assert len(catalog.listed()) == len(catalog.models)
+    searches = catalog.listed(Category.SEARCH)
+    assert len(catalog.listed()) + len(searches) == len(catalog.models)
 
 
 def test_a_provider_is_live_when_its_key_is_set(catalog: Catalog) -> None:

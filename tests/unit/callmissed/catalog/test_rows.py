@@ -125,7 +125,7 @@ def test_the_free_list_is_exact(catalog: Catalog) -> None:
     published = f"{FREE_LLMS} {FREE_SPEECH} {FREE_IMAGES}".split()
 
     assert len(published) == 25
-    assert {model.id for model in catalog.listed(free=True)} == {*published, "sandbox", *EMBEDDINGS, *SEARCHES}
+    assert {model.id for model in catalog.listed(free=True)} == {*published, "sandbox", *EMBEDDINGS}
 
 
 @pytest.mark.parametrize(("model_id", "category", "window", "rest"), ROWS, ids=[row[0] for row in ROWS])

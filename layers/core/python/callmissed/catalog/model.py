@@ -281,9 +281,15 @@ class Catalog:
         return Catalog({**self.models, **models}, self.providers)
 
     def listed(self, category: Category | None = None, free: bool | None = None) -> list[Model]:
-        """The models of `category` (all when None) that the free plan may use (or may not, or all when None)."""
+        """The models of `category` that the free plan may use (or may not, or all when None).
+
+        Without a category all but searches, whose providers are no models that a request could name as its `model`.
+        """
         return [
-            model for model in self.models.values() if category in (None, model.category) and free in (None, model.free)
+            model
+            for model in self.models.values()
+            if (model.category is category or (category is None and model.category is not Category.SEARCH))
+            and free in (None, model.free)
         ]
 
     def _named(self, name: str) -> Model | None:
