@@ -27,7 +27,19 @@ from tests.support.counting import Count, CountingDynamoDB
 from tests.support.inference.behaviours import fails
 from tests.support.inference.gateway import PEPPER, REGION, Account, Accounts, gateway_at_work, settings_for
 from tests.support.inference.upstream import FakeUpstream, until
-from tests.support.inference.wire import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, chat, embed, message, refused, respond
+from tests.support.inference.wire import (
+    CHAT,
+    EMBEDDINGS,
+    MESSAGES,
+    RESPONSES,
+    SEARCH,
+    chat,
+    embed,
+    message,
+    refused,
+    respond,
+    search,
+)
 from tests.support.keys.authenticators import only_keys
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streaming"])
@@ -36,11 +48,11 @@ SERVICES = pytest.mark.parametrize(
     "call",
     [
         *(chat, partial(chat, stream=True), message, partial(message, stream=True)),
-        *(partial(respond, store=False), partial(respond, store=False, stream=True), embed),
+        *(partial(respond, store=False), partial(respond, store=False, stream=True), embed, search),
     ],
     ids=[
         *("chat blocking", "chat streaming", "messages blocking", "messages streaming"),
-        *("responses blocking", "responses streaming", "embeddings"),
+        *("responses blocking", "responses streaming", "embeddings", "search"),
     ],
 )
 BilledCall = Callable[[httpx2.AsyncClient, Account], Awaitable[httpx2.Response]]
@@ -66,7 +78,8 @@ async def test_billed_call_of_every_service(
 
     assert count.before_upstream == 2
     assert count.operations[:2] == [ADMIT, HOLD]
-    assert sorted(count.operations[2:]) == sorted([ENTRY, APPLY] + ([ADMIT] if budget else []))
+    refund = [ADMIT] if budget and call is not search else []  # a search costs what was held
+    assert sorted(count.operations[2:]) == sorted([ENTRY, APPLY, *refund])
     assert len(count.spans) == len(count.exchanges)
     assert count.rounds == 4
     assert (count.reads, count.transactions) == (0, 0)
@@ -76,7 +89,7 @@ async def test_billed_call_of_every_service(
 def test_every_service_is_counted() -> None:
     billed = {route.path.removeprefix("/anthropic") for route in ROUTES if route.permission}
 
-    counted = {CHAT, EMBEDDINGS, MESSAGES, RESPONSES, f"{RESPONSES}/compact", COUNT_TOKENS}
+    counted = {CHAT, EMBEDDINGS, SEARCH, MESSAGES, RESPONSES, f"{RESPONSES}/compact", COUNT_TOKENS}
     assert {path for path in billed if "{" not in path} == counted
 
 

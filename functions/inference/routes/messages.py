@@ -8,9 +8,9 @@ from fastapi.responses import JSONResponse
 from callmissed.web.openapi import JSON, reference
 from callmissed_ai.calls.container import Container
 from callmissed_ai.dialects.anthropic_messages.request import CountRequest, MessagesRequest
-from callmissed_ai.services.betas import HEADER
 from callmissed_ai.services.chat import chat_service, count_tokens
-from callmissed_ai.services.chat_work import PERMISSION
+from callmissed_ai.services.conversations.betas import HEADER
+from callmissed_ai.services.conversations.work import PERMISSION
 from functions.inference.body import parse_object, read_body
 from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.serving import authenticate, serve

@@ -22,7 +22,7 @@ _FOUND = {
 }
 _DESCRIPTION = CallDescription(
     request=SearchRequest,
-    example={"query": "voice agents", "num_results": 3},
+    example={"query": "voice agents", "provider": "sandbox-search", "num_results": 3},
     answer={"description": "The pages that were found.", **answer("SearchOut", _FOUND)},
 )
 

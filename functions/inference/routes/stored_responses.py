@@ -8,7 +8,7 @@ from callmissed.errors import ApiError, invalid_request
 from callmissed.web.gateway_route import GatewayRoute
 from callmissed.web.openapi import JSON, reference
 from callmissed_ai.calls.container import Container
-from callmissed_ai.services.chat_work import PERMISSION
+from callmissed_ai.services.conversations.work import PERMISSION
 from callmissed_ai.services.responses_store.pages import Order, PageRequest, page_of_items
 from callmissed_ai.services.responses_store.records import Owner, StoredResponse, json_text
 from functions.inference.error_responses import keyed_errors

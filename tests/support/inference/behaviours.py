@@ -22,6 +22,16 @@ _BREAK_SECONDS = 0.1
 """Where data and the break arrive at once, aiohttp drops the data: the reader has to come first."""
 
 
+PAGES: Mapping[str, Any] = {
+    "organic": [
+        {"title": "One", "link": "https://one.example/a", "snippet": "the first", "date": "2 May 2026"},
+        {"title": "Two", "link": "https://two.example/"},
+    ],
+    "answerBox": {"answer": "42"},
+}
+"""Pages that Serper finds."""
+
+
 def completion(content: str | None = "Hello there", *, usage: Any = USAGE, **message: Any) -> dict[str, Any]:
     """A chat completion; without `usage` when that is None."""
     choice = {
@@ -195,6 +205,8 @@ async def ordinary(request: web.Request, received: Received) -> web.StreamRespon
     asked = received.body
     if received.path.endswith("/embeddings"):
         return await reply(vectors(_input_count(asked["input"])))(request, received)
+    if received.path.endswith("/search"):
+        return await reply(PAGES)(request, received)
     if not asked.get("stream"):
         return await reply(completion())(request, received)
     wants_usage = (asked.get("stream_options") or {}).get("include_usage")

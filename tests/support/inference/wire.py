@@ -16,6 +16,8 @@ MESSAGES = "/v1/messages"
 RESPONSES = "/v1/responses"
 ASKED: Mapping[str, Any] = {"model": "lab-chat", "input": "Hello"}
 EMBEDDINGS = "/v1/embeddings"
+SEARCH = "/v1/search"
+SOUGHT: Mapping[str, Any] = {"query": "voice agents"}
 TEXTS: Mapping[str, Any] = {"model": "lab-embedding", "input": ["Hello", "there"]}
 IMAGE: Mapping[str, Any] = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
@@ -47,6 +49,13 @@ async def embed(
 ) -> httpx2.Response:
     """An embeddings call of `account`, whose body is `TEXTS` with `fields` changed."""
     return await client.post(EMBEDDINGS, json={**TEXTS, **fields}, headers={**account.headers, **(headers or {})})
+
+
+async def search(
+    client: httpx2.AsyncClient, account: Account, headers: Mapping[str, str] | None = None, **fields: Any
+) -> httpx2.Response:
+    """A search of `account`, whose body is `SOUGHT` with `fields` changed."""
+    return await client.post(SEARCH, json={**SOUGHT, **fields}, headers={**account.headers, **(headers or {})})
 
 
 def refused(

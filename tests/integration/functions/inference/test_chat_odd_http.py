@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from callmissed_ai.dialects.output_bounds import OutputBounds
-from callmissed_ai.services import chat_replies
+from callmissed_ai.services.conversations import replies
 from tests.support.inference.behaviours import (
     DONE,
     Behaviour,
@@ -151,7 +151,7 @@ async def test_blocking_reply_far_above_its_limit_is_502_and_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     narrow = OutputBounds(characters=5_000, body_bytes=1_500, step_bytes=1_000)
-    monkeypatch.setattr(chat_replies, "output_bounds", lambda _max_output: narrow)
+    monkeypatch.setattr(replies, "output_bounds", lambda _max_output: narrow)
     account = await accounts.account()
     upstream.will(says(json.dumps(completion("x" * 2_000)).encode(), "application/json"))
 

@@ -51,6 +51,7 @@ async def test_everything_about_a_call(client: httpx2.AsyncClient, accounts: Acc
         "tokens_cache_write": 100,
         "tokens_completion": 7,
         "tokens_estimated": False,
+        "units": {},
         "cost_credits": (600 * 50 + 400 * 10 + 7 * 150) / 1_000_000,
         "price_version": entry["usage"]["price_version"],
         "latency_ms": entry["usage"]["latency_ms"],

@@ -8,26 +8,10 @@ import pytest
 
 from callmissed.keys.secret import Mode
 from callmissed.money import CREDIT
-from tests.support.inference.behaviours import breaks_mid_body, fails, reply
-from tests.support.inference.gateway import Account, Accounts
+from tests.support.inference.behaviours import PAGES, breaks_mid_body, fails, reply
+from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream
-from tests.support.inference.wire import refused
-
-PAGES: Mapping[str, Any] = {
-    "organic": [
-        {"title": "One", "link": "https://one.example/a", "snippet": "the first", "date": "2 May 2026"},
-        {"title": "Two", "link": "https://two.example/"},
-    ],
-    "answerBox": {"answer": "42"},
-}
-
-
-async def search(
-    client: httpx2.AsyncClient, account: Account, headers: Mapping[str, str] | None = None, **fields: Any
-) -> httpx2.Response:
-    """A search of `account`."""
-    body = {"query": "voice agents", **fields}
-    return await client.post("/v1/search", json=body, headers={**account.headers, **(headers or {})})
+from tests.support.inference.wire import refused, search
 
 
 async def test_search_costs_its_flat_price_and_says_so(

@@ -11,7 +11,18 @@ from callmissed.platform.functions import INFERENCE
 from callmissed.platform.routes import ROUTES, Auth, Route
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
-from tests.support.inference.wire import ASKED, EMBEDDINGS, HELLO, RESPONSES, TEXTS, chat, refused, respond
+from tests.support.inference.wire import (
+    ASKED,
+    EMBEDDINGS,
+    HELLO,
+    RESPONSES,
+    SEARCH,
+    SOUGHT,
+    TEXTS,
+    chat,
+    refused,
+    respond,
+)
 
 SERVED = [route for route in ROUTES if route.function == INFERENCE.name]
 COMPACT = f"{RESPONSES}/compact"
@@ -48,7 +59,7 @@ class Tenants:
 
 def body_for(route: Route) -> Mapping[str, Any]:
     """A body that the route takes."""
-    bodies: Mapping[str, Mapping[str, Any]] = {EMBEDDINGS: TEXTS, RESPONSES: ASKED}
+    bodies: Mapping[str, Mapping[str, Any]] = {EMBEDDINGS: TEXTS, RESPONSES: ASKED, SEARCH: SOUGHT}
     return bodies.get(route.path, {**HELLO, "max_tokens": 50})
 
 
@@ -122,6 +133,7 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ("POST", "/v1/messages/count_tokens"): counts_for_free,
     ("POST", "/anthropic/v1/messages/count_tokens"): counts_for_free,
     ("POST", "/v1/embeddings"): charges_only_the_caller,
+    ("POST", "/v1/search"): charges_only_the_caller,
     ("GET", "/v1/generation"): finds_only_the_callers_own,
     ("GET", "/v1/models"): is_the_same_for_all,
     ("GET", "/v1/models/{model_id+}"): is_the_same_for_all,

@@ -16,7 +16,7 @@ from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences
 from callmissed_ai.routing.preferences import preferred
 from callmissed_ai.routing.selection import servable
 from callmissed_ai.services import chat
-from callmissed_ai.services.chat_work import ChatWork
+from callmissed_ai.services.conversations.work import ChatWork
 
 BUILT_IN = load_catalog()
 PROVIDERS = ("groq", "xai", "openrouter", "mistral")

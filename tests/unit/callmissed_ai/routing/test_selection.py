@@ -14,7 +14,7 @@ from callmissed_ai.dialects.conversation import Thinking
 from callmissed_ai.dialects.openai_responses.carriers import content_of
 from callmissed_ai.routing.selection import servable
 from callmissed_ai.services.chat import parse
-from callmissed_ai.services.chat_work import ChatWork
+from callmissed_ai.services.conversations.work import ChatWork
 
 FOREIGN = Thinking("Hm", "c2ln")
 HELLO = {"role": "user", "content": "Hello"}

@@ -14,7 +14,7 @@ from callmissed.catalog.model import DialectName, ProviderRoute, UpstreamDialect
 from callmissed_ai.charges import OUTPUT_TOKENS, Charges
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.services.chat import parse
-from callmissed_ai.services.chat_work import ChatWork
+from callmissed_ai.services.conversations.work import ChatWork
 from callmissed_ai.tokens.counting import count_text
 from callmissed_ai.work import Meter
 from tests.support.inference.billed_replies import UPSTREAMS, Spent

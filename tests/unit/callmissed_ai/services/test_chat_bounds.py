@@ -18,7 +18,7 @@ from callmissed.money import MicroCredits
 from callmissed_ai.dialects.openai_chat.request import max_input_tokens
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.services.chat import parse
-from callmissed_ai.services.chat_work import ChatWork
+from callmissed_ai.services.conversations.work import ChatWork
 from callmissed_ai.tokens.bounds import IMAGE_TOKENS
 from callmissed_ai.tokens.usage import MAX_TOKENS
 

@@ -17,7 +17,7 @@ from callmissed_ai.dialects.openai_chat.usage import count_request
 from callmissed_ai.providers.sandbox import tokens
 from callmissed_ai.providers.sandbox.provider import SandboxProvider
 from callmissed_ai.services.chat import parse
-from callmissed_ai.services.chat_work import ChatWork
+from callmissed_ai.services.conversations.work import ChatWork
 from tests.support.inference.tokenizer import Tokenizer
 
 CATALOG = load_catalog()

@@ -15,8 +15,8 @@ from callmissed.money import MicroCredits
 from callmissed_ai.charges import token_charges
 from callmissed_ai.dialects.openai_chat.request import GATEWAY_FIELDS, LIMIT_FIELDS
 from callmissed_ai.services.chat import DEFAULT_OUTPUT_TOKENS, parse
-from callmissed_ai.services.chat_models import MIN_OUTPUT_TOKENS
-from callmissed_ai.services.chat_work import ChatWork
+from callmissed_ai.services.conversations.models import MIN_OUTPUT_TOKENS
+from callmissed_ai.services.conversations.work import ChatWork
 from callmissed_ai.tokens.usage import TokenUsage
 
 BUILT_IN = load_catalog()

@@ -11,7 +11,7 @@ from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Catalog, DialectName, Model, ProviderRoute, ProviderSettings
 from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.services.chat import parse
-from callmissed_ai.services.chat_work import ChatWork
+from callmissed_ai.services.conversations.work import ChatWork
 
 DIALECTS: tuple[DialectName, ...] = ("openai_chat", "anthropic_messages", "openai_responses")
 ROWS = {name: ProviderSettings(name, name, "https://host.test/v1") for name in DIALECTS}

@@ -12,7 +12,7 @@ from callmissed.catalog.prices import token_price
 from callmissed.errors import ApiError
 from callmissed_ai.dialects.openai_chat.fields import REQUEST
 from callmissed_ai.services import chat, embeddings
-from callmissed_ai.services.chat_work import ChatWork
+from callmissed_ai.services.conversations.work import ChatWork
 
 BUILT_IN = load_catalog()
 PLAIN = replace(

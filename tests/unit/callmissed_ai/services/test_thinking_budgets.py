@@ -13,8 +13,8 @@ from callmissed.money import MicroCredits
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.dialects.reasoning.budget import MIN_BUDGET
 from callmissed_ai.services.chat import DEFAULT_OUTPUT_TOKENS, parse
-from callmissed_ai.services.chat_models import MIN_OUTPUT_TOKENS
-from callmissed_ai.services.chat_work import ChatWork
+from callmissed_ai.services.conversations.models import MIN_OUTPUT_TOKENS
+from callmissed_ai.services.conversations.work import ChatWork
 
 CATALOG = load_catalog()
 LARGE, SMALL = "anthropic/claude-haiku-4.5", "sarvam-30b"

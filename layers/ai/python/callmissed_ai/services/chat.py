@@ -10,10 +10,10 @@ from callmissed_ai.dialects.dialect import Asked
 from callmissed_ai.dialects.opening import open_dialect
 from callmissed_ai.preferences.request_field import preferences_of
 from callmissed_ai.preferences.wishes import Sort
-from callmissed_ai.services.betas import beta_names, parse_betas, restricted_to_betas
-from callmissed_ai.services.chat_models import asked_models, chat_model, models_with_room
-from callmissed_ai.services.chat_requests import SORTS, CallerRequest, translated_requests
-from callmissed_ai.services.chat_work import PERMISSION, ChatWork
+from callmissed_ai.services.conversations.betas import beta_names, parse_betas, restricted_to_betas
+from callmissed_ai.services.conversations.models import asked_models, chat_model, models_with_room
+from callmissed_ai.services.conversations.requests import SORTS, CallerRequest, translated_requests
+from callmissed_ai.services.conversations.work import PERMISSION, ChatWork
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service
 from callmissed_ai.services.service import Service

@@ -18,7 +18,7 @@ from callmissed_ai.dialects.json_reply import JsonReplyMeter, UnusableReply
 from callmissed_ai.dialects.openai_responses.usage import read_usage, write_usage
 from callmissed_ai.preferences.wishes import Preferences
 from callmissed_ai.services.chat import parse
-from callmissed_ai.services.chat_work import PERMISSION, ChatWork
+from callmissed_ai.services.conversations.work import PERMISSION, ChatWork
 from callmissed_ai.services.responses_store.records import json_text
 from callmissed_ai.services.service import Service
 from callmissed_ai.transports.base import UpstreamCall

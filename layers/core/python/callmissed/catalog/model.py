@@ -226,7 +226,8 @@ class ProviderSettings:
     `unpriced_fields` names what a request may hold beside the fields that
     every provider gets, because it does not change the provider's price (`callmissed_ai.dialects.further_fields`).
     `quirks` says how the provider differs from its dialect. `unpriced_betas` names the values of `anthropic-beta` that
-    reach it, without their dates, `*` for all that are not known to have a price (`callmissed_ai.services.betas`).
+    reach it, without their dates, `*` for all that are not known to have a price
+    (`callmissed_ai.services.conversations.betas`).
     """
 
     name: str

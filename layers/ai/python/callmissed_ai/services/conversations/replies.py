@@ -15,7 +15,7 @@ from callmissed_ai.dialects.output_bounds import output_bounds
 from callmissed_ai.dialects.stream_meter import StreamMeter
 from callmissed_ai.dialects.tools.names import given_names
 from callmissed_ai.dialects.translation import Translation, translated_reply_meter
-from callmissed_ai.services.chat_requests import CallerRequest
+from callmissed_ai.services.conversations.requests import CallerRequest
 from callmissed_ai.tokens import counting
 from callmissed_ai.tokens.usage import TokenUsage
 from callmissed_ai.work import Meter

@@ -11,9 +11,9 @@ from callmissed_ai.charges import max_token_cost, token_price
 from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.output_bounds import LOWEST_LIMITS, MAX_LOWEST_LIMIT
 from callmissed_ai.preferences.wishes import Preferences
-from callmissed_ai.services.chat_models import MIN_OUTPUT_TOKENS
-from callmissed_ai.services.chat_replies import ReplyCharging, reply_meter
-from callmissed_ai.services.chat_requests import CallerRequest
+from callmissed_ai.services.conversations.models import MIN_OUTPUT_TOKENS
+from callmissed_ai.services.conversations.replies import ReplyCharging, reply_meter
+from callmissed_ai.services.conversations.requests import CallerRequest
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.media import FetchMedia
 from callmissed_ai.work import JSON, Meter

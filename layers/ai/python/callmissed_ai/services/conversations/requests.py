@@ -21,8 +21,8 @@ from callmissed_ai.dialects.dialect import Asked, Dialect, Target, UpstreamDiale
 from callmissed_ai.dialects.opening import open_upstream_dialect
 from callmissed_ai.preferences.request_field import FIELD
 from callmissed_ai.preferences.wishes import NO_PREFERENCES, Preferences, Sort, for_openrouter
-from callmissed_ai.services.betas import beta_headers
-from callmissed_ai.services.translated_requests import TranslatedRequests
+from callmissed_ai.services.conversations.betas import beta_headers
+from callmissed_ai.services.conversations.translated_requests import TranslatedRequests
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.media import FetchMedia
 
@@ -116,7 +116,7 @@ class CallerRequest:
         if route.provider != SANDBOX:
             form = (upstream.name, target.key if upstream.writes_by_model else "")
             return self.translated.written(form, lambda conversation: self._write(upstream, conversation, target))
-        from callmissed_ai.services.sandboxed import for_sandbox  # few calls need it
+        from callmissed_ai.services.conversations.sandboxed import for_sandbox  # few calls need it
 
         return self.translated.written(
             SANDBOX, lambda conversation: self._write(upstream, for_sandbox(conversation), target)

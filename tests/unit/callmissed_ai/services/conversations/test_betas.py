@@ -7,7 +7,14 @@ import pytest
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Catalog, ProviderRoute, ProviderSettings
 from callmissed.errors import ApiError
-from callmissed_ai.services.betas import HEADER, MAX_BETAS, PRICED, beta_headers, parse_betas, restricted_to_betas
+from callmissed_ai.services.conversations.betas import (
+    HEADER,
+    MAX_BETAS,
+    PRICED,
+    beta_headers,
+    parse_betas,
+    restricted_to_betas,
+)
 from local.paths import ROOT
 
 SANDBOX = load_catalog().models["sandbox"]

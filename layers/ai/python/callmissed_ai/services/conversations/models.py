@@ -6,7 +6,7 @@ from functools import partial
 from callmissed.catalog.model import Catalog, Category, Model
 from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.dialects.dialect import Asked, Dialect
-from callmissed_ai.services.auto import AUTO, capable_models
+from callmissed_ai.services.conversations.auto import AUTO, capable_models
 from callmissed_ai.services.models import able, model_not_found
 
 MIN_OUTPUT_TOKENS = 256

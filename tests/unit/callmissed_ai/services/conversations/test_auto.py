@@ -10,7 +10,7 @@ from callmissed.catalog.model import Catalog, DialectName, Model
 from callmissed.errors import ApiError
 from callmissed_ai.routing.selection import servable
 from callmissed_ai.services import chat
-from callmissed_ai.services.auto import AUTO
+from callmissed_ai.services.conversations.auto import AUTO
 
 CATALOG = load_catalog()
 PRICE = CATALOG.models[AUTO].price

@@ -1,0 +1,1 @@
+"""A priced conversation in every dialect: what `chat`, `messages` and `responses` share."""
