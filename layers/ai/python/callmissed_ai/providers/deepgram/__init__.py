@@ -1,0 +1,5 @@
+"""Deepgram: speech in and out. https://developers.deepgram.com"""
+
+from callmissed_ai.providers.by_path import ApiByPath
+
+API = ApiByPath({})
