@@ -42,6 +42,8 @@ def check_assignment(user: User, role: Role, actor: Actor) -> None:
         raise invalid_request("You can't change your own role. Transfer the ownership instead.", "role")
     if role is Role.OWNER and not user.is_active:
         raise invalid_request("A deactivated person can't own the account.", "role")
+    if role is Role.OWNER and not user.confirmed:
+        raise invalid_request("A person who has not confirmed the address can't own the account.", "role")
 
 
 async def retried(attempt: Callable[[], Awaitable[Result]]) -> Result:

@@ -48,8 +48,16 @@ async def test_request_id_is_in_the_state_and_on_the_answer() -> None:
 
     request_id = scope["state"]["request_id"]
     assert request_id.startswith("req_")
-    assert start["headers"] == [(b"a", b"b"), (b"x-request-id", request_id.encode())]
+    assert start["headers"] == [(b"a", b"b"), (b"x-request-id", request_id.encode()), (b"cache-control", b"no-store")]
     assert other["state"]["request_id"] != request_id
+
+
+async def test_answer_that_says_how_long_it_may_be_kept_is_left_alone() -> None:
+    kept = {**START, "headers": [(b"cache-control", b"public, max-age=60")]}
+
+    (start, _), _ = await served(RequestContextMiddleware(answering(kept, END)))
+
+    assert [value for name, value in start["headers"] if name == b"cache-control"] == [b"public, max-age=60"]
 
 
 async def test_context_and_headers_of_a_slice_are_used() -> None:
@@ -64,7 +72,7 @@ async def test_context_and_headers_of_a_slice_are_used() -> None:
     (start, _), scope = await served(app)
 
     assert scope["state"] == {"request_id": "req_7", "call": "seven"}
-    assert start["headers"][1:] == [(b"x-request-id", b"req_7"), (b"x-call", b"seven")]
+    assert start["headers"][1:-1] == [(b"x-request-id", b"req_7"), (b"x-call", b"seven")]
 
 
 async def test_caller_whom_the_authorizer_refuses_never_reaches_the_application() -> None:

@@ -48,12 +48,21 @@ def _logged_path(scope: Scope) -> str:
     return resource
 
 
+def _uncached(headers: Headers) -> Headers:
+    """What keeps an answer out of every cache, unless it says itself how long it may be kept.
+
+    Answers hold tokens, keys and people's data: https://www.rfc-editor.org/rfc/rfc6749#section-5.1
+    """
+    return () if any(name == b"cache-control" for name, _ in headers) else ((b"cache-control", b"no-store"),)
+
+
 def _no_headers(_scope: Scope) -> Headers:
     return ()
 
 
 class RequestContextMiddleware:
-    """Gives each request its context and each answer `X-Request-Id`; turns exceptions into envelopes.
+    """Gives each request its context and each answer `X-Request-Id`, and keeps answers out of caches; turns exceptions
+    into envelopes.
 
     A caller whom the authorizer refuses is answered here (`caller.refusal_of`), whatever the application has below.
 
@@ -88,8 +97,8 @@ class RequestContextMiddleware:
             nonlocal begun, ended
             if message["type"] == "http.response.start":
                 begun = True
-                own = (b"x-request-id", context.request_id.encode())
-                message["headers"] = [*message["headers"], own, *self._headers(scope)]
+                own = [(b"x-request-id", context.request_id.encode()), *self._headers(scope)]
+                message["headers"] = [*message["headers"], *own, *_uncached(message["headers"])]
             ended = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 

@@ -159,6 +159,17 @@ async def test_address_gets_five_invitations_an_hour_from_all_tenants(product: W
     assert len(mails_to(product, email)) == 5
 
 
+async def test_ownership_goes_to_nobody_who_has_not_confirmed_the_address(product: WholeProduct) -> None:
+    owner = await new_tenant(product)
+    made = await invited(owner)
+
+    refused = await owner.call("PATCH", f"/api/v1/users/{made['id']}/role", {"role": "owner"})
+
+    assert (refused.status, refused.error["code"]) == (400, "invalid_request_error")
+    assert "not confirmed" in refused.error["message"]
+    assert (await get_user(product.database, owner.tenant, owner.user.user_id)).role is Role.OWNER
+
+
 async def test_repeated_invitation_adds_one_person(product: WholeProduct) -> None:
     owner = await new_tenant(product)
     headers = {"Idempotency-Key": "once"}
