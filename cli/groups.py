@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "keys": {
         "create": "Create a key and print its secret.",
-        "list": "List a tenant's keys, oldest first.",
+        "list": "List a tenant's keys, oldest first; revoked ones for 30 days.",
         "show": "Show a key with all its limits; its secret is masked.",
         "revoke": "End every secret of a key, for good; its next call is refused.",
         "rotate": "Give a key a new secret, and print it.",
