@@ -3,8 +3,8 @@
 from fastapi import Request, Response
 
 from callmissed.web.openapi import answer
-from callmissed_ai.services import search
-from callmissed_ai.services.search import SearchRequest
+from callmissed_ai.services.search.request import SearchRequest
+from callmissed_ai.services.search.work import SERVICE
 from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.serving import serve
 
@@ -36,4 +36,4 @@ async def create_search(request: Request) -> Response:
     A flat price for each success; a search that fails costs nothing. Without `provider` the next provider is asked
     when one fails. With an `Idempotency-Key` the search runs and costs once in 24 hours.
     """
-    return await serve(request, search.SERVICE)
+    return await serve(request, SERVICE)

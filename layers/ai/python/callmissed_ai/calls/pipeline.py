@@ -7,7 +7,9 @@ The order matters: nothing is asked of an upstream before the dearest outcome is
 is stored for every retry, and a failure after admission gives back what was set aside before it reaches the caller.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -20,10 +22,12 @@ from callmissed.ledger.errors import HoldRefused
 from callmissed.money import NOTHING, MicroCredits
 from callmissed.plans.plans import limits
 from callmissed.platform.routes import Permission
+from callmissed.tenants.tenants import get_tenant
 from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import Payer
 from callmissed_ai.calls.served import Served
+from callmissed_ai.services.search.work import SearchWork
 from callmissed_ai.work import Work
 
 T = TypeVar("T")
@@ -47,7 +51,7 @@ async def run(container: Container, call: Call, payer: Payer, work: Work, answer
         work = _permitted(call.admitted, work)
         if replay := await _begin(container, call):
             return replay
-        work = await _hold(container, call, work)
+        work = await _hold_in_order(container, call, work)
         return await answer(Served(container, call, work))
     except BaseException:
         await _give_up(container, call)
@@ -113,6 +117,28 @@ async def _begin(container: Container, call: Call) -> Replay | None:
     if replay and payer.key:
         await container.settlement.refund_key(payer.key, NOTHING)
     return replay
+
+
+async def _hold_in_order(container: Container, call: Call, work: Work) -> Work:
+    """Hold the dearest outcome, and meanwhile put the search provider that the tenant prefers first.
+
+    What nobody asked for with the call is read once and beside the hold, so a search takes no longer for it.
+    """
+    if not isinstance(work, SearchWork) or not work.has_choice:
+        return await _hold(container, call, work)
+    preferred = asyncio.ensure_future(_preferred_provider(container, call.admitted.tenant))
+    try:
+        await _hold(container, call, work)
+        return work.beginning_with(await preferred)
+    finally:
+        preferred.cancel()
+
+
+async def _preferred_provider(container: Container, tenant: str) -> str | None:
+    """The tenant's own provider of searches. None, which means the usual order, also where it can't be read now."""
+    with suppress(Unavailable, ApiError):
+        return (await get_tenant(container.database, tenant)).settings.default_search_provider
+    return None
 
 
 async def _hold(container: Container, call: Call, work: Work) -> Work:

@@ -1,23 +1,14 @@
 """Serper: Google's result pages as JSON. https://serper.dev"""
 
 from collections.abc import Mapping
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
-from callmissed.errors import invalid_request
 from callmissed_ai.dialects.json_reply import UnusableReply
 from callmissed_ai.providers.json_api import JsonTransport
+from callmissed_ai.providers.search_fields import DAYS, DOMAINS, REGION, check_type, object_of, refuse_fields, rows_of
 from callmissed_ai.transports.base import Transport, UpstreamCall
 
 _KINDS = ("search", "news", "images")
-_PASSED = ("gl", "hl", "tbs")
-_DETAILED = (
-    "include_domains",
-    "exclude_domains",
-    "start_published_date",
-    "end_published_date",
-    "include_content",
-)
 
 
 class _Serper:
@@ -25,11 +16,8 @@ class _Serper:
 
     def check(self, call: UpstreamCall) -> None:
         """See `NativeApi.check`."""
-        for name in _DETAILED:
-            if name in call.json:
-                raise invalid_request(f"'{name}' can't be used with the provider 'serper'.", name)
-        if call.json.get("search_type", "search") not in _KINDS:
-            raise invalid_request("'search_type' of 'serper' is search, news or images.", "search_type")
+        refuse_fields(call, "serper", (*DOMAINS, *DAYS, "include_content"))
+        check_type(call, "serper", _KINDS)
 
     def transport(self, http: Transport) -> Transport:
         """See `NativeApi.transport`."""
@@ -40,7 +28,7 @@ class _Serper:
         asked = call.json
         body = {"q": asked["query"], "num": asked["num_results"]}
         return UpstreamCall(
-            f"/{asked.get('search_type', 'search')}", body | {name: asked[name] for name in _PASSED if name in asked}
+            f"/{asked.get('search_type', 'search')}", body | {name: asked[name] for name in REGION if name in asked}
         )
 
     def reply(self, call: UpstreamCall, reply: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -49,27 +37,12 @@ class _Serper:
         found = reply.get("organic" if kind == "search" else kind)
         if not isinstance(found, list):
             raise UnusableReply("no results")
-        rows = [cast("Mapping[str, Any]", row) for row in cast("list[object]", found) if isinstance(row, dict)]
-        boxed = reply.get("answerBox")
-        box: Mapping[str, Any] = cast("Mapping[str, Any]", boxed) if isinstance(boxed, dict) else {}
+        rows, box = rows_of(reply.get("organic" if kind == "search" else kind)), object_of(reply.get("answerBox"))
         return {
-            "results": [_result(row) for row in rows],
+            "results": [{**row, "url": row.get("link"), "published_date": row.get("date")} for row in rows],
             "answer": box.get("answer") or box.get("snippet"),
-            "images": [row["imageUrl"] for row in rows if "imageUrl" in row] if kind == "images" else None,
+            "images": [row.get("imageUrl") for row in rows] if kind == "images" else None,
         }
-
-
-def _result(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    url = str(row.get("link") or "")
-    return {
-        "title": str(row.get("title") or ""),
-        "url": url,
-        "snippet": row.get("snippet"),
-        "content": None,
-        "published_date": row.get("date"),
-        "score": None,
-        "source": urlsplit(url).hostname,
-    }
 
 
 API = _Serper()

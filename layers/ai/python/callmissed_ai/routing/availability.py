@@ -4,11 +4,11 @@ Names of missing environment variables are the operator's business: answers have
 and caller are one person. A deployed stage writes them into its log.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from callmissed.catalog.model import Catalog, Model, missing_settings
+from callmissed.catalog.model import Catalog, Category, Model, missing_settings
 from callmissed.errors import ApiError
-from callmissed_ai.services.models import has_endpoint
+from callmissed_ai.services.models import called, has_endpoint
 
 
 class Availability:
@@ -37,16 +37,19 @@ class Availability:
         """Whether the provider of that name has all its settings."""
         return not self._provider_missing(provider)
 
-    def not_configured(self, model: Model) -> ApiError:
-        """503 for a call of `model`, which has no configured provider. SDKs need not retry it."""
-        message = f"The model '{model.id}' is not available. {self._unconfigured(model)} Nothing was charged."
-        return ApiError(503, "provider_error", message, param="model", headers={"x-should-retry": "false"})
+    def not_configured(self, models: Sequence[Model]) -> ApiError:
+        """503 for a call of `models`, none of which has a configured provider. SDKs need not retry it."""
+        message = f"{called(models)} is not available. {self._unconfigured(*models)} Nothing was charged."
+        param = "provider" if models[0].category is Category.SEARCH else "model"
+        return ApiError(503, "provider_error", message, param=param, headers={"x-should-retry": "false"})
 
-    def _unconfigured(self, model: Model) -> str:
+    def _unconfigured(self, *models: Model) -> str:
+        use = "searches" if models[0].category is Category.SEARCH else "the model"
         if not self._names_variables:
-            return "No provider of the model is configured."
-        ways = dict.fromkeys(" and ".join(missing) for missing in self._routes_missing(model))
-        return f"No provider of the model is configured: set {', or '.join(ways)}, and start the stack again."
+            return f"No provider of {use} is configured."
+        missing = (each for model in models for each in self._routes_missing(model))
+        ways = dict.fromkeys(" and ".join(variables) for variables in missing)
+        return f"No provider of {use} is configured: set {', or '.join(ways)}, and start the stack again."
 
     def _routes_missing(self, model: Model) -> Iterator[tuple[str, ...]]:
         return (self._provider_missing(route.provider) for route in model.routes)

@@ -20,6 +20,7 @@ from callmissed_ai.routing.health import Candidate, RouteHealth
 from callmissed_ai.routing.listed_models import ListedModels
 from callmissed_ai.routing.search import Search
 from callmissed_ai.routing.selection import servable
+from callmissed_ai.services.models import called
 from callmissed_ai.transports.base import Transport
 from callmissed_ai.transports.media import FetchMedia, fetch_nothing
 from callmissed_ai.transports.opening import open_transport
@@ -81,12 +82,12 @@ class Router:
         except TimeoutError:
             search.timed_out = True
         if not sandboxed and not any(map(self.availability.is_configured, work.models)):
-            raise self.availability.not_configured(work.models[0])
+            raise self.availability.not_configured(work.models)
         wait = max(_RETRY_SECONDS, math.ceil(self.health.shortest_wait(candidates)))
         raise ApiError(
             503,
             "provider_error",
-            f"No provider of '{work.models[0].billed_id}' can serve the call at the moment. Nothing was charged.",
+            f"{called(work.models)} can't be served by any provider at the moment. Nothing was charged.",
             headers={"Retry-After": str(wait)},
             timed_out=search.timed_out,
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from callmissed.catalog.model import SANDBOX, Catalog, Category, Model, ProviderRoute
+from callmissed.catalog.model import SANDBOX, Catalog, Category, Model, ProviderRoute, ProviderSettings
 from callmissed.errors import ApiError, invalid_request
 from callmissed.ledger.wallet import NO_QUOTA
 from callmissed.money import MicroCredits
@@ -24,11 +24,12 @@ from callmissed_ai.dialects.openai_embeddings.request import (
 )
 from callmissed_ai.preferences.wishes import NO_PREFERENCES
 from callmissed_ai.services.fields import restricted
-from callmissed_ai.services.models import in_service, model_not_found
+from callmissed_ai.services.models import in_service, model_not_found, refusal_of_all_routes
 from callmissed_ai.services.service import Service
 from callmissed_ai.tokens import counting
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.media import FetchMedia
+from callmissed_ai.transports.native import check_call
 from callmissed_ai.work import JSON, Meter
 
 PERMISSION = Permission.LLM
@@ -44,6 +45,7 @@ class EmbeddingsWork:
     body: Mapping[str, Any]
     request: EmbeddingsRequest
     model: Model
+    providers: Mapping[str, ProviderSettings]
 
     permission = PERMISSION
     service = "embedding"
@@ -84,14 +86,21 @@ class EmbeddingsWork:
 
         The sandbox has no models, so the body says how long this one's vectors are.
         """
+        provider = self.providers.get(route.provider)
         base64 = self.request.encoding_format == "base64" and route.provider in _BASE64_PROVIDERS
         body = {**self.body, "model": route.upstream_id, "encoding_format": "base64" if base64 else "float"}
         if route.provider == SANDBOX and model.dimensions:
             body["dimensions"] = self.request.dimensions or model.dimensions
-        return UpstreamCall(PATH, body)
+        if provider and "no_user_fields" in provider.quirks:
+            body.pop("user", None)
+        call = UpstreamCall(PATH, body)
+        if provider:
+            check_call(provider, call)
+        return call
 
     def check_route(self, model: Model, route: ProviderRoute) -> None:
-        """See `Work.check_route`: every provider can have every input."""
+        """See `Work.check_route`."""
+        self.request_for(model, route)
 
     def refusal(self, route: ProviderRoute, error: object) -> ApiError:
         """See `Work.refusal`."""
@@ -137,11 +146,23 @@ def parse(catalog: Catalog, body: Mapping[str, Any], _size: int) -> EmbeddingsWo
     if model.category is not Category.EMBEDDING or model.price is None:
         raise invalid_request(f"The model '{model.id}' can't be used for embeddings.", "model")
     in_service([model])
-    if request.dimensions and model.dimensions and request.dimensions > model.dimensions:
-        message = f"The model '{model.id}' has {model.dimensions} dimensions at most."
-        raise invalid_request(message, "dimensions")
+    _check_dimensions(model, request.dimensions)
     (model,) = restricted(catalog, "openai_chat", (model,), further_embeddings_fields(body))
-    return EmbeddingsWork(body, request, model)
+    work = EmbeddingsWork(body, request, model, catalog.providers)
+    if refusal := refusal_of_all_routes(work.check_route, model):
+        raise refusal
+    return work
+
+
+def _check_dimensions(model: Model, wanted: int | None) -> None:
+    """Raise ApiError 400 for vectors of a size that the model doesn't make."""
+    if wanted is None or not model.dimensions:
+        return
+    if model.vector_sizes and wanted not in model.vector_sizes:
+        sizes = " or ".join(map(str, model.vector_sizes))
+        raise invalid_request(f"The model '{model.id}' has {sizes} dimensions.", "dimensions")
+    if wanted > model.dimensions:
+        raise invalid_request(f"The model '{model.id}' has {model.dimensions} dimensions at most.", "dimensions")
 
 
 SERVICE = Service(PERMISSION, parse)

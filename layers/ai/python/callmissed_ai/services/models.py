@@ -1,8 +1,8 @@
 """Which models of the catalog may serve a request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from callmissed.catalog.model import UNITS, Category, Model
+from callmissed.catalog.model import UNITS, Category, Model, ProviderRoute
 from callmissed.errors import ApiError
 
 _ENDPOINTS = frozenset({Category.SEARCH})
@@ -35,6 +35,24 @@ def able(models: tuple[Model, ...], lack: Callable[[Model], ApiError | None]) ->
     if not left and lacking[0]:
         raise lacking[0]
     return left
+
+
+def refusal_of_all_routes(check: Callable[[Model, ProviderRoute], None], model: Model) -> ApiError | None:
+    """The first route's refusal where `check` refuses every route of `model`, whether it is configured or not."""
+    refusals: list[ApiError] = []
+    for route in model.routes:
+        try:
+            check(model, route)
+        except ApiError as refused:
+            refusals.append(refused)
+    return refusals[0] if refusals and len(refusals) == len(model.routes) else None
+
+
+def called(models: Sequence[Model]) -> str:
+    """What a caller asked for who gets these models: one model, or a search by any of its providers."""
+    if models[0].category is not Category.SEARCH:
+        return f"The model '{models[0].billed_id}'"
+    return "Web search" if len(models) > 1 else f"The search provider '{models[0].id}'"
 
 
 def has_endpoint(model: Model) -> bool:

@@ -172,7 +172,8 @@ class Model:
     A model with `price_capped` may be served by nobody who is dearer than `price`.
     A model that was chosen for the id `billed_as` has that one's price and access; "" means its own.
     `realtime` models speak over sockets only. `dimensions` is the size of an embedding model's vectors, None where it
-    is not known; its `context_window` bounds each input. `created` is in epoch seconds.
+    is not known, and `vector_sizes` are those that it can make, all up to `dimensions` where there are none; its
+    `context_window` bounds each input. `created` is in epoch seconds.
     """
 
     id: str
@@ -199,6 +200,7 @@ class Model:
     output_limit_field: str = "max_tokens"
     thinks_by_budget: bool = False
     dimensions: int | None = None
+    vector_sizes: tuple[int, ...] = ()
     created: int = LISTED_SINCE
     billed_as: str = ""
     price_capped: bool = False

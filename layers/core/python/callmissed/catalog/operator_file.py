@@ -157,6 +157,7 @@ class _ModelRow(BaseModel):
     output_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     thinks_by_budget: bool = False
     dimensions: Annotated[int, Field(ge=1, le=MAX_DIMENSIONS)] | None = None
+    vector_sizes: list[Annotated[int, Field(ge=1, le=MAX_DIMENSIONS)]] = []
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -166,6 +167,8 @@ class _ModelRow(BaseModel):
             raise ValueError("max_output_tokens: must not be above context_window")
         if self.dimensions is not None and self.category != "embedding":
             raise ValueError("dimensions: only embedding models have them")
+        if self.vector_sizes and max(self.vector_sizes) != self.dimensions:
+            raise ValueError("vector_sizes: dimensions must be the largest of them")
         return self
 
     @model_validator(mode="after")
@@ -272,6 +275,7 @@ def _model(rows: list[_ModelRow]) -> Model:
         routes=tuple(ProviderRoute(route.provider, route.upstream_id) for route in rows),
         owned_by=row.owned_by or row.provider,
         aliases=tuple(row.aliases),
+        vector_sizes=tuple(row.vector_sizes),
         **(_token_fields(row) if row.unit_price is None else _unit_fields(row.unit_price, row)),
         **fields,
     )

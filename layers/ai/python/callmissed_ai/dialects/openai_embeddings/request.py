@@ -21,6 +21,11 @@ MAX_CHARACTERS = 100_000
 _TOKENS_AROUND_AN_INPUT = 8
 """Room for tokens that a model adds to each input, such as one at its start and one at its end."""
 
+InputType = Literal["query", "passage", "search_query", "search_document"]
+"""What the inputs are: questions or documents, in the words of E5 and in those of Cohere."""
+
+QUERIES = frozenset({"query", "search_query"})
+
 _TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 _Tokens = Annotated[list[_TokenId], Field(min_length=1, max_length=MAX_INPUT_TOKENS)]
 _Text = Annotated[str, Field(min_length=1)]
@@ -57,6 +62,14 @@ class EmbeddingsRequest(BaseModel):
     )
     dimensions: Annotated[int, Field(ge=1, le=MAX_DIMENSIONS, description="At most the model's own.")] | None = None
     user: Annotated[str, Field(max_length=256)] | None = None
+    input_type: (
+        Annotated[InputType, Field(description="Of models that tell questions from documents; 400 for others.")] | None
+    ) = None
+
+    @property
+    def is_query(self) -> bool:
+        """Whether the inputs are questions, which are looked for among documents."""
+        return self.input_type in QUERIES
 
     @property
     def inputs(self) -> Sequence[str | list[int]]:
@@ -74,7 +87,7 @@ class EmbeddingsRequest(BaseModel):
         return sum(min(length, window or length) + _TOKENS_AROUND_AN_INPUT for length in lengths)
 
 
-_KNOWN = shape(free=EmbeddingsRequest.model_fields)
+_KNOWN = shape(free=EmbeddingsRequest.model_fields.keys() - {"input_type"})
 
 
 def without_nulls(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,47 +1,77 @@
-"""The sandbox's search: over a few pages that are written here."""
+"""The sandbox's search: the pages of `pages`, ranked by BM25 (Robertson and Zaragoza 2009, section 3.4)."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
+from functools import cache
+from math import log
 from typing import Any
 
 from callmissed_ai.dialects.written_json import written_json
+from callmissed_ai.providers.sandbox.media.pages import PAGES, Page
 
-_PAGES = (
-    ("Sandbox", "sandbox", "Answers without a network or an account: the same question gets the same answer."),
-    (
-        "Voice agents",
-        "voice-agents",
-        "A voice agent listens, thinks and speaks until either side hangs up.",
-    ),
-    ("Webhooks", "webhooks", "A webhook is delivered at least once, so a receiver remembers ids."),
-    ("Credits", "credits", "A call holds credits for its dearest outcome, and pays for what it has used."),
-    ("WhatsApp", "whatsapp", "A business answers within 24 hours of a customer's last message, or sends a template."),
-)
 _WORD = re.compile(r"\w+")
+_SATURATION, _LENGTH_SHARE = 1.2, 0.75
+_TITLE_WEIGHT = 3
+"""A word of the title counts so many times."""
 
 
 def search_body(body: Mapping[str, Any]) -> bytes:
-    """The pages for a search's `body`: those with the most of the query's words first, and at least one."""
-    wanted = set(_WORD.findall(str(body["query"]).lower()))
-    ranked = sorted(((_score(page, wanted), page) for page in _PAGES), key=lambda found: -found[0])
-    found = [each for each in ranked if each[0]] or ranked[:1]
-    results = [_result(score, page, body) for score, page in found[: int(body.get("num_results", 10))]]
+    """The pages for a search's `body`, the best first; those that have none of its words are left out."""
+    wanted = dict.fromkeys(_words(str(body["query"])))
+    scores = [(_score(page, wanted), page) for page in PAGES if _fits(page, body)]
+    ranked = sorted((each for each in scores if each[0]), key=lambda each: -each[0])[: int(body.get("num_results", 10))]
+    results = [_result(score, page, body) for score, page in ranked]
     return written_json({"results": results, "answer": None, "images": None})
 
 
-def _score(page: tuple[str, str, str], wanted: set[str]) -> float:
-    words = set(_WORD.findall(f"{page[0]} {page[2]}".lower()))
-    return round(len(words & wanted) / len(wanted), 4) if wanted else 0.0
+def _score(page: Page, wanted: Mapping[str, None]) -> float:
+    counts, pages, average = _index()
+    own = counts[page.url]
+    norm = _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * own.total() / average)
+    score = sum(
+        log(1 + (len(PAGES) - pages[word] + 0.5) / (pages[word] + 0.5))
+        * (own[word] * (_SATURATION + 1) / (own[word] + norm))
+        for word in wanted
+        if own[word]
+    )
+    return round(score, 4)
 
 
-def _result(score: float, page: tuple[str, str, str], body: Mapping[str, Any]) -> Mapping[str, Any]:
-    title, name, text = page
+@cache
+def _index() -> tuple[Mapping[str, Counter[str]], Counter[str], float]:
+    """Words of each page, pages of each word, and how many words a page has on average."""
+    counts = {page.url: Counter(_words(f"{page.title} " * _TITLE_WEIGHT + page.text)) for page in PAGES}
+    pages = Counter(word for own in counts.values() for word in own)
+    return counts, pages, sum(own.total() for own in counts.values()) / len(PAGES)
+
+
+def _words(text: str) -> list[str]:
+    """Words without the end of their plural."""
+    found = _WORD.findall(text.casefold())
+    return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in found]
+
+
+def _fits(page: Page, body: Mapping[str, Any]) -> bool:
+    included, excluded = body.get("include_domains"), body.get("exclude_domains") or ()
+    first, last = body.get("start_published_date") or "", body.get("end_published_date") or "9999"
+    return (
+        (not included or any(_is_below(page.host, domain) for domain in included))
+        and not any(_is_below(page.host, domain) for domain in excluded)
+        and first <= page.date <= last
+    )
+
+
+def _is_below(host: str, domain: str) -> bool:
+    return host == domain or host.endswith(f".{domain}")
+
+
+def _result(score: float, page: Page, body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
-        "title": title,
-        "url": f"https://sandbox.example/{name}",
-        "snippet": text,
-        "content": text if body.get("include_content") else None,
-        "published_date": None,
+        "title": page.title,
+        "url": page.url,
+        "snippet": page.text.partition(". ")[0].rstrip(".") + ".",
+        "content": page.text if body.get("include_content") else None,
+        "published_date": page.date,
         "score": score,
-        "source": "sandbox.example",
     }
