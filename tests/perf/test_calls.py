@@ -48,7 +48,8 @@ SERVICES = pytest.mark.parametrize(
     "call",
     [
         *(chat, partial(chat, stream=True), message, partial(message, stream=True)),
-        *(partial(respond, store=False), partial(respond, store=False, stream=True), embed, search),
+        *(partial(respond, store=False), partial(respond, store=False, stream=True), embed),
+        partial(search, provider="serper"),
     ],
     ids=[
         *("chat blocking", "chat streaming", "messages blocking", "messages streaming"),
@@ -58,6 +59,7 @@ SERVICES = pytest.mark.parametrize(
 BilledCall = Callable[[httpx2.AsyncClient, Account], Awaitable[httpx2.Response]]
 ADMIT, HOLD, ENTRY, APPLY = "UpdateItem keys", "UpdateItem wallets", "PutItem ledger", "UpdateItem wallets"
 KEEP = "UpdateItem idempotency"
+TENANT = "GetItem tenants"
 COUNT_TOKENS = f"{MESSAGES}/count_tokens"
 KEYED = {"Idempotency-Key": "counted"}
 
@@ -78,12 +80,35 @@ async def test_billed_call_of_every_service(
 
     assert count.before_upstream == 2
     assert count.operations[:2] == [ADMIT, HOLD]
-    refund = [ADMIT] if budget and call is not search else []  # a search costs what was held
+    is_search = getattr(call, "func", None) is search
+    refund = [ADMIT] if budget and not is_search else []  # a search costs what was held
     assert sorted(count.operations[2:]) == sorted([ENTRY, APPLY, *refund])
     assert len(count.spans) == len(count.exchanges)
     assert count.rounds == 4
     assert (count.reads, count.transactions) == (0, 0)
     assert count.units == len(count.exchanges) <= 5
+
+
+async def test_search_without_a_provider_reads_the_tenants_own_beside_the_hold(
+    client: httpx2.AsyncClient, accounts: Accounts, count: Count, asked: FakeUpstream
+) -> None:
+    account = await accounts.account()
+
+    assert (await search(client, account)).status_code == 200
+
+    assert count.before_upstream == 3
+    assert sorted(count.operations) == sorted([ADMIT, HOLD, TENANT, ENTRY, APPLY])
+    assert (count.rounds, count.reads, count.units) == (4, 1, 4.5)
+
+
+async def test_search_of_a_test_key_reads_the_tenants_own_provider(
+    client: httpx2.AsyncClient, accounts: Accounts, count: Count
+) -> None:
+    account = await accounts.account(mode=Mode.TEST)
+
+    assert (await search(client, account)).status_code == 200
+
+    assert count.operations == [ADMIT, TENANT, ENTRY]
 
 
 def test_every_service_is_counted() -> None:

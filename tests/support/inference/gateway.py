@@ -23,7 +23,7 @@ from callmissed.money import CREDIT, MicroCredits
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, LEDGER, WALLETS, Table, physical_name
 from callmissed.settings import CoreSettings
-from callmissed.tenants.tenants import create_tenant
+from callmissed.tenants.tenants import change_tenant, create_tenant, get_tenant
 from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.calls.container import Container, create_container
 from callmissed_ai.providers.sandbox.provider import CHUNK_SECONDS, SandboxProvider
@@ -67,6 +67,14 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "named-chat": {"provider": "named"},
     "lab-embedding": {"provider": "lab", "category": "embedding", "context_window": 8192, "dimensions": 4},
     "sdk-embedding": {"provider": "sdk", "category": "embedding", "context_window": 8192},
+    "titan-embedding": {
+        "provider": "vectors",
+        "upstream_id": "amazon.titan-embed-text-v2:0",
+        "category": "embedding",
+        "context_window": 8192,
+        "dimensions": 4,
+        "vector_sizes": [2, 4],
+    },
 }
 _UNPRICED = 'unpriced_fields = ["stream_options.x", "x", "x_new", "x_unknown", "y"]'
 _ROUTES: Mapping[str, Sequence[tuple[str, str]]] = {
@@ -99,6 +107,8 @@ def providers_toml(port: int, dead_port: int) -> str:
         f'[providers.gpt]\nbase_url = "{base}/gpt/v1"\ndialect = "openai_responses"\napi_key_env = "LAB_API_KEY"',
         f'[providers.bedrock]\nbase_url = "{base}/bedrock"\ndialect = "bedrock_converse"\nauth = "sigv4"\n'
         'quirks = ["inline_images"]',
+        f'[providers.vectors]\nbase_url = "{base}/vectors"\ndialect = "native"\ntransport = "bedrock_embeddings"\n'
+        'auth = "sigv4"',
         f'[providers.first_search]\nbase_url = "{base}/serper"\ndialect = "native"\ntransport = "serper"',
         f'[providers.next_search]\nbase_url = "{base}/next"\ndialect = "native"\ntransport = "serper"',
         *(_search(name, provider) for name, provider in _SEARCHES.items()),
@@ -185,6 +195,11 @@ class Accounts:
 
     async def wallet(self, tenant: str) -> Item:
         return await self._get(WALLETS, {"id": tenant})
+
+    async def change_tenant(self, tenant: str, **settings: Any) -> None:
+        """Set settings of the tenant."""
+        database = Database(self.dynamodb, self.stage)
+        await database.transact([change_tenant(await get_tenant(database, tenant, consistent=True), settings)])
 
     async def change_wallet(self, tenant: str, **values: Any) -> Item:
         """Set attributes of the wallet by hand; returns what it holds then."""

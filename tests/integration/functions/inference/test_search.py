@@ -20,7 +20,7 @@ async def test_search_costs_its_flat_price_and_says_so(
     account = await accounts.account(credits=10)
     upstream.will(reply(PAGES))
 
-    response = await search(client, account, num_results=2, gl="in")
+    response = await search(client, account, mode="shorter", num_results=2, gl="in")
 
     body = response.json()
     assert response.status_code == 200, body
@@ -30,7 +30,7 @@ async def test_search_costs_its_flat_price_and_says_so(
     assert body.pop("request_id").startswith("search-")
     assert body == {
         "query": "voice agents",
-        "mode": "auto",
+        "mode": "shorter",
         "provider": "google",
         "results": [
             {

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 import callmissed.catalog
 from callmissed.catalog.loader import load_catalog
-from callmissed.catalog.model import Catalog, Category, DialectName, Model, ProviderSettings
+from callmissed.catalog.model import Catalog, Category, DialectName, Model, ProviderSettings, categories_of
 from callmissed.catalog.operator_file import MAX_CREDITS_PER_MILLION_TOKENS
 
 # id, category, context window, free list and vision, then USD: input/output per million tokens (and per minute),
@@ -83,10 +83,22 @@ nano-banana-2                 image          -  -            0.067
 nano-banana-pro               image          -  -            0.134
 text-embedding-3-small        embedding   8192  free         0.02/0.00
 text-embedding-3-large        embedding   8192  free         0.13/0.00
+gemini-embedding-001          embedding   2048  free         0.15/0.00
+bge-m3                        embedding  60000  free         0.0118/0.00
+cohere-embed-multilingual-v3  embedding    512  free         0.10/0.00
+titan-embed-text-v2           embedding   8192  free         0.02/0.00
 """
 ROWS = [(line[:30].strip(), *line[30:].split(maxsplit=2)) for line in PRICE_LIST.strip().splitlines()]
 SANDBOX = {"sandbox", "sandbox-paid"}
-EMBEDDINGS = {"text-embedding-3-small": 1_536, "text-embedding-3-large": 3_072, "sandbox-embedding": 1_024}
+EMBEDDINGS = {
+    "text-embedding-3-small": 1_536,
+    "text-embedding-3-large": 3_072,
+    "gemini-embedding-001": 3_072,
+    "bge-m3": 1_024,
+    "cohere-embed-multilingual-v3": 1_024,
+    "titan-embed-text-v2": 1_024,
+    "sandbox-embedding": 1_024,
+}
 FREE_LLMS = """auto sarvam-30b sarvam-105b kimi-k2.5 kimi-k2.6 kimi-k2.7-code glm-4.7-flash glm-5.2 gpt-oss-120b
     nemotron-3-super gemma-4-26b-a4b-it mistral-small-3.1"""
 FREE_SPEECH = "saaras:v3 whisper-large-v3-turbo nova-3 bulbul:v3 aura-2-en aura-2-es melotts"
@@ -108,7 +120,7 @@ def micro_credits(usd: str) -> int:
 def test_the_catalog_has_the_listed_models_and_the_sandbox(catalog: Catalog) -> None:
     listed = {row[0] for row in ROWS}
 
-    assert len(listed) == 64 + 2
+    assert len(listed) == 64 + 6
     assert set(catalog.models) == listed | SANDBOX | {"sandbox-embedding"} | SEARCHES
     counts = {category: len(catalog.listed(category)) for category in Category}
     assert counts == {
@@ -208,7 +220,8 @@ def test_embedding_models_have_dimensions_and_no_output(catalog: Catalog) -> Non
     assert {model.id: model.dimensions for model in catalog.models.values() if model.dimensions} == EMBEDDINGS
     for model in catalog.listed(Category.EMBEDDING):
         assert model.free, model.id
-        assert {catalog.providers[route.provider].dialect for route in model.routes} == {"openai_chat"}, model.id
+        assert all(Category.EMBEDDING in categories_of(catalog.providers[route.provider]) for route in model.routes)
+        assert not model.vector_sizes or max(model.vector_sizes) == model.dimensions, model.id
         assert not (model.supports_streaming or model.supports_tools or model.supports_reasoning), model.id
 
 

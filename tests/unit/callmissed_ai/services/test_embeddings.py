@@ -92,3 +92,46 @@ def test_dimensions_of_a_model_whose_own_are_not_known_are_passed_on() -> None:
 
     assert work.request_for(work.model, ProviderRoute("lab", "x")).json["dimensions"] == 9999
     assert "dimensions" not in work_of().request_for(work.model, ProviderRoute("sandbox", "x")).json
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "param"),
+    [
+        (SMALL.id, {"input_type": "query"}, "input_type"),
+        ("gemini-embedding-001", {"input_type": "query"}, "input_type"),
+        ("titan-embed-text-v2", {"input_type": "query"}, "input_type"),
+        ("sandbox-embedding", {"input_type": "question"}, "input_type"),
+        ("titan-embed-text-v2", {"dimensions": 300}, "dimensions"),
+        ("bge-m3", {"dimensions": 512}, "dimensions"),
+        ("gemini-embedding-001", {"dimensions": 3073}, "dimensions"),
+        ("titan-embed-text-v2", {"input": [1, 2]}, "input"),
+        ("cohere-embed-multilingual-v3", {"input": ["a", "b" * 2_049]}, "input"),
+    ],
+)
+def test_what_a_model_cannot_do_is_refused_by_name(model: str, fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        parse(CATALOG, {"model": model, "input": "Hello", **fields}, 0)
+
+    assert (refused.value.status, refused.value.param) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        *(("cohere-embed-multilingual-v3", {"input_type": kind}) for kind in ("query", "passage", "search_query")),
+        ("sandbox-embedding", {"input_type": "search_document"}),
+        ("titan-embed-text-v2", {"dimensions": 256}),
+        ("cohere-embed-multilingual-v3", {"dimensions": 1024}),
+    ],
+)
+def test_what_a_model_can_do_reaches_its_provider(model: str, fields: dict[str, Any]) -> None:
+    work = parse(CATALOG, {"model": model, "input": "Hello", **fields}, 0)
+
+    sent = work.request_for(work.model, work.model.routes[0]).json
+    assert {name: sent[name] for name in fields} == fields
+
+
+def test_gemini_gets_no_user() -> None:
+    work = parse(CATALOG, {"model": "gemini-embedding-001", "input": "Hello", "user": "u"}, 0)
+
+    assert "user" not in work.request_for(work.model, work.model.routes[0]).json

@@ -94,6 +94,7 @@ def create_container(
 
 
 def _open_sandbox() -> Transport:
+    from callmissed_ai.providers.sandbox.embeddings.small_model import installed_model
     from callmissed_ai.providers.sandbox.provider import SandboxProvider  # many processes never use it
 
-    return SandboxProvider(time.time, asyncio.sleep)
+    return SandboxProvider(time.time, asyncio.sleep, installed_model())

@@ -17,7 +17,7 @@ from callmissed_ai.dialects.openai_embeddings.request import QUERIES
 from callmissed_ai.dialects.output_bounds import MAX_BODY_BYTES
 from callmissed_ai.dialects.strict_json import read_strictly
 from callmissed_ai.dialects.written_json import written_json
-from callmissed_ai.transports.base import Transport, UpstreamCall, UpstreamReply, UpstreamUnreachable
+from callmissed_ai.transports.base import Transport, UpstreamCall, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
 
 _MAX_AT_ONCE = 8
 _MAX_COHERE_TEXTS = 96
@@ -56,7 +56,7 @@ class _Transport:
             async with asyncio.timeout(deadline_seconds):
                 answers = await self._answers(_requests(call), deadline_seconds)
         except TimeoutError as error:
-            raise UpstreamUnreachable("not all texts were embedded in time") from error
+            raise UpstreamTimedOut("not all texts were embedded in time") from error
         refused = next((answer for answer in answers if answer.status != 200), None)
         return refused or _Answer(200, _JSON, written_json(_reply(call, answers)))
 

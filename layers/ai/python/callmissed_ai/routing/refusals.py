@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 _OUR_ACCOUNT = re.compile(
-    r"api key not valid|(incorrect|invalid) api key|credit balance is too low|in good standing|"
+    r"api key not valid|(incorrect|invalid) api key|credit balance is too low|not enough credits|in good standing|"
     r"billing (is )?not (active|enabled)|"
     r"model identifier is invalid|with on-demand throughput|operation not allowed|end of its life",
     re.IGNORECASE,

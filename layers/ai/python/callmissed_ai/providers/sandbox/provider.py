@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,7 +15,8 @@ from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.dialects.openai_embeddings import request as embeddings
 from callmissed_ai.providers.sandbox.caching import cache_use
 from callmissed_ai.providers.sandbox.conversation import summarize
-from callmissed_ai.providers.sandbox.embedding import embeddings_body
+from callmissed_ai.providers.sandbox.embeddings.reply import embeddings_body
+from callmissed_ai.providers.sandbox.embeddings.small_model import SmallModel
 from callmissed_ai.providers.sandbox.failures import Failure, Instructions, break_off, read_instructions
 from callmissed_ai.providers.sandbox.rejection import Rejected, rejection_of
 from callmissed_ai.providers.sandbox.reply import ComposedReply, check_response_format, compose, digests
@@ -61,12 +63,19 @@ class SandboxReply:
 class SandboxProvider:
     """Answers chat completions and embeddings by fixed rules; implements `Transport`.
 
-    `clock` gives seconds since 1970 and sets `created`; `sleep` paces the chunks of a stream.
+    `clock` gives seconds since 1970 and sets `created`; `sleep` paces the chunks of a stream. `embeds` makes the
+    vectors of texts; without it they are hashed.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        sleep: Sleep = asyncio.sleep,
+        embeds: SmallModel | None = None,
+    ) -> None:
         self._clock = clock
         self._sleep = sleep
+        self._embeds = embeds
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
         """Answer `call`. Raises UpstreamTimedOut after the deadline when the prompt asks for a timeout."""
@@ -109,7 +118,8 @@ class SandboxProvider:
         instructions = read_instructions(next((text for text in reversed(request.inputs) if isinstance(text, str)), ""))
         if failed := await self._failure(instructions, deadline_seconds, streamed=False):
             return failed
-        return self._json(embeddings_body(request, with_usage="no_usage" not in instructions), instructions)
+        make = partial(embeddings_body, request, self._embeds, with_usage="no_usage" not in instructions)
+        return self._json(await asyncio.to_thread(make) if self._embeds else make(), instructions)
 
     async def _search(self, body: Mapping[str, Any], deadline_seconds: float) -> SandboxReply:
         from callmissed_ai.providers.sandbox.media.search import search_body  # most processes never search

@@ -8,7 +8,7 @@ from math import log
 from typing import Any
 
 from callmissed_ai.dialects.written_json import written_json
-from callmissed_ai.providers.sandbox.media.pages import PAGES, Page
+from callmissed_ai.providers.sandbox.media.pages import PAGES, SandboxPage
 
 _WORD = re.compile(r"\w+")
 _SATURATION, _LENGTH_SHARE = 1.2, 0.75
@@ -25,7 +25,7 @@ def search_body(body: Mapping[str, Any]) -> bytes:
     return written_json({"results": results, "answer": None, "images": None})
 
 
-def _score(page: Page, wanted: Mapping[str, None]) -> float:
+def _score(page: SandboxPage, wanted: Mapping[str, None]) -> float:
     counts, pages, average = _index()
     own = counts[page.url]
     norm = _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * own.total() / average)
@@ -52,7 +52,7 @@ def _words(text: str) -> list[str]:
     return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in found]
 
 
-def _fits(page: Page, body: Mapping[str, Any]) -> bool:
+def _fits(page: SandboxPage, body: Mapping[str, Any]) -> bool:
     included, excluded = body.get("include_domains"), body.get("exclude_domains") or ()
     first, last = body.get("start_published_date") or "", body.get("end_published_date") or "9999"
     return (
@@ -66,7 +66,7 @@ def _is_below(host: str, domain: str) -> bool:
     return host == domain or host.endswith(f".{domain}")
 
 
-def _result(score: float, page: Page, body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _result(score: float, page: SandboxPage, body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         "title": page.title,
         "url": page.url,

@@ -5,46 +5,18 @@ its pairs of them. A checksum of the feature chooses a place in the vector and a
 al. 2009, https://arxiv.org/abs/0902.2206). Vectors have length one.
 """
 
-import json
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import sqrt
-from typing import Any
-
-from callmissed_ai.dialects.openai_embeddings.request import EmbeddingsRequest
-from callmissed_ai.dialects.openai_embeddings.vectors import encoded
-from callmissed_ai.providers.sandbox import tokens
-from callmissed_ai.providers.sandbox.rejection import Rejected
 
 MODEL = "hashed-ngrams"
 """Model name in the reply: the requested model did not make these vectors."""
 
-USUAL_DIMENSIONS = 1_024
-_MAX_NUMBERS = 128 * 4_096
-"""Numbers in one reply: they are made and written one by one, while other calls wait."""
-
 _WORD = re.compile(r"\w+")
 _GRAM = 3
-
-
-def embeddings_body(request: EmbeddingsRequest, *, with_usage: bool) -> bytes:
-    """The body of the HTTP reply. Raises Rejected for more numbers than a reply may have."""
-    dimensions = request.dimensions or USUAL_DIMENSIONS
-    if len(request.inputs) * dimensions > _MAX_NUMBERS:
-        message = f"Invalid 'dimensions': the sandbox makes at most {_MAX_NUMBERS:,} numbers in one reply."
-        raise Rejected(message, "dimensions", "invalid_value")
-    data = [
-        {"object": "embedding", "index": index, "embedding": encoded(embed(each, dimensions), request.encoding_format)}
-        for index, each in enumerate(request.inputs)
-    ]
-    reply: dict[str, Any] = {"object": "list", "data": data, "model": MODEL}
-    if with_usage:
-        used = sum(map(_tokens, request.inputs))
-        reply["usage"] = {"prompt_tokens": used, "total_tokens": used}
-    return json.dumps(reply, separators=(",", ":")).encode()
 
 
 def embed(text: str | Sequence[int], dimensions: int) -> list[float]:
@@ -68,7 +40,3 @@ def _features(text: str | Sequence[int]) -> Iterator[str]:
         yield f"={word}"
         marked = f"<{word}>"
         yield from (marked[start : start + _GRAM] for start in range(len(marked) - _GRAM + 1))
-
-
-def _tokens(text: str | list[int]) -> int:
-    return tokens.count(text) if isinstance(text, str) else len(text)

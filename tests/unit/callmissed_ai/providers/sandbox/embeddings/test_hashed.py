@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callmissed_ai.providers.sandbox.embedding import MODEL, embed
+from callmissed_ai.providers.sandbox.embeddings.hashed import MODEL, embed
 from callmissed_ai.transports.base import UpstreamUnreachable
 
 

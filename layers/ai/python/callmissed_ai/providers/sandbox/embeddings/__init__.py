@@ -1,0 +1,1 @@
+"""The sandbox's embeddings: hashed n-grams, or a small model where one is installed."""
