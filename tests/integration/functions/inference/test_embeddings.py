@@ -339,3 +339,40 @@ async def test_official_sdk_decodes_the_base64_that_it_asks_for(
     assert [vector.embedding for vector in made.data] == [[1.0, 0.5, -0.25, 0.0], [1.0, 0.5, -0.25, 1.0]]
     assert made.usage.prompt_tokens == EMBEDDING_USAGE["prompt_tokens"]
     assert plain.data[0].index == 0
+
+
+async def test_texts_of_one_request_each_are_one_call_with_one_price(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    counted = {"x-amzn-bedrock-input-token-count": "5"}
+    upstream.will(*[reply({"embedding": [1.0, 0.5, -0.25, 2.0]}, headers=counted)] * 2)
+
+    response = await embed(client, account, model="titan-embedding", encoding_format="base64")
+
+    assert response.status_code == 200, response.text
+    assert response.json()["usage"] == {"prompt_tokens": 10, "total_tokens": 10}
+    assert isinstance(response.json()["data"][1]["embedding"], str)
+    assert {request.path for request in upstream.requests} == {
+        "/vectors/model/amazon.titan-embed-text-v2:0/invoke"
+    }
+    assert upstream.requests[0].headers["Authorization"].startswith("AWS4-HMAC-SHA256")
+    assert await accounts.assert_balanced(account) == 10 * 50
+
+
+async def test_nothing_is_charged_where_one_of_its_requests_fails(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account()
+    upstream.will(*[reply({"embedding": [1.0, 0.5, -0.25, 2.0]}), fails(500)] * 2)
+
+    refused(await embed(client, account, model="titan-embedding"), 503, "provider_error")
+
+    await accounts.assert_untouched(account)
+
+
+async def test_sandbox_takes_what_the_input_is(client: httpx2.AsyncClient, accounts: Accounts) -> None:
+    account = await accounts.account()
+
+    assert (await embed(client, account, model="sandbox-embedding", input_type="query")).status_code == 200
+    refused(await embed(client, account, input_type="query"), 400, "unsupported_field", param="input_type")

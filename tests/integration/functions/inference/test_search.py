@@ -1,15 +1,20 @@
 """Searches from admission to settlement: who is asked, what the caller gets, and what it costs."""
 
+import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from callmissed.aws.dynamodb import DynamoDB
+from callmissed.catalog.loader import load_catalog
 from callmissed.keys.secret import Mode
 from callmissed.money import CREDIT
+from local.aws.tables import StageTables
 from tests.support.inference.behaviours import PAGES, breaks_mid_body, fails, reply
-from tests.support.inference.gateway import Accounts
+from tests.support.inference.gateway import REGION, Accounts, gateway_at_work, settings_for
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import refused, search
 
@@ -144,4 +149,44 @@ async def test_bad_search_is_refused_by_the_name_of_its_field(
 
     refused(await search(client, account, **fields), 400, "invalid_request_error", param=param)
 
+    await accounts.assert_untouched(account)
+
+
+async def test_balance_for_five_searches_serves_five_of_many_at_once(
+    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
+) -> None:
+    account = await accounts.account(credits=5.5)
+
+    responses = await asyncio.gather(*(search(client, account, provider="serper") for _ in range(30)))
+
+    served = [response for response in responses if response.status_code == 200]
+    assert len(served) == len(upstream.requests) == len(await accounts.entries(account.tenant)) == 5
+    for response in responses:
+        if response not in served:
+            refused(response, 402, "insufficient_credits")
+    assert await accounts.assert_balanced(account) == 5 * CREDIT
+
+
+@pytest.mark.parametrize("word", ["error", "overload", "garbage", "cut"])
+async def test_sandbox_fails_on_demand(client: httpx2.AsyncClient, accounts: Accounts, word: str) -> None:
+    account = await accounts.account()
+
+    response = await search(client, account, provider="sandbox-search", query=f"voice sandbox:{word}")
+
+    assert (response.status_code, response.json()["error"]["code"]) in ((503, "provider_error"), (502, "upstream_error"))
+    await accounts.assert_untouched(account)
+
+
+async def test_service_is_named_where_no_provider_is_configured(
+    store: StageTables, providers_file: Path, accounts: Accounts
+) -> None:
+    account, dynamodb = await accounts.account(), DynamoDB(REGION, store.endpoint, timeout_seconds=20)
+    settings = settings_for(store, providers_file)
+    with gateway_at_work(settings, dynamodb=dynamodb, catalog=load_catalog(), environment={}) as gateway:
+        async with httpx2.AsyncClient(base_url=gateway.url, timeout=30, trust_env=False) as client:
+            error = refused(await search(client, account), 503, "provider_error", param="provider")
+            one = refused(await search(client, account, provider="exa"), 503, "provider_error", param="provider")
+
+    assert error["message"].startswith("Web search is not available. No provider of searches is configured.")
+    assert one["message"].startswith("The search provider 'exa' is not available.")
     await accounts.assert_untouched(account)

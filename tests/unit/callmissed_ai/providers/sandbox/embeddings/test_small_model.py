@@ -83,6 +83,6 @@ async def test_lists_of_tokens_are_hashed(model: SmallModel) -> None:
 
 
 def test_without_its_package_there_is_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callmissed_ai.providers.sandbox.embeddings.small_model._PACKAGE", "no_such_package_here")
+    monkeypatch.setattr("callmissed_ai.providers.sandbox.embeddings.small_model._PACKAGE", "a_package_that_nobody_has")
 
     assert installed_model() is None
