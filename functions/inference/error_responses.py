@@ -10,7 +10,7 @@ _MEANINGS = {
     401: "`invalid_api_key`: no key, an unknown, paused, revoked or expired one",
     402: "`insufficient_credits`, `budget_exceeded`",
     403: "`permission_denied`, `domain_not_allowed`, `model_not_allowed`, `model_not_available`, `account_inactive`, "
-    "`account_terminated`",
+    "`account_terminated`; of searches `search_provider_not_allowed`",
     404: "`model_not_found`",
     409: "`idempotency_conflict`, `idempotency_in_progress`; wait `Retry-After` seconds",
     413: "`file_too_large`: the body is over 4 MB",

@@ -33,7 +33,9 @@ router = CallRouter("search")
 async def create_search(request: Request) -> Response:
     """Search the web through one of several providers, in one format.
 
-    A flat price for each success; a search that fails costs nothing. Without `provider` the next provider is asked
-    when one fails. With an `Idempotency-Key` the search runs and costs once in 24 hours.
+    A flat price for each success; a search that fails costs nothing. Without `provider` the tenant's own comes first;
+    the next one is asked when one fails. `mode` chooses among the providers, and some fields belong to one mode;
+    a provider that is named is asked alone, with any field that it has. With an `Idempotency-Key` the search runs and
+    costs once in 24 hours.
     """
     return await serve(request, SERVICE)

@@ -353,10 +353,8 @@ async def test_texts_of_one_request_each_are_one_call_with_one_price(
     assert response.status_code == 200, response.text
     assert response.json()["usage"] == {"prompt_tokens": 10, "total_tokens": 10}
     assert isinstance(response.json()["data"][1]["embedding"], str)
-    assert {request.path for request in upstream.requests} == {
-        "/vectors/model/amazon.titan-embed-text-v2:0/invoke"
-    }
-    assert upstream.requests[0].headers["Authorization"].startswith("AWS4-HMAC-SHA256")
+    assert {request.path for request in upstream.requests} == {"/vectors/model/amazon.titan-embed-text-v2:0/invoke"}
+    assert upstream.requests[0].headers["authorization"].startswith("AWS4-HMAC-SHA256")
     assert await accounts.assert_balanced(account) == 10 * 50
 
 

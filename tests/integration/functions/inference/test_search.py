@@ -173,7 +173,10 @@ async def test_sandbox_fails_on_demand(client: httpx2.AsyncClient, accounts: Acc
 
     response = await search(client, account, provider="sandbox-search", query=f"voice sandbox:{word}")
 
-    assert (response.status_code, response.json()["error"]["code"]) in ((503, "provider_error"), (502, "upstream_error"))
+    assert (response.status_code, response.json()["error"]["code"]) in (
+        (503, "provider_error"),
+        (502, "upstream_error"),
+    )
     await accounts.assert_untouched(account)
 
 

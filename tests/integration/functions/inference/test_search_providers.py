@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -91,7 +92,9 @@ async def test_search_is_passed_on_until_someone_answers(
     searching: httpx2.AsyncClient, accounts: Accounts, searched: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    searched.will(*[fails(500)] * 2, *[breaks_mid_body()] * 2, *[reply("<html>")] * 2, reply(ANSWERS["firecrawl"].reply))
+    searched.will(
+        *[fails(500)] * 2, *[breaks_mid_body()] * 2, *[reply("<html>")] * 2, reply(ANSWERS["firecrawl"].reply)
+    )
 
     response = await search(searching, account)
 
@@ -127,9 +130,7 @@ async def test_tenants_own_provider_is_asked_first_unless_the_call_names_one(
     assert await provider_of(searching, replace(account, secret=other.secret)) == "exa"
 
 
-async def test_tenants_own_provider_counts_for_test_keys_too(
-    searching: httpx2.AsyncClient, accounts: Accounts
-) -> None:
+async def test_tenants_own_provider_counts_for_test_keys_too(searching: httpx2.AsyncClient, accounts: Accounts) -> None:
     account = await accounts.account(mode=Mode.TEST)
     assert await provider_of(searching, account) == "google"
 
@@ -138,7 +139,7 @@ async def test_tenants_own_provider_counts_for_test_keys_too(
     assert await provider_of(searching, account) == "firecrawl"
 
 
-async def provider_of(client: httpx2.AsyncClient, account: Account, **fields: object) -> str:
+async def provider_of(client: httpx2.AsyncClient, account: Account, **fields: Any) -> str:
     response = await search(client, account, **fields)
     assert response.status_code == 200, response.text
     return response.json()["provider"]

@@ -38,10 +38,12 @@ async def reply_to(http: RecordedTransport, **fields: Any) -> Any:
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 async def test_call_becomes_the_documented_requests_and_one_reply(case: Mapping[str, Any]) -> None:
-    replies = iter([
-        RecordedReply(body.encode(), headers=header(tokens))
-        for body, tokens in zip(case["replies"], case["tokens"], strict=True)
-    ])
+    replies = iter(
+        [
+            RecordedReply(body.encode(), headers=header(tokens))
+            for body, tokens in zip(case["replies"], case["tokens"], strict=True)
+        ]
+    )
     http = RecordedTransport(lambda _call: next(replies))
     call = UpstreamCall("/embeddings", json.loads(case["call"]))
 
@@ -128,9 +130,13 @@ async def test_bill_is_the_sum_of_what_was_counted_and_at_most_the_hold(counts: 
     left = iter(counts)
     total = sum(counts)
     http = RecordedTransport(
-        lambda call: titan(next(left))
-        if maker == "titan"
-        else RecordedReply(json.dumps({"embeddings": [[1.0]] * len(call.json["texts"])}).encode(), 200, header(total))
+        lambda call: (
+            titan(next(left))
+            if maker == "titan"
+            else RecordedReply(
+                json.dumps({"embeddings": [[1.0]] * len(call.json["texts"])}).encode(), 200, header(total)
+            )
+        )
     )
     meter = work.meter(work.model, route)
     meter.feed(await body_of(await API.transport(http).send(work.request_for(work.model, route), 30)))
@@ -150,9 +156,7 @@ async def test_tokens_that_nobody_counted_are_estimated() -> None:
     counts = iter([3, None])
     http = RecordedTransport(lambda _call: titan(next(counts)))
     meter = work.meter(work.model, work.model.routes[0])
-    meter.feed(
-        await body_of(await API.transport(http).send(work.request_for(work.model, work.model.routes[0]), 30))
-    )
+    meter.feed(await body_of(await API.transport(http).send(work.request_for(work.model, work.model.routes[0]), 30)))
     meter.end()
 
     assert (await meter.charges()).estimated

@@ -9,7 +9,7 @@ from typing import Any
 
 from callmissed_ai.dialects.json_reply import UnusableReply
 from callmissed_ai.providers.json_api import JsonTransport
-from callmissed_ai.providers.search_fields import REGION, check_type, object_of, refuse_fields, rows_of
+from callmissed_ai.providers.search_fields import REGION, check_type, object_of, refuse_fields, rows_of, texts_of
 from callmissed_ai.transports.base import Transport, UpstreamCall
 
 _TYPES = ("auto", "fast", "instant", "deep-lite", "deep")
@@ -54,12 +54,10 @@ class _Exa:
 
 
 def _result(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    highlights = row.get("highlights")
-    parts = [part for part in highlights if isinstance(part, str)] if isinstance(highlights, list) else []
     return {
         "title": row.get("title"),
         "url": row.get("url"),
-        "snippet": " … ".join(parts),
+        "snippet": " … ".join(texts_of(row.get("highlights"))),
         "content": row.get("text"),
         "published_date": row.get("publishedDate"),
         "score": row.get("score"),

@@ -7,7 +7,7 @@ way of Google; the title of a page is its host.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from callmissed_ai.dialects.json_reply import UnusableReply
@@ -46,7 +46,7 @@ class _GoogleSearch:
 
     def reply(self, call: UpstreamCall, reply: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `JsonApi.reply`. An answer without pages is no search."""
-        candidate = next(iter(rows_of(reply.get("candidates"))), {})
+        candidate, *_ = [*rows_of(reply.get("candidates")), dict[str, Any]()]
         grounding = object_of(candidate.get("groundingMetadata"))
         pages = [object_of(chunk.get("web")) for chunk in rows_of(grounding.get("groundingChunks"))]
         if not pages:
@@ -71,9 +71,9 @@ def _snippets(supports: Sequence[Mapping[str, Any]], pages: int) -> list[str]:
     found: list[list[str]] = [[] for _ in range(pages)]
     for support in supports:
         text, places = object_of(support.get("segment")).get("text"), support.get("groundingChunkIndices")
-        for place in places if isinstance(places, list) and isinstance(text, str) else ():
-            if type(place) is int and 0 <= place < pages:
-                found[place].append(str(text))
+        if isinstance(text, str) and isinstance(places, list):
+            for place in {each for each in cast("list[object]", places) if type(each) is int and 0 <= each < pages}:
+                found[place].append(text)
     return [" … ".join(texts) for texts in found]
 
 

@@ -42,6 +42,12 @@ def rows_of(value: object) -> list[Mapping[str, Any]]:
     return [cast("Mapping[str, Any]", row) for row in rows if isinstance(row, dict)]
 
 
+def texts_of(value: object) -> list[str]:
+    """The texts of a list in a reply; none where `value` is no list."""
+    found = cast("list[object]", value) if isinstance(value, list) else []
+    return [text for text in found if isinstance(text, str)]
+
+
 def object_of(value: object) -> Mapping[str, Any]:
     """An object in a reply; empty where `value` is none."""
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}

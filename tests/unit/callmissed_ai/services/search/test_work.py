@@ -79,11 +79,20 @@ def test_field_of_another_mode_is_refused(field: str, mode: str) -> None:
         ({"start_published_date": "2026-02-30"}, "start_published_date"),
         ({"end_published_date": "2026-2-3"}, "end_published_date"),
         ({"end_published_date": "20260203"}, "end_published_date"),
-        ({"start_published_date": "２０２６-01-01"}, "start_published_date"),
+        ({"start_published_date": "\uff12\uff10\uff12\uff16-01-01"}, "start_published_date"),
         ({"start_published_date": "2026-03-02", "end_published_date": "2026-03-01"}, "start_published_date"),
         *(
             ({"include_domains": [domain]}, "include_domains.0")
-            for domain in ("https://a.example", "a.example/x", "localhost", "a..example", "-a.example", "a b", "1.2.3.4", "é\n")
+            for domain in (
+                "https://a.example",
+                "a.example/x",
+                "localhost",
+                "a..example",
+                "-a.example",
+                "a b",
+                "1.2.3.4",
+                "é\n",
+            )
         ),
         ({"exclude_domains": []}, "exclude_domains"),
         ({"search_type": "slow"}, "search_type"),
@@ -127,7 +136,10 @@ def test_no_choice_is_left_to_a_tenant_where_the_caller_made_it() -> None:
     assert not work_of(search_type="news").has_choice
 
 
-@given(st.lists(st.fixed_dictionaries({"url": st.just("https://a.example/")}, optional={"title": anything})), st.integers(1, 50))
+@given(
+    st.lists(st.fixed_dictionaries({"url": st.just("https://a.example/")}, optional={"title": anything})),
+    st.integers(1, 50),
+)
 async def test_search_costs_its_price_which_is_what_was_held(rows: list[Any], most: int) -> None:
     work = work_of(num_results=most)
     for model in work.models:

@@ -63,7 +63,8 @@ class EmbeddingsRequest(BaseModel):
     dimensions: Annotated[int, Field(ge=1, le=MAX_DIMENSIONS, description="At most the model's own.")] | None = None
     user: Annotated[str, Field(max_length=256)] | None = None
     input_type: (
-        Annotated[InputType, Field(description="Of models that distinguish questions from documents; 400 for others.")] | None
+        Annotated[InputType, Field(description="Of models that distinguish questions from documents; 400 for others.")]
+        | None
     ) = None
 
     @property

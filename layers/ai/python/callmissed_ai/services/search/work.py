@@ -70,7 +70,7 @@ class SearchWork(UnitWork):
 
     def _answer(self, model: Model, reply: Mapping[str, Any]) -> Mapping[str, Any]:
         asked = {"query": self.request.query, "mode": self.request.mode, "provider": model.id}
-        return asked | found(reply, self.request.num_results)
+        return {**asked, **found(reply, self.request.num_results)}
 
 
 def parse(catalog: Catalog, body: Mapping[str, Any], _size: int) -> SearchWork:

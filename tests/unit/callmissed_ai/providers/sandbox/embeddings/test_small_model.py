@@ -62,9 +62,7 @@ async def test_questions_are_embedded_as_questions(model: SmallModel, kind: str,
 
 
 @pytest.mark.parametrize(("dimensions", "vector"), [(5, [0.6, 0.8, 0.0, 0.0, 0.0]), (1, [1.0]), (3, [0.6, 0.8, 0.0])])
-async def test_vector_has_the_size_that_was_asked_for(
-    model: SmallModel, dimensions: int, vector: list[float]
-) -> None:
+async def test_vector_has_the_size_that_was_asked_for(model: SmallModel, dimensions: int, vector: list[float]) -> None:
     (found,) = (await asked(model, dimensions=dimensions))["data"]
 
     assert found["embedding"] == pytest.approx(vector)

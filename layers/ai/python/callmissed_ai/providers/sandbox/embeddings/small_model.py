@@ -46,7 +46,7 @@ def _readable(text: str) -> str:
 
 
 def _fitted(vector: Sequence[float], dimensions: int) -> list[float]:
-    """The vector with so many numbers: zeros behind it change no distance, and of a longer one the beginning is left."""
+    """The vector with so many numbers: zeros behind it change no distance, a longer one loses its end."""
     kept = [*vector[:dimensions], *[0.0] * (dimensions - len(vector))]
     length = sqrt(sum(number * number for number in kept)) or 1.0
     return [number / length for number in kept]
