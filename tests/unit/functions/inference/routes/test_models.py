@@ -211,6 +211,10 @@ async def test_only_an_embedding_model_shows_the_size_of_its_vectors(http: httpx
     assert {row["id"]: row["dimensions"] for row in listed if "dimensions" in row} == {
         "text-embedding-3-small": 1536,
         "text-embedding-3-large": 3072,
+        "gemini-embedding-001": 3072,
+        "bge-m3": 1024,
+        "cohere-embed-multilingual-v3": 1024,
+        "titan-embed-text-v2": 1024,
         "sandbox-embedding": 1024,
     }
 
@@ -252,13 +256,13 @@ def test_dollars_show_every_digit_of_the_dearest_and_the_cheapest_price() -> Non
 @pytest.mark.parametrize(
     ("query", "count"),
     [
-        ("", 70),
+        ("", 74),
         ("?category=llm", 45),
         ("?category=stt", 7),
         ("?category=tts", 5),
         ("?category=image", 10),
-        ("?category=embedding", 3),
-        ("?free=true", 29),
+        ("?category=embedding", 7),
+        ("?free=true", 33),
         ("?free=false", 41),
         ("?category=image&free=true", 6),
         ("?category=stt&free=false", 4),
@@ -304,7 +308,7 @@ async def test_access_lists_the_models_of_each_plan(http: httpx2.AsyncClient, ca
     assert list(plans) == ["free", "starter", "pro", "enterprise"]
     assert plans["free"]["models"] == [model.id for model in catalog.listed(free=True)]
     assert plans["free"]["by_category"]["tts"] == ["bulbul:v3", "aura-2-en", "aura-2-es", "melotts"]
-    assert plans["free"]["restriction"] == "29 models across 5 categories"
+    assert plans["free"]["restriction"] == "33 models across 5 categories"
     assert plans["starter"]["models"] == plans["pro"]["models"] == [model.id for model in catalog.listed()]
     assert plans["pro"]["restriction"] == "All 70 models"
     assert plans["enterprise"]["restriction"] == "All 70 models + custom models"
