@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from callmissed.catalog.model import Catalog, is_signed
+from callmissed.catalog.model import REGION_VARIABLE, Catalog, is_live, is_signed
 from callmissed.platform.functions import BEDROCK_MODELS_VARIABLE, INFERENCE
 from callmissed_ai.services.models import has_endpoint
 from cli.checks.finding import CheckedStage, Finding, Severity, is_denied, ok, unseen
@@ -27,8 +27,9 @@ def allowed_models(stage: CheckedStage) -> frozenset[str] | Finding:
 
 
 def check_models(stage: CheckedStage, catalog: Catalog, keys: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether the role may call each model whose requests it signs; nothing where there is none."""
-    signed = {name for name, provider in catalog.providers.items() if is_signed(provider, keys)}
+    """Whether the role may call each model whose requests it signs, at providers that are switched on."""
+    there = {REGION_VARIABLE: "set by Lambda", **keys}
+    signed = {name for name, row in catalog.providers.items() if is_signed(row, keys) and is_live(row, there)}
     wanted = {
         route.upstream_id
         for model in catalog.models.values()

@@ -266,6 +266,12 @@ def test_models_on_bedrock_need_no_key(stage: DeployedStage) -> None:
     assert findings[-1].text == "the role may call eu.amazon.nova-pro-v1:0"
 
 
+def test_embedding_models_on_bedrock_need_rights_once_they_are_switched_on(stage: DeployedStage) -> None:
+    with_models_allowed(stage, "eu.amazon.nova-pro-v1:0", "cohere.embed-multilingual-v3")
+    stage.write_secret(PROVIDER_KEYS, '{"BEDROCK_EMBEDDINGS_REGION": "eu-central-1"}')
+    assert problem(stage.asked(check_provider_keys)).text == "the role may not call amazon.titan-embed-text-v2:0"
+
+
 def test_models_on_bedrock_with_a_key_need_no_rights(stage: DeployedStage) -> None:
     with_models_allowed(stage)
     stage.write_secret(PROVIDER_KEYS, '{"AWS_BEARER_TOKEN_BEDROCK": "k"}')

@@ -310,7 +310,10 @@ def missing_settings(provider: ProviderSettings, environment: Mapping[str, str])
     needed = [provider.api_key_env] if provider.api_key_env and provider.auth != SIGV4 else []
     for text in (provider.base_url, *provider.headers.values()):
         needed += PLACEHOLDER.findall(text)
-    if is_signed(provider, environment) and not signing_region(resolved(provider, environment), environment):
+    known = resolved(provider, environment)
+    if is_signed(provider, environment) and not (
+        PLACEHOLDER.search(known.base_url) or signing_region(known, environment)
+    ):
         needed.append(REGION_VARIABLE)
     return [name for name in dict.fromkeys(needed) if not environment.get(name)]
 

@@ -310,8 +310,8 @@ async def test_access_lists_the_models_of_each_plan(http: httpx2.AsyncClient, ca
     assert plans["free"]["by_category"]["tts"] == ["bulbul:v3", "aura-2-en", "aura-2-es", "melotts"]
     assert plans["free"]["restriction"] == "33 models across 5 categories"
     assert plans["starter"]["models"] == plans["pro"]["models"] == [model.id for model in catalog.listed()]
-    assert plans["pro"]["restriction"] == "All 70 models"
-    assert plans["enterprise"]["restriction"] == "All 70 models + custom models"
+    assert plans["pro"]["restriction"] == "All 74 models"
+    assert plans["enterprise"]["restriction"] == "All 74 models + custom models"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/models", "/api/v1/models/access", "/api/v1/models/gpt-4o"])
