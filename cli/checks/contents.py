@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from callmissed.aws.secrets import parsed_peppers, parsed_sealing_keys
-from callmissed.catalog.model import Catalog
+from callmissed.catalog.model import PLACEHOLDER, Catalog
 from callmissed.platform.resources import (
     CALLBACK_SECRETS,
     PEPPERS,
@@ -73,9 +73,15 @@ def _keys_of_providers(stage: CheckedStage, catalog: Catalog) -> Iterator[Findin
         yield Finding(name, Severity.BLOCKS, "no key of any provider: only the sandbox answers", put)
     else:
         yield ok(name, f"has {_listed(wanted & given)}; without: {_listed(wanted - given)}")
-    if unknown := given - wanted:
+    if unknown := given - wanted - _placeholders(catalog):
         yield Finding(name, Severity.ADVICE, f"no provider of the catalog has the key {_listed(unknown)}", put)
     yield from on_bedrock
+
+
+def _placeholders(catalog: Catalog) -> set[str]:
+    """Variables in the URLs and headers of providers, such as the id of an account."""
+    texts = (text for each in catalog.providers.values() for text in (each.base_url, *each.headers.values()))
+    return {name for text in texts for name in PLACEHOLDER.findall(text)}
 
 
 def _object(stage: CheckedStage, resource: Resource) -> dict[str, Any] | Finding:

@@ -268,7 +268,7 @@ def test_models_on_bedrock_need_no_key(stage: DeployedStage) -> None:
 
 def test_embedding_models_on_bedrock_need_rights_once_they_are_switched_on(stage: DeployedStage) -> None:
     with_models_allowed(stage, "eu.amazon.nova-pro-v1:0", "cohere.embed-multilingual-v3")
-    stage.write_secret(PROVIDER_KEYS, '{"BEDROCK_EMBEDDINGS_REGION": "eu-central-1"}')
+    stage.write_secret(PROVIDER_KEYS, '{"BEDROCK_EMBEDDINGS_REGION": "eu-central-1", "CLOUDFLARE_ACCOUNT_ID": "a"}')
     assert problem(stage.asked(check_provider_keys)).text == "the role may not call amazon.titan-embed-text-v2:0"
 
 
