@@ -1,6 +1,6 @@
 """Cuts audio into pieces of a bounded length at its quietest places, without decoding it.
 
-Where a codec spends few bits there is little to hear: the smallest frames are the quietest. Samples of PCM are measured.
+Where a codec spends few bits there is little to hear: the smallest frames are the quietest. PCM is measured.
 A piece is a file of its own, in the codec of the whole one.
 """
 

@@ -149,7 +149,7 @@ def _run(body: bytes, tables: _Tables) -> None:
 def _track(data: bytes, tables: _Tables, codec: _Codec) -> Track:
     def frames() -> Iterator[Frame]:
         for at, size in _places(tables):
-            if 0 <= at and 0 < size and at + size <= len(data):
+            if at >= 0 and size > 0 and at + size <= len(data):
                 frame = data[at : at + size]
                 yield frame, codec.samples or opus_samples(frame)
 
@@ -232,7 +232,7 @@ def _aac_settings(config: bytes, rate: int, channels: int) -> tuple[int, int]:
 
 
 def adts_frame(track: Track, frame: bytes) -> bytes:
-    """An AAC frame of an MP4 with the header that it needs in a stream. Raises NotAudio for a kind that can't have one."""
+    """An AAC frame of an MP4 with the header that it needs in a stream. Raises NotAudio where none fits."""
     kind, size = track.head[0] >> 3 if track.head else 2, len(frame) + 7
     if kind not in (1, 2, 3, 4) or track.rate not in ADTS_RATES or track.channels > 7:
         raise NotAudio("AAC of a kind that can't be cut")

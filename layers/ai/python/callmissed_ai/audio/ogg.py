@@ -44,7 +44,7 @@ def piece(track: Track, frames: Sequence[Frame]) -> bytes:
 
 def _pages(data: bytes, start: int, end: int) -> Iterator[_Page]:
     at = data.find(MARK, start, end)
-    while 0 <= at and at + _HEAD_BYTES <= end:
+    while at >= 0 and at + _HEAD_BYTES <= end:
         body = at + _HEAD_BYTES + data[at + 26]
         lacing = data[at + _HEAD_BYTES : body]
         yield _Page(data[at + 5], data[at + 14 : at + 18], at, lacing, body)

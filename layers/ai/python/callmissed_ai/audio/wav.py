@@ -1,4 +1,4 @@
-"""WAV: its length is that of its bytes, because files that were written to a pipe claim 0 or 2³²−1.
+"""WAV: its length is that of its bytes, because files that were written to a pipe claim 0 or 0xFFFFFFFF.
 
 https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html
 """
