@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from callmissed.web.gateway_route import GatewayRoute
+from callmissed_ai.work import JSON
 from functions.inference.error_responses import call_errors
 
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
@@ -17,7 +18,7 @@ _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 class CallDescription:
     """The body and the answer of a call, which its route reads and writes as bytes, so that FastAPI can't see them.
 
-    `example` is a body that fits `request`. `answer` is the response object with status 200. `repeatable` says whether
+    `example` is a body that fits `request`, `media_type` what it is sent as. `answer` is the response object with status 200. `repeatable` says whether
     a repetition with the same Idempotency-Key gets the same answer.
     """
 
@@ -25,6 +26,7 @@ class CallDescription:
     example: object
     answer: Mapping[str, Any]
     repeatable: bool = True
+    media_type: str = JSON
 
 
 class CallRouter(APIRouter):

@@ -4,12 +4,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
 
 from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.transports.multipart import FilePart
+from functions.inference.body import parse_object
 
 MEDIA_TYPE = "multipart/form-data"
 MAX_PARTS = 64
@@ -18,7 +21,17 @@ MAX_VALUE_BYTES = 65_536
 _MAX_FILE_NAME_CHARACTERS = 255
 _LIST = "[]"
 
+_JSON = "application/json"
+
 FormValue = str | list[str] | FilePart
+
+
+@dataclass(frozen=True, slots=True)
+class CallBody:
+    """The fields of a call, and the bytes that are the same for the same fields."""
+
+    fields: Mapping[str, Any]
+    identity: bytes
 
 
 @dataclass(slots=True)
@@ -29,6 +42,15 @@ class _Part:
     name: bytes = b""
     value: bytes = b""
     body: bytearray = field(default_factory=bytearray)
+
+
+def read_fields(request: Request, raw: bytes) -> CallBody:
+    """The fields of a form, or of a JSON object that names a file instead of having it. Raises ApiError 400."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() == _JSON:
+        return CallBody(parse_object(raw), raw)
+    form = parse_form(raw, content_type)
+    return CallBody(form, form_identity(form))
 
 
 def parse_form(raw: bytes, content_type: str) -> dict[str, FormValue]:

@@ -26,6 +26,7 @@ from functions.inference.schemas.text import (
     ServerSentEventOut,
     TokenCountOut,
 )
+from functions.inference.schemas.transcription import TranscriptionOut
 
 _ENVELOPES = (ErrorEnvelope, OpenAIErrorEnvelope, AnthropicErrorEnvelope)
 _ANSWERS = (
@@ -46,6 +47,7 @@ _ANSWERS = (
     SearchOut,
     ServerSentEventOut,
     TokenCountOut,
+    TranscriptionOut,
 )
 
 _KEY = IDEMPOTENCY_KEY | {
@@ -80,5 +82,5 @@ def _describe(operation: dict[str, Any], description: CallDescription) -> None:
         operation["parameters"] = [_KEY]
     operation["requestBody"] = {
         "required": True,
-        "content": {"application/json": {"schema": schema, "example": description.example}},
+        "content": {description.media_type: {"schema": schema, "example": description.example}},
     }

@@ -1,5 +1,6 @@
 """From an HTTP request to the pipeline and back: the API key, the Idempotency-Key, the answer's headers."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -26,6 +27,7 @@ from callmissed_ai.services.responses_store.records import Owner
 from callmissed_ai.services.service import Service
 from callmissed_ai.work import Work
 from functions.inference.body import parse_object, read_body
+from functions.inference.multipart import CallBody, read_fields
 from functions.inference.quota_headers import quota_headers
 
 
@@ -35,8 +37,9 @@ async def serve(request: Request, service: Service) -> Response:
     raw = await read_body(request)
     payer, call = _key_payer(request), _call(request)
     try:
-        work = await _work(container, call, service, raw)
-        call.idempotent = None if work.streamed else _idempotent(container, request, raw, service)
+        body = read_fields(request, raw) if service.forms else CallBody(parse_object(raw), raw)
+        work = await _work(container, call, service, body)
+        call.idempotent = None if work.streamed else _idempotent(container, request, body.identity, service)
     except ApiError as refused:
         await authenticate(request, service.permission)  # an error of the key comes before other errors
         if replay := await _replay_of_missing(container, call, request, raw, service):
@@ -71,9 +74,9 @@ async def authenticate_owner(request: Request, permission: Permission | None = N
     return call.payer.owner
 
 
-async def _work(container: Container, call: Call, service: Service, raw: bytes) -> Work:
+async def _work(container: Container, call: Call, service: Service, sent: CallBody) -> Work:
     """The work in a body, with the stored conversation that it continues. Raises ApiError."""
-    body, size = parse_object(raw), len(raw)
+    body, size = sent.fields, len(sent.identity)
     if service.continues:
         call.stored = await StoredCall.read(container.responses, body, size, stores=service.stores)
         body = call.stored.join().body
@@ -81,6 +84,8 @@ async def _work(container: Container, call: Call, service: Service, raw: bytes) 
     if call.stored:
         fitting = await call.stored.fit(catalog)
         body, size = fitting.body, fitting.size
+    if service.forms:
+        return container.router.prepared(await asyncio.to_thread(service.parse, catalog, body, size))
     return container.router.prepared(service.parse(catalog, body, size))
 
 

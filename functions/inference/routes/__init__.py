@@ -10,6 +10,7 @@ from functions.inference.routes import (
     responses,
     search,
     stored_responses,
+    transcriptions,
 )
 
 ROUTERS = (
@@ -18,6 +19,7 @@ ROUTERS = (
     stored_responses.router,
     messages.router,
     embeddings.router,
+    transcriptions.router,
     search.router,
     models.router,
     anthropic_models.router,

@@ -22,6 +22,7 @@ class Service:
 
     `continues` says that a request may name a stored response, and `stores` that the reply is one.
     `complete` adds to a whole reply what only the call knows.
+    `forms` says that requests are forms with files, whose reading takes long enough for a thread.
     `header_values` are what the call takes from headers: part of what makes two requests the same.
     """
 
@@ -32,3 +33,4 @@ class Service:
     stores: bool = False
     complete: Complete | None = None
     header_values: Sequence[str] = ()
+    forms: bool = False

@@ -20,6 +20,8 @@ ROUTES = (
     _route("GET", "/v1/responses/{response_id}/input_items", Auth.KEY, Permission.LLM),
     _route("POST", "/v1/responses/{response_id}/cancel", Auth.KEY, Permission.LLM),
     _route("POST", "/v1/embeddings", Auth.KEY, Permission.LLM),
+    _route("POST", "/v1/audio/transcriptions", Auth.KEY, Permission.STT),
+    _route("POST", "/v1/audio/translations", Auth.KEY, Permission.STT),
     _route("POST", "/v1/search", Auth.KEY, Permission.SEARCH),
     _route("GET", "/v1/models", Auth.KEY),
     _route("GET", "/v1/models/{model_id+}", Auth.KEY),

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from callmissed_ai.audio import mpeg
-from callmissed_ai.audio.track import Frame, Links, NotAudio, Track, checked_channels, checked_rate
+from callmissed_ai.audio.reading import mpeg
+from callmissed_ai.audio.reading.track import Frame, Links, NotAudio, Track, checked_channels, checked_rate
 
 _PCM, _MS_ADPCM, _FLOAT, _ALAW, _MULAW, _IMA_ADPCM, _MP3, _EXTENSIBLE = 1, 2, 3, 6, 7, 0x11, 0x55, 0xFFFE
 _BYTES_OF_SAMPLES = {_PCM, _FLOAT, _ALAW, _MULAW}

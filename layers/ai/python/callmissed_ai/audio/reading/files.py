@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from callmissed_ai.audio import flac, mp4, mpeg, ogg, wav, webm
-from callmissed_ai.audio.track import Links, NotAudio, Track
+from callmissed_ai.audio.reading import flac, mp4, mpeg, ogg, wav, webm
+from callmissed_ai.audio.reading.track import Links, NotAudio, Track
 
 MAX_SECONDS = 12 * 3_600
 """A longer file is refused: no provider takes one, and a few bytes can claim days."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from callmissed_ai.audio import flac
-from callmissed_ai.audio.packets import OPUS_RATE, opus_samples, vorbis
-from callmissed_ai.audio.track import MAX_TRACKS, Frame, Links, NotAudio, Track, checked_channels
+from callmissed_ai.audio.reading import flac
+from callmissed_ai.audio.reading.packets import OPUS_RATE, opus_samples, vorbis
+from callmissed_ai.audio.reading.track import MAX_TRACKS, Frame, Links, NotAudio, Track, checked_channels
 
 MARK = b"OggS"
 _HEAD_BYTES = 27

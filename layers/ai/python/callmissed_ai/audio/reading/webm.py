@@ -7,8 +7,8 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from callmissed_ai.audio.packets import OPUS_RATE, opus_samples, vorbis
-from callmissed_ai.audio.track import MAX_TRACKS, Frame, Links, NotAudio, Track, checked_channels, checked_rate
+from callmissed_ai.audio.reading.packets import OPUS_RATE, opus_samples, vorbis
+from callmissed_ai.audio.reading.track import MAX_TRACKS, Frame, Links, NotAudio, Track, checked_channels, checked_rate
 
 MARK = b"\x1a\x45\xdf\xa3"
 _SEGMENT, _CLUSTER, _GROUP, _BLOCK, _SIMPLE_BLOCK = 0x18538067, 0x1F43B675, 0xA0, 0xA1, 0xA3

@@ -8,9 +8,9 @@ import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from callmissed_ai.audio import mp4, ogg, wav
-from callmissed_ai.audio.files import AudioFile, first_track
-from callmissed_ai.audio.track import Frame, NotAudio, Track
+from callmissed_ai.audio.reading import mp4, ogg, wav
+from callmissed_ai.audio.reading.files import AudioFile, first_track
+from callmissed_ai.audio.reading.track import Frame, NotAudio, Track
 
 _SEARCHED = 0.3
 """The part at the end of a piece in which its quietest place is looked for."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from callmissed_ai.audio.track import Frame, Links, NotAudio, Track
+from callmissed_ai.audio.reading.track import Frame, Links, NotAudio, Track
 
 _BITRATES = {
     (3, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),

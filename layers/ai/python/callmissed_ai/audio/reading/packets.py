@@ -6,7 +6,7 @@ https://www.rfc-editor.org/rfc/rfc6716#section-3, https://xiph.org/vorbis/doc/Vo
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from callmissed_ai.audio.track import Frame, NotAudio, checked_channels, checked_rate
+from callmissed_ai.audio.reading.track import Frame, NotAudio, checked_channels, checked_rate
 
 OPUS_RATE = 48_000
 _MAX_OPUS_SAMPLES = 5_760

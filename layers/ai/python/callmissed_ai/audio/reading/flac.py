@@ -6,7 +6,7 @@ https://www.rfc-editor.org/rfc/rfc9639
 import re
 from collections.abc import Callable, Iterator
 
-from callmissed_ai.audio.track import Frame, Links, NotAudio, Track, checked_channels, checked_rate
+from callmissed_ai.audio.reading.track import Frame, Links, NotAudio, Track, checked_channels, checked_rate
 
 MARK = b"fLaC"
 _STREAMINFO_BYTES = 34

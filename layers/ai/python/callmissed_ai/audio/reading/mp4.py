@@ -7,9 +7,9 @@ ISO/IEC 14496-12
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from callmissed_ai.audio.mpeg import ADTS_RATES
-from callmissed_ai.audio.packets import OPUS_RATE, opus_samples
-from callmissed_ai.audio.track import MAX_TRACKS, Frame, Links, NotAudio, Track, checked_channels, checked_rate
+from callmissed_ai.audio.reading.mpeg import ADTS_RATES
+from callmissed_ai.audio.reading.packets import OPUS_RATE, opus_samples
+from callmissed_ai.audio.reading.track import MAX_TRACKS, Frame, Links, NotAudio, Track, checked_channels, checked_rate
 
 _CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
 _MAX_BOXES = 200_000
