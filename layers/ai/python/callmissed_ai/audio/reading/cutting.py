@@ -28,11 +28,22 @@ class Piece:
     media_type: str
 
 
+_CUT = frozenset({"pcm", "mulaw", "alaw", "float", "mp3", "aac", "flac", "opus"})
+
+
+def check_cut(audio: AudioFile) -> Track:
+    """The track of a file that can be cut. Raises NotAudio for what can't be."""
+    track = first_track(audio.links)
+    if track.codec not in _CUT:
+        raise NotAudio(f"its codec is {track.codec}")
+    if audio.format == "m4a" and track.codec == "aac":
+        mp4.adts_frame(track, b"")
+    return track
+
+
 def cut(audio: AudioFile, max_seconds: float) -> list[Piece]:
     """The pieces of `audio`, each at most `max_seconds` long. Raises NotAudio for what can't be cut."""
-    track = first_track(audio.links)
-    if track.codec not in ("pcm", "mulaw", "alaw", "float", "mp3", "aac", "flac", "opus"):
-        raise NotAudio(f"{track.codec} can't be cut")
+    track = check_cut(audio)
     pieces: list[Piece] = []
     begun = 0
     for frames in _parts(track, list(track.frames()), int(max_seconds * track.rate)):

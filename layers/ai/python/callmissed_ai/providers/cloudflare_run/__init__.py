@@ -1,5 +1,9 @@
 """Cloudflare Workers AI: models with inputs and outputs of their own. https://developers.cloudflare.com/workers-ai"""
 
 from callmissed_ai.providers.by_path import ApiByPath
+from callmissed_ai.providers.cloudflare_run.transcription import CloudflareTranscription
+from callmissed_ai.transports.paths import TRANSCRIPTIONS, TRANSLATIONS
 
-API = ApiByPath({})
+_TRANSCRIPTION = CloudflareTranscription()
+
+API = ApiByPath({TRANSCRIPTIONS: _TRANSCRIPTION, TRANSLATIONS: _TRANSCRIPTION})

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from callmissed_ai.dialects.openai_chat import request as chat
 from callmissed_ai.dialects.openai_chat.typed_request import TypedChatRequest
 from callmissed_ai.dialects.openai_embeddings import request as embeddings
+from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.providers.sandbox.caching import cache_use
 from callmissed_ai.providers.sandbox.conversation import summarize
 from callmissed_ai.providers.sandbox.embeddings.reply import embeddings_body
@@ -26,6 +27,7 @@ from callmissed_ai.providers.sandbox.tools import check_tools
 from callmissed_ai.providers.sandbox.wire.completion import completion_body
 from callmissed_ai.providers.sandbox.wire.stream import events
 from callmissed_ai.transports.base import UpstreamCall, UpstreamTimedOut
+from callmissed_ai.transports.paths import TRANSCRIPTIONS, TRANSLATIONS
 
 CHUNK_SECONDS = 0.015
 _JSON = {"content-type": "application/json"}
@@ -79,7 +81,13 @@ class SandboxProvider:
 
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> SandboxReply:
         """Answer `call`. Raises UpstreamTimedOut after the deadline when the prompt asks for a timeout."""
-        answers = {chat.PATH: self._chat, embeddings.PATH: self._embeddings, "/search": self._search}
+        answers = {
+            chat.PATH: self._chat,
+            embeddings.PATH: self._embeddings,
+            "/search": self._search,
+            TRANSCRIPTIONS: self._transcription,
+            TRANSLATIONS: self._transcription,
+        }
         answer = answers.get(call.path)
         if answer is None:
             failure = Failure(404, f"Unknown request URL: POST {call.path}.", "invalid_request_error", "unknown_url")
@@ -128,6 +136,21 @@ class SandboxProvider:
         if failed := await self._failure(instructions, deadline_seconds, streamed=False):
             return failed
         return self._json(search_body(body), instructions)
+
+    async def _transcription(self, body: Mapping[str, Any], deadline_seconds: float) -> SandboxReply:
+        from callmissed_ai.providers.sandbox.media import transcription  # most processes never listen
+
+        instructions = read_instructions(f"{body.get('prompt') or ''} {body['file_name']}")
+        if failed := await self._failure(instructions, deadline_seconds, streamed=body["stream"]):
+            return failed
+        reply, engine = await asyncio.to_thread(transcription.transcript, body)
+        headers = {"x-callmissed-engine": engine}
+        if not body["stream"]:
+            return self._json(written_json(reply), instructions, headers)
+        parts = transcription.events(reply)
+        delay = CHUNK_SECONDS if instructions.delay_seconds is None else instructions.delay_seconds
+        parts = break_off(parts) if "cut" in instructions else parts
+        return SandboxReply(200, {**_EVENTS, **headers}, parts, self._sleep, delay)
 
     async def _failure(
         self, instructions: Instructions, deadline_seconds: float, *, streamed: bool

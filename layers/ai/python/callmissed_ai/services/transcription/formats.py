@@ -34,6 +34,9 @@ _SEGMENT: Mapping[str, Any] = {
 }
 """What OpenAI's segments have beside their times and their text, and clients may insist on."""
 
+_MORE = ("entities", "search", "paragraphs")
+"""What Deepgram's own fields ask for."""
+
 _MAX_CAPTION_SECONDS = 7.0
 _SENTENCE_ENDS = (".", "?", "!", "।")
 
@@ -84,7 +87,7 @@ def seconds_in(value: object) -> float | None:
 
 
 def _verbose(reply: Mapping[str, Any], granularities: Sequence[Granularity]) -> Mapping[str, Any]:
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {name: reply[name] for name in _MORE if name in reply}
     if "segment" in granularities or not granularities:
         found["segments"] = [{"id": number, **_SEGMENT, **each} for number, each in enumerate(_segments(reply))]
     if "word" in granularities:
