@@ -88,6 +88,18 @@ _SEARCHES: Mapping[str, str] = {"google": "first_search", "exa": "next_search", 
 """The searches that are asked first, each at a provider of the scripted upstream."""
 
 
+_TRANSCRIBERS: Mapping[str, tuple[str, str]] = {
+    "lab-whisper": ("lab", "whisper-1"),
+    "lab-transcribe": ("lab", "gpt-4o-transcribe"),
+    "lab-diarize": ("lab", "gpt-4o-transcribe-diarize"),
+    "deepgram-nova": ("deepgram_lab", "nova-3"),
+    "cloudflare-whisper": ("cloudflare_lab", "@cf/openai/whisper-large-v3-turbo"),
+    "cloudflare-nova": ("cloudflare_lab", "@cf/deepgram/nova-3"),
+    "sarvam-saaras": ("sarvam_lab", "saaras:v3"),
+}
+"""Models of speech to text at 36 credits an hour: ten micro-credits a millisecond."""
+
+
 def providers_toml(port: int, dead_port: int) -> str:
     """An operator's file whose providers all end at one scripted upstream, each with a path of its own."""
     base = f"http://127.0.0.1:{port}"
@@ -112,6 +124,10 @@ def providers_toml(port: int, dead_port: int) -> str:
         f'[providers.first_search]\nbase_url = "{base}/serper"\ndialect = "native"\ntransport = "serper"',
         f'[providers.next_search]\nbase_url = "{base}/next"\ndialect = "native"\ntransport = "serper"',
         *(_search(name, provider) for name, provider in _SEARCHES.items()),
+        f'[providers.deepgram_lab]\nbase_url = "{base}/deepgram"\ndialect = "native"\ntransport = "deepgram"',
+        f'[providers.cloudflare_lab]\nbase_url = "{base}/cf"\ndialect = "native"\ntransport = "cloudflare_run"',
+        f'[providers.sarvam_lab]\nbase_url = "{base}/sarvam"\ndialect = "native"\ntransport = "sarvam_speech"',
+        *(_transcriber(name, *route) for name, route in _TRANSCRIBERS.items()),
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
     ]
     rows += [_model(name, **{"upstream_id": f"upstream-{name}", **settings}) for name, settings in _MODELS.items()]
@@ -126,6 +142,11 @@ def providers_toml(port: int, dead_port: int) -> str:
 def _search(name: str, provider: str) -> str:
     lines = [f'id = "{name}"', f'provider = "{provider}"', 'upstream_id = "search"', 'category = "search"']
     return "\n".join(["[[models]]", *lines, 'unit = "search"', "unit_price = 1", "free = true"])
+
+
+def _transcriber(name: str, provider: str, upstream_id: str) -> str:
+    lines = [f'id = "{name}"', f'provider = "{provider}"', f'upstream_id = "{upstream_id}"', 'category = "stt"']
+    return "\n".join(["[[models]]", *lines, 'unit = "audio_hour"', "unit_price = 36", "free = true"])
 
 
 def _model(name: str, upstream_id: str, **settings: Any) -> str:

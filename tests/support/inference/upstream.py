@@ -7,13 +7,14 @@ import asyncio
 import json
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
+from functions.inference.multipart import MEDIA_TYPE, parse_form
 from tests.support.threads import background_loop
 
 WAIT_SECONDS = 20.0
@@ -48,6 +49,7 @@ class Received:
     body: dict[str, Any]
     raw: bytes
     peer: object = None
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
     cut: threading.Event = field(default_factory=threading.Event)
     answered: threading.Event = field(default_factory=threading.Event)
 
@@ -95,7 +97,7 @@ class FakeUpstream:
         raw = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         peer = request.transport and request.transport.get_extra_info("peername")
-        received = Received(request.path, headers, json.loads(raw), raw, peer)
+        received = Received(request.path, headers, _body(headers, raw), raw, peer, query=dict(request.query))
         self.requests.append(received)
         behaviour = self._queue.popleft() if self._queue else self.otherwise
         try:
@@ -131,6 +133,14 @@ class FakeUpstream:
         await site.start()
         self.port = runner.addresses[0][1]
         return runner
+
+
+def _body(headers: Mapping[str, str], raw: bytes) -> dict[str, Any]:
+    """The fields of a JSON object or a form; none of other bytes."""
+    content_type = headers.get("content-type", "")
+    if content_type.startswith("application/json"):
+        return json.loads(raw)
+    return parse_form(raw, content_type) if content_type.startswith(MEDIA_TYPE) else {}
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 
+from tests.support.audio_files import wav
 from tests.support.inference.behaviours import SECRET_TEXT
 from tests.support.inference.gateway import Account
 from tests.support.inference.upstream import FakeUpstream
@@ -16,6 +17,8 @@ MESSAGES = "/v1/messages"
 RESPONSES = "/v1/responses"
 ASKED: Mapping[str, Any] = {"model": "lab-chat", "input": "Hello"}
 EMBEDDINGS = "/v1/embeddings"
+TRANSCRIPTIONS = "/v1/audio/transcriptions"
+TRANSLATIONS = "/v1/audio/translations"
 SEARCH = "/v1/search"
 SOUGHT: Mapping[str, Any] = {"query": "voice agents"}
 TEXTS: Mapping[str, Any] = {"model": "lab-embedding", "input": ["Hello", "there"]}
@@ -56,6 +59,22 @@ async def search(
 ) -> httpx2.Response:
     """A search of `account`, whose body is `SOUGHT` with `fields` changed."""
     return await client.post(SEARCH, json={**SOUGHT, **fields}, headers={**account.headers, **(headers or {})})
+
+
+async def transcribe(
+    client: httpx2.AsyncClient,
+    account: Account,
+    headers: Mapping[str, str] | None = None,
+    *,
+    path: str = TRANSCRIPTIONS,
+    file: bytes = b"",
+    name: str = "a.wav",
+    **fields: Any,
+) -> httpx2.Response:
+    """A transcription of `account`: of a second and a half, unless another `file` is given."""
+    files = {"file": (name, file or wav(1.5))}
+    form = {"model": "lab-whisper", **fields}
+    return await client.post(path, data=form, files=files, headers={**account.headers, **(headers or {})})
 
 
 def refused(

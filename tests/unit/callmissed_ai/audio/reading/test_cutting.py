@@ -12,7 +12,11 @@ def test_wav_is_cut_where_it_is_quiet() -> None:
     pieces = cut(read_audio(wav(70, quiet=(25.0, 50.0))), 29.5)
 
     assert len(pieces) == 3
-    assert [round(piece.start, 1) for piece in pieces] == [0.0, pytest.approx(25.25, abs=0.3), pytest.approx(50.25, abs=0.3)]
+    assert [round(piece.start, 1) for piece in pieces] == [
+        0.0,
+        pytest.approx(25.25, abs=0.3),
+        pytest.approx(50.25, abs=0.3),
+    ]
     lengths = [read_audio(piece.body).milliseconds for piece in pieces]
     assert max(lengths) <= 29_500
     assert sum(lengths) == 70_000
