@@ -90,9 +90,8 @@ async def test_times_of_words_and_segments_are_given_where_asked(
     account = await accounts.account()
     upstream.will(reply(WHISPER), reply(WHISPER))
 
-    both = await transcribe(
-        client, account, response_format="verbose_json", **{"timestamp_granularities[]": ["word", "segment"]}
-    )
+    listed: Mapping[str, Any] = {"timestamp_granularities[]": ["word", "segment"]}
+    both = await transcribe(client, account, response_format="verbose_json", **listed)
     words = await transcribe(client, account, response_format="verbose_json", timestamp_granularities="word")
 
     assert both.json()["words"] == WHISPER["words"]
@@ -117,7 +116,7 @@ async def test_stream_passes_on_and_costs_the_whole_audio(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    upstream.will(streams([DELTA, LAST]), streams([DELTA], breaks=True), streams([b"data: {}\n\n"]))
+    upstream.will(streams([DELTA, LAST]), streams([DELTA], breaks=True))
 
     whole = await transcribe(client, account, model="lab-transcribe", stream="true")
     broken = await transcribe(client, account, model="lab-transcribe", stream="true")

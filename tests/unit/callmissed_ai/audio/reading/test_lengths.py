@@ -2,6 +2,7 @@
 
 import random
 import struct
+from contextlib import suppress
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_half_of_a_file_is_shorter_and_never_longer(name: str) -> None:
         try:
             assert read_audio(data[:part]).milliseconds <= whole
         except NotAudio:
-            assert name.endswith((".m4a", ".mp4"))  # what says where the frames are may stand at the end
+            assert name.endswith((".m4a", ".mp4")) or part < 4_000  # what a decoder needs is not there
 
 
 @pytest.mark.parametrize("name", ["cbr.mp3", "plain.aac", "plain.flac", "opus.ogg"])
@@ -134,7 +135,5 @@ def test_damaged_file_is_read_or_refused(name: str) -> None:
         damaged = bytearray(data)
         for _ in range(chance.randrange(1, 12)):
             damaged[chance.randrange(min(len(data), 700))] = chance.randrange(256)
-        try:
+        with suppress(NotAudio):
             assert read_audio(bytes(damaged)).milliseconds > 0
-        except NotAudio:
-            pass

@@ -4,15 +4,21 @@ bytes are in the file are counted.
 ISO/IEC 14496-12
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from callmissed_ai.audio.reading.mpeg import ADTS_RATES
 from callmissed_ai.audio.reading.packets import OPUS_RATE, opus_samples
 from callmissed_ai.audio.reading.track import MAX_TRACKS, Frame, Links, NotAudio, Track, checked_channels, checked_rate
 
 _CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
+_TAKEN = {b"tkhd", b"hdlr", b"stsd", b"stsz", b"stco", b"co64", b"stsc", b"trun"}
 _MAX_BOXES = 200_000
+_MAX_FRAMES = 2**22
+"""Frames that are looked at: a few bytes can claim billions, or the same bytes again and again."""
+
+_MIN_ALAC_SAMPLES, _MAX_ALAC_SAMPLES = 256, 16_384
 _ESCAPE = 15
 _SAMPLE_ENTRY_BYTES = 28
 _AAC_SAMPLES = 1_024
@@ -33,7 +39,8 @@ class _Tables:
     wide: bool = False
     runs: bytes = b""
     default_size: int = 0
-    fragments: list[tuple[int, list[int]]] = field(default_factory=list[tuple[int, list[int]]])
+    base: int = 0
+    fragments: list[tuple[int, Iterable[int]]] = field(default_factory=list[tuple[int, Iterable[int]]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,8 @@ def _read(data: bytes) -> list[_Tables]:
 
 
 def _take(name: bytes, data: bytes, start: int, end: int, moof: int, tables: _Tables) -> None:
+    if name not in _TAKEN:
+        return
     body = data[start:end]
     match name:
         case b"tkhd":
@@ -124,15 +133,13 @@ def _fragment_head(data: bytes, start: int, end: int, moof: int, tables: _Tables
         base, at = int.from_bytes(body[at : at + 8]), at + 8
     at += (4 if flags & 2 else 0) + (4 if flags & 8 else 0)
     tables.default_size = int.from_bytes(body[at : at + 4]) if flags & 0x10 else tables.default_size
-    tables.fragments.append((base, []))
+    tables.base = base
 
 
 def _run(body: bytes, tables: _Tables) -> None:
     """Take a run of samples: where they begin, and the size of each."""
-    if not tables.fragments:
-        return
     flags, count, at = int.from_bytes(body[1:4]), int.from_bytes(body[4:8]), 8
-    base = tables.fragments[-1][0]
+    base = tables.base
     if flags & 1:
         base, at = base + int.from_bytes(body[at : at + 4], signed=True), at + 4
     at += 4 if flags & 4 else 0
@@ -141,38 +148,48 @@ def _run(body: bytes, tables: _Tables) -> None:
     if flags & 0x200:
         count = min(count, (len(body) - at) // step)
         sizes = [int.from_bytes(body[at + before + n * step : at + before + 4 + n * step]) for n in range(count)]
+        tables.fragments.append((base, sizes))
     else:
-        sizes = [tables.default_size] * min(count, _MAX_BOXES)
-    tables.fragments.append((base, sizes))
+        tables.fragments.append((base, repeat(tables.default_size, count)))
 
 
 def _track(data: bytes, tables: _Tables, codec: _Codec) -> Track:
     def frames() -> Iterator[Frame]:
-        for at, size in _places(tables):
-            if at >= 0 and size > 0 and at + size <= len(data):
+        for number, (at, size) in enumerate(_places(tables, len(data))):
+            if number == _MAX_FRAMES:
+                raise NotAudio("too many frames")
+            if at >= 0 and size > 0:
                 frame = data[at : at + size]
                 yield frame, codec.samples or opus_samples(frame)
 
     return Track(codec.name, codec.rate, codec.channels, frames, codec.head)
 
 
-def _places(tables: _Tables) -> Iterator[tuple[int, int]]:
-    """Where each frame is, and its size."""
+def _places(tables: _Tables, end: int) -> Iterator[tuple[int, int]]:
+    """Where each frame is, and its size; those after the `end` of the file are not there."""
     same, count = int.from_bytes(tables.sizes[:4]), int.from_bytes(tables.sizes[4:8])
     width, number = 8 if tables.wide else 4, 0
     if not same:
         count = min(count, (len(tables.sizes) - 8) // 4)
     for chunk, frames in enumerate(_frames_of_chunks(tables.runs, len(tables.chunks) // width)):
-        at = int.from_bytes(tables.chunks[chunk * width : chunk * width + width])
-        for _ in range(min(frames, count - number)):
-            size = same or int.from_bytes(tables.sizes[8 + number * 4 : 12 + number * 4])
-            yield at, size
-            at, number = at + size, number + 1
+        at, last = int.from_bytes(tables.chunks[chunk * width : chunk * width + width]), min(number + frames, count)
+        sizes = repeat(same, last - number) if same else _sizes(tables.sizes, number, last)
+        yield from _within(at, sizes, end)
+        number = last
     for base, sizes in tables.fragments:
-        at = base
-        for size in sizes:
-            yield at, size
-            at += size
+        yield from _within(base, sizes, end)
+
+
+def _sizes(table: bytes, first: int, last: int) -> Iterator[int]:
+    return (int.from_bytes(table[8 + number * 4 : 12 + number * 4]) for number in range(first, last))
+
+
+def _within(at: int, sizes: Iterable[int], end: int) -> Iterator[tuple[int, int]]:
+    for size in sizes:
+        if at + size > end:
+            return
+        yield at, size
+        at += size
 
 
 def _frames_of_chunks(runs: bytes, chunks: int) -> Iterator[int]:
@@ -200,7 +217,12 @@ def _codec(entry: bytes) -> _Codec | None:
         return _Codec("opus", OPUS_RATE, checked_channels(channels), 0)
     if name == b"alac" and len(cookie := boxes.get(b"alac", b"")[4:]) >= 24:
         frame, rate = int.from_bytes(cookie[:4]), int.from_bytes(cookie[20:24])
-        return _Codec("alac", checked_rate(rate), checked_channels(cookie[9]), min(max(1, frame), 16_384))
+        return _Codec(
+            "alac",
+            checked_rate(rate),
+            checked_channels(cookie[9]),
+            min(max(_MIN_ALAC_SAMPLES, frame), _MAX_ALAC_SAMPLES),
+        )
     return None
 
 

@@ -56,9 +56,12 @@ def adts_track(data: bytes) -> Track:
 
 def is_stream(data: bytes) -> bool:
     """Whether `data` begins with frames."""
-    return any(
-        head is not None and _next(data, head.size, read, head) for read in (_adts, _mp3) if (head := read(data, 0))
-    )
+    return any(_begins(data, read) for read in (_adts, _mp3))
+
+
+def _begins(data: bytes, read: _Read) -> bool:
+    head = read(data, 0)
+    return head is not None and _next(data, head.size, read, head)
 
 
 def _track(codec: str, data: bytes, sync: re.Pattern[bytes], read: _Read) -> Track:

@@ -14,7 +14,9 @@ MARK = b"\x1a\x45\xdf\xa3"
 _SEGMENT, _CLUSTER, _GROUP, _BLOCK, _SIMPLE_BLOCK = 0x18538067, 0x1F43B675, 0xA0, 0xA1, 0xA3
 _TRACKS, _ENTRY, _AUDIO = 0x1654AE6B, 0xAE, 0xE1
 _NUMBER, _CODEC, _PRIVATE, _RATE, _CHANNELS = 0xD7, 0x86, 0x63A2, 0xB5, 0x9F
+_ONE_BYTE, _UNKNOWN = 0x7F, 0xFF
 _CONTAINERS = {_SEGMENT, _CLUSTER, _GROUP, _TRACKS, _ENTRY, _AUDIO}
+_READ = _CONTAINERS | {_BLOCK, _SIMPLE_BLOCK, _NUMBER, _CODEC, _PRIVATE, _RATE, _CHANNELS}
 _AAC_SAMPLES = 1_024
 
 
@@ -38,17 +40,21 @@ def tracks(data: bytes) -> Links:
 
 
 def _elements(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Id, start and end of each element; those that hold others come before what they hold."""
-    at = 0
-    while at + 2 <= len(data):
+    """Id, start and end of each element that is read; those that hold others come before what they hold."""
+    at, length = 0, len(data)
+    while at + 2 <= length:
         first = data[at]
         width = 9 - first.bit_length()
-        name = int.from_bytes(data[at : at + width])
+        name = first if width == 1 else int.from_bytes(data[at : at + width])
         at += width
-        size, at = _number(data, at)
-        if not first or width > 4 or size == -2:
+        if at < length and data[at] > _ONE_BYTE:
+            size, at = data[at] - 0x80 if data[at] < _UNKNOWN else -1, at + 1
+        else:
+            size, at = _number(data, at)
+        if width > 4 or size == -2:
             return
-        yield name, at, len(data) if size < 0 else min(at + size, len(data))
+        if name in _READ:
+            yield name, at, length if size < 0 else min(at + size, length)
         if name not in _CONTAINERS:
             if size < 0:
                 return

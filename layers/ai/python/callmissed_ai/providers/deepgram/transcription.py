@@ -71,7 +71,7 @@ def settings(asked: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def transcript(reply: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A reply of Deepgram's in the service's format; several channels are told one after the other."""
+    """A reply of Deepgram's in the service's format; several channels follow each other."""
     results = member(reply, "results")
     channels = objects(results.get("channels"))
     heard = [found[0] for channel in channels if (found := objects(channel.get("alternatives")))]

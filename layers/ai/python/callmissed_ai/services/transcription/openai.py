@@ -38,7 +38,7 @@ def _missing(request: TranscriptionRequest, family: Family, *, english: bool) ->
     if request.mode not in ("transcribe", "translate"):
         return "mode", f"has no mode '{request.mode}'"
     if request.diarize and family != "diarize":
-        return "diarize", "does not tell speakers apart"
+        return "diarize", "does not separate speakers"
     return _missing_format(request, family)
 
 
