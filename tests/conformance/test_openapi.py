@@ -48,12 +48,12 @@ include-path = "/api/v1/auth/google"
 checks.not_a_server_error.expected-statuses = ["2xx", "4xx", "503"]
 
 [[operations]]
-include-path = "/v1/search"
+include-path-regex = "^/v1/(search|audio)"
 checks.not_a_server_error.expected-statuses = ["2xx", "4xx", "503"]
 """
 """Methods that no route has are API Gateway's. `/anthropic/v1/messages` is `/v1/messages` by another name.
 
-Sign-in with Google is off, and searches have no provider but the sandbox, which are 503s.
+Sign-in with Google is off, and searches and transcriptions have no provider but the sandbox, which are 503s.
 """
 CALLS_OUT = f"{WEBHOOKS}/{{webhook_id}}/test"
 """The route that sends a request to a webhook's URL, which here may be anybody's."""

@@ -33,12 +33,15 @@ from tests.support.inference.wire import (
     MESSAGES,
     RESPONSES,
     SEARCH,
+    TRANSCRIPTIONS,
+    TRANSLATIONS,
     chat,
     embed,
     message,
     refused,
     respond,
     search,
+    transcribe,
 )
 from tests.support.keys.authenticators import only_keys
 
@@ -50,10 +53,12 @@ SERVICES = pytest.mark.parametrize(
         *(chat, partial(chat, stream=True), message, partial(message, stream=True)),
         *(partial(respond, store=False), partial(respond, store=False, stream=True), embed),
         partial(search, provider="serper"),
+        *(transcribe, partial(transcribe, path=TRANSLATIONS)),
     ],
     ids=[
         *("chat blocking", "chat streaming", "messages blocking", "messages streaming"),
         *("responses blocking", "responses streaming", "embeddings", "search"),
+        *("transcriptions", "translations"),
     ],
 )
 BilledCall = Callable[[httpx2.AsyncClient, Account], Awaitable[httpx2.Response]]
@@ -114,7 +119,17 @@ async def test_search_of_a_test_key_reads_the_tenants_own_provider(
 def test_every_service_is_counted() -> None:
     billed = {route.path.removeprefix("/anthropic") for route in ROUTES if route.permission}
 
-    counted = {CHAT, EMBEDDINGS, SEARCH, MESSAGES, RESPONSES, f"{RESPONSES}/compact", COUNT_TOKENS}
+    counted = {
+        CHAT,
+        EMBEDDINGS,
+        SEARCH,
+        TRANSCRIPTIONS,
+        TRANSLATIONS,
+        MESSAGES,
+        RESPONSES,
+        f"{RESPONSES}/compact",
+        COUNT_TOKENS,
+    }
     assert {path for path in billed if "{" not in path} == counted
 
 

@@ -32,6 +32,18 @@ PAGES: Mapping[str, Any] = {
 """Pages that Serper finds."""
 
 
+HEARD: Mapping[str, Any] = {
+    "task": "transcribe",
+    "language": "english",
+    "duration": 1.5,
+    "text": "Hello there.",
+    "segments": [{"id": 0, "start": 0.0, "end": 1.25, "text": " Hello there.", "avg_logprob": -0.2}],
+    "words": [{"word": "Hello", "start": 0.0, "end": 0.5}, {"word": "there", "start": 0.5, "end": 1.25}],
+    "usage": {"type": "duration", "seconds": 2},
+}
+"""What Whisper hears, which counts whole seconds."""
+
+
 def completion(content: str | None = "Hello there", *, usage: Any = USAGE, **message: Any) -> dict[str, Any]:
     """A chat completion; without `usage` when that is None."""
     choice = {
@@ -205,6 +217,8 @@ async def ordinary(request: web.Request, received: Received) -> web.StreamRespon
     asked = received.body
     if received.path.endswith("/embeddings"):
         return await reply(vectors(_input_count(asked["input"])))(request, received)
+    if received.path.endswith(("/audio/transcriptions", "/audio/translations")):
+        return await reply(HEARD)(request, received)
     if received.path.endswith("/search"):
         return await reply(PAGES)(request, received)
     if not asked.get("stream"):

@@ -9,6 +9,7 @@ import pytest
 from callmissed.keys.secret import Mode
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.routes import ROUTES, Auth, Route
+from tests.support.audio_files import wav
 from tests.support.inference.gateway import Account, Accounts
 from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import (
@@ -19,6 +20,8 @@ from tests.support.inference.wire import (
     SEARCH,
     SOUGHT,
     TEXTS,
+    TRANSCRIPTIONS,
+    TRANSLATIONS,
     chat,
     refused,
     respond,
@@ -57,6 +60,13 @@ class Tenants:
         return await self.client.request(route.method, path, headers=headers, **more)
 
 
+def sent_to(route: Route) -> Mapping[str, Any]:
+    """What a client sends to the route: a JSON object, or a form with a file."""
+    if route.path in (TRANSCRIPTIONS, TRANSLATIONS):
+        return {"data": {"model": "lab-whisper"}, "files": {"file": ("a.wav", wav(1.5))}}
+    return {"json": body_for(route)}
+
+
 def body_for(route: Route) -> Mapping[str, Any]:
     """A body that the route takes."""
     bodies: Mapping[str, Mapping[str, Any]] = {EMBEDDINGS: TEXTS, RESPONSES: ASKED, SEARCH: SOUGHT}
@@ -70,7 +80,7 @@ async def charges_only_the_caller(tenants: Tenants, route: Route) -> None:
     owner_before = await tenants.accounts.wallet(tenants.owner.tenant)
     owner_entries = await tenants.accounts.entries(tenants.owner.tenant)
 
-    response = await tenants.request(route, tenants.stranger, json=body_for(route))
+    response = await tenants.request(route, tenants.stranger, **sent_to(route))
 
     assert response.status_code == 200
     assert SECRET_PROMPT not in response.text
@@ -133,6 +143,8 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ("POST", "/v1/messages/count_tokens"): counts_for_free,
     ("POST", "/anthropic/v1/messages/count_tokens"): counts_for_free,
     ("POST", "/v1/embeddings"): charges_only_the_caller,
+    ("POST", TRANSCRIPTIONS): charges_only_the_caller,
+    ("POST", TRANSLATIONS): charges_only_the_caller,
     ("POST", "/v1/search"): charges_only_the_caller,
     ("GET", "/v1/generation"): finds_only_the_callers_own,
     ("GET", "/v1/models"): is_the_same_for_all,
@@ -166,7 +178,7 @@ async def test_a_stranger_sees_nothing(tenants: Tenants, route: Route) -> None:
 
 @pytest.mark.parametrize("route", [route for route in SERVED if route.auth is Auth.KEY], ids=lambda route: route.path)
 async def test_a_route_for_keys_asks_for_one(tenants: Tenants, route: Route) -> None:
-    more = {"json": body_for(route)} if route.method == "POST" else {"params": {"id": tenants.call_id}}
+    more = sent_to(route) if route.method == "POST" else {"params": {"id": tenants.call_id}}
 
     refused(await tenants.request(route, None, **more), 401, "invalid_api_key")
 
@@ -176,7 +188,7 @@ async def test_a_route_with_a_permission_asks_for_it(tenants: Tenants, route: Ro
     others = frozenset({"llm", "stt", "tts", "search", "image"}) - {str(route.permission)}
     account = await tenants.accounts.account(permissions=others)
 
-    refused(await tenants.request(route, account, json=body_for(route)), 403, "permission_denied")
+    refused(await tenants.request(route, account, **sent_to(route)), 403, "permission_denied")
 
 
 @pytest.mark.parametrize("route", CALLS, ids=lambda route: route.path)
@@ -184,7 +196,7 @@ async def test_a_test_key_is_answered_by_the_sandbox(tenants: Tenants, route: Ro
     account = await tenants.accounts.account(mode=Mode.TEST)
     upstream.forget()
 
-    response = await tenants.request(route, account, json=body_for(route))
+    response = await tenants.request(route, account, **sent_to(route))
 
     assert (response.status_code, response.headers["x-callmissed-sandbox"]) == (200, "true"), response.text
     assert upstream.requests == []

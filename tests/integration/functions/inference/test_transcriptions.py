@@ -10,7 +10,7 @@ import pytest
 from callmissed.keys.secret import Mode
 from callmissed.money import CREDIT
 from tests.support.audio_files import recorded, wav
-from tests.support.inference.behaviours import breaks_mid_body, fails, ordinary, reply, streams
+from tests.support.inference.behaviours import HEARD, breaks_mid_body, fails, ordinary, reply, streams
 from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream, Gate, until
 from tests.support.inference.wire import TRANSLATIONS, events_of, refused, transcribe
@@ -18,15 +18,6 @@ from tests.support.inference.wire import TRANSLATIONS, events_of, refused, trans
 MILLISECOND = 10
 """Micro-credits that a millisecond costs with these models."""
 
-WHISPER: Mapping[str, Any] = {
-    "task": "transcribe",
-    "language": "english",
-    "duration": 1.5,
-    "text": "Hello there.",
-    "segments": [{"id": 0, "start": 0.0, "end": 1.25, "text": " Hello there.", "avg_logprob": -0.2}],
-    "words": [{"word": "Hello", "start": 0.0, "end": 0.5}, {"word": "there", "start": 0.5, "end": 1.25}],
-    "usage": {"type": "duration", "seconds": 2},
-}
 TIMES = "00:00:00,000 --> 00:00:01,250"
 DELTA = b'data: {"type":"transcript.text.delta","delta":"Hello"}\n\n'
 LAST = b'data: {"type":"transcript.text.done","text":"Hello","usage":{"type":"tokens","total_tokens":4}}\n\n'
@@ -36,7 +27,7 @@ async def test_transcription_costs_the_longer_of_measured_and_reported(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    upstream.will(reply(WHISPER))
+    upstream.will(reply(HEARD))
 
     response = await transcribe(client, account, name="wrong.mp3", language="en-IN", prompt="names")
 
@@ -76,7 +67,7 @@ async def test_format_of_the_answer_changes_no_bill(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, wanted: str, media_type: str, text: str
 ) -> None:
     account = await accounts.account()
-    upstream.will(reply(WHISPER))
+    upstream.will(reply(HEARD))
 
     response = await transcribe(client, account, response_format=wanted)
 
@@ -88,14 +79,14 @@ async def test_times_of_words_and_segments_are_given_where_asked(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    upstream.will(reply(WHISPER), reply(WHISPER))
+    upstream.will(reply(HEARD), reply(HEARD))
 
     listed: Mapping[str, Any] = {"timestamp_granularities[]": ["word", "segment"]}
     both = await transcribe(client, account, response_format="verbose_json", **listed)
     words = await transcribe(client, account, response_format="verbose_json", timestamp_granularities="word")
 
-    assert both.json()["words"] == WHISPER["words"]
-    assert both.json()["segments"][0] | WHISPER["segments"][0] == both.json()["segments"][0]
+    assert both.json()["words"] == HEARD["words"]
+    assert both.json()["segments"][0] | HEARD["segments"][0] == both.json()["segments"][0]
     assert "segments" not in words.json()
     assert upstream.requests[0].body["timestamp_granularities"] == ["word", "segment"]
 
@@ -104,7 +95,7 @@ async def test_translation_is_in_english(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    upstream.will(reply(WHISPER))
+    upstream.will(reply(HEARD))
 
     response = await transcribe(client, account, path=TRANSLATIONS, response_format="verbose_json")
 
@@ -195,7 +186,7 @@ async def test_retry_with_another_boundary_is_the_same_request(
     client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
     account = await accounts.account()
-    upstream.will(reply(WHISPER))
+    upstream.will(reply(HEARD))
     key = {"Idempotency-Key": "audio-1"}
 
     first = await transcribe(client, account, key, response_format="srt")
@@ -229,7 +220,7 @@ async def test_wallet_for_three_serves_three_at_once(
     held = (1_500 + 30 + 1_000) * MILLISECOND
     account = await accounts.account(credits=(3 * held + 1) / CREDIT)
     gate = Gate()
-    upstream.otherwise = reply(WHISPER, gate=gate)
+    upstream.otherwise = reply(HEARD, gate=gate)
     try:
         calls = [asyncio.create_task(transcribe(client, account)) for _ in range(12)]
         await until(lambda: sum(call.done() for call in calls) >= 9)
