@@ -155,7 +155,7 @@ MISSING = {
     "sandbox-embedding": None,
     "lab/chat": None,
     "gpt-oss-120b": "GROQ_API_KEY",
-    "saaras:v3": "No endpoint serves this kind of model yet.",
+    "saaras:v3": "SARVAM_API_KEY",
     "openrouter/auto": "No endpoint serves this kind of model yet.",
     "nova-sonic": "No endpoint serves this kind of model yet.",
     "kimi-k2.5-fast": "Under maintenance",
@@ -202,7 +202,7 @@ async def test_every_model_with_an_endpoint_is_available_to_a_test_key(catalog: 
         listed = (await local.get("/v1/models", headers={"Authorization": f"Bearer {KEY}"})).json()["data"]
 
     by_id = {row["id"]: row["available"] for row in listed}
-    assert (by_id["gpt-4o"], by_id["text-embedding-3-small"], by_id["saaras:v3"]) == (True, True, False)
+    assert (by_id["gpt-4o"], by_id["text-embedding-3-small"], by_id["saaras:v3"]) == (True, True, True)
 
 
 async def test_only_an_embedding_model_shows_the_size_of_its_vectors(http: httpx2.AsyncClient) -> None:
@@ -256,13 +256,13 @@ def test_dollars_show_every_digit_of_the_dearest_and_the_cheapest_price() -> Non
 @pytest.mark.parametrize(
     ("query", "count"),
     [
-        ("", 74),
+        ("", 75),
         ("?category=llm", 45),
-        ("?category=stt", 7),
+        ("?category=stt", 8),
         ("?category=tts", 5),
         ("?category=image", 10),
         ("?category=embedding", 7),
-        ("?free=true", 33),
+        ("?free=true", 34),
         ("?free=false", 41),
         ("?category=image&free=true", 6),
         ("?category=stt&free=false", 4),
@@ -308,10 +308,10 @@ async def test_access_lists_the_models_of_each_plan(http: httpx2.AsyncClient, ca
     assert list(plans) == ["free", "starter", "pro", "enterprise"]
     assert plans["free"]["models"] == [model.id for model in catalog.listed(free=True)]
     assert plans["free"]["by_category"]["tts"] == ["bulbul:v3", "aura-2-en", "aura-2-es", "melotts"]
-    assert plans["free"]["restriction"] == "33 models across 5 categories"
+    assert plans["free"]["restriction"] == "34 models across 5 categories"
     assert plans["starter"]["models"] == plans["pro"]["models"] == [model.id for model in catalog.listed()]
-    assert plans["pro"]["restriction"] == "All 74 models"
-    assert plans["enterprise"]["restriction"] == "All 74 models + custom models"
+    assert plans["pro"]["restriction"] == "All 75 models"
+    assert plans["enterprise"]["restriction"] == "All 75 models + custom models"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/models", "/api/v1/models/access", "/api/v1/models/gpt-4o"])

@@ -1,4 +1,4 @@
-"""English as pocketsphinx hears it, on machines that have it: `pip install callmissed[listening]`."""
+"""English as pocketsphinx hears it, on machines that have it (`pip install pocketsphinx`)."""
 
 import array
 from collections.abc import Mapping, Sequence
