@@ -1,16 +1,39 @@
-"""Transcribe a file into captions, with the OpenAI SDK.
+"""Write captions for a recording, or for a tone of three seconds.
 
-    CALLMISSED_BASE_URL=http://127.0.0.1:8000/v1 CALLMISSED_API_KEY=cm_test_… python examples/transcription.py talk.wav
-
-`make dev` prints a URL and keys. A test key is heard by the sandbox, which costs nothing.
+OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=cm_test_… python examples/transcription.py [talk.mp3]
 """
 
-import os
+import array
+import io
+import math
 import sys
+import wave
 from pathlib import Path
 
 from openai import OpenAI
 
-client = OpenAI(base_url=os.environ["CALLMISSED_BASE_URL"], api_key=os.environ["CALLMISSED_API_KEY"])
+RATE = 8_000
 
-print(client.audio.transcriptions.create(model="whisper", file=Path(sys.argv[1]), response_format="srt"))
+
+def main() -> None:
+    """Print the captions, which a player shows beside the recording."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "tone.wav"
+    body = Path(name).read_bytes() if len(sys.argv) > 1 else tone(3)
+    captions = OpenAI().audio.transcriptions.create(model="whisper", file=(name, body), response_format="srt")
+    sys.stdout.write(captions)
+
+
+def tone(seconds: int) -> bytes:
+    """A WAV file."""
+    samples = array.array("h", (round(9_000 * math.sin(n / RATE * 440 * math.tau)) for n in range(seconds * RATE)))
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(RATE)
+        writer.writeframes(samples.tobytes())
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    main()

@@ -184,4 +184,5 @@ def _serving_headers(call: Call, work: Work) -> dict[str, str]:
     if not call.provider:
         return {}
     model = {"X-CallMissed-Model": call.model} if call.model != work.model_id else {}
-    return {"X-CallMissed-Provider": call.provider, **model}
+    engine = {"X-CallMissed-Engine": call.engine} if call.engine else {}
+    return {"X-CallMissed-Provider": call.provider, **model, **engine}

@@ -9,7 +9,11 @@ from callmissed.keys.secret import Mode
 from local.paths import ROOT
 from tests.support.inference.gateway import Accounts, ServedGateway
 
-PRINTED = {"search": "docs.sandbox.example/webhooks", "embeddings": "Refunds are paid"}
+PRINTED = {
+    "search": "docs.sandbox.example/webhooks",
+    "embeddings": "Refunds are paid",
+    "transcription": "00:00:00,000 -->",
+}
 
 
 @pytest.mark.parametrize("name", PRINTED)
@@ -21,6 +25,7 @@ async def test_example_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     tester = await accounts.account(mode=Mode.TEST)
+    monkeypatch.setattr("sys.argv", [name])
     monkeypatch.setenv("OPENAI_BASE_URL", f"{gateway.url}/v1")
     monkeypatch.setenv("OPENAI_API_KEY", tester.secret)
 

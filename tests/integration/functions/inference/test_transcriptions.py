@@ -203,13 +203,12 @@ async def test_retry_with_another_boundary_is_the_same_request(
 async def test_test_key_hears_the_sandbox_for_nothing(client: httpx2.AsyncClient, accounts: Accounts) -> None:
     account = await accounts.account(mode=Mode.TEST)
 
-    body = (
-        await transcribe(client, account, model="gpt-4o-transcribe", response_format="json", file=recorded("opus.ogg"))
-    ).json()
+    heard = await transcribe(client, account, model="gpt-4o-transcribe", file=recorded("opus.ogg"))
     limited = await transcribe(client, account, name="sandbox:rate_limit.wav")
     events = events_of((await transcribe(client, account, model="lab-transcribe", stream="true")).content)
 
-    assert body["text"].startswith("This is the sandbox.")
+    assert heard.json()["text"].startswith("This is the sandbox.")
+    assert heard.headers["x-callmissed-engine"] == "canned"
     assert limited.status_code == 429
     assert events[-1]["type"] == "transcript.text.done"
 

@@ -50,7 +50,7 @@ class Call:
     `idempotent` for a call without an Idempotency-Key, `stored` for one of a service that stores no responses. Once
     `settling` is set the call can't be cancelled: its entry may be written even after a lost answer, and a settlement
     whose reply can't be stored gives the hold back itself. `entry` is the ledger entry of a settled call. `provider`
-    and `model` began the reply, "" until it has begun.
+    and `model` began the reply, "" until it has begun; `engine` is what the sandbox says that it used.
     """
 
     id: str
@@ -68,6 +68,7 @@ class Call:
     entry: LedgerEntry | None = None
     provider: str = ""
     model: str = ""
+    engine: str = ""
 
     @property
     def admitted(self) -> AdmittedPayer:

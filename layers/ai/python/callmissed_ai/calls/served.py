@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from callmissed.catalog.model import SANDBOX
 from callmissed.clock import SECOND
 from callmissed.ledger.entries import Outcome
 from callmissed.money import NOTHING, MicroCredits
@@ -16,6 +17,7 @@ from callmissed_ai.calls.idempotency import IdempotentCall
 from callmissed_ai.calls.stored_call import StoredCall
 from callmissed_ai.charges import OUTPUT_TOKENS, Charges
 from callmissed_ai.errors import provider_too_slow
+from callmissed_ai.providers.sandbox.failures import ENGINE_HEADER
 from callmissed_ai.routing.attempt import UpstreamAnswer
 from callmissed_ai.services.responses_store.records import json_text
 from callmissed_ai.work import Complete, Meter, SettledCall, Work
@@ -74,6 +76,8 @@ class Served:
         call.first_byte = clock()
         call.upstream_wait = call.first_byte - searching
         call.provider, call.model = self._upstream.route.provider, self._upstream.model.id
+        if call.provider == SANDBOX:
+            call.engine = self._upstream.reply.headers.get(ENGINE_HEADER, "")
         return self._upstream
 
     async def give_up(self) -> None:

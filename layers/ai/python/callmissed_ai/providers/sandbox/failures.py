@@ -11,6 +11,9 @@ from typing import Any, cast
 from callmissed.errors import ApiError
 from callmissed_ai.transports.base import UpstreamUnreachable
 
+ENGINE_HEADER = "x-callmissed-engine"
+"""Header of a reply that says which engine made it."""
+
 _INSTRUCTION = re.compile(r"\bsandbox:([a-z_]{1,40})(?:[ \t]+(\d{1,9}))?")
 _USUAL_SLOW_MS = 1_000
 _MAX_SLOW_MS = 5_000

@@ -18,7 +18,7 @@ from callmissed_ai.providers.sandbox.caching import cache_use
 from callmissed_ai.providers.sandbox.conversation import summarize
 from callmissed_ai.providers.sandbox.embeddings.reply import embeddings_body
 from callmissed_ai.providers.sandbox.embeddings.small_model import SmallModel
-from callmissed_ai.providers.sandbox.failures import Failure, Instructions, break_off, read_instructions
+from callmissed_ai.providers.sandbox.failures import ENGINE_HEADER, Failure, Instructions, break_off, read_instructions
 from callmissed_ai.providers.sandbox.rejection import Rejected, rejection_of
 from callmissed_ai.providers.sandbox.reply import ComposedReply, check_response_format, compose, digests
 from callmissed_ai.providers.sandbox.rules import parse_request
@@ -144,7 +144,7 @@ class SandboxProvider:
         if failed := await self._failure(instructions, deadline_seconds, streamed=body["stream"]):
             return failed
         reply, engine = await asyncio.to_thread(transcription.transcript, body)
-        headers = {"x-callmissed-engine": engine}
+        headers = {ENGINE_HEADER: engine}
         if not body["stream"]:
             return self._json(written_json(reply), instructions, headers)
         parts = transcription.events(reply)
