@@ -7,6 +7,7 @@ from callmissed.web.openapi import IDEMPOTENCY_KEY, document_of, reference, sche
 from callmissed.web.schemas import AnthropicErrorEnvelope, ErrorEnvelope, OpenAIErrorEnvelope
 from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.routes import ROUTERS
+from functions.inference.schemas.images import ImageHistoryOut, ImagesOut
 from functions.inference.schemas.search import SearchOut
 from functions.inference.schemas.text import (
     AnthropicModelListOut,
@@ -38,6 +39,8 @@ _ANSWERS = (
     DeletedResponseOut,
     EmbeddingListOut,
     GenerationAnswerOut,
+    ImageHistoryOut,
+    ImagesOut,
     MessageOut,
     ModelAccessOut,
     ModelListOut,

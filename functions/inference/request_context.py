@@ -15,7 +15,7 @@ from functions.inference.quota_headers import anthropic_quota_headers
 _EXPOSED = (
     "X-Request-Id, X-Generation-Id, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
     "RateLimit-Policy, X-Quota-Limit, X-Quota-Remaining, X-Usage-Warning, X-CallMissed-Sandbox, "
-    "X-CallMissed-Provider, X-CallMissed-Model, Idempotent-Replayed, "
+    "X-CallMissed-Provider, X-CallMissed-Model, X-CallMissed-Engine, Idempotent-Replayed, "
     "request-id, anthropic-ratelimit-requests-limit, anthropic-ratelimit-requests-remaining, "
     "anthropic-ratelimit-requests-reset"
 )

@@ -17,7 +17,7 @@ from callmissed.platform.routes import Permission
 from callmissed.web.idempotency import replayed
 from callmissed_ai.answers.events import EventStream, event_stream
 from callmissed_ai.answers.whole import whole
-from callmissed_ai.calls.call import Call
+from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.idempotency import IdempotentCall
 from callmissed_ai.calls.payer import KeyPayer
@@ -31,8 +31,8 @@ from functions.inference.multipart import CallBody, read_fields
 from functions.inference.quota_headers import quota_headers
 
 
-async def serve(request: Request, service: Service) -> Response:
-    """Run the billed call of `request`. Raises ApiError."""
+async def serve(request: Request, service: Service, whole_answer: Answer[bytes] | None = None) -> Response:
+    """Run the billed call of `request`; `whole_answer` replaces the usual one. Raises ApiError."""
     container: Container = request.app.state.container
     raw = await read_body(request)
     payer, call = _key_payer(request), _call(request)
@@ -48,7 +48,7 @@ async def serve(request: Request, service: Service) -> Response:
     answer: Answer[bytes | EventStream] = (
         partial(event_stream, closing=service.closing)
         if service.closing and work.streamed
-        else partial(whole, complete=service.complete)
+        else whole_answer or partial(whole, complete=service.complete)
     )
     try:
         return _response(call, work, await run(container, call, payer, work, answer))
@@ -64,6 +64,11 @@ async def authenticate(request: Request, permission: Permission | None = None) -
 
 async def authenticate_owner(request: Request, permission: Permission | None = None) -> Owner:
     """As `authenticate`; returns whose stored responses the key may see."""
+    return (await authenticate_payer(request, permission)).owner
+
+
+async def authenticate_payer(request: Request, permission: Permission | None = None) -> AdmittedPayer:
+    """As `authenticate`; returns the payer that the key admits."""
     container: Container = request.app.state.container
     call = _call(request)
     try:
@@ -71,7 +76,7 @@ async def authenticate_owner(request: Request, permission: Permission | None = N
     except ApiError as refused:
         _hide_from_foreign_pages(request, refused)
         raise
-    return call.payer.owner
+    return call.payer
 
 
 async def _work(container: Container, call: Call, service: Service, sent: CallBody) -> Work:

@@ -30,12 +30,15 @@ from tests.support.inference.upstream import FakeUpstream, until
 from tests.support.inference.wire import (
     CHAT,
     EMBEDDINGS,
+    HISTORY,
+    IMAGES,
     MESSAGES,
     RESPONSES,
     SEARCH,
     TRANSCRIPTIONS,
     TRANSLATIONS,
     chat,
+    draw,
     embed,
     message,
     refused,
@@ -122,6 +125,8 @@ def test_every_service_is_counted() -> None:
     counted = {
         CHAT,
         EMBEDDINGS,
+        IMAGES,
+        HISTORY,
         SEARCH,
         TRANSCRIPTIONS,
         TRANSLATIONS,
@@ -131,6 +136,30 @@ def test_every_service_is_counted() -> None:
         COUNT_TOKENS,
     }
     assert {path for path in billed if "{" not in path} == counted
+
+
+async def test_image_is_one_record_and_no_round_trip_more(
+    client: httpx2.AsyncClient, accounts: Accounts, count: Count, asked: FakeUpstream
+) -> None:
+    account = await accounts.account(budget=10**10)
+
+    assert (await draw(client, account)).status_code == 200
+
+    assert count.before_upstream == 2
+    assert count.operations[:3] == [ADMIT, HOLD, ENTRY]
+    assert sorted(count.operations[3:]) == sorted([APPLY, "PutItem images"])
+    assert (count.rounds, count.reads, count.transactions) == (4, 0, 0)
+    assert count.units == len(count.exchanges)
+
+
+async def test_history_of_images_is_one_write_and_one_read(
+    client: httpx2.AsyncClient, accounts: Accounts, count: Count
+) -> None:
+    account = await accounts.account()
+
+    assert (await client.get(HISTORY, headers=account.headers)).status_code == 200
+
+    assert count.operations == [ADMIT, "Query images"]
 
 
 async def test_count_of_tokens_is_one_write(client: httpx2.AsyncClient, accounts: Accounts, count: Count) -> None:

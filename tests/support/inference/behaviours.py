@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.support.inference.image_objects import images_reply, png
 from tests.support.inference.upstream import Behaviour, Gate, Received
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
@@ -219,6 +220,8 @@ async def ordinary(request: web.Request, received: Received) -> web.StreamRespon
         return await reply(vectors(_input_count(asked["input"])))(request, received)
     if received.path.endswith(("/audio/transcriptions", "/audio/translations")):
         return await reply(HEARD)(request, received)
+    if received.path.endswith("/images/generations"):
+        return await reply(images_reply(*map(png, range(asked["n"]))))(request, received)
     if received.path.endswith("/search"):
         return await reply(PAGES)(request, received)
     if not asked.get("stream"):

@@ -29,8 +29,10 @@ from callmissed_ai.calls.container import Container, create_container
 from callmissed_ai.providers.sandbox.provider import CHUNK_SECONDS, SandboxProvider
 from callmissed_ai.routing.health import RouteHealth
 from callmissed_ai.routing.router import Router
+from callmissed_ai.services.image_history.history import ImageHistory
 from functions.inference.app import create_app
 from local.aws.tables import StageTables
+from tests.support.inference.image_objects import MemoryObjects
 from tests.support.threads import uvicorn_serving
 from tests.support.wallet_items import held, spent
 
@@ -87,6 +89,13 @@ _ROUTES: Mapping[str, Sequence[tuple[str, str]]] = {
 _SEARCHES: Mapping[str, str] = {"google": "first_search", "exa": "next_search", "serper": "next_search"}
 """The searches that are asked first, each at a provider of the scripted upstream."""
 
+_IMAGES: Mapping[str, tuple[str, str]] = {
+    "lab-image": ("lab", "upstream-image"),
+    "gemini-image": ("gemini_lab", "gemini-3-pro-image-preview"),
+    "run-image": ("run_lab", "@cf/lykon/dreamshaper-8-lcm"),
+}
+"""Image models: the provider, and its id of the model."""
+
 
 _TRANSCRIBERS: Mapping[str, tuple[str, str]] = {
     "lab-whisper": ("lab", "whisper-1"),
@@ -123,6 +132,9 @@ def providers_toml(port: int, dead_port: int) -> str:
         'auth = "sigv4"',
         f'[providers.first_search]\nbase_url = "{base}/serper"\ndialect = "native"\ntransport = "serper"',
         f'[providers.next_search]\nbase_url = "{base}/next"\ndialect = "native"\ntransport = "serper"',
+        f'[providers.gemini_lab]\nbase_url = "{base}/gemini"\ndialect = "native"\ntransport = "gemini_images"',
+        f'[providers.run_lab]\nbase_url = "{base}/run"\ndialect = "native"\ntransport = "cloudflare_run"',
+        *(_image(name, *route) for name, route in _IMAGES.items()),
         *(_search(name, provider) for name, provider in _SEARCHES.items()),
         f'[providers.deepgram_lab]\nbase_url = "{base}/deepgram"\ndialect = "native"\ntransport = "deepgram"',
         f'[providers.cloudflare_lab]\nbase_url = "{base}/cf"\ndialect = "native"\ntransport = "cloudflare_run"',
@@ -147,6 +159,11 @@ def _search(name: str, provider: str) -> str:
 def _transcriber(name: str, provider: str, upstream_id: str) -> str:
     lines = [f'id = "{name}"', f'provider = "{provider}"', f'upstream_id = "{upstream_id}"', 'category = "stt"']
     return "\n".join(["[[models]]", *lines, 'unit = "audio_hour"', "unit_price = 36", "free = true"])
+
+
+def _image(name: str, provider: str, upstream_id: str) -> str:
+    lines = [f'id = "{name}"', f'provider = "{provider}"', f'upstream_id = "{upstream_id}"', 'category = "image"']
+    return "\n".join(["[[models]]", *lines, 'unit = "image"', "unit_price = 2.5"])
 
 
 def _model(name: str, upstream_id: str, **settings: Any) -> str:
@@ -301,6 +318,7 @@ class ServedGateway:
     url: str
     container: Container
     sleeps: Sleeps
+    image_objects: MemoryObjects
 
 
 def settings_for(store: StageTables, providers_file: Path, peppers: tuple[bytes, ...] = (PEPPER,)) -> CoreSettings:
@@ -335,7 +353,7 @@ def gateway_at_work(
     catalog: Catalog | None = None,
     environment: Mapping[str, str] = ENVIRONMENT,
 ) -> Generator[ServedGateway]:
-    """Serve the application with `settings` until the block ends.
+    """Serve the application with `settings` until the block ends. Images are in memory where there is no bucket.
 
     Waits between tries are skipped, and the sandbox's ordinary pace; delays that a prompt asks for are kept.
     """
@@ -350,6 +368,8 @@ def gateway_at_work(
         fetch=made.media.fetch,
         health=health or ForgetfulHealth(clock),
     )
-    container = replace(made, router=router)
+    objects = MemoryObjects()
+    images = made.images if settings.images_bucket else ImageHistory(made.database, objects, clock)
+    container = replace(made, router=router, images=images)
     with uvicorn_serving(create_app(container)) as url:
-        yield ServedGateway(url, container, sleeps)
+        yield ServedGateway(url, container, sleeps, objects)

@@ -21,6 +21,9 @@ TRANSCRIPTIONS = "/v1/audio/transcriptions"
 TRANSLATIONS = "/v1/audio/translations"
 SEARCH = "/v1/search"
 SOUGHT: Mapping[str, Any] = {"query": "voice agents"}
+IMAGES = "/v1/images/generations"
+HISTORY = "/v1/images/history"
+PICTURED: Mapping[str, Any] = {"model": "lab-image", "prompt": "A lighthouse"}
 TEXTS: Mapping[str, Any] = {"model": "lab-embedding", "input": ["Hello", "there"]}
 IMAGE: Mapping[str, Any] = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
@@ -75,6 +78,13 @@ async def transcribe(
     files = {"file": (name, file or wav(1.5))}
     form = {"model": "lab-whisper", **fields}
     return await client.post(path, data=form, files=files, headers={**account.headers, **(headers or {})})
+
+
+async def draw(
+    client: httpx2.AsyncClient, account: Account, headers: Mapping[str, str] | None = None, **fields: Any
+) -> httpx2.Response:
+    """A call for images of `account`, whose body is `PICTURED` with `fields` changed."""
+    return await client.post(IMAGES, json={**PICTURED, **fields}, headers={**account.headers, **(headers or {})})
 
 
 def refused(

@@ -37,6 +37,7 @@ class CoreSettings:
     queue_base: str = ""
     responses_bucket: str = ""
     stored_responses_bucket: str = ""
+    images_bucket: str = ""
     public_url: str = ""
     peppers: str = field(default="", repr=False)
     pepper_secret_name: str = ""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from callmissed.aws import buckets as buckets_module
@@ -98,3 +99,32 @@ async def test_storage_that_does_not_answer_is_unavailable(
     with pytest.raises(BucketUnavailable, match="too long"):
         await bucket.find("record/owner")
     release.set()
+
+
+async def test_url_shows_the_body_by_its_type(settings: CoreSettings) -> None:
+    bucket = Bucket(settings, RESPONSES_BUCKET)
+    await bucket.keep("tnt/key/image.png", b"the image", "image/png")
+
+    url = await bucket.url("tnt/key/image.png", "image/png", 60)
+
+    async with httpx2.AsyncClient(trust_env=False) as visitor:
+        shown = await visitor.get(url)
+    assert (shown.content, shown.headers["content-type"]) == (b"the image", "image/png")
+    assert shown.headers["content-disposition"] == "inline"
+
+
+async def test_url_names_the_region_and_lasts_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ACCESS_KEY_ID": "AKID", "SECRET_ACCESS_KEY": "secret"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    bucket = Bucket(CoreSettings(region="ap-south-1", responses_bucket="answers/mine"), RESPONSES_BUCKET)
+
+    url = await bucket.url("a b.png", "image/png", 60)
+
+    assert url.startswith("https://s3.ap-south-1.amazonaws.com/answers/mine/a%20b.png?")
+    assert "X-Amz-Expires=60" in url
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in url
+
+
+async def test_without_a_bucket_there_is_no_url() -> None:
+    with pytest.raises(BucketUnavailable, match="CALLMISSED_RESPONSES_BUCKET is not set"):
+        await Bucket(CoreSettings(), RESPONSES_BUCKET).url("image.png", "image/png", 60)

@@ -12,6 +12,7 @@ from tests.support.inference.gateway import Accounts, ServedGateway
 PRINTED = {
     "search": "docs.sandbox.example/webhooks",
     "embeddings": "Refunds are paid",
+    "images": "A lighthouse at dusk",
     "transcription": "00:00:00,000 -->",
 }
 

@@ -16,6 +16,9 @@ from tests.support.inference.wire import (
     ASKED,
     EMBEDDINGS,
     HELLO,
+    HISTORY,
+    IMAGES,
+    PICTURED,
     RESPONSES,
     SEARCH,
     SOUGHT,
@@ -23,13 +26,18 @@ from tests.support.inference.wire import (
     TRANSCRIPTIONS,
     TRANSLATIONS,
     chat,
+    draw,
     refused,
     respond,
 )
 
 SERVED = [route for route in ROUTES if route.function == INFERENCE.name]
 COMPACT = f"{RESPONSES}/compact"
-CALLS = [route for route in SERVED if route.permission and "{" not in route.path and route.path != COMPACT]
+CALLS = [
+    route
+    for route in SERVED
+    if route.permission and route.method == "POST" and "{" not in route.path and route.path != COMPACT
+]
 SECRET_PROMPT = "the first tenant's own words"
 OWN: dict[str, Any] = {"messages": [{"role": "user", "content": SECRET_PROMPT}]}
 
@@ -69,7 +77,7 @@ def sent_to(route: Route) -> Mapping[str, Any]:
 
 def body_for(route: Route) -> Mapping[str, Any]:
     """A body that the route takes."""
-    bodies: Mapping[str, Mapping[str, Any]] = {EMBEDDINGS: TEXTS, RESPONSES: ASKED, SEARCH: SOUGHT}
+    bodies: Mapping[str, Mapping[str, Any]] = {EMBEDDINGS: TEXTS, RESPONSES: ASKED, SEARCH: SOUGHT, IMAGES: PICTURED}
     return bodies.get(route.path, {**HELLO, "max_tokens": 50})
 
 
@@ -115,6 +123,15 @@ async def shows_the_owner_alone(tenants: Tenants, route: Route) -> None:
     await tenants.accounts.assert_untouched(tenants.stranger)
 
 
+async def lists_only_the_callers_own(tenants: Tenants, route: Route) -> None:
+    drawn = await draw(tenants.client, tenants.owner, prompt=SECRET_PROMPT)
+    assert drawn.status_code == 200
+
+    assert SECRET_PROMPT in (await tenants.request(route, tenants.owner)).text
+    assert (await tenants.request(route, tenants.stranger)).json() == {"data": [], "next_cursor": None}
+    await tenants.accounts.assert_untouched(tenants.stranger)
+
+
 async def compacts_only_the_callers_own(tenants: Tenants, route: Route) -> None:
     body = {"model": "gpt-chat", "previous_response_id": tenants.response_id}
 
@@ -146,6 +163,8 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ("POST", TRANSCRIPTIONS): charges_only_the_caller,
     ("POST", TRANSLATIONS): charges_only_the_caller,
     ("POST", "/v1/search"): charges_only_the_caller,
+    ("POST", IMAGES): charges_only_the_caller,
+    ("GET", HISTORY): lists_only_the_callers_own,
     ("GET", "/v1/generation"): finds_only_the_callers_own,
     ("GET", "/v1/models"): is_the_same_for_all,
     ("GET", "/v1/models/{model_id+}"): is_the_same_for_all,

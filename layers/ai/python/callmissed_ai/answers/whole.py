@@ -14,8 +14,15 @@ async def whole(served: Served, complete: Complete | None = None) -> bytes:
 
     Raises ApiError 502 for a reply that can't be used, 503 when it breaks off, takes too long or can't be settled.
     """
-    call, clock = served.call, served.container.clock
     served.complete = complete
+    body = await read_whole(served)
+    await served.settle(Outcome.COMPLETED, body)  # a reply is charged only when it is stored for retries
+    return served.final(body)
+
+
+async def read_whole(served: Served) -> bytes:
+    """Begin the reply and read the whole of it. Raises ApiError as `whole` does."""
+    call, clock = served.call, served.container.clock
     await served.begin()
     begun = clock()
     try:
@@ -28,8 +35,7 @@ async def whole(served: Served, complete: Complete | None = None) -> bytes:
     finally:
         await served.upstream.reply.close()
     call.upstream_wait += clock() - begun
-    await served.settle(Outcome.COMPLETED, body)  # a reply is charged only when it is stored for retries
-    return served.final(body)
+    return body
 
 
 async def _read(served: Served) -> bytes:

@@ -16,12 +16,13 @@ from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.admission import Admission
 from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.ledger.holds import Ledger
-from callmissed.platform.resources import RESPONSES_BUCKET, STORED_RESPONSES
+from callmissed.platform.resources import IMAGES_BUCKET, RESPONSES_BUCKET, STORED_RESPONSES
 from callmissed.settings import CoreSettings
 from callmissed_ai.calls.settlement import CallSettlement
 from callmissed_ai.routing.health import RouteHealth
 from callmissed_ai.routing.router import Router
 from callmissed_ai.routing.sharing import SharedHealth
+from callmissed_ai.services.image_history.history import ImageHistory
 from callmissed_ai.services.responses_store.store import ResponsesStore
 from callmissed_ai.transports.base import Transport
 from callmissed_ai.transports.media import MediaFetcher
@@ -37,6 +38,7 @@ class Container:
     ledger: Ledger
     idempotency: IdempotencyStore
     responses: ResponsesStore
+    images: ImageHistory
     admission: Admission
     authenticator: KeyAuthenticator
     settlement: CallSettlement
@@ -85,6 +87,7 @@ def create_container(
         ledger=ledger,
         idempotency=IdempotencyStore(database, Bucket(settings, RESPONSES_BUCKET)),
         responses=ResponsesStore(database, Bucket(settings, STORED_RESPONSES), clock),
+        images=ImageHistory(database, Bucket(settings, IMAGES_BUCKET), clock),
         admission=admission,
         authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),

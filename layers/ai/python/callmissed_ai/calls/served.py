@@ -37,13 +37,15 @@ A caller that was cut retries, and a retry without an Idempotency-Key is a new c
 class Served:
     """What an answer begins, passes on to the caller and then settles. A call that never begins is given up.
 
-    `complete` adds to a whole reply before it is stored and settled.
+    `complete` adds to a whole reply before it is stored and settled. `beside` runs beside the wallet's update, once the
+    call is charged; it does not raise.
     """
 
     container: Container
     call: Call
     work: Work
     complete: Complete | None = None
+    beside: Callable[[], Awaitable[None]] | None = None
     _upstream: UpstreamAnswer | None = None
     _completed: bytes | None = None
 
@@ -105,6 +107,7 @@ class Served:
             response["store"], keep = False, partial(self._keep, stored, response)
         if idempotent and body is not None:
             store, keep = partial(self._complete, idempotent, body, keep), None
+        keep = keep or self.beside
         await self.container.settlement.settle(self.call, self.work, self.upstream, charges, outcome, store, keep)
 
     def _settled(self, charges: Charges) -> SettledCall:

@@ -7,7 +7,7 @@ from the rows here.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from callmissed.platform.tenant_data import HELPERS, NO_TENANT_DATA, TenantData, expires
+from callmissed.platform.tenant_data import HELPERS, NO_TENANT_DATA, OWNERS, TenantData, expires
 from callmissed.settings import variable_of
 
 _READ_SECRET = ("secretsmanager:GetSecretValue",)
@@ -160,6 +160,18 @@ STORED_RESPONSES = Resource(
 )
 """Responses are stored for 30 days; S3 expires by whole days, so the last one covers all of them."""
 
+IMAGES_BUCKET = Resource(
+    "images",
+    ResourceKind.BUCKET,
+    "callmissed-{stage}-images-{account}-{region}",
+    ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+    holds="Images that were drawn, by tenant and key",
+    tenant_data=OWNERS,
+    setting="images_bucket",
+    expires_days=31,
+)
+"""Images are in the history for 30 days; S3 expires by whole days, so the last one covers all of them."""
+
 EVENT_BUS = Resource(
     "events",
     ResourceKind.EVENT_BUS,
@@ -178,5 +190,6 @@ RESOURCES = (
     PROVIDERS_FILE,
     RESPONSES_BUCKET,
     STORED_RESPONSES,
+    IMAGES_BUCKET,
     EVENT_BUS,
 )

@@ -123,6 +123,14 @@ RESPONSES = Table(
     index=RESPONSES_OF_TENANT,
     holds="stored responses with their conversations, and pointers to items, for 30 days; a tenant's are in the index",
 )
+IMAGES = Table(
+    "images",
+    "key",
+    "image",
+    tenant_data=OWNERS,
+    ttl_attribute="ttl",
+    holds="the history of an API key's images, with their prompts, for 30 days; S3 has the images",
+)
 SESSIONS = Table(
     "sessions",
     "user",
@@ -165,6 +173,7 @@ TABLES = (
     WEBHOOKS,
     DELIVERIES,
     RESPONSES,
+    IMAGES,
     SESSIONS,
     CHALLENGES,
     LIMITS,

@@ -1,9 +1,10 @@
 """Cloudflare Workers AI: models with inputs and outputs of their own. https://developers.cloudflare.com/workers-ai"""
 
 from callmissed_ai.providers.by_path import ApiByPath
+from callmissed_ai.providers.cloudflare_run import images
 from callmissed_ai.providers.cloudflare_run.transcription import CloudflareTranscription
-from callmissed_ai.transports.paths import TRANSCRIPTIONS, TRANSLATIONS
+from callmissed_ai.transports.paths import IMAGES, TRANSCRIPTIONS, TRANSLATIONS
 
 _TRANSCRIPTION = CloudflareTranscription()
 
-API = ApiByPath({TRANSCRIPTIONS: _TRANSCRIPTION, TRANSLATIONS: _TRANSCRIPTION})
+API = ApiByPath({IMAGES: images.API, TRANSCRIPTIONS: _TRANSCRIPTION, TRANSLATIONS: _TRANSCRIPTION})

@@ -43,7 +43,7 @@ FAILURES: Mapping[str, Failure] = {
         401, "Incorrect API key provided, as the prompt asked.", "invalid_request_error", "invalid_api_key"
     ),
 }
-_ODDITIES = frozenset({"timeout", "garbage", "cut", "no_usage", "slow", "long", "cached"})
+_ODDITIES = frozenset({"timeout", "garbage", "cut", "no_usage", "slow", "long", "cached", "filtered"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from callmissed_ai.providers.sandbox.tools import check_tools
 from callmissed_ai.providers.sandbox.wire.completion import completion_body
 from callmissed_ai.providers.sandbox.wire.stream import events
 from callmissed_ai.transports.base import UpstreamCall, UpstreamTimedOut
-from callmissed_ai.transports.paths import TRANSCRIPTIONS, TRANSLATIONS
+from callmissed_ai.transports.paths import IMAGES, TRANSCRIPTIONS, TRANSLATIONS
 
 CHUNK_SECONDS = 0.015
 _JSON = {"content-type": "application/json"}
@@ -63,7 +63,7 @@ class SandboxReply:
 
 
 class SandboxProvider:
-    """Answers chat completions and embeddings by fixed rules; implements `Transport`.
+    """Answers calls of every service by fixed rules; implements `Transport`.
 
     `clock` gives seconds since 1970 and sets `created`; `sleep` paces the chunks of a stream. `embeds` makes the
     vectors of texts; without it they are hashed.
@@ -87,6 +87,7 @@ class SandboxProvider:
             "/search": self._search,
             TRANSCRIPTIONS: self._transcription,
             TRANSLATIONS: self._transcription,
+            IMAGES: self._images,
         }
         answer = answers.get(call.path)
         if answer is None:
@@ -151,6 +152,16 @@ class SandboxProvider:
         delay = CHUNK_SECONDS if instructions.delay_seconds is None else instructions.delay_seconds
         parts = break_off(parts) if "cut" in instructions else parts
         return SandboxReply(200, {**_EVENTS, **headers}, parts, self._sleep, delay)
+
+    async def _images(self, body: Mapping[str, Any], deadline_seconds: float) -> SandboxReply:
+        from callmissed_ai.providers.sandbox.media.images import images_body  # most processes never draw
+
+        instructions = read_instructions(str(body["prompt"]))
+        if failed := await self._failure(instructions, deadline_seconds, streamed=False):
+            return failed
+        filtered = "filtered" in instructions
+        drawn, engine = await asyncio.to_thread(images_body, {**body, "n": 0} if filtered else body)
+        return self._json(drawn, instructions, {ENGINE_HEADER: engine})
 
     async def _failure(
         self, instructions: Instructions, deadline_seconds: float, *, streamed: bool

@@ -1,8 +1,15 @@
 """The inference slice's functions."""
 
 from callmissed.platform.functions.function import ADMIT_KEYS, IDEMPOTENT_ANSWERS, Function
-from callmissed.platform.resources import PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, STORED_RESPONSES
-from callmissed.platform.tables import DOMAINS, IDEMPOTENCY, KEYS, LEDGER, RESPONSES, TENANTS, WALLETS
+from callmissed.platform.resources import (
+    IMAGES_BUCKET,
+    PEPPERS,
+    PROVIDER_KEYS,
+    PROVIDERS_FILE,
+    RESPONSES_BUCKET,
+    STORED_RESPONSES,
+)
+from callmissed.platform.tables import DOMAINS, IDEMPOTENCY, IMAGES, KEYS, LEDGER, RESPONSES, TENANTS, WALLETS
 
 INFERENCE = Function(
     "inference",
@@ -25,8 +32,9 @@ INFERENCE = Function(
         DOMAINS.name: ("dynamodb:Query",),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
         RESPONSES.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
+        IMAGES.name: ("dynamodb:PutItem", "dynamodb:Query"),
     },
-    needs=(PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, STORED_RESPONSES),
+    needs=(PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, STORED_RESPONSES, IMAGES_BUCKET),
     snap_start=True,
     model_actions=("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"),
 )

@@ -1,1 +1,1 @@
-"""What the sandbox does beside text: it searches."""
+"""What the sandbox does beside text: it searches and draws."""

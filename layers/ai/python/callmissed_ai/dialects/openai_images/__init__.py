@@ -1,0 +1,1 @@
+"""The images dialect: OpenAI's request and reply, with fields of our own."""

@@ -1,0 +1,56 @@
+"""A request for images: its validation.
+
+https://platform.openai.com/docs/api-reference/images/create, and `negative_prompt`, `seed` and `steps`. OpenAI's fields
+that change a provider's price are unknown here: an image has one price.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from callmissed.errors import invalid_request
+
+MAX_IMAGES = 4
+MIN_SIDE, MAX_SIDE = 64, 4_096
+"""Pixels of a side."""
+
+_Size = Annotated[str, Field(pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$")]
+_Prompt = Annotated[str, Field(min_length=1, max_length=4_000)]
+
+
+class ImagesRequest(BaseModel):
+    """A request for 1 to 4 images."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    model: str = Field(min_length=1, max_length=200, description="Id of an image model from `GET /v1/models`.")
+    prompt: _Prompt
+    n: int = Field(default=1, ge=1, le=MAX_IMAGES)
+    size: _Size = Field(default="1024x1024", description="Width and height in pixels, 64 to 4096 each.")
+    response_format: Literal["b64_json", "url"] = "b64_json"
+    negative_prompt: _Prompt | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    steps: Annotated[int, Field(ge=1, le=50)] | None = None
+    user: Annotated[str, Field(max_length=256)] | None = None
+
+
+def parse_images(body: Mapping[str, Any]) -> ImagesRequest:
+    """The request in `body`. Raises ApiError 400 naming the first field that is wrong."""
+    try:
+        request = ImagesRequest.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        path = ".".join(str(part) for part in first["loc"])[:120]
+        raise invalid_request(f"Invalid '{path}': {first['msg']}.", param=path) from None
+    if not request.prompt.strip():
+        raise invalid_request("Invalid 'prompt': nothing but blanks.", "prompt")
+    if any(not MIN_SIDE <= side <= MAX_SIDE for side in sides(request.size)):
+        raise invalid_request(f"Invalid 'size': a side has {MIN_SIDE} to {MAX_SIDE:,} pixels.", "size")
+    return request
+
+
+def sides(size: str) -> tuple[int, int]:
+    """Width and height in a `size` of the right shape."""
+    width, _, height = size.partition("x")
+    return int(width), int(height)
