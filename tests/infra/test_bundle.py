@@ -165,7 +165,10 @@ def clients(function: Function) -> set[str]:
     return ({"aiohttp"} if function.tables else set()) | ({"boto3"} if others else set())
 
 
-OPTIONAL = {"PIL": "callmissed_ai.providers.sandbox.media.images"}
+OPTIONAL = {
+    "PIL": "callmissed_ai.providers.sandbox.media.images",
+    "pocketsphinx": "callmissed_ai.providers.sandbox.media.listening",
+}
 """Packages that no layer has, and the module that does without."""
 
 
