@@ -9,6 +9,7 @@ from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.routes import ROUTERS
 from functions.inference.schemas.images import ImageHistoryOut, ImagesOut
 from functions.inference.schemas.search import SearchOut
+from functions.inference.schemas.speech import SpeechEventOut
 from functions.inference.schemas.text import (
     AnthropicModelListOut,
     AnthropicModelOut,
@@ -49,6 +50,7 @@ _ANSWERS = (
     ResponseItemListOut,
     SearchOut,
     ServerSentEventOut,
+    SpeechEventOut,
     TokenCountOut,
     TranscriptionOut,
 )

@@ -15,7 +15,9 @@ from callmissed.keys.credentials import calling_origin, presented_secret
 from callmissed.money import NOTHING
 from callmissed.platform.routes import Permission
 from callmissed.web.idempotency import replayed
-from callmissed_ai.answers.events import EventStream, event_stream
+from callmissed_ai.answers.events import event_stream
+from callmissed_ai.answers.raw import raw_stream
+from callmissed_ai.answers.streaming import ReplyStream
 from callmissed_ai.answers.whole import whole
 from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
@@ -45,16 +47,18 @@ async def serve(request: Request, service: Service, whole_answer: Answer[bytes] 
         if replay := await _replay_of_missing(container, call, request, raw, service):
             return _replayed(replay)
         raise _refusal(call, refused) from None
-    answer: Answer[bytes | EventStream] = (
-        partial(event_stream, closing=service.closing)
-        if service.closing and work.streamed
-        else whole_answer or partial(whole, complete=service.complete)
-    )
     try:
-        return _response(call, work, await run(container, call, payer, work, answer))
+        return _response(call, work, await run(container, call, payer, work, _answer(service, work, whole_answer)))
     except ApiError as refused:
         _hide_from_foreign_pages(request, refused)
         raise _refusal(call, refused) from None
+
+
+def _answer(service: Service, work: Work, whole_answer: Answer[bytes] | None) -> Answer[bytes | ReplyStream]:
+    """The form in which the reply is sent: audio as bytes, other streams as events."""
+    if not work.streamed or service.closing is None:
+        return whole_answer or partial(whole, complete=service.complete)
+    return raw_stream if work.media_type.startswith("audio/") else partial(event_stream, closing=service.closing)
 
 
 async def authenticate(request: Request, permission: Permission | None = None) -> str:
@@ -124,7 +128,7 @@ def _refusal(call: Call, refused: ApiError) -> ApiError:
 class _AsgiResponse(Response):
     """An ASGI application as a route's response."""
 
-    def __init__(self, app: EventStream) -> None:
+    def __init__(self, app: ReplyStream) -> None:
         super().__init__()
         self._app = app
 
@@ -158,7 +162,7 @@ def _idempotent(container: Container, request: Request, body: bytes, service: Se
     return IdempotentCall(container.idempotency, key, asked)
 
 
-def _response(call: Call, work: Work, answer: bytes | EventStream | Replay) -> Response:
+def _response(call: Call, work: Work, answer: bytes | ReplyStream | Replay) -> Response:
     if isinstance(answer, Replay):
         return _replayed(answer)
     headers = _headers(call, work)

@@ -180,6 +180,7 @@ CALLBACKS: Mapping[tuple[str, str], Callable[[], Sent]] = {
 BODIES: Mapping[str, object] = {
     "/v1/chat/completions": {"model": "sandbox", "messages": [{"role": "user", "content": "Hello"}]},
     "/v1/embeddings": {"model": "sandbox-embedding", "input": "Hello"},
+    "/v1/audio/speech": {"model": "sandbox-tts", "input": "Hello", "response_format": "wav"},
     "/api/v1/webhooks": {"url": 5},
 }
 

@@ -35,6 +35,7 @@ from tests.support.inference.wire import (
     MESSAGES,
     RESPONSES,
     SEARCH,
+    SPEECH,
     TRANSCRIPTIONS,
     TRANSLATIONS,
     chat,
@@ -44,6 +45,7 @@ from tests.support.inference.wire import (
     refused,
     respond,
     search,
+    speak,
     transcribe,
 )
 from tests.support.keys.authenticators import only_keys
@@ -57,11 +59,12 @@ SERVICES = pytest.mark.parametrize(
         *(partial(respond, store=False), partial(respond, store=False, stream=True), embed),
         partial(search, provider="serper"),
         *(transcribe, partial(transcribe, path=TRANSLATIONS)),
+        speak,
     ],
     ids=[
         *("chat blocking", "chat streaming", "messages blocking", "messages streaming"),
         *("responses blocking", "responses streaming", "embeddings", "search"),
-        *("transcriptions", "translations"),
+        *("transcriptions", "translations", "speech"),
     ],
 )
 BilledCall = Callable[[httpx2.AsyncClient, Account], Awaitable[httpx2.Response]]
@@ -88,8 +91,8 @@ async def test_billed_call_of_every_service(
 
     assert count.before_upstream == 2
     assert count.operations[:2] == [ADMIT, HOLD]
-    is_search = getattr(call, "func", None) is search
-    refund = [ADMIT] if budget and not is_search else []  # a search costs what was held
+    is_exact = getattr(call, "func", call) in (search, speak)
+    refund = [ADMIT] if budget and not is_exact else []  # a search and speech cost what was held
     assert sorted(count.operations[2:]) == sorted([ENTRY, APPLY, *refund])
     assert len(count.spans) == len(count.exchanges)
     assert count.rounds == 4
@@ -128,6 +131,7 @@ def test_every_service_is_counted() -> None:
         IMAGES,
         HISTORY,
         SEARCH,
+        SPEECH,
         TRANSCRIPTIONS,
         TRANSLATIONS,
         MESSAGES,

@@ -10,6 +10,7 @@ from functions.inference.routes import (
     models,
     responses,
     search,
+    speech,
     stored_responses,
     transcriptions,
 )
@@ -23,6 +24,7 @@ ROUTERS = (
     transcriptions.router,
     images.router,
     search.router,
+    speech.router,
     models.router,
     anthropic_models.router,
     generation.router,

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from callmissed_ai.audio.wav import header
 from tests.support.inference.image_objects import images_reply, png
 from tests.support.inference.upstream import Behaviour, Gate, Received
 
@@ -22,6 +23,9 @@ Piece = bytes | Gate
 _BREAK_SECONDS = 0.1
 """Where data and the break arrive at once, aiohttp drops the data: the reader has to come first."""
 
+
+WAV = header(24_000, data_bytes=4_800) + bytes(range(240)) * 20
+"""A tenth of a second of audio."""
 
 PAGES: Mapping[str, Any] = {
     "organic": [
@@ -224,6 +228,8 @@ async def ordinary(request: web.Request, received: Received) -> web.StreamRespon
         return await reply(images_reply(*map(png, range(asked["n"]))))(request, received)
     if received.path.endswith("/search"):
         return await reply(PAGES)(request, received)
+    if received.path.endswith(("/audio/speech", "/speak")):
+        return await says(WAV, "audio/wav")(request, received)
     if not asked.get("stream"):
         return await reply(completion())(request, received)
     wants_usage = (asked.get("stream_options") or {}).get("include_usage")

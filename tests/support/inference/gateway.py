@@ -108,6 +108,9 @@ _TRANSCRIBERS: Mapping[str, tuple[str, str]] = {
 }
 """Models of speech to text at 36 credits an hour: ten micro-credits a millisecond."""
 
+_SPEECH: Mapping[str, Sequence[str]] = {"lab-tts": ("lab",), "two-tts": ("lab", "second"), "native-tts": ("speaker",)}
+"""Models that speak, with their providers."""
+
 
 def providers_toml(port: int, dead_port: int) -> str:
     """An operator's file whose providers all end at one scripted upstream, each with a path of its own."""
@@ -140,6 +143,8 @@ def providers_toml(port: int, dead_port: int) -> str:
         f'[providers.cloudflare_lab]\nbase_url = "{base}/cf"\ndialect = "native"\ntransport = "cloudflare_run"',
         f'[providers.sarvam_lab]\nbase_url = "{base}/sarvam"\ndialect = "native"\ntransport = "sarvam_speech"',
         *(_transcriber(name, *route) for name, route in _TRANSCRIBERS.items()),
+        f'[providers.speaker]\nbase_url = "{base}/speaker"\ndialect = "native"\ntransport = "deepgram"',
+        *(_speech(name, provider) for name, providers in _SPEECH.items() for provider in providers),
         f'[providers.named]\nbase_url = "http://localhost:{port}/named/v1"',
     ]
     rows += [_model(name, **{"upstream_id": f"upstream-{name}", **settings}) for name, settings in _MODELS.items()]
@@ -164,6 +169,11 @@ def _transcriber(name: str, provider: str, upstream_id: str) -> str:
 def _image(name: str, provider: str, upstream_id: str) -> str:
     lines = [f'id = "{name}"', f'provider = "{provider}"', f'upstream_id = "{upstream_id}"', 'category = "image"']
     return "\n".join(["[[models]]", *lines, 'unit = "image"', "unit_price = 2.5"])
+
+
+def _speech(name: str, provider: str) -> str:
+    lines = [f'id = "{name}"', f'provider = "{provider}"', 'upstream_id = "aura-2-en"', 'category = "tts"']
+    return "\n".join(["[[models]]", *lines, 'unit = "10k_characters"', "unit_price = 30", 'voices = ["alloy", "echo"]'])
 
 
 def _model(name: str, upstream_id: str, **settings: Any) -> str:

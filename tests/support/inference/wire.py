@@ -24,6 +24,8 @@ SOUGHT: Mapping[str, Any] = {"query": "voice agents"}
 IMAGES = "/v1/images/generations"
 HISTORY = "/v1/images/history"
 PICTURED: Mapping[str, Any] = {"model": "lab-image", "prompt": "A lighthouse"}
+SPEECH = "/v1/audio/speech"
+SPOKEN: Mapping[str, Any] = {"model": "lab-tts", "input": "Hello there", "response_format": "wav"}
 TEXTS: Mapping[str, Any] = {"model": "lab-embedding", "input": ["Hello", "there"]}
 IMAGE: Mapping[str, Any] = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
@@ -85,6 +87,13 @@ async def draw(
 ) -> httpx2.Response:
     """A call for images of `account`, whose body is `PICTURED` with `fields` changed."""
     return await client.post(IMAGES, json={**PICTURED, **fields}, headers={**account.headers, **(headers or {})})
+
+
+async def speak(
+    client: httpx2.AsyncClient, account: Account, headers: Mapping[str, str] | None = None, **fields: Any
+) -> httpx2.Response:
+    """A speech call of `account`, whose body is `SPOKEN` with `fields` changed."""
+    return await client.post(SPEECH, json={**SPOKEN, **fields}, headers={**account.headers, **(headers or {})})
 
 
 def refused(

@@ -14,6 +14,7 @@ PRINTED = {
     "embeddings": "Refunds are paid",
     "images": "A lighthouse at dusk",
     "transcription": "00:00:00,000 -->",
+    "speech": "audio/mpeg",
 }
 
 

@@ -22,6 +22,8 @@ from tests.support.inference.wire import (
     RESPONSES,
     SEARCH,
     SOUGHT,
+    SPEECH,
+    SPOKEN,
     TEXTS,
     TRANSCRIPTIONS,
     TRANSLATIONS,
@@ -77,7 +79,13 @@ def sent_to(route: Route) -> Mapping[str, Any]:
 
 def body_for(route: Route) -> Mapping[str, Any]:
     """A body that the route takes."""
-    bodies: Mapping[str, Mapping[str, Any]] = {EMBEDDINGS: TEXTS, RESPONSES: ASKED, SEARCH: SOUGHT, IMAGES: PICTURED}
+    bodies: Mapping[str, Mapping[str, Any]] = {
+        EMBEDDINGS: TEXTS,
+        RESPONSES: ASKED,
+        SEARCH: SOUGHT,
+        IMAGES: PICTURED,
+        SPEECH: SPOKEN,
+    }
     return bodies.get(route.path, {**HELLO, "max_tokens": 50})
 
 
@@ -165,6 +173,7 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ("POST", "/v1/search"): charges_only_the_caller,
     ("POST", IMAGES): charges_only_the_caller,
     ("GET", HISTORY): lists_only_the_callers_own,
+    ("POST", "/v1/audio/speech"): charges_only_the_caller,
     ("GET", "/v1/generation"): finds_only_the_callers_own,
     ("GET", "/v1/models"): is_the_same_for_all,
     ("GET", "/v1/models/{model_id+}"): is_the_same_for_all,

@@ -59,7 +59,7 @@ def test_routing_suffix(model_id: str, suffix: str) -> None:
 def test_listed_filters_combine(catalog: Catalog) -> None:
     free_speech = [model.id for model in catalog.listed(Category.TTS, free=True)]
 
-    assert free_speech == ["bulbul:v3", "aura-2-en", "aura-2-es", "melotts"]
+    assert free_speech == ["bulbul:v3", "aura-2-en", "aura-2-es", "melotts", "sandbox-tts"]
     assert [model.id for model in catalog.listed(Category.TTS, free=False)] == ["gpt-4o-mini-tts"]
     searches = catalog.listed(Category.SEARCH)
     assert len(catalog.listed()) + len(searches) == len(catalog.models)

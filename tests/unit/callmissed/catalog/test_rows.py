@@ -103,7 +103,7 @@ FREE_LLMS = """auto sarvam-30b sarvam-105b kimi-k2.5 kimi-k2.6 kimi-k2.7-code gl
     nemotron-3-super gemma-4-26b-a4b-it mistral-small-3.1"""
 FREE_SPEECH = "saaras:v3 whisper-large-v3-turbo nova-3 bulbul:v3 aura-2-en aura-2-es melotts"
 FREE_IMAGES = "flux-2-klein-9b flux-2-dev lucid-origin phoenix-1.0 sdxl-lightning dreamshaper-8-lcm"
-SANDBOX_MEDIA = {"sandbox-image", "sandbox-stt"}
+SANDBOX_MEDIA = {"sandbox-image", "sandbox-stt", "sandbox-tts"}
 SEARCHES = {"exa", "firecrawl", "google", "sandbox-search", "serper"}
 UNITS = {Category.STT: "audio_hour", Category.TTS: "10k_characters", Category.IMAGE: "image"}
 MICRO_CREDITS_PER_USD = 100_000_000
@@ -127,7 +127,7 @@ def test_the_catalog_has_the_listed_models_and_the_sandbox(catalog: Catalog) -> 
     assert counts == {
         Category.LLM: 42 + 2,
         Category.STT: 7 + 1,
-        Category.TTS: 5,
+        Category.TTS: 5 + 1,
         Category.IMAGE: 10 + 1,
         Category.EMBEDDING: len(EMBEDDINGS),
         Category.SEARCH: len(SEARCHES),

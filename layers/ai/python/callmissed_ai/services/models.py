@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from callmissed.catalog.model import UNITS, Category, Model, ProviderRoute
 from callmissed.errors import ApiError
 
-_ENDPOINTS = frozenset({Category.IMAGE, Category.SEARCH, Category.STT})
+_ENDPOINTS = frozenset({Category.IMAGE, Category.SEARCH, Category.STT, Category.TTS})
 """Categories priced by units that have an endpoint."""
 
 

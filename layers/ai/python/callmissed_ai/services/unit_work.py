@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from callmissed.catalog.model import Catalog, Category, Model, ProviderRoute, ProviderSettings
 from callmissed.errors import ApiError, invalid_request
@@ -16,6 +18,8 @@ from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.media import FetchMedia
 from callmissed_ai.transports.native import check_call
 from callmissed_ai.work import JSON, Meter
+
+_Request = TypeVar("_Request", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,17 @@ class UnitWork(ABC):
     def in_callers_terms(self, route: ProviderRoute, refused: ApiError) -> ApiError:
         """`refused` itself: every service has one format."""
         return refused
+
+
+def parsed_request(kind: type[_Request], body: Mapping[str, Any]) -> _Request:
+    """`body` as a request of that kind. Raises ApiError 400 that names the field at fault."""
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        path = ".".join(str(part) for part in first["loc"])[:120].encode(errors="replace").decode()
+        message = first["msg"].removeprefix("Value error, ").rstrip(".")
+        raise invalid_request(f"Invalid '{path}': {message}.", param=path) from None
 
 
 def model_for(catalog: Catalog, model_id: str, category: Category, use: str) -> Model:

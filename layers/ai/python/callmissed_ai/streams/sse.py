@@ -6,6 +6,8 @@ A line ends with CR, LF or CR LF. https://html.spec.whatwg.org/multipage/server-
 import re
 from collections.abc import Iterator
 
+MEDIA_TYPE = "text/event-stream"
+
 PING = b": ping\n\n"
 """A comment, which event parsers ignore."""
 

@@ -106,6 +106,7 @@ def _model(row: dict[str, Any], efforts: Mapping[str, Mapping[str, str]]) -> Mod
         row["reasoning_efforts"] = efforts[row["reasoning_efforts"]]
     row["category"] = Category(row["category"])
     row["aliases"], row["vector_sizes"] = tuple(row.get("aliases", ())), tuple(row.get("vector_sizes", ()))
+    row["voices"] = tuple(row.get("voices", ()))
     row["routes"] = tuple(ProviderRoute(*route) for route in routes)
     return Model(created=LISTED_SINCE, **row)
 

@@ -173,7 +173,8 @@ class Model:
     A model that was chosen for the id `billed_as` has that one's price and access; "" means its own.
     `realtime` models speak over sockets only. `dimensions` is the size of an embedding model's vectors, None where it
     is not known, and `vector_sizes` are those that it can make, all up to `dimensions` where there are none; its
-    `context_window` bounds each input. `created` is in epoch seconds.
+    `context_window` bounds each input. `voices` are those of a model that speaks, the default first;
+    empty where they are not listed. `created` is in epoch seconds.
     """
 
     id: str
@@ -204,6 +205,7 @@ class Model:
     created: int = LISTED_SINCE
     billed_as: str = ""
     price_capped: bool = False
+    voices: tuple[str, ...] = ()
 
     @property
     def price_version(self) -> str:

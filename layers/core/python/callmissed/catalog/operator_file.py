@@ -82,6 +82,7 @@ _HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 _HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
 _FieldName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.$:-]{0,127}$")]
 _Beta = Annotated[str, Field(pattern=r"^(\*|[a-z0-9][a-z0-9-]{0,99})$")]
+_Voice = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 _Tokens = Annotated[int, Field(ge=1, le=_MAX_TOKENS)]
 _Credits = Annotated[
     Decimal,
@@ -158,6 +159,7 @@ class _ModelRow(BaseModel):
     thinks_by_budget: bool = False
     dimensions: Annotated[int, Field(ge=1, le=MAX_DIMENSIONS)] | None = None
     vector_sizes: list[Annotated[int, Field(ge=1, le=MAX_DIMENSIONS)]] = []
+    voices: Annotated[list[_Voice], Field(max_length=1000)] = []
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -169,6 +171,8 @@ class _ModelRow(BaseModel):
             raise ValueError("dimensions: only embedding models have them")
         if self.vector_sizes and max(self.vector_sizes) != self.dimensions:
             raise ValueError("vector_sizes: dimensions must be the largest of them")
+        if self.voices and self.category != "tts":
+            raise ValueError("voices: only models of category tts have them")
         return self
 
     @model_validator(mode="after")
@@ -276,6 +280,7 @@ def _model(rows: list[_ModelRow]) -> Model:
         owned_by=row.owned_by or row.provider,
         aliases=tuple(row.aliases),
         vector_sizes=tuple(row.vector_sizes),
+        voices=tuple(row.voices),
         **(_token_fields(row) if row.unit_price is None else _unit_fields(row.unit_price, row)),
         **fields,
     )

@@ -256,13 +256,13 @@ def test_dollars_show_every_digit_of_the_dearest_and_the_cheapest_price() -> Non
 @pytest.mark.parametrize(
     ("query", "count"),
     [
-        ("", 76),
+        ("", 77),
         ("?category=llm", 45),
         ("?category=stt", 8),
-        ("?category=tts", 5),
+        ("?category=tts", 6),
         ("?category=image", 11),
         ("?category=embedding", 7),
-        ("?free=true", 35),
+        ("?free=true", 36),
         ("?free=false", 41),
         ("?category=image&free=true", 7),
         ("?category=stt&free=false", 4),
@@ -307,11 +307,11 @@ async def test_access_lists_the_models_of_each_plan(http: httpx2.AsyncClient, ca
 
     assert list(plans) == ["free", "starter", "pro", "enterprise"]
     assert plans["free"]["models"] == [model.id for model in catalog.listed(free=True)]
-    assert plans["free"]["by_category"]["tts"] == ["bulbul:v3", "aura-2-en", "aura-2-es", "melotts"]
-    assert plans["free"]["restriction"] == "35 models across 5 categories"
+    assert plans["free"]["by_category"]["tts"] == ["bulbul:v3", "aura-2-en", "aura-2-es", "melotts", "sandbox-tts"]
+    assert plans["free"]["restriction"] == "36 models across 5 categories"
     assert plans["starter"]["models"] == plans["pro"]["models"] == [model.id for model in catalog.listed()]
-    assert plans["pro"]["restriction"] == "All 76 models"
-    assert plans["enterprise"]["restriction"] == "All 76 models + custom models"
+    assert plans["pro"]["restriction"] == "All 77 models"
+    assert plans["enterprise"]["restriction"] == "All 77 models + custom models"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/models", "/api/v1/models/access", "/api/v1/models/gpt-4o"])

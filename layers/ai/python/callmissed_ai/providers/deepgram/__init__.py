@@ -1,7 +1,8 @@
 """Deepgram: speech in and out. https://developers.deepgram.com"""
 
 from callmissed_ai.providers.by_path import ApiByPath
+from callmissed_ai.providers.deepgram import speech
 from callmissed_ai.providers.deepgram.transcription import DeepgramTranscription
-from callmissed_ai.transports.paths import TRANSCRIPTIONS
+from callmissed_ai.transports.paths import SPEECH, TRANSCRIPTIONS
 
-API = ApiByPath({TRANSCRIPTIONS: DeepgramTranscription()})
+API = ApiByPath({SPEECH: speech.API, TRANSCRIPTIONS: DeepgramTranscription()})

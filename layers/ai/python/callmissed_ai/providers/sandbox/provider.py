@@ -27,7 +27,7 @@ from callmissed_ai.providers.sandbox.tools import check_tools
 from callmissed_ai.providers.sandbox.wire.completion import completion_body
 from callmissed_ai.providers.sandbox.wire.stream import events
 from callmissed_ai.transports.base import UpstreamCall, UpstreamTimedOut
-from callmissed_ai.transports.paths import IMAGES, TRANSCRIPTIONS, TRANSLATIONS
+from callmissed_ai.transports.paths import IMAGES, SPEECH, TRANSCRIPTIONS, TRANSLATIONS
 
 CHUNK_SECONDS = 0.015
 _JSON = {"content-type": "application/json"}
@@ -88,6 +88,7 @@ class SandboxProvider:
             TRANSCRIPTIONS: self._transcription,
             TRANSLATIONS: self._transcription,
             IMAGES: self._images,
+            SPEECH: self._speech,
         }
         answer = answers.get(call.path)
         if answer is None:
@@ -162,6 +163,17 @@ class SandboxProvider:
         filtered = "filtered" in instructions
         drawn, engine = await asyncio.to_thread(images_body, {**body, "n": 0} if filtered else body)
         return self._json(drawn, instructions, {ENGINE_HEADER: engine})
+
+    async def _speech(self, body: Mapping[str, Any], deadline_seconds: float) -> SandboxReply:
+        from callmissed_ai.providers.sandbox.media.speech import speech  # most processes never speak
+
+        instructions = read_instructions(str(body["input"]))
+        if failed := await self._failure(instructions, deadline_seconds, streamed=False):
+            return failed
+        spoken = await speech(body)
+        parts = break_off(spoken.pieces) if "cut" in instructions else spoken.pieces
+        headers = {"content-type": spoken.media_type, ENGINE_HEADER: spoken.engine}
+        return SandboxReply(200, headers, parts, self._sleep, instructions.delay_seconds or 0.0)
 
     async def _failure(
         self, instructions: Instructions, deadline_seconds: float, *, streamed: bool

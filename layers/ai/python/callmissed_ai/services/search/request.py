@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from callmissed.errors import ApiError, invalid_request
+from callmissed_ai.services.unit_work import parsed_request
 
 ORDER = ("google", "exa", "serper", "firecrawl")
 """Providers in the order in which they are asked."""
@@ -105,14 +106,7 @@ class SearchRequest(BaseModel):
 
 def parse_request(body: Mapping[str, Any]) -> SearchRequest:
     """The request in `body`. Raises ApiError 400 naming the first field that is wrong."""
-    try:
-        request = SearchRequest.model_validate(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"])[:120]
-        shown = path.encode(errors="replace").decode()
-        message = first["msg"].removeprefix("Value error, ")
-        raise invalid_request(f"Invalid '{shown}': {message}.", param=shown) from None
+    request = parsed_request(SearchRequest, body)
     _check_together(request)
     return request
 

@@ -24,6 +24,7 @@ ROUTES = (
     _route("POST", "/v1/audio/translations", Auth.KEY, Permission.STT),
     _route("POST", "/v1/images/generations", Auth.KEY, Permission.IMAGE),
     _route("GET", "/v1/images/history", Auth.KEY, Permission.IMAGE),
+    _route("POST", "/v1/audio/speech", Auth.KEY, Permission.TTS),
     _route("POST", "/v1/search", Auth.KEY, Permission.SEARCH),
     _route("GET", "/v1/models", Auth.KEY),
     _route("GET", "/v1/models/{model_id+}", Auth.KEY),

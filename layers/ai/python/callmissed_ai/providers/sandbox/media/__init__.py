@@ -1,1 +1,1 @@
-"""What the sandbox does beside text: it searches and draws."""
+"""What the sandbox does beside text: it searches, listens, speaks and draws."""

@@ -1,0 +1,73 @@
+"""Formats of audio: their media types, and what the first bytes of a file say."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "mulaw", "alaw"]
+"""`opus` is in Ogg, `aac` in ADTS frames, `pcm` signed 16 bits in little endian; `mulaw` and `alaw` have 8 bits."""
+
+SampleRate = Literal[8000, 16000, 22050, 24000, 48000]
+
+RAW_FORMATS: frozenset[AudioFormat] = frozenset({"pcm", "mulaw", "alaw"})
+"""Samples without a header, so that nothing in the bytes says what they are."""
+
+HEAD_BYTES = 32
+"""So many bytes are enough to know a format by."""
+
+_WITH_MAGIC: tuple[AudioFormat, ...] = ("opus", "flac", "wav")
+_TELEPHONY = frozenset({"mulaw", "alaw"})
+_MEDIA_TYPES: Mapping[AudioFormat, str] = {
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "pcm": "audio/pcm",
+    "mulaw": "audio/basic",
+    "alaw": "audio/x-alaw-basic",
+}
+_TEXT = re.compile(rb"[\s\xef\xbb\xbf]*[<{\[][\t\n\r\x20-\x7e]*")
+
+
+def default_rate(audio_format: AudioFormat) -> SampleRate:
+    """The samples a second of a file for which nobody asked for another rate."""
+    return 8000 if audio_format in _TELEPHONY else 24000
+
+
+def media_type(audio_format: AudioFormat, rate: int) -> str:
+    """The `Content-Type` of a file; of raw samples it says their `rate`, which nothing else does."""
+    named = _MEDIA_TYPES[audio_format]
+    return f"{named};rate={rate}" if audio_format in RAW_FORMATS else named
+
+
+def begins(audio_format: AudioFormat, head: bytes) -> bool:
+    """Whether a file whose first bytes are `head` may be of this format.
+
+    Raw samples may be anything but a file with a mark of four bytes, and text, such as a page or a JSON object.
+    """
+    if audio_format in RAW_FORMATS:
+        return not (_TEXT.fullmatch(head) or any(_SIGNATURES[name](head) for name in _WITH_MAGIC))
+    return _SIGNATURES[audio_format](head)
+
+
+def _is_mp3(head: bytes) -> bool:
+    """An ID3 tag, or a frame: eleven bits of synchronization, then a layer that is not reserved."""
+    return head.startswith(b"ID3") or (_is_synchronized(head) and head[1] & 0b110 != 0)
+
+
+def _is_aac(head: bytes) -> bool:
+    return _is_synchronized(head) and head[1] & 0b1111_0110 == 0b1111_0000
+
+
+def _is_synchronized(head: bytes) -> bool:
+    return len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0
+
+
+_SIGNATURES: Mapping[AudioFormat, Callable[[bytes], bool]] = {
+    "mp3": _is_mp3,
+    "aac": _is_aac,
+    "opus": lambda head: head.startswith(b"OggS"),
+    "flac": lambda head: head.startswith(b"fLaC"),
+    "wav": lambda head: head.startswith(b"RIFF") and head[8:12] == b"WAVE",
+}

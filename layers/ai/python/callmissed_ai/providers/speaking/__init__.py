@@ -1,0 +1,1 @@
+"""What providers that speak have in common."""
