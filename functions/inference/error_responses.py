@@ -61,5 +61,13 @@ def public_errors(**meanings: str) -> dict[int | str, dict[str, Any]]:
 
 
 def _by_status(meanings: dict[str, str]) -> dict[int, str]:
-    statuses = {"invalid": 400, "forbidden": 403, "not_found": 404, "unprocessable": 422}
+    statuses = {
+        "invalid": 400,
+        "forbidden": 403,
+        "not_found": 404,
+        "conflict": 409,
+        "too_large": 413,
+        "unprocessable": 422,
+        "limited": 429,
+    }
     return {statuses[name]: meaning for name, meaning in meanings.items()}

@@ -6,7 +6,9 @@ from typing import Any
 from callmissed.web.openapi import IDEMPOTENCY_KEY, document_of, reference, schemas_of
 from callmissed.web.schemas import AnthropicErrorEnvelope, ErrorEnvelope, OpenAIErrorEnvelope
 from functions.inference.call_router import CallDescription, CallRouter
+from functions.inference.files.uploads import FileAnnouncement, FileUploadForm
 from functions.inference.routes import ROUTERS
+from functions.inference.schemas.files import CreatedFileOut, DeletedFileOut, FileListOut, FileOut
 from functions.inference.schemas.images import ImageHistoryOut, ImagesOut
 from functions.inference.schemas.search import SearchOut
 from functions.inference.schemas.speech import SpeechEventOut
@@ -37,8 +39,12 @@ _ANSWERS = (
     CatalogOut,
     ChatCompletionOut,
     CompactionOut,
+    CreatedFileOut,
+    DeletedFileOut,
     DeletedResponseOut,
     EmbeddingListOut,
+    FileListOut,
+    FileOut,
     GenerationAnswerOut,
     ImageHistoryOut,
     ImagesOut,
@@ -55,6 +61,9 @@ _ANSWERS = (
     TranscriptionOut,
 )
 
+_REQUESTS = (FileAnnouncement, FileUploadForm)
+"""Bodies that a route takes beside others, and names itself."""
+
 _KEY = IDEMPOTENCY_KEY | {
     "description": "Runs and charges a blocking call once in 24 hours; a stream ignores it. A replay carries "
     "`Idempotent-Replayed: true`.",
@@ -65,7 +74,7 @@ def document() -> dict[str, Any]:
     """This slice's part of the OpenAPI 3.1 document."""
     descriptions = dict(_descriptions())
     requests = [description.request for description in descriptions.values()]
-    document = document_of(ROUTERS, schemas_of(*_ENVELOPES, *_ANSWERS, *requests))
+    document = document_of(ROUTERS, schemas_of(*_ENVELOPES, *_ANSWERS, *_REQUESTS, *requests))
     for path, description in descriptions.items():
         _describe(document["paths"][path]["post"], description)
     for path, operations in document["paths"].items():

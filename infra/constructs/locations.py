@@ -38,7 +38,7 @@ def location(resource: Resource, config: StageConfig, function: Function) -> Loc
     if resource is PROVIDERS_FILE and config.providers_object:
         return _object_location(config.providers_object)
     if resource.kind is ResourceKind.BUCKET:
-        return _prefix_location(resource, config, function.name)
+        return _prefix_location(resource, config, resource.name if resource.shared else function.name)
     return _LOCATE[resource.kind](resource, config)
 
 

@@ -25,6 +25,7 @@ from rehearsal.smoke.receiver import Receiver, receiving
 
 CHAT = "/v1/chat/completions"
 """Path of a chat."""
+_FILES = "/v1/files"
 _WEBHOOKS = "/api/v1/webhooks"
 _CALLBACK = "/api/v1/webhooks/whatsapp"
 _LONG_INPUTS = [secrets.token_hex(2_000) for _ in range(24)]
@@ -49,6 +50,7 @@ async def _use(deployment: Deployment) -> None:
         caller = ApiClient(session, deployment.url, tenant)
         await operator.create_short_key(tenant.tenant)
         await _chat(caller)
+        await _files(caller)
         await _die_in_a_call(caller, deployment)
         webhook = await _webhook(caller, receiver)
         await use_people(caller, deployment.outbox)
@@ -103,6 +105,22 @@ async def _chat(caller: ApiClient) -> None:
         raise SmokeError(f"the stream has no end: {stream[-200:]}")
     await _repeat(caller, CHAT, asking("Once"))
     await _repeat(caller, "/v1/embeddings", {"model": "text-embedding-3-small", "input": _LONG_INPUTS})
+
+
+async def _files(caller: ApiClient) -> None:
+    """Upload a file, read and delete it; announce another one, which never comes."""
+    form = b'--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--x\r\n'
+    form += b'Content-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nHello\r\n--x--\r\n'
+    form_type = {"Content-Type": "multipart/form-data; boundary=x"}
+    uploaded = json.loads(await caller.call("POST", _FILES, form, headers=form_type))
+    path = f"{_FILES}/{uploaded['id']}"
+    if (content := await caller.call("GET", f"{path}/content")) != "Hello":
+        raise SmokeError(f"the file has other bytes: {content[:80]!r}")
+    await caller.call("DELETE", path)
+    await caller.call("POST", _FILES, {"filename": "b.txt", "bytes": 5, "purpose": "batch"})
+    listed = json.loads(await caller.call("GET", _FILES))["data"]
+    if [file["status"] for file in listed] != ["pending"]:
+        raise SmokeError(f"the files are not as they should be: {listed}")
 
 
 async def _die_in_a_call(caller: ApiClient, deployment: Deployment) -> None:

@@ -172,7 +172,8 @@ def resource_text(assembly: Assembly, resource: Declared, function: str) -> str:
     """What the statement of a function's role names for `resource`, as the assembly's text."""
     config = assembly.config
     name = resource.physical_name(config.stage, account="<AWS::AccountId>", region=config.region)
-    return f"arn:<AWS::Partition>:s3:::{name}/{function}/*" if resource.kind is ResourceKind.BUCKET else name
+    prefix = resource.name if resource.shared else function
+    return f"arn:<AWS::Partition>:s3:::{name}/{prefix}/*" if resource.kind is ResourceKind.BUCKET else name
 
 
 @EACH
@@ -192,8 +193,9 @@ def last_name(text: str) -> str:
 
 
 def test_only_what_is_due_or_parked_is_read_from_the_index() -> None:
-    """A function that lists deliveries in their table has nothing to do with the index over all tenants."""
-    assert {function.name for function in FUNCTIONS if function.indexes} == {"webhook-scheduler", "webhook-sender"}
+    """A function that lists deliveries or files in their table has nothing to do with the index over all tenants."""
+    found = {function.name for function in FUNCTIONS if function.indexes}
+    assert found == {"files-sweep", "webhook-scheduler", "webhook-sender"}
 
 
 @EACH

@@ -57,7 +57,7 @@ VALUES = (
 )
 OF_PARAMETERS = [route for route in ROUTES if "{" in route.path]
 PARAMETERS = sorted({name for route in OF_PARAMETERS for name in re.findall(r"\{[^}]+\}", route.path)})
-NOT_FOUND = ("not_found", "model_not_found", "response_not_found")
+NOT_FOUND = ("not_found", "model_not_found", "response_not_found", "file_not_found")
 TEMPLATES = resources(ROUTES)
 
 

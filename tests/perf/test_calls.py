@@ -47,6 +47,7 @@ from tests.support.inference.wire import (
     search,
     speak,
     transcribe,
+    upload,
 )
 from tests.support.keys.authenticators import only_keys
 
@@ -164,6 +165,18 @@ async def test_history_of_images_is_one_write_and_one_read(
     assert (await client.get(HISTORY, headers=account.headers)).status_code == 200
 
     assert count.operations == [ADMIT, "Query images"]
+
+
+async def test_upload_takes_its_bytes_and_shows_the_file(
+    client: httpx2.AsyncClient, accounts: Accounts, count: Count
+) -> None:
+    account = await accounts.account()
+
+    file = (await upload(client, account)).json()["id"]
+
+    assert count.operations == [ADMIT, "TransactWriteItems ", "UpdateItem files"]
+    assert (await client.get(f"/v1/files/{file}", headers=account.headers)).status_code == 200
+    assert count.operations[3:] == [ADMIT, "GetItem files"]
 
 
 async def test_count_of_tokens_is_one_write(client: httpx2.AsyncClient, accounts: Accounts, count: Count) -> None:

@@ -13,6 +13,7 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.catalog.model import Catalog, ProviderRoute
 from callmissed.clock import MINUTE, Clock, Micros, system_clock
+from callmissed.files.service import Files
 from callmissed.keys.budgets import KeyBudgets
 from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import KeyPolicy
@@ -33,6 +34,7 @@ from callmissed_ai.services.image_history.history import ImageHistory
 from functions.inference.app import create_app
 from local.aws.tables import StageTables
 from tests.support.inference.image_objects import MemoryObjects
+from tests.support.memory_files import MemoryFiles
 from tests.support.threads import uvicorn_serving
 from tests.support.wallet_items import held, spent
 
@@ -380,6 +382,6 @@ def gateway_at_work(
     )
     objects = MemoryObjects()
     images = made.images if settings.images_bucket else ImageHistory(made.database, objects, clock)
-    container = replace(made, router=router, images=images)
+    container = replace(made, router=router, images=images, files=Files(made.database, MemoryFiles(), clock))
     with uvicorn_serving(create_app(container)) as url:
         yield ServedGateway(url, container, sleeps, objects)

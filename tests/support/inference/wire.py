@@ -30,6 +30,10 @@ TEXTS: Mapping[str, Any] = {"model": "lab-embedding", "input": ["Hello", "there"
 IMAGE: Mapping[str, Any] = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
 
+FILES = "/v1/files"
+FILE: Mapping[str, Any] = {"data": {"purpose": "batch"}, "files": {"file": ("a.txt", b"the bytes of a file")}}
+
+
 async def chat(
     client: httpx2.AsyncClient, account: Account, headers: Mapping[str, str] | None = None, **fields: Any
 ) -> httpx2.Response:
@@ -94,6 +98,13 @@ async def speak(
 ) -> httpx2.Response:
     """A speech call of `account`, whose body is `SPOKEN` with `fields` changed."""
     return await client.post(SPEECH, json={**SPOKEN, **fields}, headers={**account.headers, **(headers or {})})
+
+
+async def upload(
+    client: httpx2.AsyncClient, account: Account, headers: Mapping[str, str] | None = None, **changes: Any
+) -> httpx2.Response:
+    """An upload of `account`: `FILE` with `changes` of the request."""
+    return await client.post(FILES, headers={**account.headers, **(headers or {})}, **{**FILE, **changes})
 
 
 def refused(

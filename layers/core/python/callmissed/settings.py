@@ -38,6 +38,7 @@ class CoreSettings:
     responses_bucket: str = ""
     stored_responses_bucket: str = ""
     images_bucket: str = ""
+    files_bucket: str = ""
     public_url: str = ""
     peppers: str = field(default="", repr=False)
     pepper_secret_name: str = ""

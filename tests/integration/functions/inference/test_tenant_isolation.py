@@ -15,6 +15,8 @@ from tests.support.inference.upstream import FakeUpstream
 from tests.support.inference.wire import (
     ASKED,
     EMBEDDINGS,
+    FILE,
+    FILES,
     HELLO,
     HISTORY,
     IMAGES,
@@ -31,6 +33,7 @@ from tests.support.inference.wire import (
     draw,
     refused,
     respond,
+    upload,
 )
 
 SERVED = [route for route in ROUTES if route.function == INFERENCE.name]
@@ -55,6 +58,7 @@ class Tenants:
         stranger: Account,
         call_id: str,
         response_id: str,
+        file_id: str,
     ) -> None:
         self.client = client
         self.accounts = accounts
@@ -62,10 +66,12 @@ class Tenants:
         self.stranger = stranger
         self.call_id = call_id
         self.response_id = response_id
+        self.file_id = file_id
 
     async def request(self, route: Route, account: Account | None, **more: Any) -> httpx2.Response:
-        """`route` with its path filled by a model and a response that exist."""
+        """`route` with its path filled by a model, a response and a file that exist."""
         path = route.path.replace("{model_id+}", "lab-chat").replace("{response_id}", self.response_id)
+        path = path.replace("{file_id}", self.file_id)
         headers = account.headers if account else {}
         return await self.client.request(route.method, path, headers=headers, **more)
 
@@ -140,6 +146,26 @@ async def lists_only_the_callers_own(tenants: Tenants, route: Route) -> None:
     await tenants.accounts.assert_untouched(tenants.stranger)
 
 
+async def shows_files_to_the_owner_alone(tenants: Tenants, route: Route) -> None:
+    """A stranger gets 404 in the words for a file that does not exist."""
+    refused(await tenants.request(route, tenants.stranger), 404, "file_not_found")
+
+    assert (await tenants.request(route, tenants.owner)).status_code == 200
+
+
+async def lists_only_the_callers_files(tenants: Tenants, route: Route) -> None:
+    listed = [(await tenants.request(route, each)).json()["data"] for each in (tenants.owner, tenants.stranger)]
+
+    assert [[file["id"] for file in data] for data in listed] == [[tenants.file_id], []]
+
+
+async def creates_for_the_caller_alone(tenants: Tenants, route: Route) -> None:
+    assert (await tenants.request(route, tenants.stranger, **FILE)).status_code == 200
+
+    owned = await tenants.client.get(FILES, headers=tenants.owner.headers)
+    assert [file["id"] for file in owned.json()["data"]] == [tenants.file_id]
+
+
 async def compacts_only_the_callers_own(tenants: Tenants, route: Route) -> None:
     body = {"model": "gpt-chat", "previous_response_id": tenants.response_id}
 
@@ -174,6 +200,11 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ("POST", IMAGES): charges_only_the_caller,
     ("GET", HISTORY): lists_only_the_callers_own,
     ("POST", "/v1/audio/speech"): charges_only_the_caller,
+    ("POST", "/v1/files"): creates_for_the_caller_alone,
+    ("GET", "/v1/files"): lists_only_the_callers_files,
+    ("GET", "/v1/files/{file_id}"): shows_files_to_the_owner_alone,
+    ("DELETE", "/v1/files/{file_id}"): shows_files_to_the_owner_alone,
+    ("GET", "/v1/files/{file_id}/content"): shows_files_to_the_owner_alone,
     ("GET", "/v1/generation"): finds_only_the_callers_own,
     ("GET", "/v1/models"): is_the_same_for_all,
     ("GET", "/v1/models/{model_id+}"): is_the_same_for_all,
@@ -192,7 +223,8 @@ async def tenants(client: httpx2.AsyncClient, accounts: Accounts, upstream: Fake
     assert call.status_code == 200
     response = await respond(client, owner, instructions=SECRET_PROMPT)
     call_id = call.headers["x-request-id"].removeprefix("req_")
-    return Tenants(client, accounts, owner, stranger, call_id, response.json()["id"])
+    file = await upload(client, owner)
+    return Tenants(client, accounts, owner, stranger, call_id, response.json()["id"], file.json()["id"])
 
 
 def test_every_route_has_its_check() -> None:

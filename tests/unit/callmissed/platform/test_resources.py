@@ -17,6 +17,7 @@ from callmissed.platform.resources import (
     ACCOUNT_SECRETS,
     CALLBACK_SECRETS,
     EVENT_BUS,
+    FILES_BUCKET,
     IMAGES_BUCKET,
     PEPPERS,
     PROVIDER_KEYS,
@@ -35,7 +36,7 @@ def test_resources_grant_reading_of_secrets_and_no_more() -> None:
         assert secret.actions == ("secretsmanager:GetSecretValue",)
     assert PROVIDERS_FILE.actions == ("ssm:GetParameter",)
     assert RESPONSES_BUCKET.actions == ("s3:GetObject", "s3:PutObject")
-    for bucket in (STORED_RESPONSES, IMAGES_BUCKET):
+    for bucket in (STORED_RESPONSES, IMAGES_BUCKET, FILES_BUCKET):
         assert bucket.actions == ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
     assert EVENT_BUS.actions == ("events:PutEvents",)
 

@@ -11,12 +11,14 @@ from callmissed.aws.secrets import pepper_ring, provider_environment
 from callmissed.catalog.loader import read_catalog
 from callmissed.catalog.model import Catalog
 from callmissed.clock import Clock, system_clock
+from callmissed.files.service import Files
+from callmissed.files.storage import S3Files
 from callmissed.http.client import SafeClient
 from callmissed.idempotency.store import IdempotencyStore
 from callmissed.keys.admission import Admission
 from callmissed.keys.authenticate import KeyAuthenticator
 from callmissed.ledger.holds import Ledger
-from callmissed.platform.resources import IMAGES_BUCKET, RESPONSES_BUCKET, STORED_RESPONSES
+from callmissed.platform.resources import FILES_BUCKET, IMAGES_BUCKET, RESPONSES_BUCKET, STORED_RESPONSES
 from callmissed.settings import CoreSettings
 from callmissed_ai.calls.settlement import CallSettlement
 from callmissed_ai.routing.health import RouteHealth
@@ -39,6 +41,7 @@ class Container:
     idempotency: IdempotencyStore
     responses: ResponsesStore
     images: ImageHistory
+    files: Files
     admission: Admission
     authenticator: KeyAuthenticator
     settlement: CallSettlement
@@ -88,6 +91,7 @@ def create_container(
         idempotency=IdempotencyStore(database, Bucket(settings, RESPONSES_BUCKET)),
         responses=ResponsesStore(database, Bucket(settings, STORED_RESPONSES), clock),
         images=ImageHistory(database, Bucket(settings, IMAGES_BUCKET), clock),
+        files=Files(database, S3Files(Bucket(settings, FILES_BUCKET)), clock),
         admission=admission,
         authenticator=KeyAuthenticator(database, admission, pepper_ring(settings)),
         settlement=CallSettlement(ledger, admission, clock),

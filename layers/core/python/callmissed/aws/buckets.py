@@ -4,8 +4,7 @@ Callers get an object by a presigned URL: https://docs.aws.amazon.com/AmazonS3/l
 """
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
 
 from callmissed.observability import LoggableError, failure_name
@@ -63,56 +62,36 @@ class Bucket:
         self._variable = declared.variable
         self._where: str = getattr(settings, declared.setting or "")
         self._client: S3Client | None = None
-        self._signer: S3Client | None = None
 
     async def keep(self, name: str, body: bytes, media_type: str = "") -> None:
         """As `LongBodies.keep`; a URL of the body shows its `media_type`."""
-        await _in_time(asyncio.to_thread(self._put, name, body, media_type))
+        typed: ObjectType = {"ContentType": media_type} if media_type else {}
+        await self.use(name, lambda s3, place: s3.put_object(**place, **typed, Body=body))
 
     async def find(self, name: str) -> bytes:
         """As `LongBodies.find`."""
-        return await _in_time(asyncio.to_thread(self._get, name))
+        return await self.use(name, lambda s3, place: s3.get_object(**place)["Body"].read())
 
     async def remove(self, name: str) -> None:
         """As `LongBodies.remove`."""
-        await _in_time(asyncio.to_thread(self._delete, name))
+        await self.use(name, lambda s3, place: s3.delete_object(**place))
 
-    async def url(self, name: str, media_type: str, seconds: int) -> str:
+    async def url(self, name: str, media_type: str, seconds: int, disposition: str = "inline") -> str:
         """A URL by which anyone may read the object for so many seconds. Raises BucketUnavailable."""
-        return await _in_time(asyncio.to_thread(self._sign, name, media_type, seconds))
+        shown = {"ResponseContentType": media_type, "ResponseContentDisposition": disposition}
+        return await self.use(
+            name, lambda s3, place: s3.generate_presigned_url("get_object", {**place, **shown}, ExpiresIn=seconds)
+        )
 
-    def _put(self, name: str, body: bytes, media_type: str) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
+    async def use(self, name: str, work: "Callable[[S3Client, ObjectPlace], T]") -> T:
+        """Result of `work`, in a thread, on the object `name`. Raises BucketUnavailable for what botocore raises."""
+        return await _in_time(asyncio.to_thread(self._use, name, work))
 
-        typed: ObjectType = {"ContentType": media_type} if media_type else {}
-        try:
-            self._s3().put_object(**self._place(name), **typed, Body=body)
-        except (BotoCoreError, ClientError, RuntimeError) as error:  # that of credentials that stay expired
-            raise BucketUnavailable(failure_name(error)) from error
-
-    def _get(self, name: str) -> bytes:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            return self._s3().get_object(**self._place(name))["Body"].read()
-        except (BotoCoreError, ClientError, RuntimeError) as error:  # that of credentials that stay expired
-            raise BucketUnavailable(failure_name(error)) from error
-
-    def _delete(self, name: str) -> None:
+    def _use(self, name: str, work: "Callable[[S3Client, ObjectPlace], T]") -> T:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            self._s3().delete_object(**self._place(name))
-        except (BotoCoreError, ClientError, RuntimeError) as error:  # that of credentials that stay expired
-            raise BucketUnavailable(failure_name(error)) from error
-
-    def _sign(self, name: str, media_type: str, seconds: int) -> str:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        shown = {"ResponseContentType": media_type, "ResponseContentDisposition": "inline"}
-        try:
-            signer = self._s3_of_region()
-            return signer.generate_presigned_url("get_object", {**self._place(name), **shown}, ExpiresIn=seconds)
+            return work(self._s3(), self._place(name))
         except (BotoCoreError, ClientError, RuntimeError) as error:  # that of credentials that stay expired
             raise BucketUnavailable(failure_name(error)) from error
 
@@ -128,16 +107,6 @@ class Bucket:
 
             self._client = client("s3", self._settings)
         return self._client
-
-    def _s3_of_region(self) -> "S3Client":
-        """A client whose URLs name the region: a new bucket's name leads elsewhere at first, and the host is signed."""
-        if self._signer is None:
-            from callmissed.aws.clients import client
-
-            settings = self._settings
-            endpoint = settings.aws_endpoint or f"https://s3.{settings.region}.amazonaws.com"
-            self._signer = client("s3", replace(settings, aws_endpoint=endpoint))
-        return self._signer
 
 
 async def _in_time(work: Awaitable[T]) -> T:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _PATIENCE = Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
 """Functions live for half a minute; botocore's own timeouts are a minute each."""
 
+_REGIONAL = _PATIENCE.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
+"""S3's own: signed URLs name the bucket's region, because the global name redirects, which breaks an upload."""
+
 _USED_LATER = ("encodings.idna",)
 """Modules that a client imports with its first request."""
 
@@ -60,9 +63,10 @@ def client(service: str, settings: CoreSettings, credentials: Credentials | None
         "aws_secret_access_key": credentials.secret_key,
         "aws_session_token": credentials.token,
     }
+    config = _REGIONAL if service == "s3" and not settings.aws_endpoint else _PATIENCE
     where = {"region_name": settings.region, "endpoint_url": settings.aws_endpoint, **(given or {})}
     with _one_at_a_time:
-        return boto3.client(service, config=_PATIENCE, **where)  # pyright: ignore
+        return boto3.client(service, config=config, **where)  # pyright: ignore
 
 
 def warm_up(services: Iterable[str]) -> None:

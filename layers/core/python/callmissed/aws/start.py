@@ -59,7 +59,9 @@ def _services(settings: CoreSettings) -> Iterator[str]:
     rings = (settings.pepper_secret_name, settings.sealing_secret_name)
     if any((*rings, settings.provider_keys_secret_name, settings.callback_secrets_name, settings.account_secrets_name)):
         yield "secretsmanager"
-    if settings.responses_bucket or settings.stored_responses_bucket or settings.images_bucket:
+    if any(
+        (settings.responses_bucket, settings.stored_responses_bucket, settings.images_bucket, settings.files_bucket)
+    ):
         yield "s3"
     if settings.queue_base:
         yield "sqs"

@@ -21,8 +21,9 @@ class ResourceKind(Enum):
     PARAMETER = auto()
     """An SSM parameter. The variable holds `ssm:` and its name."""
     BUCKET = auto()
-    """An S3 bucket. Each function has a prefix of its own, which is the function's name. The variable holds the
-    bucket's name and the prefix, with a slash between them; the actions apply to the objects below the prefix."""
+    """An S3 bucket. Each function has a prefix of its own, which is the function's name; a bucket that is `shared` has
+    one prefix, which is the bucket's name. The variable holds the bucket's name and the prefix, with a slash between
+    them; the actions apply to the objects below the prefix."""
     EVENT_BUS = auto()
     """An EventBridge bus. Functions derive its name from the stage."""
 
@@ -40,8 +41,8 @@ class Resource:
 
     A secret or a parameter of a new stage has `content`; a secret without starts as a random key of 32 bytes, in hex.
     `rotation` says how a secret's content is replaced, because Secrets Manager does not do that. A bucket's objects go
-    after `expires_days`. The operator
-    creates one that is `from_operator`, and only a stage whose settings ask for it has it.
+    after `expires_days`, and functions see each other's objects where it is `shared`. The operator creates one that is
+    `from_operator`, and only a stage whose settings ask for it has it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Resource:
     rotation: str = ""
     expires_days: int | None = None
     from_operator: bool = False
+    shared: bool = False
 
     @property
     def variable(self) -> str | None:
@@ -172,6 +174,19 @@ IMAGES_BUCKET = Resource(
 )
 """Images are in the history for 30 days; S3 expires by whole days, so the last one covers all of them."""
 
+FILES_BUCKET = Resource(
+    "files",
+    ResourceKind.BUCKET,
+    "callmissed-{stage}-files-{account}-{region}",
+    ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+    holds="Files of tenants, by tenant",
+    tenant_data=OWNERS,
+    setting="files_bucket",
+    expires_days=31,
+    shared=True,
+)
+"""Files are kept for 30 days at most; S3 expires by whole days, so the last one covers all of them."""
+
 EVENT_BUS = Resource(
     "events",
     ResourceKind.EVENT_BUS,
@@ -191,5 +206,6 @@ RESOURCES = (
     RESPONSES_BUCKET,
     STORED_RESPONSES,
     IMAGES_BUCKET,
+    FILES_BUCKET,
     EVENT_BUS,
 )

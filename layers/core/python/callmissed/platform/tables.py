@@ -131,6 +131,15 @@ IMAGES = Table(
     ttl_attribute="ttl",
     holds="the history of an API key's images, with their prompts, for 30 days; S3 has the images",
 )
+FILES_DUE = Index("due", "shard", "due", tenant_data=HELPERS, shows=("state",))
+FILES = Table(
+    "files",
+    "tenant",
+    "item",
+    tenant_data=PARTITION,
+    index=FILES_DUE,
+    holds="a tenant's files, for 30 days, and how many bytes they are; what is due for deletion is in the index",
+)
 SESSIONS = Table(
     "sessions",
     "user",
@@ -174,6 +183,7 @@ TABLES = (
     DELIVERIES,
     RESPONSES,
     IMAGES,
+    FILES,
     SESSIONS,
     CHALLENGES,
     LIMITS,

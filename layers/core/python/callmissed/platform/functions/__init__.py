@@ -4,7 +4,7 @@ from callmissed.platform.functions import auth, billing, inference, webhooks
 from callmissed.platform.functions.auth import AUTH_API, AUTHORIZER, KEY_EXPIRY, MAILER
 from callmissed.platform.functions.billing import LEDGER_EVENTS, LEDGER_RECONCILE, LEDGER_SWEEP
 from callmissed.platform.functions.function import BEDROCK_MODELS_VARIABLE, Function, Schedule
-from callmissed.platform.functions.inference import INFERENCE
+from callmissed.platform.functions.inference import FILES_SWEEP, INFERENCE
 from callmissed.platform.functions.webhooks import (
     CALLBACK_WORKER,
     CALLBACKS_API,
@@ -16,7 +16,7 @@ from callmissed.platform.functions.webhooks import (
 )
 
 FUNCTIONS = (*inference.FUNCTIONS, *billing.FUNCTIONS, *auth.FUNCTIONS, *webhooks.FUNCTIONS)
-SCHEDULES = (*billing.SCHEDULES, *webhooks.SCHEDULES, *auth.SCHEDULES)
+SCHEDULES = (*inference.SCHEDULES, *billing.SCHEDULES, *webhooks.SCHEDULES, *auth.SCHEDULES)
 
 __all__ = [
     "AUTHORIZER",
@@ -26,6 +26,7 @@ __all__ = [
     "CALLBACK_WORKER",
     "EVENT_FANOUT",
     "EVENT_RELAY",
+    "FILES_SWEEP",
     "FUNCTIONS",
     "INFERENCE",
     "KEY_EXPIRY",

@@ -1,7 +1,8 @@
 """The inference slice's functions."""
 
-from callmissed.platform.functions.function import ADMIT_KEYS, IDEMPOTENT_ANSWERS, Function
+from callmissed.platform.functions.function import ADMIT_KEYS, IDEMPOTENT_ANSWERS, READ_WRITE, Function, Schedule
 from callmissed.platform.resources import (
+    FILES_BUCKET,
     IMAGES_BUCKET,
     PEPPERS,
     PROVIDER_KEYS,
@@ -9,7 +10,7 @@ from callmissed.platform.resources import (
     RESPONSES_BUCKET,
     STORED_RESPONSES,
 )
-from callmissed.platform.tables import DOMAINS, IDEMPOTENCY, IMAGES, KEYS, LEDGER, RESPONSES, TENANTS, WALLETS
+from callmissed.platform.tables import DOMAINS, FILES, IDEMPOTENCY, IMAGES, KEYS, LEDGER, RESPONSES, TENANTS, WALLETS
 
 INFERENCE = Function(
     "inference",
@@ -33,10 +34,22 @@ INFERENCE = Function(
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
         RESPONSES.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
         IMAGES.name: ("dynamodb:PutItem", "dynamodb:Query"),
+        FILES.name: READ_WRITE,
     },
-    needs=(PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, STORED_RESPONSES, IMAGES_BUCKET),
+    needs=(PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET, STORED_RESPONSES, IMAGES_BUCKET, FILES_BUCKET),
     snap_start=True,
     model_actions=("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"),
 )
 
-FUNCTIONS = (INFERENCE,)
+FILES_SWEEP = Function(
+    "files-sweep",
+    slice="inference",
+    handler="functions.inference.handlers.files_sweep.handler",
+    timeout_seconds=300,
+    tables={FILES.name: ("dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")},
+    indexes={FILES.name: ("dynamodb:Query",)},
+    needs=(FILES_BUCKET,),
+)
+
+FUNCTIONS = (INFERENCE, FILES_SWEEP)
+SCHEDULES = (Schedule("files-sweep", FILES_SWEEP.name, "rate(1 hour)", "delete files that have expired or never came"),)

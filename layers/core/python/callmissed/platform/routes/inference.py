@@ -26,6 +26,12 @@ ROUTES = (
     _route("GET", "/v1/images/history", Auth.KEY, Permission.IMAGE),
     _route("POST", "/v1/audio/speech", Auth.KEY, Permission.TTS),
     _route("POST", "/v1/search", Auth.KEY, Permission.SEARCH),
+    # Files ask for `llm` or, for audio, `stt`: the function decides by the file.
+    _route("POST", "/v1/files", Auth.KEY),
+    _route("GET", "/v1/files", Auth.KEY),
+    _route("GET", "/v1/files/{file_id}", Auth.KEY),
+    _route("DELETE", "/v1/files/{file_id}", Auth.KEY),
+    _route("GET", "/v1/files/{file_id}/content", Auth.KEY),
     _route("GET", "/v1/models", Auth.KEY),
     _route("GET", "/v1/models/{model_id+}", Auth.KEY),
     _route("GET", "/anthropic/v1/models", Auth.KEY),

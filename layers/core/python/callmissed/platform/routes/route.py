@@ -49,10 +49,11 @@ class Route:
     """One method and path. `{name}` matches a segment, `{name+}` the rest of the path, slashes included.
 
     `function` is the name of the function, which this module does not import: the core reads routes when it starts.
-    `permission` is None where any active key is enough; `scope` is required of a key on an ACCOUNT route, and one of
-    `roles` of a person there and on a SESSION route. `while_inactive` routes serve the owner of a tenant that the owner
-    has deactivated. `streaming` routes use API Gateway's STREAM transfer mode, which all routes of a web app need and
-    no others: `infra` rejects a table that breaks this rule.
+    `permission` is None where any active key is enough, or where the function decides by what is asked. `scope` is
+    required of a key on an ACCOUNT route, and one of `roles` of a person there and on a SESSION route.
+    `while_inactive` routes serve the owner of a tenant that the owner has deactivated. `streaming` routes use API
+    Gateway's STREAM transfer mode, which all routes of a web app need and no others: `infra` rejects a table that
+    breaks this rule.
     """
 
     method: str
