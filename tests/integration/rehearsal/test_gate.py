@@ -94,7 +94,7 @@ async def test_missing_object_is_denied_to_who_may_not_list(
     gate: tuple[AccessGate, str], stage_plan: DeploymentPlan
 ) -> None:
     """AWS answers 404 to those alone who may list the bucket."""
-    bucket, _ = stage_plan.of("AWS::S3::Bucket")
+    bucket, *_ = stage_plan.of("AWS::S3::Bucket")
     inference = client("s3", gate[1], "inference")
     [prefix] = {
         resource.partition("/")[2].rstrip("*")
