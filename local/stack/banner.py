@@ -37,7 +37,7 @@ _COMMANDS = (
     ("Events, as webhooks get them; for a receiver of your own see docs/webhooks.md", "webhooks listen"),
     ("What the calls have cost", "credits balance"),
 )
-_SHOWN_MODELS = 5
+_SHOWN_MODELS = 8
 _SNIPPETS = (
     ("curl", "bash", _CURL),
     ("Python, with .venv/bin/python here or after 'pip install openai'", "python", _PYTHON),
