@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from callmissed.aws.queues import SqsQueue
 from callmissed.aws.secrets import pepper_ring
-from callmissed.catalog.model import SANDBOX, Category
+from callmissed.catalog.model import SANDBOX, Category, Model
 from callmissed.clock import system_clock
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.queues import DISPATCH
@@ -95,13 +95,15 @@ async def _tenant(state: StateFolder, seeder: Seeder) -> SeededTenant:
 
 
 def _live_models(inference: Container) -> LiveModels:
-    """The models that can be called: real providers' first, as they are why somebody set a key, then those that chat."""
+    """The models that can be called: real providers' first, as somebody set a key for them, then those that chat."""
     models, availability = inference.catalog.listed(), inference.router.availability
     live = [model for model in models if availability.reason(model) is None]
-    live.sort(
-        key=lambda each: (any(route.provider == SANDBOX for route in each.routes), each.category is not Category.LLM)
-    )
+    live.sort(key=_place)
     return LiveModels([model.id for model in live], len(models))
+
+
+def _place(model: Model) -> tuple[bool, bool]:
+    return any(route.provider == SANDBOX for route in model.routes), model.category is not Category.LLM
 
 
 def _announcement(tenant: SeededTenant, endpoints: LocalEndpoints) -> Announcement:

@@ -45,4 +45,6 @@ def test_many_models_are_counted() -> None:
 
     text = LiveModels(ids, 70).text
 
-    assert text.startswith("model-0, model-1, model-2, model-3, model-4 and 40 more\n25 others lack")
+    assert text.startswith(
+        "model-0, model-1, model-2, model-3, model-4, model-5, model-6, model-7 and 37 more\n25 others lack"
+    )
