@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from callmissed.errors import invalid_request
+from callmissed_ai.audio.fields import DEEPGRAM_FIELDS
 from callmissed_ai.dialects.json_reply import UnusableReply
 from callmissed_ai.providers.deepgram.transcription import settings, transcript
 from callmissed_ai.providers.json_api import JsonTransport
@@ -19,24 +20,6 @@ from callmissed_ai.transports.paths import TRANSLATIONS
 
 _NAME = "cloudflare_run"
 _DEEPGRAM = "/deepgram/"
-_OF_DEEPGRAM = (
-    "utterances",
-    "utt_split",
-    "paragraphs",
-    "numerals",
-    "measurements",
-    "dictation",
-    "profanity_filter",
-    "filler_words",
-    "multichannel",
-    "detect_entities",
-    "detect_language",
-    "redact",
-    "keyterm",
-    "keywords",
-    "search",
-    "replace",
-)
 
 
 class CloudflareTranscription:
@@ -55,7 +38,7 @@ class CloudflareTranscription:
         if call.json["mode"] not in ("transcribe", "translate"):
             refuse(call, _NAME, ["mode"])
         refuse_formats(call, _NAME, ["diarized_json"])
-        refuse(call, _NAME, ["diarize", *_OF_DEEPGRAM])
+        refuse(call, _NAME, ["diarize", *DEEPGRAM_FIELDS])
 
     def transport(self, http: Transport) -> Transport:
         """See `NativeApi.transport`."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from callmissed.errors import invalid_request
+from callmissed_ai.audio.fields import DEEPGRAM_FIELDS
 from callmissed_ai.audio.reading.cutting import Piece, check_cut, cut
 from callmissed_ai.audio.reading.files import AudioFile
 from callmissed_ai.audio.reading.track import NotAudio
@@ -25,30 +26,7 @@ _NAME = "sarvam_speech"
 _MAX_SECONDS = 29.5
 _PARALLEL = 4
 _PATH = "/speech-to-text"
-_REFUSED = (
-    "stream",
-    "diarize",
-    "prompt",
-    "temperature",
-    "include",
-    "chunking_strategy",
-    "utterances",
-    "utt_split",
-    "paragraphs",
-    "numerals",
-    "measurements",
-    "dictation",
-    "profanity_filter",
-    "filler_words",
-    "multichannel",
-    "detect_entities",
-    "detect_language",
-    "redact",
-    "keyterm",
-    "keywords",
-    "search",
-    "replace",
-)
+_REFUSED = ("stream", "diarize", "prompt", "temperature", "include", "chunking_strategy", *DEEPGRAM_FIELDS)
 _ODIA = {"or": "od-IN"}
 
 

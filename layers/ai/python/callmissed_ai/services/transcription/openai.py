@@ -6,8 +6,9 @@ https://developers.openai.com/api/docs/guides/speech-to-text
 from collections.abc import Iterator
 from typing import Literal
 
+from callmissed_ai.audio.fields import DEEPGRAM_FIELDS
 from callmissed_ai.services.transcription.formats import TIMED
-from callmissed_ai.services.transcription.request import DEEPGRAM_FIELDS, TranscriptionRequest, unsupported
+from callmissed_ai.services.transcription.request import TranscriptionRequest, unsupported
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.multipart import FilePart, form_call
 from callmissed_ai.transports.paths import TRANSCRIPTIONS, TRANSLATIONS

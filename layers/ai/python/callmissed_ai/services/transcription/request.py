@@ -26,26 +26,6 @@ _File = Annotated[
     WithJsonSchema({"type": "string", "format": "binary", "description": "WAV, MP3, OGG, FLAC, M4A, AAC or WebM."}),
 ]
 
-DEEPGRAM_FIELDS = (
-    "utterances",
-    "utt_split",
-    "paragraphs",
-    "numerals",
-    "measurements",
-    "dictation",
-    "profanity_filter",
-    "filler_words",
-    "multichannel",
-    "detect_entities",
-    "detect_language",
-    "redact",
-    "keyterm",
-    "keywords",
-    "search",
-    "replace",
-)
-"""Fields that only Deepgram's models have, beside `diarize`."""
-
 
 class _AudioRequest(BaseModel):
     """What both ways of asking have."""

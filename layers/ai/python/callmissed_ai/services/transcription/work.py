@@ -8,6 +8,7 @@ from typing import Any, cast
 from callmissed.catalog.model import SANDBOX, Catalog, Category, Model, ProviderRoute
 from callmissed.errors import ApiError, invalid_request
 from callmissed.platform.routes import Permission
+from callmissed_ai.audio.fields import DEEPGRAM_FIELDS
 from callmissed_ai.audio.reading.files import AudioFile, read_audio
 from callmissed_ai.audio.reading.track import NotAudio
 from callmissed_ai.charges import Charges, unit_charges
@@ -17,7 +18,6 @@ from callmissed_ai.services.service import Service
 from callmissed_ai.services.transcription import openai
 from callmissed_ai.services.transcription.formats import MEDIA_TYPES, seconds_in, written
 from callmissed_ai.services.transcription.request import (
-    DEEPGRAM_FIELDS,
     TranscriptionRequest,
     TranslationRequest,
     parsed,
