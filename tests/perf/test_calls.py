@@ -39,7 +39,6 @@ from tests.support.inference.wire import (
     TRANSCRIPTIONS,
     TRANSLATIONS,
     chat,
-    draw,
     embed,
     message,
     refused,
@@ -47,7 +46,6 @@ from tests.support.inference.wire import (
     search,
     speak,
     transcribe,
-    upload,
 )
 from tests.support.keys.authenticators import only_keys
 
@@ -71,7 +69,6 @@ SERVICES = pytest.mark.parametrize(
 BilledCall = Callable[[httpx2.AsyncClient, Account], Awaitable[httpx2.Response]]
 ADMIT, HOLD, ENTRY, APPLY = "UpdateItem keys", "UpdateItem wallets", "PutItem ledger", "UpdateItem wallets"
 KEEP = "UpdateItem idempotency"
-TENANT = "GetItem tenants"
 COUNT_TOKENS = f"{MESSAGES}/count_tokens"
 KEYED = {"Idempotency-Key": "counted"}
 
@@ -101,28 +98,6 @@ async def test_billed_call_of_every_service(
     assert count.units == len(count.exchanges) <= 5
 
 
-async def test_search_without_a_provider_reads_the_tenants_own_beside_the_hold(
-    client: httpx2.AsyncClient, accounts: Accounts, count: Count, asked: FakeUpstream
-) -> None:
-    account = await accounts.account()
-
-    assert (await search(client, account)).status_code == 200
-
-    assert count.before_upstream == 3
-    assert sorted(count.operations) == sorted([ADMIT, HOLD, TENANT, ENTRY, APPLY])
-    assert (count.rounds, count.reads, count.units) == (4, 1, 4.5)
-
-
-async def test_search_of_a_test_key_reads_the_tenants_own_provider(
-    client: httpx2.AsyncClient, accounts: Accounts, count: Count
-) -> None:
-    account = await accounts.account(mode=Mode.TEST)
-
-    assert (await search(client, account)).status_code == 200
-
-    assert count.operations == [ADMIT, TENANT, ENTRY]
-
-
 def test_every_service_is_counted() -> None:
     billed = {route.path.removeprefix("/anthropic") for route in ROUTES if route.permission}
 
@@ -141,42 +116,6 @@ def test_every_service_is_counted() -> None:
         COUNT_TOKENS,
     }
     assert {path for path in billed if "{" not in path} == counted
-
-
-async def test_image_is_one_record_and_no_round_trip_more(
-    client: httpx2.AsyncClient, accounts: Accounts, count: Count, asked: FakeUpstream
-) -> None:
-    account = await accounts.account(budget=10**10)
-
-    assert (await draw(client, account)).status_code == 200
-
-    assert count.before_upstream == 2
-    assert count.operations[:3] == [ADMIT, HOLD, ENTRY]
-    assert sorted(count.operations[3:]) == sorted([APPLY, "PutItem images"])
-    assert (count.rounds, count.reads, count.transactions) == (4, 0, 0)
-    assert count.units == len(count.exchanges)
-
-
-async def test_history_of_images_is_one_write_and_one_read(
-    client: httpx2.AsyncClient, accounts: Accounts, count: Count
-) -> None:
-    account = await accounts.account()
-
-    assert (await client.get(HISTORY, headers=account.headers)).status_code == 200
-
-    assert count.operations == [ADMIT, "Query images"]
-
-
-async def test_upload_takes_its_bytes_and_shows_the_file(
-    client: httpx2.AsyncClient, accounts: Accounts, count: Count
-) -> None:
-    account = await accounts.account()
-
-    file = (await upload(client, account)).json()["id"]
-
-    assert count.operations == [ADMIT, "TransactWriteItems ", "UpdateItem files"]
-    assert (await client.get(f"/v1/files/{file}", headers=account.headers)).status_code == 200
-    assert count.operations[3:] == [ADMIT, "GetItem files"]
 
 
 async def test_count_of_tokens_is_one_write(client: httpx2.AsyncClient, accounts: Accounts, count: Count) -> None:

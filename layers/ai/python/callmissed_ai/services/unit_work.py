@@ -19,7 +19,7 @@ from callmissed_ai.transports.media import FetchMedia
 from callmissed_ai.transports.native import check_call
 from callmissed_ai.work import JSON, Meter
 
-_Request = TypeVar("_Request", bound=BaseModel)
+Request = TypeVar("Request", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class UnitWork(ABC):
         return refused
 
 
-def parsed_request(kind: type[_Request], body: Mapping[str, Any]) -> _Request:
+def parsed_request(kind: type[Request], body: Mapping[str, Any]) -> Request:
     """`body` as a request of that kind. Raises ApiError 400 that names the field at fault."""
     try:
         return kind.model_validate(body)

@@ -28,12 +28,7 @@ from typing import Any
 from callmissed.aws.attributes import Item, to_item
 from callmissed.aws.comparisons import Comparison, at_least, begins_with, between, equal, missing_or
 from callmissed.aws.database import Database
-from callmissed.aws.operations import (
-    WriteOperation,
-    delete_operation,
-    put_new_operation,
-    update_operation,
-)
+from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, update_operation
 from callmissed.clock import SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.keys.count import count_operation, discount_operation
@@ -211,12 +206,8 @@ def key_item_of(item: Item) -> KeyItem:
 def to_key_item(key: KeyItem) -> Item:
     """The hot item as it is stored. Empty scopes are left out, because DynamoDB has no empty sets."""
     item: Item = dict(zip(_LETTERS.values(), _fields(key), strict=True))
-    optional = {
-        "scp": key.scopes,
-        "ln": list(key.lent or ()),
-        "lg": key.logs_enabled,
-        "pl": key.prompt_logging_enabled,
-    }
+    logged = {"lg": key.logs_enabled, "pl": key.prompt_logging_enabled}
+    optional = {"scp": key.scopes, "ln": list(key.lent or ()), **logged}
     return item | {name: value for name, value in optional.items() if value}
 
 
@@ -237,8 +228,7 @@ async def read_api_key(database: Database, tenant: str, key_id: str) -> ApiKey:
 async def read_api_keys(database: Database, tenant: str, *, consistent: bool = False) -> list[ApiKey]:
     """Records of the tenant's keys, revoked ones included, oldest first. Raises Unavailable."""
     selected = database.query(TENANTS, tenant, sort=begins_with(_PREFIX), consistent=consistent)
-    found = [_api_key_of(item) async for item in selected]
-    return sorted(found, key=lambda key: (key.created_at, key.key_id))
+    return sorted([_api_key_of(item) async for item in selected], key=lambda key: (key.created_at, key.key_id))
 
 
 async def read_key_items(database: Database, hashes: Sequence[str]) -> list[KeyItem]:
@@ -256,7 +246,7 @@ def create_operations(item: KeyItem, key: ApiKey) -> list[WriteOperation]:
     return [
         put_new_operation(TENANTS, _to_record(key)),
         count_operation(key.tenant),
-        put_new_operation(KEYS, to_key_item(item)),
+        put_key_item(item),
         *lock_operations(key.domains, key.tenant, key.key_id),
     ]
 
@@ -268,9 +258,8 @@ def revoke_operations(key: ApiKey, last_used_at: str | None, now: Micros) -> lis
         update_operation(KEYS, {"id": key_hash}, set={"st": REVOKED, "ttl": ttl}, expected={"kid": key.key_id})
         for key_hash in sorted(key.hashes)
     ]
-    unlocked = unlock_operations(key.domains, key.tenant, key.key_id)
     revoked = update_api_key(key, status=REVOKED, last_used_at=last_used_at, ttl=ttl)
-    return [*ended, *unlocked, revoked, discount_operation(key.tenant)]
+    return [*ended, *unlock_operations(key.domains, key.tenant, key.key_id), revoked, discount_operation(key.tenant)]
 
 
 def change_operations(before: ApiKey, after: ApiKey) -> list[WriteOperation]:

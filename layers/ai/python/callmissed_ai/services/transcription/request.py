@@ -1,11 +1,12 @@
 """What callers may ask of a transcription: OpenAI's fields, ours, and Deepgram's own."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, WithJsonSchema
 
 from callmissed.errors import ApiError, invalid_request
+from callmissed_ai.services.unit_work import Request, parsed_request
 from callmissed_ai.transports.multipart import FilePart
 
 Mode = Literal["transcribe", "translate", "verbatim", "translit", "codemix"]
@@ -74,19 +75,11 @@ class TranscriptionRequest(_AudioRequest):
     replace: _Phrases | None = None
 
 
-_Request = TypeVar("_Request", bound=BaseModel)
-
-
-def parsed(kind: type[_Request], body: Mapping[str, Any]) -> _Request:
+def parsed(kind: type[Request], body: Mapping[str, Any]) -> Request:
     """`body` as a request of that kind. Raises ApiError 400 that names the field at fault."""
     if "file_id" in body:
         raise unsupported("file_id", "Files can't be named here yet: send the audio as 'file'.")
-    try:
-        return kind.model_validate(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"])[:120]
-        raise invalid_request(f"Invalid '{path}': {first['msg']}.", param=path) from None
+    return parsed_request(kind, body)
 
 
 def unsupported(field: str, message: str) -> ApiError:

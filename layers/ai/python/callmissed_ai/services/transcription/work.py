@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any, cast
 
 from callmissed.catalog.model import SANDBOX, Catalog, Category, Model, ProviderRoute
-from callmissed.errors import ApiError, invalid_request
+from callmissed.errors import invalid_request
 from callmissed.platform.routes import Permission
 from callmissed_ai.audio.fields import DEEPGRAM_FIELDS
 from callmissed_ai.audio.reading.files import AudioFile, read_audio
@@ -191,9 +191,5 @@ def _rounded_up(seconds: float) -> int:
     return ceil(round(min(seconds, 1e9) * 1_000, 3))
 
 
-def _closing(error: ApiError, request_id: str) -> bytes:
-    return closing(error, request_id)
-
-
-SERVICE = Service(Permission.STT, parse, _closing, forms=True)
+SERVICE = Service(Permission.STT, parse, closing, forms=True)
 TRANSLATION = Service(Permission.STT, parse_translation, forms=True)
