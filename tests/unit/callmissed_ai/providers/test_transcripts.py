@@ -98,6 +98,16 @@ def test_reply_of_deepgram_has_text_words_and_segments() -> None:
     assert DeepgramTranscription().reply(call("nova-3"), LISTENED) == {**TRANSCRIPT, "duration": 1.5}
 
 
+@pytest.mark.parametrize("start", [None, "soon", [], {}, "nan", 10**400, 1e300])
+def test_word_of_deepgram_without_a_time_stands_where_it_came(start: object) -> None:
+    words = [{"word": "a", "start": 0}, {"word": "b", "start": start}]
+    heard = {"results": {"channels": [{"alternatives": [{"transcript": "a b", "words": words}]}]}}
+
+    found = DeepgramTranscription().reply(call("nova-3"), heard)
+
+    assert sorted(word["word"] for word in found["words"]) == ["a", "b"]
+
+
 @pytest.mark.parametrize("reply", [{}, {"results": None}, {"results": {"channels": [{"alternatives": []}]}}])
 def test_reply_without_a_transcript_is_unusable(reply: Mapping[str, Any]) -> None:
     with pytest.raises(UnusableReply):

@@ -84,7 +84,7 @@ def transcript(reply: Mapping[str, Any]) -> Mapping[str, Any]:
         "text": "\n".join(str(each.get("transcript") or "") for each in heard).strip(),
         "language": language,
         "duration": member(reply, "metadata").get("duration"),
-        "words": sorted(words, key=lambda word: float(word["start"] or 0)),
+        "words": sorted(words, key=_start),
         **({"segments": segments} if segments else {}),
         **_more(channels, heard),
     }
@@ -97,6 +97,12 @@ def _word(word: Mapping[str, Any]) -> Mapping[str, Any]:
         "end": word.get("end"),
         **_speaker(word),
     }
+
+
+def _start(word: Mapping[str, Any]) -> float:
+    """When the word begins; at once where that is no number."""
+    start = word["start"]
+    return start if isinstance(start, int | float) else 0.0
 
 
 def _segment(utterance: Mapping[str, Any]) -> Mapping[str, Any]:

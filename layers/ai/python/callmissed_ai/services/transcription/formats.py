@@ -5,11 +5,11 @@ with it the bill, is the same for all formats.
 """
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import inf
 from typing import Any, cast
 
 from callmissed_ai.dialects.json_reply import UnusableReply
-from callmissed_ai.dialects.written_json import written_json
+from callmissed_ai.dialects.written_json import with_whole_characters, written_json
 from callmissed_ai.services.transcription.request import Granularity, ResponseFormat
 from callmissed_ai.work import JSON
 
@@ -38,6 +38,9 @@ _MORE = ("entities", "search", "paragraphs")
 """What Deepgram's own fields ask for."""
 
 _MAX_CAPTION_SECONDS = 7.0
+_MAX_SECONDS = 1e9
+"""No audio is longer, so what a provider reports above it is as long as this."""
+
 _SENTENCE_ENDS = (".", "?", "!", "।")
 
 
@@ -59,11 +62,11 @@ def written(
             more = {"logprobs": reply["logprobs"]} if "logprobs" in reply else {}
             return written_json({"text": text, **more, "usage": usage})
         case "text":
-            return f"{text}\n".encode()
+            return _plain(f"{text}\n")
         case "srt":
-            return _captions(_segments(reply), ",").encode()
+            return _plain(_captions(_segments(reply), ","))
         case "vtt":
-            return f"WEBVTT\n\n{_captions(_segments(reply), '.', numbered=False)}".encode()
+            return _plain(f"WEBVTT\n\n{_captions(_segments(reply), '.', numbered=False)}")
         case "diarized_json":
             said = [_diarized(number, each) for number, each in enumerate(_segments(reply))]
             return written_json({"task": task, "duration": seconds, "text": text, "segments": said, "usage": usage})
@@ -81,9 +84,14 @@ def seconds_in(value: object) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         return None
-    return float(value)
+    return None if value == inf else float(min(value, _MAX_SECONDS))
+
+
+def _plain(text: str) -> bytes:
+    """`text` in UTF-8: what a provider says may have half of a surrogate pair, which JSON can hold."""
+    return with_whole_characters(text).encode()
 
 
 def _verbose(reply: Mapping[str, Any], granularities: Sequence[Granularity]) -> Mapping[str, Any]:

@@ -188,7 +188,7 @@ def _reported(reply: Mapping[str, Any]) -> float | None:
 
 
 def _rounded_up(seconds: float) -> int:
-    return ceil(round(min(seconds, 1e9) * 1_000, 3))
+    return ceil(round(seconds * 1_000, 3))
 
 
 SERVICE = Service(Permission.STT, parse, closing, forms=True)
