@@ -11,6 +11,8 @@ NO_AUDIO = [
     b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title>",
     b'{"error": {"message": "the model is overloaded", "code": 1}}',
     b"  \r\n<html><body>garbage, as the prompt asked</body></html>",
+    "<p>Zu viele Anfragen: bitte später</p>".encode(),
+    '{"error": "बहुत अधिक अनुरोध, बाद में"}'.encode(),
 ]
 
 

@@ -1,6 +1,7 @@
 """Formats of audio: their media types, and what the first bytes of a file say."""
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -27,7 +28,7 @@ _MEDIA_TYPES: Mapping[AudioFormat, str] = {
     "mulaw": "audio/basic",
     "alaw": "audio/x-alaw-basic",
 }
-_TEXT = re.compile(rb"[\s\xef\xbb\xbf]*[<{\[][\t\n\r\x20-\x7e]*")
+_TEXT = re.compile(r"[\s\ufeff]*[<{\[][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*")
 
 
 def default_rate(audio_format: AudioFormat) -> SampleRate:
@@ -47,8 +48,16 @@ def begins(audio_format: AudioFormat, head: bytes) -> bool:
     Raw samples may be anything but a file with a mark of four bytes, and text, such as a page or a JSON object.
     """
     if audio_format in RAW_FORMATS:
-        return not (_TEXT.fullmatch(head) or any(_SIGNATURES[name](head) for name in _WITH_MAGIC))
+        return not (_is_text(head) or any(_SIGNATURES[name](head) for name in _WITH_MAGIC))
     return _SIGNATURES[audio_format](head)
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether `head` begins a page or JSON, of which it may end in the midst of a character."""
+    try:
+        return _TEXT.fullmatch(getincrementaldecoder("utf-8")().decode(head)) is not None
+    except UnicodeDecodeError:
+        return False
 
 
 def _is_mp3(head: bytes) -> bool:

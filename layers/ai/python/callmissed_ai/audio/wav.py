@@ -5,6 +5,9 @@ from typing import Literal
 
 _TAGS = {"pcm": 1, "alaw": 6, "mulaw": 7}
 _UNKNOWN = 0xFFFF_FFFF
+MAX_HEADER_BYTES = 64 * 1024
+"""No header before samples is longer."""
+
 _RIFF_BYTES = 12
 _CHUNK_BYTES = 8
 

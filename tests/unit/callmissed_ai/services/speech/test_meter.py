@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from callmissed.catalog.loader import load_catalog
 from callmissed.errors import ApiError
 from callmissed_ai.audio.formats import AudioFormat
+from callmissed_ai.audio.wav import header
 from callmissed_ai.services.speech.service import SpeechWork, parse
 from callmissed_ai.work import Meter
 from tests.support.inference.audio import BEGINNINGS
@@ -108,6 +109,22 @@ def test_reply_without_such_audio_never_begins(body: bytes) -> None:
     assert meter.end() == b""
     assert (meter.begun, meter.finished) == (False, False)
     assert meter.broken
+
+
+@pytest.mark.parametrize("cut", [1, 31, 32, 43, 44])
+def test_wav_without_a_sample_never_begins(cut: int) -> None:
+    head = header(24_000)
+    meter = meter_of(work_of(response_format="wav"))
+
+    assert meter.feed(head[:cut]) + meter.feed(head[cut:]) + meter.end() == b""
+    assert (meter.begun, meter.finished, meter.broken) == (False, False, "no samples")
+
+
+def test_wav_whose_header_does_not_end_is_passed_on() -> None:
+    audio = header(24_000)[:36] + b"LIST" + (2**31).to_bytes(4, "little") + bytes(70_000)
+    meter = meter_of(work_of(response_format="wav"))
+
+    assert meter.feed(audio) == audio[:-1]
 
 
 def test_audio_that_does_not_end_is_stopped() -> None:

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from callmissed_ai.audio.wav import header, samples_start
+from callmissed_ai.audio.formats import HEAD_BYTES, RAW_FORMATS, AudioFormat, begins
+from callmissed_ai.audio.wav import MAX_HEADER_BYTES, header, samples_start
 from callmissed_ai.dialects.output_bounds import MAX_BODY_BYTES
 from callmissed_ai.dialects.strict_json import read_strictly
 from callmissed_ai.providers.speaking.request import AskedSpeech
@@ -21,8 +22,10 @@ from callmissed_ai.transports.base import Transport, UpstreamCall, UpstreamReply
 JOINED = frozenset({"mp3", "aac", "wav", "pcm", "mulaw", "alaw"})
 """Formats whose files are frames or samples, so that two of them are one."""
 
+_SAMPLES = RAW_FORMATS | {"wav"}
+"""Formats of which a piece may have a WAV header or none."""
+
 _ID3_BYTES = 10
-_MAX_HEADER_BYTES = 64 * 1024
 _JSON = re.compile(r"application/json\b", re.IGNORECASE)
 
 
@@ -88,8 +91,12 @@ class _Speech:
             self.current = await self.http.send(call, self.deadline_seconds)
             if self.current.status != 200:
                 raise UpstreamUnreachable(f"a later piece of the text: status {self.current.status}")
+            is_spoken = False
             async for chunk in self._file(is_first=False):
+                is_spoken = is_spoken or bool(chunk)
                 yield chunk
+            if not is_spoken:
+                raise UpstreamUnreachable("a later piece of the text: no audio")
 
     async def close(self) -> None:
         await self.current.close()
@@ -98,7 +105,7 @@ class _Speech:
         """The file of one piece, without a header that must not be there."""
         strip = _strip_for(self.asked, is_first=is_first, is_only=is_first and not self.later)
         head = bytearray()
-        async for chunk in self._audio():
+        async for chunk in self._audio() if is_first else self._known_audio():
             if strip is None:
                 yield chunk
                 continue
@@ -106,10 +113,30 @@ class _Speech:
             if (stripped := strip(bytes(head))) is not None:
                 strip = None
                 yield stripped
-            elif len(head) > _MAX_HEADER_BYTES:
+            elif len(head) > MAX_HEADER_BYTES:
                 raise UpstreamUnreachable("a header that does not end")
         if strip is not None and head:
             yield bytes(head)
+
+    async def _known_audio(self) -> AsyncIterator[bytes]:
+        """The audio of a later piece, whose first bytes nobody else looks at. Raises UpstreamUnreachable for others."""
+        head, is_known = b"", False
+        async for chunk in self._audio():
+            if is_known:
+                yield chunk
+                continue
+            head += chunk
+            if len(head) >= HEAD_BYTES:
+                is_known = True
+                yield self._known(head)
+        if not is_known:
+            yield self._known(head)
+
+    def _known(self, head: bytes) -> bytes:
+        kinds: Sequence[AudioFormat] = ("wav", "pcm") if self.asked.format in _SAMPLES else (self.asked.format,)
+        if head and not any(begins(each, head) for each in kinds):
+            raise UpstreamUnreachable(f"a later piece of the text: no {self.asked.format}")
+        return head
 
     async def _audio(self) -> AsyncIterator[bytes]:
         """The bytes of the current reply's audio, whether they are sent as they are or in JSON."""
@@ -141,7 +168,7 @@ _Strip = Callable[[bytes], bytes | None]
 
 def _strip_for(asked: AskedSpeech, *, is_first: bool, is_only: bool) -> _Strip | None:
     """What to do about the header of a file: none in raw samples, one in a WAV, one tag in MP3."""
-    if asked.format in ("pcm", "mulaw", "alaw"):
+    if asked.format in RAW_FORMATS:
         return _without_wav_header
     if asked.format == "wav" and not is_only:
         return (lambda head: _rewritten(head, asked)) if is_first else _without_wav_header

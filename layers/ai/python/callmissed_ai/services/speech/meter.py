@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from callmissed.catalog.model import Model
 from callmissed.errors import ApiError, envelope
 from callmissed_ai.audio.formats import HEAD_BYTES, AudioFormat, begins
+from callmissed_ai.audio.wav import MAX_HEADER_BYTES, samples_start
 from callmissed_ai.charges import Charges, unit_charges
 from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.transports.paths import SPEECH
@@ -96,7 +97,7 @@ class SpeechMeter:
         if self.begun:
             return self._passage.passed(chunk)
         self._head += chunk
-        return self._begin() if len(self._head) >= HEAD_BYTES else b""
+        return self._begin() if self._is_known() else b""
 
     def end(self) -> bytes:
         """See `Meter.end`."""
@@ -104,14 +105,31 @@ class SpeechMeter:
         self.finished = self.begun
         return passed
 
+    def _is_known(self) -> bool:
+        """Whether the first bytes are enough to take them for what they are."""
+        return len(self._head) >= HEAD_BYTES and not (begins(self._format, self._head) and self._lacks_samples())
+
+    def _lacks_samples(self) -> bool:
+        """Whether all that has come is the header of a WAV file. One that does not end is passed on as it is."""
+        if self._format != "wav" or len(self._head) > MAX_HEADER_BYTES:
+            return False
+        start = samples_start(self._head)
+        return start is None or start >= len(self._head)
+
     def _begin(self) -> bytes:
         """Take the first bytes for what they are."""
+        self.broken = self._fault()
+        self.begun = not self.broken
         head, self._head = self._head, b""
-        self.begun = bool(head) and begins(self._format, head)
-        if not self.begun:
-            self.broken = f"no {self._format}" if head else "no audio"
-            return b""
-        return self._passage.passed(head)
+        return self._passage.passed(head) if self.begun else b""
+
+    def _fault(self) -> str:
+        """Why the first bytes are no audio that was asked for, "" where they are."""
+        if not self._head:
+            return "no audio"
+        if not begins(self._format, self._head):
+            return f"no {self._format}"
+        return "no samples" if self._lacks_samples() else ""
 
     async def charges(self) -> Charges:
         """See `Meter.charges`: the characters are known before."""
