@@ -15,7 +15,7 @@ from callmissed.web.openapi import JSON, reference
 from callmissed_ai.calls.container import Container
 from callmissed_ai.charges import CACHE_WRITE_TOKENS, CACHED_INPUT_TOKENS, COUNTED, INPUT_UNITS, OUTPUT_TOKENS
 from functions.inference.error_responses import keyed_errors
-from functions.inference.serving import authenticate
+from functions.inference.serving import authenticate_owner
 
 _UNITS = frozenset(counted for counted, _ in COUNTED.values())
 
@@ -35,16 +35,17 @@ async def generation(
 ) -> dict[str, Any]:
     """Tokens or units, provider, tries, cost in credits and latency in milliseconds of one call of the key's tenant.
 
-    404 for an id of another tenant, of a call that failed, and of none.
+    A test key sees calls of test keys, a live one those of live ones. 404 for an id of another tenant, of a call that
+    failed, and of none.
     """
     container: Container = request.app.state.container
-    tenant = await authenticate(request)
+    owner = await authenticate_owner(request)
     call_id = id.removeprefix("gen_").removeprefix("req_")
     try:
-        entry = await container.ledger.entry(tenant, call_id) if is_call_id(call_id) else None
+        entry = await container.ledger.entry(owner.tenant, call_id) if is_call_id(call_id) else None
     except Unavailable as error:
         raise service_unavailable() from error
-    if entry is None or entry.usage is None:
+    if entry is None or entry.usage is None or entry.sandbox != owner.sandboxed:
         raise ApiError(404, "not_found", "No such generation.", param="id")
     return {"data": _rendered(entry, entry.usage)}
 

@@ -129,6 +129,21 @@ async def test_the_request_id_and_another_key_of_the_tenant_work_too(
         assert response.json()["data"]["id"] == call.headers["x-generation-id"]
 
 
+@pytest.mark.parametrize("mode", [Mode.LIVE, Mode.TEST])
+async def test_test_key_sees_no_call_of_a_live_one_nor_the_other_way_round(
+    client: httpx2.AsyncClient, accounts: Accounts, mode: Mode
+) -> None:
+    account = await accounts.account(mode=mode)
+    call = await chat(client, account)
+    other = await accounts.key(account.tenant, mode=Mode.LIVE if mode is Mode.TEST else Mode.TEST)
+
+    response = await client.get(
+        "/v1/generation", params={"id": call.headers["x-generation-id"]}, headers={"x-api-key": other.secret}
+    )
+
+    refused(response, 404, "not_found", param="id")
+
+
 async def test_another_tenants_call_does_not_exist(client: httpx2.AsyncClient, accounts: Accounts) -> None:
     account, stranger = await accounts.account(), await accounts.account()
     call = await chat(client, account)
