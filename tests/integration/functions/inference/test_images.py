@@ -217,6 +217,7 @@ async def test_bad_page_is_refused(
     ("fields", "param"),
     [
         ({"prompt": ""}, "prompt"),
+        ({"prompt": "\u200b\x00"}, "prompt"),
         ({"prompt": " \n"}, "prompt"),
         ({"prompt": "x" * 4_001}, "prompt"),
         ({"n": 0}, "n"),

@@ -92,7 +92,11 @@ def parsed_request(kind: type[Request], body: Mapping[str, Any]) -> Request:
         return kind.model_validate(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"])[:120].encode(errors="replace").decode()
+        path = (
+            ".".join(str(part) for part in first["loc"] if not str(part).startswith("<"))[:120]
+            .encode(errors="replace")
+            .decode()
+        )
         message = first["msg"].removeprefix("Value error, ").rstrip(".")
         raise invalid_request(f"Invalid '{path}': {message}.", param=path) from None
 

@@ -97,6 +97,7 @@ def test_field_of_another_mode_is_refused(field: str, mode: str) -> None:
         ({"exclude_domains": []}, "exclude_domains"),
         ({"search_type": "slow"}, "search_type"),
         ({"query": " \n"}, "query"),
+        ({"query": "\u200b\x00"}, "query"),
         ({"provider": "bing"}, "provider"),
         ({"provider": "exa", "gl": "in"}, "gl"),
         ({"provider": "google", "include_content": True}, "include_content"),

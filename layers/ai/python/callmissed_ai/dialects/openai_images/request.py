@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from callmissed.errors import invalid_request
+from callmissed_ai.tokens.blanks import is_blank
 
 MAX_IMAGES = 4
 MIN_SIDE, MAX_SIDE = 64, 4_096
@@ -43,7 +44,7 @@ def parse_images(body: Mapping[str, Any]) -> ImagesRequest:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         path = ".".join(str(part) for part in first["loc"])[:120]
         raise invalid_request(f"Invalid '{path}': {first['msg']}.", param=path) from None
-    if not request.prompt.strip():
+    if is_blank(request.prompt):
         raise invalid_request("Invalid 'prompt': nothing but blanks.", "prompt")
     if any(not MIN_SIDE <= side <= MAX_SIDE for side in sides(request.size)):
         raise invalid_request(f"Invalid 'size': a side has {MIN_SIDE} to {MAX_SIDE:,} pixels.", "size")

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.services.unit_work import parsed_request
+from callmissed_ai.tokens.blanks import is_blank
 
 ORDER = ("google", "exa", "serper", "firecrawl")
 """Providers in the order in which they are asked."""
@@ -54,7 +55,7 @@ def _day(text: str) -> str:
 
 
 def _words(text: str) -> str:
-    if not text.strip():
+    if is_blank(text):
         raise ValueError("must not be blank")
     return text
 

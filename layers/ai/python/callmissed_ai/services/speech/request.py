@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from callmissed_ai.audio.formats import AudioFormat, SampleRate, default_rate
+from callmissed_ai.tokens.blanks import is_blank
 
 MAX_CHARACTERS = 10_000
 """Code points of one text: about ten minutes of speech."""
@@ -18,6 +19,13 @@ class VoiceId(BaseModel):
     id: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+_Voice = Annotated[
+    Annotated[str, Field(min_length=1, max_length=200), Tag("<text>")] | Annotated[VoiceId, Tag("<object>")],
+    Discriminator(lambda value: "<object>" if isinstance(value, dict | VoiceId) else "<text>"),
+]
+"""The kinds are told apart first, so that an error names the field of the one that was meant."""
+
+
 class SpeechRequest(BaseModel):
     """A text to be spoken. Null is the same as no value."""
 
@@ -25,7 +33,7 @@ class SpeechRequest(BaseModel):
 
     model: str = Field(min_length=1, max_length=200)
     input: str = Field(min_length=1, max_length=MAX_CHARACTERS, description="Billed by its code points.")
-    voice: Annotated[str, Field(min_length=1, max_length=200)] | VoiceId | None = Field(
+    voice: _Voice | None = Field(
         default=None, description="A voice of the model; another one is replaced by the model's default."
     )
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] | None = Field(
@@ -46,7 +54,7 @@ class SpeechRequest(BaseModel):
     @field_validator("input")
     @classmethod
     def _has_something_to_say(cls, text: str) -> str:
-        if not any(each.isprintable() and not each.isspace() for each in text):
+        if is_blank(text):
             raise ValueError("There is nothing in it to be spoken")
         return text
 
