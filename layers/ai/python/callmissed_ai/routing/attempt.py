@@ -122,8 +122,8 @@ class RouteAttempt:
             async with asyncio.timeout(_BEGINNING_SECONDS):
                 while not meter.begun:
                     first += await _fed(meter, rest)
-                    if meter.broken and not meter.begun:
-                        raise UpstreamUnreachable(meter.broken)
+                    if (meter.broken or meter.finished) and not meter.begun:
+                        raise UpstreamUnreachable(meter.broken or "no reply")
         except BaseException as error:
             await reply.close()
             if isinstance(error, TimeoutError):

@@ -66,6 +66,8 @@ class ImagesMeter:
 
     def end(self) -> bytes:
         """The whole reply has come; whether it can be used is seen in `images`."""
+        if not self.begun:
+            self.broken = "no reply"
         self.finished = not self.broken
         return b""
 
