@@ -40,6 +40,12 @@ def test_image_is_known_by_its_bytes(data: bytes, media_type: str) -> None:
     assert read_images(body, 1) == [DrawnImage(data, media_type, "a lighthouse, at dusk")]
 
 
+def test_half_of_a_surrogate_pair_in_a_revised_prompt_is_replaced() -> None:
+    body = json.dumps(images_reply(png(), revised_prompt="dusk \ud83d")).encode()
+
+    assert [image.revised_prompt for image in read_images(body, 1)] == ["dusk \ufffd"]
+
+
 def test_no_more_than_wanted_are_taken_and_what_is_none_is_left_out() -> None:
     reply = images_reply(b"<html>", png(1), b"GIF89a", png(2), png(3))
     reply["data"] += ["text", {"url": "https://example.com/4.png"}]

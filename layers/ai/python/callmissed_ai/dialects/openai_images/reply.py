@@ -7,7 +7,7 @@ from typing import Any, cast
 from callmissed_ai.dialects.json_reply import UnusableReply
 from callmissed_ai.dialects.openai_images.base64_pieces import decoded, encoded
 from callmissed_ai.dialects.strict_json import read_strictly
-from callmissed_ai.dialects.written_json import written_json
+from callmissed_ai.dialects.written_json import with_whole_characters, written_json
 
 MAX_PROMPT_CHARACTERS = 4_000
 """Of a prompt that the provider has revised, so much is shown and stored."""
@@ -75,8 +75,8 @@ def _image(entry: Mapping[str, Any]) -> DrawnImage | None:
     except ValueError:
         return None
     media_type = media_type_of(data)
-    prompt = revised[:MAX_PROMPT_CHARACTERS] if isinstance(revised, str) and revised else None
-    return DrawnImage(data, media_type, prompt) if media_type else None
+    prompt = with_whole_characters(revised)[:MAX_PROMPT_CHARACTERS] if isinstance(revised, str) else ""
+    return DrawnImage(data, media_type, prompt or None) if media_type else None
 
 
 def _written_bytes(image: DrawnImage) -> bytes:
