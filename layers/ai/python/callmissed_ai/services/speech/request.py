@@ -23,7 +23,7 @@ _Voice = Annotated[
     Annotated[str, Field(min_length=1, max_length=200), Tag("<text>")] | Annotated[VoiceId, Tag("<object>")],
     Discriminator(lambda value: "<object>" if isinstance(value, dict | VoiceId) else "<text>"),
 ]
-"""The kinds are told apart first, so that an error names the field of the one that was meant."""
+"""The kind is found out first, so that an error names the field of the one that was meant."""
 
 
 class SpeechRequest(BaseModel):
