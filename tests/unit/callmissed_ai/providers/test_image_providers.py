@@ -1,5 +1,6 @@
 """Providers of images over recorded bytes: what they are sent, and what comes of their answers."""
 
+import asyncio
 from email import message_from_bytes
 from typing import Any, cast
 
@@ -8,11 +9,24 @@ import pytest
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import NativeName, ProviderRoute
 from callmissed.errors import ApiError
+from callmissed_ai.providers import several_images
 from callmissed_ai.routing.refusals import error_of
 from callmissed_ai.services.images import ImagesWork, parse
-from callmissed_ai.transports.base import Transport, UpstreamReply, UpstreamUnreachable
+from callmissed_ai.transports.base import (
+    Transport,
+    UpstreamCall,
+    UpstreamReply,
+    UpstreamTimedOut,
+    UpstreamUnreachable,
+)
 from callmissed_ai.transports.native import native_api
-from tests.support.inference.image_provider_cases import IMAGES, ImageCase, ScriptedHttp, image_cases
+from tests.support.inference.image_provider_cases import (
+    IMAGES,
+    ImageCase,
+    ScriptedHttp,
+    ScriptedReply,
+    image_cases,
+)
 
 CASES = list(image_cases())
 CATALOG = load_catalog(
@@ -120,6 +134,37 @@ async def test_all_requests_that_fail_are_one_failure() -> None:
 
     with pytest.raises(UpstreamUnreachable):
         await transport_of(route.provider, http).send(work.request_for(work.models[0], route), 5)
+
+
+class HangingHttp(ScriptedHttp):
+    """Never answers after its replies."""
+
+    async def send(self, call: UpstreamCall, deadline_seconds: float) -> ScriptedReply:
+        if len(self.calls) == len(self.sent) < len(self._replies):
+            return await super().send(call, deadline_seconds)
+        self.calls.append(call)
+        return await asyncio.Future[ScriptedReply]()
+
+
+@pytest.mark.parametrize("patience", [0.0, 60.0])
+async def test_request_that_hangs_does_not_cost_the_images_of_the_others(
+    monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    monkeypatch.setattr(several_images, "_PATIENCE_SECONDS", patience)
+    work, route = work_of({"model": "dreamshaper-8-lcm", "prompt": "A lighthouse", "n": 3})
+    http = HangingHttp([{"image": "png"}])
+
+    reply = await transport_of(route.provider, http).send(work.request_for(work.models[0], route), 0.05)
+
+    assert len(http.calls) == 3
+    assert await outcome(CASES[0], work, route, reply) == [IMAGES["png"]]
+
+
+async def test_requests_that_all_hang_are_late() -> None:
+    work, route = work_of({"model": "dreamshaper-8-lcm", "prompt": "A lighthouse", "n": 2})
+
+    with pytest.raises(UpstreamTimedOut):
+        await transport_of(route.provider, HangingHttp([])).send(work.request_for(work.models[0], route), 0.01)
 
 
 def test_every_built_in_image_model_has_cases_of_its_provider() -> None:

@@ -15,10 +15,12 @@ from callmissed_ai.audio.reading.files import read_audio
 from callmissed_ai.dialects.json_reply import UnusableReply
 from callmissed_ai.providers.cloudflare_run.transcription import CloudflareTranscription
 from callmissed_ai.providers.deepgram.transcription import DeepgramTranscription
+from callmissed_ai.providers.sarvam_speech.transcription import SarvamTranscription
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.multipart import FilePart
 from callmissed_ai.transports.paths import TRANSCRIPTIONS, TRANSLATIONS
 from tests.support.audio_files import wav
+from tests.support.inference.image_provider_cases import ScriptedHttp
 
 AUDIO = wav(1.5)
 WHISPER, NOVA = "@cf/openai/whisper-large-v3-turbo", "@cf/deepgram/nova-3"
@@ -172,3 +174,14 @@ def test_what_a_provider_lacks_is_refused_by_name(api: Any, asked: UpstreamCall,
         api.check(asked)
 
     assert (refused.value.status, refused.value.param) == (400, param)
+
+
+async def test_refusals_of_sarvams_other_pieces_are_closed() -> None:
+    audio = wav(70)
+    asked = call("saaras:v3", file=FilePart("audio.wav", audio, "audio/wav"), audio=read_audio(audio))
+    http = ScriptedHttp([{"status": 429, "body": "{}"}] * 3)
+
+    reply = await SarvamTranscription().transport(http).send(asked, 5)
+
+    assert reply.status == 429
+    assert [sent.closed for sent in http.sent] == [sent is not reply for sent in http.sent]

@@ -1,7 +1,7 @@
 """Images of an API that draws one with each request: as many requests side by side as there are images to draw.
 
-The reply has the images that came. Where no request brought one, the first refusal passes as it is, and what the
-provider's filter held back is an empty list.
+The reply has the images that came; a request that hangs does not cost the caller those of the others. Where no request
+brought one, the first refusal passes as it is, and what the provider's filter held back is an empty list.
 """
 
 import asyncio
@@ -13,6 +13,9 @@ from callmissed_ai.dialects.json_reply import UnusableReply
 from callmissed_ai.dialects.output_bounds import MAX_BODY_BYTES
 from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.transports.base import Transport, UpstreamCall, UpstreamReply, UpstreamTimedOut, UpstreamUnreachable
+
+_PATIENCE_SECONDS = 150.0
+"""So long are the images that have come kept back for those that have not."""
 
 
 class ImageApi(Protocol):
@@ -56,12 +59,19 @@ class SeveralImagesTransport:
     async def send(self, call: UpstreamCall, deadline_seconds: float) -> UpstreamReply:
         """See `Transport.send`; the whole reply has come within the deadline."""
         wanted: int = call.json.get("n", 1)
+        tasks = [asyncio.ensure_future(self._one(call, number, deadline_seconds)) for number in range(wanted)]
+        patience = min(_PATIENCE_SECONDS, deadline_seconds)
         try:
-            async with asyncio.timeout(deadline_seconds), asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._one(call, number, deadline_seconds)) for number in range(wanted)]
-        except TimeoutError as error:
-            raise UpstreamTimedOut("no images in time") from error
-        return await asyncio.to_thread(_joined, [task.result() for task in tasks])
+            for seconds in (patience, deadline_seconds - patience):
+                await asyncio.wait(tasks, timeout=seconds)
+                outcomes = [_outcome(task) for task in tasks]
+                if any(isinstance(each, str) for each in outcomes):
+                    break
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return await asyncio.to_thread(_joined, outcomes)
 
     async def close(self) -> None:
         """See `Transport.close`."""
@@ -86,6 +96,11 @@ class SeveralImagesTransport:
 
 _Outcome = str | None | WholeReply | UpstreamUnreachable
 """An image in base64, None for one that was held back, a refusal, or no usable reply."""
+
+
+def _outcome(task: "asyncio.Task[_Outcome]") -> _Outcome:
+    """The outcome of a request, so far."""
+    return task.result() if task.done() else UpstreamTimedOut("no image in time")
 
 
 async def _read(reply: UpstreamReply, max_bytes: int) -> bytes:

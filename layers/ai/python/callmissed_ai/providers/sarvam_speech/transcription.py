@@ -63,14 +63,14 @@ class _PieceTransport:
         pieces = await asyncio.to_thread(_pieces, call)
         free = asyncio.Semaphore(_PARALLEL)
         tasks = [asyncio.ensure_future(self._piece(call, piece, deadline_seconds, free)) for piece in pieces]
+        passed_on: UpstreamReply | None = None
         try:
             replies = [await task for task in tasks]
         except _Refused as refused:
-            return refused.reply
+            passed_on = refused.reply
+            return passed_on
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(tasks, passed_on)
         return _JoinedReply(written_json(_joined(pieces, replies)))
 
     async def close(self) -> None:
@@ -89,6 +89,15 @@ class _PieceTransport:
                 return await _read(reply)
             finally:
                 await reply.close()
+
+
+async def _end(tasks: Sequence["asyncio.Future[Mapping[str, Any]]"], passed_on: UpstreamReply | None) -> None:
+    """Cancel what still runs, and close every refusal but the one that is passed on."""
+    for task in tasks:
+        task.cancel()
+    for end in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(end, _Refused) and end.reply is not passed_on:
+            await end.reply.close()
 
 
 class _Refused(Exception):
