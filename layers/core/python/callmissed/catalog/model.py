@@ -25,6 +25,7 @@ UpstreamDialectName = Literal[DialectName, "bedrock_converse"]
 """Wire formats that an upstream may speak."""
 
 NativeName = Literal[
+    "azure_flux",
     "bedrock_embeddings",
     "cloudflare_run",
     "deepgram",
@@ -116,6 +117,7 @@ class Price:
 
 
 NATIVE_CATEGORIES: Mapping[str, frozenset[Category]] = {
+    "azure_flux": frozenset({Category.IMAGE}),
     "bedrock_embeddings": frozenset({Category.EMBEDDING}),
     "cloudflare_run": frozenset({Category.STT, Category.TTS, Category.IMAGE}),
     "deepgram": frozenset({Category.STT, Category.TTS}),

@@ -42,15 +42,7 @@ def read_images(body: bytes, wanted: int) -> Sequence[DrawnImage]:
 
     Raises Refused for a reply whose list says that there are none, UnusableReply for what is no such reply.
     """
-    try:
-        reply = read_strictly(body)
-    except ValueError:
-        raise UnusableReply("not JSON") from None
-    data: object = cast("Mapping[str, Any]", reply).get("data") if isinstance(reply, dict) else None
-    if not isinstance(data, list):
-        raise UnusableReply("no list of images")
-    rows = cast("list[object]", data)
-    entries = [cast("Mapping[str, Any]", row) for row in rows if isinstance(row, dict)]
+    entries = _entries(body)
     found = [image for image in map(_image, entries) if image][:wanted]
     if found:
         return found
@@ -64,6 +56,24 @@ def write_reply(images: Sequence[DrawnImage], created: int, urls: Sequence[str] 
     written = [_written_url(image, url) for image, url in zip(images, urls, strict=True)] if urls else None
     entries = map(_written_bytes, images) if written is None else written
     return b'{"created":%d,"data":[%s]}' % (created, b",".join(entries))
+
+
+def first_base64(body: bytes) -> str | None:
+    """The first image in a reply, as it is written there; None without one. Raises UnusableReply."""
+    texts = (entry.get("b64_json") for entry in _entries(body))
+    return next((text for text in texts if isinstance(text, str) and text), None)
+
+
+def _entries(body: bytes) -> Sequence[Mapping[str, Any]]:
+    try:
+        reply = read_strictly(body)
+    except ValueError:
+        raise UnusableReply("not JSON") from None
+    data: object = cast("Mapping[str, Any]", reply).get("data") if isinstance(reply, dict) else None
+    if not isinstance(data, list):
+        raise UnusableReply("no list of images")
+    rows = cast("list[object]", data)
+    return [cast("Mapping[str, Any]", row) for row in rows if isinstance(row, dict)]
 
 
 def _image(entry: Mapping[str, Any]) -> DrawnImage | None:
