@@ -19,6 +19,8 @@ ERROR = {"message": "No", "code": "x"}
         ({"object": "error", **ERROR}, {"object": "error", **ERROR}),
         ({"code": "Some", "error": "No"}, {"message": "No"}),
         ({"errors": []}, {"errors": []}),
+        ({"detail": ERROR}, ERROR),
+        ({"detail": [ERROR]}, {"detail": [ERROR]}),
         ([], None),
         ([1], None),
         ("No", None),

@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 _OUR_ACCOUNT = re.compile(
-    r"api key not valid|(incorrect|invalid) api key|credit balance is too low|not enough credits|in good standing|"
-    r"billing (is )?not (active|enabled)|"
-    r"model identifier is invalid|with on-demand throughput|operation not allowed|end of its life",
+    "|".join(
+        (
+            r"api key not valid|(incorrect|invalid) api key|credit balance is too low|not enough credits",
+            r"in good standing|billing (is )?not (active|enabled)|billing hard limit|please enable billing",
+            r"exceeds your quota|exceeds the service quota for your account|organization has been (restricted|disabled)",
+            r"user location is not supported|request signature does not conform|do not have permission",
+            r"model identifier is invalid|with on-demand throughput|operation not allowed|end of its life",
+            r"no such model|has been decommissioned|terms acceptance|does not work with the specified model",
+        )
+    ),
     re.IGNORECASE,
 )
 """Words of providers that answer 400 for a key, an account or a model's id of ours."""
@@ -25,8 +32,8 @@ FLAGGED: Mapping[str, Any] = {"code": "content_policy_violation"}
 def error_of(body: bytes) -> object:
     """The error in the body of a refusal, None where there is none.
 
-    It is `error` in most, of xAI as a text. Gemini puts a list around the body, Cloudflare has a list `errors`, and
-    Mistral's body is the error itself.
+    It is `error` in most, of xAI as a text, and `detail` of ElevenLabs. Gemini puts a list around the body, Cloudflare has
+    a list `errors`, and Mistral's body is the error itself.
     """
     try:
         value: Any = json.loads(body)
@@ -37,10 +44,12 @@ def error_of(body: bytes) -> object:
     if not isinstance(value, dict):
         return None
     fields = cast("dict[str, Any]", value)
-    error, errors = fields.get("error"), fields.get("errors")
+    error, errors, detail = (fields.get(name) for name in ("error", "errors", "detail"))
     if isinstance(error, str):
         return {"message": error}
-    return error or (cast("list[Any]", errors)[0] if isinstance(errors, list) and errors else fields)
+    if not error and isinstance(errors, list) and errors:
+        return cast("list[Any]", errors)[0]
+    return error or (cast("dict[str, Any]", detail) if isinstance(detail, dict) else fields)
 
 
 def is_about_our_account(error: object) -> bool:

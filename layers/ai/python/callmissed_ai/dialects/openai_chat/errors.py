@@ -23,7 +23,7 @@ _FILTERED = frozenset(
 )
 """Codes, or types, for what a filter refuses; 1301 is Z.ai's."""
 
-_FILTER_WORDS = re.compile(r"\bNSFW\b")
+_FILTER_WORDS = re.compile(r"\bNSFW\b|\b(Request|Content) Moderated\b")
 """Words of providers without a code for that."""
 
 
