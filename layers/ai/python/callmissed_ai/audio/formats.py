@@ -17,6 +17,9 @@ HEAD_BYTES = 32
 """So many bytes are enough to know a format by."""
 
 _WITH_MAGIC: tuple[AudioFormat, ...] = ("opus", "flac", "wav")
+_PACKED = b"\x1f\x8b\x08"
+"""Begins bytes that gzip has packed."""
+
 _TELEPHONY = frozenset({"mulaw", "alaw"})
 _MEDIA_TYPES: Mapping[AudioFormat, str] = {
     "mp3": "audio/mpeg",
@@ -45,10 +48,10 @@ def media_type(audio_format: AudioFormat, rate: int) -> str:
 def begins(audio_format: AudioFormat, head: bytes) -> bool:
     """Whether a file whose first bytes are `head` may be of this format.
 
-    Raw samples may be anything but a file with a mark of four bytes, and text, such as a page or a JSON object.
+    Raw samples may be anything but a file with a mark of three bytes or more, and text, such as a page or JSON.
     """
     if audio_format in RAW_FORMATS:
-        return not (_is_text(head) or any(_SIGNATURES[name](head) for name in _WITH_MAGIC))
+        return not (head.startswith(_PACKED) or _is_text(head) or any(_SIGNATURES[name](head) for name in _WITH_MAGIC))
     return _SIGNATURES[audio_format](head)
 
 
