@@ -1,9 +1,9 @@
 """One call of each service at each provider that has it, as far as the provider's answer, without a gateway.
 
-`refusals` beside this module has what providers document of errors, a file each. A refusal has the `status`, `headers` and
-`body` of the provider, and either the `code` and `param` of the caller's 400 or, as the call goes on to the next route,
-whether it counts as an `outage` of this one and how many seconds the provider wants to `wait`. It is one of all the
-provider's services unless it names some.
+`refusals` beside this module has what providers document of errors, a file each. A refusal has the `status`, `headers`
+and `body` of the provider, and either the `code` and `param` of the caller's 400 or, as the call goes on to the next
+route, whether it counts as an `outage` of this one and how many seconds the provider wants to `wait`. It is one of all
+the provider's services unless it names some.
 """
 
 import tomllib
@@ -107,7 +107,9 @@ CATALOG = load_catalog(
 def work_of(provider: str, service: str, **fields: Any) -> tuple[Work, Model, ProviderRoute]:
     """A call of `service` that only `provider` serves."""
     parse, body = _PARSERS[service]
-    named = {"provider": _SEARCHES.get(provider, provider)} if service == "search" else {"model": f"{provider}-{service}"}
+    named = (
+        {"provider": _SEARCHES.get(provider, provider)} if service == "search" else {"model": f"{provider}-{service}"}
+    )
     work = parse(CATALOG, {**body, **named, **fields}, 100)
     (model,) = work.models
     (route,) = model.routes

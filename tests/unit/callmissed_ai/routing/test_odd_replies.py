@@ -1,6 +1,6 @@
-"""Successful answers of providers that are none: each service at each provider that has it, billed for what came or not at all.
+"""Successes of providers that are none, of each service at each provider: the call fails, and costs nothing.
 
-What holds at the wire, `test_odd_replies` among the integration tests holds for a service each.
+The integration tests of this name play one of each service at the wire.
 """
 
 import gzip
@@ -45,7 +45,11 @@ async def outcome(answer: UpstreamAnswer | FailedTry) -> str:
         return "unusable"
     finally:
         await answer.reply.close()
-    return "came" if answer.meter.finished and not answer.meter.broken and (passed or answer.meter.final(b"")) else "unusable"
+    return (
+        "came"
+        if answer.meter.finished and not answer.meter.broken and (passed or answer.meter.final(b""))
+        else "unusable"
+    )
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -86,7 +90,10 @@ async def test_audio_of_another_format_is_none(provider: str, audio_format: str,
 async def test_wav_without_a_sample_is_no_audio(provider: str) -> None:
     empty = BEGINNINGS["wav"][:44]
     attempt = attempt_at(
-        provider, "tts", lambda _call: RecordedReply(empty, headers={"content-type": "audio/wav"}), response_format="wav"
+        provider,
+        "tts",
+        lambda _call: RecordedReply(empty, headers={"content-type": "audio/wav"}),
+        response_format="wav",
     )
 
     assert await outcome(await attempt.send()) == "failed"

@@ -52,7 +52,11 @@ class _Firecrawl:
     def reply(self, call: UpstreamCall, reply: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `JsonApi.reply`."""
         data = object_of(reply.get("data"))
-        if reply.get("success") is not True or not isinstance(reply.get("data"), dict) or not isinstance(data.get("web", []), list):
+        if (
+            reply.get("success") is not True
+            or not isinstance(reply.get("data"), dict)
+            or not isinstance(data.get("web", []), list)
+        ):
             raise UnusableReply("no results")
         return {"results": [_result(row) for row in rows_of(data.get("web"))], "answer": None, "images": None}
 

@@ -10,7 +10,7 @@ _OUR_ACCOUNT = re.compile(
         (
             r"api key not valid|(incorrect|invalid) api key|credit balance is too low|not enough credits",
             r"in good standing|billing (is )?not (active|enabled)|billing hard limit|please enable billing",
-            r"exceeds your quota|exceeds the service quota for your account|organization has been (restricted|disabled)",
+            r"exceeds your quota|exceeds the service quota|organization has been (restricted|disabled)",
             r"user location is not supported|request signature does not conform|do not have permission",
             r"model identifier is invalid|with on-demand throughput|operation not allowed|end of its life",
             r"no such model|has been decommissioned|terms acceptance|does not work with the specified model",
@@ -32,8 +32,8 @@ FLAGGED: Mapping[str, Any] = {"code": "content_policy_violation"}
 def error_of(body: bytes) -> object:
     """The error in the body of a refusal, None where there is none.
 
-    It is `error` in most, of xAI as a text, and `detail` of ElevenLabs. Gemini puts a list around the body, Cloudflare has
-    a list `errors`, and Mistral's body is the error itself.
+    It is `error` in most, of xAI as a text, and `detail` of ElevenLabs. Gemini puts a list around the body, Cloudflare
+    has a list `errors`, and Mistral's body is the error itself.
     """
     try:
         value: Any = json.loads(body)

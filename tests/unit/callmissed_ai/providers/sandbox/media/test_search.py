@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from callmissed_ai.providers.sandbox.media.pages import PAGES
-from callmissed_ai.providers.sandbox.media.search import search_body
+from callmissed_ai.providers.sandbox.media.search import pages, search_body
 
 
 def found(query: str, **fields: Any) -> list[dict[str, Any]]:
@@ -30,9 +29,9 @@ def test_page_with_the_words_comes_first(query: str, title: str) -> None:
 def test_scores_fall_and_every_page_is_found_by_its_title() -> None:
     scores = [result["score"] for result in found("key of a call")]
     assert scores == sorted(scores, reverse=True)
-    for page in PAGES:
+    for page in pages():
         assert page.url in [result["url"] for result in found(page.title)]
-    assert len({page.url for page in PAGES}) == len(PAGES) >= 40
+    assert len({page.url for page in pages()}) == len(pages()) >= 40
 
 
 def test_fields_of_a_search_are_honoured() -> None:
