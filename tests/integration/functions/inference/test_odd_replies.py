@@ -33,10 +33,15 @@ ODD = {
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("service", SERVICES)
 async def test_success_without_a_result_costs_nothing(
-    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, service: str, odd: str
+    client: httpx2.AsyncClient,
+    accounts: Accounts,
+    upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    service: str,
+    odd: str,
 ) -> None:
     account, (call, fields, _) = await accounts.account(), SERVICES[service]
-    upstream.otherwise = ODD[odd]
+    monkeypatch.setattr(upstream, "otherwise", ODD[odd])
 
     response = await call(client, account, **fields)
 
