@@ -46,6 +46,11 @@ def test_file_with_a_header_is_no_raw_audio(asked: AudioFormat, audio_format: Au
     assert not begins(asked, BEGINNINGS[audio_format][:32])
 
 
+def test_quiet_samples_that_begin_as_json_does_are_audio() -> None:
+    """So is the negative half of a wave in µ-law, for which the bytes are letters."""
+    assert begins("mulaw", b"{" + b"zyxwvutsrqponm" * 3)
+
+
 @FORMATS
 def test_media_type_says_what_the_bytes_are(audio_format: AudioFormat) -> None:
     named = media_type(audio_format, default_rate(audio_format))

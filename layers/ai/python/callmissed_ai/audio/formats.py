@@ -31,7 +31,7 @@ _MEDIA_TYPES: Mapping[AudioFormat, str] = {
     "mulaw": "audio/basic",
     "alaw": "audio/x-alaw-basic",
 }
-_TEXT = re.compile(r"[\s\ufeff]*[<{\[][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*")
+_TEXT = re.compile(r"[\s\ufeff]*(?:<[!?/A-Za-z]|\{\s*[\"}]|\[\s*[\[{\"\]\d])[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*")
 
 
 def default_rate(audio_format: AudioFormat) -> SampleRate:
