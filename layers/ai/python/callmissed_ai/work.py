@@ -9,6 +9,7 @@ from callmissed.clock import Micros
 from callmissed.errors import ApiError
 from callmissed.money import MicroCredits
 from callmissed.platform.routes import Permission
+from callmissed.tenants.tenants import TenantSettings
 from callmissed_ai.charges import Charges
 from callmissed_ai.preferences.wishes import Preferences
 from callmissed_ai.transports.base import UpstreamCall
@@ -89,6 +90,30 @@ class Meter(Protocol):
         ...
 
 
+class ModelAccess(Protocol):
+    """What of a payer decides which models may serve its call; `calls.call.AdmittedPayer` has it."""
+
+    @property
+    def plan(self) -> str:
+        """The plan of the payer's tenant."""
+        ...
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Ids of the models that the payer may use, `*` for all."""
+        ...
+
+    @property
+    def search_providers(self) -> frozenset[str]:
+        """Those of searches."""
+        ...
+
+    @property
+    def is_sandboxed(self) -> bool:
+        """Whether the sandbox answers, whichever model is asked for."""
+        ...
+
+
 class Work(Protocol):
     """A priced request of one service. `models` are the one asked for and its fallbacks."""
 
@@ -139,6 +164,19 @@ class Work(Protocol):
 
     def shorter(self, available: MicroCredits) -> "Work | None":
         """The same call made so short that `available` micro-credits cover it, or None if that is no use."""
+        ...
+
+    def permitted(self, access: ModelAccess) -> "Work":
+        """The same call with those of its models that its payer may use. Raises ApiError 403."""
+        ...
+
+    @property
+    def follows_settings(self) -> bool:
+        """Whether settings of the payer's tenant change the call. They are read for no other."""
+        ...
+
+    def following(self, settings: TenantSettings) -> "Work":
+        """The same call as the tenant's `settings` have it, for the estimate that is held already."""
         ...
 
     def narrowed(self, models: tuple[Model, ...]) -> "Work":

@@ -21,13 +21,11 @@ from callmissed.keys.secret import Mode
 from callmissed.ledger.errors import HoldRefused
 from callmissed.money import NOTHING, MicroCredits
 from callmissed.plans.plans import limits
-from callmissed.platform.routes import Permission
-from callmissed.tenants.tenants import get_tenant
+from callmissed.tenants.tenants import TenantSettings, get_tenant
 from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.payer import Payer
 from callmissed_ai.calls.served import Served
-from callmissed_ai.services.search.work import SearchWork
 from callmissed_ai.work import Work
 
 T = TypeVar("T")
@@ -48,10 +46,10 @@ async def run(container: Container, call: Call, payer: Payer, work: Work, answer
             return replay  # what is paid for needs no budget
         raise
     try:
-        work = _permitted(call.admitted, work)
+        work = work.permitted(call.admitted)
         if replay := await _begin(container, call):
             return replay
-        work = await _hold_in_order(container, call, work)
+        work = await _hold_by_settings(container, call, work)
         return await answer(Served(container, call, work))
     except BaseException:
         await _give_up(container, call)
@@ -94,7 +92,7 @@ async def _replayed(container: Container, call: Call, payer: Payer, work: Work) 
     if call.idempotent is None:
         return None
     call.payer = await payer.admit(container, work.permission, NOTHING)
-    _permitted(call.payer, work)
+    work.permitted(call.payer)
     return await find_replay(container, call)
 
 
@@ -119,26 +117,26 @@ async def _begin(container: Container, call: Call) -> Replay | None:
     return replay
 
 
-async def _hold_in_order(container: Container, call: Call, work: Work) -> Work:
-    """Hold the dearest outcome, and meanwhile put the search provider that the tenant prefers first.
+async def _hold_by_settings(container: Container, call: Call, work: Work) -> Work:
+    """Hold the dearest outcome. The work returned follows the tenant's settings, where they change it.
 
-    What nobody asked for with the call is read once and beside the hold, so a search takes no longer for it.
+    What nobody asked for with the call is read once and beside the hold, so the call takes no longer for it.
     """
-    if not isinstance(work, SearchWork) or not work.has_choice:
+    if not work.follows_settings:
         return await _hold(container, call, work)
-    preferred = asyncio.ensure_future(_preferred_provider(container, call.admitted.tenant))
+    reading = asyncio.ensure_future(_settings(container, call.admitted.tenant))
     try:
-        await _hold(container, call, work)
-        return work.beginning_with(await preferred)
+        held, settings = await _hold(container, call, work), await reading
     finally:
-        preferred.cancel()
+        reading.cancel()
+    return held.following(settings)
 
 
-async def _preferred_provider(container: Container, tenant: str) -> str | None:
-    """The tenant's own provider of searches. None, which means the usual order, also where it can't be read now."""
+async def _settings(container: Container, tenant: str) -> TenantSettings:
+    """The tenant's settings, or the usual ones where they can't be read now."""
     with suppress(Unavailable, ApiError):
-        return (await get_tenant(container.database, tenant)).settings.default_search_provider
-    return None
+        return (await get_tenant(container.database, tenant)).settings
+    return TenantSettings()
 
 
 async def _hold(container: Container, call: Call, work: Work) -> Work:
@@ -178,35 +176,3 @@ async def _give_up(container: Container, call: Call) -> None:
     finally:
         if call.idempotent:
             await call.idempotent.release()
-
-
-def _permitted(payer: AdmittedPayer, work: Work) -> Work:
-    """`work` with those of its models that the payer's key and plan allow. Raises ApiError 403.
-
-    A model that was asked for is not replaced by another. Search providers that nobody asked for are.
-    """
-    if work.permission is Permission.SEARCH:
-        return _with_allowed_providers(payer, work)
-    allowed = limits(payer.plan).allows
-    for model in work.models:
-        if not {"*", model.billed_id} & payer.models:
-            raise ApiError(403, "model_not_allowed", f"This API key may not use '{model.billed_id}'.", param="model")
-        if not payer.is_sandboxed and not allowed(model.free):
-            raise _model_not_available(model.billed_id)
-    return work
-
-
-def _with_allowed_providers(payer: AdmittedPayer, work: Work) -> Work:
-    left = tuple(model for model in work.models if {"*", model.id} & payer.search_providers)
-    if not left:
-        message = f"This API key may not use the search provider '{work.models[0].id}'."
-        raise ApiError(403, "search_provider_not_allowed", message, param="provider")
-    return work if left == work.models else work.narrowed(left)
-
-
-def _model_not_available(model_id: str) -> ApiError:
-    message = (
-        f"Model '{model_id}' requires a paid plan. See GET /api/v1/models/access for the models of each plan. "
-        "Upgrade to use it."
-    )
-    return ApiError(403, "model_not_available", message, param="model")

@@ -17,6 +17,7 @@ from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.json_reply import JsonReplyMeter, UnusableReply
 from callmissed_ai.dialects.openai_responses.usage import read_usage, write_usage
 from callmissed_ai.preferences.wishes import Preferences
+from callmissed_ai.services.asked_models import AskedModels
 from callmissed_ai.services.chat import parse
 from callmissed_ai.services.conversations.work import PERMISSION, ChatWork
 from callmissed_ai.services.responses_store.records import json_text
@@ -32,7 +33,7 @@ _FIELDS = frozenset({"model", "input", "instructions", "previous_response_id", "
 
 
 @dataclass(frozen=True, slots=True)
-class CompactionWork:
+class CompactionWork(AskedModels):
     """A priced compaction; implements `Work`. `chat` is the call that it would be as a response."""
 
     chat: ChatWork

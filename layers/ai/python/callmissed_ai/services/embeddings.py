@@ -23,6 +23,7 @@ from callmissed_ai.dialects.openai_embeddings.request import (
     without_nulls,
 )
 from callmissed_ai.preferences.wishes import NO_PREFERENCES
+from callmissed_ai.services.asked_models import AskedModels
 from callmissed_ai.services.fields import restricted
 from callmissed_ai.services.models import in_service, model_not_found, refusal_of_all_routes
 from callmissed_ai.services.service import Service
@@ -39,7 +40,7 @@ _BASE64_PROVIDERS = frozenset({"openai", "azure"})
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingsWork:
+class EmbeddingsWork(AskedModels):
     """A priced embeddings call; implements `Work`."""
 
     body: Mapping[str, Any]

@@ -13,6 +13,7 @@ from callmissed.money import MicroCredits
 from callmissed_ai.charges import max_unit_cost
 from callmissed_ai.dialects.openai_chat.errors import refusal_of
 from callmissed_ai.preferences.wishes import NO_PREFERENCES
+from callmissed_ai.services.asked_models import AskedModels
 from callmissed_ai.services.models import in_service, model_not_found
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.media import FetchMedia
@@ -23,7 +24,7 @@ Request = TypeVar("Request", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnitWork(ABC):
+class UnitWork(AskedModels, ABC):
     """A call priced by units; implements `Work`. A service adds its request, its quantity, its calls and its meter."""
 
     models: tuple[Model, ...]

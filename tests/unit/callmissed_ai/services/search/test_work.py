@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from callmissed.catalog.loader import load_catalog
 from callmissed.errors import ApiError
+from callmissed.tenants.tenants import TenantSettings
 from callmissed_ai.dialects.written_json import written_json
 from callmissed_ai.services.search.work import SearchWork, parse
 from tests.support.inference.any_json import anything
@@ -125,16 +126,16 @@ def test_any_body_is_searched_or_refused(body: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("provider", "first"), [("serper", "serper"), ("nobody", "google"), (None, "google")])
 def test_preferred_provider_comes_first_where_it_may_be_asked(provider: str | None, first: str) -> None:
-    work = work_of().beginning_with(provider)
+    work = work_of().following(TenantSettings(default_search_provider=provider))
 
     assert [model.id for model in work.models][:1] == [first]
     assert sorted(model.id for model in work.models) == sorted(model.id for model in work_of().models)
 
 
 def test_no_choice_is_left_to_a_tenant_where_the_caller_made_it() -> None:
-    assert work_of().has_choice
-    assert not work_of(provider="exa").has_choice
-    assert not work_of(search_type="news").has_choice
+    assert work_of().follows_settings
+    assert not work_of(provider="exa").follows_settings
+    assert not work_of(search_type="news").follows_settings
 
 
 @given(

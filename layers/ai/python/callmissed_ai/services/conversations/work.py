@@ -11,6 +11,7 @@ from callmissed_ai.charges import max_token_cost, token_price
 from callmissed_ai.dialects.dialect import Charge
 from callmissed_ai.dialects.output_bounds import LOWEST_LIMITS, MAX_LOWEST_LIMIT
 from callmissed_ai.preferences.wishes import Preferences
+from callmissed_ai.services.asked_models import AskedModels
 from callmissed_ai.services.conversations.models import MIN_OUTPUT_TOKENS
 from callmissed_ai.services.conversations.replies import ReplyCharging, reply_meter
 from callmissed_ai.services.conversations.requests import CallerRequest
@@ -22,7 +23,7 @@ PERMISSION = Permission.LLM
 
 
 @dataclass(frozen=True, slots=True)
-class ChatWork:
+class ChatWork(AskedModels):
     """A priced chat call; implements `Work`. `models` are the one asked for and its fallbacks.
 
     Token counts are upper bounds. `implicit_limit` says that we set the output limit because the caller set none.

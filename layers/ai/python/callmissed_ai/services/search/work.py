@@ -9,8 +9,9 @@ from typing import Any, Self
 from callmissed import money
 from callmissed.catalog.model import Catalog, Category, Model, ProviderRoute
 from callmissed.clock import system_clock
-from callmissed.errors import invalid_request
+from callmissed.errors import ApiError, invalid_request
 from callmissed.platform.routes import Permission
+from callmissed.tenants.tenants import TenantSettings
 from callmissed_ai.charges import Charges, unit_charges
 from callmissed_ai.dialects.json_reply import JsonReplyMeter
 from callmissed_ai.dialects.written_json import written_json
@@ -20,7 +21,7 @@ from callmissed_ai.services.search.results import found
 from callmissed_ai.services.service import Service
 from callmissed_ai.services.unit_work import UnitWork
 from callmissed_ai.transports.base import UpstreamCall
-from callmissed_ai.work import SettledCall
+from callmissed_ai.work import ModelAccess, SettledCall
 
 PATH = "/search"
 
@@ -41,17 +42,29 @@ class SearchWork(UnitWork):
         """One search."""
         return 1
 
+    def permitted(self, access: ModelAccess) -> Self:
+        """The same search by those providers that the payer may use. Raises ApiError 403 for none of them.
+
+        A plan's models don't count here: a search is a search on every plan.
+        """
+        left = tuple(model for model in self.models if {"*", model.id} & access.search_providers)
+        if not left:
+            message = f"This API key may not use the search provider '{self.models[0].id}'."
+            raise ApiError(403, "search_provider_not_allowed", message, param="provider")
+        return self if left == self.models else self.narrowed(left)
+
     @property
-    def has_choice(self) -> bool:
+    def follows_settings(self) -> bool:
         """Whether the tenant's own provider may come before others: the caller asked for none, and several can."""
         return self.request.provider is None and len(self.models) > 1
 
-    def beginning_with(self, provider: str | None) -> Self:
-        """The same search, with that provider asked first where it may be asked at all."""
-        first = [model for model in self.models if model.id == provider]
+    def following(self, settings: TenantSettings) -> Self:
+        """The same search, with the tenant's own provider asked first where it may be asked at all."""
+        own = settings.default_search_provider
+        first = [model for model in self.models if model.id == own]
         if not first:
             return self
-        return replace(self, models=(*first, *(model for model in self.models if model.id != provider)))
+        return replace(self, models=(*first, *(model for model in self.models if model.id != own)))
 
     def call_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """The search with the fields that the caller set, in our own format."""
