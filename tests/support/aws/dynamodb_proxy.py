@@ -33,6 +33,7 @@ class Step(StrEnum):
     READ_RESPONSE = "read a response"
     KEEP_RESPONSE = "keep a response"
     KEEP_ITEM = "keep the pointer to an item"
+    KEEP_IMAGE = "keep the record of an image"
     OTHER = "other"
 
 
@@ -176,14 +177,15 @@ def step_of(operation: str, body: dict[str, Any]) -> Step:
     if body.get("TableName", "").endswith("-responses"):
         is_pointer = body.get("Item", {}).get("id", {}).get("S", "").startswith("item#")
         return Step.KEEP_ITEM if is_pointer else _OF_RESPONSES.get(operation, Step.OTHER)
-    if operation == "PutItem" and body["TableName"].endswith("-ledger"):
-        return Step.ENTRY
+    if operation == "PutItem" and (step := _PUTS.get(body["TableName"].rpartition("-")[2])):
+        return step
     for step, (table, word) in _UPDATES.items():
         if body.get("TableName", "").endswith(table) and word in update:
             return step
     return Step.OTHER
 
 
+_PUTS = {"ledger": Step.ENTRY, "images": Step.KEEP_IMAGE}
 _OF_RESPONSES = {"GetItem": Step.READ_RESPONSE, "PutItem": Step.KEEP_RESPONSE}
 _UPDATES = {
     Step.ADMIT: ("-keys", ":now"),

@@ -6,13 +6,10 @@ One gateway process has a call stand at each point, and is killed once.
 import asyncio
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Generator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -20,13 +17,12 @@ import pytest_asyncio
 
 from callmissed.keys.secret import key_hash
 from local.aws.tables import StageTables
-from local.paths import ROOT
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, PlannedFault, Step
 from tests.support.inference.behaviours import DONE, completion, content_events, reply, streams
-from tests.support.inference.gateway import PEPPER, REGION, Account, Accounts
+from tests.support.inference.gateway import PEPPER, Account, Accounts
+from tests.support.inference.gateway_process import gateway_process, listens
 from tests.support.inference.upstream import FakeUpstream, Gate, eventually, until
 from tests.support.inference.wire import chat
-from tests.support.threads import listening_socket
 
 REPORTED = 11 * 50 + 7 * 150
 BUDGET = 10**10
@@ -118,47 +114,6 @@ class StoppedCalls:
 
     def _begin(self, account: Account, *, streamed: bool) -> None:
         self.calls.append(asyncio.create_task(chat(self.client, account, stream=streamed)))
-
-
-@contextmanager
-def gateway_process(
-    proxy: DynamoProxy, store: StageTables, providers_file: Path, log: Path
-) -> Generator[tuple[int, str]]:
-    """The application under uvicorn as a process of its own; yields its id and URL."""
-    environment = {
-        **os.environ,
-        "AWS_REGION": REGION,
-        "CALLMISSED_STAGE": store.stage,
-        "CALLMISSED_DYNAMODB_ENDPOINT": proxy.url,
-        "CALLMISSED_PEPPERS": PEPPER.hex(),
-        "CALLMISSED_PROVIDERS_FILE": str(providers_file),
-    }
-    with listening_socket() as listener, log.open("wb") as output:
-        descriptor = listener.fileno()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "functions.inference.app:app", "--fd", str(descriptor)],
-            cwd=ROOT,
-            env=environment,
-            pass_fds=[descriptor],
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            yield process.pid, f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            process.kill()
-            process.wait(10)
-
-
-async def listens(url: str) -> bool:
-    address = urlsplit(url)
-    try:
-        _, writer = await asyncio.open_connection(address.hostname, address.port)
-    except OSError:
-        return False
-    writer.close()
-    await writer.wait_closed()
-    return True
 
 
 @pytest_asyncio.fixture(scope="module")
