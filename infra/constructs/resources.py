@@ -1,6 +1,6 @@
 """Declared resources that outlive deployments: one builder for each kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from aws_cdk import Duration, SecretValue
 from aws_cdk import aws_s3 as s3
@@ -62,6 +62,7 @@ def _bucket(scope: Construct, declared: Resource, config: StageConfig) -> Constr
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         enforce_ssl=True,
         lifecycle_rules=[_expiry(declared.expires_days)] if declared.expires_days else None,
+        cors=[_pages(declared.page_methods)] if declared.page_methods else None,
         removal_policy=KEEP,
     )
     if declared.expires_days:
@@ -71,6 +72,10 @@ def _bucket(scope: Construct, declared: Resource, config: StageConfig) -> Constr
 
 def _expiry(days: int) -> s3.LifecycleRule:
     return s3.LifecycleRule(expiration=Duration.days(days), abort_incomplete_multipart_upload_after=Duration.days(1))
+
+
+def _pages(methods: Sequence[str]) -> s3.CorsRule:
+    return s3.CorsRule(allowed_origins=["*"], allowed_methods=[s3.HttpMethods[each] for each in methods], max_age=600)
 
 
 def _construct_id(declared: Resource) -> str:

@@ -125,6 +125,20 @@ def test_buckets_are_private_and_expire(assembly: Assembly, declared: Declared) 
     assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", declared.expires_days)
 
 
+def test_pages_of_any_origin_follow_signed_urls_and_send_signed_forms(assembly: Assembly) -> None:
+    """A deployment does not know to which sites tenants lock their keys; a signature opens one object, for minutes."""
+    rules = {
+        declared.name: bucket_of(assembly, declared)["Properties"]["CorsConfiguration"]["CorsRules"]
+        for declared in BUCKETS
+        if declared.page_methods
+    }
+    shared = {"AllowedOrigins": ["*"], "MaxAge": 600}
+    assert rules == {
+        "images": [{"AllowedMethods": ["GET"], **shared}],
+        "files": [{"AllowedMethods": ["GET", "POST"], **shared}],
+    }
+
+
 def test_buckets_refuse_requests_without_encryption(assembly: Assembly) -> None:
     policies = assembly.properties("AWS::S3::BucketPolicy")
     assert len(policies) == len(BUCKETS)

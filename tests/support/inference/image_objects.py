@@ -48,10 +48,6 @@ class MemoryObjects:
         self._check()
         return f"memory://{name}"
 
-    async def remove(self, name: str) -> None:
-        self._check()
-        self.bodies.pop(name, None)
-
     def behind(self, url: str) -> bytes:
         """The bytes at a URL."""
         return self.bodies[url.removeprefix("memory://")][0]

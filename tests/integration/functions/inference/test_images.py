@@ -9,13 +9,10 @@ import httpx2
 import pytest
 from openai import AsyncOpenAI
 
-from callmissed.aws.database import Database
-from callmissed.clock import system_clock
 from callmissed.keys.secret import Mode
 from callmissed.money import CREDIT
 from callmissed_ai.dialects.openai_images.base64_pieces import decoded
 from callmissed_ai.providers.sandbox.images import image_size
-from callmissed_ai.services.image_history.history import ImageHistory
 from tests.support.inference.behaviours import breaks_mid_body, fails, ordinary, reply, says
 from tests.support.inference.gateway import Account, Accounts, ServedGateway
 from tests.support.inference.image_objects import JPEG, base64_of, images_reply, png
@@ -179,23 +176,6 @@ async def test_history_is_read_page_by_page_by_its_own_key_alone(
     assert (await history(client, account, before="2026-01-01T00:00:00+00:00"))["data"] == []
     foreign = await client.get(HISTORY, headers={"Authorization": f"Bearer {other.secret}"})
     assert foreign.json() == {"data": [], "next_cursor": None}
-
-
-async def test_all_images_of_a_key_are_deleted_and_no_others(
-    client: httpx2.AsyncClient, accounts: Accounts, upstream: FakeUpstream, gateway: ServedGateway
-) -> None:
-    account, other = await accounts.account(), await accounts.account()
-    for each in (account, other):
-        assert (await draw(client, each, n=2)).status_code == 200
-    (kept, *_) = (await history(client, other))["data"]
-    stored = ImageHistory(Database(accounts.dynamodb, accounts.stage), gateway.image_objects, system_clock)
-
-    deleted = [await stored.delete_all(account.key_id) for _ in range(2)]
-
-    assert deleted == [2, 0]
-    assert (await history(client, account))["data"] == []
-    assert not [name for name in gateway.image_objects.bodies if name.startswith(f"{account.tenant}/")]
-    assert gateway.image_objects.behind(kept["url"]) == png(1)
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,9 @@ def test_resources_grant_reading_of_secrets_and_no_more() -> None:
     for secret in (PEPPERS, SEALING_KEYS, PROVIDER_KEYS, CALLBACK_SECRETS, ACCOUNT_SECRETS):
         assert secret.actions == ("secretsmanager:GetSecretValue",)
     assert PROVIDERS_FILE.actions == ("ssm:GetParameter",)
-    assert RESPONSES_BUCKET.actions == ("s3:GetObject", "s3:PutObject")
-    for bucket in (STORED_RESPONSES, IMAGES_BUCKET, FILES_BUCKET):
+    for bucket in (RESPONSES_BUCKET, IMAGES_BUCKET):
+        assert bucket.actions == ("s3:GetObject", "s3:PutObject")
+    for bucket in (STORED_RESPONSES, FILES_BUCKET):
         assert bucket.actions == ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
     assert EVENT_BUS.actions == ("events:PutEvents",)
 

@@ -41,8 +41,9 @@ class Resource:
 
     A secret or a parameter of a new stage has `content`; a secret without starts as a random key of 32 bytes, in hex.
     `rotation` says how a secret's content is replaced, because Secrets Manager does not do that. A bucket's objects go
-    after `expires_days`, and functions see each other's objects where it is `shared`. The operator creates one that is
-    `from_operator`, and only a stage whose settings ask for it has it.
+    after `expires_days`, and functions see each other's objects where it is `shared`. Web pages of any origin may use
+    the `page_methods` on its objects, by a signed URL or form (docs/decisions/0001-keys-in-browsers.md). The operator
+    creates one that is `from_operator`, and only a stage whose settings ask for it has it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Resource:
     expires_days: int | None = None
     from_operator: bool = False
     shared: bool = False
+    page_methods: tuple[str, ...] = ()
 
     @property
     def variable(self) -> str | None:
@@ -166,11 +168,12 @@ IMAGES_BUCKET = Resource(
     "images",
     ResourceKind.BUCKET,
     "callmissed-{stage}-images-{account}-{region}",
-    ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+    ("s3:GetObject", "s3:PutObject"),
     holds="Images that were drawn, by tenant and key",
     tenant_data=OWNERS,
     setting="images_bucket",
     expires_days=31,
+    page_methods=("GET",),
 )
 """Images are in the history for 30 days; S3 expires by whole days, so the last one covers all of them."""
 
@@ -184,6 +187,7 @@ FILES_BUCKET = Resource(
     setting="files_bucket",
     expires_days=31,
     shared=True,
+    page_methods=("GET", "POST"),
 )
 """Files are kept for 30 days at most; S3 expires by whole days, so the last one covers all of them."""
 

@@ -25,7 +25,6 @@ _MAX_KEEP_SECONDS = 20.0
 _MAX_TRIES = 50
 """Images of one key that may have the same moment: each comes a microsecond later."""
 
-_PAGE = 100
 _ENDINGS: Mapping[str, str] = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 _logger = get_logger("inference")
 
@@ -39,10 +38,6 @@ class ImageObjects(Protocol):
 
     async def url(self, name: str, media_type: str, seconds: int) -> str:
         """A URL of the object for so many seconds. Raises BucketUnavailable."""
-        ...
-
-    async def remove(self, name: str) -> None:
-        """Delete the object, if it exists. Raises BucketUnavailable."""
         ...
 
 
@@ -100,20 +95,6 @@ class ImageHistory:
         more = page.next is not None and len(records) == len(page.items)
         return HistoryPage(list(zip(records, urls, strict=True)), records[-1].created if more else None)
 
-    async def delete_all(self, key: str) -> int:
-        """Delete every image of `key`; returns how many there were. Safe to repeat.
-
-        Raises Unavailable, BucketUnavailable.
-        """
-        deleted, start = 0, None
-        while True:
-            page = await self._database.page(IMAGES, key, start=start, limit=_PAGE)
-            await asyncio.gather(*(self._delete(image_record_of(item)) for item in page.items))
-            deleted += len(page.items)
-            start = page.next
-            if start is None:
-                return deleted
-
     async def _put(self, record: ImageRecord) -> None:
         """Write the record, at the first moment from its own on that the key has no other image of."""
         for later in range(_MAX_TRIES):
@@ -121,11 +102,6 @@ class ImageHistory:
             if not await self._database.put_new(IMAGES, to_image_item(moved)):
                 return
         raise Unavailable("no moment is free", indeterminate=False)
-
-    async def _delete(self, record: ImageRecord) -> None:
-        """Delete the object first: a deletion that fails then can be repeated, as the item is still there."""
-        await self._objects.remove(record.object)
-        await self._database.delete_if(IMAGES, {"key": record.key, "image": sort_key(record.created)})
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
