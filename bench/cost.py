@@ -1,4 +1,4 @@
-"""`make cost`: USD per million calls of each endpoint class, from counted DynamoDB units and the price table."""
+"""`make cost`: USD per million calls of each endpoint, from counted units of DynamoDB and S3 and the price table."""
 
 import argparse
 import asyncio
@@ -8,19 +8,21 @@ import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
 from bench import ours
-from bench.load import Job
+from bench.endpoints import SEARCHES, CountedFiles, CountedImages, Endpoint, ObjectMeter, endpoints
 from bench.servers import ROOT, running, wait_for_port
 from callmissed.aws.dynamodb import DynamoDB, Exchange
-from callmissed.keys.secret import Mode, new_secret
+from callmissed.files.service import Files
 from callmissed.platform.functions import INFERENCE
 from callmissed.settings import from_environment
-from callmissed_ai.calls.container import create_container
+from callmissed_ai.calls.container import Container, create_container
+from callmissed_ai.services.image_history.history import ImageHistory
 from functions.inference.app import create_app
 from local.aws.engines import dynamodb_local
 from local.aws.tables import StageTables
@@ -32,6 +34,7 @@ MARKER = "cost"
 READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan"})
 FAILED_CONDITION_UNITS = 1.0
 CALLS = 20
+MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,20 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectPrices:
+    """USD of S3 in one region: per million writes, per million reads, and per GB in a month."""
+
+    writes: float
+    reads: float
+    gb_month: float
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
-    """What one call of a class takes: DynamoDB round trips and units, and Lambda's time."""
+    """What one call of a class takes: DynamoDB round trips and units, S3's requests, Lambda's time.
+
+    `megabytes` are what it leaves in S3 for a month.
+    """
 
     name: str
     round_trips: float
@@ -59,6 +74,9 @@ class Work:
     read_units: float
     milliseconds: float
     memory_mb: int
+    object_writes: float = 0
+    object_reads: float = 0
+    megabytes: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +85,13 @@ class Cost:
 
     dynamodb: float
     api: float
+    objects: float
     compute: float
 
     @property
     def total(self) -> float:
         """All services."""
-        return self.dynamodb + self.api + self.compute
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A class of calls: how it is named, its key in the price file, and the request."""
-
-    title: str
-    name: str
-    method: str
-    path: str
-    key: str
-    status: int
-    stream: bool = False
+        return self.dynamodb + self.api + self.objects + self.compute
 
 
 @dataclass(slots=True)
@@ -109,26 +115,30 @@ class Meter:
         self.round_trips, self.write_units, self.read_units = 0, 0.0, 0.0
 
 
-def cost_per_million(work: Work, prices: Prices) -> Cost:
+def cost_per_million(work: Work, prices: Prices, objects: ObjectPrices) -> Cost:
     """What a million calls of `work` cost."""
     gb_seconds = work.milliseconds / 1000 * work.memory_mb / 1024
+    kept = work.megabytes * MILLION / 1000 * objects.gb_month
     return Cost(
         dynamodb=work.write_units * prices.write_units + work.read_units * prices.read_units,
         api=prices.rest_api,
+        objects=work.object_writes * objects.writes + work.object_reads * objects.reads + kept,
         compute=prices.lambda_requests + gb_seconds * prices.lambda_gb_seconds,
     )
 
 
-def render(works: Sequence[Work], regions: Mapping[str, Prices]) -> str:
+def render(works: Sequence[Work], regions: Mapping[str, tuple[Prices, ObjectPrices]]) -> str:
     """The table in Markdown, a row a class, with the split of the first region and the totals of all."""
     first = next(iter(regions.values()))
-    head = ["class", "round trips", "WRU", "RRU", "Lambda ms", "DynamoDB $", "REST API $", "Lambda $"]
+    head = ["class", "round trips", "WRU", "RRU", "S3 writes", "S3 reads", "Lambda ms"]
+    head += ["DynamoDB $", "REST API $", "S3 $", "Lambda $"]
     rows = [head + [f"**{region} $**" for region in regions]]
     for work in works:
-        split = cost_per_million(work, first)
-        counted = [f"{each:g}" for each in (work.round_trips, work.write_units, work.read_units, work.milliseconds)]
-        dollars = [f"{each:.2f}" for each in (split.dynamodb, split.api, split.compute)]
-        totals = [f"{cost_per_million(work, prices).total:.2f}" for prices in regions.values()]
+        split = cost_per_million(work, *first)
+        units = (work.round_trips, work.write_units, work.read_units, work.object_writes, work.object_reads)
+        counted = [f"{each:g}" for each in (*units, work.milliseconds)]
+        dollars = [f"{each:.2f}" for each in (split.dynamodb, split.api, split.objects, split.compute)]
+        totals = [f"{cost_per_million(work, *prices).total:.2f}" for prices in regions.values()]
         rows.append([work.name, *counted, *dollars, *totals])
     return markdown_table(rows)
 
@@ -149,52 +159,72 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
 
 
-def endpoint_classes(account: ours.Account) -> tuple[Call, ...]:
-    """The classes that are counted, with the key that each is called with."""
-    chat = ("POST", "/v1/chat/completions")
-    return (
-        Call("chat completion, blocking", "chat_blocking", *chat, account.live_key, 200),
-        Call("chat completion, streaming", "chat_streaming", *chat, account.live_key, 200, stream=True),
-        Call("chat completion with a test key", "test_key", *chat, account.test_key, 200),
-        Call("list of models", "models_list", "GET", "/v1/models", account.live_key, 200),
-        Call("unknown or revoked key", "refused_key", *chat, new_secret(Mode.LIVE), 401),
-        Call("malformed key", "malformed_key", *chat, "cm_live_garbage", 401),
-    )
+class Counting:
+    """Counts calls of an app; `table` is the price file."""
+
+    def __init__(
+        self, client: httpx2.AsyncClient, meter: Meter, objects: ObjectMeter, table: Mapping[str, Any]
+    ) -> None:
+        self._client = client
+        self._meter = meter
+        self._objects = objects
+        self._table = table
+
+    async def count(self, endpoint: Endpoint) -> Work:
+        """Mean units of `CALLS` calls, after one that is not counted. Raises RuntimeError on an unexpected status."""
+        await self._once(endpoint)
+        totals = [0.0] * 5
+        for _ in range(CALLS):
+            totals = [total + each for total, each in zip(totals, await self._once(endpoint), strict=True)]
+        trips, writes, reads, puts, gets = (total / CALLS for total in totals)
+        return Work(
+            endpoint.title,
+            trips,
+            writes,
+            reads,
+            milliseconds=self._table["milliseconds"][endpoint.name],
+            memory_mb=INFERENCE.memory_mb,
+            object_writes=puts,
+            object_reads=gets,
+            megabytes=self._table["megabytes"][endpoint.leaves] if endpoint.leaves else 0,
+        )
+
+    async def _once(self, endpoint: Endpoint) -> tuple[float, ...]:
+        """What one call took: round trips, write and read units of DynamoDB, writes and reads of S3."""
+        made = ""
+        if endpoint.before:
+            made = (await endpoint.before(self._client, "")).json()["id"]
+        self._meter.reset()
+        self._objects.reset()
+        response = await endpoint.send(self._client, made)
+        if response.status_code != endpoint.status:
+            status, text = response.status_code, response.text[:500]
+            raise RuntimeError(f"{endpoint.title}: expected {endpoint.status}, got {status}: {text}")
+        meter = self._meter
+        return (meter.round_trips, meter.write_units, meter.read_units, self._objects.puts, self._objects.gets)
 
 
-async def count(client: httpx2.AsyncClient, meter: Meter, call: Call, milliseconds: float) -> Work:
-    """Mean units of `CALLS` calls, after one that is not counted. Raises RuntimeError on an unexpected status."""
-    await _send(client, call)
-    meter.reset()
-    for _ in range(CALLS):
-        await _send(client, call)
-    means = (total / CALLS for total in (meter.round_trips, meter.write_units, meter.read_units))
-    return Work(call.title, *means, milliseconds=milliseconds, memory_mb=INFERENCE.memory_mb)
-
-
-async def _send(client: httpx2.AsyncClient, call: Call) -> None:
-    headers = {"Authorization": f"Bearer {call.key}", "Content-Type": "application/json"}
-    body = Job("", {}, "fake-chat", call.stream, 1, 1).body() if call.method == "POST" else None
-    response = await client.request(call.method, call.path, headers=headers, content=body)
-    if response.status_code != call.status:
-        raise RuntimeError(f"{call.title}: expected {call.status}, got {response.status_code}: {response.text[:500]}")
-
-
-async def count_all(endpoint: str, account: ours.Account, milliseconds: Mapping[str, float]) -> list[Work]:
+async def count_all(endpoint: str, account: ours.Account, table: Mapping[str, Any]) -> list[Work]:
     """Drive the real app, in this process, through every class. It reads its settings from the environment."""
-    meter = Meter()
+    meter, objects = Meter(), ObjectMeter()
     dynamodb = DynamoDB(ours.REGION, endpoint, observe=meter.count)
-    gateway = create_container(from_environment(), dynamodb=dynamodb)
-    transport = httpx2.ASGITransport(create_app(gateway))
+    container = _with_counted_objects(create_container(from_environment(), dynamodb=dynamodb), objects)
+    transport = httpx2.ASGITransport(create_app(container))
     try:
         async with httpx2.AsyncClient(transport=transport, base_url="http://bench") as client:
-            calls = endpoint_classes(account)
-            return [await count(client, meter, call, milliseconds[call.name]) for call in calls]
+            counting = Counting(client, meter, objects, table)
+            return [await counting.count(each) for each in endpoints(account)]
     finally:
-        await gateway.close()
+        await container.close()
 
 
-def measured(milliseconds: Mapping[str, float]) -> list[Work]:
+def _with_counted_objects(container: Container, meter: ObjectMeter) -> Container:
+    images = ImageHistory(container.database, CountedImages(meter), container.clock)
+    files = Files(container.database, CountedFiles(meter), container.clock)
+    return replace(container, images=images, files=files)
+
+
+def measured(table: Mapping[str, Any]) -> list[Work]:
     """Start the fake upstream and DynamoDB Local, seed a tenant, count."""
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -202,9 +232,16 @@ def measured(milliseconds: Mapping[str, float]) -> list[Work]:
         command = (sys.executable, "-m", "bench.fake_upstream", "--port", str(port))
         wait_for_port(port, stack.enter_context(running(command, {}, log)), log)
         endpoint = stack.enter_context(dynamodb_local(scratch / "dynamodb.log"))
-        providers = ours.write_providers(f"http://127.0.0.1:{port}/v1", scratch)
+        upstream = f"http://127.0.0.1:{port}/v1"
+        providers = ours.write_providers(upstream, scratch)
+        providers.write_text(providers.read_text() + SEARCHES.format(upstream=upstream))
         os.environ.update(ours.environment(endpoint, str(providers)))
-        return asyncio.run(count_all(endpoint, ours.seed(StageTables(endpoint, ours.STAGE)), milliseconds))
+        return asyncio.run(count_all(endpoint, ours.seed(StageTables(endpoint, ours.STAGE)), table))
+
+
+def priced_regions(table: Mapping[str, Any]) -> Mapping[str, tuple[Prices, ObjectPrices]]:
+    """The prices in the price file, by region."""
+    return {name: (Prices(**row), ObjectPrices(**table["objects"][name])) for name, row in table["regions"].items()}
 
 
 def main() -> None:
@@ -214,8 +251,7 @@ def main() -> None:
     parser.add_argument("--print-only", action="store_true", help="leave docs/cost.md as it is")
     options = parser.parse_args()
     table = tomllib.loads(options.prices.read_text())
-    regions = {name: Prices(**row) for name, row in table["regions"].items()}
-    rendered = render(measured(table["milliseconds"]), regions)
+    rendered = render(measured(table), priced_regions(table))
     print(rendered)
     if not options.print_only:
         DOCUMENT.write_text(between_markers(DOCUMENT.read_text(), rendered))

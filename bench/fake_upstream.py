@@ -1,4 +1,4 @@
-"""A fake upstream of every dialect that answers each call with the same 24 words, for next to no CPU.
+"""A fake upstream of every dialect that answers each call with the same 24 words, for next to no CPU; and searches.
 
 Run it as a process of its own: `python -m bench.fake_upstream --port 9000 --event-delay-ms 2`.
 """
@@ -23,6 +23,9 @@ def _chunked(stream: Sequence[bytes]) -> list[bytes]:
 JSON = "application/json"
 BLOCKING = {name: response("200 OK", JSON, reply(name)) for name in DIALECTS}
 NOT_FOUND = response("404 Not Found", JSON, b'{"error":{"message":"no such path","type":"invalid_request_error"}}')
+SEARCHED = response(
+    "200 OK", JSON, b'{"organic":[{"title":"A page","link":"https://example.com/","snippet":"of words"}]}'
+)
 STREAM_END = b"0\r\n\r\n"
 STREAMS = {name: _chunked(events(name)) for name in DIALECTS}
 CHAT_WITHOUT_USAGE = _chunked(events(CHAT, with_usage=False))
@@ -38,7 +41,7 @@ def answer(path: bytes, body: bytes, event_delay: float) -> bytes | AsyncIterato
     """The response to one request; `event_delay` is in seconds before each event of a stream."""
     dialect = next((name for end, name in PATHS.items() if path.endswith(end)), None)
     if dialect is None:
-        return NOT_FOUND
+        return SEARCHED if path.endswith(b"/search") else NOT_FOUND
     request: dict[str, Any] = json.loads(body)
     if not (request.get("stream") or path.endswith(STREAM_PATHS)):
         return BLOCKING[dialect]
