@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.ports import free_port
+from tests.support.audio_files import wav
 from tests.support.guides import Checkout, blocks
 from tests.support.local_stack import LocalStack
 
@@ -103,6 +104,27 @@ def test_the_guide_of_responses_goes_on_by_ids(checkout: Checkout, base_url: str
     assert "My name is Asha." in output or "What is my name?" in output
     assert "completed" in output
     assert output.count("message msg_") == 5
+
+
+def test_the_guides_of_audio_and_files_speak_listen_and_keep(checkout: Checkout, base_url: str) -> None:
+    (checkout.folder / "call.wav").write_bytes(wav(1))
+    test_key = checkout.local_stack.announcement["test_key"]
+    program = "\n".join(block for guide in ("docs/audio.md", "docs/files.md") for block in blocks(guide, "python"))
+    program = program.replace("http://127.0.0.1:8000", base_url).replace("cm_test_…", test_key)
+
+    output = checkout.run(".venv/bin/python", "-c", program)
+
+    assert "bytes of audio" in output
+    assert "00:00:00,000 -->" in output
+
+
+def test_the_guide_of_search_finds_pages(checkout: Checkout, base_url: str) -> None:
+    (script,) = blocks("docs/search.md", "sh")
+    test_key = checkout.local_stack.announcement["test_key"]
+
+    output = checkout.shell(script.replace("http://127.0.0.1:8000", base_url).replace("cm_test_…", test_key))
+
+    assert len(json.loads(output)["results"]) == 3
 
 
 def test_the_guide_of_the_command_line_works(checkout: Checkout) -> None:

@@ -240,7 +240,7 @@ def test_an_url_may_hold_a_placeholder() -> None:
     assert load_catalog(text, {"LAB_HOST": "lab.example.com"}).providers["lab"].base_url == "https://lab.example.com/v1"
 
 
-@pytest.mark.parametrize("example", ["ollama", "vllm", "llama-cpp", "hosted"])
+@pytest.mark.parametrize("example", ["ollama", "vllm", "llama-cpp", "hosted", "services"])
 def test_the_documented_examples_load(example: str) -> None:
     text = read_operator_file(str(EXAMPLES / f"{example}.toml"))
     catalog, built_in = load_catalog(text), load_catalog()
