@@ -90,7 +90,7 @@ class Meter(Protocol):
         ...
 
 
-class ModelAccess(Protocol):
+class PayerAccess(Protocol):
     """What of a payer decides which models may serve its call; `calls.call.AdmittedPayer` has it."""
 
     @property
@@ -166,7 +166,7 @@ class Work(Protocol):
         """The same call made so short that `available` micro-credits cover it, or None if that is no use."""
         ...
 
-    def permitted(self, access: ModelAccess) -> "Work":
+    def permitted(self, access: PayerAccess) -> "Work":
         """The same call with those of its models that its payer may use. Raises ApiError 403."""
         ...
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 from callmissed.errors import ApiError
 from callmissed.plans.plans import limits
 from callmissed.tenants.tenants import TenantSettings
-from callmissed_ai.work import ModelAccess, Work
+from callmissed_ai.work import PayerAccess, Work
 
 AnyWork = TypeVar("AnyWork", bound=Work)
 
@@ -17,7 +17,7 @@ class AskedModels:
 
     follows_settings = False
 
-    def permitted(self: AnyWork, access: ModelAccess) -> AnyWork:
+    def permitted(self: AnyWork, access: PayerAccess) -> AnyWork:
         """The same call. Raises ApiError 403 where the payer's key or plan lacks one of its models."""
         allowed = limits(access.plan).allows
         for model in self.models:

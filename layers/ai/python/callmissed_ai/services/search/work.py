@@ -21,7 +21,7 @@ from callmissed_ai.services.search.results import found
 from callmissed_ai.services.service import Service
 from callmissed_ai.services.unit_work import UnitWork
 from callmissed_ai.transports.base import UpstreamCall
-from callmissed_ai.work import ModelAccess, SettledCall
+from callmissed_ai.work import PayerAccess, SettledCall
 
 PATH = "/search"
 
@@ -42,7 +42,7 @@ class SearchWork(UnitWork):
         """One search."""
         return 1
 
-    def permitted(self, access: ModelAccess) -> Self:
+    def permitted(self, access: PayerAccess) -> Self:
         """The same search by those providers that the payer may use. Raises ApiError 403 for none of them.
 
         A plan's models don't count here: a search is a search on every plan.
