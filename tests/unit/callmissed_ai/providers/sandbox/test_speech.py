@@ -1,6 +1,7 @@
 """The sandbox speaks: a tone where the machine has no engine, as long as the words would be."""
 
 import stat
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from callmissed_ai.audio.formats import AudioFormat, begins, default_rate, media_type
 from callmissed_ai.audio.wav import header
+from callmissed_ai.providers.sandbox.media.samples import resampled
 from callmissed_ai.providers.sandbox.media.speech import FORMATS
 from callmissed_ai.providers.sandbox.media.tones import tone_mp3
 from callmissed_ai.transports.base import UpstreamUnreachable
@@ -102,3 +104,36 @@ async def test_engine_of_the_machine_speaks_its_languages(
     assert headers["x-callmissed-engine"] == engine
     if engine != "tone":
         assert b"".join(pieces) == header(8_000, data_bytes=1_600) + bytes(1_600)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "engine"),
+    [
+        ("नमस्ते", None, "espeak-ng hi"),
+        ("नमस्ते", "en-IN", "espeak-ng en"),
+        ("ନମସ୍କାର", None, "espeak-ng or"),
+        ("5", None, "flite"),
+    ],
+)
+async def test_script_says_the_language_and_flite_reads_latin_letters_alone(
+    sandbox: SandboxClient, no_engine: Path, text: str, language: str | None, engine: str
+) -> None:
+    for program in ("flite", "espeak-ng"):
+        (no_engine / "said.wav").write_bytes(header(16_000, data_bytes=2) + bytes(2))
+        copies = f'for last; do :; done\n/bin/cp "{no_engine}/said.wav" "$last"'
+        script = f'#!/bin/sh\n{copies}\necho "$2" > "{no_engine}/voice"\n'
+        (no_engine / program).write_text(script)
+        (no_engine / program).chmod(stat.S_IRWXU)
+
+    headers, _ = await spoken(sandbox, text, language=language)
+
+    name, _, voice = engine.partition(" ")
+    assert headers["x-callmissed-engine"] == name
+    assert (no_engine / "voice").read_text().strip() == (voice or "rms")
+
+
+def test_lower_rate_has_no_tones_of_the_higher_one() -> None:
+    shrill = array("h", [9_000, -9_000] * 500)
+
+    assert set(resampled(shrill, 16_000, 8_000)) == {0}
+    assert len(resampled(shrill, 22_050, 16_000)) == 1_000 * 16_000 // 22_050

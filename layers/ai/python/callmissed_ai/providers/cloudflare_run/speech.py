@@ -13,6 +13,9 @@ from callmissed_ai.transports.base import Transport, UpstreamCall
 
 MAX_AURA_CHARACTERS = 2_000
 _MELO = "melotts"
+_MELO_FORMATS = frozenset({"mp3", "wav"})
+"""MP3 by its schema, WAV by what callers of it have seen: a reply in the other one is refused, and costs nothing."""
+
 _NO_LIMIT = 10_000
 
 
@@ -26,7 +29,7 @@ class _Speech:
         if asked.speed not in (None, 1):
             raise asked.unknown("speed")
         if _is_melo(asked):
-            asked.check_format({"mp3"})
+            asked.check_format(_MELO_FORMATS)
             asked.check_rate(())
             return
         asked.check_rate(rates_of(asked.format))

@@ -5,11 +5,11 @@ characters, the other 3,500. Sample rates above 24 kHz, and that Opus has no 22,
 https://docs.sarvam.ai/api-reference-docs/api-guides-tutorials/text-to-speech/how-to/set-the-sample-rate
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 from callmissed_ai.providers.speaking.request import AskedSpeech
+from callmissed_ai.providers.speaking.scripts import language_of
 from callmissed_ai.providers.speaking.transport import JOINED, SpeakingTransport
 from callmissed_ai.transports.base import Transport, UpstreamCall
 
@@ -19,20 +19,6 @@ _RATES = frozenset({8_000, 16_000, 22_050, 24_000, 48_000})
 _OPUS_RATES = _RATES - {22_050}
 _CODECS = {"mp3", "opus", "aac", "flac", "wav", "mulaw", "alaw"}
 _LANGUAGES = frozenset({"bn", "en", "gu", "hi", "kn", "ml", "mr", "od", "or", "pa", "ta", "te"})
-_SCRIPTS = tuple(
-    (re.compile(pattern), language)
-    for pattern, language in (
-        ("[\u0900-\u097f]", "hi"),
-        ("[\u0980-\u09ff]", "bn"),
-        ("[\u0a00-\u0a7f]", "pa"),
-        ("[\u0a80-\u0aff]", "gu"),
-        ("[\u0b00-\u0b7f]", "od"),
-        ("[\u0b80-\u0bff]", "ta"),
-        ("[\u0c00-\u0c7f]", "te"),
-        ("[\u0c80-\u0cff]", "kn"),
-        ("[\u0d00-\u0d7f]", "ml"),
-    )
-)
 _ENGLISH = "en"
 
 
@@ -86,8 +72,7 @@ def _language(asked: AskedSpeech) -> str:
     """The language: that of the caller, else that of the script. Sarvam's code of Odia is `od`."""
     if asked.primary_language:
         return "od" if asked.primary_language == "or" else asked.primary_language
-    found = ((script.search(asked.text), language) for script, language in _SCRIPTS)
-    return next((language for match, language in found if match), _ENGLISH)
+    return language_of(asked.text) or _ENGLISH
 
 
 API = _Speech()

@@ -3,6 +3,7 @@
 Both run as processes of their own. docs/sandbox.md says how to install them.
 """
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,11 @@ MAX_SECONDS = 20.0
 
 _RATE_PLACE = slice(24, 28)
 _WORDS_PER_MINUTE = 175
+_LATIN = re.compile(r"[A-Za-z0-9]")
+"""flite says nothing of other letters."""
+
+_CODES = {"od": "or"}
+"""Languages that espeak-ng has by other codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +40,17 @@ def spoken_by_engine(text: str, language: str, speed: float) -> Voice | None:
     with tempfile.TemporaryDirectory() as folder:
         written, file = Path(folder, "text"), Path(folder, "speech.wav")
         written.write_text(text, encoding="utf-8")
-        for engine, command in _commands(written, file, language, speed):
+        for engine, command in _commands(written, file, language, speed, has_latin=bool(_LATIN.search(text))):
             if shutil.which(command[0]) and _runs(command) and file.exists():
                 return _voice(engine, file.read_bytes())
     return None
 
 
-def _commands(text: Path, file: Path, language: str, speed: float) -> list[tuple[str, list[str]]]:
+def _commands(text: Path, file: Path, language: str, speed: float, *, has_latin: bool) -> list[tuple[str, list[str]]]:
     flite = ["flite", "-voice", "rms", "--setf", f"duration_stretch={1 / speed:.3f}", "-f", str(text), "-o", str(file)]
     words = str(round(_WORDS_PER_MINUTE * speed))
-    espeak = ["espeak-ng", "-v", language, "-s", words, "-f", str(text), "-w", str(file)]
-    return [("flite", flite), ("espeak-ng", espeak)] if language == "en" else [("espeak-ng", espeak)]
+    espeak = ["espeak-ng", "-v", _CODES.get(language, language), "-s", words, "-f", str(text), "-w", str(file)]
+    return [("flite", flite), ("espeak-ng", espeak)] if language == "en" and has_latin else [("espeak-ng", espeak)]
 
 
 def _runs(command: list[str]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from callmissed_ai.audio.reading.files import AudioFile, first_track
 from callmissed_ai.audio.reading.track import NotAudio, Track
+from callmissed_ai.providers.sandbox.media.samples import resampled
 
 _RATE = 16_000
 _MAX_SECONDS = 60
@@ -52,10 +53,7 @@ def _decoder() -> Any:
 def _samples(track: Track) -> bytes:
     """The first channel at 16 kHz."""
     channel = array.array("h", b"".join(body for body, _ in track.frames()))[:: track.channels]
-    if track.rate == _RATE:
-        return channel.tobytes()
-    count = len(channel) * _RATE // track.rate
-    return array.array("h", (channel[place * track.rate // _RATE] for place in range(count))).tobytes()
+    return resampled(channel, track.rate, _RATE).tobytes()
 
 
 def _word(segment: Any) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 import sys
 from array import array
+from itertools import accumulate, pairwise
 
 from callmissed_ai.audio.wav import header
 
@@ -9,9 +10,11 @@ _BIAS, _CLIP = 0x84, 32_635
 
 
 def resampled(samples: "array[int]", rate: int, wanted: int) -> "array[int]":
-    """`samples` at the `wanted` rate, with straight lines between them."""
+    """`samples` at the `wanted` rate: straight lines between them, or the means of those that one takes the place of."""
     if rate == wanted or not samples:
         return samples
+    if wanted < rate:
+        return _means(samples, rate, wanted)
     last = len(samples) - 1
     found = array("h")
     for place in range(len(samples) * wanted // rate):
@@ -19,6 +22,13 @@ def resampled(samples: "array[int]", rate: int, wanted: int) -> "array[int]":
         here, there = samples[min(before, last)], samples[min(before + 1, last)]
         found.append(here + (there - here) * part // wanted)
     return found
+
+
+def _means(samples: "array[int]", rate: int, wanted: int) -> "array[int]":
+    """A mean keeps the tones that the lower rate can't have from sounding as others."""
+    sums = [0, *accumulate(samples)]
+    ends = [place * rate // wanted for place in range(len(samples) * wanted // rate + 1)]
+    return array("h", ((sums[end] - sums[start]) // (end - start) for start, end in pairwise(ends)))
 
 
 def encoded(samples: "array[int]", audio_format: str, rate: int) -> bytes:

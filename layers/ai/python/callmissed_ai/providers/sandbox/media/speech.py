@@ -10,6 +10,7 @@ from callmissed_ai.providers.sandbox.media.engines import spoken_by_engine
 from callmissed_ai.providers.sandbox.media.samples import encoded, resampled
 from callmissed_ai.providers.sandbox.media.tones import tone_mp3, tone_samples
 from callmissed_ai.providers.sandbox.rejection import Rejected
+from callmissed_ai.providers.speaking.scripts import language_of
 
 TONE = "tone"
 FORMATS = ("mp3", "wav", "pcm", "mulaw", "alaw")
@@ -38,7 +39,8 @@ async def speech(body: Mapping[str, Any]) -> Speech:
 
 def _speech(body: Mapping[str, Any], audio_format: AudioFormat) -> Speech:
     rate, speed = body.get("speech_sample_rate") or default_rate(audio_format), body.get("speed") or 1.0
-    text, language = body["input"], str(body.get("language") or _ENGLISH).partition("-")[0].lower()
+    text: str = body["input"]
+    language = str(body.get("language") or language_of(text) or _ENGLISH).partition("-")[0].lower()
     seconds = len(text) / _CHARACTERS_PER_SECOND / speed
     kind = media_type(audio_format, rate)
     if audio_format == "mp3":
