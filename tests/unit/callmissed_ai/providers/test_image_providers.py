@@ -1,7 +1,6 @@
 """Providers of images over recorded bytes: what they are sent, and what comes of their answers."""
 
 import asyncio
-from email import message_from_bytes
 from typing import Any, cast
 
 import pytest
@@ -20,6 +19,7 @@ from callmissed_ai.transports.base import (
     UpstreamUnreachable,
 )
 from callmissed_ai.transports.native import native_api
+from tests.support.inference.forms import form_of
 from tests.support.inference.image_provider_cases import (
     IMAGES,
     ImageCase,
@@ -89,16 +89,9 @@ async def test_provider_is_sent_what_it_documents_and_its_answer_is_understood(c
     if case.bodies:
         assert [call.json for call in http.calls] == list(case.bodies)
     if case.form:
-        assert form_of(http.calls[0].payload(), http.calls[0].headers["Content-Type"]) == case.form
+        assert dict(form_of(http.calls[0].payload(), http.calls[0].headers["Content-Type"])) == case.form
     if CATALOG.providers[case.provider].dialect == "native":
         assert all(sent.closed for sent in http.sent)
-
-
-def form_of(body: bytes, media_type: str) -> dict[str, str]:
-    """The fields of a form."""
-    form = message_from_bytes(b"Content-Type: " + media_type.encode() + b"\r\n\r\n" + body)
-    parts: Any = form.get_payload()
-    return {part.get_param("name", header="content-disposition"): part.get_payload() for part in parts}
 
 
 @pytest.mark.parametrize(

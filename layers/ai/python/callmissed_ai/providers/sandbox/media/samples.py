@@ -10,7 +10,7 @@ _BIAS, _CLIP = 0x84, 32_635
 
 
 def resampled(samples: "array[int]", rate: int, wanted: int) -> "array[int]":
-    """`samples` at the `wanted` rate: straight lines between them, or the means of those that one takes the place of."""
+    """`samples` at the `wanted` rate: with straight lines between them, or the means of those that become one."""
     if rate == wanted or not samples:
         return samples
     if wanted < rate:
