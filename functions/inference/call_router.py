@@ -18,8 +18,8 @@ _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 class CallDescription:
     """The body and the answer of a call, which its route reads and writes as bytes, so that FastAPI can't see them.
 
-    `example` is a body that fits `request`, `media_type` what it is sent as. `answer` is the response object with
-    status 200. `repeatable` says whether a repetition with the same Idempotency-Key gets the same answer.
+    `example` is a body that fits `request`, `media_type` what it is sent as; `as_json` is one for calls that may be
+    sent as JSON too. `answer` is the response object with status 200. `repeatable` says whether a repetition with the same Idempotency-Key gets the same answer.
     """
 
     request: type[BaseModel]
@@ -27,6 +27,7 @@ class CallDescription:
     answer: Mapping[str, Any]
     repeatable: bool = True
     media_type: str = JSON
+    as_json: object = None
 
 
 class CallRouter(APIRouter):

@@ -6,14 +6,15 @@ from callmissed.errors import ApiError, is_anthropic, status_on
 from callmissed.web.openapi import UNCHANGED, errors
 
 _MEANINGS = {
-    400: "`invalid_request_error`, `unsupported_image_input`, `context_length_exceeded`, `invalid_idempotency_key`",
+    400: "`invalid_request_error`, `unsupported_image_input`, `context_length_exceeded`, `invalid_idempotency_key`; "
+    "of transcriptions `file_not_uploaded`: the bytes are still to come",
     401: "`invalid_api_key`: no key, an unknown, paused, revoked or expired one",
     402: "`insufficient_credits`, `budget_exceeded`",
     403: "`permission_denied`, `domain_not_allowed`, `model_not_allowed`, `model_not_available`, `account_inactive`, "
     "`account_terminated`; of searches `search_provider_not_allowed`",
-    404: "`model_not_found`",
+    404: "`model_not_found`; of transcriptions `file_not_found`: no such file for audio of this key's tenant",
     409: "`idempotency_conflict`, `idempotency_in_progress`; wait `Retry-After` seconds",
-    413: "`file_too_large`: the body is over 4 MB",
+    413: "`file_too_large`: the body is over 4 MB, or the file of a transcription over 25 MB",
     429: "`rate_limit_exceeded`, `quota_exceeded`; wait `Retry-After` seconds",
     502: "`upstream_error`: the provider's reply can't be used; nothing is charged",
     503: "`provider_error`, `model_under_maintenance`, `service_unavailable`; nothing is charged",

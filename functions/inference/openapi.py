@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from callmissed.web.openapi import IDEMPOTENCY_KEY, document_of, reference, schemas_of
+from callmissed.web.openapi import IDEMPOTENCY_KEY, JSON, document_of, reference, schemas_of
 from callmissed.web.schemas import AnthropicErrorEnvelope, ErrorEnvelope, OpenAIErrorEnvelope
 from functions.inference.call_router import CallDescription, CallRouter
 from functions.inference.files.uploads import FileAnnouncement, FileUploadForm
@@ -94,7 +94,7 @@ def _describe(operation: dict[str, Any], description: CallDescription) -> None:
     schema = reference(description.request.__name__)
     if description.repeatable:
         operation["parameters"] = [_KEY]
-    operation["requestBody"] = {
-        "required": True,
-        "content": {description.media_type: {"schema": schema, "example": description.example}},
-    }
+    content = {description.media_type: {"schema": schema, "example": description.example}}
+    if description.as_json:
+        content[JSON] = {"schema": schema, "example": description.as_json}
+    operation["requestBody"] = {"required": True, "content": content}

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
 from callmissed.errors import ApiError
+from callmissed.files.records import FileOwner
 from callmissed.idempotency.requests import HEADER, checked_key, fingerprint
 from callmissed.idempotency.store import Replay
 from callmissed.keys.credentials import calling_origin, presented_secret
@@ -22,11 +23,12 @@ from callmissed_ai.answers.whole import whole
 from callmissed_ai.calls.call import AdmittedPayer, Call
 from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.idempotency import IdempotentCall
-from callmissed_ai.calls.payer import KeyPayer
+from callmissed_ai.calls.payer import AdmittedKey, KeyPayer, Payer
 from callmissed_ai.calls.pipeline import Answer, find_replay, run
 from callmissed_ai.calls.stored_call import StoredCall
 from callmissed_ai.services.responses_store.records import Owner
 from callmissed_ai.services.service import Service
+from callmissed_ai.services.transcription.stored_audio import with_stored_audio
 from callmissed_ai.work import Work
 from functions.inference.body import parse_object, read_body
 from functions.inference.multipart import CallBody, read_fields
@@ -37,13 +39,14 @@ async def serve(request: Request, service: Service, whole_answer: Answer[bytes] 
     """Run the billed call of `request`; `whole_answer` replaces the usual one. Raises ApiError."""
     container: Container = request.app.state.container
     raw = await read_body(request)
-    payer, call = _key_payer(request), _call(request)
+    call, payer = _call(request), await _payer(request, service)
     try:
         body = read_fields(request, raw) if service.forms else CallBody(parse_object(raw), raw)
         work = await _work(container, call, service, body)
         call.idempotent = None if work.streamed else _idempotent(container, request, body.identity, service)
     except ApiError as refused:
-        await authenticate(request, service.permission)  # an error of the key comes before other errors
+        if call.payer is None:
+            await authenticate(request, service.permission)  # an error of the key comes before other errors
         if replay := await _replay_of_missing(container, call, request, raw, service):
             return _replayed(replay)
         raise _refusal(call, refused) from None
@@ -83,6 +86,20 @@ async def authenticate_payer(request: Request, permission: Permission | None = N
     return call.payer
 
 
+async def _payer(request: Request, service: Service) -> Payer:
+    """Who pays for the call. To read a form takes long enough that no stranger gets it done: its key is admitted first.
+
+    Raises ApiError 401, 403, 429, 503.
+    """
+    if not service.forms:
+        return _key_payer(request)
+    call, clock = _call(request), request.app.state.container.clock
+    begun = clock()
+    payer = AdmittedKey(await authenticate_payer(request, service.permission))
+    call.db_wait = clock() - begun
+    return payer
+
+
 async def _work(container: Container, call: Call, service: Service, sent: CallBody) -> Work:
     """The work in a body, with the stored conversation that it continues. Raises ApiError."""
     body, size = sent.fields, len(sent.identity)
@@ -94,6 +111,8 @@ async def _work(container: Container, call: Call, service: Service, sent: CallBo
         fitting = await call.stored.fit(catalog)
         body, size = fitting.body, fitting.size
     if service.forms:
+        owner = FileOwner(call.admitted.tenant, call.admitted.is_sandboxed)
+        body = await with_stored_audio(container.files, owner, body)
         return container.router.prepared(await asyncio.to_thread(service.parse, catalog, body, size))
     return container.router.prepared(service.parse(catalog, body, size))
 

@@ -36,10 +36,13 @@ router = CallRouter("audio")
         example={"model": "sandbox-stt", "file": "audio.wav", "response_format": "json"},
         answer=_answer("text/event-stream"),
         media_type=MEDIA_TYPE,
+        as_json={"model": "sandbox-stt", "file_id": "file-019ac5b1f3d86a1b2c3d4e5f60718293"},
     ),
 )
 async def create_transcription(request: Request) -> Response:
-    """Turn speech into text, in the OpenAI dialect: a form of up to 4 MB with one `file`.
+    """Turn speech into text, in the OpenAI dialect: a form of up to 4 MB with one `file`, or a form or a
+    JSON object that names a stored one of up to 25 MB by `file_id`. Such a file has the purpose `audio`; if it is
+    deleted before the provider is asked, the call fails and costs nothing.
 
     The cost is the model's price of an hour times the length of the audio, which is measured in its frames, or the
     provider's own figure where that is longer, rounded up to a millisecond and the same for every `response_format`.
@@ -57,6 +60,7 @@ async def create_transcription(request: Request) -> Response:
         example={"model": "sandbox-stt", "file": "audio.wav"},
         answer=_answer(),
         media_type=MEDIA_TYPE,
+        as_json={"model": "sandbox-stt", "file_id": "file-019ac5b1f3d86a1b2c3d4e5f60718293"},
     ),
 )
 async def create_translation(request: Request) -> Response:

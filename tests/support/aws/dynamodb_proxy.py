@@ -22,6 +22,7 @@ class Step(StrEnum):
     """The requests of a billed call, by what they are for."""
 
     ADMIT = "admit"
+    CHARGE = "charge an admitted key"
     GIVE_BACK = "give back"
     HOLD = "hold"
     ENTRY = "entry"
@@ -189,6 +190,7 @@ _PUTS = {"ledger": Step.ENTRY, "images": Step.KEEP_IMAGE}
 _OF_RESPONSES = {"GetItem": Step.READ_RESPONSE, "PutItem": Step.KEEP_RESPONSE}
 _UPDATES = {
     Step.ADMIT: ("-keys", ":now"),
+    Step.CHARGE: ("-keys", "kb - :amount"),
     Step.GIVE_BACK: ("-keys", "kb + :amount"),
     Step.HOLD: ("-wallets", "h.#id = :token"),
     Step.RELEASE: ("-wallets", "#q = #q + :one REMOVE"),

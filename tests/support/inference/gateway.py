@@ -142,7 +142,8 @@ def providers_toml(port: int, dead_port: int) -> str:
         *(_image(name, *route) for name, route in _IMAGES.items()),
         *(_search(name, provider) for name, provider in _SEARCHES.items()),
         f'[providers.deepgram_lab]\nbase_url = "{base}/deepgram"\ndialect = "native"\ntransport = "deepgram"',
-        f'[providers.cloudflare_lab]\nbase_url = "{base}/cf"\ndialect = "native"\ntransport = "cloudflare_run"',
+        f'[providers.cloudflare_lab]\nbase_url = "{base}/cf"\ndialect = "native"\ntransport = "cloudflare_run"\n'
+        'unpriced_fields = ["diarize", "redact"]',
         f'[providers.sarvam_lab]\nbase_url = "{base}/sarvam"\ndialect = "native"\ntransport = "sarvam_speech"',
         *(_transcriber(name, *route) for name, route in _TRANSCRIBERS.items()),
         f'[providers.speaker]\nbase_url = "{base}/speaker"\ndialect = "native"\ntransport = "deepgram"',

@@ -6,9 +6,10 @@ One gateway process has a call stand at each point, and is killed once.
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -18,13 +19,18 @@ import pytest_asyncio
 from callmissed.keys.secret import key_hash
 from local.aws.tables import StageTables
 from tests.support.aws.dynamodb_proxy import DynamoProxy, Fault, PlannedFault, Step
-from tests.support.inference.behaviours import DONE, completion, content_events, reply, streams
+from tests.support.inference.behaviours import DONE, HEARD, WAV, completion, content_events, reply, streams
 from tests.support.inference.gateway import PEPPER, Account, Accounts
 from tests.support.inference.gateway_process import gateway_process, listens
-from tests.support.inference.upstream import FakeUpstream, Gate, eventually, until
-from tests.support.inference.wire import chat
+from tests.support.inference.upstream import Behaviour, FakeUpstream, Gate, eventually, until
+from tests.support.inference.wire import SPOKEN, chat, speak, transcribe
 
 REPORTED = 11 * 50 + 7 * 150
+HEARD_COST = 2_000 * 10
+SPOKEN_COST = len(SPOKEN["input"]) * 3_000
+STREAMED = partial(chat, stream=True)
+DELTA = b'data: {"type":"transcript.text.delta","delta":"Hello"}\n\n'
+BilledCall = Callable[[httpx2.AsyncClient, Account], Awaitable[httpx2.Response]]
 BUDGET = 10**10
 
 
@@ -39,9 +45,17 @@ class Write:
     fault: Fault
     step: Step
     charged: int
-    streamed: bool = False
+    call: BilledCall = chat
     late: bool = False
     key_lacks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A call whose upstream answers as `reply_at` says, and stops at its gate."""
+
+    call: BilledCall
+    reply_at: Callable[[Gate], Behaviour]
 
 
 @dataclass(slots=True)
@@ -54,21 +68,34 @@ class KilledCall:
 
 WRITES = {
     "admission is done": Write(Fault.WITHHOLD, Step.ADMIT, 0, key_lacks=True),
+    "an admitted key is charged": Write(Fault.WITHHOLD, Step.CHARGE, 0, call=transcribe, key_lacks=True),
     "the hold is on its way": Write(Fault.STALL, Step.HOLD, 0),
+    "the hold of a transcription is done": Write(Fault.WITHHOLD, Step.HOLD, 0, call=transcribe),
+    "the hold of speech is done": Write(Fault.WITHHOLD, Step.HOLD, 0, call=speak),
     "the hold comes after the sweep": Write(Fault.STALL, Step.HOLD, 0, late=True),
     "the hold is done": Write(Fault.WITHHOLD, Step.HOLD, 0),
     "the entry is on its way": Write(Fault.STALL, Step.ENTRY, REPORTED, key_lacks=True),
-    "the entry comes after the sweep": Write(Fault.STALL, Step.ENTRY, 0, streamed=True, late=True),
-    "the entry is done": Write(Fault.WITHHOLD, Step.ENTRY, REPORTED, streamed=True, key_lacks=True),
+    "the entry comes after the sweep": Write(Fault.STALL, Step.ENTRY, 0, call=STREAMED, late=True),
+    "the entry is done": Write(Fault.WITHHOLD, Step.ENTRY, REPORTED, call=STREAMED, key_lacks=True),
     "the wallet's update is on its way": Write(Fault.STALL, Step.APPLY, REPORTED),
     "the wallet's update comes after the sweep": Write(Fault.STALL, Step.APPLY, REPORTED, late=True),
-    "the wallet's update is done": Write(Fault.WITHHOLD, Step.APPLY, REPORTED, streamed=True),
+    "the wallet's update is done": Write(Fault.WITHHOLD, Step.APPLY, REPORTED, call=STREAMED),
+    "the entry of a transcription is done": Write(Fault.WITHHOLD, Step.ENTRY, HEARD_COST, call=transcribe, key_lacks=True),
+    "the entry of speech is done": Write(Fault.WITHHOLD, Step.ENTRY, SPOKEN_COST, call=speak),
 }
 MOMENTS = {
-    "before the upstream's first byte": False,
-    "before the stream's first byte": True,
-    "in the midst of the stream": True,
+    "before the upstream's first byte": Moment(chat, lambda gate: reply(completion(), gate=gate)),
+    "before the stream's first byte": Moment(STREAMED, lambda gate: streams([gate, DONE])),
+    "in the midst of the stream": Moment(STREAMED, lambda gate: streams([*content_events(), gate, DONE])),
+    "while audio is heard": Moment(transcribe, lambda gate: reply(HEARD, gate=gate)),
+    "in the midst of a streamed transcription": Moment(
+        partial(transcribe, model="lab-transcribe", stream="true"), lambda gate: streams([DELTA, gate, DONE])
+    ),
+    "before the first byte of speech": Moment(speak, lambda gate: streams([gate, WAV])),
+    "in the midst of speech": Moment(speak, lambda gate: streams([WAV[:1_000], gate, WAV[1_000:]])),
 }
+_OF_KEYS = (Step.ADMIT, Step.CHARGE)
+"""Writes that know the key and not its tenant."""
 
 
 @dataclass(slots=True)
@@ -87,10 +114,10 @@ class StoppedCalls:
         planned_faults: list[PlannedFault] = []
         for name, write in WRITES.items():
             account = await self._account(name)
-            about = key_hash(PEPPER, account.secret) if write.step is Step.ADMIT else account.tenant
+            about = key_hash(PEPPER, account.secret) if write.step in _OF_KEYS else account.tenant
             planned_faults.append(self.proxy.plan(write.fault, write.step, about=about))
         for name, write in WRITES.items():
-            self._begin(self.dead[name].account, streamed=write.streamed)
+            self._begin(self.dead[name].account, write.call)
         await until(lambda: all(planned.met.is_set() for planned in planned_faults))
         for name, write in WRITES.items():
             if write.step is Step.APPLY:  # the refund of the key is written beside the wallet's update
@@ -99,12 +126,11 @@ class StoppedCalls:
     async def _is_refunded(self, account: Account) -> bool:
         return (await self.accounts.key_item(account.secret))["kb"] == BUDGET - REPORTED
 
-    async def stop_in_upstream(self, name: str, *, streamed: bool) -> None:
+    async def stop_in_upstream(self, name: str, moment: Moment) -> None:
         """Begin a call and wait until its upstream stands at a gate."""
         gate = Gate()
-        begun = content_events() if "midst" in name else []
-        self.upstream.will(streams([*begun, gate, DONE]) if streamed else reply(completion(), gate=gate))
-        self._begin(await self._account(name), streamed=streamed)
+        self.upstream.will(moment.reply_at(gate))
+        self._begin(await self._account(name), moment.call)
         await gate.reached()
 
     async def _account(self, name: str) -> Account:
@@ -112,8 +138,8 @@ class StoppedCalls:
         self.dead[name] = KilledCall(account)
         return account
 
-    def _begin(self, account: Account, *, streamed: bool) -> None:
-        self.calls.append(asyncio.create_task(chat(self.client, account, stream=streamed)))
+    def _begin(self, account: Account, call: BilledCall) -> None:
+        self.calls.append(asyncio.ensure_future(call(self.client, account)))
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -133,8 +159,8 @@ async def dead(
         await eventually(listens, url)
         client = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60))
         stopped = StoppedCalls(client, proxy, accounts, lab)
-        for name, streamed in MOMENTS.items():
-            await stopped.stop_in_upstream(name, streamed=streamed)
+        for name, moment in MOMENTS.items():
+            await stopped.stop_in_upstream(name, moment)
         await stopped.stop_in_writes()
         os.kill(pid, signal.SIGKILL)
         outcomes = await asyncio.gather(*stopped.calls, return_exceptions=True)

@@ -19,3 +19,10 @@ DEEPGRAM_FIELDS = (
     "replace",
 )
 """Fields that only Deepgram's models have, beside `diarize`."""
+
+ADD_ONS = ("diarize", "detect_entities", "keyterm", "redact")
+"""Fields that Deepgram charges for by the minute, beside the audio. https://deepgram.com/pricing
+
+They go to providers that have them in `unpriced_fields`: Cloudflare has one price for Nova with all of them.
+https://developers.cloudflare.com/workers-ai/platform/pricing/#audio-model-pricing
+"""

@@ -1,11 +1,12 @@
 """Payers of calls: an API key by its secret, an API key by its id, or a tenant.
 
 KeyPayer         the key's conditional write: authentication, rate, budget; then domain lock and permission
+AdmittedKey      a key that was admitted for nothing, because reading the request takes long; its budget alone is left
 StoredKeyPayer   the same write, on the item that the key's record names; for work that runs after its request
 TenantPayer      no key; the tenant's plan and quotas, budget and credits by the hold alone
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from callmissed.aws.dynamodb import Unavailable
@@ -56,6 +57,27 @@ class KeyPayer:
         except Unavailable as error:
             raise service_unavailable() from error
         return _payer_of(admitted)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedKey:
+    """The payer that `KeyPayer` admitted for nothing, before anyone knew what the call may cost.
+
+    A request whose reading takes long, such as audio, is read for admitted keys alone. A key with a budget is charged
+    by a write of its own then, a round trip more.
+    """
+
+    payer: AdmittedPayer
+
+    async def admit(self, container: Container, permission: Permission | None, estimate: MicroCredits) -> AdmittedPayer:
+        """See `Payer.admit`: rate, domain lock and permission are checked."""
+        key = self.payer.key
+        if key is None or self.payer.is_sandboxed or not estimate:
+            return self.payer
+        try:
+            return replace(self.payer, key=await container.admission.charge(key, estimate))
+        except Unavailable as error:
+            raise service_unavailable() from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,9 @@ async def run(container: Container, call: Call, payer: Payer, work: Work, answer
 
 async def _admit(container: Container, call: Call, payer: Payer, work: Work) -> Work:
     """Admit the call. The work returned may be shorter, so that the key's budget covers it."""
+    begun = container.clock()
     call.payer, work = await _affordable(work, partial(_admit_owner, container, call, payer, work))
-    call.db_wait = container.clock() - call.admitted.now
+    call.db_wait += container.clock() - begun
     return work
 
 

@@ -22,7 +22,8 @@ class Service:
 
     `continues` says that a request may name a stored response, and `stores` that the reply is one.
     `complete` adds to a whole reply what only the call knows.
-    `forms` says that requests are forms with files, whose reading takes long enough for a thread.
+    `forms` says that requests are forms with a file, or name a stored one. To read them takes so long that it is done
+    in a thread, and for admitted keys alone.
     `header_values` are what the call takes from headers: part of what makes two requests the same.
     """
 

@@ -5,7 +5,7 @@ arrival time is in the future, `idle` when it has passed. A container caches eac
 branch, and the end of a limited key's wait, so that refused callers cost a read instead of a write.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from callmissed.aws.attributes import from_item
@@ -14,7 +14,15 @@ from callmissed.aws.dynamodb import ConditionFailed
 from callmissed.clock import SECOND, Micros, month_of
 from callmissed.errors import ApiError, account_closed, invalid_api_key, service_unavailable
 from callmissed.keys.rates import RateState
-from callmissed.keys.records import KeyItem, admit_request, key_item_of, read_key_item, refund_request, start_month
+from callmissed.keys.records import (
+    KeyItem,
+    admit_request,
+    charge_request,
+    key_item_of,
+    read_key_item,
+    refund_request,
+    start_month,
+)
 from callmissed.ledger.errors import HoldRefused
 from callmissed.money import NOTHING, MicroCredits, show
 from callmissed.platform.tables import KEYS
@@ -84,6 +92,19 @@ class Admission:
                 return Admitted(key, estimate, now)
         raise service_unavailable()
 
+    async def charge(self, admitted: Admitted, amount: MicroCredits) -> Admitted:
+        """Charge `amount` to the budget of a key whose call was admitted before anyone knew what it may cost.
+
+        One round trip, and none for a key without a budget. Raises ApiError 401 for a key that was deleted meanwhile,
+        HoldRefused above its budget; Unavailable.
+        """
+        if not admitted.key.has_budget:
+            return admitted
+        for key_hash in (admitted.key.key_hash, *admitted.elsewhere):
+            if key := await self._charged(key_hash, amount, admitted.key.month):
+                return replace(admitted, key=key, charged=amount)
+        raise invalid_api_key()
+
     async def give_back(self, admitted: Admitted, amount: MicroCredits) -> None:
         """Return `amount` to the key's budget for this month, at most once.
 
@@ -100,6 +121,19 @@ class Admission:
                 if not refused.item:
                     continue  # the key moved
             return  # given back, or a new month with a new budget has begun
+
+    async def _charged(self, key_hash: str, amount: MicroCredits, month: int) -> KeyItem | None:
+        """The key with `amount` less in its budget; None if it is not there. Raises HoldRefused."""
+        try:
+            answer = await self._database.dynamodb.call(
+                "UpdateItem", charge_request(self._table, key_hash, amount, month)
+            )
+        except ConditionFailed as refused:
+            key = key_item_of(refused.item) if refused.item else None
+            if key and key.month == month:
+                raise _over_budget(max(key.budget_left, NOTHING), amount) from None
+            return await self._charged(key_hash, amount, key.month) if key else None  # a new month has begun
+        return key_item_of(from_item(answer["Attributes"]))
 
     async def _check_limited(self, key_hash: str, now: Micros) -> None:
         """Refuse a key that is still above its rate, which may have changed, as all of the key may have."""

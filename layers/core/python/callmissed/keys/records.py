@@ -359,6 +359,19 @@ def admit_request(
     }
 
 
+def charge_request(table: str, key_hash: str, amount: MicroCredits, month: int) -> dict[str, Any]:
+    """`UpdateItem` that charges `amount` to the budget of `month`, if that month still counts and has so much left."""
+    return {
+        "TableName": table,
+        "Key": {"id": {"S": key_hash}},
+        "UpdateExpression": "SET kb = kb - :amount",
+        "ConditionExpression": "km = :month AND kb >= :amount",
+        "ExpressionAttributeValues": to_item({":amount": amount, ":month": month}),
+        "ReturnValues": "ALL_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
 def refund_request(table: str, key_hash: str, amount: MicroCredits, month: int) -> dict[str, Any]:
     """`UpdateItem` that returns `amount` to the budget of `month`, if that month still counts."""
     return {

@@ -33,7 +33,10 @@ class _AudioRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    file: _File
+    file: _File | None = None
+    file_id: Annotated[
+        str | None, Field(description="Id of a stored file with the purpose `audio`, in place of `file`.")
+    ] = None
     prompt: Annotated[str, Field(max_length=16_000)] | None = None
     temperature: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
 
@@ -77,8 +80,8 @@ class TranscriptionRequest(_AudioRequest):
 
 def parsed(kind: type[Request], body: Mapping[str, Any]) -> Request:
     """`body` as a request of that kind. Raises ApiError 400 that names the field at fault."""
-    if "file_id" in body:
-        raise unsupported("file_id", "Files can't be named here yet: send the audio as 'file'.")
+    if body.get("file") is None:
+        raise invalid_request("Send the audio as 'file', or name a stored file by 'file_id'.", "file")
     return parsed_request(kind, body)
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any, cast
+from typing import Any, Self, cast
 
-from callmissed.catalog.model import SANDBOX, Catalog, Category, Model, ProviderRoute
+from callmissed.catalog.model import SANDBOX, Catalog, Category, Model, ProviderRoute, ProviderSettings
 from callmissed.errors import invalid_request
 from callmissed.platform.routes import Permission
-from callmissed_ai.audio.fields import DEEPGRAM_FIELDS
+from callmissed_ai.audio.fields import ADD_ONS, DEEPGRAM_FIELDS
 from callmissed_ai.audio.reading.files import AudioFile, read_audio
 from callmissed_ai.audio.reading.track import NotAudio
 from callmissed_ai.charges import Charges, unit_charges
@@ -23,9 +23,11 @@ from callmissed_ai.services.transcription.request import (
     parsed,
     unsupported,
 )
+from callmissed_ai.services.transcription.stored_audio import StoredAudio
 from callmissed_ai.services.transcription.stream import TranscriptStreamMeter
 from callmissed_ai.services.unit_work import UnitWork, model_for
 from callmissed_ai.transports.base import UpstreamCall
+from callmissed_ai.transports.media import FetchMedia
 from callmissed_ai.transports.multipart import FilePart
 from callmissed_ai.transports.native import check_call
 from callmissed_ai.transports.paths import TRANSCRIPTIONS, TRANSLATIONS
@@ -35,7 +37,7 @@ _MARGIN_MILLISECONDS = 1_000
 _MARGIN_PARTS = 50
 """A provider may report a second and a fiftieth more than the frames have: it rounds up, pads or resamples."""
 
-_NEUTRAL = frozenset({"file", "model", "response_format", "stream", "mode", "diarize"})
+_NEUTRAL = frozenset({"file", "file_id", "model", "response_format", "stream", "mode", "diarize"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ class TranscriptionWork(UnitWork):
     """A priced transcription; implements `Work`. `english` says that it is a translation."""
 
     request: TranscriptionRequest
+    file: FilePart
     audio: AudioFile
     english: bool = False
     streamed: bool = False
@@ -71,7 +74,13 @@ class TranscriptionWork(UnitWork):
         elif route.provider == SANDBOX:
             _check_sandbox(self.request, model)
         else:
-            check_call(self.providers[route.provider], self._neutral_call(route))
+            self._check_native(self.providers[route.provider], self._neutral_call(route))
+
+    async def ready_for(self, route: ProviderRoute, fetch: FetchMedia) -> Self:
+        """See `Work.ready_for`. Raises ApiError 404 if the stored file was deleted, or has expired, by now."""
+        if isinstance(self.file, StoredAudio):
+            await self.file.opened.check()
+        return self
 
     def request_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """See `Work.request_for`."""
@@ -81,7 +90,7 @@ class TranscriptionWork(UnitWork):
     def call_for(self, model: Model, route: ProviderRoute) -> UpstreamCall:
         """OpenAI's form for providers with its paths, else the fields that are set, with what was found in the file."""
         if self._takes_forms(route):
-            return openai.form(self.request, route.upstream_id, self._file, english=self.english)
+            return openai.form(self.request, route.upstream_id, self._named, english=self.english)
         return self._neutral_call(route)
 
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
@@ -113,9 +122,19 @@ class TranscriptionWork(UnitWork):
         return self.audio.channels if self.request.multichannel else 1
 
     @property
-    def _file(self) -> FilePart:
+    def _named(self) -> FilePart:
         """The file with the name and the type of what it is: providers go by the name."""
-        return FilePart(f"audio.{self.audio.format}", self.request.file.content, self.audio.media_type)
+        return FilePart(f"audio.{self.audio.format}", self.file.content, self.audio.media_type)
+
+    def _check_native(self, provider: ProviderSettings, call: UpstreamCall) -> None:
+        """Raise ApiError 400 for what the provider does not have, or has at a price of its own."""
+        check_call(provider, call)
+        for name in ADD_ONS:
+            if call.json.get(name) and name not in provider.unpriced_fields:
+                asked = name if getattr(self.request, name) else "response_format"
+                raise unsupported(
+                    asked, f"This model's provider charges extra for '{name}', and the model's price has no such part."
+                )
 
     def _takes_forms(self, route: ProviderRoute) -> bool:
         return route.provider != SANDBOX and self.providers[route.provider].dialect != "native"
@@ -129,8 +148,8 @@ class TranscriptionWork(UnitWork):
             "diarize": self.request.diarize or self.request.response_format == "diarized_json",
             "response_format": self.request.response_format,
             "stream": self.streamed,
-            "file": self._file,
-            "file_name": self.request.file.name,
+            "file": self._named,
+            "file_name": self.file.name,
             "audio": self.audio,
         }
         return UpstreamCall(TRANSLATIONS if self.english else TRANSCRIPTIONS, body)
@@ -155,8 +174,9 @@ def parse_translation(catalog: Catalog, body: Mapping[str, Any], _size: int) -> 
 
 def _work(catalog: Catalog, request: TranscriptionRequest) -> TranscriptionWork:
     model = model_for(catalog, request.model, Category.STT, "for transcription")
+    file = cast(FilePart, request.file)  # `parsed` has seen to it
     try:
-        audio = read_audio(request.file.content)
+        audio = read_audio(file.content)
     except NotAudio as why:
         raise invalid_request(f"The file can't be transcribed: {why}.", "file", "invalid_audio") from None
     return TranscriptionWork(
@@ -164,6 +184,7 @@ def _work(catalog: Catalog, request: TranscriptionRequest) -> TranscriptionWork:
         model_id=model.id,
         providers=catalog.providers,
         request=request,
+        file=file,
         audio=audio,
         streamed=request.stream,
         media_type=MEDIA_TYPES[request.response_format],
