@@ -1,4 +1,4 @@
-"""Write captions for a recording, or for a tone of three seconds.
+"""Write captions for a recording, or for a tone of three seconds: once sent with the call, once as a stored file.
 
 OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=cm_test_… python examples/transcription.py [talk.mp3]
 """
@@ -9,18 +9,32 @@ import math
 import sys
 import wave
 from pathlib import Path
+from typing import Any
 
+import httpx2
 from openai import OpenAI
 
 RATE = 8_000
+PURPOSE: Any = "audio"
+"""A purpose that the SDK's types don't have."""
 
 
 def main() -> None:
     """Print the captions, which a player shows beside the recording."""
     name = sys.argv[1] if len(sys.argv) > 1 else "tone.wav"
     body = Path(name).read_bytes() if len(sys.argv) > 1 else tone(3)
-    captions = OpenAI().audio.transcriptions.create(model="whisper", file=(name, body), response_format="srt")
-    sys.stdout.write(captions)
+    client = OpenAI()
+    captions = client.audio.transcriptions.create(model="whisper", file=(name, body), response_format="srt")
+    sys.stdout.write(f"{captions}\nof the stored file:\n\n{captions_of_stored(client, name, body)}")
+
+
+def captions_of_stored(client: OpenAI, name: str, body: bytes) -> str:
+    """Captions of a stored file, which may have up to 25 MB; files.py shows how one above 4 MB is uploaded."""
+    file = client.files.create(file=(name, body), purpose=PURPOSE)
+    asked = {"model": "whisper", "file_id": file.id, "response_format": "srt"}
+    captions = client.post("/audio/transcriptions", body=asked, cast_to=httpx2.Response).text
+    client.files.delete(file.id)
+    return captions
 
 
 def tone(seconds: int) -> bytes:

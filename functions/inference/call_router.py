@@ -19,7 +19,8 @@ class CallDescription:
     """The body and the answer of a call, which its route reads and writes as bytes, so that FastAPI can't see them.
 
     `example` is a body that fits `request`, `media_type` what it is sent as; `as_json` is one for calls that may be
-    sent as JSON too. `answer` is the response object with status 200. `repeatable` says whether a repetition with the same Idempotency-Key gets the same answer.
+    sent as JSON too. `answer` is the response object with status 200. `repeatable` says whether a repetition with the
+    same Idempotency-Key gets the same answer.
     """
 
     request: type[BaseModel]

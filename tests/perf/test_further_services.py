@@ -1,15 +1,17 @@
 """What searches, images and files ask of DynamoDB beside what every call does: counted and never timed."""
 
 import httpx2
+import pytest
 
 from callmissed.keys.secret import Mode
-from tests.support.counting import Count
+from tests.support.audio_files import wav
+from tests.support.counting import Count, CountingDynamoDB
 from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream
-from tests.support.inference.wire import HISTORY, draw, search, upload
+from tests.support.inference.wire import HISTORY, TRANSCRIPTIONS, TRANSLATIONS, draw, search, upload
 
 ADMIT, HOLD, ENTRY, APPLY = "UpdateItem keys", "UpdateItem wallets", "PutItem ledger", "UpdateItem wallets"
-TENANT = "GetItem tenants"
+TENANT, FILE = "GetItem tenants", "GetItem files"
 
 
 async def test_search_without_a_provider_reads_the_tenants_own_beside_the_hold(
@@ -68,3 +70,19 @@ async def test_upload_takes_its_bytes_and_shows_the_file(
     assert count.operations == [ADMIT, "TransactWriteItems ", "UpdateItem files"]
     assert (await client.get(f"/v1/files/{file}", headers=account.headers)).status_code == 200
     assert count.operations[3:] == [ADMIT, "GetItem files"]
+
+
+@pytest.mark.parametrize("path", [TRANSCRIPTIONS, TRANSLATIONS])
+async def test_stored_audio_is_two_reads_more(
+    client: httpx2.AsyncClient, accounts: Accounts, dynamodb: CountingDynamoDB, asked: FakeUpstream, path: str
+) -> None:
+    account = await accounts.account()
+    sent = await upload(client, account, data={"purpose": "audio"}, files={"file": ("a.wav", wav(1.5))})
+    count = dynamodb.restart()
+
+    body = {"model": "lab-whisper", "file_id": sent.json()["id"]}
+    assert (await client.post(path, json=body, headers=account.headers)).status_code == 200
+
+    assert count.before_upstream == 4
+    assert count.operations == [ADMIT, FILE, HOLD, FILE, ENTRY, APPLY]
+    assert (count.rounds, count.reads, count.transactions) == (6, 2, 0)

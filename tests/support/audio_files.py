@@ -36,3 +36,17 @@ def wav(
     layout = struct.pack("<HHIIHH", 1, channels, rate, rate * channels * 2, channels * 2, 16)
     head = b"RIFF" + struct.pack("<I", min(size + 36, 0xFFFFFFFF)) + b"WAVEfmt " + struct.pack("<I", 16) + layout
     return head + b"data" + struct.pack("<I", size) + body + tail
+
+
+def silence(hours: int) -> bytes:
+    """Hours of Opus in a megabyte or two."""
+    head = recorded("opus.ogg")
+    second_page = head.index(b"OggS", head.index(b"OggS", 1) + 1)
+    packet = b"\xfb\x06"  # six frames of 20 ms without a byte in them
+    page = b"OggS\0\0" + bytes(8) + head[14:18] + bytes(8) + b"\xff" + b"\x02" * 255 + packet * 255
+    return head[:second_page] + page * (hours * 3_600 * 1_000 // 120 // 255 + 1)
+
+
+def days() -> bytes:
+    """More than a day of AAC: four blocks at 8 kHz in seven bytes, many times."""
+    return bytes((0xFF, 0xF1, 0x6C, 0x40, 0x00, 0xFF, 0xFF)) * 200_000

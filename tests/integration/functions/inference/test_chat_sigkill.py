@@ -80,7 +80,9 @@ WRITES = {
     "the wallet's update is on its way": Write(Fault.STALL, Step.APPLY, REPORTED),
     "the wallet's update comes after the sweep": Write(Fault.STALL, Step.APPLY, REPORTED, late=True),
     "the wallet's update is done": Write(Fault.WITHHOLD, Step.APPLY, REPORTED, call=STREAMED),
-    "the entry of a transcription is done": Write(Fault.WITHHOLD, Step.ENTRY, HEARD_COST, call=transcribe, key_lacks=True),
+    "the entry of a transcription is done": Write(
+        Fault.WITHHOLD, Step.ENTRY, HEARD_COST, call=transcribe, key_lacks=True
+    ),
     "the entry of speech is done": Write(Fault.WITHHOLD, Step.ENTRY, SPOKEN_COST, call=speak),
 }
 MOMENTS = {

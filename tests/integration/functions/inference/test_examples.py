@@ -13,7 +13,7 @@ PRINTED = {
     "search": "docs.sandbox.example/webhooks",
     "embeddings": "Refunds are paid",
     "images": "A lighthouse at dusk",
-    "transcription": "00:00:00,000 -->",
+    "transcription": "of the stored file:\n\n1\n00:00:00,000 -->",
     "speech": "audio/mpeg",
 }
 

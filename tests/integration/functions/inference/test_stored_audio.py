@@ -15,7 +15,7 @@ from tests.support.audio_files import recorded, wav
 from tests.support.inference.behaviours import HEARD, fails, reply
 from tests.support.inference.gateway import Account, Accounts, ServedGateway
 from tests.support.inference.upstream import FakeUpstream, Gate
-from tests.support.inference.wire import FILES, TRANSCRIPTIONS, TRANSLATIONS, refused, upload
+from tests.support.inference.wire import FILES, TRANSCRIPTIONS, TRANSLATIONS, refused, transcribe, upload
 from tests.support.memory_files import MemoryFiles
 
 COST = 2_000 * 10
@@ -134,17 +134,13 @@ async def test_unusable_file_is_refused_by_name(client: httpx2.AsyncClient, acco
     awaited = (await client.post(FILES, json=ANNOUNCED, headers=account.headers)).json()["id"]
     text = await stored(client, account, b"no audio at all", name="a.wav")
     audio = await stored(client, account)
-    both = {"files": {"file": ("a.wav", wav(1.5))}, "data": {"model": "lab-whisper", "file_id": audio}}
 
     refused(await hear(client, account, awaited), 400, "file_not_uploaded", param="file_id")
     refused(await hear(client, account, text), 400, "invalid_audio", param="file")
     refused(await hear(client, account, 7), 400, "invalid_request_error", param="file_id")
     refused(await hear(client, account, None), 400, "invalid_request_error", param="file")
-    refused(
-        await client.post(TRANSCRIPTIONS, headers=account.headers, **both),
-        *(400, "invalid_request_error"),
-        param="file_id",
-    )
+    both = await transcribe(client, account, file_id=audio)
+    refused(both, 400, "invalid_request_error", param="file_id")
     await accounts.assert_untouched(account)
 
 

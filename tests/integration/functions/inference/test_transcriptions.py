@@ -174,7 +174,8 @@ async def test_body_that_is_no_form_is_refused(client: httpx2.AsyncClient, accou
         return await client.post(url, headers=headers, **body)
 
     form = {"Content-Type": "multipart/form-data; boundary=x"}
-    refused(await sent(json={"model": "lab-whisper", "file_id": "file_1"}), 400, "unsupported_field", param="file_id")
+    refused(await sent(json={"model": "lab-whisper"}), 400, "invalid_request_error", param="file")
+    refused(await sent(json={"model": "lab-whisper", "file": "UklGRg=="}), 400, "invalid_request_error", param="file")
     refused(await sent(content=b"--x\r\nnonsense", headers=form), 400, "invalid_request_error")
     refused(await sent(content=b"", headers=form), 400, "invalid_request_error")
     refused(await sent(data={"model": "lab-whisper"}), 400, "invalid_request_error")
