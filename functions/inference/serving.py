@@ -28,7 +28,6 @@ from callmissed_ai.calls.pipeline import Answer, find_replay, run
 from callmissed_ai.calls.stored_call import StoredCall
 from callmissed_ai.services.responses_store.records import Owner
 from callmissed_ai.services.service import Service
-from callmissed_ai.services.transcription.stored_audio import with_stored_audio
 from callmissed_ai.work import Work
 from functions.inference.body import parse_object, read_body
 from functions.inference.multipart import CallBody, read_fields
@@ -110,9 +109,9 @@ async def _work(container: Container, call: Call, service: Service, sent: CallBo
     if call.stored:
         fitting = await call.stored.fit(catalog)
         body, size = fitting.body, fitting.size
-    if service.forms:
+    if service.with_files:
         owner = FileOwner(call.admitted.tenant, call.admitted.is_sandboxed)
-        body = await with_stored_audio(container.files, owner, body)
+        body = await service.with_files(container.files, owner, body)
         return container.router.prepared(await asyncio.to_thread(service.parse, catalog, body, size))
     return container.router.prepared(service.parse(catalog, body, size))
 

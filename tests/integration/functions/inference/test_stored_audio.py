@@ -10,7 +10,7 @@ import pytest
 
 from callmissed.files.records import FileOwner
 from callmissed.keys.secret import Mode
-from callmissed_ai.services.transcription import stored_audio
+from callmissed_ai.services.transcription import stored_audio, work
 from tests.support.audio_files import recorded, wav
 from tests.support.inference.behaviours import HEARD, fails, reply
 from tests.support.inference.gateway import Account, Accounts, ServedGateway
@@ -186,14 +186,13 @@ async def test_file_deleted_after_it_was_read_is_not_sent(
 ) -> None:
     account = await accounts.account(budget=10**9)
     file_id = await stored(client, account)
-    read = stored_audio.with_stored_audio
 
     async def then_deleted(*args: Any) -> Mapping[str, Any]:
-        fields = await read(*args)
+        fields = await stored_audio.with_stored_audio(*args)
         await gateway.container.files.delete(args[1], file_id)
         return fields
 
-    monkeypatch.setattr("functions.inference.serving.with_stored_audio", then_deleted)
+    monkeypatch.setattr(work, "SERVICE", replace(work.SERVICE, with_files=then_deleted))
 
     refused(await hear(client, account, file_id), 404, "file_not_found", param="file_id")
 

@@ -23,7 +23,7 @@ from callmissed_ai.services.transcription.request import (
     parsed,
     unsupported,
 )
-from callmissed_ai.services.transcription.stored_audio import StoredAudio
+from callmissed_ai.services.transcription.stored_audio import StoredAudio, with_stored_audio
 from callmissed_ai.services.transcription.stream import TranscriptStreamMeter
 from callmissed_ai.services.unit_work import UnitWork, model_for
 from callmissed_ai.transports.base import UpstreamCall
@@ -212,5 +212,5 @@ def _rounded_up(seconds: float) -> int:
     return ceil(round(seconds * 1_000, 3))
 
 
-SERVICE = Service(Permission.STT, parse, closing, forms=True)
-TRANSLATION = Service(Permission.STT, parse_translation, forms=True)
+SERVICE = Service(Permission.STT, parse, closing, with_files=with_stored_audio)
+TRANSLATION = Service(Permission.STT, parse_translation, with_files=with_stored_audio)
