@@ -105,6 +105,8 @@ def test_dimensions_of_a_model_whose_own_are_not_known_are_passed_on() -> None:
         ("bge-m3", {"dimensions": 512}, "dimensions"),
         ("gemini-embedding-001", {"dimensions": 3073}, "dimensions"),
         ("titan-embed-text-v2", {"input": [1, 2]}, "input"),
+        ("gemini-embedding-001", {"input": [1, 2]}, "input"),
+        ("bge-m3", {"input": [[1, 2], [3]]}, "input"),
         ("cohere-embed-multilingual-v3", {"input": ["a", "b" * 2_049]}, "input"),
     ],
 )
@@ -129,6 +131,18 @@ def test_what_a_model_can_do_reaches_its_provider(model: str, fields: dict[str, 
 
     sent = work.request_for(work.model, work.model.routes[0]).json
     assert {name: sent[name] for name in fields} == fields
+
+
+@pytest.mark.parametrize("tokens", [[1, 2], [[1, 2], [3]]])
+def test_tokens_reach_providers_whose_models_made_them(tokens: Any) -> None:
+    assert [work_of(tokens).request_for(SMALL, route).json["input"] for route in SMALL.routes] == [tokens, tokens]
+
+
+def test_null_is_no_value() -> None:
+    names = ("encoding_format", "dimensions", "user", "input_type", "anything")
+    route = SMALL.routes[0]
+
+    assert work_of(**dict.fromkeys(names)).request_for(SMALL, route) == work_of().request_for(SMALL, route)
 
 
 def test_gemini_gets_no_user() -> None:

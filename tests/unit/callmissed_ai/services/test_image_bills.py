@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from callmissed.catalog.loader import load_catalog
 from callmissed.errors import ApiError
+from callmissed_ai.dialects.openai_images.request import ImagesRequest
 from callmissed_ai.services.images import ImagesMeter, ImagesWork, parse
 from tests.support.inference.image_objects import JPEG, WEBP, base64_of, png
 
@@ -63,6 +64,20 @@ async def test_bill_is_price_times_images_that_came_and_within_the_hold(
     assert charges.cost == len(images) * PRICE <= work.estimate
     assert not charges.estimated
     assert [each["b64_json"] for each in json.loads(meter.final(b""))["data"]] == [base64_of(each) for each in images]
+
+
+@pytest.mark.parametrize("name", [*ImagesRequest.model_fields.keys() - {"model", "prompt"}, "style"])
+def test_null_is_no_value(name: str) -> None:
+    assert work_of(**{name: None}).request == work_of().request
+
+
+def test_stream_may_be_declined() -> None:
+    work = work_of(stream=False)
+
+    assert "stream" not in work.request_for(work.models[0], work.models[0].routes[0]).json
+    with pytest.raises(ApiError) as refused:
+        work_of(stream=True)
+    assert (refused.value.status, refused.value.param) == (400, "stream")
 
 
 async def test_reply_that_breaks_off_costs_nothing() -> None:

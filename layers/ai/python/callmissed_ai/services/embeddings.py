@@ -92,8 +92,11 @@ class EmbeddingsWork(AskedModels):
         body = {**self.body, "model": route.upstream_id, "encoding_format": "base64" if base64 else "float"}
         if route.provider == SANDBOX and model.dimensions:
             body["dimensions"] = self.request.dimensions or model.dimensions
-        if provider and "no_user_fields" in provider.quirks:
+        quirks = provider.quirks if provider else ()
+        if "no_user_fields" in quirks:
             body.pop("user", None)
+        if "no_token_inputs" in quirks and not isinstance(self.request.inputs[0], str):
+            raise invalid_request(f"The model '{model.id}' takes texts, and no lists of tokens.", "input")
         call = UpstreamCall(PATH, body)
         if provider:
             check_call(provider, call)

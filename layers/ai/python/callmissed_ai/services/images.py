@@ -13,11 +13,11 @@ from callmissed_ai.charges import Charges, unit_charges
 from callmissed_ai.dialects.json_reply import UnusableReply
 from callmissed_ai.dialects.openai_chat.errors import refused_by_filter
 from callmissed_ai.dialects.openai_images.reply import DrawnImage, Refused, read_images, write_reply
-from callmissed_ai.dialects.openai_images.request import ImagesRequest, parse_images
+from callmissed_ai.dialects.openai_images.request import ImagesRequest
 from callmissed_ai.dialects.output_bounds import MAX_BODY_BYTES
 from callmissed_ai.errors import unusable_reply
 from callmissed_ai.services.service import Service
-from callmissed_ai.services.unit_work import UnitWork, model_for
+from callmissed_ai.services.unit_work import UnitWork, model_for, parsed_request
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.paths import IMAGES
 
@@ -142,7 +142,7 @@ class ImagesWork(UnitWork):
 
 def parse(catalog: Catalog, body: Mapping[str, Any], _size: int) -> ImagesWork:
     """The work in a `body`. Raises ApiError 400, 404 or 503."""
-    request = parse_images(body)
+    request = parsed_request(ImagesRequest, body)
     model = model_for(catalog, request.model, Category.IMAGE, "for images")
     return ImagesWork(models=(model,), model_id=model.id, providers=catalog.providers, request=request)
 

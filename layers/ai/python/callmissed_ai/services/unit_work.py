@@ -88,9 +88,9 @@ class UnitWork(AskedModels, ABC):
 
 
 def parsed_request(kind: type[Request], body: Mapping[str, Any]) -> Request:
-    """`body` as a request of that kind. Raises ApiError 400 that names the field at fault."""
+    """`body` as a request of that kind; null is no value. Raises ApiError 400 that names the field at fault."""
     try:
-        return kind.model_validate(body)
+        return kind.model_validate({name: value for name, value in body.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         path = (

@@ -50,6 +50,7 @@ Quirk = Literal[
     "no_past_reasoning",
     "no_reasoning_content",
     "no_stream_options",
+    "no_token_inputs",
     "no_user_fields",
     "random_seed",
     "reasoning_with_calls",

@@ -2,7 +2,7 @@
 
 Each quirk is a name in the provider's row and one function here, which returns the request that the provider accepts
 and that means the same. What has no such form is left alone, and the provider's 400 reaches the caller. The quirk
-`inline_images` needs the network: see `callmissed_ai.transports.media`.
+`inline_images` needs the network: see `callmissed_ai.transports.media`. `no_token_inputs` is about embeddings.
 """
 
 import re
@@ -98,6 +98,7 @@ ADAPTATIONS: Mapping[Quirk, Callable[[_Body], _Body]] = {
     "no_past_reasoning": _in_messages(lambda message: _without(message, _REASONING)),
     "no_reasoning_content": _in_messages(lambda message: _without(message, _REASONING_CONTENT)),
     "no_stream_options": lambda body: _without(body, {"stream_options"}),
+    "no_token_inputs": lambda body: body,
     "no_user_fields": lambda body: _without(body, _USER_FIELDS),
     "random_seed": lambda body: _renamed(body, "seed", "random_seed"),
     "reasoning_with_calls": _in_messages(_with_reasoning),

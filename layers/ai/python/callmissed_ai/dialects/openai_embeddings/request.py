@@ -92,10 +92,8 @@ _KNOWN = shape(free=EmbeddingsRequest.model_fields.keys() - {"input_type"})
 
 
 def without_nulls(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`body` without the further fields that are null."""
-    if body.keys() <= _KNOWN.fields:
-        return body
-    return {name: value for name, value in body.items() if name in _KNOWN.fields or value is not None}
+    """`body` without the fields that are null, which is the same as no value."""
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def further_embeddings_fields(body: Mapping[str, Any]) -> Iterator[FurtherField]:

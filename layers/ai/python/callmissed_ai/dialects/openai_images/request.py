@@ -4,12 +4,10 @@ https://platform.openai.com/docs/api-reference/images/create, and `negative_prom
 that change a provider's price are unknown here: an image has one price.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from callmissed.errors import invalid_request
 from callmissed_ai.tokens.blanks import is_blank
 
 MAX_IMAGES = 4
@@ -34,21 +32,21 @@ class ImagesRequest(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     steps: Annotated[int, Field(ge=1, le=50)] | None = None
     user: Annotated[str, Field(max_length=256)] | None = None
+    stream: Annotated[Literal[False], Field(description="Images come whole: `false` is the one value.")] | None = None
 
+    @field_validator("prompt")
+    @classmethod
+    def _says_something(cls, prompt: str) -> str:
+        if is_blank(prompt):
+            raise ValueError("Nothing but blanks")
+        return prompt
 
-def parse_images(body: Mapping[str, Any]) -> ImagesRequest:
-    """The request in `body`. Raises ApiError 400 naming the first field that is wrong."""
-    try:
-        request = ImagesRequest.model_validate(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"])[:120]
-        raise invalid_request(f"Invalid '{path}': {first['msg']}.", param=path) from None
-    if is_blank(request.prompt):
-        raise invalid_request("Invalid 'prompt': nothing but blanks.", "prompt")
-    if any(not MIN_SIDE <= side <= MAX_SIDE for side in sides(request.size)):
-        raise invalid_request(f"Invalid 'size': a side has {MIN_SIDE} to {MAX_SIDE:,} pixels.", "size")
-    return request
+    @field_validator("size")
+    @classmethod
+    def _is_within_bounds(cls, size: str) -> str:
+        if any(not MIN_SIDE <= side <= MAX_SIDE for side in sides(size)):
+            raise ValueError(f"A side has {MIN_SIDE} to {MAX_SIDE:,} pixels")
+        return size
 
 
 def sides(size: str) -> tuple[int, int]:
