@@ -46,7 +46,7 @@ SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesi
 SOAK_delivery := python -m bench.delivery --soak 10000 --check
 SOAK_cuts := env CUT_STRIDE=1 python -m pytest -n "$(WORKERS)" tests/unit/callmissed_ai/answers
 
-.PHONY: help setup need-python need-node need-java dev test coverage soak compatibility check format lint synth rehearse bench bench-delivery bench-translation bench-sign-in bench-peers cost clean
+.PHONY: help setup need-python need-node need-java dev test coverage soak compatibility sdk-tests check format lint synth rehearse bench bench-delivery bench-translation bench-sign-in bench-peers cost clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ soak: setup need-java ## Run one long proof: make soak NAME=properties (deep exa
 
 compatibility: setup need-java ## Run each client against each kind of provider; writes docs/compatibility.md.
 	python -m tests.support.compatibility $(ARGS)
+
+sdk-tests: setup need-java ## Run openai-python's own tests of embeddings, audio, images and files; downloads its source.
+	python -m tests.support.sdk_tests
 
 check: lint coverage ## Check format, lint, types and import rules, then run every test with coverage.
 

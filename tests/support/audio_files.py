@@ -5,13 +5,13 @@ import math
 import struct
 from pathlib import Path
 
-_FILES = Path(__file__).parent / "audio"
-RECORDED = tuple(sorted(path.name for path in _FILES.iterdir() if path.suffix != ".md"))
+FILES = Path(__file__).parent / "audio"
+RECORDED = tuple(sorted(path.name for path in FILES.iterdir() if path.suffix != ".md"))
 
 
 def recorded(name: str) -> bytes:
     """A recorded file."""
-    return (_FILES / name).read_bytes()
+    return (FILES / name).read_bytes()
 
 
 def wav(

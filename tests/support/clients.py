@@ -20,13 +20,15 @@ GUARD_SECONDS = 900
 class Client:
     """A client: its name for readers, its program, and the environment that runs it, "" for that of the tests.
 
-    `smoke` are the scenarios that run with every test.
+    `smoke` are the scenarios that run with every test, None for all. `models` are the models to run with, by the names
+    of their columns.
     """
 
     name: str
     program: str
-    smoke: Sequence[str]
+    smoke: Sequence[str] | None
     environment: str = ""
+    models: Mapping[str, str] = field(default_factory=lambda: {name: f"via-{name}" for name in WIRES}, hash=False)
 
     @property
     def command(self) -> list[str]:
@@ -52,6 +54,18 @@ CLIENTS: Sequence[Client] = (
     Client("pydantic-ai", "run_pydantic_ai.py", ("chat, tools", "messages, stream"), "pydantic-ai"),
     Client("OpenAI Agents SDK", "run_openai_agents.py", ("responses, tools",), "openai-agents"),
 )
+
+SANDBOX: Mapping[str, str] = {"sandbox": "sandbox"}
+"""What a test key's calls reach. The scenarios of services name their own models."""
+
+SERVICE_CLIENTS: Sequence[Client] = (
+    Client("OpenAI SDK, Node", "services_openai.mjs", None, models=SANDBOX),
+    Client("AI SDK by Vercel", "services_ai_sdk.mjs", None, models=SANDBOX),
+    Client("LangChain", "services_langchain.py", ("embeddings: tokens",), "langchain", SANDBOX),
+    Client("pydantic-ai", "services_pydantic_ai.py", (), "pydantic-ai", SANDBOX),
+    Client("OpenAI Agents SDK", "services_openai_agents.py", (), "openai-agents", SANDBOX),
+)
+"""Clients of what is beyond text. A scenario's name begins with its service."""
 
 
 @dataclass(slots=True)
@@ -86,8 +100,8 @@ def is_refusal(fault: str) -> bool:
 
 
 def run_client(client: Client, origin: str, key: str, only: Sequence[str] | None = None) -> Report:
-    """Run `client` against the API at `origin`, with each model of the model server."""
-    asked = {"origin": origin, "key": key, "models": {name: f"via-{name}" for name in WIRES}, "only": only}
+    """Run `client` against the API at `origin`, with each of its models."""
+    asked = {"origin": origin, "key": key, "models": client.models, "only": only}
     done = subprocess.run(
         [*client.command, json.dumps(asked)],
         cwd=PROGRAMS,
@@ -100,7 +114,7 @@ def run_client(client: Client, origin: str, key: str, only: Sequence[str] | None
     report = Report()
     report.read(done.stdout.splitlines())
     if done.returncode or not report.faults:
-        report.faults["the program"] = dict.fromkeys(WIRES, (done.stderr or "it printed nothing")[-600:])
+        report.faults["the program"] = dict.fromkeys(client.models, (done.stderr or "it printed nothing")[-600:])
     return report
 
 

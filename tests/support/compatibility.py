@@ -7,9 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from local.paths import ROOT
-from tests.support.clients import CLIENTS, Client, Report, is_refusal, run_client
+from tests.support.clients import CLIENTS, SERVICE_CLIENTS, Client, Report, is_refusal, run_client
 from tests.support.local_stack import running
 from tests.support.model_server.server import WIRES, model_server, providers_toml
+from tests.support.sdk_tests import SdkTests, run_sdk_tests
+from tests.support.service_compatibility import service_lines
 
 TARGET = ROOT / "docs" / "compatibility.md"
 
@@ -22,9 +24,9 @@ such thing, so that the request is refused by the name of the field.
 """
 
 
-def write(reports: Mapping[Client, Report]) -> None:
+def write(reports: Mapping[Client, Report], services: Mapping[Client, Report], sdk: SdkTests) -> None:
     """Write the page."""
-    TARGET.write_text("\n".join(_lines(reports)) + "\n")
+    TARGET.write_text("\n".join([*_lines(reports), *service_lines(services, sdk)]) + "\n")
 
 
 def _lines(reports: Mapping[Client, Report]) -> Iterator[str]:
@@ -71,13 +73,15 @@ def main() -> None:
             "MODEL_SERVER_KEY": "secret",
         }
         with running(folder / "state", folder / "output.txt", environment) as stack:
-            reports = {client: _reported(client, stack.announcement) for client in chosen}
-    if len(reports) == len(CLIENTS):
-        write(reports)
+            announced = stack.announcement
+            reports = {client: _reported(client, announced, announced["live_key"]) for client in chosen}
+            if len(reports) == len(CLIENTS):
+                services = {each: _reported(each, announced, announced["test_key"]) for each in SERVICE_CLIENTS}
+                write(reports, services, run_sdk_tests(f"{announced['base_url']}/v1", announced["test_key"]))
 
 
-def _reported(client: Client, announcement: Mapping[str, str]) -> Report:
-    report = run_client(client, announcement["base_url"], announcement["live_key"])
+def _reported(client: Client, announcement: Mapping[str, str], key: str) -> Report:
+    report = run_client(client, announcement["base_url"], key)
     print(client.name, *(f"\n  {failure}" for failure in report.failures()), flush=True)
     return report
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 
 export const PNG =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+export const RECORDING = new URL("../../support/audio/opus.ogg", import.meta.url);
 export const WEATHER = {
   type: "object",
   properties: { city: { type: "string" } },

@@ -33,6 +33,7 @@ def catalog() -> Catalog:
         ("saaras:v3", "saaras:v3"),
         ("saaras:v3:nitro", "saaras:v3"),
         ("openai-gpt-image-2", "nano-banana-pro"),
+        ("whisper-1", "whisper"),
         ("openai-gpt-image-2:floor", "nano-banana-pro"),
     ],
 )
