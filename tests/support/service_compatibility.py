@@ -20,8 +20,8 @@ translation (`tests/integration/functions/inference` has those).
 _OWN_TESTS = """
 The first row is openai-python's own tests, taken from its source distribution: `make sdk-tests`. Their placeholders are
 replaced by what an API takes, such as a recording for `Example data`
-([how](../tests/conformance/clients/openai_tests_conftest.py)). Tests of custom voices, and those that never leave the SDK
-(`tests/lib`), are not run. Left out of the others:
+([how](../tests/conformance/clients/openai_tests_conftest.py)). Tests of custom voices, and those that never leave the
+SDK (`tests/lib`), are not run. Left out of the others:
 """
 
 

@@ -26,7 +26,7 @@ LEFT_OUT: Mapping[str, str] = {
         "the SDK asks for base64 and its strict mode takes numbers alone, so this fails with any API that does as asked"
     ),
     r"test_speech.py::.*test_method_create|test_files.py::.*test_method_content": (
-        'the test expects the body of its mock, `{"foo": "bar"}`; its raw and streaming twins run without the mock'
+        'the test expects the body of its mock, `{"foo": "bar"}`; its raw and streaming variants run without the mock'
     ),
 }
 """Tests that can't pass, by a pattern of their ids, and why."""

@@ -1,4 +1,4 @@
-"""LangChain, beyond text: `OpenAIEmbeddings`, which sends lists of tokens unless it is told not to."""
+"""LangChain, beyond text: `OpenAIEmbeddings`, which sends lists of tokens by default."""
 
 import asyncio
 import os
