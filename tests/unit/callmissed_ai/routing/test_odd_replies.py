@@ -86,6 +86,32 @@ async def test_audio_of_another_format_is_none(provider: str, audio_format: str,
     assert await outcome(await attempt.send()) == "failed"
 
 
+@pytest.mark.parametrize("media_type", ["text/html; charset=utf-8", "application/problem+json", "TEXT/PLAIN"])
+@pytest.mark.parametrize("provider", ["openai", "deepgram", "elevenlabs"])
+async def test_text_that_says_so_is_no_samples_whatever_its_first_bytes_are(provider: str, media_type: str) -> None:
+    attempt = attempt_at(
+        provider,
+        "tts",
+        lambda _call: RecordedReply(b"Too many requests, try again later." * 9, headers={"content-type": media_type}),
+        response_format="pcm",
+    )
+
+    assert await outcome(await attempt.send()) == "failed"
+
+
+@pytest.mark.parametrize("media_type", ["audio/pcm", "application/octet-stream", ""])
+@pytest.mark.parametrize("provider", ["openai", "deepgram", "elevenlabs"])
+async def test_samples_of_any_other_type_are_audio(provider: str, media_type: str) -> None:
+    attempt = attempt_at(
+        provider,
+        "tts",
+        lambda _call: RecordedReply(bytes(range(200)), headers={"content-type": media_type}),
+        response_format="pcm",
+    )
+
+    assert await outcome(await attempt.send()) == "came"
+
+
 @pytest.mark.parametrize("provider", ["openai", "deepgram"])
 async def test_wav_without_a_sample_is_no_audio(provider: str) -> None:
     empty = BEGINNINGS["wav"][:44]

@@ -14,8 +14,7 @@ from callmissed_ai.services.images import ImagesMeter, ImagesWork, parse
 from tests.support.inference.image_objects import JPEG, WEBP, base64_of, png
 
 PRICE = 2_500_001
-CATALOG = load_catalog(
-    """
+ROW = """
 [providers.drawer]
 base_url = "http://127.0.0.1:1"
 unpriced_fields = ["seed"]
@@ -28,7 +27,7 @@ category = "image"
 unit = "image"
 unit_price = 2.500001
 """
-)
+CATALOG = load_catalog(ROW)
 entries = st.lists(st.sampled_from([png(), JPEG, WEBP, b"<html>", b""]), max_size=6)
 
 
@@ -109,6 +108,26 @@ def test_field_that_the_provider_is_not_known_to_take_is_refused(name: str, valu
         work.request_for(model, model.routes[0])
 
     assert (refused.value.status, refused.value.param) == (400, name)
+
+
+@pytest.mark.parametrize("size", ["1536x1024", "1024x1025", "4096x257"])
+def test_image_of_more_pixels_than_its_price_is_for_is_refused(size: str) -> None:
+    work = work_of(size=size)
+    (model,) = work.models
+
+    with pytest.raises(ApiError) as refused:
+        work.request_for(model, model.routes[0])
+
+    assert (refused.value.status, refused.value.param) == (400, "size")
+
+
+@pytest.mark.parametrize(("size", "unpriced"), [("1024x1024", "seed"), ("4096x256", "seed"), ("4096x4096", "size")])
+def test_image_within_its_price_or_of_a_row_that_admits_every_size_is_drawn(size: str, unpriced: str) -> None:
+    catalog = load_catalog(ROW.replace('"seed"', f'"{unpriced}"'))
+    work = parse(catalog, {"model": "drawn", "prompt": "A lighthouse", "size": size}, 100)
+    (model,) = work.models
+
+    assert work.request_for(model, model.routes[0]).json["size"] == size
 
 
 def test_provider_gets_openais_fields_and_what_its_row_admits() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import ProviderRoute
+from callmissed.errors import ApiError
 from callmissed_ai.services.speech.service import parse as parse_speech
 from callmissed_ai.services.transcription.work import parse, parse_translation
 from callmissed_ai.transports.base import UpstreamCall
@@ -32,14 +33,26 @@ CASES = [
 ]
 
 
-def work_of(provider: str, case: Mapping[str, Any]) -> Work:
+def work_of(provider: str, case: Mapping[str, Any], provider_row: str = "") -> Work:
     kind = "tts" if case["service"] == "tts" else "stt"
     row = f'[[models]]\nid = "model"\nprovider = "{provider}"\nupstream_id = "{case["model"]}"\n{PRICES[kind]}\n'
-    catalog, asked = load_catalog(row), {"model": "model", **case["asked"]}
+    catalog, asked = load_catalog(provider_row + row), {"model": "model", **case["asked"]}
     if kind == "tts":
         return parse_speech(catalog, asked, 0)
     read = parse_translation if case["service"] == "translation" else parse
     return read(catalog, {**asked, "file": FilePart("a.wav", wav(1.5))}, 0)
+
+
+def refused_field(provider: str, case: Mapping[str, Any], provider_row: str = "") -> str | None:
+    """The field that the call is refused for, None where it is sent."""
+    work = work_of(provider, case, provider_row)
+    (model,) = work.models
+    try:
+        work.check_route(model, model.routes[0])
+    except ApiError as refused:
+        assert refused.status == 400
+        return refused.param
+    return None
 
 
 def sent_form(call: UpstreamCall) -> Mapping[str, Any]:
@@ -83,3 +96,36 @@ def test_every_provider_with_openais_audio_has_its_cases() -> None:
         ("azure", "tts"),
         ("groq", "stt"),
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "length", "is_taken"),
+    [
+        ("gpt-4o-transcribe", 1_000, True),
+        ("gpt-4o-transcribe", 1_001, False),
+        ("gpt-4o-mini-transcribe", 1_001, False),
+        ("whisper-1", 16_000, True),
+    ],
+)
+def test_prompt_of_a_model_that_is_paid_by_the_token_is_short(model: str, length: int, *, is_taken: bool) -> None:
+    case = {"service": "stt", "model": model, "asked": {"prompt": "x" * length}}
+
+    assert refused_field("openai", case) == (None if is_taken else "prompt")
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "is_taken"), [("x", 1_000, True), ("x", 1_001, False), ("x" * 1_500, 1_500, True)]
+)
+def test_instructions_are_no_longer_than_the_text_pays_for(text: str, length: int, *, is_taken: bool) -> None:
+    asked = {"input": text, "instructions": "y" * length}
+
+    found = refused_field("openai", {"service": "tts", "model": "gpt-4o-mini-tts", "asked": asked})
+
+    assert found == (None if is_taken else "instructions")
+
+
+def test_row_whose_price_covers_instructions_takes_long_ones() -> None:
+    provider = '[providers.openai]\nbase_url = "https://api.openai.com/v1"\nunpriced_fields = ["instructions"]\n'
+    asked = {"input": "x", "instructions": "y" * 2_000}
+
+    assert refused_field("openai", {"service": "tts", "model": "gpt-4o-mini-tts", "asked": asked}, provider) is None

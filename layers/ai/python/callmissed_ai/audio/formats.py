@@ -34,6 +34,14 @@ _MEDIA_TYPES: Mapping[AudioFormat, str] = {
 _TEXT = re.compile(r"[\s\ufeff]*(?:<[!?/A-Za-z]|\{\s*[\"}]|\[\s*[\[{\"\]\d])[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*")
 
 
+_TEXT_TYPES = re.compile(r"\s*(text/|application/([\w.+-]+\+)?(json|xml)\b)", re.IGNORECASE)
+
+
+def is_text_type(content_type: str) -> bool:
+    """Whether a `Content-Type` says that the bytes are a text: a page, JSON, XML, events."""
+    return _TEXT_TYPES.match(content_type) is not None
+
+
 def default_rate(audio_format: AudioFormat) -> SampleRate:
     """The samples a second of a file for which nobody asked for another rate."""
     return 8000 if audio_format in _TELEPHONY else 24000

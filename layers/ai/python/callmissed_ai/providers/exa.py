@@ -1,10 +1,11 @@
 """Exa: search by meaning, with the text of the pages. https://exa.ai/docs/reference/search
 
-Up to ten results with text and highlights are one price; an error has its words in `error` and its kind in `tag`
+Up to ten results with text and highlights are one price; each further one costs, and the deep types cost nearly twice
+as much (https://exa.ai/docs/reference/pricing). An error has its words in `error` and its kind in `tag`
 (https://exa.ai/docs/reference/error-codes).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callmissed_ai.dialects.json_reply import UnusableReply
@@ -12,7 +13,9 @@ from callmissed_ai.providers.json_api import JsonTransport
 from callmissed_ai.providers.search_fields import REGION, check_type, object_of, refuse_fields, rows_of, texts_of
 from callmissed_ai.transports.base import Transport, UpstreamCall
 
-_TYPES = ("auto", "fast", "instant", "deep-lite", "deep")
+_DEEP = ("deep-lite", "deep")
+_TYPES = ("auto", "fast", "instant", *_DEEP)
+_INCLUDED_RESULTS = 10
 _NAMES: Mapping[str, str] = {
     "search_type": "type",
     "include_domains": "includeDomains",
@@ -25,12 +28,17 @@ _MOMENTS: Mapping[str, tuple[str, str]] = {
 
 
 class _Exa:
-    """Implements `NativeApi` and `JsonApi`."""
+    """Implements `NativeApi`, `ChargesExtra` and `JsonApi`."""
 
     def check(self, call: UpstreamCall) -> None:
         """See `NativeApi.check`."""
         refuse_fields(call, "exa", REGION)
         check_type(call, "exa", _TYPES)
+
+    def extras(self, call: UpstreamCall) -> Sequence[str]:
+        """See `ChargesExtra.extras`."""
+        deep = ["search_type"] if call.json.get("search_type") in _DEEP else []
+        return [*deep, "num_results"] if call.json["num_results"] > _INCLUDED_RESULTS else deep
 
     def transport(self, http: Transport) -> Transport:
         """See `NativeApi.transport`."""

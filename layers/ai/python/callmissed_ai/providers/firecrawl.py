@@ -1,6 +1,10 @@
-"""Firecrawl: search with the pages as Markdown. https://docs.firecrawl.dev/api-reference/endpoint/search"""
+"""Firecrawl: search with the pages as Markdown. https://docs.firecrawl.dev/api-reference/endpoint/search
 
-from collections.abc import Mapping
+Up to ten results are one price. Ten more are another one, and so is each page that is read, of a PDF each of its pages
+(https://docs.firecrawl.dev/billing).
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callmissed.errors import invalid_request
@@ -10,6 +14,7 @@ from callmissed_ai.providers.search_fields import days_of, object_of, refuse_fie
 from callmissed_ai.transports.base import Transport, UpstreamCall
 
 _MAX_QUERY = 500
+_INCLUDED_RESULTS = 10
 _NAMES: Mapping[str, str] = {
     "include_domains": "includeDomains",
     "exclude_domains": "excludeDomains",
@@ -18,7 +23,7 @@ _NAMES: Mapping[str, str] = {
 
 
 class _Firecrawl:
-    """Implements `NativeApi` and `JsonApi`."""
+    """Implements `NativeApi`, `ChargesExtra` and `JsonApi`."""
 
     def check(self, call: UpstreamCall) -> None:
         """See `NativeApi.check`."""
@@ -30,6 +35,11 @@ class _Firecrawl:
             raise invalid_request("'firecrawl' takes one list of domains, not both.", "exclude_domains")
         if "tbs" in asked and days_of(asked):
             raise invalid_request("'firecrawl' takes 'tbs' or dates, not both.", "tbs")
+
+    def extras(self, call: UpstreamCall) -> Sequence[str]:
+        """See `ChargesExtra.extras`."""
+        pages = ["include_content"] if call.json.get("include_content") else []
+        return [*pages, "num_results"] if call.json["num_results"] > _INCLUDED_RESULTS else pages
 
     def transport(self, http: Transport) -> Transport:
         """See `NativeApi.transport`."""

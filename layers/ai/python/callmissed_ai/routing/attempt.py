@@ -9,6 +9,7 @@ from callmissed.clock import Clock, Micros
 from callmissed.errors import ApiError
 from callmissed.ledger.entries import Try
 from callmissed.observability import count, get_logger
+from callmissed_ai.audio.formats import is_text_type
 from callmissed_ai.preferences.request_field import FIELD
 from callmissed_ai.providers.sandbox.failures import refusal_of_sandbox
 from callmissed_ai.routing.preferences import nothing_left
@@ -119,6 +120,8 @@ class RouteAttempt:
         meter = self._work.meter(self._model, self._route, sandboxed=self._sandboxed)
         rest, first = reply.chunks(), bytearray()
         try:
+            if self._request.wants_samples and is_text_type(reply.headers.get("content-type", "")):
+                raise UpstreamUnreachable("a text in the place of samples")
             async with asyncio.timeout(_BEGINNING_SECONDS):
                 while not meter.begun:
                     first += await _fed(meter, rest)

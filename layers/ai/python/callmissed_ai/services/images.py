@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from callmissed.catalog.model import SANDBOX, Catalog, Category, Model, ProviderRoute
@@ -13,7 +14,7 @@ from callmissed_ai.charges import Charges, unit_charges
 from callmissed_ai.dialects.json_reply import UnusableReply
 from callmissed_ai.dialects.openai_chat.errors import refused_by_filter
 from callmissed_ai.dialects.openai_images.reply import DrawnImage, Refused, read_images, write_reply
-from callmissed_ai.dialects.openai_images.request import ImagesRequest
+from callmissed_ai.dialects.openai_images.request import ImagesRequest, sides
 from callmissed_ai.dialects.output_bounds import MAX_BODY_BYTES
 from callmissed_ai.errors import unusable_reply
 from callmissed_ai.services.service import Service
@@ -29,6 +30,9 @@ _BASE64_ALWAYS = frozenset({"openai", "azure"})
 
 _ASKED_EVERYWHERE = "dall-e"
 """Begins the ids of models of the former that must be asked. Their other models refuse to be."""
+
+_PRICED_PIXELS = 1_024 * 1_024
+"""An image of more pixels costs more at OpenAI, as its prices by size say, and most others with its paths."""
 
 _TOO_LONG = "too long"
 
@@ -129,6 +133,9 @@ class ImagesWork(UnitWork):
         for name in own:
             if name not in provider.unpriced_fields:
                 raise invalid_request(f"'{name}' can't be used with '{model.id}'.", name)
+        if prod(sides(asked.size)) > _PRICED_PIXELS and "size" not in provider.unpriced_fields:
+            message = f"Invalid 'size': the price of '{model.id}' is for at most {_PRICED_PIXELS:,} pixels."
+            raise invalid_request(message, "size")
         if asked.user is not None:
             own["user"] = asked.user
         if route.provider not in _BASE64_ALWAYS or route.upstream_id.startswith(_ASKED_EVERYWHERE):

@@ -29,13 +29,15 @@ class UpstreamCall:
 
     `path` is relative to the provider's base URL, such as `/chat/completions`, and percent-encoded. `body` is the JSON
     object to send, or bytes whose `Content-Type` is among the `headers`; b"" where there is none. `headers` come on top
-    of those of the provider.
+    of those of the provider. `wants_samples` says that nothing in the bytes of a reply would show what they are: one
+    whose `Content-Type` is that of a text is none.
     """
 
     path: str
     body: Mapping[str, Any] | bytes
     method: Method = "POST"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    wants_samples: bool = False
 
     @property
     def json(self) -> Mapping[str, Any]:

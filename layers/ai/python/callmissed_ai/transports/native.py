@@ -5,10 +5,12 @@ A module `callmissed_ai.providers.<name>` for each `NativeName` has the `NativeA
 call needs it.
 """
 
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from callmissed.catalog.model import NativeName, ProviderSettings
+from callmissed.errors import ApiError, invalid_request
 from callmissed_ai.transports.base import Transport, UpstreamCall
 
 
@@ -24,12 +26,35 @@ class NativeApi(Protocol):
         ...
 
 
+@runtime_checkable
+class ChargesExtra(Protocol):
+    """An API whose provider charges more for some calls than for others of the same quantity."""
+
+    def extras(self, call: UpstreamCall) -> Sequence[str]:
+        """Fields of `call` for which the provider charges beyond its price of a call."""
+        ...
+
+
 def native_api(name: NativeName) -> NativeApi:
     """The API of that name."""
     return cast(NativeApi, import_module(f"callmissed_ai.providers.{name}").API)
 
 
 def check_call(provider: ProviderSettings, call: UpstreamCall) -> None:
-    """Raise ApiError 400 for a call that `provider` can't have. One with OpenAI's paths may have them all."""
-    if provider.dialect == "native":
-        native_api(cast(NativeName, provider.transport)).check(call)
+    """Raise ApiError 400 for a call that `provider` can't have, or has at a price of its own.
+
+    One with OpenAI's paths may have them all.
+    """
+    if provider.dialect != "native":
+        return
+    api = native_api(cast(NativeName, provider.transport))
+    api.check(call)
+    for name in api.extras(call) if isinstance(api, ChargesExtra) else ():
+        if name not in provider.unpriced_fields:
+            raise charged_extra(name, name)
+
+
+def charged_extra(extra: str, param: str) -> ApiError:
+    """400 for what a provider charges beside the model's price: `extra`, which the field `param` asks for."""
+    message = f"This model's provider charges extra for '{extra}', and the model's price has no such part."
+    return invalid_request(message, param, "unsupported_field")

@@ -52,7 +52,9 @@ def refusal(**fields: Any) -> ApiError:
         ({"mode": "detailed", **DETAILED}, ["exa"]),
         ({"query": "x" * 501}, ["google", "exa", "serper"]),
         ({"search_type": "news"}, ["serper"]),
-        ({"search_type": "deep-lite"}, ["exa"]),
+        ({"search_type": "instant"}, ["exa"]),
+        ({"num_results": 11}, ["google", "serper"]),
+        ({"mode": "detailed", "include_content": True}, ["exa"]),
         ({"provider": "exa", "mode": "shorter", "include_content": True}, ["exa"]),
         ({"provider": "serper", "mode": "detailed", "gl": "in"}, ["serper"]),
         ({"provider": "sandbox-search", **DETAILED, **SHORTER}, ["sandbox-search"]),
@@ -97,6 +99,7 @@ def test_field_of_another_mode_is_refused(field: str, mode: str) -> None:
         ),
         ({"exclude_domains": []}, "exclude_domains"),
         ({"search_type": "slow"}, "search_type"),
+        ({"search_type": "deep"}, "search_type"),
         ({"query": " \n"}, "query"),
         ({"query": "\u200b\x00"}, "query"),
         ({"provider": "bing"}, "provider"),
@@ -107,6 +110,47 @@ def test_field_of_another_mode_is_refused(field: str, mode: str) -> None:
 )
 def test_what_nobody_can_search_for_is_refused_by_name(fields: dict[str, Any], param: str) -> None:
     assert refusal(mode="detailed", **fields).param == param
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"provider": "exa", "search_type": "deep"}, "search_type"),
+        ({"provider": "exa", "search_type": "deep-lite"}, "search_type"),
+        ({"provider": "exa", "num_results": 11}, "num_results"),
+        ({"provider": "firecrawl", "num_results": 11}, "num_results"),
+        ({"provider": "firecrawl", "include_content": True}, "include_content"),
+    ],
+)
+def test_what_a_provider_charges_extra_for_is_refused_by_name(fields: dict[str, Any], param: str) -> None:
+    refused = refusal(**fields)
+
+    assert (refused.param, refused.code) == (param, "unsupported_field")
+
+
+def test_extras_that_an_operators_price_covers_are_searched_for() -> None:
+    catalog = load_catalog(
+        """
+[providers.exa]
+dialect = "native"
+transport = "exa"
+base_url = "https://api.exa.ai"
+unpriced_fields = ["num_results", "search_type"]
+
+[providers.firecrawl]
+dialect = "native"
+transport = "firecrawl"
+base_url = "https://api.firecrawl.dev/v2"
+unpriced_fields = ["include_content"]
+"""
+    )
+
+    def found(**fields: Any) -> list[str]:
+        return [model.id for model in parse(catalog, {"query": "voice agents", **fields}, 0).models]
+
+    assert found(search_type="deep", num_results=50) == ["exa"]
+    assert found(mode="detailed", include_content=True) == ["exa", "firecrawl"]
+    assert found(mode="detailed", include_content=True, num_results=11) == ["exa"]
 
 
 def test_domain_is_sent_as_dns_has_it() -> None:

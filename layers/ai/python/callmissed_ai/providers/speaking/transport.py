@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from callmissed_ai.audio.formats import HEAD_BYTES, RAW_FORMATS, AudioFormat, begins
+from callmissed_ai.audio.formats import HEAD_BYTES, RAW_FORMATS, AudioFormat, begins, is_text_type
 from callmissed_ai.audio.wav import MAX_HEADER_BYTES, header, samples_start
 from callmissed_ai.dialects.output_bounds import MAX_BODY_BYTES
 from callmissed_ai.dialects.strict_json import read_strictly
@@ -140,7 +140,10 @@ class _Speech:
 
     async def _audio(self) -> AsyncIterator[bytes]:
         """The bytes of the current reply's audio, whether they are sent as they are or in JSON."""
-        if not _JSON.match(self.current.headers.get("content-type", "")):
+        content_type = self.current.headers.get("content-type", "")
+        if not _JSON.match(content_type):
+            if self.asked.format in RAW_FORMATS and is_text_type(content_type):
+                raise UpstreamUnreachable("a text in the place of samples")
             async for chunk in self.current.chunks():
                 yield chunk
             return

@@ -8,7 +8,7 @@ from typing import Any
 from callmissed.catalog.model import SANDBOX, Catalog, Category, Model, ProviderRoute
 from callmissed.errors import invalid_request
 from callmissed.platform.routes import Permission
-from callmissed_ai.audio.formats import media_type
+from callmissed_ai.audio.formats import RAW_FORMATS, media_type
 from callmissed_ai.services.service import Service
 from callmissed_ai.services.speech.meter import Bytes, Events, SpeechMeter, closing
 from callmissed_ai.services.speech.request import SpeechRequest
@@ -21,6 +21,8 @@ from callmissed_ai.work import Meter
 _OPENAI_FORMATS = frozenset({"mp3", "opus", "aac", "flac", "wav", "pcm"})
 _OPENAI_RATE = 24000
 _OPENAI_VOICE = "alloy"
+_FREE_INSTRUCTIONS = 1_000
+"""Characters that a price of the text covers beside it, for models that are paid by the token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +55,21 @@ class SpeechWork(UnitWork):
             "language": asked.language,
             "speech_sample_rate": asked.speech_sample_rate,
         }
-        if route.provider != SANDBOX and self.providers[route.provider].dialect != "native":
+        has_openai_fields = route.provider != SANDBOX and self.providers[route.provider].dialect != "native"
+        if has_openai_fields:
+            self._check_instructions(route)
             body = _in_openai_fields(body)
-        return UpstreamCall(SPEECH, {name: value for name, value in body.items() if value is not None})
+        asked_fields = {name: value for name, value in body.items() if value is not None}
+        return UpstreamCall(SPEECH, asked_fields, wants_samples=has_openai_fields and asked.format in RAW_FORMATS)
+
+    def _check_instructions(self, route: ProviderRoute) -> None:
+        """Raise ApiError 400 for instructions that cost more than the text pays for."""
+        most = max(_FREE_INSTRUCTIONS, len(self.request.input))
+        if len(self.request.instructions or "") <= most:
+            return
+        if "instructions" not in self.providers[route.provider].unpriced_fields:
+            message = f"Invalid 'instructions': at most {_FREE_INSTRUCTIONS:,} characters, or as many as 'input' has."
+            raise invalid_request(message, "instructions")
 
     def meter(self, model: Model, route: ProviderRoute, *, sandboxed: bool = False) -> Meter:
         """See `Work.meter`."""

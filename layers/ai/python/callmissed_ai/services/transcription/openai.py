@@ -14,6 +14,9 @@ from callmissed_ai.transports.multipart import FilePart, form_call
 from callmissed_ai.transports.paths import TRANSCRIPTIONS, TRANSLATIONS
 
 Family = Literal["whisper", "transcribe", "diarize"]
+_MAX_PROMPT = 1_000
+"""Characters of a prompt for models that are paid by the token, of which a price by the hour covers few."""
+
 _RICHEST = {"whisper": "verbose_json", "transcribe": "json", "diarize": "diarized_json"}
 
 
@@ -55,8 +58,14 @@ def _missing_format(request: TranscriptionRequest, family: Family) -> tuple[str,
         return "include", "gives no log probabilities"
     if request.chunking_strategy and family == "whisper":
         return "chunking_strategy", "has no such field"
-    if request.prompt and family == "diarize":
+    return _missing_prompt(request.prompt or "", family)
+
+
+def _missing_prompt(prompt: str, family: Family) -> tuple[str, str] | None:
+    if prompt and family == "diarize":
         return "prompt", "takes no prompt"
+    if len(prompt) > _MAX_PROMPT and family == "transcribe":
+        return "prompt", f"takes a prompt of {_MAX_PROMPT:,} characters at most"
     return None
 
 

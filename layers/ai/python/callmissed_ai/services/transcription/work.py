@@ -29,7 +29,7 @@ from callmissed_ai.services.unit_work import UnitWork, model_for
 from callmissed_ai.transports.base import UpstreamCall
 from callmissed_ai.transports.media import FetchMedia
 from callmissed_ai.transports.multipart import FilePart
-from callmissed_ai.transports.native import check_call
+from callmissed_ai.transports.native import charged_extra, check_call
 from callmissed_ai.transports.paths import TRANSCRIPTIONS, TRANSLATIONS
 from callmissed_ai.work import Meter
 
@@ -132,9 +132,7 @@ class TranscriptionWork(UnitWork):
         for name in ADD_ONS:
             if call.json.get(name) and name not in provider.unpriced_fields:
                 asked = name if getattr(self.request, name) else "response_format"
-                raise unsupported(
-                    asked, f"This model's provider charges extra for '{name}', and the model's price has no such part."
-                )
+                raise charged_extra(name, asked)
 
     def _takes_forms(self, route: ProviderRoute) -> bool:
         return route.provider != SANDBOX and self.providers[route.provider].dialect != "native"
