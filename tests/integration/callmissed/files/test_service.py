@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -12,7 +12,7 @@ from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.errors import ApiError
 from callmissed.files import service as service_module
 from callmissed.files.allowance import stored_bytes
-from callmissed.files.records import FileOwner, FileState, NewFile, StoredFile
+from callmissed.files.records import FileOwner, FileState, NewFile, StoredFile, new_record
 from callmissed.files.repository import FileRecords, Listing
 from callmissed.files.service import Files
 from callmissed.ids import new_id
@@ -302,3 +302,78 @@ async def test_many_deletions_give_the_bytes_back_once(stored: StoredFiles) -> N
 
     assert any(await asyncio.gather(*(delete() for _ in range(20))))
     assert (await stored.used(), await stored.names()) == (4, [kept.file_id])
+
+
+async def test_upload_that_ends_after_its_deletion_brings_nothing_back(stored: StoredFiles) -> None:
+    file, _ = await stored.files.promise(stored.owner, ABC, ROOM)
+    records = FileRecords(stored.database)
+    assert await records.mark_deleted(file, stored.now)
+
+    assert await records.mark_uploaded(file, "etag") is None
+
+    found = await stored.record(file)
+    assert found and (found.state, found.generation) == (FileState.DELETED, file.generation + 1)
+    assert await stored.used() == 0
+
+
+async def test_tenant_that_is_deleted_while_an_upload_runs_keeps_nothing(
+    stored: StoredFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = stored.storage.put
+
+    async def put_before_the_deletion(name: str, body: bytes) -> str:
+        etag = await put(name, body)
+        await stored.files.delete_all(stored.owner.tenant)
+        stored.storage.objects[name] = body  # as if the deletion had come before the bytes
+        return etag
+
+    monkeypatch.setattr(MemoryFiles, "put", lambda _self, name, body: put_before_the_deletion(name, body))
+
+    with pytest.raises(ApiError) as failed:
+        await stored.create()
+
+    assert failed.value.status == 503
+    assert (await stored.used(), await stored.names(), stored.storage.objects) == (0, [], {})
+
+
+async def test_promise_whose_bytes_come_while_it_is_swept_is_kept(stored: StoredFiles) -> None:
+    file, _ = await stored.files.promise(stored.owner, ABC, ROOM)
+    records = FileRecords(stored.database)
+    assert await records.mark_uploaded(file, "etag")
+
+    assert not await records.mark_deleted(file, stored.now, only=FileState.PENDING)
+
+    assert (await stored.used(), await stored.names()) == (3, [file.file_id])
+
+
+async def test_record_of_a_file_that_is_there_is_not_removed(stored: StoredFiles) -> None:
+    file = await stored.create()
+
+    await FileRecords(stored.database).remove(file)
+
+    assert await stored.record(file) == file
+
+
+async def test_file_that_is_due_no_longer_is_not_swept(stored: StoredFiles) -> None:
+    """The index shows what was due when it was asked; the record says what is due now."""
+    records = FileRecords(stored.database)
+    promises = [new_record(stored.owner, ABC, stored.now, promised=True) for _ in range(2)]
+    first, second = [replace(file, file_id=f"{file.file_id[:-1]}0") for file in promises]  # in one shard
+    for file in (first, second):
+        await records.add(file, ROOM)
+    due = aiter(records.due(second.due))
+    seen = await anext(due)
+    other = second if seen.file_id == first.file_id else first
+
+    assert await records.mark_uploaded(other, "etag")
+
+    assert [file.file_id async for file in due] == []
+
+
+async def test_record_is_written_once(stored: StoredFiles) -> None:
+    file = await stored.create()
+
+    with pytest.raises(ApiError):
+        await FileRecords(stored.database).add(replace(file, filename="another"), ROOM)
+
+    assert (await stored.used(), await stored.record(file)) == (3, file)
