@@ -137,6 +137,8 @@ def providers_toml(port: int, dead_port: int) -> str:
         'auth = "sigv4"',
         f'[providers.first_search]\nbase_url = "{base}/serper"\ndialect = "native"\ntransport = "serper"',
         f'[providers.next_search]\nbase_url = "{base}/next"\ndialect = "native"\ntransport = "serper"',
+        '[providers.firecrawl]\nbase_url = "https://api.firecrawl.dev/v2"\ndialect = "native"\ntransport = "firecrawl"',
+        'api_key_env = "FIRECRAWL_API_KEY"\nunpriced_fields = ["include_content"]',
         f'[providers.gemini_lab]\nbase_url = "{base}/gemini"\ndialect = "native"\ntransport = "gemini_images"',
         f'[providers.run_lab]\nbase_url = "{base}/run"\ndialect = "native"\ntransport = "cloudflare_run"',
         *(_image(name, *route) for name, route in _IMAGES.items()),

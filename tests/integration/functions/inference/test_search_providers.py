@@ -39,9 +39,13 @@ def searched() -> Iterator[FakeUpstream]:
 async def searching(
     store: StageTables, providers_file: Path, searched: FakeUpstream
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a gateway whose search providers have their built-in rows, but for the base URL."""
+    """A client of a gateway whose search providers have their built-in rows, but for the URL and a price of extras."""
     rows = {
-        name: replace(BUILT_IN.providers[name], base_url=f"http://127.0.0.1:{searched.port}/{name}")
+        name: replace(
+            BUILT_IN.providers[name],
+            base_url=f"http://127.0.0.1:{searched.port}/{name}",
+            unpriced_fields=frozenset({"include_content", "search_type"}),
+        )
         for name in SEARCHES
     }
     catalog = Catalog(BUILT_IN.models, {**BUILT_IN.providers, **rows})
