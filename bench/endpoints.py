@@ -209,6 +209,13 @@ def _media(keyed: _Keyed) -> tuple[Endpoint, ...]:
             (f"POST {listened}", "POST /v1/audio/translations"),
             keyed.form(listened, {"model": "sandbox-stt"}, _silence()),
         ),
+        Endpoint(
+            "transcription of a stored file",
+            "transcription",
+            (f"POST {listened}",),
+            _of_stored_audio(keyed, listened),
+            before=keyed.form(FILES, {"purpose": "audio"}, _silence()),
+        ),
         Endpoint("speech", "speech", ("POST /v1/audio/speech",), keyed.post("/v1/audio/speech", spoken)),
         Endpoint(
             "image",
@@ -268,6 +275,15 @@ def _generated(keyed: _Keyed) -> Send:
     async def send(client: httpx2.AsyncClient, made: str) -> httpx2.Response:
         done = await embed(client, made)
         return httpx2.Response(done.status_code, json={"id": done.headers.get("x-generation-id", "")})
+
+    return send
+
+
+def _of_stored_audio(keyed: _Keyed, path: str) -> Send:
+    """A transcription of the file that was uploaded before."""
+
+    async def send(client: httpx2.AsyncClient, made: str) -> httpx2.Response:
+        return await keyed.post(path, {"model": "sandbox-stt", "file_id": made})(client, made)
 
     return send
 
