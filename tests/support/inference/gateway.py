@@ -18,9 +18,10 @@ from callmissed.keys.budgets import KeyBudgets
 from callmissed.keys.management import KeyManager, NewKey
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode, key_hash
+from callmissed.ledger.entries import LedgerEntry, entry_of
 from callmissed.ledger.grants import grant
 from callmissed.ledger.sweep import SweepReport, sweep
-from callmissed.money import CREDIT, MicroCredits
+from callmissed.money import CREDIT, MicroCredits, cost
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, LEDGER, WALLETS, Table, physical_name
 from callmissed.settings import CoreSettings
@@ -159,6 +160,12 @@ def providers_toml(port: int, dead_port: int) -> str:
         for provider, upstream_id in routes
     ]
     return "\n".join(rows)
+
+
+def recomputed(entry: LedgerEntry) -> MicroCredits:
+    """The cost that the lines of the entry's usage come to, nothing for what a test key used."""
+    lines = () if entry.usage is None or entry.sandbox else entry.usage.lines
+    return cost(*((line.quantity, line.price, line.per) for line in lines))
 
 
 def _search(name: str, provider: str) -> str:
@@ -302,8 +309,10 @@ class Accounts:
         assert await self.entries(account.tenant) == []
 
     async def assert_balanced(self, account: Account) -> int:
-        """The wallet says what the entries say, and nothing is held. Returns what was charged."""
+        """The wallet says what the entries say, these what their lines say, and nothing is held. Returns the charge."""
         wallet, entries = await self.wallet(account.tenant), await self.entries(account.tenant)
+        for entry in map(entry_of, entries):
+            assert entry.amount + entry.shortfall == recomputed(entry)
         charged = sum(entry["amount"] for entry in entries)
         assert wallet["h"] == {}
         assert wallet["av"] + held(wallet) + spent(wallet) == wallet["gr"] == account.before["gr"]
