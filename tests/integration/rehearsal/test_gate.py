@@ -16,6 +16,7 @@ from rehearsal.access.gate import AccessGate, Principal
 from rehearsal.access.roles import policies_of
 from rehearsal.stage.engines import Engines
 from rehearsal.templates.plan import DeploymentPlan
+from tests.support.service_edges import listed
 
 KEYS = {"callbacks": "ASIA0000000000000001", "inference": "ASIA0000000000000002", "webhooks": "ASIA0000000000000003"}
 
@@ -90,19 +91,17 @@ async def test_secret_of_others_is_refused_and_ones_own_is_read(gate: tuple[Acce
     assert len(own["SecretString"]) == 64
 
 
-async def test_missing_object_is_denied_to_who_may_not_list(
-    gate: tuple[AccessGate, str], stage_plan: DeploymentPlan
-) -> None:
+async def test_missing_object_is_denied_to_who_may_not_list(gate: tuple[AccessGate, str]) -> None:
     """AWS answers 404 to those alone who may list the bucket."""
-    bucket, *_ = stage_plan.of("AWS::S3::Bucket")
     inference = client("s3", gate[1], "inference")
-    [prefix] = {
-        resource.partition("/")[2].rstrip("*")
+    places = [
+        resource.rpartition(":")[2].rstrip("*").partition("/")
         for statement in gate[0].policies.roles[gate[0].principals[KEYS["inference"]].role]
-        for resource in [statement["Resource"]]
-        if isinstance(resource, str) and ":s3:::" in resource
-    }
-    assert await refused(inference.get_object, Bucket=bucket.name, Key=f"{prefix}none") == "AccessDenied"
+        for resource in listed(statement["Resource"])
+        if ":s3:::" in resource
+    ]
+    bucket, prefix = next((bucket, prefix) for bucket, _, prefix in places if prefix)
+    assert await refused(inference.get_object, Bucket=bucket, Key=f"{prefix}none") == "AccessDenied"
     assert gate[0].refused == []
 
 
