@@ -1,8 +1,6 @@
 """Fields of transcriptions that are one provider's own."""
 
-DEEPGRAM_FIELDS = (
-    "utterances",
-    "utt_split",
+DEEPGRAM_SWITCHES = (
     "paragraphs",
     "numerals",
     "measurements",
@@ -11,13 +9,13 @@ DEEPGRAM_FIELDS = (
     "filler_words",
     "multichannel",
     "detect_entities",
-    "detect_language",
-    "redact",
-    "keyterm",
-    "keywords",
-    "search",
-    "replace",
 )
+"""Those that are on or off."""
+
+DEEPGRAM_VALUES = ("utt_split", "redact", "keyterm", "keywords", "search", "replace")
+"""Those with a value, or several."""
+
+DEEPGRAM_FIELDS = ("utterances", "detect_language", *DEEPGRAM_SWITCHES, *DEEPGRAM_VALUES)
 """Fields that only Deepgram's models have, beside `diarize`."""
 
 ADD_ONS = ("diarize", "detect_entities", "keyterm", "redact")

@@ -17,10 +17,9 @@ from callmissed.keys.rates import RateState
 from callmissed.keys.records import (
     KeyItem,
     admit_request,
-    charge_request,
+    budget_request,
     key_item_of,
     read_key_item,
-    refund_request,
     start_month,
 )
 from callmissed.ledger.errors import HoldRefused
@@ -114,7 +113,7 @@ class Admission:
         if amount <= 0 or not admitted.key.has_budget:
             return
         for key_hash in (admitted.key.key_hash, *admitted.elsewhere):
-            request = refund_request(self._table, key_hash, amount, admitted.key.month)
+            request = budget_request(self._table, key_hash, amount, admitted.key.month)
             try:
                 await self._database.dynamodb.call("UpdateItem", request, resend_indeterminate=False)
             except ConditionFailed as refused:
@@ -125,9 +124,8 @@ class Admission:
     async def _charged(self, key_hash: str, amount: MicroCredits, month: int) -> KeyItem | None:
         """The key with `amount` less in its budget; None if it is not there. Raises HoldRefused."""
         try:
-            answer = await self._database.dynamodb.call(
-                "UpdateItem", charge_request(self._table, key_hash, amount, month)
-            )
+            request = budget_request(self._table, key_hash, MicroCredits(-amount), month)
+            answer = await self._database.dynamodb.call("UpdateItem", request)
         except ConditionFailed as refused:
             key = key_item_of(refused.item) if refused.item else None
             if key and key.month == month:

@@ -348,44 +348,30 @@ def admit_request(
         update, branch = "SET tat = iv + :now, u = dl + :now, kb = kb - :cost", "tat < :now"
     least = estimate or -NO_BUDGET  # a call that costs nothing needs no budget, even if there is less than none
     values = {":now": now, ":cost": estimate, ":least": least, ":month": month, ":active": ACTIVE}
+    condition = f"st = :active AND ex > :now AND km = :month AND kb >= :least AND {branch}"
+    return _update_request(table, key_hash, update, condition, values)
+
+
+def budget_request(table: str, key_hash: str, change: MicroCredits, month: int) -> dict[str, Any]:
+    """`UpdateItem` that adds `change` to the budget of `month`, if that month still counts and has enough left."""
+    values = {":change": change, ":least": -change if change < 0 else -NO_BUDGET, ":month": month}
+    return _update_request(table, key_hash, "SET kb = kb + :change", "km = :month AND kb >= :least", values)
+
+
+def _update_request(table: str, key_hash: str, update: str, condition: str, values: Item) -> dict[str, Any]:
     return {
         "TableName": table,
         "Key": {"id": {"S": key_hash}},
         "UpdateExpression": update,
-        "ConditionExpression": f"st = :active AND ex > :now AND km = :month AND kb >= :least AND {branch}",
+        "ConditionExpression": condition,
         "ExpressionAttributeValues": to_item(values),
         "ReturnValues": "ALL_NEW",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
 
-def charge_request(table: str, key_hash: str, amount: MicroCredits, month: int) -> dict[str, Any]:
-    """`UpdateItem` that charges `amount` to the budget of `month`, if that month still counts and has so much left."""
-    return {
-        "TableName": table,
-        "Key": {"id": {"S": key_hash}},
-        "UpdateExpression": "SET kb = kb - :amount",
-        "ConditionExpression": "km = :month AND kb >= :amount",
-        "ExpressionAttributeValues": to_item({":amount": amount, ":month": month}),
-        "ReturnValues": "ALL_NEW",
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
-
-
-def refund_request(table: str, key_hash: str, amount: MicroCredits, month: int) -> dict[str, Any]:
-    """`UpdateItem` that returns `amount` to the budget of `month`, if that month still counts."""
-    return {
-        "TableName": table,
-        "Key": {"id": {"S": key_hash}},
-        "UpdateExpression": "SET kb = kb + :amount",
-        "ConditionExpression": "km = :month",
-        "ExpressionAttributeValues": to_item({":amount": amount, ":month": month}),
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
-
-
 def return_operation(key_hash: str, amount: MicroCredits, month: int) -> WriteOperation:
-    """As `refund_request`, for a transaction."""
+    """Add `amount` to the budget of `month`, if that month still counts."""
     return update_operation(KEYS, {"id": key_hash}, add={"kb": amount}, expected={"km": month})
 
 

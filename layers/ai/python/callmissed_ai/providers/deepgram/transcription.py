@@ -7,23 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from callmissed_ai.audio.fields import DEEPGRAM_SWITCHES, DEEPGRAM_VALUES
 from callmissed_ai.dialects.json_reply import UnusableReply
 from callmissed_ai.providers.json_api import JsonTransport
 from callmissed_ai.providers.transcripts import member, objects, refuse
 from callmissed_ai.transports.base import Transport, UpstreamCall
-
-_SWITCHES = (
-    "diarize",
-    "paragraphs",
-    "numerals",
-    "measurements",
-    "dictation",
-    "profanity_filter",
-    "filler_words",
-    "multichannel",
-    "detect_entities",
-)
-_VALUES = ("utt_split", "redact", "keyterm", "keywords", "search", "replace")
 
 
 class DeepgramTranscription:
@@ -61,10 +49,10 @@ def settings(asked: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "language", str(language)
     elif detects is not False:
         yield "detect_language", "true"
-    for name in _SWITCHES:
+    for name in ("diarize", *DEEPGRAM_SWITCHES):
         if asked.get(name):
             yield name, "true"
-    for name in _VALUES:
+    for name in DEEPGRAM_VALUES:
         value = asked.get(name)
         for each in value if isinstance(value, list) else [] if value is None else [value]:  # pyright: ignore[reportUnknownVariableType]
             yield name, str(each)  # pyright: ignore[reportUnknownArgumentType]
