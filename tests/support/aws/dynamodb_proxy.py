@@ -180,6 +180,9 @@ def step_of(operation: str, body: dict[str, Any]) -> Step:
         return Step.KEEP_ITEM if is_pointer else _OF_RESPONSES.get(operation, Step.OTHER)
     if operation == "PutItem" and (step := _PUTS.get(body["TableName"].rpartition("-")[2])):
         return step
+    if ":change" in update:
+        is_charge = body["ExpressionAttributeValues"][":change"]["N"].startswith("-")
+        return Step.CHARGE if is_charge else Step.GIVE_BACK
     for step, (table, word) in _UPDATES.items():
         if body.get("TableName", "").endswith(table) and word in update:
             return step
@@ -190,8 +193,6 @@ _PUTS = {"ledger": Step.ENTRY, "images": Step.KEEP_IMAGE}
 _OF_RESPONSES = {"GetItem": Step.READ_RESPONSE, "PutItem": Step.KEEP_RESPONSE}
 _UPDATES = {
     Step.ADMIT: ("-keys", ":now"),
-    Step.CHARGE: ("-keys", "kb - :amount"),
-    Step.GIVE_BACK: ("-keys", "kb + :amount"),
     Step.HOLD: ("-wallets", "h.#id = :token"),
     Step.RELEASE: ("-wallets", "#q = #q + :one REMOVE"),
     Step.APPLY: ("-wallets", "REMOVE h.#id"),

@@ -48,7 +48,7 @@ def test_storage_letters_occur_only_in_the_modules_that_own_them(pattern: re.Pat
         (ACCESS, 'wallet.get("h", {})'),
         (ACCESS, 'database.update_if(KEYS, key, set={"kb": left}, expected={"st": "active"})'),
         (ACCESS, 'database.update_if(KEYS, key, remove=("bud",))'),
-        (EXPRESSION, '"UpdateExpression": "SET kb = kb + :amount",'),
+        (EXPRESSION, '"UpdateExpression": "SET kb = kb + :change",'),
         (EXPRESSION, '"ConditionExpression": "st = :active AND ex > :now",'),
     ],
 )
