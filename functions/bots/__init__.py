@@ -1,1 +1,1 @@
-"""Bots: not built yet. The import rules already hold it apart from the other slices."""
+"""Bots: their configuration, their answers to messages, and the conversations that these make."""

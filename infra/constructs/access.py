@@ -45,17 +45,18 @@ def grant(role: iam.Role, declared: Function, config: StageConfig) -> None:
     for name, actions in declared.tables.items():
         allow(role, table_arn(_DECLARED[name], config), *actions)
     for name, actions in declared.indexes.items():
-        allow(role, _index_arn(_DECLARED[name], config), *actions)
+        for arn in _index_arns(_DECLARED[name], config):
+            allow(role, arn, *actions)
     for resource in filter(config.has, declared.needs):
         _grant_resource(role, resource, location(resource, config, declared))
     for queue in declared.sends_to:
         allow(role, queue_arn(queue, config), "sqs:SendMessage")
 
 
-def _index_arn(table: Table, config: StageConfig) -> str:
-    if table.index is None:
+def _index_arns(table: Table, config: StageConfig) -> list[str]:
+    if not table.indexes:
         raise ValueError(f"the table '{table.name}' has no index")
-    return f"{table_arn(table, config)}/index/{table.index.name}"
+    return [f"{table_arn(table, config)}/index/{index.name}" for index in table.indexes]
 
 
 def _grant_resource(role: iam.Role, resource: Resource, where: Location) -> None:

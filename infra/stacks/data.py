@@ -51,13 +51,13 @@ def _table(scope: Construct, declared: Table, stage: str) -> dynamodb.Table:
         stream=dynamodb.StreamViewType.NEW_IMAGE if declared.stream else None,
         time_to_live_attribute=declared.ttl_attribute,
     )
-    if declared.index:
+    for index in declared.indexes:
         table.add_global_secondary_index(
-            index_name=declared.index.name,
-            partition_key=_key(declared.index.partition_key),
-            sort_key=_key(declared.index.sort_key),
-            projection_type=dynamodb.ProjectionType.INCLUDE,
-            non_key_attributes=list(declared.index.shows),
+            index_name=index.name,
+            partition_key=_key(index.partition_key),
+            sort_key=_key(index.sort_key),
+            projection_type=dynamodb.ProjectionType.INCLUDE if index.shows else dynamodb.ProjectionType.KEYS_ONLY,
+            non_key_attributes=list(index.shows) or None,
         )
     return table
 

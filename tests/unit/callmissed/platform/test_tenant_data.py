@@ -7,7 +7,7 @@ from callmissed.platform.resources import RESOURCES, Resource, ResourceKind
 from callmissed.platform.tables import TABLES, Index, Table
 from callmissed.platform.tenant_data import NO_TENANT_DATA, Export, Purge, TenantData, kept
 
-INDEXES = tuple(table.index for table in TABLES if table.index)
+INDEXES = tuple(index for table in TABLES for index in table.indexes)
 BUCKETS = tuple(resource for resource in RESOURCES if resource.kind is ResourceKind.BUCKET)
 SECRETS = tuple(resource for resource in RESOURCES if resource not in BUCKETS)
 

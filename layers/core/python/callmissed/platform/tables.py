@@ -41,7 +41,7 @@ class Table:
     tenant_data: TenantData
     stream: bool = False
     ttl_attribute: str | None = None
-    index: Index | None = None
+    indexes: tuple[Index, ...] = ()
     holds: str = ""
 
 
@@ -111,7 +111,7 @@ DELIVERIES = Table(
     "item",
     tenant_data=OWNERS,
     ttl_attribute="ttl",
-    index=DUE,
+    indexes=(DUE,),
     holds="deliveries, attempts and replays of a webhook, for 30 days; what is due is in the index",
 )
 RESPONSES_OF_TENANT = Index("tenant", "tenant", "id", tenant_data=PARTITION, shows=("in_s3",))
@@ -120,7 +120,7 @@ RESPONSES = Table(
     "id",
     tenant_data=OWNERS,
     ttl_attribute="ttl",
-    index=RESPONSES_OF_TENANT,
+    indexes=(RESPONSES_OF_TENANT,),
     holds="stored responses with their conversations, and pointers to items, for 30 days; a tenant's are in the index",
 )
 IMAGES = Table(
@@ -137,7 +137,7 @@ FILES = Table(
     "tenant",
     "item",
     tenant_data=PARTITION,
-    index=FILES_DUE,
+    indexes=(FILES_DUE,),
     holds="a tenant's files, for 30 days, and how many bytes they are; what is due for deletion is in the index",
 )
 SESSIONS = Table(
@@ -170,6 +170,41 @@ AUDIT = Table(
     ttl_attribute="ttl",
     holds="who changed what in a tenant, for 90 days; append-only",
 )
+BOTS = Table(
+    "bots",
+    "tenant",
+    "item",
+    tenant_data=PARTITION_AND_OWNERS,
+    holds="a tenant's bots, WhatsApp accounts and phone numbers, with their credentials sealed",
+)
+CHANGED_CONVERSATIONS = Index("changed", "tenant", "changed", tenant_data=PARTITION)
+DUE_CONVERSATIONS = Index("due", "shard", "due", tenant_data=HELPERS, shows=("tenant",))
+CONVERSATIONS = Table(
+    "conversations",
+    "tenant",
+    "item",
+    tenant_data=PARTITION,
+    indexes=(CHANGED_CONVERSATIONS, DUE_CONVERSATIONS),
+    holds="a tenant's conversations, the end users by number and id, hand-offs and counts of months; in the indexes, "
+    "conversations by their last change, and those that wait for work",
+)
+MESSAGES_BY_WAMID = Index("wamid", "wamid", "item", tenant_data=HELPERS)
+MESSAGES = Table(
+    "messages",
+    "thread",
+    "item",
+    tenant_data=OWNERS,
+    stream=True,
+    indexes=(MESSAGES_BY_WAMID,),
+    holds="messages and turns of a conversation, in their order; WhatsApp's own ids are in the index",
+)
+WORDS = Table(
+    "words",
+    "word",
+    "message",
+    tenant_data=HELPERS,
+    holds="which messages of a tenant have a word, for the search",
+)
 
 TABLES = (
     KEYS,
@@ -188,6 +223,10 @@ TABLES = (
     CHALLENGES,
     LIMITS,
     AUDIT,
+    BOTS,
+    CONVERSATIONS,
+    MESSAGES,
+    WORDS,
 )
 
 
@@ -199,7 +238,7 @@ def physical_name(stage: str, table: Table) -> str:
 def create_table_request(stage: str, table: Table) -> dict[str, Any]:
     """The `CreateTable` request for `table`, as the local stack and the tests create it."""
     names = [name for name in (table.partition_key, table.sort_key) if name]
-    indexed = [table.index.partition_key, table.index.sort_key] if table.index else []
+    indexed = [name for index in table.indexes for name in (index.partition_key, index.sort_key)]
     request: dict[str, Any] = {
         "TableName": physical_name(stage, table),
         "BillingMode": "PAY_PER_REQUEST",
@@ -208,13 +247,20 @@ def create_table_request(stage: str, table: Table) -> dict[str, Any]:
             {"AttributeName": name, "AttributeType": "S"} for name in dict.fromkeys([*names, *indexed])
         ],
     }
-    if table.index:
-        projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(table.index.shows)}
-        index = {"IndexName": table.index.name, "KeySchema": _key_schema(*indexed), "Projection": projection}
-        request["GlobalSecondaryIndexes"] = [index]
+    if table.indexes:
+        request["GlobalSecondaryIndexes"] = [_index_request(index) for index in table.indexes]
     if table.stream:
         request["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
     return request
+
+
+def _index_request(index: Index) -> dict[str, Any]:
+    shown = {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.shows)}
+    return {
+        "IndexName": index.name,
+        "KeySchema": _key_schema(index.partition_key, index.sort_key),
+        "Projection": shown if index.shows else {"ProjectionType": "KEYS_ONLY"},
+    }
 
 
 def _key_schema(partition_key: str, sort_key: str | None = None) -> list[dict[str, str]]:

@@ -1,6 +1,6 @@
 """The deployable functions with their rights to tables and resources, and the schedules that call them."""
 
-from callmissed.platform.functions import auth, billing, inference, webhooks
+from callmissed.platform.functions import auth, billing, bots, inference, webhooks
 from callmissed.platform.functions.auth import AUTH_API, AUTHORIZER, KEY_EXPIRY, MAILER
 from callmissed.platform.functions.billing import LEDGER_EVENTS, LEDGER_RECONCILE, LEDGER_SWEEP
 from callmissed.platform.functions.function import BEDROCK_MODELS_VARIABLE, Function, Schedule
@@ -15,8 +15,8 @@ from callmissed.platform.functions.webhooks import (
     WEBHOOKS_API,
 )
 
-FUNCTIONS = (*inference.FUNCTIONS, *billing.FUNCTIONS, *auth.FUNCTIONS, *webhooks.FUNCTIONS)
-SCHEDULES = (*inference.SCHEDULES, *billing.SCHEDULES, *webhooks.SCHEDULES, *auth.SCHEDULES)
+FUNCTIONS = (*inference.FUNCTIONS, *billing.FUNCTIONS, *auth.FUNCTIONS, *webhooks.FUNCTIONS, *bots.FUNCTIONS)
+SCHEDULES = (*inference.SCHEDULES, *billing.SCHEDULES, *webhooks.SCHEDULES, *auth.SCHEDULES, *bots.SCHEDULES)
 
 __all__ = [
     "AUTHORIZER",

@@ -1,0 +1,1 @@
+"""Bots: what a tenant configures, and its checks."""

@@ -1,0 +1,1 @@
+"""The slice's functions: one entry a module."""

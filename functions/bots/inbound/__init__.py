@@ -1,0 +1,1 @@
+"""Inbound: stored callbacks become messages, statuses and events."""

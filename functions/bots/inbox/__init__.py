@@ -1,0 +1,1 @@
+"""The API of conversations for people: lists, search, labels, hand-offs, drafts."""

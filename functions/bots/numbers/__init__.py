@@ -1,0 +1,1 @@
+"""A tenant's accounts and phone numbers at WhatsApp."""

@@ -1,0 +1,1 @@
+"""Outbound: a message is written before it is sent, sent once, and settled."""

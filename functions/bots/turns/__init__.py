@@ -1,0 +1,1 @@
+"""Turns: a bot answers the messages of one conversation, one turn at a time."""

@@ -1,0 +1,1 @@
+"""The API of messages, media, numbers and onboarding at WhatsApp."""

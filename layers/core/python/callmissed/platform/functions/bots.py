@@ -1,0 +1,102 @@
+"""The bots slice's functions and schedules."""
+
+from callmissed.platform.functions.function import IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
+from callmissed.platform.queues.bots import TURNS
+from callmissed.platform.resources import (
+    PEPPERS,
+    PROVIDER_KEYS,
+    PROVIDERS_FILE,
+    RESPONSES_BUCKET,
+    SEALING_KEYS,
+)
+from callmissed.platform.tables import (
+    AUDIT,
+    BOTS,
+    CONVERSATIONS,
+    IDEMPOTENCY,
+    LEDGER,
+    MESSAGES,
+    OUTBOX,
+    TENANTS,
+    WALLETS,
+    WORDS,
+)
+
+_CONVERSATION_TABLES = {
+    BOTS.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
+    CONVERSATIONS.name: (*READ_WRITE, "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"),
+    MESSAGES.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
+    OUTBOX.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
+}
+"""What the workers of messages do: events are written with the changes that they report."""
+
+_BILLED_TABLES = {
+    TENANTS.name: ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"),
+    WALLETS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem"),
+    LEDGER.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
+}
+"""What a billed call of a tenant does."""
+
+BOTS_API = Function(
+    "bots",
+    slice="bots",
+    handler="functions.bots.handlers.api.handler",
+    dependencies="api",
+    memory_mb=1024,
+    tables={
+        BOTS.name: (*READ_WRITE, "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"),
+        CONVERSATIONS.name: (*READ_WRITE, "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"),
+        MESSAGES.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
+        WORDS.name: ("dynamodb:Query",),
+        OUTBOX.name: ("dynamodb:PutItem",),
+        TENANTS.name: (*READ, "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
+        AUDIT.name: ("dynamodb:PutItem",),
+        IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
+    },
+    indexes={CONVERSATIONS.name: ("dynamodb:Query",), MESSAGES.name: ("dynamodb:Query",)},
+    needs=(SEALING_KEYS, RESPONSES_BUCKET),
+    sends_to=(TURNS.name,),
+    settings=("public_url",),
+    snap_start=True,
+)
+WHATSAPP_INBOUND = Function(
+    "whatsapp-inbound",
+    slice="bots",
+    handler="functions.bots.handlers.whatsapp_inbound.handler",
+    dependencies="publisher",
+    tables=_CONVERSATION_TABLES,
+    indexes={MESSAGES.name: ("dynamodb:Query",)},
+    sends_to=(TURNS.name,),
+)
+TURN_WORKER = Function(
+    "turn-worker",
+    slice="bots",
+    handler="functions.bots.handlers.turn_worker.handler",
+    dependencies="inference",
+    layers=("ai",),
+    memory_mb=1024,
+    timeout_seconds=120,
+    tables={**_CONVERSATION_TABLES, **_BILLED_TABLES},
+    needs=(SEALING_KEYS, PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE),
+    sends_to=(TURNS.name,),
+)
+TURN_SCHEDULER = Function(
+    "turn-scheduler",
+    slice="bots",
+    handler="functions.bots.handlers.turn_scheduler.handler",
+    dependencies="publisher",
+    timeout_seconds=55,
+    indexes={CONVERSATIONS.name: ("dynamodb:Query",)},
+    sends_to=(TURNS.name,),
+)
+MESSAGE_INDEXER = Function(
+    "message-indexer",
+    slice="bots",
+    handler="functions.bots.handlers.message_indexer.handler",
+    dependencies="publisher",
+    tables={WORDS.name: ("dynamodb:BatchWriteItem", "dynamodb:PutItem")},
+    follows=MESSAGES.name,
+)
+
+FUNCTIONS: tuple[Function, ...] = ()
+SCHEDULES: tuple[Schedule, ...] = ()
