@@ -2,11 +2,11 @@
 
 Items of the table `conversations`, whose partition is the tenant:
 
-    CONVERSATION#<id>                        a conversation
-    USER#<phone number id>#<user key>        the end user's latest conversation at a number; an end user has one item for
-                                             each of the two names that WhatsApp uses, `wa:<digits>` and `id:<BSUID>`
-    HANDOFF#<moment>#<conversation id>       an entry of the hand-off queue
-    MONTH#<yyyymm>                           how many conversations a bot has answered in the month
+    CONVERSATION#<id>                    a conversation
+    USER#<phone number id>#<user key>    the end user's latest conversation at a number; an end user has an item for each
+                                         of the two names that WhatsApp uses, `wa:<digits>` and `id:<BSUID>`
+    HANDOFF#<moment>#<conversation id>   an entry of the hand-off queue
+    MONTH#<yyyymm>                       how many conversations bots have answered in the month
 
 `changed` is the key of the index of changes: moment and id, renewed by every change that people see. `shard` and `due`
 are the keys of the index of what waits for work; an item that waits for nothing has neither.

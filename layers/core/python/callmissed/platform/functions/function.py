@@ -21,16 +21,16 @@ BEDROCK_MODELS_VARIABLE = "CALLMISSED_BEDROCK_MODELS"
 class Function:
     """One Lambda function.
 
-    `web_app` names an ASGI application that runs under uvicorn behind the Lambda Web Adapter and streams;
-    `handler` a plain Lambda handler; exactly one of them is set. `dependencies` names the third-party layer, which
+    `web_app` names an ASGI application that runs under uvicorn behind the Lambda Web Adapter and streams; `handler` a
+    plain Lambda handler; exactly one of them is set. `dependencies` names the third-party layer, which
     `layers/deps/<name>.toml` describes; `layers` names folders of `layers/` that it needs beside the core. `tables`
     maps a table's name to the DynamoDB actions that its role allows on the table, `indexes` to those on the table's
     indexes. `needs` lists the other resources. `follows` names the table whose stream calls the function; the queues
-    that call it name it as their consumer. `sends_to` names the queues that it may write to. `snap_start` says that it gets
-    a snapshot where the stage pays for snapshots: of a function for whose start a caller waits, often enough to keep it
-    in use. `model_actions` are the actions that its role allows on the stage's models on Bedrock. `settings` names the
-    fields of `CoreSettings` whose values the operator sets for a stage. `sends_mail` says that its role may send from
-    the stage's address through SES, where the stage sends so.
+    that call it name it as their consumer. `sends_to` names the queues that it may write to. `snap_start` says that it
+    gets a snapshot where the stage pays for snapshots: of a function for whose start a caller waits, often enough to
+    keep it in use. `model_actions` are the actions that its role allows on the stage's models on Bedrock. `settings`
+    names the fields of `CoreSettings` whose values the operator sets for a stage. `sends_mail` says that its role may
+    send from the stage's address through SES, where the stage sends so.
     """
 
     name: str
