@@ -3,7 +3,7 @@
 Items of the table `conversations`, whose partition is the tenant:
 
     CONVERSATION#<id>                    a conversation
-    USER#<phone number id>#<user key>    the end user's latest conversation at a number; an end user has an item for each
+    USER#<phone number id>#<user key>    the end user's latest conversation at a number; there is an item for each
                                          of the two names that WhatsApp uses, `wa:<digits>` and `id:<BSUID>`
     HANDOFF#<moment>#<conversation id>   an entry of the hand-off queue
     MONTH#<yyyymm>                       how many conversations bots have answered in the month
