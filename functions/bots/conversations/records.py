@@ -19,9 +19,10 @@ from enum import StrEnum
 from typing import Any
 
 from callmissed.aws.attributes import Item
-from callmissed.clock import Micros
+from callmissed.clock import MINUTE, SECOND, Micros
 
 SHARDS = 4
+HOUR = 60 * MINUTE
 NEVER = Micros(0)
 WINDOW_HOURS = 24
 """WhatsApp's window for messages that are no templates, and the silence after which a conversation is completed."""
@@ -36,6 +37,11 @@ class Status(StrEnum):
     ESCALATED = "escalated"
     COMPLETED = "completed"
     FAILED = "failed"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the end user's next message belongs to the conversation."""
+        return self in OPEN
 
 
 OPEN = frozenset({Status.ACTIVE, Status.ESCALATED})
@@ -135,6 +141,7 @@ class Conversation:
     labels: frozenset[str] = frozenset()
     assigned_to: str | None = None
     handoff: str | None = None
+    last_read_at: Micros | None = None
 
     @property
     def key(self) -> Item:
@@ -150,6 +157,16 @@ class Conversation:
     def is_open(self) -> bool:
         """Whether the end user's next message belongs to it, if it does not come after a day's silence."""
         return self.status in OPEN
+
+    def status_at(self, now: Micros) -> Status:
+        """Status as of `now`: after a day's silence an open conversation is completed, whoever writes that down."""
+        is_silent = now - self.last_activity >= WINDOW_HOURS * HOUR
+        return Status.COMPLETED if self.is_open and is_silent else self.status
+
+    @property
+    def duration_seconds(self) -> int:
+        """Seconds from the beginning to the last activity."""
+        return max(0, self.last_activity - self.created) // SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +195,11 @@ def thread_of(tenant: str, conversation_id: str) -> str:
 def change_mark(now: Micros, conversation_id: str) -> str:
     """Value of `changed` for a change at `now`: sorts by time, and is unique."""
     return f"{now:020d}#{conversation_id}"
+
+
+def changed_at(mark: str) -> Micros:
+    """The moment of a change; the inverse of `change_mark`."""
+    return Micros(int(mark.partition("#")[0]))
 
 
 def due_text(at: Micros) -> str:
@@ -223,13 +245,24 @@ def to_conversation_item(conversation: Conversation) -> Item:
         "labels": conversation.labels or None,
         "assigned_to": conversation.assigned_to,
         "handoff": conversation.handoff,
+        "last_read_at": conversation.last_read_at,
     }
     return {name: value for name, value in values.items() if value is not None}
 
 
 def conversation_of(item: Item) -> Conversation:
     """The conversation of a stored item."""
-    plain = ("bot_id", "last_inbound", "pending_since", "due", "failure_text_at", "counted", "assigned_to", "handoff")
+    plain = (
+        "bot_id",
+        "last_inbound",
+        "pending_since",
+        "due",
+        "failure_text_at",
+        "counted",
+        "assigned_to",
+        "handoff",
+        "last_read_at",
+    )
     return Conversation(
         tenant=item["tenant"],
         id=item["id"],
