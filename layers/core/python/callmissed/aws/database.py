@@ -88,11 +88,14 @@ class Database:
         answer = await self.dynamodb.call("GetItem", request)
         return from_item(answer.get("Item", {}))
 
-    async def get_all(self, table: Table, keys: Sequence[Item], *, consistent: bool = True) -> list[Item]:
-        """The existing items among at most 100 keys, in the order of the keys."""
-        name = self.name(table)
-        request = {"RequestItems": {name: {"Keys": [to_item(key) for key in keys], "ConsistentRead": consistent}}}
-        answer = await self.dynamodb.call("BatchGetItem", request)
+    async def get_all(
+        self, table: Table, keys: Sequence[Item], *, consistent: bool = True, attributes: Collection[str] = ()
+    ) -> list[Item]:
+        """The existing items among at most 100 keys, in the keys' order; `attributes` include those of the key."""
+        name, expressions = self.name(table), Expressions()
+        expressions.write("ProjectionExpression", expressions.names(attributes))
+        wanted = {"Keys": [to_item(key) for key in keys], "ConsistentRead": consistent, **expressions.request}
+        answer = await self.dynamodb.call("BatchGetItem", {"RequestItems": {name: wanted}})
         if answer.get("UnprocessedKeys"):
             raise Unavailable("the items could not all be read", indeterminate=False)
         found = [from_item(item) for item in answer["Responses"].get(name, [])]
