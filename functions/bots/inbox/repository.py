@@ -50,7 +50,7 @@ class InboxRepository:
 
     async def by_creation(self, tenant: str, position: str | None, limit: int) -> Found:
         """At most `limit` conversations, newest first, after `position`; strongly consistent."""
-        last = before(position) if position else CONVERSATION + LAST
+        last = min(before(position), CONVERSATION + LAST) if position else CONVERSATION + LAST
         if last < CONVERSATION:
             return Found([], None)  # callers may write cursors of their own
         sort = between(CONVERSATION, last)
