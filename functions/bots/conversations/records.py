@@ -110,8 +110,9 @@ class Conversation:
     `number_id` is Meta's id of the phone number. `epoch` is raised by every take-over and hand-back: a bot's message
     leaves only in the epoch in which its turn began. `pending` inbound messages wait for a turn since `pending_since`;
     `last_inbound` is the id of the latest of them and `last_inbound_at` its time by Meta, which opens the window.
-    `counted` is the conversation's place in the month of its first turn, None before. `handoff` is the sort key of its
-    entry in the hand-off queue.
+    `queued` messages wait to be sent, in their order; `unsettled` are the ids of messages that may have gone out, of
+    which no status has come yet. `counted` is the conversation's place in the month of its first turn, None before.
+    `handoff` is the sort key of its entry in the hand-off queue.
     """
 
     tenant: str
@@ -135,6 +136,8 @@ class Conversation:
     due: str | None = None
     lease: Lease | None = None
     claim: Claim | None = None
+    queued: int = 0
+    unsettled: frozenset[str] = frozenset()
     last_turn: LastTurn | None = None
     failure_text_at: Micros | None = None
     counted: int | None = None
@@ -239,6 +242,8 @@ def to_conversation_item(conversation: Conversation) -> Item:
         "due": conversation.due,
         "lease": to_lease(conversation.lease) if conversation.lease else None,
         "claim": to_claim(conversation.claim) if conversation.claim else None,
+        "queued": conversation.queued or None,
+        "unsettled": conversation.unsettled or None,
         "last_turn": to_last_turn(conversation.last_turn) if conversation.last_turn else None,
         "failure_text_at": conversation.failure_text_at,
         "counted": conversation.counted,
@@ -281,6 +286,8 @@ def conversation_of(item: Item) -> Conversation:
         unread=item["unread"],
         lease=_lease_of(item.get("lease")),
         claim=_claim_of(item.get("claim")),
+        queued=item.get("queued", 0),
+        unsettled=frozenset(item.get("unsettled", ())),
         last_turn=_last_turn_of(item.get("last_turn")),
         labels=frozenset(item.get("labels", ())),
         **{name: item.get(name) for name in plain},

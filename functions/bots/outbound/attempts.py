@@ -1,0 +1,241 @@
+"""Attempts to send a claimed message, and the outcome in the table."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+from callmissed.aws.attributes import Item
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
+from callmissed.aws.operations import update_operation
+from callmissed.clock import Clock, system_clock
+from callmissed.platform.tables import BOTS, CONVERSATIONS
+from callmissed.sealing import Sealer
+from functions.bots.channels.whatsapp.errors import FaultMeaning, GraphFault
+from functions.bots.channels.whatsapp.graph import GraphClient
+from functions.bots.channels.whatsapp.payloads import addressed, opaque_of
+from functions.bots.channels.whatsapp.sends import Refused, SendOutcome, Sent, Unknown, Unreached, send_once
+from functions.bots.conversations.messages import MessageStatus, SendError, StoredMessage
+from functions.bots.conversations.records import Conversation, conversation_of
+from functions.bots.numbers.records import PhoneNumber
+from functions.bots.outbound.claims import ABANDONED, RELEASE_SECONDS, Claimed, Claims, release_changes
+from functions.bots.outbound.drafts import Draft, Fence
+from functions.bots.outbound.errors import ConversationBusy
+from functions.bots.outbound.storage import OutboundMessages, failed_values, sent_event, sent_values, unknown_delivery
+
+Sleep = Callable[[float], Awaitable[None]]
+
+DISCONNECTED = "disconnected"
+"""`registration_status` of a number whose token Meta refuses."""
+
+_FIRST_PAUSE, _MAX_PAUSE = 0.5, 6.0
+_POLL_SECONDS = 0.1
+_RELEASE_TRIES = 5
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A claimed message on its way. `since` is when the claim was begun, by the monotonic clock."""
+
+    claimed: Claimed
+    since: float
+    fence: Fence | None = None
+
+
+class Attempts:
+    """Attempts of one process. `monotonic` and `sleep` are parameters for tests.
+
+    Every method raises Unavailable when DynamoDB does not answer.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        graph: GraphClient,
+        sealer: Sealer,
+        *,
+        clock: Clock = system_clock,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.database = database
+        self.clock = clock
+        self.monotonic = monotonic
+        self.sleep = sleep
+        self.claims = Claims(database)
+        self.messages = OutboundMessages(database)
+        self._graph = graph
+        self._sealer = sealer
+
+    async def claim(
+        self, conversation: Conversation, draft: Draft, fence: Fence | None, *, until: float, queued: bool = False
+    ) -> Attempt:
+        """Claim the conversation; waits `until` for another message on its way. Raises NotSendable."""
+        while True:
+            since = self.monotonic()
+            try:
+                claimed = await self.claims.set(conversation, draft, fence, self.clock(), queued=queued)
+                return Attempt(claimed, since, fence)
+            except ConversationBusy:
+                if self.monotonic() + _POLL_SECONDS > until:
+                    raise
+            await self._wait_for_others(conversation, draft)
+
+    async def deliver(
+        self, attempt: Attempt, number: PhoneNumber, message: StoredMessage, *, until: float
+    ) -> SendOutcome:
+        """Send the message, again `until` then after definite refusals that may pass. Raises NotSendable."""
+        token, body = self._sealer.unseal(number.token), body_of(message, attempt.claimed.conversation)
+        pauses = _pauses()
+        while True:
+            await self._renewed(attempt)
+            outcome = await send_once(self._graph, number.number_id, token, body)
+            pause = next(pauses)
+            if not _may_pass(outcome) or self.monotonic() + pause > until:
+                break
+            await self.sleep(pause)
+        if isinstance(outcome, Refused) and outcome.fault.meaning is FaultMeaning.TOKEN:
+            await self._disconnect(number, outcome.fault)
+        return outcome
+
+    async def settle(self, message: StoredMessage, outcome: SendOutcome) -> StoredMessage:
+        """The message with the outcome in the table; as it is when nobody knows."""
+        match outcome:
+            case Sent(wamid):
+                return await self.messages.settle(message, sent_values(message, wamid))
+            case Refused(fault):
+                error = SendError(fault.code, fault.title, fault.details)
+                return await self.messages.settle(message, failed_values(error))
+            case Unreached():
+                error = SendError(None, "not_connected", "WhatsApp could not be reached.")
+                return await self.messages.settle(message, failed_values(error))
+            case Unknown():
+                return message
+
+    async def release(self, claimed: Claimed, message: StoredMessage | None = None) -> None:
+        """End the claim and publish `message.sent` for a sent message, together.
+
+        Whoever finds the claim later does both, if this process dies before.
+        """
+        event = message and message.wamid and not message.error
+        unsettled = message.id if message and message.status is MessageStatus.SENDING else None
+        for _ in range(_RELEASE_TRIES):
+            now = self.clock()
+            changes = release_changes(claimed, now, unsettled=unsettled)
+            operations = [update_operation(CONVERSATIONS, claimed.conversation.key, **changes)]
+            operations += [sent_event(message, claimed.conversation, now)] if message and event else []
+            try:
+                await self.database.transact(operations)
+                return
+            except TransactionCanceled as canceled:
+                event = event and canceled.reasons[-1] != "ConditionalCheckFailed"
+            conversation = await self.current(claimed.conversation)
+            if conversation.claim != claimed.claim:
+                return
+            claimed = Claimed(conversation, claimed.claim)
+        raise Unavailable("the claim could not be released", indeterminate=False)
+
+    async def settle_unknown(self, conversation: Conversation, *, release: bool = True) -> StoredMessage | None:
+        """Settle what may have gone out more than two minutes ago, of which no status has come.
+
+        Returns the message of an abandoned claim, which ends unless `release` is False. None where there is no such
+        claim, or its process died before it stored the message.
+        """
+        now = self.clock()
+        for message_id in sorted(conversation.unsettled):
+            await self._settle_old(conversation, message_id)
+        if not is_abandoned(conversation, now) or conversation.claim is None:
+            return None
+        message = await self._as_unknown(conversation, conversation.claim.message_id)
+        if release:
+            await self.release(Claimed(await self.current(conversation), conversation.claim), message)
+        return message
+
+    async def current(self, conversation: Conversation) -> Conversation:
+        """The conversation as it is now."""
+        item = await self.database.get(CONVERSATIONS, conversation.key)
+        return conversation_of(item) if item else conversation
+
+    async def _wait_for_others(self, conversation: Conversation, draft: Draft) -> None:
+        """Wait a little for the message on its way; no further one of a bot's leaves before a person's."""
+        if draft.takes_over:
+            await self.claims.take_over(conversation, self.clock())
+        await self.sleep(_POLL_SECONDS)
+        conversation = await self.current(conversation)
+        if is_abandoned(conversation, self.clock()):
+            await self.settle_unknown(conversation)
+
+    async def _renewed(self, attempt: Attempt) -> None:
+        """A claim that is young enough for a request to leave."""
+        while self.monotonic() - attempt.since >= RELEASE_SECONDS:
+            since = self.monotonic()
+            attempt.claimed = await self.claims.renew(attempt.claimed, attempt.fence, self.clock())
+            attempt.since = since
+
+    async def _settle_old(self, conversation: Conversation, message_id: str) -> None:
+        message = await self.messages.get(conversation, message_id)
+        if message and message.status is MessageStatus.SENDING:
+            if self.clock() - message.created < ABANDONED:
+                return
+            await self.messages.settle(message, failed_values(unknown_delivery()))
+        await self._forget(conversation, message_id)
+
+    async def _forget(self, conversation: Conversation, message_id: str) -> None:
+        known = frozenset({message_id})
+        after = await self.database.update(CONVERSATIONS, conversation.key, discard={"unsettled": known})
+        left = conversation_of(after)
+        if left.pending or left.queued or left.unsettled or left.claim:
+            return
+        idle = {"pending": 0, "due": left.due} if left.due else {"pending": 0}
+        await self.database.update_if(
+            CONVERSATIONS,
+            conversation.key,
+            remove=("shard", "due"),
+            expected=idle,
+            must_not_exist=("claim", "unsettled"),
+        )
+
+    async def _as_unknown(self, conversation: Conversation, message_id: str) -> StoredMessage | None:
+        message = await self.messages.get(conversation, message_id)
+        if message is None or message.status is not MessageStatus.SENDING:
+            return message
+        return await self.messages.settle(message, failed_values(unknown_delivery()))
+
+    async def _disconnect(self, number: PhoneNumber, fault: GraphFault) -> None:
+        """Show the number as disconnected, unless its token was renewed meanwhile."""
+        changes: Item = {
+            "registration_status": DISCONNECTED,
+            "registration_error": f"Meta refused the access token ({fault.code}).",
+        }
+        await self.database.update_if(BOTS, number.key, set=changes, expected={"token": number.token})
+
+
+def is_abandoned(conversation: Conversation, now: int) -> bool:
+    """Whether the conversation's claim is that of a process that died."""
+    return conversation.claim is not None and now - conversation.claim.at >= ABANDONED
+
+
+def body_of(message: StoredMessage, conversation: Conversation) -> Item:
+    """Graph's body of the message."""
+    user = conversation.user
+    return addressed(
+        message.content or {},
+        wa_id=user.wa_id,
+        user_id=user.user_id,
+        opaque=opaque_of(conversation.id, message.id),
+        reply_to=message.reply_to,
+    )
+
+
+def _may_pass(outcome: SendOutcome) -> bool:
+    return isinstance(outcome, Unreached) or (isinstance(outcome, Refused) and outcome.fault.may_pass)
+
+
+def _pauses() -> Iterator[float]:
+    pause = _FIRST_PAUSE
+    while True:
+        yield pause
+        pause = min(pause * 2, _MAX_PAUSE)

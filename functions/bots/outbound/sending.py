@@ -1,0 +1,92 @@
+"""The one way by which a message leaves: claim, store as `sending`, send once, settle, release.
+
+A message that may have gone out is never sent again. Meta's refusals and refused connections are definite; pair rate,
+throughput and connections are tried again for a while. After everything else the message stays `sending`: a status
+settles it, or `settle_unknown` two minutes later.
+"""
+
+from dataclasses import dataclass, replace
+
+from callmissed.aws.dynamodb import Unavailable
+from functions.bots.channels.whatsapp.sends import SendOutcome, Sent
+from functions.bots.conversations.messages import MessageStatus, StoredMessage
+from functions.bots.conversations.records import Conversation
+from functions.bots.numbers.records import PhoneNumber
+from functions.bots.outbound.attempts import Attempt, Attempts
+from functions.bots.outbound.drafts import Draft, Fence, window_closes
+from functions.bots.outbound.errors import ConversationBusy, NotSendable, NumberDisconnected, WindowClosed
+
+
+@dataclass(frozen=True, slots=True)
+class SendTimes:
+    """How long, in seconds, a message waits for others of its conversation, and is tried again after refusals."""
+
+    claim: float = 8.0
+    retries: float = 12.0
+
+
+class MessageSender:
+    """Sends messages of one part at once. Create it anywhere, use it from one event loop."""
+
+    def __init__(self, attempts: Attempts, times: SendTimes | None = None) -> None:
+        self._attempts = attempts
+        self._times = times or SendTimes()
+
+    async def send(
+        self,
+        conversation: Conversation,
+        number: PhoneNumber,
+        draft: Draft,
+        fence: Fence | None = None,
+        *,
+        release: bool = True,
+    ) -> StoredMessage:
+        """The message after it was sent: `sent`, `failed` with the reason, or `sending` when nobody knows.
+
+        A bot's message has a `fence`. With `release` the claim ends and `message.sent` is published. Without it, the
+        caller does both in one transaction that removes `claim` and, for a message that is still `sending`, adds its
+        id to `unsettled` and leaves the conversation due. Raises NotSendable and Unavailable.
+        """
+        attempts = self._attempts
+        check_sendable(conversation, number, attempts.clock())
+        attempt = await attempts.claim(conversation, draft, fence, until=attempts.monotonic() + self._times.claim)
+        message = draft.stored(attempt.claimed.conversation, MessageStatus.SENDING, attempt.claimed.claim.at)
+        if not await attempts.messages.put(message):
+            await attempts.release(attempt.claimed)
+            raise ConversationBusy
+        outcome = await self._delivered(attempt, number, message)
+        if release:
+            return await self._released(attempt, message, outcome)
+        return await attempts.settle(message, outcome)
+
+    async def settle_unknown(self, conversation: Conversation, *, release: bool = True) -> StoredMessage | None:
+        """As `Attempts.settle_unknown`."""
+        return await self._attempts.settle_unknown(conversation, release=release)
+
+    async def _delivered(self, attempt: Attempt, number: PhoneNumber, message: StoredMessage) -> SendOutcome:
+        attempts = self._attempts
+        try:
+            return await attempts.deliver(attempt, number, message, until=attempts.monotonic() + self._times.retries)
+        except NotSendable:
+            await attempts.messages.drop(message)
+            await attempts.release(attempt.claimed)
+            raise
+
+    async def _released(self, attempt: Attempt, message: StoredMessage, outcome: SendOutcome) -> StoredMessage:
+        """The settled message. The caller learns of a sent one even if the tables do not answer now."""
+        try:
+            settled = await self._attempts.settle(message, outcome)
+            await self._attempts.release(attempt.claimed, settled)
+        except Unavailable:
+            if not isinstance(outcome, Sent):
+                raise
+            return replace(message, status=MessageStatus.SENT, wamid=outcome.wamid)
+        return settled
+
+
+def check_sendable(conversation: Conversation, number: PhoneNumber, now: int) -> None:
+    """Raise WindowClosed or NumberDisconnected for a message that Meta would refuse."""
+    if not number.is_connected:
+        raise NumberDisconnected
+    if now >= window_closes(conversation):
+        raise WindowClosed
