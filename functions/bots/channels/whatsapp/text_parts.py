@@ -1,17 +1,10 @@
 """Splitting of a text into messages that WhatsApp takes."""
 
-import regex
-
 MAX_PART = 4096
 """Maximum characters of a text message. UTF-16 code units are counted: no count of Meta's is larger."""
 
-_BREAKS = tuple(
-    regex.compile(pattern)
-    for pattern in (r"\n\s*\n\s*", r"\n\s*", r"[.!?…।॥。！？]['\"”’)\]]*\s+", r"\s+")  # noqa: RUF001
-)
+_BREAKS = (r"\n\s*\n\s*", r"\n\s*", r"[.!?…।॥。！？]['\"”’)\]]*\s+", r"\s+")  # noqa: RUF001
 """Ends of a paragraph, a line, a sentence and a word."""
-
-_GRAPHEME = regex.compile(r"\X")
 
 
 def text_parts(text: str, limit: int = MAX_PART) -> list[str]:
@@ -21,6 +14,8 @@ def text_parts(text: str, limit: int = MAX_PART) -> list[str]:
     graphemes. Only white space where a part ends is lost. A grapheme over the limit is cut between characters. Text
     of white space alone has no parts.
     """
+    if units(text) <= limit:
+        return [text] if text.strip() else []
     parts: list[str] = []
     rest = text.strip()
     while units(rest) > limit:
@@ -48,10 +43,12 @@ def _fitting(text: str, limit: int) -> int:
 
 def _end(head: str, text: str, limit: int) -> int:
     """Where the part ends: at most one character after `head`, if that is white space."""
+    import regex  # few texts are long, and the module takes long to import
+
     near = text[: len(head) + 64]
-    between = {match.end() for match in _GRAPHEME.finditer(near)}
+    between = {match.end() for match in regex.finditer(r"\X", near)}
     for pattern in _BREAKS:
-        ends = [match.end() for match in pattern.finditer(near[: len(head) + 1]) if match.end() in between]
+        ends = [match.end() for match in regex.finditer(pattern, near[: len(head) + 1]) if match.end() in between]
         if ends and units(head[: ends[-1]].rstrip()) * 2 >= limit:
             return ends[-1]
     return max((end for end in between if end <= len(head)), default=len(head))
