@@ -17,7 +17,7 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message as QueueMessage
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
-from callmissed.platform.functions import AUTH_API, CALLBACKS_API, INFERENCE, WEBHOOKS_API
+from callmissed.platform.functions import AUTH_API, BOTS_API, CALLBACKS_API, INFERENCE, WEBHOOKS_API
 from callmissed.platform.routes import ROUTES, Auth
 from callmissed.settings import CoreSettings
 from callmissed.web.lambda_handler import Event
@@ -27,6 +27,9 @@ from functions.auth.authorizer import authorize, request_of
 from functions.auth.composition import AuthComposition
 from functions.auth.handlers.api import create_server as create_auth_server
 from functions.auth.handlers.api import create_services as create_auth_services
+from functions.bots.composition import BotsComposition
+from functions.bots.handlers.api import create_server as create_bots_server
+from functions.bots.handlers.api import create_services as create_bots_services
 from functions.inference.adapter import AdapterRequests
 from functions.inference.app import create_app as inference_app
 from functions.webhooks.composition import WebhooksComposition
@@ -137,10 +140,13 @@ class WholeProduct:
         self._container: Container = create_container(settings, system_clock, self.dynamodb)
         composition = WebhooksComposition(settings)
         composition.__dict__["database"] = self.database
+        self._bots = BotsComposition(settings)
+        self._bots.__dict__["database"] = self.database
         self.inference = inference_app(self._container)
         self.handled: Mapping[str, ASGIApp] = {
             AUTH_API.name: create_auth_server(self.accounts, self.people),
             WEBHOOKS_API.name: create_server(composition, create_services(composition)),
+            BOTS_API.name: create_bots_server(self._bots, create_bots_services(self._bots, clock=clock)),
             CALLBACKS_API.name: RequestContextMiddleware(callbacks_app(settings, self.database)),
         }
         self._templates = resources(ROUTES)
@@ -183,6 +189,7 @@ class WholeProduct:
     async def close(self) -> None:
         await self._container.close()
         await self.people.http.close()
+        await self._bots.http.close()
         await self.dynamodb.close()
 
     def _integration(self, app: ASGIApp) -> ASGIApp:

@@ -12,6 +12,7 @@ from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
 from callmissed.http.client import SafeClient
 from callmissed.integrations.repository import Integrations
+from callmissed.integrations.verification import ProviderUrls, Verifier
 from callmissed.keys.management import KeyManager
 from callmissed.sealing import Sealer
 from callmissed.web.app import create_api, state_of
@@ -38,7 +39,6 @@ from functions.auth.sessions import routes as sessions
 from functions.auth.sessions.service import Sessions
 from functions.auth.settings import routes as settings_routes
 from functions.auth.settings.service import IntegrationSettings
-from functions.auth.settings.verification import ProviderUrls, Verifier
 from functions.auth.sign_in import routes as sign_in
 from functions.auth.sign_in.captcha import RememberedCaptcha
 from functions.auth.sign_in.google import GoogleSignIn

@@ -8,8 +8,8 @@ from callmissed.audit.events import Actor, AuditEvent
 from callmissed.clock import Micros
 from callmissed.integrations.credentials import Credentials
 from callmissed.integrations.repository import Integration, Integrations, shown, unsealed
+from callmissed.integrations.verification import Verifier
 from callmissed.sealing import Sealer, UnsealError
-from functions.auth.settings.verification import Verifier
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,20 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from uuid import UUID
+
+from callmissed.clock import Micros
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation, however often it is begun. `id` is 32 hex digits."""
+    """One operation, however often it is begun. `id` is 32 hex digits.
+
+    `begun` is when its first run began, to the second; None where nothing repeats it.
+    """
 
     id: str
+    begun: Micros | None = None
 
     @classmethod
     def new(cls) -> "Operation":
@@ -23,6 +30,16 @@ class Operation:
         several things of a kind gives each its own prefix.
         """
         return f"{prefix}_{derived(self.id, prefix)[:24]}"
+
+    def new_uuid(self, prefix: str, now: Micros) -> str:
+        """As `new_id`, a UUID of version 7, which sorts by the time at which the operation began.
+
+        https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+        """
+        milliseconds = (now if self.begun is None else self.begun) // 1000
+        random = int(derived(self.id, prefix)[:19], 16)
+        bits = milliseconds << 80 | 7 << 76 | (random >> 64 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+        return str(UUID(int=bits))
 
 
 def derived(*parts: str) -> str:

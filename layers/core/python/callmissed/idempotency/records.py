@@ -71,6 +71,11 @@ def seed_of(attributes: Item) -> str:
     return attributes["op"]
 
 
+def end_of(attributes: Item) -> int:
+    """When the record ends, in epoch seconds, from the answer to `lock_request`."""
+    return attributes["ttl"]
+
+
 def lock_request(table: str, lock: Lock, now: Micros) -> dict[str, Any]:
     """Lock a key that is new, free, left by a dead run of this request, or locked by an earlier try of ours."""
     values = {f":{name}": value for name, value in _to_item(lock).items() if name != "id"}

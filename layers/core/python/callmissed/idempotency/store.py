@@ -27,6 +27,7 @@ from callmissed.idempotency.records import (
     IdempotencyRecord,
     Lock,
     complete_request,
+    end_of,
     lock_request,
     record_of,
     release_request,
@@ -109,21 +110,21 @@ class IdempotencyStore:
             return await self._begun(lock, request, now)
         except Unavailable as error:
             if error.indeterminate:
-                await self.release(_run(lock, lock.seed))
+                await self.release(_run(lock, lock.seed, lock.ends))
             raise service_unavailable() from error
 
     async def _begun(self, lock: Lock, request: KeyedRequest, now: Micros) -> Run | Replay:
         for _ in range(_TRIES):
             try:
                 locked = await self._call("UpdateItem", lock_request(self._table, lock, now))
-                return _run(lock, seed_of(locked))
+                return _run(lock, seed_of(locked), end_of(locked))
             except ConditionFailed as refused:
                 record = record_of(refused.item)
             if not record.is_over(now):
                 return await self._answered(record, request, now)
             try:
                 await self._call("PutItem", renewal_request(self._table, lock, record.seed, now))
-                return _run(lock, lock.seed)
+                return _run(lock, lock.seed, lock.ends)
             except ConditionFailed:
                 continue  # another run renewed it first
         raise service_unavailable()
@@ -212,5 +213,7 @@ def _new_lock(request: KeyedRequest, now: Micros, lock_seconds: int, call_id: st
     )
 
 
-def _run(lock: Lock, seed: str) -> Run:
-    return Run(lock.record_id, lock.owner, Operation(derived(seed, lock.fingerprint)[:32]))
+def _run(lock: Lock, seed: str, ends: int) -> Run:
+    """A run of the operation that began 24 hours before the record ends."""
+    operation = Operation(derived(seed, lock.fingerprint)[:32], Micros((ends - RETENTION_SECONDS) * SECOND))
+    return Run(lock.record_id, lock.owner, operation)

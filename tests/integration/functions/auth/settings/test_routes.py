@@ -17,12 +17,12 @@ from callmissed.integrations.credentials import (
     WhatsAppCredentials,
 )
 from callmissed.integrations.repository import Integrations
+from callmissed.integrations.verification import ProviderUrls, Verifier
 from callmissed.platform.routes import Role
 from callmissed.platform.tables import AUDIT
 from callmissed.sealing import Sealer
 from functions.auth.settings import verification
 from functions.auth.settings.service import CredentialCheck, IntegrationSettings
-from functions.auth.settings.verification import ProviderUrls, Verifier
 from tests.support.people import BROWSER, SignedIn, new_member, new_tenant
 from tests.support.whole_product import WholeProduct
 

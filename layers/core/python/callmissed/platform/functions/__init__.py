@@ -3,6 +3,7 @@
 from callmissed.platform.functions import auth, billing, bots, inference, webhooks
 from callmissed.platform.functions.auth import AUTH_API, AUTHORIZER, KEY_EXPIRY, MAILER
 from callmissed.platform.functions.billing import LEDGER_EVENTS, LEDGER_RECONCILE, LEDGER_SWEEP
+from callmissed.platform.functions.bots import BOTS_API
 from callmissed.platform.functions.function import BEDROCK_MODELS_VARIABLE, Function, Schedule
 from callmissed.platform.functions.inference import FILES_SWEEP, INFERENCE
 from callmissed.platform.functions.webhooks import (
@@ -22,6 +23,7 @@ __all__ = [
     "AUTHORIZER",
     "AUTH_API",
     "BEDROCK_MODELS_VARIABLE",
+    "BOTS_API",
     "CALLBACKS_API",
     "CALLBACK_WORKER",
     "EVENT_FANOUT",

@@ -57,7 +57,6 @@ BOTS_API = Function(
     needs=(SEALING_KEYS, RESPONSES_BUCKET),
     sends_to=(TURNS.name,),
     settings=("public_url",),
-    snap_start=True,
 )
 WHATSAPP_INBOUND = Function(
     "whatsapp-inbound",
@@ -98,5 +97,5 @@ MESSAGE_INDEXER = Function(
     follows=MESSAGES.name,
 )
 
-FUNCTIONS: tuple[Function, ...] = ()
+FUNCTIONS = (BOTS_API,)
 SCHEDULES: tuple[Schedule, ...] = ()

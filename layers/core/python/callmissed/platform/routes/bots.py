@@ -1,5 +1,26 @@
 """The bots slice's routes: bots, WhatsApp's numbers and messages, conversations and hand-offs."""
 
-from callmissed.platform.routes.route import Route
+from callmissed.platform.routes.route import ANY_ROLE, MANAGERS, Auth, Role, Route
 
-ROUTES: tuple[Route, ...] = ()
+_BOT = "/api/v1/bots/{bot_id}"
+
+
+def _route(method: str, path: str, scope: str, roles: frozenset[Role] = ANY_ROLE) -> Route:
+    return Route(method, path, "bots", Auth.ACCOUNT, scope=scope, roles=roles)
+
+
+def _bots(method: str, path: str) -> Route:
+    return _route(method, path, "bots:write", MANAGERS)
+
+
+ROUTES: tuple[Route, ...] = (
+    _route("GET", "/api/v1/bots", "bots:read"),
+    _bots("POST", "/api/v1/bots"),
+    _route("GET", "/api/v1/bots/config-schema", "bots:read"),
+    _route("POST", "/api/v1/bots/validate-config", "bots:read"),
+    _route("GET", _BOT, "bots:read"),
+    _bots("PUT", _BOT),
+    _bots("DELETE", _BOT),
+    _bots("POST", f"{_BOT}/toggle"),
+    _bots("POST", f"{_BOT}/deploy/verify"),
+)

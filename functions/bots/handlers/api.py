@@ -1,0 +1,77 @@
+"""The function `bots`: the API of bots, of WhatsApp's numbers and messages, and of conversations."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI
+
+from callmissed.aws.runtime import logs_failures, use_own_loop
+from callmissed.aws.start import prepare_start
+from callmissed.clock import Clock, system_clock
+from callmissed.integrations.verification import ProviderUrls, Verifier
+from callmissed.web.app import create_api, state_of
+from callmissed.web.idempotency import keyed_server
+from callmissed.web.lambda_handler import LambdaHandler
+from callmissed.web.request_context import RequestContextMiddleware
+from functions.bots.bots import routes as bots
+from functions.bots.bots.channel_check import ChannelCheck
+from functions.bots.bots.repository import BotRepository
+from functions.bots.bots.service import Bots
+from functions.bots.composition import BotsComposition, compose
+from functions.bots.numbers.repository import NumberRepository
+
+prepare_start("anyio._backends._asyncio")
+
+ROUTERS = (bots.router,)
+
+
+@dataclass(frozen=True, slots=True)
+class BotsServices:
+    """The services of one process, which routes find by name in the application's state."""
+
+    bots: Bots
+    channel_check: ChannelCheck
+    clock: Clock
+
+
+def create_services(composition: BotsComposition, *, clock: Clock = system_clock) -> BotsServices:
+    """The services of one process, none of which opens a connection before use.
+
+    Raises ValueError without a sealing key.
+    """
+    settings, database, sealer = composition.settings, composition.database, composition.sealer
+    numbers = NumberRepository(database)
+    owned = Bots(BotRepository(database), numbers, sealer)
+    urls = ProviderUrls(settings.graph_url, settings.twilio_url, settings.sarvam_url)
+    return BotsServices(
+        bots=owned,
+        channel_check=ChannelCheck(owned, numbers, Verifier(composition.http, urls), sealer),
+        clock=clock,
+    )
+
+
+def create_app(services: BotsServices) -> FastAPI:
+    """The application over `services`."""
+    return create_api("CallMissed bots", ROUTERS, **state_of(services))
+
+
+def create_server(composition: BotsComposition, services: BotsServices) -> RequestContextMiddleware:
+    """The served application, whose stored answers are sealed."""
+    app = create_app(services)
+    return keyed_server(app, composition.settings, composition.database, composition.sealer, services.clock)
+
+
+@logs_failures("bots")
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one request of API Gateway."""
+    return _server()(event, context)
+
+
+@cache
+def _server() -> LambdaHandler:
+    """Created at the first invocation, on its thread and loop."""
+    composition = compose()
+    server = create_server(composition, create_services(composition))
+    use_own_loop()
+    return LambdaHandler(server)
