@@ -91,7 +91,7 @@ class UnitCountingDynamoDB(DynamoDB):
         return from_item((await self._plain.call("GetItem", request)).get("Item", {}))
 
     def _add(self, table: Table, before: Item, after: Item, times: int) -> None:
-        index = index_units(table, table.index, before, after) if table.index else 0
+        index = sum(index_units(table, each, before, after) for each in table.indexes)
         self._total += Units(table_writes=times * max(write_units(before), write_units(after)), index_writes=index)
 
 

@@ -16,12 +16,13 @@ _SKEW = 10 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class PublishedEvent:
-    """An event as the bus carries it. `created` is in epoch microseconds."""
+    """An event as the bus carries it. `created` is in epoch microseconds, `bot_id` the bot that the event is about."""
 
     id: str
     tenant: str
     type: str
     created: Micros
+    bot_id: str | None = None
 
 
 class Fanout:
@@ -75,4 +76,6 @@ def _wants(webhook: Webhook, event: PublishedEvent) -> bool:
         return False  # the event is published again long after, and the webhook is younger
     if event.type == WebhookDisabled.event and webhook.disabled_at == event.created:
         return False  # the event is about this webhook
+    if webhook.bot_id not in (None, event.bot_id):
+        return False
     return any(matches(pattern, event.type) for pattern in webhook.events)

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 _BATCH = 10
 _TRIES = 3
+_DETAILS = ("id", "tenant", "type", "created", "bot_id")
 _logger = get_logger("event-relay")
 
 
 class Relay:
-    """Puts events on a stage's bus. An event's body stays in the outbox; the bus carries id, tenant, type and time."""
+    """Puts events on a stage's bus: id, tenant, type, time and bot. An event's body stays in the outbox."""
 
     def __init__(self, bus: str, events: "EventBridgeClient") -> None:
         self._bus = bus
@@ -47,7 +48,7 @@ class Relay:
         return refused[0]
 
     def _entry(self, item: dict[str, Any]) -> "PutEventsRequestEntryTypeDef":
-        detail = {name: item[name] for name in ("id", "tenant", "type", "created")}
+        detail = {name: item[name] for name in _DETAILS if name in item}
         return {
             "EventBusName": self._bus,
             "Source": item["source"],

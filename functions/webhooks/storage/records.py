@@ -118,7 +118,8 @@ class SigningSecret(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A webhook. `headers` maps names to sealed values; `secrets` has the newest first.
+    """A webhook. `headers` maps names to sealed values; `secrets` has the newest first. With a `bot_id` it gets the
+    events of that bot only.
 
     `revision` counts changes by the owner, and disablings. Until `open_until` the circuit breaker allows no
     attempt. `rotation_id` names the operation that rotated the secret last.
@@ -141,6 +142,7 @@ class Webhook:
     disabled_reason: DisabledReason | None = None
     disabled_at: Micros | None = None
     rotation_id: str | None = None
+    bot_id: str | None = None
 
     @property
     def status(self) -> WebhookStatus:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from callmissed.aws.attributes import Item, from_item, to_item
 from callmissed.aws.database import Database
-from callmissed.events.outbox import Event
+from callmissed.events.outbox import Event, event_of
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
 from callmissed.tenants.status import stops_deliveries, webhooks_key
 from functions.webhooks.storage.deliveries import DeliveryRepository
@@ -84,6 +84,4 @@ def _with_key(items: Iterable[Item], key: Item) -> Item:
 
 
 def _event(item: Item) -> Event | None:
-    if not item:
-        return None
-    return Event(item["id"], item["tenant"], item["type"], item["source"], item["created"], item["body"])
+    return event_of(item) if item else None

@@ -20,6 +20,7 @@ def described(webhook: Webhook) -> dict[str, Any]:
         "description": webhook.description,
         "headers": sorted(webhook.headers),
         "is_active": webhook.active,
+        "bot_id": webhook.bot_id,
     }
 
 

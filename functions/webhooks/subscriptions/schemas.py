@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from callmissed.clock import iso
 from callmissed.web.schemas import RequestModel
@@ -39,6 +39,7 @@ def _distinct(headers: dict[str, str]) -> dict[str, str]:
 
 HeaderName = Annotated[str, Field(pattern=_HEADER_NAME), AfterValidator(_foreign)]
 HeaderValue = Annotated[str, Field(max_length=512, pattern=_HEADER_VALUE)]
+BotId = Annotated[str, Field(min_length=1, max_length=64)]
 Headers = Annotated[
     dict[HeaderName, HeaderValue],
     Field(
@@ -60,6 +61,7 @@ _HEADERS = (
     "Custom headers of every attempt: `Authorization`, or `X-…` but not `X-CallMissed-…`. "
     f"Values are stored sealed and shown as `{MASK}`."
 )
+_BOT = "Only events of this bot of the tenant; events that are about no bot are not sent then."
 
 
 class NewWebhook(RequestModel):
@@ -83,6 +85,7 @@ class NewWebhook(RequestModel):
     is_active: bool = Field(
         default=True, description="False collects events, and sends them once the webhook is resumed."
     )
+    bot_id: BotId | None = Field(default=None, description=_BOT)
 
 
 class WebhookChanges(RequestModel):
@@ -103,6 +106,15 @@ class WebhookChanges(RequestModel):
         description="False pauses the webhook: events are collected, and sent once it is resumed. True resumes it, and "
         "also re-enables a webhook that was disabled.",
     )
+    bot_id: BotId | None = Field(default=None, description=_BOT)
+    clear_bot_id: bool = Field(default=False, description="True lets the webhook get the events of all bots again.")
+
+    @model_validator(mode="after")
+    def is_of_one_mind(self) -> Self:
+        """Refuse to set a bot and to clear it at once."""
+        if self.clear_bot_id and self.bot_id is not None:
+            raise ValueError("bot_id and clear_bot_id exclude each other")
+        return self
 
 
 class Rotation(RequestModel):
@@ -132,6 +144,7 @@ class WebhookOut(BaseModel):
                 "status": "active",
                 "disabled_reason": None,
                 "failing_since": None,
+                "bot_id": None,
                 "created_at": TIME,
                 "updated_at": TIME,
             }
@@ -151,6 +164,7 @@ class WebhookOut(BaseModel):
         description="`failing`: nothing but failures for five days. `gone`: the endpoint answered 410."
     )
     failing_since: str | None = Field(description="Time of the first failed attempt since the last success.")
+    bot_id: str | None = Field(description="The bot whose events it gets; null for those of all, and of none.")
     created_at: str
     updated_at: str
 
@@ -170,6 +184,7 @@ class WebhookOut(BaseModel):
             status=status.value,
             disabled_reason=webhook.disabled_reason.value if webhook.disabled_reason else None,
             failing_since=None if webhook.first_failure_at is None else iso(webhook.first_failure_at),
+            bot_id=webhook.bot_id,
             created_at=iso(webhook.created_at),
             updated_at=iso(webhook.updated_at),
         )

@@ -13,6 +13,7 @@ from callmissed.aws.queues import Sending
 from callmissed.clock import MINUTE, Micros
 from callmissed.idempotency.operation import Operation
 from callmissed.sealing import Sealer
+from callmissed.tenants.bots import bot_exists
 from functions.webhooks.deliveries.errors import unprocessable, webhook_not_found
 from functions.webhooks.deliveries.service import find_webhook
 from functions.webhooks.delivery.enqueue import enqueue_best_effort
@@ -82,9 +83,10 @@ class Subscriptions:
     ) -> WebhookWithSecret:
         """A new webhook with its secret; the same `operation` gives the same webhook.
 
-        Raises ApiError 400 for its URL, 409 at the maximum number of webhooks, 422 for its headers.
+        Raises ApiError 400 for its URL, 409 at the maximum number of webhooks, 422 for its headers or its bot.
         """
         self._check_url(new.url)
+        await self._check_bot(tenant, new.bot_id)
         id, secret = operation.new_id("wh"), new_secret()
         webhook = self._new(Endpoint(tenant, id), new, secret, now)
         event = webhook_event("create", webhook.endpoint, actor, described(webhook))
@@ -97,9 +99,10 @@ class Subscriptions:
         return WebhookWithSecret(webhook, secret)
 
     async def update(self, endpoint: Endpoint, changes: WebhookChanges, actor: Actor, now: Micros) -> Webhook:
-        """The webhook after `changes`. Raises ApiError 400 for its URL, 404, 409, 422 for its headers."""
+        """The webhook after `changes`. Raises ApiError 400 for its URL, 404, 409, 422 for its headers or bot."""
         if changes.url is not None:
             self._check_url(changes.url)
+        await self._check_bot(endpoint.tenant, changes.bot_id)
 
         def change(webhook: Webhook) -> WebhookChange:
             changed = replace(webhook, **self._changed_fields(webhook, changes))
@@ -177,6 +180,7 @@ class Subscriptions:
             masked_secret=masked(secret),
             created_at=now,
             updated_at=now,
+            bot_id=new.bot_id,
         )
 
     def _changed_fields(self, webhook: Webhook, changes: WebhookChanges) -> dict[str, Any]:
@@ -185,7 +189,13 @@ class Subscriptions:
             fields["events"] = _simplified(changes.events)
         if changes.headers is not None:
             fields["headers"] = self._sealed(changes.headers, webhook.headers)
-        return {name: value for name, value in fields.items() if value is not None}
+        named = {name: value for name, value in fields.items() if value is not None}
+        return named | ({"bot_id": changes.bot_id} if changes.bot_id or changes.clear_bot_id else {})
+
+    async def _check_bot(self, tenant: str, bot_id: str | None) -> None:
+        """Raise ApiError 422 for a bot that the tenant does not have."""
+        if bot_id is not None and not await bot_exists(self._repository.database, tenant, bot_id):
+            raise unprocessable("body", "bot_id", "The tenant has no such bot")
 
     def _sealed(self, headers: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
         """`headers` with sealed values; a masked value keeps the one that is `stored`. Raises ApiError 422."""

@@ -30,7 +30,10 @@ MAX_EVENT_BYTES = 200 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to `tenant` at `created`. `body` is the JSON that webhooks get."""
+    """Something that happened to `tenant` at `created`. `body` is the JSON that webhooks get.
+
+    `bot_id` is the bot that the event is about, by which webhooks choose too.
+    """
 
     id: str
     tenant: str
@@ -38,6 +41,7 @@ class Event:
     source: str
     created: Micros
     body: str
+    bot_id: str | None = None
 
 
 def new_event(tenant: str, data: EventData, now: Micros, *, unique: str | None = None) -> Event:
@@ -53,7 +57,8 @@ def new_event(tenant: str, data: EventData, now: Micros, *, unique: str | None =
         "timestamp": iso(now),
         "data": data.model_dump(mode="json", by_alias=True),
     }
-    return Event(id, tenant, data.event, EVENT_SOURCE, now, checked_body(json.dumps(content, separators=(",", ":"))))
+    body = checked_body(json.dumps(content, separators=(",", ":")))
+    return Event(id, tenant, data.event, EVENT_SOURCE, now, body, getattr(data, "bot_id", None))
 
 
 def checked_body(body: str) -> str:
@@ -73,7 +78,15 @@ def to_record(event: Event) -> Item:
         "created": event.created,
         "body": event.body,
         "ttl": (event.created + _REMEMBERED) // SECOND,
+        **({"bot_id": event.bot_id} if event.bot_id else {}),
     }
+
+
+def event_of(item: Item) -> Event:
+    """The event of an outbox's item."""
+    return Event(
+        item["id"], item["tenant"], item["type"], item["source"], item["created"], item["body"], item.get("bot_id")
+    )
 
 
 def publish_operation(event: Event) -> WriteOperation:

@@ -37,6 +37,7 @@ async def test_the_life_of_a_webhook_is_audited_without_secrets(database: Databa
         "description": "CRM",
         "headers": ["Authorization"],
         "is_active": True,
+        "bot_id": None,
     }
     events = await audited(database, tenant.id)
     assert [(action, resource) for action, resource, _ in events] == [

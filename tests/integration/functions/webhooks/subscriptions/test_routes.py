@@ -26,6 +26,7 @@ FIELDS = {
     "status",
     "disabled_reason",
     "failing_since",
+    "bot_id",
     "created_at",
     "updated_at",
 }
@@ -50,6 +51,7 @@ async def test_a_new_webhook_shows_its_secret_once(tenant: Tenant) -> None:
         "status": "active",
         "disabled_reason": None,
         "failing_since": None,
+        "bot_id": None,
         "created_at": iso(NOW),
         "updated_at": iso(NOW),
     }

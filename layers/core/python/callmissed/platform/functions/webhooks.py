@@ -3,7 +3,7 @@
 from callmissed.platform.functions.function import IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
 from callmissed.platform.queues.webhooks import DISPATCH
 from callmissed.platform.resources import CALLBACK_SECRETS, EVENT_BUS, RESPONSES_BUCKET, SEALING_KEYS
-from callmissed.platform.tables import AUDIT, DELIVERIES, IDEMPOTENCY, OUTBOX, TENANTS, WEBHOOKS
+from callmissed.platform.tables import AUDIT, BOTS, DELIVERIES, IDEMPOTENCY, OUTBOX, TENANTS, WEBHOOKS
 
 WEBHOOKS_API = Function(
     "webhooks",
@@ -16,6 +16,7 @@ WEBHOOKS_API = Function(
         DELIVERIES.name: (*READ, "dynamodb:PutItem", "dynamodb:UpdateItem"),
         OUTBOX.name: ("dynamodb:GetItem", "dynamodb:PutItem"),
         TENANTS.name: ("dynamodb:GetItem",),
+        BOTS.name: ("dynamodb:GetItem",),
         AUDIT.name: ("dynamodb:PutItem",),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
     },
