@@ -7,8 +7,10 @@ from typing import Any
 from fastapi import FastAPI
 
 from callmissed.aws.runtime import logs_failures, use_own_loop
+from callmissed.aws.secrets import callback_environment
 from callmissed.aws.start import prepare_start
 from callmissed.clock import Clock, system_clock
+from callmissed.integrations.repository import Integrations
 from callmissed.integrations.verification import ProviderUrls, Verifier
 from callmissed.web.app import create_api, state_of
 from callmissed.web.idempotency import keyed_server
@@ -18,12 +20,17 @@ from functions.bots.bots import routes as bots
 from functions.bots.bots.channel_check import ChannelCheck
 from functions.bots.bots.repository import BotRepository
 from functions.bots.bots.service import Bots
+from functions.bots.channels.whatsapp.graph import GraphClient
 from functions.bots.composition import BotsComposition, compose
 from functions.bots.numbers.repository import NumberRepository
+from functions.bots.whatsapp import number_routes
+from functions.bots.whatsapp.number_service import BotOfNumber, Numbers
+from functions.bots.whatsapp.onboarding import Onboarding
+from functions.bots.whatsapp.signup import EmbeddedSignup, meta_app_of
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (bots.router,)
+ROUTERS = (bots.router, number_routes.router)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,9 @@ class BotsServices:
 
     bots: Bots
     channel_check: ChannelCheck
+    numbers: Numbers
+    onboarding: Onboarding
+    signup: EmbeddedSignup
     clock: Clock
 
 
@@ -41,12 +51,17 @@ def create_services(composition: BotsComposition, *, clock: Clock = system_clock
     Raises ValueError without a sealing key.
     """
     settings, database, sealer = composition.settings, composition.database, composition.sealer
-    numbers = NumberRepository(database)
-    owned = Bots(BotRepository(database), numbers, sealer)
+    numbers, stored_bots = NumberRepository(database), BotRepository(database)
+    owned, linkable = Bots(stored_bots, numbers, sealer), BotOfNumber(stored_bots)
+    graph = GraphClient(settings.graph_url, composition.http)
+    onboarding = Onboarding(graph, numbers, Integrations(database), linkable, sealer)
     urls = ProviderUrls(settings.graph_url, settings.twilio_url, settings.sarvam_url)
     return BotsServices(
         bots=owned,
         channel_check=ChannelCheck(owned, numbers, Verifier(composition.http, urls), sealer),
+        numbers=Numbers(numbers, linkable),
+        onboarding=onboarding,
+        signup=EmbeddedSignup(graph, onboarding, lambda: meta_app_of(callback_environment(settings))),
         clock=clock,
     )
 

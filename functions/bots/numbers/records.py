@@ -18,6 +18,29 @@ ACCOUNT, NUMBER = "ACCOUNT#", "NUMBER#"
 
 
 @dataclass(frozen=True, slots=True)
+class WhatsAppAccount:
+    """A WhatsApp Business account as Meta described it when it was last read. `waba_id` is Meta's id, `id` ours."""
+
+    tenant: str
+    id: str
+    waba_id: str
+    created: Micros
+    business_id: str | None = None
+    name: str | None = None
+    currency: str | None = None
+    review_status: str | None = None
+    account_status: str | None = None
+    account_restriction_reason: str | None = None
+    payment_setup_complete: bool | None = None
+    is_active: bool = True
+
+    @property
+    def key(self) -> Item:
+        """Key of the item."""
+        return {"tenant": self.tenant, "item": ACCOUNT + self.waba_id}
+
+
+@dataclass(frozen=True, slots=True)
 class PhoneNumber:
     """A phone number of WhatsApp as Meta described it when it was last read. `number_id` is Meta's id, `id` ours.
 
@@ -62,8 +85,8 @@ def number_key(tenant: str, number_id: str) -> Item:
     return {"tenant": tenant, "item": NUMBER + number_id}
 
 
-def to_number_item(number: PhoneNumber) -> Item:
-    """The stored form. What is None is left out."""
+def to_number_item(number: PhoneNumber | WhatsAppAccount) -> Item:
+    """The stored form of a number or an account. What is None is left out."""
     fields = {name: getattr(number, name) for name in number.__slots__}
     return number.key | {name: value for name, value in fields.items() if value is not None}
 
@@ -71,3 +94,8 @@ def to_number_item(number: PhoneNumber) -> Item:
 def number_of(item: Item) -> PhoneNumber:
     """The phone number of a stored item."""
     return PhoneNumber(**{name: value for name, value in item.items() if name != "item"})
+
+
+def account_of(item: Item) -> WhatsAppAccount:
+    """The account of a stored item."""
+    return WhatsAppAccount(**{name: value for name, value in item.items() if name != "item"})

@@ -1,10 +1,25 @@
 """Reads and conditional writes of WhatsApp accounts and phone numbers."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from callmissed.aws.comparisons import begins_with
 from callmissed.aws.database import Database
-from callmissed.aws.operations import WriteOperation, update_operation
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import WriteOperation, put_new_operation, put_operation, update_operation
 from callmissed.platform.tables import BOTS
-from functions.bots.numbers.records import NUMBER, PhoneNumber, number_key, number_of
+from functions.bots.numbers.records import (
+    ACCOUNT,
+    NUMBER,
+    PhoneNumber,
+    WhatsAppAccount,
+    account_of,
+    number_key,
+    number_of,
+    to_number_item,
+)
+
+_REFUSED = "ConditionalCheckFailed"
 
 
 class NumberRepository:
@@ -36,7 +51,38 @@ class NumberRepository:
         """Unlink the number from the bot; False when it is linked to it no longer."""
         return await self._database.write_if(unlink_operation(number, bot_id))
 
+    async def accounts(self, tenant: str) -> list[WhatsAppAccount]:
+        """The tenant's accounts, oldest first, strongly consistent."""
+        query = self._database.query(BOTS, tenant, sort=begins_with(ACCOUNT), consistent=True)
+        found = [account_of(item) async for item in query]
+        return sorted(found, key=lambda account: (account.created, account.id))
+
+    async def execute(self, operations: Sequence[WriteOperation]) -> bool:
+        """Execute all `operations` or none; False when a condition of one does not hold."""
+        try:
+            await self._database.transact(operations)
+        except TransactionCanceled as canceled:
+            if _REFUSED in canceled.reasons:
+                return False
+            raise
+        return True
+
 
 def unlink_operation(number: PhoneNumber, bot_id: str) -> WriteOperation:
     """Unlink the number from the bot, which it must be linked to."""
     return update_operation(BOTS, number.key, remove=("bot_id",), add={"revision": 1}, expected={"bot_id": bot_id})
+
+
+def save_operation(number: PhoneNumber, before: PhoneNumber | None) -> WriteOperation:
+    """Write the number, if it is still as it was `before`; None means that there was none."""
+    if before is None:
+        return put_new_operation(BOTS, to_number_item(number))
+    after = replace(number, revision=before.revision + 1)
+    return put_operation(BOTS, to_number_item(after), expected={"revision": before.revision})
+
+
+def save_account_operation(account: WhatsAppAccount, before: WhatsAppAccount | None) -> WriteOperation:
+    """Write the account, which is new or was `before`."""
+    if before is None:
+        return put_new_operation(BOTS, to_number_item(account))
+    return put_operation(BOTS, to_number_item(account), expected={"id": before.id})

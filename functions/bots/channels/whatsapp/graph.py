@@ -78,7 +78,7 @@ class GraphClient:
         self._origin = URL(self._base).origin()
         self._client = client
 
-    async def get(self, path: str, token: str, query: Mapping[str, str] | None = None) -> JsonObject:
+    async def get(self, path: str, token: str | None, query: Mapping[str, str] | None = None) -> JsonObject:
         """The node or edge `path`, such as `("123", "phone_numbers")` joined by slashes."""
         return await self._call("GET", path, token, query=query, timeout_seconds=READ_SECONDS)
 
@@ -115,14 +115,15 @@ class GraphClient:
         self,
         method: str,
         path: str,
-        token: str,
+        token: str | None,
         *,
         query: Mapping[str, str] | None = None,
         content: bytes | None = None,
         content_type: str | None = None,
         timeout_seconds: float = SEND_SECONDS,
     ) -> JsonObject:
-        headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": content_type} if content_type else {})
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= {"Content-Type": content_type} if content_type else {}
         url = f"{self._base}/{quote(path)}" + (f"?{urlencode(query)}" if query else "")
         answer = await self._sent(method, url, headers, content, timeout_seconds, _MAX_ANSWER)
         if answer.status != 200:

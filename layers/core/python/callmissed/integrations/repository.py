@@ -3,12 +3,14 @@
 Items of the table `tenants`:
 
     <tenant>                 INTEGRATION#<provider>   the credentials, secrets sealed; rev counts changes
-    @whatsapp#<number id>    ACCOUNT                  owner, sealed signing secret, whether unsigned callbacks pass
+    @whatsapp#<number id>    ACCOUNT                  owner, sealed signing secret, whether unsigned callbacks pass,
+                                                      and whether the owner has proven with Meta that it is theirs
     @twilio#<sid>#<number>   ACCOUNT                  the same
     @whatsapp-verify#<hash>  ACCOUNT                  owners: the tenants that chose this verify token
 
 Credentials and their look-up items change in one transaction. An account has one owner at most; a verify token,
-which tenants choose, may have several.
+which tenants choose, may have several. An account that was proven (`callmissed.integrations.ownership`) stays its
+owner's whatever the credentials name.
 """
 
 import hashlib
@@ -22,6 +24,7 @@ from callmissed.aws.comparisons import equal, missing_or
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import (
+    Conditions,
     WriteOperation,
     delete_operation,
     put_new_operation,
@@ -59,12 +62,13 @@ class Integration:
 class ProviderAccount:
     """Owner of an account's callbacks, which are verified by a signature with `secret` (sealed).
 
-    Without a secret, callbacks are accepted only with `allow_unsigned`.
+    Without a secret, callbacks are accepted only with `allow_unsigned`. Nobody takes a `proven` account by naming it.
     """
 
     tenant: str
     secret: str | None
     allow_unsigned: bool
+    proven: bool = False
 
 
 AuditOf = Callable[[Integration | None, Integration], AuditEvent]
@@ -86,7 +90,13 @@ class Integrations:
         """
         before = await self.get(tenant, credentials.provider)
         saved = _integration(tenant, credentials, sealer, now, revision=before.revision + 1 if before else 1)
-        operations = [*_put_account(saved, credentials), _put_record(saved, before), *_moved(saved, before)]
+        known = await self.find(saved.account) if saved.account else None
+        left = await self._left(saved, before)
+        operations = [
+            *_put_account(saved, credentials, known),
+            _put_record(saved, before),
+            *_moved(saved, before, left),
+        ]
         operations += [audit_operation(audit(before, saved), now)] if audit else []
         try:
             await self._database.transact(operations)
@@ -103,14 +113,21 @@ class Integrations:
     async def find(self, account: str) -> ProviderAccount | None:
         """The account as it is now, strongly consistent."""
         item = await self._account(account)
-        return ProviderAccount(item["owner"], item["secret"], item["allow_unsigned"]) if item else None
+        return _account_of(item) if item else None
 
     async def knows_verify_token(self, token: str) -> bool:
         """Whether a tenant chose `token` for Meta's handshake."""
-        return bool((await self._account(_verifier(token))).get("owners"))
+        return bool((await self._account(verifier_of(token))).get("owners"))
+
+    async def _left(self, after: Integration, before: Integration | None) -> str | None:
+        """The earlier account, if nothing but the earlier credentials made it the tenant's."""
+        if not before or not before.account or before.account == after.account:
+            return None
+        account = await self.find(before.account)
+        return before.account if account and account.tenant == after.tenant and not account.proven else None
 
     async def _account(self, account: str) -> Item:
-        return await self._database.get(TENANTS, _account_key(account))
+        return await self._database.get(TENANTS, account_key(account))
 
 
 def shown(integration: Integration, kind: type[Credentials], sealer: Sealer) -> dict[str, Any]:
@@ -134,41 +151,52 @@ def _put_record(integration: Integration, before: Integration | None) -> WriteOp
     return put_new_operation(TENANTS, record)
 
 
-def _put_account(integration: Integration, credentials: Credentials) -> list[WriteOperation]:
+def _put_account(
+    integration: Integration, credentials: Credentials, known: ProviderAccount | None
+) -> list[WriteOperation]:
+    """A proven account keeps its secret where the credentials have none."""
     if integration.account is None:
         return []
-    account = _account_key(integration.account) | {
+    secret = integration.fields[credentials.signing] or (known.secret if known and known.proven else None)
+    account = {
         "owner": integration.tenant,
-        "secret": integration.fields[credentials.signing],
+        "secret": secret,
         "allow_unsigned": integration.fields.get("allow_unsigned", False),
     }
-    return [put_operation(TENANTS, account, expected={"owner": missing_or(equal(integration.tenant))})]
+    expected = {"owner": missing_or(equal(integration.tenant))}
+    return [update_operation(TENANTS, account_key(integration.account), set=account, expected=expected, upsert=True)]
 
 
-def _moved(after: Integration, before: Integration | None) -> list[WriteOperation]:
-    """Point the new account and verify token to the tenant, and remove the earlier ones."""
+def _moved(after: Integration, before: Integration | None, left: str | None) -> list[WriteOperation]:
+    """Point the new verify token to the tenant, and remove the earlier one and the account that is `left`."""
     operations: list[WriteOperation] = []
-    if before and before.account and before.account != after.account:
-        operations.append(delete_operation(TENANTS, _account_key(before.account), expected={"owner": after.tenant}))
+    if left:
+        conditions: Conditions = {"expected": {"owner": after.tenant}, "must_not_exist": ("proven",)}
+        operations.append(delete_operation(TENANTS, account_key(left), **conditions))
     earlier = before.verifier if before else None
     if earlier == after.verifier:
         return operations
     owners = {"owners": frozenset({after.tenant})}
     if earlier:
-        operations.append(update_operation(TENANTS, _account_key(earlier), discard=owners, upsert=True))
+        operations.append(update_operation(TENANTS, account_key(earlier), discard=owners, upsert=True))
     if after.verifier:
-        operations.append(update_operation(TENANTS, _account_key(after.verifier), add=owners, upsert=True))
+        operations.append(update_operation(TENANTS, account_key(after.verifier), add=owners, upsert=True))
     return operations
 
 
-def _account_key(account: str) -> Item:
+def account_key(account: str) -> Item:
+    """Key of an account's item."""
     return {"tenant": account, "item": _ACCOUNT}
+
+
+def _account_of(item: Item) -> ProviderAccount:
+    return ProviderAccount(item["owner"], item["secret"], item["allow_unsigned"], item.get("proven", False))
 
 
 def _integration(tenant: str, credentials: Credentials, sealer: Sealer, now: Micros, *, revision: int) -> Integration:
     fields = credentials.model_dump()
     sealed = {name: sealer.seal(fields[name]) if fields[name] else None for name in credentials.secrets}
-    verifier = _verifier(credentials.verify_token) if isinstance(credentials, WhatsAppCredentials) else None
+    verifier = verifier_of(credentials.verify_token) if isinstance(credentials, WhatsAppCredentials) else None
     return Integration(
         tenant=tenant,
         provider=credentials.provider,
@@ -204,7 +232,8 @@ def _integration_of(record: Item) -> Integration:
     )
 
 
-def _verifier(token: str) -> str:
+def verifier_of(token: str) -> str:
+    """The account of a verify token of Meta's handshake."""
     return f"@whatsapp-verify#{hashlib.sha256(token.encode()).hexdigest()}"
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from callmissed.http.client import SafeClient
+from callmissed.integrations import verification
 from callmissed.integrations.credentials import (
     Credentials,
     SarvamCredentials,
@@ -21,7 +22,6 @@ from callmissed.integrations.verification import ProviderUrls, Verifier
 from callmissed.platform.routes import Role
 from callmissed.platform.tables import AUDIT
 from callmissed.sealing import Sealer
-from functions.auth.settings import verification
 from functions.auth.settings.service import CredentialCheck, IntegrationSettings
 from tests.support.people import BROWSER, SignedIn, new_member, new_tenant
 from tests.support.whole_product import WholeProduct

@@ -3,6 +3,7 @@
 from callmissed.platform.functions.function import IDEMPOTENT_ANSWERS, READ, READ_WRITE, Function, Schedule
 from callmissed.platform.queues.bots import TURNS
 from callmissed.platform.resources import (
+    CALLBACK_SECRETS,
     PEPPERS,
     PROVIDER_KEYS,
     PROVIDERS_FILE,
@@ -49,12 +50,12 @@ BOTS_API = Function(
         MESSAGES.name: (*READ_WRITE, "dynamodb:BatchGetItem"),
         WORDS.name: ("dynamodb:Query",),
         OUTBOX.name: ("dynamodb:PutItem",),
-        TENANTS.name: (*READ, "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
+        TENANTS.name: (*READ, "dynamodb:UpdateItem"),
         AUDIT.name: ("dynamodb:PutItem",),
         IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
     },
     indexes={CONVERSATIONS.name: ("dynamodb:Query",), MESSAGES.name: ("dynamodb:Query",)},
-    needs=(SEALING_KEYS, RESPONSES_BUCKET),
+    needs=(SEALING_KEYS, CALLBACK_SECRETS, RESPONSES_BUCKET),
     sends_to=(TURNS.name,),
     settings=("public_url",),
 )

@@ -3,6 +3,7 @@
 from callmissed.platform.routes.route import ANY_ROLE, MANAGERS, Auth, Role, Route
 
 _BOT = "/api/v1/bots/{bot_id}"
+_WHATSAPP = "/api/v1/whatsapp"
 
 
 def _route(method: str, path: str, scope: str, roles: frozenset[Role] = ANY_ROLE) -> Route:
@@ -11,6 +12,10 @@ def _route(method: str, path: str, scope: str, roles: frozenset[Role] = ANY_ROLE
 
 def _bots(method: str, path: str) -> Route:
     return _route(method, path, "bots:write", MANAGERS)
+
+
+def _whatsapp(method: str, path: str) -> Route:
+    return _route(method, path, "whatsapp:write", MANAGERS)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -23,4 +28,10 @@ ROUTES: tuple[Route, ...] = (
     _bots("DELETE", _BOT),
     _bots("POST", f"{_BOT}/toggle"),
     _bots("POST", f"{_BOT}/deploy/verify"),
+    _whatsapp("POST", f"{_WHATSAPP}/onboarding/manual"),
+    _whatsapp("POST", f"{_WHATSAPP}/onboarding/exchange"),
+    _route("GET", f"{_WHATSAPP}/accounts", "whatsapp:read"),
+    _route("GET", f"{_WHATSAPP}/phone_numbers", "whatsapp:read"),
+    _whatsapp("POST", f"{_WHATSAPP}/phone_numbers/{{phone_id}}/link-bot"),
+    _whatsapp("POST", f"{_WHATSAPP}/phone_numbers/{{phone_id}}/autoreply"),
 )
