@@ -112,6 +112,16 @@ class GrantedToken:
 
 NUMBER_FIELDS = ("verified_name", "code_verification_status", "display_phone_number", "quality_rating", "id")
 ACCOUNT_FIELDS = ("id", "name", "currency", "timezone_id", "message_template_namespace")
+_WITHOUT_VALUE = frozenset(
+    (
+        *("conversational_automation", "quality_score", "webhook_configuration", "new_name_status", "certificate"),
+        *("new_certificate", "search_visibility", "eligibility_for_api_business_global_search", "health_status"),
+        *("last_onboarded_time", "country_code", "country_dial_code", "is_on_biz_app", "is_preverified_number"),
+        *("username", "is_enabled_for_insights", "marketing_messages_lite_api_status", "subscribed_apps"),
+        *("marketing_messages_onboarding_status", "disable_marketing_messages_on_cloud_api"),
+    )
+)
+"""Fields that exist at Meta and have no value here: they are left out of answers."""
 
 
 def selected(node: JsonObject, asked: str, default: tuple[str, ...], kind: str) -> JsonObject:
@@ -121,6 +131,6 @@ def selected(node: JsonObject, asked: str, default: tuple[str, ...], kind: str) 
     """
     names = [name.partition("{")[0].strip() for name in asked.split(",")] if asked else list(default)
     for name in names:
-        if name not in node:
+        if name not in node and name not in _WITHOUT_VALUE:
             raise invalid_parameter(f"Tried accessing nonexisting field ({name}) on node type ({kind})")
-    return {name: node[name] for name in dict.fromkeys([*names, "id"])}
+    return {name: node[name] for name in dict.fromkeys([*names, "id"]) if name in node}

@@ -18,6 +18,7 @@ from local.fakes.graph.accounts import (
     GraphApp,
     GraphNumber,
 )
+from local.fakes.graph.admin.routes import PHONE_PAGE, AdminRoutes
 from local.fakes.graph.callbacks import CallbackUpdate, SignedCallback
 from local.fakes.graph.delivery import CallbackSender
 from local.fakes.graph.faults import Fault, FaultKind
@@ -30,8 +31,6 @@ from local.ports import HOST
 
 _START_SECONDS = 30
 _MAX_UPLOAD = 110 * 1024 * 1024
-
-Addition = Callable[[web.Application], None]
 
 
 class FakeGraph:
@@ -73,6 +72,11 @@ class FakeGraph:
         self.state.accounts[waba_id] = account
         self.state.tokens.setdefault(access_token, GrantedToken(app, set())).wabas.add(waba_id)
         return account
+
+    @property
+    def phone_page(self) -> str:
+        """URL of the page with a user's phone."""
+        return self.url + PHONE_PAGE
 
     @property
     def sent(self) -> list[ChatEntry]:
@@ -132,19 +136,18 @@ class FakeGraph:
         self.state.media[media_id].expired = True
 
     @contextmanager
-    def serving(self, port: int = 0, *, additions: Sequence[Addition] = ()) -> Generator[Self]:
+    def serving(self, port: int = 0) -> Generator[Self]:
         """Serve on `port` of loopback, or a free one, until the block ends; in a thread of its own."""
         with _background_loop() as run:
-            runner = run(self._start(port, additions))
+            runner = run(self._start(port))
             try:
                 yield self
             finally:
                 run(self._stop(runner))
 
-    async def _start(self, port: int, additions: Sequence[Addition]) -> web.AppRunner:
+    async def _start(self, port: int) -> web.AppRunner:
         app = web.Application(client_max_size=_MAX_UPLOAD)
-        for add in additions:
-            add(app)
+        AdminRoutes(self).add_to(app)
         GraphRoutes(self.state, self.sender, self._outbound, self._media).add_to(app)
         await self.sender.start()
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

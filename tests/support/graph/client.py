@@ -3,7 +3,7 @@
 from typing import Any
 
 import httpx
-from pywa import WhatsApp
+from pywa.client import WhatsApp
 
 from local.fakes.graph.accounts import NUMBER_ID
 from local.fakes.graph.fake import FakeGraph
@@ -63,4 +63,5 @@ class ToStandIn(httpx.BaseTransport):
 
 
 def pywa_client(graph: FakeGraph, session: httpx.Client, token: str = TOKEN) -> WhatsApp:
-    return WhatsApp(phone_id=NUMBER_ID, token=token, session=session, business_account_id=graph.account.waba_id)
+    waba_id = graph.account.waba_id
+    return WhatsApp(phone_id=NUMBER_ID, token=token, session=session, waba_id=waba_id)

@@ -1,0 +1,1 @@
+"""`/_graph`: what people and tests do with the stand-in, which Graph itself does not have."""
