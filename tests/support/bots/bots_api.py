@@ -15,6 +15,7 @@ from callmissed.settings import CoreSettings
 from callmissed.web.request_context import RequestContextMiddleware
 from functions.bots.composition import BotsComposition, compose
 from functions.bots.handlers.api import create_app, create_services
+from local.fakes.graph.accounts import NUMBER_ID, WABA_ID
 
 NOW = Micros(1_795_599_000 * SECOND)  # 2026-11-25T09:30:00Z
 RING = (bytes(range(32)),)
@@ -106,3 +107,7 @@ def refused(response: httpx2.Response, status: int, code: str) -> dict[str, Any]
     assert error["request_id"] == response.headers["x-request-id"]
     assert ("details" in error) == (status == 422)
     return error
+
+
+PROOF: dict[str, Any] = {"waba_id": WABA_ID, "phone_number_id": NUMBER_ID, "access_token": "EAAstandin"}
+"""What proves the number of the stand-in for Graph."""
