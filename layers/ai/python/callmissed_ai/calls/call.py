@@ -50,11 +50,13 @@ class Call:
     `idempotent` for a call without an Idempotency-Key, `stored` for one of a service that stores no responses. Once
     `settling` is set the call can't be cancelled: its entry may be written even after a lost answer, and a settlement
     whose reply can't be stored gives the hold back itself. `entry` is the ledger entry of a settled call. `provider`
-    and `model` began the reply, "" until it has begun; `engine` is what the sandbox says that it used.
+    and `model` began the reply, "" until it has begun; `engine` is what the sandbox says that it used. `reference` says
+    what the call is for, such as the id of a bot's turn; the ledger entry has it too.
     """
 
     id: str
     started: Micros
+    reference: str = ""
     idempotent: IdempotentCall | None = None
     stored: StoredCall | None = None
     payer: AdmittedPayer | None = None
@@ -78,7 +80,7 @@ class Call:
         return self.payer
 
 
-def new_call(clock: Clock) -> Call:
+def new_call(clock: Clock, reference: str = "") -> Call:
     """A new call that begins now."""
     started = clock()
-    return Call(new_call_id(started, HOLD_MINUTES), started)
+    return Call(new_call_id(started, HOLD_MINUTES), started, reference)

@@ -20,18 +20,24 @@ caller's retry gets the reply.
 
 
 class IdempotentCall:
-    """One call with an Idempotency-Key. `fingerprint` is the SHA-256 of the request, in hex."""
+    """One call with an Idempotency-Key. `fingerprint` is the SHA-256 of the request, in hex.
 
-    def __init__(self, store: IdempotencyStore, key: str, fingerprint: str) -> None:
+    The lock of `lock_seconds` outlives the process of the call.
+    """
+
+    def __init__(
+        self, store: IdempotencyStore, key: str, fingerprint: str, lock_seconds: int = LOCK_SECONDS
+    ) -> None:
         self._store = store
         self._key = key
         self._fingerprint = fingerprint
+        self._lock_seconds = lock_seconds
         self._run: Run | None = None
 
     async def begin(self, tenant: str, mode: str, call_id: str, now: Micros) -> Replay | None:
         """Lock the key at `now`, or return the stored answer. Raises ApiError 409, 503."""
         request = keyed_request(tenant, mode, self._key, self._fingerprint)
-        begun = await self._store.begin(request, now, LOCK_SECONDS, call_id)
+        begun = await self._store.begin(request, now, self._lock_seconds, call_id)
         if isinstance(begun, Replay):
             return begun
         self._run = begun

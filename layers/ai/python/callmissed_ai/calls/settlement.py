@@ -161,6 +161,7 @@ def _entry(call: Call, usage: Usage, charges: Charges, now: Micros) -> LedgerEnt
         now,
         held=(call.hold.amount, call.hold.attempt) if call.hold else None,
         shortfall=MicroCredits(cost - charged),
+        reference=call.reference,
         sandbox=call.hold is None,
         usage=usage,
     )
