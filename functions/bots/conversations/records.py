@@ -78,11 +78,15 @@ class EndUser:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right of one worker to answer: the turn, the worker's random token, and when others may take over."""
+    """The right of one worker to answer: the turn, the worker's random token, and when another worker may take it.
+
+    `reads` is the last inbound message that the turn answers.
+    """
 
     turn_id: str
     token: str
     until: Micros
+    reads: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +115,9 @@ class Conversation:
     leaves only in the epoch in which its turn began. `pending` inbound messages wait for a turn since `pending_since`;
     `last_inbound` is the id of the latest of them and `last_inbound_at` its time by Meta, which opens the window.
     `queued` messages wait to be sent, in their order; `unsettled` are the ids of messages that may have gone out, of
-    which no status has come yet. `counted` is the conversation's place in the month of its first turn, None before.
-    `handoff` is the sort key of its entry in the hand-off queue.
+    which no status has come yet. `counted` is the month in which it counts in the plan's limit, that of its first turn,
+    None before. `answers` counts the turns that were answered, `answers_today` those of the UTC day `answers_day`, such
+    as 20261128. `handoff` is the sort key of its entry in the hand-off queue.
     """
 
     tenant: str
@@ -141,6 +146,9 @@ class Conversation:
     last_turn: LastTurn | None = None
     failure_text_at: Micros | None = None
     counted: int | None = None
+    answers: int = 0
+    answers_day: int = 0
+    answers_today: int = 0
     labels: frozenset[str] = frozenset()
     assigned_to: str | None = None
     handoff: str | None = None
@@ -205,6 +213,11 @@ def changed_at(mark: str) -> Micros:
     return Micros(int(mark.partition("#")[0]))
 
 
+def month_key(tenant: str, month: int) -> Item:
+    """Key of the count of conversations that bots answered first in the month, such as 202611."""
+    return {"tenant": tenant, "item": f"{MONTH}{month}"}
+
+
 def due_text(at: Micros) -> str:
     """Value of `due` for what waits until `at`."""
     return f"{at:020d}"
@@ -247,6 +260,9 @@ def to_conversation_item(conversation: Conversation) -> Item:
         "last_turn": to_last_turn(conversation.last_turn) if conversation.last_turn else None,
         "failure_text_at": conversation.failure_text_at,
         "counted": conversation.counted,
+        "answers": conversation.answers or None,
+        "answers_day": conversation.answers_day or None,
+        "answers_today": conversation.answers_today or None,
         "labels": conversation.labels or None,
         "assigned_to": conversation.assigned_to,
         "handoff": conversation.handoff,
@@ -289,6 +305,9 @@ def conversation_of(item: Item) -> Conversation:
         queued=item.get("queued", 0),
         unsettled=frozenset(item.get("unsettled", ())),
         last_turn=_last_turn_of(item.get("last_turn")),
+        answers=item.get("answers", 0),
+        answers_day=item.get("answers_day", 0),
+        answers_today=item.get("answers_today", 0),
         labels=frozenset(item.get("labels", ())),
         **{name: item.get(name) for name in plain},
     )
@@ -296,7 +315,7 @@ def conversation_of(item: Item) -> Conversation:
 
 def to_lease(lease: Lease) -> Item:
     """The stored form of a lease."""
-    return {"turn_id": lease.turn_id, "token": lease.token, "until": lease.until}
+    return {"turn_id": lease.turn_id, "token": lease.token, "until": lease.until, "reads": lease.reads}
 
 
 def to_claim(claim: Claim) -> Item:
@@ -315,7 +334,7 @@ def known_user_of(item: Item) -> KnownUser:
 
 
 def _lease_of(item: Mapping[str, Any] | None) -> Lease | None:
-    return Lease(item["turn_id"], item["token"], Micros(item["until"])) if item else None
+    return Lease(item["turn_id"], item["token"], Micros(item["until"]), item["reads"]) if item else None
 
 
 def _claim_of(item: Mapping[str, Any] | None) -> Claim | None:
