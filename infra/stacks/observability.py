@@ -136,8 +136,10 @@ def _queue_alarms(metrics: StageMetrics, queues: Sequence[Queue]) -> Iterator[Al
     for queue in queues:
         # Only our own functions delay messages; what the bus brings is due at once.
         delay = 0 if queue.rules else MAX_DELAY_SECONDS
+        # A message that failed once waits for the visibility timeout, and one more may be in work then.
+        waits = max(_OLDEST_SECONDS, 2 * queue.visibility_seconds + 60)
         meaning = f"{queue.consumer} does not keep up with its queue."
-        yield AlarmSpec(f"{queue.name}-oldest", metrics.oldest(queue.name), meaning, threshold=_OLDEST_SECONDS + delay)
+        yield AlarmSpec(f"{queue.name}-oldest", metrics.oldest(queue.name), meaning, threshold=waits + delay)
 
 
 def _stream_alarms(metrics: StageMetrics, workers: Sequence[Function]) -> Iterator[AlarmSpec]:

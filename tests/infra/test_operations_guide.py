@@ -66,7 +66,7 @@ def deleted_by_the_guide() -> set[tuple[str, str]]:
     created = [each for each in RESOURCES if not each.from_operator]
     secrets = [each.physical_name("prod") for each in created if each.kind is ResourceKind.SECRET]
     return {
-        *(("AWS::DynamoDB::Table", f"callmissed-prod-{table}") for table in tables.split()),
+        *(("AWS::DynamoDB::Table", f"callmissed-prod-{table}") for table in tables.replace("\\", "").split()),
         *(("AWS::Logs::LogGroup", f"/callmissed/prod/{group}") for group in groups.replace("\\", "").split()),
         *(("AWS::SecretsManager::Secret", secret) for secret in secrets if secret.startswith(prefix)),
         *(("AWS::S3::Bucket", bucket) for bucket in buckets),

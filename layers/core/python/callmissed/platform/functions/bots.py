@@ -72,13 +72,14 @@ TURN_WORKER = Function(
     "turn-worker",
     slice="bots",
     handler="functions.bots.handlers.turn_worker.handler",
-    dependencies="inference",
+    dependencies="turns",
     layers=("ai",),
     memory_mb=1024,
     timeout_seconds=120,
-    tables={**_CONVERSATION_TABLES, **_BILLED_TABLES},
-    needs=(SEALING_KEYS, PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE),
+    tables={**_CONVERSATION_TABLES, **_BILLED_TABLES, IDEMPOTENCY.name: IDEMPOTENT_ANSWERS},
+    needs=(SEALING_KEYS, PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET),
     sends_to=(TURNS.name,),
+    model_actions=("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"),
 )
 TURN_SCHEDULER = Function(
     "turn-scheduler",
@@ -98,5 +99,5 @@ MESSAGE_INDEXER = Function(
     follows=MESSAGES.name,
 )
 
-FUNCTIONS = (BOTS_API,)
+FUNCTIONS = (BOTS_API, TURN_WORKER)
 SCHEDULES: tuple[Schedule, ...] = ()

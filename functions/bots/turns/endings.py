@@ -1,0 +1,229 @@
+"""The end of a turn: one transaction of the conversation, the turn's record and its events.
+
+The first try expects what is usual: nothing came meanwhile, and nothing else waits. A refused one reads the
+conversation, and writes what is right for it as it is then.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from callmissed.aws.attributes import Item
+from callmissed.aws.comparisons import Comparison, equal, missing_or
+from callmissed.aws.database import Database
+from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
+from callmissed.aws.operations import Changes, WriteOperation, put_operation, update_operation
+from callmissed.clock import MINUTE, Clock, Micros
+from callmissed.ids import sortable_id
+from callmissed.platform.tables import CONVERSATIONS, MESSAGES
+from functions.bots.conversations.messages import MessageStatus, StoredMessage, Turn, to_turn_item
+from functions.bots.conversations.records import (
+    Conversation,
+    LastTurn,
+    Lease,
+    TurnState,
+    change_mark,
+    conversation_of,
+    due_text,
+    shard_of,
+    to_last_turn,
+    to_lease,
+)
+from functions.bots.conversations.take_over import Escalation, escalation_of
+from functions.bots.outbound.storage import sent_event
+from functions.bots.turns.guards import day_of
+from functions.bots.turns.reasons import Reason
+
+_TRIES = 6
+_REFUSED = "ConditionalCheckFailed"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOutcome:
+    """What became of a turn. One that `escalates` leaves the conversation to people."""
+
+    state: TurnState
+    reason: Reason | None = None
+    escalates: bool = False
+
+
+ANSWERED = TurnOutcome(TurnState.ANSWERED)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedTurn:
+    """A turn that is to be written down.
+
+    `conversation` is as the turn last knew it. Without a `lease` the turn never began. `answers` are ids of the
+    messages that it was for, `sent` the messages that it sent. With `holds` the last of them has its claim still, and
+    `message.sent` is not published yet.
+    """
+
+    id: str
+    conversation: Conversation
+    outcome: TurnOutcome
+    started: Micros
+    bot_id: str
+    lease: Lease | None = None
+    answers: Sequence[str] = ()
+    sent: Sequence[StoredMessage] = ()
+    holds: bool = False
+
+    @property
+    def held(self) -> StoredMessage | None:
+        """The message whose claim ends with the turn."""
+        return self.sent[-1] if self.holds else None
+
+    @property
+    def unsettled(self) -> str | None:
+        """The message that may have gone out."""
+        return next((message.id for message in self.sent if message.status is MessageStatus.SENDING), None)
+
+    @property
+    def reads(self) -> str | None:
+        """The last inbound message that the turn is for."""
+        return self.lease.reads if self.lease else self.conversation.last_inbound
+
+
+def skipped(conversation: Conversation, reason: Reason, now: Micros) -> EndedTurn:
+    """A turn that never began."""
+    outcome = TurnOutcome(TurnState.SKIPPED, reason)
+    last = (conversation.last_inbound,) if conversation.last_inbound else ()
+    return EndedTurn(f"turn_{sortable_id(now)}", conversation, outcome, now, conversation.bot_id or "", answers=last)
+
+
+class Endings:
+    """Writes the ends of turns. Raises Unavailable; another worker ends the turn then."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def write(self, ended: EndedTurn) -> bool:
+        """Write the end; returns whether messages wait that came meanwhile. Nothing changes if the lease was lost."""
+        conversation, published = ended.conversation, False
+        for _ in range(_TRIES):
+            now = self._clock()
+            operations = _operations(ended, conversation, now, published=published)
+            try:
+                await self._database.transact(operations)
+                return conversation.last_inbound != ended.reads
+            except TransactionCanceled as canceled:
+                published = published or _REFUSED in canceled.reasons[2:]
+            found = await self._current(ended)
+            if found is None:
+                return False
+            conversation, ended = found, _as_taken_over(ended, found)
+        raise Unavailable("the turn could not be ended", indeterminate=False)
+
+    async def _current(self, ended: EndedTurn) -> Conversation | None:
+        """The conversation, if the turn is still to be written."""
+        item = await self._database.get(CONVERSATIONS, ended.conversation.key)
+        found = conversation_of(item) if item else None
+        if found is None or (found.last_turn and found.last_turn.id == ended.id):
+            return None
+        if ended.lease is None:
+            unchanged = found.last_inbound == ended.reads and found.epoch == ended.conversation.epoch
+            return found if unchanged and found.pending else None
+        return found if found.lease == ended.lease else None
+
+
+def _as_taken_over(ended: EndedTurn, found: Conversation) -> EndedTurn:
+    """An escalation is pointless where a person answers by now."""
+    if not ended.outcome.escalates or found.epoch == ended.conversation.epoch:
+        return ended
+    return replace(ended, outcome=TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER))
+
+
+def _operations(ended: EndedTurn, conversation: Conversation, now: Micros, *, published: bool) -> list[WriteOperation]:
+    """The transaction's operations: conversation, turn, and then what may have been published before."""
+    turn = Turn(
+        tenant=conversation.tenant,
+        conversation_id=conversation.id,
+        id=ended.id,
+        bot_id=ended.bot_id,
+        state=ended.outcome.state,
+        started=ended.started,
+        reason=ended.outcome.reason,
+        finished=now,
+        answers=ended.answers,
+        sent=[message.id for message in ended.sent],
+    )
+    escalation = _escalation(ended, conversation, now)
+    update = update_operation(CONVERSATIONS, conversation.key, **_changes(ended, conversation, escalation, now))
+    operations = [update, put_operation(MESSAGES, to_turn_item(turn))]
+    if (held := ended.held) and held.wamid and not held.error and not published:
+        operations.append(sent_event(held, conversation, now))
+    return operations + list(escalation.operations if escalation else ())
+
+
+def _escalation(ended: EndedTurn, conversation: Conversation, now: Micros) -> Escalation | None:
+    if not ended.outcome.escalates or conversation.handoff or not conversation.is_open:
+        return None
+    return escalation_of(conversation, str(ended.outcome.reason), now)
+
+
+def _changes(ended: EndedTurn, conversation: Conversation, escalation: Escalation | None, now: Micros) -> Changes:
+    """What the end changes in the conversation, if it is as `conversation`."""
+    waiting, done = _waiting(ended, conversation, now)
+    changed: Item = {
+        "last_turn": to_last_turn(LastTurn(ended.id, ended.outcome.state, ended.outcome.reason)),
+        "changed": change_mark(now, conversation.id),
+        **_counts(ended, conversation, now),
+        **waiting,
+        **(escalation.changes | {"epoch": conversation.epoch + 1} if escalation else {}),
+    }
+    if ended.bot_id:
+        changed["bot_id"] = ended.bot_id
+    expected, absent = _expected(ended, conversation, idle="due" in done)
+    changes: Changes = {"set": changed, "remove": ["lease", *done], "expected": expected, "must_not_exist": absent}
+    if ended.unsettled:
+        changes["add"] = {"unsettled": frozenset({ended.unsettled})}
+    if "claim" in expected:
+        changes["remove"] = ["lease", "claim", *done]
+    return changes
+
+
+def _expected(ended: EndedTurn, conversation: Conversation, *, idle: bool) -> tuple[Item, list[str]]:
+    """What the conversation must be like: attributes with their values, and those that it must not have."""
+    lease, held = ended.lease or conversation.lease, ended.held
+    expected: Item = {
+        "last_inbound": conversation.last_inbound,
+        "pending": conversation.pending,
+        "epoch": conversation.epoch,
+        **({"lease": to_lease(lease)} if lease else {}),
+        **({"queued": missing_or(equal(0))} if idle else {}),
+    }
+    if held and conversation.claim and conversation.claim.message_id == held.id:
+        expected["claim"] = Comparison("{name}.message_id = {0}", (held.id,))
+    return expected, [*(() if lease else ("lease",)), *(("unsettled",) if idle else ())]
+
+
+def _waiting(ended: EndedTurn, conversation: Conversation, now: Micros) -> tuple[Item, list[str]]:
+    """What waits for work afterwards, and the attributes that go with what does not."""
+    if conversation.last_inbound != ended.reads:
+        left = max(1, conversation.pending - ended.conversation.pending)
+        return {"pending": left, "pending_since": now, **_due(conversation, now)}, []
+    if ended.unsettled:
+        return {"pending": 0, **_due(conversation, Micros(now + MINUTE))}, ["pending_since"]
+    if conversation.queued or conversation.unsettled:
+        return {"pending": 0}, ["pending_since"]
+    return {"pending": 0}, ["pending_since", "due", "shard"]
+
+
+def _due(conversation: Conversation, at: Micros) -> Item:
+    return {"due": due_text(at), "shard": shard_of(conversation.id)}
+
+
+def _counts(ended: EndedTurn, conversation: Conversation, now: Micros) -> Item:
+    """The counts of answers for the bot's limits, and the time of the last message."""
+    went_out = [message for message in ended.sent if not message.error]
+    activity: Item = {"last_activity": max(now, conversation.last_activity)} if went_out else {}
+    if ended.outcome.state is not TurnState.ANSWERED:
+        return activity
+    today = conversation.answers_today if conversation.answers_day == day_of(now) else 0
+    return {
+        **activity,
+        "answers": conversation.answers + 1,
+        "answers_day": day_of(now),
+        "answers_today": today + 1,
+    }

@@ -1,0 +1,79 @@
+"""What keeps a bot from answering, as far as the conversation shows it. Pure functions."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from callmissed.clock import MINUTE, SECOND, Micros
+from functions.bots.bots.config import BotConfig
+from functions.bots.bots.records import Bot
+from functions.bots.conversations.messages import StoredMessage
+from functions.bots.conversations.records import Conversation
+from functions.bots.numbers.records import PhoneNumber
+from functions.bots.turns.reasons import Reason
+from functions.bots.turns.transcript import Transcript
+from functions.bots.turns.words import says_one_of, words_of
+
+EQUAL_TEXTS, EQUAL_TEXTS_WITHIN = 5, 10 * MINUTE
+REPLIES, REPLIES_WITHIN = 15, 2 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRefusal:
+    """The model is not asked. The conversation `escalates` to a person, and the end user may get a `text`."""
+
+    reason: Reason
+    escalates: bool = False
+    text: str | None = None
+
+
+def missing_bot(number: PhoneNumber | None, bot: Bot | None) -> Reason | None:
+    """Why no bot answers at the number."""
+    if number is None or not number.is_connected:
+        return Reason.NUMBER_DISCONNECTED
+    if not number.autoreply:
+        return Reason.AUTOREPLY_OFF
+    if bot is None:
+        return Reason.NO_BOT
+    return None if bot.is_active else Reason.BOT_INACTIVE
+
+
+def refusal_of(
+    conversation: Conversation, config: BotConfig, transcript: Transcript, now: Micros
+) -> TurnRefusal | None:
+    """Why the model is not asked; None when it is."""
+    asked = transcript.asked
+    if not asked:
+        is_text = all(message.type == "text" for message in transcript.pending)
+        return TurnRefusal(Reason.EMPTY_PROMPT if is_text else Reason.UNSUPPORTED_TYPE)
+    if any(says_one_of(message.text or "", config.handoff_phrases) for message in asked):
+        return TurnRefusal(Reason.HANDED_OFF, escalates=True, text=config.handoff_text)
+    if is_loop(transcript.messages, now):
+        return TurnRefusal(Reason.LOOP, escalates=True)
+    return TurnRefusal(Reason.TURN_LIMIT) if _is_over_limit(conversation, config, now) else None
+
+
+def is_loop(messages: Sequence[StoredMessage], now: Micros) -> bool:
+    """Whether two machines seem to talk: the same text again and again, or many replies without a pause."""
+    recent = [message for message in messages if now - message.created <= EQUAL_TEXTS_WITHIN]
+    equal = Counter((message.author, words_of(message.text or "")) for message in recent if _counts(message))
+    if max(equal.values(), default=0) >= EQUAL_TEXTS:
+        return True
+    replies = {message.turn_id for message in recent if message.turn_id and now - message.created <= REPLIES_WITHIN}
+    return len(replies) >= REPLIES
+
+
+def day_of(now: Micros) -> int:
+    """The UTC day as a number, such as 20261128."""
+    moment = datetime.fromtimestamp(now / SECOND, UTC)
+    return moment.year * 10_000 + moment.month * 100 + moment.day
+
+
+def _counts(message: StoredMessage) -> bool:
+    return bool(message.text) and message.author in ("user", "bot")
+
+
+def _is_over_limit(conversation: Conversation, config: BotConfig, now: Micros) -> bool:
+    today = conversation.answers_today if conversation.answers_day == day_of(now) else 0
+    return conversation.answers >= config.max_turns_per_conversation or today >= config.max_turns_per_day
