@@ -22,6 +22,13 @@ from functions.bots.bots.repository import BotRepository
 from functions.bots.bots.service import Bots
 from functions.bots.channels.whatsapp.graph import GraphClient
 from functions.bots.composition import BotsComposition, compose
+from functions.bots.conversations.take_over import TakeOvers
+from functions.bots.inbox import change_routes as conversation_changes
+from functions.bots.inbox import routes as conversations
+from functions.bots.inbox.changes import InboxChanges
+from functions.bots.inbox.handoffs import Handoffs
+from functions.bots.inbox.repository import InboxRepository
+from functions.bots.inbox.service import Inbox
 from functions.bots.numbers.repository import NumberRepository
 from functions.bots.whatsapp import number_routes
 from functions.bots.whatsapp.number_service import BotOfNumber, Numbers
@@ -30,7 +37,7 @@ from functions.bots.whatsapp.signup import EmbeddedSignup, meta_app_of
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (bots.router, number_routes.router)
+ROUTERS = (bots.router, number_routes.router, conversations.router, conversation_changes.router)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,9 @@ class BotsServices:
     numbers: Numbers
     onboarding: Onboarding
     signup: EmbeddedSignup
+    inbox: Inbox
+    inbox_changes: InboxChanges
+    handoffs: Handoffs
     clock: Clock
 
 
@@ -55,6 +65,9 @@ def create_services(composition: BotsComposition, *, clock: Clock = system_clock
     owned, linkable = Bots(stored_bots, numbers, sealer), BotOfNumber(stored_bots)
     graph = GraphClient(settings.graph_url, composition.http)
     onboarding = Onboarding(graph, numbers, Integrations(database), linkable, sealer)
+    stored = InboxRepository(database)
+    inbox = Inbox(stored)
+    changes = InboxChanges(inbox, TakeOvers(database, clock))
     urls = ProviderUrls(settings.graph_url, settings.twilio_url, settings.sarvam_url)
     return BotsServices(
         bots=owned,
@@ -62,6 +75,9 @@ def create_services(composition: BotsComposition, *, clock: Clock = system_clock
         numbers=Numbers(numbers, linkable),
         onboarding=onboarding,
         signup=EmbeddedSignup(graph, onboarding, lambda: meta_app_of(callback_environment(settings))),
+        inbox=inbox,
+        inbox_changes=changes,
+        handoffs=Handoffs(stored, inbox, changes),
         clock=clock,
     )
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import Comparison, above, begins_with, below, between
 from callmissed.aws.database import Database, KeySelection
+from callmissed.clock import Micros
 from callmissed.platform.tables import BOTS, CHANGED_CONVERSATIONS, CONVERSATIONS, MESSAGES
 from functions.bots.bots.records import bot_key
 from functions.bots.conversations.messages import MESSAGE, TURN, StoredMessage, Turn, message_key, message_of, turn_of
 from functions.bots.conversations.records import (
     CONVERSATION,
+    HANDOFF,
     Conversation,
     conversation_key,
     conversation_of,
@@ -35,6 +37,16 @@ class Found:
 
     conversations: Sequence[tuple[str, Conversation]]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """An entry of the hand-off queue. `key` is its sort key."""
+
+    key: str
+    conversation_id: str
+    reason: str
+    created: Micros
 
 
 class InboxRepository:
@@ -97,6 +109,25 @@ class InboxRepository:
         keys = [message_key(tenant, conversation_id, message_id) for conversation_id, message_id in ids]
         found = await self.database.get_all(MESSAGES, keys) if keys else []
         return [message_of(item) for item in found]
+
+    async def queue_entries(
+        self, tenant: str, position: str | None, limit: int
+    ) -> tuple[Sequence[QueueEntry], str | None]:
+        """At most `limit` entries after `position`, oldest first, and where the next ones begin; None after the last.
+
+        Strongly consistent.
+        """
+        first = max(position or HANDOFF, HANDOFF) + " "  # sorts right after the position
+        if first > HANDOFF + LAST:
+            return [], None
+        page = await self.database.page(
+            CONVERSATIONS, tenant, sort=between(first, HANDOFF + LAST), consistent=True, limit=limit
+        )
+        found = [
+            QueueEntry(item["item"], item["conversation_id"], item["reason"], Micros(item["created"]))
+            for item in page.items
+        ]
+        return found, found[-1].key if page.next and found else None
 
     async def _thread(
         self, conversation: Conversation, prefix: str, before_id: str | None, limit: int

@@ -34,22 +34,25 @@ Cursor = Annotated[str | None, Query(pattern=CURSOR, description="`next_cursor` 
 BeforeId = Annotated[str | None, Query(pattern=ENTRY_ID, description="Only older ones than this one.")]
 
 
+PERSON = "Id of a person; or `me`, `any` for anybody, `none` for nobody."
+AssignedOf = Annotated[str | None, Query(max_length=64, description=PERSON)]
+
+
 async def _filter(
     caller: CallerOf,
     channel: Annotated[Literal["whatsapp", "voice"] | None, Query()] = None,
     status: Annotated[ConversationStatus | None, Query()] = None,
     bot_id: Annotated[str | None, Query(max_length=64)] = None,
     unread: Annotated[bool | None, Query(description="Whether it has messages that nobody has read.")] = None,
-    assigned: Annotated[
-        str | None, Query(max_length=64, description="Id of a person; or `me`, `any` for anybody, `none` for nobody.")
-    ] = None,
+    assigned: AssignedOf = None,
     label: Annotated[str | None, Query(max_length=50)] = None,
 ) -> ConversationFilter:
     """The filter of a list."""
-    return ConversationFilter(channel, status, bot_id, unread, _person(caller, assigned), label)
+    return ConversationFilter(channel, status, bot_id, unread, person_of(caller, assigned), label)
 
 
-def _person(caller: Caller, assigned: str | None) -> str | None:
+def person_of(caller: Caller, assigned: str | None) -> str | None:
+    """Whose conversations a filter asks for. Raises ApiError 422 for an API key that asks for its own."""
     if assigned != _ME:
         return assigned
     if not isinstance(caller, Person):

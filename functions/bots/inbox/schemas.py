@@ -66,6 +66,11 @@ _MESSAGE: dict[str, Any] = {
     "turn_id": None,
     "created_at": TIME,
 }
+_HANDOFF: dict[str, Any] = {
+    "conversation": _CONVERSATION | {"status": "escalated", "ai_autoreply_enabled": False, "awaits_person": True},
+    "reason": "asked_for_person",
+    "waiting_since": TIME,
+}
 _TURN: dict[str, Any] = {
     "id": TURN_ID,
     "conversation_id": CONVERSATION_ID,
@@ -306,6 +311,51 @@ class StatusChange(RequestModel):
     model_config = ConfigDict(json_schema_extra={"example": {"status": "completed"}})
 
     status: ConversationStatus
+
+
+class HandoffOut(BaseModel):
+    """A conversation in the hand-off queue."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _HANDOFF})
+
+    conversation: ConversationOut
+    reason: str = Field(description="Why it waits, such as `asked_for_person`, `loop` or `by_person`.")
+    waiting_since: str
+
+
+class HandoffPageOut(BaseModel):
+    """Some conversations in the hand-off queue, longest waiting first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"data": [_HANDOFF], "next_cursor": None}})
+
+    data: list[HandoffOut]
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last one.")
+
+
+class HandoffCountOut(BaseModel):
+    """How many conversations are in the hand-off queue."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"count": 3, "unassigned": 1, "is_minimum": False}})
+
+    count: int
+    unassigned: int = Field(description="Those that nobody has yet.")
+    is_minimum: bool = Field(description="Whether there are more than one request counts.")
+
+
+class HandoffAssignment(RequestModel):
+    """Who takes the conversation."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"user_id": "usr_3f0c9b7e2d14a8c65b901e77"}})
+
+    user_id: str = Field(min_length=1, max_length=64, description="Id of a person of the team.")
+
+
+class HandoffResolution(RequestModel):
+    """How a hand-off ends."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"complete": False}})
+
+    complete: bool = Field(default=False, description="True completes the conversation; false lets the bot answer.")
 
 
 class AutoreplySwitch(RequestModel):

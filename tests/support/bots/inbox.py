@@ -1,6 +1,7 @@
 """The API of conversations on real tables: tenants who call it, and the conversations that they have."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, SECOND, Micros, iso
-from callmissed.events.outbox import Event
+from callmissed.events.outbox import Event, event_of
 from callmissed.idempotency.operation import Operation
 from callmissed.ids import new_id, sortable_id
 from callmissed.platform.routes import Role
@@ -53,6 +54,11 @@ class InboxApi:
     app: ASGIApp
     database: Database
     clock: Clock
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def pause(self, seconds: float) -> None:
+        """What take-overs wait with; a test may replace `sleep`."""
+        await self.sleep(seconds)
 
     def tenant(self) -> "Tenant":
         return Tenant(self, new_id("tnt"))
@@ -152,11 +158,7 @@ class Tenant:
     async def events(self) -> Sequence[Event]:
         """The tenant's events in the outbox, oldest first."""
         items = [item async for item in self._database.scan(OUTBOX, where={"tenant": self.id}, consistent=True)]
-        events = [
-            Event(item["id"], item["tenant"], item["type"], item["source"], item["created"], item["body"])
-            for item in items
-        ]
-        return sorted(events, key=lambda event: event.created)
+        return sorted(map(event_of, items), key=lambda event: event.created)
 
     def _authorized(self, person: str | None) -> ASGIApp:
         authorizer = {"tenant": self.id, "key_id": "key_of_tests", "mode": "live"}

@@ -28,13 +28,13 @@ class EventData(BaseModel):
 
 
 class ConversationStarted(EventData):
-    """An end user wrote or called, and there was no open conversation."""
+    """An end user wrote or called, and there was no open conversation. `bot_id` is null while no bot answers."""
 
     event = "conversation.started"
     example = {"conversation_id": _ID, "bot_id": _ID, "channel": "whatsapp", "external_id": "919876543210"}
 
     conversation_id: str
-    bot_id: str
+    bot_id: str | None = None
     channel: Channel
     external_id: str = Field(description="Who the end user is on the channel, such as a phone number.")
 
@@ -46,7 +46,7 @@ class ConversationEnded(EventData):
     example = {**ConversationStarted.example, "status": "completed", "duration_seconds": 312}
 
     conversation_id: str
-    bot_id: str
+    bot_id: str | None = None
     channel: Channel
     external_id: str
     status: Literal["completed", "escalated", "failed"]

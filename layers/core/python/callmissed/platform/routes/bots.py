@@ -4,6 +4,8 @@ from callmissed.platform.routes.route import ANY_ROLE, MANAGERS, Auth, Role, Rou
 
 _BOT = "/api/v1/bots/{bot_id}"
 _WHATSAPP = "/api/v1/whatsapp"
+_CONVERSATIONS, _HANDOFFS = "/api/v1/conversations", "/api/v1/handoffs"
+_CONVERSATION = f"{_CONVERSATIONS}/{{conversation_id}}"
 
 
 def _route(method: str, path: str, scope: str, roles: frozenset[Role] = ANY_ROLE) -> Route:
@@ -16,6 +18,14 @@ def _bots(method: str, path: str) -> Route:
 
 def _whatsapp(method: str, path: str) -> Route:
     return _route(method, path, "whatsapp:write", MANAGERS)
+
+
+def _reads(method: str, path: str) -> Route:
+    return _route(method, path, "conversations:read")
+
+
+def _writes(method: str, path: str) -> Route:
+    return _route(method, path, "conversations:write")
 
 
 ROUTES: tuple[Route, ...] = (
@@ -34,4 +44,17 @@ ROUTES: tuple[Route, ...] = (
     _route("GET", f"{_WHATSAPP}/phone_numbers", "whatsapp:read"),
     _whatsapp("POST", f"{_WHATSAPP}/phone_numbers/{{phone_id}}/link-bot"),
     _whatsapp("POST", f"{_WHATSAPP}/phone_numbers/{{phone_id}}/autoreply"),
+    _reads("GET", _CONVERSATIONS),
+    _reads("GET", _CONVERSATION),
+    _writes("PATCH", _CONVERSATION),
+    _reads("GET", f"{_CONVERSATION}/messages"),
+    _reads("GET", f"{_CONVERSATION}/turns"),
+    _writes("PUT", f"{_CONVERSATION}/status"),
+    _writes("POST", f"{_CONVERSATION}/autoreply"),
+    _writes("POST", f"{_CONVERSATION}/read"),
+    _writes("POST", f"{_CONVERSATION}/unread"),
+    _reads("GET", _HANDOFFS),
+    _reads("GET", f"{_HANDOFFS}/count"),
+    _writes("POST", f"{_HANDOFFS}/{{conversation_id}}/assign"),
+    _writes("POST", f"{_HANDOFFS}/{{conversation_id}}/resolve"),
 )
