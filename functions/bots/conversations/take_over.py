@@ -111,6 +111,10 @@ class TakeOvers:
                 return await self._wait(after)
         raise ConversationContended
 
+    async def settled(self, tenant: str, conversation_id: str) -> Conversation | None:
+        """The conversation once no message of the bot is being sent in it. The change before raised the epoch."""
+        return await self._wait(await self._read(tenant, conversation_id))
+
     async def _read(self, tenant: str, conversation_id: str) -> Conversation | None:
         item = await self.database.get(CONVERSATIONS, conversation_key(tenant, conversation_id))
         return conversation_of(item) if item else None

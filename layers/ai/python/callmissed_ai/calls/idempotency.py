@@ -25,9 +25,7 @@ class IdempotentCall:
     The lock of `lock_seconds` outlives the process of the call.
     """
 
-    def __init__(
-        self, store: IdempotencyStore, key: str, fingerprint: str, lock_seconds: int = LOCK_SECONDS
-    ) -> None:
+    def __init__(self, store: IdempotencyStore, key: str, fingerprint: str, lock_seconds: int = LOCK_SECONDS) -> None:
         self._store = store
         self._key = key
         self._fingerprint = fingerprint
