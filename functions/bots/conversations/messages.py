@@ -11,6 +11,7 @@ numbers that are no integers.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,7 @@ from functions.bots.conversations.records import TurnState, thread_of
 
 MESSAGE, TURN = "MESSAGE#", "TURN#"
 _MILLISECOND = 1_000
+_MESSAGE_PREFIX = "msg_"
 
 
 class MessageStatus(StrEnum):
@@ -130,12 +132,23 @@ def inbound_id(wamid: str, sent: Micros, received: Micros) -> str:
     second = sent // SECOND * SECOND
     within = min(max(received - second, 0), SECOND - _MILLISECOND)
     digest = int.from_bytes(hashlib.sha256(wamid.encode(errors="surrogatepass")).digest()[:8])
-    return f"msg_{sortable_id(Micros(second + within), digest >> 4)}"
+    return f"{_MESSAGE_PREFIX}{sortable_id(Micros(second + within), digest >> 4)}"
+
+
+def media_id(conversation_id: str, message_id: str) -> str:
+    """Our id of the media of an inbound message, which names the message."""
+    return f"med_{conversation_id}_{message_id.removeprefix(_MESSAGE_PREFIX)}"
+
+
+def message_of_media(media: str) -> tuple[str, str] | None:
+    """Ids of the conversation and the message that our id of media names; None for a text that is no such id."""
+    found = re.fullmatch("med_([0-9a-f-]{36})_([0-9A-Z]{22})", media)
+    return (found[1], _MESSAGE_PREFIX + found[2]) if found else None
 
 
 def outbound_id(now: Micros) -> str:
     """Id of a new outbound message."""
-    return f"msg_{sortable_id(now)}"
+    return f"{_MESSAGE_PREFIX}{sortable_id(now)}"
 
 
 def to_message_item(message: StoredMessage) -> Item:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from callmissed.aws.attributes import Item
 from callmissed.clock import MINUTE, SECOND, Micros
@@ -188,6 +189,13 @@ class KnownUser:
     opted_out: bool = False
 
 
+def derived_id(received: Micros, *parts: str) -> str:
+    """Id of the conversation that begins with the message that `parts` name: a UUID that sorts by time (version 7)."""
+    digest = int.from_bytes(hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).digest())
+    bits = (received // 1000) << 80 | 7 << 76 | (digest >> 64 & 0xFFF) << 64 | 0b10 << 62 | digest & (1 << 62) - 1
+    return str(UUID(int=bits))
+
+
 def conversation_key(tenant: str, conversation_id: str) -> Item:
     """Key of a conversation's item."""
     return {"tenant": tenant, "item": CONVERSATION + conversation_id}
@@ -326,6 +334,12 @@ def to_claim(claim: Claim) -> Item:
 def to_last_turn(turn: LastTurn) -> Item:
     """The stored form of the latest turn."""
     return {"id": turn.id, "state": str(turn.state), "reason": turn.reason}
+
+
+def to_user_item(tenant: str, number_id: str, key: str, user: KnownUser) -> Item:
+    """The stored form of the end user's item that is named by `key`."""
+    opted_out = {"opted_out": True} if user.opted_out else {}
+    return user_key(tenant, number_id, key) | {"conversation_id": user.conversation_id, **opted_out}
 
 
 def known_user_of(item: Item) -> KnownUser:

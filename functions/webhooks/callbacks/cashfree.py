@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from callmissed.clock import MINUTE, SECOND
+from callmissed.integrations.callbacks import PLATFORM
 from callmissed.observability import get_logger
-from functions.webhooks.callbacks.receive import PLATFORM, Callback, CallbackItem, invalid_signature
+from functions.webhooks.callbacks.receive import Callback, CallbackItem, invalid_signature
 
 CASHFREE = "callback.cashfree"
 SECRET = "CASHFREE_SECRET_KEY"  # noqa: S105  the name of it

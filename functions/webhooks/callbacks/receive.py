@@ -2,7 +2,7 @@
 
 A callback is stored by one conditional write. Its item in the outbox has an id that follows from the provider's own id:
 a retry finds the item and adds nothing, and two concurrent requests make one item. The outbox's stream leads the item
-to the queue `callbacks`, so nothing is lost between the answer to the provider and the queue.
+to a queue (WhatsApp's to `whatsapp`, the others to `callbacks`), so nothing is lost after the answer to the provider.
 """
 
 import asyncio
@@ -10,8 +10,6 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-from pydantic import BaseModel, ConfigDict
 
 from callmissed.aws.database import Database
 from callmissed.clock import Micros, iso
@@ -21,9 +19,6 @@ from callmissed.platform.queues import CALLBACK_SOURCE
 
 MAX_CALLBACK_BYTES = 3 * 1024 * 1024
 """Maximum size of a callback: Meta sends up to 3 MB, which become many events of at most 200 KB each."""
-
-PLATFORM = "@platform"
-"""Tenant of an item whose tenant is not known yet."""
 
 _KEPT_HEADERS = (
     "content-type",
@@ -60,16 +55,6 @@ class CallbackItem:
     type: str
     account: str
     own_id: str
-    text: str
-
-
-class StoredCallback(BaseModel):
-    """Data of a callback's item in the outbox: the text, relevant headers, and the time of receipt (ISO 8601)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    received: str
-    headers: dict[str, str]
     text: str
 
 

@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmissed.errors import payload_too_large
+from callmissed.integrations.callbacks import PLATFORM
 from callmissed.integrations.credentials import whatsapp_account
+from callmissed.integrations.whatsapp_payloads import as_list, as_object, as_text, parse, status_identity
 from callmissed.observability import get_logger
+from callmissed.platform.queues.sources import WHATSAPP_CALLBACK
 from functions.webhooks.callbacks.receive import (
     MAX_CALLBACK_BYTES,
-    PLATFORM,
     Callback,
     CallbackItem,
     invalid_signature,
 )
 from functions.webhooks.callbacks.signers import Signers
-from functions.webhooks.callbacks.whatsapp.payloads import as_list, as_object, as_text, parse, status_identity
 
-WHATSAPP = "callback.whatsapp"
 MAX_NUMBERS = 20
 """Maximum phone numbers in one callback: each costs a read before the signature is verified."""
 
@@ -140,7 +140,7 @@ def _items(owners: Mapping[str | None, str], change: SignedChange) -> Iterator[C
     account = whatsapp_account(change.number or tenant)
     for own_id, entry in _parts(change):
         body = {"object": "whatsapp_business_account", "entry": [entry]}
-        yield CallbackItem(tenant, WHATSAPP, account, own_id, json.dumps(body, separators=(",", ":")))
+        yield CallbackItem(tenant, WHATSAPP_CALLBACK, account, own_id, json.dumps(body, separators=(",", ":")))
 
 
 def _parts(change: SignedChange) -> Iterator[tuple[str, Any]]:

@@ -54,7 +54,7 @@ class ConversationEnded(EventData):
 
 
 class MessageReceived(EventData):
-    """An end user sent a message. `conversation_id` and `bot_id` are null while no bot answers the number."""
+    """An end user sent a message. `conversation_id` is null where it belongs to none, `bot_id` while no bot answers."""
 
     event = "message.received"
     version = 2
@@ -132,6 +132,8 @@ class MessageStatus(EventData):
     event = "message.status"
     version = 2
     example = {
+        "conversation_id": _ID,
+        "bot_id": _ID,
         "channel": "whatsapp",
         "message_id": "wamid.HBgMOTE5ODc2NTQzMjEwFQIAERg",
         "status": "failed",
@@ -149,6 +151,8 @@ class MessageStatus(EventData):
         "content": {"timestamp": "1795599000"},
     }
 
+    conversation_id: str | None = Field(default=None, description="Null for a message that went out elsewhere.")
+    bot_id: str | None = None
     channel: Channel
     message_id: str
     status: str = Field(description="`sent`, `delivered`, `read`, `failed`, … as the channel names it.")

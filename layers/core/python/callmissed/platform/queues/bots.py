@@ -20,4 +20,4 @@ TURNS = Queue(
     holds="conversations that wait for an answer, or whose messages wait to be sent; fair between tenants",
 )
 
-QUEUES: tuple[Queue, ...] = (TURNS,)
+QUEUES = (WHATSAPP, TURNS)

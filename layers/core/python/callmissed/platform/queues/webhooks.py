@@ -1,7 +1,7 @@
 """The webhooks slice's queues."""
 
 from callmissed.platform.queues.queue import PASSING, Queue, Rule
-from callmissed.platform.queues.sources import CALLBACK_SOURCE, EVENT_SOURCE
+from callmissed.platform.queues.sources import CALLBACK_SOURCE, EVENT_SOURCE, OTHER_CALLBACKS
 
 FANOUT = Queue(
     "event-fanout",
@@ -23,8 +23,8 @@ CALLBACKS = Queue(
     consumer="callback-worker",
     visibility_seconds=180,
     tenant_data=PASSING,
-    rules=(Rule(CALLBACK_SOURCE),),
-    holds="verified callbacks of providers",
+    rules=(Rule(CALLBACK_SOURCE, OTHER_CALLBACKS),),
+    holds="verified callbacks of Twilio and Cashfree",
 )
 
 QUEUES = (FANOUT, DISPATCH, CALLBACKS)

@@ -1,19 +1,18 @@
-"""The events of WhatsApp's callbacks.
+"""Reads the stored callbacks of WhatsApp.
 
 https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages
 
-An end user has a phone number, a business-scoped user id, or both. A shape that can't become an event is rejected: it
-stays in the outbox as received, and is counted instead of tried again.
+An end user has a phone number, a business-scoped user id, or both. A shape that can't be read is rejected: it stays in
+the outbox as received, and is counted instead of tried again.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from callmissed.clock import Micros
-from callmissed.events.outbox import Event, new_event
-from callmissed.events.types import MessageError, MessageReceived, MessageStatus
-from functions.webhooks.callbacks.whatsapp.payloads import (
+from callmissed.clock import SECOND, Micros
+from callmissed.events.types import MessageError
+from callmissed.integrations.whatsapp_payloads import (
     JsonObject,
     as_list,
     as_object,
@@ -23,46 +22,55 @@ from functions.webhooks.callbacks.whatsapp.payloads import (
     status_identity,
     without_surrogates,
 )
+from functions.bots.conversations.records import EndUser
+from functions.bots.inbound.parts import Part, ReceivedMessage, ReceivedStatus
 
 _FIELD = "messages"
 _RECIPIENT_USER_IDS = ("recipient_user_id", "recipient_participant_user_id")
 _CAPTIONED = ("image", "video", "document")
+_MEDIA = (*_CAPTIONED, "audio", "sticker")
+_EARLIER = {"reaction": "message_id", "edit": "original_message_id", "revoke": "original_message_id"}
+"""Where a message about an earlier one names that one."""
+
+_MAX_TIMESTAMP_DIGITS = 12
 
 
 class UnknownFieldError(Exception):
     """A change of a field without a processor."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reading:
     """What a stored callback says.
 
-    `rejects` has the reason for each part that can't become an event. `error_codes` are Meta's, of errors that belong
-    to no message; 0 stands for one without a code.
+    `number_id` is the phone number's. `rejects` has the reason for each part that can't be read. `error_codes` are
+    Meta's, of errors that belong to no message; 0 stands for one without a code.
     """
 
-    events: list[Event] = field(default_factory=list[Event])
+    number_id: str | None = None
+    parts: list[Part] = field(default_factory=list[Part])
     rejects: list[str] = field(default_factory=list[str])
     error_codes: list[int] = field(default_factory=list[int])
 
 
 class _RejectedError(Exception):
-    """A part that can't become an event. The message is the reason, without content."""
+    """A part that can't be read. The message is the reason, without content."""
 
 
-def read(tenant: str, text: str, now: Micros) -> Reading:
-    """The events of a stored callback, identified by the wamid, so that a redelivery publishes nothing twice.
+def read(text: str) -> Reading:
+    """What the text of a stored callback says.
 
     Raises ValueError for a text that is no callback, and UnknownFieldError.
     """
     reading = Reading()
     for change in _changes(text, reading):
         value = change["value"]
+        reading.number_id = reading.number_id or _number_id(value)
         reading.error_codes.extend(_code(as_object(error)) or 0 for error in _parts(value, "errors", reading))
         for name, make in (("messages", _received), ("statuses", _status)):
             for part in _parts(value, name, reading):
                 try:
-                    reading.events.append(make(tenant, as_object(part), value, now))
+                    reading.parts.append(make(as_object(part), value))
                 except _RejectedError as rejected:
                     reading.rejects.append(str(rejected))
         if not any(value.get(name) for name in ("messages", "statuses", "errors")):
@@ -110,51 +118,69 @@ def _parts(value: JsonObject, name: str, reading: Reading) -> list[Any]:
     return as_list(parts)
 
 
-def _received(tenant: str, message: JsonObject, value: JsonObject, now: Micros) -> Event:
-    """The event of a message. Raises _RejectedError."""
+def _number_id(value: JsonObject) -> str | None:
+    return as_text(as_object(value.get("metadata")).get("phone_number_id"))
+
+
+def _received(message: JsonObject, value: JsonObject) -> ReceivedMessage:
+    """A message. Raises _RejectedError."""
     contact = _contact(value, wa_id=message.get("from"), user_id=message.get("from_user_id"))
     system = as_object(message.get("system"))
     sender = first_text(message.get("from"), contact.get("wa_id"))
     user_id = first_text(message.get("from_user_id"), contact.get("user_id"), *_system_user_ids(system))
-    id = as_text(message.get("id"))
-    if not id:
+    wamid = as_text(message.get("id"))
+    if not wamid:
         raise _RejectedError("a message without an id")
     if not sender and not user_id:
         raise _RejectedError("a message of nobody")
-    fields = {"channel": "whatsapp", "from": sender, "user_id": user_id, "message_id": id, "text": _text(message)}
-    kind, content = as_text(message.get("type")) or "unknown", _content(message)
-    data = MessageReceived.model_validate({**fields, "type": kind, "content": content})
-    return _event(tenant, data, now, id)
+    kind = as_text(message.get("type")) or "unknown"
+    return ReceivedMessage(
+        wamid=wamid,
+        user=EndUser(sender, user_id, as_text(as_object(contact.get("profile")).get("name"))),
+        type=kind,
+        text=_text(message),
+        content=_content(message),
+        sent=_moment(message.get("timestamp")),
+        reply_to=first_text(
+            as_object(message.get("context")).get("id"), as_object(message.get(kind)).get(_EARLIER.get(kind, ""))
+        ),
+        media=as_object(message.get(kind)) if kind in _MEDIA else None,
+        renamed=_renamed(system) if kind == "system" else None,
+        is_in_group=bool(message.get("group_id")),
+    )
 
 
-def _status(tenant: str, status: JsonObject, value: JsonObject, now: Micros) -> Event:
-    """The event of a status. Raises _RejectedError."""
+def _status(status: JsonObject, value: JsonObject) -> ReceivedStatus:
+    """A status. Raises _RejectedError."""
     identity = status_identity(status)
     if identity is None:
         raise _RejectedError("a status without an id or a name")
     contact = _contact(value, wa_id=status.get("recipient_id"), user_id=status.get("recipient_user_id"))
-    errors = [_error(as_object(error)) for error in as_list(status.get("errors"))]
-    data = MessageStatus(
-        channel="whatsapp",
-        message_id=identity[0],
+    return ReceivedStatus(
+        wamid=identity[0],
         status=identity[1],
-        recipient=first_text(status.get("recipient_id"), contact.get("wa_id")),
-        user_id=first_text(*map(status.get, _RECIPIENT_USER_IDS), contact.get("user_id")),
-        error="; ".join(filter(None, map(_summary, errors))) or None,
-        errors=errors,
+        unique="\0".join(identity),
+        recipient=EndUser(
+            first_text(status.get("recipient_id"), contact.get("wa_id")),
+            first_text(*map(status.get, _RECIPIENT_USER_IDS), contact.get("user_id")),
+        ),
+        errors=[_error(as_object(error)) for error in as_list(status.get("errors"))],
         content=_without(status, "id", "status", "recipient_id", "recipient_user_id"),
+        ours=as_text(status.get("biz_opaque_callback_data")),
     )
-    return _event(tenant, data, now, "\0".join(identity))
 
 
-def _event(tenant: str, data: MessageReceived | MessageStatus, now: Micros, unique: str) -> Event:
-    """The event, without the rest of the channel's content if that is too large or too deep. Raises _RejectedError."""
-    for changes in ({}, {"content": None}):
-        try:
-            return new_event(tenant, data.model_copy(update=changes) if changes else data, now, unique=unique)
-        except (ValueError, RecursionError):
-            continue
-    raise _RejectedError("too large for an event")
+def _moment(timestamp: Any) -> Micros | None:
+    """The moment of Meta's seconds since the epoch; None for what is no such number."""
+    text = as_text(timestamp)
+    if text is None or len(text) > _MAX_TIMESTAMP_DIGITS or not text.isascii() or not text.isdigit():
+        return None
+    return Micros(int(text) * SECOND)
+
+
+def _renamed(system: JsonObject) -> EndUser:
+    """The names that an end user has from now on."""
+    return EndUser(first_text(system.get("wa_id"), system.get("new_wa_id")), as_text(system.get("user_id")))
 
 
 def _text(message: JsonObject) -> str | None:
@@ -164,6 +190,8 @@ def _text(message: JsonObject) -> str | None:
     match kind:
         case "text" | "system":
             return as_text(part.get("body"))
+        case "edit":
+            return _text(as_object(part.get("message")))
         case "button" | "order":
             return as_text(part.get("text"))
         case "interactive":
@@ -197,10 +225,6 @@ def _error(error: JsonObject) -> MessageError:
         message=as_text(error.get("message")),
         details=as_text(as_object(error.get("error_data")).get("details")),
     )
-
-
-def _summary(error: MessageError) -> str:
-    return " ".join(str(part) for part in (error.code, error.title) if part is not None)
 
 
 def _code(error: JsonObject) -> int | None:

@@ -1,0 +1,90 @@
+"""A message that arrived at a number of a tenant, with what is known of the number and the end user."""
+
+from dataclasses import dataclass
+
+from callmissed.clock import Micros
+from functions.bots.bots.config import BotConfig
+from functions.bots.conversations.messages import MessageStatus, StoredMessage, inbound_id, media_id
+from functions.bots.inbound.known import Known
+from functions.bots.inbound.opt_out import is_one_of
+from functions.bots.inbound.parts import ReceivedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message for the phone number `number_id`, received at `received` and stored at `now`."""
+
+    tenant: str
+    number_id: str
+    message: ReceivedMessage
+    received: Micros
+    now: Micros
+    known: Known
+
+    @property
+    def sent(self) -> Micros:
+        """When it was sent by Meta's clock, which may be ahead of ours."""
+        return self.received if self.message.sent is None else min(self.message.sent, self.received)
+
+    @property
+    def message_id(self) -> str:
+        """Our id of the message, the same at each delivery."""
+        return inbound_id(self.message.wamid, self.sent, self.received)
+
+    @property
+    def bot_id(self) -> str | None:
+        """The bot of the number."""
+        return self.known.bot.id if self.known.bot else None
+
+    @property
+    def config(self) -> BotConfig:
+        """What the number's bot says of its messages, or what all bots say by default."""
+        return self.known.bot.config if self.known.bot else BotConfig()
+
+    @property
+    def choice(self) -> bool | None:
+        """Whether the end user opts out by it, or in again; None for a message that is neither."""
+        text, config = self.message.text, self.config
+        if not self.message.is_for_bot:
+            return None
+        if self.known.opted_out:
+            return False if is_one_of(text, config.opt_in_words) else None
+        return True if is_one_of(text, config.opt_out_words) else None
+
+    @property
+    def is_opted_out(self) -> bool:
+        """Whether the end user wants no bot once the message is stored."""
+        return self.known.opted_out if self.choice is None else self.choice
+
+    @property
+    def wants_turn(self) -> bool:
+        """Whether a bot is to look at it."""
+        return self.message.is_for_bot and self.known.answers and self.choice is None and not self.is_opted_out
+
+    def stored(self, conversation_id: str) -> StoredMessage:
+        """The message as an entry of a conversation."""
+        message = self.message
+        media = None
+        if message.media is not None:
+            media = {
+                "id": media_id(conversation_id, self.message_id),
+                "meta_id": message.media.get("id"),
+                **{name: message.media[name] for name in _MEDIA_FIELDS if name in message.media},
+            }
+        return StoredMessage(
+            tenant=self.tenant,
+            conversation_id=conversation_id,
+            id=self.message_id,
+            author="user",
+            type=message.type,
+            status=MessageStatus.RECEIVED,
+            created=self.sent,
+            text=message.text,
+            wamid=message.wamid,
+            reply_to=message.reply_to,
+            media=media,
+            content=message.content,
+        )
+
+
+_MEDIA_FIELDS = ("mime_type", "sha256", "filename", "voice", "animated")

@@ -1,0 +1,61 @@
+"""Messages and statuses as callbacks of WhatsApp have them, read without trust."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from callmissed.clock import Micros
+from callmissed.events.types import MessageError
+from functions.bots.conversations.records import EndUser
+
+OF_EARLIER_ONES = frozenset({"reaction", "system", "edit", "revoke", "request_welcome"})
+"""Types of messages about an earlier message, or about the chat: they open no conversation, and no bot answers them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMessage:
+    """A message of an end user. `sent` is Meta's time, None where it has none.
+
+    `text` is what the end user wrote or chose; `content` the rest as Meta sent it. `renamed` are the names that the end
+    user has from now on, where the message is WhatsApp's own and says so.
+    """
+
+    wamid: str
+    user: EndUser
+    type: str
+    text: str | None
+    content: Mapping[str, Any]
+    sent: Micros | None = None
+    reply_to: str | None = None
+    media: Mapping[str, Any] | None = None
+    renamed: EndUser | None = None
+    is_in_group: bool = False
+
+    @property
+    def is_for_bot(self) -> bool:
+        """Whether a bot answers it."""
+        return bool(self.text) and self.opens_conversation and self.type != "unsupported"
+
+    @property
+    def opens_conversation(self) -> bool:
+        """Whether the end user said something, which may begin a conversation."""
+        return self.type not in OF_EARLIER_ONES
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedStatus:
+    """A status of a message that went out from a number. `unique` differs between all statuses.
+
+    `ours` is the `biz_opaque_callback_data` that the message was sent with.
+    """
+
+    wamid: str
+    status: str
+    unique: str
+    recipient: EndUser
+    errors: Sequence[MessageError]
+    content: Mapping[str, Any]
+    ours: str | None = None
+
+
+Part = ReceivedMessage | ReceivedStatus

@@ -1,0 +1,196 @@
+"""The transactions that store a message of an end user."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from callmissed.aws.comparisons import above, at_most, one_of
+from callmissed.aws.operations import (
+    Changes,
+    WriteOperation,
+    check_operation,
+    discard_operation,
+    put_new_operation,
+    put_operation,
+    update_operation,
+)
+from callmissed.clock import SECOND, Micros
+from callmissed.events.outbox import new_event, publish_operation
+from callmissed.events.types import ConversationStarted
+from callmissed.platform.tables import CONVERSATIONS, MESSAGES
+from functions.bots.bots.repository import count_operation
+from functions.bots.conversations.completion import completion_operations
+from functions.bots.conversations.messages import to_message_item
+from functions.bots.conversations.records import (
+    HOUR,
+    OPEN,
+    WINDOW_HOURS,
+    Conversation,
+    EndUser,
+    KnownUser,
+    Status,
+    change_mark,
+    conversation_key,
+    derived_id,
+    due_text,
+    shard_of,
+    to_conversation_item,
+    to_user_item,
+    user_key,
+)
+from functions.bots.inbound.arrival import Arrival
+from functions.bots.inbound.events import event_of
+
+_OPEN = tuple(sorted(map(str, OPEN)))
+_CLOSED = tuple(sorted(str(status) for status in Status if status not in OPEN))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A transaction that stores a message in a conversation.
+
+    Its first operations are the message, the event that says so, and the conversation.
+    """
+
+    conversation_id: str
+    event_id: str
+    operations: Sequence[WriteOperation]
+
+
+def continued(
+    arrival: Arrival, conversation_id: str, *, closed: Sequence[Conversation] = (), renews_window: bool = True
+) -> Plan:
+    """Store the message in an open conversation. Fails where a day's silence or a person has ended the conversation.
+
+    With `renews_window` it also fails if a message was stored that was sent later. `closed` are the end user's other
+    conversations.
+    """
+    changes = _activity(arrival, conversation_id)
+    expected = {"status": one_of(*_OPEN), "last_activity": above(arrival.now - WINDOW_HOURS * HOUR)}
+    if renews_window:
+        changes["set"] = {**changes.get("set", {}), "last_inbound_at": arrival.sent}
+        expected["last_inbound_at"] = at_most(arrival.sent)
+    changes["expected"] = expected
+    change = update_operation(CONVERSATIONS, conversation_key(arrival.tenant, conversation_id), **changes)
+    return _plan(arrival, conversation_id, change, [*_users(arrival, conversation_id), *_closing(arrival, closed)])
+
+
+def begun(arrival: Arrival, closed: Sequence[Conversation] = ()) -> Plan:
+    """Begin a conversation with the message. `closed` are the end user's earlier ones, which end with it."""
+    conversation = _new_conversation(arrival)
+    started = ConversationStarted(
+        conversation_id=conversation.id,
+        bot_id=conversation.bot_id,
+        channel="whatsapp",
+        external_id=conversation.user.external_id,
+    )
+    more = [
+        publish_operation(new_event(arrival.tenant, started, arrival.now, unique=conversation.id)),
+        *([count_operation(arrival.tenant, arrival.bot_id)] if arrival.bot_id else []),
+        *_users(arrival, conversation.id),
+        *_closing(arrival, closed),
+    ]
+    put = put_new_operation(CONVERSATIONS, to_conversation_item(conversation))
+    return _plan(arrival, conversation.id, put, more)
+
+
+def added(arrival: Arrival, conversation_id: str) -> Plan:
+    """Add a message about an earlier one to the conversation, open or not, and follow a change of the user's names."""
+    names = _names(arrival.message.renamed or EndUser())
+    values = {"changed": change_mark(arrival.now, conversation_id), **names}
+    change = update_operation(CONVERSATIONS, conversation_key(arrival.tenant, conversation_id), set=values)
+    return _plan(arrival, conversation_id, change, list(_renamed_users(arrival, conversation_id)))
+
+
+def _plan(arrival: Arrival, conversation_id: str, change: WriteOperation, more: Sequence[WriteOperation]) -> Plan:
+    message = put_new_operation(MESSAGES, to_message_item(arrival.stored(conversation_id)))
+    event = event_of(
+        arrival.tenant, arrival.message, arrival.now, conversation_id=conversation_id, bot_id=arrival.bot_id
+    )
+    return Plan(conversation_id, event.id, [message, publish_operation(event), change, *more])
+
+
+def _activity(arrival: Arrival, conversation_id: str) -> Changes:
+    """What a message changes in an open conversation."""
+    values: dict[str, Any] = {
+        "changed": change_mark(arrival.now, conversation_id),
+        "last_activity": arrival.now,
+        **_names(arrival.message.user),
+    }
+    if arrival.bot_id:
+        values["bot_id"] = arrival.bot_id
+    changes: Changes = {"set": values, "add": {"unread": 1}}
+    if arrival.choice is not None:
+        values |= {"opted_out": arrival.choice, "pending": 0}
+        changes["add"] = {"unread": 1, "epoch": 1}
+    elif arrival.wants_turn:
+        values["last_inbound"] = arrival.message_id
+        changes["add"] = {"unread": 1, "pending": 1}
+        waiting = {"pending_since": arrival.now, "due": _due(arrival), "shard": shard_of(conversation_id)}
+        changes["set_missing"] = waiting
+    return changes
+
+
+def _new_conversation(arrival: Arrival) -> Conversation:
+    message = arrival.message
+    id = derived_id(arrival.received, arrival.tenant, arrival.number_id, message.wamid)
+    waits = arrival.wants_turn
+    return Conversation(
+        tenant=arrival.tenant,
+        id=id,
+        number_id=arrival.number_id,
+        user=message.user,
+        created=arrival.now,
+        changed=change_mark(arrival.now, id),
+        bot_id=arrival.bot_id,
+        opted_out=arrival.is_opted_out,
+        last_activity=arrival.now,
+        last_inbound=arrival.message_id if waits else None,
+        last_inbound_at=arrival.sent,
+        pending=1 if waits else 0,
+        pending_since=arrival.now if waits else None,
+        unread=1,
+        due=_due(arrival) if waits else None,
+    )
+
+
+def _due(arrival: Arrival) -> str:
+    return due_text(Micros(arrival.now + arrival.config.quiet_seconds * SECOND))
+
+
+def _names(user: EndUser) -> dict[str, str]:
+    named = {"wa_id": user.wa_id, "user_id": user.user_id, "name": user.name}
+    return {name: value for name, value in named.items() if value}
+
+
+def _users(arrival: Arrival, conversation_id: str) -> Iterator[WriteOperation]:
+    """Let the end user's names lead to the conversation, under the condition that nobody else changed them."""
+    after = KnownUser(conversation_id, arrival.is_opted_out)
+    for key in arrival.message.user.keys:
+        item = to_user_item(arrival.tenant, arrival.number_id, key, after)
+        before = arrival.known.users.get(key)
+        if before is None:
+            yield put_new_operation(CONVERSATIONS, item)
+        elif before != after:
+            yield put_operation(CONVERSATIONS, item, expected={"conversation_id": before.conversation_id})
+
+
+def _renamed_users(arrival: Arrival, conversation_id: str) -> Iterator[WriteOperation]:
+    """Let the end user's new names lead to the conversation, and the ones they replace lead nowhere."""
+    user, renamed = arrival.message.user, arrival.message.renamed or EndUser()
+    after = KnownUser(conversation_id, arrival.is_opted_out)
+    for key in renamed.keys:
+        yield put_operation(CONVERSATIONS, to_user_item(arrival.tenant, arrival.number_id, key, after))
+    replaced = {key[:3] for key in renamed.keys}
+    for key in user.keys:
+        if key[:3] in replaced and key not in renamed.keys:
+            yield discard_operation(CONVERSATIONS, user_key(arrival.tenant, arrival.number_id, key))
+
+
+def _closing(arrival: Arrival, conversations: Sequence[Conversation]) -> Iterator[WriteOperation]:
+    """End the open ones of `conversations`, and make sure that nobody has opened one of the others again."""
+    for conversation in conversations:
+        if conversation.is_open:
+            yield from completion_operations(conversation, arrival.now)
+        else:
+            yield check_operation(CONVERSATIONS, conversation.key, expected={"status": one_of(*_CLOSED)})
