@@ -32,7 +32,7 @@ from functions.bots.inbox.service import Inbox
 from functions.bots.numbers.repository import NumberRepository
 from functions.bots.whatsapp import number_routes
 from functions.bots.whatsapp.number_service import BotOfNumber, Numbers
-from functions.bots.whatsapp.onboarding import Onboarding
+from functions.bots.whatsapp.onboarding import NumberOnboarding
 from functions.bots.whatsapp.signup import EmbeddedSignup, meta_app_of
 
 prepare_start("anyio._backends._asyncio")
@@ -47,7 +47,7 @@ class BotsServices:
     bots: Bots
     channel_check: ChannelCheck
     numbers: Numbers
-    onboarding: Onboarding
+    onboarding: NumberOnboarding
     signup: EmbeddedSignup
     inbox: Inbox
     inbox_changes: InboxChanges
@@ -64,7 +64,7 @@ def create_services(composition: BotsComposition, *, clock: Clock = system_clock
     numbers, stored_bots = NumberRepository(database), BotRepository(database)
     owned, linkable = Bots(stored_bots, numbers, sealer), BotOfNumber(stored_bots)
     graph = GraphClient(settings.graph_url, composition.http)
-    onboarding = Onboarding(graph, numbers, Integrations(database), linkable, sealer)
+    onboarding = NumberOnboarding(graph, numbers, Integrations(database), linkable, sealer)
     stored = InboxRepository(database)
     inbox = Inbox(stored)
     changes = InboxChanges(inbox, TakeOvers(database, clock))

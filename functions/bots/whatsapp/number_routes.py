@@ -14,21 +14,21 @@ from functions.bots.dependencies import LiveCallerOf
 from functions.bots.error_responses import error_responses
 from functions.bots.whatsapp.number_schemas import (
     AccountOut,
-    AutoreplySwitch,
+    NumberSwitch,
     BotLink,
     NumberProof,
-    OnboardingOut,
+    ConnectedNumberOut,
     PhoneNumberOut,
     SignupCode,
 )
 from functions.bots.whatsapp.number_service import Numbers
-from functions.bots.whatsapp.onboarding import Onboarded, Onboarding, ProvenNumber
+from functions.bots.whatsapp.onboarding import Onboarded, NumberOnboarding, ProvenNumber
 from functions.bots.whatsapp.signup import EmbeddedSignup
 
 router = APIRouter(prefix="/api/v1/whatsapp", tags=["whatsapp"], route_class=GatewayRoute)
 
 NumbersOf = Annotated[Numbers, from_state("numbers")]
-OnboardingOf = Annotated[Onboarding, from_state("onboarding")]
+OnboardingOf = Annotated[NumberOnboarding, from_state("onboarding")]
 SignupOf = Annotated[EmbeddedSignup, from_state("signup")]
 PhoneIdOf = Annotated[UUID, Path(description="Our id of a phone number.")]
 
@@ -36,7 +36,7 @@ PhoneIdOf = Annotated[UUID, Path(description="Our id of a phone number.")]
 @router.post(
     "/onboarding/manual",
     summary="Connect a number",
-    response_model=OnboardingOut,
+    response_model=ConnectedNumberOut,
     responses=error_responses(404, 422, 502, changes=True),
 )
 async def connect_number(
@@ -46,7 +46,7 @@ async def connect_number(
     clock: ClockOf,
     operation: OperationOf,
     proof: NumberProof,
-) -> OnboardingOut:
+) -> ConnectedNumberOut:
     """Prove a phone number with a token of Meta's, and own it from then on. A repetition renews the token.
 
     Meta is asked for the number and the account with the token, and sends us the account's callbacks. 409 where another
@@ -66,7 +66,7 @@ async def connect_number(
 @router.post(
     "/onboarding/exchange",
     summary="Connect a number by Embedded Signup",
-    response_model=OnboardingOut,
+    response_model=ConnectedNumberOut,
     responses=error_responses(404, 422, 502, changes=True),
 )
 async def exchange_code(
@@ -76,7 +76,7 @@ async def exchange_code(
     clock: ClockOf,
     operation: OperationOf,
     code: SignupCode,
-) -> OnboardingOut:
+) -> ConnectedNumberOut:
     """As a manual onboarding, with the code of Meta's Embedded Signup. 503 `not_configured` without an app of ours."""
     return _shown(await signup.connect(caller.tenant, code, actor, clock(), operation))
 
@@ -116,7 +116,7 @@ async def link_bot(
     responses=error_responses(404, 422, changes=True),
 )
 async def switch_autoreply(
-    numbers: NumbersOf, caller: CallerOf, actor: ActorOf, clock: ClockOf, phone_id: PhoneIdOf, switch: AutoreplySwitch
+    numbers: NumbersOf, caller: CallerOf, actor: ActorOf, clock: ClockOf, phone_id: PhoneIdOf, switch: NumberSwitch
 ) -> PhoneNumberOut:
     """Whether the number's bot answers. While it does not, messages are stored.
 
@@ -125,8 +125,8 @@ async def switch_autoreply(
     return PhoneNumberOut.of(await numbers.switch(caller.tenant, str(phone_id), switch.enabled, actor, clock()))
 
 
-def _shown(onboarded: Onboarded) -> OnboardingOut:
-    return OnboardingOut(
+def _shown(onboarded: Onboarded) -> ConnectedNumberOut:
+    return ConnectedNumberOut(
         account=AccountOut.of(onboarded.account),
         phone_number=PhoneNumberOut.of(onboarded.number),
         fully_provisioned=onboarded.missing is None,

@@ -155,7 +155,7 @@ class PhoneNumberOut(BaseModel):
         )
 
 
-class OnboardingOut(BaseModel):
+class ConnectedNumberOut(BaseModel):
     """A number after its onboarding."""
 
     model_config = ConfigDict(
@@ -183,7 +183,7 @@ class BotLink(RequestModel):
     bot_id: UUID | None = Field(description="Null links none: messages are stored and not answered.")
 
 
-class AutoreplySwitch(RequestModel):
+class NumberSwitch(RequestModel):
     """Whether a number's bot answers."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"enabled": False}})

@@ -69,7 +69,7 @@ class _Shown:
     account: JsonObject
 
 
-class Onboarding:
+class NumberOnboarding:
     """Proves numbers of one stage. Every method raises Unavailable when DynamoDB does not answer."""
 
     def __init__(

@@ -13,7 +13,7 @@ from functions.bots.channels.whatsapp.accounts import MetaApp, accounts_of_token
 from functions.bots.channels.whatsapp.graph import GraphClient, GraphError, GraphRefused
 from functions.bots.whatsapp.graph_errors import onboarding_error, refused
 from functions.bots.whatsapp.number_schemas import SignupCode
-from functions.bots.whatsapp.onboarding import Onboarded, Onboarding, ProvenNumber
+from functions.bots.whatsapp.onboarding import Onboarded, NumberOnboarding, ProvenNumber
 
 APP_ID, APP_SECRET = "META_APP_ID", "META_APP_SECRET"
 
@@ -21,7 +21,7 @@ APP_ID, APP_SECRET = "META_APP_ID", "META_APP_SECRET"
 class EmbeddedSignup:
     """Exchanges codes of the platform's app, which `app` returns; None where the operator has set none up."""
 
-    def __init__(self, graph: GraphClient, onboarding: Onboarding, app: Callable[[], MetaApp | None]) -> None:
+    def __init__(self, graph: GraphClient, onboarding: NumberOnboarding, app: Callable[[], MetaApp | None]) -> None:
         self._graph = graph
         self._onboarding = onboarding
         self._app = app
@@ -29,7 +29,7 @@ class EmbeddedSignup:
     async def connect(
         self, tenant: str, signup: SignupCode, actor: Actor, now: Micros, operation: Operation
     ) -> Onboarded:
-        """The number of the sign-up. Raises ApiError as `Onboarding.connect`, and 503 without an app."""
+        """The number of the sign-up. Raises ApiError as `NumberOnboarding.connect`, and 503 without an app."""
         app = self._app()
         if app is None:
             raise _not_configured()

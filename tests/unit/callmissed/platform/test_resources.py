@@ -6,6 +6,7 @@ import pytest
 
 from callmissed.platform.functions import (
     AUTH_API,
+    BOTS_API,
     CALLBACKS_API,
     EVENT_RELAY,
     FUNCTIONS,
@@ -62,7 +63,7 @@ def test_resources_have_names_and_variables_of_their_own() -> None:
 def test_function_for_providers_callbacks_reads_none_of_their_api_keys() -> None:
     """It answers requests of anybody, and what it can read is what a fault in it could give away."""
     assert CALLBACKS_API.needs == (SEALING_KEYS, CALLBACK_SECRETS)
-    assert [each for each in FUNCTIONS if CALLBACK_SECRETS in each.needs] == [CALLBACKS_API]
+    assert [each for each in FUNCTIONS if CALLBACK_SECRETS in each.needs] == [CALLBACKS_API, BOTS_API]
     assert [each for each in FUNCTIONS if PROVIDER_KEYS in each.needs] == [INFERENCE]
     assert [each for each in FUNCTIONS if ACCOUNT_SECRETS in each.needs] == [AUTH_API, MAILER]
 
