@@ -14,15 +14,15 @@ from functions.bots.dependencies import LiveCallerOf
 from functions.bots.error_responses import error_responses
 from functions.bots.whatsapp.number_schemas import (
     AccountOut,
-    NumberSwitch,
     BotLink,
-    NumberProof,
     ConnectedNumberOut,
+    NumberProof,
+    NumberSwitch,
     PhoneNumberOut,
     SignupCode,
 )
 from functions.bots.whatsapp.number_service import Numbers
-from functions.bots.whatsapp.onboarding import Onboarded, NumberOnboarding, ProvenNumber
+from functions.bots.whatsapp.onboarding import NumberOnboarding, Onboarded, ProvenNumber
 from functions.bots.whatsapp.signup import EmbeddedSignup
 
 router = APIRouter(prefix="/api/v1/whatsapp", tags=["whatsapp"], route_class=GatewayRoute)

@@ -13,7 +13,7 @@ from functions.bots.channels.whatsapp.accounts import MetaApp, accounts_of_token
 from functions.bots.channels.whatsapp.graph import GraphClient, GraphError, GraphRefused
 from functions.bots.whatsapp.graph_errors import onboarding_error, refused
 from functions.bots.whatsapp.number_schemas import SignupCode
-from functions.bots.whatsapp.onboarding import Onboarded, NumberOnboarding, ProvenNumber
+from functions.bots.whatsapp.onboarding import NumberOnboarding, Onboarded, ProvenNumber
 
 APP_ID, APP_SECRET = "META_APP_ID", "META_APP_SECRET"
 
