@@ -12,10 +12,10 @@ from functions.bots.inbox.cursors import CURSOR
 from functions.bots.inbox.errors import unprocessable
 from functions.bots.inbox.listing import ConversationFilter, Sort
 from functions.bots.inbox.schemas import (
+    ConversationMessageOut,
     ConversationOut,
     ConversationPageOut,
     ConversationStatus,
-    MessageOut,
     MessagePageOut,
     TurnOut,
     TurnPageOut,
@@ -95,7 +95,9 @@ async def list_messages(
 ) -> MessagePageOut:
     """The latest messages, or those before `before_id`, oldest first."""
     page = await inbox.messages(caller.tenant, conversation_id, limit, before_id)
-    return MessagePageOut(data=[MessageOut.of(each) for each in reversed(page.entries)], next_cursor=page.next)
+    return MessagePageOut(
+        data=[ConversationMessageOut.of(each) for each in reversed(page.entries)], next_cursor=page.next
+    )
 
 
 @router.get(f"{ONE}/turns", summary="List turns", response_model=TurnPageOut, responses=error_responses(404, 422))

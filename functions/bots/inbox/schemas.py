@@ -213,7 +213,7 @@ class SendErrorOut(BaseModel):
         return cls(code=error.code, title=error.title, details=error.details)
 
 
-class MessageOut(BaseModel):
+class ConversationMessageOut(BaseModel):
     """A message."""
 
     model_config = ConfigDict(json_schema_extra={"example": _MESSAGE})
@@ -261,7 +261,7 @@ class MessagePageOut(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"example": {"data": [_MESSAGE], "next_cursor": None}})
 
-    data: list[MessageOut]
+    data: list[ConversationMessageOut]
     next_cursor: str | None = Field(description="The `before_id` of the page of older messages; null where none are.")
 
 
