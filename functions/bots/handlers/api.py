@@ -28,6 +28,7 @@ from functions.bots.inbox import routes as conversations
 from functions.bots.inbox.changes import InboxChanges
 from functions.bots.inbox.handoffs import Handoffs
 from functions.bots.inbox.repository import InboxRepository
+from functions.bots.inbox.search import MessageSearch
 from functions.bots.inbox.service import Inbox
 from functions.bots.numbers.repository import NumberRepository
 from functions.bots.whatsapp import number_routes
@@ -52,6 +53,7 @@ class BotsServices:
     inbox: Inbox
     inbox_changes: InboxChanges
     handoffs: Handoffs
+    message_search: MessageSearch
     clock: Clock
 
 
@@ -78,6 +80,7 @@ def create_services(composition: BotsComposition, *, clock: Clock = system_clock
         inbox=inbox,
         inbox_changes=changes,
         handoffs=Handoffs(stored, inbox, changes),
+        message_search=MessageSearch(stored, inbox),
         clock=clock,
     )
 

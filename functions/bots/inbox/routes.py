@@ -12,14 +12,17 @@ from functions.bots.inbox.cursors import CURSOR
 from functions.bots.inbox.errors import unprocessable
 from functions.bots.inbox.listing import ConversationFilter, Sort
 from functions.bots.inbox.schemas import (
+    ChangesOut,
     ConversationMessageOut,
     ConversationOut,
     ConversationPageOut,
     ConversationStatus,
+    FoundMessagesOut,
     MessagePageOut,
     TurnOut,
     TurnPageOut,
 )
+from functions.bots.inbox.search import MessageSearch
 from functions.bots.inbox.service import Inbox
 
 router = APIRouter(tags=["conversations"], route_class=GatewayRoute)
@@ -28,6 +31,7 @@ ONE = f"{PATH}/{{conversation_id}}"
 ENTRY_ID = "^[A-Za-z0-9_-]{1,64}$"
 _ME = "me"
 
+SearchOf = Annotated[MessageSearch, from_state("message_search")]
 InboxOf = Annotated[Inbox, from_state("inbox")]
 Limit = Annotated[int, Query(ge=1, le=500, description="Maximum entries of a page.")]
 Cursor = Annotated[str | None, Query(pattern=CURSOR, description="`next_cursor` of the page before.")]
@@ -79,6 +83,46 @@ async def list_conversations(
     now = clock()
     page = await inbox.page(caller.tenant, wanted, sort, limit, cursor, now)
     return ConversationPageOut(data=await inbox.shown(page.conversations, now), next_cursor=page.cursor)
+
+
+@router.get(
+    f"{PATH}/search", summary="Search messages", response_model=FoundMessagesOut, responses=error_responses(404, 422)
+)
+async def search_messages(
+    search: SearchOf,
+    caller: CallerOf,
+    q: Annotated[str, Query(min_length=1, max_length=200, description="Words, all of which a message must have.")],
+    conversation_id: Annotated[str | None, Query(max_length=64, description="Only of this conversation.")] = None,
+    limit: Annotated[int, Query(ge=1, le=50, description="Maximum messages of a page.")] = 20,
+    cursor: Cursor = None,
+) -> FoundMessagesOut:
+    """Messages with all words of `q`, newest first.
+
+    Words are compared whole and without case. A new message is found after a few seconds; in one conversation, at once.
+    """
+    found = await search.find(caller.tenant, q, conversation_id, limit, cursor)
+    return FoundMessagesOut(data=[ConversationMessageOut.of(each) for each in found.messages], next_cursor=found.cursor)
+
+
+@router.get(f"{PATH}/changes", summary="Follow changes", response_model=ChangesOut, responses=error_responses(422))
+async def list_changes(
+    inbox: InboxOf,
+    caller: CallerOf,
+    clock: ClockOf,
+    since: Annotated[
+        str | None, Query(max_length=200, description="`next_cursor` of the answer before, or a time in RFC 3339.")
+    ] = None,
+    limit: Limit = 200,
+) -> ChangesOut:
+    """Conversations that changed since, oldest change first, each once and as it is now.
+
+    Without `since` you get a `next_cursor` for changes from now on: take it first, then read the list, then follow. The
+    cursor stays some seconds behind, so the latest changes may be there again; none is missed.
+    """
+    now = clock()
+    changed = await inbox.changed_since(caller.tenant, since, limit, now)
+    data = await inbox.shown(changed.conversations, now)
+    return ChangesOut(data=data, next_cursor=changed.cursor, has_more=changed.has_more)
 
 
 @router.get(ONE, summary="Get a conversation", response_model=ConversationOut, responses=error_responses(404))

@@ -265,6 +265,18 @@ class MessagePageOut(BaseModel):
     next_cursor: str | None = Field(description="The `before_id` of the page of older messages; null where none are.")
 
 
+class FoundMessagesOut(BaseModel):
+    """Some messages of all conversations, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"data": [_MESSAGE], "next_cursor": None}})
+
+    data: list[ConversationMessageOut]
+    next_cursor: str | None = Field(
+        description="The `cursor` of the next page; null on the last one. A page may be short, or empty, and not be "
+        "the last."
+    )
+
+
 class TurnOut(BaseModel):
     """A turn: what the bot answered, or why it did not."""
 

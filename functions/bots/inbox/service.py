@@ -9,6 +9,7 @@ from callmissed.clock import Micros
 from functions.bots.conversations.messages import StoredMessage, Turn
 from functions.bots.conversations.records import Conversation
 from functions.bots.inbox.errors import conversation_not_found
+from functions.bots.inbox.feed import ChangedConversations, changed_since
 from functions.bots.inbox.listing import ConversationFilter, ConversationPage, ListQuery, Sort, list_page
 from functions.bots.inbox.repository import InboxRepository
 from functions.bots.inbox.schemas import ConversationOut
@@ -43,6 +44,10 @@ class Inbox:
     ) -> ConversationPage:
         """At most `limit` conversations after `cursor`, newest first. Raises ApiError 422 for an invalid cursor."""
         return await list_page(self._repository, ListQuery(tenant, wanted, sort), limit, cursor, now)
+
+    async def changed_since(self, tenant: str, since: str | None, limit: int, now: Micros) -> ChangedConversations:
+        """At most `limit` conversations that changed after `since`. Raises ApiError 422."""
+        return await changed_since(self._repository, tenant, since, limit, now)
 
     async def messages(
         self, tenant: str, conversation_id: str, limit: int, before_id: str | None

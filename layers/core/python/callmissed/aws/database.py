@@ -27,6 +27,7 @@ from callmissed.settings import CoreSettings
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
+_MAX_BATCH_WRITES = 25
 _MAX_PARTITION_KEY, _MAX_SORT_KEY = 2048, 1024
 """Maximum bytes of a key's values.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -122,6 +123,14 @@ class Database:
     async def put(self, table: Table, item: Item) -> None:
         """Write the item, replacing an existing one."""
         await self._write(put_operation(table, item))
+
+    async def put_all(self, table: Table, items: Sequence[Item]) -> None:
+        """Write the items, whose keys differ, replacing existing ones; some may be written when this raises."""
+        for start in range(0, len(items), _MAX_BATCH_WRITES):
+            puts = [{"PutRequest": {"Item": to_item(item)}} for item in items[start : start + _MAX_BATCH_WRITES]]
+            answer = await self.dynamodb.call("BatchWriteItem", {"RequestItems": {self.name(table): puts}})
+            if answer.get("UnprocessedItems"):
+                raise Unavailable("the items could not all be written", indeterminate=True)
 
     async def put_new(self, table: Table, item: Item) -> Item:
         """Write the item unless one exists; returns the existing item, empty when there was none.

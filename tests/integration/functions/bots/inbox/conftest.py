@@ -16,6 +16,7 @@ from functions.bots.inbox import change_routes, routes
 from functions.bots.inbox.changes import InboxChanges
 from functions.bots.inbox.handoffs import Handoffs
 from functions.bots.inbox.repository import InboxRepository
+from functions.bots.inbox.search import MessageSearch
 from functions.bots.inbox.service import Inbox
 from local.aws.tables import StageTables
 from tests.support.bots.inbox import NOW, Clock, InboxApi, Tenant
@@ -41,6 +42,7 @@ async def shared_inbox_api(new_tables: Callable[[], StageTables]) -> AsyncIterat
         inbox=inbox,
         inbox_changes=changes,
         handoffs=Handoffs(repository, inbox, changes),
+        message_search=MessageSearch(repository, inbox),
         clock=clock,
     )
     inbox_api.app = RequestContextMiddleware(app)

@@ -45,6 +45,8 @@ ROUTES: tuple[Route, ...] = (
     _whatsapp("POST", f"{_WHATSAPP}/phone_numbers/{{phone_id}}/link-bot"),
     _whatsapp("POST", f"{_WHATSAPP}/phone_numbers/{{phone_id}}/autoreply"),
     _reads("GET", _CONVERSATIONS),
+    _reads("GET", f"{_CONVERSATIONS}/search"),
+    _reads("GET", f"{_CONVERSATIONS}/changes"),
     _reads("GET", _CONVERSATION),
     _writes("PATCH", _CONVERSATION),
     _reads("GET", f"{_CONVERSATION}/messages"),
