@@ -23,7 +23,14 @@ from functions.bots.numbers.records import PhoneNumber
 from functions.bots.outbound.claims import ABANDONED, RELEASE_SECONDS, Claimed, Claims, release_changes
 from functions.bots.outbound.drafts import Draft, Fence
 from functions.bots.outbound.errors import ConversationBusy
-from functions.bots.outbound.storage import OutboundMessages, failed_values, sent_event, sent_values, unknown_delivery
+from functions.bots.outbound.storage import (
+    OutboundMessages,
+    QueueMark,
+    failed_values,
+    sent_event,
+    sent_values,
+    unknown_delivery,
+)
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -94,7 +101,7 @@ class Attempts:
             await self._renewed(attempt)
             outcome = await send_once(self._graph, number.number_id, token, body)
             pause = next(pauses)
-            if not _may_pass(outcome) or self.monotonic() + pause > until:
+            if not may_pass(outcome) or self.monotonic() + pause > until:
                 break
             await self.sleep(pause)
         if isinstance(outcome, Refused) and outcome.fault.meaning is FaultMeaning.TOKEN:
@@ -115,23 +122,27 @@ class Attempts:
             case Unknown():
                 return message
 
-    async def release(self, claimed: Claimed, message: StoredMessage | None = None) -> None:
-        """End the claim and publish `message.sent` for a sent message, together.
+    async def release(
+        self, claimed: Claimed, message: StoredMessage | None = None, *, mark: QueueMark | None = None
+    ) -> None:
+        """End the claim, publish `message.sent` for a sent message, and remove the `mark` of one that waited: together.
 
-        Whoever finds the claim later does both, if this process dies before.
+        Whoever finds the claim later does all this, if this process dies before.
         """
-        event = message and message.wamid and not message.error
+        publishes = message is not None and message.wamid is not None and message.error is None
         unsettled = message.id if message and message.status is MessageStatus.SENDING else None
         for _ in range(_RELEASE_TRIES):
-            now = self.clock()
-            changes = release_changes(claimed, now, unsettled=unsettled)
-            operations = [update_operation(CONVERSATIONS, claimed.conversation.key, **changes)]
-            operations += [sent_event(message, claimed.conversation, now)] if message and event else []
+            now, key = self.clock(), claimed.conversation.key
+            changes = release_changes(claimed, now, unsettled=unsettled, dequeued=1 if mark else 0)
+            operations = [update_operation(CONVERSATIONS, key, **changes), *([mark.removal] if mark else [])]
+            operations += [sent_event(message, claimed.conversation, now)] if message and publishes else []
             try:
                 await self.database.transact(operations)
                 return
             except TransactionCanceled as canceled:
-                event = event and canceled.reasons[-1] != "ConditionalCheckFailed"
+                failed = [reason == "ConditionalCheckFailed" for reason in canceled.reasons]
+            mark = None if mark and failed[1] else mark
+            publishes = publishes and not failed[-1]
             conversation = await self.current(claimed.conversation)
             if conversation.claim != claimed.claim:
                 return
@@ -230,7 +241,8 @@ def body_of(message: StoredMessage, conversation: Conversation) -> Item:
     )
 
 
-def _may_pass(outcome: SendOutcome) -> bool:
+def may_pass(outcome: SendOutcome) -> bool:
+    """Whether the message did not go out, and may go out a little later."""
     return isinstance(outcome, Unreached) or (isinstance(outcome, Refused) and outcome.fault.may_pass)
 
 

@@ -99,30 +99,39 @@ class Claims:
         return Claimed(conversation_of(item), claim)
 
 
-def release_changes(claimed: Claimed, now: Micros, *, unsettled: str | None = None) -> Changes:
-    """The changes that end a claim. `unsettled` is the message, if it may have gone out.
+def release_changes(claimed: Claimed, now: Micros, *, unsettled: str | None = None, dequeued: int = 0) -> Changes:
+    """The changes that end a claim, for a transaction.
 
-    What waits for nothing leaves the index `due`, on the condition that nothing waits at that moment; a caller whose
-    condition fails writes `release_changes` of the conversation as it is.
+    `unsettled` is the message, if it may have gone out; `dequeued` is 1 for a message that waits no longer. What waits
+    for nothing leaves the index `due`, on the condition that nothing waits at that moment; a caller whose condition
+    fails writes the changes of the conversation as it is.
     """
     before = claimed.conversation
     changes: Changes = {
         "set": {"changed": change_mark(now, before.id), "last_activity": now},
         "remove": ("claim",),
         "expected": {"claim": to_claim(claimed.claim)},
+        "add": {"queued": -dequeued} if dequeued else {},
     }
     if unsettled:
-        due = due_text(Micros(now + MINUTE))
-        marks: dict[str, Any] = {} if before.pending or before.queued else {"due": due, "shard": shard_of(before.id)}
-        return {**changes, "set": {**changes.get("set", {}), **marks}, "add": {"unsettled": frozenset({unsettled})}}
-    if before.pending or before.queued or before.unsettled:
+        return changes | _unsettled_changes(changes, before, unsettled, now)
+    if before.pending or before.queued > dequeued or before.unsettled:
         return changes
-    idle = {"pending": 0, "queued": missing_or(equal(0))}
+    idle = {"pending": 0, "queued": 1 if dequeued else missing_or(equal(0))}
     return {
         **changes,
         "remove": ("claim", "shard", "due"),
         "expected": {**changes.get("expected", {}), **idle},
         "must_not_exist": ("unsettled",),
+    }
+
+
+def _unsettled_changes(changes: Changes, before: Conversation, message_id: str, now: Micros) -> Changes:
+    """The message is settled when nothing is heard of it, so that the conversation stays due."""
+    later = {} if before.pending or before.queued else {"due": due_text(Micros(now + MINUTE))}
+    return {
+        "set": {**changes.get("set", {}), "shard": shard_of(before.id), **later},
+        "add": {**changes.get("add", {}), "unsettled": frozenset({message_id})},
     }
 
 

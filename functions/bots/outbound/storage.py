@@ -12,7 +12,7 @@ from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import begins_with
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed
-from callmissed.aws.operations import WriteOperation, discard_operation, put_new_operation, put_operation
+from callmissed.aws.operations import WriteOperation, delete_operation, put_new_operation, put_operation
 from callmissed.clock import Micros
 from callmissed.events.outbox import new_event, publish_operation
 from callmissed.events.types import MessageSent
@@ -43,9 +43,9 @@ class QueueMark:
     first: str
 
     @property
-    def discard(self) -> WriteOperation:
-        """Remove the mark, if it is there."""
-        return discard_operation(MESSAGES, {"thread": self.thread, "item": self.item})
+    def removal(self) -> WriteOperation:
+        """Remove the mark, which must be there."""
+        return delete_operation(MESSAGES, {"thread": self.thread, "item": self.item})
 
 
 class OutboundMessages:
@@ -76,6 +76,11 @@ class OutboundMessages:
         except ConditionFailed as failed:
             return failed.indeterminate and failed.item.get("attempt") == attempt
         return True
+
+    async def fail_waiting(self, message_id: str, conversation: Conversation, error: SendError) -> None:
+        """Mark a message that waits as failed."""
+        key = message_key(conversation.tenant, conversation.id, message_id)
+        await self._database.update_if(MESSAGES, key, set=failed_values(error), expected={"status": _QUEUED})
 
     async def put_back(self, message: StoredMessage, attempt: Micros) -> None:
         """Let a message of which the claim of `attempt` sent nothing wait again."""

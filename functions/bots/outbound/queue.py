@@ -1,0 +1,156 @@
+"""Messages that wait for those before them: parts of a long text, and what is sent while these are on their way.
+
+They are stored with their marks in one transaction, and sent one after the other, each under a claim, by the API for
+as long as its caller waits, then by the worker. Whoever dies leaves the marks; the index `due` finds them.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from callmissed.aws.comparisons import at_most, missing_or
+from callmissed.aws.dynamodb import TransactionCanceled
+from callmissed.aws.operations import Changes, update_operation
+from callmissed.aws.queues import QueueUnavailable, Sending
+from callmissed.clock import Micros
+from callmissed.platform.tables import CONVERSATIONS
+from functions.bots.channels.whatsapp.sends import Refused, SendOutcome, Unreached
+from functions.bots.conversations.messages import MessageStatus, SendError, StoredMessage
+from functions.bots.conversations.records import Conversation, change_mark, due_text, shard_of
+from functions.bots.numbers.records import PhoneNumber
+from functions.bots.outbound.attempts import Attempt, Attempts, may_pass
+from functions.bots.outbound.drafts import Draft
+from functions.bots.outbound.errors import ConversationBusy, NotSendable, NumberDisconnected, QueueFull, WindowClosed
+from functions.bots.outbound.jobs import send_job
+from functions.bots.outbound.sending import check_sendable
+from functions.bots.outbound.storage import QueueMark, queued_puts
+
+MAX_WAITING = 100
+"""Maximum messages that wait for one end user."""
+
+_API_SECONDS = 25
+"""Delay of the job that goes on for an API process, which itself sends meanwhile."""
+
+_log = logging.getLogger(__name__)
+
+
+class MessageQueue:
+    """The waiting messages of conversations. Every method raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(self, attempts: Attempts, jobs: Sending) -> None:
+        self._attempts = attempts
+        self._jobs = jobs
+
+    async def put(self, conversation: Conversation, drafts: Sequence[Draft]) -> list[StoredMessage]:
+        """Store `drafts`, to be sent in their order. Raises QueueFull, or ConversationBusy if they are stored."""
+        attempts, now = self._attempts, self._attempts.clock()
+        messages = [draft.stored(conversation, MessageStatus.QUEUED, now) for draft in drafts]
+        changes = _queued_changes(conversation, drafts, now)
+        operations = [update_operation(CONVERSATIONS, conversation.key, **changes), *queued_puts(messages)]
+        try:
+            await attempts.database.transact(operations)
+        except TransactionCanceled as canceled:
+            raise QueueFull if canceled.reasons[0] == "ConditionalCheckFailed" else ConversationBusy from None
+        await self._send_job(conversation, _API_SECONDS)
+        return messages
+
+    async def drain(self, conversation: Conversation, number: PhoneNumber | None, *, until: float) -> bool:
+        """Send what waits, in its order, `until` then; whether nothing waits any more."""
+        while marks := await self._attempts.messages.waiting(conversation):
+            conversation = await self._attempts.current(conversation)
+            if self._attempts.monotonic() >= until:
+                return False
+            try:
+                sent = await self._send_first(conversation, number, marks, until)
+            except ConversationBusy:
+                return False
+            if not sent:
+                return False
+        return True
+
+    async def go_on(self, conversation: Conversation, delay_seconds: int) -> None:
+        """Let a worker send what waits."""
+        await self._send_job(conversation, delay_seconds)
+
+    async def _send_first(
+        self, conversation: Conversation, number: PhoneNumber | None, marks: Sequence[QueueMark], until: float
+    ) -> bool:
+        """Send the first message; False if Meta takes none at the moment."""
+        attempts, mark = self._attempts, marks[0]
+        draft = Draft(mark.message_id, author="queue", content={})
+        attempt = await attempts.claim(conversation, draft, None, until=until, queued=True)
+        message = await attempts.messages.get(conversation, mark.message_id)
+        if message is None or message.status is not MessageStatus.QUEUED:
+            await attempts.release(attempt.claimed, message, mark=mark)
+            return True
+        if problem := _problem(attempt.claimed.conversation, number, attempts.clock()):
+            await self._fail(attempt, marks, problem)
+            return True
+        assert number is not None
+        return await self._send(attempt, number, message, marks, until)
+
+    async def _send(
+        self, attempt: Attempt, number: PhoneNumber, message: StoredMessage, marks: Sequence[QueueMark], until: float
+    ) -> bool:
+        attempts, begun = self._attempts, attempt.claimed.claim.at
+        if not await attempts.messages.begin(message, begun):
+            await attempts.release(attempt.claimed)
+            return True
+        try:
+            outcome = await attempts.deliver(attempt, number, message, until=until)
+        except NotSendable:
+            await attempts.messages.put_back(message, begun)
+            return False
+        if may_pass(outcome):
+            await attempts.messages.put_back(message, begun)
+            await attempts.release(attempt.claimed)
+            return False
+        settled = await attempts.settle(message, outcome)
+        await attempts.release(attempt.claimed, settled, mark=marks[0])
+        if settled.error and _is_refusal(outcome):
+            await self._fail_rest(attempt.claimed.conversation, marks, settled.error)
+        return True
+
+    async def _fail(self, attempt: Attempt, marks: Sequence[QueueMark], problem: SendError) -> None:
+        conversation = attempt.claimed.conversation
+        await self._attempts.messages.fail_waiting(marks[0].message_id, conversation, problem)
+        await self._attempts.release(attempt.claimed, mark=marks[0])
+        await self._fail_rest(conversation, marks, problem)
+
+    async def _fail_rest(self, conversation: Conversation, marks: Sequence[QueueMark], error: SendError) -> None:
+        """What belongs to one text fails together: no part goes out after one that can't. Their marks go with them."""
+        for mark in marks[1:]:
+            if mark.first == marks[0].first:
+                await self._attempts.messages.fail_waiting(mark.message_id, conversation, error)
+
+    async def _send_job(self, conversation: Conversation, delay_seconds: int) -> None:
+        """Best-effort enqueue. The index `due` is the source of truth, so a lost job only delays messages."""
+        try:
+            await self._jobs.send([send_job(conversation.tenant, conversation.id, delay_seconds)])
+        except QueueUnavailable:
+            _log.warning("a job of waiting messages was not queued", exc_info=True)
+
+
+def _queued_changes(conversation: Conversation, drafts: Sequence[Draft], now: Micros) -> Changes:
+    takes_over = any(draft.takes_over for draft in drafts)
+    return {
+        "set": {"changed": change_mark(now, conversation.id)} | ({"autoreply": False} if takes_over else {}),
+        "set_missing": {"shard": shard_of(conversation.id), "due": due_text(now)},
+        "add": {"queued": len(drafts)} | ({"epoch": 1} if takes_over else {}),
+        "expected": {"queued": missing_or(at_most(MAX_WAITING - len(drafts)))},
+    }
+
+
+def _problem(conversation: Conversation, number: PhoneNumber | None, now: Micros) -> SendError | None:
+    try:
+        if number is None:
+            raise NumberDisconnected
+        check_sendable(conversation, number, now)
+    except WindowClosed:
+        return SendError(None, "window_closed", "The 24-hour window closed while the message waited.")
+    except NumberDisconnected:
+        return SendError(None, "number_disconnected", "The number was disconnected while the message waited.")
+    return None
+
+
+def _is_refusal(outcome: SendOutcome) -> bool:
+    return isinstance(outcome, Refused | Unreached)
