@@ -10,6 +10,7 @@ from callmissed.http.client import SafeClient
 from callmissed.platform.queues.bots import TURNS
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings, from_environment
+from functions.bots.channels.whatsapp.graph import GraphClient
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class BotsComposition:
     def http(self) -> SafeClient:
         """Reaches Meta and Twilio."""
         return SafeClient(allow_loopback=self.settings.allow_loopback)
+
+    @cached_property
+    def graph(self) -> GraphClient:
+        """Meta's Graph API."""
+        return GraphClient(self.settings.graph_url, self.http)
 
 
 def compose(settings: CoreSettings | None = None) -> BotsComposition:

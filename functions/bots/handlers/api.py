@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from callmissed.aws.queues import Sending
 from callmissed.aws.runtime import logs_failures, use_own_loop
 from callmissed.aws.secrets import callback_environment
 from callmissed.aws.start import prepare_start
@@ -20,8 +21,8 @@ from functions.bots.bots import routes as bots
 from functions.bots.bots.channel_check import ChannelCheck
 from functions.bots.bots.repository import BotRepository
 from functions.bots.bots.service import Bots
-from functions.bots.channels.whatsapp.graph import GraphClient
 from functions.bots.composition import BotsComposition, compose
+from functions.bots.conversations.repository import ConversationRepository
 from functions.bots.conversations.take_over import TakeOvers
 from functions.bots.inbox import change_routes as conversation_changes
 from functions.bots.inbox import routes as conversations
@@ -31,14 +32,29 @@ from functions.bots.inbox.repository import InboxRepository
 from functions.bots.inbox.search import MessageSearch
 from functions.bots.inbox.service import Inbox
 from functions.bots.numbers.repository import NumberRepository
+from functions.bots.outbound.attempts import Attempts
+from functions.bots.outbound.queue import MessageQueue
 from functions.bots.whatsapp import number_routes
+from functions.bots.whatsapp.media import routes as media
+from functions.bots.whatsapp.media.service import WhatsAppMedia
+from functions.bots.whatsapp.messages import routes as messages
+from functions.bots.whatsapp.messages.lookup import MessageLookup
+from functions.bots.whatsapp.messages.service import WhatsAppMessages
 from functions.bots.whatsapp.number_service import BotOfNumber, Numbers
 from functions.bots.whatsapp.onboarding import NumberOnboarding
+from functions.bots.whatsapp.recipients import Recipients
 from functions.bots.whatsapp.signup import EmbeddedSignup, meta_app_of
 
 prepare_start("anyio._backends._asyncio")
 
-ROUTERS = (bots.router, number_routes.router, conversations.router, conversation_changes.router)
+ROUTERS = (
+    bots.router,
+    number_routes.router,
+    messages.router,
+    media.router,
+    conversations.router,
+    conversation_changes.router,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +70,15 @@ class BotsServices:
     inbox_changes: InboxChanges
     handoffs: Handoffs
     message_search: MessageSearch
+    messages: WhatsAppMessages
+    message_lookup: MessageLookup
+    media: WhatsAppMedia
     clock: Clock
 
 
-def create_services(composition: BotsComposition, *, clock: Clock = system_clock) -> BotsServices:
+def create_services(
+    composition: BotsComposition, *, queue: Sending | None = None, clock: Clock = system_clock
+) -> BotsServices:
     """The services of one process, none of which opens a connection before use.
 
     Raises ValueError without a sealing key.
@@ -65,11 +86,13 @@ def create_services(composition: BotsComposition, *, clock: Clock = system_clock
     settings, database, sealer = composition.settings, composition.database, composition.sealer
     numbers, stored_bots = NumberRepository(database), BotRepository(database)
     owned, linkable = Bots(stored_bots, numbers, sealer), BotOfNumber(stored_bots)
-    graph = GraphClient(settings.graph_url, composition.http)
+    graph, opened = composition.graph, ConversationRepository(database)
     onboarding = NumberOnboarding(graph, numbers, Integrations(database), linkable, sealer)
     stored = InboxRepository(database)
     inbox = Inbox(stored)
     changes = InboxChanges(inbox, TakeOvers(database, clock))
+    recipients = Recipients(numbers, opened)
+    attempts = Attempts(database, graph, sealer, clock=clock)
     urls = ProviderUrls(settings.graph_url, settings.twilio_url, settings.sarvam_url)
     return BotsServices(
         bots=owned,
@@ -81,6 +104,9 @@ def create_services(composition: BotsComposition, *, clock: Clock = system_clock
         inbox_changes=changes,
         handoffs=Handoffs(stored, inbox, changes),
         message_search=MessageSearch(stored, inbox),
+        messages=WhatsAppMessages(attempts, MessageQueue(attempts, queue or composition.turns), recipients),
+        message_lookup=MessageLookup(database, opened, recipients, graph, sealer),
+        media=WhatsAppMedia(database, opened, recipients, graph, sealer),
         clock=clock,
     )
 

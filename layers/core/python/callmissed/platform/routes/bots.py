@@ -28,6 +28,10 @@ def _writes(method: str, path: str) -> Route:
     return _route(method, path, "conversations:write")
 
 
+def _messages(method: str, path: str, scope: str = "whatsapp:send") -> Route:
+    return _route(method, f"{_WHATSAPP}{path}", scope)
+
+
 ROUTES: tuple[Route, ...] = (
     _route("GET", "/api/v1/bots", "bots:read"),
     _bots("POST", "/api/v1/bots"),
@@ -59,4 +63,15 @@ ROUTES: tuple[Route, ...] = (
     _reads("GET", f"{_HANDOFFS}/count"),
     _writes("POST", f"{_HANDOFFS}/{{conversation_id}}/assign"),
     _writes("POST", f"{_HANDOFFS}/{{conversation_id}}/resolve"),
+    _messages("POST", "/messages"),
+    _messages("POST", "/messages/media"),
+    _messages("POST", "/messages/interactive"),
+    _messages("POST", "/messages/reaction"),
+    _messages("POST", "/messages/location"),
+    _messages("POST", "/messages/contacts"),
+    _messages("GET", "/messages/{wamid}", "whatsapp:read"),
+    _messages("POST", "/messages/{wamid}/read"),
+    _messages("POST", "/media"),
+    _messages("GET", "/media/{media_id}", "whatsapp:read"),
+    _messages("GET", "/media/{media_id}/content", "whatsapp:read"),
 )

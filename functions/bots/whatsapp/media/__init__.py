@@ -1,0 +1,1 @@
+"""Media at Meta: upload, description and content."""

@@ -1,0 +1,113 @@
+"""Messages of API keys and people: sent at once where that is possible, else in their order in the background."""
+
+from collections.abc import Sequence
+
+from callmissed.aws.dynamodb import Unavailable
+from callmissed.idempotency.operation import Operation
+from callmissed.web.caller import Caller, Person
+from functions.bots.conversations.messages import MessageStatus, StoredMessage
+from functions.bots.conversations.records import Conversation
+from functions.bots.numbers.records import PhoneNumber
+from functions.bots.outbound.attempts import Attempts
+from functions.bots.outbound.drafts import Draft
+from functions.bots.outbound.errors import ConversationBusy, NotSendable
+from functions.bots.outbound.queue import MessageQueue
+from functions.bots.outbound.sending import MessageSender, SendTimes, check_sendable
+from functions.bots.whatsapp.errors import not_sent, refused_message
+from functions.bots.whatsapp.messages.drafts import contents_of, drafts_of, message_ids
+from functions.bots.whatsapp.messages.schemas import MessageContact, OutboundMessage, SendResult
+from functions.bots.whatsapp.recipients import Recipients
+from functions.bots.whatsapp.selectors import NewMessage
+
+_REQUEST_SECONDS = 20.0
+"""How long a request sends before it leaves the rest to the worker. API Gateway waits 29 seconds."""
+
+_SOON = 5
+
+
+class WhatsAppMessages:
+    """Messages of one stage. Every method raises Unavailable when DynamoDB does not answer."""
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        queue: MessageQueue,
+        recipients: Recipients,
+        *,
+        seconds: float = _REQUEST_SECONDS,
+    ) -> None:
+        self.recipients = recipients
+        self._attempts = attempts
+        self._queue = queue
+        self._seconds = seconds
+
+    async def send(
+        self, caller: Caller, message: NewMessage, operation: Operation, *, meta_media_id: str | None = None
+    ) -> SendResult:
+        """The messages that the request asks for, after they were sent, or on their way. Raises ApiError."""
+        until = self._attempts.monotonic() + self._seconds
+        number = await self.recipients.number(caller.tenant, message)
+        conversation = await self.recipients.conversation(number, message)
+        contents = contents_of(message, meta_media_id=meta_media_id)
+        ids = message_ids(operation, self._attempts.clock(), len(contents))
+        earlier = await self._earlier(conversation, ids, operation)
+        try:
+            stored = earlier or await self._sent(
+                conversation, number, drafts_of(message, author_of(caller), ids, contents), until
+            )
+        except NotSendable as reason:
+            raise not_sent(reason) from None
+        if (error := stored[0].error) and not any(each.wamid for each in stored):
+            raise refused_message(error)
+        return _result(message, conversation, stored)
+
+    async def _earlier(
+        self, conversation: Conversation, ids: Sequence[str], operation: Operation
+    ) -> list[StoredMessage]:
+        """The messages that an earlier run of the request stored. They are not sent again."""
+        return await self._attempts.messages.stored(conversation, ids) if operation.begun is not None else []
+
+    async def _sent(
+        self, conversation: Conversation, number: PhoneNumber, drafts: Sequence[Draft], until: float
+    ) -> list[StoredMessage]:
+        check_sendable(conversation, number, self._attempts.clock())
+        if len(drafts) == 1 and not conversation.queued:
+            times = SendTimes(claim=self._seconds / 2, retries=self._seconds / 2)
+            try:
+                return [await MessageSender(self._attempts, times).send(conversation, number, drafts[0])]
+            except ConversationBusy:
+                pass
+        return await self._queued(conversation, number, drafts, until)
+
+    async def _queued(
+        self, conversation: Conversation, number: PhoneNumber, drafts: Sequence[Draft], until: float
+    ) -> list[StoredMessage]:
+        """Let the messages wait, and send what waits for as long as the caller does."""
+        stored = await self._queue.put(conversation, drafts)
+        try:
+            if not await self._queue.drain(conversation, number, until=until):
+                await self._queue.go_on(conversation, _SOON)
+            return await self._attempts.messages.stored(conversation, [draft.id for draft in drafts])
+        except Unavailable:
+            return stored
+
+
+def author_of(caller: Caller) -> str:
+    """The author of a caller's messages."""
+    return f"person:{caller.user_id}" if isinstance(caller, Person) else f"key:{caller.key_id}"
+
+
+def is_done(result: SendResult) -> bool:
+    """Whether the outcome of every message is known."""
+    waiting = (str(MessageStatus.QUEUED), str(MessageStatus.SENDING))
+    return all(message.status not in waiting for message in result.messages)
+
+
+def _result(message: NewMessage, conversation: Conversation, stored: Sequence[StoredMessage]) -> SendResult:
+    user, wamids = conversation.user, [each.wamid for each in stored if each.wamid]
+    return SendResult(
+        wamid=stored[0].wamid,
+        wamids=wamids,
+        contacts=[MessageContact(input=message.given, wa_id=user.wa_id, user_id=user.user_id)],
+        messages=[OutboundMessage.of(each) for each in stored],
+    )
