@@ -46,7 +46,7 @@ DELIVERY_UNKNOWN = "delivery_unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class SendError:
+class SendFailure:
     """Why a message failed. `code` is Meta's; None where the reason is ours."""
 
     code: int | None
@@ -73,7 +73,7 @@ class StoredMessage:
     text: str | None = None
     wamid: str | None = None
     reply_to: str | None = None
-    error: SendError | None = None
+    error: SendFailure | None = None
     media: Mapping[str, Any] | None = None
     content: Mapping[str, Any] | None = None
     turn_id: str | None = None
@@ -187,13 +187,13 @@ def message_of(item: Item) -> StoredMessage:
         status=MessageStatus(item["status"]),
         created=Micros(item["created"]),
         wamid=item["wamid"].partition("#")[2] if "wamid" in item else None,
-        error=SendError(error["code"], error["title"], error["details"]) if error else None,
+        error=SendFailure(error["code"], error["title"], error["details"]) if error else None,
         content=json.loads(item["content"]) if "content" in item else None,
         **{name: item.get(name) for name in plain},
     )
 
 
-def to_error(error: SendError) -> Item:
+def to_error(error: SendFailure) -> Item:
     """The stored form of an error."""
     return {"code": error.code, "title": error.title, "details": error.details}
 

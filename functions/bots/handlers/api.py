@@ -32,7 +32,7 @@ from functions.bots.inbox.repository import InboxRepository
 from functions.bots.inbox.search import MessageSearch
 from functions.bots.inbox.service import Inbox
 from functions.bots.numbers.repository import NumberRepository
-from functions.bots.outbound.attempts import Attempts
+from functions.bots.outbound.attempts import SendAttempts
 from functions.bots.outbound.queue import MessageQueue
 from functions.bots.whatsapp import number_routes
 from functions.bots.whatsapp.media import routes as media
@@ -92,7 +92,7 @@ def create_services(
     inbox = Inbox(stored)
     changes = InboxChanges(inbox, TakeOvers(database, clock))
     recipients = Recipients(numbers, opened)
-    attempts = Attempts(database, graph, sealer, clock=clock)
+    attempts = SendAttempts(database, graph, sealer, clock=clock)
     urls = ProviderUrls(settings.graph_url, settings.twilio_url, settings.sarvam_url)
     return BotsServices(
         bots=owned,

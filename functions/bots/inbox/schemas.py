@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from callmissed.clock import Micros, iso
 from callmissed.web.schemas import RequestModel
-from functions.bots.conversations.messages import SendError, StoredMessage, Turn
+from functions.bots.conversations.messages import SendFailure, StoredMessage, Turn
 from functions.bots.conversations.records import Conversation, LastTurn, changed_at
 
 TIME = "2026-11-25T09:30:00.000Z"
@@ -208,7 +208,7 @@ class SendErrorOut(BaseModel):
     details: str | None
 
     @classmethod
-    def of(cls, error: SendError) -> Self:
+    def of(cls, error: SendFailure) -> Self:
         """The error as the API shows it."""
         return cls(code=error.code, title=error.title, details=error.details)
 

@@ -16,8 +16,15 @@ from callmissed.sealing import Sealer
 from functions.bots.channels.whatsapp.errors import FaultMeaning, GraphFault
 from functions.bots.channels.whatsapp.graph import GraphClient
 from functions.bots.channels.whatsapp.payloads import addressed, opaque_of
-from functions.bots.channels.whatsapp.sends import Refused, SendOutcome, Sent, Unknown, Unreached, send_once
-from functions.bots.conversations.messages import MessageStatus, SendError, StoredMessage
+from functions.bots.channels.whatsapp.sends import (
+    SendAccepted,
+    SendOutcome,
+    SendRefused,
+    SendUnknown,
+    SendUnreached,
+    send_once,
+)
+from functions.bots.conversations.messages import MessageStatus, SendFailure, StoredMessage
 from functions.bots.conversations.records import Conversation, conversation_of
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.outbound.claims import ABANDONED, RELEASE_SECONDS, Claimed, Claims, release_changes
@@ -44,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Attempt:
+class SendAttempt:
     """A claimed message on its way. `since` is when the claim was begun, by the monotonic clock."""
 
     claimed: Claimed
@@ -52,7 +59,7 @@ class Attempt:
     fence: Fence | None = None
 
 
-class Attempts:
+class SendAttempts:
     """Attempts of one process. `monotonic` and `sleep` are parameters for tests.
 
     Every method raises Unavailable when DynamoDB does not answer.
@@ -79,20 +86,20 @@ class Attempts:
 
     async def claim(
         self, conversation: Conversation, draft: Draft, fence: Fence | None, *, until: float, queued: bool = False
-    ) -> Attempt:
+    ) -> SendAttempt:
         """Claim the conversation; waits `until` for another message on its way. Raises NotSendable."""
         while True:
             since = self.monotonic()
             try:
                 claimed = await self.claims.set(conversation, draft, fence, self.clock(), queued=queued)
-                return Attempt(claimed, since, fence)
+                return SendAttempt(claimed, since, fence)
             except ConversationBusy:
                 if self.monotonic() + _POLL_SECONDS > until:
                     raise
             await self._wait_for_others(conversation, draft)
 
     async def deliver(
-        self, attempt: Attempt, number: PhoneNumber, message: StoredMessage, *, until: float
+        self, attempt: SendAttempt, number: PhoneNumber, message: StoredMessage, *, until: float
     ) -> SendOutcome:
         """Send the message, again `until` then after definite refusals that may pass. Raises NotSendable."""
         token, body = self._sealer.unseal(number.token), body_of(message, attempt.claimed.conversation)
@@ -104,22 +111,22 @@ class Attempts:
             if not may_pass(outcome) or self.monotonic() + pause > until:
                 break
             await self.sleep(pause)
-        if isinstance(outcome, Refused) and outcome.fault.meaning is FaultMeaning.TOKEN:
+        if isinstance(outcome, SendRefused) and outcome.fault.meaning is FaultMeaning.TOKEN:
             await self._disconnect(number, outcome.fault)
         return outcome
 
     async def settle(self, message: StoredMessage, outcome: SendOutcome) -> StoredMessage:
         """The message with the outcome in the table; as it is when nobody knows."""
         match outcome:
-            case Sent(wamid):
+            case SendAccepted(wamid):
                 return await self.messages.settle(message, sent_values(message, wamid))
-            case Refused(fault):
-                error = SendError(fault.code, fault.title, fault.details)
+            case SendRefused(fault):
+                error = SendFailure(fault.code, fault.title, fault.details)
                 return await self.messages.settle(message, failed_values(error))
-            case Unreached():
-                error = SendError(None, "not_connected", "WhatsApp could not be reached.")
+            case SendUnreached():
+                error = SendFailure(None, "not_connected", "WhatsApp could not be reached.")
                 return await self.messages.settle(message, failed_values(error))
-            case Unknown():
+            case SendUnknown():
                 return message
 
     async def release(
@@ -179,7 +186,7 @@ class Attempts:
         if is_abandoned(conversation, self.clock()):
             await self.settle_unknown(conversation)
 
-    async def _renewed(self, attempt: Attempt) -> None:
+    async def _renewed(self, attempt: SendAttempt) -> None:
         """A claim that is young enough for a request to leave."""
         while self.monotonic() - attempt.since >= RELEASE_SECONDS:
             since = self.monotonic()
@@ -243,7 +250,7 @@ def body_of(message: StoredMessage, conversation: Conversation) -> Item:
 
 def may_pass(outcome: SendOutcome) -> bool:
     """Whether the message did not go out, and may go out a little later."""
-    return isinstance(outcome, Unreached) or (isinstance(outcome, Refused) and outcome.fault.may_pass)
+    return isinstance(outcome, SendUnreached) or (isinstance(outcome, SendRefused) and outcome.fault.may_pass)
 
 
 def _pauses() -> Iterator[float]:

@@ -7,7 +7,6 @@ from typing import Any
 from callmissed.clock import SECOND, Micros
 from functions.bots.conversations.messages import MessageStatus, StoredMessage
 from functions.bots.conversations.records import WINDOW_HOURS, Conversation, Lease
-from functions.bots.numbers.records import PhoneNumber
 
 _MARGIN_SECONDS = 60
 """The window closes so much earlier here, for clocks that differ from Meta's."""
@@ -65,14 +64,6 @@ class Fence:
     lease: Lease
     epoch: int
     last_inbound: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """A number that sends, with its token unsealed."""
-
-    number: PhoneNumber
-    token: str
 
 
 def window_closes(conversation: Conversation) -> Micros:

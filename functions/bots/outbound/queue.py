@@ -13,11 +13,11 @@ from callmissed.aws.operations import Changes, update_operation
 from callmissed.aws.queues import QueueUnavailable, Sending
 from callmissed.clock import Micros
 from callmissed.platform.tables import CONVERSATIONS
-from functions.bots.channels.whatsapp.sends import Refused, SendOutcome, Unreached
-from functions.bots.conversations.messages import MessageStatus, SendError, StoredMessage
+from functions.bots.channels.whatsapp.sends import SendOutcome, SendRefused, SendUnreached
+from functions.bots.conversations.messages import MessageStatus, SendFailure, StoredMessage
 from functions.bots.conversations.records import Conversation, change_mark, due_text, shard_of
 from functions.bots.numbers.records import PhoneNumber
-from functions.bots.outbound.attempts import Attempt, Attempts, may_pass
+from functions.bots.outbound.attempts import SendAttempt, SendAttempts, may_pass
 from functions.bots.outbound.drafts import Draft
 from functions.bots.outbound.errors import ConversationBusy, NotSendable, NumberDisconnected, QueueFull, WindowClosed
 from functions.bots.outbound.jobs import send_job
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 class MessageQueue:
     """The waiting messages of conversations. Every method raises Unavailable when DynamoDB does not answer."""
 
-    def __init__(self, attempts: Attempts, jobs: Sending) -> None:
+    def __init__(self, attempts: SendAttempts, jobs: Sending) -> None:
         self._attempts = attempts
         self._jobs = jobs
 
@@ -89,7 +89,12 @@ class MessageQueue:
         return await self._send(attempt, number, message, marks, until)
 
     async def _send(
-        self, attempt: Attempt, number: PhoneNumber, message: StoredMessage, marks: Sequence[QueueMark], until: float
+        self,
+        attempt: SendAttempt,
+        number: PhoneNumber,
+        message: StoredMessage,
+        marks: Sequence[QueueMark],
+        until: float,
     ) -> bool:
         attempts, begun = self._attempts, attempt.claimed.claim.at
         if not await attempts.messages.begin(message, begun):
@@ -110,13 +115,13 @@ class MessageQueue:
             await self._fail_rest(attempt.claimed.conversation, marks, settled.error)
         return True
 
-    async def _fail(self, attempt: Attempt, marks: Sequence[QueueMark], problem: SendError) -> None:
+    async def _fail(self, attempt: SendAttempt, marks: Sequence[QueueMark], problem: SendFailure) -> None:
         conversation = attempt.claimed.conversation
         await self._attempts.messages.fail_waiting(marks[0].message_id, conversation, problem)
         await self._attempts.release(attempt.claimed, mark=marks[0])
         await self._fail_rest(conversation, marks, problem)
 
-    async def _fail_rest(self, conversation: Conversation, marks: Sequence[QueueMark], error: SendError) -> None:
+    async def _fail_rest(self, conversation: Conversation, marks: Sequence[QueueMark], error: SendFailure) -> None:
         """What belongs to one text fails together: no part goes out after one that can't. Their marks go with them."""
         for mark in marks[1:]:
             if mark.first == marks[0].first:
@@ -140,17 +145,17 @@ def _queued_changes(conversation: Conversation, drafts: Sequence[Draft], now: Mi
     }
 
 
-def _problem(conversation: Conversation, number: PhoneNumber | None, now: Micros) -> SendError | None:
+def _problem(conversation: Conversation, number: PhoneNumber | None, now: Micros) -> SendFailure | None:
     try:
         if number is None:
             raise NumberDisconnected
         check_sendable(conversation, number, now)
     except WindowClosed:
-        return SendError(None, "window_closed", "The 24-hour window closed while the message waited.")
+        return SendFailure(None, "window_closed", "The 24-hour window closed while the message waited.")
     except NumberDisconnected:
-        return SendError(None, "number_disconnected", "The number was disconnected while the message waited.")
+        return SendFailure(None, "number_disconnected", "The number was disconnected while the message waited.")
     return None
 
 
 def _is_refusal(outcome: SendOutcome) -> bool:
-    return isinstance(outcome, Refused | Unreached)
+    return isinstance(outcome, SendRefused | SendUnreached)

@@ -8,11 +8,11 @@ settles it, or `settle_unknown` two minutes later.
 from dataclasses import dataclass, replace
 
 from callmissed.aws.dynamodb import Unavailable
-from functions.bots.channels.whatsapp.sends import SendOutcome, Sent
+from functions.bots.channels.whatsapp.sends import SendAccepted, SendOutcome
 from functions.bots.conversations.messages import MessageStatus, StoredMessage
 from functions.bots.conversations.records import Conversation
 from functions.bots.numbers.records import PhoneNumber
-from functions.bots.outbound.attempts import Attempt, Attempts
+from functions.bots.outbound.attempts import SendAttempt, SendAttempts
 from functions.bots.outbound.drafts import Draft, Fence, window_closes
 from functions.bots.outbound.errors import ConversationBusy, NotSendable, NumberDisconnected, WindowClosed
 
@@ -28,7 +28,7 @@ class SendTimes:
 class MessageSender:
     """Sends messages of one part at once. Create it anywhere, use it from one event loop."""
 
-    def __init__(self, attempts: Attempts, times: SendTimes | None = None) -> None:
+    def __init__(self, attempts: SendAttempts, times: SendTimes | None = None) -> None:
         self._attempts = attempts
         self._times = times or SendTimes()
 
@@ -60,10 +60,10 @@ class MessageSender:
         return await attempts.settle(message, outcome)
 
     async def settle_unknown(self, conversation: Conversation, *, release: bool = True) -> StoredMessage | None:
-        """As `Attempts.settle_unknown`."""
+        """As `SendAttempts.settle_unknown`."""
         return await self._attempts.settle_unknown(conversation, release=release)
 
-    async def _delivered(self, attempt: Attempt, number: PhoneNumber, message: StoredMessage) -> SendOutcome:
+    async def _delivered(self, attempt: SendAttempt, number: PhoneNumber, message: StoredMessage) -> SendOutcome:
         attempts = self._attempts
         try:
             return await attempts.deliver(attempt, number, message, until=attempts.monotonic() + self._times.retries)
@@ -72,13 +72,13 @@ class MessageSender:
             await attempts.release(attempt.claimed)
             raise
 
-    async def _released(self, attempt: Attempt, message: StoredMessage, outcome: SendOutcome) -> StoredMessage:
+    async def _released(self, attempt: SendAttempt, message: StoredMessage, outcome: SendOutcome) -> StoredMessage:
         """The settled message. The caller learns of a sent one even if the tables do not answer now."""
         try:
             settled = await self._attempts.settle(message, outcome)
             await self._attempts.release(attempt.claimed, settled)
         except Unavailable:
-            if not isinstance(outcome, Sent):
+            if not isinstance(outcome, SendAccepted):
                 raise
             return replace(message, status=MessageStatus.SENT, wamid=outcome.wamid)
         return settled

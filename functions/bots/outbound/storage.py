@@ -20,7 +20,7 @@ from callmissed.platform.tables import MESSAGES
 from functions.bots.conversations.messages import (
     DELIVERY_UNKNOWN,
     MessageStatus,
-    SendError,
+    SendFailure,
     StoredMessage,
     message_key,
     message_of,
@@ -77,7 +77,7 @@ class OutboundMessages:
             return failed.indeterminate and failed.item.get("attempt") == attempt
         return True
 
-    async def fail_waiting(self, message_id: str, conversation: Conversation, error: SendError) -> None:
+    async def fail_waiting(self, message_id: str, conversation: Conversation, error: SendFailure) -> None:
         """Mark a message that waits as failed."""
         key = message_key(conversation.tenant, conversation.id, message_id)
         await self._database.update_if(MESSAGES, key, set=failed_values(error), expected={"status": _QUEUED})
@@ -128,14 +128,14 @@ def sent_values(message: StoredMessage, wamid: str) -> Item:
     return {"status": str(MessageStatus.SENT), "wamid": wamid_key(message.tenant, wamid)}
 
 
-def failed_values(error: SendError) -> Item:
+def failed_values(error: SendFailure) -> Item:
     """The attributes of a message that did not go out, or of which nobody knows."""
     return {"status": str(MessageStatus.FAILED), "error": to_error(error)}
 
 
-def unknown_delivery() -> SendError:
+def unknown_delivery() -> SendFailure:
     """The error of a message of which nobody knows whether it went out."""
-    return SendError(None, DELIVERY_UNKNOWN, "Meta gave no answer, and no status of the message came.")
+    return SendFailure(None, DELIVERY_UNKNOWN, "Meta gave no answer, and no status of the message came.")
 
 
 def queued_puts(messages: Sequence[StoredMessage]) -> list[WriteOperation]:

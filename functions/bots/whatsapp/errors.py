@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from callmissed.errors import ApiError
 from functions.bots.channels.whatsapp.errors import MEANINGS, FaultMeaning
 from functions.bots.channels.whatsapp.graph import GraphError, GraphRefused
-from functions.bots.conversations.messages import SendError
+from functions.bots.conversations.messages import SendFailure
 from functions.bots.outbound.errors import (
     ConversationBusy,
     NotSendable,
@@ -39,7 +39,7 @@ _ANSWERS: Mapping[FaultMeaning, tuple[int, str, str]] = {
 }
 
 
-def refused_message(error: SendError) -> ApiError:
+def refused_message(error: SendFailure) -> ApiError:
     """The error of a message that Meta refused, or did not get."""
     if error.title == "window_closed" and error.code is None:
         return _answer(FaultMeaning.WINDOW_CLOSED, None)

@@ -14,7 +14,7 @@ from functions.bots.channels.whatsapp.graph import (
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SendAccepted:
     """Graph took the message."""
 
     wamid: str
@@ -22,23 +22,23 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class SendRefused:
     """Graph did not take the message."""
 
     fault: GraphFault
 
 
 @dataclass(frozen=True, slots=True)
-class Unreached:
+class SendUnreached:
     """No connection to Graph: the message did not go out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class SendUnknown:
     """The message may have gone out."""
 
 
-SendOutcome = Sent | Refused | Unreached | Unknown
+SendOutcome = SendAccepted | SendRefused | SendUnreached | SendUnknown
 
 
 async def send_once(graph: GraphClient, number_id: str, token: str, body: JsonObject) -> SendOutcome:
@@ -46,13 +46,13 @@ async def send_once(graph: GraphClient, number_id: str, token: str, body: JsonOb
     try:
         answer = await graph.post(f"{number_id}/messages", token, body)
     except GraphRefused as refused:
-        return Refused(refused.fault)
+        return SendRefused(refused.fault)
     except GraphUnreachable:
-        return Unreached()
+        return SendUnreached()
     except GraphIndeterminate:
-        return Unknown()
+        return SendUnknown()
     wamid = _wamid(answer)
-    return Sent(wamid, _contacts(answer)) if wamid else Unknown()
+    return SendAccepted(wamid, _contacts(answer)) if wamid else SendUnknown()
 
 
 async def mark_read(graph: GraphClient, number_id: str, token: str, wamid: str, *, typing: bool) -> None:

@@ -49,7 +49,7 @@ async def send_text(
     """Send a text, in parts where it is longer than 4,096 characters.
 
     A signed-in person's message takes the conversation over from its bot. 202: some parts are on their way, in their
-    order, or Meta gave no answer; `GET /conversations/{id}/messages` and the event `message.status` tell the outcome.
+    order, or Meta gave no answer; `GET /conversations/{id}/messages` and the event `message.status` have the outcome.
     """
     return await _answer(messages, caller, operation, clock, response, new, "text")
 

@@ -8,7 +8,7 @@ from callmissed.web.caller import Caller, Person
 from functions.bots.conversations.messages import MessageStatus, StoredMessage
 from functions.bots.conversations.records import Conversation
 from functions.bots.numbers.records import PhoneNumber
-from functions.bots.outbound.attempts import Attempts
+from functions.bots.outbound.attempts import SendAttempts
 from functions.bots.outbound.drafts import Draft
 from functions.bots.outbound.errors import ConversationBusy, NotSendable
 from functions.bots.outbound.queue import MessageQueue
@@ -30,7 +30,7 @@ class WhatsAppMessages:
 
     def __init__(
         self,
-        attempts: Attempts,
+        attempts: SendAttempts,
         queue: MessageQueue,
         recipients: Recipients,
         *,
