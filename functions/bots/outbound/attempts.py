@@ -84,6 +84,10 @@ class SendAttempts:
         self._graph = graph
         self._sealer = sealer
 
+    def token_of(self, number: PhoneNumber) -> str:
+        """The number's access token. Raises UnsealError."""
+        return self._sealer.unseal(number.token)
+
     async def claim(
         self, conversation: Conversation, draft: Draft, fence: Fence | None, *, until: float, queued: bool = False
     ) -> SendAttempt:
@@ -102,7 +106,7 @@ class SendAttempts:
         self, attempt: SendAttempt, number: PhoneNumber, message: StoredMessage, *, until: float
     ) -> SendOutcome:
         """Send the message, again `until` then after definite refusals that may pass. Raises NotSendable."""
-        token, body = self._sealer.unseal(number.token), body_of(message, attempt.claimed.conversation)
+        token, body = self.token_of(number), body_of(message, attempt.claimed.conversation)
         pauses = _pauses()
         while True:
             await self._renewed(attempt)

@@ -45,10 +45,11 @@ class MessageSender:
 
         A bot's message has a `fence`. With `release` the claim ends and `message.sent` is published. Without it, the
         caller does both in one transaction that removes `claim` and, for a message that is still `sending`, adds its
-        id to `unsettled` and leaves the conversation due. Raises NotSendable and Unavailable.
+        id to `unsettled` and leaves the conversation due. Raises NotSendable, UnsealError and Unavailable.
         """
         attempts = self._attempts
         check_sendable(conversation, number, attempts.clock())
+        attempts.token_of(number)
         attempt = await attempts.claim(conversation, draft, fence, until=attempts.monotonic() + self._times.claim)
         message = draft.stored(attempt.claimed.conversation, MessageStatus.SENDING, attempt.claimed.claim.at)
         if not await attempts.messages.put(message):

@@ -8,7 +8,8 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from local.aws.tables import StageTables
-from tests.support.bots.bots_api import NOW, BotsApi, BotTenant
+from tests.support.bots.bots_api import NOW, BotsApi, BotTenant, MovingClock
+from tests.support.bots.whatsapp_numbers import JobList, NumberedTenant, SendingProcess, graph_of
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -32,3 +33,32 @@ def bots_api(shared_bots_api: BotsApi) -> Iterator[BotsApi]:
 @pytest.fixture
 def tenant(bots_api: BotsApi) -> BotTenant:
     return bots_api.tenant()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def shared_sending(new_tables: Callable[[], StageTables]) -> AsyncIterator[SendingProcess]:
+    """A process that sends, which all tests share; each test has tenants of its own."""
+    store, clock = new_tables(), MovingClock()
+    dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
+    with graph_of(clock).serving() as graph:
+        process = SendingProcess(Database(dynamodb, store.stage), graph, clock, JobList())
+        yield process
+        await process.close()
+    await dynamodb.close()
+
+
+@pytest.fixture
+def sending(shared_sending: SendingProcess) -> Iterator[SendingProcess]:
+    """The process at `NOW`, with a queue that works and a Graph without faults."""
+    shared_sending.clock.now = NOW
+    shared_sending.jobs.down = False
+    shared_sending.jobs.bodies()
+    shared_sending.time.pauses.clear()
+    yield shared_sending
+    shared_sending.graph.clear_faults()
+
+
+@pytest_asyncio.fixture
+async def numbered(sending: SendingProcess) -> NumberedTenant:
+    """A tenant with a number."""
+    return await sending.tenant()
