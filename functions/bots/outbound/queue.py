@@ -6,6 +6,7 @@ as long as its caller waits, then by the worker. Whoever dies leaves the marks; 
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from callmissed.aws.comparisons import at_most, missing_or
 from callmissed.aws.dynamodb import TransactionCanceled
@@ -100,6 +101,7 @@ class MessageQueue:
         if not await attempts.messages.begin(message, begun):
             await attempts.release(attempt.claimed)
             return True
+        message = replace(message, status=MessageStatus.SENDING)
         try:
             outcome = await attempts.deliver(attempt, number, message, until=until)
         except NotSendable:

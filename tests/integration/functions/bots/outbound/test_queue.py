@@ -1,0 +1,189 @@
+"""Messages that wait: their order, their limits, and what a process leaves that dies."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from callmissed.clock import MINUTE, SECOND, Micros
+from callmissed.platform.tables import CONVERSATIONS
+from functions.bots.conversations.messages import MessageStatus
+from functions.bots.conversations.records import Claim, Conversation, to_claim
+from functions.bots.outbound.drafts import Draft
+from functions.bots.outbound.errors import ConversationBusy, QueueFull
+from tests.support.bots.whatsapp_numbers import NumberedTenant, SendingProcess
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+SENT = MessageStatus.SENT
+
+
+def drafts(sending: SendingProcess, *texts: str, author: str = "key:key_1") -> list[Draft]:
+    made: list[Draft] = []
+    for text in texts:
+        made.append(sending.draft(text, author))
+        sending.clock.now += 1000
+    return made
+
+
+def soon(sending: SendingProcess, seconds: float = 20) -> float:
+    return sending.time() + seconds
+
+
+def texts(numbered: NumberedTenant, conversation: Conversation) -> list[str | None]:
+    return [entry.text for entry in numbered.delivered(conversation)]
+
+
+async def test_parts_are_sent_in_order(numbered: NumberedTenant, sending: SendingProcess) -> None:
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, "a", "b", "c"))
+    waiting = await numbered.current(conversation)
+    assert (waiting.queued, await numbered.marks(conversation)) == (3, 3)
+    assert waiting.due is not None
+    assert sending.jobs.bodies() == [{"kind": "send", "tenant": numbered.id, "conversation": conversation.id}]
+    assert await sending.queue.drain(waiting, numbered.number, until=soon(sending))
+    assert texts(numbered, conversation) == ["a", "b", "c"]
+    left = await numbered.current(conversation)
+    assert (left.queued, left.due, left.claim, await numbered.marks(conversation)) == (0, None, None, 0)
+    assert len(await numbered.events()) == 3
+    assert [message.status for message in await numbered.messages(conversation)] == [SENT] * 3
+
+
+async def test_lost_job_is_no_loss(numbered: NumberedTenant, sending: SendingProcess) -> None:
+    conversation = await numbered.conversation()
+    sending.jobs.down = True
+    await sending.queue.put(conversation, drafts(sending, "a"))
+    assert (await numbered.current(conversation)).due is not None
+
+
+async def test_pair_rate_leaves_the_rest_for_later(numbered: NumberedTenant, sending: SendingProcess) -> None:
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, "a", "b", "c"))
+    sending.graph.fault("error", code=131056, after=1, times=None, to=conversation.user.wa_id)
+    assert not await sending.queue.drain(conversation, numbered.number, until=soon(sending, 5))
+    assert texts(numbered, conversation) == ["a"]
+    left = await numbered.current(conversation)
+    assert (left.queued, left.claim) == (2, None)
+    statuses = [message.status for message in await numbered.messages(conversation)]
+    assert statuses == [SENT, MessageStatus.QUEUED, MessageStatus.QUEUED]
+    sending.graph.clear_faults()
+    assert await sending.queue.drain(conversation, numbered.number, until=soon(sending))
+    assert texts(numbered, conversation) == ["a", "b", "c"]
+
+
+async def test_real_pair_rate_of_the_stand_in_is_paced(numbered: NumberedTenant, sending: SendingProcess) -> None:
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, *map(str, range(49))))
+    assert await sending.queue.drain(conversation, numbered.number, until=soon(sending, 600))
+    assert texts(numbered, conversation) == list(map(str, range(49)))
+    assert sum(sending.time.pauses) > 12
+
+
+async def test_no_part_goes_out_after_one_that_can_not(numbered: NumberedTenant, sending: SendingProcess) -> None:
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, "a", "b", "c"))
+    await sending.queue.put(conversation, drafts(sending, "another text"))
+    sending.graph.fault("error", code=131026, after=1, times=1, to=conversation.user.wa_id)
+    assert await sending.queue.drain(conversation, numbered.number, until=soon(sending))
+    assert texts(numbered, conversation) == ["a", "another text"]
+    codes = [message.error and message.error.code for message in await numbered.messages(conversation)]
+    assert codes == [None, 131026, 131026, None]
+    assert (await numbered.current(conversation)).queued == 0
+
+
+async def test_part_of_which_nobody_knows_is_not_repeated(numbered: NumberedTenant, sending: SendingProcess) -> None:
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, "a", "b"))
+    sending.graph.fault("lose_answer", times=1, to=conversation.user.wa_id)
+    assert await sending.queue.drain(conversation, numbered.number, until=soon(sending))
+    assert texts(numbered, conversation) == ["a", "b"]
+    first, second = await numbered.messages(conversation)
+    assert (first.status, second.status) == (MessageStatus.SENDING, SENT)
+    left = await numbered.current(conversation)
+    assert (left.unsettled, left.queued) == (frozenset({first.id}), 0)
+    assert left.due is not None
+
+
+async def test_waiting_messages_fail_with_the_window(numbered: NumberedTenant, sending: SendingProcess) -> None:
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, "a", "b"))
+    sending.clock.now += 25 * 60 * MINUTE
+    assert await sending.queue.drain(conversation, numbered.number, until=soon(sending))
+    assert texts(numbered, conversation) == []
+    titles = [message.error and message.error.title for message in await numbered.messages(conversation)]
+    assert titles == ["window_closed", "window_closed"]
+
+
+async def test_waiting_messages_fail_with_the_number(numbered: NumberedTenant, sending: SendingProcess) -> None:
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, "a"))
+    off = replace(numbered.number, registration_status="disconnected")
+    assert await sending.queue.drain(conversation, off, until=soon(sending))
+    (failed,) = await numbered.messages(conversation)
+    assert failed.error is not None
+    assert failed.error.title == "number_disconnected"
+
+
+async def test_at_most_a_hundred_wait(numbered: NumberedTenant, sending: SendingProcess) -> None:
+    conversation = await numbered.conversation()
+    for _ in range(2):
+        await sending.queue.put(conversation, drafts(sending, *["x"] * 49))
+    with pytest.raises(QueueFull):
+        await sending.queue.put(conversation, drafts(sending, "y", "y", "y"))
+    await sending.queue.put(conversation, drafts(sending, "z", "z"))
+    with pytest.raises(QueueFull):
+        await sending.queue.put(conversation, drafts(sending, "y"))
+    assert (await numbered.current(conversation)).queued == 100
+
+
+async def test_single_message_does_not_overtake_those_that_wait(
+    numbered: NumberedTenant, sending: SendingProcess
+) -> None:
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, "a"))
+    with pytest.raises(ConversationBusy):
+        await sending.sender.send(conversation, numbered.number, sending.draft("b"))
+    assert texts(numbered, conversation) == []
+
+
+async def test_two_processes_at_once_neither_reorder_nor_double(
+    numbered: NumberedTenant, sending: SendingProcess
+) -> None:
+    conversation, wanted = await numbered.conversation(), list(map(str, range(12)))
+    await sending.queue.put(conversation, drafts(sending, *wanted))
+    processes = [sending, sending.another(), sending.another()]
+    drains = [each.queue.drain(conversation, numbered.number, until=soon(each, 900)) for each in processes]
+    await asyncio.gather(*drains)
+    assert texts(numbered, conversation) == wanted
+    assert (await numbered.current(conversation)).queued == 0
+    assert len(await numbered.events()) == 12
+    for process in processes[1:]:
+        await process.close()
+
+
+async def test_message_of_a_process_that_died_in_its_request_is_not_repeated(
+    numbered: NumberedTenant, sending: SendingProcess
+) -> None:
+    conversation = await numbered.conversation()
+    first, _ = await sending.queue.put(conversation, drafts(sending, "a", "b"))
+    claim = Claim(first.id, Micros(sending.clock.now), by_bot=False)
+    await sending.database.update(CONVERSATIONS, conversation.key, set={"claim": to_claim(claim)})
+    assert await sending.attempts.messages.begin(first, claim.at)
+    assert not await sending.queue.drain(conversation, numbered.number, until=soon(sending, 5))
+    sending.clock.now += 2 * MINUTE
+    assert await sending.queue.drain(conversation, numbered.number, until=soon(sending))
+    assert texts(numbered, conversation) == ["b"]
+    dead, sent = await numbered.messages(conversation)
+    assert dead.error is not None
+    assert (dead.error.title, sent.status) == ("delivery_unknown", SENT)
+    assert (await numbered.current(conversation)).queued == 0
+
+
+async def test_message_of_a_process_that_died_before_its_request_is_sent(
+    numbered: NumberedTenant, sending: SendingProcess
+) -> None:
+    conversation = await numbered.conversation()
+    (first,) = await sending.queue.put(conversation, drafts(sending, "a"))
+    claim = Claim(first.id, Micros(sending.clock.now - 2 * MINUTE - SECOND), by_bot=False)
+    await sending.database.update(CONVERSATIONS, conversation.key, set={"claim": to_claim(claim)})
+    assert await sending.queue.drain(conversation, numbered.number, until=soon(sending))
+    assert texts(numbered, conversation) == ["a"]
