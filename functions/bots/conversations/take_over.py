@@ -44,7 +44,7 @@ MAX_WAIT_SECONDS = 10.0
 
 _POLL_SECONDS = 0.1
 _TRIES = 5
-_NOTHING_WAITS = ("pending_since", "due", "shard")
+_DUE = ("due", "shard")
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -200,7 +200,7 @@ def _hand_back_changes(before: Conversation) -> tuple[Changes, list[WriteOperati
     changes: Changes = {
         "set": {"autoreply": True, "pending": 0, **status},
         "add": {"epoch": 1},
-        "remove": ("assigned_to", "handoff", *_NOTHING_WAITS),
+        "remove": ("assigned_to", "handoff", "pending_since", *(() if _is_due_beside(before) else _DUE)),
         "expected": {
             "epoch": before.epoch,
             "status": one_of(*map(str, OPEN)) if before.is_open else str(before.status),
@@ -209,6 +209,11 @@ def _hand_back_changes(before: Conversation) -> tuple[Changes, list[WriteOperati
     if before.handoff is None:
         return {**changes, "must_not_exist": ("handoff",)}, []
     return changes, [discard_operation(CONVERSATIONS, {"tenant": before.tenant, "item": before.handoff})]
+
+
+def _is_due_beside(conversation: Conversation) -> bool:
+    """Whether more than an answer waits: a message that is being sent, may have been, or is to be."""
+    return conversation.claim is not None or conversation.queued > 0 or bool(conversation.unsettled)
 
 
 def _sends(conversation: Conversation) -> bool:

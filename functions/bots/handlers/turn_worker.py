@@ -12,7 +12,9 @@ from callmissed.sealing import Sealer
 from callmissed_ai.calls.container import Container, create_container
 from functions.bots.channels.whatsapp.graph import GraphClient
 from functions.bots.composition import compose
-from functions.bots.outbound.attempts import Attempts
+from functions.bots.conversations.repository import ConversationRepository
+from functions.bots.outbound.attempts import SendAttempts
+from functions.bots.outbound.queue import MessageQueue
 from functions.bots.outbound.sending import MessageSender
 from functions.bots.turns.endings import Endings
 from functions.bots.turns.leases import Leases
@@ -30,9 +32,12 @@ def create_worker(
     """The worker of one process, which opens no connection before its first job."""
     database = container.database
     leases = Leases(database, clock)
-    sender = MessageSender(Attempts(database, graph, sealer, clock=clock))
+    attempts = SendAttempts(database, graph, sealer, clock=clock)
+    sender, waiting = MessageSender(attempts), MessageQueue(attempts, queue)
     turns = Turns(database, leases, Thinker(container), sender, Receipts(graph, sealer), clock)
-    return TurnWorker(leases, turns, Endings(database, clock), sender, queue, clock)
+    return TurnWorker(
+        leases, turns, Endings(database, clock), sender, waiting, ConversationRepository(database), queue, clock
+    )
 
 
 @logs_failures("turn-worker")

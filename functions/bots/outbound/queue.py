@@ -15,13 +15,14 @@ from callmissed.aws.queues import QueueUnavailable, Sending
 from callmissed.clock import Micros
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.channels.whatsapp.sends import SendOutcome, SendRefused, SendUnreached
+from functions.bots.conversations.jobs import SendJob
 from functions.bots.conversations.messages import MessageStatus, SendFailure, StoredMessage
 from functions.bots.conversations.records import Conversation, change_mark, due_text, shard_of
 from functions.bots.numbers.records import PhoneNumber
+from functions.bots.numbers.repository import NumberRepository
 from functions.bots.outbound.attempts import SendAttempt, SendAttempts, may_pass
 from functions.bots.outbound.drafts import Draft
 from functions.bots.outbound.errors import ConversationBusy, NotSendable, NumberDisconnected, QueueFull, WindowClosed
-from functions.bots.outbound.jobs import send_job
 from functions.bots.outbound.sending import check_sendable
 from functions.bots.outbound.storage import QueueMark, queued_puts
 
@@ -30,6 +31,10 @@ MAX_WAITING = 100
 
 _API_SECONDS = 25
 """Delay of the job that goes on for an API process, which itself sends meanwhile."""
+
+_WORK_SECONDS = 60.0
+_SOON = 6
+"""Meta lets a message to the same user pass about every six seconds."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +45,7 @@ class MessageQueue:
     def __init__(self, attempts: SendAttempts, jobs: Sending) -> None:
         self._attempts = attempts
         self._jobs = jobs
+        self._numbers = NumberRepository(attempts.database)
 
     async def put(self, conversation: Conversation, drafts: Sequence[Draft]) -> list[StoredMessage]:
         """Store `drafts`, to be sent in their order. Raises QueueFull, or ConversationBusy if they are stored."""
@@ -68,9 +74,17 @@ class MessageQueue:
                 return False
         return True
 
-    async def go_on(self, conversation: Conversation, delay_seconds: int) -> None:
-        """Let a worker send what waits."""
-        await self._send_job(conversation, delay_seconds)
+    async def go_on(self, conversation: Conversation) -> None:
+        """Let a worker send what still waits."""
+        await self._send_job(conversation, _SOON)
+
+    async def work(self, conversation: Conversation) -> None:
+        """As a worker: settle what may have gone out, send what waits, and leave the rest to the next job."""
+        attempts = self._attempts
+        await attempts.settle_unknown(conversation)
+        number = await self._numbers.get(conversation.tenant, conversation.number_id)
+        if not await self.drain(conversation, number, until=attempts.monotonic() + _WORK_SECONDS):
+            await self.go_on(conversation)
 
     async def _send_first(
         self, conversation: Conversation, number: PhoneNumber | None, marks: Sequence[QueueMark], until: float
@@ -132,7 +146,7 @@ class MessageQueue:
     async def _send_job(self, conversation: Conversation, delay_seconds: int) -> None:
         """Best-effort enqueue. The index `due` is the source of truth, so a lost job only delays messages."""
         try:
-            await self._jobs.send([send_job(conversation.tenant, conversation.id, delay_seconds)])
+            await self._jobs.send([SendJob(conversation.tenant, conversation.id).message(delay_seconds)])
         except QueueUnavailable:
             _log.warning("a job of waiting messages was not queued", exc_info=True)
 

@@ -7,6 +7,8 @@ from callmissed.clock import Clock
 from callmissed.observability import get_logger
 from functions.bots.conversations.jobs import SendJob, TurnJob, parse
 from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.repository import ConversationRepository
+from functions.bots.outbound.queue import MessageQueue
 from functions.bots.outbound.sending import MessageSender
 from functions.bots.turns.endings import Endings, skipped
 from functions.bots.turns.leases import Abandoned, Idle, Later, Leased, Leases, Unanswerable
@@ -22,12 +24,22 @@ class TurnWorker:
     """Processes jobs. What a job can't do now, a later one does: the index `due` names what waits."""
 
     def __init__(
-        self, leases: Leases, turns: Turns, endings: Endings, sender: MessageSender, queue: JobQueue, clock: Clock
+        self,
+        leases: Leases,
+        turns: Turns,
+        endings: Endings,
+        sender: MessageSender,
+        waiting: MessageQueue,
+        conversations: ConversationRepository,
+        queue: JobQueue,
+        clock: Clock,
     ) -> None:
         self._leases = leases
         self._turns = turns
         self._endings = endings
         self._sender = sender
+        self._waiting = waiting
+        self._conversations = conversations
         self._queue = queue
         self._clock = clock
 
@@ -36,8 +48,9 @@ class TurnWorker:
         match parse(received.body):
             case TurnJob() as job:
                 await self._answer(job)
-            case SendJob() as job:
-                _logger.error("nothing sends queued messages yet", extra={"conversation": job.conversation_id})
+            case SendJob(tenant, conversation_id):
+                if conversation := await self._conversations.get(tenant, conversation_id):
+                    await self._waiting.work(conversation)
 
     async def _answer(self, job: TurnJob) -> None:
         found = await self._leases.take(job)
@@ -70,8 +83,8 @@ class TurnWorker:
 
     async def _settle(self, job: TurnJob, conversation: Conversation) -> None:
         """What the scheduler finds due beside turns: messages of which nobody knows, and those that wait."""
-        if job.message_id is None and conversation.unsettled:
-            await self._sender.settle_unknown(conversation)
+        if job.message_id is None and (conversation.unsettled or conversation.queued):
+            await self._waiting.work(conversation)
 
     async def _enqueue(self, job: TurnJob, seconds: int) -> None:
         """Send the job; the scheduler sends it if this fails, because the conversation is due."""

@@ -196,6 +196,6 @@ def graph_of(clock: MovingClock) -> FakeGraph:
 
 def fenced(conversation: Conversation, now: int = NOW) -> tuple[Conversation, Fence]:
     """The conversation with a worker's lease, and the worker's fence."""
-    lease = Lease("trn_1", uuid4().hex, Micros(now + 90 * SECOND))
+    lease = Lease("turn_1", uuid4().hex, Micros(now + 90 * SECOND), conversation.last_inbound or "")
     leased = replace(conversation, lease=lease, pending=1)
     return leased, Fence(lease, conversation.epoch, conversation.last_inbound)

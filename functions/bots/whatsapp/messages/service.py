@@ -22,8 +22,6 @@ from functions.bots.whatsapp.selectors import NewMessage
 _REQUEST_SECONDS = 20.0
 """How long a request sends before it leaves the rest to the worker. API Gateway waits 29 seconds."""
 
-_SOON = 5
-
 
 class WhatsAppMessages:
     """Messages of one stage. Every method raises Unavailable when DynamoDB does not answer."""
@@ -86,7 +84,7 @@ class WhatsAppMessages:
         stored = await self._queue.put(conversation, drafts)
         try:
             if not await self._queue.drain(conversation, number, until=until):
-                await self._queue.go_on(conversation, _SOON)
+                await self._queue.go_on(conversation)
             return await self._attempts.messages.stored(conversation, [draft.id for draft in drafts])
         except Unavailable:
             return stored
