@@ -68,7 +68,7 @@ class BotsApi:
 
     def tenant(self, id: str | None = None, **caller: str) -> BotTenant:
         """A tenant whose caller is a key, or as `caller` says."""
-        id = id or new_id("tnt")
+        id = new_id("tnt") if id is None else id
         transport = httpx2.ASGITransport(app=self._as_caller({"tenant": id, **(caller or KEY)}))
         return BotTenant(id, httpx2.AsyncClient(transport=transport, base_url="http://api"))
 

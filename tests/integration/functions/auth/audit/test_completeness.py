@@ -1,4 +1,7 @@
-"""Every route that changes something leaves an event, in the transaction of the change: a walk over the route table."""
+"""Every route that changes something leaves an event, in the transaction of the change: a walk over the route table.
+
+Routes of the slice bots need numbers and conversations: tests/integration/functions/bots/handlers/test_audit.py has them.
+"""
 
 import json
 import re
@@ -7,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from callmissed.clock import SECOND, Micros, iso, system_clock
+from callmissed.platform.functions import BOTS_API
 from callmissed.platform.routes import ROUTES, Auth, Role, Route
 from callmissed.platform.tables import (
     AUDIT,
@@ -103,7 +107,8 @@ def name_of(route: Route) -> str:
 
 def test_walk_has_every_route_that_changes_something() -> None:
     kinds = (Auth.SESSION, Auth.ACCOUNT, Auth.OPERATOR)
-    changing = {name_of(route) for route in ROUTES if route.auth in kinds and route.method != "GET"}
+    here = [route for route in ROUTES if route.auth in kinds and route.function != BOTS_API.name]
+    changing = {name_of(route) for route in here if route.method != "GET"}
     assert {name for name, _ in CHANGES} | ROUTES_WITHOUT_CHANGES | {REPLAY_OF_A_DELIVERY} == changing
 
 
