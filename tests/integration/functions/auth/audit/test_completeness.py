@@ -1,6 +1,6 @@
 """Every route that changes something leaves an event, in the transaction of the change: a walk over the route table.
 
-Routes of the slice bots need numbers and conversations: tests/integration/functions/bots/handlers/test_audit.py has them.
+The slice bots has this test of its own, beside its numbers and conversations.
 """
 
 import json
