@@ -55,7 +55,7 @@ class NumberProof(RequestModel):
 class SignupCode(RequestModel):
     """Outcome of Meta's Embedded Signup in a browser."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"code": "AQBxexample", "phone_number_id": "100200300400501"}})
+    model_config = ConfigDict(json_schema_extra={"example": {"code": "AQBx1", "phone_number_id": "100200300400501"}})
 
     code: str = Field(min_length=1, max_length=2048, description="Code of the sign-up; it is good for one exchange.")
     phone_number_id: MetaId
