@@ -1,7 +1,7 @@
 """A bot that answers: a tenant with credits, a number at the stand-in for Graph, and a worker of turns."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,6 +51,8 @@ from tests.support.inference.gateway import Account
 
 SEALER = Sealer((bytes(range(32)),))
 _numbers = itertools.count(1)
+NewChat = Callable[..., Awaitable["Chat"]]
+"""Makes conversations of new tenants; `account` is what the tenant has, the others are fields of the configuration."""
 
 
 class ShiftedClock:

@@ -1,6 +1,6 @@
 """Conversations that a bot answers: real tables, a scripted model, the stand-in for Graph."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,12 @@ import pytest_asyncio
 from callmissed_ai.calls.container import create_container
 from local.aws.tables import StageTables
 from local.fakes.graph.fake import FakeGraph
-from tests.support.bots.turns import BotProcess, Chat
+from tests.support.bots.turns import BotProcess, Chat, NewChat
 from tests.support.faults import FaultyDynamoDB
 from tests.support.inference.fixtures import accounts, lab, providers_file, store, upstream
 from tests.support.inference.gateway import Accounts, settings_for
 
 __all__ = ["accounts", "lab", "providers_file", "store", "upstream"]
-
-NewChat = Callable[..., Awaitable[Chat]]
 
 
 @pytest.fixture(scope="session")
