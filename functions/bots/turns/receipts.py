@@ -36,6 +36,7 @@ class Receipts:
         finally:
             await asyncio.wait({showing}, timeout=_MAX_WAIT_SECONDS)
             showing.cancel()
+            await asyncio.wait({showing})
 
     async def _show(self, number: PhoneNumber, wamid: str) -> None:
         try:
