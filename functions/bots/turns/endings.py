@@ -15,7 +15,8 @@ from callmissed.aws.operations import Changes, WriteOperation, put_operation, up
 from callmissed.clock import MINUTE, Clock, Micros
 from callmissed.ids import sortable_id
 from callmissed.platform.tables import CONVERSATIONS, MESSAGES
-from functions.bots.conversations.messages import MessageStatus, StoredMessage, Turn, to_turn_item
+from functions.bots.conversations.late_delivery import mark_answered
+from functions.bots.conversations.messages import MessageStatus, StoredMessage, Turn, message_of, to_turn_item
 from functions.bots.conversations.records import (
     Conversation,
     LastTurn,
@@ -34,6 +35,7 @@ from functions.bots.turns.guards import day_of
 from functions.bots.turns.reasons import Reason
 
 _TRIES = 6
+_WENT_OUT = frozenset({MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ})
 _REFUSED = "ConditionalCheckFailed"
 
 
@@ -114,6 +116,13 @@ class Endings:
                 return False
             conversation, ended = found, _as_taken_over(ended, found)
         raise Unavailable("the turn could not be ended", indeterminate=False)
+
+    async def settle_early(self, ended: EndedTurn) -> None:
+        """Show a written turn as answered, if a status of its message came before the turn was written."""
+        for message in ended.sent:
+            item = await self._database.get(MESSAGES, message.key)
+            if item and message.id == ended.unsettled and message_of(item).status in _WENT_OUT:
+                await mark_answered(self._database, message, self._clock())
 
     async def _current(self, ended: EndedTurn) -> Conversation | None:
         """The conversation, if the turn is still to be written."""

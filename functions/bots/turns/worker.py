@@ -78,8 +78,12 @@ class TurnWorker:
             await self._leases.suspend(leased)
             await self._enqueue(again, _AGAIN_SECONDS)
             return
-        if ended and await self._endings.write(ended):
+        if ended is None:
+            return
+        if await self._endings.write(ended):
             await self._enqueue(again, _QUIET_SECONDS)
+        if ended.unsettled:
+            await self._endings.settle_early(ended)
 
     async def _settle(self, job: TurnJob, conversation: Conversation) -> None:
         """What the scheduler finds due beside turns: messages of which nobody knows, and those that wait."""

@@ -6,11 +6,12 @@ import pytest
 
 from callmissed.clock import MINUTE
 from callmissed.plans.plans import Plan
-from callmissed.platform.tables import CONVERSATIONS
-from functions.bots.conversations.late_statuses import answer_late
+from callmissed.platform.tables import CONVERSATIONS, MESSAGES
+from functions.bots.conversations.late_delivery import mark_answered
 from functions.bots.conversations.records import month_key
 from functions.bots.turns.counting import month_of
 from tests.support.bots.turns import Chat, NewChat
+from tests.support.faults import FaultyDynamoDB
 from tests.support.inference.behaviours import completion, fails, reply
 from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream
@@ -250,10 +251,10 @@ async def test_status_that_comes_late_settles_the_turn(chat: Chat, upstream: Fak
     await chat.asks()
     answer = (await chat.messages())[-1]
 
-    assert await answer_late(chat.database, answer, chat.process.clock())
+    for _ in range(2):
+        await mark_answered(chat.database, answer, chat.process.clock())
 
     assert await chat.outcome() == ("answered", None)
-    assert not await answer_late(chat.database, answer, chat.process.clock())
 
 
 async def test_late_status_settles_an_earlier_turn_and_leaves_the_latest(chat: Chat, upstream: FakeUpstream) -> None:
@@ -262,7 +263,25 @@ async def test_late_status_settles_an_earlier_turn_and_leaves_the_latest(chat: C
     answer = (await chat.messages())[-1]
     await chat.asks("Hello?")
 
-    assert await answer_late(chat.database, answer, chat.process.clock())
+    await mark_answered(chat.database, answer, chat.process.clock())
 
     assert [turn.state for turn in await chat.turns()] == ["answered", "answered"]
     assert (await chat.conversation()).last_turn != (await chat.turns())[0]
+
+
+async def test_status_that_comes_before_the_turn_ends_settles_it_too(chat: Chat, upstream: FakeUpstream) -> None:
+    chat.process.graph.fault("lose_answer")
+    dynamodb = chat.process.container.database.dynamodb
+    assert isinstance(dynamodb, FaultyDynamoDB)
+
+    async def status_comes() -> None:
+        answer = (await chat.messages())[-1]
+        await chat.database.update(MESSAGES, answer.key, set={"status": "delivered"}, expected={"status": "sending"})
+        await mark_answered(chat.database, answer, chat.process.clock())
+
+    dynamodb.before("TransactWriteItems", status_comes, matching=lambda request: "TURN#" in str(request))
+
+    await chat.asks()
+
+    assert dynamodb.pending == 0
+    assert await chat.outcome() == ("answered", None)
