@@ -12,20 +12,21 @@ def completion_operations(conversation: Conversation, now: Micros) -> list[Write
     """Complete a silent conversation, the first operation, which fails if it is not as it was read.
 
     `conversation.ended` is published, and an entry of the hand-off queue goes. The conversation stays in the index
-    `due` as long as a message is being sent.
+    `due` as long as a message is being sent, or waits to be sent.
     """
+    waits = conversation.claim or conversation.queued or conversation.unsettled
     changes: Changes = {
         "set": {"status": str(Status.COMPLETED), "changed": change_mark(now, conversation.id), "pending": 0},
         "add": {"epoch": 1},
-        "remove": ("handoff", "pending_since", *(() if conversation.claim else ("due", "shard"))),
+        "remove": ("handoff", "pending_since", *(() if waits else ("due", "shard"))),
         "expected": {
             "status": str(conversation.status),
             "last_activity": conversation.last_activity,
             "epoch": conversation.epoch,
         },
     }
-    if conversation.claim is None:
-        changes["must_not_exist"] = ("claim",)
+    if not waits:
+        changes["must_not_exist"] = ("claim", "unsettled")
     operations = [update_operation(CONVERSATIONS, conversation.key, **changes)]
     if conversation.handoff:
         operations.append(

@@ -87,7 +87,7 @@ def begun(arrival: Arrival, closed: Sequence[Conversation] = ()) -> Plan:
     more = [
         publish_operation(new_event(arrival.tenant, started, arrival.now, unique=conversation.id)),
         *([count_operation(arrival.tenant, arrival.bot_id)] if arrival.bot_id else []),
-        *_users(arrival, conversation.id),
+        *_users(arrival, conversation.id, begins=True),
         *_closing(arrival, closed),
     ]
     put = put_new_operation(CONVERSATIONS, to_conversation_item(conversation))
@@ -163,16 +163,24 @@ def _names(user: EndUser) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-def _users(arrival: Arrival, conversation_id: str) -> Iterator[WriteOperation]:
-    """Let the end user's names lead to the conversation, under the condition that nobody else changed them."""
+def _users(arrival: Arrival, conversation_id: str, *, begins: bool = False) -> Iterator[WriteOperation]:
+    """Let the end user's names lead to the conversation, under the condition that nobody else changed them.
+
+    One of the names of a conversation that begins is due when it may be over.
+    """
     after = KnownUser(conversation_id, arrival.is_opted_out)
-    for key in arrival.message.user.keys:
-        item = to_user_item(arrival.tenant, arrival.number_id, key, after)
+    keys = sorted(arrival.message.user.keys)
+    for key in keys:
+        due = _ends(arrival, conversation_id) if begins and key == keys[0] else {}
         before = arrival.known.users.get(key)
         if before is None:
-            yield put_new_operation(CONVERSATIONS, item)
+            yield put_new_operation(CONVERSATIONS, to_user_item(arrival.tenant, arrival.number_id, key, after) | due)
         elif before != after:
-            yield put_operation(CONVERSATIONS, item, expected={"conversation_id": before.conversation_id})
+            values = {"conversation_id": conversation_id, "opted_out": after.opted_out, **due}
+            place = user_key(arrival.tenant, arrival.number_id, key)
+            yield update_operation(
+                CONVERSATIONS, place, set=values, expected={"conversation_id": before.conversation_id}
+            )
 
 
 def _renamed_users(arrival: Arrival, conversation_id: str) -> Iterator[WriteOperation]:
@@ -180,11 +188,17 @@ def _renamed_users(arrival: Arrival, conversation_id: str) -> Iterator[WriteOper
     user, renamed = arrival.message.user, arrival.message.renamed or EndUser()
     after = KnownUser(conversation_id, arrival.is_opted_out)
     for key in renamed.keys:
-        yield put_operation(CONVERSATIONS, to_user_item(arrival.tenant, arrival.number_id, key, after))
+        item = to_user_item(arrival.tenant, arrival.number_id, key, after)
+        yield put_operation(CONVERSATIONS, item | _ends(arrival, conversation_id))
     replaced = {key[:3] for key in renamed.keys}
     for key in user.keys:
         if key[:3] in replaced and key not in renamed.keys:
             yield discard_operation(CONVERSATIONS, user_key(arrival.tenant, arrival.number_id, key))
+
+
+def _ends(arrival: Arrival, conversation_id: str) -> dict[str, str]:
+    """Attributes of an end user's item that is looked at when a day without a message is over."""
+    return {"shard": shard_of(conversation_id), "due": due_text(Micros(arrival.now + WINDOW_HOURS * HOUR))}
 
 
 def _closing(arrival: Arrival, conversations: Sequence[Conversation]) -> Iterator[WriteOperation]:

@@ -178,7 +178,7 @@ BOTS = Table(
     holds="a tenant's bots, WhatsApp accounts and phone numbers, with their credentials sealed",
 )
 CHANGED_CONVERSATIONS = Index("changed", "tenant", "changed", tenant_data=PARTITION)
-DUE_CONVERSATIONS = Index("due", "shard", "due", tenant_data=HELPERS, shows=("tenant",))
+DUE_CONVERSATIONS = Index("due", "shard", "due", tenant_data=HELPERS)
 CONVERSATIONS = Table(
     "conversations",
     "tenant",

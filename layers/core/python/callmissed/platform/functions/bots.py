@@ -87,6 +87,10 @@ TURN_SCHEDULER = Function(
     handler="functions.bots.handlers.turn_scheduler.handler",
     dependencies="publisher",
     timeout_seconds=55,
+    tables={
+        CONVERSATIONS.name: ("dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
+        OUTBOX.name: ("dynamodb:PutItem",),
+    },
     indexes={CONVERSATIONS.name: ("dynamodb:Query",)},
     sends_to=(TURNS.name,),
 )
@@ -99,5 +103,5 @@ MESSAGE_INDEXER = Function(
     follows=MESSAGES.name,
 )
 
-FUNCTIONS = (BOTS_API, WHATSAPP_INBOUND, TURN_WORKER, MESSAGE_INDEXER)
-SCHEDULES: tuple[Schedule, ...] = ()
+FUNCTIONS = (BOTS_API, WHATSAPP_INBOUND, TURN_WORKER, TURN_SCHEDULER, MESSAGE_INDEXER)
+SCHEDULES = (Schedule("turn-scheduler", TURN_SCHEDULER.name, "rate(1 minute)", "see to conversations that are due"),)
