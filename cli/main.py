@@ -6,6 +6,7 @@ import typer
 
 from cli.commands.dev import dev
 from cli.commands.doctor import doctor
+from cli.commands.phone import phone
 from cli.groups import HELP, HELP_OPTIONS, LazyGroup, outline
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ for name in HELP:
     app.add_typer(outline(name))
 app.command()(dev)
 app.command()(doctor)
+app.command()(phone)
 
 
 def _show_version(wanted: bool) -> None:

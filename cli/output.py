@@ -82,6 +82,10 @@ class Output:
             task = progress.add_task(doing, total=total)
             yield lambda done: progress.update(task, completed=done)
 
+    def text(self, text: str) -> None:
+        """Print a text of somebody else as lines of their own."""
+        self._console.print(Text(_visible(text)), soft_wrap=True)
+
     def warn(self, text: str) -> None:
         """Print a warning on stderr."""
         self._errors.print(Text(_visible(text), style="yellow"))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from botocore.credentials import Credentials
 
@@ -9,6 +10,9 @@ from callmissed.aws.database import Database
 from callmissed.platform.resources import PEPPERS, SEALING_KEYS
 from callmissed.settings import CoreSettings
 from cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from local.state.folder import Announcement, StateFolder
 
 DEFAULT_REGION = CoreSettings().region
 
@@ -40,6 +44,16 @@ def find_target(state: Path, stage: str | None, region: str) -> StageTarget:
     return _local_stack(state)
 
 
+def stand_in_for_graph(state: Path) -> str:
+    """URL of the stand-in for Meta's Graph API that the stack from `state` runs. Raises CommandError without one."""
+    from local.state.folder import StateFolder
+
+    url = _announcement(StateFolder(state)).endpoints.get("graph")
+    if not url:
+        raise CommandError(f"The stack of '{state}' runs no stand-in for WhatsApp.")
+    return url
+
+
 def _deployed(stage: str, region: str) -> CoreSettings:
     return CoreSettings(
         stage=stage,
@@ -55,16 +69,10 @@ def _local_stack(folder: Path) -> StageTarget:
         REGION,
         STAGE,
     )
-    from local.state.folder import Announcement, StateFolder
+    from local.state.folder import StateFolder
 
     state = StateFolder(folder)
-    try:
-        announced = Announcement.model_validate_json(state.announcement.read_bytes())
-    except FileNotFoundError:
-        advice = "Start one with 'callmissed dev', name its folder with --state, or a deployed stage with --stage."
-        raise CommandError(f"No stack runs from '{folder}'. {advice}") from None
-    except ValueError:
-        raise CommandError(f"'{state.announcement}' can't be read.") from None
+    announced = _announcement(state)
     secrets = state.secrets()
     settings = CoreSettings(
         stage=STAGE,
@@ -82,3 +90,16 @@ def _local_stack(folder: Path) -> StageTarget:
         announced.base_url,
         Credentials(OPERATOR_ACCESS_KEY, secrets.operator_secret),
     )
+
+
+def _announcement(state: "StateFolder") -> "Announcement":
+    """What the stack of `state` announces. Raises CommandError when none runs."""
+    from local.state.folder import Announcement
+
+    try:
+        return Announcement.model_validate_json(state.announcement.read_bytes())
+    except FileNotFoundError:
+        advice = "Start one with 'callmissed dev', name its folder with --state, or a deployed stage with --stage."
+        raise CommandError(f"No stack runs from '{state.folder}'. {advice}") from None
+    except ValueError:
+        raise CommandError(f"'{state.announcement}' can't be read.") from None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
 from callmissed.aws.attributes import Item
@@ -20,16 +20,17 @@ from local.lambda_runtime.schedules import run_schedule, schedule_names
 from local.server.start_page import START_ROUTES
 
 
-def create_admin_app(functions: LambdaFunctions, database: Database) -> Starlette:
-    """The application below `/_local`, and of the start pages."""
+def create_admin_app(functions: LambdaFunctions, database: Database, phone_page: str) -> Starlette:
+    """The application below `/_local`, and of the start pages. `phone_page` is the URL of the stand-in's phone."""
     app = Starlette(
         routes=[
             Route("/_local/schedules/{name}", _run_by_hand, methods=["POST"]),
             Route("/_local/outbox", _show_outbox, methods=["GET"]),
+            Route("/_local/phone/", _show_phone, methods=["GET"]),
             *START_ROUTES,
         ]
     )
-    app.state.functions, app.state.database = functions, database
+    app.state.functions, app.state.database, app.state.phone_page = functions, database, phone_page
     return app
 
 
@@ -47,6 +48,12 @@ async def _show_outbox(request: Request) -> JSONResponse:
             raise HTTPException(404, "'after' is the id of an event in the outbox.")
         events = events[known.index(after) + 1 :]
     return JSONResponse({"events": [{**event, "created": iso(event["created"])} for event in events]})
+
+
+async def _show_phone(request: Request) -> RedirectResponse:
+    """GET /_local/phone/: lead to the phone's page, which is on the stand-in's own port, with the query."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(request.app.state.phone_page + query)
 
 
 def _creation(event: Item) -> tuple[int, str]:

@@ -24,6 +24,7 @@ CallMissed, local stack
 {base}/openapi.json        the same for programs
 {base}/api/v1/models       the models, and which of them can be called here
 {base}/_local/outbox       the events of all tenants
+{base}/_local/phone/       the phone of a customer who writes on WhatsApp
 
 The guides are in the folder docs/ of the repository; begin with docs/README.md.
 """

@@ -76,6 +76,7 @@ def show_banner(console: Console, announcement: Announcement, folder: Path, mode
         ("for passkeys", announcement.localhost_url),
         ("DynamoDB", announcement.endpoints["dynamodb"]),
         ("SQS, S3, …", announcement.endpoints["aws"]),
+        ("a phone", f"{announcement.base_url}/_local/phone/ writes to WhatsApp's number here"),
         ("models", models.text),
     ):
         facts.add_row(f"[bold]{name}[/]", value)

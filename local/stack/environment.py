@@ -9,15 +9,18 @@ from callmissed.settings import CoreSettings, from_environment
 from local.aws.account import REGION
 from local.aws.services import StageServices
 from local.aws.tables import StageTables
+from local.fakes.graph.accounts import PHONE_PAGE
 from local.state.folder import LocalSecrets
 
 _PUBLIC_URL = "CALLMISSED_PUBLIC_URL"
 _CONSOLE_URL = "CALLMISSED_CONSOLE_URL"
+_GRAPH_URL = "CALLMISSED_GRAPH_URL"
 _PASSED_THROUGH = (
     "CALLMISSED_PROVIDERS_FILE",
     "CALLMISSED_LOG_LEVEL",
     _PUBLIC_URL,
     _CONSOLE_URL,
+    _GRAPH_URL,
     "CALLMISSED_TERMS_URL",
     "CALLMISSED_SIGNUP_BONUS_CREDITS",
     "CALLMISSED_GOOGLE_CLIENT_IDS",
@@ -28,13 +31,24 @@ _PASSED_THROUGH = (
 
 @dataclass(frozen=True, slots=True)
 class LocalEndpoints:
-    """Where the functions find tables, services and secrets, and the URL at which the stack is reached."""
+    """Where the functions find tables, services, secrets and Graph, and the URL at which the stack is reached."""
 
     tables: StageTables
     services: StageServices
     secrets: LocalSecrets
     public_url: str
     mail_outbox: str = ""
+    graph_url: str = ""
+
+    @property
+    def graph_origin(self) -> str:
+        """The stand-in for Graph, without the version; empty without one."""
+        return f"http://{urlsplit(self.graph_url).netloc}" if self.graph_url else ""
+
+    @property
+    def phone_page(self) -> str:
+        """The page with the phone of a user of WhatsApp."""
+        return self.graph_origin + PHONE_PAGE
 
     @property
     def localhost_url(self) -> str:
@@ -52,6 +66,8 @@ def environment(endpoints: LocalEndpoints) -> Mapping[str, str]:
         # Providers that call through a tunnel sign its URL.
         _PUBLIC_URL: os.environ.get(_PUBLIC_URL) or endpoints.public_url,
         _CONSOLE_URL: os.environ.get(_CONSOLE_URL) or endpoints.localhost_url,
+        # Another stand-in, or Meta itself, may take the place of ours.
+        _GRAPH_URL: os.environ.get(_GRAPH_URL) or endpoints.graph_url,
         "CALLMISSED_MAIL_TRANSPORT": "local",
         "CALLMISSED_MAIL_OUTBOX": endpoints.mail_outbox,
         # A developer's webhook endpoint is most often on the same machine.

@@ -59,10 +59,18 @@ def _run(listener: socket.socket, state: StateFolder) -> None:
     with ExitStack() as engines:
         dynamodb, aws = _start_engines(engines, state)
         from local.stack.session import run_session
+        from local.stack.whatsapp import graph_setting, graph_stand_in
 
-        public_url = f"http://{HOST}:{port_of(listener)}"
-        tables, services = StageTables(dynamodb, STAGE), StageServices(aws, STAGE)
-        endpoints = LocalEndpoints(tables, services, state.secrets(), public_url, str(state.outbox))
+        public_url, secrets = f"http://{HOST}:{port_of(listener)}", state.secrets()
+        graph = engines.enter_context(graph_stand_in(secrets, public_url))
+        endpoints = LocalEndpoints(
+            StageTables(dynamodb, STAGE),
+            StageServices(aws, STAGE),
+            secrets,
+            public_url,
+            mail_outbox=str(state.outbox),
+            graph_url=graph_setting(graph.url),
+        )
         run_session(listener, state, endpoints, _console)
 
 

@@ -10,11 +10,12 @@ from rich.console import Console
 from starlette.types import ASGIApp
 
 from callmissed.aws.queues import SqsQueue
-from callmissed.aws.secrets import pepper_ring
+from callmissed.aws.secrets import pepper_ring, sealing_ring
 from callmissed.catalog.model import SANDBOX, Category, Model
 from callmissed.clock import system_clock
 from callmissed.platform.functions import INFERENCE
 from callmissed.platform.queues import DISPATCH
+from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
 from callmissed_ai.calls.container import Container, create_container
 from functions.inference.app import create_app
@@ -27,6 +28,7 @@ from local.server.local_server import LocalServer, create_local_app
 from local.stack.banner import LiveModels, show_banner
 from local.stack.environment import LocalEndpoints, apply_environment
 from local.stack.platform import LocalPlatform
+from local.stack.whatsapp import announced, credentials
 from local.state.folder import Announcement, StateFolder
 from local.state.redrive import redrive_deliveries
 from local.state.seed import SeededTenant, Seeder
@@ -60,7 +62,9 @@ def run_session(listener: socket.socket, state: StateFolder, endpoints: LocalEnd
 
 async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dependencies, console: Console) -> None:
     database, settings = dependencies.inference.database, dependencies.settings
-    tenant = await _tenant(state, Seeder(database, pepper_ring(settings)[0]))
+    seeder = Seeder(database, pepper_ring(settings)[0])
+    tenant = await _tenant(state, seeder)
+    await seeder.connect(tenant, credentials(dependencies.endpoints.secrets.whatsapp), Sealer(sealing_ring(settings)))
     await redrive_deliveries(database, SqsQueue(settings, DISPATCH), system_clock())
     server = LocalServer(CallLog(_app(dependencies), console), listener)
     dependencies.platform.mappings.start()
@@ -79,7 +83,8 @@ async def _serve(listener: socket.socket, state: StateFolder, dependencies: _Dep
 def _app(dependencies: _Dependencies) -> ASGIApp:
     inference, platform = dependencies.inference, dependencies.platform
     web_app = create_app(inference)
-    admin = create_admin_app(platform.functions, inference.database)
+    phone_page = dependencies.endpoints.phone_page
+    admin = create_admin_app(platform.functions, inference.database, phone_page)
     secret = dependencies.endpoints.secrets.operator_secret
     gateway = platform.gateway({INFERENCE.name: web_app}, operator_secret=secret)
     return create_local_app(admin, gateway, lifespan=web_app)
@@ -119,5 +124,7 @@ def _announcement(tenant: SeededTenant, endpoints: LocalEndpoints) -> Announceme
             "dynamodb": endpoints.tables.endpoint,
             "aws": endpoints.services.endpoint,
             "queues": endpoints.services.queue_base,
+            "graph": endpoints.graph_origin,
         },
+        whatsapp=announced(endpoints.secrets.whatsapp),
     )

@@ -4,8 +4,8 @@
 <STATE>/dynamodb/          files of DynamoDB Local
 <STATE>/logs/              output of the engines
 <STATE>/outbox/            mails that would have been sent
-<STATE>/secrets.json       pepper, sealing key, operator's secret, tenant and API keys; kept across restarts, readable
-                           by its owner only
+<STATE>/secrets.json       pepper, sealing key, operator's secret, those of WhatsApp, tenant and API keys; kept across
+                           restarts, readable by its owner only
 <STATE>/dev.json           where the stack answers, and with which keys; exists only while it does
 """
 
@@ -24,6 +24,14 @@ from local.state.ownership import claim, readable_errors
 from local.state.seed import SeededTenant
 
 
+class WhatsAppSecrets(BaseModel):
+    """Secrets of the stand-in's WhatsApp number: its access token, and what signs and verifies callbacks."""
+
+    access_token: str = Field(default_factory=lambda: f"EAA{secrets.token_hex(24)}")
+    app_secret: str = Field(default_factory=lambda: secrets.token_hex(16))
+    verify_token: str = Field(default_factory=lambda: secrets.token_urlsafe(12))
+
+
 class LocalSecrets(BaseModel):
     """Secrets that are kept across restarts, keys in hex; `account` is None until one is seeded.
 
@@ -33,6 +41,7 @@ class LocalSecrets(BaseModel):
     pepper: str = Field(default_factory=lambda: secrets.token_hex(32))
     sealing_key: str = Field(default_factory=lambda: secrets.token_hex(32))
     operator_secret: str = Field(default_factory=lambda: secrets.token_hex(32))
+    whatsapp: WhatsAppSecrets = Field(default_factory=WhatsAppSecrets)
     account: SeededTenant | None = None
 
     @property
@@ -45,7 +54,10 @@ class LocalSecrets(BaseModel):
 
 
 class Announcement(BaseModel):
-    """The content of `dev.json`. At `localhost_url` passkeys work, which need a name instead of an address."""
+    """The content of `dev.json`. At `localhost_url` passkeys work, which need a name instead of an address.
+
+    `whatsapp` has the ids of the stand-in's account and number, and the number's secrets.
+    """
 
     base_url: str
     localhost_url: str = ""
@@ -55,6 +67,7 @@ class Announcement(BaseModel):
     owner_email: str | None = None
     owner_password: str | None = None
     endpoints: dict[str, str]
+    whatsapp: dict[str, str] | None = None
 
 
 class StateFolder:
@@ -80,7 +93,7 @@ class StateFolder:
             found = LocalSecrets()
         except ValueError:
             raise LocalStackError(f"{self._secrets} is damaged; start afresh with: make dev ARGS=--reset") from None
-        if not found.model_fields_set >= {"pepper", "sealing_key", "operator_secret"}:
+        if not found.model_fields_set >= {"pepper", "sealing_key", "operator_secret", "whatsapp"}:
             self.store_secrets(found)
         return found
 

@@ -1,12 +1,15 @@
 """The developer's tenant, with credits, a live key, a test key, and an owner to sign in as."""
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from callmissed.aws.database import Database
 from callmissed.clock import Clock, iso, system_clock
 from callmissed.errors import ApiError
 from callmissed.ids import new_id
+from callmissed.integrations.credentials import Credentials
+from callmissed.integrations.repository import Integrations
 from callmissed.keys.management import KeyManager
 from callmissed.keys.policy import ANY, KeyPolicy
 from callmissed.keys.records import read_key_item
@@ -15,6 +18,7 @@ from callmissed.ledger.grants import grant
 from callmissed.money import CREDIT, MicroCredits
 from callmissed.plans.plans import Plan, limits
 from callmissed.platform.routes import Role
+from callmissed.sealing import Sealer
 from callmissed.tenants.tenants import create_tenant, get_tenant
 from callmissed.tenants.users import User, add_owner
 from functions.auth.sign_in.passwords import hash_password
@@ -76,6 +80,13 @@ class Seeder:
         )
         await self._database.transact(add_owner(owner))
         return replace(seeded, owner_email=email, owner_password=password)
+
+    async def connect(self, seeded: SeededTenant, credentials: Credentials, sealer: Sealer) -> None:
+        """Save `credentials`, unless the tenant has others of the provider, or another tenant has the account."""
+        integrations = Integrations(self._database)
+        if await integrations.get(seeded.tenant, credentials.provider) is None:
+            with suppress(ApiError):
+                await integrations.save(seeded.tenant, credentials, sealer, self._clock())
 
     async def renew_keys(self, seeded: SeededTenant) -> SeededTenant | None:
         """`seeded` with new keys for those that no longer work; None when the tenant does not exist.

@@ -8,6 +8,8 @@ WABA_ID = "100200300400500"
 NUMBER_ID = "100200300400501"
 APP_ID = "100200300400502"
 BUSINESS_ID = "100200300400503"
+PHONE_PAGE = "/_graph/phone/"
+"""Path of the page with a user's phone."""
 
 
 @dataclass(slots=True)

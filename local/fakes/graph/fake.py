@@ -12,13 +12,14 @@ from aiohttp import web
 from local.fakes.graph.accounts import (
     APP_ID,
     NUMBER_ID,
+    PHONE_PAGE,
     WABA_ID,
     GrantedToken,
     GraphAccount,
     GraphApp,
     GraphNumber,
 )
-from local.fakes.graph.admin.routes import PHONE_PAGE, AdminRoutes
+from local.fakes.graph.admin.routes import AdminRoutes
 from local.fakes.graph.callbacks import CallbackUpdate, SignedCallback
 from local.fakes.graph.delivery import CallbackSender
 from local.fakes.graph.faults import Fault, FaultKind

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aiohttp import web
 from pydantic import ValidationError
 
-from local.fakes.graph.accounts import NUMBER_ID
+from local.fakes.graph.accounts import NUMBER_ID, PHONE_PAGE
 from local.fakes.graph.admin.phone_actions import ACTIONS, PhoneMessage, shown
 from local.fakes.graph.errors import JsonObject
 from local.fakes.graph.faults import Fault
@@ -18,7 +18,6 @@ from local.fakes.graph.phones import PhoneError, PhoneUser
 if TYPE_CHECKING:
     from local.fakes.graph.fake import FakeGraph
 
-PHONE_PAGE = "/_graph/phone/"
 MAX_WAIT_SECONDS = 25.0
 _POLL_SECONDS = 0.03
 _PAGE = Path(__file__).with_name("phone.html")

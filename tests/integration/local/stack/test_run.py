@@ -56,6 +56,7 @@ def test_the_announcement_says_where_and_with_which_keys(local_stack: LocalStack
         "owner_password",
         "tenant_id",
         "endpoints",
+        "whatsapp",
     }
     assert announcement["live_key"].startswith("cm_live_")
     assert announcement["test_key"].startswith("cm_test_")
