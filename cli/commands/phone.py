@@ -20,7 +20,7 @@ def phone(
     """
     from cli.errors import EXPECTED_ERRORS, CommandError, explain  # a help text needs none of these
     from cli.output import Output
-    from cli.phone_chat import PhoneChat
+    from cli.phones.chat import PhoneChat
     from cli.target import stand_in_for_graph
 
     output = Output(as_json=False)

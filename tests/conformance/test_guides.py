@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from local.paths import ROOT
 from local.ports import free_port
 from tests.support.audio_files import wav
 from tests.support.guides import Checkout, blocks
@@ -149,3 +150,15 @@ def test_the_guide_of_keys_makes_calls_rotates_and_revokes(checkout: Checkout, b
     assert "chatcmpl-" in output
     assert '"secrets":2' in output
     assert "it is revoked now" in output
+
+
+def test_the_guide_of_the_stand_in_for_whatsapp_works(checkout: Checkout) -> None:
+    _, _, answer, faults = blocks("docs/whatsapp-stand-in.md", "sh")
+    (program,) = blocks("docs/whatsapp-stand-in.md", "python")
+    before = checkout.files
+
+    assert '"id": "wamid.' in checkout.shell(answer)
+    assert '"kind": "lose_answer"' in checkout.shell(faults)
+    checkout.run("python", "-", script=program, PYTHONPATH=str(ROOT))
+
+    assert checkout.files == before

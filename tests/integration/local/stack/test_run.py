@@ -67,6 +67,24 @@ def test_the_announcement_says_where_and_with_which_keys(local_stack: LocalStack
         assert stat.S_IMODE((local_stack.state / name).stat().st_mode) == 0o600
 
 
+def test_a_customer_writes_to_the_stacks_number(local_stack: LocalStack) -> None:
+    announcement = local_stack.announcement
+    whatsapp, graph = announcement["whatsapp"], announcement["endpoints"]["graph"]
+    assert whatsapp.keys() == {"waba_id", "phone_number_id", "access_token", "app_secret", "verify_token"}
+    page = urllib.request.urlopen(f"{announcement['base_url']}/_local/phone/")
+    assert page.url == f"{graph}/_graph/phone/"
+    chat = f"{graph}/_graph/phones/919811111111/messages"
+    body = json.dumps({"text": "Do you bake on Sundays?"}).encode()
+    written = json.load(urllib.request.urlopen(urllib.request.Request(chat, body)))
+
+    def texts() -> list[str]:
+        events = local_stack.get("/_local/outbox")[1]["events"]
+        received = [json.loads(event["body"])["data"] for event in events if event["type"] == "message.received"]
+        return [data["text"] for data in received if data["message_id"] == written["wamid"]]
+
+    wait_for(lambda: texts() == ["Do you bake on Sundays?"])
+
+
 def test_the_terminal_shows_the_key_and_how_to_call(local_stack: LocalStack) -> None:
     shown = local_stack.output.read_text()
     announcement = local_stack.announcement

@@ -8,11 +8,14 @@ from callmissed.aws.attributes import from_item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
 from callmissed.clock import MINUTE, Micros, system_clock
+from callmissed.integrations.credentials import WhatsAppCredentials
+from callmissed.integrations.repository import Integrations
 from callmissed.keys.management import KeyManager
 from callmissed.keys.policy import KeyPolicy
 from callmissed.money import CREDIT
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import KEYS, WALLETS, physical_name
+from callmissed.sealing import Sealer
 from local.aws.tables import StageTables, dynamodb_client
 from local.state.seed import SeededTenant, Seeder
 
@@ -86,3 +89,18 @@ async def test_keys_have_every_scope_and_older_ones_without_any_are_renewed(
 async def test_an_account_of_other_tables_is_unknown(seeder: Seeder) -> None:
     account = await seeder.create_tenant()
     assert await seeder.renew_keys(SeededTenant("tnt_gone", account.live_key, account.test_key)) is None
+
+
+async def test_credentials_are_connected_once_and_to_one_tenant(
+    seeder: Seeder, dynamodb: DynamoDB, tables: StageTables
+) -> None:
+    sealer, integrations = Sealer((bytes(32),)), Integrations(Database(dynamodb, tables.stage))
+    first, second = await seeder.create_tenant(), await seeder.create_tenant()
+    number = WhatsAppCredentials(phone_number_id="1", access_token="a", verify_token="v")
+    await seeder.connect(first, number, sealer)
+    await seeder.connect(second, number, sealer)
+    await seeder.connect(first, number.model_copy(update={"phone_number_id": "2"}), sealer)
+    saved = await integrations.get(first.tenant, "whatsapp")
+    assert saved is not None
+    assert (saved.fields["phone_number_id"], saved.revision) == ("1", 1)
+    assert await integrations.get(second.tenant, "whatsapp") is None

@@ -1,0 +1,1 @@
+"""A chat with the stand-in for WhatsApp in the terminal."""
