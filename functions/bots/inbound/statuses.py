@@ -19,7 +19,7 @@ from functions.bots.conversations.messages import (
     DELIVERY_UNKNOWN,
     MESSAGE,
     MessageStatus,
-    SendError,
+    SendFailure,
     StoredMessage,
     message_key,
     message_of,
@@ -153,7 +153,7 @@ def _is_unknown(message: StoredMessage) -> bool:
     return message.status is MessageStatus.SENDING or (message.status is MessageStatus.FAILED and given_up)
 
 
-def _error(status: ReceivedStatus) -> SendError:
+def _error(status: ReceivedStatus) -> SendFailure:
     for error in status.errors:
-        return SendError(error.code, error.title or error.message or "failed", error.details)
-    return SendError(None, "failed")
+        return SendFailure(error.code, error.title or error.message or "failed", error.details)
+    return SendFailure(None, "failed")
