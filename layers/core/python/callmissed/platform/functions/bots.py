@@ -57,7 +57,6 @@ BOTS_API = Function(
     indexes={CONVERSATIONS.name: ("dynamodb:Query",), MESSAGES.name: ("dynamodb:Query",)},
     needs=(SEALING_KEYS, CALLBACK_SECRETS, RESPONSES_BUCKET),
     sends_to=(TURNS.name,),
-    settings=("public_url",),
 )
 WHATSAPP_INBOUND = Function(
     "whatsapp-inbound",
