@@ -10,10 +10,12 @@ import pytest
 from _pytest.nodeid import NodeId
 from hypothesis import core
 
+from callmissed.aws.dynamodb import DynamoDB
 from callmissed.ids import new_id
 from local.aws.engines import dynamodb_local, moto_server
 from local.aws.services import StageServices, create_services
 from local.aws.tables import StageTables, create_tables
+from tests.support.aws.tables_on_demand import TablesOnDemand
 from tests.support.local_stack import LocalStack, running
 
 LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
@@ -98,15 +100,30 @@ def new_tables(dynamodb_endpoint: str) -> Callable[[], StageTables]:
 
 
 @pytest.fixture
-def tables(new_tables: Callable[[], StageTables]) -> StageTables:
-    """Fresh tables for one test."""
+def all_tables(new_tables: Callable[[], StageTables]) -> StageTables:
+    """Fresh tables for one test, also for boto3 and for other processes: all exist from the start."""
     return new_tables()
+
+
+@pytest.fixture(scope="session")
+def tables_on_demand(dynamodb_endpoint: str) -> Iterator[TablesOnDemand]:
+    """Stages whose tables `DynamoDB`, and no other client, creates when a request first names one."""
+    on_demand = TablesOnDemand(dynamodb_endpoint)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DynamoDB, "send", on_demand.creating(DynamoDB.send))
+        yield on_demand
+
+
+@pytest.fixture
+def tables(tables_on_demand: TablesOnDemand) -> StageTables:
+    """Fresh tables for one test, created on demand."""
+    return tables_on_demand.new_stage()
 
 
 @pytest.fixture(scope="module")
-def module_tables(new_tables: Callable[[], StageTables]) -> StageTables:
-    """Fresh tables for the tests of one module."""
-    return new_tables()
+def module_tables(tables_on_demand: TablesOnDemand) -> StageTables:
+    """Fresh tables for the tests of one module, created on demand."""
+    return tables_on_demand.new_stage()
 
 
 @pytest.fixture(scope="session")

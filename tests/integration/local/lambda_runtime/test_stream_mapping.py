@@ -35,16 +35,16 @@ def ids() -> list[str]:
     return [record["dynamodb"]["Keys"]["id"]["S"] for event in CALLS for record in event["Records"]]
 
 
-def test_changes_reach_the_follower_in_the_documented_event_and_in_order(tables: StageTables) -> None:
-    write(tables, "before")
-    with polling(outbox_mapping(tables, "remember")):
+def test_changes_reach_the_follower_in_the_documented_event_and_in_order(all_tables: StageTables) -> None:
+    write(all_tables, "before")
+    with polling(outbox_mapping(all_tables, "remember")):
         wait_for(lambda: ids() == ["before"])
-        write(tables, "one", "two", "three")
+        write(all_tables, "one", "two", "three")
         wait_for(lambda: len(ids()) == 4)
     record = CALLS[0]["Records"][0]
     assert ids() == ["before", "one", "two", "three"]
     assert (record["eventName"], record["eventSource"]) == ("INSERT", "aws:dynamodb")
-    assert record["eventSourceARN"].split("/")[1] == physical_name(tables.stage, OUTBOX)
+    assert record["eventSourceARN"].split("/")[1] == physical_name(all_tables.stage, OUTBOX)
     assert record["eventID"]
     assert record["dynamodb"]["NewImage"] == {"id": {"S": "before"}, "raw": {"B": "AP8="}}
     assert record["dynamodb"]["StreamViewType"] == "NEW_IMAGE"
@@ -52,47 +52,47 @@ def test_changes_reach_the_follower_in_the_documented_event_and_in_order(tables:
     assert isinstance(record["dynamodb"]["ApproximateCreationDateTime"], int)
 
 
-def test_a_failed_record_comes_again_with_all_that_follow(tables: StageTables) -> None:
-    write(tables, "a", "once-b", "c")
-    with polling(outbox_mapping(tables, "fail_once")):
+def test_a_failed_record_comes_again_with_all_that_follow(all_tables: StageTables) -> None:
+    write(all_tables, "a", "once-b", "c")
+    with polling(outbox_mapping(all_tables, "fail_once")):
         wait_for(lambda: len(CALLS) == 2)
-        write(tables, "d")
+        write(all_tables, "d")
         wait_for(lambda: ids()[-1] == "d")
     assert ids() == ["a", "once-b", "c", "once-b", "c", "d"]
 
 
-def test_an_exception_brings_the_whole_batch_again(tables: StageTables) -> None:
-    write(tables, "a", "b")
-    with polling(outbox_mapping(tables, "explode")):
+def test_an_exception_brings_the_whole_batch_again(all_tables: StageTables) -> None:
+    write(all_tables, "a", "b")
+    with polling(outbox_mapping(all_tables, "explode")):
         wait_for(lambda: len(CALLS) == 2)
     assert ids() == ["a", "b", "a", "b"]
 
 
-def test_only_new_items_reach_the_follower(tables: StageTables) -> None:
-    write(tables, "a")
-    client = dynamodb_client(tables.endpoint)
-    table = physical_name(tables.stage, OUTBOX)
+def test_only_new_items_reach_the_follower(all_tables: StageTables) -> None:
+    write(all_tables, "a")
+    client = dynamodb_client(all_tables.endpoint)
+    table = physical_name(all_tables.stage, OUTBOX)
     client.put_item(TableName=table, Item={"id": {"S": "a"}, "changed": {"BOOL": True}})
     client.delete_item(TableName=table, Key={"id": {"S": "a"}})
-    write(tables, "b")
-    with polling(outbox_mapping(tables, "remember")):
+    write(all_tables, "b")
+    with polling(outbox_mapping(all_tables, "remember")):
         wait_for(lambda: len(ids()) == 2)
     assert ids() == ["a", "b"]
     assert {record["eventName"] for event in CALLS for record in event["Records"]} == {"INSERT"}
 
 
 def test_an_iterator_that_expired_is_renewed_where_it_stood(
-    tables: StageTables, monkeypatch: pytest.MonkeyPatch
+    all_tables: StageTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("local.lambda_runtime.event_source_mappings._PAUSE_SECONDS", 0.0)
-    mapping = outbox_mapping(tables, "remember")
-    write(tables, "a")
+    mapping = outbox_mapping(all_tables, "remember")
+    write(all_tables, "a")
     with polling(mapping):
         wait_for(lambda: ids() == ["a"])
         [shard] = mapping._shards.values()
         wait_for(lambda: shard.iterator)
         shard.iterator = "arn:aws:dynamodb:nonsense"
-        write(tables, "b")
+        write(all_tables, "b")
         wait_for(lambda: len(ids()) == 2)
     assert ids() == ["a", "b"]
 
