@@ -51,6 +51,7 @@ ROUTERS = (
     bots.router,
     number_routes.router,
     messages.router,
+    messages.by_wamid,
     media.router,
     conversations.router,
     conversation_changes.router,

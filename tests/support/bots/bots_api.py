@@ -7,6 +7,7 @@ import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callmissed.aws.database import Database
+from callmissed.aws.queues import Sending
 from callmissed.clock import SECOND, Micros
 from callmissed.idempotency.operation import Operation
 from callmissed.ids import new_id
@@ -58,13 +59,14 @@ class BotTenant:
 class BotsApi:
     """The application on the tables of `database`."""
 
-    def __init__(self, database: Database, **settings: Any) -> None:
+    def __init__(self, database: Database, queue: Sending | None = None, **settings: Any) -> None:
         self.database = database
         self.clock = MovingClock()
         self.composition = composition_of(
             CoreSettings(stage=database.stage, sealing_keys=RING[0].hex(), allow_loopback=True, **settings), database
         )
-        self.app: ASGIApp = RequestContextMiddleware(create_app(create_services(self.composition, clock=self.clock)))
+        services = create_services(self.composition, queue=queue, clock=self.clock)
+        self.app: ASGIApp = RequestContextMiddleware(create_app(services))
 
     def tenant(self, id: str | None = None, **caller: str) -> BotTenant:
         """A tenant whose caller is a key, or as `caller` says."""
@@ -79,7 +81,9 @@ class BotsApi:
     def _as_caller(self, authorizer: dict[str, str]) -> ASGIApp:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             named = dict(scope["headers"]).get(b"x-operation")
-            state = {"operation": Operation(named.decode()) if named else Operation.new()}
+            begun = dict(scope["headers"]).get(b"x-begun")
+            first = Micros(int(begun)) if begun else None
+            state = {"operation": Operation(named.decode(), first) if named else Operation.new()}
             await self.app(
                 {**scope, "aws.event": {"requestContext": {"authorizer": authorizer}}, "state": state}, receive, send
             )

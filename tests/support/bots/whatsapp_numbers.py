@@ -17,7 +17,7 @@ from callmissed.platform.tables import BOTS, CONVERSATIONS, MESSAGES, OUTBOX
 from callmissed.sealing import Sealer
 from functions.bots.channels.whatsapp.graph import GraphClient
 from functions.bots.channels.whatsapp.payloads import text_content
-from functions.bots.conversations.messages import StoredMessage, message_of, outbound_id
+from functions.bots.conversations.messages import MessageStatus, StoredMessage, message_of, outbound_id, to_message_item
 from functions.bots.conversations.records import (
     Conversation,
     EndUser,
@@ -108,6 +108,24 @@ class NumberedTenant:
         if user.wa_id:
             sending.graph.phone(user.wa_id, number_id=self.number.number_id).say("hi")
         return made
+
+    async def received(self, conversation: Conversation, text: str, wamid: str = "") -> StoredMessage:
+        """A message of the user, as it is stored."""
+        phone = self.sending.graph.phone(conversation.user.wa_id or "", number_id=self.number.number_id)
+        now = Micros(self.sending.clock.now)
+        message = StoredMessage(
+            self.id,
+            conversation.id,
+            outbound_id(now),
+            "user",
+            "text",
+            MessageStatus.RECEIVED,
+            now,
+            text=text,
+            wamid=wamid or phone.say(text),
+        )
+        await self.sending.database.put(MESSAGES, to_message_item(message))
+        return message
 
     async def current(self, conversation: Conversation) -> Conversation:
         """The conversation as it is stored."""

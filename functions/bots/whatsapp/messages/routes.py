@@ -1,6 +1,7 @@
 """/api/v1/whatsapp/messages."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Response
 
@@ -30,8 +31,19 @@ from functions.bots.whatsapp.messages.service import WhatsAppMessages, is_done
 from functions.bots.whatsapp.sandbox import SANDBOX_HEADER, is_sandboxed
 from functions.bots.whatsapp.selectors import NewMessage
 
+
+class WamidRoute(GatewayRoute):
+    """A route with a wamid, which may have an encoded slash: API Gateway has matched it as one segment."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self.resource = path.replace(":path", "")
+
+
 router = APIRouter(tags=["whatsapp"], route_class=GatewayRoute)
+by_wamid = APIRouter(tags=["whatsapp"], route_class=WamidRoute)
 _PATH = "/api/v1/whatsapp/messages"
+_MESSAGE = f"{_PATH}/{{wamid:path}}"
 _ERRORS = error_responses(404, 409, 422, 502, changes=True)
 _WAITS = {202: {"model": SendResult, "description": "Accepted: some messages are on their way."}}
 _RESPONSES = {**_WAITS, **_ERRORS}
@@ -109,16 +121,14 @@ async def send_contacts(
     return await _answer(messages, caller, operation, clock, response, new, "contacts")
 
 
-@router.get(
-    f"{_PATH}/{{wamid}}", summary="Get a message", response_model=MessageDetails, responses=error_responses(404)
-)
+@by_wamid.get(_MESSAGE, summary="Get a message", response_model=MessageDetails, responses=error_responses(404))
 async def get_message(lookup: LookupOf, caller: CallerOf, wamid: WamidOf) -> MessageDetails:
     """One message by WhatsApp's own id, a moment after it is stored."""
     return MessageDetails.of(await lookup.get(caller.tenant, wamid))
 
 
-@router.post(
-    f"{_PATH}/{{wamid}}/read",
+@by_wamid.post(
+    f"{_MESSAGE}/read",
     summary="Mark a message as read",
     response_model=ReadResult,
     responses=error_responses(404, 409, 422, 502, changes=True),

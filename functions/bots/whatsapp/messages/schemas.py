@@ -19,7 +19,7 @@ _MAX_INTERACTIVE_BYTES = 32 * 1024
 _Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 _Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
 _RowTitle = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=24)]
-_Link = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+_Link = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=r"^https?://[^\s]+$")]
 
 
 class NewText(NewMessage):
