@@ -35,10 +35,16 @@ def tenant(bots_api: BotsApi) -> BotTenant:
     return bots_api.tenant()
 
 
+@pytest.fixture(scope="session")
+def bots_tables(new_tables: Callable[[], StageTables]) -> StageTables:
+    """Tables of the processes that send."""
+    return new_tables()
+
+
 @pytest_asyncio.fixture(scope="session")
-async def shared_sending(new_tables: Callable[[], StageTables]) -> AsyncIterator[SendingProcess]:
+async def shared_sending(bots_tables: StageTables) -> AsyncIterator[SendingProcess]:
     """A process that sends, which all tests share; each test has tenants of its own."""
-    store, clock = new_tables(), MovingClock()
+    store, clock = bots_tables, MovingClock()
     dynamodb = DynamoDB("us-east-1", store.endpoint, timeout_seconds=30.0)
     with graph_of(clock).serving() as graph:
         process = SendingProcess(Database(dynamodb, store.stage), graph, clock, JobList())

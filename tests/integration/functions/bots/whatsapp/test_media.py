@@ -85,7 +85,7 @@ async def test_large_media_are_refused(key: BotTenant, numbered: NumberedTenant)
 
 async def test_graph_that_does_not_answer_is_503(key: BotTenant, numbered: NumberedTenant) -> None:
     media_id = await uploaded(key, numbered)
-    numbered.sending.graph.fault("server_error", status=500, on="media", times=1)
+    numbered.sending.graph.fault("server_error", status=500, on="*", times=1)
     answer = await key.call("GET", f"{PATH}/{media_id}")
     refused(answer, 503, "whatsapp_unavailable")
     assert numbered.token not in answer.text
