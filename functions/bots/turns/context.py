@@ -11,8 +11,8 @@ from callmissed.tenants.tenants import tenant_key
 from functions.bots.bots.config import BotConfig
 from functions.bots.bots.records import Bot, bot_key, bot_of
 from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.transcript import Transcript
 from functions.bots.numbers.records import PhoneNumber, number_key, number_of
-from functions.bots.turns.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)

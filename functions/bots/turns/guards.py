@@ -10,9 +10,9 @@ from functions.bots.bots.config import BotConfig
 from functions.bots.bots.records import Bot
 from functions.bots.conversations.messages import StoredMessage
 from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.transcript import Transcript
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.turns.reasons import Reason
-from functions.bots.turns.transcript import Transcript
 from functions.bots.turns.words import says_one_of, words_of
 
 EQUAL_TEXTS, EQUAL_TEXTS_WITHIN = 5, 10 * MINUTE

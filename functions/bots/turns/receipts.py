@@ -9,8 +9,8 @@ from callmissed.observability import get_logger
 from callmissed.sealing import Sealer
 from functions.bots.channels.whatsapp.graph import GraphClient, GraphError
 from functions.bots.channels.whatsapp.sends import mark_read
+from functions.bots.conversations.transcript import Transcript
 from functions.bots.numbers.records import PhoneNumber
-from functions.bots.turns.transcript import Transcript
 
 _MAX_WAIT_SECONDS = 2.0
 _logger = get_logger("turn-worker")

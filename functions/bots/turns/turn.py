@@ -18,6 +18,7 @@ from callmissed.clock import MINUTE, Clock, Micros
 from callmissed.ids import started_at
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.bots.config import BotConfig
+from functions.bots.bots.prompt import chat_body
 from functions.bots.bots.records import Bot
 from functions.bots.channels.whatsapp.errors import MEANINGS, FaultMeaning
 from functions.bots.channels.whatsapp.payloads import text_content
@@ -40,7 +41,6 @@ from functions.bots.turns.counting import count_conversation
 from functions.bots.turns.endings import ANSWERED, EndedTurn, TurnOutcome
 from functions.bots.turns.guards import missing_bot, refusal_of
 from functions.bots.turns.leases import Leased, Leases
-from functions.bots.turns.prompt import chat_body
 from functions.bots.turns.reasons import Reason
 from functions.bots.turns.receipts import Receipts
 from functions.bots.turns.thinking import NoReply, NotNow, Thinker
@@ -155,7 +155,7 @@ class Turns:
 
     async def _think_and_send(self, round_: _Round, number: PhoneNumber, bot: Bot, config: BotConfig) -> TurnOutcome:
         conversation, lease = round_.leased.conversation, round_.leased.lease
-        body = chat_body(bot, config, conversation.user, round_.context.transcript.ordered)
+        body = chat_body(bot.system_prompt, config, conversation.user, round_.context.transcript.ordered)
         async with self._receipts.shown(number, round_.context.transcript):
             try:
                 reply = await self._thinker.reply(

@@ -78,10 +78,17 @@ class Tenant:
         self._number = 0
 
     async def call(
-        self, method: str, path: str = "", *, base: str = PATH, person: str | None = None, **more: Any
+        self,
+        method: str,
+        path: str = "",
+        *,
+        base: str = PATH,
+        person: str | None = None,
+        mode: str = "live",
+        **more: Any,
     ) -> httpx2.Response:
-        """The answer of `PATH` and `path`, to a key or to a signed-in `person`."""
-        transport = httpx2.ASGITransport(app=self._authorized(person))
+        """The answer of `PATH` and `path`, to a key of the `mode` or to a signed-in `person`."""
+        transport = httpx2.ASGITransport(app=self._authorized(person, mode))
         async with httpx2.AsyncClient(transport=transport, base_url="http://api") as client:
             return await client.request(method, base + path, **more)
 
@@ -160,8 +167,8 @@ class Tenant:
         items = [item async for item in self._database.scan(OUTBOX, where={"tenant": self.id}, consistent=True)]
         return sorted(map(event_of, items), key=lambda event: event.created)
 
-    def _authorized(self, person: str | None) -> ASGIApp:
-        authorizer = {"tenant": self.id, "key_id": "key_of_tests", "mode": "live"}
+    def _authorized(self, person: str | None, mode: str) -> ASGIApp:
+        authorizer = {"tenant": self.id, "key_id": "key_of_tests", "mode": mode}
         if person:
             authorizer = {"tenant": self.id, "user_id": person, "session_id": "ses_1", "role": "agent"}
 

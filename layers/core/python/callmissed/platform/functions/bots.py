@@ -80,6 +80,23 @@ TURN_WORKER = Function(
     sends_to=(TURNS.name,),
     model_actions=("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"),
 )
+CONVERSATION_DRAFTS = Function(
+    "conversation-drafts",
+    slice="bots",
+    handler="functions.bots.handlers.conversation_drafts.handler",
+    dependencies="drafts",
+    layers=("ai",),
+    memory_mb=1024,
+    tables={
+        BOTS.name: ("dynamodb:GetItem",),
+        CONVERSATIONS.name: ("dynamodb:GetItem",),
+        MESSAGES.name: ("dynamodb:Query",),
+        **_BILLED_TABLES,
+        IDEMPOTENCY.name: IDEMPOTENT_ANSWERS,
+    },
+    needs=(SEALING_KEYS, PEPPERS, PROVIDER_KEYS, PROVIDERS_FILE, RESPONSES_BUCKET),
+    model_actions=("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"),
+)
 TURN_SCHEDULER = Function(
     "turn-scheduler",
     slice="bots",
@@ -102,5 +119,5 @@ MESSAGE_INDEXER = Function(
     follows=MESSAGES.name,
 )
 
-FUNCTIONS = (BOTS_API, WHATSAPP_INBOUND, TURN_WORKER, TURN_SCHEDULER, MESSAGE_INDEXER)
+FUNCTIONS = (BOTS_API, WHATSAPP_INBOUND, TURN_WORKER, CONVERSATION_DRAFTS, TURN_SCHEDULER, MESSAGE_INDEXER)
 SCHEDULES = (Schedule("turn-scheduler", TURN_SCHEDULER.name, "rate(1 minute)", "see to conversations that are due"),)

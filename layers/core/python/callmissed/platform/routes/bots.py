@@ -59,6 +59,13 @@ ROUTES: tuple[Route, ...] = (
     _writes("POST", f"{_CONVERSATION}/autoreply"),
     _writes("POST", f"{_CONVERSATION}/read"),
     _writes("POST", f"{_CONVERSATION}/unread"),
+    Route(
+        "POST",
+        f"{_CONVERSATION}/ai-draft",
+        "conversation-drafts",
+        Auth.ACCOUNT,
+        scope="conversations:write",
+    ),
     _reads("GET", _HANDOFFS),
     _reads("GET", f"{_HANDOFFS}/count"),
     _writes("POST", f"{_HANDOFFS}/{{conversation_id}}/assign"),

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from functions.bots.bots.config import BotConfig
-from functions.bots.bots.records import Bot
 from functions.bots.conversations.messages import MessageStatus, StoredMessage
 from functions.bots.conversations.records import EndUser
-from functions.bots.turns.transcript import has_text
+from functions.bots.conversations.transcript import has_text
 
 MAX_CHARACTERS = 24_000
 """Characters of the history that the model reads; the latest message is read whole up to as many."""
@@ -27,19 +26,19 @@ _RULES = (
 _UNSENT = frozenset({MessageStatus.FAILED, MessageStatus.QUEUED})
 
 
-def chat_body(bot: Bot, config: BotConfig, user: EndUser, messages: Sequence[StoredMessage]) -> dict[str, Any]:
-    """The request of a chat completion, in OpenAI's dialect, that answers the last of `messages`."""
+def chat_body(prompt: str, config: BotConfig, user: EndUser, messages: Sequence[StoredMessage]) -> dict[str, Any]:
+    """The request of a chat completion, in OpenAI's dialect, that answers the last of `messages` by a `prompt`."""
     history = _merged([*_contact(user), *map(_turn_of, _within_limit(messages))])
     return {
         "model": config.model,
         "max_tokens": config.max_reply_tokens,
-        "messages": [{"role": "system", "content": _system(bot, config)}, *history],
+        "messages": [{"role": "system", "content": _system(prompt, config)}, *history],
     }
 
 
-def _system(bot: Bot, config: BotConfig) -> str:
+def _system(prompt: str, config: BotConfig) -> str:
     language = f"Answer in the language {config.language}." if config.language else "Answer in the end user's language."
-    return "\n\n".join(part for part in (bot.system_prompt.strip(), _RULES, language) if part)
+    return "\n\n".join(part for part in (prompt.strip(), _RULES, language) if part)
 
 
 def _contact(user: EndUser) -> Iterator[tuple[str, str]]:
