@@ -7,8 +7,8 @@ import pytest
 
 from callmissed.aws.comparisons import begins_with
 from callmissed.platform.tables import CONVERSATIONS
+from functions.bots.bots.prompt import MAX_CHARACTERS
 from functions.bots.conversations.records import HANDOFF
-from functions.bots.turns.prompt import MAX_CHARACTERS
 from tests.support.bots.turns import Chat, NewChat
 from tests.support.inference.behaviours import completion, fails, reply
 from tests.support.inference.gateway import Accounts
