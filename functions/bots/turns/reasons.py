@@ -31,7 +31,6 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     DELIVERY_UNKNOWN = "delivery_unknown"
     UNDELIVERABLE = "undeliverable"
-    SUPERSEDED = "superseded"
 
 
 _BY_CODE = {
