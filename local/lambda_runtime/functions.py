@@ -1,21 +1,22 @@
 """The declared functions that have a handler, each in an execution environment of its own, which is a thread.
 
 Handlers keep an event loop and clients for it (`callmissed.aws.runtime`), so each function has one thread, and is never
-called while it is running.
+called while it is running. A function that works for minutes has several threads, which share one loop.
 """
 
 import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from queue import SimpleQueue
 from typing import Any, Protocol, cast
 
+from callmissed.aws.runtime import share_loop
 from callmissed.ids import new_id
 from callmissed.platform.functions import FUNCTIONS, Function
 from local.aws.account import ACCOUNT, REGION, STAGE
@@ -63,9 +64,18 @@ class LambdaFunctions:
     function without a handler, and TypeError for an event or answer that can't be JSON.
     """
 
-    def __init__(self, declared: Sequence[Function] = FUNCTIONS, after: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        declared: Sequence[Function] = FUNCTIONS,
+        after: Callable[[], None] = lambda: None,
+        at_once: Mapping[str, int] | None = None,
+    ) -> None:
+        """`at_once` names the functions that run more than one call at a time."""
         self._declared = [function for function in declared if function.handler]
-        self._environments = {function.name: _Environment(function, after) for function in self._declared}
+        calls = at_once or {}
+        self._environments = {
+            function.name: _Environment(function, after, calls.get(function.name, 1)) for function in self._declared
+        }
 
     def check_handlers(self) -> None:
         """Raise LocalStackError when a declared handler's module is missing."""
@@ -94,31 +104,46 @@ class LambdaFunctions:
 
 
 class _Environment:
-    """The thread of one function, which starts at the first call."""
+    """The threads of one function, usually one, which start at the first call."""
 
-    def __init__(self, function: Function, after: Callable[[], None]) -> None:
+    def __init__(self, function: Function, after: Callable[[], None], threads: int) -> None:
         self._function = function
         self._after = after
         self._calls: SimpleQueue[tuple[LambdaEvent, Future[Any]] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=function.name, daemon=True)
+        self._threads = [threading.Thread(target=self._work, name=function.name, daemon=True) for _ in range(threads)]
+        self._shared: asyncio.AbstractEventLoop | None = None
         self._starting = threading.Lock()
 
     def start(self, event: LambdaEvent) -> Future[Any]:
         answer: Future[Any] = Future()
         with self._starting:
-            if not self._thread.ident:
-                self._thread.start()
+            if not self._threads[0].ident:
+                self._start_threads()
         self._calls.put((event, answer))
         return answer
 
     def close(self) -> None:
-        self._calls.put(None)
+        for _ in self._threads:
+            self._calls.put(None)
 
     def join(self, seconds: float) -> None:
-        if self._thread.ident:
-            self._thread.join(seconds)
+        give_up = time.monotonic() + seconds
+        for thread in self._threads:
+            if thread.ident:
+                thread.join(max(0.0, give_up - time.monotonic()))
+
+    def _start_threads(self) -> None:
+        if len(self._threads) > 1:
+            self._shared = asyncio.new_event_loop()
+            self._shared.set_default_executor(ThreadPoolExecutor(len(self._threads)))
+            name = f"{self._function.name} loop"
+            threading.Thread(target=self._shared.run_forever, name=name, daemon=True).start()
+        for thread in self._threads:
+            thread.start()
 
     def _work(self) -> None:
+        if self._shared:
+            share_loop(self._shared)
         while call := self._calls.get():
             event, answer = call
             # A caller that gave up before its turn has cancelled.

@@ -1,6 +1,7 @@
 """The event source mapping of a queue."""
 
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 from callmissed.platform.queues import Queue
@@ -20,7 +21,8 @@ class SqsMapping:
     """Calls a queue's consumer with batches of messages, and deletes the messages that succeeded.
 
     A message that failed stays until its visibility timeout ends, and is then received again; the queue itself moves a
-    message to the dead-letter queue after its last try. `visibility_seconds` and `tries` are the queue's own.
+    message to the dead-letter queue after its last try. `visibility_seconds` and `tries` are the queue's own. A queue's
+    batches are processed one after the other, or as many at the same time as the queue says.
     """
 
     def __init__(self, sqs: "SQSClient", services: StageServices, queue: Queue, functions: Invoker) -> None:
@@ -30,19 +32,33 @@ class SqsMapping:
         self._url = services.queue_url(queue.name)
         self._arn = services.queue_arn(queue.name)
         self._functions = functions
+        self._free = threading.Semaphore(queue.at_once)
 
     def poll(self) -> None:
         """Wait up to 20 seconds for messages. Moto returns new ones at once, and looks for delayed ones each second.
 
         Raises botocore's ClientError and BotoCoreError.
         """
+        with self._free:
+            messages = self._receive()
+        if not messages:
+            return
+        if self._queue.at_once == 1:
+            self._process(messages)
+        else:  # a daemon, as the poll's own thread: a batch must not hold up the end of the stack
+            threading.Thread(target=self._process, args=(messages,), name=f"batch of {self.name}", daemon=True).start()
+
+    def _receive(self) -> "list[MessageTypeDef]":
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=self._queue.batch,
             WaitTimeSeconds=_LONG_POLL_SECONDS,
             MessageSystemAttributeNames=["All"],
         )
-        if messages := answer.get("Messages"):
+        return answer.get("Messages", [])
+
+    def _process(self, messages: "list[MessageTypeDef]") -> None:
+        with self._free:
             self._delete(messages, self._failed(messages))
 
     def _failed(self, messages: "list[MessageTypeDef]") -> set[str]:

@@ -39,7 +39,8 @@ class LocalPlatform:
     ) -> None:
         self._declared = declared
         self._changes = ChangeSignal()
-        self.functions = LambdaFunctions(declared, after=self._changes.notify)
+        at_once = {queue.consumer: queue.at_once for queue in queues}
+        self.functions = LambdaFunctions(declared, after=self._changes.notify, at_once=at_once)
         self.functions.check_handlers()
         self.mappings = EventSourceMappings([*self._sqs_mappings(services, queues), *self._stream_mappings(tables)])
 

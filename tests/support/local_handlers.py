@@ -1,11 +1,13 @@
 """Handlers that stand in for functions of the platform, declared by tests as `tests.support.local_handlers.…`."""
 
+import asyncio
 import base64
 import threading
 import time
 from collections import Counter
 from typing import Any
 
+from callmissed.aws.runtime import run
 from callmissed.platform.functions import Function
 from local.lambda_runtime.functions import LambdaContext
 
@@ -69,6 +71,21 @@ def dawdle(_event: Event, context: LambdaContext) -> Event:
 def where(_event: Event, _context: LambdaContext) -> str:
     """The name of the thread that runs this."""
     return threading.current_thread().name
+
+
+def wait_for_go(event: Event, _context: LambdaContext) -> None:
+    """Return when a message that says `go` has come to another call, on the loop that both share."""
+    run(_wait_for_go(event))
+
+
+async def _wait_for_go(event: Event) -> None:
+    if event["Records"][0]["body"] == "go":
+        _GO.set()
+    await _GO.wait()
+    CALLS.append(event)
+
+
+_GO = asyncio.Event()
 
 
 def fail_named(event: Event, _context: LambdaContext) -> Event:

@@ -1,5 +1,6 @@
 """The function `turn-worker`: processes the queue `turns`. It calls models in its own process, as a library."""
 
+import threading
 from functools import cache
 from typing import Any
 
@@ -24,6 +25,7 @@ from functions.bots.turns.turn import Turns
 from functions.bots.turns.worker import TurnWorker
 
 _logger = get_logger("turn-worker")
+_creating = threading.Lock()  # the local stack calls the handler from several threads
 
 
 def create_worker(
@@ -43,7 +45,9 @@ def create_worker(
 @logs_failures("turn-worker")
 def handler(event: dict[str, Any], _context: object) -> Failures:
     """Process a batch of jobs in parallel."""
-    return run(each_message(event, _worker().process, _logger))
+    with _creating:
+        worker = _worker()
+    return run(each_message(event, worker.process, _logger))
 
 
 @cache

@@ -142,7 +142,8 @@ class Turns:
         context, conversation, now = round_.context, round_.leased.conversation, self._clock()
         number, bot, config = context.number, context.bot, context.config
         if (reason := missing_bot(number, bot)) or number is None or bot is None:
-            return TurnOutcome(TurnState.SKIPPED, reason)
+            is_fault = reason is Reason.NUMBER_DISCONNECTED
+            return TurnOutcome(TurnState.FAILED if is_fault else TurnState.SKIPPED, reason)
         if now >= window_closes(conversation):
             raise WindowClosed
         if refusal := refusal_of(conversation, config, context.transcript, now):

@@ -1,5 +1,6 @@
 """A queue calls its consumer as Lambda's event source mapping does."""
 
+from dataclasses import replace
 from typing import Any
 
 from callmissed.platform.queues import PASSING, Queue
@@ -13,12 +14,11 @@ from tests.support.local_handlers import CALLS, declared
 BRIEF = Queue("brief", consumer="consumer", visibility_seconds=1, tenant_data=PASSING, tries=2)
 
 
-def sqs_mapping(services: StageServices, handler: str) -> SqsMapping:
-    create_services(StageServices(services.endpoint, f"{services.stage}-brief"), (BRIEF,))
+def sqs_mapping(services: StageServices, handler: str, queue: Queue = BRIEF) -> SqsMapping:
+    create_services(StageServices(services.endpoint, f"{services.stage}-brief"), (queue,))
     brief = StageServices(services.endpoint, f"{services.stage}-brief")
-    return SqsMapping(
-        local_client("sqs", services.endpoint), brief, BRIEF, LambdaFunctions([declared(BRIEF.consumer, handler)])
-    )
+    functions = LambdaFunctions([declared(queue.consumer, handler)], at_once={queue.consumer: queue.at_once})
+    return SqsMapping(local_client("sqs", services.endpoint), brief, queue, functions)
 
 
 class BriefQueue:
@@ -72,3 +72,12 @@ def test_an_exception_fails_the_whole_batch(services: StageServices) -> None:
     with polling(mapping):
         wait_for(lambda: brief_queue.waiting(BRIEF.dead_letters) == 2)
     assert sorted(bodies()) == ["one", "one", "two", "two"]
+
+
+def test_batches_of_a_queue_that_says_so_are_processed_at_the_same_time(services: StageServices) -> None:
+    queue = replace(BRIEF, batch=1, at_once=2, visibility_seconds=60)
+    mapping, brief_queue = sqs_mapping(services, "wait_for_go", queue), BriefQueue(services)
+    brief_queue.send("wait", "go")
+    with polling(mapping):
+        wait_for(lambda: brief_queue.waiting(BRIEF.name) == 0)
+    assert sorted(bodies()) == ["go", "wait"]

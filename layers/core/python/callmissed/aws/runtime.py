@@ -58,8 +58,14 @@ def logs_failures(name: str) -> Callable[[Callable[[Event, C], T]], Callable[[Ev
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Result of `work`, whatever it raises, on this thread's own loop."""
-    return _runner().run(work)
+    """Result of `work`, whatever it raises, on this thread's own loop, or the one that it shares."""
+    shared: asyncio.AbstractEventLoop | None = getattr(_own, "shared", None)
+    return asyncio.run_coroutine_threadsafe(work, shared).result() if shared else _runner().run(work)
+
+
+def share_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Let `run` on this thread use `loop`, which another thread runs: the local stack calls one function many times."""
+    _own.shared = loop
 
 
 def use_own_loop() -> None:

@@ -46,24 +46,24 @@ async def test_conversation_that_the_bot_must_not_answer_is_skipped(
 
 
 @pytest.mark.parametrize(
-    ("number", "bot", "reason"),
+    ("number", "bot", "state", "reason"),
     [
-        ({"bot_id": None}, {}, "no_bot"),
-        ({"bot_id": "bot_that_was_deleted"}, {}, "no_bot"),
-        ({"autoreply": False}, {}, "autoreply_off"),
-        ({"registration_status": "disconnected"}, {}, "number_disconnected"),
-        ({}, {"is_active": False}, "bot_inactive"),
+        ({"bot_id": None}, {}, "skipped", "no_bot"),
+        ({"bot_id": "bot_that_was_deleted"}, {}, "skipped", "no_bot"),
+        ({"autoreply": False}, {}, "skipped", "autoreply_off"),
+        ({"registration_status": "disconnected"}, {}, "failed", "number_disconnected"),
+        ({}, {"is_active": False}, "skipped", "bot_inactive"),
     ],
 )
 async def test_number_without_a_bot_that_may_answer_is_skipped(
-    chat: Chat, upstream: FakeUpstream, number: dict[str, Any], bot: dict[str, Any], reason: str
+    chat: Chat, upstream: FakeUpstream, number: dict[str, Any], bot: dict[str, Any], state: str, reason: str
 ) -> None:
     await chat.number(**number)
     await chat.bot(**bot)
 
     await chat.asks()
 
-    assert await chat.outcome() == ("skipped", reason)
+    assert await chat.outcome() == (state, reason)
     assert await nothing_waits(chat)
     assert (chat.sent, upstream.requests) == ([], [])
 

@@ -16,7 +16,7 @@ TURNS = Queue(
     consumer="turn-worker",
     visibility_seconds=720,
     tenant_data=PASSING,
-    batch=10,
+    at_once=32,
     holds="conversations that wait for an answer, or whose messages wait to be sent; fair between tenants",
 )
 

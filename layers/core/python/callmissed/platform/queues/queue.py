@@ -34,7 +34,8 @@ class Queue:
     """A standard queue whose messages one function processes, `batch` at a time.
 
     A message that fails `tries` times goes to the dead-letter queue. The event bus puts the events that
-    `rules` match into the queue. `visibility_seconds` is at least six times the consumer's timeout, as AWS asks:
+    `rules` match into the queue. The local stack processes so many batches `at_once`, where Lambda scales by itself.
+    `visibility_seconds` is at least six times the consumer's timeout, as AWS asks:
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     """
 
@@ -45,6 +46,7 @@ class Queue:
     tenant_data: TenantData
     batch: int = 10
     tries: int = 5
+    at_once: int = 1
     rules: tuple[Rule, ...] = ()
     holds: str = ""
 
