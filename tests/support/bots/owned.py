@@ -10,7 +10,7 @@ from callmissed.clock import iso
 from callmissed.platform.routes import Role, Route
 from callmissed.platform.tables import BOTS, CONVERSATIONS, MESSAGES, TENANTS
 from callmissed.tenants.users import User, user_record
-from functions.bots.conversations.messages import MessageStatus, StoredMessage, inbound_id, to_message_item
+from functions.bots.conversations.messages import MessageStatus, StoredMessage, inbound_id, media_id, to_message_item
 from functions.bots.conversations.records import Conversation, EndUser, change_mark, to_conversation_item
 from functions.bots.conversations.take_over import TakeOvers
 from functions.bots.numbers.records import PhoneNumber
@@ -46,7 +46,7 @@ class Owned:
     def request(self, route: Route) -> dict[str, Any]:
         """A request of the route for what the tenant owns."""
         body = {} if route.method in ("GET", "DELETE") else {"json": BODIES.get(name_of(route), {})}
-        return {"method": route.method, "path": route.path.format(**self.ids), **body}
+        return {"method": route.method, "path": route.path.replace("+}", "}").format(**self.ids), **body}
 
 
 async def new_owned(api: BotsApi) -> Owned:
@@ -78,23 +78,30 @@ async def new_owned(api: BotsApi) -> Owned:
         last_inbound_at=NOW,
         unread=0,
     )
+    wamid = f"wamid.{uuid4()}"
     message = StoredMessage(
         tenant=tenant.id,
         conversation_id=conversation_id,
-        id=inbound_id("wamid.1", NOW, NOW),
+        id=inbound_id(wamid, NOW, NOW),
         author="user",
         type="text",
         status=MessageStatus.RECEIVED,
         created=NOW,
         text="blue kettle",
-        wamid="wamid.1",
+        wamid=wamid,
     )
     await api.database.transact([save_operation(number, None)])
     await api.database.put(CONVERSATIONS, to_conversation_item(conversation))
     await api.database.put(MESSAGES, to_message_item(message))
     await TakeOvers(api.database, api.clock).escalate(tenant.id, conversation_id, "user_asked")
     await api.database.put(TENANTS, user_record(person(tenant.id)))
-    ids = {"bot_id": bot_id, "phone_id": number.id, "conversation_id": conversation_id, "wamid": "wamid.1"}
+    ids = {
+        "bot_id": bot_id,
+        "phone_id": number.id,
+        "conversation_id": conversation_id,
+        "wamid": wamid,
+        "media_id": media_id(conversation_id, message.id),
+    }
     return Owned(tenant, ids)
 
 
