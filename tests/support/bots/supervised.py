@@ -10,7 +10,7 @@ from functions.bots.channels.whatsapp.payloads import text_content
 from functions.bots.conversations.messages import outbound_id
 from functions.bots.conversations.take_over import TakeOvers
 from functions.bots.numbers.records import number_key, number_of
-from functions.bots.outbound.attempts import Attempts
+from functions.bots.outbound.attempts import SendAttempts
 from functions.bots.outbound.drafts import Draft
 from functions.bots.outbound.sending import MessageSender
 from local.fakes.graph.accounts import NUMBER_ID
@@ -113,6 +113,6 @@ class SupervisedChat:
         chat = self.chat
         number = number_of(await chat.database.get(BOTS, number_key(chat.tenant, NUMBER_ID)))
         graph = GraphClient(f"{chat.process.graph.url}/v24.0", chat.process.http)
-        attempts = Attempts(chat.database, graph, SEALER, clock=chat.process.clock, sleep=sleep)  # pyright: ignore[reportArgumentType]
+        attempts = SendAttempts(chat.database, graph, SEALER, clock=chat.process.clock, sleep=sleep)  # pyright: ignore[reportArgumentType]
         draft = Draft(outbound_id(chat.process.clock()), "person:usr_1", text_content(PERSON), text=PERSON)
         await MessageSender(attempts).send(await chat.conversation(), number, draft)
