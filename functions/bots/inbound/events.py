@@ -8,7 +8,7 @@ from callmissed.events.types import MessageError, MessageReceived, MessageStatus
 from functions.bots.inbound.parts import Part, ReceivedMessage, ReceivedStatus
 
 
-class TooLargeError(Exception):
+class EventTooLargeError(Exception):
     """A part is too large for an event, even without the rest of its content."""
 
 
@@ -17,7 +17,7 @@ def event_of(
 ) -> Event:
     """The event of a message or a status, without the rest of the channel's content if that is too large or too deep.
 
-    Raises TooLargeError.
+    Raises EventTooLargeError.
     """
     place = {"conversation_id": conversation_id, "bot_id": bot_id}
     data = _received(part, place) if isinstance(part, ReceivedMessage) else _status(part, place)
@@ -27,7 +27,7 @@ def event_of(
             return new_event(tenant, data.model_copy(update=changes) if changes else data, now, unique=unique)
         except (ValueError, RecursionError):
             continue
-    raise TooLargeError
+    raise EventTooLargeError
 
 
 def _received(message: ReceivedMessage, place: dict[str, Any]) -> MessageReceived:

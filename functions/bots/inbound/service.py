@@ -21,7 +21,7 @@ from functions.bots.inbound.arrival import Arrival
 from functions.bots.inbound.events import event_of
 from functions.bots.inbound.known import KnownNumbers
 from functions.bots.inbound.parts import ReceivedMessage
-from functions.bots.inbound.writes import Plan, added, begun, continued
+from functions.bots.inbound.writes import StoragePlan, added, begun, continued
 
 _TRIES = 8
 _BACKOFF_SECONDS = 0.05
@@ -48,7 +48,7 @@ class InboundMessages:
     ) -> Message | None:
         """Store a message; returns the job for its turn, if a bot is to answer.
 
-        A message of a group, or of no known number, is an event only. Raises TooLargeError and Unavailable.
+        A message of a group, or of no known number, is an event only. Raises EventTooLargeError and Unavailable.
         """
         if number_id is None or message.is_in_group:
             await publish(self._database, event_of(tenant, message, self._clock()))
@@ -82,7 +82,7 @@ class InboundMessages:
         job = TurnJob(arrival.tenant, conversation_id, arrival.message_id)
         return job.message(arrival.config.quiet_seconds)
 
-    async def _plan(self, arrival: Arrival) -> Plan | None:
+    async def _plan(self, arrival: Arrival) -> StoragePlan | None:
         """How to store the message as far as it is known; None for one that belongs to no conversation."""
         ids = arrival.known.conversation_ids
         if not arrival.message.opens_conversation:
@@ -91,7 +91,7 @@ class InboundMessages:
             return await self._resolved(arrival)
         return continued(arrival, ids[0]) if ids else begun(arrival)
 
-    async def _resolved(self, arrival: Arrival) -> Plan:
+    async def _resolved(self, arrival: Arrival) -> StoragePlan:
         """How to store the message in what the end user's conversations are now."""
         if not arrival.message.opens_conversation:
             raise _ChangedError
@@ -105,7 +105,7 @@ class InboundMessages:
         renews_window = arrival.sent >= current.last_inbound_at
         return continued(arrival, current.id, closed=others, renews_window=renews_window)
 
-    async def _execute(self, plan: Plan) -> str | None:
+    async def _execute(self, plan: StoragePlan) -> str | None:
         """Id of the conversation that has the message now, or had it before. Raises _ChangedError."""
         try:
             await self._database.transact(plan.operations)
@@ -120,7 +120,7 @@ class InboundMessages:
             raise
         return plan.conversation_id
 
-    async def _place(self, plan: Plan) -> str | None:
+    async def _place(self, plan: StoragePlan) -> str | None:
         """Id of the conversation of a message that was stored before, as its event says."""
         item = await self._database.get(OUTBOX, {"id": plan.event_id})
         return json.loads(item["body"])["data"]["conversation_id"] if item else None

@@ -61,7 +61,7 @@ class InboundStatuses:
     async def apply(self, tenant: str, status: ReceivedStatus) -> None:
         """Apply a status and publish it, once. One of a message that went out elsewhere is an event only.
 
-        Raises TooLargeError and Unavailable.
+        Raises EventTooLargeError and Unavailable.
         """
         place = await self._place(tenant, status)
         for _ in range(_TRIES):

@@ -26,7 +26,7 @@ from callmissed.integrations.callbacks import (
 )
 from callmissed.observability import count, get_logger
 from callmissed.platform.queues.sources import WHATSAPP_CALLBACK
-from functions.bots.inbound.events import TooLargeError
+from functions.bots.inbound.events import EventTooLargeError
 from functions.bots.inbound.parts import Part, ReceivedMessage
 from functions.bots.inbound.reading import Reading, UnknownFieldError, read
 from functions.bots.inbound.service import InboundMessages
@@ -122,7 +122,7 @@ class InboundWorker:
         for part in reading.parts:
             try:
                 job = await self._process_part(delivery, part)
-            except TooLargeError:
+            except EventTooLargeError:
                 reading.rejects.append("too large for an event")
             else:
                 delivery.jobs += [job] if job else []

@@ -46,7 +46,7 @@ _CLOSED = tuple(sorted(str(status) for status in Status if status not in OPEN))
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StoragePlan:
     """A transaction that stores a message in a conversation.
 
     Its first operations are the message, the event that says so, and the conversation.
@@ -59,7 +59,7 @@ class Plan:
 
 def continued(
     arrival: Arrival, conversation_id: str, *, closed: Sequence[Conversation] = (), renews_window: bool = True
-) -> Plan:
+) -> StoragePlan:
     """Store the message in an open conversation. Fails where a day's silence or a person has ended the conversation.
 
     With `renews_window` it also fails if a message was stored that was sent later. `closed` are the end user's other
@@ -75,7 +75,7 @@ def continued(
     return _plan(arrival, conversation_id, change, [*_users(arrival, conversation_id), *_closing(arrival, closed)])
 
 
-def begun(arrival: Arrival, closed: Sequence[Conversation] = ()) -> Plan:
+def begun(arrival: Arrival, closed: Sequence[Conversation] = ()) -> StoragePlan:
     """Begin a conversation with the message. `closed` are the end user's earlier ones, which end with it."""
     conversation = _new_conversation(arrival)
     started = ConversationStarted(
@@ -94,7 +94,7 @@ def begun(arrival: Arrival, closed: Sequence[Conversation] = ()) -> Plan:
     return _plan(arrival, conversation.id, put, more)
 
 
-def added(arrival: Arrival, conversation_id: str) -> Plan:
+def added(arrival: Arrival, conversation_id: str) -> StoragePlan:
     """Add a message about an earlier one to the conversation, open or not, and follow a change of the user's names."""
     names = _names(arrival.message.renamed or EndUser())
     values = {"changed": change_mark(arrival.now, conversation_id), **names}
@@ -102,12 +102,14 @@ def added(arrival: Arrival, conversation_id: str) -> Plan:
     return _plan(arrival, conversation_id, change, list(_renamed_users(arrival, conversation_id)))
 
 
-def _plan(arrival: Arrival, conversation_id: str, change: WriteOperation, more: Sequence[WriteOperation]) -> Plan:
+def _plan(
+    arrival: Arrival, conversation_id: str, change: WriteOperation, more: Sequence[WriteOperation]
+) -> StoragePlan:
     message = put_new_operation(MESSAGES, to_message_item(arrival.stored(conversation_id)))
     event = event_of(
         arrival.tenant, arrival.message, arrival.now, conversation_id=conversation_id, bot_id=arrival.bot_id
     )
-    return Plan(conversation_id, event.id, [message, publish_operation(event), change, *more])
+    return StoragePlan(conversation_id, event.id, [message, publish_operation(event), change, *more])
 
 
 def _activity(arrival: Arrival, conversation_id: str) -> Changes:

@@ -336,3 +336,70 @@ async def test_jobs_that_the_queue_does_not_take_fail_and_come_again(inbound: In
 
     assert len(inbound.jobs.taken()) == 1
     assert (await inbound.conversation()).pending == 1
+
+
+SHAPES: list[dict[str, Any]] = [
+    {"type": "video", "video": {"id": "7", "mime_type": "video/mp4"}, "context": {"forwarded": True}},
+    {"type": "document", "document": {"id": "7", "filename": "bill.pdf", "caption": "Bill"}},
+    {"type": "sticker", "sticker": {"id": "7", "animated": True}},
+    {"type": "location", "location": {"latitude": 12.25089, "longitude": 43.90539}},
+    {"type": "contacts", "contacts": [{"name": {"formatted_name": "Asha"}, "phones": [{"phone": "+91 1"}]}]},
+    {"type": "order", "order": {"catalog_id": "1", "text": "", "product_items": [{"quantity": 3, "item_price": 30.5}]}},
+    {"type": "interactive", "interactive": {"type": "button_reply", "button_reply": {"id": "1", "title": "Yes"}}},
+    {"type": "interactive", "interactive": {"type": "list_reply", "list_reply": {"id": "1", "title": "Red"}}},
+    {"type": "interactive", "interactive": {"type": "nfm_reply", "nfm_reply": {"body": "Sent", "response_json": "{}"}}},
+    {"type": "interactive", "interactive": {"type": "call_permission_reply", "call_permission_reply": {}}},
+    {"type": "interactive", "context": {"from": "1", "id": "wamid.0"}},
+    {"type": "button", "button": {"payload": "yes", "text": "Yes"}, "context": {"id": "wamid.0"}},
+    {"type": "text", "text": {"body": "From an ad"}, "referral": {"source_id": "ad", "ctwa_clid": "x"}},
+    {"type": "text", "text": {"body": "Forwarded"}, "context": {"frequently_forwarded": True}},
+    {"type": "unsupported", "errors": [{"code": 131051}]},
+    {"type": "of next year", "of next year": {"a": [1.5, None, {"b": "c"}]}},
+    {"type": "text", "text": {"body": "half \ud83d of a pair"}},
+    {"type": "text", "text": {"body": "x" * 65_536}},
+    {"type": "text", "text": {"body": ""}, "timestamp": "tomorrow"},
+    {"type": "edit", "edit": {"original_message_id": "wamid.0", "message": {"type": "text", "text": {"body": "New"}}}},
+    {"type": "revoke", "revoke": {"original_message_id": "wamid.0"}},
+    {"type": "reaction", "reaction": {"message_id": "wamid.0"}},
+]
+
+
+async def test_every_shape_of_message_is_stored_and_asks_for_a_turn_if_it_has_text(inbound: Inbound) -> None:
+    await inbound.receive(message("wamid.0"))
+    inbound.jobs.taken()
+
+    for number, shape in enumerate(SHAPES, start=1):
+        await inbound.receive({"from": PHONE, "id": f"wamid.{number}", "timestamp": "1795599995", **shape})
+
+    stored = {each.wamid: each for each in await inbound.messages()}
+    assert len(stored) == len(SHAPES) + 1
+    assert {each.conversation_id for each in stored.values()} == {(await inbound.conversation()).id}
+    for number, shape in enumerate(SHAPES, start=1):
+        assert stored[f"wamid.{number}"].type == shape["type"]
+    jobs = {job.body["message"] for job in inbound.jobs.taken()}
+    silent = {"edit", "revoke", "reaction", "unsupported"}
+    asking = {each.id for each in stored.values() if each.text and each.type not in silent}
+    assert jobs == asking - {stored["wamid.0"].id}
+    assert len(await inbound.events("message.received")) == len(SHAPES) + 1
+
+
+async def test_storm_of_a_thousand_updates_in_one_callback_is_stored_once(inbound: Inbound) -> None:
+    """Ten batches run at a time, and each is delivered twice."""
+    people = [message(f"wamid.{n}") | {"from": f"91{n % 100:010}"} for n in range(1000)]
+    items = await inbound.post(change(NUMBER, messages=people))
+    assert len(items) == 1000
+    batches = [queued(items[start : start + 10]) for start in range(0, 1000, 10)] * 2
+    gate = asyncio.Semaphore(10)
+
+    async def run(batch: list[dict[str, Any]]) -> list[str]:
+        async with gate:
+            return await inbound.worker().failures(batch)
+
+    failed = await asyncio.gather(*map(run, batches))
+
+    assert not any(failed)
+    conversations = await inbound.conversations()
+    assert (len(conversations), {each.pending for each in conversations}) == (100, {10})
+    assert len(await inbound.messages()) == 1000
+    count = await inbound.database.get(BOTS, count_key(inbound.tenant, BOT))
+    assert count["n"] == 100

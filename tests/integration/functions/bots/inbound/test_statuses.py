@@ -9,7 +9,7 @@ from callmissed.platform.tables import CONVERSATIONS, MESSAGES
 from functions.bots.conversations.messages import (
     DELIVERY_UNKNOWN,
     MessageStatus,
-    SendError,
+    SendFailure,
     StoredMessage,
     Turn,
     message_of,
@@ -66,7 +66,7 @@ async def test_failure_has_the_reason_and_stays(inbound: Inbound) -> None:
     settled = await after(inbound, out, "failed", "delivered")
 
     assert settled.status is MessageStatus.FAILED
-    assert settled.error == SendError(131026, "Message undeliverable", "Not on WhatsApp.")
+    assert settled.error == SendFailure(131026, "Message undeliverable", "Not on WhatsApp.")
 
 
 async def test_status_finds_its_message_by_the_wamid(inbound: Inbound) -> None:
@@ -79,11 +79,11 @@ async def test_status_finds_its_message_by_the_wamid(inbound: Inbound) -> None:
 
 @pytest.mark.parametrize(
     ("state", "error"),
-    [(MessageStatus.SENDING, None), (MessageStatus.FAILED, SendError(None, DELIVERY_UNKNOWN, "No answer."))],
+    [(MessageStatus.SENDING, None), (MessageStatus.FAILED, SendFailure(None, DELIVERY_UNKNOWN, "No answer."))],
 )
 @pytest.mark.parametrize("name", ["sent", "read"])
 async def test_status_settles_a_message_of_which_nobody_knew(
-    inbound: Inbound, state: MessageStatus, error: SendError | None, name: str
+    inbound: Inbound, state: MessageStatus, error: SendFailure | None, name: str
 ) -> None:
     out = await sent(inbound, state, error=error, wamid=None)
     turn = Turn(inbound.tenant, out.conversation_id, "trn_1", BOT, TurnState.FAILED, NOW, DELIVERY_UNKNOWN)

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from callmissed.events.outbox import MAX_EVENT_BYTES, Event
-from functions.bots.inbound.events import TooLargeError, event_of
+from functions.bots.inbound.events import EventTooLargeError, event_of
 from functions.bots.inbound.reading import Reading, UnknownFieldError, read
 from functions.webhooks.callbacks.receive import Callback
 from functions.webhooks.callbacks.signers import Signers
@@ -32,7 +32,7 @@ def events_of(reading: Reading) -> list[Event]:
     for part in reading.parts:
         try:
             events.append(event_of("tnt_1", part, NOW))
-        except TooLargeError:
+        except EventTooLargeError:
             reading.rejects.append("too large for an event")
     return events
 
