@@ -8,7 +8,7 @@ to a queue (WhatsApp's to `whatsapp`, the others to `callbacks`), so nothing is 
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from callmissed.aws.database import Database
@@ -19,6 +19,9 @@ from callmissed.platform.queues import CALLBACK_SOURCE
 
 MAX_CALLBACK_BYTES = 3 * 1024 * 1024
 """Maximum size of a callback: Meta sends up to 3 MB, which become many events of at most 200 KB each."""
+
+_CONCURRENT_WRITES = 100
+"""Writes of one callback at a time: fewer than the connections that DynamoDB's client has."""
 
 _KEPT_HEADERS = (
     "content-type",
@@ -77,13 +80,24 @@ async def receive(database: Database, verify: Verify, callback: Callback) -> int
         raise payload_too_large(MAX_CALLBACK_BYTES)
     items = await verify(callback)
     events = [event for item in items if (event := _event(item, callback))]
-    published = await asyncio.gather(*(publish(database, event) for event in events), return_exceptions=True)
+    published = await asyncio.gather(*_publishing(database, events), return_exceptions=True)
     for outcome in published:
         if isinstance(outcome, BaseException):
             raise outcome
     if len(events) < len(items):
         raise payload_too_large(MAX_EVENT_BYTES)
     return published.count(True)
+
+
+def _publishing(database: Database, events: Sequence[Event]) -> Iterator[Awaitable[bool]]:
+    """Publish `events`, of which some wait for a connection: one that waits for a second counts as refused."""
+    gate = asyncio.Semaphore(_CONCURRENT_WRITES)
+
+    async def gated(event: Event) -> bool:
+        async with gate:
+            return await publish(database, event)
+
+    return map(gated, events)
 
 
 def _event(item: CallbackItem, callback: Callback) -> Event | None:

@@ -384,18 +384,18 @@ async def test_every_shape_of_message_is_stored_and_asks_for_a_turn_if_it_has_te
 
 
 async def test_storm_of_a_thousand_updates_in_one_callback_is_stored_once(inbound: Inbound) -> None:
-    """Ten batches run at a time, and each is delivered twice."""
+    """Ten batches run at a time, and each fifth one is delivered twice."""
     people = [message(f"wamid.{n}") | {"from": f"91{n % 100:010}"} for n in range(1000)]
     items = await inbound.post(change(NUMBER, messages=people))
     assert len(items) == 1000
-    batches = [queued(items[start : start + 10]) for start in range(0, 1000, 10)] * 2
+    batches = [queued(items[start : start + 10]) for start in range(0, 1000, 10)]
     gate = asyncio.Semaphore(10)
 
     async def run(batch: list[dict[str, Any]]) -> list[str]:
         async with gate:
             return await inbound.worker().failures(batch)
 
-    failed = await asyncio.gather(*map(run, batches))
+    failed = await asyncio.gather(*map(run, [*batches, *batches[::5]]))
 
     assert not any(failed)
     conversations = await inbound.conversations()
