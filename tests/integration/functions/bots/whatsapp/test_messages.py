@@ -208,7 +208,7 @@ async def test_refusal_of_meta_is_an_error_with_its_code(
     assert numbered.token not in answer.text
 
 
-async def test_window_is_judged_before_graph(key: BotTenant, numbered: NumberedTenant) -> None:
+async def test_window_is_checked_before_graph(key: BotTenant, numbered: NumberedTenant) -> None:
     stranger = body(numbered, to="+919812345678", text="hello")
     refused(await key.call("POST", PATH, json=stranger), 422, "window_closed")
     closed = await numbered.conversation(last_inbound_at=Micros(NOW - 24 * 60 * MINUTE))
