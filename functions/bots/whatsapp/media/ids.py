@@ -33,6 +33,11 @@ def named_media(text: str) -> MetaMedia | None:
     return MetaMedia(text) if _META.fullmatch(text) else None
 
 
+def is_media_id(text: str) -> bool:
+    """Whether `text` has the form of an id of media."""
+    return named_media(text) is not None or receiving_message(text) is not None
+
+
 def receiving_message(text: str) -> tuple[str, str] | None:
     """Ids of the conversation and the message that media came with; None for other ids."""
     found = _RECEIVED.fullmatch(text)

@@ -12,8 +12,8 @@ from callmissed.web.dependencies import from_state
 from callmissed.web.gateway_route import GatewayRoute
 from functions.bots.channels.whatsapp.uploads import UploadFile
 from functions.bots.error_responses import error_responses
-from functions.bots.whatsapp.media.errors import sandboxed
-from functions.bots.whatsapp.media.ids import uploaded_id
+from functions.bots.whatsapp.media.errors import sandboxed, unknown_media
+from functions.bots.whatsapp.media.ids import is_media_id, uploaded_id
 from functions.bots.whatsapp.media.schemas import MediaDetails, UploadedMedia
 from functions.bots.whatsapp.media.service import MAX_BYTES, WhatsAppMedia
 from functions.bots.whatsapp.sandbox import SANDBOX_HEADER, is_sandboxed
@@ -75,7 +75,7 @@ async def upload_media(
 async def get_media(media: MediaOf, caller: CallerOf, media_id: MediaIdOf, number: NumberOf) -> MediaDetails:
     """Type, size and checksum of media that Meta still keeps."""
     if is_sandboxed(caller):
-        raise sandboxed()
+        raise sandboxed() if is_media_id(media_id) else unknown_media()
     return await media.details(caller.tenant, media_id, number)
 
 
@@ -88,6 +88,6 @@ async def get_media(media: MediaOf, caller: CallerOf, media_id: MediaIdOf, numbe
 async def get_media_content(media: MediaOf, caller: CallerOf, media_id: MediaIdOf, number: NumberOf) -> Response:
     """The bytes of media of at most 4 MB."""
     if is_sandboxed(caller):
-        raise sandboxed()
+        raise sandboxed() if is_media_id(media_id) else unknown_media()
     download = await media.content(caller.tenant, media_id, number)
     return Response(download.content, media_type=download.mime_type, headers=_HEADERS)
