@@ -50,7 +50,9 @@ class BotConfig(BaseModel):
         default=3, ge=0, le=30, description="Seconds without a further message after which the bot answers them all."
     )
     max_turns_per_conversation: int = Field(default=200, ge=1, le=10_000, description="Answers of one conversation.")
-    max_turns_per_day: int = Field(default=100, ge=1, le=10_000, description="Answers of one conversation in 24 hours.")
+    max_turns_per_day: int = Field(
+        default=100, ge=1, le=10_000, description="Answers of one conversation in a day (UTC)."
+    )
     max_reply_tokens: int = Field(default=1024, ge=1, le=8192, description="Output limit of each answer, in tokens.")
     opt_out_words: tuple[str, ...] = Field(
         default=OPT_OUT_WORDS,

@@ -36,7 +36,9 @@ def missing_bot(number: PhoneNumber | None, bot: Bot | None) -> Reason | None:
         return Reason.AUTOREPLY_OFF
     if bot is None:
         return Reason.NO_BOT
-    return None if bot.is_active else Reason.BOT_INACTIVE
+    if not bot.is_active:
+        return Reason.BOT_INACTIVE
+    return None if bot.system_prompt.strip() else Reason.EMPTY_PROMPT
 
 
 def refusal_of(
@@ -46,7 +48,7 @@ def refusal_of(
     asked = transcript.asked
     if not asked:
         is_text = all(message.type == "text" for message in transcript.pending)
-        return TurnRefusal(Reason.EMPTY_PROMPT if is_text else Reason.UNSUPPORTED_TYPE)
+        return TurnRefusal(Reason.EMPTY_MESSAGE if is_text else Reason.UNSUPPORTED_TYPE)
     if any(says_one_of(message.text or "", config.handoff_phrases) for message in asked):
         return TurnRefusal(Reason.HANDED_OFF, escalates=True, text=config.handoff_text)
     if is_loop(transcript.messages, now):

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     NUMBER_DISCONNECTED = "number_disconnected"
     UNSUPPORTED_TYPE = "unsupported_type"
     EMPTY_PROMPT = "empty_prompt"
+    EMPTY_MESSAGE = "empty_message"
     TURN_LIMIT = "turn_limit"
     HANDED_OFF = "handed_off"
     LOOP = "loop"

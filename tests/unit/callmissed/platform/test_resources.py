@@ -14,6 +14,7 @@ from callmissed.platform.functions import (
     LEDGER_SWEEP,
     MAILER,
 )
+from callmissed.platform.functions.bots import CONVERSATION_DRAFTS, TURN_WORKER
 from callmissed.platform.resources import (
     ACCOUNT_SECRETS,
     CALLBACK_SECRETS,
@@ -64,7 +65,11 @@ def test_function_for_providers_callbacks_reads_none_of_their_api_keys() -> None
     """It answers requests of anybody, and what it can read is what a fault in it could give away."""
     assert CALLBACKS_API.needs == (SEALING_KEYS, CALLBACK_SECRETS)
     assert [each for each in FUNCTIONS if CALLBACK_SECRETS in each.needs] == [CALLBACKS_API, BOTS_API]
-    assert [each for each in FUNCTIONS if PROVIDER_KEYS in each.needs] == [INFERENCE]
+    assert [each for each in FUNCTIONS if PROVIDER_KEYS in each.needs] == [
+        INFERENCE,
+        TURN_WORKER,
+        CONVERSATION_DRAFTS,
+    ]
     assert [each for each in FUNCTIONS if ACCOUNT_SECRETS in each.needs] == [AUTH_API, MAILER]
 
 

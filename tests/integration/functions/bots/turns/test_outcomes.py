@@ -53,6 +53,7 @@ async def test_conversation_that_the_bot_must_not_answer_is_skipped(
         ({"autoreply": False}, {}, "skipped", "autoreply_off"),
         ({"registration_status": "disconnected"}, {}, "failed", "number_disconnected"),
         ({}, {"is_active": False}, "skipped", "bot_inactive"),
+        ({}, {"system_prompt": " "}, "skipped", "empty_prompt"),
     ],
 )
 async def test_number_without_a_bot_that_may_answer_is_skipped(
@@ -70,7 +71,7 @@ async def test_number_without_a_bot_that_may_answer_is_skipped(
 
 @pytest.mark.parametrize(
     ("text", "kind", "reason"),
-    [(None, "audio", "unsupported_type"), ("  \n", "text", "empty_prompt")],
+    [(None, "audio", "unsupported_type"), ("  \n", "text", "empty_message")],
 )
 async def test_message_that_says_nothing_is_skipped(
     chat: Chat, upstream: FakeUpstream, text: str | None, kind: str, reason: str
