@@ -18,7 +18,7 @@ def completion_operations(conversation: Conversation, now: Micros) -> list[Write
     changes: Changes = {
         "set": {"status": str(Status.COMPLETED), "changed": change_mark(now, conversation.id), "pending": 0},
         "add": {"epoch": 1},
-        "remove": ("handoff", "pending_since", *(() if waits else ("due", "shard"))),
+        "remove": ("handoff", "pending_ids", "pending_since", *(() if waits else ("due", "shard"))),
         "expected": {
             "status": str(conversation.status),
             "last_activity": conversation.last_activity,

@@ -113,12 +113,12 @@ class Conversation:
     """A conversation. Times are epoch microseconds.
 
     `number_id` is Meta's id of the phone number. `epoch` is raised by every take-over and hand-back: a bot's message
-    leaves only in the epoch in which its turn began. `pending` inbound messages wait for a turn since `pending_since`;
-    `last_inbound` is the id of the latest of them and `last_inbound_at` its time by Meta, which opens the window.
-    `queued` messages wait to be sent, in their order; `unsettled` are the ids of messages that may have gone out, of
-    which no status has come yet. `counted` is the month in which it counts in the plan's limit, that of its first turn,
-    None before. `answers` counts the turns that were answered, `answers_today` those of the UTC day `answers_day`, such
-    as 20261128. `handoff` is the sort key of its entry in the hand-off queue.
+    leaves only in the epoch in which its turn began. `pending` inbound messages, named by `pending_ids`, wait for a
+    turn since `pending_since`; `last_inbound` is the id of the one that came last, `last_inbound_at` the latest time by
+    Meta, which opens the window. `queued` messages wait to be sent, in their order; `unsettled` are the ids of messages
+    that may have gone out, of which no status has come yet. `counted` is the month in which it counts in the plan's
+    limit, that of its first turn, None before. `answers` counts the turns that were answered, `answers_today` those of
+    the UTC day `answers_day`, such as 20261128. `handoff` is the sort key of its entry in the hand-off queue.
     """
 
     tenant: str
@@ -137,6 +137,7 @@ class Conversation:
     last_inbound: str | None = None
     last_inbound_at: Micros = NEVER
     pending: int = 0
+    pending_ids: frozenset[str] = frozenset()
     pending_since: Micros | None = None
     unread: int = 0
     due: str | None = None
@@ -257,6 +258,7 @@ def to_conversation_item(conversation: Conversation) -> Item:
         "last_inbound": conversation.last_inbound,
         "last_inbound_at": conversation.last_inbound_at,
         "pending": conversation.pending,
+        "pending_ids": conversation.pending_ids or None,
         "pending_since": conversation.pending_since,
         "unread": conversation.unread,
         "shard": shard_of(conversation.id) if conversation.due else None,
@@ -307,6 +309,7 @@ def conversation_of(item: Item) -> Conversation:
         last_activity=Micros(item["last_activity"]),
         last_inbound_at=Micros(item["last_inbound_at"]),
         pending=item["pending"],
+        pending_ids=frozenset(item.get("pending_ids", ())),
         unread=item["unread"],
         lease=_lease_of(item.get("lease")),
         claim=_claim_of(item.get("claim")),

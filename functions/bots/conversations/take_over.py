@@ -200,7 +200,7 @@ def _hand_back_changes(before: Conversation) -> tuple[Changes, list[WriteOperati
     changes: Changes = {
         "set": {"autoreply": True, "pending": 0, **status},
         "add": {"epoch": 1},
-        "remove": ("assigned_to", "handoff", "pending_since", *(() if _is_due_beside(before) else _DUE)),
+        "remove": ("assigned_to", "handoff", "pending_ids", "pending_since", *(() if _is_due_beside(before) else _DUE)),
         "expected": {
             "epoch": before.epoch,
             "status": one_of(*map(str, OPEN)) if before.is_open else str(before.status),

@@ -15,10 +15,13 @@ MAX_MESSAGES = 50
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """At most `MAX_MESSAGES` messages, oldest first; the last `waiting` inbound ones wait for the turn."""
+    """At most `MAX_MESSAGES` messages, oldest first; those in `waiting` wait for the turn.
+
+    These need not be the last ones: callbacks come in any order.
+    """
 
     messages: Sequence[StoredMessage]
-    waiting: int
+    waiting: frozenset[str]
 
     @classmethod
     async def read(cls, database: Database, conversation: Conversation) -> Self:
@@ -31,13 +34,12 @@ class Transcript:
             consistent=True,
             limit=MAX_MESSAGES,
         )
-        return cls([message_of(item) for item in reversed(page.items)], conversation.pending)
+        return cls([message_of(item) for item in reversed(page.items)], conversation.pending_ids)
 
     @property
     def pending(self) -> Sequence[StoredMessage]:
         """The inbound messages that wait for the turn, oldest first."""
-        inbound = [message for message in self.messages if message.is_inbound]
-        return inbound[-self.waiting :] if self.waiting else []
+        return [message for message in self.messages if message.id in self.waiting]
 
     @property
     def asked(self) -> Sequence[StoredMessage]:

@@ -125,9 +125,10 @@ def _activity(arrival: Arrival, conversation_id: str) -> Changes:
     if arrival.choice is not None:
         values |= {"opted_out": arrival.choice, "pending": 0}
         changes["add"] = {"unread": 1, "epoch": 1}
+        changes["remove"] = ("pending_ids",)
     elif arrival.wants_turn:
         values["last_inbound"] = arrival.message_id
-        changes["add"] = {"unread": 1, "pending": 1}
+        changes["add"] = {"unread": 1, "pending": 1, "pending_ids": frozenset({arrival.message_id})}
         waiting = {"pending_since": arrival.now, "due": _due(arrival), "shard": shard_of(conversation_id)}
         changes["set_missing"] = waiting
     return changes
@@ -150,6 +151,7 @@ def _new_conversation(arrival: Arrival) -> Conversation:
         last_inbound=arrival.message_id if waits else None,
         last_inbound_at=arrival.sent,
         pending=1 if waits else 0,
+        pending_ids=frozenset({arrival.message_id}) if waits else frozenset(),
         pending_since=arrival.now if waits else None,
         unread=1,
         due=_due(arrival) if waits else None,

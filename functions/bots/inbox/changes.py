@@ -184,7 +184,7 @@ def ended_event(conversation: Conversation, status: Status, now: Micros) -> Writ
 
 def _closing(before: Conversation, status: Status, now: Micros) -> tuple[Changes, Sequence[WriteOperation]]:
     """The change to a closed `status`: no turn is left, and nobody waits for a person."""
-    remove: tuple[str, ...] = ("handoff",)
+    remove: tuple[str, ...] = ("handoff", "pending_ids")
     guard: Changes = {}
     if before.claim is None and not before.queued:
         # What is being sent, or waits to be sent, needs its due moment, by which the scheduler finds it.

@@ -89,8 +89,8 @@ class EndedTurn:
 def skipped(conversation: Conversation, reason: Reason, now: Micros) -> EndedTurn:
     """A turn that never began."""
     outcome = TurnOutcome(TurnState.SKIPPED, reason)
-    last = (conversation.last_inbound,) if conversation.last_inbound else ()
-    return EndedTurn(f"turn_{sortable_id(now)}", conversation, outcome, now, conversation.bot_id or "", answers=last)
+    answers = sorted(conversation.pending_ids)
+    return EndedTurn(f"turn_{sortable_id(now)}", conversation, outcome, now, conversation.bot_id or "", answers=answers)
 
 
 class Endings:
@@ -210,13 +210,14 @@ def _expected(ended: EndedTurn, conversation: Conversation, *, idle: bool) -> tu
 def _waiting(ended: EndedTurn, conversation: Conversation, now: Micros) -> tuple[Item, list[str]]:
     """What waits for work afterwards, and the attributes that go with what does not."""
     if conversation.last_inbound != ended.reads:
-        left = max(1, conversation.pending - ended.conversation.pending)
-        return {"pending": left, "pending_since": now, **_due(conversation, now)}, []
+        left = conversation.pending_ids - set(ended.answers) | {conversation.last_inbound or ""}
+        return {"pending": len(left), "pending_ids": left, "pending_since": now, **_due(conversation, now)}, []
+    done = ["pending_ids", "pending_since"]
     if ended.unsettled:
-        return {"pending": 0, **_due(conversation, Micros(now + MINUTE))}, ["pending_since"]
+        return {"pending": 0, **_due(conversation, Micros(now + MINUTE))}, done
     if conversation.queued or conversation.unsettled:
-        return {"pending": 0}, ["pending_since"]
-    return {"pending": 0}, ["pending_since", "due", "shard"]
+        return {"pending": 0}, done
+    return {"pending": 0}, [*done, "due", "shard"]
 
 
 def _due(conversation: Conversation, at: Micros) -> Item:

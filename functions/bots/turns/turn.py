@@ -119,6 +119,7 @@ class Turns:
         sent = list(context.transcript.of_turn(leased.lease.turn_id)) if leased.resumes else []
         if leased.resumes and not sent and leased.lease.reads != leased.conversation.last_inbound:
             leased = await self._leases.renew(leased, self._clock()) or leased
+            context = await TurnContext.read(self._database, leased.conversation)
         return _Round(leased, context, is_last=bool(sent), sent=sent)
 
     async def _outcome(self, round_: _Round) -> TurnOutcome:
@@ -267,7 +268,16 @@ def _ended(round_: _Round, outcome: TurnOutcome) -> EndedTurn:
         round_.began,
         round_.context.bot.id if round_.context.bot else conversation.bot_id or "",
         lease=round_.leased.lease,
-        answers=[message.id for message in round_.context.transcript.pending],
+        answers=_answers(round_),
         sent=round_.sent,
         holds=round_.holds,
     )
+
+
+def _answers(round_: _Round) -> list[str]:
+    """Ids of the messages that the turn is for. What came after a message that it had sent before waits for another."""
+    ids = [message.id for message in round_.context.transcript.pending]
+    reads = round_.leased.lease.reads
+    if round_.is_last and reads != round_.leased.conversation.last_inbound:
+        return [id for id in ids if id <= reads and id != round_.leased.conversation.last_inbound]
+    return ids

@@ -205,7 +205,7 @@ class Chat:
                 **changes,
             },
             set_missing={"pending_since": now, "due": due_text(now), "shard": shard_of(self.id)},
-            add={"pending": 1, "unread": 1},
+            add={"pending": 1, "pending_ids": frozenset({message.id}), "unread": 1},
         )
         return message
 
