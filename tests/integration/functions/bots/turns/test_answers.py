@@ -29,3 +29,13 @@ async def test_message_is_answered_once_charged_once_and_shown(
     assert after["pending"] == 0
     assert not {"lease", "claim", "due", "shard", "pending_since"} & after.keys()
     assert after["last_turn"] == {"id": turn.id, "state": "answered", "reason": None}
+
+
+async def test_message_that_comes_late_is_answered_though_a_newer_one_was_before(chat: Chat) -> None:
+    await chat.asks("What does bread cost?")
+    chat.process.clock.pass_(-20)
+    late = await chat.says("Hello")
+    await chat.process.process(chat.job(late))
+    answers = [turn.answers for turn in await chat.turns()]
+    assert (late.id,) in answers
+    assert len({id for each in answers for id in each}) == len(answers) == 2
