@@ -12,6 +12,8 @@ import pytest_asyncio
 from callmissed.aws.database import Database
 from callmissed.idempotency.requests import HEADER, REPLAYED
 from callmissed.plans.plans import Plan
+from callmissed.platform.functions.bots import CONVERSATION_DRAFTS
+from callmissed.platform.routes import ROUTES
 from callmissed.platform.tables import BOTS, OUTBOX
 from callmissed_ai.calls.container import create_container
 from functions.bots.bots.records import Bot, BotType, to_bot_item
@@ -28,6 +30,9 @@ from tests.support.inference.upstream import Behaviour, FakeUpstream
 from tests.support.webhooks.subscribers import RING, refused
 
 __all__ = ["accounts", "lab", "providers_file", "store", "upstream"]
+
+SERVED = [route for route in ROUTES if route.function == CONVERSATION_DRAFTS.name]
+"""A foreign conversation is tested below."""
 
 COST = 11 * 50 + 7 * 150
 
