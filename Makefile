@@ -44,9 +44,10 @@ PROVEN := $(addsuffix /*,$(addprefix */callmissed/,ledger keys idempotency) */ca
 	$(addprefix */callmissed_ai/,charges.py work.py)
 SOAK_properties := python -m pytest -n "$(WORKERS)" tests/properties --hypothesis-profile=deep
 SOAK_delivery := python -m bench.delivery --soak 10000 --check
+SOAK_whatsapp := python -m bench.whatsapp --soak 2000 --check
 SOAK_cuts := env CUT_STRIDE=1 python -m pytest -n "$(WORKERS)" tests/unit/callmissed_ai/answers
 
-.PHONY: help setup need-python need-node need-java dev test coverage soak compatibility sdk-tests check format lint synth rehearse bench bench-delivery bench-translation bench-sign-in bench-peers cost clean
+.PHONY: help setup need-python need-node need-java dev test coverage soak compatibility sdk-tests check format lint synth rehearse bench bench-delivery bench-whatsapp bench-translation bench-sign-in bench-peers cost clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -64,7 +65,7 @@ coverage: setup need-java ## Run every test and hold the coverage of branches to
 	coverage report --skip-covered --fail-under=100 --include='$(subst $(eval ) ,$(comma),$(PROVEN))'
 	coverage report --format=total
 
-soak: setup need-java ## Run one long proof: make soak NAME=properties (deep examples), NAME=delivery (10,000 events) or NAME=cuts (every byte).
+soak: setup need-java ## Run one long proof: make soak NAME=properties (deep examples), NAME=delivery (10,000 events), NAME=whatsapp (2,000 messages) or NAME=cuts (every byte).
 	$(SOAK_$(NAME))
 
 compatibility: setup need-java ## Run each client against each kind of provider; writes docs/compatibility.md.
@@ -96,6 +97,9 @@ bench: setup need-java ## Measure the gateway beside a direct call and the insta
 
 bench-delivery: setup need-java ## Measure deliveries and soak them; writes docs/webhooks-performance.md.
 	python -m bench.delivery --soak 10000 $(ARGS)
+
+bench-whatsapp: setup need-java ## Measure conversations at once and soak them; writes docs/whatsapp-performance.md.
+	python -m bench.whatsapp --soak 2000 $(ARGS)
 
 bench-translation: setup need-java ## Measure translated calls beside those that pass through: make bench-translation [ARGS=--check].
 	python -m bench.translation $(ARGS)

@@ -208,6 +208,6 @@ async def _set(event: threading.Event) -> None:
 
 
 def _lost(request: web.Request) -> web.Response:
-    assert request.transport is not None
-    request.transport.abort()  # pyright: ignore[reportAttributeAccessIssue]  sockets' transports can
+    if request.transport is not None:  # else the client has died meanwhile
+        request.transport.abort()  # pyright: ignore[reportAttributeAccessIssue]  sockets' transports can
     return web.Response()
