@@ -121,7 +121,7 @@ async def send_contacts(
     return await _answer(messages, caller, operation, clock, response, new, "contacts")
 
 
-@by_wamid.get(_MESSAGE, summary="Get a message", response_model=MessageDetails, responses=error_responses(404))
+@by_wamid.get(_MESSAGE, summary="Get a message", response_model=MessageDetails, responses=error_responses(404, 422))
 async def get_message(lookup: LookupOf, caller: CallerOf, wamid: WamidOf) -> MessageDetails:
     """One message by WhatsApp's own id, a moment after it is stored."""
     return MessageDetails.of(await lookup.get(caller.tenant, wamid))
