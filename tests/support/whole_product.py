@@ -17,7 +17,14 @@ from callmissed.aws.dynamodb import DynamoDB
 from callmissed.aws.queues import Message as QueueMessage
 from callmissed.clock import Clock, system_clock
 from callmissed.errors import ApiError
-from callmissed.platform.functions import AUTH_API, BOTS_API, CALLBACKS_API, INFERENCE, WEBHOOKS_API
+from callmissed.platform.functions import (
+    AUTH_API,
+    BOTS_API,
+    CALLBACKS_API,
+    CONVERSATION_DRAFTS,
+    INFERENCE,
+    WEBHOOKS_API,
+)
 from callmissed.platform.routes import ROUTES, Auth
 from callmissed.settings import CoreSettings
 from callmissed.web.lambda_handler import Event
@@ -30,6 +37,7 @@ from functions.auth.handlers.api import create_services as create_auth_services
 from functions.bots.composition import BotsComposition
 from functions.bots.handlers.api import create_server as create_bots_server
 from functions.bots.handlers.api import create_services as create_bots_services
+from functions.bots.handlers.conversation_drafts import create_server as create_drafts_server
 from functions.inference.adapter import AdapterRequests
 from functions.inference.app import create_app as inference_app
 from functions.webhooks.composition import WebhooksComposition
@@ -146,6 +154,7 @@ class WholeProduct:
         self.handled: Mapping[str, ASGIApp] = {
             AUTH_API.name: create_auth_server(self.accounts, self.people),
             WEBHOOKS_API.name: create_server(composition, create_services(composition)),
+            CONVERSATION_DRAFTS.name: create_drafts_server(self._bots, self._container),
             BOTS_API.name: create_bots_server(self._bots, create_bots_services(self._bots, clock=clock)),
             CALLBACKS_API.name: RequestContextMiddleware(callbacks_app(settings, self.database)),
         }
