@@ -36,7 +36,7 @@ _REFUSED = frozenset({402, 403, 409, 429})
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ReplyDraft:
     """A suggested reply. `used_default_prompt` says that no bot's prompt was there."""
 
     text: str
@@ -51,7 +51,9 @@ class Drafts:
         self._container = container
         self._bots = BotRepository(container.database)
 
-    async def write(self, tenant: str, conversation_id: str, instruction: str | None, operation: Operation) -> Draft:
+    async def write(
+        self, tenant: str, conversation_id: str, instruction: str | None, operation: Operation
+    ) -> ReplyDraft:
         """A draft that follows the `instruction`; the same `operation` is billed once.
 
         Raises ApiError 400 without a text to answer, 402, 403 or 429 for what the tenant may not spend, 404, 503.
@@ -63,7 +65,7 @@ class Drafts:
         prompt, config = await self._prompt(conversation)
         body = chat_body(prompt or DEFAULT_PROMPT, config, conversation.user, transcript.ordered)
         text = await self._reply(conversation, _for_a_person(body, instruction), operation)
-        return Draft(text_parts(text)[0], used_default_prompt=not prompt)
+        return ReplyDraft(text_parts(text)[0], used_default_prompt=not prompt)
 
     async def _prompt(self, conversation: Conversation) -> tuple[str, BotConfig]:
         """The prompt and the configuration of the conversation's bot; an empty prompt where it has none."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from callmissed.clock import Micros
 from functions.bots.conversations.records import Conversation, Status
 from functions.bots.inbox.cursors import cursor_at, position_of
-from functions.bots.inbox.repository import Found, InboxRepository
+from functions.bots.inbox.repository import ConversationChunk, InboxRepository
 
 MAX_READ = 1000
 """Maximum conversations that one request reads; the next page goes on after them."""
@@ -105,10 +105,12 @@ async def list_page(
     return ConversationPage(conversations, None if position is None else query.cursor(position))
 
 
-def _reading(repository: InboxRepository, query: ListQuery) -> Callable[[str | None, int], Awaitable[Found]]:
+def _reading(
+    repository: InboxRepository, query: ListQuery
+) -> Callable[[str | None, int], Awaitable[ConversationChunk]]:
     read = repository.by_creation if query.sort is Sort.CREATED else repository.by_change
 
-    async def chunk_after(position: str | None, limit: int) -> Found:
+    async def chunk_after(position: str | None, limit: int) -> ConversationChunk:
         return await read(query.tenant, position, limit)
 
     return chunk_after

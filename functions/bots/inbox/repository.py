@@ -32,7 +32,7 @@ _NAMES_BATCH = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ConversationChunk:
     """Some conversations with their positions in an order. `next` is where the next ones begin, None after the last."""
 
     conversations: Sequence[tuple[str, Conversation]]
@@ -60,23 +60,23 @@ class InboxRepository:
         item = await self.database.get(CONVERSATIONS, conversation_key(tenant, conversation_id))
         return conversation_of(item) if item else None
 
-    async def by_creation(self, tenant: str, position: str | None, limit: int) -> Found:
+    async def by_creation(self, tenant: str, position: str | None, limit: int) -> ConversationChunk:
         """At most `limit` conversations, newest first, after `position`; strongly consistent."""
         last = min(before(position), CONVERSATION + LAST) if position else CONVERSATION + LAST
         if last < CONVERSATION:
-            return Found([], None)  # callers may write cursors of their own
+            return ConversationChunk([], None)  # callers may write cursors of their own
         sort = between(CONVERSATION, last)
         page = await self.database.page(
             CONVERSATIONS, tenant, sort=sort, newest_first=True, consistent=True, limit=limit
         )
         found = [(item["item"], conversation_of(item)) for item in page.items]
-        return Found(found, found[-1][0] if page.next and found else None)
+        return ConversationChunk(found, found[-1][0] if page.next and found else None)
 
-    async def by_change(self, tenant: str, position: str | None, limit: int) -> Found:
+    async def by_change(self, tenant: str, position: str | None, limit: int) -> ConversationChunk:
         """At most `limit` conversations, latest change first, after `position`."""
         return await self._changed(tenant, below(position) if position else None, limit, newest_first=True)
 
-    async def changed_since(self, tenant: str, position: str, limit: int) -> Found:
+    async def changed_since(self, tenant: str, position: str, limit: int) -> ConversationChunk:
         """At most `limit` conversations that changed after `position`, oldest change first."""
         return await self._changed(tenant, above(position), limit, newest_first=False)
 
@@ -142,7 +142,9 @@ class InboxRepository:
             if count == limit:
                 return
 
-    async def _changed(self, tenant: str, sort: Comparison | None, limit: int, *, newest_first: bool) -> Found:
+    async def _changed(
+        self, tenant: str, sort: Comparison | None, limit: int, *, newest_first: bool
+    ) -> ConversationChunk:
         selected: KeySelection = {"index": CHANGED_CONVERSATIONS, "newest_first": newest_first, "limit": limit}
         if sort:
             selected["sort"] = sort
@@ -150,7 +152,7 @@ class InboxRepository:
         marks = {item["item"]: item["changed"] for item in page.items}
         items = await self._items([{"tenant": tenant, "item": key} for key in marks])
         found = [(marks[item["item"]], conversation_of(item)) for item in items]
-        return Found(found, page.items[-1]["changed"] if page.next else None)
+        return ConversationChunk(found, page.items[-1]["changed"] if page.next else None)
 
     async def _items(self, keys: Collection[Item]) -> list[Item]:
         listed, items = list(keys), list[Item]()

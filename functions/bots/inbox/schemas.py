@@ -88,7 +88,7 @@ class ContactOut(BaseModel):
     """Who the end user is."""
 
     name: str | None = Field(description="Name that the end user gave on the channel. It is the end user's own claim.")
-    wa_id: str | None = Field(description="Digits of the phone number; null where WhatsApp does not tell it.")
+    wa_id: str | None = Field(description="Digits of the phone number; null where WhatsApp keeps it to itself.")
     user_id: str | None = Field(description="The business-scoped user id.")
 
 
