@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
+from callmissed.aws.comparisons import equal, missing_or
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import (
     Changes,
@@ -40,7 +41,6 @@ from functions.bots.inbox.service import Inbox
 
 _TRIES = 5
 _REFUSED = "ConditionalCheckFailed"
-_WAITING = ("pending_since", "due", "shard")
 BY_PERSON = "by_person"
 """Reason of an escalation that somebody of the team, or a key, asked for."""
 
@@ -184,11 +184,12 @@ def ended_event(conversation: Conversation, status: Status, now: Micros) -> Writ
 
 def _closing(before: Conversation, status: Status, now: Micros) -> tuple[Changes, Sequence[WriteOperation]]:
     """The change to a closed `status`: no turn is left, and nobody waits for a person."""
-    remove: tuple[str, ...] = ("handoff", "pending_ids")
+    remove: tuple[str, ...] = ("handoff", "pending_ids", "pending_since")
     guard: Changes = {}
-    if before.claim is None and not before.queued:
-        # What is being sent, or waits to be sent, needs its due moment, by which the scheduler finds it.
-        remove, guard = (*remove, *_WAITING), {"must_not_exist": ("claim", "queued")}
+    if not (before.claim or before.queued or before.unsettled):
+        # What waits to be sent, is being sent or may have gone out needs its due moment: the scheduler finds it by that.
+        remove = (*remove, "due", "shard")
+        guard = {"must_not_exist": ("claim", "unsettled"), "expected": {"queued": missing_or(equal(0))}}
     changes: Changes = {"set": {"status": str(status), "pending": 0}, "add": {"epoch": 1}, "remove": remove, **guard}
     published = [ended_event(before, status, now)] if before.is_open else []
     return changes, [*_queue_entry(before), *published]

@@ -71,13 +71,25 @@ async def test_an_ended_conversation_has_no_work_left(database: Database, tenant
     assert (stored.pending, stored.pending_since, stored.due, stored.epoch) == (0, None, None, 1)
 
 
-async def test_what_waits_to_be_sent_is_still_due_when_the_conversation_ends(tenant: Tenant) -> None:
-    conversation = await tenant.conversation(pending=1, due=due_text(NOW), queued=3)
+@pytest.mark.parametrize("waits", [{"queued": 3}, {"unsettled": frozenset({"msg_1"})}])
+async def test_what_waits_to_be_sent_is_still_due_when_the_conversation_ends(
+    tenant: Tenant, waits: dict[str, Any]
+) -> None:
+    conversation = await tenant.conversation(pending=1, due=due_text(NOW), **waits)
 
     await set_status(tenant, conversation, "completed")
 
     stored = await tenant.stored(conversation)
-    assert (stored.pending, stored.due, stored.queued) == (0, due_text(NOW), 3)
+    assert (stored.pending, stored.due) == (0, due_text(NOW))
+    assert {name: getattr(stored, name) for name in waits} == waits
+
+
+async def test_a_conversation_whose_queue_was_worked_off_can_end(database: Database, tenant: Tenant) -> None:
+    conversation = await tenant.conversation(due=due_text(NOW))
+    await database.update(CONVERSATIONS, conversation.key, set={"queued": 0})
+
+    assert (await set_status(tenant, conversation, "completed"))["status"] == "completed"
+    assert (await tenant.stored(conversation)).due is None
 
 
 async def test_a_silent_conversation_ends_once_when_it_is_completed(inbox_api: InboxApi, tenant: Tenant) -> None:
