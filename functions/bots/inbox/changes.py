@@ -187,7 +187,7 @@ def _closing(before: Conversation, status: Status, now: Micros) -> tuple[Changes
     remove: tuple[str, ...] = ("handoff", "pending_ids", "pending_since")
     guard: Changes = {}
     if not (before.claim or before.queued or before.unsettled):
-        # What waits to be sent, is being sent or may have gone out needs its due moment: the scheduler finds it by that.
+        # What waits to be sent, is being sent or may have gone out needs its due moment, for the scheduler.
         remove = (*remove, "due", "shard")
         guard = {"must_not_exist": ("claim", "unsettled"), "expected": {"queued": missing_or(equal(0))}}
     changes: Changes = {"set": {"status": str(status), "pending": 0}, "add": {"epoch": 1}, "remove": remove, **guard}
