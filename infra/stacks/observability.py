@@ -205,8 +205,6 @@ def _delivery_graphs(metrics: StageMetrics, declared: Declarations) -> Iterator[
 def _function_graphs(metrics: StageMetrics, declared: Declarations) -> Iterator[cloudwatch.GraphWidget]:
     """Of the functions for which a caller waits: what a worker fails is a dead letter or late."""
     yield _graph("Errors", [metrics.function(function, "Errors") for function in declared.served])
-    yield _graph("Throttles in the account", [metrics.account_throttles()])
-    yield _graph("Calls", [metrics.function(function, "Invocations") for function in declared.served])
     yield _graph("Duration p99 (ms)", [metrics.function(function, "Duration", "p99") for function in declared.served])
 
 

@@ -1,6 +1,13 @@
 """Route tables larger than the product's own, as data."""
 
-from callmissed.platform.functions import AUTH_API, BOTS_API, CALLBACKS_API, INFERENCE, WEBHOOKS_API
+from callmissed.platform.functions import (
+    AUTH_API,
+    BOTS_API,
+    CALLBACKS_API,
+    CONVERSATION_DRAFTS,
+    INFERENCE,
+    WEBHOOKS_API,
+)
 from callmissed.platform.routes import Auth, Route
 from callmissed.platform.routes.route import MANAGERS
 
@@ -30,6 +37,8 @@ def _route(number: int, method: str, rest: str) -> Route:
         return Route(method, f"/api/v1/{path}", AUTH_API.name, Auth.SESSION, roles=MANAGERS)
     if number % 12 == 5:
         return Route(method, f"/api/v1/{path}", BOTS_API.name, Auth.ACCOUNT, scope="bots:write")
+    if number % 12 == 11 and rest == "":
+        return Route(method, f"/api/v1/{path}", CONVERSATION_DRAFTS.name, Auth.ACCOUNT, scope="conversations:write")
     return Route(method, f"/api/v1/{path}", CALLBACKS_API.name, Auth.SIGNED)
 
 

@@ -34,10 +34,10 @@ from functions.auth.authorizer import authorize, request_of
 from functions.auth.composition import AuthComposition
 from functions.auth.handlers.api import create_server as create_auth_server
 from functions.auth.handlers.api import create_services as create_auth_services
-from functions.bots.composition import BotsComposition
 from functions.bots.handlers.api import create_server as create_bots_server
 from functions.bots.handlers.api import create_services as create_bots_services
 from functions.bots.handlers.conversation_drafts import create_server as create_drafts_server
+from functions.bots.sealed_composition import SealedComposition
 from functions.inference.adapter import AdapterRequests
 from functions.inference.app import create_app as inference_app
 from functions.webhooks.composition import WebhooksComposition
@@ -148,7 +148,7 @@ class WholeProduct:
         self._container: Container = create_container(settings, system_clock, self.dynamodb)
         composition = WebhooksComposition(settings)
         composition.__dict__["database"] = self.database
-        self._bots = BotsComposition(settings)
+        self._bots = SealedComposition(settings)
         self._bots.__dict__["database"] = self.database
         self.inference = inference_app(self._container)
         self.handled: Mapping[str, ASGIApp] = {

@@ -21,7 +21,6 @@ from functions.bots.bots import routes as bots
 from functions.bots.bots.channel_check import ChannelCheck
 from functions.bots.bots.repository import BotRepository
 from functions.bots.bots.service import Bots
-from functions.bots.composition import BotsComposition, compose
 from functions.bots.conversations.repository import ConversationRepository
 from functions.bots.conversations.take_over import TakeOvers
 from functions.bots.inbox import change_routes as conversation_changes
@@ -34,6 +33,7 @@ from functions.bots.inbox.service import Inbox
 from functions.bots.numbers.repository import NumberRepository
 from functions.bots.outbound.attempts import SendAttempts
 from functions.bots.outbound.queue import MessageQueue
+from functions.bots.sealed_composition import SealedComposition, compose_sealed
 from functions.bots.whatsapp import number_routes
 from functions.bots.whatsapp.media import routes as media
 from functions.bots.whatsapp.media.service import WhatsAppMedia
@@ -78,7 +78,7 @@ class BotsServices:
 
 
 def create_services(
-    composition: BotsComposition, *, queue: Sending | None = None, clock: Clock = system_clock
+    composition: SealedComposition, *, queue: Sending | None = None, clock: Clock = system_clock
 ) -> BotsServices:
     """The services of one process, none of which opens a connection before use.
 
@@ -117,7 +117,7 @@ def create_app(services: BotsServices) -> FastAPI:
     return create_api("CallMissed bots", ROUTERS, **state_of(services))
 
 
-def create_server(composition: BotsComposition, services: BotsServices) -> RequestContextMiddleware:
+def create_server(composition: SealedComposition, services: BotsServices) -> RequestContextMiddleware:
     """The served application, whose stored answers are sealed."""
     app = create_app(services)
     return keyed_server(app, composition.settings, composition.database, composition.sealer, services.clock)
@@ -132,7 +132,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 @cache
 def _server() -> LambdaHandler:
     """Created at the first invocation, on its thread and loop."""
-    composition = compose()
+    composition = compose_sealed()
     server = create_server(composition, create_services(composition))
     use_own_loop()
     return LambdaHandler(server)

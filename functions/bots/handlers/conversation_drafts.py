@@ -15,11 +15,11 @@ from callmissed.web.idempotency import keyed_server
 from callmissed.web.lambda_handler import LambdaHandler
 from callmissed.web.request_context import RequestContextMiddleware
 from callmissed_ai.calls.container import Container, create_container
-from functions.bots.composition import BotsComposition, compose
 from functions.bots.inbox import draft_routes
 from functions.bots.inbox.drafts import Drafts
 from functions.bots.inbox.repository import InboxRepository
 from functions.bots.inbox.service import Inbox
+from functions.bots.sealed_composition import SealedComposition, compose_sealed
 
 prepare_start("anyio._backends._asyncio")
 
@@ -35,7 +35,7 @@ class DraftServices:
 
 
 def create_server(
-    composition: BotsComposition, container: Container, *, clock: Clock = system_clock
+    composition: SealedComposition, container: Container, *, clock: Clock = system_clock
 ) -> RequestContextMiddleware:
     """The served application, whose stored answers are sealed."""
     inbox = Inbox(InboxRepository(container.database))
@@ -53,7 +53,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 @cache
 def _server() -> LambdaHandler:
     """Created at the first invocation, on its thread and loop."""
-    composition = compose()
+    composition = compose_sealed()
     server = create_server(composition, create_container(composition.settings))
     use_own_loop()
     return LambdaHandler(server)

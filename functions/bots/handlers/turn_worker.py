@@ -12,11 +12,11 @@ from callmissed.observability import get_logger
 from callmissed.sealing import Sealer
 from callmissed_ai.calls.container import Container, create_container
 from functions.bots.channels.whatsapp.graph import GraphClient
-from functions.bots.composition import compose
 from functions.bots.conversations.repository import ConversationRepository
 from functions.bots.outbound.attempts import SendAttempts
 from functions.bots.outbound.queue import MessageQueue
 from functions.bots.outbound.sending import MessageSender
+from functions.bots.sealed_composition import compose_sealed
 from functions.bots.turns.endings import Endings
 from functions.bots.turns.leases import Leases
 from functions.bots.turns.receipts import Receipts
@@ -52,7 +52,7 @@ def handler(event: dict[str, Any], _context: object) -> Failures:
 
 @cache
 def _worker() -> TurnWorker:
-    composition = compose()
+    composition = compose_sealed()
     settings = composition.settings
     graph = GraphClient(settings.graph_url, composition.http)
     return create_worker(create_container(settings), graph, composition.sealer, composition.turns)

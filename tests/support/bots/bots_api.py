@@ -14,8 +14,8 @@ from callmissed.ids import new_id
 from callmissed.platform.routes import Role
 from callmissed.settings import CoreSettings
 from callmissed.web.request_context import RequestContextMiddleware
-from functions.bots.composition import BotsComposition, compose
 from functions.bots.handlers.api import create_app, create_services
+from functions.bots.sealed_composition import SealedComposition, compose_sealed
 from local.fakes.graph.accounts import NUMBER_ID, WABA_ID
 
 NOW = Micros(1_795_599_000 * SECOND)  # 2026-11-25T09:30:00Z
@@ -95,9 +95,9 @@ KEY = {"key_id": "key_of_tests", "mode": "live"}
 OWNER = {"user_id": "usr_of_tests", "session_id": "ses_of_tests", "role": str(Role.OWNER)}
 
 
-def composition_of(settings: CoreSettings, database: Database) -> BotsComposition:
+def composition_of(settings: CoreSettings, database: Database) -> SealedComposition:
     """The dependencies of a process that uses this `database`."""
-    composition = compose(settings)
+    composition = compose_sealed(settings)
     composition.__dict__["database"] = database
     return composition
 

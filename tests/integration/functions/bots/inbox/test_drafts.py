@@ -17,9 +17,9 @@ from callmissed.platform.routes import ROUTES
 from callmissed.platform.tables import BOTS, OUTBOX
 from callmissed_ai.calls.container import create_container
 from functions.bots.bots.records import Bot, BotType, to_bot_item
-from functions.bots.composition import compose
 from functions.bots.conversations.records import Conversation
 from functions.bots.handlers.conversation_drafts import create_server
+from functions.bots.sealed_composition import compose_sealed
 from local.aws.tables import StageTables
 from tests.support.bots.inbox import NOW, Clock, InboxApi, Tenant
 from tests.support.faults import FaultyDynamoDB
@@ -58,7 +58,7 @@ class Drafting:
 async def drafts_api(store: StageTables, providers_file: Path) -> AsyncIterator[InboxApi]:
     settings = replace(settings_for(store, providers_file), sealing_keys=RING[0].hex())
     container = create_container(settings, dynamodb=FaultyDynamoDB(store.endpoint))
-    composition = compose(settings)
+    composition = compose_sealed(settings)
     composition.__dict__["database"] = container.database
     yield InboxApi(create_server(composition, container), container.database, Clock())
     await container.close()
