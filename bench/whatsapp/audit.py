@@ -14,7 +14,7 @@ from callmissed.ledger.entries import EntryType
 from callmissed.ledger.queries import balance
 from callmissed.ledger.reconcile import reconcile
 from callmissed.ledger.sweep import sweep
-from functions.bots.conversations.messages import DELIVERY_UNKNOWN, MessageStatus, StoredMessage, Turn
+from functions.bots.conversations.messages import DELIVERY_UNKNOWN, MessageState, StoredMessage, StoredTurn
 from functions.bots.conversations.records import TurnState
 
 _HOLDS_END = 25 * MINUTE
@@ -58,7 +58,7 @@ def check_messages(audit: Audit, left: Leftovers, people: Sequence[Customer]) ->
     audit.said = said.total()
     audit.none("messages not stored", said - stored)
     audit.none("messages stored twice", stored - said)
-    answered: defaultdict[str, list[Turn]] = defaultdict(list)
+    answered: defaultdict[str, list[StoredTurn]] = defaultdict(list)
     for turn in left.turns:
         for id in turn.answers:
             answered[id].append(turn)
@@ -96,10 +96,10 @@ def check_deliveries(audit: Audit, left: Leftovers) -> None:
         entry = entries.get(f"{message.conversation_id}:{message.id}")
         audit.unknown += is_unknown(message)
         if entry is None:
-            settled = message.status is MessageStatus.FAILED
+            settled = message.status is MessageState.FAILED
         elif entry.status == "accepted":
             audit.arrived += is_unknown(message)
-            settled = message.status is MessageStatus.SENT or is_unknown(message)
+            settled = message.status is MessageState.SENT or is_unknown(message)
         else:
             settled = str(message.status) == entry.status and not is_unknown(message)
         differing += [] if settled else [f"{message.id} is {message.status}, at Meta {entry and entry.status}"]

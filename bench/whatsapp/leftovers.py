@@ -7,8 +7,8 @@ from callmissed.aws.database import Database
 from callmissed.idempotency.records import DONE, record_of
 from callmissed.ledger.entries import LedgerEntry, entry_of
 from callmissed.platform.tables import CONVERSATIONS, IDEMPOTENCY, LEDGER, MESSAGES, OUTBOX
-from functions.bots.conversations.messages import MESSAGE, TURN, StoredMessage, Turn, message_of, turn_of
-from functions.bots.conversations.records import CONVERSATION, Conversation, conversation_of
+from functions.bots.conversations.messages import MESSAGE, TURN, StoredMessage, StoredTurn, message_of, turn_of
+from functions.bots.conversations.records import CONVERSATION, StoredConversation, conversation_of
 from local.fakes.graph.fake import FakeGraph
 from local.fakes.graph.state import ChatEntry
 
@@ -17,9 +17,9 @@ from local.fakes.graph.state import ChatEntry
 class Leftovers:
     """`replied` are the ids of the calls whose replies are stored, `announced` the wamids of `message.sent`."""
 
-    conversations: list[Conversation]
+    conversations: list[StoredConversation]
     messages: list[StoredMessage]
-    turns: list[Turn]
+    turns: list[StoredTurn]
     entries: list[LedgerEntry]
     replied: list[str]
     announced: list[str]

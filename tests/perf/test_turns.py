@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from callmissed.platform.tables import MESSAGES
 from callmissed_ai.calls.container import create_container
-from functions.bots.conversations.messages import MessageStatus, StoredMessage, outbound_id, to_message_item
+from functions.bots.conversations.messages import MessageState, StoredMessage, outbound_id, to_message_item
 from local.aws.tables import StageTables
 from local.fakes.graph.fake import FakeGraph
 from tests.support.bots.turns import BotProcess, Chat
@@ -64,7 +64,7 @@ async def test_reads_do_not_grow_with_the_history(chat: Chat) -> None:
     for number in range(200):
         now = chat.process.clock()
         message = StoredMessage(
-            chat.tenant, chat.id, outbound_id(now), "user", "text", MessageStatus.RECEIVED, now, text=f"{number}" * 20
+            chat.tenant, chat.id, outbound_id(now), "user", "text", MessageState.RECEIVED, now, text=f"{number}" * 20
         )
         await chat.database.put(MESSAGES, to_message_item(message))
 

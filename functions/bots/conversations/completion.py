@@ -5,10 +5,10 @@ from callmissed.clock import Micros
 from callmissed.events.outbox import new_event, publish_operation
 from callmissed.events.types import ConversationEnded
 from callmissed.platform.tables import CONVERSATIONS
-from functions.bots.conversations.records import Conversation, Status, change_mark
+from functions.bots.conversations.records import Status, StoredConversation, change_mark
 
 
-def completion_operations(conversation: Conversation, now: Micros) -> list[WriteOperation]:
+def completion_operations(conversation: StoredConversation, now: Micros) -> list[WriteOperation]:
     """Complete a silent conversation, the first operation, which fails if it is not as it was read.
 
     `conversation.ended` is published, and an entry of the hand-off queue goes. The conversation stays in the index
@@ -35,7 +35,7 @@ def completion_operations(conversation: Conversation, now: Micros) -> list[Write
     return [*operations, publish_operation(new_event(conversation.tenant, _ended(conversation), now))]
 
 
-def _ended(conversation: Conversation) -> ConversationEnded:
+def _ended(conversation: StoredConversation) -> ConversationEnded:
     return ConversationEnded(
         conversation_id=conversation.id,
         bot_id=conversation.bot_id,

@@ -24,7 +24,7 @@ from functions.bots.conversations.records import (
     HOUR,
     SHARDS,
     WINDOW_HOURS,
-    Conversation,
+    StoredConversation,
     conversation_key,
     conversation_of,
     due_text,
@@ -93,7 +93,7 @@ class DueConversations:
         return True
 
 
-def silent_at(conversation: Conversation) -> Micros:
+def silent_at(conversation: StoredConversation) -> Micros:
     """When an open conversation is over, if nothing comes before."""
     return Micros(conversation.last_activity + WINDOW_HOURS * HOUR)
 

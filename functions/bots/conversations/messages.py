@@ -27,7 +27,7 @@ _MILLISECOND = 1_000
 _MESSAGE_PREFIX = "msg_"
 
 
-class MessageStatus(StrEnum):
+class MessageState(StrEnum):
     """Status of a message. An inbound one is `received`; the others are those of an outbound one, in their order."""
 
     RECEIVED = "received"
@@ -68,7 +68,7 @@ class StoredMessage:
     id: str
     author: str
     type: str
-    status: MessageStatus
+    status: MessageState
     created: Micros
     text: str | None = None
     wamid: str | None = None
@@ -91,7 +91,7 @@ class StoredMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class StoredTurn:
     """A turn: the messages that it answers and those that it sent, and what became of it.
 
     `reason` says why there is no answer: such as `quota_exceeded`, `insufficient_credits`, `taken_over`.
@@ -184,7 +184,7 @@ def message_of(item: Item) -> StoredMessage:
         id=item["id"],
         author=item["author"],
         type=item["type"],
-        status=MessageStatus(item["status"]),
+        status=MessageState(item["status"]),
         created=Micros(item["created"]),
         wamid=item["wamid"].partition("#")[2] if "wamid" in item else None,
         error=SendFailure(error["code"], error["title"], error["details"]) if error else None,
@@ -198,7 +198,7 @@ def to_error(error: SendFailure) -> Item:
     return {"code": error.code, "title": error.title, "details": error.details}
 
 
-def to_turn_item(turn: Turn) -> Item:
+def to_turn_item(turn: StoredTurn) -> Item:
     """The stored form. What is None is left out."""
     values: dict[str, Any] = {
         **turn.key,
@@ -216,9 +216,9 @@ def to_turn_item(turn: Turn) -> Item:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def turn_of(item: Item) -> Turn:
+def turn_of(item: Item) -> StoredTurn:
     """The turn of a stored item."""
-    return Turn(
+    return StoredTurn(
         tenant=item["tenant"],
         conversation_id=item["conversation_id"],
         id=item["id"],

@@ -109,7 +109,7 @@ class LastTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class StoredConversation:
     """A conversation. Times are epoch microseconds.
 
     `number_id` is Meta's id of the phone number. `epoch` is raised by every take-over and hand-back: a bot's message
@@ -237,7 +237,7 @@ def shard_of(conversation_id: str) -> str:
     return str(hashlib.sha256(conversation_id.encode()).digest()[0] % SHARDS)
 
 
-def to_conversation_item(conversation: Conversation) -> Item:
+def to_conversation_item(conversation: StoredConversation) -> Item:
     """The stored form. What is None is left out."""
     values: dict[str, Any] = {
         **conversation.key,
@@ -281,7 +281,7 @@ def to_conversation_item(conversation: Conversation) -> Item:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def conversation_of(item: Item) -> Conversation:
+def conversation_of(item: Item) -> StoredConversation:
     """The conversation of a stored item."""
     plain = (
         "bot_id",
@@ -294,7 +294,7 @@ def conversation_of(item: Item) -> Conversation:
         "handoff",
         "last_read_at",
     )
-    return Conversation(
+    return StoredConversation(
         tenant=item["tenant"],
         id=item["id"],
         number_id=item["number_id"],

@@ -3,9 +3,9 @@
 from callmissed.aws.database import Database
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.records import (
-    Conversation,
     EndUser,
     KnownUser,
+    StoredConversation,
     conversation_key,
     conversation_of,
     known_user_of,
@@ -19,7 +19,7 @@ class ConversationRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, tenant: str, conversation_id: str) -> Conversation | None:
+    async def get(self, tenant: str, conversation_id: str) -> StoredConversation | None:
         """The conversation, strongly consistent."""
         item = await self._database.get(CONVERSATIONS, conversation_key(tenant, conversation_id))
         return conversation_of(item) if item else None
@@ -30,7 +30,7 @@ class ConversationRepository:
         found = await self._database.get_all(CONVERSATIONS, keys)
         return known_user_of(found[0]) if found else None
 
-    async def latest_of(self, tenant: str, number_id: str, user: EndUser) -> Conversation | None:
+    async def latest_of(self, tenant: str, number_id: str, user: EndUser) -> StoredConversation | None:
         """The end user's latest conversation at a number, open or not."""
         known = await self.known_user(tenant, number_id, user)
         return await self.get(tenant, known.conversation_id) if known else None

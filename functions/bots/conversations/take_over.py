@@ -32,8 +32,8 @@ from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.records import (
     HANDOFF,
     OPEN,
-    Conversation,
     Status,
+    StoredConversation,
     change_mark,
     conversation_key,
     conversation_of,
@@ -72,7 +72,7 @@ class TakeOvers:
         *,
         assigned_to: str | None = None,
         beside: Sequence[WriteOperation] = (),
-    ) -> Conversation | None:
+    ) -> StoredConversation | None:
         """Let a person answer, `assigned_to` if that is known. No message of the bot leaves after the return."""
         change = {"autoreply": False} | ({"assigned_to": assigned_to} if assigned_to else {})
         changes: Changes = {"set": change, "add": {"epoch": 1}}
@@ -80,7 +80,7 @@ class TakeOvers:
 
     async def hand_back(
         self, tenant: str, conversation_id: str, *, beside: Sequence[WriteOperation] = ()
-    ) -> Conversation | None:
+    ) -> StoredConversation | None:
         """Let the bot answer the next message. What is pending is a person's; an entry of the hand-off queue goes."""
         for _ in range(_TRIES):
             before = await self._read(tenant, conversation_id)
@@ -93,7 +93,7 @@ class TakeOvers:
 
     async def escalate(
         self, tenant: str, conversation_id: str, reason: str, *, beside: Sequence[WriteOperation] = ()
-    ) -> Conversation | None:
+    ) -> StoredConversation | None:
         """Put the conversation into the hand-off queue, once. No message of the bot leaves after the return."""
         for _ in range(_TRIES):
             before = await self._read(tenant, conversation_id)
@@ -111,11 +111,11 @@ class TakeOvers:
                 return await self._wait(after)
         raise ConversationContended
 
-    async def settled(self, tenant: str, conversation_id: str) -> Conversation | None:
+    async def settled(self, tenant: str, conversation_id: str) -> StoredConversation | None:
         """The conversation once no message of the bot is being sent in it. The change before raised the epoch."""
         return await self._wait(await self._read(tenant, conversation_id))
 
-    async def _read(self, tenant: str, conversation_id: str) -> Conversation | None:
+    async def _read(self, tenant: str, conversation_id: str) -> StoredConversation | None:
         item = await self.database.get(CONVERSATIONS, conversation_key(tenant, conversation_id))
         return conversation_of(item) if item else None
 
@@ -126,8 +126,8 @@ class TakeOvers:
         changes: Changes,
         beside: Sequence[WriteOperation],
         *,
-        before: Conversation | None = None,
-    ) -> Conversation | None:
+        before: StoredConversation | None = None,
+    ) -> StoredConversation | None:
         """The conversation after the changes; None where it does not exist, or is no longer as it was `before`."""
         key, mark = conversation_key(tenant, conversation_id), change_mark(self.clock(), conversation_id)
         changes = {**changes, "set": {**changes.get("set", {}), "changed": mark}}
@@ -144,7 +144,7 @@ class TakeOvers:
             return None
         return await self._read(tenant, conversation_id)
 
-    async def _wait(self, conversation: Conversation | None) -> Conversation | None:
+    async def _wait(self, conversation: StoredConversation | None) -> StoredConversation | None:
         """Wait until a message of the bot that is being sent is out, or can't go out any more."""
         if conversation is None or not _sends(conversation):
             return conversation
@@ -165,7 +165,7 @@ class Escalation:
     operations: Sequence[WriteOperation]
 
 
-def escalation_of(conversation: Conversation, reason: str, now: Micros) -> Escalation:
+def escalation_of(conversation: StoredConversation, reason: str, now: Micros) -> Escalation:
     """The escalation of an open conversation: autoreply off, an entry of the hand-off queue, `conversation.ended`.
 
     Raise the epoch in the same write.
@@ -184,7 +184,7 @@ def escalation_of(conversation: Conversation, reason: str, now: Micros) -> Escal
     return Escalation({"status": str(Status.ESCALATED), "autoreply": False, "handoff": key}, operations)
 
 
-def _ended(conversation: Conversation, now: Micros) -> ConversationEnded:
+def _ended(conversation: StoredConversation, now: Micros) -> ConversationEnded:
     return ConversationEnded(
         conversation_id=conversation.id,
         bot_id=conversation.bot_id or "",
@@ -195,7 +195,7 @@ def _ended(conversation: Conversation, now: Micros) -> ConversationEnded:
     )
 
 
-def _hand_back_changes(before: Conversation) -> tuple[Changes, list[WriteOperation]]:
+def _hand_back_changes(before: StoredConversation) -> tuple[Changes, list[WriteOperation]]:
     status = {"status": str(Status.ACTIVE)} if before.is_open else {}
     changes: Changes = {
         "set": {"autoreply": True, "pending": 0, **status},
@@ -211,10 +211,10 @@ def _hand_back_changes(before: Conversation) -> tuple[Changes, list[WriteOperati
     return changes, [discard_operation(CONVERSATIONS, {"tenant": before.tenant, "item": before.handoff})]
 
 
-def _is_due_beside(conversation: Conversation) -> bool:
+def _is_due_beside(conversation: StoredConversation) -> bool:
     """Whether more than an answer waits: a message that is being sent, may have been, or is to be."""
     return conversation.claim is not None or conversation.queued > 0 or bool(conversation.unsettled)
 
 
-def _sends(conversation: Conversation) -> bool:
+def _sends(conversation: StoredConversation) -> bool:
     return conversation.claim is not None and conversation.claim.by_bot

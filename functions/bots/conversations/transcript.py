@@ -8,7 +8,7 @@ from callmissed.aws.comparisons import begins_with
 from callmissed.aws.database import Database
 from callmissed.platform.tables import MESSAGES
 from functions.bots.conversations.messages import MESSAGE, StoredMessage, message_of
-from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.records import StoredConversation
 
 MAX_MESSAGES = 50
 
@@ -24,7 +24,7 @@ class Transcript:
     waiting: frozenset[str]
 
     @classmethod
-    async def read(cls, database: Database, conversation: Conversation) -> Self:
+    async def read(cls, database: Database, conversation: StoredConversation) -> Self:
         """The latest messages of the conversation, strongly consistent, in one round trip. Raises Unavailable."""
         page = await database.page(
             MESSAGES,

@@ -1,6 +1,6 @@
 """The function `conversation-drafts`: suggests replies. It calls models in its own process, as a library.
 
-It is a function of its own, because the API of bots has no AI layer (docs/decisions/0024-drafts-function.md).
+It is a function of its own, because the API of bots has no AI layer (docs/decisions/0025-drafts-function.md).
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from callmissed.clock import Micros
 from functions.bots.bots.config import BotConfig
-from functions.bots.conversations.messages import MessageStatus, StoredMessage, inbound_id, media_id
+from functions.bots.conversations.messages import MessageState, StoredMessage, inbound_id, media_id
 from functions.bots.inbound.known import Known
 from functions.bots.inbound.opt_out import is_one_of
 from functions.bots.inbound.parts import ReceivedMessage
@@ -77,7 +77,7 @@ class Arrival:
             id=self.message_id,
             author="user",
             type=message.type,
-            status=MessageStatus.RECEIVED,
+            status=MessageState.RECEIVED,
             created=self.sent,
             text=message.text,
             wamid=message.wamid,

@@ -18,7 +18,7 @@ from functions.bots.conversations.late_delivery import mark_answered
 from functions.bots.conversations.messages import (
     DELIVERY_UNKNOWN,
     MESSAGE,
-    MessageStatus,
+    MessageState,
     SendFailure,
     StoredMessage,
     message_key,
@@ -26,19 +26,19 @@ from functions.bots.conversations.messages import (
     to_error,
     wamid_key,
 )
-from functions.bots.conversations.records import Conversation, conversation_key, conversation_of
+from functions.bots.conversations.records import StoredConversation, conversation_key, conversation_of
 from functions.bots.inbound.events import event_of
 from functions.bots.inbound.parts import ReceivedStatus
 from functions.bots.outbound.storage import sent_event
 
 _OURS = re.compile("([0-9a-f-]{36}):(msg_[0-9A-Z]{22})")
 _ORDER = {
-    "sent": MessageStatus.SENT,
-    "delivered": MessageStatus.DELIVERED,
-    "read": MessageStatus.READ,
-    "played": MessageStatus.READ,
+    "sent": MessageState.SENT,
+    "delivered": MessageState.DELIVERED,
+    "read": MessageState.READ,
+    "played": MessageState.READ,
 }
-_PLACES = [MessageStatus.SENDING, MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ]
+_PLACES = [MessageState.SENDING, MessageState.SENT, MessageState.DELIVERED, MessageState.READ]
 _TRIES = 8
 _REFUSED = "ConditionalCheckFailed"
 
@@ -48,7 +48,7 @@ class _Target:
     """A message that went out, with its conversation."""
 
     message: StoredMessage
-    conversation: Conversation
+    conversation: StoredConversation
 
 
 class InboundStatuses:
@@ -101,7 +101,7 @@ class InboundStatuses:
         if after is None:
             await publish(self._database, event)
             return True
-        if _is_unknown(target.message) and after is not MessageStatus.FAILED:
+        if _is_unknown(target.message) and after is not MessageState.FAILED:
             await self._publish_sent(target, status)
         return await self._write(target.message, status_operation(target.message, after, status), event)
 
@@ -120,11 +120,11 @@ class InboundStatuses:
         return True
 
 
-def next_status(message: StoredMessage, name: str) -> MessageStatus | None:
+def next_status(message: StoredMessage, name: str) -> MessageState | None:
     """The message's status after WhatsApp's status `name`; None where it stays as it is."""
     if name == "failed":
-        can_fail = _is_unknown(message) or message.status is MessageStatus.SENT
-        return MessageStatus.FAILED if can_fail else None
+        can_fail = _is_unknown(message) or message.status is MessageState.SENT
+        return MessageState.FAILED if can_fail else None
     after = _ORDER.get(name)
     if after is None or _is_unknown(message):
         return after
@@ -132,7 +132,7 @@ def next_status(message: StoredMessage, name: str) -> MessageStatus | None:
     return after if is_later else None
 
 
-def status_operation(message: StoredMessage, after: MessageStatus, status: ReceivedStatus) -> WriteOperation:
+def status_operation(message: StoredMessage, after: MessageState, status: ReceivedStatus) -> WriteOperation:
     """Give the message its new status, under the condition that it has not changed."""
     changes: Changes = {
         "set": {"status": str(after)},
@@ -140,7 +140,7 @@ def status_operation(message: StoredMessage, after: MessageStatus, status: Recei
         "remove": ("attempt",),
         "expected": {"status": str(message.status)},
     }
-    if after is MessageStatus.FAILED:
+    if after is MessageState.FAILED:
         changes["set"] = {"status": str(after), "error": to_error(_error(status))}
     elif message.error:
         changes["remove"] = ("attempt", "error")
@@ -150,7 +150,7 @@ def status_operation(message: StoredMessage, after: MessageStatus, status: Recei
 def _is_unknown(message: StoredMessage) -> bool:
     """Whether nobody knows if the message went out."""
     given_up = message.error is not None and message.error.title == DELIVERY_UNKNOWN
-    return message.status is MessageStatus.SENDING or (message.status is MessageStatus.FAILED and given_up)
+    return message.status is MessageState.SENDING or (message.status is MessageState.FAILED and given_up)
 
 
 def _error(status: ReceivedStatus) -> SendFailure:

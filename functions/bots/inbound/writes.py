@@ -25,10 +25,10 @@ from functions.bots.conversations.records import (
     HOUR,
     OPEN,
     WINDOW_HOURS,
-    Conversation,
     EndUser,
     KnownUser,
     Status,
+    StoredConversation,
     change_mark,
     conversation_key,
     derived_id,
@@ -58,7 +58,7 @@ class StoragePlan:
 
 
 def continued(
-    arrival: Arrival, conversation_id: str, *, closed: Sequence[Conversation] = (), renews_window: bool = True
+    arrival: Arrival, conversation_id: str, *, closed: Sequence[StoredConversation] = (), renews_window: bool = True
 ) -> StoragePlan:
     """Store the message in an open conversation. Fails where a day's silence or a person has ended the conversation.
 
@@ -75,7 +75,7 @@ def continued(
     return _plan(arrival, conversation_id, change, [*_users(arrival, conversation_id), *_closing(arrival, closed)])
 
 
-def begun(arrival: Arrival, closed: Sequence[Conversation] = ()) -> StoragePlan:
+def begun(arrival: Arrival, closed: Sequence[StoredConversation] = ()) -> StoragePlan:
     """Begin a conversation with the message. `closed` are the end user's earlier ones, which end with it."""
     conversation = _new_conversation(arrival)
     started = ConversationStarted(
@@ -134,11 +134,11 @@ def _activity(arrival: Arrival, conversation_id: str) -> Changes:
     return changes
 
 
-def _new_conversation(arrival: Arrival) -> Conversation:
+def _new_conversation(arrival: Arrival) -> StoredConversation:
     message = arrival.message
     id = derived_id(arrival.received, arrival.tenant, arrival.number_id, message.wamid)
     waits = arrival.wants_turn
-    return Conversation(
+    return StoredConversation(
         tenant=arrival.tenant,
         id=id,
         number_id=arrival.number_id,
@@ -205,7 +205,7 @@ def _ends(arrival: Arrival, conversation_id: str) -> dict[str, str]:
     return {"shard": shard_of(conversation_id), "due": due_text(Micros(arrival.now + WINDOW_HOURS * HOUR))}
 
 
-def _closing(arrival: Arrival, conversations: Sequence[Conversation]) -> Iterator[WriteOperation]:
+def _closing(arrival: Arrival, conversations: Sequence[StoredConversation]) -> Iterator[WriteOperation]:
     """End the open ones of `conversations`, and make sure that nobody has opened one of the others again."""
     for conversation in conversations:
         if conversation.is_open:

@@ -9,7 +9,7 @@ from callmissed.web.actor import ActorOf
 from callmissed.web.caller import CallerOf
 from callmissed.web.dependencies import ClockOf, from_state
 from callmissed.web.gateway_route import GatewayRoute
-from functions.bots.conversations.records import Conversation, Status
+from functions.bots.conversations.records import Status, StoredConversation
 from functions.bots.error_responses import error_responses
 from functions.bots.inbox.changes import InboxChanges
 from functions.bots.inbox.handoffs import Handoffs
@@ -77,7 +77,7 @@ async def change_conversation(
 ) -> ConversationOut:
     """Set labels, or the person who answers. Whom it is assigned to takes it over: no bot message leaves afterwards."""
     now, tenant, given = clock(), caller.tenant, change.model_fields_set
-    conversation: Conversation | None = None
+    conversation: StoredConversation | None = None
     if "assigned_to" in given:
         conversation = await changes.assign(
             tenant, conversation_id, change.assigned_to, actor, now, field="assigned_to"

@@ -24,8 +24,8 @@ from callmissed.platform.tables import CONVERSATIONS, TENANTS
 from callmissed.tenants.users import user_key as person_key
 from callmissed.tenants.users import user_of
 from functions.bots.conversations.records import (
-    Conversation,
     Status,
+    StoredConversation,
     change_mark,
     conversation_key,
     user_key,
@@ -59,7 +59,7 @@ class InboxChanges:
 
     async def set_status(
         self, tenant: str, conversation_id: str, status: Status, actor: Actor, now: Micros
-    ) -> Conversation:
+    ) -> StoredConversation:
         """The conversation in `status`. Raises ApiError 409 for one to reopen whose end user has a newer one."""
         for _ in range(_TRIES):
             before = await self._inbox.get(tenant, conversation_id)
@@ -75,7 +75,7 @@ class InboxChanges:
 
     async def set_labels(
         self, tenant: str, conversation_id: str, labels: Sequence[str], actor: Actor, now: Micros
-    ) -> Conversation:
+    ) -> StoredConversation:
         """The conversation with these labels and no others."""
         before = await self._inbox.get(tenant, conversation_id)
         wanted = frozenset(labels)
@@ -85,7 +85,7 @@ class InboxChanges:
 
     async def assign(
         self, tenant: str, conversation_id: str, user_id: str | None, actor: Actor, now: Micros, *, field: str
-    ) -> Conversation:
+    ) -> StoredConversation:
         """The conversation, which the person takes over; nobody for None, and the bot stays silent.
 
         Raises ApiError 422, for the `field` of the body, unless the person is an active one of the tenant.
@@ -100,24 +100,24 @@ class InboxChanges:
 
     async def set_autoreply(
         self, tenant: str, conversation_id: str, *, enabled: bool, actor: Actor, now: Micros
-    ) -> Conversation:
+    ) -> StoredConversation:
         """The conversation, handed back to the bot or taken over from it."""
         before = await self._inbox.get(tenant, conversation_id)
         audit = _audit(before, "autoreply", actor, now, {"before": before.autoreply, "after": enabled})
         change = self._take_overs.hand_back if enabled else self._take_overs.take_over
         return await _finished(change(tenant, conversation_id, beside=(audit,)))
 
-    async def mark_read(self, tenant: str, conversation_id: str, now: Micros) -> Conversation:
+    async def mark_read(self, tenant: str, conversation_id: str, now: Micros) -> StoredConversation:
         """The conversation without unread messages."""
         before = await self._inbox.get(tenant, conversation_id)
         return await self._write(before, {"set": {"unread": 0, "last_read_at": now}}, now)
 
-    async def mark_unread(self, tenant: str, conversation_id: str, now: Micros) -> Conversation:
+    async def mark_unread(self, tenant: str, conversation_id: str, now: Micros) -> StoredConversation:
         """The conversation with at least one unread message."""
         before = await self._inbox.get(tenant, conversation_id)
         return await self._write(before, {"set": {"unread": 1}, "expected": {"unread": 0}}, now)
 
-    async def _move(self, before: Conversation, status: Status, audit: WriteOperation, now: Micros) -> bool:
+    async def _move(self, before: StoredConversation, status: Status, audit: WriteOperation, now: Micros) -> bool:
         """Whether the conversation, which was as `before`, is in `status` now."""
         if not status.is_open:
             return await self._transact(before, _closing(before, status, now), audit, now)
@@ -128,12 +128,16 @@ class InboxChanges:
             return await self._escalate(before, audit)
         return await self._transact(before, _leaving_queue(before), audit, now)
 
-    async def _escalate(self, before: Conversation, *beside: WriteOperation) -> bool:
+    async def _escalate(self, before: StoredConversation, *beside: WriteOperation) -> bool:
         """Put the conversation into the hand-off queue."""
         return bool(await self._take_overs.escalate(before.tenant, before.id, BY_PERSON, beside=beside))
 
     async def _transact(
-        self, before: Conversation, change: tuple[Changes, Sequence[WriteOperation]], audit: WriteOperation, now: Micros
+        self,
+        before: StoredConversation,
+        change: tuple[Changes, Sequence[WriteOperation]],
+        audit: WriteOperation,
+        now: Micros,
     ) -> bool:
         """Write the change with what goes beside it; False when the conversation changed meanwhile.
 
@@ -151,8 +155,8 @@ class InboxChanges:
         return True
 
     async def _write(
-        self, before: Conversation, changes: Changes, now: Micros, *beside: WriteOperation
-    ) -> Conversation:
+        self, before: StoredConversation, changes: Changes, now: Micros, *beside: WriteOperation
+    ) -> StoredConversation:
         """Write a change that holds whatever else changes, unless its own conditions say that it is done."""
         operation = _update(before, changes, now)
         if beside:
@@ -167,7 +171,7 @@ class InboxChanges:
             raise unprocessable("body", field, "The tenant has no such active person")
 
 
-def ended_event(conversation: Conversation, status: Status, now: Micros) -> WriteOperation:
+def ended_event(conversation: StoredConversation, status: Status, now: Micros) -> WriteOperation:
     """Publish that the conversation left the open ones."""
     data = ConversationEnded.model_validate(
         {
@@ -182,7 +186,7 @@ def ended_event(conversation: Conversation, status: Status, now: Micros) -> Writ
     return publish_operation(new_event(conversation.tenant, data, now))
 
 
-def _closing(before: Conversation, status: Status, now: Micros) -> tuple[Changes, Sequence[WriteOperation]]:
+def _closing(before: StoredConversation, status: Status, now: Micros) -> tuple[Changes, Sequence[WriteOperation]]:
     """The change to a closed `status`: no turn is left, and nobody waits for a person."""
     remove: tuple[str, ...] = ("handoff", "pending_ids", "pending_since")
     guard: Changes = {}
@@ -195,7 +199,7 @@ def _closing(before: Conversation, status: Status, now: Micros) -> tuple[Changes
     return changes, [*_queue_entry(before), *published]
 
 
-def _reopening(before: Conversation, now: Micros) -> tuple[Changes, Sequence[WriteOperation]]:
+def _reopening(before: StoredConversation, now: Micros) -> tuple[Changes, Sequence[WriteOperation]]:
     """The change of a closed or silent conversation to an active one, which its end user must have as the latest."""
     latest = [
         check_operation(
@@ -213,32 +217,32 @@ def _reopening(before: Conversation, now: Micros) -> tuple[Changes, Sequence[Wri
     return changes, [*latest, *_queue_entry(before)]
 
 
-def _leaving_queue(before: Conversation) -> tuple[Changes, Sequence[WriteOperation]]:
+def _leaving_queue(before: StoredConversation) -> tuple[Changes, Sequence[WriteOperation]]:
     """The change of an escalated conversation to an active one: who answers remains."""
     return {"set": {"status": str(Status.ACTIVE)}, "remove": ("handoff",)}, _queue_entry(before)
 
 
-def _queue_entry(before: Conversation) -> list[WriteOperation]:
+def _queue_entry(before: StoredConversation) -> list[WriteOperation]:
     """Delete the entry of the hand-off queue, if there is one."""
     if before.handoff is None:
         return []
     return [discard_operation(CONVERSATIONS, {"tenant": before.tenant, "item": before.handoff})]
 
 
-def _update(before: Conversation, changes: Changes, now: Micros) -> WriteOperation:
+def _update(before: StoredConversation, changes: Changes, now: Micros) -> WriteOperation:
     marked: Changes = {**changes, "set": {**changes.get("set", {}), "changed": change_mark(now, before.id)}}
     return update_operation(CONVERSATIONS, conversation_key(before.tenant, before.id), **marked)
 
 
 def _audit(
-    conversation: Conversation, action: str, actor: Actor, now: Micros, metadata: Mapping[str, Any]
+    conversation: StoredConversation, action: str, actor: Actor, now: Micros, metadata: Mapping[str, Any]
 ) -> WriteOperation:
     """The record of a change. It names no message and no end user."""
     event = AuditEvent(conversation.tenant, f"conversation.{action}", "conversation", conversation.id, actor, metadata)
     return audit_operation(event, now)
 
 
-async def _finished(change: Awaitable[Conversation | None]) -> Conversation:
+async def _finished(change: Awaitable[StoredConversation | None]) -> StoredConversation:
     """The conversation after a change of who answers. Raises ApiError 404, 409."""
     try:
         conversation = await change

@@ -20,7 +20,7 @@ from functions.bots.bots.config import BotConfig
 from functions.bots.bots.prompt import chat_body
 from functions.bots.bots.repository import BotRepository
 from functions.bots.channels.whatsapp.text_parts import text_parts
-from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.records import StoredConversation
 from functions.bots.conversations.transcript import Transcript, has_text
 from functions.bots.inbox.service import Inbox
 
@@ -67,13 +67,13 @@ class Drafts:
         text = await self._reply(conversation, _for_a_person(body, instruction), operation)
         return ReplyDraft(text_parts(text)[0], used_default_prompt=not prompt)
 
-    async def _prompt(self, conversation: Conversation) -> tuple[str, BotConfig]:
+    async def _prompt(self, conversation: StoredConversation) -> tuple[str, BotConfig]:
         """The prompt and the configuration of the conversation's bot; an empty prompt where it has none."""
         bot_id = conversation.bot_id
         bot = await self._bots.get(conversation.tenant, bot_id) if bot_id else None
         return (bot.system_prompt.strip(), BotConfig.of(bot.config)) if bot else ("", BotConfig.of(None))
 
-    async def _reply(self, conversation: Conversation, body: dict[str, Any], operation: Operation) -> str:
+    async def _reply(self, conversation: StoredConversation, body: dict[str, Any], operation: Operation) -> str:
         try:
             async with asyncio.timeout(MAX_SECONDS):
                 return _text_of(await self._asked(conversation, body, operation))
@@ -84,7 +84,7 @@ class Drafts:
                 raise
             raise _ai_failed() from refused
 
-    async def _asked(self, conversation: Conversation, body: dict[str, Any], operation: Operation) -> bytes:
+    async def _asked(self, conversation: StoredConversation, body: dict[str, Any], operation: Operation) -> bytes:
         """The reply's body. The key has spaces, which no caller's Idempotency-Key can have."""
         container, key = self._container, f"draft {conversation.id} {operation.id}"
         catalog = await container.router.catalog_for(body)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callmissed.clock import SECOND, Micros, micros_of
-from functions.bots.conversations.records import Conversation, change_mark
+from functions.bots.conversations.records import StoredConversation, change_mark
 from functions.bots.inbox.cursors import cursor_at, position_of
 from functions.bots.inbox.errors import unprocessable
 from functions.bots.inbox.repository import InboxRepository
@@ -25,7 +25,7 @@ _WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII)
 class ChangedConversations:
     """Conversations, oldest change first, and where to go on. `has_more` says that there are more now."""
 
-    conversations: Sequence[Conversation]
+    conversations: Sequence[StoredConversation]
     cursor: str
     has_more: bool
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from callmissed.audit.events import Actor
 from callmissed.clock import Micros
-from functions.bots.conversations.records import Conversation, Status
+from functions.bots.conversations.records import Status, StoredConversation
 from functions.bots.inbox.changes import InboxChanges
 from functions.bots.inbox.cursors import cursor_at, position_of
 from functions.bots.inbox.errors import handoff_not_found
@@ -24,7 +24,7 @@ class Handoff:
     """A conversation in the queue, with why and since when."""
 
     entry: QueueEntry
-    conversation: Conversation
+    conversation: StoredConversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,16 @@ class Handoffs:
         unassigned = sum(each.conversation.assigned_to is None for each in found)
         return HandoffCount(len(found), unassigned, position is not None)
 
-    async def assign(self, tenant: str, conversation_id: str, user_id: str, actor: Actor, now: Micros) -> Conversation:
+    async def assign(
+        self, tenant: str, conversation_id: str, user_id: str, actor: Actor, now: Micros
+    ) -> StoredConversation:
         """The conversation, which the person takes over. Raises ApiError 404 unless it is in the queue, 409, 422."""
         await self._check_waiting(tenant, conversation_id, now)
         return await self._changes.assign(tenant, conversation_id, user_id, actor, now, field="user_id")
 
     async def resolve(
         self, tenant: str, conversation_id: str, *, complete: bool, actor: Actor, now: Micros
-    ) -> Conversation:
+    ) -> StoredConversation:
         """The conversation, handed back to the bot or completed. Raises ApiError 404 unless it is in the queue, 409."""
         await self._check_waiting(tenant, conversation_id, now)
         if complete:
@@ -106,7 +108,7 @@ class Handoffs:
             raise handoff_not_found()
 
 
-def _waits(conversation: Conversation, now: Micros) -> bool:
+def _waits(conversation: StoredConversation, now: Micros) -> bool:
     return conversation.handoff is not None and conversation.status_at(now).is_open
 
 

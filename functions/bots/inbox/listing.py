@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from callmissed.clock import Micros
-from functions.bots.conversations.records import Conversation, Status
+from functions.bots.conversations.records import Status, StoredConversation
 from functions.bots.inbox.cursors import cursor_at, position_of
 from functions.bots.inbox.repository import ConversationChunk, InboxRepository
 
@@ -39,7 +39,7 @@ class ConversationFilter:
         """Whether it selects every conversation."""
         return self == ConversationFilter()
 
-    def selects(self, conversation: Conversation, now: Micros) -> bool:
+    def selects(self, conversation: StoredConversation, now: Micros) -> bool:
         """Whether it selects the conversation as of `now`."""
         return (
             self.channel in (None, conversation.channel)
@@ -60,7 +60,7 @@ class ConversationFilter:
 class ConversationPage:
     """Some conversations; `cursor` is None on the last page."""
 
-    conversations: list[Conversation]
+    conversations: list[StoredConversation]
     cursor: str | None
 
 
@@ -91,7 +91,7 @@ async def list_page(
     """At most `limit` conversations after `cursor`. Raises ApiError 422 for an invalid cursor, Unavailable."""
     read = _reading(repository, query)
     chunk = limit + 1 if query.wanted.selects_all else _CHUNK
-    position, chosen, seen = query.position(cursor), list[tuple[str, Conversation]](), 0
+    position, chosen, seen = query.position(cursor), list[tuple[str, StoredConversation]](), 0
     while True:
         found = await read(position, chunk)
         chosen += [each for each in found.conversations if query.wanted.selects(each[1], now)]

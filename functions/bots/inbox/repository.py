@@ -12,11 +12,19 @@ from callmissed.aws.database import Database, KeySelection
 from callmissed.clock import Micros
 from callmissed.platform.tables import BOTS, CHANGED_CONVERSATIONS, CONVERSATIONS, MESSAGES
 from functions.bots.bots.records import bot_key
-from functions.bots.conversations.messages import MESSAGE, TURN, StoredMessage, Turn, message_key, message_of, turn_of
+from functions.bots.conversations.messages import (
+    MESSAGE,
+    TURN,
+    StoredMessage,
+    StoredTurn,
+    message_key,
+    message_of,
+    turn_of,
+)
 from functions.bots.conversations.records import (
     CONVERSATION,
     HANDOFF,
-    Conversation,
+    StoredConversation,
     conversation_key,
     conversation_of,
     thread_of,
@@ -35,7 +43,7 @@ _NAMES_BATCH = 20
 class ConversationChunk:
     """Some conversations with their positions in an order. `next` is where the next ones begin, None after the last."""
 
-    conversations: Sequence[tuple[str, Conversation]]
+    conversations: Sequence[tuple[str, StoredConversation]]
     next: str | None
 
 
@@ -55,7 +63,7 @@ class InboxRepository:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def conversation(self, tenant: str, conversation_id: str) -> Conversation | None:
+    async def conversation(self, tenant: str, conversation_id: str) -> StoredConversation | None:
         """The conversation, strongly consistent."""
         item = await self.database.get(CONVERSATIONS, conversation_key(tenant, conversation_id))
         return conversation_of(item) if item else None
@@ -80,7 +88,7 @@ class InboxRepository:
         """At most `limit` conversations that changed after `position`, oldest change first."""
         return await self._changed(tenant, above(position), limit, newest_first=False)
 
-    async def of_ids(self, tenant: str, conversation_ids: Sequence[str]) -> list[Conversation]:
+    async def of_ids(self, tenant: str, conversation_ids: Sequence[str]) -> list[StoredConversation]:
         """The existing conversations among `conversation_ids`, in their order; strongly consistent."""
         keys = [conversation_key(tenant, each) for each in conversation_ids]
         return [conversation_of(item) for item in await self._items(keys)]
@@ -95,12 +103,14 @@ class InboxRepository:
             names |= {item["item"].partition("#")[2]: item["name"] for item in found}
         return names
 
-    async def messages(self, conversation: Conversation, before_id: str | None, limit: int) -> list[StoredMessage]:
+    async def messages(
+        self, conversation: StoredConversation, before_id: str | None, limit: int
+    ) -> list[StoredMessage]:
         """At most `limit` messages, newest first, that are older than `before_id`; strongly consistent."""
         found = self._thread(conversation, MESSAGE, before_id, limit)
         return [message_of(item) async for item in found]
 
-    async def turns(self, conversation: Conversation, before_id: str | None, limit: int) -> list[Turn]:
+    async def turns(self, conversation: StoredConversation, before_id: str | None, limit: int) -> list[StoredTurn]:
         """At most `limit` turns, newest first, that are older than `before_id`; strongly consistent."""
         return [turn_of(item) async for item in self._thread(conversation, TURN, before_id, limit)]
 
@@ -130,7 +140,7 @@ class InboxRepository:
         return found, found[-1].key if page.next and found else None
 
     async def _thread(
-        self, conversation: Conversation, prefix: str, before_id: str | None, limit: int
+        self, conversation: StoredConversation, prefix: str, before_id: str | None, limit: int
     ) -> AsyncGenerator[Item]:
         sort = between(prefix, before(prefix + before_id)) if before_id else begins_with(prefix)
         partition = thread_of(conversation.tenant, conversation.id)

@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from callmissed.clock import Micros, iso
 from callmissed.web.schemas import RequestModel
-from functions.bots.conversations.messages import SendFailure, StoredMessage, Turn
-from functions.bots.conversations.records import Conversation, LastTurn, changed_at
+from functions.bots.conversations.messages import SendFailure, StoredMessage, StoredTurn
+from functions.bots.conversations.records import LastTurn, StoredConversation, changed_at
 
 TIME = "2026-11-25T09:30:00.000Z"
 BOT_ID = "01935f6e-6f5f-7f06-9d0e-3a4be7a3c1f2"
@@ -134,7 +134,7 @@ class ConversationOut(BaseModel):
     updated_at: str = Field(description="Time of the latest change: a message, a turn, or a change by a person.")
 
     @classmethod
-    def of(cls, conversation: Conversation, bot_name: str | None, now: Micros) -> Self:
+    def of(cls, conversation: StoredConversation, bot_name: str | None, now: Micros) -> Self:
         """The conversation as of `now`: after a day's silence it is completed."""
         user, status = conversation.user, conversation.status_at(now)
         return cls(
@@ -293,7 +293,7 @@ class TurnOut(BaseModel):
     finished_at: str | None
 
     @classmethod
-    def of(cls, turn: Turn) -> Self:
+    def of(cls, turn: StoredTurn) -> Self:
         """The turn as the API shows it."""
         return cls(
             id=turn.id,

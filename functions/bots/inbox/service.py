@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from callmissed.clock import Micros
-from functions.bots.conversations.messages import StoredMessage, Turn
-from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.messages import StoredMessage, StoredTurn
+from functions.bots.conversations.records import StoredConversation
 from functions.bots.inbox.errors import conversation_not_found
 from functions.bots.inbox.feed import ChangedConversations, changed_since
 from functions.bots.inbox.listing import ConversationFilter, ConversationPage, ListQuery, Sort, list_page
@@ -32,7 +32,7 @@ class Inbox:
     def __init__(self, repository: InboxRepository) -> None:
         self._repository = repository
 
-    async def get(self, tenant: str, conversation_id: str) -> Conversation:
+    async def get(self, tenant: str, conversation_id: str) -> StoredConversation:
         """The conversation. Raises ApiError 404."""
         found = await self._repository.conversation(tenant, conversation_id) if _ID.fullmatch(conversation_id) else None
         if not found:
@@ -57,13 +57,13 @@ class Inbox:
         found = await self._repository.messages(conversation, before_id, limit + 1)
         return Older(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
-    async def turns(self, tenant: str, conversation_id: str, limit: int, before_id: str | None) -> Older[Turn]:
+    async def turns(self, tenant: str, conversation_id: str, limit: int, before_id: str | None) -> Older[StoredTurn]:
         """At most `limit` turns that are older than `before_id`. Raises ApiError 404."""
         conversation = await self.get(tenant, conversation_id)
         found = await self._repository.turns(conversation, before_id, limit + 1)
         return Older(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
-    async def shown(self, conversations: Sequence[Conversation], now: Micros) -> list[ConversationOut]:
+    async def shown(self, conversations: Sequence[StoredConversation], now: Micros) -> list[ConversationOut]:
         """Conversations of one tenant as the API shows them, with their bots' names."""
         if not conversations:
             return []
@@ -71,7 +71,7 @@ class Inbox:
         names = await self._repository.bot_names(tenant, (each.bot_id for each in conversations))
         return [ConversationOut.of(each, names.get(each.bot_id or ""), now) for each in conversations]
 
-    async def shown_one(self, conversation: Conversation, now: Micros) -> ConversationOut:
+    async def shown_one(self, conversation: StoredConversation, now: Micros) -> ConversationOut:
         """The conversation as the API shows it."""
         (shown,) = await self.shown([conversation], now)
         return shown

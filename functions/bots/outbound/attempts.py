@@ -24,8 +24,8 @@ from functions.bots.channels.whatsapp.sends import (
     SendUnreached,
     send_once,
 )
-from functions.bots.conversations.messages import MessageStatus, SendFailure, StoredMessage
-from functions.bots.conversations.records import Conversation, conversation_of
+from functions.bots.conversations.messages import MessageState, SendFailure, StoredMessage
+from functions.bots.conversations.records import StoredConversation, conversation_of
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.outbound.claims import ABANDONED, RELEASE_SECONDS, Claimed, Claims, release_changes
 from functions.bots.outbound.drafts import Draft, Fence
@@ -89,7 +89,7 @@ class SendAttempts:
         return self._sealer.unseal(number.token)
 
     async def claim(
-        self, conversation: Conversation, draft: Draft, fence: Fence | None, *, until: float, queued: bool = False
+        self, conversation: StoredConversation, draft: Draft, fence: Fence | None, *, until: float, queued: bool = False
     ) -> SendAttempt:
         """Claim the conversation; waits `until` for another message on its way. Raises NotSendable."""
         while True:
@@ -141,7 +141,7 @@ class SendAttempts:
         Whoever finds the claim later does all this, if this process dies before.
         """
         publishes = message is not None and message.wamid is not None and message.error is None
-        unsettled = message.id if message and message.status is MessageStatus.SENDING else None
+        unsettled = message.id if message and message.status is MessageState.SENDING else None
         for _ in range(_RELEASE_TRIES):
             now, key = self.clock(), claimed.conversation.key
             changes = release_changes(claimed, now, unsettled=unsettled, dequeued=1 if mark else 0)
@@ -160,7 +160,7 @@ class SendAttempts:
             claimed = Claimed(conversation, claimed.claim)
         raise Unavailable("the claim could not be released", indeterminate=False)
 
-    async def settle_unknown(self, conversation: Conversation, *, release: bool = True) -> StoredMessage | None:
+    async def settle_unknown(self, conversation: StoredConversation, *, release: bool = True) -> StoredMessage | None:
         """Settle what may have gone out more than two minutes ago, of which no status has come.
 
         Returns the message of an abandoned claim, which ends unless `release` is False. None where there is no such
@@ -176,12 +176,12 @@ class SendAttempts:
             await self.release(Claimed(await self.current(conversation), conversation.claim), message)
         return message
 
-    async def current(self, conversation: Conversation) -> Conversation:
+    async def current(self, conversation: StoredConversation) -> StoredConversation:
         """The conversation as it is now."""
         item = await self.database.get(CONVERSATIONS, conversation.key)
         return conversation_of(item) if item else conversation
 
-    async def _wait_for_others(self, conversation: Conversation, draft: Draft) -> None:
+    async def _wait_for_others(self, conversation: StoredConversation, draft: Draft) -> None:
         """Wait a little for the message on its way; no further one of a bot's leaves before a person's."""
         if draft.takes_over:
             await self.claims.take_over(conversation, self.clock())
@@ -197,15 +197,15 @@ class SendAttempts:
             attempt.claimed = await self.claims.renew(attempt.claimed, attempt.fence, self.clock())
             attempt.since = since
 
-    async def _settle_old(self, conversation: Conversation, message_id: str) -> None:
+    async def _settle_old(self, conversation: StoredConversation, message_id: str) -> None:
         message = await self.messages.get(conversation, message_id)
-        if message and message.status is MessageStatus.SENDING:
+        if message and message.status is MessageState.SENDING:
             if self.clock() - message.created < ABANDONED:
                 return
             await self.messages.settle(message, failed_values(unknown_delivery()))
         await self._forget(conversation, message_id)
 
-    async def _forget(self, conversation: Conversation, message_id: str) -> None:
+    async def _forget(self, conversation: StoredConversation, message_id: str) -> None:
         known = frozenset({message_id})
         after = await self.database.update(CONVERSATIONS, conversation.key, discard={"unsettled": known})
         left = conversation_of(after)
@@ -220,9 +220,9 @@ class SendAttempts:
             must_not_exist=("claim", "unsettled"),
         )
 
-    async def _as_unknown(self, conversation: Conversation, message_id: str) -> StoredMessage | None:
+    async def _as_unknown(self, conversation: StoredConversation, message_id: str) -> StoredMessage | None:
         message = await self.messages.get(conversation, message_id)
-        if message is None or message.status is not MessageStatus.SENDING:
+        if message is None or message.status is not MessageState.SENDING:
             return message
         return await self.messages.settle(message, failed_values(unknown_delivery()))
 
@@ -235,12 +235,12 @@ class SendAttempts:
         await self.database.update_if(BOTS, number.key, set=changes, expected={"token": number.token})
 
 
-def is_abandoned(conversation: Conversation, now: int) -> bool:
+def is_abandoned(conversation: StoredConversation, now: int) -> bool:
     """Whether the conversation's claim is that of a process that died."""
     return conversation.claim is not None and now - conversation.claim.at >= ABANDONED
 
 
-def body_of(message: StoredMessage, conversation: Conversation) -> Item:
+def body_of(message: StoredMessage, conversation: StoredConversation) -> Item:
     """Graph's body of the message."""
     user = conversation.user
     return addressed(

@@ -16,7 +16,7 @@ from callmissed.clock import MINUTE, Micros
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.records import (
     Claim,
-    Conversation,
+    StoredConversation,
     change_mark,
     conversation_of,
     due_text,
@@ -35,7 +35,7 @@ ABANDONED = 2 * MINUTE
 class Claimed:
     """A conversation with our claim, as the claim's write left it."""
 
-    conversation: Conversation
+    conversation: StoredConversation
     claim: Claim
 
 
@@ -46,7 +46,7 @@ class Claims:
         self._database = database
 
     async def set(
-        self, conversation: Conversation, draft: Draft, fence: Fence | None, now: Micros, *, queued: bool = False
+        self, conversation: StoredConversation, draft: Draft, fence: Fence | None, now: Micros, *, queued: bool = False
     ) -> Claimed:
         """Claim the conversation for `draft`; a `queued` one is the first of those that wait. Raises NotSendable."""
         claim = Claim(draft.id, now, draft.by_bot)
@@ -78,7 +78,7 @@ class Claims:
         }
         return await self._write(claimed.conversation, claim, changes, fence)
 
-    async def take_over(self, conversation: Conversation, now: Micros) -> None:
+    async def take_over(self, conversation: StoredConversation, now: Micros) -> None:
         """Let no message of a bot begin to leave from now on."""
         await self._database.update_if(
             CONVERSATIONS,
@@ -88,7 +88,9 @@ class Claims:
             expected={"autoreply": True},
         )
 
-    async def _write(self, conversation: Conversation, claim: Claim, changes: Changes, fence: Fence | None) -> Claimed:
+    async def _write(
+        self, conversation: StoredConversation, claim: Claim, changes: Changes, fence: Fence | None
+    ) -> Claimed:
         try:
             item = await self._database.update(CONVERSATIONS, conversation.key, **changes)
         except ConditionFailed as failed:
@@ -126,7 +128,7 @@ def release_changes(claimed: Claimed, now: Micros, *, unsettled: str | None = No
     }
 
 
-def _unsettled_changes(changes: Changes, before: Conversation, message_id: str, now: Micros) -> Changes:
+def _unsettled_changes(changes: Changes, before: StoredConversation, message_id: str, now: Micros) -> Changes:
     """The message is settled when nothing is heard of it, so that the conversation stays due."""
     later = {} if before.pending or before.queued else {"due": due_text(Micros(now + MINUTE))}
     return {
@@ -142,7 +144,7 @@ def _fenced(fence: Fence | None) -> dict[str, Any]:
     return {"lease": to_lease(fence.lease), "epoch": fence.epoch, "autoreply": True, "opted_out": False, **same}
 
 
-def _reason(found: Conversation | None, fence: Fence | None) -> NotSendable:
+def _reason(found: StoredConversation | None, fence: Fence | None) -> NotSendable:
     if found is None:
         return LeaseLost() if fence else ConversationBusy()
     if fence:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from callmissed.clock import SECOND, Micros
-from functions.bots.conversations.messages import MessageStatus, StoredMessage
-from functions.bots.conversations.records import WINDOW_HOURS, Conversation, Lease
+from functions.bots.conversations.messages import MessageState, StoredMessage
+from functions.bots.conversations.records import WINDOW_HOURS, Lease, StoredConversation
 
 _MARGIN_SECONDS = 60
 """The window closes so much earlier here, for clocks that differ from Meta's."""
@@ -38,7 +38,7 @@ class Draft:
         """Whether bots stop with it."""
         return self.author.startswith("person:")
 
-    def stored(self, conversation: Conversation, status: MessageStatus, now: Micros) -> StoredMessage:
+    def stored(self, conversation: StoredConversation, status: MessageState, now: Micros) -> StoredMessage:
         """The message as it is stored."""
         return StoredMessage(
             tenant=conversation.tenant,
@@ -66,6 +66,6 @@ class Fence:
     last_inbound: str | None
 
 
-def window_closes(conversation: Conversation) -> Micros:
+def window_closes(conversation: StoredConversation) -> Micros:
     """When the window closes for us, by Meta's time of the user's last message."""
     return Micros(conversation.last_inbound_at + (WINDOW_HOURS * 3600 - _MARGIN_SECONDS) * SECOND)

@@ -16,8 +16,8 @@ from callmissed.clock import Micros
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.channels.whatsapp.sends import SendOutcome, SendRefused, SendUnreached
 from functions.bots.conversations.jobs import SendJob
-from functions.bots.conversations.messages import MessageStatus, SendFailure, StoredMessage
-from functions.bots.conversations.records import Conversation, change_mark, due_text, shard_of
+from functions.bots.conversations.messages import MessageState, SendFailure, StoredMessage
+from functions.bots.conversations.records import StoredConversation, change_mark, due_text, shard_of
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.numbers.repository import NumberRepository
 from functions.bots.outbound.attempts import SendAttempt, SendAttempts, may_pass
@@ -47,10 +47,10 @@ class MessageQueue:
         self._jobs = jobs
         self._numbers = NumberRepository(attempts.database)
 
-    async def put(self, conversation: Conversation, drafts: Sequence[Draft]) -> list[StoredMessage]:
+    async def put(self, conversation: StoredConversation, drafts: Sequence[Draft]) -> list[StoredMessage]:
         """Store `drafts`, to be sent in their order. Raises QueueFull, or ConversationBusy if they are stored."""
         attempts, now = self._attempts, self._attempts.clock()
-        messages = [draft.stored(conversation, MessageStatus.QUEUED, now) for draft in drafts]
+        messages = [draft.stored(conversation, MessageState.QUEUED, now) for draft in drafts]
         changes = _queued_changes(conversation, drafts, now)
         operations = [update_operation(CONVERSATIONS, conversation.key, **changes), *queued_puts(messages)]
         try:
@@ -60,7 +60,7 @@ class MessageQueue:
         await self._send_job(conversation, _API_SECONDS)
         return messages
 
-    async def drain(self, conversation: Conversation, number: PhoneNumber | None, *, until: float) -> bool:
+    async def drain(self, conversation: StoredConversation, number: PhoneNumber | None, *, until: float) -> bool:
         """Send what waits, in its order, `until` then; whether nothing waits any more."""
         while marks := await self._attempts.messages.waiting(conversation):
             conversation = await self._attempts.current(conversation)
@@ -74,11 +74,11 @@ class MessageQueue:
                 return False
         return True
 
-    async def go_on(self, conversation: Conversation) -> None:
+    async def go_on(self, conversation: StoredConversation) -> None:
         """Let a worker send what still waits."""
         await self._send_job(conversation, _SOON)
 
-    async def work(self, conversation: Conversation) -> None:
+    async def work(self, conversation: StoredConversation) -> None:
         """As a worker: settle what may have gone out, send what waits, and leave the rest to the next job."""
         attempts = self._attempts
         await attempts.settle_unknown(conversation)
@@ -87,14 +87,14 @@ class MessageQueue:
             await self.go_on(conversation)
 
     async def _send_first(
-        self, conversation: Conversation, number: PhoneNumber | None, marks: Sequence[QueueMark], until: float
+        self, conversation: StoredConversation, number: PhoneNumber | None, marks: Sequence[QueueMark], until: float
     ) -> bool:
         """Send the first message; False if Meta takes none at the moment."""
         attempts, mark = self._attempts, marks[0]
         draft = Draft(mark.message_id, author="queue", content={})
         attempt = await attempts.claim(conversation, draft, None, until=until, queued=True)
         message = await attempts.messages.get(conversation, mark.message_id)
-        if message is None or message.status is not MessageStatus.QUEUED:
+        if message is None or message.status is not MessageState.QUEUED:
             await attempts.release(attempt.claimed, message, mark=mark)
             return True
         if problem := _problem(attempt.claimed.conversation, number, attempts.clock()):
@@ -115,7 +115,7 @@ class MessageQueue:
         if not await attempts.messages.begin(message, begun):
             await attempts.release(attempt.claimed)
             return True
-        message = replace(message, status=MessageStatus.SENDING)
+        message = replace(message, status=MessageState.SENDING)
         try:
             outcome = await attempts.deliver(attempt, number, message, until=until)
         except NotSendable:
@@ -137,13 +137,15 @@ class MessageQueue:
         await self._attempts.release(attempt.claimed, mark=marks[0])
         await self._fail_rest(conversation, marks, problem)
 
-    async def _fail_rest(self, conversation: Conversation, marks: Sequence[QueueMark], error: SendFailure) -> None:
+    async def _fail_rest(
+        self, conversation: StoredConversation, marks: Sequence[QueueMark], error: SendFailure
+    ) -> None:
         """What belongs to one text fails together: no part goes out after one that can't. Their marks go with them."""
         for mark in marks[1:]:
             if mark.first == marks[0].first:
                 await self._attempts.messages.fail_waiting(mark.message_id, conversation, error)
 
-    async def _send_job(self, conversation: Conversation, delay_seconds: int) -> None:
+    async def _send_job(self, conversation: StoredConversation, delay_seconds: int) -> None:
         """Best-effort enqueue. The index `due` is the source of truth, so a lost job only delays messages."""
         try:
             await self._jobs.send([SendJob(conversation.tenant, conversation.id).message(delay_seconds)])
@@ -151,7 +153,7 @@ class MessageQueue:
             _log.warning("a job of waiting messages was not queued", exc_info=True)
 
 
-def _queued_changes(conversation: Conversation, drafts: Sequence[Draft], now: Micros) -> Changes:
+def _queued_changes(conversation: StoredConversation, drafts: Sequence[Draft], now: Micros) -> Changes:
     takes_over = any(draft.takes_over for draft in drafts)
     return {
         "set": {"changed": change_mark(now, conversation.id)} | ({"autoreply": False} if takes_over else {}),
@@ -161,7 +163,7 @@ def _queued_changes(conversation: Conversation, drafts: Sequence[Draft], now: Mi
     }
 
 
-def _problem(conversation: Conversation, number: PhoneNumber | None, now: Micros) -> SendFailure | None:
+def _problem(conversation: StoredConversation, number: PhoneNumber | None, now: Micros) -> SendFailure | None:
     try:
         if number is None:
             raise NumberDisconnected

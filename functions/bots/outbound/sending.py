@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from callmissed.aws.dynamodb import Unavailable
 from functions.bots.channels.whatsapp.sends import SendAccepted, SendOutcome
-from functions.bots.conversations.messages import MessageStatus, StoredMessage
-from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.messages import MessageState, StoredMessage
+from functions.bots.conversations.records import StoredConversation
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.outbound.attempts import SendAttempt, SendAttempts
 from functions.bots.outbound.drafts import Draft, Fence, window_closes
@@ -34,7 +34,7 @@ class MessageSender:
 
     async def send(
         self,
-        conversation: Conversation,
+        conversation: StoredConversation,
         number: PhoneNumber,
         draft: Draft,
         fence: Fence | None = None,
@@ -51,7 +51,7 @@ class MessageSender:
         check_sendable(conversation, number, attempts.clock())
         attempts.token_of(number)
         attempt = await attempts.claim(conversation, draft, fence, until=attempts.monotonic() + self._times.claim)
-        message = draft.stored(attempt.claimed.conversation, MessageStatus.SENDING, attempt.claimed.claim.at)
+        message = draft.stored(attempt.claimed.conversation, MessageState.SENDING, attempt.claimed.claim.at)
         if not await attempts.messages.put(message):
             await attempts.release(attempt.claimed)
             raise ConversationBusy
@@ -60,7 +60,7 @@ class MessageSender:
             return await self._released(attempt, message, outcome)
         return await attempts.settle(message, outcome)
 
-    async def settle_unknown(self, conversation: Conversation, *, release: bool = True) -> StoredMessage | None:
+    async def settle_unknown(self, conversation: StoredConversation, *, release: bool = True) -> StoredMessage | None:
         """As `SendAttempts.settle_unknown`."""
         return await self._attempts.settle_unknown(conversation, release=release)
 
@@ -81,11 +81,11 @@ class MessageSender:
         except Unavailable:
             if not isinstance(outcome, SendAccepted):
                 raise
-            return replace(message, status=MessageStatus.SENT, wamid=outcome.wamid)
+            return replace(message, status=MessageState.SENT, wamid=outcome.wamid)
         return settled
 
 
-def check_sendable(conversation: Conversation, number: PhoneNumber, now: int) -> None:
+def check_sendable(conversation: StoredConversation, number: PhoneNumber, now: int) -> None:
     """Raise WindowClosed or NumberDisconnected for a message that Meta would refuse."""
     if not number.is_connected:
         raise NumberDisconnected

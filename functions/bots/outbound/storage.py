@@ -19,7 +19,7 @@ from callmissed.events.types import MessageSent
 from callmissed.platform.tables import MESSAGES
 from functions.bots.conversations.messages import (
     DELIVERY_UNKNOWN,
-    MessageStatus,
+    MessageState,
     SendFailure,
     StoredMessage,
     message_key,
@@ -28,7 +28,7 @@ from functions.bots.conversations.messages import (
     to_message_item,
     wamid_key,
 )
-from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.records import StoredConversation
 
 QUEUED = "QUEUED#"
 
@@ -54,12 +54,12 @@ class OutboundMessages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, conversation: Conversation, message_id: str) -> StoredMessage | None:
+    async def get(self, conversation: StoredConversation, message_id: str) -> StoredMessage | None:
         """The message as it is."""
         item = await self._database.get(MESSAGES, message_key(conversation.tenant, conversation.id, message_id))
         return message_of(item) if item else None
 
-    async def stored(self, conversation: Conversation, ids: Sequence[str]) -> list[StoredMessage]:
+    async def stored(self, conversation: StoredConversation, ids: Sequence[str]) -> list[StoredMessage]:
         """Those messages of at most 100 `ids` that exist, in the order of the ids."""
         keys = [message_key(conversation.tenant, conversation.id, id) for id in ids]
         return [message_of(item) for item in await self._database.get_all(MESSAGES, keys)]
@@ -77,7 +77,7 @@ class OutboundMessages:
             return failed.indeterminate and failed.item.get("attempt") == attempt
         return True
 
-    async def fail_waiting(self, message_id: str, conversation: Conversation, error: SendFailure) -> None:
+    async def fail_waiting(self, message_id: str, conversation: StoredConversation, error: SendFailure) -> None:
         """Mark a message that waits as failed."""
         key = message_key(conversation.tenant, conversation.id, message_id)
         await self._database.update_if(MESSAGES, key, set=failed_values(error), expected={"status": _QUEUED})
@@ -108,29 +108,29 @@ class OutboundMessages:
             )
         except ConditionFailed as failed:
             if not failed.item:
-                return replace(message, status=MessageStatus(outcome["status"]))
+                return replace(message, status=MessageState(outcome["status"]))
             item = failed.item
             if "wamid" in outcome and "wamid" not in item:
                 item = await self._database.update(MESSAGES, message.key, set_missing={"wamid": outcome["wamid"]})
         return message_of(item)
 
-    async def waiting(self, conversation: Conversation) -> list[QueueMark]:
+    async def waiting(self, conversation: StoredConversation) -> list[QueueMark]:
         """The marks of messages that wait, in their order."""
         selected = self._database.query(MESSAGES, conversation.thread, sort=begins_with(QUEUED), consistent=True)
         return [QueueMark(item["thread"], item["item"], item["id"], item["first"]) async for item in selected]
 
 
-_QUEUED, _SENDING = str(MessageStatus.QUEUED), str(MessageStatus.SENDING)
+_QUEUED, _SENDING = str(MessageState.QUEUED), str(MessageState.SENDING)
 
 
 def sent_values(message: StoredMessage, wamid: str) -> Item:
     """The attributes of a message that Graph took."""
-    return {"status": str(MessageStatus.SENT), "wamid": wamid_key(message.tenant, wamid)}
+    return {"status": str(MessageState.SENT), "wamid": wamid_key(message.tenant, wamid)}
 
 
 def failed_values(error: SendFailure) -> Item:
     """The attributes of a message that did not go out, or of which nobody knows."""
-    return {"status": str(MessageStatus.FAILED), "error": to_error(error)}
+    return {"status": str(MessageState.FAILED), "error": to_error(error)}
 
 
 def unknown_delivery() -> SendFailure:
@@ -149,7 +149,7 @@ def queued_puts(messages: Sequence[StoredMessage]) -> list[WriteOperation]:
     return writes
 
 
-def sent_event(message: StoredMessage, conversation: Conversation, now: Micros) -> WriteOperation:
+def sent_event(message: StoredMessage, conversation: StoredConversation, now: Micros) -> WriteOperation:
     """Publish `message.sent`, once for each message."""
     data = MessageSent(
         conversation_id=conversation.id,

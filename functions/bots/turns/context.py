@@ -10,7 +10,7 @@ from callmissed.platform.tables import BOTS, TENANTS
 from callmissed.tenants.tenants import tenant_key
 from functions.bots.bots.config import BotConfig
 from functions.bots.bots.records import Bot, bot_key, bot_of
-from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.records import StoredConversation
 from functions.bots.conversations.transcript import Transcript
 from functions.bots.numbers.records import PhoneNumber, number_key, number_of
 
@@ -26,7 +26,7 @@ class TurnContext:
     transcript: Transcript
 
     @classmethod
-    async def read(cls, database: Database, conversation: Conversation) -> Self:
+    async def read(cls, database: Database, conversation: StoredConversation) -> Self:
         """The context of a leased conversation. The number's own bot answers, whoever began. Raises Unavailable."""
         (number, bot, plan), transcript = await asyncio.gather(
             _read_items(database, conversation), Transcript.read(database, conversation)
@@ -35,7 +35,9 @@ class TurnContext:
         return cls(number, bot, config, limits(plan).conversations, transcript)
 
 
-async def _read_items(database: Database, conversation: Conversation) -> tuple[PhoneNumber | None, Bot | None, Plan]:
+async def _read_items(
+    database: Database, conversation: StoredConversation
+) -> tuple[PhoneNumber | None, Bot | None, Plan]:
     """The number, its bot, and the plan of the tenant of a conversation that does not count yet."""
     tenant, bot_id = conversation.tenant, conversation.bot_id
     keys = [(BOTS, number_key(tenant, conversation.number_id))]

@@ -16,11 +16,11 @@ from callmissed.clock import MINUTE, Clock, Micros
 from callmissed.ids import sortable_id
 from callmissed.platform.tables import CONVERSATIONS, MESSAGES
 from functions.bots.conversations.late_delivery import mark_answered
-from functions.bots.conversations.messages import MessageStatus, StoredMessage, Turn, message_of, to_turn_item
+from functions.bots.conversations.messages import MessageState, StoredMessage, StoredTurn, message_of, to_turn_item
 from functions.bots.conversations.records import (
-    Conversation,
     LastTurn,
     Lease,
+    StoredConversation,
     TurnState,
     change_mark,
     conversation_of,
@@ -35,7 +35,7 @@ from functions.bots.turns.guards import day_of
 from functions.bots.turns.reasons import Reason
 
 _TRIES = 6
-_WENT_OUT = frozenset({MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ})
+_WENT_OUT = frozenset({MessageState.SENT, MessageState.DELIVERED, MessageState.READ})
 _REFUSED = "ConditionalCheckFailed"
 
 
@@ -61,7 +61,7 @@ class EndedTurn:
     """
 
     id: str
-    conversation: Conversation
+    conversation: StoredConversation
     outcome: TurnOutcome
     started: Micros
     bot_id: str
@@ -78,7 +78,7 @@ class EndedTurn:
     @property
     def unsettled(self) -> str | None:
         """The message that may have gone out."""
-        return next((message.id for message in self.sent if message.status is MessageStatus.SENDING), None)
+        return next((message.id for message in self.sent if message.status is MessageState.SENDING), None)
 
     @property
     def reads(self) -> str | None:
@@ -86,7 +86,7 @@ class EndedTurn:
         return self.lease.reads if self.lease else self.conversation.last_inbound
 
 
-def skipped(conversation: Conversation, reason: Reason, now: Micros) -> EndedTurn:
+def skipped(conversation: StoredConversation, reason: Reason, now: Micros) -> EndedTurn:
     """A turn that never began."""
     outcome = TurnOutcome(TurnState.SKIPPED, reason)
     answers = sorted(conversation.pending_ids)
@@ -124,7 +124,7 @@ class Endings:
             if item and message.id == ended.unsettled and message_of(item).status in _WENT_OUT:
                 await mark_answered(self._database, message, self._clock())
 
-    async def _current(self, ended: EndedTurn) -> Conversation | None:
+    async def _current(self, ended: EndedTurn) -> StoredConversation | None:
         """The conversation, if the turn is still to be written."""
         item = await self._database.get(CONVERSATIONS, ended.conversation.key)
         found = conversation_of(item) if item else None
@@ -136,16 +136,18 @@ class Endings:
         return found if found.lease == ended.lease else None
 
 
-def _as_taken_over(ended: EndedTurn, found: Conversation) -> EndedTurn:
+def _as_taken_over(ended: EndedTurn, found: StoredConversation) -> EndedTurn:
     """An escalation is pointless where a person answers by now."""
     if not ended.outcome.escalates or found.epoch == ended.conversation.epoch:
         return ended
     return replace(ended, outcome=TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER))
 
 
-def _operations(ended: EndedTurn, conversation: Conversation, now: Micros, *, published: bool) -> list[WriteOperation]:
+def _operations(
+    ended: EndedTurn, conversation: StoredConversation, now: Micros, *, published: bool
+) -> list[WriteOperation]:
     """The transaction's operations: conversation, turn, and then what may have been published before."""
-    turn = Turn(
+    turn = StoredTurn(
         tenant=conversation.tenant,
         conversation_id=conversation.id,
         id=ended.id,
@@ -165,13 +167,13 @@ def _operations(ended: EndedTurn, conversation: Conversation, now: Micros, *, pu
     return operations + list(escalation.operations if escalation else ())
 
 
-def _escalation(ended: EndedTurn, conversation: Conversation, now: Micros) -> Escalation | None:
+def _escalation(ended: EndedTurn, conversation: StoredConversation, now: Micros) -> Escalation | None:
     if not ended.outcome.escalates or conversation.handoff or not conversation.is_open:
         return None
     return escalation_of(conversation, str(ended.outcome.reason), now)
 
 
-def _changes(ended: EndedTurn, conversation: Conversation, escalation: Escalation | None, now: Micros) -> Changes:
+def _changes(ended: EndedTurn, conversation: StoredConversation, escalation: Escalation | None, now: Micros) -> Changes:
     """What the end changes in the conversation, if it is as `conversation`."""
     waiting, done = _waiting(ended, conversation, now)
     changed: Item = {
@@ -192,7 +194,7 @@ def _changes(ended: EndedTurn, conversation: Conversation, escalation: Escalatio
     return changes
 
 
-def _expected(ended: EndedTurn, conversation: Conversation, *, idle: bool) -> tuple[Item, list[str]]:
+def _expected(ended: EndedTurn, conversation: StoredConversation, *, idle: bool) -> tuple[Item, list[str]]:
     """What the conversation must be like: attributes with their values, and those that it must not have."""
     lease, held = ended.lease or conversation.lease, ended.held
     expected: Item = {
@@ -207,7 +209,7 @@ def _expected(ended: EndedTurn, conversation: Conversation, *, idle: bool) -> tu
     return expected, [*(() if lease else ("lease",)), *(("unsettled",) if idle else ())]
 
 
-def _waiting(ended: EndedTurn, conversation: Conversation, now: Micros) -> tuple[Item, list[str]]:
+def _waiting(ended: EndedTurn, conversation: StoredConversation, now: Micros) -> tuple[Item, list[str]]:
     """What waits for work afterwards, and the attributes that go with what does not."""
     if conversation.last_inbound != ended.reads:
         left = conversation.pending_ids - set(ended.answers) | {conversation.last_inbound or ""}
@@ -220,11 +222,11 @@ def _waiting(ended: EndedTurn, conversation: Conversation, now: Micros) -> tuple
     return {"pending": 0}, [*done, "due", "shard"]
 
 
-def _due(conversation: Conversation, at: Micros) -> Item:
+def _due(conversation: StoredConversation, at: Micros) -> Item:
     return {"due": due_text(at), "shard": shard_of(conversation.id)}
 
 
-def _counts(ended: EndedTurn, conversation: Conversation, now: Micros) -> Item:
+def _counts(ended: EndedTurn, conversation: StoredConversation, now: Micros) -> Item:
     """The counts of answers for the bot's limits, and the time of the last message."""
     went_out = [message for message in ended.sent if not message.error]
     activity: Item = {"last_activity": max(now, conversation.last_activity)} if went_out else {}

@@ -9,7 +9,7 @@ from callmissed.clock import MINUTE, SECOND, Micros
 from functions.bots.bots.config import BotConfig
 from functions.bots.bots.records import Bot
 from functions.bots.conversations.messages import StoredMessage
-from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.records import StoredConversation
 from functions.bots.conversations.transcript import Transcript
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.turns.reasons import Reason
@@ -42,7 +42,7 @@ def missing_bot(number: PhoneNumber | None, bot: Bot | None) -> Reason | None:
 
 
 def refusal_of(
-    conversation: Conversation, config: BotConfig, transcript: Transcript, now: Micros
+    conversation: StoredConversation, config: BotConfig, transcript: Transcript, now: Micros
 ) -> TurnRefusal | None:
     """Why the model is not asked; None when it is."""
     asked = transcript.asked
@@ -76,6 +76,6 @@ def _counts(message: StoredMessage) -> bool:
     return bool(message.text) and message.author in ("user", "bot")
 
 
-def _is_over_limit(conversation: Conversation, config: BotConfig, now: Micros) -> bool:
+def _is_over_limit(conversation: StoredConversation, config: BotConfig, now: Micros) -> bool:
     today = conversation.answers_today if conversation.answers_day == day_of(now) else 0
     return conversation.answers >= config.max_turns_per_conversation or today >= config.max_turns_per_day

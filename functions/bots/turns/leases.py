@@ -19,8 +19,8 @@ from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.jobs import TurnJob
 from functions.bots.conversations.records import (
     OPEN,
-    Conversation,
     Lease,
+    StoredConversation,
     conversation_key,
     conversation_of,
     to_lease,
@@ -48,7 +48,7 @@ _CAN_BE_ANSWERED = {
 class Leased:
     """A conversation with our lease. `resumes` says that another worker had begun the turn."""
 
-    conversation: Conversation
+    conversation: StoredConversation
     lease: Lease
     resumes: bool = False
 
@@ -60,7 +60,7 @@ class Idle:
     The `conversation` is there if nothing is under way in it.
     """
 
-    conversation: Conversation | None = None
+    conversation: StoredConversation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,14 @@ class Later:
 class Abandoned:
     """A process died while it sent a message to the end user."""
 
-    conversation: Conversation
+    conversation: StoredConversation
 
 
 @dataclass(frozen=True, slots=True)
 class Unanswerable:
     """The pending messages get no answer from the bot."""
 
-    conversation: Conversation
+    conversation: StoredConversation
     reason: Reason
 
 
@@ -100,14 +100,14 @@ class Leases:
         last_inbound, held = job.message_id or "", None
         for _ in range(_TRIES):
             found = await self._try(conversation_key(job.tenant, job.conversation_id), last_inbound, held)
-            if not isinstance(found, Conversation):
+            if not isinstance(found, StoredConversation):
                 return found
             if instead := _instead(found, job, self._clock()):
                 return instead
             last_inbound, held = found.last_inbound or "", found.lease
         raise Unavailable("the conversation changed at each try", indeterminate=False)
 
-    async def _try(self, key: Item, last_inbound: str, held: Lease | None) -> Leased | Idle | Conversation:
+    async def _try(self, key: Item, last_inbound: str, held: Lease | None) -> Leased | Idle | StoredConversation:
         """Lease a conversation whose last message and lease are as given; the conversation itself if they are not."""
         lease = self._new(held, last_inbound)
         expected: Item = {**_CAN_BE_ANSWERED, "last_inbound": last_inbound}
@@ -167,7 +167,7 @@ class Leases:
         return Lease(f"turn_{sortable_id(now)}", token, until, last_inbound)
 
 
-def _instead(conversation: Conversation, job: TurnJob, now: Micros) -> Found | None:
+def _instead(conversation: StoredConversation, job: TurnJob, now: Micros) -> Found | None:
     """What to do with a conversation that could not be leased as the job expects; None to try again as it is now."""
     lease, claim = conversation.lease, conversation.claim
     if lease and lease.until + _SKEW >= now:
@@ -181,14 +181,14 @@ def _instead(conversation: Conversation, job: TurnJob, now: Micros) -> Found | N
     return Unanswerable(conversation, reason) if reason else None
 
 
-def _is_superseded(conversation: Conversation, job: TurnJob) -> bool:
+def _is_superseded(conversation: StoredConversation, job: TurnJob) -> bool:
     """Whether another job follows for a message that came later."""
     if job.message_id is None or conversation.lease or conversation.pending >= MAX_BURST:
         return False
     return conversation.last_inbound != job.message_id
 
 
-def _why_not(conversation: Conversation) -> Reason | None:
+def _why_not(conversation: StoredConversation) -> Reason | None:
     if not conversation.is_open:
         return Reason.COMPLETED
     if conversation.opted_out:
@@ -201,5 +201,5 @@ def _seconds_until(micros: int) -> int:
     return max(1, min(5, micros // SECOND + 1))
 
 
-def _last(conversation: Conversation) -> str:
+def _last(conversation: StoredConversation) -> str:
     return conversation.last_inbound or ""

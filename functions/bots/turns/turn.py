@@ -23,7 +23,7 @@ from functions.bots.bots.records import Bot
 from functions.bots.channels.whatsapp.errors import MEANINGS, FaultMeaning
 from functions.bots.channels.whatsapp.payloads import text_content
 from functions.bots.channels.whatsapp.text_parts import text_parts
-from functions.bots.conversations.messages import DELIVERY_UNKNOWN, MessageStatus, StoredMessage, outbound_id
+from functions.bots.conversations.messages import DELIVERY_UNKNOWN, MessageState, StoredMessage, outbound_id
 from functions.bots.conversations.records import Claim, TurnState, to_lease
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.outbound.drafts import Draft, Fence, window_closes
@@ -189,7 +189,7 @@ class Turns:
             message = await self._sender.send(conversation, number, draft, fence, release=not holds)
             round_.sent.append(message)
             round_.holds = holds
-            if message.error or message.status is MessageStatus.SENDING:
+            if message.error or message.status is MessageState.SENDING:
                 return _unsent(message)
         return ANSWERED
 
@@ -230,7 +230,7 @@ def _broken_off(round_: _Round) -> TurnOutcome | None:
     if not round_.sent:
         return None
     last = round_.sent[-1]
-    if last.error or last.status is MessageStatus.SENDING:
+    if last.error or last.status is MessageState.SENDING:
         return _unsent(last)
     if last.text == round_.context.config.failure_text:
         return TurnOutcome(TurnState.FAILED, Reason.MODEL_UNAVAILABLE)

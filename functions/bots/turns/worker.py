@@ -6,7 +6,7 @@ from callmissed.aws.queues import Sending as JobQueue
 from callmissed.clock import Clock
 from callmissed.observability import get_logger
 from functions.bots.conversations.jobs import SendJob, TurnJob, parse
-from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.records import StoredConversation
 from functions.bots.conversations.repository import ConversationRepository
 from functions.bots.outbound.queue import MessageQueue
 from functions.bots.outbound.sending import MessageSender
@@ -85,7 +85,7 @@ class TurnWorker:
         if ended.unsettled:
             await self._endings.settle_early(ended)
 
-    async def _settle(self, job: TurnJob, conversation: Conversation) -> None:
+    async def _settle(self, job: TurnJob, conversation: StoredConversation) -> None:
         """What the scheduler finds due beside turns: messages of which nobody knows, and those that wait."""
         if job.message_id is None and (conversation.unsettled or conversation.queued):
             await self._waiting.work(conversation)

@@ -1,7 +1,7 @@
 """The number that sends, and the conversation that a message goes to."""
 
 from callmissed.errors import invalid_request
-from functions.bots.conversations.records import Conversation, EndUser
+from functions.bots.conversations.records import EndUser, StoredConversation
 from functions.bots.conversations.repository import ConversationRepository
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.numbers.repository import NumberRepository
@@ -35,7 +35,7 @@ class Recipients:
             raise unknown_number()
         return found
 
-    async def conversation(self, number: PhoneNumber, message: NewMessage) -> Conversation:
+    async def conversation(self, number: PhoneNumber, message: NewMessage) -> StoredConversation:
         """The user's latest conversation with the number. Raises ApiError 404, and 422 where there is none."""
         if message.conversation_id is not None:
             found = await self._conversations.get(number.tenant, str(message.conversation_id))

@@ -14,7 +14,7 @@ from callmissed.platform.queues import CALLBACK_SOURCE, EVENT_SOURCE
 from callmissed.platform.tables import BOTS, CONVERSATIONS, MESSAGES
 from functions.bots.bots.records import Bot, BotType, to_bot_item
 from functions.bots.conversations.messages import MESSAGE, StoredMessage, message_of
-from functions.bots.conversations.records import CONVERSATION, Conversation, conversation_of
+from functions.bots.conversations.records import CONVERSATION, StoredConversation, conversation_of
 from functions.bots.inbound.worker import InboundWorker
 from functions.bots.numbers.records import PhoneNumber, to_number_item
 from tests.support.webhooks.callbacks import NOW, WHATSAPP, CallbacksApi, body_of, by_meta, change, whatsapp_credentials
@@ -101,11 +101,11 @@ class Inbound:
         chosen = [event for event in found if kind in (None, event["event"])]
         return sorted(chosen, key=lambda event: json.dumps(event["data"].get("message_id")))
 
-    async def conversations(self) -> list[Conversation]:
+    async def conversations(self) -> list[StoredConversation]:
         items = [item async for item in self.database.scan(CONVERSATIONS) if item["item"].startswith(CONVERSATION)]
         return [conversation_of(item) for item in sorted(items, key=lambda item: item["item"])]
 
-    async def conversation(self) -> Conversation:
+    async def conversation(self) -> StoredConversation:
         (conversation,) = await self.conversations()
         return conversation
 

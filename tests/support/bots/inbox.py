@@ -17,10 +17,10 @@ from callmissed.platform.routes import Role
 from callmissed.platform.tables import BOTS, CONVERSATIONS, MESSAGES, OUTBOX, TENANTS
 from callmissed.tenants.users import User, user_record
 from functions.bots.bots.records import bot_key
-from functions.bots.conversations.messages import MessageStatus, StoredMessage, Turn, to_message_item, to_turn_item
+from functions.bots.conversations.messages import MessageState, StoredMessage, StoredTurn, to_message_item, to_turn_item
 from functions.bots.conversations.records import (
-    Conversation,
     EndUser,
+    StoredConversation,
     TurnState,
     change_mark,
     conversation_key,
@@ -114,13 +114,13 @@ class Tenant:
         )
         return bot_id
 
-    async def conversation(self, *, at: int | None = None, **fields: Any) -> Conversation:
+    async def conversation(self, *, at: int | None = None, **fields: Any) -> StoredConversation:
         """A new conversation that began `at`, by default now; the end user's latest at the number."""
         created = Micros(self._api.clock.now if at is None else at)
         self._number += 1
         user = EndUser(f"9198{self._number:08d}", f"IN.{self._number:020d}", f"User {self._number}")
         conversation_id = f"conv_{sortable_id(created)}"
-        conversation = Conversation(
+        conversation = StoredConversation(
             tenant=self.id,
             id=conversation_id,
             number_id=NUMBER,
@@ -132,7 +132,7 @@ class Tenant:
         )
         return await self.store(replace(conversation, **fields))
 
-    async def store(self, conversation: Conversation) -> Conversation:
+    async def store(self, conversation: StoredConversation) -> StoredConversation:
         """Write the conversation, as the latest of its end user."""
         await self._database.put(CONVERSATIONS, to_conversation_item(conversation))
         for key in conversation.user.keys:
@@ -140,25 +140,25 @@ class Tenant:
             await self._database.put(CONVERSATIONS, item)
         return conversation
 
-    async def message(self, conversation: Conversation, text: str | None = "hi", **fields: Any) -> StoredMessage:
+    async def message(self, conversation: StoredConversation, text: str | None = "hi", **fields: Any) -> StoredMessage:
         """A new message of the conversation, by default of the end user, a second after the one before."""
         self._api.clock.pass_(1)
         now = self._api.clock()
         message_id = fields.pop("id", f"msg_{sortable_id(now)}")
-        message = StoredMessage(self.id, conversation.id, message_id, "user", "text", MessageStatus.RECEIVED, now, text)
+        message = StoredMessage(self.id, conversation.id, message_id, "user", "text", MessageState.RECEIVED, now, text)
         message = replace(message, **fields)
         await self._database.put(MESSAGES, to_message_item(message))
         return message
 
-    async def turn(self, conversation: Conversation, state: TurnState, reason: str | None = None) -> Turn:
+    async def turn(self, conversation: StoredConversation, state: TurnState, reason: str | None = None) -> StoredTurn:
         """A turn of the conversation."""
         self._api.clock.pass_(1)
         now = self._api.clock()
-        turn = Turn(self.id, conversation.id, f"turn_{sortable_id(now)}", "bot_1", state, now, reason)
+        turn = StoredTurn(self.id, conversation.id, f"turn_{sortable_id(now)}", "bot_1", state, now, reason)
         await self._database.put(MESSAGES, to_turn_item(turn))
         return turn
 
-    async def stored(self, conversation: Conversation) -> Conversation:
+    async def stored(self, conversation: StoredConversation) -> StoredConversation:
         """The conversation as it is stored now."""
         return conversation_of(await self._database.get(CONVERSATIONS, conversation_key(self.id, conversation.id)))
 
@@ -179,7 +179,7 @@ class Tenant:
         return app
 
 
-def later(conversation: Conversation, minutes: int) -> dict[str, Any]:
+def later(conversation: StoredConversation, minutes: int) -> dict[str, Any]:
     """Fields of the conversation when it changed `minutes` later."""
     moment = Micros(conversation.created + minutes * MINUTE)
     return {"changed": change_mark(moment, conversation.id), "last_activity": moment}

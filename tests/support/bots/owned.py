@@ -10,8 +10,8 @@ from callmissed.clock import iso
 from callmissed.platform.routes import Role, Route
 from callmissed.platform.tables import BOTS, CONVERSATIONS, MESSAGES, TENANTS
 from callmissed.tenants.users import User, user_record
-from functions.bots.conversations.messages import MessageStatus, StoredMessage, inbound_id, media_id, to_message_item
-from functions.bots.conversations.records import Conversation, EndUser, change_mark, to_conversation_item
+from functions.bots.conversations.messages import MessageState, StoredMessage, inbound_id, media_id, to_message_item
+from functions.bots.conversations.records import EndUser, StoredConversation, change_mark, to_conversation_item
 from functions.bots.conversations.take_over import TakeOvers
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.numbers.repository import save_operation
@@ -66,7 +66,7 @@ async def new_owned(api: BotsApi) -> Owned:
         bot_id=bot_id,
     )
     conversation_id = str(uuid4())
-    conversation = Conversation(
+    conversation = StoredConversation(
         tenant=tenant.id,
         id=conversation_id,
         number_id=number.number_id,
@@ -85,7 +85,7 @@ async def new_owned(api: BotsApi) -> Owned:
         id=inbound_id(wamid, NOW, NOW),
         author="user",
         type="text",
-        status=MessageStatus.RECEIVED,
+        status=MessageState.RECEIVED,
         created=NOW,
         text="blue kettle",
         wamid=wamid,

@@ -23,17 +23,17 @@ from functions.bots.channels.whatsapp.graph import GraphClient
 from functions.bots.conversations.jobs import TurnJob
 from functions.bots.conversations.messages import (
     TURN,
-    MessageStatus,
+    MessageState,
     StoredMessage,
-    Turn,
+    StoredTurn,
     inbound_id,
     message_of,
     to_message_item,
     turn_of,
 )
 from functions.bots.conversations.records import (
-    Conversation,
     EndUser,
+    StoredConversation,
     change_mark,
     conversation_key,
     conversation_of,
@@ -142,7 +142,7 @@ class Chat:
         now = self.process.clock()
         await self.bot(**config)
         await self.number()
-        conversation = Conversation(
+        conversation = StoredConversation(
             tenant=self.tenant,
             id=self.id,
             number_id=NUMBER_ID,
@@ -188,7 +188,7 @@ class Chat:
             id=inbound_id(wamid, now, now),
             author="user",
             type=kind,
-            status=MessageStatus.RECEIVED,
+            status=MessageState.RECEIVED,
             created=now,
             text=text,
             wamid=wamid,
@@ -226,11 +226,11 @@ class Chat:
         """The conversation's item."""
         return await self.database.get(CONVERSATIONS, conversation_key(self.tenant, self.id))
 
-    async def conversation(self) -> Conversation:
+    async def conversation(self) -> StoredConversation:
         """The conversation as it is."""
         return conversation_of(await self.item())
 
-    async def turns(self) -> list[Turn]:
+    async def turns(self) -> list[StoredTurn]:
         """The turns, oldest first."""
         items = self.database.query(MESSAGES, f"{self.tenant}#{self.id}", sort=begins_with(TURN), consistent=True)
         return [turn_of(item) async for item in items]

@@ -17,11 +17,11 @@ from callmissed.platform.tables import BOTS, CONVERSATIONS, MESSAGES, OUTBOX
 from callmissed.sealing import Sealer
 from functions.bots.channels.whatsapp.graph import GraphClient
 from functions.bots.channels.whatsapp.payloads import text_content
-from functions.bots.conversations.messages import MessageStatus, StoredMessage, message_of, outbound_id, to_message_item
+from functions.bots.conversations.messages import MessageState, StoredMessage, message_of, outbound_id, to_message_item
 from functions.bots.conversations.records import (
-    Conversation,
     EndUser,
     Lease,
+    StoredConversation,
     change_mark,
     conversation_of,
     to_conversation_item,
@@ -91,14 +91,14 @@ class NumberedTenant:
     token: str
     sending: "SendingProcess"
 
-    async def conversation(self, **fields: Any) -> Conversation:
+    async def conversation(self, **fields: Any) -> StoredConversation:
         """A conversation with an end user who wrote a minute ago."""
         sending, id = self.sending, str(uuid4())
         wa_id = fields.pop("wa_id", f"91{next(_ids) % 10**10:010d}")
         now = Micros(sending.clock.now)
         fields = {"last_inbound": "msg_first", "last_inbound_at": Micros(now - MINUTE), "bot_id": str(uuid4())} | fields
         user = fields.pop("user", EndUser(wa_id=wa_id, name="Asha"))
-        made = Conversation(
+        made = StoredConversation(
             self.id, id, self.number.number_id, user, created=now, changed=change_mark(now, id), **fields
         )
         await sending.database.put(CONVERSATIONS, to_conversation_item(made))
@@ -109,7 +109,7 @@ class NumberedTenant:
             sending.graph.phone(user.wa_id, number_id=self.number.number_id).say("hi")
         return made
 
-    async def received(self, conversation: Conversation, text: str, wamid: str = "") -> StoredMessage:
+    async def received(self, conversation: StoredConversation, text: str, wamid: str = "") -> StoredMessage:
         """A message of the user, as it is stored."""
         phone = self.sending.graph.phone(conversation.user.wa_id or "", number_id=self.number.number_id)
         now = Micros(self.sending.clock.now)
@@ -119,7 +119,7 @@ class NumberedTenant:
             outbound_id(now),
             "user",
             "text",
-            MessageStatus.RECEIVED,
+            MessageState.RECEIVED,
             now,
             text=text,
             wamid=wamid or phone.say(text),
@@ -127,16 +127,16 @@ class NumberedTenant:
         await self.sending.database.put(MESSAGES, to_message_item(message))
         return message
 
-    async def current(self, conversation: Conversation) -> Conversation:
+    async def current(self, conversation: StoredConversation) -> StoredConversation:
         """The conversation as it is stored."""
         return conversation_of(await self.sending.database.get(CONVERSATIONS, conversation.key))
 
-    async def messages(self, conversation: Conversation) -> list[StoredMessage]:
+    async def messages(self, conversation: StoredConversation) -> list[StoredMessage]:
         """The conversation's stored messages."""
         items = self.sending.database.query(MESSAGES, conversation.thread, consistent=True)
         return [message_of(item) async for item in items if item["item"].startswith("MESSAGE#")]
 
-    async def marks(self, conversation: Conversation) -> int:
+    async def marks(self, conversation: StoredConversation) -> int:
         """How many messages wait."""
         items = self.sending.database.query(MESSAGES, conversation.thread, consistent=True)
         return len([item async for item in items if item["item"].startswith("QUEUED#")])
@@ -150,7 +150,7 @@ class NumberedTenant:
         items = [item async for item in self.sending.database.scan(OUTBOX, where={"tenant": self.id, "type": kind})]
         return [json.loads(item["body"])["data"] for item in items]
 
-    def delivered(self, conversation: Conversation) -> list[ChatEntry]:
+    def delivered(self, conversation: StoredConversation) -> list[ChatEntry]:
         """What Graph took for the conversation's user from this number."""
         named = (conversation.user.wa_id, conversation.user.user_id)
         sent = self.sending.graph.sent
@@ -212,7 +212,7 @@ def graph_of(clock: MovingClock) -> FakeGraph:
     return FakeGraph(options=GraphOptions(clock=lambda: clock.now / SECOND))
 
 
-def fenced(conversation: Conversation, now: int = NOW) -> tuple[Conversation, Fence]:
+def fenced(conversation: StoredConversation, now: int = NOW) -> tuple[StoredConversation, Fence]:
     """The conversation with a worker's lease, and the worker's fence."""
     lease = Lease("turn_1", uuid4().hex, Micros(now + 90 * SECOND), conversation.last_inbound or "")
     leased = replace(conversation, lease=lease, pending=1)

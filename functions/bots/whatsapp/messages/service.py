@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.idempotency.operation import Operation
 from callmissed.web.caller import Caller, Person
-from functions.bots.conversations.messages import MessageStatus, StoredMessage
-from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.messages import MessageState, StoredMessage
+from functions.bots.conversations.records import StoredConversation
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.outbound.attempts import SendAttempts
 from functions.bots.outbound.drafts import Draft
@@ -60,13 +60,13 @@ class WhatsAppMessages:
         return _result(message, conversation, stored)
 
     async def _earlier(
-        self, conversation: Conversation, ids: Sequence[str], operation: Operation
+        self, conversation: StoredConversation, ids: Sequence[str], operation: Operation
     ) -> list[StoredMessage]:
         """The messages that an earlier run of the request stored. They are not sent again."""
         return await self._attempts.messages.stored(conversation, ids) if operation.begun is not None else []
 
     async def _sent(
-        self, conversation: Conversation, number: PhoneNumber, drafts: Sequence[Draft], until: float
+        self, conversation: StoredConversation, number: PhoneNumber, drafts: Sequence[Draft], until: float
     ) -> list[StoredMessage]:
         check_sendable(conversation, number, self._attempts.clock())
         if len(drafts) == 1 and not conversation.queued:
@@ -78,7 +78,7 @@ class WhatsAppMessages:
         return await self._queued(conversation, number, drafts, until)
 
     async def _queued(
-        self, conversation: Conversation, number: PhoneNumber, drafts: Sequence[Draft], until: float
+        self, conversation: StoredConversation, number: PhoneNumber, drafts: Sequence[Draft], until: float
     ) -> list[StoredMessage]:
         """Let the messages wait, and send what waits for as long as the caller does."""
         stored = await self._queue.put(conversation, drafts)
@@ -97,11 +97,11 @@ def author_of(caller: Caller) -> str:
 
 def is_done(result: SendResult) -> bool:
     """Whether the outcome of every message is known."""
-    waiting = (str(MessageStatus.QUEUED), str(MessageStatus.SENDING))
+    waiting = (str(MessageState.QUEUED), str(MessageState.SENDING))
     return all(message.status not in waiting for message in result.messages)
 
 
-def _result(message: NewMessage, conversation: Conversation, stored: Sequence[StoredMessage]) -> SendResult:
+def _result(message: NewMessage, conversation: StoredConversation, stored: Sequence[StoredMessage]) -> SendResult:
     user, wamids = conversation.user, [each.wamid for each in stored if each.wamid]
     return SendResult(
         wamid=stored[0].wamid,

@@ -8,7 +8,7 @@ import pytest
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import Unavailable
-from functions.bots.conversations.messages import MessageStatus
+from functions.bots.conversations.messages import MessageState
 from local.aws.tables import StageTables
 from tests.integration.functions.bots.inbound.test_statuses import sent
 from tests.support.bots.inbound import NUMBER, Inbound, queued
@@ -50,7 +50,7 @@ async def test_message_of_a_process_that_died_is_stored_once(inbound: Inbound, t
 
 @pytest.mark.parametrize("step", range(1, 9))
 async def test_status_of_a_process_that_died_is_applied_once(inbound: Inbound, tables: StageTables, step: int) -> None:
-    out = await sent(inbound, MessageStatus.SENDING, wamid=None)
+    out = await sent(inbound, MessageState.SENDING, wamid=None)
     ours = {"biz_opaque_callback_data": f"{out.conversation_id}:{out.id}"}
     items = await inbound.post(change(NUMBER, statuses=[status("wamid.out", "delivered", **ours)]))
 
@@ -58,7 +58,7 @@ async def test_status_of_a_process_that_died_is_applied_once(inbound: Inbound, t
     assert await inbound.worker().failures(queued(items)) == []
 
     _, settled = sorted(await inbound.messages(), key=lambda each: each.author, reverse=True)
-    assert (settled.status, settled.wamid) == (MessageStatus.DELIVERED, "wamid.out")
+    assert (settled.status, settled.wamid) == (MessageState.DELIVERED, "wamid.out")
     assert len(await inbound.events("message.sent")) == len(await inbound.events("message.status")) == 1
 
 

@@ -1,7 +1,7 @@
 """Messages of end users: where they are stored, what says so, and which ask for a turn."""
 
 from callmissed.clock import Micros
-from functions.bots.conversations.messages import MessageStatus
+from functions.bots.conversations.messages import MessageState
 from functions.bots.conversations.records import Status, change_mark, due_text
 from tests.support.bots.inbound import BOT, NUMBER, PHONE, Inbound, queued
 from tests.support.webhooks.callbacks import NOW, change, message
@@ -27,7 +27,7 @@ async def test_first_text_begins_a_conversation_and_asks_for_a_turn(inbound: Inb
         "wamid.1",
         "text",
     )
-    assert (stored.author, stored.status, stored.created) == ("user", MessageStatus.RECEIVED, SENT)
+    assert (stored.author, stored.status, stored.created) == ("user", MessageState.RECEIVED, SENT)
     (started,) = await inbound.events("conversation.started")
     (received,) = await inbound.events("message.received")
     place = {"conversation_id": conversation.id, "bot_id": BOT, "channel": "whatsapp"}

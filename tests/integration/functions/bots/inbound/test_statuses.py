@@ -8,10 +8,10 @@ import pytest
 from callmissed.platform.tables import CONVERSATIONS, MESSAGES
 from functions.bots.conversations.messages import (
     DELIVERY_UNKNOWN,
-    MessageStatus,
+    MessageState,
     SendFailure,
     StoredMessage,
-    Turn,
+    StoredTurn,
     message_of,
     outbound_id,
     to_message_item,
@@ -25,7 +25,7 @@ from tests.support.webhooks.callbacks import NOW, change, message, status
 ERRORS = [{"code": 131026, "title": "Message undeliverable", "error_data": {"details": "Not on WhatsApp."}}]
 
 
-async def sent(inbound: Inbound, state: MessageStatus = MessageStatus.SENT, **fields: Any) -> StoredMessage:
+async def sent(inbound: Inbound, state: MessageState = MessageState.SENT, **fields: Any) -> StoredMessage:
     """A message of the bot to the end user of a new conversation."""
     await inbound.receive(message("wamid.in"))
     conversation = await inbound.conversation()
@@ -51,7 +51,7 @@ async def test_statuses_in_any_order_only_go_forwards(inbound: Inbound, names: t
 
     settled = await after(inbound, out, *names)
 
-    assert settled.status == (MessageStatus.READ if "read" in names else MessageStatus.DELIVERED)
+    assert settled.status == (MessageState.READ if "read" in names else MessageState.DELIVERED)
     assert settled.error is None
     events = await inbound.events("message.status")
     assert sorted(event["data"]["status"] for event in events) == sorted(names)
@@ -65,7 +65,7 @@ async def test_failure_has_the_reason_and_stays(inbound: Inbound) -> None:
 
     settled = await after(inbound, out, "failed", "delivered")
 
-    assert settled.status is MessageStatus.FAILED
+    assert settled.status is MessageState.FAILED
     assert settled.error == SendFailure(131026, "Message undeliverable", "Not on WhatsApp.")
 
 
@@ -74,19 +74,19 @@ async def test_status_finds_its_message_by_the_wamid(inbound: Inbound) -> None:
 
     settled = await after(inbound, out, "read", biz_opaque_callback_data="a campaign's")
 
-    assert settled.status is MessageStatus.READ
+    assert settled.status is MessageState.READ
 
 
 @pytest.mark.parametrize(
     ("state", "error"),
-    [(MessageStatus.SENDING, None), (MessageStatus.FAILED, SendFailure(None, DELIVERY_UNKNOWN, "No answer."))],
+    [(MessageState.SENDING, None), (MessageState.FAILED, SendFailure(None, DELIVERY_UNKNOWN, "No answer."))],
 )
 @pytest.mark.parametrize("name", ["sent", "read"])
 async def test_status_settles_a_message_of_which_nobody_knew(
-    inbound: Inbound, state: MessageStatus, error: SendFailure | None, name: str
+    inbound: Inbound, state: MessageState, error: SendFailure | None, name: str
 ) -> None:
     out = await sent(inbound, state, error=error, wamid=None)
-    turn = Turn(inbound.tenant, out.conversation_id, "trn_1", BOT, TurnState.FAILED, NOW, DELIVERY_UNKNOWN)
+    turn = StoredTurn(inbound.tenant, out.conversation_id, "trn_1", BOT, TurnState.FAILED, NOW, DELIVERY_UNKNOWN)
     await inbound.database.put(MESSAGES, to_turn_item(turn))
     failed = to_last_turn(LastTurn("trn_1", TurnState.FAILED, DELIVERY_UNKNOWN))
     conversation = await inbound.conversation()
@@ -94,7 +94,7 @@ async def test_status_settles_a_message_of_which_nobody_knew(
 
     settled = await after(inbound, out, name, name)
 
-    assert (settled.status, settled.wamid, settled.error) == (MessageStatus(name), "wamid.out", None)
+    assert (settled.status, settled.wamid, settled.error) == (MessageState(name), "wamid.out", None)
     (event,) = await inbound.events("message.sent")
     assert (event["data"]["message_id"], event["data"]["text"]) == ("wamid.out", "Hello")
     answered = turn_of(await inbound.database.get(MESSAGES, turn.key))
@@ -103,12 +103,12 @@ async def test_status_settles_a_message_of_which_nobody_knew(
 
 
 async def test_definite_failure_settles_an_unknown_one_without_saying_that_it_was_sent(inbound: Inbound) -> None:
-    out = await sent(inbound, MessageStatus.SENDING, wamid=None)
+    out = await sent(inbound, MessageState.SENDING, wamid=None)
 
     settled = await after(inbound, out, "failed")
 
     assert settled.error is not None
-    assert (settled.status, settled.error.code) == (MessageStatus.FAILED, 131026)
+    assert (settled.status, settled.error.code) == (MessageState.FAILED, 131026)
     assert await inbound.events("message.sent") == []
 
 
@@ -132,4 +132,4 @@ async def test_status_that_names_another_tenants_message_changes_nothing(inbound
 
     assert await inbound.worker().failures(queued(items)) == []
 
-    assert message_of(await inbound.database.get(MESSAGES, out.key)).status is MessageStatus.SENT
+    assert message_of(await inbound.database.get(MESSAGES, out.key)).status is MessageState.SENT

@@ -10,7 +10,7 @@ import pytest
 from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, Micros, iso
 from callmissed.platform.tables import CONVERSATIONS
-from functions.bots.conversations.records import WINDOW_HOURS, Claim, Conversation, Status, due_text, user_key
+from functions.bots.conversations.records import WINDOW_HOURS, Claim, Status, StoredConversation, due_text, user_key
 from tests.support.bots.inbox import NOW, InboxApi, Tenant
 from tests.support.webhooks.audits import audited
 from tests.support.webhooks.subscribers import refused
@@ -30,7 +30,7 @@ async def changed(tenant: Tenant, method: str, path: str, body: Any = None, **mo
     return answer.json()
 
 
-async def set_status(tenant: Tenant, conversation: Conversation, status: str) -> Any:
+async def set_status(tenant: Tenant, conversation: StoredConversation, status: str) -> Any:
     return await changed(tenant, "PUT", f"/{conversation.id}/status", {"status": status})
 
 
@@ -261,7 +261,7 @@ async def test_read_and_unread(inbox_api: InboxApi, tenant: Tenant) -> None:
 
 
 async def test_the_queue_has_the_longest_waiting_first(inbox_api: InboxApi, tenant: Tenant) -> None:
-    waiting: list[Conversation] = []
+    waiting: list[StoredConversation] = []
     for _ in range(3):
         waiting.append(await tenant.conversation())
         await set_status(tenant, waiting[-1], "escalated")

@@ -17,7 +17,7 @@ from callmissed.platform.routes import ROUTES
 from callmissed.platform.tables import BOTS, OUTBOX
 from callmissed_ai.calls.container import create_container
 from functions.bots.bots.records import Bot, BotType, to_bot_item
-from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.records import StoredConversation
 from functions.bots.handlers.conversation_drafts import create_server
 from functions.bots.sealed_composition import compose_sealed
 from local.aws.tables import StageTables
@@ -43,7 +43,7 @@ class Drafting:
 
     tenant: Tenant
     account: Account
-    conversation: Conversation
+    conversation: StoredConversation
     database: Database
 
     async def draft(self, body: Any = None, **more: Any) -> httpx2.Response:

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from callmissed.clock import SECOND, Micros, iso
-from functions.bots.conversations.records import Conversation, change_mark
+from functions.bots.conversations.records import StoredConversation, change_mark
 from functions.bots.inbox.feed import SETTLING
 from tests.support.bots.inbox import NOW, InboxApi, Tenant
 from tests.support.webhooks.subscribers import refused
 
 
-async def change(tenant: Tenant, conversation: Conversation, at: int) -> None:
+async def change(tenant: Tenant, conversation: StoredConversation, at: int) -> None:
     await tenant.store(replace(conversation, changed=change_mark(Micros(at), conversation.id)))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from callmissed.clock import MINUTE, iso
-from functions.bots.conversations.messages import MessageStatus, SendFailure
+from functions.bots.conversations.messages import MessageState, SendFailure
 from functions.bots.conversations.records import WINDOW_HOURS, LastTurn, Status, TurnState
 from functions.bots.inbox import listing
 from tests.support.bots.inbox import NOW, InboxApi, Tenant, later
@@ -208,7 +208,7 @@ async def test_a_message_is_shown_with_its_status_error_and_media(tenant: Tenant
         conversation,
         "It arrives.",
         author="person:usr_1",
-        status=MessageStatus.FAILED,
+        status=MessageState.FAILED,
         error=SendFailure(131047, "Re-engagement message", "Too late."),
         reply_to="wamid.1",
     )

@@ -8,7 +8,7 @@ from callmissed.aws.batches import Change
 from callmissed.aws.dynamodb import Unavailable
 from callmissed.platform.tables import WORDS
 from functions.bots.conversations.messages import StoredMessage, to_message_item, to_turn_item
-from functions.bots.conversations.records import Conversation, TurnState
+from functions.bots.conversations.records import StoredConversation, TurnState
 from functions.bots.conversations.words import word_key
 from functions.bots.inbound.word_index import index_words
 from functions.bots.inbox import search
@@ -20,7 +20,7 @@ def inserted(message: StoredMessage) -> Change:
     return Change("INSERT", to_message_item(message), message.id)
 
 
-async def written(inbox_api: InboxApi, tenant: Tenant, conversation: Conversation, *texts: str) -> list[str]:
+async def written(inbox_api: InboxApi, tenant: Tenant, conversation: StoredConversation, *texts: str) -> list[str]:
     """Ids of new messages, which are indexed."""
     messages = [await tenant.message(conversation, text) for text in texts]
     assert await index_words(inbox_api.database, [inserted(each) for each in messages]) == []

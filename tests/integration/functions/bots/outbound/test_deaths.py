@@ -5,18 +5,20 @@ import contextlib
 import pytest
 
 from callmissed.clock import MINUTE, SECOND
-from functions.bots.conversations.messages import MessageStatus
-from functions.bots.conversations.records import Conversation
+from functions.bots.conversations.messages import MessageState
+from functions.bots.conversations.records import StoredConversation
 from local.aws.tables import StageTables
 from tests.support.bots.dying_dynamodb import Death, DyingDynamoDB, ProcessDied
 from tests.support.bots.whatsapp_numbers import NumberedTenant, SendingProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-FINAL = {MessageStatus.SENT, MessageStatus.FAILED}
+FINAL = {MessageState.SENT, MessageState.FAILED}
 _ENOUGH = 60
 
 
-async def recovered(sending: SendingProcess, numbered: NumberedTenant, conversation: Conversation) -> Conversation:
+async def recovered(
+    sending: SendingProcess, numbered: NumberedTenant, conversation: StoredConversation
+) -> StoredConversation:
     """What the worker makes of the conversation, as the index `due` brings it there, until nothing waits."""
     for _ in range(4):
         sending.clock.now += 2 * MINUTE + SECOND
@@ -24,13 +26,13 @@ async def recovered(sending: SendingProcess, numbered: NumberedTenant, conversat
     return await numbered.current(conversation)
 
 
-async def assert_settled(sending: SendingProcess, numbered: NumberedTenant, conversation: Conversation) -> None:
+async def assert_settled(sending: SendingProcess, numbered: NumberedTenant, conversation: StoredConversation) -> None:
     """Everything is settled, and published as often as it is known to be sent."""
     left = await recovered(sending, numbered, conversation)
     assert (left.claim, left.queued, left.unsettled, left.due) == (None, 0, frozenset(), None)
     messages = await numbered.messages(conversation)
     assert {message.status for message in messages} <= FINAL
-    known = [message.wamid for message in messages if message.status is MessageStatus.SENT]
+    known = [message.wamid for message in messages if message.status is MessageState.SENT]
     published = [event["message_id"] for event in await numbered.events()]
     assert sorted(published) == sorted(wamid or "" for wamid in known)
 
@@ -56,7 +58,7 @@ async def test_single_message_goes_out_once_at_most(
         assert taken <= 1
         if death is Death.LOST:
             (message,) = await numbered.messages(conversation)
-            assert (taken, message.status) == (1, MessageStatus.SENT)
+            assert (taken, message.status) == (1, MessageState.SENT)
         await assert_settled(sending, numbered, conversation)
         assert len(numbered.delivered(conversation)) == taken
     pytest.fail("the send has more requests than expected")

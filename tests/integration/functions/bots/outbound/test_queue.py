@@ -7,14 +7,14 @@ import pytest
 
 from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.platform.tables import CONVERSATIONS
-from functions.bots.conversations.messages import MessageStatus
-from functions.bots.conversations.records import Claim, Conversation, to_claim
+from functions.bots.conversations.messages import MessageState
+from functions.bots.conversations.records import Claim, StoredConversation, to_claim
 from functions.bots.outbound.drafts import Draft
 from functions.bots.outbound.errors import ConversationBusy, QueueFull
 from tests.support.bots.whatsapp_numbers import NumberedTenant, SendingProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-SENT = MessageStatus.SENT
+SENT = MessageState.SENT
 
 
 def drafts(sending: SendingProcess, *texts: str, author: str = "key:key_1") -> list[Draft]:
@@ -29,7 +29,7 @@ def soon(sending: SendingProcess, seconds: float = 20) -> float:
     return sending.time() + seconds
 
 
-def texts(numbered: NumberedTenant, conversation: Conversation) -> list[str | None]:
+def texts(numbered: NumberedTenant, conversation: StoredConversation) -> list[str | None]:
     return [entry.text for entry in numbered.delivered(conversation)]
 
 
@@ -64,7 +64,7 @@ async def test_pair_rate_leaves_the_rest_for_later(numbered: NumberedTenant, sen
     left = await numbered.current(conversation)
     assert (left.queued, left.claim) == (2, None)
     statuses = [message.status for message in await numbered.messages(conversation)]
-    assert statuses == [SENT, MessageStatus.QUEUED, MessageStatus.QUEUED]
+    assert statuses == [SENT, MessageState.QUEUED, MessageState.QUEUED]
     sending.graph.clear_faults()
     assert await sending.queue.drain(conversation, numbered.number, until=soon(sending))
     assert texts(numbered, conversation) == ["a", "b", "c"]
@@ -97,7 +97,7 @@ async def test_part_of_which_nobody_knows_is_not_repeated(numbered: NumberedTena
     assert await sending.queue.drain(conversation, numbered.number, until=soon(sending))
     assert texts(numbered, conversation) == ["a", "b"]
     first, second = await numbered.messages(conversation)
-    assert (first.status, second.status) == (MessageStatus.SENDING, SENT)
+    assert (first.status, second.status) == (MessageState.SENDING, SENT)
     left = await numbered.current(conversation)
     assert (left.unsettled, left.queued) == (frozenset({first.id}), 0)
     assert left.due is not None

@@ -7,7 +7,7 @@ import pytest
 from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.platform.tables import BOTS, CONVERSATIONS
 from callmissed.sealing import UnsealError
-from functions.bots.conversations.messages import DELIVERY_UNKNOWN, MessageStatus
+from functions.bots.conversations.messages import DELIVERY_UNKNOWN, MessageState
 from functions.bots.conversations.records import Claim, EndUser, to_conversation_item
 from functions.bots.numbers.records import to_number_item
 from functions.bots.outbound.errors import (
@@ -31,7 +31,7 @@ async def test_message_is_sent_stored_and_published_once(numbered: NumberedTenan
     (entry,) = numbered.delivered(conversation)
     assert (entry.text, entry.to) == ("hello", conversation.user.wa_id)
     assert entry.opaque == f"{conversation.id}:{draft.id}"
-    assert (sent.status, sent.wamid) == (MessageStatus.SENT, entry.wamid)
+    assert (sent.status, sent.wamid) == (MessageState.SENT, entry.wamid)
     assert await numbered.messages(conversation) == [sent]
     (event,) = await numbered.events()
     assert (event["message_id"], event["conversation_id"], event["text"]) == (entry.wamid, conversation.id, "hello")
@@ -68,7 +68,7 @@ async def test_refusal_of_meta_is_stored_with_its_code(
     conversation = await numbered.conversation()
     sending.graph.fault("error", code=code, times=1, to=conversation.user.wa_id)
     failed = await sending.sender.send(conversation, numbered.number, sending.draft())
-    assert failed.status is MessageStatus.FAILED
+    assert failed.status is MessageState.FAILED
     assert failed.error is not None
     assert failed.error.code == code
     assert failed.error.title
@@ -100,18 +100,18 @@ async def test_what_may_have_gone_out_is_never_sent_again(
     sending.graph.fault(**fault, times=1, to=conversation.user.wa_id)  # pyright: ignore[reportArgumentType]
     message = await sending.sender.send(conversation, numbered.number, sending.draft())
     taken = len(numbered.delivered(conversation))
-    assert (message.status, message.wamid, message.error) == (MessageStatus.SENDING, None, None)
+    assert (message.status, message.wamid, message.error) == (MessageState.SENDING, None, None)
     left = await numbered.current(conversation)
     assert (left.claim, left.unsettled) == (None, frozenset({message.id}))
     assert left.due is not None
 
     sending.clock.now += MINUTE
     assert await sending.sender.settle_unknown(left) is None
-    assert (await numbered.messages(conversation))[0].status is MessageStatus.SENDING
+    assert (await numbered.messages(conversation))[0].status is MessageState.SENDING
     sending.clock.now += MINUTE + SECOND
     await sending.sender.settle_unknown(left)
     (settled,) = await numbered.messages(conversation)
-    assert settled.status is MessageStatus.FAILED
+    assert settled.status is MessageState.FAILED
     assert settled.error is not None
     assert settled.error.title == DELIVERY_UNKNOWN
     left = await numbered.current(conversation)
@@ -135,7 +135,7 @@ async def test_rate_of_meta_is_waited_for(numbered: NumberedTenant, sending: Sen
     conversation = await numbered.conversation()
     sending.graph.fault("error", code=code, times=3, to=conversation.user.wa_id)
     sent = await sending.sender.send(conversation, numbered.number, sending.draft())
-    assert sent.status is MessageStatus.SENT
+    assert sent.status is MessageState.SENT
     assert sending.time.pauses == [0.5, 1.0, 2.0]
     assert len(numbered.delivered(conversation)) == 1
 

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.clock import MINUTE, Micros
-from functions.bots.conversations.messages import MessageStatus
+from functions.bots.conversations.messages import MessageState
 from tests.support.bots.bots_api import KEY, NOW, OWNER, BotsApi, BotTenant, refused
 from tests.support.bots.whatsapp_numbers import NumberedTenant, SendingProcess
 
@@ -48,7 +48,7 @@ async def test_key_sends_a_text(key: BotTenant, numbered: NumberedTenant) -> Non
     assert sent.json()["wamids"] == [entry.wamid]
     assert sent.json()["contacts"] == [{"input": to, "wa_id": conversation.user.wa_id, "user_id": None}]
     (stored,) = await numbered.messages(conversation)
-    assert (stored.author, stored.status) == ("key:key_of_tests", MessageStatus.SENT)
+    assert (stored.author, stored.status) == ("key:key_of_tests", MessageState.SENT)
     left = await numbered.current(conversation)
     assert (left.autoreply, left.epoch) == (True, 0)
     assert len(await numbered.events()) == 1
@@ -203,7 +203,7 @@ async def test_refusal_of_meta_is_an_error_with_its_code(
     assert f"Meta's error {code}" in error["message"]
     (stored,) = await numbered.messages(conversation)
     assert stored.error is not None
-    assert (stored.status, stored.error.code) == (MessageStatus.FAILED, code)
+    assert (stored.status, stored.error.code) == (MessageState.FAILED, code)
     assert stored.error.title not in error["message"]
     assert numbered.token not in answer.text
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callmissed.clock import Micros
-from functions.bots.conversations.messages import MessageStatus, StoredMessage
+from functions.bots.conversations.messages import MessageState, StoredMessage
 from functions.bots.conversations.words import MAX_WORD, MAX_WORDS, word_items, words_of
 
 
@@ -38,7 +38,7 @@ def test_words_of_words_are_the_same(text: str) -> None:
 
 def test_a_message_is_found_by_a_bounded_number_of_words() -> None:
     text = " ".join([*(f"w{number}" for number in range(300)), "x" * 100])
-    message = StoredMessage("tnt_1", "conv_1", "msg_1", "user", "text", MessageStatus.RECEIVED, Micros(0), text)
+    message = StoredMessage("tnt_1", "conv_1", "msg_1", "user", "text", MessageState.RECEIVED, Micros(0), text)
 
     items = list(word_items(message))
 
