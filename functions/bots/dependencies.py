@@ -13,11 +13,15 @@ async def _bot_id(bot_id: Annotated[UUID, Path(description="Id of a bot.")]) -> 
     return str(bot_id)
 
 
-async def _live_caller(caller: CallerOf) -> Caller:
-    """The caller, who may reach Meta and Twilio. Raises ApiError 403 for a test key."""
+def check_live(caller: Caller) -> None:
+    """Raise ApiError 403 for a test key, on a route that reaches a provider."""
     if isinstance(caller, KeyCaller) and caller.mode != "live":
         message = "A test key never leaves the sandbox, and this route reaches a provider. Use a live key."
         raise ApiError(403, "permission_denied", message)
+
+
+async def _live_caller(caller: CallerOf) -> Caller:
+    check_live(caller)
     return caller
 
 

@@ -15,7 +15,7 @@ from functions.bots.bots.checks import problems_of, warnings_of
 from functions.bots.bots.config import BotConfig
 from functions.bots.bots.schemas import BotChanges, BotOut, ChannelCheckOut, ConfigCheckOut, ConfigToCheck, NewBot
 from functions.bots.bots.service import MAX_PAGE_BOTS, Bots
-from functions.bots.dependencies import BotIdOf, LiveCallerOf
+from functions.bots.dependencies import BotIdOf, check_live
 from functions.bots.error_responses import error_responses
 
 router = APIRouter(prefix="/api/v1/bots", tags=["bots"], route_class=GatewayRoute)
@@ -111,11 +111,12 @@ async def delete_bot(bots: BotsOf, caller: CallerOf, actor: ActorOf, clock: Cloc
     responses=error_responses(404, 422, changes=True),
 )
 async def verify_channel(
-    check: ChannelCheckOf, caller: LiveCallerOf, actor: ActorOf, clock: ClockOf, bot_id: BotIdOf
+    check: ChannelCheckOf, caller: CallerOf, actor: ActorOf, clock: ClockOf, bot_id: BotIdOf
 ) -> ChannelCheckOut:
     """Ask Meta or Twilio whether they accept the configuration's credentials. The outcome is stored in it too.
 
     A bot of a WhatsApp type needs `phone_number_id` and `access_token`, or a connected number of this id; one for calls
     needs `account_sid` and `auth_token`.
     """
+    check_live(caller)
     return await check.verify(caller.tenant, bot_id, actor, clock())
