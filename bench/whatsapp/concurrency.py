@@ -7,8 +7,9 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bench.ours import PEPPER, REGION
@@ -78,15 +79,15 @@ class _Environment:
     clock: MovedClock
     jobs: DisorderlyQueue
     catalog: Catalog
+    dynamodb: DynamoDB
 
     def __post_init__(self) -> None:
-        dynamodb = DynamoDB(REGION, self.tables.endpoint, timeout_seconds=_PATIENCE_SECONDS)
         self.http = SafeClient(allow_loopback=True)
         self.graph = _TimedGraph(self.graph_url, self.http)
         settings = CoreSettings(
             stage=self.tables.stage, region=REGION, dynamodb_endpoint=self.tables.endpoint, peppers=PEPPER
         )
-        self.container = create_container(settings, self.clock, dynamodb, self.catalog)
+        self.container = create_container(settings, self.clock, self.dynamodb, self.catalog)
         self.inbound = InboundWorker(self.container.database, self.jobs, self.clock)
         self.turns = create_worker(self.container, self.graph, SEALER, self.jobs, self.clock)
 
@@ -105,16 +106,20 @@ class _Environment:
         await self.container.close()
 
 
-class _Functions:
+class Functions:
     """The functions of one stage, with `count` environments."""
 
-    def __init__(self, tables: StageTables, graph: FakeGraph, count: int) -> None:
+    def __init__(
+        self, tables: StageTables, graph: FakeGraph, count: int, new_client: Callable[[], DynamoDB] | None = None
+    ) -> None:
         self.clock = MovedClock()
         self.graph = graph
         self._callbacks, self._jobs = DisorderlyQueue(self.clock), DisorderlyQueue(self.clock)
         catalog = load_catalog()
+        new_client = new_client or partial(DynamoDB, REGION, tables.endpoint, timeout_seconds=_PATIENCE_SECONDS)
         self._environments = [
-            _Environment(tables, f"{graph.url}/v24.0", self.clock, self._jobs, catalog) for _ in range(count)
+            _Environment(tables, f"{graph.url}/v24.0", self.clock, self._jobs, catalog, new_client())
+            for _ in range(count)
         ]
         self.database = self._environments[0].container.database
         self._relay = CallbackRelay(self.database, tables.endpoint, self._callbacks, self.clock)
@@ -124,11 +129,16 @@ class _Functions:
         """When an answer was sent, by number and user."""
         return {name: at for each in self._environments for name, at in each.graph.sent.items()}
 
-    async def store(self) -> None:
-        """Bring what the phones wrote to the tables."""
-        for callback in self.graph.take():
+    async def bring(self) -> int:
+        """Bring what the phones wrote, and what became of answers, to the queue; returns the number of callbacks."""
+        taken = self.graph.take()
+        for callback in taken:
             self._relay.put(callback)
         await self._relay.idle()
+        return len(taken)
+
+    async def store(self) -> None:
+        """Process all callbacks at once."""
         batches = zip(itertools.cycle(self._environments), _batches(self._callbacks), strict=False)
         await asyncio.gather(*(environment.store(batch) for environment, batch in batches))
 
@@ -155,7 +165,7 @@ async def measure(tables: StageTables, conversations: int) -> Together:
     """Let `conversations` end users write at once, one of whom gets a slow model."""
     options = GraphOptions(throughput=None)
     with FakeGraph(options=options).serving() as graph:
-        functions = _Functions(tables, graph, -(-conversations // BATCH))
+        functions = Functions(tables, graph, -(-conversations // BATCH))
         try:
             shops = await open_shops(functions.database, graph, functions.clock)
             people = customers(graph, shops, conversations + 1)
@@ -164,15 +174,17 @@ async def measure(tables: StageTables, conversations: int) -> Together:
             await functions.close()
 
 
-async def _measure(functions: _Functions, people: Sequence[Customer]) -> Together:
+async def _measure(functions: Functions, people: Sequence[Customer]) -> Together:
     first, slow, *others = people
     first.phone.say("Hello")  # the first turn of a process reads the catalog
+    await functions.bring()
     await functions.store()
     await functions.answer()
     slow.phone.say(f"sandbox:slow {SLOW_MS}")
     for number, customer in enumerate(others):
         customer.phone.say(f"What does loaf {number} cost?")
     began = time.monotonic()
+    await functions.bring()
     await functions.store()
     stored = time.monotonic()
     await functions.answer()
