@@ -1,6 +1,7 @@
 """`make bench-whatsapp` and `make soak NAME=whatsapp`: conversations at once, and the soak, in one run on loopback."""
 
 import asyncio
+import logging
 import os
 import random
 import signal
@@ -43,6 +44,7 @@ def main(
     """
     signal.signal(signal.SIGTERM, _stop)
     os.environ.update(ENVIRONMENT)
+    logging.disable(logging.ERROR)
     console = Console()
     if os.getloadavg()[0] > IDLE_LOAD:
         console.print(f"[yellow]the machine is busy (load {os.getloadavg()[0]:.1f}): expect noise[/]")

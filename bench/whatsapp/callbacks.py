@@ -23,6 +23,7 @@ from tests.support.webhooks.callbacks import WHATSAPP, proxy_event
 
 _PATIENCE_SECONDS = 20.0
 _STORED = 200
+_CONCURRENT = 8
 
 
 class CallbackRelay:
@@ -40,6 +41,8 @@ class CallbackRelay:
         app = create_app(settings, Database(self._client, database.stage), clock)
         self._app: ASGIApp = RequestContextMiddleware(app)
         self._queued: set[str] = set()
+        self._posting = asyncio.Semaphore(_CONCURRENT)
+        self._relaying = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -69,8 +72,10 @@ class CallbackRelay:
     async def _bring(self, callback: SignedCallback) -> None:
         self.posts += 1
         event = proxy_event("POST", WHATSAPP, callback.body, callback.headers)
-        status = (await answer_event(self._app, event))["statusCode"]
-        await self._relay()
+        async with self._posting:
+            status = (await answer_event(self._app, event))["statusCode"]
+        async with self._relaying:
+            await self._relay()
         if status != _STORED:
             for update in callback.updates:  # Meta groups the updates differently when it repeats a callback
                 self.put(signed([update]))
@@ -79,7 +84,7 @@ class CallbackRelay:
         """Queue the callbacks that are in the outbox by now."""
         for id in sorted(self._client.written - self._queued):
             item = await self._database.get(OUTBOX, {"id": id})
-            if item and id not in self._queued:
+            if item:
                 self._queued.add(id)
                 detail = {"id": id, "tenant": item["tenant"]}
                 self._queue.put({"source": item["source"], "detail-type": item["type"], "detail": detail})

@@ -4,10 +4,12 @@ The real functions run in this process, with a batch of jobs for each environmen
 """
 
 import asyncio
+import itertools
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bench.ours import PEPPER, REGION
@@ -17,8 +19,9 @@ from bench.whatsapp.queueing import BATCH, DisorderlyQueue, records_of
 from bench.whatsapp.scenario import Customer, customers, open_shops
 from bench.whatsapp.worker import SEALER
 from callmissed.aws.batches import each_message
-from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import DynamoDB
+from callmissed.catalog.loader import load_catalog
+from callmissed.catalog.model import Catalog
 from callmissed.http.client import SafeClient
 from callmissed.observability import get_logger
 from callmissed.platform.functions.bots import TURN_WORKER
@@ -68,59 +71,101 @@ class _TimedGraph(GraphClient):
 
 
 @dataclass
-class _Functions:
-    """The functions of one stage, and what they share."""
+class _Environment:
+    """One environment of each function of the queues, with clients of its own."""
 
     tables: StageTables
-    graph: FakeGraph
-    clock: MovedClock = field(default_factory=MovedClock)
+    graph_url: str
+    clock: MovedClock
+    jobs: DisorderlyQueue
+    catalog: Catalog
+    dynamodb: DynamoDB
 
     def __post_init__(self) -> None:
-        dynamodb = DynamoDB(REGION, self.tables.endpoint, timeout_seconds=_PATIENCE_SECONDS)
-        self.database = Database(dynamodb, self.tables.stage)
-        self.callbacks = DisorderlyQueue(self.clock)
-        self.jobs = DisorderlyQueue(self.clock)
-        self.relay = CallbackRelay(self.database, self.tables.endpoint, self.callbacks, self.clock)
-        self.inbound = InboundWorker(self.database, self.jobs, self.clock)
         self.http = SafeClient(allow_loopback=True)
-        self.timed = _TimedGraph(f"{self.graph.url}/v24.0", self.http)
+        self.graph = _TimedGraph(self.graph_url, self.http)
         settings = CoreSettings(
             stage=self.tables.stage, region=REGION, dynamodb_endpoint=self.tables.endpoint, peppers=PEPPER
         )
-        self.container = create_container(settings, self.clock, dynamodb)
-        self.turns = create_worker(self.container, self.timed, SEALER, self.jobs, self.clock)
+        self.container = create_container(settings, self.clock, self.dynamodb, self.catalog)
+        self.inbound = InboundWorker(self.container.database, self.jobs, self.clock)
+        self.turns = create_worker(self.container, self.graph, SEALER, self.jobs, self.clock)
 
-    async def store(self) -> None:
-        """Bring what the phones wrote to the tables."""
-        for callback in self.graph.take():
-            self.relay.put(callback)
-        await self.relay.idle()
-        records = records_of(self.callbacks.take_all())
-        batches = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
-        assert not any(await asyncio.gather(*map(self.inbound.failures, batches)))
+    async def store(self, records: Sequence[dict[str, Any]]) -> None:
+        """Process a batch of callbacks."""
+        assert not await self.inbound.failures(records)
 
-    async def answer(self) -> None:
-        """Process all jobs, each batch as an environment of its own would."""
-        records = records_of(self.jobs.take_all())
-        batches = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
-        await asyncio.gather(*map(self._answer_batch, batches))
+    async def answer(self, records: Sequence[dict[str, Any]]) -> None:
+        """Process a batch of jobs."""
+        failures = await each_message({"Records": records}, self.turns.process, get_logger(TURN_WORKER.name))
+        assert not failures["batchItemFailures"], json.dumps(failures)
 
     async def close(self) -> None:
         """Drop all connections."""
-        await self.relay.close()
         await self.http.close()
         await self.container.close()
 
-    async def _answer_batch(self, records: list[dict[str, Any]]) -> None:
-        failures = await each_message({"Records": records}, self.turns.process, get_logger(TURN_WORKER.name))
-        assert not failures["batchItemFailures"], json.dumps(failures)
+
+class Functions:
+    """The functions of one stage, with `count` environments."""
+
+    def __init__(
+        self, tables: StageTables, graph: FakeGraph, count: int, new_client: Callable[[], DynamoDB] | None = None
+    ) -> None:
+        self.clock = MovedClock()
+        self.graph = graph
+        self._callbacks, self._jobs = DisorderlyQueue(self.clock), DisorderlyQueue(self.clock)
+        catalog = load_catalog()
+        new_client = new_client or partial(DynamoDB, REGION, tables.endpoint, timeout_seconds=_PATIENCE_SECONDS)
+        self._environments = [
+            _Environment(tables, f"{graph.url}/v24.0", self.clock, self._jobs, catalog, new_client())
+            for _ in range(count)
+        ]
+        self.database = self._environments[0].container.database
+        self._relay = CallbackRelay(self.database, tables.endpoint, self._callbacks, self.clock)
+
+    @property
+    def sent(self) -> dict[str, float]:
+        """When an answer was sent, by number and user."""
+        return {name: at for each in self._environments for name, at in each.graph.sent.items()}
+
+    async def bring(self) -> int:
+        """Bring what the phones wrote, and what became of answers, to the queue; returns the number of callbacks."""
+        taken = self.graph.take()
+        for callback in taken:
+            self._relay.put(callback)
+        await self._relay.idle()
+        return len(taken)
+
+    async def store(self) -> None:
+        """Process all callbacks at once."""
+        batches = zip(itertools.cycle(self._environments), _batches(self._callbacks), strict=False)
+        await asyncio.gather(*(environment.store(batch) for environment, batch in batches))
+
+    async def answer(self) -> None:
+        """Process all jobs at once."""
+        while jobs := _batches(self._jobs):  # a turn that could not go on asks for another job
+            batches = zip(itertools.cycle(self._environments), jobs, strict=False)
+            await asyncio.gather(*(environment.answer(batch) for environment, batch in batches))
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        await self._relay.close()
+        for environment in self._environments:
+            await environment.close()
+
+
+def _batches(queue: DisorderlyQueue) -> list[list[dict[str, Any]]]:
+    """All messages of a queue."""
+    records = records_of(queue.take_all())
+    return [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
 
 
 async def measure(tables: StageTables, conversations: int) -> Together:
     """Let `conversations` end users write at once, one of whom gets a slow model."""
     options = GraphOptions(throughput=None)
     with FakeGraph(options=options).serving() as graph:
-        functions = _Functions(tables, graph)
+        functions = Functions(tables, graph, -(-conversations // BATCH))
         try:
             shops = await open_shops(functions.database, graph, functions.clock)
             people = customers(graph, shops, conversations + 1)
@@ -129,19 +174,21 @@ async def measure(tables: StageTables, conversations: int) -> Together:
             await functions.close()
 
 
-async def _measure(functions: _Functions, people: Sequence[Customer]) -> Together:
+async def _measure(functions: Functions, people: Sequence[Customer]) -> Together:
     first, slow, *others = people
     first.phone.say("Hello")  # the first turn of a process reads the catalog
+    await functions.bring()
     await functions.store()
     await functions.answer()
     slow.phone.say(f"sandbox:slow {SLOW_MS}")
     for number, customer in enumerate(others):
         customer.phone.say(f"What does loaf {number} cost?")
     began = time.monotonic()
+    await functions.bring()
     await functions.store()
     stored = time.monotonic()
     await functions.answer()
-    waited = {name: (at - stored) * 1000 for name, at in functions.timed.sent.items()}
+    waited = {name: (at - stored) * 1000 for name, at in functions.sent.items()}
     return Together([waited[_name(each)] for each in others], waited[_name(slow)], (stored - began) * 1000)
 
 

@@ -29,8 +29,9 @@ from callmissed_ai.calls.container import create_container
 from functions.bots.conversations.due import DueConversations
 from functions.bots.handlers.turn_worker import create_worker
 from functions.bots.inbound.worker import InboundWorker
+from tests.support.bots.bots_api import RING
 
-SEALER = Sealer((bytes.fromhex(PEPPER),))
+SEALER = Sealer(RING)
 MAX_LINE = 2**24
 _Process = Callable[[list[dict[str, Any]]], Awaitable[Failures]]
 

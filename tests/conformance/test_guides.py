@@ -162,3 +162,18 @@ def test_the_guide_of_the_stand_in_for_whatsapp_works(checkout: Checkout) -> Non
     checkout.run("python", "-", script=program, PYTHONPATH=str(ROOT))
 
     assert checkout.files == before
+
+
+def test_the_guide_of_bots_answers_takes_over_and_hands_back(checkout: Checkout, base_url: str) -> None:
+    steps = blocks("docs/bots.md", "sh")
+    script = "\n".join(f"echo '== {number}'\n{block}" for number, block in enumerate(steps))
+
+    output = checkout.shell(script.replace("http://127.0.0.1:8000", base_url))
+
+    said = [part.partition("\n")[2] for part in output.split("== ")[1:]]
+    assert len(said) == 7
+    assert said[2].strip() == "True"
+    assert "Bakery" not in said[3]
+    assert said[4].strip() == "False"
+    assert "Ada here" in said[5] or '"status"' in said[5]
+    assert said[6].startswith("True")

@@ -1,0 +1,175 @@
+"""`make cost`, the fourth part: USD per million of what happens in conversations on WhatsApp, without AI and Meta.
+
+Each is made of the real functions on DynamoDB Local and the stand-in for Graph, and its round trips and units are
+counted. How long Lambda is busy, and what goes through queues and the bus, are in `bench/prices.toml`.
+"""
+
+import asyncio
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.cost import DOCUMENT, PRICES, Meter, Prices, between_markers, markdown_table
+from bench.delivery.worker import ENVIRONMENT
+from bench.ours import REGION
+from bench.whatsapp.concurrency import Functions
+from bench.whatsapp.scenario import Customer, Shop, customers, open_shops
+from callmissed.aws.database import Database
+from callmissed.clock import system_clock
+from callmissed.platform.functions.bots import BOTS_API, TURN_WORKER, WHATSAPP_INBOUND
+from callmissed.platform.functions.function import Function
+from local.aws.engines import dynamodb_local
+from local.aws.tables import StageTables, create_tables
+from local.fakes.graph.fake import FakeGraph
+from local.fakes.graph.state import GraphOptions
+from tests.support.bots.bots_api import BotsApi
+from tests.support.bots.write_units import UnitCountingDynamoDB
+
+_TABLES = ("bots", "conversations", "messages", "outbox")
+_HAS_A_REQUEST = frozenset({"api_send"})
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationStep:
+    """What happens in a conversation: its title, its key in the price file, and the function that does it."""
+
+    title: str
+    name: str
+    function: Function
+
+
+STEPS = (
+    ConversationStep("first text of an end user, stored", "first_message", WHATSAPP_INBOUND),
+    ConversationStep("further text, stored", "message", WHATSAPP_INBOUND),
+    ConversationStep("status, applied", "status", WHATSAPP_INBOUND),
+    ConversationStep("answered turn, without its call of a model", "turn", TURN_WORKER),
+    ConversationStep("text sent through the API", "api_send", BOTS_API),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedStep:
+    """A step with what it asks of DynamoDB."""
+
+    step: ConversationStep
+    round_trips: float
+    write_units: float
+    read_units: float
+
+    def shared(self, count: int) -> "CountedStep":
+        """One of `count` steps that were counted together."""
+        units = (self.round_trips, self.write_units, self.read_units)
+        return CountedStep(self.step, *(round(each / count, 2) for each in units))
+
+
+class _Counting(UnitCountingDynamoDB):
+    """Counts the requests of conversations, without those of the billed call, by AWS's rules."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(REGION, endpoint, *_TABLES)
+        self._meter = Meter()
+        self._observe = self._meter.count
+
+    def reset(self) -> None:
+        """Begin again at nothing."""
+        self.requests.clear()
+        self._meter.reset()
+
+    def taken(self, step: ConversationStep) -> CountedStep:
+        """What was counted since the last call."""
+        counted = CountedStep(step, self.round_trips, self.write_units, self._meter.read_units)
+        self.reset()
+        return counted
+
+
+async def count_all(tables: StageTables) -> list[CountedStep]:
+    """Count every step, in one conversation. The second turn is counted: the first one counts the conversation too."""
+    meter = _Counting(tables.endpoint)
+    with FakeGraph(options=GraphOptions()).serving() as graph:
+        functions = Functions(tables, graph, 1, lambda: meter)
+        try:
+            (shop,) = await open_shops(functions.database, graph, functions.clock, 1)
+            (customer,) = customers(graph, [shop], 1)
+            return [*await _inbound(functions, customer, meter), await _sent(tables, graph, shop, customer)]
+        finally:
+            await functions.close()
+
+
+async def _inbound(functions: Functions, customer: Customer, meter: _Counting) -> list[CountedStep]:
+    first, further, status, turn, _ = STEPS
+    counted: list[CountedStep] = []
+    for step in (first, further):
+        customer.phone.say(f"What does a {step.name} cost?")
+        await functions.bring()
+        meter.reset()
+        await functions.store()
+        counted.append(meter.taken(step))
+        await functions.answer()
+        answered = meter.taken(turn)
+        statuses = await functions.bring()
+        meter.reset()
+        await functions.store()
+        applied = meter.taken(status).shared(statuses)
+    return [*counted, applied, answered]
+
+
+async def _sent(tables: StageTables, graph: FakeGraph, shop: Shop, customer: Customer) -> CountedStep:
+    meter, step = _Counting(tables.endpoint), STEPS[-1]
+    api = BotsApi(Database(meter, tables.stage), graph_url=f"{graph.url}/v24.0")
+    api.clock.now = system_clock()
+    body = {"phone_number_id": shop.number_id, "to": customer.phone.user.wa_id, "text": "Hello"}
+    try:
+        answer = await api.tenant(shop.tenant).call("POST", "/api/v1/whatsapp/messages", json=body)
+        if answer.status_code != 200:
+            raise RuntimeError(f"{step.title}: {answer.status_code}: {answer.text[:500]}")
+        return meter.taken(step)
+    finally:
+        await api.close()
+        await meter.close()
+
+
+def cost_per_million(counted: CountedStep, region: Prices, table: Mapping[str, Any]) -> tuple[float, float, float]:
+    """USD of a million: DynamoDB, queues, bus and API, and Lambda."""
+    name, function = counted.step.name, counted.step.function
+    dynamodb = counted.write_units * region.write_units + counted.read_units * region.read_units
+    requests = table["queue_requests"][name] * (region.queue_requests + region.fair_requests)
+    passing = requests + table["events"][name] * region.events + (region.rest_api if name in _HAS_A_REQUEST else 0)
+    gb_seconds = table["milliseconds"][name] / 1000 * function.memory_mb / 1024
+    return dynamodb, passing, region.lambda_requests + gb_seconds * region.lambda_gb_seconds
+
+
+def documented(document: str, counted: Sequence[CountedStep], table: Mapping[str, Any]) -> str:
+    """`document` with the table between its markers."""
+    return between_markers(document, _per_million(counted, table), "conversations")
+
+
+def _per_million(counted: Sequence[CountedStep], table: Mapping[str, Any]) -> str:
+    regions = {name: Prices(**row) for name, row in table["regions"].items()}
+    head = ["", "round trips", "WRU", "RRU", "DynamoDB $", "queues, bus, API $", "Lambda $"]
+    rows = [head + [f"**{region} $**" for region in regions]]
+    for each in counted:
+        bills = [cost_per_million(each, region, table["conversations"]) for region in regions.values()]
+        units = [f"{value:g}" for value in (each.round_trips, each.write_units, each.read_units)]
+        dollars = [*(f"{value:.2f}" for value in bills[0]), *(f"{sum(bill):.2f}" for bill in bills)]
+        rows.append([each.step.title, *units, *dollars])
+    return markdown_table(rows)
+
+
+def main() -> None:
+    """Count, print, and put the table into docs/cost.md."""
+    os.environ.update(ENVIRONMENT)
+    with TemporaryDirectory() as scratch, dynamodb_local(Path(scratch) / "dynamodb.log") as endpoint:
+        tables = StageTables(endpoint, "conversations")
+        create_tables(tables)
+        counted = asyncio.run(count_all(tables))
+    document = documented(DOCUMENT.read_text(), counted, tomllib.loads(PRICES.read_text()))
+    DOCUMENT.write_text(document)
+    print(_per_million(counted, tomllib.loads(PRICES.read_text())))
+
+
+if __name__ == "__main__":
+    main()
