@@ -313,15 +313,13 @@ def test_a_message_on_whatsapp_arrives_as_an_event(
 
 
 @pytest.fixture
-def _hasty_queue(
-    local_stack: LocalStack, whatsapp: Callable[..., int], webhook: Webhook, endpoint: Endpoint
-) -> Iterator[None]:
+def _hasty_queue(local_stack: LocalStack) -> Iterator[None]:
     """Lets a failed callback come again at once, and not after three minutes."""
     sqs = local_client("sqs", local_stack.announcement["endpoints"]["aws"])
     url = f"{local_stack.announcement['endpoints']['queues']}/{physical_queue_name(STAGE, CALLBACKS.name)}"
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "0"})
-    whatsapp(f"wamid.{webhook.id}")
-    until(lambda: endpoint.arrivals)  # so the worker looks into the queue anew
+    sqs.send_message(QueueUrl=url, MessageBody="{}")  # so the worker looks into the queue anew
+    until(lambda: _visible(sqs, url) == 0)
     yield
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(CALLBACKS.visibility_seconds)})
 
@@ -346,6 +344,13 @@ def test_a_callback_that_nothing_processes_is_a_dead_letter_which_can_be_sent_ba
     assert moved["moved"] == 1
     [again] = until(lambda: letters(tenant))  # nothing can process it yet
     assert json.loads(again["body"])["detail"] == json.loads(letter["body"])["detail"]
+
+
+def _visible(sqs: Any, url: str) -> int:
+    """How many messages wait in a queue."""
+    name = "ApproximateNumberOfMessages"
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+    return int(answer["Attributes"][name])
 
 
 def letters(tenant: Tenant) -> list[dict[str, Any]]:

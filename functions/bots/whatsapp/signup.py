@@ -29,7 +29,7 @@ class EmbeddedSignup:
     async def connect(
         self, tenant: str, signup: SignupCode, actor: Actor, now: Micros, operation: Operation
     ) -> Onboarded:
-        """The number of the sign-up. Raises ApiError as `NumberOnboarding.connect`, and 503 without an app."""
+        """The number of the sign-up. Raises ApiError as `NumberOnboarding.connect`, and 409 without an app."""
         app = self._app()
         if app is None:
             raise _not_configured()
@@ -75,4 +75,4 @@ def _not_configured() -> ApiError:
         f"Embedded Signup is not set up on this stage: its operator adds {APP_ID} and {APP_SECRET} to the secret "
         "'callback-secrets'. Manual onboarding works without."
     )
-    return ApiError(503, "not_configured", message)
+    return ApiError(409, "not_configured", message)

@@ -136,6 +136,19 @@ def by_a_key(outcome: str = OPENED) -> Callable[[Route], str]:
     return lambda route: outcome if route.auth is Auth.ACCOUNT else "invalid_api_key"
 
 
+LIVE_ONLY = (
+    "/api/v1/bots/{bot_id}/deploy/verify",
+    "/api/v1/whatsapp/onboarding/manual",
+    "/api/v1/whatsapp/onboarding/exchange",
+    "/api/v1/conversations/{conversation_id}/ai-draft",
+)
+"""Routes that reach a provider, or spend credits, where there is no sandbox."""
+
+
+def by_a_test_key(route: Route) -> str:
+    return "permission_denied" if route.path in LIVE_ONLY else by_a_key()(route)
+
+
 MATRIX: dict[str, tuple[Credential, Callable[[Route], str]]] = {
     "owner": (Cast.owner, of_role(Role.OWNER)),
     "admin": (Cast.admin, of_role(Role.ADMIN)),
@@ -154,7 +167,7 @@ MATRIX: dict[str, tuple[Credential, Callable[[Route], str]]] = {
         lambda route: OPENED if route.while_inactive else "account_inactive",
     ),
     "live key": (Cast.live_key, by_a_key()),
-    "test key": (Cast.sandbox_key, by_a_key()),
+    "test key": (Cast.sandbox_key, by_a_test_key),
     "key of a suspended tenant": (Cast.key_of_a_suspended_tenant, by_a_key("account_inactive")),
     "key of a deleting tenant": (Cast.key_of_a_deleting_tenant, by_a_key("account_terminated")),
 }

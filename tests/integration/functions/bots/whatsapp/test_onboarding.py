@@ -232,7 +232,7 @@ async def test_code_of_a_sign_up_connects_its_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     code = {"code": graph.signup_code(proof["waba_id"]), "phone_number_id": proof["phone_number_id"]}
-    unset = refused(await business.call("POST", EXCHANGE, json=code), 503, "not_configured")
+    unset = refused(await business.call("POST", EXCHANGE, json=code), 409, "not_configured")
     assert "META_APP_ID" in unset["message"]
     monkeypatch.setenv("META_APP_ID", proof["waba_id"])
     monkeypatch.setenv("META_APP_SECRET", "app-secret")
