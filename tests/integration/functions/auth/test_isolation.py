@@ -137,7 +137,6 @@ def by_a_key(outcome: str = OPENED) -> Callable[[Route], str]:
 
 
 LIVE_ONLY = (
-    "/api/v1/bots/{bot_id}/deploy/verify",
     "/api/v1/whatsapp/onboarding/manual",
     "/api/v1/whatsapp/onboarding/exchange",
     "/api/v1/conversations/{conversation_id}/ai-draft",
