@@ -104,7 +104,7 @@ def check_deliveries(audit: Audit, left: Leftovers) -> None:
             settled = str(message.status) == entry.status and not is_unknown(message)
         differing += [] if settled else [f"{message.id} is {message.status}, at Meta {entry and entry.status}"]
     audit.none("messages with another status than Meta's", differing)
-    known = [message.wamid or "" for message in left.outbound if message.wamid]
+    known = [each.wamid or "" for each in left.outbound if each.wamid and each.status is not MessageState.FAILED]
     announced = Counter(left.announced)
     audit.none("messages announced twice", (wamid for wamid, count in announced.items() if count > 1))
     audit.none("sent messages that were not announced", set(known) - announced.keys())
