@@ -90,7 +90,7 @@ async def count_all(tables: StageTables) -> list[CountedStep]:
     """Count every step, in one conversation. The second turn is counted: the first one counts the conversation too."""
     meter = _Counting(tables.endpoint)
     with FakeGraph(options=GraphOptions()).serving() as graph:
-        functions = Functions(tables, graph, 1, lambda: meter)
+        functions = Functions(tables, graph, new_client=lambda: meter)
         try:
             (shop,) = await open_shops(functions.database, graph, functions.clock, 1)
             (customer,) = customers(graph, [shop], 1)

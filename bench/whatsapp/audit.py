@@ -104,7 +104,7 @@ def check_deliveries(audit: Audit, left: Leftovers) -> None:
             settled = str(message.status) == entry.status and not is_unknown(message)
         differing += [] if settled else [f"{message.id} is {message.status}, at Meta {entry and entry.status}"]
     audit.none("messages with another status than Meta's", differing)
-    known = [each.wamid or "" for each in left.outbound if each.wamid and each.status is not MessageState.FAILED]
+    known = [message.wamid for message in left.outbound if message.wamid and not message.error]
     announced = Counter(left.announced)
     audit.none("messages announced twice", (wamid for wamid, count in announced.items() if count > 1))
     audit.none("sent messages that were not announced", set(known) - announced.keys())
@@ -122,7 +122,8 @@ def check_charges(audit: Audit, left: Leftovers) -> None:
     turns = {turn.id: turn for turn in left.turns}
     audit.none("charges of no turn", {entry.reference for entry in charges} - turns.keys())
     rounds = Counter(entry.reference for entry in charges)
-    audit.none("turns charged for more than two rounds", (id for id, count in rounds.items() if count > 2))
+    often = (id for id, count in rounds.items() if id in turns and count > len(turns[id].answers))
+    audit.none("turns charged more often than messages came", often)
     thought = sum(turn.state is TurnState.ANSWERED for turn in left.turns)
     audit.none("answered turns that nobody paid for", range(max(0, thought - len(charges) - audit.free)))
 

@@ -9,7 +9,7 @@ from typing import Any
 from bench.cost import between_markers, markdown_table
 from bench.measure import Budget, quantiles
 from bench.report import rounded
-from bench.whatsapp.concurrency import SLOW_MS, Together
+from bench.whatsapp.concurrency import Together
 from bench.whatsapp.soak import WhatsAppSoak
 
 MARKER = "whatsapp"
@@ -61,10 +61,7 @@ class WhatsAppNumbers:
     @property
     def budgets(self) -> list[Budget]:
         """Nobody waits for the slow model, and a soak finds nothing wrong."""
-        others = self.together.others
-        waits = Budget(
-            "conversations that wait for another's slow model", len(others) - self.together.before_slow, 0, ""
-        )
+        waits = Budget("conversations that wait for another's slow model", self.together.waiting, 0, "")
         soak = self.soak
         return [waits, *([Budget(f"faults found in a soak of {soak.messages}", soak.wrong, 0, "")] if soak else [])]
 
@@ -82,7 +79,7 @@ def together_rows(together: Together) -> Rows:
     found = quantiles(together.others)
     figures = (found.p50, found.p99, max(together.others))
     others = ["all at once, on two cores", str(len(together.others)), *(f"{each:.0f}" for each in figures)]
-    return [head, others, [f"beside them, a model of {SLOW_MS} ms", "1", *[f"{together.slow:.0f}"] * 3]]
+    return [head, others]
 
 
 def soak_rows(soak: SoakFigures) -> Rows:

@@ -60,10 +60,11 @@ class PlannedText:
 
 async def open_shops(database: Database, graph: FakeGraph, clock: MovedClock, count: int = TENANTS) -> list[Shop]:
     """New tenants with credits, each with a number and a bot that answers it."""
-    return [await _open_shop(database, graph, clock, number) for number in range(count)]
+    return [await open_shop(database, graph, clock, number) for number in range(count)]
 
 
-async def _open_shop(database: Database, graph: FakeGraph, clock: MovedClock, number: int) -> Shop:
+async def open_shop(database: Database, graph: FakeGraph, clock: MovedClock, number: int, model: str = MODEL) -> Shop:
+    """A new tenant whose bot asks `model`."""
     now = clock()
     tenant = (await create_tenant(database, name=f"Shop {number}", plan=Plan.PRO, now=now)).tenant_id
     await grant(database, tenant=tenant, amount=MicroCredits(CREDITS * CREDIT), operation_id="seed", now=now)
@@ -73,7 +74,9 @@ async def _open_shop(database: Database, graph: FakeGraph, clock: MovedClock, nu
     credentials = {"phone_number_id": number_id, "access_token": token, "app_secret": secret}
     stored = WhatsAppCredentials.model_validate({**credentials, "verify_token": "blue-kettle"})
     await Integrations(database).save(tenant, stored, Sealer((bytes.fromhex(PEPPER),)), now)
-    bot = Bot(tenant, new_id("bot"), "Help", BotType.WHATSAPP, "You sell bread.", now, now, config=_config(number))
+    bot = Bot(
+        tenant, new_id("bot"), "Help", BotType.WHATSAPP, "You sell bread.", now, now, config=_config(number, model)
+    )
     await database.put(BOTS, to_bot_item(bot))
     record = PhoneNumber(
         tenant=tenant,
@@ -91,9 +94,9 @@ async def _open_shop(database: Database, graph: FakeGraph, clock: MovedClock, nu
     return Shop(tenant, number_id)
 
 
-def _config(number: int) -> dict[str, object]:
+def _config(number: int, model: str) -> dict[str, object]:
     """The shops wait differently long for the next message."""
-    return {"model": MODEL, "quiet_seconds": number % TENANTS, "failure_text": "Sorry, something went wrong."}
+    return {"model": model, "quiet_seconds": number % TENANTS, "failure_text": "Sorry, something went wrong."}
 
 
 def customers(graph: FakeGraph, shops: Sequence[Shop], count: int) -> list[Customer]:

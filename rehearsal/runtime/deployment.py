@@ -5,7 +5,7 @@ import json
 import re
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callmissed.platform.queues import PASSING, Queue
 from local.aws.services import StageServices
+from local.fakes.graph.fake import FakeGraph
 from local.lambda_runtime.change_signal import ChangeSignal
 from local.lambda_runtime.event_source_mappings import EventSourceMapping, EventSourceMappings
 from local.lambda_runtime.events import LambdaEvent
 from local.lambda_runtime.sqs_mapping import SqsMapping
 from local.lambda_runtime.stream_mapping import StreamMapping, stream_arn
 from local.ports import HOST, bind, port_of
+from local.stack.whatsapp import graph_setting
 from rehearsal.access.gate import AccessGate, Principal
 from rehearsal.access.roles import policies_of
 from rehearsal.errors import RehearsalError, UnsupportedError
@@ -35,7 +37,7 @@ from rehearsal.templates.identities import function_name
 from rehearsal.templates.plan import DeploymentPlan, PlannedResource
 
 _ADDITIONS = {"CALLMISSED_ALLOW_LOOPBACK": "true", "CALLMISSED_MAIL_TRANSPORT": "local"}
-"""The receivers of webhooks are on this machine, and mails stay on it."""
+"""The receivers of webhooks and Meta's stand-in are on this machine, and mails stay on it."""
 OUTBOX = "outbox"
 """Folder of the mails, which are not sent."""
 _INSERTS = [{"eventName": ["INSERT"]}]
@@ -55,6 +57,7 @@ class _LiveApi:
 class Deployment:
     """A stage that runs. `url` is where its API answers.
 
+    `graph` takes the place of Meta.
     `environments` are those behind the aliases, by the function's name; `versions` are all, by the version's path.
     """
 
@@ -62,6 +65,7 @@ class Deployment:
     engines: Engines
     gate: AccessGate
     surroundings: Surroundings
+    graph: FakeGraph
     environments: dict[str, ExecutionEnvironment] = field(default_factory=dict[str, ExecutionEnvironment])
     versions: dict[str, ExecutionEnvironment] = field(default_factory=dict[str, ExecutionEnvironment])
     api: _LiveApi = field(default_factory=_LiveApi)
@@ -107,12 +111,15 @@ async def deployed(
     urls = {"dynamodb": engines.dynamodb_url, "": engines.other_url}
     names = {secret.arn: secret.name for secret in plan.of("AWS::SecretsManager::Secret")}
     gate = AccessGate(urls, policies_of(plan), {}, names)
-    async with _serving(gate) as gate_url:
-        additions = {**_ADDITIONS, "CALLMISSED_MAIL_OUTBOX": str(folder / OUTBOX)}
+    async with AsyncExitStack() as stack:
+        gate_url = await stack.enter_async_context(_serving(gate))
+        graph = stack.enter_context(FakeGraph().serving())
+        own = {"CALLMISSED_MAIL_OUTBOX": str(folder / OUTBOX), "CALLMISSED_GRAPH_URL": graph_setting(graph.url)}
+        additions = {**_ADDITIONS, **own}
         surroundings = Surroundings(
             folder / "logs", lay_out_tools(folder / "tools"), lay_out_client(folder / "client"), gate_url, additions
         )
-        deployment = Deployment(plan, engines, gate, surroundings)
+        deployment = Deployment(plan, engines, gate, surroundings, graph)
         deployment.deploy(plan, assembly)
         mappings = EventSourceMappings(list(_mappings(plan, engines, deployment.environments)))
         try:

@@ -19,6 +19,7 @@ from rehearsal.errors import SmokeError
 from rehearsal.runtime.deployment import Deployment
 from rehearsal.runtime.runtime_api import FunctionError
 from rehearsal.runtime.web_adapter import WebEnvironment
+from rehearsal.smoke.bots import use_bots
 from rehearsal.smoke.operator import SHOP, StageOperator, operating
 from rehearsal.smoke.people import use_people
 from rehearsal.smoke.receiver import Receiver, receiving
@@ -55,6 +56,7 @@ async def _use(deployment: Deployment) -> None:
         webhook = await _webhook(caller, receiver)
         await use_people(caller, deployment.outbox)
         await _events(caller, receiver, operator, webhook)
+        await use_bots(caller, deployment.url, receiver, deployment.graph)
         await _schedules(deployment)
         await receiver.wait_for(ApiKeyExpired.event)
         await caller.call("DELETE", webhook, expected=204)
