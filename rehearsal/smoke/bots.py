@@ -23,7 +23,10 @@ async def use_bots(caller: ApiCalls, url: str, receiver: Receiver, graph: FakeGr
     number_id = await _connect(caller, url, graph, bot["id"])
     graph.phone(_WA_ID, name="Asha", number_id=number_id).say("When do you open?")
     await receiver.wait_for(MessageSent.event)
-    (conversation,) = json.loads(await caller.call("GET", _CONVERSATIONS))["data"]
+    listed = json.loads(await caller.call("GET", f"{_CONVERSATIONS}?bot_id={bot['id']}"))["data"]
+    if len(listed) != 1:
+        raise SmokeError(f"the bot has other conversations than one: {listed}")
+    conversation = listed[0]
     path = f"{_CONVERSATIONS}/{conversation['id']}"
     messages = json.loads(await caller.call("GET", f"{path}/messages"))["data"]
     if len(messages) != 2:

@@ -1,5 +1,6 @@
 """What an operator does on a new stage: a tenant with keys and an integration, and an event to try with."""
 
+import json
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -8,14 +9,15 @@ from dataclasses import dataclass, field
 from botocore.credentials import Credentials
 
 from callmissed.aws.database import Database
-from callmissed.clock import SECOND, Micros, system_clock
-from callmissed.events.outbox import new_event, publish
+from callmissed.clock import SECOND, Micros, iso, system_clock
+from callmissed.events.outbox import Event, new_event, publish
 from callmissed.events.types import EventData
 from callmissed.integrations.credentials import WhatsAppCredentials
 from callmissed.integrations.repository import Integrations
 from callmissed.keys.management import KeyManager
 from callmissed.keys.policy import KeyPolicy
 from callmissed.keys.secret import Mode
+from callmissed.platform.queues.sources import CALLBACK_SOURCE
 from callmissed.platform.resources import PEPPERS, SEALING_KEYS, Resource
 from callmissed.sealing import Sealer
 from callmissed.settings import CoreSettings
@@ -68,6 +70,13 @@ class StageOperator:
     async def publish(self, tenant: str, kind: type[EventData]) -> None:
         """Publish the example of an event type."""
         await publish(self.database, new_event(tenant, kind.model_validate(kind.example), system_clock()))
+
+    async def store_callback(self, tenant: str, kind: str) -> None:
+        """Store an empty callback of a provider, as the function `callbacks` does."""
+        now = system_clock()
+        body = json.dumps({"received": iso(now), "headers": {}, "text": ""})
+        event = Event(f"cbk_{secrets.token_hex(16)}", tenant, kind, CALLBACK_SOURCE, now, body)
+        await publish(self.database, event)
 
     def _keys(self, secret: Resource) -> tuple[bytes, ...]:
         found = self.engines.client("secretsmanager").get_secret_value(SecretId=secret.physical_name(STAGE))

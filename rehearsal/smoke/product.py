@@ -1,5 +1,6 @@
 """The smoke test of a deployed stage: every function does its work once, and no role refuses it."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -14,6 +15,7 @@ import aiohttp
 
 from callmissed.events.types import ApiKeyExpired, BudgetAlert, MessageReceived
 from callmissed.integrations.credentials import WhatsAppCredentials
+from callmissed.platform.queues.sources import OTHER_CALLBACKS
 from local.state.seed import SeededTenant
 from rehearsal.errors import SmokeError
 from rehearsal.runtime.deployment import Deployment
@@ -29,6 +31,7 @@ CHAT = "/v1/chat/completions"
 _FILES = "/v1/files"
 _WEBHOOKS = "/api/v1/webhooks"
 _CALLBACK = "/api/v1/webhooks/whatsapp"
+_WAIT_SECONDS = 45.0
 _LONG_INPUTS = [secrets.token_hex(2_000) for _ in range(24)]
 """Their embeddings are too long for a table's item, also compressed, so they go to the bucket."""
 
@@ -56,6 +59,7 @@ async def _use(deployment: Deployment) -> None:
         webhook = await _webhook(caller, receiver)
         await use_people(caller, deployment.outbox)
         await _events(caller, receiver, operator, webhook)
+        await _other_callback(operator, deployment, tenant.tenant)
         await use_bots(caller, deployment.url, receiver, deployment.graph)
         await _schedules(deployment)
         await receiver.wait_for(ApiKeyExpired.event)
@@ -209,6 +213,18 @@ async def _callback(caller: ApiClient, number: WhatsAppCredentials) -> None:
     digest = hmac.new(number.app_secret.encode(), body, hashlib.sha256).hexdigest()
     await caller.call("POST", _CALLBACK, body, headers={"X-Hub-Signature-256": "sha256=00"}, expected=401)
     await caller.call("POST", _CALLBACK, body, headers={"X-Hub-Signature-256": f"sha256={digest}"})
+
+
+async def _other_callback(operator: StageOperator, deployment: Deployment, tenant: str) -> None:
+    """A callback of a provider that has no queue of its own. Raises SmokeError if its worker is not called."""
+    worker = next(each for name, each in deployment.environments.items() if name.endswith("-callback-worker"))
+    await operator.store_callback(tenant, OTHER_CALLBACKS[0])
+    try:
+        async with asyncio.timeout(_WAIT_SECONDS):
+            while not worker.calls:  # noqa: ASYNC110  it counts, and says nothing
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise SmokeError("callback-worker was not called") from None
 
 
 async def _schedules(deployment: Deployment) -> None:

@@ -88,7 +88,7 @@ CONVERSATION_DRAFTS = Function(
     layers=("ai",),
     memory_mb=1024,
     tables={
-        BOTS.name: ("dynamodb:GetItem",),
+        BOTS.name: ("dynamodb:BatchGetItem",),
         CONVERSATIONS.name: ("dynamodb:GetItem",),
         MESSAGES.name: ("dynamodb:Query",),
         **_BILLED_TABLES,
