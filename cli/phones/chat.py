@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
@@ -34,6 +35,7 @@ class PhoneChat:
         self._replies: set[str] = set()
         self._answered = False
         self._moved = time.monotonic()
+        self._ended = threading.Event()
 
     def run(self, wait: float, lines: Iterable[str] | None = None) -> bool:
         """Send each line; after the last one wait for a reply and its end. Whether one came, or none was asked for.
@@ -42,12 +44,20 @@ class PhoneChat:
         """
         revision = self._show(self._read(0, 0), quiet=True)
         threading.Thread(target=self._follow, args=(revision,), daemon=True).start()
+        try:
+            wrote = self._write_all(sys.stdin if lines is None else lines)
+            return self._wait(wait) if wrote and wait else True
+        finally:
+            self._ended.set()
+
+    def _write_all(self, lines: Iterable[str]) -> bool:
+        """Whether there was a line with text."""
         wrote = False
-        for line in sys.stdin if lines is None else lines:
+        for line in lines:
             if text := line.rstrip("\n"):
                 self._write(text)
                 wrote = True
-        return self._wait(wait) if wrote and wait else True
+        return wrote
 
     def _write(self, text: str) -> None:
         with self._changed:
@@ -67,12 +77,15 @@ class PhoneChat:
             return self._answered
 
     def _follow(self, revision: int) -> None:
-        """Show what changes after `revision`, without an end."""
-        while True:
+        """Show what changes after `revision`, until `run` ends."""
+        while not self._ended.is_set():
             try:
-                revision = self._show(self._read(revision, _POLL_SECONDS))
-            except (CommandError, OSError, ValueError):
-                time.sleep(_PAUSE_SECONDS)  # the stack ends, or starts again
+                news = self._read(revision, _POLL_SECONDS)
+            except (CommandError, HTTPException, OSError, ValueError):
+                self._ended.wait(_PAUSE_SECONDS)  # the stack ends, or starts again
+                continue
+            if not self._ended.is_set():
+                revision = self._show(news)
 
     def _read(self, after: int, wait: int) -> dict[str, Any]:
         return self._ask("messages", after=after, wait=wait)
@@ -103,7 +116,7 @@ class PhoneChat:
             yield f"you: {message['text']}  {_TICKS.get(message['status'], '')}"
 
     def _ask(self, path: str, *, body: Mapping[str, Any] | None = None, **query: int) -> dict[str, Any]:
-        """The answer's JSON. Raises CommandError, OSError."""
+        """The answer's JSON. Raises CommandError, HTTPException, OSError, ValueError."""
         url = f"{self._base}/{path}?{urlencode({**self._number, **query})}"
         data = None if body is None else json.dumps(body).encode()
         request = Request(url, data, {"Content-Type": "application/json"})  # noqa: S310  the stand-in's own URL

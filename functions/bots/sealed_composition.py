@@ -23,7 +23,8 @@ class SealedComposition(BotsComposition):
     @cached_property
     def http(self) -> SafeClient:
         """Reaches Meta and Twilio."""
-        return SafeClient(allow_loopback=self.settings.allow_loopback)
+        settings = self.settings
+        return SafeClient(allow_loopback=settings.allow_loopback)
 
     @cached_property
     def graph(self) -> GraphClient:

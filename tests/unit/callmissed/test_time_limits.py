@@ -9,7 +9,7 @@ from callmissed.aws.buckets import MAX_S3_SECONDS
 from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.idempotency.store import RETENTION_SECONDS, SKEW_SECONDS
 from callmissed.ids import expires_at, new_call_id, started_at
-from callmissed.platform.functions import FUNCTIONS, INFERENCE, LEDGER_SWEEP, SCHEDULES, Function
+from callmissed.platform.functions import FUNCTIONS, INFERENCE, LEDGER_SWEEP, SCHEDULES, TURN_WORKER, Function
 from callmissed.platform.routes import ROUTES, STREAM_TIMEOUT_SECONDS
 from callmissed.platform.tables import IDEMPOTENCY
 from callmissed.web import idempotency as below_api
@@ -19,12 +19,15 @@ from callmissed_ai.calls.call import HOLD_MINUTES
 from callmissed_ai.calls.served import MAX_BLOCKING_SECONDS, MAX_CALL_SECONDS
 from callmissed_ai.calls.stored_call import MAX_KEEP_SECONDS
 from callmissed_ai.routing import attempt, router
+from functions.bots.inbox import drafts
+from functions.bots.turns import leases, thinking, turn
 
 API_GATEWAY_SILENCE_SECONDS = 300
 """API Gateway's own: a response that is silent for so long is cut."""
 
 STREAM_END_SECONDS = MAX_CALL_SECONDS
-KEYED = [function for function in FUNCTIONS if IDEMPOTENCY.name in function.tables]
+KEYED = [function for function in FUNCTIONS if IDEMPOTENCY.name in function.tables and function is not TURN_WORKER]
+"""Functions whose requests have keys. The worker of turns keys the calls that it makes, one after another."""
 
 
 def lock_seconds(function: Function) -> int:
@@ -88,6 +91,15 @@ def test_gateway_waits_as_long_as_a_streaming_function_runs() -> None:
 @pytest.mark.parametrize("function", KEYED, ids=lambda function: function.name)
 def test_keys_lock_outlives_the_function_of_its_run(function: Function) -> None:
     assert function.timeout_seconds < lock_seconds(function) - SKEW_SECONDS
+
+
+def test_turns_call_ends_before_its_lock_and_the_lock_before_the_lease() -> None:
+    assert turn.THINKING_SECONDS < thinking.LOCK_SECONDS - SKEW_SECONDS
+    assert thinking.LOCK_SECONDS + SKEW_SECONDS <= leases.LEASE_SECONDS < TURN_WORKER.timeout_seconds
+
+
+def test_drafts_call_ends_before_its_lock() -> None:
+    assert drafts.MAX_SECONDS < drafts.LOCK_SECONDS - SKEW_SECONDS
 
 
 @pytest.mark.parametrize("function", KEYED, ids=lambda function: function.name)

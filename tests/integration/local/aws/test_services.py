@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from callmissed.platform.queues import CALLBACK_SOURCE, CALLBACKS, EVENT_SOURCE, FANOUT, PASSING, QUEUES, Queue, Rule
+from callmissed.platform.queues.bots import WHATSAPP
+from callmissed.platform.queues.sources import OTHER_CALLBACKS, WHATSAPP_CALLBACK
 from callmissed.platform.resources import EVENT_BUS, RESPONSES_BUCKET
 from local.aws.clients import local_client
 from local.aws.services import StageServices, create_services
@@ -23,17 +25,26 @@ def test_every_declared_queue_has_its_visibility_and_dead_letters(services: Stag
         sqs.get_queue_attributes(QueueUrl=services.queue_url(queue.dead_letters))
 
 
-@pytest.mark.parametrize(("source", "queue"), [(EVENT_SOURCE, FANOUT), (CALLBACK_SOURCE, CALLBACKS)])
-def test_the_bus_puts_events_into_the_queue_of_their_source(services: StageServices, source: str, queue: Queue) -> None:
-    detail = {"id": "evt_1", "tenant": "tnt_1", "type": "budget.alert", "created": 1}
-    entry: Any = {"Source": source, "DetailType": "budget.alert", "Detail": json.dumps(detail)}
+@pytest.mark.parametrize(
+    ("source", "kind", "queue"),
+    [
+        (EVENT_SOURCE, "budget.alert", FANOUT),
+        *((CALLBACK_SOURCE, kind, CALLBACKS) for kind in OTHER_CALLBACKS),
+        (CALLBACK_SOURCE, WHATSAPP_CALLBACK, WHATSAPP),
+    ],
+)
+def test_the_bus_puts_events_into_the_queue_of_their_source(
+    services: StageServices, source: str, kind: str, queue: Queue
+) -> None:
+    detail = {"id": "evt_1", "tenant": "tnt_1", "type": kind, "created": 1}
+    entry: Any = {"Source": source, "DetailType": kind, "Detail": json.dumps(detail)}
     entry["EventBusName"] = EVENT_BUS.physical_name(services.stage)
     local_client("events", services.endpoint).put_events(Entries=[entry])
     sqs = local_client("sqs", services.endpoint)
     [message] = sqs.receive_message(QueueUrl=services.queue_url(queue.name))["Messages"]
     event = json.loads(message.get("Body", ""))
-    assert (event["source"], event["detail-type"], event["detail"]) == (source, "budget.alert", detail)
-    others = [other for other in (FANOUT, CALLBACKS) if other != queue]
+    assert (event["source"], event["detail-type"], event["detail"]) == (source, kind, detail)
+    others = [other for other in (FANOUT, CALLBACKS, WHATSAPP) if other != queue]
     assert all("Messages" not in sqs.receive_message(QueueUrl=services.queue_url(other.name)) for other in others)
 
 

@@ -198,7 +198,10 @@ def test_stream_with_anything_in_any_place(caller: DialectName, upstream: Dialec
 
 
 @pytest.mark.parametrize(("caller", "upstream"), PAIRS)
-def test_event_without_data_says_nothing(caller: DialectName, upstream: DialectName) -> None:
+def test_event_without_data_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, caller: DialectName, upstream: DialectName
+) -> None:
+    monkeypatch.setattr("callmissed_ai.dialects.openai_responses.reply_writer.time.time", lambda: 1_000.0)
     events = stream_of(STREAMS[upstream])
     plain = put_through(meter_for(caller, upstream, streamed=True), events, streamed=True)
     body = b"data: null\n\n" + events.replace(b"\n\n", b"\n\ndata: null\n\n")

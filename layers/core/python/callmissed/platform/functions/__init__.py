@@ -3,7 +3,7 @@
 from callmissed.platform.functions import auth, billing, bots, inference, webhooks
 from callmissed.platform.functions.auth import AUTH_API, AUTHORIZER, KEY_EXPIRY, MAILER
 from callmissed.platform.functions.billing import LEDGER_EVENTS, LEDGER_RECONCILE, LEDGER_SWEEP
-from callmissed.platform.functions.bots import BOTS_API, CONVERSATION_DRAFTS
+from callmissed.platform.functions.bots import BOTS_API, CONVERSATION_DRAFTS, TURN_WORKER
 from callmissed.platform.functions.function import BEDROCK_MODELS_VARIABLE, Function, Schedule
 from callmissed.platform.functions.inference import FILES_SWEEP, INFERENCE
 from callmissed.platform.functions.webhooks import (
@@ -38,6 +38,7 @@ __all__ = [
     "LEDGER_SWEEP",
     "MAILER",
     "SCHEDULES",
+    "TURN_WORKER",
     "WEBHOOKS_API",
     "WEBHOOK_SCHEDULER",
     "WEBHOOK_SENDER",
