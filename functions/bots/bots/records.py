@@ -15,8 +15,9 @@ from typing import Any
 
 from callmissed.aws.attributes import Item
 from callmissed.clock import Micros
+from callmissed.tenants.bots import bot_key
 
-BOT, COUNT = "BOT#", "COUNT#"
+COUNT = "COUNT#"
 
 
 class BotType(StrEnum):
@@ -56,11 +57,6 @@ class Bot:
     def key(self) -> Item:
         """Key of the item."""
         return bot_key(self.tenant, self.id)
-
-
-def bot_key(tenant: str, bot_id: str) -> Item:
-    """Key of a bot's item."""
-    return {"tenant": tenant, "item": BOT + bot_id}
 
 
 def count_key(tenant: str, bot_id: str) -> Item:

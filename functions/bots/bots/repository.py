@@ -15,7 +15,8 @@ from callmissed.aws.operations import (
     update_operation,
 )
 from callmissed.platform.tables import BOTS
-from functions.bots.bots.records import BOT, Bot, bot_key, bot_of, count_key, to_bot_item
+from callmissed.tenants.bots import BOT, bot_key
+from functions.bots.bots.records import Bot, bot_of, count_key, to_bot_item
 
 _REFUSED = "ConditionalCheckFailed"
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from callmissed.aws.attributes import Item
 from callmissed.aws.database import Database
 from callmissed.platform.tables import BOTS, CONVERSATIONS
+from callmissed.tenants.bots import bot_key
 from functions.bots.bots.config import BotConfig
-from functions.bots.bots.records import bot_key, bot_of
+from functions.bots.bots.records import bot_of
 from functions.bots.conversations.records import EndUser, KnownUser, known_user_of, user_key
 from functions.bots.numbers.records import PhoneNumber, number_key, number_of
 

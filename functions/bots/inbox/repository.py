@@ -11,7 +11,7 @@ from callmissed.aws.comparisons import Comparison, above, begins_with, below, be
 from callmissed.aws.database import Database, KeySelection
 from callmissed.clock import Micros
 from callmissed.platform.tables import BOTS, CHANGED_CONVERSATIONS, CONVERSATIONS, MESSAGES
-from functions.bots.bots.records import bot_key
+from callmissed.tenants.bots import bot_key
 from functions.bots.conversations.messages import (
     MESSAGE,
     TURN,

@@ -7,9 +7,10 @@ from typing import Self
 from callmissed.aws.database import Database
 from callmissed.plans.plans import Plan, limits
 from callmissed.platform.tables import BOTS, TENANTS
+from callmissed.tenants.bots import bot_key
 from callmissed.tenants.tenants import tenant_key
 from functions.bots.bots.config import BotConfig
-from functions.bots.bots.records import Bot, bot_key, bot_of
+from functions.bots.bots.records import Bot, bot_of
 from functions.bots.conversations.records import StoredConversation
 from functions.bots.conversations.transcript import Transcript
 from functions.bots.numbers.records import PhoneNumber, number_key, number_of

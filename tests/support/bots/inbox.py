@@ -15,8 +15,8 @@ from callmissed.idempotency.operation import Operation
 from callmissed.ids import new_id, sortable_id
 from callmissed.platform.routes import Role
 from callmissed.platform.tables import BOTS, CONVERSATIONS, MESSAGES, OUTBOX, TENANTS
+from callmissed.tenants.bots import bot_key
 from callmissed.tenants.users import User, user_record
-from functions.bots.bots.records import bot_key
 from functions.bots.conversations.messages import MessageState, StoredMessage, StoredTurn, to_message_item, to_turn_item
 from functions.bots.conversations.records import (
     EndUser,

@@ -5,6 +5,7 @@ from callmissed.aws.database import Database
 from callmissed.platform.tables import BOTS
 
 BOT = "BOT#"
+"""Start of the sort key of a bot's item."""
 
 
 def bot_key(tenant: str, bot_id: str) -> Item:

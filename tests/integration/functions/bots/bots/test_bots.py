@@ -8,8 +8,9 @@ import pytest
 from callmissed.clock import SECOND
 from callmissed.ids import new_id
 from callmissed.platform.tables import BOTS
+from callmissed.tenants.bots import bot_key
 from functions.bots.bots.credentials import MASK
-from functions.bots.bots.records import bot_key, count_key
+from functions.bots.bots.records import count_key
 from functions.bots.bots.repository import count_operation
 from tests.support.bots.bots_api import NEW, PATH, BotsApi, BotTenant, refused
 
