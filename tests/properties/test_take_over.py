@@ -23,7 +23,7 @@ __all__ = ["accounts", "lab", "providers_file", "store", "upstream"]
 MAX_REQUESTS = 26
 """More than a turn of two parts makes: a person who acts before a later one acts after the turn."""
 
-FEW = settings(max_examples=max(12, settings().max_examples // 4))
+FEW = settings(max_examples=max(12, settings().max_examples // 7))
 STEPS = st.lists(
     st.tuples(
         st.integers(1, MAX_REQUESTS),
@@ -47,6 +47,7 @@ def graph() -> Iterator[FakeGraph]:
 @FEW
 @example(steps=[(7, "take_over", None, False)], parts=1)
 @example(steps=[(12, "answer", None, True), (12, "escalate", None, True)], parts=2)
+@example(steps=[(13, "answer", (11, Fault.DIE_AFTER), False)], parts=1)
 async def test_no_message_of_the_bot_leaves_after_a_person_took_over(
     store: StageTables,
     providers_file: Path,

@@ -1,6 +1,7 @@
 """A conversation in which a person acts while the bot's worker works."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 from callmissed.aws.dynamodb import Unavailable
@@ -12,6 +13,7 @@ from functions.bots.conversations.take_over import TakeOvers
 from functions.bots.numbers.records import number_key, number_of
 from functions.bots.outbound.attempts import SendAttempts
 from functions.bots.outbound.drafts import Draft
+from functions.bots.outbound.errors import ConversationBusy
 from functions.bots.outbound.sending import MessageSender
 from local.fakes.graph.accounts import NUMBER_ID
 from tests.support.bots.turns import SEALER, Chat
@@ -27,6 +29,7 @@ class SupervisedChat:
     """A chat and its worker's client, which stops before a request of the test's choice.
 
     While a person answers, `accepted` is how many messages of the bot Graph had taken when the person's call returned.
+    `waited` is how many seconds persons have waited for a worker that died.
     """
 
     chat: Chat
@@ -34,6 +37,7 @@ class SupervisedChat:
     accepted: int | None = None
     works: bool = False
     acting: "asyncio.Task[None] | None" = None
+    waited: float = 0.0
 
     @property
     def bot_messages(self) -> int:
@@ -83,8 +87,9 @@ class SupervisedChat:
             return
         waiting = asyncio.Event()
 
-        async def sleep(_seconds: float) -> None:
+        async def sleep(seconds: float) -> None:
             waiting.set()
+            self.waited += 0 if self.works else seconds
             await asyncio.sleep(0.002 if self.works else 0)
 
         self.acting = asyncio.ensure_future(self._act(way, sleep))
@@ -109,10 +114,19 @@ class SupervisedChat:
         self.accepted = self.bot_messages
 
     async def _answer(self, sleep: object) -> None:
-        """Send a person's message, which takes the conversation over."""
+        """Send a person's message, which takes the conversation over, also when a dead worker's claim refuses it."""
         chat = self.chat
         number = number_of(await chat.database.get(BOTS, number_key(chat.tenant, NUMBER_ID)))
         graph = GraphClient(f"{chat.process.graph.url}/v24.0", chat.process.http)
-        attempts = SendAttempts(chat.database, graph, SEALER, clock=chat.process.clock, sleep=sleep)  # pyright: ignore[reportArgumentType]
+        attempts = SendAttempts(
+            chat.database,
+            graph,
+            SEALER,
+            clock=chat.process.clock,
+            monotonic=lambda: self.waited,
+            sleep=sleep,  # pyright: ignore[reportArgumentType]
+        )
         draft = Draft(outbound_id(chat.process.clock()), "person:usr_1", text_content(PERSON), text=PERSON)
-        await MessageSender(attempts).send(await chat.conversation(), number, draft)
+        with contextlib.suppress(ConversationBusy):
+            await MessageSender(attempts).send(await chat.conversation(), number, draft)
+        assert not (await chat.conversation()).autoreply
