@@ -1,7 +1,8 @@
 """The running API does as docs/api/openapi.json says: statuses, content types, headers and schemas, and no 5xx.
 
-The same requests in each run, by a fixed seed. For a long look, with checks that can't all hold (a URL is checked
-beyond what a schema says, and API Gateway answers 404 to a method that a route lacks):
+The same requests in each run, by a fixed seed: an eighth of them, and all in `make soak NAME=api`. For a longer look,
+with checks that can't all hold (a URL is checked beyond what a schema says, and API Gateway answers 404 to a method
+that a route lacks):
 
     schemathesis run docs/api/openapi.json --url http://127.0.0.1:8000 -H "Authorization: Bearer $KEY"
 """
@@ -86,6 +87,7 @@ def test_every_answer_is_documented(tenant: Tenant, credentials: dict[str, str],
         "SCHEMATHESIS_HOOKS": schemathesis_hooks.__name__,
         "PYTHONPATH": str(ROOT),
         schemathesis_hooks.VARIABLE: json.dumps(credentials),
+        schemathesis_hooks.SHARE_VARIABLE: os.environ.get(schemathesis_hooks.SHARE_VARIABLE, "8"),
     }
     done = subprocess.run(
         [

@@ -93,7 +93,7 @@ async def product(module_tables: StageTables) -> AsyncIterator[WholeProduct]:
     await product.close()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def access_token(product: WholeProduct) -> str:
     return (await new_tenant(product)).tokens.access
 

@@ -24,7 +24,7 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function
 
 settings.register_profile(
     "fast",
-    max_examples=80,
+    max_examples=40,
     stateful_step_count=30,
     deadline=None,
     database=None,

@@ -383,12 +383,12 @@ async def test_every_shape_of_message_is_stored_and_asks_for_a_turn_if_it_has_te
     assert len(await inbound.events("message.received")) == len(SHAPES) + 1
 
 
-async def test_storm_of_a_thousand_updates_in_one_callback_is_stored_once(inbound: Inbound) -> None:
+async def test_storm_of_updates_in_one_callback_is_stored_once(inbound: Inbound) -> None:
     """Ten batches run at a time, and each fifth one is delivered twice."""
-    people = [message(f"wamid.{n}") | {"from": f"91{n % 100:010}"} for n in range(1000)]
+    people = [message(f"wamid.{n}") | {"from": f"91{n % 30:010}"} for n in range(300)]
     items = await inbound.post(change(NUMBER, messages=people))
-    assert len(items) == 1000
-    batches = [queued(items[start : start + 10]) for start in range(0, 1000, 10)]
+    assert len(items) == 300
+    batches = [queued(items[start : start + 10]) for start in range(0, 300, 10)]
     gate = asyncio.Semaphore(10)
 
     async def run(batch: list[dict[str, Any]]) -> list[str]:
@@ -399,7 +399,7 @@ async def test_storm_of_a_thousand_updates_in_one_callback_is_stored_once(inboun
 
     assert not any(failed)
     conversations = await inbound.conversations()
-    assert (len(conversations), {each.pending for each in conversations}) == (100, {10})
-    assert len(await inbound.messages()) == 1000
+    assert (len(conversations), {each.pending for each in conversations}) == (30, {10})
+    assert len(await inbound.messages()) == 300
     count = await inbound.database.get(BOTS, count_key(inbound.tenant, BOT))
-    assert count["n"] == 100
+    assert count["n"] == 30

@@ -289,7 +289,7 @@ async def test_an_owner_who_saw_it_active_does_not_undo_half_of_the_disabling(si
 
 async def test_a_range_is_replayed_under_new_ids_whatever_its_size(simulation: Simulation) -> None:
     endpoint = await simulation.webhook()
-    await simulation.publish(count=220)
+    await simulation.publish(count=120)
     await simulation.run()
     first = set(simulation.endpoints.taken(endpoint.webhook))
     simulation.now += DAY
@@ -298,9 +298,9 @@ async def test_a_range_is_replayed_under_new_ids_whatever_its_size(simulation: S
     await simulation.run(days=5 * MINUTES)
 
     second = set(simulation.endpoints.taken(endpoint.webhook)) - first
-    assert len(first) == len(second) == 220
+    assert len(first) == len(second) == 120
     replay = await simulation.database.get(DELIVERIES, key)
-    assert (replay["state"], replay["seen"], replay["queued"]) == ("done", 220, 220)
+    assert (replay["state"], replay["seen"], replay["queued"]) == ("done", 120, 120)
     origins = {delivery.get("origin") for delivery in await simulation.deliveries(endpoint)} - {None}
     assert origins == first
 

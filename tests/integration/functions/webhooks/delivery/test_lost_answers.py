@@ -11,6 +11,7 @@ from callmissed.aws.dynamodb import Unavailable
 from callmissed.clock import Micros
 from callmissed.platform.tables import DELIVERIES, OUTBOX, WEBHOOKS, Table
 from functions.webhooks.storage.records import Endpoint, State
+from tests.support.stride import some
 from tests.support.webhooks.crashes import CrashPlan
 from tests.support.webhooks.simulation import Simulation, ok, status
 
@@ -86,7 +87,7 @@ async def test_a_lost_answer_anywhere_loses_no_delivery(
     await simulation.assert_nothing_lost(await story(simulation))
     attempts = len(simulation.endpoints.got)
 
-    for number in range(1, answers.asked + 1):
+    for number in some(range(1, answers.asked + 1)):
         simulation = new_simulation(CrashPlan())
         Answers(simulation, monkeypatch, lost=number)
         endpoint = await story(simulation)

@@ -11,6 +11,7 @@ from callmissed.clock import MINUTE, SECOND
 from callmissed.platform.tables import DELIVERIES, WEBHOOKS
 from functions.webhooks.delivery.jobs import ParkedJob
 from functions.webhooks.storage.records import Delivery, Endpoint, State
+from tests.support.stride import some
 from tests.support.webhooks.crashes import CrashPlan
 from tests.support.webhooks.simulation import Simulation
 
@@ -73,7 +74,7 @@ async def test_no_delivery_stays_parked_whose_process_died_and_whose_job_is_dead
     await simulation.assert_nothing_lost(await to_the_end(simulation, story))
     assert simulation.dynamodb.pending == 0
 
-    for number in simulation.crash_plan.changing:
+    for number in some(simulation.crash_plan.changing):
         simulation = new_simulation(CrashPlan(number), tries=1)
         endpoint = await to_the_end(simulation, story)
         assert simulation.crash_plan.deaths == 1, number

@@ -32,7 +32,7 @@ async def delivered(simulation: Simulation, count: int) -> Endpoint:
 
 
 async def test_two_processes_at_the_same_replay_send_everything_once(simulation: Simulation) -> None:
-    endpoint = await delivered(simulation, 120)
+    endpoint = await delivered(simulation, 60)
     key = await start_replay(simulation, endpoint, "replay", since=simulation.now - 2 * DAY)
     replayers = [Replayer(simulation.repository, simulation.jobs, simulation.clock) for _ in range(2)]
     await asyncio.gather(*(replayer.run(ReplayJob(endpoint, replay_id(key))) for replayer in replayers))
@@ -41,8 +41,8 @@ async def test_two_processes_at_the_same_replay_send_everything_once(simulation:
     await each_message(many_senders, simulation.sender.process, get_logger("test"))
     await simulation.run(days=60 * MINUTES)
 
-    assert len(simulation.endpoints.taken(endpoint.webhook)) == 120
-    assert len(simulation.endpoints.got) == 120
+    assert len(simulation.endpoints.taken(endpoint.webhook)) == 60
+    assert len(simulation.endpoints.got) == 60
     assert (await simulation.database.get(DELIVERIES, key))["state"] == "done"
 
 
@@ -50,7 +50,7 @@ async def test_two_processes_at_the_same_replay_send_everything_once(simulation:
 async def test_random_deaths_leave_nothing_out(new_simulation: Callable[[CrashPlan], Simulation], kind: str) -> None:
     simulation = new_simulation(crash_plan := CrashPlan(seed=5))
     endpoint = await simulation.webhook()
-    await simulation.publish(count=150)
+    await simulation.publish(count=80)
     simulation.endpoints.answers[endpoint.webhook] = status(410 if kind == "recover" else 200)
     await simulation.run()
     if kind == "recover":
@@ -61,13 +61,13 @@ async def test_random_deaths_leave_nothing_out(new_simulation: Callable[[CrashPl
     simulation.now += DAY
     key = await start_replay(simulation, endpoint, kind, since=simulation.now - 2 * DAY)
 
-    crash_plan.share = 0.01
+    crash_plan.share = 0.02
     await simulation.run(days=0.5)
     crash_plan.share = 0.0
     await simulation.run(days=0.5)
 
     assert crash_plan.deaths > 5
-    assert len(simulation.endpoints.taken(endpoint.webhook)) == 150
+    assert len(simulation.endpoints.taken(endpoint.webhook)) == 80
     assert set(await simulation.states(endpoint)) == {State.DELIVERED}
     assert (await simulation.database.get(DELIVERIES, key))["state"] == "done"
 
@@ -75,7 +75,7 @@ async def test_random_deaths_leave_nothing_out(new_simulation: Callable[[CrashPl
 async def test_a_run_ends_before_its_process_does_and_enqueues_the_rest(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endpoint = await delivered(simulation, 350)
+    endpoint = await delivered(simulation, 220)
     key = await start_replay(simulation, endpoint, "replay", since=simulation.now - 2 * DAY)
     replayer = Replayer(simulation.repository, simulation.jobs, simulation.clock)
     next_deliveries = simulation.repository.replays.next_deliveries
@@ -91,7 +91,7 @@ async def test_a_run_ends_before_its_process_does_and_enqueues_the_rest(
     replay = await simulation.database.get(DELIVERIES, key)
     assert (replay["state"], replay["seen"]) == ("running", 200)
     await simulation.run(days=60 * MINUTES)
-    assert len(simulation.endpoints.taken(endpoint.webhook)) == 350
+    assert len(simulation.endpoints.taken(endpoint.webhook)) == 220
 
 
 async def test_a_replay_ends_with_its_webhook(simulation: Simulation) -> None:
