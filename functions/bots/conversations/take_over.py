@@ -5,8 +5,9 @@
     escalate     the bot's answers stop, and the conversation waits for a person in the hand-off queue
 
 Every change raises the conversation's epoch, and the bot's claim on the channel has the epoch of its turn as a
-condition. So a bot that has not claimed yet never will. One that has claimed has sent its request within five seconds
-of the claim, or gives up: a call that finds such a claim waits until it is gone, for ten seconds at most.
+condition. So a bot that has not claimed yet never will. One that has claimed begins its request within five seconds of
+the claim and has a connection within three more, or gives up: a call that finds such a claim waits until it is gone,
+for ten seconds at most.
 """
 
 import asyncio

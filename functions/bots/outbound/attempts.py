@@ -25,7 +25,7 @@ from functions.bots.channels.whatsapp.sends import (
     send_once,
 )
 from functions.bots.conversations.messages import MessageState, SendFailure, StoredMessage
-from functions.bots.conversations.records import StoredConversation, conversation_of
+from functions.bots.conversations.records import StoredConversation, change_mark, conversation_of
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.outbound.claims import ABANDONED, RELEASE_SECONDS, Claimed, Claims, release_changes
 from functions.bots.outbound.drafts import Draft, Fence
@@ -45,7 +45,7 @@ DISCONNECTED = "disconnected"
 """`registration_status` of a number whose token Meta refuses."""
 
 _FIRST_PAUSE, _MAX_PAUSE = 0.5, 6.0
-_POLL_SECONDS = 0.1
+_FIRST_WAIT, _MAX_WAIT = 0.1, 2.0
 _RELEASE_TRIES = 5
 _log = logging.getLogger(__name__)
 
@@ -92,22 +92,23 @@ class SendAttempts:
         self, conversation: StoredConversation, draft: Draft, fence: Fence | None, *, until: float, queued: bool = False
     ) -> SendAttempt:
         """Claim the conversation; waits `until` for another message on its way. Raises NotSendable."""
+        pauses = _pauses(_FIRST_WAIT, _MAX_WAIT)
         while True:
             since = self.monotonic()
             try:
                 claimed = await self.claims.set(conversation, draft, fence, self.clock(), queued=queued)
                 return SendAttempt(claimed, since, fence)
             except ConversationBusy:
-                if self.monotonic() + _POLL_SECONDS > until:
-                    raise
-            await self._wait_for_others(conversation, draft)
+                if draft.takes_over:
+                    await self.claims.take_over(conversation, self.clock())
+            await self._wait_for_others(conversation, pauses, until, queued=queued)
 
     async def deliver(
         self, attempt: SendAttempt, number: PhoneNumber, message: StoredMessage, *, until: float
     ) -> SendOutcome:
         """Send the message, again `until` then after definite refusals that may pass. Raises NotSendable."""
         token, body = self.token_of(number), body_of(message, attempt.claimed.conversation)
-        pauses = _pauses()
+        pauses = _pauses(_FIRST_PAUSE, _MAX_PAUSE)
         while True:
             await self._renewed(attempt)
             outcome = await send_once(self._graph, number.number_id, token, body)
@@ -140,11 +141,12 @@ class SendAttempts:
 
         Whoever finds the claim later does all this, if this process dies before.
         """
-        publishes = message is not None and message.wamid is not None and message.error is None
+        went_out = message is not None and message.error is None
+        publishes = message is not None and went_out and message.wamid is not None
         unsettled = message.id if message and message.status is MessageState.SENDING else None
         for _ in range(_RELEASE_TRIES):
             now, key = self.clock(), claimed.conversation.key
-            changes = release_changes(claimed, now, unsettled=unsettled, dequeued=1 if mark else 0)
+            changes = release_changes(claimed, now, went_out=went_out, unsettled=unsettled, dequeued=1 if mark else 0)
             operations = [update_operation(CONVERSATIONS, key, **changes), *([mark.removal] if mark else [])]
             operations += [sent_event(message, claimed.conversation, now)] if message and publishes else []
             try:
@@ -181,14 +183,19 @@ class SendAttempts:
         item = await self.database.get(CONVERSATIONS, conversation.key)
         return conversation_of(item) if item else conversation
 
-    async def _wait_for_others(self, conversation: StoredConversation, draft: Draft) -> None:
-        """Wait a little for the message on its way; no further one of a bot's leaves before a person's."""
-        if draft.takes_over:
-            await self.claims.take_over(conversation, self.clock())
-        await self.sleep(_POLL_SECONDS)
-        conversation = await self.current(conversation)
-        if is_abandoned(conversation, self.clock()):
-            await self.settle_unknown(conversation)
+    async def _wait_for_others(
+        self, conversation: StoredConversation, pauses: Iterator[float], until: float, *, queued: bool
+    ) -> None:
+        """Wait for the messages on their way, by reads: refused claims cost more. Raises ConversationBusy."""
+        while (left := until - self.monotonic()) > 0:
+            await self.sleep(min(next(pauses), left))
+            conversation = await self.current(conversation)
+            if is_abandoned(conversation, self.clock()):
+                await self.settle_unknown(conversation)
+                return
+            if conversation.claim is None and (queued or not conversation.queued):
+                return
+        raise ConversationBusy
 
     async def _renewed(self, attempt: SendAttempt) -> None:
         """A claim that is young enough for a request to leave."""
@@ -206,8 +213,10 @@ class SendAttempts:
         await self._forget(conversation, message_id)
 
     async def _forget(self, conversation: StoredConversation, message_id: str) -> None:
-        known = frozenset({message_id})
-        after = await self.database.update(CONVERSATIONS, conversation.key, discard={"unsettled": known})
+        known, mark = frozenset({message_id}), change_mark(self.clock(), conversation.id)
+        after = await self.database.update(
+            CONVERSATIONS, conversation.key, set={"changed": mark}, discard={"unsettled": known}
+        )
         left = conversation_of(after)
         if left.pending or left.queued or left.unsettled or left.claim:
             return
@@ -257,8 +266,8 @@ def may_pass(outcome: SendOutcome) -> bool:
     return isinstance(outcome, SendUnreached) or (isinstance(outcome, SendRefused) and outcome.fault.may_pass)
 
 
-def _pauses() -> Iterator[float]:
-    pause = _FIRST_PAUSE
+def _pauses(first: float, longest: float) -> Iterator[float]:
+    pause = first
     while True:
         yield pause
-        pause = min(pause * 2, _MAX_PAUSE)
+        pause = min(pause * 2, longest)

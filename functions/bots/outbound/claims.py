@@ -1,8 +1,8 @@
 """The claim of a conversation: one message at a time goes to an end user.
 
 A claim is set by one conditional write, which for a bot's message also requires that nobody took over meanwhile. The
-request to Graph leaves within `RELEASE_SECONDS` of it. A claim that is older than `ABANDONED` belongs to a process
-that died: its message may have gone out.
+request to Graph begins within `RELEASE_SECONDS` of it, and has a connection within `CONNECT_SECONDS` more or never
+leaves. A claim that is older than `ABANDONED` belongs to a process that died: its message may have gone out.
 """
 
 from dataclasses import dataclass
@@ -101,16 +101,19 @@ class Claims:
         return Claimed(conversation_of(item), claim)
 
 
-def release_changes(claimed: Claimed, now: Micros, *, unsettled: str | None = None, dequeued: int = 0) -> Changes:
+def release_changes(
+    claimed: Claimed, now: Micros, *, went_out: bool = False, unsettled: str | None = None, dequeued: int = 0
+) -> Changes:
     """The changes that end a claim, for a transaction.
 
-    `unsettled` is the message, if it may have gone out; `dequeued` is 1 for a message that waits no longer. What waits
-    for nothing leaves the index `due`, on the condition that nothing waits at that moment; a caller whose condition
-    fails writes the changes of the conversation as it is.
+    A message that `went_out` is activity. `unsettled` is the message, if nobody knows whether it did; `dequeued` is 1
+    for a message that waits no longer. What waits for nothing leaves the index `due`, on the condition that nothing
+    waits at that moment; a caller whose condition fails writes the changes of the conversation as it is.
     """
     before = claimed.conversation
+    activity = {"last_activity": max(now, before.last_activity)} if went_out else {}
     changes: Changes = {
-        "set": {"changed": change_mark(now, before.id), "last_activity": now},
+        "set": {"changed": change_mark(now, before.id), **activity},
         "remove": ("claim",),
         "expected": {"claim": to_claim(claimed.claim)},
         "add": {"queued": -dequeued} if dequeued else {},

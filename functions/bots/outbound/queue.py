@@ -14,9 +14,8 @@ from callmissed.aws.operations import Changes, update_operation
 from callmissed.aws.queues import QueueUnavailable, Sending
 from callmissed.clock import Micros
 from callmissed.platform.tables import CONVERSATIONS
-from functions.bots.channels.whatsapp.sends import SendOutcome, SendRefused, SendUnreached
 from functions.bots.conversations.jobs import SendJob
-from functions.bots.conversations.messages import MessageState, SendFailure, StoredMessage
+from functions.bots.conversations.messages import DELIVERY_UNKNOWN, MessageState, SendFailure, StoredMessage
 from functions.bots.conversations.records import StoredConversation, change_mark, due_text, shard_of
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.numbers.repository import NumberRepository
@@ -95,10 +94,11 @@ class MessageQueue:
         attempt = await attempts.claim(conversation, draft, None, until=until, queued=True)
         message = await attempts.messages.get(conversation, mark.message_id)
         if message is None or message.status is not MessageState.QUEUED:
-            await attempts.release(attempt.claimed, message, mark=mark)
+            await self._end(attempt, marks, message)
             return True
         if problem := _problem(attempt.claimed.conversation, number, attempts.clock()):
-            await self._fail(attempt, marks, problem)
+            await attempts.messages.fail_waiting(message.id, conversation, problem)
+            await self._end(attempt, marks, replace(message, status=MessageState.FAILED, error=problem))
             return True
         assert number is not None
         return await self._send(attempt, number, message, marks, until)
@@ -125,25 +125,22 @@ class MessageQueue:
             await attempts.messages.put_back(message, begun)
             await attempts.release(attempt.claimed)
             return False
-        settled = await attempts.settle(message, outcome)
-        await attempts.release(attempt.claimed, settled, mark=marks[0])
-        if settled.error and _is_refusal(outcome):
-            await self._fail_rest(attempt.claimed.conversation, marks, settled.error)
+        await self._end(attempt, marks, await attempts.settle(message, outcome))
         return True
 
-    async def _fail(self, attempt: SendAttempt, marks: Sequence[QueueMark], problem: SendFailure) -> None:
-        conversation = attempt.claimed.conversation
-        await self._attempts.messages.fail_waiting(marks[0].message_id, conversation, problem)
-        await self._attempts.release(attempt.claimed, mark=marks[0])
-        await self._fail_rest(conversation, marks, problem)
+    async def _end(self, attempt: SendAttempt, marks: Sequence[QueueMark], message: StoredMessage | None) -> None:
+        """End the first message, which waits no longer.
 
-    async def _fail_rest(
-        self, conversation: StoredConversation, marks: Sequence[QueueMark], error: SendFailure
-    ) -> None:
-        """What belongs to one text fails together: no part goes out after one that can't. Their marks go with them."""
-        for mark in marks[1:]:
-            if mark.first == marks[0].first:
-                await self._attempts.messages.fail_waiting(mark.message_id, conversation, error)
+        What belongs to one text fails together: no part goes out after one that can't. The first mark goes last, so
+        that whoever comes after a death here finds the part that failed, and fails the rest.
+        """
+        if message and message.error and message.error.title != DELIVERY_UNKNOWN:
+            for mark in marks[1:]:
+                if mark.first == marks[0].first:
+                    await self._attempts.messages.fail_waiting(
+                        mark.message_id, attempt.claimed.conversation, message.error
+                    )
+        await self._attempts.release(attempt.claimed, message, mark=marks[0])
 
     async def _send_job(self, conversation: StoredConversation, delay_seconds: int) -> None:
         """Best-effort enqueue. The index `due` is the source of truth, so a lost job only delays messages."""
@@ -173,7 +170,3 @@ def _problem(conversation: StoredConversation, number: PhoneNumber | None, now: 
     except NumberDisconnected:
         return SendFailure(None, "number_disconnected", "The number was disconnected while the message waited.")
     return None
-
-
-def _is_refusal(outcome: SendOutcome) -> bool:
-    return isinstance(outcome, SendRefused | SendUnreached)

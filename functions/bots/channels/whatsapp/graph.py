@@ -35,6 +35,9 @@ JsonObject = dict[str, Any]
 SEND_SECONDS = 10.0
 """Deadline of a request that sends."""
 
+CONNECT_SECONDS = 3.0
+"""Deadline of its connection. A take-over waits for longer than a claim's age at the request and this together."""
+
 READ_SECONDS = 8.0
 _MAX_ANSWER = 256 * 1024
 _NOTHING_SENT = (AddressRefused, InvalidRequest, NotConnected, NotResolved, TlsFailed)
@@ -144,7 +147,13 @@ class GraphClient:
     ) -> Answer:
         try:
             return await self._client.send(
-                method, url, headers=headers, body=content, timeout_seconds=timeout_seconds, max_bytes=max_bytes
+                method,
+                url,
+                headers=headers,
+                body=content,
+                timeout_seconds=timeout_seconds,
+                connect_seconds=CONNECT_SECONDS,
+                max_bytes=max_bytes,
             )
         except _NOTHING_SENT as error:
             raise GraphUnreachable(type(error).__name__) from error

@@ -22,6 +22,9 @@ from functions.bots.whatsapp.selectors import NewMessage
 _REQUEST_SECONDS = 20.0
 """How long a request sends before it leaves the rest to the worker. API Gateway waits 29 seconds."""
 
+CLAIM_SECONDS = 10.0
+"""How long a message waits for another one on its way before it waits in the queue."""
+
 
 class WhatsAppMessages:
     """Messages of one stage. Every method raises Unavailable when DynamoDB does not answer."""
@@ -70,7 +73,7 @@ class WhatsAppMessages:
     ) -> list[StoredMessage]:
         check_sendable(conversation, number, self._attempts.clock())
         if len(drafts) == 1 and not conversation.queued:
-            times = SendTimes(claim=self._seconds / 2, retries=self._seconds / 2)
+            times = SendTimes(claim=min(CLAIM_SECONDS, self._seconds), retries=self._seconds / 2)
             try:
                 return [await MessageSender(self._attempts, times).send(conversation, number, drafts[0])]
             except ConversationBusy:

@@ -219,6 +219,18 @@ async def test_the_deadline_covers_the_handshake(client: SafeClient) -> None:
         await endpoint.left.wait()
 
 
+async def test_connection_that_is_not_made_in_time_sends_nothing(trusting: ssl.SSLContext) -> None:
+    class Slow(Names):
+        async def resolve(self, *_: object, **__: object) -> list[ResolveResult]:
+            await asyncio.Event().wait()
+            return []
+
+    client = SafeClient(resolver=Slow(), tls=trusting)
+    with pytest.raises(NotConnected):
+        await client.send("POST", "https://hooks.test/", timeout_seconds=30, connect_seconds=0.1)
+    await client.close()
+
+
 async def test_the_deadline_covers_a_server_that_never_reads(client: SafeClient, tls: ssl.SSLContext) -> None:
     def deaf(endpoint: Endpoint) -> Behaviour:
         async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -14,7 +14,7 @@ calls.
     ├─ InvalidRequest         a method, header or URL that is never sent; nothing was sent
     ├─ AddressRefused         the host has an address outside the public ones; nothing was sent
     ├─ NotResolved            the host has no address
-    ├─ NotConnected           no connection: refused, unreachable, or reset during the handshake
+    ├─ NotConnected           no connection: refused, unreachable, reset during the handshake, or not in time
     ├─ TlsFailed              the server speaks no TLS, or its certificate isn't valid for the host
     ├─ TimedOut               the deadline passed, at any point of the call
     ├─ HungUp                 the connection ended before the answer's headers
@@ -128,6 +128,7 @@ class AnswerGarbled(SendError):
 
 
 _MEANINGS: tuple[tuple[type[Exception], type[SendError]], ...] = (
+    (aiohttp.ConnectionTimeoutError, NotConnected),
     (TimeoutError, TimedOut),
     (aiohttp.ClientConnectorDNSError, NotResolved),
     (aiohttp.ClientSSLError, TlsFailed),
@@ -182,19 +183,28 @@ class SafeClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout_seconds: float = 10,
+        connect_seconds: float | None = None,
         max_bytes: int = 20_480,
     ) -> Answer:
         """The endpoint's answer with the first `max_bytes` bytes of its body. Raises SendError.
 
-        `timeout_seconds` is the deadline of the whole call. A request is sent once; only an idempotent method, such as
-        GET, is sent again when the endpoint had just closed the kept connection. Headers that frame the message are
-        set here: a caller who names one gets InvalidRequest.
+        `timeout_seconds` is the deadline of the whole call. `connect_seconds` is that of look-up, connection and
+        handshake, after which nothing is sent. A request is sent once; only an idempotent method, such as GET, is sent
+        again when the endpoint had just closed the kept connection. Headers that frame the message are set here: a
+        caller who names one gets InvalidRequest.
         """
         started = time.perf_counter()
         target = self._checked(method, url, headers or {})
         try:
             async with asyncio.timeout(timeout_seconds):
-                response = await self._pool().request(method, target, headers=headers, data=body, allow_redirects=False)
+                response = await self._pool().request(
+                    method,
+                    target,
+                    headers=headers,
+                    data=body,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(connect=connect_seconds),
+                )
                 content, truncated = await _first_bytes(response, max_bytes)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _meaning(error) from error

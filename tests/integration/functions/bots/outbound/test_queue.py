@@ -11,7 +11,11 @@ from functions.bots.conversations.messages import MessageState
 from functions.bots.conversations.records import Claim, StoredConversation, to_claim
 from functions.bots.outbound.drafts import Draft
 from functions.bots.outbound.errors import ConversationBusy, QueueFull
+from functions.bots.outbound.storage import OutboundMessages
+from local.aws.tables import StageTables
+from tests.support.bots.dying_dynamodb import ProcessDied
 from tests.support.bots.whatsapp_numbers import NumberedTenant, SendingProcess
+from tests.support.interleaving import InterleavingDynamoDB
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SENT = MessageState.SENT
@@ -88,6 +92,44 @@ async def test_no_part_goes_out_after_one_that_can_not(numbered: NumberedTenant,
     codes = [message.error and message.error.code for message in await numbered.messages(conversation)]
     assert codes == [None, 131026, 131026, None]
     assert (await numbered.current(conversation)).queued == 0
+
+
+async def test_process_that_dies_after_a_part_failed_lets_no_later_part_go_out(
+    numbered: NumberedTenant, sending: SendingProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def died(*_: object) -> None:
+        raise ProcessDied
+
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, "a", "b", "c"))
+    sending.graph.fault("error", code=131026, times=1, to=conversation.user.wa_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(OutboundMessages, "fail_waiting", died)
+        with pytest.raises(ProcessDied):
+            await sending.queue.drain(conversation, numbered.number, until=soon(sending))
+    sending.clock.now += 2 * MINUTE + SECOND
+    await sending.queue.work(await numbered.current(conversation))
+    assert texts(numbered, conversation) == []
+    codes = [message.error and message.error.code for message in await numbered.messages(conversation)]
+    assert (codes, await numbered.marks(conversation)) == ([131026] * 3, 0)
+    assert (await numbered.current(conversation)).queued == 0
+
+
+async def test_wait_for_a_claim_costs_reads(
+    numbered: NumberedTenant, sending: SendingProcess, bots_tables: StageTables
+) -> None:
+    dynamodb = InterleavingDynamoDB(bots_tables.endpoint)
+    process = sending.another(dynamodb)
+    conversation = await numbered.conversation()
+    await process.queue.put(conversation, drafts(sending, "a"))
+    claim = Claim("msg_of_another", Micros(sending.clock.now), by_bot=False)
+    await sending.database.update(CONVERSATIONS, conversation.key, set={"claim": to_claim(claim)})
+    dynamodb.sent.clear()
+    assert not await process.queue.drain(conversation, numbered.number, until=soon(process, 60))
+    await process.close()
+    await dynamodb.close()
+    assert dynamodb.sent["UpdateItem"] == 1
+    assert dynamodb.sent["GetItem"] < 40
 
 
 async def test_part_of_which_nobody_knows_is_not_repeated(numbered: NumberedTenant, sending: SendingProcess) -> None:

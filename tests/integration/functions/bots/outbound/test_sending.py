@@ -259,7 +259,8 @@ async def test_bot_that_was_taken_over_while_it_waits_for_meta_sends_nothing(
         sending.attempts.sleep = sleep
     assert numbered.delivered(conversation) == []
     assert await numbered.messages(conversation) == []
-    assert (await numbered.current(conversation)).claim is None
+    left = await numbered.current(conversation)
+    assert (left.claim, left.last_activity) == (None, conversation.last_activity)
 
 
 async def test_claim_of_a_dead_process_is_settled_after_two_minutes(
@@ -277,3 +278,27 @@ async def test_pending_conversation_stays_due(numbered: NumberedTenant, sending:
     await sending.sender.send(conversation, numbered.number, sending.draft())
     left = await numbered.current(conversation)
     assert (left.claim, left.due) == (None, "00000000001")
+
+
+async def test_change_feed_shows_a_message_of_which_nothing_was_heard(
+    numbered: NumberedTenant, sending: SendingProcess
+) -> None:
+    conversation = await numbered.conversation()
+    sending.graph.fault("lose_answer", times=1, to=conversation.user.wa_id)
+    await sending.sender.send(conversation, numbered.number, sending.draft())
+    before = (await numbered.current(conversation)).changed
+    sending.clock.now += 2 * MINUTE + SECOND
+    await sending.queue.work(await numbered.current(conversation))
+    (message,) = await numbered.messages(conversation)
+    assert message.error
+    assert (await numbered.current(conversation)).changed > before
+
+
+async def test_only_what_may_have_gone_out_is_activity(numbered: NumberedTenant, sending: SendingProcess) -> None:
+    earlier = Micros(sending.clock.now - MINUTE)
+    for fault, is_activity in (("error", False), ("lose_answer", True), (None, True)):
+        conversation = await numbered.conversation(last_activity=earlier)
+        if fault:
+            sending.graph.fault(fault, code=131026, times=1, to=conversation.user.wa_id)
+        await sending.sender.send(conversation, numbered.number, sending.draft())
+        assert ((await numbered.current(conversation)).last_activity > earlier) is is_activity
