@@ -10,6 +10,7 @@ from callmissed.clock import Micros, iso
 from callmissed.integrations.credentials import TwilioCredentials, WhatsAppCredentials
 from callmissed.integrations.verification import Verifier
 from callmissed.sealing import Sealer, UnsealError
+from functions.bots.bots.errors import bot_changed
 from functions.bots.bots.records import Bot, BotType
 from functions.bots.bots.schemas import ChannelCheckOut
 from functions.bots.bots.service import Bots
@@ -28,11 +29,14 @@ class ChannelCheck:
         self._sealer = sealer
 
     async def verify(self, tenant: str, bot_id: str, actor: Actor, now: Micros) -> ChannelCheckOut:
-        """The outcome, which is stored. Raises ApiError 404, 409."""
-        fault = await self._fault(await self._bots.get(tenant, bot_id))
+        """The outcome, which is stored. Raises ApiError 404, and 409 where the configuration changed meanwhile."""
+        checked = await self._bots.get(tenant, bot_id)
+        fault = await self._fault(checked)
         outcome = ChannelCheckOut(channel_verified=not fault, last_verified_at=iso(now), error_message=fault)
 
         def changed(bot: Bot) -> Bot:
+            if (bot.config, bot.sealed) != (checked.config, checked.sealed):
+                raise bot_changed()
             return replace(bot, config={**(bot.config or {}), **outcome.model_dump()})
 
         await self._bots.change(tenant, bot_id, "verify", changed, actor, now)

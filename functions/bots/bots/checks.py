@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ValidationError, WithJsonSchema
 from callmissed.catalog.loader import load_catalog
 from callmissed.catalog.model import Catalog, Category
 from functions.bots.bots.config import BotConfig
+from functions.bots.bots.credentials import masked
 
 MAX_CONFIG_BYTES = 64 * 1024
 MAX_DEPTH = 16
@@ -25,6 +26,9 @@ def readable(config: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("it has a text that is no Unicode, or a number that is none in JSON") from None
     if size > MAX_CONFIG_BYTES:
         raise ValueError(f"it is larger than {MAX_CONFIG_BYTES} bytes")
+    _, values = masked(config)
+    if sum(len(str(name)) for path in values for name in path) > MAX_CONFIG_BYTES:
+        raise ValueError(f"its credentials are beneath names of more than {MAX_CONFIG_BYTES} characters in all")
     return config
 
 

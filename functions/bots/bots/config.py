@@ -17,6 +17,8 @@ HANDOFF_PHRASES = (
     "किसी इंसान से बात",
     "மனிதரிடம் பேச",
 )
+_OUTCOME_FIELDS = ("channel_verified", "last_verified_at", "error_message")
+_CHANNEL_FIELDS = ("phone_number_id", "access_token", "account_sid", "auth_token")
 _MAX_PHRASES, _MAX_PHRASE_LENGTH = 50, 100
 _NUMBERS = ("quiet_seconds", "max_turns_per_conversation", "max_turns_per_day", "max_reply_tokens")
 
@@ -103,3 +105,15 @@ class BotConfig(BaseModel):
     def of(cls, config: Mapping[str, Any] | None) -> Self:
         """The configuration of a stored bot. Masks stand for credentials; a bot without one has the defaults."""
         return cls.model_validate(config or {})
+
+
+def checked_channel(config: Mapping[str, Any], values: Mapping[tuple[str | int, ...], Any]) -> dict[str, Any]:
+    """What `deploy/verify` checks of a masked configuration, whose masks stand for `values`."""
+    return {name: values.get((name,), config.get(name)) for name in _CHANNEL_FIELDS}
+
+
+def with_outcome(config: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """`config`, in which the fields that only `deploy/verify` writes are those of `stored`."""
+    written = {name: stored.get(name) for name in _OUTCOME_FIELDS if name in config}
+    unknown = {name for name in written if name not in stored}
+    return {name: written.get(name, value) for name, value in config.items() if name not in unknown}

@@ -5,6 +5,7 @@ and the values behind its masks are stored apart, so showing a bot unseals nothi
 """
 
 import json
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -56,7 +57,9 @@ def masked(config: Mapping[str, Any]) -> tuple[dict[str, Any], Values]:
 
 def seal(values: Values, sealer: Sealer) -> str | None:
     """The values, sealed; None without any."""
-    return sealer.seal(json.dumps([[path, value] for path, value in values.items()])) if values else None
+    if not values:
+        return None
+    return sealer.seal(json.dumps([[path, value] for path, value in values.items()], ensure_ascii=False))
 
 
 def unseal(sealed: str | None, sealer: Sealer) -> Values:
@@ -68,7 +71,7 @@ def kept(shown: Mapping[str, Any], values: Values, stored: Mapping[str, Any], ea
     """`values` of the masked configuration `shown`, where a value that is itself a mask is the one stored `earlier`.
 
     An element of a list keeps its values if an equal one is `stored`, masks included, wherever: lists get reordered,
-    and a credential must not reach another element. Raises NothingToKeep.
+    and a credential must not reach another element. Equal elements keep their places. Raises NothingToKeep.
     """
     origins = dict(_origins(shown, stored, (), ()))
     found: Values = {}
@@ -108,12 +111,25 @@ def _origins(new: Any, old: Any, path: Path, origin: Path) -> Iterator[tuple[Pat
 
 
 def _origins_in_list(new: Sequence[Any], old: Sequence[Any], path: Path, origin: Path) -> Iterator[tuple[Path, Path]]:
-    free = dict(enumerate(old))
-    for index, element in enumerate(new):
-        equal = [number for number, each in free.items() if each == element]
-        if equal:
-            number = index if index in equal else equal[0]
-            yield from _origins(element, free.pop(number), (*path, index), (*origin, number))
+    texts, earlier = [_text_of(each) for each in new], [_text_of(each) for each in old]
+    in_place = {index for index, pair in enumerate(zip(texts, earlier, strict=False)) if pair[0] == pair[1]}
+    free: dict[str, deque[int]] = defaultdict(deque)
+    for number, text in enumerate(earlier):
+        if number not in in_place:
+            free[text].append(number)
+    for index, text in enumerate(texts):
+        number = index if index in in_place else _next(free[text])
+        if number is not None:
+            yield from _origins(new[index], old[number], (*path, index), (*origin, number))
+
+
+def _next(numbers: deque[int]) -> int | None:
+    return numbers.popleft() if numbers else None
+
+
+def _text_of(element: Any) -> str:
+    """A text that equal elements have."""
+    return json.dumps(element, ensure_ascii=False, sort_keys=True)
 
 
 def _items(value: Any) -> Iterator[tuple[str, Any]]:

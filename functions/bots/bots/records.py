@@ -18,6 +18,11 @@ from callmissed.clock import Micros
 from callmissed.tenants.bots import bot_key
 
 COUNT = "COUNT#"
+MAX_STORED_BYTES = 380 * 1024
+"""Bound of a bot's texts: less than the 400 KB of an item."""
+
+MAX_TOGGLES = 20
+"""How many operations that toggled it a bot remembers."""
 
 
 class BotType(StrEnum):
@@ -35,8 +40,8 @@ class Bot:
     """A bot. Times are epoch microseconds.
 
     `config` is as the API shows it, `sealed` what its masks stand for (`functions.bots.bots.credentials`).
-    `conversation_count` is 0 where nobody asked for it. `revision` counts changes, `toggled_by` is the operation that
-    last toggled the bot.
+    `conversation_count` is 0 where nobody asked for it. `revision` counts changes, `toggled_by` has the operations
+    that last toggled the bot.
     """
 
     tenant: str
@@ -51,7 +56,7 @@ class Bot:
     is_active: bool = True
     conversation_count: int = 0
     revision: int = 1
-    toggled_by: str | None = None
+    toggled_by: tuple[str, ...] = ()
 
     @property
     def key(self) -> Item:
@@ -74,11 +79,11 @@ def to_bot_item(bot: Bot) -> Item:
         "system_prompt": bot.system_prompt,
         "created": bot.created,
         "updated": bot.updated,
-        "config": None if bot.config is None else json.dumps(bot.config, ensure_ascii=False, separators=(",", ":")),
+        "config": None if bot.config is None else _config_text(bot.config),
         "sealed": bot.sealed,
         "is_active": bot.is_active,
         "rev": bot.revision,
-        "toggled_by": bot.toggled_by,
+        "toggled_by": list(bot.toggled_by) or None,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -98,5 +103,15 @@ def bot_of(item: Item, conversation_count: int = 0) -> Bot:
         is_active=item["is_active"],
         conversation_count=conversation_count,
         revision=item["rev"],
-        toggled_by=item.get("toggled_by"),
+        toggled_by=tuple(item.get("toggled_by", ())),
     )
+
+
+def stored_bytes(bot: Bot) -> int:
+    """Size of the bot's texts in the table."""
+    texts = (bot.system_prompt, "" if bot.config is None else _config_text(bot.config), bot.sealed or "")
+    return sum(len(text.encode()) for text in texts)
+
+
+def _config_text(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, ensure_ascii=False, separators=(",", ":"))

@@ -3,7 +3,7 @@
 Every change is conditional on the revision that it read, and is retried on the current bot after a concurrent change.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,10 @@ from callmissed.errors import ApiError
 from callmissed.idempotency.operation import Operation
 from callmissed.sealing import Sealer
 from functions.bots.bots.audit import bot_event, described, difference
+from functions.bots.bots.config import checked_channel, with_outcome
 from functions.bots.bots.credentials import NothingToKeep, Values, kept, masked, seal, unseal
 from functions.bots.bots.errors import bot_changed, bot_not_found
-from functions.bots.bots.records import Bot
+from functions.bots.bots.records import MAX_STORED_BYTES, MAX_TOGGLES, Bot, stored_bytes
 from functions.bots.bots.repository import BotExists, BotRepository
 from functions.bots.bots.schemas import BotChanges, NewBot
 from functions.bots.numbers.repository import NumberRepository, unlink_operation
@@ -51,15 +52,17 @@ class Bots:
 
     async def create(self, tenant: str, new: NewBot, actor: Actor, now: Micros, operation: Operation) -> Bot:
         """A new bot; the same `operation` gives the same bot. Raises ApiError 422."""
-        bot = Bot(
-            tenant=tenant,
-            id=operation.new_uuid("bot", now),
-            name=new.name,
-            type=new.type,
-            system_prompt=new.system_prompt,
-            created=now,
-            updated=now,
-            **self._configured(new.config, None),
+        bot = _storable(
+            Bot(
+                tenant=tenant,
+                id=operation.new_uuid("bot", now),
+                name=new.name,
+                type=new.type,
+                system_prompt=new.system_prompt,
+                created=now,
+                updated=now,
+                **self._configured(new.config, None),
+            )
         )
         try:
             await self._bots.create(bot, audit_operation(bot_event("create", bot, actor, described(bot)), now))
@@ -73,7 +76,8 @@ class Bots:
         def changed(bot: Bot) -> Bot:
             fields: dict[str, Any] = {"name": changes.name, "system_prompt": changes.system_prompt}
             configured = {} if changes.config is None else self._configured(changes.config, bot)
-            return replace(bot, **{name: value for name, value in fields.items() if value is not None}, **configured)
+            given = {name: value for name, value in fields.items() if value is not None}
+            return _storable(replace(bot, **given, **configured))
 
         return await self.change(tenant, bot_id, "update", changed, actor, now)
 
@@ -81,9 +85,10 @@ class Bots:
         """The bot, active if it was not; the same `operation` toggles once. Raises ApiError 404, 409."""
 
         def changed(bot: Bot) -> Bot | None:
-            if bot.toggled_by == operation.id:
+            if operation.id in bot.toggled_by:
                 return None
-            return replace(bot, is_active=not bot.is_active, toggled_by=operation.id)
+            known = (*bot.toggled_by, operation.id)[-MAX_TOGGLES:]
+            return replace(bot, is_active=not bot.is_active, toggled_by=known)
 
         return await self.change(tenant, bot_id, "toggle", changed, actor, now)
 
@@ -134,13 +139,23 @@ class Bots:
             return {}
         shown, values = masked(config)
         stored = (before.config or {}) if before else {}
+        earlier = self.credentials(before) if before else {}
         try:
-            found = kept(shown, values, stored, self.credentials(before) if before else {})
+            found = kept(shown, values, stored, earlier)
         except NothingToKeep as error:
-            raise _no_value(error.path) from error
+            raise _refused("There is no stored value to keep", *error.path) from error
+        is_same = checked_channel(shown, found) == checked_channel(stored, earlier)
+        shown = with_outcome(shown, stored if is_same else {})
         return {"config": shown, "sealed": seal(found, self._sealer)}
 
 
-def _no_value(path: Sequence[str | int]) -> ApiError:
-    details = [{"loc": ["body", "config", *path], "msg": "There is no stored value to keep"}]
+def _storable(bot: Bot) -> Bot:
+    """The bot. Raises ApiError 422 for one that is too large for the table."""
+    if stored_bytes(bot) > MAX_STORED_BYTES:
+        raise _refused(f"With its prompt and its credentials the bot is larger than {MAX_STORED_BYTES} bytes")
+    return bot
+
+
+def _refused(text: str, *path: str | int) -> ApiError:
+    details = [{"loc": ["body", "config", *path], "msg": text}]
     return ApiError(422, "invalid_request_error", "The request is invalid.", details=details)

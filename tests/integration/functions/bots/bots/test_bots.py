@@ -94,6 +94,13 @@ async def test_toggle_flips_once_for_an_operation(tenant: BotTenant) -> None:
     assert [answer.json()["is_active"] for answer in again] == [True, True]
 
 
+async def test_toggle_that_is_run_again_after_another_one_flips_nothing(tenant: BotTenant) -> None:
+    one = f"/{(await tenant.bot())['id']}/toggle"
+
+    for operation, is_active in (("op_1", False), ("op_2", True), ("op_1", True), ("op_2", True)):
+        assert (await tenant.call("POST", one, operation=operation)).json()["is_active"] is is_active
+
+
 async def test_operation_creates_one_bot(bots_api: BotsApi, tenant: BotTenant) -> None:
     answers = [await tenant.call("POST", json=NEW, operation="0" * 32) for _ in range(2)]
 
