@@ -15,6 +15,8 @@ from callmissed.aws.attributes import Item
 from callmissed.clock import Micros
 
 ACCOUNT, NUMBER = "ACCOUNT#", "NUMBER#"
+DISCONNECTED = "disconnected"
+"""`registration_status` of a number whose token Meta refuses."""
 
 
 @dataclass(frozen=True, slots=True)

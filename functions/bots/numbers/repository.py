@@ -10,6 +10,7 @@ from callmissed.aws.operations import WriteOperation, put_new_operation, put_ope
 from callmissed.platform.tables import BOTS
 from functions.bots.numbers.records import (
     ACCOUNT,
+    DISCONNECTED,
     NUMBER,
     PhoneNumber,
     WhatsAppAccount,
@@ -50,6 +51,19 @@ class NumberRepository:
     async def unlink(self, number: PhoneNumber, bot_id: str) -> bool:
         """Unlink the number from the bot; False when it is linked to it no longer."""
         return await self._database.write_if(unlink_operation(number, bot_id))
+
+    async def disconnect(self, number: PhoneNumber, code: int | None) -> None:
+        """Show the number, whose token Meta refused with `code`, as disconnected, unless it changed meanwhile."""
+        if not number.is_connected:
+            return
+        error = "Meta refused the access token" + ("." if code is None else f" ({code}).")
+        await self._database.update_if(
+            BOTS,
+            number.key,
+            set={"registration_status": DISCONNECTED, "registration_error": error},
+            add={"revision": 1},
+            expected={"token": number.token, "registration_status": number.registration_status},
+        )
 
     async def accounts(self, tenant: str) -> list[WhatsAppAccount]:
         """The tenant's accounts, oldest first, strongly consistent."""

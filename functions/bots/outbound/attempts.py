@@ -11,9 +11,9 @@ from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import TransactionCanceled, Unavailable
 from callmissed.aws.operations import update_operation
 from callmissed.clock import Clock, system_clock
-from callmissed.platform.tables import BOTS, CONVERSATIONS
+from callmissed.platform.tables import CONVERSATIONS
 from callmissed.sealing import Sealer
-from functions.bots.channels.whatsapp.errors import FaultMeaning, GraphFault
+from functions.bots.channels.whatsapp.errors import FaultMeaning
 from functions.bots.channels.whatsapp.graph import GraphClient
 from functions.bots.channels.whatsapp.payloads import addressed, opaque_of
 from functions.bots.channels.whatsapp.sends import (
@@ -27,6 +27,7 @@ from functions.bots.channels.whatsapp.sends import (
 from functions.bots.conversations.messages import MessageState, SendFailure, StoredMessage
 from functions.bots.conversations.records import StoredConversation, change_mark, conversation_of
 from functions.bots.numbers.records import PhoneNumber
+from functions.bots.numbers.repository import NumberRepository
 from functions.bots.outbound.claims import ABANDONED, RELEASE_SECONDS, Claimed, Claims, release_changes
 from functions.bots.outbound.drafts import Draft, Fence
 from functions.bots.outbound.errors import ConversationBusy
@@ -40,9 +41,6 @@ from functions.bots.outbound.storage import (
 )
 
 Sleep = Callable[[float], Awaitable[None]]
-
-DISCONNECTED = "disconnected"
-"""`registration_status` of a number whose token Meta refuses."""
 
 _FIRST_PAUSE, _MAX_PAUSE = 0.5, 6.0
 _FIRST_WAIT, _MAX_WAIT = 0.1, 2.0
@@ -81,6 +79,7 @@ class SendAttempts:
         self.sleep = sleep
         self.claims = Claims(database)
         self.messages = OutboundMessages(database)
+        self._numbers = NumberRepository(database)
         self._graph = graph
         self._sealer = sealer
 
@@ -117,7 +116,7 @@ class SendAttempts:
                 break
             await self.sleep(pause)
         if isinstance(outcome, SendRefused) and outcome.fault.meaning is FaultMeaning.TOKEN:
-            await self._disconnect(number, outcome.fault)
+            await self._numbers.disconnect(number, outcome.fault.code)
         return outcome
 
     async def settle(self, message: StoredMessage, outcome: SendOutcome) -> StoredMessage:
@@ -234,14 +233,6 @@ class SendAttempts:
         if message is None or message.status is not MessageState.SENDING:
             return message
         return await self.messages.settle(message, failed_values(unknown_delivery()))
-
-    async def _disconnect(self, number: PhoneNumber, fault: GraphFault) -> None:
-        """Show the number as disconnected, unless its token was renewed meanwhile."""
-        changes: Item = {
-            "registration_status": DISCONNECTED,
-            "registration_error": f"Meta refused the access token ({fault.code}).",
-        }
-        await self.database.update_if(BOTS, number.key, set=changes, expected={"token": number.token})
 
 
 def is_abandoned(conversation: StoredConversation, now: int) -> bool:

@@ -25,7 +25,7 @@ from functions.bots.bots.repository import touch_operation
 from functions.bots.channels.whatsapp.accounts import has_number, read_account, read_number, subscribe
 from functions.bots.channels.whatsapp.errors import FaultMeaning
 from functions.bots.channels.whatsapp.graph import GraphClient, GraphError, GraphRefused, JsonObject
-from functions.bots.numbers.records import PhoneNumber, WhatsAppAccount
+from functions.bots.numbers.records import DISCONNECTED, PhoneNumber, WhatsAppAccount
 from functions.bots.numbers.repository import NumberRepository, save_account_operation, save_operation
 from functions.bots.whatsapp.descriptions import described_account, described_number
 from functions.bots.whatsapp.graph_errors import onboarding_error, refused
@@ -174,13 +174,13 @@ class NumberOnboarding:
         return Onboarded(account, number, missing), operations
 
     async def _callbacks(self, tenant: str, proven: ProvenNumber, owner: ProviderAccount | None) -> ProviderAccount:
-        """How the number's callbacks are verified: by the secret that is given, that was, or of the settings."""
+        """How the number's callbacks are verified: by the secret that is given, of the settings, or that was."""
         if proven.app_secret:
             return ProviderAccount(tenant, self._sealer.seal(proven.app_secret), allow_unsigned=False, proven=True)
-        if owner and owner.tenant == tenant and owner.secret:
-            return replace(owner, proven=True)
         settings = await self._integrations.get(tenant, WhatsAppCredentials.provider)
         fields: dict[str, Any] = dict(settings.fields) if settings else {}
+        if not fields.get("app_secret") and owner and owner.tenant == tenant and owner.secret:
+            return replace(owner, proven=True)
         unsigned = bool(fields.get("allow_unsigned")) and not fields.get("app_secret")
         return ProviderAccount(tenant, fields.get("app_secret"), allow_unsigned=unsigned, proven=True)
 
@@ -188,7 +188,7 @@ class NumberOnboarding:
 def _taken_from(number: PhoneNumber, now: Micros) -> Sequence[WriteOperation]:
     """Disconnect the number at the tenant that had it, and say so in that tenant's audit log."""
     text = "Another account has proven this number, and your access token no longer works."
-    lost = replace(number, is_active=False, registration_status="disconnected", registration_error=text, bot_id=None)
+    lost = replace(number, is_active=False, registration_status=DISCONNECTED, registration_error=text, bot_id=None)
     event = AuditEvent(
         number.tenant, "whatsapp.number.lost", "phone_number", number.id, Actor(ActorKind.SYSTEM, "onboarding"), {}
     )

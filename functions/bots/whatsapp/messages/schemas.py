@@ -1,6 +1,5 @@
 """Models of messages. Bounds are Meta's, so that a message that it would refuse is a 422 here."""
 
-import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
@@ -11,10 +10,11 @@ from functions.bots.channels.whatsapp import payloads
 from functions.bots.channels.whatsapp.graph import JsonObject
 from functions.bots.channels.whatsapp.text_parts import units
 from functions.bots.conversations.messages import StoredMessage
+from functions.bots.json_values import check_json
 from functions.bots.whatsapp.selectors import NewMessage, Wamid
 
 MAX_TEXT = 65_536
-_MAX_INTERACTIVE_BYTES = 32 * 1024
+_MAX_CONTENT_BYTES = 32 * 1024
 
 _Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 _Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
@@ -111,7 +111,7 @@ class NewInteractive(NewMessage):
         if (self.interactive is None) == (self.interactive_type is None):
             raise ValueError("exactly one of 'interactive' and 'interactive_type' is needed")
         if self.interactive is not None:
-            _check_size(self.interactive)
+            check_json(self.interactive, _MAX_CONTENT_BYTES)
             return self
         if self.body_text is None:
             raise ValueError("'body_text' is needed")
@@ -170,7 +170,7 @@ class NewContacts(NewMessage):
     @classmethod
     def have_names(cls, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Each card has a name."""
-        _check_size(value)
+        check_json(value, _MAX_CONTENT_BYTES)
         if not all(isinstance(card.get("name"), dict) and card["name"].get("formatted_name") for card in value):
             raise ValueError("each contact needs a 'name' with a 'formatted_name'")
         return value
@@ -250,8 +250,3 @@ class ReadResult(BaseModel):
     """The message is shown as read."""
 
     success: Literal[True] = True
-
-
-def _check_size(value: object) -> None:
-    if len(json.dumps(value).encode(errors="surrogatepass")) > _MAX_INTERACTIVE_BYTES:
-        raise ValueError(f"at most {_MAX_INTERACTIVE_BYTES} bytes")

@@ -24,6 +24,6 @@ def prove_operation(account: str, proven: ProviderAccount, seen: ProviderAccount
 
 
 def verify_token_operation(tenant: str, token: str) -> WriteOperation:
-    """Let Meta's handshake pass with the tenant's verify token."""
-    owners = {"owners": frozenset({tenant})}
+    """Let Meta's handshake pass with the tenant's verify token, whatever its credentials name later."""
+    owners = {"proven": frozenset({tenant})}
     return update_operation(TENANTS, account_key(verifier_of(token)), add=owners, upsert=True)

@@ -6,7 +6,8 @@ Items of the table `tenants`:
     @whatsapp#<number id>    ACCOUNT                  owner, sealed signing secret, whether unsigned callbacks pass,
                                                       and whether the owner has proven with Meta that it is theirs
     @twilio#<sid>#<number>   ACCOUNT                  the same
-    @whatsapp-verify#<hash>  ACCOUNT                  owners: the tenants that chose this verify token
+    @whatsapp-verify#<hash>  ACCOUNT                  owners: the tenants whose credentials have this verify token;
+                                                      proven: those that proved a number with it
 
 Credentials and their look-up items change in one transaction. An account has one owner at most; a verify token,
 which tenants choose, may have several. An account that was proven (`callmissed.integrations.ownership`) stays its
@@ -117,7 +118,8 @@ class Integrations:
 
     async def knows_verify_token(self, token: str) -> bool:
         """Whether a tenant chose `token` for Meta's handshake."""
-        return bool((await self._account(verifier_of(token))).get("owners"))
+        item = await self._account(verifier_of(token))
+        return bool(item.get("owners") or item.get("proven"))
 
     async def _left(self, after: Integration, before: Integration | None) -> str | None:
         """The earlier account, if nothing but the earlier credentials made it the tenant's."""
