@@ -89,6 +89,12 @@ class StoredMessage:
         """Whether the end user wrote it."""
         return self.author == "user"
 
+    @property
+    def surely_failed(self) -> bool:
+        """Whether Meta did not take it."""
+        unknown = self.error is None or self.error.title == DELIVERY_UNKNOWN
+        return self.status is MessageState.FAILED and self.wamid is None and not unknown
+
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:

@@ -115,10 +115,11 @@ class StoredConversation:
     `number_id` is Meta's id of the phone number. `epoch` is raised by every take-over and hand-back: a bot's message
     leaves only in the epoch in which its turn began. `pending` inbound messages, named by `pending_ids`, wait for a
     turn since `pending_since`; `last_inbound` is the id of the one that came last, `last_inbound_at` the latest time by
-    Meta, which opens the window. `queued` messages wait to be sent, in their order; `unsettled` are the ids of messages
-    that may have gone out, of which no status has come yet. `counted` is the month in which it counts in the plan's
-    limit, that of its first turn, None before. `answers` counts the turns that were answered, `answers_today` those of
-    the UTC day `answers_day`, such as 20261128. `handoff` is the sort key of its entry in the hand-off queue.
+    Meta, which opens the window. `queued` messages wait to be sent, in their order, which is that of `enqueued`, the
+    number of texts that ever waited; `unsettled` are the ids of messages that may have gone out, of which no status has
+    come yet. `counted` is the month in which it counts in the plan's limit, that of its first turn, None before.
+    `answers` counts the turns that were answered, `answers_today` those of the UTC day `answers_day`, such as 20261128.
+    `handoff` is the sort key of its entry in the hand-off queue.
     """
 
     tenant: str
@@ -144,6 +145,7 @@ class StoredConversation:
     lease: Lease | None = None
     claim: Claim | None = None
     queued: int = 0
+    enqueued: int = 0
     unsettled: frozenset[str] = frozenset()
     last_turn: LastTurn | None = None
     failure_text_at: Micros | None = None
@@ -266,6 +268,7 @@ def to_conversation_item(conversation: StoredConversation) -> Item:
         "lease": to_lease(conversation.lease) if conversation.lease else None,
         "claim": to_claim(conversation.claim) if conversation.claim else None,
         "queued": conversation.queued or None,
+        "enqueued": conversation.enqueued or None,
         "unsettled": conversation.unsettled or None,
         "last_turn": to_last_turn(conversation.last_turn) if conversation.last_turn else None,
         "failure_text_at": conversation.failure_text_at,
@@ -314,6 +317,7 @@ def conversation_of(item: Item) -> StoredConversation:
         lease=_lease_of(item.get("lease")),
         claim=_claim_of(item.get("claim")),
         queued=item.get("queued", 0),
+        enqueued=item.get("enqueued", 0),
         unsettled=frozenset(item.get("unsettled", ())),
         last_turn=_last_turn_of(item.get("last_turn")),
         answers=item.get("answers", 0),

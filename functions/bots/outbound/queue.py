@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from callmissed.aws.comparisons import at_most, missing_or
+from callmissed.aws.comparisons import at_most, equal, missing_or
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import Changes, update_operation
 from callmissed.aws.queues import QueueUnavailable, Sending
@@ -28,6 +28,7 @@ from functions.bots.outbound.storage import QueueMark, queued_puts
 MAX_WAITING = 100
 """Maximum messages that wait for one end user."""
 
+_TRIES = 20
 _API_SECONDS = 25
 """Delay of the job that goes on for an API process, which itself sends meanwhile."""
 
@@ -47,17 +48,26 @@ class MessageQueue:
         self._numbers = NumberRepository(attempts.database)
 
     async def put(self, conversation: StoredConversation, drafts: Sequence[Draft]) -> list[StoredMessage]:
-        """Store `drafts`, to be sent in their order. Raises QueueFull, or ConversationBusy if they are stored."""
-        attempts, now = self._attempts, self._attempts.clock()
-        messages = [draft.stored(conversation, MessageState.QUEUED, now) for draft in drafts]
-        changes = _queued_changes(conversation, drafts, now)
-        operations = [update_operation(CONVERSATIONS, conversation.key, **changes), *queued_puts(messages)]
-        try:
-            await attempts.database.transact(operations)
-        except TransactionCanceled as canceled:
-            raise QueueFull if canceled.reasons[0] == "ConditionalCheckFailed" else ConversationBusy from None
-        await self._send_job(conversation, _API_SECONDS)
-        return messages
+        """Store `drafts`, to be sent in their order and after all that wait.
+
+        Raises QueueFull, and ConversationBusy if they are stored, or other texts took the place at each try.
+        """
+        for _ in range(_TRIES):
+            if conversation.queued + len(drafts) > MAX_WAITING:
+                raise QueueFull
+            now = self._attempts.clock()
+            messages = [draft.stored(conversation, MessageState.QUEUED, now) for draft in drafts]
+            update = update_operation(CONVERSATIONS, conversation.key, **_queued_changes(conversation, drafts, now))
+            try:
+                await self._attempts.database.transact([update, *queued_puts(messages, conversation.enqueued)])
+            except TransactionCanceled as canceled:
+                if canceled.reasons[0] != "ConditionalCheckFailed":
+                    raise ConversationBusy from None
+                conversation = await self._attempts.current(conversation)
+                continue
+            await self._send_job(conversation, _API_SECONDS)
+            return messages
+        raise ConversationBusy
 
     async def drain(self, conversation: StoredConversation, number: PhoneNumber | None, *, until: float) -> bool:
         """Send what waits, in its order, `until` then; whether nothing waits any more."""
@@ -151,12 +161,13 @@ class MessageQueue:
 
 
 def _queued_changes(conversation: StoredConversation, drafts: Sequence[Draft], now: Micros) -> Changes:
-    takes_over = any(draft.takes_over for draft in drafts)
+    takes_over, before = any(draft.takes_over for draft in drafts), conversation.enqueued
+    place = equal(before) if before else missing_or(equal(0))
     return {
         "set": {"changed": change_mark(now, conversation.id)} | ({"autoreply": False} if takes_over else {}),
         "set_missing": {"shard": shard_of(conversation.id), "due": due_text(now)},
-        "add": {"queued": len(drafts)} | ({"epoch": 1} if takes_over else {}),
-        "expected": {"queued": missing_or(at_most(MAX_WAITING - len(drafts)))},
+        "add": {"queued": len(drafts), "enqueued": 1} | ({"epoch": 1} if takes_over else {}),
+        "expected": {"queued": missing_or(at_most(MAX_WAITING - len(drafts))), "enqueued": place},
     }
 
 

@@ -2,7 +2,8 @@
 
 Besides messages and turns, a conversation's partition has:
 
-    QUEUED#<first id>#<part>  the mark of a message that waits to be sent: `id`, and `first` of the parts of its text
+    QUEUED#<place>#<part>  the mark of a message that waits to be sent: `id`, and `first` of the parts of its text;
+                           `place` counts the conversation's texts that ever waited
 """
 
 from collections.abc import Sequence
@@ -92,6 +93,10 @@ class OutboundMessages:
             expected={"status": _SENDING, "attempt": attempt},
         )
 
+    async def retried(self, message: StoredMessage, now: Micros) -> Micros:
+        """When the request of the failed message was run again, `now` for the first time."""
+        return Micros((await self._database.update(MESSAGES, message.key, set_missing={"retried": now}))["retried"])
+
     async def drop(self, message: StoredMessage) -> None:
         """Remove a new message that did not leave."""
         await self._database.delete_if(MESSAGES, message.key, expected={"status": _SENDING})
@@ -138,12 +143,12 @@ def unknown_delivery() -> SendFailure:
     return SendFailure(None, DELIVERY_UNKNOWN, "Meta gave no answer, and no status of the message came.")
 
 
-def queued_puts(messages: Sequence[StoredMessage]) -> list[WriteOperation]:
-    """Store the parts of a text, which wait to be sent in their order, and their marks."""
+def queued_puts(messages: Sequence[StoredMessage], place: int) -> list[WriteOperation]:
+    """Store the parts of a text, which wait to be sent in their order, and their marks at a `place` of their own."""
     first = messages[0].id
     writes: list[WriteOperation] = []
     for part, message in enumerate(messages):
-        key = {"thread": message.key["thread"], "item": f"{QUEUED}{first}#{part:03d}"}
+        key = {"thread": message.key["thread"], "item": f"{QUEUED}{place:012d}#{part:03d}"}
         mark = key | {"tenant": message.tenant, "id": message.id, "first": first}
         writes += [put_new_operation(MESSAGES, to_message_item(message)), put_operation(MESSAGES, mark)]
     return writes

@@ -1,6 +1,6 @@
 """Drafts of the messages that a request asks for, and their ids."""
 
-from callmissed.clock import Micros
+from callmissed.clock import SECOND, Micros
 from callmissed.idempotency.operation import Operation, derived
 from callmissed.ids import sortable_id
 from functions.bots.channels.whatsapp import payloads
@@ -62,11 +62,22 @@ def drafts_of(message: NewMessage, author: str, ids: list[str], contents: list[C
     ]
 
 
-def message_ids(operation: Operation, now: Micros, count: int) -> list[str]:
-    """Ids of the messages of an operation: the same ones when the request is run again."""
-    start = now if operation.begun is None else operation.begun
-    bits = [int(derived(operation.id, f"message {part}")[:_RANDOM_DIGITS], 16) for part in range(count)]
-    return [f"msg_{sortable_id(Micros(start + part * _MILLISECOND), each)}" for part, each in enumerate(bits)]
+def message_ids(operation: Operation, begun: Micros, count: int, retries: int = 0) -> list[str]:
+    """Ids of the messages of an operation that was `begun` then, the same ones when the request is run again.
+
+    A request whose messages failed gets new ones for each of its `retries`.
+    """
+    named = f"retry {retries} message" if retries else "message"
+    bits = [int(derived(operation.id, f"{named} {part}")[:_RANDOM_DIGITS], 16) for part in range(count)]
+    return [f"msg_{sortable_id(Micros(begun + part * _MILLISECOND), each)}" for part, each in enumerate(bits)]
+
+
+def begun_at(operation: Operation, now: Micros) -> Micros:
+    """When the operation began, by which its messages are ordered, the same for every run.
+
+    A keyed one is known to the second: its end, so that an answer comes after the message that it answers.
+    """
+    return now if operation.begun is None else Micros(operation.begun + SECOND - _MILLISECOND)
 
 
 def _interactive(interactive: JsonObject) -> Content:

@@ -3,7 +3,7 @@
 from callmissed.clock import Micros
 from callmissed.idempotency.operation import Operation, derived
 from functions.bots.channels.whatsapp.text_parts import text_parts
-from functions.bots.whatsapp.messages.drafts import message_ids
+from functions.bots.whatsapp.messages.drafts import begun_at, message_ids
 from functions.bots.whatsapp.messages.schemas import MessageContact, NewText, OutboundMessage, SendResult
 from functions.bots.whatsapp.selectors import NewMessage
 
@@ -22,7 +22,7 @@ def sandbox_result(message: NewMessage, kind: str, operation: Operation, now: Mi
             type=kind,
             error=None,
         )
-        for id in message_ids(operation, now, parts)
+        for id in message_ids(operation, begun_at(operation, now), parts)
     ]
     wamids = [each.wamid for each in shown if each.wamid]
     contact = MessageContact(input=message.given, wa_id=message.wa_id, user_id=message.recipient)

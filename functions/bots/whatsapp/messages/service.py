@@ -14,7 +14,7 @@ from functions.bots.outbound.errors import ConversationBusy, NotSendable
 from functions.bots.outbound.queue import MessageQueue
 from functions.bots.outbound.sending import MessageSender, SendTimes, check_sendable
 from functions.bots.whatsapp.errors import not_sent, refused_message
-from functions.bots.whatsapp.messages.drafts import contents_of, drafts_of, message_ids
+from functions.bots.whatsapp.messages.drafts import begun_at, contents_of, drafts_of, message_ids
 from functions.bots.whatsapp.messages.schemas import MessageContact, OutboundMessage, SendResult
 from functions.bots.whatsapp.recipients import Recipients
 from functions.bots.whatsapp.selectors import NewMessage
@@ -50,23 +50,32 @@ class WhatsAppMessages:
         number = await self.recipients.number(caller.tenant, message)
         conversation = await self.recipients.conversation(number, message)
         contents = contents_of(message, meta_media_id=meta_media_id)
-        ids = message_ids(operation, self._attempts.clock(), len(contents))
-        earlier = await self._earlier(conversation, ids, operation)
+        ids, earlier = await self._earlier(conversation, operation, len(contents))
         try:
             stored = earlier or await self._sent(
                 conversation, number, drafts_of(message, author_of(caller), ids, contents), until
             )
         except NotSendable as reason:
             raise not_sent(reason) from None
-        if (error := stored[0].error) and not any(each.wamid for each in stored):
+        if (error := stored[0].error) and all(each.surely_failed for each in stored):
             raise refused_message(error)
         return _result(message, conversation, stored)
 
     async def _earlier(
-        self, conversation: StoredConversation, ids: Sequence[str], operation: Operation
-    ) -> list[StoredMessage]:
-        """The messages that an earlier run of the request stored. They are not sent again."""
-        return await self._attempts.messages.stored(conversation, ids) if operation.begun is not None else []
+        self, conversation: StoredConversation, operation: Operation, count: int
+    ) -> tuple[list[str], list[StoredMessage]]:
+        """Ids of the request's messages, and those that an earlier run of it stored, which are not sent again.
+
+        A run whose messages surely failed counts as none: the next one has ids of its own.
+        """
+        messages, now, retries = self._attempts.messages, self._attempts.clock(), 0
+        ids = message_ids(operation, begun_at(operation, now), count)
+        if operation.begun is None:
+            return ids, []
+        while (stored := await messages.stored(conversation, ids)) and all(each.surely_failed for each in stored):
+            retries += 1
+            ids = message_ids(operation, await messages.retried(stored[0], now), count, retries)
+        return ids, stored
 
     async def _sent(
         self, conversation: StoredConversation, number: PhoneNumber, drafts: Sequence[Draft], until: float

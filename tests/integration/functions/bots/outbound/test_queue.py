@@ -74,6 +74,32 @@ async def test_pair_rate_leaves_the_rest_for_later(numbered: NumberedTenant, sen
     assert texts(numbered, conversation) == ["a", "b", "c"]
 
 
+async def test_text_of_a_process_with_a_slow_clock_does_not_go_between_the_parts_of_another(
+    numbered: NumberedTenant, sending: SendingProcess
+) -> None:
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, "a", "b", "c"))
+    sending.graph.fault("error", code=131056, after=1, times=None, to=conversation.user.wa_id)
+    assert not await sending.queue.drain(conversation, numbered.number, until=soon(sending, 3))
+    sending.graph.clear_faults()
+    sending.clock.now -= 9 * SECOND
+    await sending.queue.put(await numbered.current(conversation), drafts(sending, "d"))
+    sending.clock.now += 9 * SECOND
+    assert await sending.queue.drain(conversation, numbered.number, until=soon(sending, 60))
+    assert texts(numbered, conversation) == ["a", "b", "c", "d"]
+
+
+async def test_texts_of_several_processes_keep_their_parts_together(
+    numbered: NumberedTenant, sending: SendingProcess
+) -> None:
+    conversation = await numbered.conversation()
+    wanted = [[f"{text}{part}" for part in range(3)] for text in range(8)]
+    await asyncio.gather(*(sending.queue.put(conversation, drafts(sending, *parts)) for parts in wanted))
+    assert await sending.queue.drain(conversation, numbered.number, until=soon(sending, 300))
+    sent = texts(numbered, conversation)
+    assert sorted(sent[start : start + 3] for start in range(0, 24, 3)) == wanted  # pyright: ignore[reportArgumentType]
+
+
 async def test_real_pair_rate_of_the_stand_in_is_paced(numbered: NumberedTenant, sending: SendingProcess) -> None:
     conversation = await numbered.conversation()
     await sending.queue.put(conversation, drafts(sending, *map(str, range(49))))
