@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from callmissed.audit.events import Actor
 from callmissed.clock import Micros, iso
 from callmissed.integrations.credentials import TwilioCredentials, WhatsAppCredentials
-from callmissed.integrations.verification import Verifier
+from callmissed.integrations.verification import TOKEN_REFUSED, Verifier
 from callmissed.sealing import Sealer, UnsealError
 from functions.bots.bots.errors import bot_changed
 from functions.bots.bots.records import Bot, BotType
@@ -57,14 +57,16 @@ class ChannelCheck:
 
     async def _whatsapp(self, bot: Bot, config: dict[str, Any]) -> str | None:
         number_id, token = config.get("phone_number_id"), config.get("access_token")
-        if number_id and not token:
-            number = await self._numbers.get(bot.tenant, number_id)
-            token = self._sealer.unseal(number.token) if number else None
+        number = await self._numbers.get(bot.tenant, number_id) if number_id and not token else None
+        token = self._sealer.unseal(number.token) if number else token
         if not number_id or not token:
             return "The configuration needs phone_number_id and access_token."
-        return await self._verifier.fault(
+        fault = await self._verifier.fault(
             WhatsAppCredentials(phone_number_id=number_id, access_token=token, verify_token="unused")  # noqa: S106
         )
+        if number and fault == TOKEN_REFUSED:
+            await self._numbers.disconnect(number, None)
+        return fault
 
     async def _twilio(self, config: dict[str, Any]) -> str | None:
         sid, token = config.get("account_sid"), config.get("auth_token")

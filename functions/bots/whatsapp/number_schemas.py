@@ -108,8 +108,8 @@ class AccountOut(BaseModel):
     currency: str | None
     review_status: str | None
     account_status: str | None
-    account_restriction_reason: str | None
-    payment_setup_complete: bool | None = Field(description="Null: Meta does not say.")
+    account_restriction_reason: str | None = Field(description="Always null: Meta is not asked for it.")
+    payment_setup_complete: bool | None = Field(description="Always null: Meta is not asked for it.")
     is_active: bool
     created_at: str
 

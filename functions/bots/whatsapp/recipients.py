@@ -1,11 +1,13 @@
 """The number that sends, and the conversation that a message goes to."""
 
-from callmissed.errors import invalid_request
+from callmissed.errors import ApiError, invalid_request
+from functions.bots.channels.whatsapp.errors import FaultMeaning
+from functions.bots.channels.whatsapp.graph import GraphError, GraphRefused
 from functions.bots.conversations.records import EndUser, StoredConversation
 from functions.bots.conversations.repository import ConversationRepository
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.numbers.repository import NumberRepository
-from functions.bots.whatsapp.errors import no_conversation, unknown_conversation, unknown_number
+from functions.bots.whatsapp.errors import graph_failed, no_conversation, unknown_conversation, unknown_number
 from functions.bots.whatsapp.selectors import NewMessage, NumberSelector
 
 
@@ -36,14 +38,27 @@ class Recipients:
         return found
 
     async def conversation(self, number: PhoneNumber, message: NewMessage) -> StoredConversation:
-        """The user's latest conversation with the number. Raises ApiError 404, and 422 where there is none."""
-        if message.conversation_id is not None:
-            found = await self._conversations.get(number.tenant, str(message.conversation_id))
-            if found is None or found.number_id != number.number_id:
-                raise unknown_conversation()
-            return found
-        user = EndUser(wa_id=message.wa_id, user_id=message.recipient)
-        latest = await self._conversations.latest_of(number.tenant, number.number_id, user)
+        """The user's latest conversation with the number, also where the message names an earlier one.
+
+        Raises ApiError 404, and 422 where there is none.
+        """
+        named = await self._named(number, message)
+        user = named.user if named else EndUser(wa_id=message.wa_id, user_id=message.recipient)
+        latest = await self._conversations.latest_of(number.tenant, number.number_id, user) or named
         if latest is None:
             raise no_conversation()
         return latest
+
+    async def failed(self, number: PhoneNumber, error: GraphError) -> ApiError:
+        """The error of a request of the number, which is disconnected from then on if Graph refused its token."""
+        if isinstance(error, GraphRefused) and error.fault.meaning is FaultMeaning.TOKEN:
+            await self._numbers.disconnect(number, error.fault.code)
+        return graph_failed(error)
+
+    async def _named(self, number: PhoneNumber, message: NewMessage) -> StoredConversation | None:
+        if message.conversation_id is None:
+            return None
+        found = await self._conversations.get(number.tenant, str(message.conversation_id))
+        if found is None or found.number_id != number.number_id:
+            raise unknown_conversation()
+        return found

@@ -13,7 +13,7 @@ from functions.bots.conversations.messages import message_key, message_of
 from functions.bots.conversations.repository import ConversationRepository
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.whatsapp.errors import graph_failed, refused_number
-from functions.bots.whatsapp.media.errors import too_large, unknown_media
+from functions.bots.whatsapp.media.errors import too_large, unknown_media, unsupported_type
 from functions.bots.whatsapp.media.ids import named_media, receiving_message, uploaded_id
 from functions.bots.whatsapp.media.schemas import MediaDetails, UploadedMedia
 from functions.bots.whatsapp.recipients import Recipients
@@ -57,7 +57,9 @@ class WhatsAppMedia:
         try:
             answer = await self._graph.upload(f"{number.number_id}/media", self._token(number), content, content_type)
         except GraphError as error:
-            raise graph_failed(error) from None
+            if isinstance(error, GraphRefused) and error.fault.meaning is FaultMeaning.INVALID:
+                raise unsupported_type() from None
+            raise await self._recipients.failed(number, error) from None
         media_id = answer.get("id")
         if not isinstance(media_id, str):
             raise ApiError(502, "channel_error", "Meta's answer has no id of the media.")
@@ -78,7 +80,7 @@ class WhatsAppMedia:
         try:
             download = await self._graph.download(url, self._token(number), MAX_BYTES)
         except GraphError as error:
-            raise _media_failed(error) from None
+            raise (unknown_media() if _is_gone(error) else graph_failed(error)) from None
         if download is None:
             raise too_large(MAX_BYTES)
         return download
@@ -115,7 +117,9 @@ class WhatsAppMedia:
         try:
             return found.number, await self._graph.get(found.media_id, self._token(found.number), query)
         except GraphError as error:
-            raise _media_failed(error) from None
+            if _is_gone(error):
+                raise unknown_media() from None
+            raise await self._recipients.failed(found.number, error) from None
 
     def _token(self, number: PhoneNumber) -> str:
         if not number.is_connected:
@@ -123,9 +127,7 @@ class WhatsAppMedia:
         return self._sealer.unseal(number.token)
 
 
-def _media_failed(error: GraphError) -> ApiError:
-    """Of media that Meta does not know, or keeps no longer, it says that an id or a parameter is wrong."""
+def _is_gone(error: GraphError) -> bool:
+    """Whether Meta does not know the media: it says then that an id or a parameter is wrong."""
     gone = (FaultMeaning.INVALID, FaultMeaning.NUMBER, FaultMeaning.MEDIA, FaultMeaning.OTHER)
-    if isinstance(error, GraphRefused) and (error.fault.status == 404 or error.fault.meaning in gone):
-        return unknown_media()
-    return graph_failed(error)
+    return isinstance(error, GraphRefused) and (error.fault.status == 404 or error.fault.meaning in gone)

@@ -7,7 +7,7 @@ from functions.bots.channels.whatsapp.graph import GraphClient, GraphError
 from functions.bots.channels.whatsapp.sends import mark_read
 from functions.bots.conversations.messages import StoredMessage, message_of, wamid_key
 from functions.bots.conversations.repository import ConversationRepository
-from functions.bots.whatsapp.errors import graph_failed, unknown_message
+from functions.bots.whatsapp.errors import refused_number, unknown_message
 from functions.bots.whatsapp.recipients import Recipients
 
 
@@ -44,8 +44,10 @@ class MessageLookup:
         if not message.is_inbound or conversation is None:
             raise unknown_message()
         number = await self._recipients.numbered(tenant, conversation.number_id)
+        if not number.is_connected:
+            raise refused_number()
         try:
             token = self._sealer.unseal(number.token)
             await mark_read(self._graph, number.number_id, token, wamid, typing=typing)
         except GraphError as error:
-            raise graph_failed(error) from None
+            raise await self._recipients.failed(number, error) from None

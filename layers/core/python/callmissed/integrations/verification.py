@@ -16,6 +16,7 @@ from callmissed.integrations.credentials import (
 )
 
 TIMEOUT_SECONDS = 5
+TOKEN_REFUSED = "Meta refuses the access token."  # noqa: S105
 _REFUSED = (401, 403)
 _ASKED_WRONGLY = (400, 405, 422)
 
@@ -61,8 +62,10 @@ class Verifier:
         answer = await self._send("GET", url, {"Authorization": f"Bearer {credentials.access_token}"})
         if answer.status == 200 and _json(answer).get("id") == number:
             return None
-        if answer.status in _REFUSED:
-            return "Meta refuses the access token."
+        if answer.status == 401:
+            return TOKEN_REFUSED
+        if answer.status == 403:
+            return "The access token lacks a permission at Meta."
         return f"Meta does not show this phone number id to the access token (HTTP {answer.status})."
 
     async def _twilio(self, credentials: TwilioCredentials) -> str | None:

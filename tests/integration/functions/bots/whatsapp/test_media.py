@@ -83,6 +83,12 @@ async def test_large_media_are_refused(key: BotTenant, numbered: NumberedTenant)
     refused(await key.call("POST", PATH, data=form, files=files), 413, "file_too_large")
 
 
+async def test_type_that_whatsapp_does_not_take_is_named(key: BotTenant, numbered: NumberedTenant) -> None:
+    form = {"phone_id": numbered.number.id}
+    answer = await key.call("POST", PATH, data=form, files={"file": ("a.zip", PNG, "application/zip")})
+    assert refused(answer, 422, "unsupported_media")["details"][0]["loc"] == ["body", "file"]
+
+
 async def test_graph_that_does_not_answer_is_503(key: BotTenant, numbered: NumberedTenant) -> None:
     media_id = await uploaded(key, numbered)
     numbered.sending.graph.fault("server_error", status=500, on="*", times=1)
