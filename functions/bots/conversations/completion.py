@@ -12,21 +12,20 @@ def completion_operations(conversation: StoredConversation, now: Micros) -> list
     """Complete a silent conversation, the first operation, which fails if it is not as it was read.
 
     `conversation.ended` is published, and an entry of the hand-off queue goes. The conversation stays in the index
-    `due` as long as a message is being sent, or waits to be sent.
+    `due` as long as a turn is not ended, or a message is being sent, or waits to be sent.
     """
-    waits = conversation.claim or conversation.queued or conversation.unsettled
     changes: Changes = {
         "set": {"status": str(Status.COMPLETED), "changed": change_mark(now, conversation.id), "pending": 0},
         "add": {"epoch": 1},
-        "remove": ("handoff", "pending_ids", "pending_since", *(() if waits else ("due", "shard"))),
+        "remove": ("handoff", "pending_ids", "pending_since", *(() if conversation.is_busy else ("due", "shard"))),
         "expected": {
             "status": str(conversation.status),
             "last_activity": conversation.last_activity,
             "epoch": conversation.epoch,
         },
     }
-    if not waits:
-        changes["must_not_exist"] = ("claim", "unsettled")
+    if not conversation.is_busy:
+        changes["must_not_exist"] = ("claim", "lease", "unsettled")
     operations = [update_operation(CONVERSATIONS, conversation.key, **changes)]
     if conversation.handoff:
         operations.append(

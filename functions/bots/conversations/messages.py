@@ -41,6 +41,9 @@ class MessageState(StrEnum):
     FAILED = "failed"
 
 
+NOT_CONNECTED = "not_connected"
+"""Title of the error of a message for which Meta could not be reached."""
+
 DELIVERY_UNKNOWN = "delivery_unknown"
 """Title of the error of a message of which nobody knows whether it went out. A later status may settle it."""
 

@@ -169,6 +169,11 @@ class StoredConversation:
         return thread_of(self.tenant, self.id)
 
     @property
+    def is_busy(self) -> bool:
+        """Whether more than inbound messages waits: a turn that began, or a message on its way to the end user."""
+        return bool(self.lease or self.claim or self.queued or self.unsettled)
+
+    @property
     def is_open(self) -> bool:
         """Whether the end user's next message belongs to it, if it does not come after a day's silence."""
         return self.status in OPEN

@@ -1,5 +1,6 @@
-"""Reads of conversations by id and by end user."""
+"""Conversations by id and by end user, and the end of what is due."""
 
+from callmissed.aws.comparisons import equal, missing_or
 from callmissed.aws.database import Database
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.records import (
@@ -23,6 +24,18 @@ class ConversationRepository:
         """The conversation, strongly consistent."""
         item = await self._database.get(CONVERSATIONS, conversation_key(tenant, conversation_id))
         return conversation_of(item) if item else None
+
+    async def leave_due(self, conversation: StoredConversation) -> None:
+        """Take the conversation out of the index `due`, if nothing waits in it."""
+        if conversation.due is None:
+            return
+        await self._database.update_if(
+            CONVERSATIONS,
+            conversation.key,
+            remove=("due", "shard", "pending_since"),
+            expected={"due": conversation.due, "pending": 0, "queued": missing_or(equal(0))},
+            must_not_exist=("claim", "lease", "unsettled"),
+        )
 
     async def known_user(self, tenant: str, number_id: str, user: EndUser) -> KnownUser | None:
         """What is known of the end user at a number, under one of the names; None for a stranger."""

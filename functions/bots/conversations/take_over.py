@@ -201,20 +201,16 @@ def _hand_back_changes(before: StoredConversation) -> tuple[Changes, list[WriteO
     changes: Changes = {
         "set": {"autoreply": True, "pending": 0, **status},
         "add": {"epoch": 1},
-        "remove": ("assigned_to", "handoff", "pending_ids", "pending_since", *(() if _is_due_beside(before) else _DUE)),
+        "remove": ("assigned_to", "handoff", "pending_ids", "pending_since", *(() if before.is_busy else _DUE)),
         "expected": {
             "epoch": before.epoch,
             "status": one_of(*map(str, OPEN)) if before.is_open else str(before.status),
         },
     }
+    changes["must_not_exist"] = () if before.is_busy else ("claim", "lease", "unsettled")
     if before.handoff is None:
-        return {**changes, "must_not_exist": ("handoff",)}, []
+        return {**changes, "must_not_exist": (*changes["must_not_exist"], "handoff")}, []
     return changes, [discard_operation(CONVERSATIONS, {"tenant": before.tenant, "item": before.handoff})]
-
-
-def _is_due_beside(conversation: StoredConversation) -> bool:
-    """Whether more than an answer waits: a message that is being sent, may have been, or is to be."""
-    return conversation.claim is not None or conversation.queued > 0 or bool(conversation.unsettled)
 
 
 def _sends(conversation: StoredConversation) -> bool:

@@ -190,10 +190,10 @@ def _closing(before: StoredConversation, status: Status, now: Micros) -> tuple[C
     """The change to a closed `status`: no turn is left, and nobody waits for a person."""
     remove: tuple[str, ...] = ("handoff", "pending_ids", "pending_since")
     guard: Changes = {}
-    if not (before.claim or before.queued or before.unsettled):
-        # What waits to be sent, is being sent or may have gone out needs its due moment, for the scheduler.
+    if not before.is_busy:
+        # A turn to end, and what waits to be sent, is being sent or may have gone out need it, for the scheduler.
         remove = (*remove, "due", "shard")
-        guard = {"must_not_exist": ("claim", "unsettled"), "expected": {"queued": missing_or(equal(0))}}
+        guard = {"must_not_exist": ("claim", "lease", "unsettled"), "expected": {"queued": missing_or(equal(0))}}
     changes: Changes = {"set": {"status": str(status), "pending": 0}, "add": {"epoch": 1}, "remove": remove, **guard}
     published = [ended_event(before, status, now)] if before.is_open else []
     return changes, [*_queue_entry(before), *published]

@@ -24,7 +24,7 @@ from functions.bots.channels.whatsapp.sends import (
     SendUnreached,
     send_once,
 )
-from functions.bots.conversations.messages import MessageState, SendFailure, StoredMessage
+from functions.bots.conversations.messages import NOT_CONNECTED, MessageState, SendFailure, StoredMessage
 from functions.bots.conversations.records import StoredConversation, change_mark, conversation_of
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.numbers.repository import NumberRepository
@@ -128,7 +128,7 @@ class SendAttempts:
                 error = SendFailure(fault.code, fault.title, fault.details)
                 return await self.messages.settle(message, failed_values(error))
             case SendUnreached():
-                error = SendFailure(None, "not_connected", "WhatsApp could not be reached.")
+                error = SendFailure(None, NOT_CONNECTED, "WhatsApp could not be reached.")
                 return await self.messages.settle(message, failed_values(error))
             case SendUnknown():
                 return message

@@ -6,6 +6,7 @@ NotSendable
 ├─ LeaseLost             another worker answers the conversation
 ├─ WindowClosed          WhatsApp takes templates only until the user writes again
 ├─ ConversationBusy      another message is being sent, or some wait to be sent
+├─ NotTakenYet           Meta takes no message at the moment, and may take this one a little later
 ├─ QueueFull             too many messages wait for this user
 └─ NumberDisconnected    Meta refuses the number's token
 """
@@ -33,6 +34,14 @@ class WindowClosed(NotSendable):
 
 class ConversationBusy(NotSendable):
     """Other messages to the user are on their way."""
+
+
+class NotTakenYet(NotSendable):
+    """Meta's rates are used up, or Meta can't be reached."""
+
+    def __init__(self, *, is_rate: bool) -> None:
+        super().__init__()
+        self.is_rate = is_rate
 
 
 class QueueFull(NotSendable):

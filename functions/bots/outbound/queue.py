@@ -89,11 +89,15 @@ class MessageQueue:
 
     async def work(self, conversation: StoredConversation) -> None:
         """As a worker: settle what may have gone out, send what waits, and leave the rest to the next job."""
+        if not await self.work_for(conversation, _WORK_SECONDS):
+            await self.go_on(conversation)
+
+    async def work_for(self, conversation: StoredConversation, seconds: float) -> bool:
+        """Settle what may have gone out, and send what waits for so long; whether nothing waits any more."""
         attempts = self._attempts
         await attempts.settle_unknown(conversation)
         number = await self._numbers.get(conversation.tenant, conversation.number_id)
-        if not await self.drain(conversation, number, until=attempts.monotonic() + _WORK_SECONDS):
-            await self.go_on(conversation)
+        return await self.drain(conversation, number, until=attempts.monotonic() + seconds)
 
     async def _send_first(
         self, conversation: StoredConversation, number: PhoneNumber | None, marks: Sequence[QueueMark], until: float

@@ -8,13 +8,19 @@ settles it, or `settle_unknown` two minutes later.
 from dataclasses import dataclass, replace
 
 from callmissed.aws.dynamodb import Unavailable
-from functions.bots.channels.whatsapp.sends import SendAccepted, SendOutcome
+from functions.bots.channels.whatsapp.sends import SendAccepted, SendOutcome, SendRefused
 from functions.bots.conversations.messages import MessageState, StoredMessage
 from functions.bots.conversations.records import StoredConversation
 from functions.bots.numbers.records import PhoneNumber
-from functions.bots.outbound.attempts import SendAttempt, SendAttempts
+from functions.bots.outbound.attempts import SendAttempt, SendAttempts, may_pass
 from functions.bots.outbound.drafts import Draft, Fence, window_closes
-from functions.bots.outbound.errors import ConversationBusy, NotSendable, NumberDisconnected, WindowClosed
+from functions.bots.outbound.errors import (
+    ConversationBusy,
+    NotSendable,
+    NotTakenYet,
+    NumberDisconnected,
+    WindowClosed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +46,14 @@ class MessageSender:
         fence: Fence | None = None,
         *,
         release: bool = True,
+        gives_up: bool = True,
     ) -> StoredMessage:
         """The message after it was sent: `sent`, `failed` with the reason, or `sending` when nobody knows.
 
         A bot's message has a `fence`. With `release` the claim ends and `message.sent` is published. Without it, the
         caller does both in one transaction that removes `claim` and, for a message that is still `sending`, adds its
-        id to `unsettled` and leaves the conversation due. Raises NotSendable, UnsealError and Unavailable.
+        id to `unsettled` and leaves the conversation due. A message that Meta may take later fails, or is removed
+        unless the caller `gives_up`. Raises NotSendable, UnsealError and Unavailable.
         """
         attempts = self._attempts
         check_sendable(conversation, number, attempts.clock())
@@ -55,7 +63,7 @@ class MessageSender:
         if not await attempts.messages.put(message):
             await attempts.release(attempt.claimed)
             raise ConversationBusy
-        outcome = await self._delivered(attempt, number, message)
+        outcome = await self._delivered(attempt, number, message, gives_up=gives_up)
         if release:
             return await self._released(attempt, message, outcome)
         return await attempts.settle(message, outcome)
@@ -64,10 +72,15 @@ class MessageSender:
         """As `SendAttempts.settle_unknown`."""
         return await self._attempts.settle_unknown(conversation, release=release)
 
-    async def _delivered(self, attempt: SendAttempt, number: PhoneNumber, message: StoredMessage) -> SendOutcome:
-        attempts = self._attempts
+    async def _delivered(
+        self, attempt: SendAttempt, number: PhoneNumber, message: StoredMessage, *, gives_up: bool
+    ) -> SendOutcome:
+        attempts, until = self._attempts, self._attempts.monotonic() + self._times.retries
         try:
-            return await attempts.deliver(attempt, number, message, until=attempts.monotonic() + self._times.retries)
+            outcome = await attempts.deliver(attempt, number, message, until=until)
+            if not gives_up and may_pass(outcome):
+                raise NotTakenYet(is_rate=isinstance(outcome, SendRefused))
+            return outcome
         except NotSendable:
             await attempts.messages.drop(message)
             await attempts.release(attempt.claimed)

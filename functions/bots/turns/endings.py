@@ -204,20 +204,27 @@ def _expected(ended: EndedTurn, conversation: StoredConversation, *, idle: bool)
         **({"lease": to_lease(lease)} if lease else {}),
         **({"queued": missing_or(equal(0))} if idle else {}),
     }
-    if held and conversation.claim and conversation.claim.message_id == held.id:
+    if held and _holds(ended, conversation):
         expected["claim"] = Comparison("{name}.message_id = {0}", (held.id,))
-    return expected, [*(() if lease else ("lease",)), *(("unsettled",) if idle else ())]
+    waits = ("unsettled",) if held and "claim" in expected else ("unsettled", "claim")
+    return expected, [*(() if lease else ("lease",)), *(waits if idle else ())]
+
+
+def _holds(ended: EndedTurn, conversation: StoredConversation) -> bool:
+    """Whether the conversation's claim ends with the turn."""
+    held, claim = ended.held, conversation.claim
+    return held is not None and claim is not None and claim.message_id == held.id
 
 
 def _waiting(ended: EndedTurn, conversation: StoredConversation, now: Micros) -> tuple[Item, list[str]]:
     """What waits for work afterwards, and the attributes that go with what does not."""
-    if conversation.last_inbound != ended.reads:
-        left = conversation.pending_ids - set(ended.answers) | {conversation.last_inbound or ""}
+    left = conversation.pending_ids - set(ended.answers)
+    if left and conversation.last_inbound != ended.reads:
         return {"pending": len(left), "pending_ids": left, "pending_since": now, **_due(conversation, now)}, []
     done = ["pending_ids", "pending_since"]
     if ended.unsettled:
         return {"pending": 0, **_due(conversation, Micros(now + MINUTE))}, done
-    if conversation.queued or conversation.unsettled:
+    if conversation.queued or conversation.unsettled or (conversation.claim and not _holds(ended, conversation)):
         return {"pending": 0}, done
     return {"pending": 0}, [*done, "due", "shard"]
 

@@ -14,7 +14,7 @@ from callmissed.aws.comparisons import above, one_of
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed, Unavailable
 from callmissed.clock import MINUTE, SECOND, Clock, Micros
-from callmissed.ids import sortable_id
+from callmissed.ids import sortable_id, started_at
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.jobs import TurnJob
 from functions.bots.conversations.records import (
@@ -52,6 +52,11 @@ class Leased:
     lease: Lease
     resumes: bool = False
 
+    @property
+    def began(self) -> Micros:
+        """When the turn began, whichever worker has it now."""
+        return started_at(self.lease.turn_id.partition("_")[2])
+
 
 @dataclass(frozen=True, slots=True)
 class Idle:
@@ -79,7 +84,7 @@ class Abandoned:
 
 @dataclass(frozen=True, slots=True)
 class Unanswerable:
-    """The pending messages get no answer from the bot."""
+    """The pending messages get no answer from the bot, and a turn that was begun is not taken on."""
 
     conversation: StoredConversation
     reason: Reason
@@ -148,15 +153,27 @@ class Leases:
                 return None
         raise Unavailable("the conversation changed at each try", indeterminate=False)
 
-    async def suspend(self, leased: Leased) -> None:
-        """Let the next worker take the turn on at once."""
-        over = replace(leased.lease, token=secrets.token_hex(8), until=Micros(0))
-        await self._database.update_if(
-            CONVERSATIONS,
-            leased.conversation.key,
-            set={"lease": to_lease(over)},
-            expected={"lease": to_lease(leased.lease)},
-        )
+    async def suspend(self, leased: Leased) -> Leased | None:
+        """Let the next worker take the turn on at once; None if it has done so already.
+
+        The lease may have been renewed since it was `leased`, and has its token still.
+        """
+        item = await self._database.get(CONVERSATIONS, leased.conversation.key)
+        held = conversation_of(item).lease if item else None
+        if held is None or held.token != leased.lease.token:
+            return None
+        over = replace(held, token=secrets.token_hex(8), until=Micros(0))
+        try:
+            item = await self._database.update(
+                CONVERSATIONS,
+                leased.conversation.key,
+                set={"lease": to_lease(over)},
+                expected={"lease": to_lease(held)},
+            )
+        except ConditionFailed as refused:
+            item = refused.item
+        conversation = conversation_of(item) if item else None
+        return Leased(conversation, over, resumes=True) if conversation and conversation.lease == over else None
 
     def _new(self, held: Lease | None, last_inbound: str) -> Lease:
         """A lease of ours. A turn that another worker began keeps its id, and what it answers."""
@@ -175,9 +192,11 @@ def _instead(conversation: StoredConversation, job: TurnJob, now: Micros) -> Fou
     if claim:
         age = now - claim.at
         return Abandoned(conversation) if age > ABANDONED else Later(_seconds_until(ABANDONED - age))
+    reason = _why_not(conversation)
+    if lease and not conversation.pending:
+        return Unanswerable(conversation, reason or Reason.TAKEN_OVER)
     if not conversation.pending or _is_superseded(conversation, job):
         return Idle(conversation)
-    reason = _why_not(conversation)
     return Unanswerable(conversation, reason) if reason else None
 
 

@@ -32,6 +32,10 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     DELIVERY_UNKNOWN = "delivery_unknown"
     UNDELIVERABLE = "undeliverable"
+    RATE_LIMITED = "rate_limited"
+    UNREACHABLE = "whatsapp_unreachable"
+    CONVERSATION_BUSY = "conversation_busy"
+    INTERNAL_ERROR = "internal_error"
 
 
 _BY_CODE = {

@@ -25,12 +25,13 @@ class Receipts:
 
     @asynccontextmanager
     async def shown(self, number: PhoneNumber, transcript: Transcript) -> AsyncGenerator[None]:
-        """Show it at the beginning of the block, whose end waits a moment at most."""
+        """Show it at the beginning of the block, whose end waits a moment at most. Raises UnsealError."""
+        token = self.sealer.unseal(number.token)
         wamid = next((message.wamid for message in reversed(transcript.pending) if message.wamid), None)
         if wamid is None:
             yield
             return
-        showing = asyncio.ensure_future(self._show(number, wamid))
+        showing = asyncio.ensure_future(self._show(number, token, wamid))
         try:
             yield
         finally:
@@ -38,8 +39,8 @@ class Receipts:
             showing.cancel()
             await asyncio.wait({showing})
 
-    async def _show(self, number: PhoneNumber, wamid: str) -> None:
+    async def _show(self, number: PhoneNumber, token: str, wamid: str) -> None:
         try:
-            await mark_read(self.graph, number.number_id, self.sealer.unseal(number.token), wamid, typing=True)
+            await mark_read(self.graph, number.number_id, token, wamid, typing=True)
         except GraphError:
             _logger.info("a read receipt was not shown")

@@ -40,7 +40,14 @@ class NoReply(Exception):
 
 
 class NotNow(Exception):
-    """Our own storage did not answer, or an earlier run of the same call goes on: the same call may succeed soon."""
+    """The turn can't go on now, and may soon. It fails for `reason` if it can't for too long.
+
+    Such as: our own storage did not answer, or an earlier run of the same call goes on.
+    """
+
+    def __init__(self, reason: Reason = Reason.MODEL_UNAVAILABLE) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

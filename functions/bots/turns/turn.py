@@ -9,21 +9,28 @@ on gets the same reply. A part is stored before it is sent, so nobody sends it a
 left out.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from callmissed.aws.comparisons import below, missing_or
 from callmissed.aws.database import Database
-from callmissed.clock import MINUTE, Clock, Micros
-from callmissed.ids import started_at
+from callmissed.clock import MINUTE, Clock
 from callmissed.platform.tables import CONVERSATIONS
+from callmissed.sealing import UnsealError
 from functions.bots.bots.config import BotConfig
 from functions.bots.bots.prompt import chat_body
 from functions.bots.bots.records import Bot
 from functions.bots.channels.whatsapp.errors import MEANINGS, FaultMeaning
 from functions.bots.channels.whatsapp.payloads import text_content
 from functions.bots.channels.whatsapp.text_parts import text_parts
-from functions.bots.conversations.messages import DELIVERY_UNKNOWN, MessageState, StoredMessage, outbound_id
+from functions.bots.conversations.messages import (
+    DELIVERY_UNKNOWN,
+    NOT_CONNECTED,
+    MessageState,
+    StoredMessage,
+    outbound_id,
+)
 from functions.bots.conversations.records import Claim, TurnState, to_lease
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.outbound.drafts import Draft, Fence, window_closes
@@ -31,6 +38,7 @@ from functions.bots.outbound.errors import (
     ConversationBusy,
     LeaseLost,
     NewerInbound,
+    NotTakenYet,
     NumberDisconnected,
     TakenOver,
     WindowClosed,
@@ -46,6 +54,9 @@ from functions.bots.turns.receipts import Receipts
 from functions.bots.turns.thinking import NoReply, NotNow, Thinker
 
 THINKING_SECONDS = 60.0
+SENDING_SECONDS = 80.0
+"""After so long a worker leaves further parts to another: each may take 30 seconds, and Lambda ends at 120."""
+
 MAX_TURN = 5 * MINUTE
 """A turn that several workers have tried for so long fails."""
 
@@ -56,12 +67,14 @@ _FAILURE_TEXT_EVERY = 60 * MINUTE
 class _Round:
     """One reading of the conversation. `sent` is what the turn has sent by now, also before it was taken on.
 
-    With `is_last`, messages that come meanwhile wait for the next turn.
+    With `is_last`, messages that come meanwhile wait for the next turn. `since` is when this worker began, by the
+    monotonic clock.
     """
 
     leased: Leased
     context: TurnContext
     is_last: bool
+    since: float
     sent: list[StoredMessage] = field(default_factory=list[StoredMessage])
     holds: bool = False
 
@@ -70,8 +83,9 @@ class _Round:
         return self.leased.lease.turn_id
 
     @property
-    def began(self) -> Micros:
-        return started_at(self.turn_id.partition("_")[2])
+    def thinks_again(self) -> bool:
+        """Whether the same worker has asked the model before."""
+        return self.is_last and not self.sent
 
 
 class Turns:
@@ -86,6 +100,7 @@ class Turns:
         receipts: Receipts,
         clock: Clock,
         thinking_seconds: float = THINKING_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._leases = leases
@@ -94,10 +109,11 @@ class Turns:
         self._receipts = receipts
         self._clock = clock
         self._thinking_seconds = thinking_seconds
+        self._monotonic = monotonic
 
     async def run(self, leased: Leased) -> EndedTurn | None:
         """The turn as it ended; None when another worker has it. Raises NotNow when it is to be taken on later."""
-        round_ = await self._begin(leased)
+        round_ = await self._begin(leased, self._monotonic())
         try:
             return _ended(round_, await self._outcome(round_))
         except NewerInbound:
@@ -107,20 +123,27 @@ class Turns:
         if again is None:
             return _ended(round_, TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER))
         context = await TurnContext.read(self._database, again.conversation)
-        round_ = _Round(again, context, is_last=True)
+        round_ = _Round(again, context, is_last=True, since=round_.since)
         try:
             return _ended(round_, await self._outcome(round_))
         except LeaseLost:
             return None
 
-    async def _begin(self, leased: Leased) -> _Round:
+    async def broken_off(self, leased: Leased, outcome: TurnOutcome) -> EndedTurn:
+        """The end of a turn that nobody takes on: `outcome`, unless what it had sent says more."""
+        context = await TurnContext.read(self._database, leased.conversation)
+        sent = list(context.transcript.of_turn(leased.lease.turn_id))
+        round_ = _Round(leased, context, is_last=True, since=self._monotonic(), sent=sent)
+        return _ended(round_, _broken_off(round_) or outcome)
+
+    async def _begin(self, leased: Leased, since: float) -> _Round:
         """The first round. A turn that another worker began, and that sent nothing, is for all that waits by now."""
         context = await TurnContext.read(self._database, leased.conversation)
         sent = list(context.transcript.of_turn(leased.lease.turn_id)) if leased.resumes else []
         if leased.resumes and not sent and leased.lease.reads != leased.conversation.last_inbound:
             leased = await self._leases.renew(leased, self._clock()) or leased
             context = await TurnContext.read(self._database, leased.conversation)
-        return _Round(leased, context, is_last=bool(sent), sent=sent)
+        return _Round(leased, context, is_last=bool(sent), since=since, sent=sent)
 
     async def _outcome(self, round_: _Round) -> TurnOutcome:
         """What becomes of the turn. Raises NewerInbound, LeaseLost, NotNow."""
@@ -132,10 +155,12 @@ class Turns:
             return TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER)
         except WindowClosed:
             return TurnOutcome(TurnState.FAILED, Reason.WINDOW_CLOSED)
-        except NumberDisconnected:
+        except (NumberDisconnected, UnsealError):
             return TurnOutcome(TurnState.FAILED, Reason.NUMBER_DISCONNECTED)
         except ConversationBusy:
-            raise NotNow from None
+            raise NotNow(Reason.CONVERSATION_BUSY) from None
+        except NotTakenYet as refused:
+            raise NotNow(Reason.RATE_LIMITED if refused.is_rate else Reason.UNREACHABLE) from None
         except NoReply as failure:
             return await self._failed(round_, failure.reason)
 
@@ -157,15 +182,18 @@ class Turns:
 
     async def _think_and_send(self, round_: _Round, number: PhoneNumber, bot: Bot, config: BotConfig) -> TurnOutcome:
         conversation, lease = round_.leased.conversation, round_.leased.lease
+        seconds = self._thinking_seconds - (self._monotonic() - round_.since)
         body = chat_body(bot.system_prompt, config, conversation.user, round_.context.transcript.ordered)
         async with self._receipts.shown(number, round_.context.transcript):
             try:
-                reply = await self._thinker.reply(
-                    conversation.tenant, lease.turn_id, lease.reads, body, self._thinking_seconds
-                )
+                reply = await self._thinker.reply(conversation.tenant, lease.turn_id, lease.reads, body, seconds)
             except NotNow:
-                if self._clock() - round_.began > MAX_TURN:
+                if self._is_old(round_):
                     raise NoReply(Reason.MODEL_UNAVAILABLE) from None
+                raise
+            except NoReply as failure:
+                if failure.reason is Reason.TIMEOUT and round_.thinks_again and not self._is_old(round_):
+                    raise NotNow(Reason.TIMEOUT) from None  # the first thought took the time that the second one needs
                 raise
         greeting = text_parts(config.greeting) if config.greeting and not conversation.answers else []
         return await self._send(round_, number, [*greeting, *text_parts(reply.text)], reply.tokens)
@@ -174,8 +202,10 @@ class Turns:
         self, round_: _Round, number: PhoneNumber, parts: Sequence[str], tokens: int | None = None
     ) -> TurnOutcome:
         """Send what of `parts` the turn has not sent yet, in their order, until one fails. Raises NotSendable."""
-        last = len(parts) - 1
+        last, gives_up = len(parts) - 1, self._is_old(round_)
         for index in range(len(round_.sent), len(parts)):
+            if self._monotonic() - round_.since > SENDING_SECONDS:
+                raise NotNow(Reason.CONVERSATION_BUSY)
             draft = Draft(
                 outbound_id(self._clock()),
                 "bot",
@@ -186,7 +216,7 @@ class Turns:
             )
             holds = index == last
             conversation, fence = round_.leased.conversation, _fence(round_)
-            message = await self._sender.send(conversation, number, draft, fence, release=not holds)
+            message = await self._sender.send(conversation, number, draft, fence, release=not holds, gives_up=gives_up)
             round_.sent.append(message)
             round_.holds = holds
             if message.error or message.status is MessageState.SENDING:
@@ -199,11 +229,15 @@ class Turns:
         if text and not round_.sent and round_.context.number and await self._may_apologise(round_):
             try:
                 await self._send(round_, round_.context.number, text_parts(text)[:1])
-            except (WindowClosed, NumberDisconnected, ConversationBusy):
+            except (WindowClosed, NumberDisconnected, ConversationBusy, NotTakenYet):
                 return outcome
             except TakenOver:
                 return TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER)
         return outcome
+
+    def _is_old(self, round_: _Round) -> bool:
+        """Whether workers have tried the turn for so long that it fails now."""
+        return self._clock() - round_.leased.began > MAX_TURN
 
     async def _may_apologise(self, round_: _Round) -> bool:
         """Whether this is the first failure in an hour, which is written down before the text leaves."""
@@ -242,6 +276,8 @@ def _unsent(message: StoredMessage) -> TurnOutcome:
     error = message.error
     if error is None or error.title == DELIVERY_UNKNOWN:
         return TurnOutcome(TurnState.FAILED, Reason.DELIVERY_UNKNOWN)
+    if error.title == NOT_CONNECTED:
+        return TurnOutcome(TurnState.FAILED, Reason.UNREACHABLE)
     meaning = MEANINGS.get(error.code) if error.code is not None else None
     return TurnOutcome(
         TurnState.FAILED, _BY_MEANING.get(meaning, Reason.UNDELIVERABLE) if meaning else Reason.UNDELIVERABLE
@@ -253,6 +289,8 @@ _BY_MEANING = {
     FaultMeaning.TOKEN: Reason.NUMBER_DISCONNECTED,
     FaultMeaning.PERMISSION: Reason.NUMBER_DISCONNECTED,
     FaultMeaning.NUMBER: Reason.NUMBER_DISCONNECTED,
+    FaultMeaning.PAIR_RATE: Reason.RATE_LIMITED,
+    FaultMeaning.THROUGHPUT: Reason.RATE_LIMITED,
 }
 
 
@@ -265,7 +303,7 @@ def _ended(round_: _Round, outcome: TurnOutcome) -> EndedTurn:
         round_.turn_id,
         conversation,
         outcome,
-        round_.began,
+        round_.leased.began,
         round_.context.bot.id if round_.context.bot else conversation.bot_id or "",
         lease=round_.leased.lease,
         answers=_answers(round_),
