@@ -119,7 +119,7 @@ class StoredConversation:
     number of texts that ever waited; `unsettled` are the ids of messages that may have gone out, of which no status has
     come yet. `counted` is the month in which it counts in the plan's limit, that of its first turn, None before.
     `answers` counts the turns that were answered, `answers_today` those of the UTC day `answers_day`, such as 20261128.
-    `handoff` is the sort key of its entry in the hand-off queue.
+    `handoff` is the sort key of its entry in the hand-off queue, `previous` the user's conversation before this one.
     """
 
     tenant: str
@@ -157,6 +157,7 @@ class StoredConversation:
     assigned_to: str | None = None
     handoff: str | None = None
     last_read_at: Micros | None = None
+    previous: str | None = None
 
     @property
     def key(self) -> Item:
@@ -273,6 +274,7 @@ def to_conversation_item(conversation: StoredConversation) -> Item:
         "lease": to_lease(conversation.lease) if conversation.lease else None,
         "claim": to_claim(conversation.claim) if conversation.claim else None,
         "queued": conversation.queued or None,
+        "previous": conversation.previous,
         "enqueued": conversation.enqueued or None,
         "unsettled": conversation.unsettled or None,
         "last_turn": to_last_turn(conversation.last_turn) if conversation.last_turn else None,
@@ -322,6 +324,7 @@ def conversation_of(item: Item) -> StoredConversation:
         lease=_lease_of(item.get("lease")),
         claim=_claim_of(item.get("claim")),
         queued=item.get("queued", 0),
+        previous=item.get("previous"),
         enqueued=item.get("enqueued", 0),
         unsettled=frozenset(item.get("unsettled", ())),
         last_turn=_last_turn_of(item.get("last_turn")),

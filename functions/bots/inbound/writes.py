@@ -155,6 +155,7 @@ def _new_conversation(arrival: Arrival) -> StoredConversation:
         pending_since=arrival.now if waits else None,
         unread=1,
         due=_due(arrival) if waits else None,
+        previous=next(iter(arrival.known.conversation_ids), None),
     )
 
 

@@ -1,5 +1,6 @@
 """The number that sends, and the conversation that a message goes to."""
 
+from callmissed.clock import Micros
 from callmissed.errors import ApiError, invalid_request
 from functions.bots.channels.whatsapp.errors import FaultMeaning
 from functions.bots.channels.whatsapp.graph import GraphError, GraphRefused
@@ -48,6 +49,16 @@ class Recipients:
         if latest is None:
             raise no_conversation()
         return latest
+
+    async def since(self, latest: StoredConversation, begun: Micros) -> list[StoredConversation]:
+        """The conversations that the end user has had since `begun`, the `latest` first."""
+        found = [latest]
+        while found[-1].created >= begun and found[-1].previous:
+            before = await self._conversations.get(latest.tenant, found[-1].previous)
+            if before is None:
+                break
+            found.append(before)
+        return found
 
     async def failed(self, number: PhoneNumber, error: GraphError) -> ApiError:
         """The error of a request of the number, which is disconnected from then on if Graph refused its token."""

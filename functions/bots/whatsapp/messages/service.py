@@ -66,16 +66,25 @@ class WhatsAppMessages:
     ) -> tuple[list[str], list[StoredMessage]]:
         """Ids of the request's messages, and those that an earlier run of it stored, which are not sent again.
 
-        A run whose messages surely failed counts as none: the next one has ids of its own.
+        A run whose messages surely failed counts as none: the next one has ids of its own. Messages may be in a
+        conversation that ended since.
         """
-        messages, now, retries = self._attempts.messages, self._attempts.clock(), 0
+        now, retries = self._attempts.clock(), 0
         ids = message_ids(operation, begun_at(operation, now), count)
         if operation.begun is None:
             return ids, []
-        while (stored := await messages.stored(conversation, ids)) and all(each.surely_failed for each in stored):
+        places = await self.recipients.since(conversation, operation.begun)
+        while (stored := await self._stored(places, ids)) and all(each.surely_failed for each in stored):
             retries += 1
-            ids = message_ids(operation, await messages.retried(stored[0], now), count, retries)
+            ids = message_ids(operation, await self._attempts.messages.retried(stored[0], now), count, retries)
         return ids, stored
+
+    async def _stored(self, places: Sequence[StoredConversation], ids: Sequence[str]) -> list[StoredMessage]:
+        """The messages in the first of the conversations that has any."""
+        for conversation in places:
+            if stored := await self._attempts.messages.stored(conversation, ids):
+                return stored
+        return []
 
     async def _sent(
         self, conversation: StoredConversation, number: PhoneNumber, drafts: Sequence[Draft], until: float

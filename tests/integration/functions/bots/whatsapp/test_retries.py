@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from callmissed.clock import MINUTE, SECOND
+from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.messages import MessageState
 from functions.bots.conversations.records import StoredConversation
 from tests.support.bots.bots_api import NOW, BotsApi, BotTenant, refused
@@ -88,3 +89,19 @@ async def test_message_of_which_nobody_knows_is_not_sent_anew(api: BotsApi, numb
     assert again.status_code == 200, again.text
     assert again.json()["messages"][0]["error"]["title"] == "delivery_unknown"
     assert len(numbered.delivered(conversation)) == 1
+
+
+async def test_messages_are_found_in_a_conversation_that_ended_since(api: BotsApi, numbered: NumberedTenant) -> None:
+    old = await numbered.conversation()
+    request = KeyedText(api.tenant(numbered.id), old)
+    first = await request.run()
+    assert first.status_code == 200
+    for _ in range(2):
+        latest = await numbered.conversation(wa_id=old.user.wa_id, previous=old.id)
+        await numbered.sending.database.update(CONVERSATIONS, old.key, set={"status": "completed"})
+        old = latest
+
+    again = await request.run()
+
+    assert again.json() == first.json()
+    assert len(numbered.delivered(old)) == 1
