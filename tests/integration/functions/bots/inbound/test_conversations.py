@@ -38,6 +38,7 @@ async def test_message_after_a_day_of_silence_begins_a_new_conversation(inbound:
     before, after = await inbound.conversations()
     assert (before.status, before.pending, before.due) == (Status.COMPLETED, 0, None)
     assert (after.status, after.pending, after.unread) == (Status.ACTIVE, 1, 1)
+    assert (before.previous, after.previous) == (None, before.id)
     (ended,) = await inbound.events("conversation.ended")
     assert (ended["data"]["conversation_id"], ended["data"]["status"]) == (before.id, "completed")
     assert len(await inbound.events("conversation.started")) == 2
