@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from callmissed.clock import Micros
+from callmissed.integrations.whatsapp_payloads import as_text
 from functions.bots.bots.config import BotConfig
 from functions.bots.conversations.messages import MessageState, StoredMessage, inbound_id, media_id
 from functions.bots.inbound.known import Known
@@ -66,10 +67,11 @@ class Arrival:
         message = self.message
         media = None
         if message.media is not None:
+            said = {name: message.media.get(name) for name in _MEDIA_FIELDS}
             media = {
                 "id": media_id(conversation_id, self.message_id),
-                "meta_id": message.media.get("id"),
-                **{name: message.media[name] for name in _MEDIA_FIELDS if name in message.media},
+                "meta_id": as_text(message.media.get("id")),
+                **{name: value for name, value in said.items() if isinstance(value, str | bool)},
             }
         return StoredMessage(
             tenant=self.tenant,

@@ -1,6 +1,6 @@
 """What is known when a message comes: the number, its bot, and the end user. One round trip."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from callmissed.aws.attributes import Item
@@ -9,7 +9,7 @@ from callmissed.platform.tables import BOTS, CONVERSATIONS
 from callmissed.tenants.bots import bot_key
 from functions.bots.bots.config import BotConfig
 from functions.bots.bots.records import bot_of
-from functions.bots.conversations.records import EndUser, KnownUser, known_user_of, user_key
+from functions.bots.conversations.records import KnownUser, known_user_of, user_key
 from functions.bots.numbers.records import PhoneNumber, number_key, number_of
 
 _MAX_REMEMBERED = 10_000
@@ -61,17 +61,20 @@ class KnownNumbers:
         self._database = database
         self._bots: dict[tuple[str, str], str] = {}
 
-    async def find(self, tenant: str, number_id: str, user: EndUser) -> Known:
-        """What is known now, strongly consistent. Raises Unavailable."""
+    async def find(self, tenant: str, number_id: str, names: Sequence[str]) -> Known:
+        """What is known now of the number, and of the end user with the keys `names`, strongly consistent.
+
+        Raises Unavailable.
+        """
         place = (tenant, number_id)
-        keys = [(CONVERSATIONS, user_key(tenant, number_id, key)) for key in user.keys]
+        keys = [(CONVERSATIONS, user_key(tenant, number_id, key)) for key in names]
         remembered = self._bots.get(place)
         if remembered:
             keys.append((BOTS, bot_key(tenant, remembered)))
         number_item, *items = await self._database.get_across((BOTS, number_key(tenant, number_id)), *keys)
         number = number_of(number_item) if number_item else None
         bot_item = items.pop() if remembered else {}
-        users = {key: known_user_of(item) for key, item in zip(user.keys, items, strict=True) if item}
+        users = {key: known_user_of(item) for key, item in zip(names, items, strict=True) if item}
         return Known(number, await self._bot(number, bot_item), users)
 
     async def _bot(self, number: PhoneNumber | None, item: Item) -> AnsweringBot | None:

@@ -18,5 +18,12 @@ def is_one_of(text: str | None, words: Iterable[str]) -> bool:
 def _plain(text: str) -> str:
     """`text` without case, punctuation and symbols, with single spaces."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    kept = "".join(" " if unicodedata.category(letter)[0] in "PSZC" else letter for letter in folded)
-    return " ".join(kept.split())
+    return " ".join("".join(map(_letter_or_space, folded)).split())
+
+
+def _letter_or_space(letter: str) -> str:
+    """Nothing for what cannot be seen, such as a joiner or the variant of an emoji."""
+    category = unicodedata.category(letter)
+    if category in ("Cf", "Me") or unicodedata.name(letter, "").startswith("VARIATION SELECTOR"):
+        return ""
+    return " " if category[0] in "PSZC" else letter

@@ -32,6 +32,11 @@ class ReceivedMessage:
     is_in_group: bool = False
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What the end user's items are named by, before and after the message."""
+        return tuple(dict.fromkeys((*self.user.keys, *(self.renamed.keys if self.renamed else ()))))
+
+    @property
     def is_for_bot(self) -> bool:
         """Whether a bot answers it."""
         return bool(self.text) and self.opens_conversation and self.type != "unsupported"

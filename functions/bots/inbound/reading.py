@@ -33,6 +33,10 @@ _EARLIER = {"reaction": "message_id", "edit": "original_message_id", "revoke": "
 """Where a message about an earlier one names that one."""
 
 _MAX_TIMESTAMP_DIGITS = 12
+_MAX_ID_BYTES = 500
+"""Maximum of an id that becomes part of a key: Meta's are shorter than 200."""
+
+_MAX_CODE = 10**9
 
 
 class UnknownFieldError(Exception):
@@ -133,6 +137,8 @@ def _received(message: JsonObject, value: JsonObject) -> ReceivedMessage:
         raise _RejectedError("a message without an id")
     if not sender and not user_id:
         raise _RejectedError("a message of nobody")
+    renamed = _renamed(system) if message.get("type") == "system" else None
+    _check_ids(wamid, sender, user_id, *(renamed.keys if renamed else ()))
     kind = as_text(message.get("type")) or "unknown"
     return ReceivedMessage(
         wamid=wamid,
@@ -145,7 +151,7 @@ def _received(message: JsonObject, value: JsonObject) -> ReceivedMessage:
             as_object(message.get("context")).get("id"), as_object(message.get(kind)).get(_EARLIER.get(kind, ""))
         ),
         media=as_object(message.get(kind)) if kind in _MEDIA else None,
-        renamed=_renamed(system) if kind == "system" else None,
+        renamed=renamed,
         is_in_group=bool(message.get("group_id")),
     )
 
@@ -155,6 +161,7 @@ def _status(status: JsonObject, value: JsonObject) -> ReceivedStatus:
     identity = status_identity(status)
     if identity is None:
         raise _RejectedError("a status without an id or a name")
+    _check_ids(identity[0])
     contact = _contact(value, wa_id=status.get("recipient_id"), user_id=status.get("recipient_user_id"))
     return ReceivedStatus(
         wamid=identity[0],
@@ -168,6 +175,12 @@ def _status(status: JsonObject, value: JsonObject) -> ReceivedStatus:
         content=_without(status, "id", "status", "recipient_id", "recipient_user_id"),
         ours=as_text(status.get("biz_opaque_callback_data")),
     )
+
+
+def _check_ids(*ids: str | None) -> None:
+    """Raises _RejectedError for an id that no key has room for."""
+    if any(id and len(id.encode()) > _MAX_ID_BYTES for id in ids):
+        raise _RejectedError("an id that is too long")
 
 
 def _moment(timestamp: Any) -> Micros | None:
@@ -229,7 +242,7 @@ def _error(error: JsonObject) -> MessageError:
 
 def _code(error: JsonObject) -> int | None:
     code = error.get("code")
-    return code if isinstance(code, int) and not isinstance(code, bool) else None
+    return code if isinstance(code, int) and not isinstance(code, bool) and abs(code) < _MAX_CODE else None
 
 
 def _content(message: JsonObject) -> JsonObject:

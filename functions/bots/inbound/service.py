@@ -16,7 +16,7 @@ from callmissed.clock import Clock, Micros
 from callmissed.events.outbox import publish
 from callmissed.platform.tables import CONVERSATIONS, OUTBOX
 from functions.bots.conversations.jobs import TurnJob
-from functions.bots.conversations.records import conversation_key, conversation_of
+from functions.bots.conversations.records import StoredConversation, conversation_key, conversation_of
 from functions.bots.inbound.arrival import Arrival
 from functions.bots.inbound.events import event_of
 from functions.bots.inbound.known import KnownNumbers
@@ -55,7 +55,7 @@ class InboundMessages:
             return None
         for attempt in range(1, _TRIES + 1):
             try:
-                known = await self._numbers.find(tenant, number_id, message.user)
+                known = await self._numbers.find(tenant, number_id, message.names)
                 return await self._store(Arrival(tenant, number_id, message, received, self._clock(), known))
             except _ChangedError:
                 pass
@@ -85,6 +85,8 @@ class InboundMessages:
     async def _plan(self, arrival: Arrival) -> StoragePlan | None:
         """How to store the message as far as it is known; None for one that belongs to no conversation."""
         ids = arrival.known.conversation_ids
+        if arrival.message.renamed and len(ids) > 1:
+            return await self._merged(arrival)
         if not arrival.message.opens_conversation:
             return added(arrival, ids[0]) if ids else None
         if len(ids) > 1:
@@ -95,8 +97,7 @@ class InboundMessages:
         """How to store the message in what the end user's conversations are now."""
         if not arrival.message.opens_conversation:
             raise _ChangedError
-        keys = [conversation_key(arrival.tenant, each) for each in arrival.known.conversation_ids]
-        conversations = [conversation_of(item) for item in await self._database.get_all(CONVERSATIONS, keys)]
+        conversations = await self._conversations(arrival)
         open_ones = [each for each in conversations if each.status_at(arrival.now).is_open]
         if not open_ones:
             return begun(arrival, conversations)
@@ -104,6 +105,18 @@ class InboundMessages:
         others = [each for each in conversations if each is not current]
         renews_window = arrival.sent >= current.last_inbound_at
         return continued(arrival, current.id, closed=others, renews_window=renews_window)
+
+    async def _merged(self, arrival: Arrival) -> StoragePlan | None:
+        """How one conversation stays of those that the end user has by earlier and new names; None if all are gone."""
+        conversations = await self._conversations(arrival)
+        if not conversations:
+            return None
+        current = max(conversations, key=lambda each: (each.status_at(arrival.now).is_open, each.last_activity))
+        return added(arrival, current.id, closed=[each for each in conversations if each is not current])
+
+    async def _conversations(self, arrival: Arrival) -> list[StoredConversation]:
+        keys = [conversation_key(arrival.tenant, each) for each in arrival.known.conversation_ids]
+        return [conversation_of(item) for item in await self._database.get_all(CONVERSATIONS, keys)]
 
     async def _execute(self, plan: StoragePlan) -> str | None:
         """Id of the conversation that has the message now, or had it before. Raises _ChangedError."""

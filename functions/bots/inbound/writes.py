@@ -4,14 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from callmissed.aws.comparisons import above, at_most, one_of
+from callmissed.aws.comparisons import above, at_most, equal, missing_or, one_of
 from callmissed.aws.operations import (
     Changes,
     WriteOperation,
     check_operation,
-    discard_operation,
+    delete_operation,
     put_new_operation,
-    put_operation,
     update_operation,
 )
 from callmissed.clock import SECOND, Micros
@@ -94,12 +93,18 @@ def begun(arrival: Arrival, closed: Sequence[StoredConversation] = ()) -> Storag
     return _plan(arrival, conversation.id, put, more)
 
 
-def added(arrival: Arrival, conversation_id: str) -> StoragePlan:
-    """Add a message about an earlier one to the conversation, open or not, and follow a change of the user's names."""
+def added(arrival: Arrival, conversation_id: str, closed: Sequence[StoredConversation] = ()) -> StoragePlan:
+    """Add a message about an earlier one to the conversation, open or not, and follow a change of the user's names.
+
+    `closed` are the end user's other conversations.
+    """
     names = _names(arrival.message.renamed or EndUser())
-    values = {"changed": change_mark(arrival.now, conversation_id), **names}
+    values: dict[str, Any] = {"changed": change_mark(arrival.now, conversation_id), **names}
+    if arrival.message.renamed and arrival.is_opted_out:
+        values["opted_out"] = True
     change = update_operation(CONVERSATIONS, conversation_key(arrival.tenant, conversation_id), set=values)
-    return _plan(arrival, conversation_id, change, list(_renamed_users(arrival, conversation_id)))
+    more = [*_renamed_users(arrival, conversation_id), *_closing(arrival, closed)]
+    return _plan(arrival, conversation_id, change, more)
 
 
 def _plan(
@@ -189,16 +194,31 @@ def _users(arrival: Arrival, conversation_id: str, *, begins: bool = False) -> I
 
 
 def _renamed_users(arrival: Arrival, conversation_id: str) -> Iterator[WriteOperation]:
-    """Let the end user's new names lead to the conversation, and the ones they replace lead nowhere."""
-    user, renamed = arrival.message.user, arrival.message.renamed or EndUser()
+    """Let the end user's names lead to the conversation, and the replaced ones nowhere.
+
+    The condition is that nobody else changed them: a new name may have got messages, and an opt-out, before.
+    """
+    renamed = (arrival.message.renamed or EndUser()).keys
+    replaced = {key[:3] for key in renamed}
     after = KnownUser(conversation_id, arrival.is_opted_out)
-    for key in renamed.keys:
-        item = to_user_item(arrival.tenant, arrival.number_id, key, after)
-        yield put_operation(CONVERSATIONS, item | _ends(arrival, conversation_id))
-    replaced = {key[:3] for key in renamed.keys}
-    for key in user.keys:
-        if key[:3] in replaced and key not in renamed.keys:
-            yield discard_operation(CONVERSATIONS, user_key(arrival.tenant, arrival.number_id, key))
+    for key in arrival.message.names if renamed else ():
+        place = user_key(arrival.tenant, arrival.number_id, key)
+        before = arrival.known.users.get(key)
+        ends = _ends(arrival, conversation_id)
+        if before is None:
+            if key in renamed:
+                item = to_user_item(arrival.tenant, arrival.number_id, key, after)
+                yield put_new_operation(CONVERSATIONS, item | ends)
+            continue
+        expected = {
+            "conversation_id": before.conversation_id,
+            "opted_out": True if before.opted_out else missing_or(equal(False)),
+        }
+        if key in renamed or key[:3] not in replaced:
+            values = {"conversation_id": conversation_id, "opted_out": after.opted_out, **ends}
+            yield update_operation(CONVERSATIONS, place, set=values, expected=expected)
+        else:
+            yield delete_operation(CONVERSATIONS, place, expected=expected)
 
 
 def _ends(arrival: Arrival, conversation_id: str) -> dict[str, str]:

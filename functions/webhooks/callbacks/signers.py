@@ -18,7 +18,8 @@ class Signers:
 
     An account that is unknown, or whose secret does not fit, is read again before it is refused, so that new
     integrations and new secrets work at once. A removed one works for 30 seconds more. An account without a secret is
-    read each time, so that its first secret works at once too.
+    read each time, so that its first secret works at once too. So is a proven one: it may have the secret of the
+    platform's app, which fits also after the number went to another tenant.
     """
 
     def __init__(self, integrations: Integrations, sealer: Sealer, clock: Clock) -> None:
@@ -36,7 +37,7 @@ class Signers:
         if known is None or not self._passes(known, signed):
             self._remembered.pop(account, None)
             return None
-        if known.secret:
+        if known.secret and not known.proven:
             self._remember(account, known)
         return known.tenant
 

@@ -8,17 +8,26 @@ Its messages and statuses have one. Each becomes an item of its own with that id
 item, no tenant sees another tenant's, and an item that can't be processed does not stop the others.
 """
 
+import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from callmissed.errors import payload_too_large
 from callmissed.integrations.callbacks import PLATFORM
 from callmissed.integrations.credentials import whatsapp_account
-from callmissed.integrations.whatsapp_payloads import as_list, as_object, as_text, parse, status_identity
+from callmissed.integrations.whatsapp_payloads import (
+    JsonObject,
+    as_list,
+    as_object,
+    as_text,
+    parse,
+    status_identity,
+)
 from callmissed.observability import get_logger
 from callmissed.platform.queues.sources import WHATSAPP_CALLBACK
 from functions.webhooks.callbacks.receive import (
@@ -29,15 +38,21 @@ from functions.webhooks.callbacks.receive import (
 )
 from functions.webhooks.callbacks.signers import Signers
 
-MAX_NUMBERS = 20
-"""Maximum phone numbers in one callback: each costs a read before the signature is verified."""
+_AT_ONCE = 20
+"""Phone numbers that are judged at once: each costs a read. If none of the first ones fits, no more are judged."""
 
 MAX_UPDATES = 1_000
 """Maximum messages and statuses in one callback, from Meta's documentation."""
 
 _MAX_NUMBER_LENGTH = 100
 _MAX_ITEM_BYTES = 4 * MAX_CALLBACK_BYTES
-"""Maximum size of the items of one callback: each repeats the shared parts, such as contacts."""
+"""Maximum size of the items of one callback: each repeats the shared parts, such as the number."""
+
+_END_USERS = {
+    "messages": ("from", "from_user_id"),
+    "statuses": ("recipient_id", "recipient_user_id", "recipient_participant_id", "recipient_participant_user_id"),
+}
+"""Where a part names its end user. These are the lists that become items of their own."""
 
 _SIGNATURE = "x-hub-signature-256"
 _logger = get_logger("callbacks")
@@ -78,19 +93,31 @@ class WhatsApp:
 
     async def _owners(self, numbers: set[str], callback: Callback) -> dict[str | None, str]:
         """Tenants by number, and by None that of changes without one. Raises ApiError 401 if no secret fits."""
-        if not 1 <= len(numbers) <= MAX_NUMBERS:
+        if len(numbers) > MAX_UPDATES:
             raise invalid_signature()
-        found: dict[str | None, str] = {}
-        for number in sorted(numbers):
-            tenant = await self._signers.tenant(whatsapp_account(number), lambda secret: _signed(secret, callback))
-            if tenant:
-                found[number] = tenant
+        found = await self._signed_for(sorted(numbers), callback)
         if not found:
             raise invalid_signature()
         tenants = set(found.values())
         if unsigned := len(numbers) - len(found):
             _logger.warning("left out what was signed for other numbers only", extra={"numbers": unsigned})
         return found | {None: tenants.pop() if len(tenants) == 1 and not unsigned else PLATFORM}
+
+    async def _signed_for(self, numbers: Sequence[str], callback: Callback) -> dict[str | None, str]:
+        """Tenants by those of `numbers` whose secret signed the callback. A forged one ends with the first numbers."""
+        found: dict[str | None, str] = {}
+
+        @cache
+        def signed(secret: str) -> bool:
+            return _signed(secret, callback)
+
+        for start in range(0, len(numbers), _AT_ONCE):
+            some = numbers[start : start + _AT_ONCE]
+            tenants = await asyncio.gather(*(self._signers.tenant(whatsapp_account(each), signed) for each in some))
+            found |= {number: tenant for number, tenant in zip(some, tenants, strict=True) if tenant}
+            if not found:
+                break
+        return found
 
 
 def _signed(secret: str, callback: Callback) -> bool:
@@ -150,13 +177,34 @@ def _parts(change: SignedChange) -> Iterator[tuple[str, Any]]:
         return
     content = as_object(change.content)
     value = as_object(content.get("value"))
-    lists = {name: parts for name in ("messages", "statuses") if (parts := as_list(value.get(name)))}
+    lists = {name: parts for name in _END_USERS if (parts := as_list(value.get(name)))}
     around = {name: part for name, part in value.items() if name not in lists}
+    contacts = _contacts(as_list(around.pop("contacts", None))) if lists else {}
     for name, parts in lists.items():
         for part in parts:
-            yield _part_id(name, part), _entry(change, content | {"value": around | {name: [part]}})
+            own = {"contacts": found} if (found := _own_contacts(contacts, name, part)) else {}
+            yield _part_id(name, part), _entry(change, content | {"value": around | own | {name: [part]}})
     if not lists:
         yield f"change\0{content.get('field')}\0{_digest(value)}", _entry(change, content)
+
+
+def _contacts(contacts: Sequence[Any]) -> dict[str | None, Any]:
+    """Contacts by each name of the end user, and by None the only one."""
+    named: dict[str | None, Any] = {None: contacts[0]} if len(contacts) == 1 else {}
+    for contact in contacts:
+        for name in map(as_object(contact).get, ("wa_id", "user_id")):
+            named.setdefault(as_text(name) or "", contact)
+    return named
+
+
+def _own_contacts(contacts: Mapping[str | None, Any], name: str, part: Any) -> list[Any]:
+    """The contact of the part's end user, or the only one where the part names nobody."""
+    fields: JsonObject = as_object(part)
+    known = [each for each in (as_text(fields.get(own)) for own in _END_USERS[name]) if each]
+    for each in known or [None]:
+        if each in contacts:
+            return [contacts[each]]
+    return []
 
 
 def _entry(change: SignedChange, content: Any) -> Any:
