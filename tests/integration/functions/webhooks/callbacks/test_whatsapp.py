@@ -285,8 +285,8 @@ async def test_messages_without_an_id_are_known_by_what_they_say(callbacks_api: 
 
 async def test_what_messages_share_does_not_multiply_without_bound(callbacks_api: CallbacksApi) -> None:
     await callbacks_api.save(whatsapp_credentials())
-    shared = [{"wa_id": "9" * 150_000}]
-    body = body_of(change(contacts=shared, messages=[message(f"wamid.{number}") for number in range(200)]))
+    shared = ["9" * 150_000]
+    body = body_of(change(errors=shared, messages=[message(f"wamid.{number}") for number in range(200)]))
 
     answer = await callbacks_api.post(WHATSAPP, body, by_meta(body))
 
