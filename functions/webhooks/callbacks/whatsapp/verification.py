@@ -39,7 +39,7 @@ from functions.webhooks.callbacks.receive import (
 from functions.webhooks.callbacks.signers import Signers
 
 _AT_ONCE = 20
-"""Phone numbers that are judged at once: each costs a read. If none of the first ones fits, no more are judged."""
+"""Phone numbers that are looked up at once: each costs a read. If none of the first ones fits, the rest are not."""
 
 MAX_UPDATES = 1_000
 """Maximum messages and statuses in one callback, from Meta's documentation."""
