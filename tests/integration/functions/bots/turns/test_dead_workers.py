@@ -71,7 +71,7 @@ async def hand_questions_off(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("change", [deactivate, close_window, use_up_the_limit, hand_questions_off])
-async def test_answer_that_was_sent_entirely_is_not_judged_again(
+async def test_answer_that_was_sent_entirely_stays_answered(
     chat: Chat, accounts: Accounts, change: Callable[[Chat], Awaitable[None]]
 ) -> None:
     await chat.says("Do you have bread?")
