@@ -51,7 +51,7 @@ from functions.bots.turns.guards import missing_bot, refusal_of
 from functions.bots.turns.leases import Leased, Leases
 from functions.bots.turns.reasons import Reason
 from functions.bots.turns.receipts import Receipts
-from functions.bots.turns.thinking import NoReply, NotNow, Thinker
+from functions.bots.turns.thinking import ModelReply, NoReply, NotNow, Thinker
 
 THINKING_SECONDS = 60.0
 SENDING_SECONDS = 80.0
@@ -196,25 +196,29 @@ class Turns:
                     raise NotNow(Reason.TIMEOUT) from None  # the first thought took the time that the second one needs
                 raise
         greeting = text_parts(config.greeting) if config.greeting and not conversation.answers else []
-        return await self._send(round_, number, [*greeting, *text_parts(reply.text)], reply.tokens)
+        return await self._send(round_, number, [*greeting, *text_parts(reply.text)], reply)
 
     async def _send(
-        self, round_: _Round, number: PhoneNumber, parts: Sequence[str], tokens: int | None = None
+        self, round_: _Round, number: PhoneNumber, parts: Sequence[str], reply: ModelReply | None = None
     ) -> TurnOutcome:
-        """Send what of `parts` the turn has not sent yet, in their order, until one fails. Raises NotSendable."""
+        """Send what of `parts`, with which the `reply` ends, the turn has not sent yet, in order, until one fails.
+
+        Raises NotSendable.
+        """
         last, gives_up = len(parts) - 1, self._is_old(round_)
         for index in range(len(round_.sent), len(parts)):
             if self._monotonic() - round_.since > SENDING_SECONDS:
-                raise NotNow(Reason.CONVERSATION_BUSY)
+                raise NotNow(Reason.INTERNAL_ERROR)
+            holds = index == last
             draft = Draft(
                 outbound_id(self._clock()),
                 "bot",
                 text_content(parts[index]),
                 text=parts[index],
                 turn_id=round_.turn_id,
-                tokens_used=tokens if index == last else None,
+                tokens_used=reply.tokens if reply and holds else None,
+                ends_answer=holds and reply is not None,
             )
-            holds = index == last
             conversation, fence = round_.leased.conversation, _fence(round_)
             message = await self._sender.send(conversation, number, draft, fence, release=not holds, gives_up=gives_up)
             round_.sent.append(message)
@@ -260,12 +264,14 @@ def _fence(round_: _Round) -> Fence:
 
 
 def _broken_off(round_: _Round) -> TurnOutcome | None:
-    """The outcome of a turn whose worker died after a message that ends it."""
+    """The outcome of a turn whose worker died after a message that ends it; what was sent entirely is answered."""
     if not round_.sent:
         return None
     last = round_.sent[-1]
     if last.error or last.status is MessageState.SENDING:
         return _unsent(last)
+    if last.ends_answer:
+        return ANSWERED
     if last.text == round_.context.config.failure_text:
         return TurnOutcome(TurnState.FAILED, Reason.MODEL_UNAVAILABLE)
     return None

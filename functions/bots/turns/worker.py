@@ -97,7 +97,7 @@ class TurnWorker:
         if self._clock() - suspended.began > MAX_TURN and conversation.claim is None:
             await self._end(await self._turns.broken_off(suspended, TurnOutcome(TurnState.FAILED, reason)))
             return
-        if conversation.queued:  # nobody else may be sending what the turn waits for
+        if conversation.queued and reason is Reason.CONVERSATION_BUSY:  # nobody else may be sending what waits
             await self._waiting.work_for(conversation, _QUEUE_SECONDS)
         await self._enqueue(TurnJob(conversation.tenant, conversation.id), _AGAIN_SECONDS)
 

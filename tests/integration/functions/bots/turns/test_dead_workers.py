@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from callmissed.clock import MINUTE
 from functions.bots.conversations.completion import completion_operations
 from tests.support.bots.turn_retries import dies_before, is_claim, is_end, pass_minutes
 from tests.support.bots.turns import Chat
@@ -48,5 +49,38 @@ async def test_turn_of_a_dead_worker_is_shown_when_a_person_answers(
     assert [entry["reference"] for entry in await accounts.entries(chat.tenant)] == [turn.id]
     assert [message.id for message in await chat.messages() if message.turn_id == turn.id] == list(turn.sent)
     assert len(chat.sent) == len(turn.sent) == has_sent
+    assert turn.state == ("answered" if has_sent else "skipped")
     conversation = await chat.conversation()
     assert (conversation.lease, conversation.claim, conversation.due) == (None, None, None)
+
+
+async def deactivate(chat: Chat) -> None:
+    await chat.bot(is_active=False)
+
+
+async def close_window(chat: Chat) -> None:
+    await chat.change(last_inbound_at=chat.process.clock() - 24 * 60 * MINUTE)
+
+
+async def use_up_the_limit(chat: Chat) -> None:
+    await chat.change(answers=1_000_000)
+
+
+async def hand_questions_off(chat: Chat) -> None:
+    await chat.bot(handoff_phrases=["bread"])
+
+
+@pytest.mark.parametrize("change", [deactivate, close_window, use_up_the_limit, hand_questions_off])
+async def test_answer_that_was_sent_entirely_stays_answered(
+    chat: Chat, accounts: Accounts, change: Callable[[Chat], Awaitable[None]]
+) -> None:
+    await chat.says("Do you have bread?")
+    await dies_before(chat, "TransactWriteItems", is_end)
+    await change(chat)
+
+    await pass_minutes(chat, 4)
+
+    assert await chat.outcome() == ("answered", None)
+    assert chat.sent == ["Hello there"]
+    assert (await chat.conversation()).status == "active"
+    assert len(await accounts.entries(chat.tenant)) == 1
