@@ -63,7 +63,8 @@ class StoredMessage:
 
     `author` is `user`, `bot`, `person:<user id>` or `key:<key id>`. `content` is the rest of an inbound message as Meta
     sent it, or the body of an outbound one as Graph gets it, without the recipient. `media` names media by an id of
-    ours. `turn_id` is the turn that a bot's message belongs to.
+    ours. `turn_id` is the turn that a bot's message belongs to; the one that `ends_answer` is the last part of a whole
+    answer.
     """
 
     tenant: str
@@ -81,6 +82,7 @@ class StoredMessage:
     content: Mapping[str, Any] | None = None
     turn_id: str | None = None
     tokens_used: int | None = None
+    ends_answer: bool = False
 
     @property
     def key(self) -> Item:
@@ -179,6 +181,7 @@ def to_message_item(message: StoredMessage) -> Item:
         "content": None if message.content is None else json.dumps(message.content, separators=(",", ":")),
         "turn_id": message.turn_id,
         "tokens_used": message.tokens_used,
+        "ends_answer": message.ends_answer or None,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -198,6 +201,7 @@ def message_of(item: Item) -> StoredMessage:
         wamid=item["wamid"].partition("#")[2] if "wamid" in item else None,
         error=SendFailure(error["code"], error["title"], error["details"]) if error else None,
         content=json.loads(item["content"]) if "content" in item else None,
+        ends_answer=item.get("ends_answer", False),
         **{name: item.get(name) for name in plain},
     )
 

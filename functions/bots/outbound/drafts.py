@@ -27,6 +27,7 @@ class Draft:
     media: Mapping[str, Any] | None = None
     turn_id: str | None = None
     tokens_used: int | None = None
+    ends_answer: bool = False
 
     @property
     def by_bot(self) -> bool:
@@ -54,6 +55,7 @@ class Draft:
             content=self.content,
             turn_id=self.turn_id,
             tokens_used=self.tokens_used,
+            ends_answer=self.ends_answer,
         )
 
 
