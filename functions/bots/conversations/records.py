@@ -120,6 +120,8 @@ class StoredConversation:
     come yet. `counted` is the month in which it counts in the plan's limit, that of its first turn, None before.
     `answers` counts the turns that were answered, `answers_today` those of the UTC day `answers_day`, such as 20261128.
     `handoff` is the sort key of its entry in the hand-off queue, `previous` the user's conversation before this one.
+    `lease_epoch` is the epoch in which the turn of the last lease began; `handed_back_at` is when the bot got the
+    conversation back last.
     """
 
     tenant: str
@@ -158,6 +160,8 @@ class StoredConversation:
     handoff: str | None = None
     last_read_at: Micros | None = None
     previous: str | None = None
+    lease_epoch: int | None = None
+    handed_back_at: Micros | None = None
 
     @property
     def key(self) -> Item:
@@ -287,6 +291,8 @@ def to_conversation_item(conversation: StoredConversation) -> Item:
         "assigned_to": conversation.assigned_to,
         "handoff": conversation.handoff,
         "last_read_at": conversation.last_read_at,
+        "lease_epoch": conversation.lease_epoch,
+        "handed_back_at": conversation.handed_back_at,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -303,6 +309,8 @@ def conversation_of(item: Item) -> StoredConversation:
         "assigned_to",
         "handoff",
         "last_read_at",
+        "lease_epoch",
+        "handed_back_at",
     )
     return StoredConversation(
         tenant=item["tenant"],

@@ -87,7 +87,7 @@ class TakeOvers:
             before = await self._read(tenant, conversation_id)
             if before is None:
                 return None
-            changes, removed = _hand_back_changes(before)
+            changes, removed = _hand_back_changes(before, self.clock())
             if after := await self._change(tenant, conversation_id, changes, [*removed, *beside], before=before):
                 return after
         raise ConversationContended
@@ -196,10 +196,10 @@ def _ended(conversation: StoredConversation, now: Micros) -> ConversationEnded:
     )
 
 
-def _hand_back_changes(before: StoredConversation) -> tuple[Changes, list[WriteOperation]]:
+def _hand_back_changes(before: StoredConversation, now: Micros) -> tuple[Changes, list[WriteOperation]]:
     status = {"status": str(Status.ACTIVE)} if before.is_open else {}
     changes: Changes = {
-        "set": {"autoreply": True, "pending": 0, **status},
+        "set": {"autoreply": True, "pending": 0, "handed_back_at": now, **status},
         "add": {"epoch": 1},
         "remove": ("assigned_to", "handoff", "pending_ids", "pending_since", *(() if before.is_busy else _DUE)),
         "expected": {

@@ -19,15 +19,24 @@ MAX_WORDS = 200
 MAX_WORD = 64
 """Characters of a word that count."""
 
+_VARIATION_SELECTORS = frozenset(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
 _IN_WORDS = frozenset("LMN")
 """Initials of Unicode's categories of letters, marks and numbers."""
 
 
 def words_of(text: str) -> list[str]:
     """The distinct words of `text`, in their order."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    spaced = "".join(map(_letter_or_space, folded))
+    spaced = "".join(map(_letter_or_space, folded(text)))
     return list(dict.fromkeys(word[:MAX_WORD] for word in spaced.split()))
+
+
+def folded(text: str) -> str:
+    """`text` for comparisons: without case and width, and without signs that nobody sees.
+
+    These are joiners, marks of direction, and selectors of a symbol's variant.
+    """
+    seen = "".join(letter for letter in text if not _is_unseen(letter))
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
 
 
 def word_key(tenant: str, word: str) -> str:
@@ -42,7 +51,8 @@ def word_items(message: StoredMessage) -> Iterator[Item]:
 
 
 def _letter_or_space(letter: str) -> str:
-    category = unicodedata.category(letter)
-    if category == "Cf":
-        return ""  # joiners and marks of direction, which nobody types into a search
-    return letter if category[0] in _IN_WORDS else " "
+    return letter if unicodedata.category(letter)[0] in _IN_WORDS else " "
+
+
+def _is_unseen(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cf" or letter in _VARIATION_SELECTORS

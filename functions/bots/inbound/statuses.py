@@ -6,6 +6,7 @@ delivered. Any of them settles a message of which nobody knew whether it went ou
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from callmissed.aws.database import Database
@@ -14,7 +15,7 @@ from callmissed.aws.operations import Changes, WriteOperation, update_operation
 from callmissed.clock import Clock
 from callmissed.events.outbox import Event, publish, publish_operation
 from callmissed.platform.tables import CONVERSATIONS, MESSAGES, MESSAGES_BY_WAMID
-from functions.bots.conversations.late_delivery import mark_answered
+from functions.bots.conversations.late_delivery import mark_answered, undeliverable_operations
 from functions.bots.conversations.messages import (
     DELIVERY_UNKNOWN,
     MESSAGE,
@@ -103,7 +104,10 @@ class InboundStatuses:
             return True
         if _is_unknown(target.message) and after is not MessageState.FAILED:
             await self._publish_sent(target, status)
-        return await self._write(target.message, status_operation(target.message, after, status), event)
+        changes = [status_operation(target.message, after, status)]
+        if after is MessageState.FAILED:
+            changes += await undeliverable_operations(self._database, target.message, conversation, now)
+        return await self._write(event, changes)
 
     async def _publish_sent(self, target: _Target, status: ReceivedStatus) -> None:
         """Say that a message went out of which nobody knew, and let its turn be an answered one."""
@@ -112,11 +116,11 @@ class InboundStatuses:
         )
         await mark_answered(self._database, target.message, self._clock())
 
-    async def _write(self, message: StoredMessage, change: WriteOperation, event: Event) -> bool:
+    async def _write(self, event: Event, changes: Sequence[WriteOperation]) -> bool:
         try:
-            await self._database.transact([change, publish_operation(event)])
+            await self._database.transact([publish_operation(event), *changes])
         except TransactionCanceled as canceled:
-            return canceled.reasons[1] == _REFUSED
+            return canceled.reasons[0] == _REFUSED
         return True
 
 

@@ -12,6 +12,7 @@ from callmissed.aws.comparisons import equal, missing_or
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import (
     Changes,
+    Conditions,
     WriteOperation,
     check_operation,
     discard_operation,
@@ -24,10 +25,14 @@ from callmissed.platform.tables import CONVERSATIONS, TENANTS
 from callmissed.tenants.users import user_key as person_key
 from callmissed.tenants.users import user_of
 from functions.bots.conversations.records import (
+    HOUR,
+    WINDOW_HOURS,
     Status,
     StoredConversation,
     change_mark,
     conversation_key,
+    due_text,
+    shard_of,
     user_key,
 )
 from functions.bots.conversations.take_over import ConversationContended, TakeOvers
@@ -200,21 +205,21 @@ def _closing(before: StoredConversation, status: Status, now: Micros) -> tuple[C
 
 
 def _reopening(before: StoredConversation, now: Micros) -> tuple[Changes, Sequence[WriteOperation]]:
-    """The change of a closed or silent conversation to an active one, which its end user must have as the latest."""
-    latest = [
-        check_operation(
-            CONVERSATIONS,
-            user_key(before.tenant, before.number_id, key),
-            expected={"conversation_id": before.id},
-        )
-        for key in before.user.keys
-    ]
+    """The change of a closed or silent conversation to an active one, which its end user must have as the latest.
+
+    One of the end user's names is due when the conversation may be over again.
+    """
+    latest: Conditions = {"expected": {"conversation_id": before.id}}
+    first, *others = (user_key(before.tenant, before.number_id, key) for key in sorted(before.user.keys))
+    ends = {"shard": shard_of(before.id), "due": due_text(Micros(now + WINDOW_HOURS * HOUR))}
+    users = [update_operation(CONVERSATIONS, first, set=ends, **latest)]
+    users += [check_operation(CONVERSATIONS, other, **latest) for other in others]
     changes: Changes = {
         "set": {"status": str(Status.ACTIVE), "last_activity": now},
         "add": {"epoch": 1},
         "remove": ("handoff",),
     }
-    return changes, [*latest, *_queue_entry(before)]
+    return changes, [*users, *_queue_entry(before)]
 
 
 def _leaving_queue(before: StoredConversation) -> tuple[Changes, Sequence[WriteOperation]]:

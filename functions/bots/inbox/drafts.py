@@ -1,6 +1,5 @@
 """Drafts: what the bot would answer, for a person who decides what to send. A draft is billed, and never sent."""
 
-import asyncio
 import hashlib
 import json
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.idempotency import IdempotentCall
 from callmissed_ai.calls.payer import TenantPayer
 from callmissed_ai.calls.pipeline import run
+from callmissed_ai.calls.time_limit import within
 from callmissed_ai.services import chat
 from functions.bots.bots.config import BotConfig
 from functions.bots.bots.prompt import chat_body
@@ -75,8 +75,7 @@ class Drafts:
 
     async def _reply(self, conversation: StoredConversation, body: dict[str, Any], operation: Operation) -> str:
         try:
-            async with asyncio.timeout(MAX_SECONDS):
-                return _text_of(await self._asked(conversation, body, operation))
+            return _text_of(await self._asked(conversation, body, operation))
         except TimeoutError:
             raise _ai_failed() from None
         except ApiError as refused:
@@ -93,7 +92,7 @@ class Drafts:
         call = new_call(container.clock, conversation.id)
         fingerprint = hashlib.sha256(key.encode()).hexdigest()
         call.idempotent = IdempotentCall(container.idempotency, key, fingerprint, LOCK_SECONDS)
-        answer = await run(container, call, TenantPayer(conversation.tenant), work, whole)
+        answer = await within(MAX_SECONDS, call, run(container, call, TenantPayer(conversation.tenant), work, whole))
         return answer.body if isinstance(answer, Replay) else answer
 
 

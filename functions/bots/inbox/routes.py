@@ -137,7 +137,7 @@ async def get_conversation(inbox: InboxOf, caller: CallerOf, clock: ClockOf, con
 async def list_messages(
     inbox: InboxOf, caller: CallerOf, conversation_id: str, limit: Limit = 200, before_id: BeforeId = None
 ) -> MessagePageOut:
-    """The latest messages, or those before `before_id`, oldest first."""
+    """The latest messages, or those before `before_id`, oldest first. A page of long messages may end earlier."""
     page = await inbox.messages(caller.tenant, conversation_id, limit, before_id)
     return MessagePageOut(
         data=[ConversationMessageOut.of(each) for each in reversed(page.entries)], next_cursor=page.next

@@ -287,7 +287,10 @@ class TurnOut(BaseModel):
     bot_id: str
     state: ShownTurnState
     reason: str | None = Field(description=_REASON)
-    answers: list[str] = Field(description="Ids of the messages that it answers.")
+    answers: list[str] = Field(
+        description="Ids of the messages that it is for. The model reads the latest 50 messages, 24,000 "
+        "characters at most."
+    )
     sent: list[str] = Field(description="Ids of the messages that it sent.")
     started_at: str
     finished_at: str | None

@@ -1,8 +1,10 @@
 """Reads a tenant's conversations with their messages and turns."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 from callmissed.clock import Micros
@@ -15,6 +17,9 @@ from functions.bots.inbox.repository import InboxRepository
 from functions.bots.inbox.schemas import ConversationOut
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MAX_PAGE_BYTES = 4 * 1024 * 1024
+"""Texts of one page; Lambda's limit for an answer is 6 MB, in JSON within JSON."""
+
 T = TypeVar("T")
 
 
@@ -52,10 +57,11 @@ class Inbox:
     async def messages(
         self, tenant: str, conversation_id: str, limit: int, before_id: str | None
     ) -> Older[StoredMessage]:
-        """At most `limit` messages that are older than `before_id`. Raises ApiError 404."""
+        """At most `limit` messages that are older than `before_id`, fewer long ones. Raises ApiError 404."""
         conversation = await self.get(tenant, conversation_id)
         found = await self._repository.messages(conversation, before_id, limit + 1)
-        return Older(found[:limit], found[limit - 1].id if len(found) > limit else None)
+        shown = found[: _fitting(found[:limit])]
+        return Older(shown, shown[-1].id if len(found) > len(shown) else None)
 
     async def turns(self, tenant: str, conversation_id: str, limit: int, before_id: str | None) -> Older[StoredTurn]:
         """At most `limit` turns that are older than `before_id`. Raises ApiError 404."""
@@ -75,3 +81,9 @@ class Inbox:
         """The conversation as the API shows it."""
         (shown,) = await self.shown([conversation], now)
         return shown
+
+
+def _fitting(messages: Sequence[StoredMessage]) -> int:
+    """How many of `messages`, from the first on, fit into a page; at least one, if there is one."""
+    sizes = accumulate(len(json.dumps([each.text, each.content], ensure_ascii=False).encode()) for each in messages)
+    return max(1, sum(size <= _MAX_PAGE_BYTES for size in sizes))

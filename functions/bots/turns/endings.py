@@ -15,7 +15,8 @@ from callmissed.aws.operations import Changes, WriteOperation, put_operation, up
 from callmissed.clock import MINUTE, Clock, Micros
 from callmissed.ids import sortable_id
 from callmissed.platform.tables import CONVERSATIONS, MESSAGES
-from functions.bots.conversations.late_delivery import mark_answered
+from functions.bots.conversations.answer_counts import with_one_more
+from functions.bots.conversations.late_delivery import mark_answered, mark_undeliverable
 from functions.bots.conversations.messages import MessageState, StoredMessage, StoredTurn, message_of, to_turn_item
 from functions.bots.conversations.records import (
     LastTurn,
@@ -31,7 +32,6 @@ from functions.bots.conversations.records import (
 )
 from functions.bots.conversations.take_over import Escalation, escalation_of
 from functions.bots.outbound.storage import sent_event
-from functions.bots.turns.guards import day_of
 from functions.bots.turns.reasons import Reason
 
 _TRIES = 6
@@ -118,11 +118,16 @@ class Endings:
         raise Unavailable("the turn could not be ended", indeterminate=False)
 
     async def settle_early(self, ended: EndedTurn) -> None:
-        """Show a written turn as answered, if a status of its message came before the turn was written."""
+        """Apply what statuses said of the turn's messages before the turn was written."""
+        if len(ended.sent) < 2 and not ended.unsettled:
+            return  # the status of an answer of one part has no time to come before
         for message in ended.sent:
             item = await self._database.get(MESSAGES, message.key)
-            if item and message.id == ended.unsettled and message_of(item).status in _WENT_OUT:
+            status = message_of(item).status if item else message.status
+            if message.id == ended.unsettled and status in _WENT_OUT:
                 await mark_answered(self._database, message, self._clock())
+            elif status is MessageState.FAILED and not message.error:
+                await mark_undeliverable(self._database, message, self._clock())
 
     async def _current(self, ended: EndedTurn) -> StoredConversation | None:
         """The conversation, if the turn is still to be written."""
@@ -137,10 +142,12 @@ class Endings:
 
 
 def _as_taken_over(ended: EndedTurn, found: StoredConversation) -> EndedTurn:
-    """An escalation is pointless where a person answers by now."""
-    if not ended.outcome.escalates or found.epoch == ended.conversation.epoch:
+    """An escalation is pointless where a person answers by now; and it is said who stopped the bot."""
+    is_overtaken = ended.outcome.escalates and found.epoch != ended.conversation.epoch
+    if not is_overtaken and ended.outcome.reason is not Reason.TAKEN_OVER:
         return ended
-    return replace(ended, outcome=TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER))
+    reason = Reason.OPTED_OUT if found.opted_out else Reason.TAKEN_OVER if found.is_open else Reason.COMPLETED
+    return replace(ended, outcome=TurnOutcome(TurnState.SKIPPED, reason))
 
 
 def _operations(
@@ -239,10 +246,4 @@ def _counts(ended: EndedTurn, conversation: StoredConversation, now: Micros) -> 
     activity: Item = {"last_activity": max(now, conversation.last_activity)} if went_out else {}
     if ended.outcome.state is not TurnState.ANSWERED:
         return activity
-    today = conversation.answers_today if conversation.answers_day == day_of(now) else 0
-    return {
-        **activity,
-        "answers": conversation.answers + 1,
-        "answers_day": day_of(now),
-        "answers_today": today + 1,
-    }
+    return activity | with_one_more(conversation, now)

@@ -3,17 +3,17 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from callmissed.clock import MINUTE, SECOND, Micros
+from callmissed.clock import MINUTE, Micros
 from functions.bots.bots.config import BotConfig
 from functions.bots.bots.records import Bot
+from functions.bots.conversations.answer_counts import answers_today
 from functions.bots.conversations.messages import StoredMessage
-from functions.bots.conversations.records import StoredConversation
+from functions.bots.conversations.records import NEVER, StoredConversation
 from functions.bots.conversations.transcript import Transcript
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.turns.reasons import Reason
-from functions.bots.turns.words import says_one_of, words_of
+from functions.bots.turns.words import equal_form, says_one_of
 
 EQUAL_TEXTS, EQUAL_TEXTS_WITHIN = 5, 10 * MINUTE
 REPLIES, REPLIES_WITHIN = 15, 2 * MINUTE
@@ -51,7 +51,8 @@ def refusal_of(
         return TurnRefusal(Reason.EMPTY_MESSAGE if is_text else Reason.UNSUPPORTED_TYPE)
     if any(says_one_of(message.text or "", config.handoff_phrases) for message in asked):
         return TurnRefusal(Reason.HANDED_OFF, escalates=True, text=config.handoff_text)
-    if is_loop(transcript.messages, now):
+    since = conversation.handed_back_at or NEVER
+    if is_loop([message for message in transcript.messages if message.created > since], now):
         return TurnRefusal(Reason.LOOP, escalates=True)
     return TurnRefusal(Reason.TURN_LIMIT) if _is_over_limit(conversation, config, now) else None
 
@@ -59,17 +60,11 @@ def refusal_of(
 def is_loop(messages: Sequence[StoredMessage], now: Micros) -> bool:
     """Whether two machines seem to talk: the same text again and again, or many replies without a pause."""
     recent = [message for message in messages if now - message.created <= EQUAL_TEXTS_WITHIN]
-    equal = Counter((message.author, words_of(message.text or "")) for message in recent if _counts(message))
+    equal = Counter((message.author, equal_form(message.text or "")) for message in recent if _counts(message))
     if max(equal.values(), default=0) >= EQUAL_TEXTS:
         return True
     replies = {message.turn_id for message in recent if message.turn_id and now - message.created <= REPLIES_WITHIN}
     return len(replies) >= REPLIES
-
-
-def day_of(now: Micros) -> int:
-    """The UTC day as a number, such as 20261128."""
-    moment = datetime.fromtimestamp(now / SECOND, UTC)
-    return moment.year * 10_000 + moment.month * 100 + moment.day
 
 
 def _counts(message: StoredMessage) -> bool:
@@ -77,5 +72,5 @@ def _counts(message: StoredMessage) -> bool:
 
 
 def _is_over_limit(conversation: StoredConversation, config: BotConfig, now: Micros) -> bool:
-    today = conversation.answers_today if conversation.answers_day == day_of(now) else 0
+    today = answers_today(conversation, now)
     return conversation.answers >= config.max_turns_per_conversation or today >= config.max_turns_per_day

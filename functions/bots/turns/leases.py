@@ -13,6 +13,7 @@ from callmissed.aws.attributes import Item
 from callmissed.aws.comparisons import above, one_of
 from callmissed.aws.database import Database
 from callmissed.aws.dynamodb import ConditionFailed, Unavailable
+from callmissed.aws.operations import Changes
 from callmissed.clock import MINUTE, SECOND, Clock, Micros
 from callmissed.ids import sortable_id, started_at
 from callmissed.platform.tables import CONVERSATIONS
@@ -56,6 +57,12 @@ class Leased:
     def began(self) -> Micros:
         """When the turn began, whichever worker has it now."""
         return started_at(self.lease.turn_id.partition("_")[2])
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether somebody took over since the turn began, and may have handed back."""
+        began = self.conversation.lease_epoch
+        return self.resumes and began is not None and began != self.conversation.epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +123,14 @@ class Leases:
         """Lease a conversation whose last message and lease are as given; the conversation itself if they are not."""
         lease = self._new(held, last_inbound)
         expected: Item = {**_CAN_BE_ANSWERED, "last_inbound": last_inbound}
-        absent = ["claim"] if held else ["claim", "lease"]
+        changes: Changes = {"set": {"lease": to_lease(lease)}, "expected": expected}
         if held:
             expected["lease"] = to_lease(held)
+            changes["must_not_exist"] = ("claim",)
+        else:
+            changes |= {"copy": {"lease_epoch": "epoch"}, "must_not_exist": ("claim", "lease")}
         try:
-            item = await self._database.update(
-                CONVERSATIONS, key, set={"lease": to_lease(lease)}, expected=expected, must_not_exist=absent
-            )
+            item = await self._database.update(CONVERSATIONS, key, **changes)
         except ConditionFailed as refused:
             if not refused.item:
                 return Idle()

@@ -1,6 +1,5 @@
 """The model's reply: a billed call of the tenant in this process, keyed so that a repetition costs nothing."""
 
-import asyncio
 import hashlib
 import json
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from callmissed_ai.calls.container import Container
 from callmissed_ai.calls.idempotency import IdempotentCall
 from callmissed_ai.calls.payer import TenantPayer
 from callmissed_ai.calls.pipeline import run
+from callmissed_ai.calls.time_limit import within
 from callmissed_ai.services import chat
 from functions.bots.turns.reasons import Reason, reason_of
 
@@ -59,8 +59,7 @@ class Thinker:
     async def reply(self, tenant: str, turn_id: str, reads: str, body: dict[str, Any], seconds: float) -> ModelReply:
         """The reply to `body`, which answers the messages up to `reads` in the turn. Raises NoReply, NotNow."""
         try:
-            async with asyncio.timeout(seconds):
-                answer = await self._asked(tenant, turn_id, reads, body)
+            answer = await self._asked(tenant, turn_id, reads, body, seconds)
         except TimeoutError:
             raise NoReply(Reason.TIMEOUT) from None
         except ApiError as refused:
@@ -69,7 +68,7 @@ class Thinker:
             raise NoReply(reason_of(refused)) from refused
         return _reply_of(answer)
 
-    async def _asked(self, tenant: str, turn_id: str, reads: str, body: dict[str, Any]) -> bytes:
+    async def _asked(self, tenant: str, turn_id: str, reads: str, body: dict[str, Any], seconds: float) -> bytes:
         """The reply's body. The key has a space, which no caller's Idempotency-Key can have."""
         container, key = self.container, f"turn {turn_id} {reads}"
         size = len(json.dumps(body, ensure_ascii=False).encode(errors="surrogatepass"))
@@ -78,7 +77,7 @@ class Thinker:
         call = new_call(container.clock, turn_id)
         fingerprint = hashlib.sha256(key.encode()).hexdigest()
         call.idempotent = IdempotentCall(container.idempotency, key, fingerprint, LOCK_SECONDS)
-        answer = await run(container, call, TenantPayer(tenant), work, whole)
+        answer = await within(seconds, call, run(container, call, TenantPayer(tenant), work, whole))
         return answer.body if isinstance(answer, Replay) else answer
 
 

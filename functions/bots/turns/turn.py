@@ -31,13 +31,14 @@ from functions.bots.conversations.messages import (
     StoredMessage,
     outbound_id,
 )
-from functions.bots.conversations.records import Claim, TurnState, to_lease
+from functions.bots.conversations.records import NEVER, Claim, TurnState, to_lease
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.outbound.drafts import Draft, Fence, window_closes
 from functions.bots.outbound.errors import (
     ConversationBusy,
     LeaseLost,
     NewerInbound,
+    NotSendable,
     NotTakenYet,
     NumberDisconnected,
     TakenOver,
@@ -61,6 +62,7 @@ MAX_TURN = 5 * MINUTE
 """A turn that several workers have tried for so long fails."""
 
 _FAILURE_TEXT_EVERY = 60 * MINUTE
+_OVERTAKEN = TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER)
 
 
 @dataclass(slots=True)
@@ -121,7 +123,7 @@ class Turns:
         except LeaseLost:
             return None
         if again is None:
-            return _ended(round_, TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER))
+            return _ended(round_, _OVERTAKEN)
         context = await TurnContext.read(self._database, again.conversation)
         round_ = _Round(again, context, is_last=True, since=round_.since)
         try:
@@ -140,6 +142,8 @@ class Turns:
         """The first round. A turn that another worker began, and that sent nothing, is for all that waits by now."""
         context = await TurnContext.read(self._database, leased.conversation)
         sent = list(context.transcript.of_turn(leased.lease.turn_id)) if leased.resumes else []
+        if leased.is_overtaken:
+            return _Round(leased, context, is_last=True, since=since, sent=sent)
         if leased.resumes and not sent and leased.lease.reads != leased.conversation.last_inbound:
             leased = await self._leases.renew(leased, self._clock()) or leased
             context = await TurnContext.read(self._database, leased.conversation)
@@ -149,10 +153,12 @@ class Turns:
         """What becomes of the turn. Raises NewerInbound, LeaseLost, NotNow."""
         if before := _broken_off(round_):
             return before
+        if round_.leased.is_overtaken:
+            return _OVERTAKEN
         try:
             return await self._answer(round_)
         except TakenOver:
-            return TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER)
+            return _OVERTAKEN
         except WindowClosed:
             return TurnOutcome(TurnState.FAILED, Reason.WINDOW_CLOSED)
         except (NumberDisconnected, UnsealError):
@@ -195,8 +201,7 @@ class Turns:
                 if failure.reason is Reason.TIMEOUT and round_.thinks_again and not self._is_old(round_):
                     raise NotNow(Reason.TIMEOUT) from None  # the first thought took the time that the second one needs
                 raise
-        greeting = text_parts(config.greeting) if config.greeting and not conversation.answers else []
-        return await self._send(round_, number, [*greeting, *text_parts(reply.text)], reply)
+        return await self._send(round_, number, [*_greeting(round_), *text_parts(reply.text)], reply)
 
     async def _send(
         self, round_: _Round, number: PhoneNumber, parts: Sequence[str], reply: ModelReply | None = None
@@ -233,11 +238,18 @@ class Turns:
         if text and not round_.sent and round_.context.number and await self._may_apologise(round_):
             try:
                 await self._send(round_, round_.context.number, text_parts(text)[:1])
-            except (WindowClosed, NumberDisconnected, ConversationBusy, NotTakenYet):
-                return outcome
-            except TakenOver:
-                return TurnOutcome(TurnState.SKIPPED, Reason.TAKEN_OVER)
+            except (NotSendable, NotNow) as refused:
+                await self._unsay_apology(round_)
+                if isinstance(refused, NewerInbound | LeaseLost | NotNow):
+                    raise
+                return _OVERTAKEN if isinstance(refused, TakenOver) else outcome
         return outcome
+
+    async def _unsay_apology(self, round_: _Round) -> None:
+        """The text did not leave, so the next failure may have it."""
+        conversation, lease = round_.leased.conversation, {"lease": to_lease(round_.leased.lease)}
+        before = conversation.failure_text_at or NEVER
+        await self._database.update_if(CONVERSATIONS, conversation.key, set={"failure_text_at": before}, expected=lease)
 
     def _is_old(self, round_: _Round) -> bool:
         """Whether workers have tried the turn for so long that it fails now."""
@@ -255,6 +267,14 @@ class Turns:
                 "failure_text_at": missing_or(below(now - _FAILURE_TEXT_EVERY)),
             },
         )
+
+
+def _greeting(round_: _Round) -> list[str]:
+    """The greeting, before the first answer, unless an earlier turn sent it whose answer did not arrive."""
+    greeting = text_parts(round_.context.config.greeting or "")
+    earlier = [message for message in round_.context.transcript.messages if message.turn_id != round_.turn_id]
+    greeted = any(message.author == "bot" and message.text in greeting and not message.error for message in earlier)
+    return [] if round_.leased.conversation.answers or greeted else greeting
 
 
 def _fence(round_: _Round) -> Fence:
@@ -320,7 +340,7 @@ def _ended(round_: _Round, outcome: TurnOutcome) -> EndedTurn:
 
 def _answers(round_: _Round) -> list[str]:
     """Ids of the messages that the turn is for. What came after a message that it had sent before waits for another."""
-    ids = [message.id for message in round_.context.transcript.pending]
+    ids = sorted(round_.leased.conversation.pending_ids)
     reads = round_.leased.lease.reads
     if round_.is_last and reads != round_.leased.conversation.last_inbound:
         return [id for id in ids if id <= reads and id != round_.leased.conversation.last_inbound]

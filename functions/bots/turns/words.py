@@ -3,15 +3,32 @@
 import unicodedata
 from collections.abc import Iterable
 
+from functions.bots.conversations.words import folded
+
 
 def words_of(text: str) -> tuple[str, ...]:
     """The words of `text`, casefolded; marks belong to the letters before them, as in Hindi."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    spaced = "".join(letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in folded)
+    spaced = "".join(letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in folded(text))
     return tuple(spaced.split())
 
 
+def equal_form(text: str) -> str:
+    """What equal texts have in common: their words, or everything where there are none, as in a row of symbols."""
+    return " ".join(words_of(text) or folded(text).split())
+
+
 def says_one_of(text: str, phrases: Iterable[str]) -> bool:
-    """Whether the words of one of `phrases` stand in `text`, one after the other."""
-    said = f" {' '.join(words_of(text))} "
-    return any(f" {' '.join(words)} " in said for words in map(words_of, phrases) if words)
+    """Whether one of `phrases` stands in `text`.
+
+    Phrases of scripts with upper and lower case are found as whole words. Others are found anywhere: such scripts may
+    have no spaces between words, or write a word's endings and the next word together.
+    """
+    said = words_of(text)
+    return any(_stands_in(said, words) for words in map(words_of, phrases) if words)
+
+
+def _stands_in(said: tuple[str, ...], words: tuple[str, ...]) -> bool:
+    phrase = "".join(words)
+    if any(unicodedata.category(letter) == "Lo" for letter in phrase):
+        return phrase in "".join(said)
+    return f" {' '.join(words)} " in f" {' '.join(said)} "

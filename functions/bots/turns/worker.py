@@ -104,8 +104,7 @@ class TurnWorker:
     async def _end(self, ended: EndedTurn) -> None:
         if await self._endings.write(ended):
             await self._enqueue(TurnJob(ended.conversation.tenant, ended.conversation.id), _QUIET_SECONDS)
-        if ended.unsettled:
-            await self._endings.settle_early(ended)
+        await self._endings.settle_early(ended)
 
     async def _settle(self, job: TurnJob, conversation: StoredConversation) -> None:
         """What the scheduler finds due beside turns: messages of which nobody knows, those that wait, and nothing."""

@@ -32,6 +32,7 @@ def test_an_update_of_everything_names_each_attribute_once() -> None:
         KEY,
         set={"name": "A"},
         set_missing={"since": 7},
+        copy={"last": "rev"},
         remove=("off",),
         add={"rev": 1},
         discard={"owners": frozenset({"x"})},
@@ -40,11 +41,13 @@ def test_an_update_of_everything_names_each_attribute_once() -> None:
     )
     assert operation.request == {
         "Key": to_item(KEY),
-        "UpdateExpression": "SET #name = :v0, #since = if_not_exists(#since, :v1)"
+        "UpdateExpression": "SET #name = :v0, #since = if_not_exists(#since, :v1), #last = #rev"
         " REMOVE #off ADD #rev :v2 DELETE #owners :v3",
         "ConditionExpression": "attribute_exists(#tenant) AND #rev = :v4 AND #name = :v5"
         " AND attribute_not_exists(#ended)",
-        "ExpressionAttributeNames": {f"#{n}": n for n in ("name", "since", "off", "rev", "owners", "tenant", "ended")},
+        "ExpressionAttributeNames": {
+            f"#{n}": n for n in ("name", "since", "last", "rev", "off", "owners", "tenant", "ended")
+        },
         "ExpressionAttributeValues": to_item(
             {":v0": "A", ":v1": 7, ":v2": 1, ":v3": frozenset({"x"}), ":v4": 4, ":v5": "B"}
         ),

@@ -32,7 +32,8 @@ class Conditions(TypedDict, total=False):
 class Changes(Conditions, total=False):
     """Changes of an item, under conditions.
 
-    `set_missing` sets attributes that the item does not have; `add` adds numbers to numbers and members to sets,
+    `set_missing` sets attributes that the item does not have; `copy` names attributes whose value, as it was before,
+    others get; `add` adds numbers to numbers and members to sets,
     `discard` removes members from sets. An item that does not exist is changed only with `upsert`, and created by it.
     A number may be added twice when an answer is lost, so `add` numbers in a transaction, or under a condition that
     the addition makes false.
@@ -40,6 +41,7 @@ class Changes(Conditions, total=False):
 
     set: Mapping[str, Value]
     set_missing: Mapping[str, Value]
+    copy: Mapping[str, str]
     add: Mapping[str, int | frozenset[str]]
     discard: Mapping[str, frozenset[str]]
     remove: Collection[str]
@@ -102,6 +104,7 @@ def _update(expressions: Expressions, changes: Changes) -> str:
     name, value = expressions.name, expressions.value
     sets = [f"{name(each)} = {value(new)}" for each, new in changes.get("set", {}).items()]
     sets += [f"{name(each)} = if_not_exists({name(each)}, {value(new)})" for each, new in _missing(changes)]
+    sets += [f"{name(each)} = {name(source)}" for each, source in changes.get("copy", {}).items()]
     clauses = {
         "SET": sets,
         "REMOVE": [name(each) for each in changes.get("remove", ())],

@@ -1,10 +1,15 @@
 """The scheduler: jobs of overdue conversations, and the end of silent ones."""
 
+from callmissed.audit.events import Actor, ActorKind
 from callmissed.clock import MINUTE, SECOND, Micros
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.completion import completion_operations
 from functions.bots.conversations.due import DueConversations
 from functions.bots.conversations.records import Status, user_key
+from functions.bots.conversations.take_over import TakeOvers
+from functions.bots.inbox.changes import InboxChanges
+from functions.bots.inbox.repository import InboxRepository
+from functions.bots.inbox.service import Inbox
 from tests.support.bots.inbound import NUMBER, PHONE, USER, Inbound
 from tests.support.webhooks.callbacks import NOW, message
 
@@ -104,3 +109,25 @@ async def test_completion_leaves_an_escalated_conversation_no_place_in_the_queue
     assert await inbound.database.get(CONVERSATIONS, entry) == {}
     done = await inbound.conversation()
     assert (done.status, done.handoff, done.pending, done.due) == (Status.COMPLETED, None, 0, None)
+
+
+async def test_reopened_conversation_ends_again(inbound: Inbound) -> None:
+    await inbound.receive(message("wamid.1"))
+    await answered(inbound)
+    conversation = await inbound.conversation()
+    inbound.pass_time(25 * 3600)
+    await scheduler(inbound).process(Micros(inbound.callbacks.now))
+    changes = InboxChanges(
+        Inbox(InboxRepository(inbound.database)), TakeOvers(inbound.database, lambda: Micros(inbound.callbacks.now))
+    )
+    by_key, now = Actor(ActorKind.KEY, "key_1"), Micros(inbound.callbacks.now)
+    await changes.set_status(inbound.tenant, conversation.id, Status.ACTIVE, by_key, now)
+
+    inbound.pass_time(23 * 3600)
+    await scheduler(inbound).process(Micros(inbound.callbacks.now))
+    assert (await inbound.conversation()).status is Status.ACTIVE
+    inbound.pass_time(2 * 3600)
+    await scheduler(inbound).process(Micros(inbound.callbacks.now))
+
+    assert (await inbound.conversation()).status is Status.COMPLETED
+    assert len(await inbound.events("conversation.ended")) == 2

@@ -22,6 +22,7 @@ from functions.bots.conversations.records import LastTurn, TurnState, to_last_tu
 from tests.support.bots.inbound import BOT, NUMBER, Inbound, queued
 from tests.support.webhooks.callbacks import NOW, change, message, status
 
+ANSWERED = LastTurn("trn_1", TurnState.ANSWERED)
 ERRORS = [{"code": 131026, "title": "Message undeliverable", "error_data": {"details": "Not on WhatsApp."}}]
 
 
@@ -29,8 +30,9 @@ async def sent(inbound: Inbound, state: MessageState = MessageState.SENT, **fiel
     """A message of the bot to the end user of a new conversation."""
     await inbound.receive(message("wamid.in"))
     conversation = await inbound.conversation()
-    known: dict[str, Any] = {"text": "Hello", "wamid": "wamid.out", "turn_id": "trn_1", **fields}
-    out = StoredMessage(inbound.tenant, conversation.id, outbound_id(NOW), "bot", "text", state, NOW, **known)
+    known: dict[str, Any] = {"author": "bot", "text": "Hello", "wamid": "wamid.out", "turn_id": "trn_1", **fields}
+    place = {"tenant": inbound.tenant, "conversation_id": conversation.id, "id": outbound_id(NOW)}
+    out = StoredMessage(**place, type="text", status=state, created=NOW, **known)
     await inbound.database.put(MESSAGES, to_message_item(out))
     return out
 
@@ -85,7 +87,7 @@ async def test_status_finds_its_message_by_the_wamid(inbound: Inbound) -> None:
 async def test_status_settles_a_message_of_which_nobody_knew(
     inbound: Inbound, state: MessageState, error: SendFailure | None, name: str
 ) -> None:
-    out = await sent(inbound, state, error=error, wamid=None)
+    out = await sent(inbound, state, error=error, wamid=None, ends_answer=True)
     turn = StoredTurn(inbound.tenant, out.conversation_id, "trn_1", BOT, TurnState.FAILED, NOW, DELIVERY_UNKNOWN)
     await inbound.database.put(MESSAGES, to_turn_item(turn))
     failed = to_last_turn(LastTurn("trn_1", TurnState.FAILED, DELIVERY_UNKNOWN))
@@ -99,7 +101,8 @@ async def test_status_settles_a_message_of_which_nobody_knew(
     assert (event["data"]["message_id"], event["data"]["text"]) == ("wamid.out", "Hello")
     answered = turn_of(await inbound.database.get(MESSAGES, turn.key))
     assert (answered.state, answered.reason) == (TurnState.ANSWERED, None)
-    assert (await inbound.conversation()).last_turn == LastTurn("trn_1", TurnState.ANSWERED)
+    conversation = await inbound.conversation()
+    assert (conversation.last_turn, conversation.answers) == (ANSWERED, 1)
 
 
 async def test_definite_failure_settles_an_unknown_one_without_saying_that_it_was_sent(inbound: Inbound) -> None:
@@ -110,6 +113,41 @@ async def test_definite_failure_settles_an_unknown_one_without_saying_that_it_wa
     assert settled.error is not None
     assert (settled.status, settled.error.code) == (MessageState.FAILED, 131026)
     assert await inbound.events("message.sent") == []
+
+
+@pytest.mark.parametrize(
+    ("state", "turn_state", "reason"),
+    [(MessageState.SENT, TurnState.ANSWERED, None), (MessageState.SENDING, TurnState.FAILED, DELIVERY_UNKNOWN)],
+)
+async def test_turn_whose_message_fails_later_is_undeliverable(
+    inbound: Inbound, state: MessageState, turn_state: TurnState, reason: str | None
+) -> None:
+    out = await sent(inbound, state)
+    turn = StoredTurn(inbound.tenant, out.conversation_id, "trn_1", BOT, turn_state, NOW, reason, sent=[out.id])
+    await inbound.database.put(MESSAGES, to_turn_item(turn))
+    before = await inbound.conversation()
+    last = to_last_turn(LastTurn("trn_1", turn_state, reason))
+    await inbound.database.update(CONVERSATIONS, before.key, set={"last_turn": last})
+    inbound.pass_time(1)
+
+    await after(inbound, out, "failed", "failed")
+
+    failed = turn_of(await inbound.database.get(MESSAGES, turn.key))
+    assert (failed.state, failed.reason) == (TurnState.FAILED, "undeliverable")
+    conversation = await inbound.conversation()
+    assert conversation.last_turn == LastTurn("trn_1", TurnState.FAILED, "undeliverable")
+    assert conversation.changed > before.changed
+
+
+async def test_failure_of_a_message_without_a_turn_is_a_change_of_the_conversation(inbound: Inbound) -> None:
+    out = await sent(inbound, author="key:key_1", turn_id=None)
+    before = await inbound.conversation()
+    inbound.pass_time(1)
+
+    await after(inbound, out, "failed")
+
+    conversation = await inbound.conversation()
+    assert (conversation.last_turn, conversation.changed > before.changed) == (None, True)
 
 
 @pytest.mark.parametrize("ours", ["", "x:y", "0192f000-0000-7000-8000-000000000009:msg_" + "0" * 22])

@@ -1,5 +1,6 @@
 """Drafts of replies: real tables, a scripted model."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +16,12 @@ from callmissed.plans.plans import Plan
 from callmissed.platform.functions.bots import CONVERSATION_DRAFTS
 from callmissed.platform.routes import ROUTES
 from callmissed.platform.tables import BOTS, OUTBOX
+from callmissed_ai.calls import time_limit
 from callmissed_ai.calls.container import create_container
 from functions.bots.bots.records import Bot, BotType, to_bot_item
 from functions.bots.conversations.records import StoredConversation
 from functions.bots.handlers.conversation_drafts import create_server
+from functions.bots.inbox import drafts
 from functions.bots.sealed_composition import compose_sealed
 from local.aws.tables import StageTables
 from tests.support.bots.inbox import NOW, Clock, InboxApi, Tenant
@@ -26,7 +29,7 @@ from tests.support.faults import FaultyDynamoDB
 from tests.support.inference.behaviours import completion, fails, reply
 from tests.support.inference.fixtures import accounts, lab, providers_file, store, upstream
 from tests.support.inference.gateway import Account, Accounts, settings_for
-from tests.support.inference.upstream import Behaviour, FakeUpstream
+from tests.support.inference.upstream import Behaviour, FakeUpstream, Gate
 from tests.support.webhooks.subscribers import RING, refused
 
 __all__ = ["accounts", "lab", "providers_file", "store", "upstream"]
@@ -144,6 +147,44 @@ async def test_a_model_that_fails_is_503(
     monkeypatch.setattr(upstream, "otherwise", behaviour)
 
     refused(await drafting.draft(), 503, "ai_failed")
+
+
+async def test_a_draft_that_is_being_charged_is_waited_for(
+    drafting: Drafting, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charging = asyncio.Event()
+
+    async def time_passes(*_tasks: object, **_limit: object) -> None:
+        await charging.wait()
+
+    async def charges() -> None:
+        charging.set()
+        await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(time_limit, "wait", time_passes)
+    await drafting.tenant.message(drafting.conversation, "Do you have bread?")
+    dynamodb = drafting.database.dynamodb
+    assert isinstance(dynamodb, FaultyDynamoDB)
+    dynamodb.before("PutItem", charges, matching=lambda put: put["TableName"].endswith("-ledger"))
+
+    answer = await drafting.draft()
+
+    assert answer.status_code == 200
+    assert len(await accounts.entries(drafting.tenant.id)) == 1
+
+
+async def test_a_draft_that_takes_too_long_costs_nothing(
+    drafting: Drafting, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafts, "MAX_SECONDS", 0.2)
+    await drafting.tenant.message(drafting.conversation, "Do you have bread?")
+    gate = Gate()
+    upstream.will(reply(completion("Too late."), gate=gate))
+
+    refused(await drafting.draft(), 503, "ai_failed")
+
+    gate.open()
+    await accounts.assert_untouched(drafting.account)
 
 
 async def test_a_model_that_is_gone_is_503(drafting: Drafting) -> None:

@@ -11,6 +11,8 @@ from functions.bots.inbox import listing
 from tests.support.bots.inbox import NOW, InboxApi, Tenant, later
 from tests.support.webhooks.subscribers import refused
 
+LAMBDA_ANSWER = 6 * 1024 * 1024
+
 
 async def ids_of_pages(tenant: Tenant, **query: Any) -> list[list[str]]:
     """Ids on each page of the list."""
@@ -193,6 +195,22 @@ async def test_messages_are_read_from_the_latest_back(tenant: Tenant) -> None:
     pages = [[each["id"] for each in page["data"]] for page in (oldest, older, latest)]
     assert pages == [[made[0].id], [made[1].id, made[2].id], [made[3].id, made[4].id]]
     assert oldest["next_cursor"] is None
+
+
+async def test_a_page_of_long_messages_fits_into_an_answer_of_lambda(tenant: Tenant) -> None:
+    conversation = await tenant.conversation()
+    text = "न" * 4096
+    for _ in range(300):
+        await tenant.message(conversation, text, author="bot", content={"type": "text", "text": {"body": text}})
+
+    first = await tenant.call("GET", f"/{conversation.id}/messages", params={"limit": 500})
+    cursor = first.json()["next_cursor"]
+    second = await tenant.get(f"/{conversation.id}/messages", limit=500, before_id=cursor)
+
+    assert len(first.content) <= LAMBDA_ANSWER
+    pages = [*second["data"], *first.json()["data"]]
+    assert len({message["id"] for message in pages}) == len(pages) == 300
+    assert second["next_cursor"] is None
 
 
 async def test_a_message_is_shown_with_its_status_error_and_media(tenant: Tenant) -> None:

@@ -1,5 +1,6 @@
 """Each way in which a turn ends, as the conversation and the turn's record show it."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,13 +9,14 @@ from callmissed.clock import MINUTE
 from callmissed.plans.plans import Plan
 from callmissed.platform.tables import CONVERSATIONS, MESSAGES
 from functions.bots.conversations.late_delivery import mark_answered
+from functions.bots.conversations.messages import SendFailure, to_error
 from functions.bots.conversations.records import month_key
 from functions.bots.turns.counting import month_of
 from tests.support.bots.turns import Chat, NewChat
 from tests.support.faults import FaultyDynamoDB
 from tests.support.inference.behaviours import completion, fails, reply
 from tests.support.inference.gateway import Accounts
-from tests.support.inference.upstream import FakeUpstream
+from tests.support.inference.upstream import FakeUpstream, Gate
 
 SORRY = "Sorry, something is wrong on our side."
 
@@ -169,6 +171,23 @@ async def test_model_that_fails_costs_nothing_and_the_user_learns_of_it_once_an_
     assert await nothing_waits(chat)
 
 
+async def test_failure_text_that_did_not_leave_is_not_the_one_of_the_hour(
+    new_chat: NewChat, upstream: FakeUpstream
+) -> None:
+    chat = await new_chat(failure_text=SORRY)
+    gate = Gate()
+    upstream.will(reply(completion(" "), gate=gate), reply(completion(" ")))
+    message = await chat.says("Do you have bread?")
+    working = asyncio.ensure_future(chat.process.process(chat.job(message)))
+    await gate.reached()
+    await chat.says("And milk?")
+    gate.open()
+    await working
+
+    assert chat.sent == [SORRY]
+    assert await chat.outcome() == ("failed", "empty_reply")
+
+
 async def test_empty_reply_is_charged_and_fails(new_chat: NewChat, accounts: Accounts, upstream: FakeUpstream) -> None:
     chat = await new_chat()
     upstream.will(reply(completion(" \n")))
@@ -256,6 +275,52 @@ async def test_status_that_comes_late_settles_the_turn(chat: Chat, upstream: Fak
         await mark_answered(chat.database, answer, chat.process.clock())
 
     assert await chat.outcome() == ("answered", None)
+
+
+async def test_greeting_that_arrives_late_is_no_answer(new_chat: NewChat, upstream: FakeUpstream) -> None:
+    chat = await new_chat(greeting="Welcome!")
+    chat.process.graph.fault("lose_answer", times=1, to=chat.wa_id)
+    await chat.asks()
+    assert chat.sent == ["Welcome!"]
+
+    await mark_answered(chat.database, (await chat.messages())[-1], chat.process.clock())
+
+    assert await chat.outcome() == ("failed", "delivery_unknown")
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+async def test_greeting_is_said_once_though_its_answer_arrives_late(
+    new_chat: NewChat, upstream: FakeUpstream, is_settled: bool
+) -> None:
+    chat = await new_chat(greeting="Welcome!")
+    upstream.will(reply(completion("One.")), reply(completion("Two.")))
+    chat.process.graph.fault("lose_answer", times=1, after=1, to=chat.wa_id)
+    await chat.asks()
+    assert chat.sent == ["Welcome!", "One."]
+    if is_settled:
+        await mark_answered(chat.database, (await chat.messages())[-1], chat.process.clock())
+
+    await chat.asks("Milk?")
+
+    assert chat.sent == ["Welcome!", "One.", "Two."]
+    assert (await chat.conversation()).answers == (2 if is_settled else 1)
+
+
+async def test_part_that_fails_before_the_turn_ends_makes_it_undeliverable(chat: Chat, upstream: FakeUpstream) -> None:
+    upstream.will(reply(completion("a " * 4000)))
+    dynamodb = chat.process.container.database.dynamodb
+    assert isinstance(dynamodb, FaultyDynamoDB)
+
+    async def status_comes() -> None:
+        first = next(message for message in await chat.messages() if message.author == "bot")
+        error = to_error(SendFailure(131026, "Message undeliverable"))
+        await chat.database.update(MESSAGES, first.key, set={"status": "failed", "error": error})
+
+    dynamodb.before("TransactWriteItems", status_comes, matching=lambda request: "TURN#" in str(request))
+
+    await chat.asks()
+
+    assert await chat.outcome() == ("failed", "undeliverable")
 
 
 async def test_late_status_settles_an_earlier_turn_and_leaves_the_latest(chat: Chat, upstream: FakeUpstream) -> None:

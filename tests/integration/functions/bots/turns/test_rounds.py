@@ -38,6 +38,16 @@ async def test_twelve_messages_are_answered_without_a_pause(chat: Chat, upstream
     assert len((await chat.turns())[0].answers) == 13
 
 
+async def test_burst_over_the_transcript_is_named(chat: Chat, upstream: FakeUpstream) -> None:
+    messages = [await chat.says(f"Number {number}") for number in range(60)]
+
+    await chat.process.process(chat.job(messages[-1]))
+
+    (turn,) = await chat.turns()
+    assert turn.answers == tuple(sorted(message.id for message in messages))
+    assert (await chat.conversation()).pending == 0
+
+
 async def test_message_that_comes_while_the_model_thinks_is_thought_of_once_more(
     chat: Chat, accounts: Accounts, upstream: FakeUpstream
 ) -> None:
@@ -175,6 +185,28 @@ async def test_fifteen_replies_within_two_minutes_escalate(chat: Chat, upstream:
     assert await chat.outcome() == ("skipped", "loop")
     assert (await chat.conversation()).handoff
     assert len(chat.sent) == 15
+
+
+async def test_different_symbols_are_no_equal_texts(chat: Chat, upstream: FakeUpstream) -> None:
+    for number, text in enumerate(("👍", "😂", "🙏", "?!", "🎉")):
+        upstream.will(reply(completion(f"Answer {number}")))
+        await chat.asks(text)
+        chat.process.clock.pass_(30)
+
+    assert await chat.outcome() == ("answered", None)
+
+
+async def test_loop_is_counted_from_the_hand_back_on(chat: Chat, upstream: FakeUpstream) -> None:
+    for number in range(5):
+        upstream.will(reply(completion(f"Answer {number}")))
+        await chat.asks("Thank you!")
+        chat.process.clock.pass_(5)
+    assert await chat.outcome() == ("skipped", "loop")
+    await chat.takers.hand_back(chat.tenant, chat.id)
+
+    await chat.asks("What does bread cost?")
+
+    assert await chat.outcome() == ("answered", None)
 
 
 async def test_user_sees_that_the_bot_reads_and_writes(chat: Chat, upstream: FakeUpstream) -> None:

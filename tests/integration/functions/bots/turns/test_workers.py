@@ -7,6 +7,7 @@ import pytest
 
 from callmissed.aws.comparisons import EXISTS
 from callmissed.platform.tables import CONVERSATIONS
+from callmissed_ai.calls import time_limit
 from functions.bots.conversations.records import conversation_key
 from tests.support.bots.turns import BotProcess, Chat, NewChat
 from tests.support.faults import Fault, FaultyDynamoDB
@@ -48,6 +49,29 @@ async def test_model_that_takes_too_long_fails_the_turn(
     assert await chat.outcome() == ("failed", "timeout")
     assert chat.sent == [SORRY]
     await accounts.assert_untouched(chat.account)
+
+
+async def test_reply_that_is_being_charged_is_waited_for(
+    chat: Chat, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charging = asyncio.Event()
+
+    async def time_passes(*_tasks: object, **_limit: object) -> None:
+        await charging.wait()
+
+    async def charges() -> None:
+        charging.set()
+        await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(time_limit, "wait", time_passes)
+    dynamodb = chat.process.container.database.dynamodb
+    assert isinstance(dynamodb, FaultyDynamoDB)
+    dynamodb.before("PutItem", charges, matching=lambda put: put["TableName"].endswith("-ledger"))
+
+    await chat.asks()
+
+    assert await chat.outcome() == ("answered", None)
+    assert len(await accounts.entries(chat.tenant)) == 1
 
 
 async def test_worker_that_lost_its_lease_sends_nothing(

@@ -20,7 +20,7 @@ from functions.bots.conversations.words import MAX_WORD, MAX_WORDS, word_items, 
         ("क्\u200dष", ["क्ष"]),
         ("\uff21\uff22\uff11 x²", ["ab1", "x2"]),
         ("A-17/b_c@d.e", ["a", "17", "b", "c", "d", "e"]),
-        ("😀 …!", []),
+        ("😀 …! ❤️", []),
         ("", []),
     ],
 )

@@ -6,7 +6,20 @@ from functions.bots.bots.config import OPT_IN_WORDS, OPT_OUT_WORDS
 from functions.bots.inbound.opt_out import is_one_of
 
 FULL_WIDTH = "".join(chr(ord(letter) + 0xFEE0) for letter in "STOP")
-WORDS = ["STOP", "stop", " Stop. ", "«stop!»", FULL_WIDTH, "unsubscribe", "बंद  करो।", "रोकें", "நிறுத்து"]
+WORDS = [
+    "STOP",
+    "stop",
+    " Stop. ",
+    "«stop!»",
+    FULL_WIDTH,
+    "unsubscribe",
+    "STOP ⛔️",
+    "Stop ❤️",
+    "stop!\ufe0f",
+    "बंद  करो।",
+    "रोकें",
+    "நிறுத்து",
+]
 
 
 @pytest.mark.parametrize("text", WORDS)
