@@ -5,6 +5,7 @@ from callmissed.clock import Micros
 from callmissed.events.outbox import new_event, publish_operation
 from callmissed.events.types import ConversationEnded
 from callmissed.platform.tables import CONVERSATIONS
+from functions.bots.conversations.idle import leaving_due
 from functions.bots.conversations.records import Status, StoredConversation, change_mark
 
 
@@ -17,16 +18,14 @@ def completion_operations(conversation: StoredConversation, now: Micros) -> list
     changes: Changes = {
         "set": {"status": str(Status.COMPLETED), "changed": change_mark(now, conversation.id), "pending": 0},
         "add": {"epoch": 1},
-        "remove": ("handoff", "pending_ids", "pending_since", *(() if conversation.is_busy else ("due", "shard"))),
+        "remove": ("handoff", "pending_ids", "pending_since"),
         "expected": {
             "status": str(conversation.status),
             "last_activity": conversation.last_activity,
             "epoch": conversation.epoch,
         },
     }
-    if not conversation.is_busy:
-        changes["must_not_exist"] = ("claim", "lease", "unsettled")
-    operations = [update_operation(CONVERSATIONS, conversation.key, **changes)]
+    operations = [update_operation(CONVERSATIONS, conversation.key, **leaving_due(conversation, changes))]
     if conversation.handoff:
         operations.append(
             discard_operation(CONVERSATIONS, {"tenant": conversation.tenant, "item": conversation.handoff})

@@ -1,8 +1,9 @@
 """Conversations by id and by end user, and the end of what is due."""
 
-from callmissed.aws.comparisons import equal, missing_or
 from callmissed.aws.database import Database
+from callmissed.aws.operations import Changes
 from callmissed.platform.tables import CONVERSATIONS
+from functions.bots.conversations.idle import leaving_due
 from functions.bots.conversations.records import (
     EndUser,
     KnownUser,
@@ -27,14 +28,16 @@ class ConversationRepository:
 
     async def leave_due(self, conversation: StoredConversation) -> None:
         """Take the conversation out of the index `due`, if nothing waits in it."""
-        if conversation.due is None:
+        if conversation.due is None or conversation.is_busy:
             return
+        nothing_pending: Changes = {
+            "remove": ("pending_since",),
+            "expected": {"due": conversation.due, "pending": 0},
+        }
         await self._database.update_if(
             CONVERSATIONS,
             conversation.key,
-            remove=("due", "shard", "pending_since"),
-            expected={"due": conversation.due, "pending": 0, "queued": missing_or(equal(0))},
-            must_not_exist=("claim", "lease", "unsettled"),
+            **leaving_due(conversation, nothing_pending),
         )
 
     async def known_user(self, tenant: str, number_id: str, user: EndUser) -> KnownUser | None:

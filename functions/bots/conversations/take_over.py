@@ -30,6 +30,7 @@ from callmissed.clock import Clock, Micros
 from callmissed.events.outbox import new_event, publish_operation
 from callmissed.events.types import ConversationEnded
 from callmissed.platform.tables import CONVERSATIONS
+from functions.bots.conversations.idle import leaving_due
 from functions.bots.conversations.records import (
     HANDOFF,
     OPEN,
@@ -45,7 +46,6 @@ MAX_WAIT_SECONDS = 10.0
 
 _POLL_SECONDS = 0.1
 _TRIES = 5
-_DUE = ("due", "shard")
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -201,16 +201,17 @@ def _hand_back_changes(before: StoredConversation, now: Micros) -> tuple[Changes
     changes: Changes = {
         "set": {"autoreply": True, "pending": 0, "handed_back_at": now, **status},
         "add": {"epoch": 1},
-        "remove": ("assigned_to", "handoff", "pending_ids", "pending_since", *(() if before.is_busy else _DUE)),
+        "remove": ("assigned_to", "handoff", "pending_ids", "pending_since"),
         "expected": {
             "epoch": before.epoch,
             "status": one_of(*map(str, OPEN)) if before.is_open else str(before.status),
         },
     }
-    changes["must_not_exist"] = () if before.is_busy else ("claim", "lease", "unsettled")
     if before.handoff is None:
-        return {**changes, "must_not_exist": (*changes["must_not_exist"], "handoff")}, []
-    return changes, [discard_operation(CONVERSATIONS, {"tenant": before.tenant, "item": before.handoff})]
+        return leaving_due(before, {**changes, "must_not_exist": ("handoff",)}), []
+    return leaving_due(before, changes), [
+        discard_operation(CONVERSATIONS, {"tenant": before.tenant, "item": before.handoff})
+    ]
 
 
 def _sends(conversation: StoredConversation) -> bool:

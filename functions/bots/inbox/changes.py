@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from callmissed.audit.events import Actor, AuditEvent, audit_operation
-from callmissed.aws.comparisons import equal, missing_or
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import (
     Changes,
@@ -24,6 +23,7 @@ from callmissed.events.types import ConversationEnded
 from callmissed.platform.tables import CONVERSATIONS, TENANTS
 from callmissed.tenants.users import user_key as person_key
 from callmissed.tenants.users import user_of
+from functions.bots.conversations.idle import leaving_due
 from functions.bots.conversations.records import (
     HOUR,
     WINDOW_HOURS,
@@ -193,15 +193,13 @@ def ended_event(conversation: StoredConversation, status: Status, now: Micros) -
 
 def _closing(before: StoredConversation, status: Status, now: Micros) -> tuple[Changes, Sequence[WriteOperation]]:
     """The change to a closed `status`: no turn is left, and nobody waits for a person."""
-    remove: tuple[str, ...] = ("handoff", "pending_ids", "pending_since")
-    guard: Changes = {}
-    if not before.is_busy:
-        # A turn to end, and what waits to be sent, is being sent or may have gone out need it, for the scheduler.
-        remove = (*remove, "due", "shard")
-        guard = {"must_not_exist": ("claim", "lease", "unsettled"), "expected": {"queued": missing_or(equal(0))}}
-    changes: Changes = {"set": {"status": str(status), "pending": 0}, "add": {"epoch": 1}, "remove": remove, **guard}
+    changes: Changes = {
+        "set": {"status": str(status), "pending": 0},
+        "add": {"epoch": 1},
+        "remove": ("handoff", "pending_ids", "pending_since"),
+    }
     published = [ended_event(before, status, now)] if before.is_open else []
-    return changes, [*_queue_entry(before), *published]
+    return leaving_due(before, changes), [*_queue_entry(before), *published]
 
 
 def _reopening(before: StoredConversation, now: Micros) -> tuple[Changes, Sequence[WriteOperation]]:

@@ -26,6 +26,7 @@ from functions.bots.channels.whatsapp.sends import (
 )
 from functions.bots.conversations.messages import NOT_CONNECTED, MessageState, SendFailure, StoredMessage
 from functions.bots.conversations.records import StoredConversation, change_mark, conversation_of
+from functions.bots.conversations.repository import ConversationRepository
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.numbers.repository import NumberRepository
 from functions.bots.outbound.claims import ABANDONED, RELEASE_SECONDS, Claimed, Claims, release_changes
@@ -80,6 +81,7 @@ class SendAttempts:
         self.claims = Claims(database)
         self.messages = OutboundMessages(database)
         self._numbers = NumberRepository(database)
+        self._conversations = ConversationRepository(database)
         self._graph = graph
         self._sealer = sealer
 
@@ -216,17 +218,7 @@ class SendAttempts:
         after = await self.database.update(
             CONVERSATIONS, conversation.key, set={"changed": mark}, discard={"unsettled": known}
         )
-        left = conversation_of(after)
-        if left.pending or left.queued or left.unsettled or left.claim:
-            return
-        idle = {"pending": 0, "due": left.due} if left.due else {"pending": 0}
-        await self.database.update_if(
-            CONVERSATIONS,
-            conversation.key,
-            remove=("shard", "due"),
-            expected=idle,
-            must_not_exist=("claim", "unsettled"),
-        )
+        await self._conversations.leave_due(conversation_of(after))
 
     async def _as_unknown(self, conversation: StoredConversation, message_id: str) -> StoredMessage | None:
         message = await self.messages.get(conversation, message_id)

@@ -120,14 +120,14 @@ def release_changes(
     }
     if unsettled:
         return changes | _unsettled_changes(changes, before, unsettled, now)
-    if before.pending or before.queued > dequeued or before.unsettled:
+    if before.pending or before.queued > dequeued or before.unsettled or before.lease:
         return changes
     idle = {"pending": 0, "queued": 1 if dequeued else missing_or(equal(0))}
     return {
         **changes,
         "remove": ("claim", "shard", "due"),
         "expected": {**changes.get("expected", {}), **idle},
-        "must_not_exist": ("unsettled",),
+        "must_not_exist": ("lease", "unsettled"),
     }
 
 
