@@ -26,8 +26,12 @@ _IN_WORDS = frozenset("LMN")
 
 def words_of(text: str) -> list[str]:
     """The distinct words of `text`, in their order."""
-    spaced = "".join(map(_letter_or_space, folded(text)))
-    return list(dict.fromkeys(word[:MAX_WORD] for word in spaced.split()))
+    return list(dict.fromkeys(word[:MAX_WORD] for word in running_words(text)))
+
+
+def running_words(text: str) -> list[str]:
+    """The words of `text` one after the other, folded; marks belong to the letters before them, as in Hindi."""
+    return "".join(map(_letter_or_space, folded(text))).split()
 
 
 def folded(text: str) -> str:

@@ -1,21 +1,12 @@
 """Drafts: what the bot would answer, for a person who decides what to send. A draft is billed, and never sent."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from callmissed.errors import ApiError, invalid_request
 from callmissed.idempotency.operation import Operation
-from callmissed.idempotency.store import Replay
-from callmissed_ai.answers.whole import whole
-from callmissed_ai.calls.call import new_call
 from callmissed_ai.calls.container import Container
-from callmissed_ai.calls.idempotency import IdempotentCall
-from callmissed_ai.calls.payer import TenantPayer
-from callmissed_ai.calls.pipeline import run
-from callmissed_ai.calls.time_limit import within
-from callmissed_ai.services import chat
+from functions.bots.bots.asking import AskingLimits, ask
 from functions.bots.bots.config import BotConfig
 from functions.bots.bots.prompt import chat_body
 from functions.bots.bots.repository import BotRepository
@@ -74,26 +65,18 @@ class Drafts:
         return (bot.system_prompt.strip(), BotConfig.of(bot.config)) if bot else ("", BotConfig.of(None))
 
     async def _reply(self, conversation: StoredConversation, body: dict[str, Any], operation: Operation) -> str:
+        limits, key = AskingLimits(MAX_SECONDS, LOCK_SECONDS), f"draft {conversation.id} {operation.id}"
         try:
-            return _text_of(await self._asked(conversation, body, operation))
+            reply = await ask(self._container, conversation.tenant, body, limits, key=key, reference=conversation.id)
         except TimeoutError:
             raise _ai_failed() from None
         except ApiError as refused:
             if refused.status in _REFUSED:
                 raise
             raise _ai_failed() from refused
-
-    async def _asked(self, conversation: StoredConversation, body: dict[str, Any], operation: Operation) -> bytes:
-        """The reply's body. The key has spaces, which no caller's Idempotency-Key can have."""
-        container, key = self._container, f"draft {conversation.id} {operation.id}"
-        catalog = await container.router.catalog_for(body)
-        size = len(json.dumps(body, ensure_ascii=False).encode(errors="surrogatepass"))
-        work = container.router.prepared(chat.parse("openai_chat", catalog, body, size))
-        call = new_call(container.clock, conversation.id)
-        fingerprint = hashlib.sha256(key.encode()).hexdigest()
-        call.idempotent = IdempotentCall(container.idempotency, key, fingerprint, LOCK_SECONDS)
-        answer = await within(MAX_SECONDS, call, run(container, call, TenantPayer(conversation.tenant), work, whole))
-        return answer.body if isinstance(answer, Replay) else answer
+        if reply is None:
+            raise _ai_failed()
+        return reply.text
 
 
 def _for_a_person(body: dict[str, Any], instruction: str | None) -> dict[str, Any]:
@@ -103,17 +86,6 @@ def _for_a_person(body: dict[str, Any], instruction: str | None) -> dict[str, An
     more = [{"role": "user", "content": "(No new message: draft a follow-up.)"}]
     asked = history if history and history[-1]["role"] == "user" else [*history, *more]
     return {**body, "messages": [{**system, "content": system["content"] + wish}, *asked]}
-
-
-def _text_of(body: bytes) -> str:
-    """The text of a chat completion. Raises ApiError 503 for an empty one."""
-    completion: dict[str, Any] = json.loads(body)
-    choices: list[dict[str, Any]] = completion.get("choices") or [{}]
-    message: dict[str, Any] = choices[0].get("message") or {}
-    text = message.get("content") or message.get("refusal")
-    if not isinstance(text, str) or not text.strip():
-        raise _ai_failed()
-    return text.strip()
 
 
 def _ai_failed() -> ApiError:

@@ -18,6 +18,7 @@ from callmissed.aws.database import Database
 from callmissed.clock import MINUTE, Clock
 from callmissed.platform.tables import CONVERSATIONS
 from callmissed.sealing import UnsealError
+from functions.bots.bots.asking import ModelReply
 from functions.bots.bots.config import BotConfig
 from functions.bots.bots.prompt import chat_body
 from functions.bots.bots.records import Bot
@@ -52,7 +53,7 @@ from functions.bots.turns.guards import missing_bot, refusal_of
 from functions.bots.turns.leases import Leased, Leases
 from functions.bots.turns.reasons import Reason
 from functions.bots.turns.receipts import Receipts
-from functions.bots.turns.thinking import ModelReply, NoReply, NotNow, Thinker
+from functions.bots.turns.thinking import NoReply, NotNow, Thinker
 
 THINKING_SECONDS = 60.0
 SENDING_SECONDS = 80.0

@@ -3,18 +3,12 @@
 import unicodedata
 from collections.abc import Iterable
 
-from functions.bots.conversations.words import folded
-
-
-def words_of(text: str) -> tuple[str, ...]:
-    """The words of `text`, casefolded; marks belong to the letters before them, as in Hindi."""
-    spaced = "".join(letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in folded(text))
-    return tuple(spaced.split())
+from functions.bots.conversations.words import folded, running_words
 
 
 def equal_form(text: str) -> str:
     """What equal texts have in common: their words, or everything where there are none, as in a row of symbols."""
-    return " ".join(words_of(text) or folded(text).split())
+    return " ".join(running_words(text) or folded(text).split())
 
 
 def says_one_of(text: str, phrases: Iterable[str]) -> bool:
@@ -23,11 +17,11 @@ def says_one_of(text: str, phrases: Iterable[str]) -> bool:
     Phrases of scripts with upper and lower case are found as whole words. Others are found anywhere: such scripts may
     have no spaces between words, or write a word's endings and the next word together.
     """
-    said = words_of(text)
-    return any(_stands_in(said, words) for words in map(words_of, phrases) if words)
+    said = running_words(text)
+    return any(_stands_in(said, words) for words in map(running_words, phrases) if words)
 
 
-def _stands_in(said: tuple[str, ...], words: tuple[str, ...]) -> bool:
+def _stands_in(said: list[str], words: list[str]) -> bool:
     phrase = "".join(words)
     if any(unicodedata.category(letter) == "Lo" for letter in phrase):
         return phrase in "".join(said)

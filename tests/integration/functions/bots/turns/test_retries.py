@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from callmissed.platform.tables import CONVERSATIONS
-from functions.bots.turns.thinking import ModelReply, Thinker
+from functions.bots.bots.asking import ModelReply
+from functions.bots.turns.thinking import Thinker
 from tests.support.bots.turn_retries import faulty, is_claim, pass_minutes, waits_in_queue, without_waits
 from tests.support.bots.turns import Chat
 from tests.support.faults import Fault
