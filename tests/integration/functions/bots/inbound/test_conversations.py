@@ -382,25 +382,3 @@ async def test_every_shape_of_message_is_stored_and_asks_for_a_turn_if_it_has_te
     asking = {each.id for each in stored.values() if each.text and each.type not in silent}
     assert jobs == asking - {stored["wamid.0"].id}
     assert len(await inbound.events("message.received")) == len(SHAPES) + 1
-
-
-async def test_storm_of_updates_in_one_callback_is_stored_once(inbound: Inbound) -> None:
-    """Ten batches run at a time, and each fifth one is delivered twice."""
-    people = [message(f"wamid.{n}") | {"from": f"91{n % 30:010}"} for n in range(300)]
-    items = await inbound.post(change(NUMBER, messages=people))
-    assert len(items) == 300
-    batches = [queued(items[start : start + 10]) for start in range(0, 300, 10)]
-    gate = asyncio.Semaphore(10)
-
-    async def run(batch: list[dict[str, Any]]) -> list[str]:
-        async with gate:
-            return await inbound.worker().failures(batch)
-
-    failed = await asyncio.gather(*map(run, [*batches, *batches[::5]]))
-
-    assert not any(failed)
-    conversations = await inbound.conversations()
-    assert (len(conversations), {each.pending for each in conversations}) == (30, {10})
-    assert len(await inbound.messages()) == 300
-    count = await inbound.database.get(BOTS, count_key(inbound.tenant, BOT))
-    assert count["n"] == 30

@@ -1,6 +1,5 @@
 """Drafts of replies: real tables, a scripted model."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from callmissed.plans.plans import Plan
 from callmissed.platform.functions.bots import CONVERSATION_DRAFTS
 from callmissed.platform.routes import ROUTES
 from callmissed.platform.tables import BOTS, OUTBOX
-from callmissed_ai.calls import time_limit
 from callmissed_ai.calls.container import create_container
 from functions.bots.bots.records import Bot, BotType, to_bot_item
 from functions.bots.conversations.records import StoredConversation
@@ -27,6 +25,7 @@ from local.aws.tables import StageTables
 from tests.support.bots.inbox import NOW, Clock, InboxApi, Tenant
 from tests.support.faults import FaultyDynamoDB
 from tests.support.inference.behaviours import completion, fails, reply
+from tests.support.inference.charging import let_time_pass_while_charging
 from tests.support.inference.fixtures import accounts, lab, providers_file, store, upstream
 from tests.support.inference.gateway import Account, Accounts, settings_for
 from tests.support.inference.upstream import Behaviour, FakeUpstream, Gate
@@ -152,20 +151,8 @@ async def test_a_model_that_fails_is_503(
 async def test_a_draft_that_is_being_charged_is_waited_for(
     drafting: Drafting, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    charging = asyncio.Event()
-
-    async def time_passes(*_tasks: object, **_limit: object) -> None:
-        await charging.wait()
-
-    async def charges() -> None:
-        charging.set()
-        await asyncio.sleep(0.01)
-
-    monkeypatch.setattr(time_limit, "wait", time_passes)
     await drafting.tenant.message(drafting.conversation, "Do you have bread?")
-    dynamodb = drafting.database.dynamodb
-    assert isinstance(dynamodb, FaultyDynamoDB)
-    dynamodb.before("PutItem", charges, matching=lambda put: put["TableName"].endswith("-ledger"))
+    let_time_pass_while_charging(monkeypatch, drafting.database.dynamodb)
 
     answer = await drafting.draft()
 

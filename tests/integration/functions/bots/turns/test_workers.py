@@ -7,11 +7,11 @@ import pytest
 
 from callmissed.aws.comparisons import EXISTS
 from callmissed.platform.tables import CONVERSATIONS
-from callmissed_ai.calls import time_limit
 from functions.bots.conversations.records import conversation_key
 from tests.support.bots.turns import BotProcess, Chat, NewChat
 from tests.support.faults import Fault, FaultyDynamoDB
 from tests.support.inference.behaviours import completion, reply
+from tests.support.inference.charging import let_time_pass_while_charging
 from tests.support.inference.gateway import Accounts
 from tests.support.inference.upstream import FakeUpstream, Gate
 
@@ -54,19 +54,7 @@ async def test_model_that_takes_too_long_fails_the_turn(
 async def test_reply_that_is_being_charged_is_waited_for(
     chat: Chat, accounts: Accounts, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    charging = asyncio.Event()
-
-    async def time_passes(*_tasks: object, **_limit: object) -> None:
-        await charging.wait()
-
-    async def charges() -> None:
-        charging.set()
-        await asyncio.sleep(0.01)
-
-    monkeypatch.setattr(time_limit, "wait", time_passes)
-    dynamodb = chat.process.container.database.dynamodb
-    assert isinstance(dynamodb, FaultyDynamoDB)
-    dynamodb.before("PutItem", charges, matching=lambda put: put["TableName"].endswith("-ledger"))
+    let_time_pass_while_charging(monkeypatch, chat.process.container.database.dynamodb)
 
     await chat.asks()
 

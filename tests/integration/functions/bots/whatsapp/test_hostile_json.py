@@ -1,29 +1,12 @@
 """JSON of messages that Meta could not read is 422, and is neither stored nor sent."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
-from tests.support.bots.bots_api import BotsApi, BotTenant
-from tests.support.bots.whatsapp_numbers import NumberedTenant, SendingProcess
+from tests.support.bots.bots_api import BotTenant
+from tests.support.bots.whatsapp_numbers import NumberedTenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PATH = "/api/v1/whatsapp/messages"
-
-
-@pytest_asyncio.fixture
-async def api(sending: SendingProcess) -> AsyncIterator[BotsApi]:
-    """The API over the stand-in for Graph."""
-    made = BotsApi(sending.database, sending.jobs, graph_url=f"{sending.graph.url}/v24.0")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def key(api: BotsApi, numbered: NumberedTenant) -> BotTenant:
-    """A key of the tenant with the number."""
-    return api.tenant(numbered.id)
 
 
 async def answered(key: BotTenant, numbered: NumberedTenant, path: str, fields: str) -> tuple[int, int]:

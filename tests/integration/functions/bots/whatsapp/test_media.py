@@ -1,31 +1,14 @@
 """The API of media: up to Meta and down from it, through us."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
 from callmissed.platform.tables import MESSAGES
 from tests.support.bots.bots_api import KEY, BotsApi, BotTenant, refused
-from tests.support.bots.whatsapp_numbers import NumberedTenant, SendingProcess
+from tests.support.bots.whatsapp_numbers import NumberedTenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PATH = "/api/v1/whatsapp/media"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
-
-
-@pytest_asyncio.fixture
-async def api(sending: SendingProcess) -> AsyncIterator[BotsApi]:
-    """The API over the stand-in for Graph."""
-    made = BotsApi(sending.database, sending.jobs, graph_url=f"{sending.graph.url}/v24.0")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def key(api: BotsApi, numbered: NumberedTenant) -> BotTenant:
-    """A key of the tenant with the number."""
-    return api.tenant(numbered.id)
 
 
 async def uploaded(key: BotTenant, numbered: NumberedTenant, content: bytes = PNG) -> str:

@@ -1,35 +1,19 @@
 """The API of messages: what it sends, what it answers, and whom it serves."""
 
 import secrets
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-import pytest_asyncio
 
 from callmissed.clock import MINUTE, Micros
 from functions.bots.conversations.messages import MessageState
 from tests.support.bots.bots_api import KEY, NOW, OWNER, BotsApi, BotTenant, refused
-from tests.support.bots.whatsapp_numbers import NumberedTenant, SendingProcess
+from tests.support.bots.whatsapp_numbers import NumberedTenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PATH = "/api/v1/whatsapp/messages"
 TEST_KEY = {**KEY, "mode": "test"}
-
-
-@pytest_asyncio.fixture
-async def api(sending: SendingProcess) -> AsyncIterator[BotsApi]:
-    """The API over the stand-in for Graph."""
-    made = BotsApi(sending.database, sending.jobs, graph_url=f"{sending.graph.url}/v24.0")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def key(api: BotsApi, numbered: NumberedTenant) -> BotTenant:
-    """A key of the tenant with the number."""
-    return api.tenant(numbered.id)
 
 
 def body(numbered: NumberedTenant, **fields: Any) -> dict[str, Any]:

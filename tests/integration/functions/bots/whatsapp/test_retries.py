@@ -1,29 +1,19 @@
 """A request with an Idempotency-Key that is run again: what surely failed is sent anew, and nothing else."""
 
 import secrets
-from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-import pytest_asyncio
 
 from callmissed.clock import MINUTE, SECOND
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.messages import MessageState
 from functions.bots.conversations.records import StoredConversation
 from tests.support.bots.bots_api import NOW, BotsApi, BotTenant, refused
-from tests.support.bots.whatsapp_numbers import NumberedTenant, SendingProcess
+from tests.support.bots.whatsapp_numbers import NumberedTenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PATH = "/api/v1/whatsapp/messages"
-
-
-@pytest_asyncio.fixture
-async def api(sending: SendingProcess) -> AsyncIterator[BotsApi]:
-    """The API over the stand-in for Graph, at the time of the tests' process."""
-    made = BotsApi(sending.database, sending.jobs, graph_url=f"{sending.graph.url}/v24.0")
-    yield made
-    await made.close()
 
 
 class KeyedText:

@@ -1,33 +1,17 @@
 """A token that Meta refuses disconnects the number, whatever it was used for; and the conversation of a message."""
 
-from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import httpx2
 import pytest
-import pytest_asyncio
 
 from callmissed.clock import MINUTE, Micros
 from callmissed.platform.tables import CONVERSATIONS
-from tests.support.bots.bots_api import BotsApi, BotTenant, refused
-from tests.support.bots.whatsapp_numbers import NumberedTenant, SendingProcess
+from tests.support.bots.bots_api import BotTenant, refused
+from tests.support.bots.whatsapp_numbers import NumberedTenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 WHATSAPP = "/api/v1/whatsapp"
-
-
-@pytest_asyncio.fixture
-async def api(sending: SendingProcess) -> AsyncIterator[BotsApi]:
-    """The API over the stand-in for Graph."""
-    made = BotsApi(sending.database, sending.jobs, graph_url=f"{sending.graph.url}/v24.0")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def key(api: BotsApi, numbered: NumberedTenant) -> BotTenant:
-    """A key of the tenant with the number."""
-    return api.tenant(numbered.id)
 
 
 async def upload(key: BotTenant, numbered: NumberedTenant) -> httpx2.Response:
