@@ -117,7 +117,7 @@ class SendAttempts:
             if not may_pass(outcome) or self.monotonic() + pause > until:
                 break
             await self.sleep(pause)
-        if isinstance(outcome, SendRefused) and outcome.fault.meaning is FaultMeaning.TOKEN:
+        if isinstance(outcome, SendRefused) and is_disconnection(outcome):
             await self._numbers.disconnect(number, outcome.fault.code)
         return outcome
 
@@ -247,6 +247,11 @@ def body_of(message: StoredMessage, conversation: StoredConversation) -> Item:
 def may_pass(outcome: SendOutcome) -> bool:
     """Whether the message did not go out, and may go out a little later."""
     return isinstance(outcome, SendUnreached) or (isinstance(outcome, SendRefused) and outcome.fault.may_pass)
+
+
+def is_disconnection(outcome: SendOutcome) -> bool:
+    """Whether Meta refuses the number's access token."""
+    return isinstance(outcome, SendRefused) and outcome.fault.meaning is FaultMeaning.TOKEN
 
 
 def _pauses(first: float, longest: float) -> Iterator[float]:

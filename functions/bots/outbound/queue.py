@@ -12,17 +12,16 @@ from callmissed.aws.comparisons import at_most, equal, missing_or
 from callmissed.aws.dynamodb import TransactionCanceled
 from callmissed.aws.operations import Changes, update_operation
 from callmissed.aws.queues import QueueUnavailable, Sending
-from callmissed.clock import Micros
+from callmissed.clock import MINUTE, Micros
 from callmissed.platform.tables import CONVERSATIONS
 from functions.bots.conversations.jobs import SendJob
 from functions.bots.conversations.messages import DELIVERY_UNKNOWN, MessageState, SendFailure, StoredMessage
 from functions.bots.conversations.records import StoredConversation, change_mark, due_text, shard_of
 from functions.bots.numbers.records import PhoneNumber
 from functions.bots.numbers.repository import NumberRepository
-from functions.bots.outbound.attempts import SendAttempt, SendAttempts, may_pass
-from functions.bots.outbound.drafts import Draft
-from functions.bots.outbound.errors import ConversationBusy, NotSendable, NumberDisconnected, QueueFull, WindowClosed
-from functions.bots.outbound.sending import check_sendable
+from functions.bots.outbound.attempts import SendAttempt, SendAttempts, is_disconnection, may_pass
+from functions.bots.outbound.drafts import Draft, window_closes
+from functions.bots.outbound.errors import ConversationBusy, NotSendable, QueueFull
 from functions.bots.outbound.storage import QueueMark, queued_puts
 
 MAX_WAITING = 100
@@ -33,6 +32,9 @@ _API_SECONDS = 25
 """Delay of the job that goes on for an API process, which itself sends meanwhile."""
 
 _WORK_SECONDS = 60.0
+_DISCONNECTED_PAUSE = 10 * MINUTE
+"""How often messages that wait for a renewed access token are looked at."""
+
 _SOON = 6
 """Meta lets a message to the same user pass about every six seconds."""
 
@@ -89,7 +91,12 @@ class MessageQueue:
 
     async def work(self, conversation: StoredConversation) -> None:
         """As a worker: settle what may have gone out, send what waits, and leave the rest to the next job."""
-        if not await self.work_for(conversation, _WORK_SECONDS):
+        if await self.work_for(conversation, _WORK_SECONDS):
+            return
+        number = await self._numbers.get(conversation.tenant, conversation.number_id)
+        if number and _waits_for_token(conversation, number, self._attempts.clock()):
+            await self._postpone(conversation)
+        else:
             await self.go_on(conversation)
 
     async def work_for(self, conversation: StoredConversation, seconds: float) -> bool:
@@ -104,6 +111,8 @@ class MessageQueue:
     ) -> bool:
         """Send the first message; False if Meta takes none at the moment."""
         attempts, mark = self._attempts, marks[0]
+        if number and _waits_for_token(conversation, number, attempts.clock()):
+            return False
         draft = Draft(mark.message_id, author="queue", content={})
         attempt = await attempts.claim(conversation, draft, None, until=until, queued=True)
         message = await attempts.messages.get(conversation, mark.message_id)
@@ -135,7 +144,7 @@ class MessageQueue:
         except NotSendable:
             await attempts.messages.put_back(message, begun)
             return False
-        if may_pass(outcome):
+        if may_pass(outcome) or is_disconnection(outcome):
             await attempts.messages.put_back(message, begun)
             await attempts.release(attempt.claimed)
             return False
@@ -155,6 +164,17 @@ class MessageQueue:
                         mark.message_id, attempt.claimed.conversation, message.error
                     )
         await self._attempts.release(attempt.claimed, message, mark=marks[0])
+
+    async def _postpone(self, conversation: StoredConversation) -> None:
+        """Let the scheduler look again later; if the conversation changed, it looks again in a minute."""
+        later = due_text(Micros(self._attempts.clock() + _DISCONNECTED_PAUSE))
+        await self._attempts.database.update_if(
+            CONVERSATIONS,
+            conversation.key,
+            set={"due": later},
+            expected={"due": conversation.due, "pending": 0},
+            must_not_exist=("claim", "unsettled"),
+        )
 
     async def _send_job(self, conversation: StoredConversation, delay_seconds: int) -> None:
         """Best-effort enqueue. The index `due` is the source of truth, so a lost job only delays messages."""
@@ -176,12 +196,13 @@ def _queued_changes(conversation: StoredConversation, drafts: Sequence[Draft], n
 
 
 def _problem(conversation: StoredConversation, number: PhoneNumber | None, now: Micros) -> SendFailure | None:
-    try:
-        if number is None:
-            raise NumberDisconnected
-        check_sendable(conversation, number, now)
-    except WindowClosed:
-        return SendFailure(None, "window_closed", "The 24-hour window closed while the message waited.")
-    except NumberDisconnected:
+    if number is None or not number.is_active:
         return SendFailure(None, "number_disconnected", "The number was disconnected while the message waited.")
+    if now >= window_closes(conversation):
+        return SendFailure(None, "window_closed", "The 24-hour window closed while the message waited.")
     return None
+
+
+def _waits_for_token(conversation: StoredConversation, number: PhoneNumber, now: Micros) -> bool:
+    """Whether the tenant may renew the number's access token in time."""
+    return number.is_active and not number.is_connected and now < window_closes(conversation)

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from callmissed.clock import MINUTE, SECOND, Micros
-from callmissed.platform.tables import CONVERSATIONS
+from callmissed.platform.tables import BOTS, CONVERSATIONS
 from functions.bots.conversations.messages import MessageState
-from functions.bots.conversations.records import Claim, StoredConversation, to_claim
+from functions.bots.conversations.records import Claim, StoredConversation, due_text, to_claim
+from functions.bots.numbers.records import to_number_item
 from functions.bots.outbound.drafts import Draft
 from functions.bots.outbound.errors import ConversationBusy, QueueFull
 from functions.bots.outbound.storage import OutboundMessages
@@ -184,11 +185,44 @@ async def test_waiting_messages_fail_with_the_window(numbered: NumberedTenant, s
 async def test_waiting_messages_fail_with_the_number(numbered: NumberedTenant, sending: SendingProcess) -> None:
     conversation = await numbered.conversation()
     await sending.queue.put(conversation, drafts(sending, "a"))
-    off = replace(numbered.number, registration_status="disconnected")
-    assert await sending.queue.drain(conversation, off, until=soon(sending))
+    assert await sending.queue.drain(conversation, replace(numbered.number, is_active=False), until=soon(sending))
     (failed,) = await numbered.messages(conversation)
     assert failed.error is not None
     assert failed.error.title == "number_disconnected"
+
+
+async def test_waiting_messages_go_out_when_the_token_is_renewed(
+    numbered: NumberedTenant, sending: SendingProcess
+) -> None:
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, "a", "b"))
+    sending.graph.revoke_token(numbered.token)
+    for _ in range(2):
+        await sending.queue.work(await numbered.current(conversation))
+    statuses = [message.status for message in await numbered.messages(conversation)]
+    left = await numbered.current(conversation)
+    assert (statuses, left.queued, left.claim) == ([MessageState.QUEUED] * 2, 2, None)
+    assert left.due == due_text(Micros(sending.clock.now + 10 * MINUTE))
+    assert not (await numbered.stored_number()).is_connected
+
+    sending.graph.restore_token(numbered.token)
+    await sending.database.put(BOTS, to_number_item(numbered.number))
+    await sending.queue.work(left)
+    assert texts(numbered, conversation) == ["a", "b"]
+    assert (await numbered.current(conversation)).due is None
+
+
+async def test_messages_wait_for_a_token_no_longer_than_the_window(
+    numbered: NumberedTenant, sending: SendingProcess
+) -> None:
+    conversation = await numbered.conversation()
+    await sending.queue.put(conversation, drafts(sending, "a"))
+    await sending.database.put(BOTS, to_number_item(replace(numbered.number, registration_status="disconnected")))
+    sending.clock.now += 25 * 60 * MINUTE
+    await sending.queue.work(await numbered.current(conversation))
+    (failed,) = await numbered.messages(conversation)
+    assert failed.error is not None
+    assert failed.error.title == "window_closed"
 
 
 async def test_at_most_a_hundred_wait(numbered: NumberedTenant, sending: SendingProcess) -> None:
