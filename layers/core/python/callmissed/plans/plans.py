@@ -1,8 +1,10 @@
-"""The plans: quotas, rate, models and price of each."""
+"""The plans: limits, price and grants of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from callmissed.money import CREDIT, NOTHING, MicroCredits
 
 UNLIMITED = 10**15
 """A limit that no month can reach, so that "no limit" needs no special case in a conditional write."""
@@ -12,12 +14,19 @@ _GB = 1024 * _MB
 
 
 class Plan(StrEnum):
-    """What a tenant has subscribed to."""
+    """What a tenant has subscribed to, the lowest first."""
 
     FREE = "free"
     STARTER = "starter"
     PRO = "pro"
     ENTERPRISE = "enterprise"
+
+    def is_above(self, other: "Plan") -> bool:
+        """Whether it allows more than `other`."""
+        return _ORDER.index(self) > _ORDER.index(other)
+
+
+_ORDER = tuple(Plan)
 
 
 class ModelAccess(StrEnum):
@@ -34,7 +43,8 @@ class PlanLimits:
 
     `monthly_quotas` counts successful billed calls per calendar month (UTC) by service (`llm`, `stt`, `tts`, `image`,
     `search`). `default_rpm` is the requests per minute of a key that has no limit of its own. `monthly_price_inr`
-    is in whole rupees. `wallet_shards` is the number of items of the wallet (callmissed.ledger.shards).
+    is in whole rupees, tax included. `wallet_shards` is the number of items of the wallet (callmissed.ledger.shards).
+    A period of the plan brings `monthly_grant` credits, the tenant's first period of it `first_grant`.
     """
 
     monthly_quotas: Mapping[str, int]
@@ -46,6 +56,8 @@ class PlanLimits:
     model_access: ModelAccess
     monthly_price_inr: int
     wallet_shards: int = 1
+    monthly_grant: MicroCredits = NOTHING
+    first_grant: MicroCredits = NOTHING
 
     def allows(self, free: bool) -> bool:
         """True when the plan may call a model that is in the free list (`free`), or one that isn't."""
@@ -62,6 +74,7 @@ _LIMITS = {
         team_members=2,
         model_access=ModelAccess.FREE_MODELS,
         monthly_price_inr=0,
+        monthly_grant=MicroCredits(100 * CREDIT),
     ),
     Plan.STARTER: PlanLimits(
         monthly_quotas={"llm": 5_000, "stt": 2_500, "tts": 2_500, "image": 500, "search": UNLIMITED},
@@ -72,6 +85,8 @@ _LIMITS = {
         team_members=5,
         model_access=ModelAccess.ALL,
         monthly_price_inr=999,
+        monthly_grant=MicroCredits(500 * CREDIT),
+        first_grant=MicroCredits(550 * CREDIT),
     ),
     Plan.PRO: PlanLimits(
         monthly_quotas={"llm": 50_000, "stt": 25_000, "tts": 25_000, "image": 5_000, "search": UNLIMITED},
@@ -82,6 +97,8 @@ _LIMITS = {
         team_members=20,
         model_access=ModelAccess.ALL,
         monthly_price_inr=4_999,
+        monthly_grant=MicroCredits(5_000 * CREDIT),
+        first_grant=MicroCredits(6_000 * CREDIT),
     ),
     Plan.ENTERPRISE: PlanLimits(
         monthly_quotas=dict.fromkeys(("llm", "stt", "tts", "image", "search"), UNLIMITED),
@@ -93,6 +110,8 @@ _LIMITS = {
         model_access=ModelAccess.ALL_AND_CUSTOM,
         monthly_price_inr=20_000,
         wallet_shards=8,
+        monthly_grant=MicroCredits(20_000 * CREDIT),
+        first_grant=MicroCredits(26_000 * CREDIT),
     ),
 }
 
